@@ -1,0 +1,46 @@
+"""Every error that rsonnx raises on purpose, each with the exit code the command line gives it.
+
+A message is one sentence that names the thing, what was found, what was expected and what to do.
+"""
+
+
+class RsonnxError(Exception):
+    """Base class of all errors a caller of rsonnx may want to catch."""
+
+    exit_code = 1
+
+
+class UsageError(RsonnxError, ValueError):
+    """An argument is outside its range, unknown, or names a path that cannot be used."""
+
+    exit_code = 2
+
+
+class DataError(RsonnxError, ValueError):
+    """An input, a label or a data set is not what the model or the format needs."""
+
+    exit_code = 1
+
+
+class RunFileError(RsonnxError):
+    """A run file cannot be read or written, or contradicts itself."""
+
+    exit_code = 1
+
+
+class InferenceError(RsonnxError):
+    """The base classifier failed on a batch; a failure is never counted as a vote."""
+
+    exit_code = 1
+
+
+class ModelError(RsonnxError):
+    """The model cannot be read, adapted, or is not what the theorem assumes."""
+
+    exit_code = 4
+
+
+class ProviderError(RsonnxError):
+    """The execution provider that was asked for does not work here."""
+
+    exit_code = 4
