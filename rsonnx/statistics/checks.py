@@ -1,0 +1,34 @@
+"""Range checks that the functions of this room share."""
+
+import math
+
+from rsonnx.errors import UsageError
+
+
+def check_alpha(alpha: float) -> float:
+    """Return ``alpha``, the probability of error, or refuse it unless 0 < alpha < 1."""
+    if not (isinstance(alpha, int | float) and math.isfinite(alpha) and 0.0 < alpha < 1.0):
+        raise UsageError(
+            f"alpha is {alpha!r}, but it is a probability of error and must lie strictly between "
+            "0 and 1; 0.001 is the usual choice"
+        )
+    return float(alpha)
+
+
+def check_samples(name: str, n: int) -> int:
+    """Return ``n``, a number of samples, or refuse it unless it is a whole number >= 1."""
+    if isinstance(n, bool) or not hasattr(n, "__index__"):
+        raise UsageError(f"{name} is {n!r}, but it must be a whole number of samples, at least 1")
+    if int(n) < 1:
+        raise UsageError(f"{name} is {int(n)}, but at least 1 sample must be drawn")
+    return int(n)
+
+
+def check_count(k: int, n: int) -> tuple[int, int]:
+    """Return ``(k, n)`` as ints, or refuse them unless 0 <= k <= n and n >= 1."""
+    n = check_samples("n", n)
+    if isinstance(k, bool) or not hasattr(k, "__index__"):
+        raise UsageError(f"k is {k!r}, but it must be a whole number of samples")
+    if not 0 <= int(k) <= n:
+        raise UsageError(f"k is {int(k)}, but it counts some of n = {n} samples; expected 0..{n}")
+    return int(k), n

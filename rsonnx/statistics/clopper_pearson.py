@@ -1,0 +1,109 @@
+"""Exact one-sided confidence bounds on a probability (Clopper & Pearson 1934)."""
+
+import math
+
+from scipy import special
+
+from rsonnx.statistics.checks import check_alpha, check_count, check_samples
+from rsonnx.statistics.rounding import probability_down, probability_up
+
+_MOST_STEPS = 40
+"""Doublings of the margin before giving up: 2^-36 grows past 1, which always holds."""
+
+
+def clopper_pearson_lower(k: int, n: int, alpha: float) -> float:
+    """Lower confidence bound on p at level 1 - ``alpha`` from ``k`` hits in ``n`` samples.
+
+    The one-sided bound of CERTIFY (Cohen et al., arXiv 1902.02918): the p with
+    P(Bin(n, p) >= k) = alpha, which is the alpha quantile of Beta(k, n - k + 1); 0 if k = 0.
+    The value is rounded down, and accepted only where the tail probability that it implies, computed
+    anew, does not exceed alpha.
+
+    Args:
+        k: hits, 0..n.
+        n: samples, >= 1.
+        alpha: probability of error, in (0, 1).
+
+    Returns:
+        The bound, in [0, 1).
+
+    Raises:
+        UsageError: an argument is outside its range.
+    """
+    k, n = check_count(k, n)
+    alpha = check_alpha(alpha)
+    if k == 0:
+        return 0.0
+    exact = float(special.betaincinv(k, n - k + 1, alpha))
+    bound = probability_down(exact)
+    margin = exact - bound
+    for _ in range(_MOST_STEPS):
+        if float(special.betainc(k, n - k + 1, bound)) <= alpha:
+            return bound
+        margin *= 2.0
+        bound = max(0.0, exact - margin)
+    return 0.0
+
+
+def clopper_pearson_upper(k: int, n: int, alpha: float) -> float:
+    """Upper confidence bound on p at level 1 - ``alpha`` from ``k`` hits in ``n`` samples.
+
+    The p with P(Bin(n, p) <= k) = alpha; 1 if k = n. Computed from the complement, since the
+    1 - alpha quantile loses digits for small alpha. Rounded up. Arguments and errors as for
+    :func:`clopper_pearson_lower`.
+    """
+    k, n = check_count(k, n)
+    alpha = check_alpha(alpha)
+    if k == n:
+        return 1.0
+    exact = float(special.betainccinv(k + 1, n - k, alpha))
+    bound = probability_up(exact)
+    margin = bound - exact
+    for _ in range(_MOST_STEPS):
+        if float(special.betaincc(k + 1, n - k, bound)) <= alpha:
+            return bound
+        margin *= 2.0
+        bound = min(1.0, exact + margin)
+    return 1.0
+
+
+def fewest_samples_to_exceed_half(alpha: float) -> int:
+    """Return the smallest n for which n hits of n put the lower bound above 1/2.
+
+    With fewer samples CERTIFY can only abstain: alpha^(1/n) > 1/2 is needed; n = 10 at 0.001.
+    """
+    alpha = check_alpha(alpha)
+    n = max(1, math.floor(math.log(alpha) / math.log(0.5)) - 1)
+    while clopper_pearson_lower(n, n, alpha) <= 0.5:
+        n += 1
+    return n
+
+
+def samples_to_exceed_half(share: float, alpha: float, most: int = 10**12) -> int | None:
+    """Return about how many samples put the lower bound above 1/2, if ``share`` of them are hits.
+
+    Args:
+        share: expected share of hits, in [0, 1].
+        alpha: probability of error, in (0, 1).
+        most: give up beyond this many samples.
+
+    Returns:
+        The number of samples, to within 1 %, or None where no number up to ``most`` does.
+    """
+    alpha = check_alpha(alpha)
+    check_samples("most", most)
+
+    def enough(n: int) -> bool:
+        return clopper_pearson_lower(math.floor(share * n), n, alpha) > 0.5
+
+    if share <= 0.5:
+        return None
+    low, high = 1, fewest_samples_to_exceed_half(alpha)
+    while not enough(high):
+        low, high = high, high * 2
+        if high > most:
+            return None
+    while high - low > max(1, high // 100):
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
