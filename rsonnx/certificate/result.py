@@ -1,0 +1,131 @@
+"""What a procedure returns: small frozen objects with everything that a row of a run needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rsonnx.counts import Counts
+
+ABSTAIN = -1
+"""The label where a procedure gives no answer (Cohen et al., arXiv 1902.02918)."""
+
+
+class AbstainReason(StrEnum):
+    """Why no certificate was given: the one of three reasons that fits best."""
+
+    WRONG_GUESS = "wrong-guess"
+    """The selection samples chose a class, but the estimation samples favour another."""
+
+    LOW_PROBABILITY = "low-probability"
+    """No class was seen in more than half of the estimation samples."""
+
+    LOOSE_BOUND = "loose-bound"
+    """The class was seen in more than half, but in too few samples to be sure of it."""
+
+
+@dataclass(frozen=True)
+class CertificateCounts:
+    """Counts of the two stages, from samples that are independent of each other."""
+
+    selection: Counts
+    estimation: Counts
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certified radius around one input, or an abstention.
+
+    With probability at least 1 - ``alpha`` over the noise that was drawn, the smoothed classifier
+    answers ``label`` at every point closer than ``radius`` in ``norm``, or this is an abstention.
+
+    Attributes:
+        label: the certified class, or ``ABSTAIN``.
+        radius: in the units of the declared input space, rounded down; 0 for an abstention.
+        p_a_lower: lower confidence bound on the probability of ``top_class``, rounded down.
+        top_class: the class that the selection samples chose; ``ABSTAIN`` if none had a class.
+        counts: what the base classifier answered.
+        reason: why it abstained, else None.
+        explanation: a sentence with the reason and a remedy, else None.
+        noise: name of the smoothing distribution.
+        sigma: its standard deviation, in the units of the declared input space.
+        alpha: probability of error.
+        norm: the norm of the radius.
+        bound: the confidence bound that gave ``p_a_lower``.
+        method: ``"sampled"``: the certificate holds with probability 1 - alpha.
+        arithmetic: ``"exact"`` for noise on the grid of 8-bit values, ``"float"`` for
+            floating-point noise, None where the counts came from elsewhere.
+        seed: the seed of the noise, None where the counts came from elsewhere.
+        digest: SHA-256 of the input, None where the counts came from elsewhere.
+    """
+
+    label: int
+    radius: float
+    p_a_lower: float
+    top_class: int
+    counts: CertificateCounts
+    reason: AbstainReason | None
+    explanation: str | None
+    noise: str
+    sigma: float
+    alpha: float
+    norm: str
+    bound: str
+    method: str = "sampled"
+    arithmetic: str | None = None
+    seed: int | None = None
+    digest: str | None = None
+
+    @property
+    def abstained(self) -> bool:
+        """Whether no radius was certified."""
+        return self.label == ABSTAIN
+
+    @property
+    def n0(self) -> int:
+        """Selection samples."""
+        return self.counts.selection.total
+
+    @property
+    def n(self) -> int:
+        """Estimation samples."""
+        return self.counts.estimation.total
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer of the smoothed classifier at one input, or an abstention.
+
+    If it is a class, it is the smoothed classifier's with probability at least 1 - ``alpha``.
+
+    Attributes:
+        label: the class, or ``ABSTAIN``.
+        p_value: of the test that ``method`` names, rounded up.
+        top_class: the class with most votes; ``ABSTAIN`` if no answer had a class.
+        counts: what the base classifier answered.
+        method: ``"two-class"`` (the top two against each other, PREDICT) or ``"majority"`` (the top
+            class against one half).
+        alpha: probability of error.
+        sigma, arithmetic, seed, digest: as in :class:`Certificate`.
+    """
+
+    label: int
+    p_value: float
+    top_class: int
+    counts: Counts
+    method: str
+    alpha: float
+    sigma: float | None = None
+    arithmetic: str | None = None
+    seed: int | None = None
+    digest: str | None = None
+
+    @property
+    def abstained(self) -> bool:
+        """Whether no class was given."""
+        return self.label == ABSTAIN
+
+    @property
+    def n(self) -> int:
+        """Samples drawn."""
+        return self.counts.total

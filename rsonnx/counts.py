@@ -1,0 +1,123 @@
+"""Counts, the contract between drawing samples and reasoning about them.
+
+``counts[k]`` is how many of a stated range of noisy samples the base classifier put in class k.
+Answers that are no class (NaN or infinite scores) have a bin of their own, so that every range sums
+to its length. Counts over disjoint ranges add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rsonnx.errors import UsageError
+
+NO_CLASS = -1
+"""The label of an answer that is no class, as a base classifier returns it."""
+
+_NO_CLASS_KEY = "no_class"
+
+
+class Counts:
+    """Immutable counts per class, with the answers that are no class beside them.
+
+    Args:
+        classes: counts of class 0, 1, ...: whole numbers >= 0.
+        no_class: how many answers were no class, >= 0.
+
+    Raises:
+        UsageError: not one-dimensional, not whole numbers, or negative.
+    """
+
+    __slots__ = ("_classes", "_no_class")
+
+    def __init__(self, classes: ArrayLike, no_class: int = 0) -> None:
+        array = np.array(classes)
+        if array.ndim != 1 or (array.size and not np.issubdtype(array.dtype, np.integer)):
+            raise UsageError(
+                f"counts are {classes!r}, but a list of whole numbers, one a class, was expected"
+            )
+        if no_class < 0 or (array.size and int(array.min()) < 0):
+            raise UsageError(f"counts are {classes!r}, but a count cannot be negative")
+        self._classes: NDArray[np.int64] = array.astype(np.int64)
+        self._classes.setflags(write=False)
+        self._no_class = int(no_class)
+
+    @classmethod
+    def of(cls, value: Counts | ArrayLike) -> Counts:
+        """Return ``value`` as counts; an array is read as counts per class."""
+        return value if isinstance(value, Counts) else cls(value)
+
+    @classmethod
+    def from_labels(cls, labels: NDArray[np.int64], num_classes: int = 0) -> Counts:
+        """Count labels: shape (samples,), values >= 0 or ``NO_CLASS``."""
+        tally = np.bincount(labels + 1, minlength=num_classes + 1)
+        return cls(tally[1:], int(tally[0]))
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], num_classes: int = 0) -> Counts:
+        """Read what :meth:`to_json` wrote."""
+        indices = [int(k) for k in value if k != _NO_CLASS_KEY]
+        classes = [0] * max(num_classes, max(indices, default=-1) + 1)
+        for k in indices:
+            classes[k] = value[str(k)]
+        return cls(classes, value.get(_NO_CLASS_KEY, 0))
+
+    def to_json(self) -> dict[str, int]:
+        """Return the non-zero counts by class number as text, and ``no_class`` where there are any."""
+        found = {str(k): int(self._classes[k]) for k in np.flatnonzero(self._classes)}
+        return found | ({_NO_CLASS_KEY: self._no_class} if self._no_class else {})
+
+    @property
+    def classes(self) -> NDArray[np.int64]:
+        """Counts per class, int64 (classes,), read-only."""
+        return self._classes
+
+    @property
+    def no_class(self) -> int:
+        """How many answers were no class."""
+        return self._no_class
+
+    @property
+    def total(self) -> int:
+        """How many samples were counted."""
+        return int(self._classes.sum()) + self._no_class
+
+    def top(self, most: int = 1) -> Sequence[int]:
+        """Return the ``most`` classes with the largest counts; ties go to the lowest class."""
+        order = np.argsort(-self._classes, kind="stable")
+        return [int(k) for k in order[:most]]
+
+    def __getitem__(self, k: int) -> int:
+        """Return the count of class ``k``; a class that was never seen has none."""
+        if k < 0:
+            raise UsageError(f"class {k} was asked for, but classes are numbered from 0")
+        return int(self._classes[k]) if k < len(self._classes) else 0
+
+    def __len__(self) -> int:
+        return len(self._classes)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the counts per class for numpy."""
+        return np.array(self._classes, dtype=dtype)
+
+    def __add__(self, other: Counts) -> Counts:
+        if not isinstance(other, Counts):
+            return NotImplemented
+        size = max(len(self), len(other))
+        total = np.zeros(size, np.int64)
+        total[: len(self)] += self._classes
+        total[: len(other)] += other._classes
+        return Counts(total, self._no_class + other._no_class)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Counts) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash(tuple(sorted(self.to_json().items())))
+
+    def __repr__(self) -> str:
+        return f"Counts({self.to_json()})"

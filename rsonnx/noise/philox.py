@@ -1,0 +1,53 @@
+"""Where random bits come from: numpy's Philox4x64-10, addressed instead of consumed.
+
+Every block of noise has a counter range of its own under a key of its own, so a block can be drawn
+anywhere, in any order, and is the same. The key is the first 128 bits of a SHA-256 over the run's
+seed, the input's digest and the stage, so the streams of two inputs or two stages never meet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+import numpy as np
+
+from rsonnx.errors import UsageError
+
+SEED_BITS = 128
+"""Entropy drawn from the operating system where no seed is given."""
+
+MAIN, SETTLE = 0, 1
+"""Counter regions of a block: its ordinary words, and the words that settle rare cases."""
+
+
+def fresh_seed() -> int:
+    """Draw a seed of 128 bits from the operating system."""
+    return secrets.randbits(SEED_BITS)
+
+
+def check_seed(seed: int) -> int:
+    """Return ``seed``, or refuse it unless it is a whole number >= 0."""
+    if isinstance(seed, bool) or not hasattr(seed, "__index__") or int(seed) < 0:
+        raise UsageError(f"the seed is {seed!r}, but a whole number of at least 0 was expected")
+    return int(seed)
+
+
+def stream_key(seed: int, digest: str, stage: str) -> int:
+    """Return the 128-bit Philox key of one stage of one input.
+
+    Args:
+        seed: the run's seed, any whole number >= 0.
+        digest: the input's SHA-256 in hexadecimal.
+        stage: the name of the stage, such as ``"selection"``.
+    """
+    text = f"rsonnx stream 1\0{seed}\0{digest}\0{stage}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:16], "little")
+
+
+def bits(key: int, block: int, region: int = MAIN) -> np.random.Philox:
+    """Return the generator at the start of a block's counter range.
+
+    Counter words, lowest first: [running, running, block, region].
+    """
+    return np.random.Philox(key=key, counter=(region << 192) | (block << 128))

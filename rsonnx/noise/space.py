@@ -1,0 +1,197 @@
+"""The declared input space: in which units sigma and the radius are measured, and what is on its grid.
+
+An 8-bit image has 256 levels; level k stands for ``low + k * (high - low) / 255``. An input on that
+grid can be smoothed exactly (see :mod:`rsonnx.noise.lattice`); any other input only in floating point.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsonnx.errors import DataError, UsageError
+
+LEVELS = 255
+"""Steps between the lowest and the highest level of an 8-bit value."""
+
+_ON_GRID = 1e-4
+"""How far from a level, in steps, a float may be and still mean that level: a float32 in [0, 1] that
+was computed as k/255 by any formula is within 1e-4 steps, and no other value of a real image is."""
+
+Arithmetic = Literal["exact", "float"]
+
+
+@dataclass(frozen=True)
+class InputSpace:
+    """The space in which noise is added.
+
+    Attributes:
+        shape: of one input, without the batch axis, as the classifier takes it.
+        bounds: lowest and highest value of an input, ``low < high``; infinite where there is none.
+        layout: where the channels of an image are, ``"NCHW"`` or ``"NHWC"``; None where the input
+            is no image. Used only to give one image one digest in both layouts.
+    """
+
+    shape: tuple[int, ...]
+    bounds: tuple[float, float] = (0.0, 1.0)
+    layout: str | None = None
+
+    def __post_init__(self) -> None:
+        check_bounds(self.bounds)
+
+    @property
+    def step(self) -> float:
+        """Distance between two neighbouring levels, in the units of the input; may be infinite."""
+        return (self.bounds[1] - self.bounds[0]) / LEVELS
+
+    @property
+    def size(self) -> int:
+        """How many values one input has."""
+        return math.prod(self.shape)
+
+    def point(self, x: NDArray[Any], arithmetic: Arithmetic | None = None) -> Point:
+        """Bring an array into this space.
+
+        Args:
+            x: one input of this space's shape. ``uint8`` values are levels; floating-point values
+                are in the units of ``bounds``.
+            arithmetic: ``"exact"`` to insist on the grid, ``"float"`` to stay off it; None takes
+                the grid where every value is on it.
+
+        Raises:
+            DataError: wrong shape or type, NaN or infinite values, values outside the bounds, or
+                values off the grid where ``"exact"`` was asked for.
+        """
+        x = np.asarray(x)
+        if x.shape != self.shape:
+            raise DataError(f"the input has shape {x.shape}, but {self.shape} was expected")
+        if x.dtype == np.uint8:
+            return self._from_levels(x, x, arithmetic)
+        if not np.issubdtype(x.dtype, np.floating):
+            raise DataError(
+                f"the input has type {x.dtype}, but uint8 (levels 0-255) or a floating-point type "
+                "(values in the declared bounds) was expected; convert it"
+            )
+        self._check_values(x)
+        levels = None if arithmetic == "float" else self._levels_of(x)
+        if levels is not None:
+            return self._from_levels(levels, x, arithmetic)
+        if arithmetic == "exact":
+            raise DataError(
+                "exact noise needs an input on the grid of 256 levels between the bounds "
+                f"{self.bounds}, but its values lie between levels; give uint8 values or use float"
+            )
+        return Point(self, None, np.ascontiguousarray(x, np.float64), self._digest("float", x))
+
+    def _from_levels(
+        self, levels: NDArray[np.uint8], x: NDArray[Any], arithmetic: Arithmetic | None
+    ) -> Point:
+        if not math.isfinite(self.step):
+            if x.dtype == np.uint8:
+                raise DataError(
+                    "uint8 values are levels between the bounds, but no finite bounds "
+                    "are declared; declare bounds or give floating-point values"
+                )
+            raise DataError("exact noise needs finite bounds; declare them or use float")
+        digest = self._digest("uint8", levels)
+        if arithmetic == "float":
+            return Point(self, None, self.values_of(levels).astype(np.float64), digest)
+        return Point(self, np.ascontiguousarray(levels), None, digest)
+
+    def _check_values(self, x: NDArray[Any]) -> None:
+        if not np.isfinite(x).all():
+            bad = int(np.size(x) - np.count_nonzero(np.isfinite(x)))
+            raise DataError(
+                f"{bad} of {x.size} values of the input are NaN or infinite; "
+                "only finite inputs can be certified"
+            )
+        low, high = self.bounds
+        slack = 1e-6 * (high - low) if math.isfinite(high - low) else 0.0
+        if float(x.min()) < low - slack or float(x.max()) > high + slack:
+            raise DataError(
+                f"the input has values from {float(x.min()):g} to {float(x.max()):g}, but the "
+                f"declared bounds are {low:g} to {high:g}; scale the input or declare other bounds"
+            )
+
+    def _levels_of(self, x: NDArray[Any]) -> NDArray[np.uint8] | None:
+        if not math.isfinite(self.step):
+            return None
+        steps = (x.astype(np.float64) - self.bounds[0]) / self.step
+        nearest = np.rint(steps)
+        if np.abs(steps - nearest).max(initial=0.0) > _ON_GRID:
+            return None
+        return nearest.astype(np.uint8)
+
+    def values_of(self, levels: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the float32 values of grid levels (any integers, also outside 0..255)."""
+        values = np.empty(levels.shape, np.float32)
+        np.copyto(values, levels)
+        self.scale_levels(values)
+        return values
+
+    def scale_levels(self, levels: NDArray[np.float32]) -> None:
+        """Turn grid levels, stored as float32, into values, in place.
+
+        The map is part of the base classifier, so it must be one deterministic function of the
+        level. For bounds (0, 1) it is the correctly rounded k/255 that image libraries compute.
+        """
+        low, high = self.bounds
+        if (low, high) == (0.0, 1.0):
+            np.divide(levels, np.float32(LEVELS), out=levels)
+            return
+        if self.step != 1.0:
+            np.multiply(levels, np.float32(self.step), out=levels)
+        if low != 0.0:
+            np.add(levels, np.float32(low), out=levels)
+
+    def _digest(self, kind: str, values: NDArray[Any]) -> str:
+        if self.layout == "NCHW" and values.ndim == 3:
+            values = np.moveaxis(values, 0, -1)
+        stored = np.uint8 if kind == "uint8" else np.dtype("<f8")
+        payload = np.ascontiguousarray(values, stored).tobytes()
+        return hashlib.sha256(
+            f"rsonnx input 1 {kind} {values.size}\0".encode() + payload
+        ).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """One input in its declared space: either levels of the grid or floating-point values.
+
+    ``digest`` is the SHA-256 of the values (channels last), the same for every model that takes them.
+    """
+
+    space: InputSpace
+    levels: NDArray[np.uint8] | None
+    floats: NDArray[np.float64] | None
+    digest: str
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """``"exact"`` for a point of the grid, else ``"float"``."""
+        return "exact" if self.levels is not None else "float"
+
+    def values(self) -> NDArray[np.float32]:
+        """Return the input without noise, as the classifier takes it."""
+        if self.levels is not None:
+            return self.space.values_of(self.levels)
+        assert self.floats is not None
+        return self.floats.astype(np.float32)
+
+
+def check_bounds(bounds: tuple[float, float]) -> tuple[float, float]:
+    """Return ``bounds`` as two floats, or refuse them unless low < high."""
+    try:
+        low, high = (float(b) for b in bounds)
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"bounds are {bounds!r}, but two numbers, low and high, were expected"
+        ) from None
+    if not low < high:
+        raise UsageError(f"bounds are {low:g} and {high:g}, but the first must be below the second")
+    return low, high
