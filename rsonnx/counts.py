@@ -67,7 +67,7 @@ class Counts:
         return cls(classes, value.get(_NO_CLASS_KEY, 0))
 
     def to_json(self) -> dict[str, int]:
-        """Return the non-zero counts by class number as text, and ``no_class`` where there are any."""
+        """Return the counts that are not 0, by class number as text or ``no_class``."""
         found = {str(k): int(self._classes[k]) for k in np.flatnonzero(self._classes)}
         return found | ({_NO_CLASS_KEY: self._no_class} if self._no_class else {})
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from numpy.typing import ArrayLike
 
 from rsonnx.certificate.result import ABSTAIN, AbstainReason, Certificate, CertificateCounts
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
-from rsonnx.noise import Gaussian
+from rsonnx.noise import Gaussian, SmoothingDistribution
 from rsonnx.statistics import (
     check_alpha,
     clopper_pearson_lower,
@@ -18,21 +16,6 @@ from rsonnx.statistics import (
 )
 
 BOUND = "clopper-pearson"
-
-
-class CertifyingNoise(Protocol):
-    """What a certificate needs of a smoothing distribution."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def norm(self) -> str: ...
-
-    @property
-    def sigma(self) -> float: ...
-
-    def radius(self, p_a_lower: float) -> float: ...
 
 
 def certify_from_counts(
@@ -60,7 +43,7 @@ def certify_from_counts(
 
 
 def certify_counts(
-    selection: Counts, estimation: Counts, *, noise: CertifyingNoise, alpha: float
+    selection: Counts, estimation: Counts, *, noise: SmoothingDistribution, alpha: float
 ) -> Certificate:
     """CERTIFY for any smoothing distribution whose radius follows from p_A alone."""
     alpha = check_alpha(alpha)
@@ -91,7 +74,7 @@ def certify_counts(
     )
 
 
-def largest_radius(noise: CertifyingNoise, n: int, alpha: float) -> float:
+def largest_radius(noise: SmoothingDistribution, n: int, alpha: float) -> float:
     """Return the radius if all n estimation samples agree: the most that (n, alpha) can give."""
     return noise.radius(clopper_pearson_lower(n, n, alpha))
 
@@ -120,15 +103,15 @@ def _explain(
         least = fewest_samples_to_exceed_half(alpha)
         few = f" (below n = {least} nothing can be certified)" if n < least else ""
         return (
-            f"class {top} has {estimation[top]:,} of {n:,} samples, too few to be sure of more than "
-            f"half at alpha = {alpha:g}; {enough} would do{few}"
+            f"class {top} has {estimation[top]:,} of {n:,} samples, too few to be sure of more "
+            f"than half at alpha = {alpha:g}; {enough} would do{few}"
         )
     if 2 * estimation.no_class > n:
         return (
-            f"{estimation.no_class:,} of {n:,} answers were NaN or infinite scores, which are never "
-            "certified; look for an overflow in the model at this sigma"
+            f"{estimation.no_class:,} of {n:,} answers were NaN or infinite scores, which are "
+            "never certified; look for an overflow in the model at this sigma"
         )
     return (
-        f"no class has more than half of the samples (the most is {share:.1%}); train the model with "
-        "noise of this sigma, or use a smaller sigma"
+        f"no class has more than half of the samples (the most is {share:.1%}); train the model "
+        "with noise of this sigma, or use a smaller sigma"
     )

@@ -1,9 +1,10 @@
 """Smoothing distributions: how to draw a block of noise, and which radius follows in which norm."""
 
+from rsonnx.noise.distribution import SmoothingDistribution
 from rsonnx.noise.gaussian import Gaussian
 from rsonnx.noise.philox import check_seed, fresh_seed
 from rsonnx.noise.space import Arithmetic, InputSpace, Point, check_bounds
-from rsonnx.noise.stream import NoisyStream, SmoothingDistribution, Stage, block_samples
+from rsonnx.noise.stream import NoisyStream, Stage, block_samples
 
 __all__ = [
     "Arithmetic",

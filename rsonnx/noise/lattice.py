@@ -18,13 +18,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
 
 import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
+from rsonnx.noise.distribution import SmoothingDistribution
 from rsonnx.noise.philox import SETTLE, bits
 
 CELL_BITS = 16
@@ -35,13 +35,6 @@ _MOST_STEPS = 30_000
 """The widest noise, in steps, so that outcomes fit int16 beside the mark."""
 
 _UNSETTLED = np.int16(-32768)
-
-
-class LatticeLaw(Protocol):
-    """What a distribution must offer to be drawn exactly on a grid: hashable, symmetric about 0."""
-
-    def cumulative(self, value: mpmath.mpf) -> mpmath.mpf:
-        """Return F(value) at the working precision of mpmath; ``value`` <= 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +60,7 @@ class LatticeTable:
     minimum: int
 
     def draw(self, key: int, block: int, size: int) -> NDArray[np.int16]:
-        """Return the ``size`` outcomes of a block: a function of (key, block) and of nothing else."""
+        """Return the ``size`` outcomes of a block, a function of (key, block) alone."""
         words = -(-size // 4)
         raw = bits(key, block).random_raw(words).astype("<u8", copy=False)
         cells = raw.view("<u2")[:size]
@@ -100,11 +93,12 @@ class LatticeTable:
         self, index: NDArray[np.int64], upper: NDArray[np.uint64], lower: NDArray[np.uint16]
     ) -> NDArray[np.bool_]:
         high = self.high[index]
-        return (high < upper) | ((high == upper) & (self.low[index] <= lower))
+        at_most: NDArray[np.bool_] = (high < upper) | ((high == upper) & (self.low[index] <= lower))
+        return at_most
 
 
 @lru_cache(maxsize=16)
-def lattice_table(law: LatticeLaw, step: float) -> LatticeTable:
+def lattice_table(law: SmoothingDistribution, step: float) -> LatticeTable:
     """Build the table of ``law`` on a grid of ``step``, in the units of the law.
 
     Raises:
@@ -132,7 +126,7 @@ def lattice_table(law: LatticeLaw, step: float) -> LatticeTable:
     return LatticeTable(outcome, lowest, np.minimum(first, last), inside, highs, lows, minimum)
 
 
-def _thresholds_below_one_half(law: LatticeLaw, step: float) -> list[int]:
+def _thresholds_below_one_half(law: SmoothingDistribution, step: float) -> list[int]:
     """Return F((k + 1/2)·step)·2^80, rounded to nearest, for k < 0, ascending, without zeros."""
     found: list[int] = []
     with mpmath.workprec(_PRECISION):

@@ -1,7 +1,7 @@
-"""The declared input space: in which units sigma and the radius are measured, and what is on its grid.
+"""The declared input space: the units of sigma and of the radius, and what lies on its grid.
 
 An 8-bit image has 256 levels; level k stands for ``low + k * (high - low) / 255``. An input on that
-grid can be smoothed exactly (see :mod:`rsonnx.noise.lattice`); any other input only in floating point.
+grid can be smoothed exactly (see :mod:`rsonnx.noise.lattice`), any other only in floating point.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ LEVELS = 255
 """Steps between the lowest and the highest level of an 8-bit value."""
 
 _ON_GRID = 1e-4
-"""How far from a level, in steps, a float may be and still mean that level: a float32 in [0, 1] that
-was computed as k/255 by any formula is within 1e-4 steps, and no other value of a real image is."""
+"""How far from a level, in steps, a float may be and still mean that level: float32 k/255 is within
+2e-5 steps however it was computed, and the certificate is for the level itself."""
 
 Arithmetic = Literal["exact", "float"]
 
@@ -86,7 +86,7 @@ class InputSpace:
                 "exact noise needs an input on the grid of 256 levels between the bounds "
                 f"{self.bounds}, but its values lie between levels; give uint8 values or use float"
             )
-        return Point(self, None, np.ascontiguousarray(x, np.float64), self._digest("float", x))
+        return Point(self, np.ascontiguousarray(x, np.float64), self._digest("float", x))
 
     def _from_levels(
         self, levels: NDArray[np.uint8], x: NDArray[Any], arithmetic: Arithmetic | None
@@ -100,8 +100,8 @@ class InputSpace:
             raise DataError("exact noise needs finite bounds; declare them or use float")
         digest = self._digest("uint8", levels)
         if arithmetic == "float":
-            return Point(self, None, self.values_of(levels).astype(np.float64), digest)
-        return Point(self, np.ascontiguousarray(levels), None, digest)
+            return Point(self, self.values_of(levels).astype(np.float64), digest)
+        return Point(self, np.ascontiguousarray(levels), digest)
 
     def _check_values(self, x: NDArray[Any]) -> None:
         if not np.isfinite(x).all():
@@ -161,27 +161,28 @@ class InputSpace:
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """One input in its declared space: either levels of the grid or floating-point values.
+    """One input in its declared space.
 
-    ``digest`` is the SHA-256 of the values (channels last), the same for every model that takes them.
+    Attributes:
+        space: the space.
+        data: uint8 levels of the grid, or float64 values, in the shape of the space.
+        digest: SHA-256 of the values, channels last: the same for every model that takes them.
     """
 
     space: InputSpace
-    levels: NDArray[np.uint8] | None
-    floats: NDArray[np.float64] | None
+    data: NDArray[Any]
     digest: str
 
     @property
     def arithmetic(self) -> Arithmetic:
         """``"exact"`` for a point of the grid, else ``"float"``."""
-        return "exact" if self.levels is not None else "float"
+        return "exact" if self.data.dtype == np.uint8 else "float"
 
     def values(self) -> NDArray[np.float32]:
         """Return the input without noise, as the classifier takes it."""
-        if self.levels is not None:
-            return self.space.values_of(self.levels)
-        assert self.floats is not None
-        return self.floats.astype(np.float32)
+        if self.arithmetic == "exact":
+            return self.space.values_of(self.data)
+        return self.data.astype(np.float32)
 
 
 def check_bounds(bounds: tuple[float, float]) -> tuple[float, float]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Literal
 
-import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.noise.distribution import SmoothingDistribution
 from rsonnx.noise.lattice import LatticeTable, lattice_table
 from rsonnx.noise.philox import bits, stream_key
 from rsonnx.noise.space import Point
@@ -24,22 +24,6 @@ _BLOCK_VALUES = 1 << 18
 """Values drawn at a time: half a megabyte of int16, which stays in a core's cache."""
 
 _MOST_BLOCK_SAMPLES = 256
-
-
-class SmoothingDistribution(Protocol):
-    """A law of independent noise on every value, and the radius that follows from it."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def norm(self) -> str: ...
-
-    def radius(self, p_a_lower: float) -> float: ...
-
-    def cumulative(self, value: mpmath.mpf) -> mpmath.mpf: ...
-
-    def draw(self, generator: np.random.Generator, size: int) -> NDArray[np.float64]: ...
 
 
 def block_samples(values: int) -> int:
@@ -95,23 +79,21 @@ class NoisyStream:
             begin = block * self.block
             skip, take = max(0, start - begin), min(stop - begin, self.block)
             target = rows[begin + skip - start : begin + take - start]
-            if self.point.levels is not None:
+            if self.point.arithmetic == "exact":
                 self._write_exact(block, skip, take, target)
             else:
                 self._write_float(block, skip, take, target)
 
     def _write_exact(self, block: int, skip: int, take: int, out: NDArray[np.float32]) -> None:
-        assert self.point.levels is not None
         size = self.point.space.size
         noise = self._table.draw(self._key, block, self.block * size)
         noisy = noise.reshape(self.block, size)[skip:take]
-        np.add(noisy, self.point.levels.reshape(size), out=noisy)
+        np.add(noisy, self.point.data.reshape(size), out=noisy)
         np.copyto(out, noisy)
         self.point.space.scale_levels(out)
 
     def _write_float(self, block: int, skip: int, take: int, out: NDArray[np.float32]) -> None:
-        assert self.point.floats is not None
         size = self.point.space.size
         generator = np.random.Generator(bits(self._key, block))
         noise = self.distribution.draw(generator, self.block * size).reshape(self.block, size)
-        np.add(noise[skip:take], self.point.floats.reshape(size), out=out, casting="same_kind")
+        np.copyto(out, noise[skip:take] + self.point.data.reshape(size), casting="same_kind")

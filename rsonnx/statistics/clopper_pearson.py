@@ -16,8 +16,8 @@ def clopper_pearson_lower(k: int, n: int, alpha: float) -> float:
 
     The one-sided bound of CERTIFY (Cohen et al., arXiv 1902.02918): the p with
     P(Bin(n, p) >= k) = alpha, which is the alpha quantile of Beta(k, n - k + 1); 0 if k = 0.
-    The value is rounded down, and accepted only where the tail probability that it implies, computed
-    anew, does not exceed alpha.
+    The value is rounded down, and accepted only where the tail probability that it implies,
+    computed anew, does not exceed alpha.
 
     Args:
         k: hits, 0..n.
