@@ -1,0 +1,50 @@
+"""rsonnx: certify any exported ONNX classifier by randomized smoothing.
+
+>>> import rsonnx
+>>> cert = rsonnx.certify_from_counts([99, 1], [99_000, 1_000], sigma=0.5)
+>>> cert.label, round(cert.radius, 3)
+(0, 1.145)
+"""
+
+from rsonnx._version import __version__
+from rsonnx.certificate import (
+    ABSTAIN,
+    AbstainReason,
+    Certificate,
+    CertificateCounts,
+    Prediction,
+    certify_from_counts,
+    predict_from_counts,
+)
+from rsonnx.counts import Counts
+from rsonnx.errors import (
+    DataError,
+    InferenceError,
+    ModelError,
+    ProviderError,
+    RsonnxError,
+    RunFileError,
+    UsageError,
+)
+from rsonnx.smoothing import SmoothedClassifier, load
+
+__all__ = [
+    "ABSTAIN",
+    "AbstainReason",
+    "Certificate",
+    "CertificateCounts",
+    "Counts",
+    "DataError",
+    "InferenceError",
+    "ModelError",
+    "Prediction",
+    "ProviderError",
+    "RsonnxError",
+    "RunFileError",
+    "SmoothedClassifier",
+    "UsageError",
+    "__version__",
+    "certify_from_counts",
+    "load",
+    "predict_from_counts",
+]

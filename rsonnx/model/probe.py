@@ -1,0 +1,135 @@
+"""Prove on inputs what a graph cannot show: one vector of scores a row, the same in every batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsonnx.errors import ModelError, RsonnxError
+from rsonnx.model.signature import Signature
+
+Runner = Callable[[NDArray[np.float32]], NDArray[Any]]
+"""Runs a batch, float32 (batch, \\*shape), and returns its scores, (batch, classes)."""
+
+_ROWS = 8
+_TOLERANCE = 1e-4
+"""Largest difference of a row's scores between batches, relative to the largest score. Kernels sum
+in another order in another batch, which costs about 1e-6; coupled rows differ by 1e-3 and more."""
+
+
+@dataclass(frozen=True)
+class Batching:
+    """How a model may be run.
+
+    Attributes:
+        size: the only batch size that may be used, None where any may.
+        num_classes: scores an input.
+        why: a phrase for the run's header.
+        rewritten: a fixed batch size was replaced by a free one.
+    """
+
+    size: int | None
+    num_classes: int
+    why: str
+    rewritten: bool = False
+
+
+def probe_rows(signature: Signature, bounds: tuple[float, float]) -> NDArray[np.float32]:
+    """Return the probe inputs: uniform noise of several strengths within the bounds."""
+    low, high = (b if np.isfinite(b) else s for b, s in zip(bounds, (-1.0, 1.0), strict=True))
+    generator = np.random.default_rng(20190208)  # any fixed seed: these are no samples of a run
+    unit = generator.random((_ROWS, *signature.shape))
+    strength = np.linspace(0.05, 1.0, _ROWS).reshape(-1, *[1] * len(signature.shape))
+    return np.asarray(low + (high - low) * unit * strength, np.float32)
+
+
+def prove_batching(
+    path: str,
+    signature: Signature,
+    rows: NDArray[np.float32],
+    *,
+    as_filed: Runner,
+    freed: Runner | None,
+    coupling: str | None,
+) -> Batching:
+    """Find a way of batching under which a row's scores do not depend on the other rows.
+
+    Args:
+        path: the model's file, for messages.
+        signature: the model's input and output.
+        rows: probe inputs, (8, \\*shape).
+        as_filed: runs the model at the batch size that its file fixes.
+        freed: runs the model with a free batch size in place of a fixed one; None where the file
+            leaves it free.
+        coupling: the operator that is known to couple rows, if any.
+
+    Raises:
+        ModelError: the model does not run, is random, gives no scores, or couples rows at the only
+            batch size at which it runs.
+    """
+    fixed = signature.batch
+    alone = _one_by_one(as_filed, rows, fixed or 1)
+    _check_scores(path, alone)
+    classes = alone.shape[1]
+    if not _agree(alone, _one_by_one(as_filed, rows, fixed or 1)):
+        raise ModelError(
+            f"{path} gave different scores for the same input twice, but a certificate needs a "
+            "deterministic classifier; look for random operators"
+        )
+    if fixed is not None and fixed > 1 and (coupling or _depends_on_rest(as_filed, rows, fixed)):
+        raise ModelError(
+            f"{path} runs only at batch size {fixed}, and a row's scores depend on the other rows"
+            f"{f' ({coupling})' if coupling else ''}; export it with a batch size of 1"
+        )
+    if coupling:
+        return Batching(1, classes, f"1, since {coupling} couples the rows of a batch")
+    whole = _try(freed or as_filed, rows)
+    proved = whole is not None and whole.shape == alone.shape and _agree(whole, alone)
+    if fixed is None:
+        if proved:
+            return Batching(None, classes, "any, as the file declares")
+        return Batching(1, classes, "1, since larger batches change a row's scores")
+    if proved:
+        return Batching(None, classes, f"any; the file's {fixed} was freed", rewritten=True)
+    return Batching(fixed, classes, f"{fixed}, as the file fixes it")
+
+
+def _one_by_one(run: Runner, rows: NDArray[np.float32], batch: int) -> NDArray[Any]:
+    """Return each row's scores from a batch that holds nothing but copies of it."""
+    return np.concatenate([run(np.repeat(row[None], batch, axis=0))[:1] for row in rows])
+
+
+def _depends_on_rest(run: Runner, rows: NDArray[np.float32], batch: int) -> bool:
+    """Return whether a row's scores change with its companions in a batch of fixed size."""
+    mixed = np.resize(rows, (batch, *rows.shape[1:]))
+    together = _try(run, mixed)
+    most = min(batch, len(rows))
+    alone = _one_by_one(run, rows[:most], batch)
+    return together is None or not _agree(together[:most], alone)
+
+
+def _try(run: Runner, rows: NDArray[np.float32]) -> NDArray[Any] | None:
+    try:
+        return run(rows)
+    except RsonnxError:
+        return None
+
+
+def _check_scores(path: str, scores: NDArray[Any]) -> None:
+    if scores.ndim != 2 or scores.shape[1] < 2:
+        raise ModelError(
+            f"{path} gives an output of shape {list(scores.shape[1:])} an input, but a vector "
+            "of at least 2 class scores is needed"
+        )
+
+
+def _agree(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    finite = np.isfinite(a) & np.isfinite(b)
+    scale = float(np.abs(a[finite]).max(initial=0.0))
+    return a.shape == b.shape and np.allclose(
+        a, b, rtol=0.0, atol=_TOLERANCE * scale, equal_nan=True
+    )

@@ -1,0 +1,26 @@
+"""Run a base classifier on noisy blocks: providers, sessions, and engines that count answers."""
+
+from rsonnx.runtime.classifier import BaseClassifier, OnnxClassifier
+from rsonnx.runtime.engine import CountRequest, Engine, Progress, SampleStream, ThreadEngine
+from rsonnx.runtime.providers import (
+    ProviderChoice,
+    choose_provider,
+    installed_wheels,
+    provider_problem,
+)
+from rsonnx.runtime.session import Session
+
+__all__ = [
+    "BaseClassifier",
+    "CountRequest",
+    "Engine",
+    "OnnxClassifier",
+    "Progress",
+    "ProviderChoice",
+    "SampleStream",
+    "Session",
+    "ThreadEngine",
+    "choose_provider",
+    "installed_wheels",
+    "provider_problem",
+]

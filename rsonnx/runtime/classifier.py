@@ -1,0 +1,98 @@
+"""Base classifiers: what the engine needs of one, and the one that is an ONNX model."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsonnx.errors import InferenceError
+from rsonnx.runtime.session import Session
+
+
+@runtime_checkable
+class BaseClassifier(Protocol):
+    """A deterministic function of one input, evaluated in batches.
+
+    Beyond :meth:`classify` these attributes are read where they exist: ``num_classes``, ``shape``,
+    ``bounds`` and ``layout`` (see :class:`OnnxClassifier`), and ``thread_safe``, which says that
+    several threads may call at once.
+    """
+
+    def classify(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return a label a row, >= 0, or -1 for an answer that is no class.
+
+        Args:
+            batch: float32 (rows, \\*shape). It is reused: do not keep it.
+        """
+
+
+class OnnxClassifier:
+    """An ONNX model that answers labels.
+
+    Attributes:
+        num_classes: classes that it tells apart.
+        shape: of one input, without the batch axis.
+        bounds: lowest and highest value of an input: the units of sigma and of the radius.
+        layout: ``"NCHW"``, ``"NHWC"`` or None.
+        batch_size: the only batch size at which the model runs, None where any will do.
+        facts: what was found and done while loading, for a run's header.
+    """
+
+    thread_safe = True
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        input_name: str,
+        label_name: str,
+        num_classes: int,
+        shape: tuple[int, ...],
+        bounds: tuple[float, float],
+        layout: str | None,
+        batch_size: int | None,
+        on_cpu: bool,
+        facts: dict[str, Any],
+    ) -> None:
+        self._session = session
+        self._input_name = input_name
+        self._label_name = label_name
+        self.num_classes = num_classes
+        self.shape = shape
+        self.bounds = bounds
+        self.layout = layout
+        self.batch_size = batch_size
+        self.on_cpu = on_cpu
+        self.facts = facts
+
+    def classify(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return the label of each row, int64 (rows,); -1 where a score is NaN or infinite.
+
+        Args:
+            batch: float32 (rows, \\*shape), in the units of ``bounds``.
+
+        Raises:
+            InferenceError: the model failed, or gave something other than one label a row.
+        """
+        if self.batch_size is None:
+            return self._run(batch)
+        size = self.batch_size
+        parts = [self._run_fixed(batch[i : i + size], size) for i in range(0, len(batch), size)]
+        return np.concatenate(parts)
+
+    def _run_fixed(self, rows: NDArray[np.float32], size: int) -> NDArray[np.int64]:
+        if len(rows) == size:
+            return self._run(rows)
+        filled = np.concatenate([rows, np.repeat(rows[-1:], size - len(rows), axis=0)])
+        return self._run(filled)[: len(rows)]
+
+    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
+        labels = self._session.run(self._label_name, self._input_name, batch)
+        if labels.shape != (len(batch),):
+            raise InferenceError(
+                f"the model gave labels of shape {list(labels.shape)} for a batch of {len(batch)}, "
+                "but one label a row was expected"
+            )
+        return labels.astype(np.int64, copy=False)

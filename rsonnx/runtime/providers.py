@@ -1,0 +1,155 @@
+"""Execution providers: which were asked for, which really work, and never another in silence.
+
+onnxruntime hands out a CPU session where CUDA was asked for and does not work, without an
+exception, and lists CUDA as available all the same. So a provider counts as working only when a
+session that was made with it alone says that it has it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import packages_distributions, version
+
+import onnxruntime
+from onnx import TensorProto, helper
+
+from rsonnx.errors import ProviderError, UsageError
+
+_NAMES = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+}
+_PREFERENCE = ("CUDAExecutionProvider", "CPUExecutionProvider")
+"""What is tried, best first, where no provider was asked for."""
+
+
+@dataclass(frozen=True)
+class ProviderChoice:
+    """The provider that a session is made with, and what was asked for.
+
+    Attributes:
+        name: onnxruntime's name of the provider that works.
+        requested: the names as they were given; empty where none were.
+    """
+
+    name: str
+    requested: tuple[str, ...]
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether inference runs on the processor."""
+        return self.name == "CPUExecutionProvider"
+
+
+def choose_provider(requested: Sequence[str] | None) -> ProviderChoice:
+    """Return the first provider of ``requested``, which must work, or the best one that does.
+
+    Args:
+        requested: names such as ``"cpu"`` or ``"CUDAExecutionProvider"``. One is expected; a CPU
+            behind it is accepted, since onnxruntime's users write so, but nothing falls back to it.
+
+    Raises:
+        UsageError: a name that is not known.
+        ProviderError: the provider does not work on this machine.
+    """
+    if not requested:
+        working = next(name for name in _PREFERENCE if provider_problem(name) is None)
+        return ProviderChoice(working, ())
+    names = [_full_name(name) for name in requested]
+    problem = provider_problem(names[0])
+    if problem is not None:
+        raise ProviderError(
+            f"the provider {requested[0]!r} was asked for but does not work here: {problem}; "
+            "run `rsonnx doctor`, or ask for --providers cpu"
+        )
+    return ProviderChoice(names[0], tuple(requested))
+
+
+def _full_name(name: str) -> str:
+    full = _NAMES.get(name.lower(), name)
+    if full not in onnxruntime.get_all_providers():
+        raise UsageError(
+            f"the provider {name!r} is not known; {', '.join(_NAMES)} or one of onnxruntime's own "
+            "names was expected"
+        )
+    return full
+
+
+@cache
+def provider_problem(name: str) -> str | None:
+    """Return why a provider does not work on this machine, or None where it does."""
+    if name not in onnxruntime.get_available_providers():
+        return f"the installed onnxruntime {onnxruntime.__version__} was built without {name}"
+    if name == "CUDAExecutionProvider" and hasattr(onnxruntime, "preload_dlls"):
+        with silence():
+            onnxruntime.preload_dlls()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        with silence():
+            session = onnxruntime.InferenceSession(_tiny_model(), options, providers=[name])
+    except Exception as error:  # onnxruntime raises a class of its own for each status code
+        return first_line(error)
+    got = session.get_providers()[0]
+    if got == name:
+        return None
+    return (
+        f"onnxruntime gave a session on {got} instead, as it does when the driver or one of the "
+        "libraries of the provider is missing"
+    )
+
+
+def installed_wheels() -> dict[str, str]:
+    """Return the distributions that provide onnxruntime; two of them break each other."""
+    names = set(packages_distributions().get("onnxruntime", []))
+    return {name: version(name) for name in sorted(names)}
+
+
+def _tiny_model() -> bytes:
+    node = helper.make_node("Add", ["x", "x"], ["y"])
+    graph = helper.make_graph(
+        [node],
+        "tiny",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, without its final stop."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(". ")
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Keep what native code writes to the standard streams out of a user's terminal.
+
+    onnxruntime reports missing CUDA libraries there, past Python, while we ask whether CUDA works.
+    """
+    try:
+        saved = [os.dup(1), os.dup(2)]
+    except OSError:  # the streams are closed: nothing to keep quiet
+        yield
+        return
+    sink = os.open(os.devnull, os.O_WRONLY)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        os.dup2(sink, 1)
+        os.dup2(sink, 2)
+        yield
+    finally:
+        os.dup2(saved[0], 1)
+        os.dup2(saved[1], 2)
+        for descriptor in (sink, *saved):
+            os.close(descriptor)

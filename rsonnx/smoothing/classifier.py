@@ -1,0 +1,199 @@
+"""The smoothed classifier: certify, predict, and sample counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsonnx.certificate import Certificate, Prediction, PredictMethod
+from rsonnx.counts import Counts
+from rsonnx.errors import DataError, UsageError
+from rsonnx.noise import (
+    Arithmetic,
+    Gaussian,
+    InputSpace,
+    NoisyStream,
+    Point,
+    Stage,
+    check_bounds,
+    check_seed,
+    fresh_seed,
+)
+from rsonnx.runtime import BaseClassifier, CountRequest, Engine, Progress, ThreadEngine
+from rsonnx.smoothing.procedures import Ask, Certify, Predict, Steps, run_procedure
+
+Result = TypeVar("Result", Certificate, Prediction)
+
+
+class SmoothedClassifier:
+    """g(x): the class that the base classifier f answers most often for x + N(0, sigma²) noise.
+
+    Args:
+        base: the base classifier: what :func:`rsonnx.load` returns, or any object with
+            ``classify(batch) -> int64 labels`` (float32 batch in; -1 means no class).
+        sigma: standard deviation of the noise, > 0, in the units of ``bounds``.
+        bounds: lowest and highest value of an input; None takes those of ``base``, else (0, 1).
+            uint8 inputs, and floats on the grid of 256 levels between the bounds, are smoothed with
+            exact noise; all others with floating-point noise, and their certificates say so.
+        arithmetic: ``"exact"`` or ``"float"`` to insist on one of the two; None chooses as above.
+        batch_size: inputs a call of the base classifier; None chooses by the size of an input.
+        workers: threads; None takes all cores where the base classifier allows it.
+        engine: what counts, in place of the embedded threads; then batch_size and workers are its.
+
+    Raises:
+        UsageError: an argument is outside its range, or ``base`` has no ``classify``.
+    """
+
+    def __init__(
+        self,
+        base: BaseClassifier,
+        sigma: float,
+        *,
+        bounds: tuple[float, float] | None = None,
+        arithmetic: Arithmetic | None = None,
+        batch_size: int | None = None,
+        workers: int | None = None,
+        engine: Engine | None = None,
+    ) -> None:
+        if not callable(getattr(base, "classify", None)):
+            raise UsageError(
+                f"the base classifier is a {type(base).__name__}, but an object with "
+                "classify(batch) -> int64 labels was expected; rsonnx.load makes one of a file"
+            )
+        if arithmetic not in (None, "exact", "float"):
+            raise UsageError(f"arithmetic is {arithmetic!r}, but exact or float was expected")
+        self.base = base
+        self.noise = Gaussian(sigma)
+        self.bounds = check_bounds(
+            getattr(base, "bounds", (0.0, 1.0)) if bounds is None else bounds
+        )
+        self.arithmetic = arithmetic
+        self._engine = engine or ThreadEngine(base, batch_size, workers)
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation of the noise, in the units of ``bounds``."""
+        return self.noise.sigma
+
+    def point(self, x: NDArray[Any] | Point) -> Point:
+        """Bring an input into the declared space.
+
+        Args:
+            x: uint8 levels, or floats in the units of ``bounds``, in the shape that the base
+                classifier takes (without the batch axis).
+
+        Raises:
+            DataError: wrong shape or type, NaN or infinite, or outside the bounds.
+        """
+        if isinstance(x, Point):
+            return x
+        x = np.asarray(x)
+        shape = getattr(self.base, "shape", None)
+        space = InputSpace(
+            x.shape if shape is None else shape, self.bounds, getattr(self.base, "layout", None)
+        )
+        return space.point(x, self.arithmetic)
+
+    def certify(
+        self,
+        x: NDArray[Any] | Point,
+        *,
+        n0: int = 100,
+        n: int = 100_000,
+        alpha: float = 0.001,
+        seed: int | None = None,
+        progress: Progress | None = None,
+    ) -> Certificate:
+        """Certify one input, or abstain: CERTIFY of Cohen et al., arXiv 1902.02918.
+
+        Args:
+            x: one input, as for :meth:`point`.
+            n0: selection samples, >= 1.
+            n: estimation samples, >= 1.
+            alpha: probability of error, in (0, 1).
+            seed: of the noise, >= 0; None draws 128 bits from the operating system. The same seed
+                and input give the same counts on every machine, whatever the batch size and
+                workers, as far as the base classifier does.
+            progress: called with the number of samples counted since its last call.
+
+        Raises:
+            UsageError: an argument is outside its range.
+            DataError: the input does not fit.
+            InferenceError: the base classifier failed; a failure is never a vote.
+        """
+        return self._run(Certify(self.noise, n0, n, alpha).steps(), x, seed, progress)
+
+    def predict(
+        self,
+        x: NDArray[Any] | Point,
+        *,
+        n: int = 1_000,
+        alpha: float = 0.001,
+        method: PredictMethod = "two-class",
+        seed: int | None = None,
+        progress: Progress | None = None,
+    ) -> Prediction:
+        """Answer for one input, or abstain: PREDICT of Cohen et al., arXiv 1902.02918.
+
+        Args:
+            x: one input, as for :meth:`point`.
+            n: samples, >= 1.
+            alpha: probability of an answer that is not the smoothed classifier's, in (0, 1).
+            method: ``"two-class"`` tests the top two classes against each other, ``"majority"`` the
+                top class against one half.
+            seed, progress: as for :meth:`certify`.
+
+        Raises:
+            UsageError, DataError, InferenceError: as for :meth:`certify`.
+        """
+        return self._run(Predict(self.noise, n, alpha, method).steps(), x, seed, progress)
+
+    def sample_counts(
+        self, x: NDArray[Any] | Point, start: int, stop: int, *, stage: Stage, seed: int
+    ) -> Counts:
+        """Count the answers to samples ``start`` .. ``stop - 1`` of one stage of one input.
+
+        Counts of disjoint ranges add up to the counts of their union.
+        """
+        if not 0 <= start < stop:
+            raise UsageError(f"the range is {start}..{stop}, but 0 <= start < stop was expected")
+        return self._count(self.point(x), [Ask(stage, start, stop)], check_seed(seed))[0]
+
+    def base_label(self, x: NDArray[Any] | Point) -> int:
+        """Return what the base classifier answers without noise; -1 for no class."""
+        label = np.asarray(self.base.classify(self.point(x).values()[None]))
+        if label.shape != (1,):
+            raise DataError(
+                f"the classifier answered labels of shape {list(label.shape)} for one input, but "
+                "one label was expected"
+            )
+        return int(label[0])
+
+    def _run(
+        self,
+        steps: Steps[Result],
+        x: NDArray[Any] | Point,
+        seed: int | None,
+        progress: Progress | None,
+    ) -> Result:
+        point = self.point(x)
+        seed = fresh_seed() if seed is None else check_seed(seed)
+        found = run_procedure(steps, lambda asked: self._count(point, asked, seed, progress))
+        return replace(found, arithmetic=point.arithmetic, seed=seed, digest=point.digest)
+
+    def _count(
+        self,
+        point: Point,
+        asked: Sequence[Ask],
+        seed: int,
+        progress: Progress | None = None,
+    ) -> Sequence[Counts]:
+        requests = [
+            CountRequest(NoisyStream(point, self.noise, seed, ask.stage), ask.start, ask.stop)
+            for ask in asked
+        ]
+        return self._engine.count(requests, progress)
