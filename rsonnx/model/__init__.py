@@ -1,7 +1,7 @@
 """Read an ONNX file safely, find out what it takes and gives, adapt it and prove the result."""
 
 from rsonnx.model.adapt import INPUT, LABEL, SCORES, adapt
-from rsonnx.model.assumptions import refuse_unsound, row_coupling
+from rsonnx.model.assumptions import node_types, refuse_unsound, row_coupling
 from rsonnx.model.preprocess import (
     PRESETS,
     Preprocessing,
@@ -33,6 +33,7 @@ __all__ = [
     "bounds_in",
     "find_signature",
     "inputs_of",
+    "node_types",
     "outputs_of",
     "parse_preprocessing",
     "preprocessing_in",

@@ -60,6 +60,11 @@ def row_coupling(model: ModelFile) -> str | None:
     return None
 
 
+def node_types(model: ModelFile) -> list[str]:
+    """Return the operators of a model, one entry a node."""
+    return [".".join(filter(None, (node.domain, node.op_type))) for node in _all_nodes(model)]
+
+
 def _all_nodes(model: ModelFile) -> list[onnx.NodeProto]:
     found = list(nodes(model.proto.graph))
     for function in model.proto.functions:

@@ -79,6 +79,14 @@ class SmoothedClassifier:
         """Standard deviation of the noise, in the units of ``bounds``."""
         return self.noise.sigma
 
+    @property
+    def batch_size(self) -> int | None:
+        """Inputs a call of the base classifier, where it is known before the first call."""
+        shape = getattr(self.base, "shape", None)
+        if isinstance(self._engine, ThreadEngine) and shape is not None:
+            return self._engine.batch_size(shape)
+        return None
+
     def point(self, x: NDArray[Any] | Point) -> Point:
         """Bring an input into the declared space.
 

@@ -1,0 +1,5 @@
+"""``python -m rsonnx``."""
+
+from rsonnx.cli import main
+
+main()

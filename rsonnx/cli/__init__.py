@@ -1,0 +1,71 @@
+"""The command line: parse, one library call, render."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from rsonnx._version import __version__
+from rsonnx.cli.certify import certify
+from rsonnx.cli.doctor import doctor
+from rsonnx.cli.inspect import inspect
+from rsonnx.cli.predict import predict
+from rsonnx.cli.report import report
+from rsonnx.errors import RsonnxError
+
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def cli() -> None:
+    """Certify ONNX classifiers by randomized smoothing.
+
+    \b
+    Exit codes: 0 done, 1 failure, 2 wrong usage, 4 model or provider refused, 130 interrupted.
+    Results go to stdout, everything else to stderr. Abstaining is a result, not an error.
+    """
+
+
+for command in (certify, predict, report, inspect, doctor):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line and exit with its code. Errors are one sentence on stderr."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return an exit code
+    """Run one command and return its exit code."""
+    try:
+        cli.main(arguments, prog_name="rsonnx", standalone_mode=False)
+    except click.exceptions.Abort:
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except RsonnxError as error:
+        return _fail(str(error), error.exit_code)
+    except MemoryError:
+        return _fail("there is not enough memory; use a smaller --batch-size or another machine", 1)
+    except BrokenPipeError:  # the reader of stdout has gone: nothing is left to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if os.environ.get("RSONNX_TRACEBACK"):
+            raise
+        kind = type(error).__name__
+        return _fail(
+            f"rsonnx has a bug: {kind}: {error}; please report it, with what "
+            "RSONNX_TRACEBACK=1 in the environment prints",
+            1,
+        )
+    return 0
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"Error: {message}", err=True)
+    return code

@@ -1,0 +1,129 @@
+"""``rsonnx predict``: the smoothed classifier's answers on a data set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rsonnx.certificate import PREDICT_METHODS, Prediction
+from rsonnx.cli.opening import choose_seed, open_job
+from rsonnx.cli.options import (
+    alpha_option,
+    data_argument,
+    input_options,
+    json_option,
+    loading_options,
+    model_argument,
+    sampling_options,
+    sigma_option,
+)
+from rsonnx.cli.preflight import check_predict, say_clean_accuracy, say_job
+from rsonnx.cli.progress import ProgressLine
+from rsonnx.report import percent_down, printable
+from rsonnx.runs import Job
+
+
+@click.command()
+@model_argument
+@data_argument
+@sigma_option
+@click.option("--n", type=int, default=1_000, show_default=True, help="Samples an input.")
+@alpha_option
+@click.option(
+    "--method",
+    type=click.Choice(PREDICT_METHODS),
+    default="two-class",
+    show_default=True,
+    help="Test the top two classes against each other, or the top class against one half.",
+)
+@sampling_options
+@loading_options
+@input_options
+@json_option
+def predict(model: Path, data: Path, as_json: bool, **given: Any) -> None:
+    """Answer for the inputs in DATA with the smoothed classifier, or abstain (-1).
+
+    One line an input on stdout: name, label, prediction, p-value; with --json one JSON object a
+    line, with the counts. DATA is what `rsonnx certify` takes.
+
+    \b
+    Example:
+      rsonnx predict mnist.onnx images/ --sigma 0.5 --limit 10
+    """
+    check_predict(given["n"], given["alpha"], given["method"])
+    seed = choose_seed(given["seed"])
+    job = open_job(model, data, given)
+    say_job(job, seed)
+    say_clean_accuracy(job)
+    found = []
+    with ProgressLine(len(job.indices), given["n"]) as progress:
+        for index, prediction in _predictions(job, given, seed.value, progress):
+            found.append((index, prediction))
+            progress.clear()
+            click.echo((_as_json if as_json else _line)(job, index, prediction))
+    if not as_json:
+        click.echo(_closing(job, found), err=True)
+
+
+def _predictions(
+    job: Job, given: dict[str, Any], seed: int, progress: ProgressLine
+) -> Iterator[tuple[int, Prediction]]:
+    for index in job.indices:
+        prediction = job.smoothed.predict(
+            job.point(index),
+            n=given["n"],
+            alpha=given["alpha"],
+            method=given["method"],
+            seed=seed,
+            progress=progress.drawn,
+        )
+        progress.finished(certified=not prediction.abstained)
+        yield index, prediction
+
+
+def _line(job: Job, index: int, prediction: Prediction) -> str:
+    label = job.label(index)
+    return "\t".join(
+        (
+            printable(job.dataset.name(index)),
+            "?" if label is None else str(label),
+            str(prediction.label),
+            f"{prediction.p_value:.3g}",
+        )
+    )
+
+
+def _as_json(job: Job, index: int, prediction: Prediction) -> str:
+    return json.dumps(
+        {
+            "index": index,
+            "name": job.dataset.name(index),
+            "digest": prediction.digest,
+            "label": job.label(index),
+            "prediction": prediction.label,
+            "top_class": prediction.top_class,
+            "p_value": prediction.p_value,
+            "abstained": prediction.abstained,
+            "method": prediction.method,
+            "counts": prediction.counts.to_json(),
+            "sigma": prediction.sigma,
+            "alpha": prediction.alpha,
+            "arithmetic": prediction.arithmetic,
+            "seed": str(prediction.seed),
+        }
+    )
+
+
+def _closing(job: Job, found: list[tuple[int, Prediction]]) -> str:
+    abstained = sum(prediction.abstained for _, prediction in found)
+    text = f"{len(found)} inputs, {abstained} abstentions"
+    if job.dataset.labels is None:
+        return text
+    right = sum(prediction.label == job.label(index) for index, prediction in found)
+    accuracy = percent_down(Fraction(right, len(found)))
+    return f"{text}, accuracy of the smoothed classifier {accuracy} %"

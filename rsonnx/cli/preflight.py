@@ -1,0 +1,126 @@
+"""What a person should see before hours of work: the model, the units, and what can come of it."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import click
+
+from rsonnx.certificate import largest_radius
+from rsonnx.errors import UsageError
+from rsonnx.noise import Gaussian
+from rsonnx.report import printable, text_down
+from rsonnx.runs import Job, SeedUsed
+from rsonnx.smoothing import Certify
+from rsonnx.statistics import (
+    check_alpha,
+    check_samples,
+    fewest_samples_to_exceed_half,
+    fewest_samples_to_predict,
+)
+
+_CLEAN_INPUTS = 100
+"""Inputs on which the clean accuracy is measured."""
+
+
+def check_certify(sigma: float, n0: int, n: int, alpha: float) -> Certify:
+    """Return the procedure, or refuse one that can never certify anything.
+
+    Raises:
+        UsageError: an argument is out of range, or n is too small for alpha.
+    """
+    procedure = Certify(Gaussian(sigma), n0, n, alpha)
+    least = fewest_samples_to_exceed_half(alpha)
+    if n < least:
+        raise UsageError(
+            f"n = {n} at alpha = {alpha:g} can never certify anything; the smallest n that can is "
+            f"{least}"
+        )
+    return procedure
+
+
+def check_predict(n: int, alpha: float, method: str) -> None:
+    """Refuse a prediction that can never answer."""
+    check_samples("n", n)
+    check_alpha(alpha)
+    least = fewest_samples_to_predict(alpha, two_sided=method == "two-class")
+    if n < least:
+        raise UsageError(
+            f"n = {n} at alpha = {alpha:g} can never answer by the {method} test; the smallest n "
+            f"that can is {least}"
+        )
+
+
+def say_job(job: Job, seed: SeedUsed) -> None:
+    """Tell on stderr what will run on what, in which units."""
+    facts = job.model.facts
+    low, high = job.model.bounds
+    sigma = job.smoothed.sigma
+    say(
+        "model",
+        f"{printable(facts['file'])} (sha256 {facts['sha256'][:16]}...), "
+        f"{job.model.num_classes} classes, input {_shape(job.model.shape)}, "
+        f"batch: {facts['batch']}",
+    )
+    rule = job.dataset.label_rule
+    say(
+        "inputs",
+        f"{len(job.indices):,} of {len(job.dataset):,} in "
+        f"{printable(str(job.dataset.path))}, labels: {printable(rule)}",
+    )
+    asked = ", ".join(facts["providers"]["requested"]) or "none, so the best that works"
+    say("provider", f"{facts['providers']['used'][0]} (asked for: {printable(asked)})")
+    preprocess = {k: v for k, v in facts["preprocess"].items() if k != "source"}
+    say("preprocess", f"{preprocess} (from: {facts['preprocess']['source']})")
+    levels = f", {sigma / (high - low) * 255:g} of 255 levels" if high - low < float("inf") else ""
+    say(
+        "noise",
+        f"{job.smoothed.noise.name}, sigma = {sigma:g} where inputs lie in "
+        f"[{low:g}, {high:g}]{levels}; {job.smoothed.arithmetic} arithmetic",
+    )
+    if sigma > high - low:
+        say(
+            "warning",
+            f"sigma is {sigma / (high - low):.3g} times the whole range of an input; "
+            "if it is meant in other units, declare them with --bounds",
+        )
+    say("seed", f"{seed.value} (from: {seed.source})")
+
+
+def say_samples(procedure: Certify) -> None:
+    """Tell on stderr how many samples are drawn and what they can give at most."""
+    most = largest_radius(procedure.noise, procedure.n, procedure.alpha)
+    say(
+        "samples",
+        f"n0 = {procedure.n0:,}, n = {procedure.n:,} an input, alpha = "
+        f"{procedure.alpha:g}; the largest radius that they can give is {text_down(most, 4)}",
+    )
+
+
+def say_clean_accuracy(job: Job) -> None:
+    """Tell on stderr how the model does without noise, where labels show it."""
+    labelled = list(islice((i for i in job.indices if job.label(i) is not None), _CLEAN_INPUTS))
+    if not labelled:
+        say("clean", "unknown: the inputs have no labels")
+        return
+    right = sum(job.smoothed.base_label(job.point(i)) == job.label(i) for i in labelled)
+    say(
+        "clean",
+        f"{right} of the first {len(labelled)} labelled inputs are classified correctly "
+        "without noise",
+    )
+    if right * job.model.num_classes < 2 * len(labelled):
+        say(
+            "warning",
+            "that is hardly better than guessing; check --preprocess, --bounds and the "
+            "labels before you trust a low certified accuracy",
+        )
+
+
+def say(topic: str, text: str) -> None:
+    """Print a line on stderr."""
+    click.echo(f"{topic:<11}{text}", err=True)
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

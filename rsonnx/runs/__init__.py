@@ -1,0 +1,22 @@
+"""Runs over a data set, and the files that hold them."""
+
+from rsonnx.runs.certify import certify_inputs
+from rsonnx.runs.files import Run, RunWriter, check_output, read_run
+from rsonnx.runs.header import Arguments, SeedUsed, certify_header, versions
+from rsonnx.runs.job import Job, prepare_job
+from rsonnx.runs.rows import Row
+
+__all__ = [
+    "Arguments",
+    "Job",
+    "Row",
+    "Run",
+    "RunWriter",
+    "SeedUsed",
+    "certify_header",
+    "certify_inputs",
+    "check_output",
+    "prepare_job",
+    "read_run",
+    "versions",
+]

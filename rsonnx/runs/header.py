@@ -1,0 +1,100 @@
+"""The first line of a run file: what was certified, with what, how, and by whom."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from rsonnx._version import __version__
+from rsonnx.certificate import BOUND, largest_radius
+from rsonnx.runs.job import Job
+from rsonnx.runs.rows import MEANING
+from rsonnx.runtime import installed_wheels
+from rsonnx.smoothing import Certify
+
+FORMAT = 1
+"""Version of the run file's format; a reader refuses one that it does not know."""
+
+_PACKAGES = ("numpy", "scipy", "onnx", "mpmath", "pillow", "click")
+
+
+@dataclass(frozen=True)
+class SeedUsed:
+    """The seed of a run and where it came from: ``"argument"`` or ``"operating system"``."""
+
+    value: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What the caller asked for: the words as given, and every option as it was resolved."""
+
+    given: Sequence[str]
+    resolved: dict[str, Any]
+
+
+def certify_header(
+    job: Job,
+    procedure: Certify,
+    *,
+    seed: SeedUsed,
+    arguments: Arguments,
+) -> dict[str, Any]:
+    """Return the header of a run of CERTIFY, ready to be written."""
+    smoothed, dataset = job.smoothed, job.dataset
+    low, high = smoothed.bounds
+    return {
+        "kind": "header",
+        "format": "rsonnx-run",
+        "format_version": FORMAT,
+        "procedure": "certify",
+        "status": "started; the last line of the file says how it ended",
+        "claim": (
+            f"with probability at least 1 - alpha over the noise, separately for each input, the "
+            f"smoothed classifier answers the row's prediction at every point closer than the "
+            f"row's radius in the {smoothed.noise.norm} norm"
+        ),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": job.model.facts,
+        "data": {
+            "path": str(dataset.path),
+            "kind": dataset.kind,
+            "size": len(dataset),
+            "inputs": len(job.indices),
+            "labels": dataset.label_rule,
+            "class_names": None if dataset.class_names is None else list(dataset.class_names),
+        },
+        "noise": {
+            "distribution": smoothed.noise.name,
+            "sigma": smoothed.sigma,
+            "norm": smoothed.noise.norm,
+            "units": f"input values between {low:g} and {high:g}, before preprocessing",
+            "arithmetic": smoothed.arithmetic,
+            "generator": "numpy Philox4x64-10, keyed by SHA-256 of seed, input digest and stage",
+        },
+        "seed": {"value": str(seed.value), "source": seed.source},
+        "n0": procedure.n0,
+        "n": procedure.n,
+        "alpha": procedure.alpha,
+        "bound": BOUND,
+        "largest_radius": largest_radius(smoothed.noise, procedure.n, procedure.alpha),
+        "arguments": {"given": list(arguments.given), "resolved": arguments.resolved},
+        "versions": versions(),
+        "fields": MEANING,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of everything that a result may depend on."""
+    found = {"rsonnx": __version__, "python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # a package that was vendored or frozen into a program
+            found[name] = "unknown"
+    return found | installed_wheels() | {"platform": platform.platform()}

@@ -1,0 +1,111 @@
+"""A job: a smoothed model and the inputs of a data set, checked before hours of work."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from rsonnx.data import Dataset, arrange, check_labels
+from rsonnx.errors import DataError, UsageError
+from rsonnx.noise import Point
+from rsonnx.runtime import OnnxClassifier
+from rsonnx.smoothing import SmoothedClassifier
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run works on.
+
+    Attributes:
+        model: the base classifier.
+        smoothed: the smoothed classifier of ``model``, with one arithmetic for all inputs.
+        dataset: where the inputs come from.
+        indices: which of them, in order.
+    """
+
+    model: OnnxClassifier
+    smoothed: SmoothedClassifier
+    dataset: Dataset
+    indices: tuple[int, ...]
+
+    def point(self, index: int) -> Point:
+        """Bring one example into the model's input space.
+
+        Raises:
+            DataError: it does not fit; the message names it.
+        """
+        with _naming(self.dataset, index):
+            values = arrange(self.dataset[index].values, self.model.shape, self.model.layout)
+            return self.smoothed.point(values)
+
+    def label(self, index: int) -> int | None:
+        """Return the true class of one example, None where it is not known."""
+        return None if self.dataset.labels is None else self.dataset.labels[index]
+
+
+def prepare_job(
+    model: OnnxClassifier,
+    sigma: float,
+    dataset: Dataset,
+    *,
+    skip_every: int = 1,
+    limit: int | None = None,
+    batch_size: int | None = None,
+) -> Job:
+    """Choose the inputs, check them, and smooth the model for them.
+
+    The arithmetic is exact where every input lies on the 8-bit grid: images do by their type; the
+    rows of an array of floats are looked at one by one, which checks their range too.
+
+    Args:
+        model: the base classifier.
+        sigma: standard deviation of the noise, in the units of the model's bounds.
+        dataset: where the inputs come from.
+        skip_every: take every so many-th input, >= 1.
+        limit: take at most so many, >= 1; None takes all.
+        batch_size: inputs a call of the model, >= 1; None chooses.
+
+    Raises:
+        UsageError: an argument is out of range.
+        DataError: a label is none of the model's classes, or an input does not fit.
+    """
+    for name, value in (("skip-every", skip_every), ("limit", limit)):
+        if value is not None and value < 1:
+            raise UsageError(f"{name} is {value}, but it must be at least 1")
+    indices = tuple(range(0, len(dataset), skip_every))[:limit]
+    _check_shapes_and_labels(model, dataset, indices)
+    job = Job(model, SmoothedClassifier(model, sigma, batch_size=batch_size), dataset, indices)
+    images = dataset[indices[0]].values.dtype == np.uint8
+    looked_at = indices[:1] if images else indices
+    found = {job.point(index).arithmetic for index in looked_at}
+    smoothed = SmoothedClassifier(
+        model, sigma, batch_size=batch_size, arithmetic="float" if "float" in found else "exact"
+    )
+    return Job(model, smoothed, dataset, indices)
+
+
+def _check_shapes_and_labels(
+    model: OnnxClassifier, dataset: Dataset, indices: tuple[int, ...]
+) -> None:
+    if dataset.labels is not None:
+        check_labels(dataset, model.num_classes)
+    fitting: set[tuple[int, ...]] = set()
+    for index in indices:
+        with _naming(dataset, index):
+            shape = dataset.shape(index)
+            if shape not in fitting:
+                arrange(np.zeros(shape, np.uint8), model.shape, model.layout)
+                fitting.add(shape)
+
+
+@contextlib.contextmanager
+def _naming(dataset: Dataset, index: int) -> Iterator[None]:
+    """Put the name of an input in front of an error that does not have it."""
+    try:
+        yield
+    except DataError as error:
+        name, text = dataset.name(index), str(error)
+        raise DataError(text if name in text else f"the input {name!r}: {text}") from None
