@@ -59,7 +59,7 @@ def certify(model: Path, data: Path, output: Path | None, as_json: bool, **given
     """Certify the inputs in DATA for the ONNX classifier MODEL by randomized smoothing.
 
     DATA is an image folder (class/name.png), the same in a zip, an npz file with x and y, or
-    MNIST's idx format. The table goes to stdout; every count, bound and radius goes to the run file.
+    MNIST's idx format. The table goes to stdout, every count, bound and radius to the run file.
 
     \b
     Example:
@@ -106,6 +106,6 @@ def _arguments(model: Path, data: Path, given: dict[str, Any], job: Job) -> Argu
         "bounds": list(job.model.bounds),
         "preprocess": facts["preprocess"],
         "providers": facts["providers"]["used"],
-        "batch_size": job.batch_size,
+        "batch_size": job.smoothed.batch_size,
     }
     return Arguments(sys.argv[1:], {k: v for k, v in resolved.items() if k != "seed"})

@@ -68,11 +68,11 @@ class LatticeTable:
         open_cells = np.flatnonzero(drawn == _UNSETTLED)
         if open_cells.size:
             further = bits(key, block, SETTLE).random_raw(open_cells.size)
-            drawn[open_cells] = self._settle(cells[open_cells], further)
+            drawn[open_cells] = self.settle(cells[open_cells], further)
         return drawn
 
-    def _settle(self, cells: NDArray[np.uint16], further: NDArray[np.uint64]) -> NDArray[np.int16]:
-        """Return the outcomes of unsettled cells, given 64 further bits for each."""
+    def settle(self, cells: NDArray[np.uint16], further: NDArray[np.uint64]) -> NDArray[np.int16]:
+        """Return the outcomes at U = cell·2^64 + further: uint16 (m,) and uint64 (m,), int16 (m,)."""
         upper = (cells.astype(np.uint64) << np.uint64(48)) | (further >> np.uint64(16))
         lower = (further & np.uint64(0xFFFF)).astype(np.uint16)
         first = self.first[cells]

@@ -1,0 +1,20 @@
+"""Inputs from folders, archives and files of the ecosystem, read without a guess.
+
+`open_dataset` turns a path into a `Dataset`; `arrange` brings one example to a model's shape.
+Labels and layouts are only ever taken from what the data or the caller states; whatever is
+ambiguous is refused with one sentence that says what to do.
+"""
+
+from rsonnx.data.arranging import arrange
+from rsonnx.data.dataset import Dataset, Example, check_labels
+from rsonnx.data.names import read_class_names
+from rsonnx.data.opening import open_dataset
+
+__all__ = [
+    "Dataset",
+    "Example",
+    "arrange",
+    "check_labels",
+    "open_dataset",
+    "read_class_names",
+]

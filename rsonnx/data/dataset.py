@@ -1,0 +1,106 @@
+"""What every data set looks like to the rest of rsonnx, and the check of its labels."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from numpy.typing import NDArray
+
+from rsonnx.errors import DataError, UsageError
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One input as it is stored, before any layout or range of a model.
+
+    Attributes:
+        name: stable and relative, with '/' between parts: "7/00042.png", or the index as text.
+        label: the true class, or None where the data has none.
+        values: read-only. An image: uint8 of shape (H, W, C), C = 1 or 3, units 0..255.
+            A row of an .npz file: as stored, uint8 or float16/32/64 in the file's own units.
+    """
+
+    name: str
+    label: int | None
+    values: NDArray[Any]
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """A finite, ordered, immutable sequence of examples; safe to read from several threads.
+
+    Attributes:
+        kind: "image-folder", "image-zip", "npz" or "idx".
+        path: where it was opened.
+        class_names: `class_names[label]` is the name of a label; None where the data names no
+            classes (folders that are numbers, arrays) and the caller gave no names.
+        label_rule: one phrase for a run header that says where labels come from.
+        labels: one label an example, in order; None where the data is unlabelled.
+    """
+
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+    @property
+    def path(self) -> Path: ...  # noqa: D102
+    @property
+    def class_names(self) -> tuple[str, ...] | None: ...  # noqa: D102
+    @property
+    def label_rule(self) -> str: ...  # noqa: D102
+    @property
+    def labels(self) -> tuple[int, ...] | None: ...  # noqa: D102
+
+    def __len__(self) -> int:
+        """Return the number of examples, at least 1."""
+        ...
+
+    def name(self, index: int) -> str:
+        """Return the name of one example; IndexError outside 0..len-1."""
+        ...
+
+    def shape(self, index: int) -> tuple[int, ...]:
+        """Return the shape of one example's values without decoding it.
+
+        DataError for an image whose header already rules it out, so that a whole set can be
+        checked before hours of work.
+        """
+        ...
+
+    def __getitem__(self, index: int) -> Example:
+        """Read one example; IndexError outside 0..len-1, DataError where it is broken."""
+        ...
+
+
+def position(index: int, length: int) -> int:
+    """Return `index` as an int in 0..length-1; IndexError otherwise.
+
+    Negative indices are refused: a row's name is its index, and "-1" would name no row.
+    """
+    at = operator.index(index)
+    if not 0 <= at < length:
+        raise IndexError(f"example {at} is outside 0..{length - 1}")
+    return at
+
+
+def check_labels(dataset: Dataset, num_classes: int) -> None:
+    """Check that every label is a class of the model; unlabelled data passes.
+
+    Args:
+        dataset: the data to check.
+        num_classes: how many classes the model answers, at least 1.
+
+    Raises:
+        DataError: naming the first example whose label is outside 0..num_classes-1.
+        UsageError: `num_classes` is below 1.
+    """
+    if num_classes < 1:
+        raise UsageError(f"the number of classes is {num_classes}, but must be at least 1")
+    for index, label in enumerate(dataset.labels or ()):
+        if not 0 <= label < num_classes:
+            raise DataError(
+                f"example {dataset.name(index)!r} of {dataset.path} has label {label}, but the "
+                f"model's classes are 0..{num_classes - 1}; correct the labels, or give the class "
+                "names in the order of the model's outputs"
+            )

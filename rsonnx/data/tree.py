@@ -1,0 +1,137 @@
+"""From the paths of images to names and labels: one set of rules for folders and archives.
+
+Everything here works on relative paths with '/' between the parts, and never touches a file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from rsonnx.data.images import IMAGE_SUFFIXES
+from rsonnx.errors import DataError
+
+# At most 18 digits, so that a label always fits 64 bits.
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
+
+_SPLITS = frozenset(["train", "training", "val", "valid", "validation", "dev", "test", "testing"])
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """Names in the order of the data set, with what their folders say about classes."""
+
+    names: tuple[str, ...]
+    labels: tuple[int, ...] | None
+    class_names: tuple[str, ...] | None
+    rule: str
+
+
+def is_ignored(name: str) -> bool:
+    """Tell whether a file or folder of this name is no part of the data: hidden, or macOS's."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def label_tree(
+    images: Collection[str],
+    folders: Iterable[str],
+    classes: tuple[str, ...] | None,
+    where: str,
+) -> Labelling:
+    """Number the classes and order the images by (label, name).
+
+    The first part of a path is the class folder. With `classes`, its label is its position
+    there; else, if all folders are canonical decimal numbers, that number; else its index
+    among the folders in sorted order (by code point), as torchvision's `ImageFolder` has it.
+    Images without a class folder are unlabelled.
+
+    Args:
+        images: paths of the images, relative to the root.
+        folders: names of the folders in the root, those without an image included.
+        classes: class names in label order, or None.
+        where: the root's name in messages.
+
+    Raises:
+        DataError: no image, images both with and without a class folder, a folder that is not
+            in `classes`, a folder without an image where that would shift labels, or folders
+            that only wrap the class folders.
+    """
+    if not images:
+        raise DataError(f"{where} holds no image ({' '.join(IMAGE_SUFFIXES)}); name one that does")
+    for name in images:
+        if not _is_text(name):
+            raise DataError(f"{where} holds {name!a}, a name that is not UTF-8; rename the file")
+    loose = sorted(name for name in images if "/" not in name)
+    if len(loose) == len(images):
+        return Labelling(tuple(loose), None, classes, "none")
+    if loose:
+        inside = min(name for name in images if "/" in name)
+        raise DataError(
+            f"{where} mixes images in class folders ({inside!r}) with images outside of any "
+            f"({loose[0]!r}); move the latter into class folders or away"
+        )
+    used = {name.split("/", 1)[0] for name in images}
+    number, class_names, rule = _number_classes(used, used.union(folders), images, classes, where)
+    order = sorted((number[name.split("/", 1)[0]], name) for name in images)
+    return Labelling(
+        names=tuple(name for _, name in order),
+        labels=tuple(label for label, _ in order),
+        class_names=class_names,
+        rule=rule,
+    )
+
+
+def _number_classes(
+    used: set[str],
+    folders: set[str],
+    images: Collection[str],
+    classes: tuple[str, ...] | None,
+    where: str,
+) -> tuple[dict[str, int], tuple[str, ...] | None, str]:
+    """Return the label of each used folder, the class names, and the rule's phrase."""
+    if classes is not None:
+        number = {name: label for label, name in enumerate(classes)}
+        if unknown := sorted(used - number.keys()):
+            raise DataError(
+                f"the folder {unknown[0]!r} of {where} is none of the {len(classes)} class names "
+                f"given (the first is {classes[0]!r}); rename the folder or correct the names"
+            )
+        return number, classes, "position in the given class names"
+    if all(_NUMBER.fullmatch(name) for name in folders):
+        return {name: int(name) for name in used}, None, "class folders are the numbers"
+    _refuse_wrappers(folders, images, where)
+    if empty := sorted(folders - used):
+        # Ignoring it would give every class after it in the order another label.
+        raise DataError(
+            f"the folder {empty[0]!r} of {where} holds no image, so the order of the folders may "
+            "not be the model's order of classes; remove the folder, or give the class names"
+        )
+    ordered = tuple(sorted(folders))
+    number = {name: label for label, name in enumerate(ordered)}
+    return number, ordered, "class folders sorted by name"
+
+
+def _refuse_wrappers(folders: set[str], images: Collection[str], where: str) -> None:
+    """Refuse folders that hold class folders and would be taken for classes themselves."""
+    if any(name.count("/") < 2 for name in images):
+        return
+    if len(folders) == 1:
+        (only,) = folders
+        raise DataError(
+            f"{where} holds only the folder {only!r}, whose images all lie in folders of its own; "
+            f"name {only!r} itself, or give the class names"
+        )
+    if all(name.lower() in _SPLITS for name in folders):
+        raise DataError(
+            f"the folders of {where} are splits ({', '.join(sorted(folders))}), not classes; name "
+            "one of them"
+        )
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
