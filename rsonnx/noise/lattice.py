@@ -72,7 +72,7 @@ class LatticeTable:
         return drawn
 
     def settle(self, cells: NDArray[np.uint16], further: NDArray[np.uint64]) -> NDArray[np.int16]:
-        """Return the outcomes at U = cell·2^64 + further: uint16 (m,) and uint64 (m,), int16 (m,)."""
+        """Return the outcomes, int16 (m,), at U = cell·2^64 + further, uint16 and uint64 (m,)."""
         upper = (cells.astype(np.uint64) << np.uint64(48)) | (further >> np.uint64(16))
         lower = (further & np.uint64(0xFFFF)).astype(np.uint16)
         first = self.first[cells]

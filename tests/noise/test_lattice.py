@@ -1,0 +1,158 @@
+"""Exact noise on the grid, against thresholds and laws computed independently."""
+
+import bisect
+from math import erfc, sqrt
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mpmath import mpf
+from scipy import stats
+
+from rsonnx.errors import UsageError
+from rsonnx.noise import Gaussian
+from rsonnx.noise.lattice import LatticeTable, lattice_table
+
+STEP = 1 / 255
+
+
+def reference_thresholds(sigma: float, step: float = STEP) -> tuple[list[int], int]:
+    """F((k + 1/2)·step)·2^80 for every k, by another formula at another precision."""
+    with mpmath.workprec(400):
+        scale = mpf(2) ** 80
+        found, k = [], 0
+        while True:
+            z = (mpf(k) + mpf(1) / 2) * mpf(step) / mpf(sigma)
+            above = mpmath.erfc(z / mpmath.sqrt(2)) / 2  # P(noise > z sigma), k = 0, 1, ...
+            t = int(mpmath.nint(above * scale))
+            if t == 0:
+                return [*reversed(found), *(2**80 - t for t in found)], -len(found)
+            found.append(t)
+            k += 1
+
+
+def reference_outcome(thresholds: list[int], minimum: int, u: int) -> int:
+    return minimum + bisect.bisect_right(thresholds, u)
+
+
+@pytest.mark.parametrize("sigma", [0.002, 0.05, 0.25, 1.0])
+def test_every_cell_against_the_reference(sigma: float) -> None:
+    """All 65,536 cells, at both of their ends and at every threshold and its two neighbours."""
+    table = lattice_table(Gaussian(sigma), STEP)
+    thresholds, minimum = reference_thresholds(sigma)
+    values = [cell << 64 for cell in range(1 << 16)]
+    values += [(cell << 64) | (2**64 - 1) for cell in range(1 << 16)]
+    values += [min(max(t + d, 0), 2**80 - 1) for t in thresholds for d in (-1, 0, 1)]
+    cells = np.array([v >> 64 for v in values], np.uint16)
+    further = np.array([v & (2**64 - 1) for v in values], np.uint64)
+    expected = [reference_outcome(thresholds, minimum, v) for v in values]
+    settled = table.settle(cells, further)
+    quick = table.outcome[cells]
+    decided = quick != -32768
+    np.testing.assert_array_equal(np.where(decided, quick, settled), expected)
+    # A cell is decided at once exactly where both of its ends have one outcome.
+    np.testing.assert_array_equal(
+        table.outcome[:] != -32768,
+        np.array(expected[: 1 << 16]) == np.array(expected[1 << 16 : 2 << 16]),
+    )
+
+
+def test_thresholds_have_the_law_of_rounded_noise() -> None:
+    """P(N = k) = Φ((k+½)Δ/σ) - Φ((k-½)Δ/σ) to 2^-79: two thresholds, each rounded to 2^-81."""
+    table = lattice_table(Gaussian(0.5), STEP)
+    thresholds = [(int(h) << 16) | int(lo) for h, lo in zip(table.high, table.low, strict=True)]
+    with mpmath.workprec(300):
+        for k in (-1300, -600, -127, -1, 0, 1, 64, 700):
+            j = k - table.minimum
+            mass = mpf(thresholds[j] - thresholds[j - 1]) / mpf(2) ** 80
+            low, high = (mpmath.ncdf((mpf(k) + d) * mpf(STEP) / mpf("0.5")) for d in (-0.5, 0.5))
+            assert abs(mass - (high - low)) <= mpf(2) ** -79
+
+
+def reference_draw(table: LatticeTable, sigma: float, key: int, block: int, size: int) -> list[int]:
+    """The outcomes of a block, word by word: 16 bits a value, 64 more for open cells in order."""
+    thresholds, minimum = reference_thresholds(sigma)
+    main = np.random.Philox(key=key, counter=block << 128).random_raw(-(-size // 4))
+    cells = [(int(w) >> shift) & 0xFFFF for w in main for shift in (0, 16, 32, 48)][:size]
+    open_cells = [c for c in cells if table.outcome[c] == -32768]
+    further = iter(
+        np.random.Philox(key=key, counter=(1 << 192) | (block << 128)).random_raw(len(open_cells))
+    )
+    return [
+        reference_outcome(
+            thresholds,
+            minimum,
+            (c << 64) | (int(next(further)) if table.outcome[c] == -32768 else 0),
+        )
+        for c in cells
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 5000])
+def test_draws_word_by_word(size: int) -> None:
+    table = lattice_table(Gaussian(1.0), STEP)
+    for block in (0, 1, 12345):
+        expected = reference_draw(table, 1.0, 0xABCDEF, block, size)
+        assert table.draw(0xABCDEF, block, size).tolist() == expected
+
+
+def test_chi_square_of_a_million_draws() -> None:
+    """Fixed seed; under the right law the test fails with odds of 1e-6."""
+    sigma, size = 0.05, 1 << 20
+    table = lattice_table(Gaussian(sigma), STEP)
+    drawn = table.draw(20260101, 0, size)
+    edges = np.arange(-41, 41) + 0.5
+    found = np.bincount(np.searchsorted(edges, drawn), minlength=len(edges) + 1)
+    below = np.array([erfc(-e * STEP / sigma / sqrt(2)) / 2 for e in edges])
+    expected = np.diff(np.concatenate([[0.0], below, [1.0]])) * size
+    assert expected.min() > 20
+    statistic = float(((found - expected) ** 2 / expected).sum())
+    assert statistic < stats.chi2.isf(1e-6, len(edges))
+
+
+def test_tails_beyond_four_sigma_occur_as_often_as_they_should() -> None:
+    """Odds of failing under the right law: 1e-6 a side, for |N| > 4.5 sigma in 2^24 draws."""
+    sigma = 0.25
+    table = lattice_table(Gaussian(sigma), STEP)
+    beyond = 0
+    for block in range(16):
+        beyond += int((np.abs(table.draw(99, block, 1 << 20).astype(int)) > 4.5 * 255 / 4).sum())
+    cut = np.floor(4.5 * 255 / 4) + 0.5
+    p = erfc(cut * STEP / sigma / sqrt(2))
+    low, high = stats.binom.ppf([1e-6, 1 - 1e-6], 1 << 24, p)
+    assert low <= beyond <= high
+    assert low > 50  # so the test can fail
+
+
+def test_blocks_and_keys_are_unrelated() -> None:
+    """Correlations of fixed draws, each N(0, 1/m): beyond 5.5 standard errors with odds 4e-8."""
+    table = lattice_table(Gaussian(0.5), STEP)
+    size = 1 << 16
+    draws = [table.draw(key, block, size).astype(float) for key in (1, 2) for block in (0, 1)]
+    correlations = np.corrcoef(draws)[np.triu_indices(4, 1)]
+    shifted = [np.corrcoef(draws[0][:-lag], draws[0][lag:])[0, 1] for lag in (1, 2, 4, 784)]
+    assert np.abs([*correlations, *shifted]).max() < 5.5 / sqrt(size)
+
+
+def test_very_narrow_noise_is_all_zero() -> None:
+    table = lattice_table(Gaussian(1e-5), STEP)
+    assert not table.draw(1, 0, 1000).any()
+
+
+def test_too_wide_noise_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"sigma=50\.0.* too wide .* smaller sigma"):
+        lattice_table(Gaussian(50.0), STEP)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0.003, 0.4))
+def test_any_sigma_is_symmetric_and_complete(sigma: float) -> None:
+    table = lattice_table(Gaussian(sigma), STEP)
+    full = [(int(h) << 16) | int(lo) for h, lo in zip(table.high, table.low, strict=True)]
+    assert full == sorted(full)
+    assert [2**80 - t for t in reversed(full)] == full
+    assert table.minimum == -len(full) // 2
+    # Nothing beyond the last outcome has as much as half a unit of 2^-80.
+    assert full[0] >= 1
