@@ -9,16 +9,23 @@ from __future__ import annotations
 import onnx
 
 from rsonnx.errors import ModelError
-from rsonnx.model.read import ModelFile, nodes
+from rsonnx.model.read import ModelFile, Scope, graphs, nodes
 
 _RANDOM = {
     "Bernoulli",
+    "BiasDropout",  # this and the two Bitmask ones are onnxruntime's fusions for training
+    "BitmaskBiasDropout",
+    "BitmaskDropout",
     "Multinomial",
     "RandomNormal",
     "RandomNormalLike",
     "RandomUniform",
     "RandomUniformLike",
+    "Sampling",
 }
+
+_ROW_COUPLING = {"DynamicQuantizeLinear", "DynamicQuantizeLSTM", "DynamicQuantizeMatMul"}
+"""They quantise by the smallest and the largest value of the whole batch."""
 
 _STANDARD_DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft"}
 
@@ -27,9 +34,9 @@ def refuse_unsound(model: ModelFile) -> None:
     """Refuse a model that is no deterministic function, or whose operators are not known.
 
     Raises:
-        ModelError: it has random operators, dropout in training mode, or custom operators.
+        ModelError: it has random or custom operators, or dropout or batch normalisation in training
+            mode.
     """
-    constants = _true_constants(model.proto.graph)
     for node in _all_nodes(model):
         if node.domain not in _STANDARD_DOMAINS and not _is_local(model, node):
             raise ModelError(
@@ -41,22 +48,47 @@ def refuse_unsound(model: ModelFile) -> None:
                 f"{model.path} has the random operator {node.op_type} ({node.name or 'unnamed'}), "
                 "but a certificate needs a deterministic classifier; export it without"
             )
-        if node.op_type == "Dropout" and len(node.input) > 2 and node.input[2] in constants:
+        if _is_training_normalisation(node):
             raise ModelError(
-                f"{model.path} has a Dropout in training mode ({node.name or 'unnamed'}), so its "
-                "answers are random; export it in evaluation mode"
+                f"{model.path} has a BatchNormalization in training mode "
+                f"({node.name or 'unnamed'}), so its answers depend on the inputs before; export "
+                "it in evaluation mode"
+            )
+    for scope in _scopes(model):
+        _refuse_training_dropout(model, list(nodes(scope)), scope)
+
+
+def _is_training_normalisation(node: onnx.NodeProto) -> bool:
+    """Return whether a node normalises by its batch; before opset 14 its further outputs say so.
+
+    onnxruntime writes the running mean and variance back into the session's own weights, so every
+    call changes the function: not even one row a batch makes such a model a classifier.
+    """
+    return node.op_type == "BatchNormalization" and (
+        any(a.name == "training_mode" and a.i for a in node.attribute) or any(node.output[1:])
+    )
+
+
+def _refuse_training_dropout(model: ModelFile, found: list[onnx.NodeProto], scope: Scope) -> None:
+    evaluation: set[str] | None = None
+    for node in found:
+        if node.op_type != "Dropout" or len(node.input) < 3 or not node.input[2]:
+            continue
+        if evaluation is None:
+            evaluation = _false_constants(found, scope)
+        if node.input[2] not in evaluation:
+            raise ModelError(
+                f"{model.path} has a Dropout in training mode ({node.name or 'unnamed'}), or in a "
+                "mode that its file does not fix, so its answers are random; export it in "
+                "evaluation mode"
             )
 
 
 def row_coupling(model: ModelFile) -> str | None:
     """Return the operator that makes a row's answer depend on its batch, if the graph has one."""
     for node in _all_nodes(model):
-        if node.op_type in {"DynamicQuantizeLinear", "DynamicQuantizeMatMul"}:
+        if node.op_type in _ROW_COUPLING:
             return str(node.op_type)
-        if node.op_type == "BatchNormalization" and any(
-            a.name == "training_mode" and a.i for a in node.attribute
-        ):
-            return "BatchNormalization in training mode"
     return None
 
 
@@ -65,25 +97,35 @@ def node_types(model: ModelFile) -> list[str]:
     return [".".join(filter(None, (node.domain, node.op_type))) for node in _all_nodes(model)]
 
 
+def _scopes(model: ModelFile) -> list[Scope]:
+    return [model.proto.graph, *model.proto.functions]
+
+
 def _all_nodes(model: ModelFile) -> list[onnx.NodeProto]:
-    found = list(nodes(model.proto.graph))
-    for function in model.proto.functions:
-        found.extend(function.node)
-    return found
+    return [node for scope in _scopes(model) for node in nodes(scope)]
 
 
 def _is_local(model: ModelFile, node: onnx.NodeProto) -> bool:
     return any(f.domain == node.domain and f.name == node.op_type for f in model.proto.functions)
 
 
-def _true_constants(graph: onnx.GraphProto) -> set[str]:
-    """Return the names of constants that hold the boolean true."""
-    found = {t.name: t for t in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Constant":
-            found.update((node.output[0], a.t) for a in node.attribute if a.name == "value")
-    return {
-        name
-        for name, tensor in found.items()
-        if tensor.data_type == onnx.TensorProto.BOOL and onnx.numpy_helper.to_array(tensor).any()
-    }
+def _false_constants(found: list[onnx.NodeProto], scope: Scope) -> set[str]:
+    """Return the names that stand for the constant false wherever the scope defines them."""
+    false, other = set[str](), set[str]()
+
+    def sort(name: str, tensor: onnx.TensorProto | None) -> None:
+        is_false = (
+            tensor is not None
+            and tensor.data_type == onnx.TensorProto.BOOL
+            and not onnx.numpy_helper.to_array(tensor).any()
+        )
+        (false if is_false else other).add(name)
+
+    for graph in graphs(scope):
+        for tensor in graph.initializer:
+            sort(tensor.name, tensor)
+    for node in found:
+        values = [a.t for a in node.attribute if node.op_type == "Constant" and a.name == "value"]
+        for name in node.output:
+            sort(name, values[0] if values else None)
+    return false - other

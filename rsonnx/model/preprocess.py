@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rsonnx.errors import ModelError, UsageError
@@ -66,7 +66,8 @@ def parse_preprocessing(value: str | Mapping[str, Any] | Preprocessing) -> Prepr
 
     Args:
         value: a preset's name, text such as ``"mean=0.5,std=0.25"`` (several numbers are separated
-            by ``/``), or a mapping with some of the keys mean, std, scale, layout.
+            by ``/``), or a mapping with some of the keys mean, std, scale, layout; or one with
+            identity (true) and perhaps layout, as :meth:`Preprocessing.to_json` writes it.
 
     Raises:
         UsageError: an unknown preset or key, or a value out of range.
@@ -81,7 +82,13 @@ def parse_preprocessing(value: str | Mapping[str, Any] | Preprocessing) -> Prepr
                 f"preprocessing is {value!r}, but a preset ({', '.join(PRESETS)}) or a text such "
                 "as mean=0.485/0.456/0.406,std=0.229/0.224/0.225 was expected"
             )
-        value = dict(_key_and_value(part) for part in value.split(","))
+        pairs = [_key_and_value(part) for part in value.split(",")]
+        value = dict(pairs)
+        if len(value) < len(pairs):
+            raise UsageError(
+                f"preprocessing names {', '.join(k for k, _ in pairs)}, but each key only once was "
+                "expected; several numbers are separated by /"
+            )
     return _from_mapping(value)
 
 
@@ -93,24 +100,36 @@ def _key_and_value(part: str) -> tuple[str, str]:
 
 
 def _from_mapping(value: Mapping[str, Any]) -> Preprocessing:
-    known = ("mean", "std", "scale", "layout")
+    known = ("mean", "std", "scale", "layout", "identity")
     unknown = [k for k in value if k not in known]
     if unknown:
         raise UsageError(
             f"preprocessing has the unknown key {unknown[0]!r}; {', '.join(known)} are understood"
         )
+    layout = value.get("layout")
+    if layout is not None and layout not in LAYOUTS:
+        raise UsageError(f"layout is {layout!r}, but {' or '.join(LAYOUTS)} was expected")
+    if "identity" in value:
+        if value["identity"] is not True or set(value) - {"identity", "layout"}:
+            raise UsageError(
+                f"preprocessing is {dict(value)!r}, but identity stands alone and is true; leave "
+                "it out, or leave out mean, std and scale"
+            )
+        return Preprocessing(layout=layout, identity=True)
     mean = _numbers("mean", value.get("mean", 0.0))
     std = _numbers("std", value.get("std", 1.0))
-    (scale,) = _numbers("scale", value.get("scale", 1.0))[:1]
+    scales = _numbers("scale", value.get("scale", 1.0))
+    if len(scales) > 1:
+        raise UsageError(
+            f"preprocessing has {len(scales)} scales, but one was expected; give one std a channel"
+        )
+    scale = scales[0]
     if any(s == 0 for s in std) or scale == 0:
         raise UsageError("preprocessing has a std or scale of 0, but dividing by it is impossible")
     if len(mean) > 1 and len(std) > 1 and len(mean) != len(std):
         raise UsageError(
             f"preprocessing has {len(mean)} means and {len(std)} stds; give one number a channel"
         )
-    layout = value.get("layout")
-    if layout is not None and layout not in LAYOUTS:
-        raise UsageError(f"layout is {layout!r}, but {' or '.join(LAYOUTS)} was expected")
     return Preprocessing(mean, std, scale, layout)
 
 
@@ -121,7 +140,7 @@ def _numbers(key: str, value: Any) -> tuple[float, ...]:
         value = [value]
     try:
         numbers = tuple(float(v) for v in value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = ()
     if not numbers or not all(math.isfinite(v) for v in numbers):
         raise UsageError(
@@ -137,9 +156,16 @@ def preprocessing_in(metadata: Mapping[str, str]) -> Preprocessing | None:
         return None
     try:
         stored = json.loads(metadata[METADATA_KEY])
-        layout = {"layout": metadata[LAYOUT_KEY]} if LAYOUT_KEY in metadata else {}
-        return parse_preprocessing(stored if isinstance(stored, str) else stored | layout)
-    except (json.JSONDecodeError, TypeError, UsageError) as error:
+        if not isinstance(stored, str | dict):
+            raise UsageError(f"{stored!r} is neither a text nor a mapping")
+        found = parse_preprocessing(stored)
+        if LAYOUT_KEY not in metadata:
+            return found
+        layout = _from_mapping({"layout": metadata[LAYOUT_KEY]}).layout
+        if found.layout not in (None, layout):
+            raise UsageError(f"it says {found.layout}, but {LAYOUT_KEY!r} says {layout}")
+        return replace(found, layout=layout)
+    except (json.JSONDecodeError, RecursionError, UsageError) as error:
         raise ModelError(
             f"the model's metadata {METADATA_KEY!r} cannot be understood ({error}); "
             "declare the preprocessing yourself"
@@ -151,9 +177,12 @@ def bounds_in(metadata: Mapping[str, str]) -> tuple[float, float] | None:
     if BOUNDS_KEY not in metadata:
         return None
     try:
-        low, high = json.loads(metadata[BOUNDS_KEY])
+        stored = json.loads(metadata[BOUNDS_KEY])
+        if not isinstance(stored, list):
+            raise TypeError
+        low, high = stored
         return float(low), float(high)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, RecursionError):
         raise ModelError(
             f"the model's metadata {BOUNDS_KEY!r} is {metadata[BOUNDS_KEY]!r}, but [low, high] was "
             "expected; declare the bounds yourself"

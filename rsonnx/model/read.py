@@ -10,13 +10,13 @@ from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx.external_data_helper import (
-    ExternalDataInfo,
-    load_external_data_for_model,
-    uses_external_data,
-)
+from onnx.checker import ValidationError
+from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
 from rsonnx.errors import ModelError, UsageError
+
+Scope = onnx.GraphProto | onnx.FunctionProto
+"""What holds nodes whose names live together: the main graph, or the body of a function."""
 
 _MOST_BYTES = 2**31 - 1
 """protobuf's own limit on one message; larger models keep their weights in external data."""
@@ -85,8 +85,23 @@ def read_model(path: str | os.PathLike[str]) -> ModelFile:
     if external:
         for location in external:
             digest.update((path.parent / location).read_bytes())
-        load_external_data_for_model(proto, str(path.parent))
+        _load_external(proto, path)
     return ModelFile(path, digest.hexdigest(), size, proto, external)
+
+
+def _load_external(proto: onnx.ModelProto, path: Path) -> None:
+    """Read the external data into the model, all of them: onnxruntime is given no file names."""
+    try:
+        load_external_data_for_model(proto, str(path.parent))
+        left = [t.name for t in tensors(proto) if uses_external_data(t)]
+        problem = f"the tensor {left[0]!r} is of a kind that is not read" if left else None
+    except (ValidationError, ValueError, OSError) as error:
+        problem = (str(error).splitlines() or [type(error).__name__])[0].rstrip(". ")
+    if problem is not None:
+        raise ModelError(
+            f"{path} keeps weights in external data that cannot be read ({problem}); export the "
+            "model again, with its external data in plain files beside it"
+        )
 
 
 def _not_a_model(path: Path, why: str) -> str:
@@ -95,10 +110,10 @@ def _not_a_model(path: Path, why: str) -> str:
 
 def _external_locations(proto: onnx.ModelProto, path: Path) -> Iterator[str]:
     folder = path.parent.resolve()
-    for tensor in tensors(proto.graph):
+    for tensor in tensors(proto):
         if not uses_external_data(tensor):
             continue
-        location = ExternalDataInfo(tensor).location
+        location = next((e.value for e in tensor.external_data if e.key == "location"), "")
         target = (folder / location).resolve()
         if not target.is_relative_to(folder):
             raise ModelError(
@@ -113,22 +128,33 @@ def _external_locations(proto: onnx.ModelProto, path: Path) -> Iterator[str]:
         yield location
 
 
-def nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """Yield every node of a graph and of its subgraphs."""
-    for node in graph.node:
+def nodes(scope: Scope) -> Iterator[onnx.NodeProto]:
+    """Yield every node of a graph or function and of its subgraphs."""
+    for node in scope.node:
         yield node
         for attribute in node.attribute:
             for subgraph in (attribute.g, *attribute.graphs):
                 yield from nodes(subgraph)
 
 
-def tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    """Yield every stored tensor of a graph and of its subgraphs."""
-    yield from graph.initializer
-    for node in graph.node:
+def graphs(scope: Scope) -> Iterator[onnx.GraphProto]:
+    """Yield a graph and its subgraphs; of a function, which is no graph itself, the subgraphs."""
+    if isinstance(scope, onnx.GraphProto):
+        yield scope
+    for node in nodes(scope):
         for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-            for subgraph in (attribute.g, *attribute.graphs):
-                yield from tensors(subgraph)
+            yield from (attribute.g, *attribute.graphs)  # one that is not set is empty
+
+
+def tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Yield every stored tensor of a model, of its functions and of their subgraphs."""
+    for scope in (proto.graph, *proto.functions):
+        for graph in graphs(scope):
+            yield from graph.initializer
+            for sparse in graph.sparse_initializer:
+                yield from (sparse.values, sparse.indices)
+        for node in nodes(scope):
+            for attribute in node.attribute:
+                yield from (attribute.t, *attribute.tensors)
+                for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                    yield from (sparse.values, sparse.indices)

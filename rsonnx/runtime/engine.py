@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.counts import NO_CLASS, Counts
-from rsonnx.errors import InferenceError, UsageError
+from rsonnx.errors import InferenceError, RsonnxError, UsageError
 from rsonnx.runtime.classifier import BaseClassifier
 
 Progress = Callable[[int], None]
@@ -147,7 +147,15 @@ class ThreadEngine:
             tally.add(index, np.concatenate(labels))
 
     def _labels(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
-        labels = np.asarray(self._classifier.classify(batch))
+        try:
+            labels = np.asarray(self._classifier.classify(batch))
+        except RsonnxError:
+            raise
+        except Exception as error:  # a caller's own function may raise anything
+            raise InferenceError(
+                f"the classifier failed on a batch of shape {list(batch.shape)} with "
+                f"{type(error).__name__}: {error}"
+            ) from error
         if labels.shape != (len(batch),) or not np.issubdtype(labels.dtype, np.integer):
             raise InferenceError(
                 f"the classifier answered an array of shape {list(labels.shape)} and type "
@@ -160,7 +168,7 @@ class ThreadEngine:
                 f"the classifier answered the label {low if low < NO_CLASS else high}, but it has "
                 f"{self._num_classes or 'some'} classes, numbered from 0, and {NO_CLASS} for none"
             )
-        return labels.astype(np.int64, copy=False)
+        return labels.astype(np.int64)  # a copy: the classifier may answer in a buffer of its own
 
 
 def _usable_cores() -> int:

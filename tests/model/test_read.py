@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from onnx_models import build, echo, linear, node, save
+
+from rsonnx.errors import ModelError, UsageError
+from rsonnx.model import read_model
+
+
+def with_external(folder: Path, location: str, **entries: str) -> Path:
+    """Write a model whose weight w, 4 float32, is said to lie in ``location``."""
+    proto = build([node("Add", ["x", "w"], "scores")], ("n", 4), ("n", 4))
+    tensor = proto.graph.initializer.add(name="w", data_type=TensorProto.FLOAT, dims=[4])
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in {"location": location, **entries}.items():
+        tensor.external_data.add(key=key, value=value)
+    return save(proto, folder)
+
+
+def weights(folder: Path, name: str = "w.bin", scale: float = 1.0) -> Path:
+    path = folder / name
+    path.write_bytes((scale * np.arange(4, dtype=np.float32)).tobytes())
+    return path
+
+
+def test_a_missing_file_is_a_usage_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"gone\.onnx does not exist") as caught:
+        read_model(tmp_path / "gone.onnx")
+    assert caught.value.exit_code == 2
+
+
+def test_a_folder_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is not a file, but an ONNX model file was expected"):
+        read_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"PK\x03\x04 is no model\n" * 9, b"plain text\n", np.random.default_rng(3).bytes(4096)],
+    ids=["empty", "archive", "text", "random"],
+)
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"m\.onnx is not an ONNX model .*export") as caught:
+        read_model(path)
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_a_truncated_model_is_refused(tmp_path: Path, share: float) -> None:
+    data = linear().SerializeToString()
+    path = tmp_path / "cut.onnx"
+    path.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(ModelError, match=r"cut\.onnx is not an ONNX model"):
+        read_model(path)
+
+
+def test_a_model_without_nodes_is_refused(tmp_path: Path) -> None:
+    proto = echo()
+    del proto.graph.node[:]
+    with pytest.raises(ModelError, match="no graph with operators and outputs"):
+        read_model(save(proto, tmp_path))
+
+
+def test_what_is_read_is_the_model(tmp_path: Path) -> None:
+    proto = linear(opset=17, metadata={"author": "me"})
+    path = save(proto, tmp_path)
+    found = read_model(str(path))
+    assert found.proto == proto
+    assert found.opset == 17
+    assert found.metadata == {"author": "me"}
+    assert found.size == path.stat().st_size
+    assert found.external_data == ()
+    assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["w.bin", "sub/w.bin"])
+def test_external_data_beside_the_model_are_loaded_and_hashed(tmp_path: Path, name: str) -> None:
+    (tmp_path / "sub").mkdir()
+    stored = weights(tmp_path, name)
+    path = with_external(tmp_path, name)
+    found = read_model(path)
+    assert found.external_data == (name,)
+    loaded = numpy_helper.to_array(found.proto.graph.initializer[0])
+    np.testing.assert_array_equal(loaded, [0, 1, 2, 3])
+    both = path.read_bytes() + stored.read_bytes()
+    assert found.sha256 == hashlib.sha256(both).hexdigest()
+    weights(tmp_path, name, scale=2.0)
+    assert read_model(path).sha256 != found.sha256
+
+
+def test_external_data_outside_the_folder_are_refused(tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    outside = weights(tmp_path)
+    for location in ("../w.bin", str(outside), "../inner/../w.bin"):
+        with pytest.raises(ModelError, match="outside its own folder; external data must lie"):
+            read_model(with_external(inner, location))
+
+
+def test_a_symbolic_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    os.symlink(weights(tmp_path), inner / "link.bin")
+    with pytest.raises(ModelError, match=r"'link\.bin', outside its own folder"):
+        read_model(with_external(inner, "link.bin"))
+
+
+@pytest.mark.parametrize("location", ["gone.bin", "", "."])
+def test_missing_external_data_are_named(tmp_path: Path, location: str) -> None:
+    with pytest.raises(ModelError, match="no such file beside it; copy the external data"):
+        read_model(with_external(tmp_path, location))
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [{"offset": "abc"}, {"offset": "-4"}, {"length": "4000"}, {"offset": "4000"}, {"length": "x"}],
+    ids=lambda e: "=".join(next(iter(e.items()))),
+)
+def test_external_data_that_cannot_be_read_are_refused(
+    tmp_path: Path, entries: dict[str, str]
+) -> None:
+    weights(tmp_path)
+    with pytest.raises(ModelError, match=r"external data that cannot be read .*export"):
+        read_model(with_external(tmp_path, "w.bin", **entries))
+
+
+def test_external_data_inside_a_function_are_checked_and_hashed(tmp_path: Path) -> None:
+    value = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4])
+    value.data_location = TensorProto.EXTERNAL
+    value.external_data.add(key="location", value="../w.bin")
+    body = [node("Constant", [], "w", value=value), node("Add", ["a", "w"], "b")]
+    opsets = [helper.make_opsetid("", 13)]
+    function = helper.make_function("mine", "Shift", ["a"], ["b"], body, opsets)
+    call = node("Shift", ["x"], "scores", domain="mine")
+    proto = build([call], ("n", 4), ("n", 4), domains=["mine"], functions=[function])
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    weights(tmp_path)
+    with pytest.raises(ModelError, match="outside its own folder"):
+        read_model(save(proto, inner))
+    place = proto.functions[0].node[0].attribute[0].t.external_data[0]
+    place.value = "w.bin"
+    weights(inner)
+    assert read_model(save(proto, inner)).external_data == ("w.bin",)
+
+
+def test_external_data_of_a_sparse_tensor_are_refused(tmp_path: Path) -> None:
+    proto = echo()
+    sparse = onnx.SparseTensorProto(dims=[4])
+    sparse.values.CopyFrom(TensorProto(name="s", data_type=TensorProto.FLOAT, dims=[1]))
+    sparse.values.data_location = TensorProto.EXTERNAL
+    sparse.values.external_data.add(key="location", value="w.bin")
+    proto.graph.sparse_initializer.append(sparse)
+    weights(tmp_path)
+    with pytest.raises(ModelError, match="cannot be read"):
+        read_model(save(proto, tmp_path))

@@ -1,0 +1,131 @@
+"""Small ONNX models for the tests, made with onnx.helper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from rsonnx.model import ModelFile
+
+Dim = int | str | None
+
+FLOATS = {
+    "float16": TensorProto.FLOAT16,
+    "float32": TensorProto.FLOAT,
+    "float64": TensorProto.DOUBLE,
+}
+NUMPY = {"float16": np.float16, "float32": np.float32, "float64": np.float64}
+
+
+def node(operator: str, inputs: Sequence[str], output: str, **attributes: object) -> NodeProto:
+    return helper.make_node(operator, list(inputs), [output], name=f"the_{output}", **attributes)
+
+
+def build(
+    nodes: Sequence[NodeProto],
+    shape: Sequence[Dim],
+    output: Sequence[Dim],
+    weights: Mapping[str, NDArray[np.generic]] | None = None,
+    *,
+    dtype: str = "float32",
+    opset: int = 13,
+    ir_version: int = 8,
+    metadata: Mapping[str, str] | None = None,
+    input_name: str = "x",
+    output_name: str = "scores",
+    list_weights: bool = False,
+    domains: Sequence[str] = (),
+    functions: Sequence[onnx.FunctionProto] = (),
+) -> onnx.ModelProto:
+    """Make a model of one input and one output of the same floating-point type."""
+    stored = [numpy_helper.from_array(np.asarray(v), k) for k, v in (weights or {}).items()]
+    kind = FLOATS[dtype]
+    inputs = [helper.make_tensor_value_info(input_name, kind, list(shape))]
+    if list_weights:
+        inputs += [helper.make_tensor_value_info(t.name, t.data_type, t.dims) for t in stored]
+    graph = helper.make_graph(
+        list(nodes),
+        "test",
+        inputs,
+        [helper.make_tensor_value_info(output_name, kind, list(output))],
+        stored,
+    )
+    opsets = [helper.make_opsetid("", opset)] + [helper.make_opsetid(d, 1) for d in domains]
+    model = helper.make_model(
+        graph, opset_imports=opsets, ir_version=ir_version, functions=list(functions)
+    )
+    helper.set_model_props(model, dict(metadata or {}))
+    return model
+
+
+def linear(
+    shape: Sequence[Dim] = ("batch", 1, 4, 4),
+    classes: int = 5,
+    *,
+    dtype: str = "float32",
+    seed: int = 1,
+    tail: str = "flat",
+    **options: object,
+) -> onnx.ModelProto:
+    """Make a linear classifier: scores = flatten(x) @ w + b.
+
+    Args:
+        tail: ``"flat"`` for an output (N, K), ``"maps"`` for (N, K, 1, 1), ``"steps"`` for
+            (N, 1, K).
+    """
+    values = int(np.prod([d for d in shape[1:] if isinstance(d, int)]))
+    generator = np.random.default_rng(seed)
+    real = NUMPY[dtype]
+    weights: dict[str, NDArray[np.generic]] = {
+        "w": generator.standard_normal((values, classes)).astype(real),
+        "b": generator.standard_normal(classes).astype(real),
+    }
+    batch = shape[0]
+    made = [node("Flatten", ["x"], "flat", axis=1)]
+    output: list[Dim] = [batch, classes]
+    if tail == "flat":
+        made.append(node("Gemm", ["flat", "w", "b"], "scores"))
+    else:
+        output = [batch, classes, 1, 1] if tail == "maps" else [batch, 1, classes]
+        target = [-1, classes, 1, 1] if tail == "maps" else [-1, 1, classes]
+        weights["target"] = np.array(target)
+        made += [
+            node("Gemm", ["flat", "w", "b"], "vector"),
+            node("Reshape", ["vector", "target"], "scores"),
+        ]
+    return build(made, shape, output, weights, dtype=dtype, **options)  # type: ignore[arg-type]
+
+
+def echo(
+    classes: int = 3, batch: Dim = "batch", *, dtype: str = "float32", **options: object
+) -> onnx.ModelProto:
+    """Make a model whose scores are its input."""
+    made = [node("Identity", ["x"], "scores")]
+    return build(made, (batch, classes), (batch, classes), dtype=dtype, **options)  # type: ignore[arg-type]
+
+
+def batch_mean(batch: Dim = "batch", classes: int = 4) -> onnx.ModelProto:
+    """Make a model that subtracts the mean over the batch: its rows are coupled."""
+    made = [
+        node("ReduceMean", ["x"], "mean", axes=[0], keepdims=1),
+        node("Sub", ["x", "mean"], "centred"),
+        node("MatMul", ["centred", "w"], "scores"),
+    ]
+    weights = {"w": np.eye(classes, dtype=np.float32)}
+    return build(made, (batch, classes), (batch, classes), weights)
+
+
+def save(proto: onnx.ModelProto, folder: Path, name: str = "model.onnx") -> Path:
+    path = folder / name
+    path.write_bytes(proto.SerializeToString())
+    return path
+
+
+def model_file(proto: onnx.ModelProto, path: str = "model.onnx") -> ModelFile:
+    """Return a model as if it had been read from a file."""
+    return ModelFile(Path(path), "0" * 64, proto.ByteSize(), proto, ())

@@ -1,0 +1,390 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from onnx_models import build, linear, node, save
+
+from rsonnx import ABSTAIN, Counts, SmoothedClassifier, load
+from rsonnx.certificate import certify_from_counts
+from rsonnx.errors import DataError, InferenceError, UsageError
+from rsonnx.noise import Gaussian, InputSpace
+from rsonnx.runtime import CountRequest, Progress
+
+Batch = NDArray[np.float32]
+
+
+class Brightness:
+    """Class 1 where the mean of an input is above one half."""
+
+    def classify(self, batch: Batch) -> NDArray[np.int64]:
+        return np.asarray(batch.reshape(len(batch), -1).mean(axis=1) > 0.5, np.int64)
+
+
+class Nothing:
+    """Answers no class, always."""
+
+    num_classes = 3
+
+    def classify(self, batch: Batch) -> NDArray[np.int64]:
+        return np.full(len(batch), -1, np.int64)
+
+
+class Answering:
+    """Answers whatever it was given, once a row."""
+
+    def __init__(self, label: Any) -> None:
+        self.label = label
+
+    def classify(self, batch: Batch) -> Any:
+        return np.array([self.label] * len(batch))
+
+
+X = np.random.default_rng(1).integers(100, 200, (2, 3), np.uint8)  # means about .59
+DRAW = {"n0": 50, "n": 1000}
+
+
+def smooth(base: Any = None, sigma: float = 0.5, **options: Any) -> SmoothedClassifier:
+    return SmoothedClassifier(base or Brightness(), sigma, **options)
+
+
+def test_a_plain_object_is_certified() -> None:
+    certificate = smooth().certify(X, seed=1, **DRAW)
+    assert certificate.label == certificate.top_class == 1
+    assert not certificate.abstained
+    assert (certificate.n0, certificate.n) == (50, 1000)
+    assert (certificate.arithmetic, certificate.seed, certificate.sigma) == ("exact", 1, 0.5)
+    # The nearest point of the other class lies where the mean is one half; 6 = X.size.
+    distance = (X.mean() / 255 - 0.5) * np.sqrt(6)
+    assert 0 < certificate.radius < distance
+    again = certify_from_counts(
+        certificate.counts.selection, certificate.counts.estimation, sigma=0.5, alpha=0.001
+    )
+    assert (again.label, again.radius) == (certificate.label, certificate.radius)
+
+
+def test_a_seed_gives_the_same_result_whatever_runs_it() -> None:
+    first = smooth().certify(X, seed=4, **DRAW)
+    assert smooth(batch_size=7, workers=3).certify(X, seed=4, **DRAW) == first
+    prediction = smooth().predict(X, n=500, seed=4)
+    assert smooth(batch_size=13, workers=2).predict(X, n=500, seed=4) == prediction
+    assert prediction.label == 1
+    assert (prediction.seed, prediction.sigma, prediction.n) == (4, 0.5, 500)
+
+
+def test_other_seeds_and_inputs_draw_other_noise() -> None:
+    def counted(x: NDArray[np.uint8], seed: int) -> list[Counts]:
+        """Count many short ranges, so that equal noise would be told from equal counts."""
+        found = smooth()
+        stage = "estimation"
+        return [found.sample_counts(x, 8 * i, 8 * i + 8, stage=stage, seed=seed) for i in range(40)]
+
+    other = X.copy()
+    other[0, 0] += 1
+    assert counted(X, 4) == counted(X, 4)
+    assert counted(X, 4) != counted(X, 5)
+    assert counted(X, 4) != counted(other, 4)
+
+
+def test_stages_draw_other_noise() -> None:
+    found = smooth()
+    by_stage = [
+        [found.sample_counts(X, 8 * i, 8 * i + 8, stage=stage, seed=4) for i in range(40)]
+        for stage in ("selection", "estimation", "prediction")
+    ]
+    assert by_stage[0] != by_stage[1]
+    assert by_stage[0] != by_stage[2]
+    assert by_stage[1] != by_stage[2]
+
+
+def test_without_a_seed_one_is_drawn_and_recorded() -> None:
+    first, second = smooth().certify(X, **DRAW), smooth().certify(X, **DRAW)
+    assert first.seed is not None
+    assert first.seed != second.seed  # 128 bits: equal with probability 2^-128
+    assert smooth().certify(X, seed=first.seed, **DRAW) == first
+
+
+@pytest.mark.parametrize("bounds", [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_floats_on_the_grid_are_the_levels(bounds: tuple[float, float], dtype: Any) -> None:
+    low, high = bounds
+    found = smooth(sigma=0.3 * (high - low), bounds=bounds)
+    values = (low + X.astype(np.float64) * (high - low) / 255).astype(dtype)
+    exact = found.certify(X, seed=2, **DRAW)
+    assert found.certify(values, seed=2, **DRAW) == exact
+    assert exact.arithmetic == "exact"
+
+
+def test_values_between_levels_are_smoothed_in_floating_point() -> None:
+    values = X.astype(np.float64) / 255 + 0.3 / 255
+    certificate = smooth().certify(values, seed=2, **DRAW)
+    assert certificate.arithmetic == "float"
+    assert certificate.label == 1
+    with pytest.raises(DataError, match="exact noise needs an input on the grid of 256 levels"):
+        smooth(arithmetic="exact").certify(values, seed=2, **DRAW)
+    assert smooth(arithmetic="exact").certify(X, seed=2, **DRAW).arithmetic == "exact"
+
+
+def test_floating_point_can_be_insisted_on() -> None:
+    certificate = smooth(arithmetic="float").certify(X, seed=2, **DRAW)
+    assert certificate.arithmetic == "float"
+    assert certificate.digest == smooth().certify(X, seed=2, **DRAW).digest
+
+
+def test_sample_counts_add_up_to_the_certificate() -> None:
+    found = smooth(batch_size=100)
+    certificate = found.certify(X, seed=9, **DRAW)
+    cuts = [0, 1, 250, 256, 700, 1000]
+    parts = [found.sample_counts(X, a, b, stage="estimation", seed=9) for a, b in pairwise(cuts)]
+    assert sum(parts[1:], parts[0]) == certificate.counts.estimation
+    selection = found.sample_counts(X, 0, 50, stage="selection", seed=9)
+    assert selection == certificate.counts.selection
+    prediction = found.predict(X, n=200, seed=9)
+    counted = found.sample_counts(X, 0, 200, stage="prediction", seed=9)
+    assert counted == prediction.counts
+
+
+@pytest.mark.parametrize(("start", "stop"), [(-1, 5), (5, 5), (6, 5)])
+def test_a_range_that_is_empty_or_negative_is_refused(start: int, stop: int) -> None:
+    with pytest.raises(UsageError, match=f"the range is {start}..{stop}, but 0 <= start < stop"):
+        smooth().sample_counts(X, start, stop, stage="estimation", seed=1)
+
+
+def test_progress_adds_up_to_both_stages() -> None:
+    seen: list[int] = []
+    smooth().certify(X, seed=1, progress=seen.append, **DRAW)
+    assert sum(seen) == 1050
+
+
+def test_very_small_noise_leaves_a_point_of_the_grid_where_it_is() -> None:
+    """All samples round to x itself; the radius is then of the size of sigma."""
+    certificate = smooth(sigma=1e-5).certify(X, seed=1, **DRAW)
+    assert certificate.label == 1
+    assert certificate.counts.estimation == Counts([0, 1000])
+    assert certificate.radius < 4e-5
+
+
+def test_the_answer_without_noise() -> None:
+    assert smooth().base_label(X) == 1
+    assert smooth().base_label(255 - X) == 0
+    assert smooth().base_label(X / 255) == 1
+    assert smooth(Nothing()).base_label(X) == ABSTAIN
+
+
+def test_answers_of_no_class_are_counted_and_never_certified() -> None:
+    certificate = smooth(Nothing()).certify(X, seed=1, **DRAW)
+    assert certificate.abstained
+    assert (certificate.label, certificate.top_class, certificate.radius) == (ABSTAIN, ABSTAIN, 0.0)
+    assert certificate.counts.estimation == Counts([0, 0, 0], 1000)
+    assert certificate.counts.selection.no_class == 50
+    assert "NaN or infinite" in str(certificate.explanation)
+    prediction = smooth(Nothing()).predict(X, n=100, seed=1)
+    assert (prediction.label, prediction.counts.no_class) == (ABSTAIN, 100)
+
+
+def scoring_nan(folder: Path, bright: float) -> SmoothedClassifier:
+    """Load a model with scores (mean, 0) + sqrt(bright - mean) * 0: NaN for a mean above bright."""
+    made = [
+        node("ReduceMean", ["x"], "mean", axes=[1], keepdims=1),
+        node("Mul", ["mean", "axis"], "plain"),
+        node("Sub", ["bright", "mean"], "room"),
+        node("Sqrt", ["room"], "root"),
+        node("Mul", ["root", "zero"], "nothing"),
+        node("Add", ["plain", "nothing"], "scores"),
+    ]
+    weights = {
+        "axis": np.array([1, 0], np.float32),
+        "bright": np.array(bright, np.float32),
+        "zero": np.array(0, np.float32),
+    }
+    path = save(build(made, ("n", 6), ("n", 2), weights), folder)
+    return SmoothedClassifier(load(path, preprocess="none", providers="cpu"), 0.25)
+
+
+def test_a_model_that_scores_nan_on_some_noise_loses_those_samples(tmp_path: Path) -> None:
+    """The mean has standard deviation .25/sqrt(6) = .102, so about half lie above that of x."""
+    x = X.reshape(6)
+    certificate = scoring_nan(tmp_path, float(x.mean() / 255)).certify(x, seed=3, **DRAW)
+    estimation = certificate.counts.estimation
+    assert 400 < estimation.no_class < 600  # six standard deviations of Bin(1000, 1/2) are 95
+    assert estimation.total == 1000
+    assert certificate.abstained
+    assert certificate.p_a_lower < 0.6
+
+
+def test_a_model_that_scores_nothing_but_nan_abstains(tmp_path: Path) -> None:
+    found = scoring_nan(tmp_path, -9.0)
+    certificate = found.certify(X.reshape(6), seed=3, **DRAW)
+    assert certificate.counts.estimation.no_class == 1000
+    assert (certificate.label, certificate.radius) == (ABSTAIN, 0.0)
+    assert found.base_label(X.reshape(6)) == ABSTAIN
+
+
+def test_a_loaded_model_brings_its_shape_bounds_and_layout(tmp_path: Path) -> None:
+    path = save(linear(), tmp_path)
+    base = load(path, preprocess="none", providers="cpu", bounds=(0, 255))
+    found = SmoothedClassifier(base, 64.0)
+    assert found.bounds == (0.0, 255.0)
+    x = np.random.default_rng(3).integers(0, 256, (1, 4, 4), np.uint8)
+    point = found.point(x)
+    assert (point.space.shape, point.space.layout) == ((1, 4, 4), "NCHW")
+    assert found.batch_size == 128
+    certificate = found.certify(x, seed=1, **DRAW)
+    assert certificate == found.certify(x.astype(np.float32), seed=1, **DRAW)
+    assert certificate == found.certify(point, seed=1, **DRAW)
+    with pytest.raises(DataError, match=r"shape \(4, 4\), but \(1, 4, 4\) was expected"):
+        found.certify(x[0], seed=1, **DRAW)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.array([0.5, np.nan]), "1 of 2 values of the input are NaN or infinite"),
+        (np.array([0.5, np.inf]), "NaN or infinite"),
+        (np.array([0.5, 1.1]), "values from 0.5 to 1.1, but the declared bounds are 0 to 1"),
+        (np.array([-0.2, 0.5]), "declared bounds are 0 to 1; scale the input"),
+        (np.array([200.0, 3.0]), "scale the input or declare other bounds"),
+        (np.array([200, 3]), "type int64, but uint8"),
+        (np.array([True]), "type bool, but uint8"),
+        (np.array(["a"]), "but uint8"),
+        (np.array([1j]), "type complex128"),
+    ],
+)
+def test_an_input_that_does_not_fit_is_refused(x: NDArray[Any], message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        smooth().certify(x, seed=1, **DRAW)
+    assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize("sigma", [0, 0.0, -1.0, np.nan, np.inf, "0.5", None])
+def test_sigma_is_a_finite_number_above_0(sigma: Any) -> None:
+    with pytest.raises(UsageError, match=r"sigma is .*finite number above 0"):
+        SmoothedClassifier(Brightness(), sigma)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"alpha": 0}, "alpha is 0"),
+        ({"alpha": 1.0}, "alpha is 1.0"),
+        ({"alpha": np.nan}, "alpha is nan"),
+        ({"alpha": -0.1}, "alpha is -0.1"),
+        ({"n0": 0}, "n0 is 0"),
+        ({"n": 0}, "n is 0"),
+        ({"n": -5}, "n is -5"),
+        ({"n": 10.5}, "n is 10.5"),
+        ({"n0": True}, "n0 is True"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 1.5}, "seed is 1.5"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        smooth().certify(X, **DRAW | options)
+    assert caught.value.exit_code == 2
+    if "n0" not in options:
+        with pytest.raises(UsageError, match=message):
+            smooth().predict(X, **{"n": 100} | options)
+
+
+def test_other_arguments_are_checked() -> None:
+    with pytest.raises(UsageError, match="method"):
+        smooth().predict(X, method="median")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="is a int, but an object with classify"):
+        SmoothedClassifier(3, 0.5)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="arithmetic is 'fuzzy', but exact or float"):
+        smooth(arithmetic="fuzzy")
+    with pytest.raises(UsageError, match="bounds are 1 and 0"):
+        smooth(bounds=(1, 0))
+    with pytest.raises(UsageError, match="workers is 0"):
+        smooth(workers=0)
+
+
+def test_a_failing_classifier_is_an_error_and_never_a_vote() -> None:
+    with pytest.raises(InferenceError, match="one integer label a row"):
+        smooth(Answering(0.5)).certify(X, seed=1, **DRAW)
+
+
+class HalfEngine:
+    """An engine that loses every second sample."""
+
+    def count(
+        self, requests: Sequence[CountRequest], progress: Progress | None = None
+    ) -> list[Counts]:
+        return [Counts([0, (r.stop - r.start) // 2]) for r in requests]
+
+
+class WholeEngine:
+    """An engine that knows the answer."""
+
+    def count(
+        self, requests: Sequence[CountRequest], progress: Progress | None = None
+    ) -> list[Counts]:
+        return [Counts([0, r.stop - r.start]) for r in requests]
+
+
+def test_a_caller_s_own_engine_counts() -> None:
+    found = smooth(engine=WholeEngine())
+    assert found.certify(X, seed=1, **DRAW).counts.estimation == Counts([0, 1000])
+    assert found.batch_size is None
+
+
+@pytest.mark.xfail(strict=True, reason="counts of an engine are not checked against its ranges")
+def test_an_engine_that_loses_samples_is_an_error() -> None:
+    with pytest.raises(InferenceError):
+        smooth(engine=HalfEngine()).certify(X, seed=1, **DRAW)
+
+
+@pytest.mark.xfail(strict=True, reason="bounds may contradict those of the base")
+def test_bounds_that_contradict_the_model_s_are_refused(tmp_path: Path) -> None:
+    """Its preprocessing was made for (0, 1): this is the mistake by a factor of 255."""
+    base = load(save(linear(), tmp_path), preprocess="none", providers="cpu")
+    with pytest.raises(UsageError):
+        SmoothedClassifier(base, 64.0, bounds=(0, 255))
+
+
+@pytest.mark.xfail(strict=True, reason="a Point is taken as it is")
+def test_a_point_of_another_space_is_refused() -> None:
+    point = InputSpace((2, 3), (0.0, 255.0)).point(X)
+    with pytest.raises(DataError):
+        smooth().certify(point, seed=1, **DRAW)
+
+
+@pytest.mark.xfail(strict=True, reason="a Point is taken as it is")
+def test_a_point_off_the_grid_is_refused_where_exact_noise_is_insisted_on() -> None:
+    point = InputSpace((2, 3)).point(X / 255 + 0.3 / 255)
+    with pytest.raises(DataError):
+        smooth(arithmetic="exact").certify(point, seed=1, **DRAW)
+
+
+@pytest.mark.xfail(strict=True, reason="a Point keeps the caller's array")
+def test_a_point_does_not_change_with_the_array_it_was_made_of() -> None:
+    array = X.copy()
+    point = smooth().point(array)
+    before = point.values()
+    array[...] = 0
+    np.testing.assert_array_equal(point.values(), before)
+
+
+@pytest.mark.parametrize("label", [0.7, -2, True])
+@pytest.mark.xfail(strict=True, reason="base_label does not check the answer")
+def test_the_answer_without_noise_must_be_a_label(label: Any) -> None:
+    with pytest.raises(InferenceError):
+        smooth(Answering(label)).base_label(X)
+
+
+@pytest.mark.xfail(strict=True, reason="any text is taken as a stage")
+def test_an_unknown_stage_is_refused() -> None:
+    with pytest.raises(UsageError):
+        smooth().sample_counts(X, 0, 5, stage="tuning", seed=1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("sigma", [np.float32(0.5), np.int64(1)])
+@pytest.mark.xfail(strict=True, reason="Gaussian takes int and float alone")
+def test_sigma_may_be_any_number_of_numpy(sigma: Any) -> None:
+    assert Gaussian(sigma).sigma == float(sigma)
