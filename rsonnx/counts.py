@@ -7,7 +7,7 @@ to its length. Counts over disjoint ranges add.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ NO_CLASS = -1
 """The label of an answer that is no class, as a base classifier returns it."""
 
 _NO_CLASS_KEY = "no_class"
+MOST_CLASSES = 10_000_000
+"""More than any classifier has; a number beyond it in a file would only fill the memory."""
 
 
 class Counts:
@@ -42,6 +44,8 @@ class Counts:
             )
         if no_class < 0 or (array.size and int(array.min()) < 0):
             raise UsageError(f"counts are {classes!r}, but a count cannot be negative")
+        if array.size and int(array.max()) > np.iinfo(np.int64).max:
+            raise UsageError(f"counts are {classes!r}, but a count must fit 64 bits")
         self._classes: NDArray[np.int64] = array.astype(np.int64)
         self._classes.setflags(write=False)
         self._no_class = int(no_class)
@@ -60,10 +64,23 @@ class Counts:
     @classmethod
     def from_json(cls, value: Mapping[str, Any], num_classes: int = 0) -> Counts:
         """Read what :meth:`to_json` wrote."""
-        indices = [int(k) for k in value if k != _NO_CLASS_KEY]
-        classes = [0] * max(num_classes, max(indices, default=-1) + 1)
-        for k in indices:
-            classes[k] = value[str(k)]
+        found: dict[int, int] = {}
+        for key, count in value.items():
+            if key != _NO_CLASS_KEY and not (key.isascii() and key.isdecimal()):
+                raise UsageError(f"counts have the key {key!r}, but a class number was expected")
+            if isinstance(count, bool) or not isinstance(count, int):
+                raise UsageError(
+                    f"class {key} has the count {count!r}, but a whole number was expected"
+                )
+            if key != _NO_CLASS_KEY:
+                found[int(key)] = count
+        if len(found) + (_NO_CLASS_KEY in value) < len(value):
+            raise UsageError("counts name a class twice")
+        if max(found, default=0) >= MOST_CLASSES:
+            raise UsageError(f"counts name class {max(found)}, but at most {MOST_CLASSES} are read")
+        classes = [0] * max(num_classes, max(found, default=-1) + 1)
+        for k, count in found.items():
+            classes[k] = count
         return cls(classes, value.get(_NO_CLASS_KEY, 0))
 
     def to_json(self) -> dict[str, int]:
@@ -96,6 +113,9 @@ class Counts:
         if k < 0:
             raise UsageError(f"class {k} was asked for, but classes are numbered from 0")
         return int(self._classes[k]) if k < len(self._classes) else 0
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._classes.tolist())
 
     def __len__(self) -> int:
         return len(self._classes)

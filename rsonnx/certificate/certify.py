@@ -80,6 +80,8 @@ def largest_radius(noise: SmoothingDistribution, n: int, alpha: float) -> float:
 
 
 def _reason(top: int, estimation: Counts) -> AbstainReason:
+    if top == ABSTAIN:
+        return AbstainReason.LOW_PROBABILITY
     favourite = estimation.top()[0] if len(estimation) else ABSTAIN
     if favourite == ABSTAIN or 2 * estimation[favourite] <= estimation.total:
         return AbstainReason.LOW_PROBABILITY
@@ -90,12 +92,17 @@ def _explain(
     reason: AbstainReason, top: int, selection: Counts, estimation: Counts, alpha: float
 ) -> str:
     n = estimation.total
+    if top == ABSTAIN:
+        return (
+            f"all {selection.total:,} answers to the selection samples were NaN or infinite scores, "
+            "which are never certified; look for an overflow in the model at this sigma"
+        )
     favourite = estimation.top()[0] if len(estimation) else ABSTAIN
     share = estimation[favourite] / n if favourite != ABSTAIN else 0.0
     if reason is AbstainReason.WRONG_GUESS:
         return (
             f"the {selection.total} selection samples chose class {top}, but class {favourite} has "
-            f"{share:.1%} of the estimation samples; use a larger n0"
+            f"{100 * share:.4g} % of the estimation samples; use a larger n0"
         )
     if reason is AbstainReason.LOOSE_BOUND:
         needed = samples_to_exceed_half(share, alpha)
@@ -112,6 +119,6 @@ def _explain(
             "never certified; look for an overflow in the model at this sigma"
         )
     return (
-        f"no class has more than half of the samples (the most is {share:.1%}); train the model "
+        f"no class has more than half of the samples (the most is {100 * share:.4g} %); train the model "
         "with noise of this sigma, or use a smaller sigma"
     )

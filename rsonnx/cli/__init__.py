@@ -14,6 +14,7 @@ from rsonnx.cli.inspect import inspect
 from rsonnx.cli.predict import predict
 from rsonnx.cli.report import report
 from rsonnx.errors import RsonnxError
+from rsonnx.report import printable
 
 INTERRUPTED = 130
 
@@ -35,7 +36,18 @@ for command in (certify, predict, report, inspect, doctor):
 
 def main() -> None:
     """Run the command line and exit with its code. Errors are one sentence on stderr."""
+    _open_streams()
     sys.exit(run(sys.argv[1:]))
+
+
+def _open_streams() -> None:
+    """Give closed standard streams a sink, and let none refuse a letter that it cannot show."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - kept open
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return an exit code
@@ -67,5 +79,6 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return an exit code
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo(f"Error: {message}", err=True)
+    # A message may quote what a stranger wrote: the name of a file, a class, an operator.
+    click.echo(f"Error: {printable(message)}", err=True)
     return code

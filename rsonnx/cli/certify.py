@@ -23,6 +23,7 @@ from rsonnx.cli.options import (
 from rsonnx.cli.preflight import check_certify, say, say_clean_accuracy, say_job, say_samples
 from rsonnx.cli.progress import ProgressLine
 from rsonnx.cli.tables import heading_of, print_runs
+from rsonnx.errors import DataError, InferenceError
 from rsonnx.report import default_radii, summarize
 from rsonnx.runs import (
     Arguments,
@@ -84,11 +85,11 @@ def certify(model: Path, data: Path, output: Path | None, as_json: bool, **given
         progress = stack.enter_context(ProgressLine(len(job.indices), procedure.samples))
         try:
             for row in certify_inputs(job, procedure, seed=seed.value, progress=progress.drawn):
-                rows.append(row)
-                progress.finished(certified=not row.abstained)
                 if writer is not None:
                     writer.write(row)
-        except KeyboardInterrupt:
+                rows.append(row)
+                progress.finished(certified=not row.abstained)
+        except (KeyboardInterrupt, DataError, InferenceError):
             kept = f"; {output} holds them" if output else ""
             progress.clear()
             say("stopped", f"after {len(rows)} of {len(job.indices)} inputs{kept}")

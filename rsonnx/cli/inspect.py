@@ -1,4 +1,4 @@
-"""``rsonnx inspect``: what a model file holds, without running it."""
+"""``rsonnx inspect``: what a model file holds and what would be done with it."""
 
 from __future__ import annotations
 
@@ -9,43 +9,58 @@ from typing import Any
 
 import click
 
-from rsonnx.cli.options import json_option, model_argument
+from rsonnx.cli.opening import loading_arguments
+from rsonnx.cli.options import classes_option, json_option, loading_options, model_argument
+from rsonnx.cli.preprocessings import render_trials, try_preprocessings
 from rsonnx.errors import RsonnxError
 from rsonnx.model import (
     ModelFile,
     TensorSpec,
     bounds_in,
-    find_signature,
     inputs_of,
     node_types,
     outputs_of,
     preprocessing_in,
     read_model,
-    refuse_unsound,
     row_coupling,
 )
 from rsonnx.report import printable
+from rsonnx.smoothing import make_plan
 
 
 @click.command()
 @model_argument
+@click.argument("data", type=click.Path(path_type=Path), required=False)
+@loading_options
+@classes_option
 @json_option
-def inspect(model: Path, as_json: bool) -> None:
-    """Say what the ONNX file MODEL holds and whether it can be certified. Nothing of it is run.
+def inspect(model: Path, data: Path | None, as_json: bool, **given: Any) -> None:
+    """Say what the ONNX file MODEL holds and what would be done to certify it.
+
+    Without DATA nothing of the model is run. With labelled DATA the model is run on up to 200
+    inputs under every known preprocessing, and the accuracies show which one it expects.
 
     \b
     Example:
       rsonnx inspect mnist.onnx
+      rsonnx inspect mnist.onnx images/
     """
-    found = facts(read_model(model))
+    arguments = loading_arguments(given)
+    found = facts(read_model(model), arguments)
+    trials = None
+    if data is not None:
+        trials = try_preprocessings(model, data, arguments, given["classes"], given["providers"])
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        tried = {} if trials is None else {"preprocessings": [t.to_json() for t in trials]}
+        click.echo(json.dumps(found | tried, indent=2))
         return
     for key, value in found.items():
         click.echo(f"{key:<14}{printable(_words(value))}")
+    if trials is not None:
+        click.echo(render_trials(trials))
 
 
-def facts(model: ModelFile) -> dict[str, Any]:
+def facts(model: ModelFile, arguments: dict[str, Any]) -> dict[str, Any]:
     """Return what can be said of a model without running it."""
     return {
         "file": str(model.path),
@@ -60,8 +75,7 @@ def facts(model: ModelFile) -> dict[str, Any]:
         "operators": dict(Counter(node_types(model)).most_common()),
         "metadata": model.metadata,
         "preprocessing": _preprocessing(model),
-        "batches": _batches(model),
-        "verdict": _verdict(model),
+        **_verdict(model, arguments),
     }
 
 
@@ -75,26 +89,33 @@ def _preprocessing(model: ModelFile) -> dict[str, Any] | str:
     return found.to_json() | ({} if bounds is None else {"bounds": list(bounds)})
 
 
-def _batches(model: ModelFile) -> str:
+def _verdict(model: ModelFile, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return what would be done with the model, or why it would be refused."""
+    declared = arguments["preprocess"]
+    if declared is None and isinstance(_preprocessing(model), str):
+        declared = "none"  # so that the rest can be looked at; the line above says what is missing
+    try:
+        plan = make_plan(model.path, **(arguments | {"preprocess": declared}))
+    except RsonnxError as error:
+        return {"edits": [], "verdict": f"refused: {error}"}
+    edits = [
+        *(f"the input {name} is left out" for name in plan.facts["unused_inputs"]),
+        *(f"the input {name} is fixed" for name in plan.data.feeds),
+        *plan.output.edits,
+        "the preprocessing is put in front",
+        f"the answer is made an integer label: {plan.facts['label']}",
+    ]
     coupling = row_coupling(model)
     if coupling:
-        return f"one input at a time, since {coupling} couples the rows of a batch"
-    first = [spec.shape[0] for spec in inputs_of(model) if spec.shape]
-    if any(isinstance(size, int) for size in first):
-        return f"the file fixes {first[0]}; certify frees it if a run proves that this is sound"
-    return "any size, as the file declares"
-
-
-def _verdict(model: ModelFile) -> str:
-    try:
-        refuse_unsound(model)
-        declared = preprocessing_in(model.metadata)
-        signature = find_signature(model, declared.layout if declared else None)
-    except RsonnxError as error:
-        return f"refused: {error}"
-    shape = "x".join(map(str, signature.shape))
-    layout = f" ({signature.layout})" if signature.layout else ""
-    return f"can be certified, as far as the file shows; one input is {shape}{layout}"
+        edits.append(f"none to the batch: one at a time, since {coupling} couples its rows")
+    elif plan.data.batch is not None and plan.data.has_batch_axis:
+        edits.append(f"the batch size {plan.data.batch} is freed if a run proves that it is sound")
+    shape = "x".join(map(str, plan.data.shape))
+    layout = f" ({plan.data.layout})" if plan.data.layout else ""
+    return {
+        "edits": edits,
+        "verdict": f"can be certified, as far as the file shows; one input is {shape}{layout}",
+    }
 
 
 def _spec(spec: TensorSpec) -> dict[str, Any]:

@@ -5,37 +5,91 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rsonnx.data import open_dataset, read_class_names
+from rsonnx.data import Dataset, open_dataset, read_class_names
+from rsonnx.errors import UsageError
 from rsonnx.noise import check_seed, fresh_seed
 from rsonnx.runs import Job, SeedUsed, prepare_job
-from rsonnx.smoothing import load
+from rsonnx.runtime import choose_provider
+from rsonnx.smoothing import load, try_in_child
 
 
 def open_job(model: Path, data: Path, given: dict[str, Any]) -> Job:
     """Open the data, which is quick, then the model, and check that they fit.
+
+    The model is tried in a child process first, since it may come from a stranger.
 
     Args:
         model: the model file.
         data: the data set.
         given: the values of the shared options by name.
     """
-    names = None if given["classes"] is None else read_class_names(given["classes"])
-    dataset = open_dataset(data, classes=names)
-    providers = given["providers"]
-    classifier = load(
-        model,
-        bounds=given["bounds"],
-        preprocess=given["preprocess"],
-        providers=None if providers is None else [p.strip() for p in providers.split(",")],
-    )
+    dataset = open_dataset_with(data, given["classes"])
+    arguments = loading_arguments(given)
+    providers = provider_names(given["providers"])
+    choose_provider(providers)
+    try_in_child(model, arguments)
     return prepare_job(
-        classifier,
+        load(model, **arguments, providers=providers),
         given["sigma"],
         dataset,
         skip_every=given["skip_every"],
         limit=given["limit"],
         batch_size=given["batch_size"],
     )
+
+
+def open_dataset_with(data: Path, classes: Path | None) -> Dataset:
+    """Open a data set, with the class names of a file where one is given."""
+    return open_dataset(data, classes=None if classes is None else read_class_names(classes))
+
+
+def provider_names(text: str | None) -> list[str] | None:
+    """Return the providers of a comma-separated text."""
+    return None if text is None else [name.strip() for name in text.split(",")]
+
+
+def loading_arguments(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the keyword arguments of :func:`rsonnx.load`, but for the providers."""
+    return {
+        "bounds": given["bounds"],
+        "preprocess": given["preprocess"],
+        "output_name": given["output_name"],
+        "threshold": given["threshold"],
+        "input_shape": _shape(given["input_shape"]),
+        "feeds": dict(_feed(text) for text in given["feed"]),
+    }
+
+
+def _shape(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.replace("x", ",").split(",")]
+    except ValueError:
+        raise UsageError(
+            f"--input-shape is {text!r}, but whole numbers such as 3,224,224 were expected"
+        ) from None
+
+
+def _feed(text: str) -> tuple[str, Any]:
+    # A name may hold an equals sign; a number cannot.
+    name, equals, value = text.rpartition("=")
+    try:
+        numbers = [_number(part) for part in value.split(",")]
+    except ValueError:
+        equals = ""
+    if not name or not equals:
+        raise UsageError(f"--feed is {text!r}, but NAME=NUMBER or NAME=NUMBER,... was expected")
+    return name, numbers[0] if len(numbers) == 1 else numbers
+
+
+def _number(text: str) -> int | float | bool:
+    if text in {"true", "false"}:
+        return text == "true"
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
 
 
 def choose_seed(seed: int | None) -> SeedUsed:

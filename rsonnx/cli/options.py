@@ -55,8 +55,32 @@ loading_options = _stack(
         "--preprocess",
         metavar="TEXT",
         help="What the model expects done to a pixel in [0, 1]: none, zero-one, minus-one-one, "
-        "raw-255, mnist, cifar10, imagenet, or mean=...,std=... with / between channels. "
-        "[default: what the model's metadata say]",
+        "raw-255, mnist, cifar10, imagenet; mean=...,std=...,scale=...,layout=...,channels=bgr,"
+        "resize=...,crop=... (with / between numbers), alone or behind a preset; or a file: JSON, "
+        "TOML, Hugging Face's preprocessor_config.json, timm's config.json. [default: what the "
+        "model's metadata say]",
+    ),
+    click.option(
+        "--output-name",
+        metavar="NAME",
+        help="The output that holds the class scores, where there are several.",
+    ),
+    click.option(
+        "--threshold",
+        type=float,
+        help="For a model of one score: class 1 is answered above it (0 is usual for logits, 0.5 "
+        "for probabilities).",
+    ),
+    click.option(
+        "--input-shape",
+        metavar="D,D,...",
+        help="Shape of one input, without the batch, where the file leaves axes open: 3,224,224.",
+    ),
+    click.option(
+        "--feed",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Fix an input that is not smoothed to a number, or to numbers separated by commas.",
     ),
     click.option(
         "--providers",
@@ -64,6 +88,12 @@ loading_options = _stack(
         help="Execution provider: cpu, cuda, tensorrt or onnxruntime's own name. Nothing falls "
         "back to another. [default: the best that works here]",
     ),
+)
+
+classes_option = click.option(
+    "--classes",
+    type=click.Path(path_type=Path),
+    help="File whose line i names class i, for image folders that do not hold every class.",
 )
 
 input_options = _stack(
@@ -75,11 +105,7 @@ input_options = _stack(
         metavar="K",
         help="Take every K-th input. [default: 1, every one]",
     ),
-    click.option(
-        "--classes",
-        type=click.Path(path_type=Path),
-        help="File whose line i names class i, for image folders that do not hold every class.",
-    ),
+    classes_option,
 )
 
 sampling_options = _stack(

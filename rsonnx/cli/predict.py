@@ -24,7 +24,7 @@ from rsonnx.cli.options import (
 )
 from rsonnx.cli.preflight import check_predict, say_clean_accuracy, say_job
 from rsonnx.cli.progress import ProgressLine
-from rsonnx.report import percent_down, printable
+from rsonnx.report import percent_down, printable, text_up
 from rsonnx.runs import Job
 
 
@@ -93,7 +93,7 @@ def _line(job: Job, index: int, prediction: Prediction) -> str:
             printable(job.dataset.name(index)),
             "?" if label is None else str(label),
             str(prediction.label),
-            f"{prediction.p_value:.3g}",
+            text_up(prediction.p_value, 3),
         )
     )
 
@@ -122,7 +122,7 @@ def _as_json(job: Job, index: int, prediction: Prediction) -> str:
 def _closing(job: Job, found: list[tuple[int, Prediction]]) -> str:
     abstained = sum(prediction.abstained for _, prediction in found)
     text = f"{len(found)} inputs, {abstained} abstentions"
-    if job.dataset.labels is None:
+    if job.labels.values is None:
         return text
     right = sum(prediction.label == job.label(index) for index, prediction in found)
     accuracy = percent_down(Fraction(right, len(found)))

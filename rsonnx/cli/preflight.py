@@ -59,10 +59,10 @@ def say_job(job: Job, seed: SeedUsed) -> None:
     say(
         "model",
         f"{printable(facts['file'])} (sha256 {facts['sha256'][:16]}...), "
-        f"{job.model.num_classes} classes, input {_shape(job.model.shape)}, "
+        f"{job.model.num_classes or '?'} classes, input {_shape(job.model.shape)}, "
         f"batch: {facts['batch']}",
     )
-    rule = job.dataset.label_rule
+    rule = job.labels.rule
     say(
         "inputs",
         f"{len(job.indices):,} of {len(job.dataset):,} in "
@@ -109,7 +109,8 @@ def say_clean_accuracy(job: Job) -> None:
         f"{right} of the first {len(labelled)} labelled inputs are classified correctly "
         "without noise",
     )
-    if right * job.model.num_classes < 2 * len(labelled):
+    chance = 1 / (job.model.num_classes or 2)
+    if right < (chance + min(chance, 0.1)) * len(labelled):
         say(
             "warning",
             "that is hardly better than guessing; check --preprocess, --bounds and the "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -38,16 +39,18 @@ def report(runs: tuple[Path, ...], radii: str | None, as_json: bool) -> None:
 def _figures(run: Run, radii: tuple[float, ...]) -> tuple[Heading, Summary]:
     try:
         heading = heading_of(run.header, run.status)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError) as error:
         raise RunFileError(f"{run.path}, line 1: the header lacks a field ({error})") from None
+    if not run.rows:
+        raise RunFileError(f"the run {run.path} ended before its first input: nothing to report")
     return heading, summarize(run.rows, radii)
 
 
 def _largest_radius(run: Run) -> float:
     value = run.header.get("largest_radius")
-    if isinstance(value, int | float) and value > 0:
+    if isinstance(value, int | float) and 0 < value <= sys.float_info.max:
         return float(value)
-    raise RunFileError(f"{run.path}, line 1: largest_radius is {value!r}, not a number above 0")
+    raise RunFileError(f"{run.path}, line 1: the header lacks a largest_radius above 0")
 
 
 def _radii(text: str) -> tuple[float, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -20,15 +21,29 @@ def heading_of(header: dict[str, Any], status: str) -> Heading:
     """
     noise = header["noise"]
     return Heading(
-        model=str(header["model"]["file"]),
-        sigma=float(noise["sigma"]),
-        units=str(noise["units"]),
-        norm=str(noise["norm"]),
-        n=int(header["n"]),
-        alpha=float(header["alpha"]),
-        arithmetic=str(noise["arithmetic"]),
+        model=_text(header["model"], "file"),
+        sigma=_number(noise, "sigma"),
+        units=_text(noise, "units"),
+        norm=_text(noise, "norm"),
+        n=int(_number(header, "n")),
+        alpha=_number(header, "alpha"),
+        arithmetic=_text(noise, "arithmetic"),
         status=status,
     )
+
+
+def _text(fields: Any, name: str) -> str:
+    value = fields[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is no text")
+    return value
+
+
+def _number(fields: Any, name: str) -> float:
+    value = fields[name]
+    if not isinstance(value, int | float) or not 0 < value <= sys.float_info.max:
+        raise TypeError(f"{name} is no number above 0")
+    return value
 
 
 def print_runs(runs: Sequence[tuple[Heading, Summary]], *, as_json: bool) -> None:

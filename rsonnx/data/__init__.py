@@ -9,6 +9,7 @@ from rsonnx.data.arranging import arrange
 from rsonnx.data.dataset import Dataset, Example, check_labels
 from rsonnx.data.names import read_class_names
 from rsonnx.data.opening import open_dataset
+from rsonnx.data.resizing import resize_and_crop, resized_shape
 
 __all__ = [
     "Dataset",
@@ -17,4 +18,6 @@ __all__ = [
     "check_labels",
     "open_dataset",
     "read_class_names",
+    "resize_and_crop",
+    "resized_shape",
 ]

@@ -1,37 +1,40 @@
 """Read an ONNX file safely, find out what it takes and gives, adapt it and prove the result."""
 
-from rsonnx.model.adapt import INPUT, LABEL, SCORES, adapt
+from rsonnx.model.adapt import Batch, adapt, unused_inputs
 from rsonnx.model.assumptions import node_types, refuse_unsound, row_coupling
+from rsonnx.model.head import INPUT
+from rsonnx.model.inputs import Input, find_input
+from rsonnx.model.outputs import Output, find_output
 from rsonnx.model.preprocess import (
     PRESETS,
     Preprocessing,
     bounds_in,
+    declared_preprocessing,
     parse_preprocessing,
     preprocessing_in,
 )
 from rsonnx.model.probe import Batching, probe_rows, prove_batching
 from rsonnx.model.read import ModelFile, read_model
-from rsonnx.model.signature import (
-    Signature,
-    TensorSpec,
-    find_signature,
-    inputs_of,
-    outputs_of,
-)
+from rsonnx.model.tail import LABEL, SCORES
+from rsonnx.model.tensors import TensorSpec, inputs_of, outputs_of
 
 __all__ = [
     "INPUT",
     "LABEL",
     "PRESETS",
     "SCORES",
+    "Batch",
     "Batching",
+    "Input",
     "ModelFile",
+    "Output",
     "Preprocessing",
-    "Signature",
     "TensorSpec",
     "adapt",
     "bounds_in",
-    "find_signature",
+    "declared_preprocessing",
+    "find_input",
+    "find_output",
     "inputs_of",
     "node_types",
     "outputs_of",
@@ -42,4 +45,5 @@ __all__ = [
     "read_model",
     "refuse_unsound",
     "row_coupling",
+    "unused_inputs",
 ]

@@ -8,45 +8,74 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from rsonnx.errors import ModelError, UsageError
+from rsonnx.model.declarations import from_onnx_metadata, read_preprocessing_file
 
 METADATA_KEY = "rsonnx.preprocess"
 BOUNDS_KEY = "rsonnx.bounds"
 LAYOUT_KEY = "rsonnx.layout"
 
 LAYOUTS = ("NCHW", "NHWC")
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
+
+_LONGEST_SIDE = 16_384
+"""Pixels; a side beyond it is a mistake, and an image of that size does not fit a memory."""
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """An affine map a channel: ``(scale * u - mean) / std`` of the unit pixel u.
+    """What is done to an image, and then to each pixel, before the model sees it.
 
-    u = (x - low) / (high - low) for an input x between the declared bounds, so u is in [0, 1].
+    An image is resized and cropped before the noise. Each pixel, behind the noise, goes through an
+    affine map a channel, ``(scale * u - mean) / std``, where u = (x - low) / (high - low) is in
+    [0, 1] for an input x between the declared bounds.
 
     Attributes:
-        mean: one number, or one a channel.
+        mean: one number, or one a channel, in the model's order of channels.
         std: one number, or one a channel, not 0.
         scale: 255 for models that take 0-255.
         layout: ``"NCHW"`` or ``"NHWC"`` where the shape leaves it open, else None.
-        identity: the model takes x as it is, in the units of the bounds; the numbers are not used.
+        channels: ``"bgr"`` where the model takes blue first.
+        resize: length of the shorter side, or (height, width), in pixels; None keeps the size.
+        crop: (height, width) that are cut out of the middle; None keeps all.
+        interpolation: Pillow's filter for resizing.
+        identity: the model takes x as it is, in the units of the bounds; mean, std and scale are
+            not used.
     """
 
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     scale: float = 1.0
     layout: str | None = None
+    channels: str = "rgb"
+    resize: int | tuple[int, int] | None = None
+    crop: tuple[int, int] | None = None
+    interpolation: str = "bilinear"
     identity: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Return what a run's header records."""
-        layout = {"layout": self.layout} if self.layout else {}
-        if self.identity:
-            return {"identity": True} | layout
-        return {"scale": self.scale, "mean": list(self.mean), "std": list(self.std)} | layout
+        """Return what a run's header records, in the form that a declaration may have."""
+        found: dict[str, Any] = (
+            {"identity": True}
+            if self.identity
+            else {"scale": self.scale, "mean": list(self.mean), "std": list(self.std)}
+        )
+        if self.layout:
+            found["layout"] = self.layout
+        if self.channels != "rgb":
+            found["channels"] = self.channels
+        if self.resize is not None:
+            found["resize"] = self.resize if isinstance(self.resize, int) else list(self.resize)
+            found["interpolation"] = self.interpolation
+        if self.crop is not None:
+            found["crop"] = list(self.crop)
+        return found
 
 
 PRESETS = {
@@ -60,36 +89,50 @@ PRESETS = {
 }
 """Named preprocessings. The numbers are those of torchvision's and timm's model cards."""
 
+_AFFINE = {"mean", "std", "scale"}
+_KEYS = (
+    "mean", "std", "scale", "layout", "channels", "resize", "crop", "interpolation", "identity",
+)  # fmt: skip
+
 
 def parse_preprocessing(value: str | Mapping[str, Any] | Preprocessing) -> Preprocessing:
     """Understand a declaration of preprocessing.
 
     Args:
-        value: a preset's name, text such as ``"mean=0.5,std=0.25"`` (several numbers are separated
-            by ``/``), or a mapping with some of the keys mean, std, scale, layout; or one with
-            identity (true) and perhaps layout, as :meth:`Preprocessing.to_json` writes it.
+        value: a preset's name, text such as ``"mean=0.5,std=0.25"`` or
+            ``"imagenet,resize=256,crop=224"`` (several numbers are separated by ``/``), or a
+            mapping of these keys, as :meth:`Preprocessing.to_json` writes it.
 
     Raises:
         UsageError: an unknown preset or key, or a value out of range.
     """
     if isinstance(value, Preprocessing):
         return value
-    if isinstance(value, str):
-        if value in PRESETS:
-            return PRESETS[value]
-        if "=" not in value:
+    if isinstance(value, Mapping):
+        return _from_mapping(value, PRESETS["zero-one"])
+    if not isinstance(value, str):
+        raise UsageError(
+            f"preprocessing is {value!r}, but a text or a mapping of {', '.join(_KEYS)} was "
+            "expected"
+        )
+    first, *rest = value.split(",")
+    base = PRESETS["zero-one"]
+    if "=" not in first:
+        if first not in PRESETS:
             raise UsageError(
-                f"preprocessing is {value!r}, but a preset ({', '.join(PRESETS)}) or a text such "
-                "as mean=0.485/0.456/0.406,std=0.229/0.224/0.225 was expected"
+                f"preprocessing is {value!r}, but a preset ({', '.join(PRESETS)}), a text such as "
+                "mean=0.485/0.456/0.406,std=0.229/0.224/0.225, or a JSON or TOML file was expected"
             )
-        pairs = [_key_and_value(part) for part in value.split(",")]
-        value = dict(pairs)
-        if len(value) < len(pairs):
-            raise UsageError(
-                f"preprocessing names {', '.join(k for k, _ in pairs)}, but each key only once was "
-                "expected; several numbers are separated by /"
-            )
-    return _from_mapping(value)
+        base = PRESETS[first]
+    else:
+        rest = [first, *rest]
+    pairs = [_key_and_value(part) for part in rest]
+    if len(dict(pairs)) < len(pairs):
+        raise UsageError(
+            f"preprocessing names {', '.join(k for k, _ in pairs)}, but each key only once was "
+            "expected; several numbers are separated by /"
+        )
+    return _from_mapping(dict(pairs), base)
 
 
 def _key_and_value(part: str) -> tuple[str, str]:
@@ -99,38 +142,56 @@ def _key_and_value(part: str) -> tuple[str, str]:
     return key.strip(), text.strip()
 
 
-def _from_mapping(value: Mapping[str, Any]) -> Preprocessing:
-    known = ("mean", "std", "scale", "layout", "identity")
-    unknown = [k for k in value if k not in known]
+def _from_mapping(value: Mapping[str, Any], base: Preprocessing) -> Preprocessing:
+    """Return ``base`` with the keys of a mapping put in place of its own."""
+    unknown = [k for k in value if k not in _KEYS]
     if unknown:
         raise UsageError(
-            f"preprocessing has the unknown key {unknown[0]!r}; {', '.join(known)} are understood"
+            f"preprocessing has the unknown key {unknown[0]!r}; {', '.join(_KEYS)} are understood"
         )
-    layout = value.get("layout")
-    if layout is not None and layout not in LAYOUTS:
-        raise UsageError(f"layout is {layout!r}, but {' or '.join(LAYOUTS)} was expected")
-    if "identity" in value:
-        if value["identity"] is not True or set(value) - {"identity", "layout"}:
-            raise UsageError(
-                f"preprocessing is {dict(value)!r}, but identity stands alone and is true; leave "
-                "it out, or leave out mean, std and scale"
-            )
-        return Preprocessing(layout=layout, identity=True)
-    mean = _numbers("mean", value.get("mean", 0.0))
-    std = _numbers("std", value.get("std", 1.0))
-    scales = _numbers("scale", value.get("scale", 1.0))
-    if len(scales) > 1:
+    if "identity" in value and (value["identity"] is not True or _AFFINE & set(value)):
         raise UsageError(
-            f"preprocessing has {len(scales)} scales, but one was expected; give one std a channel"
+            f"preprocessing is {dict(value)!r}, but identity is true and stands without mean, std "
+            "and scale; leave one or the other out"
         )
-    scale = scales[0]
-    if any(s == 0 for s in std) or scale == 0:
+    if base.identity and _AFFINE & set(value):
+        raise UsageError("preprocessing is none, which stands without mean, std and scale")
+    changes: dict[str, Any] = {
+        key: _choice(key, value[key], allowed)
+        for key, allowed in (
+            ("layout", LAYOUTS),
+            ("channels", ("rgb", "bgr")),
+            ("interpolation", INTERPOLATIONS),
+        )
+        if value.get(key) is not None
+    }
+    changes |= {key: _numbers(key, value[key]) for key in ("mean", "std") if key in value}
+    if "scale" in value:
+        changes["scale"] = _one_number("scale", value["scale"])
+    if value.get("resize") is not None:
+        sides = _sides("resize", value["resize"])
+        changes["resize"] = sides[0] if len(sides) == 1 else sides
+    if value.get("crop") is not None:
+        sides = _sides("crop", value["crop"])
+        changes["crop"] = sides * 2 if len(sides) == 1 else sides
+    return _checked(replace(base, identity=base.identity or "identity" in value, **changes))
+
+
+def _checked(found: Preprocessing) -> Preprocessing:
+    if any(s == 0 for s in found.std) or found.scale == 0:
         raise UsageError("preprocessing has a std or scale of 0, but dividing by it is impossible")
-    if len(mean) > 1 and len(std) > 1 and len(mean) != len(std):
+    if len(found.mean) > 1 and len(found.std) > 1 and len(found.mean) != len(found.std):
         raise UsageError(
-            f"preprocessing has {len(mean)} means and {len(std)} stds; give one number a channel"
+            f"preprocessing has {len(found.mean)} means and {len(found.std)} stds; give one number "
+            "a channel"
         )
-    return Preprocessing(mean, std, scale, layout)
+    return found
+
+
+def _choice(key: str, value: Any, allowed: Sequence[str]) -> str:
+    if value not in allowed:
+        raise UsageError(f"{key} is {value!r}, but one of {', '.join(allowed)} was expected")
+    return str(value)
 
 
 def _numbers(key: str, value: Any) -> tuple[float, ...]:
@@ -150,10 +211,45 @@ def _numbers(key: str, value: Any) -> tuple[float, ...]:
     return numbers
 
 
+def _one_number(key: str, value: Any) -> float:
+    numbers = _numbers(key, value)
+    if len(numbers) > 1:
+        raise UsageError(
+            f"preprocessing has {len(numbers)} numbers for {key}, but one was expected; give one "
+            "std a channel"
+        )
+    return numbers[0]
+
+
+def _sides(key: str, value: Any) -> tuple[int, ...]:
+    numbers = _numbers(key, value)
+    if len(numbers) > 2 or any(n != int(n) or not 1 <= n <= _LONGEST_SIDE for n in numbers):
+        raise UsageError(
+            f"preprocessing has {key} = {value!r}, but one or two whole numbers of pixels, at most "
+            f"{_LONGEST_SIDE}, were expected"
+        )
+    return tuple(int(n) for n in numbers)
+
+
+def declared_preprocessing(value: str | Mapping[str, Any] | Preprocessing) -> Preprocessing:
+    """Understand what a caller declares: what :func:`parse_preprocessing` takes, or a file's path.
+
+    A file is ours, or Hugging Face's preprocessor_config.json, or timm's config.json. A model's own
+    metadata are never read by this function: they must not name files of this machine.
+    """
+    if isinstance(value, str) and value not in PRESETS and "=" not in value:
+        path = Path(value)
+        # os.path says False of a text that no file system takes as a name; Path raises.
+        if path.suffix in {".json", ".toml"} or os.path.isfile(value):
+            return parse_preprocessing(read_preprocessing_file(path))
+    return parse_preprocessing(value)
+
+
 def preprocessing_in(metadata: Mapping[str, str]) -> Preprocessing | None:
     """Return the preprocessing that a model's own metadata declare, or None."""
     if METADATA_KEY not in metadata:
-        return None
+        stated = from_onnx_metadata(metadata)
+        return None if stated is None else parse_preprocessing(stated)
     try:
         stored = json.loads(metadata[METADATA_KEY])
         if not isinstance(stored, str | dict):
@@ -161,7 +257,7 @@ def preprocessing_in(metadata: Mapping[str, str]) -> Preprocessing | None:
         found = parse_preprocessing(stored)
         if LAYOUT_KEY not in metadata:
             return found
-        layout = _from_mapping({"layout": metadata[LAYOUT_KEY]}).layout
+        layout = _choice("layout", metadata[LAYOUT_KEY], LAYOUTS)
         if found.layout not in (None, layout):
             raise UsageError(f"it says {found.layout}, but {LAYOUT_KEY!r} says {layout}")
         return replace(found, layout=layout)

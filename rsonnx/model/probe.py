@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import InferenceError, ModelError, RsonnxError
-from rsonnx.model.signature import Signature
+from rsonnx.model.inputs import Input
 
 Runner = Callable[[NDArray[np.float32]], NDArray[Any]]
 """Runs a batch, float32 (batch, \\*shape), and returns its scores, (batch, classes)."""
 
 _ROWS = 8
+_FEWER_ROWS = 5
+"""A second batch size: a reshape to 8 rows, hard-coded, runs on the 8 probe rows and on no other
+number, so a free batch is proved on both."""
+
 _TOLERANCE = 1e-4
 """Largest difference of a score between batches, relative to itself or to the two largest scores of
 its row, whichever is most. Kernels sum in another order in another batch, which costs about
@@ -31,93 +36,112 @@ class Batching:
         size: the only batch size that may be used, None where any may.
         num_classes: scores an input.
         why: a phrase for the run's header.
-        rewritten: a fixed batch size was replaced by a free one.
+        rewrite: which of the rewrites with a free batch size is used; None for none of them.
     """
 
     size: int | None
     num_classes: int
     why: str
-    rewritten: bool = False
+    rewrite: int | None = None
 
 
-def probe_rows(signature: Signature, bounds: tuple[float, float]) -> NDArray[np.float32]:
+def probe_rows(data: Input, bounds: tuple[float, float]) -> NDArray[np.float32]:
     """Return the probe inputs: uniform noise of several strengths within the bounds."""
     low, high = (b if np.isfinite(b) else s for b, s in zip(bounds, (-1.0, 1.0), strict=True))
     generator = np.random.default_rng(20190208)  # any fixed seed: these are no samples of a run
-    unit = generator.random((_ROWS, *signature.shape))
-    strength = np.linspace(0.05, 1.0, _ROWS).reshape(-1, *[1] * len(signature.shape))
+    unit = generator.random((_ROWS, *data.shape))
+    strength = np.linspace(0.05, 1.0, _ROWS).reshape(-1, *[1] * len(data.shape))
     return np.asarray(low + (high - low) * unit * strength, np.float32)
 
 
 def prove_batching(
     path: str,
-    signature: Signature,
+    data: Input,
     rows: NDArray[np.float32],
     *,
     as_filed: Runner,
-    freed: Runner | None,
+    freed: Sequence[Runner],
     coupling: str | None,
+    kind: str = "scores",
 ) -> Batching:
     """Find a way of batching under which a row's scores do not depend on the other rows.
 
     Args:
         path: the model's file, for messages.
-        signature: the model's input and output.
+        data: the model's input.
         rows: probe inputs, (8, \\*shape).
         as_filed: runs the model at the batch size that its file fixes.
-        freed: runs the model with a free batch size in place of a fixed one; None where the file
-            leaves it free.
+        freed: rewrites of the model with a free batch size in place of a fixed one, simplest first;
+            empty where the file leaves it free. Each is used only if it gives the same scores.
         coupling: the operator that is known to couple rows, if any.
+        kind: ``"label"`` where the scores are a column of labels, ``"score"`` where they are a
+            threshold and one score.
 
     Raises:
         ModelError: the model does not run, is random, gives no scores, or couples rows at the only
             batch size at which it runs.
     """
-    fixed = signature.batch
+    fixed = data.batch
     try:
-        alone = _one_by_one(as_filed, rows, fixed or 1)
+        alone = _one_by_one(as_filed, rows, fixed or 1, path)
     except InferenceError as error:
         raise ModelError(
-            f"{path} does not run on inputs of shape {list(signature.shape)} at batch size "
+            f"{path} does not run on inputs of shape {list(data.shape)} at batch size "
             f"{fixed or 1} ({error}); try it in onnxruntime and export it again"
         ) from None
-    _check_scores(path, alone)
+    _check_scores(path, alone, kind)
     classes = alone.shape[1]
-    if not _agree(alone, _one_by_one(as_filed, rows, fixed or 1)):
+    if not _agree(alone, _one_by_one(as_filed, rows, fixed or 1, path)):
         raise ModelError(
             f"{path} gave different scores for the same input twice, but a certificate needs a "
             "deterministic classifier; look for random operators"
         )
-    if fixed is not None and fixed > 1 and (coupling or _depends_on_rest(as_filed, rows, fixed)):
+    if fixed is not None and fixed > 1 and (coupling or _depends_on_rest(as_filed, rows, alone, fixed)):
         raise ModelError(
             f"{path} runs only at batch size {fixed}, and a row's scores depend on the other rows"
             f"{f' ({coupling})' if coupling else ''}; export it with a batch size of 1"
         )
     if coupling:
         return Batching(1, classes, f"1, since {coupling} couples the rows of a batch")
-    whole = _try(freed or as_filed, rows)
-    proved = whole is not None and whole.shape == alone.shape and _agree(whole, alone)
     if fixed is None:
-        if proved:
+        if _is_free(as_filed, rows, alone):
             return Batching(None, classes, "any, as the file declares")
-        return Batching(1, classes, "1, since larger batches change a row's scores")
-    if proved:
-        return Batching(None, classes, f"any; the file's {fixed} was freed", rewritten=True)
+        return Batching(1, classes, "1, since larger batches fail or change a row's scores")
+    for index, run in enumerate(freed):
+        if _is_free(run, rows, alone):
+            return Batching(None, classes, f"any; the file's {fixed} was freed", index)
     return Batching(fixed, classes, f"{fixed}, as the file fixes it")
 
 
-def _one_by_one(run: Runner, rows: NDArray[np.float32], batch: int) -> NDArray[Any]:
+def _is_free(run: Runner, rows: NDArray[np.float32], alone: NDArray[Any]) -> bool:
+    """Return whether batches of several sizes give each row the scores that it has alone."""
+    return all(
+        (scores := _try(run, rows[:size])) is not None and _agree(scores, alone[:size])
+        for size in (_ROWS, _FEWER_ROWS)
+    )
+
+
+def _one_by_one(run: Runner, rows: NDArray[np.float32], batch: int, path: str) -> NDArray[Any]:
     """Return each row's scores from a batch that holds nothing but copies of it."""
-    return np.concatenate([run(np.repeat(row[None], batch, axis=0))[:1] for row in rows])
+    found = []
+    for row in rows:
+        scores = run(np.repeat(row[None], batch, axis=0))
+        if len(scores) != batch:
+            raise ModelError(
+                f"{path} gives {len(scores)} answers to a batch of {batch}, but one answer an "
+                "input is needed; it is no classifier, or its first axis is no batch axis"
+            )
+        found.append(scores[:1])
+    return np.concatenate(found)
 
 
-def _depends_on_rest(run: Runner, rows: NDArray[np.float32], batch: int) -> bool:
+def _depends_on_rest(
+    run: Runner, rows: NDArray[np.float32], alone: NDArray[Any], batch: int
+) -> bool:
     """Return whether a row's scores change with its companions in a batch of fixed size."""
-    mixed = np.resize(rows, (batch, *rows.shape[1:]))
-    together = _try(run, mixed)
+    together = _try(run, np.resize(rows, (batch, *rows.shape[1:])))
     most = min(batch, len(rows))
-    alone = _one_by_one(run, rows[:most], batch)
-    return together is None or not _agree(together[:most], alone)
+    return together is None or not _agree(together[:most], alone[:most])
 
 
 def _try(run: Runner, rows: NDArray[np.float32]) -> NDArray[Any] | None:
@@ -127,8 +151,19 @@ def _try(run: Runner, rows: NDArray[np.float32]) -> NDArray[Any] | None:
         return None
 
 
-def _check_scores(path: str, scores: NDArray[Any]) -> None:
-    if scores.ndim != 2 or scores.shape[1] < 2:
+def _check_scores(path: str, scores: NDArray[Any], kind: str) -> None:
+    if kind == "score" and scores.shape[1:] != (2,):  # the threshold and the score
+        raise ModelError(
+            f"a threshold was given, but {path} gives {math.prod(scores.shape[1:]) // 2} numbers "
+            "an input; leave the threshold out"
+        )
+    if kind == "scores" and scores.shape[1:] == (1,):
+        raise ModelError(
+            f"{path} gives one number an input: if that is the score of a binary classifier, "
+            "declare from where on it means class 1 with --threshold (0 is usual for logits and "
+            "0.5 for probabilities); a regressor cannot be certified"
+        )
+    if scores.ndim != 2 or (scores.shape[1] < 2 and kind != "label"):
         raise ModelError(
             f"{path} gives an output of shape {list(scores.shape[1:])} an input, but a vector "
             "of at least 2 class scores is needed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
 import mpmath
 import numpy as np
@@ -21,7 +22,8 @@ class Gaussian:
 
     def __post_init__(self) -> None:
         sigma = self.sigma
-        if not isinstance(sigma, int | float) or not (math.isfinite(sigma) and sigma > 0):
+        number = isinstance(sigma, Real) and not isinstance(sigma, bool)
+        if not number or not (math.isfinite(sigma) and sigma > 0):
             raise UsageError(
                 f"sigma is {sigma!r}, but the standard deviation of the noise must be a finite "
                 "number above 0, in the units of the input (0.25 and 0.5 are usual for [0, 1])"

@@ -86,7 +86,7 @@ class InputSpace:
                 "exact noise needs an input on the grid of 256 levels between the bounds "
                 f"{self.bounds}, but its values lie between levels; give uint8 values or use float"
             )
-        return Point(self, np.ascontiguousarray(x, np.float64), self._digest("float", x))
+        return Point(self, _own(x, np.float64), self._digest("float", x))
 
     def _from_levels(
         self, levels: NDArray[np.uint8], x: NDArray[Any], arithmetic: Arithmetic | None
@@ -101,7 +101,7 @@ class InputSpace:
         digest = self._digest("uint8", levels)
         if arithmetic == "float":
             return Point(self, self.values_of(levels).astype(np.float64), digest)
-        return Point(self, np.ascontiguousarray(levels), digest)
+        return Point(self, _own(levels, np.uint8), digest)
 
     def _check_values(self, x: NDArray[Any]) -> None:
         if not np.isfinite(x).all():
@@ -183,6 +183,13 @@ class Point:
         if self.arithmetic == "exact":
             return self.space.values_of(self.data)
         return self.data.astype(np.float32)
+
+
+def _own(values: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
+    """Return a read-only copy, so that a caller's later changes cannot part it from its digest."""
+    copy = np.array(values, dtype, order="C")
+    copy.setflags(write=False)
+    return copy
 
 
 def check_bounds(bounds: tuple[float, float]) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """Tables from run rows."""
 
-from rsonnx.report.rounding import fraction_down, percent_down, text_down
+from rsonnx.report.rounding import fraction_down, percent_down, text_down, text_up
 from rsonnx.report.summary import Summary, check_radii, default_radii, summarize
 from rsonnx.report.table import Heading, printable, render
 
@@ -15,4 +15,5 @@ __all__ = [
     "render",
     "summarize",
     "text_down",
+    "text_up",
 ]

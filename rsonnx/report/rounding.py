@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from decimal import ROUND_FLOOR, Decimal
+import sys
+from decimal import ROUND_CEILING, Context
 from fractions import Fraction
 
 
 def text_down(value: float | Fraction, digits: int) -> str:
     """Return ``value`` with ``digits`` decimals, rounded towards minus infinity."""
-    scale = 10**digits
-    return str(
-        (Decimal(math.floor(Fraction(value) * scale)) / scale).quantize(
-            Decimal(1).scaleb(-digits), rounding=ROUND_FLOOR
-        )
-    )
+    return _text(math.floor(Fraction(value) * 10**digits), digits)
+
+
+def text_up(value: float, figures: int) -> str:
+    """Return ``value`` with so many significant figures, rounded towards infinity: for p-values."""
+    rounded = Context(prec=figures, rounding=ROUND_CEILING).create_decimal(repr(value))
+    return f"{rounded:g}"
 
 
 def percent_down(share: Fraction) -> str:
@@ -24,5 +26,15 @@ def percent_down(share: Fraction) -> str:
 
 def fraction_down(value: Fraction) -> float:
     """Return the largest float that is not above ``value``."""
-    nearest = float(value)
+    try:
+        nearest = float(value)
+    except OverflowError:
+        return sys.float_info.max if value > 0 else -math.inf
     return math.nextafter(nearest, -math.inf) if Fraction(nearest) > value else nearest
+
+
+def _text(units: int, digits: int) -> str:
+    """Return ``units`` · 10^-``digits`` in full, however large it is."""
+    figures = str(abs(units)).rjust(digits + 1, "0")
+    whole, decimals = figures[: len(figures) - digits], figures[len(figures) - digits :]
+    return ("-" if units < 0 else "") + whole + (f".{decimals}" if decimals else "")

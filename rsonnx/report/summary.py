@@ -18,25 +18,12 @@ from rsonnx.errors import UsageError
 from rsonnx.report.rounding import fraction_down
 from rsonnx.runs.rows import Row
 
-_STEPS = (
-    0.001,
-    0.0025,
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1.0,
-    2.5,
-    5.0,
-    10.0,
-    25.0,
-    50.0,
-    100.0,
-    250.0,
+_STEPS = tuple(
+    Fraction(figure) * Fraction(10) ** exponent
+    for exponent in range(-3, 3)
+    for figure in ("1", "2.5", "5")
 )
+"""As fractions, so that three steps of 0.1 are 0.3 and not the float above it."""
 _MOST_RADII = 9
 
 
@@ -132,8 +119,9 @@ def check_radii(radii: Sequence[float]) -> None:
 
 def default_radii(largest: float) -> tuple[float, ...]:
     """Return round radii from 0 up to the largest that a run can give, at most nine of them."""
-    step = next((s for s in _STEPS if largest / s < _MOST_RADII), largest)
-    return tuple(step * i for i in range(_MOST_RADII) if i == 0 or step * i <= largest)
+    most = Fraction(largest)
+    step = next((s for s in _STEPS if most / s < _MOST_RADII), most)
+    return tuple(float(step * i) for i in range(_MOST_RADII) if i == 0 or step * i <= most)
 
 
 def _shares(rows: Sequence[Row], radii: Sequence[float], inputs: int) -> tuple[Fraction, ...]:

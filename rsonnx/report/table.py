@@ -40,7 +40,7 @@ def render(runs: Sequence[tuple[Heading, Summary]]) -> str:
     Percentages and the ACR are rounded down.
     """
     radii = runs[0][1].radii
-    head = ["model", "sigma", "inputs", "standard", "ACR", *(f"r={r:g}" for r in radii)]
+    head = ["model", "sigma", "inputs", "standard", "ACR", *(f"r={_plain(r)}" for r in radii)]
     lines = [head, *(_line(heading, summary) for heading, summary in runs)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = ["  ".join(_cells(line, widths)) for line in lines]
@@ -77,14 +77,14 @@ def _notes(heading: Heading, summary: Summary) -> list[str]:
     name = printable(heading.model)
     reasons = ", ".join(f"{count} {reason}" for reason, count in summary.abstentions.items())
     notes = [
-        f"{name}: {heading.norm} radius in {heading.units}; n = {heading.n:,}, alpha = "
-        f"{heading.alpha:g} an input, {heading.arithmetic} noise",
+        f"{name}: {printable(heading.norm)} radius in {printable(heading.units)}; n = "
+        f"{heading.n:,}, alpha = {heading.alpha:g} an input, {printable(heading.arithmetic)} noise",
         f"  abstentions: {summary.abstained} of {summary.inputs}"
         + (f" ({reasons})" if reasons else ""),
     ]
     if not summary.labelled:
         shares = ", ".join(
-            f"{percent_down(share)} at {r:g}"
+            f"{percent_down(share)} at {_plain(r)}"
             for r, share in zip(summary.radii, summary.certified_share, strict=True)
         )
         notes.append(
@@ -97,6 +97,11 @@ def _notes(heading: Heading, summary: Summary) -> list[str]:
             "that it holds"
         )
     return notes
+
+
+def _plain(radius: float) -> str:
+    """Return a radius in full: a shortened one could be above the one that was counted at."""
+    return repr(radius).removesuffix(".0")
 
 
 def printable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ def certify_header(
     """Return the header of a run of CERTIFY, ready to be written."""
     smoothed, dataset = job.smoothed, job.dataset
     low, high = smoothed.bounds
-    return {
+    header = {
         "kind": "header",
         "format": "rsonnx-run",
         "format_version": FORMAT,
@@ -66,7 +67,7 @@ def certify_header(
             "kind": dataset.kind,
             "size": len(dataset),
             "inputs": len(job.indices),
-            "labels": dataset.label_rule,
+            "labels": job.labels.rule,
             "class_names": None if dataset.class_names is None else list(dataset.class_names),
         },
         "noise": {
@@ -87,6 +88,17 @@ def certify_header(
         "versions": versions(),
         "fields": MEANING,
     }
+    found: dict[str, Any] = _finite(header)
+    return found
+
+
+def _finite(value: Any) -> Any:
+    """Write infinite bounds, for which JSON has no number, as the texts ``inf`` and ``-inf``."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def versions() -> dict[str, str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from rsonnx.data import Dataset, arrange, check_labels
+from rsonnx.data import Dataset, arrange, resize_and_crop, resized_shape
 from rsonnx.errors import DataError, UsageError
 from rsonnx.noise import Point
+from rsonnx.runs.labels import Labels, align_labels
 from rsonnx.runtime import OnnxClassifier
 from rsonnx.smoothing import SmoothedClassifier
 
@@ -24,12 +25,14 @@ class Job:
         smoothed: the smoothed classifier of ``model``, with one arithmetic for all inputs.
         dataset: where the inputs come from.
         indices: which of them, in order.
+        labels: the true classes of the whole data set, in the model's numbering.
     """
 
     model: OnnxClassifier
     smoothed: SmoothedClassifier
     dataset: Dataset
     indices: tuple[int, ...]
+    labels: Labels
 
     def point(self, index: int) -> Point:
         """Bring one example into the model's input space.
@@ -37,13 +40,14 @@ class Job:
         Raises:
             DataError: it does not fit; the message names it.
         """
+        values = self.dataset[index].values
         with _naming(self.dataset, index):
-            values = arrange(self.dataset[index].values, self.model.shape, self.model.layout)
-            return self.smoothed.point(values)
+            sized = resize_and_crop(values, **asdict(self.model.geometry))
+            return self.smoothed.point(arrange(sized, self.model.shape, self.model.layout))
 
     def label(self, index: int) -> int | None:
         """Return the true class of one example, None where it is not known."""
-        return None if self.dataset.labels is None else self.dataset.labels[index]
+        return None if self.labels.values is None else self.labels.values[index]
 
 
 def prepare_job(
@@ -69,43 +73,46 @@ def prepare_job(
         batch_size: inputs a call of the model, >= 1; None chooses.
 
     Raises:
-        UsageError: an argument is out of range.
+        UsageError: an argument is out of range, or sigma too wide for exact noise.
         DataError: a label is none of the model's classes, or an input does not fit.
+        InferenceError: the model fails on a noisy input.
     """
     for name, value in (("skip-every", skip_every), ("limit", limit)):
         if value is not None and value < 1:
             raise UsageError(f"{name} is {value}, but it must be at least 1")
     indices = tuple(range(0, len(dataset), skip_every))[:limit]
-    _check_shapes_and_labels(model, dataset, indices)
-    job = Job(model, SmoothedClassifier(model, sigma, batch_size=batch_size), dataset, indices)
+    labels = align_labels(dataset, model)
+    _check_shapes(model, dataset, indices)
+    smoothed = SmoothedClassifier(model, sigma, batch_size=batch_size)
+    job = Job(model, smoothed, dataset, indices, labels)
     images = dataset[indices[0]].values.dtype == np.uint8
     looked_at = indices[:1] if images else indices
     found = {job.point(index).arithmetic for index in looked_at}
     smoothed = SmoothedClassifier(
         model, sigma, batch_size=batch_size, arithmetic="float" if "float" in found else "exact"
     )
-    return Job(model, smoothed, dataset, indices)
+    job = replace(job, smoothed=smoothed)
+    # One sample shows that this noise can be drawn and that the model runs on it.
+    smoothed.sample_counts(job.point(indices[0]), 0, 1, stage="selection", seed=0)
+    return job
 
 
-def _check_shapes_and_labels(
-    model: OnnxClassifier, dataset: Dataset, indices: tuple[int, ...]
-) -> None:
-    if dataset.labels is not None:
-        check_labels(dataset, model.num_classes)
+def _check_shapes(model: OnnxClassifier, dataset: Dataset, indices: tuple[int, ...]) -> None:
+    geometry = model.geometry
     fitting: set[tuple[int, ...]] = set()
     for index in indices:
-        with _naming(dataset, index):
-            shape = dataset.shape(index)
-            if shape not in fitting:
-                arrange(np.zeros(shape, np.uint8), model.shape, model.layout)
-                fitting.add(shape)
+        shape = dataset.shape(index)
+        if shape not in fitting:
+            with _naming(dataset, index):
+                sized = resized_shape(shape, resize=geometry.resize, crop=geometry.crop)
+                arrange(np.zeros(sized, np.uint8), model.shape, model.layout)
+            fitting.add(shape)
 
 
 @contextlib.contextmanager
 def _naming(dataset: Dataset, index: int) -> Iterator[None]:
-    """Put the name of an input in front of an error that does not have it."""
+    """Put the name of an input in front of an error about its values, which cannot have it."""
     try:
         yield
     except DataError as error:
-        name, text = dataset.name(index), str(error)
-        raise DataError(text if name in text else f"the input {name!r}: {text}") from None
+        raise DataError(f"the input {dataset.name(index)!r}: {error}") from None

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rsonnx.certificate import AbstainReason, Certificate
-from rsonnx.counts import Counts
+from rsonnx.certificate import ABSTAIN, AbstainReason, Certificate
+from rsonnx.counts import NO_CLASS, Counts
 from rsonnx.errors import RunFileError
+
+_MOST_WHOLE = 2**53
+"""No index and no count of a run comes near it; sums of counts stay within 64 bits."""
+
+_CLASS_NUMBER = re.compile("0|[1-9][0-9]{0,5}")
+"""As :class:`Counts` writes it: up to a million classes."""
+
+_MOST_SHOWN = 60
 
 MEANING = {
     "index": "position of the input in the data set, from 0",
@@ -119,39 +129,84 @@ class Row:
         """Read what :meth:`to_json` wrote.
 
         Raises:
-            RunFileError: a field is missing or of the wrong kind.
+            RunFileError: a field is missing, of the wrong kind, or contradicts another.
         """
         try:
-            return cls(
-                index=_whole(value["index"]),
-                name=str(value["name"]),
-                digest=str(value["digest"]),
-                label=None if value["label"] is None else _whole(value["label"]),
-                base_prediction=_whole(value["base_prediction"]),
-                prediction=_whole(value["prediction"]),
-                top_class=_whole(value["top_class"]),
-                selection=Counts.from_json(value["counts"]["selection"]),
-                estimation=Counts.from_json(value["counts"]["estimation"]),
-                p_a_lower=_real(value["p_a_lower"]),
-                radius=_real(value["radius"]),
-                reason=None if value["reason"] is None else AbstainReason(value["reason"]),
-                explanation=None if value["explanation"] is None else str(value["explanation"]),
-                arithmetic=str(value["arithmetic"]),
-                seconds=_real(value["seconds"]),
+            row = cls(
+                index=_whole(value, "index", least=0),
+                name=_text(value, "name"),
+                digest=_text(value, "digest"),
+                label=None if value["label"] is None else _whole(value, "label", least=0),
+                base_prediction=_whole(value, "base_prediction", least=NO_CLASS),
+                prediction=_whole(value, "prediction", least=ABSTAIN),
+                top_class=_whole(value, "top_class", least=ABSTAIN),
+                selection=_counts(value["counts"], "selection"),
+                estimation=_counts(value["counts"], "estimation"),
+                p_a_lower=_real(value, "p_a_lower", most=1.0),
+                radius=_real(value, "radius"),
+                reason=None if value["reason"] is None else _reason(value),
+                explanation=None if value["explanation"] is None else _text(value, "explanation"),
+                arithmetic=_text(value, "arithmetic"),
+                seconds=_real(value, "seconds"),
             )
+            abstained = value["abstained"]
         except KeyError as error:
             raise RunFileError(f"the field {error} is missing") from None
-        except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as error:
+        except (TypeError, ValueError) as error:
             raise RunFileError(f"a field has the wrong kind of value ({error})") from None
+        if abstained is not row.abstained or row.abstained != (row.prediction == ABSTAIN):
+            raise RunFileError("prediction, abstained and reason contradict each other")
+        if row.abstained and row.radius != 0:
+            raise RunFileError("the row abstains and has a radius all the same")
+        return row
 
 
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{value!r} is not a whole number")
+def shown(value: Any) -> str:
+    """Return a value of a run file for a message: short, and without its depths."""
+    if value is None or isinstance(value, bool | int | float | str):
+        text = repr(value)
+        return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "..."
+    return "a list" if isinstance(value, list) else "an object"
+
+
+def _whole(fields: Mapping[str, Any], name: str, *, least: int) -> int:
+    value = fields[name]
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MOST_WHOLE:
+        raise TypeError(f"{name} is {shown(value)}, not a whole number of at least {least}")
     return value
 
 
-def _real(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e308:
-        raise TypeError(f"{value!r} is not a finite number of at least 0")
+def _real(fields: Mapping[str, Any], name: str, *, most: float = sys.float_info.max) -> float:
+    value = fields[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+        raise TypeError(f"{name} is {shown(value)}, not a number from 0 to {most:g}")
     return float(value)
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    value = fields[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {shown(value)}, not a text")
+    return value
+
+
+def _reason(fields: Mapping[str, Any]) -> AbstainReason:
+    text = _text(fields, "reason")
+    if text not in list(AbstainReason):
+        raise TypeError(f"reason is {shown(text)}, not {', '.join(AbstainReason)}")
+    return AbstainReason(text)
+
+
+def _counts(stages: Any, stage: str) -> Counts:
+    """Read the counts of one stage: classes as plain numbers, so that none can hide behind another.
+
+    The class numbers are bounded, since they decide how much memory the counts take.
+    """
+    found = stages[stage] if isinstance(stages, dict) else None
+    if not isinstance(found, dict):
+        raise TypeError(f"the counts of {stage} are {shown(found)}, not an object")
+    for key in found:
+        if key != "no_class" and not _CLASS_NUMBER.fullmatch(key):
+            raise TypeError(f"the counts of {stage} have the class {shown(key)}")
+        _whole(found, key, least=0)
+    return Counts.from_json(found)

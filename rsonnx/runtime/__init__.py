@@ -1,6 +1,6 @@
 """Run a base classifier on noisy blocks: providers, sessions, and engines that count answers."""
 
-from rsonnx.runtime.classifier import BaseClassifier, OnnxClassifier
+from rsonnx.runtime.classifier import BaseClassifier, Geometry, OnnxClassifier, checked_labels
 from rsonnx.runtime.engine import CountRequest, Engine, Progress, SampleStream, ThreadEngine
 from rsonnx.runtime.providers import (
     ProviderChoice,
@@ -14,12 +14,14 @@ __all__ = [
     "BaseClassifier",
     "CountRequest",
     "Engine",
+    "Geometry",
     "OnnxClassifier",
     "Progress",
     "ProviderChoice",
     "SampleStream",
     "Session",
     "ThreadEngine",
+    "checked_labels",
     "choose_provider",
     "installed_wheels",
     "provider_problem",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.errors import InferenceError
+from rsonnx.counts import MOST_CLASSES, NO_CLASS
+from rsonnx.errors import InferenceError, RsonnxError
 from rsonnx.runtime.session import Session
 
 
@@ -28,14 +30,64 @@ class BaseClassifier(Protocol):
         """
 
 
+def checked_labels(classifier: BaseClassifier, batch: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return a classifier's labels for a batch, int64 (rows,), in an array of their own.
+
+    Raises:
+        InferenceError: the classifier failed, or answered something that is no label a row.
+    """
+    try:
+        labels = np.asarray(classifier.classify(batch))
+    except RsonnxError:
+        raise
+    except Exception as error:  # a caller's own function may raise anything
+        raise InferenceError(
+            f"the classifier failed on a batch of shape {list(batch.shape)} with "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if labels.shape != (len(batch),) or not np.issubdtype(labels.dtype, np.integer):
+        raise InferenceError(
+            f"the classifier answered an array of shape {list(labels.shape)} and type "
+            f"{labels.dtype} for a batch of {len(batch)}, but one integer label a row was expected"
+        )
+    classes = getattr(classifier, "num_classes", None)
+    low, high = int(labels.min()), int(labels.max())
+    if low < NO_CLASS or high >= (MOST_CLASSES if classes is None else classes):
+        raise InferenceError(
+            f"the classifier answered the label {low if low < NO_CLASS else high}, but it has "
+            f"{classes or 'some'} classes, numbered from 0, and {NO_CLASS} for none"
+        )
+    return labels.astype(np.int64)  # a copy: the classifier may answer in a buffer of its own
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How an image is brought to the model's size before the noise; all None leaves it as it is.
+
+    Attributes:
+        resize: length of the shorter side, or (height, width), in pixels.
+        crop: (height, width) that are cut out of the middle.
+        interpolation: the filter for resizing.
+    """
+
+    resize: int | tuple[int, int] | None = None
+    crop: tuple[int, int] | None = None
+    interpolation: str = "bilinear"
+
+
+_AS_IT_IS = Geometry()
+
+
 class OnnxClassifier:
     """An ONNX model that answers labels.
 
     Attributes:
-        num_classes: classes that it tells apart.
+        num_classes: classes that it tells apart; None where the file does not say.
+        class_names: what the file calls them, in order; empty where it does not.
         shape: of one input, without the batch axis.
         bounds: lowest and highest value of an input: the units of sigma and of the radius.
         layout: ``"NCHW"``, ``"NHWC"`` or None.
+        geometry: what is done to an image before the noise.
         batch_size: the only batch size at which the model runs, None where any will do.
         facts: what was found and done while loading, for a run's header.
     """
@@ -48,21 +100,25 @@ class OnnxClassifier:
         *,
         input_name: str,
         label_name: str,
-        num_classes: int,
+        num_classes: int | None,
         shape: tuple[int, ...],
         bounds: tuple[float, float],
         layout: str | None,
         batch_size: int | None,
         on_cpu: bool,
         facts: dict[str, Any],
+        class_names: tuple[str, ...] = (),
+        geometry: Geometry = _AS_IT_IS,
     ) -> None:
         self._session = session
         self._input_name = input_name
         self._label_name = label_name
         self.num_classes = num_classes
+        self.class_names = class_names
         self.shape = shape
         self.bounds = bounds
         self.layout = layout
+        self.geometry = geometry
         self.batch_size = batch_size
         self.on_cpu = on_cpu
         self.facts = facts

@@ -1,7 +1,16 @@
 """The smoothed classifier, and how a model file becomes its base classifier."""
 
 from rsonnx.smoothing.classifier import SmoothedClassifier
-from rsonnx.smoothing.load import load
+from rsonnx.smoothing.isolation import try_in_child
+from rsonnx.smoothing.load import Plan, load, make_plan
 from rsonnx.smoothing.procedures import Certify, Predict
 
-__all__ = ["Certify", "Predict", "SmoothedClassifier", "load"]
+__all__ = [
+    "Certify",
+    "Plan",
+    "Predict",
+    "SmoothedClassifier",
+    "load",
+    "make_plan",
+    "try_in_child",
+]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.certificate import Certificate, Prediction, PredictMethod
 from rsonnx.counts import Counts
-from rsonnx.errors import DataError, UsageError
+from rsonnx.errors import DataError, InferenceError, UsageError
 from rsonnx.noise import (
     Arithmetic,
     Gaussian,
@@ -23,7 +23,14 @@ from rsonnx.noise import (
     check_seed,
     fresh_seed,
 )
-from rsonnx.runtime import BaseClassifier, CountRequest, Engine, Progress, ThreadEngine
+from rsonnx.runtime import (
+    BaseClassifier,
+    CountRequest,
+    Engine,
+    Progress,
+    ThreadEngine,
+    checked_labels,
+)
 from rsonnx.smoothing.procedures import Ask, Certify, Predict, Steps, run_procedure
 
 Result = TypeVar("Result", Certificate, Prediction)
@@ -68,9 +75,7 @@ class SmoothedClassifier:
             raise UsageError(f"arithmetic is {arithmetic!r}, but exact or float was expected")
         self.base = base
         self.noise = Gaussian(sigma)
-        self.bounds = check_bounds(
-            getattr(base, "bounds", (0.0, 1.0)) if bounds is None else bounds
-        )
+        self.bounds = _bounds(base, bounds)
         self.arithmetic = arithmetic
         self._engine = engine or ThreadEngine(base, batch_size, workers)
 
@@ -98,13 +103,29 @@ class SmoothedClassifier:
             DataError: wrong shape or type, NaN or infinite, or outside the bounds.
         """
         if isinstance(x, Point):
-            return x
+            return self._checked(x)
         x = np.asarray(x)
-        shape = getattr(self.base, "shape", None)
-        space = InputSpace(
-            x.shape if shape is None else shape, self.bounds, getattr(self.base, "layout", None)
+        return self._space(x.shape).point(x, self.arithmetic)
+
+    def _space(self, shape: tuple[int, ...]) -> InputSpace:
+        own = getattr(self.base, "shape", None)
+        return InputSpace(
+            shape if own is None else own, self.bounds, getattr(self.base, "layout", None)
         )
-        return space.point(x, self.arithmetic)
+
+    def _checked(self, point: Point) -> Point:
+        expected = self._space(point.space.shape)
+        if point.space != expected:
+            raise DataError(
+                f"the point is of shape {point.space.shape} and bounds {point.space.bounds}, but "
+                f"{expected.shape} and {expected.bounds} were expected; make it with point()"
+            )
+        if self.arithmetic not in (None, point.arithmetic):
+            raise DataError(
+                f"the point has {point.arithmetic} arithmetic, but {self.arithmetic} was asked "
+                "for; make it with point()"
+            )
+        return point
 
     def certify(
         self,
@@ -167,19 +188,18 @@ class SmoothedClassifier:
 
         Counts of disjoint ranges add up to the counts of their union.
         """
+        if stage not in get_args(Stage):
+            raise UsageError(
+                f"the stage is {stage!r}, but one of {', '.join(get_args(Stage))} was expected"
+            )
         if not 0 <= start < stop:
             raise UsageError(f"the range is {start}..{stop}, but 0 <= start < stop was expected")
         return self._count(self.point(x), [Ask(stage, start, stop)], check_seed(seed))[0]
 
     def base_label(self, x: NDArray[Any] | Point) -> int:
         """Return what the base classifier answers without noise; -1 for no class."""
-        label = np.asarray(self.base.classify(self.point(x).values()[None]))
-        if label.shape != (1,):
-            raise DataError(
-                f"the classifier answered labels of shape {list(label.shape)} for one input, but "
-                "one label was expected"
-            )
-        return int(label[0])
+        batch = self.point(x).values()[None]
+        return int(checked_labels(self.base, batch)[0])
 
     def _run(
         self,
@@ -204,4 +224,25 @@ class SmoothedClassifier:
             CountRequest(NoisyStream(point, self.noise, seed, ask.stage), ask.start, ask.stop)
             for ask in asked
         ]
-        return self._engine.count(requests, progress)
+        found = self._engine.count(requests, progress)
+        for ask, counts in zip(asked, found, strict=True):
+            if counts.total != ask.stop - ask.start:
+                raise InferenceError(
+                    f"the engine counted {counts.total} answers to {ask.stop - ask.start} "
+                    f"{ask.stage} samples, so none of them can be used; look into the engine"
+                )
+        return found
+
+
+def _bounds(base: BaseClassifier, declared: tuple[float, float] | None) -> tuple[float, float]:
+    """Return the bounds of an input: the base classifier's own, or those that are declared."""
+    own = getattr(base, "bounds", None)
+    if declared is None:
+        return check_bounds((0.0, 1.0) if own is None else own)
+    found = check_bounds(declared)
+    if own is not None and check_bounds(own) != found:
+        raise UsageError(
+            f"the bounds {found} were declared, but the base classifier was made for {own}; "
+            "declare them where it is loaded"
+        )
+    return found

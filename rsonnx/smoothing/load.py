@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,24 +16,49 @@ from rsonnx.model import (
     INPUT,
     LABEL,
     SCORES,
+    Batch,
+    Input,
     ModelFile,
+    Output,
     Preprocessing,
-    Signature,
     adapt,
     bounds_in,
-    find_signature,
-    parse_preprocessing,
+    declared_preprocessing,
+    find_input,
+    find_output,
     preprocessing_in,
     probe_rows,
     prove_batching,
     read_model,
     refuse_unsound,
     row_coupling,
+    unused_inputs,
 )
 from rsonnx.noise import check_bounds
-from rsonnx.runtime import OnnxClassifier, ProviderChoice, Session, choose_provider
+from rsonnx.runtime import Geometry, OnnxClassifier, ProviderChoice, Session, choose_provider
 
 DEFAULT_BOUNDS = (0.0, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What will be done with a model file; nothing of it has been run.
+
+    Attributes:
+        model: the file.
+        data: the input that is smoothed.
+        output: the tensor that answers.
+        preprocessing: what the model expects done to its inputs.
+        bounds: lowest and highest value of an input.
+        facts: what was found, for a run's header.
+    """
+
+    model: ModelFile
+    data: Input
+    output: Output
+    preprocessing: Preprocessing
+    bounds: tuple[float, float]
+    facts: dict[str, Any]
 
 
 def load(
@@ -41,6 +67,10 @@ def load(
     bounds: tuple[float, float] | None = None,
     preprocess: str | Mapping[str, Any] | Preprocessing | None = None,
     providers: Sequence[str] | str | None = None,
+    output_name: str | None = None,
+    threshold: float | None = None,
+    input_shape: Sequence[int] | None = None,
+    feeds: Mapping[str, Any] | None = None,
 ) -> OnnxClassifier:
     """Load an ONNX classifier so that it can be smoothed.
 
@@ -49,11 +79,16 @@ def load(
         bounds: lowest and highest value of an input. They are the units of sigma and of the radius;
             the lowest and highest pixel value of an 8-bit image are mapped to them. None takes what
             the model's metadata say, else (0, 1).
-        preprocess: what the model does not do itself to a pixel in [0, 1] and expects to be done: a
-            preset's name, ``"mean=...,std=..."``, or a mapping. ``"none"`` feeds inputs as they
-            are. None takes what the model's metadata say.
+        preprocess: what the model does not do itself and expects to be done: a preset's name,
+            ``"mean=...,std=..."`` for a pixel in [0, 1], a mapping, or a file (ours, Hugging
+            Face's, timm's). ``"none"`` feeds inputs as they are. None takes what the model's
+            metadata say.
         providers: the execution provider to run on, ``["cuda"]`` or ``["cpu"]``; None takes the
             best one that works.
+        output_name: the output that answers, where there are several.
+        threshold: for a model of one score: class 1 is answered above it, class 0 otherwise.
+        input_shape: of one input, without the batch axis, where the file leaves axes open.
+        feeds: values for inputs that are not smoothed, by name.
 
     Raises:
         UsageError: no such file, or an argument is outside its range; no preprocessing is declared,
@@ -61,29 +96,123 @@ def load(
         ModelError: the file is no classifier that can be certified.
         ProviderError: the provider does not work on this machine.
     """
+    plan = make_plan(
+        path,
+        bounds=bounds,
+        preprocess=preprocess,
+        output_name=output_name,
+        threshold=threshold,
+        input_shape=input_shape,
+        feeds=feeds,
+    )
+    return open_plan(
+        plan, choose_provider([providers] if isinstance(providers, str) else providers)
+    )
+
+
+def make_plan(
+    path: str | os.PathLike[str],
+    *,
+    bounds: tuple[float, float] | None = None,
+    preprocess: str | Mapping[str, Any] | Preprocessing | None = None,
+    output_name: str | None = None,
+    threshold: float | None = None,
+    input_shape: Sequence[int] | None = None,
+    feeds: Mapping[str, Any] | None = None,
+) -> Plan:
+    """Decide what to do with a model file, without running it; arguments as for :func:`load`."""
     model = read_model(path)
-    found_bounds, bounds_source = _declared(bounds, bounds_in(model.metadata), DEFAULT_BOUNDS)
-    found_bounds = check_bounds(found_bounds)
-    given = None if preprocess is None else parse_preprocessing(preprocess)
-    preprocessing, preprocess_source = _declared(given, preprocessing_in(model.metadata), None)
+    stored_bounds = None if bounds is not None else bounds_in(model.metadata)
+    found_bounds, bounds_source = _declared(bounds, stored_bounds, DEFAULT_BOUNDS)
+    given = None if preprocess is None else declared_preprocessing(preprocess)
+    stored = None if given is not None else preprocessing_in(model.metadata)
+    preprocessing, preprocess_source = _declared(given, stored, None)
+    refuse_unsound(model)
+    output = find_output(model, name=output_name, threshold=threshold)
+    layout = None if preprocessing is None else preprocessing.layout
+    data = find_input(model, output, layout=layout, input_shape=input_shape, feeds=feeds)
+    if preprocessing is None and data.spec.dtype == "uint8":
+        preprocessing = declared_preprocessing("raw-255")
+        preprocess_source = "input type uint8, which holds 0-255"
     if preprocessing is None:
         raise UsageError(
             f"{model.path} does not say what preprocessing its inputs need, and none was declared; "
             "declare one: none (inputs are fed as they are), a preset such as mnist, cifar10, "
-            "imagenet, minus-one-one or raw-255, or mean=...,std=..."
+            "imagenet, minus-one-one or raw-255, mean=...,std=..., or a preprocessor_config.json "
+            "(rsonnx inspect MODEL DATA shows which gives the best accuracy)"
         )
-    refuse_unsound(model)
-    signature = find_signature(model, preprocessing.layout)
-    provider = choose_provider([providers] if isinstance(providers, str) else providers)
-    facts = describe(model, signature) | {
+    low, high = check_bounds(found_bounds)
+    facts = _describe(model, data, output) | {
         "preprocess": preprocessing.to_json() | {"source": preprocess_source},
-        "bounds": {"low": found_bounds[0], "high": found_bounds[1], "source": bounds_source},
+        "bounds": {"low": low, "high": high, "source": bounds_source},
     }
-    return _open(model, signature, preprocessing, found_bounds, provider, facts)
+    return Plan(model, data, output, preprocessing, (low, high), facts)
 
 
-def describe(model: ModelFile, signature: Signature) -> dict[str, Any]:
-    """Return what was found in a model file, for a run's header."""
+class _Candidate:
+    """The model under one treatment of its batch axis, opened when it is first run."""
+
+    def __init__(self, plan: Plan, provider: ProviderChoice, batch: Batch) -> None:
+        self._plan, self._provider, self._batch = plan, provider, batch
+
+    @cached_property
+    def session(self) -> Session:
+        plan = self._plan
+        rewritten = adapt(
+            plan.model, plan.data, plan.output, plan.preprocessing, plan.bounds, self._batch
+        )
+        return Session(rewritten, self._provider, str(plan.model.path))
+
+    def scores(self, rows: NDArray[np.float32]) -> NDArray[Any]:
+        return self.session.run(SCORES, INPUT, rows)
+
+
+def open_plan(plan: Plan, provider: ProviderChoice) -> OnnxClassifier:
+    """Adapt the model, prove on probe inputs how it may be batched, and open it.
+
+    Raises:
+        ModelError: the model does not load or run, or is not what the theorem assumes.
+    """
+    data, output = plan.data, plan.output
+    filed = _Candidate(plan, provider, Batch.AS_FILED)
+    fixed = data.batch is not None and data.has_batch_axis
+    freed = [_Candidate(plan, provider, b) for b in (Batch.FREED, Batch.PATCHED) if fixed]
+    batching = prove_batching(
+        str(plan.model.path),
+        data,
+        probe_rows(data, plan.bounds),
+        as_filed=filed.scores,
+        freed=[candidate.scores for candidate in freed],
+        coupling=row_coupling(plan.model),
+        kind=output.kind,
+    )
+    chosen = (filed if batching.rewrite is None else freed[batching.rewrite]).session
+    # A label output has no scores to count; its classes are known only where the file names them.
+    classes = (len(output.classes) or None) if output.kind == "label" else batching.num_classes
+    return OnnxClassifier(
+        chosen,
+        input_name=INPUT,
+        label_name=LABEL,
+        num_classes=classes,
+        class_names=output.classes,
+        shape=data.shape,
+        bounds=plan.bounds,
+        layout=data.layout,
+        geometry=Geometry(
+            plan.preprocessing.resize, plan.preprocessing.crop, plan.preprocessing.interpolation
+        ),
+        batch_size=batching.size,
+        on_cpu=provider.is_cpu,
+        facts=plan.facts
+        | {
+            "classes": classes,
+            "batch": batching.why,
+            "providers": {"requested": list(provider.requested), "used": list(chosen.providers)},
+        },
+    )
+
+
+def _describe(model: ModelFile, data: Input, output: Output) -> dict[str, Any]:
     return {
         "file": model.path.name,
         "sha256": model.sha256,
@@ -92,63 +221,27 @@ def describe(model: ModelFile, signature: Signature) -> dict[str, Any]:
         "producer": f"{model.proto.producer_name} {model.proto.producer_version}".strip(),
         "ir_version": model.proto.ir_version,
         "opset": {o.domain or "ai.onnx": o.version for o in model.proto.opset_import},
-        "input": asdict(signature.input),
-        "output": asdict(signature.output),
-        "input_shape": list(signature.shape),
-        "layout": signature.layout,
+        "input": asdict(data.spec),
+        "output": asdict(output.spec),
+        "input_shape": list(data.shape),
+        "layout": data.layout,
+        "feeds": {name: value.tolist() for name, value in data.feeds.items()},
+        "unused_inputs": list(unused_inputs(model, output)),
+        "edits": list(output.edits),
+        "class_names": list(output.classes),
+        "label": _LABEL_RULES[output.kind].format(threshold=output.threshold),
+        "no_class": "a NaN or infinite score is an answer of no class, never certified",
     }
+
+
+_LABEL_RULES = {
+    "scores": "index of the largest score; ties go to the lowest index",
+    "score": "1 where the score is above {threshold}, else 0",
+    "label": "the model's own label",
+}
 
 
 def _declared(argument: Any, metadata: Any, default: Any) -> tuple[Any, str]:
     if argument is not None:
         return argument, "argument"
     return (metadata, "model metadata") if metadata is not None else (default, "default")
-
-
-def _open(
-    model: ModelFile,
-    signature: Signature,
-    preprocessing: Preprocessing,
-    bounds: tuple[float, float],
-    provider: ProviderChoice,
-    facts: dict[str, Any],
-) -> OnnxClassifier:
-    name = str(model.path)
-
-    def session(free_batch: bool) -> Session:
-        rewritten = adapt(model, signature, preprocessing, bounds, free_batch=free_batch)
-        return Session(rewritten, provider, name)
-
-    def scores(opened: Session, batch: NDArray[np.float32]) -> NDArray[Any]:
-        return opened.run(SCORES, INPUT, batch)
-
-    filed = session(free_batch=False)
-    freed = session(free_batch=True) if signature.batch is not None else None
-    batching = prove_batching(
-        name,
-        signature,
-        probe_rows(signature, bounds),
-        as_filed=lambda batch: scores(filed, batch),
-        freed=None if freed is None else lambda batch: scores(freed, batch),
-        coupling=row_coupling(model),
-    )
-    chosen = freed if batching.rewritten and freed is not None else filed
-    return OnnxClassifier(
-        chosen,
-        input_name=INPUT,
-        label_name=LABEL,
-        num_classes=batching.num_classes,
-        shape=signature.shape,
-        bounds=bounds,
-        layout=signature.layout,
-        batch_size=batching.size,
-        on_cpu=provider.is_cpu,
-        facts=facts
-        | {
-            "classes": batching.num_classes,
-            "batch": batching.why,
-            "label": "index of the largest score; ties go to the lowest index",
-            "no_class": "a NaN or infinite score is an answer of no class, never certified",
-            "providers": {"requested": list(provider.requested), "used": list(chosen.providers)},
-        },
-    )

@@ -5,6 +5,10 @@ import math
 from rsonnx.errors import UsageError
 
 
+MOST_SAMPLES = 10**12
+"""More than a century of any model; a number beyond it is a slip of the finger."""
+
+
 def check_alpha(alpha: float) -> float:
     """Return ``alpha``, the probability of error, or refuse it unless 0 < alpha < 1."""
     if not (isinstance(alpha, int | float) and math.isfinite(alpha) and 0.0 < alpha < 1.0):
@@ -19,8 +23,10 @@ def check_samples(name: str, n: int) -> int:
     """Return ``n``, a number of samples, or refuse it unless it is a whole number >= 1."""
     if isinstance(n, bool) or not hasattr(n, "__index__"):
         raise UsageError(f"{name} is {n!r}, but it must be a whole number of samples, at least 1")
-    if int(n) < 1:
-        raise UsageError(f"{name} is {int(n)}, but at least 1 sample must be drawn")
+    if not 1 <= int(n) <= MOST_SAMPLES:
+        raise UsageError(
+            f"{name} is {int(n)}, but at least 1 sample must be drawn, and at most {MOST_SAMPLES:,}"
+        )
     return int(n)
 
 

@@ -15,9 +15,11 @@ from rsonnx.model import (
     INPUT,
     LABEL,
     SCORES,
+    Batch,
     Preprocessing,
     adapt,
-    find_signature,
+    find_input,
+    find_output,
     parse_preprocessing,
 )
 
@@ -33,12 +35,15 @@ def run_adapted(
     preprocess: str | Preprocessing = "none",
     bounds: tuple[float, float] = (0.0, 1.0),
     *,
-    free_batch: bool = False,
+    batch_as: Batch = Batch.AS_FILED,
+    **options: Any,
 ) -> tuple[NDArray[np.int64], NDArray[Any]]:
     declared = parse_preprocessing(preprocess)
     model = model_file(proto)
-    signature = find_signature(model, declared.layout)
-    made = adapt(model, signature, declared, bounds, free_batch=free_batch)
+    named = {k: options.pop(k) for k in ("name", "threshold") if k in options}
+    output = find_output(model, **named)
+    data = find_input(model, output, layout=declared.layout, **options)
+    made = adapt(model, data, output, declared, bounds, batch_as)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(made, options, providers=["CPUExecutionProvider"])
@@ -207,10 +212,10 @@ def test_a_freed_batch_gives_the_same_answers() -> None:
     proto = linear((1, 1, 4, 4))
     batch = pixels((1, 4, 4))
     expected = np.concatenate([reference(proto, row[None]) for row in batch])
-    labels, scores = run_adapted(proto, batch, free_batch=True)
+    labels, scores = run_adapted(proto, batch, batch_as=Batch.FREED)
     check(labels, scores, expected, TOLERANCE["float32"])
     with pytest.raises(Exception, match="invalid dimensions"):  # onnxruntime's own class
-        run_adapted(proto, batch, free_batch=False)
+        run_adapted(proto, batch, batch_as=Batch.AS_FILED)
 
 
 def test_the_original_is_not_changed() -> None:

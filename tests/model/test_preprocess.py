@@ -28,7 +28,7 @@ def declarations(draw: st.DrawFn) -> Preprocessing:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_known_by_its_name(name: str) -> None:
-    assert parse_preprocessing(name) is PRESETS[name]
+    assert parse_preprocessing(name) == PRESETS[name]
 
 
 def test_the_presets_hold_the_published_numbers() -> None:
@@ -66,7 +66,7 @@ def test_a_declaration_passes_through() -> None:
         ("std=0", "std or scale of 0"),
         ("std=0.5/0/0.5", "std or scale of 0"),
         ("scale=0", "std or scale of 0"),
-        ("scale=255/1", "2 scales, but one was expected"),
+        ("scale=255/1", "2 numbers for scale, but one was expected"),
         ("mean=nan", "mean = .*one finite number"),
         ("std=inf", "std = .*one finite number"),
         ("mean=1e400", "mean = .*one finite number"),
@@ -77,9 +77,9 @@ def test_a_declaration_passes_through() -> None:
         ({"mean": []}, "mean = .*one finite number"),
         ({"mean": None}, "mean = .*one finite number"),
         ("mean=1/2,std=1/2/3", "2 means and 3 stds"),
-        ("layout=HWC", "layout is 'HWC', but NCHW or NHWC"),
-        ({"identity": False}, "identity stands alone and is true"),
-        ({"identity": True, "mean": 0.5}, "identity stands alone and is true"),
+        ("layout=HWC", "layout is 'HWC', but one of NCHW, NHWC was expected"),
+        ({"identity": False}, "identity is true and stands without mean, std and scale"),
+        ({"identity": True, "mean": 0.5}, "identity is true and stands without mean, std"),
     ],
 )
 def test_a_bad_declaration_is_refused_with_what_was_expected(value: Any, message: str) -> None:

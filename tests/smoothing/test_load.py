@@ -258,7 +258,6 @@ def test_an_argument_goes_before_the_metadata(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "metadata", [{"rsonnx.preprocess": "mnist"}, {"rsonnx.bounds": "wide"}], ids=["pre", "bounds"]
 )
-@pytest.mark.xfail(strict=True, reason="metadata are read even where an argument stands in")
 def test_broken_metadata_are_refused_unless_an_argument_stands_in(
     tmp_path: Path, metadata: dict[str, str]
 ) -> None:

@@ -1,0 +1,102 @@
+"""Small questions about a graph: who made a tensor, what it depends on, what a constant holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+_MOVING = {"Cast", "Constant", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
+"""Operators that move values about and compute nothing."""
+
+
+class GraphView:
+    """Look-ups over the top level of a graph, which it does not change.
+
+    Args:
+        graph: the graph.
+    """
+
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        self._graph = graph
+        self._weights = {t.name: t for t in graph.initializer}
+        self._made_by = {name: node for node in graph.node for name in node.output if name}
+
+    def producer(self, tensor: str) -> onnx.NodeProto | None:
+        """Return the node that makes a tensor; None for inputs and weights."""
+        return self._made_by.get(tensor)
+
+    def constant(self, tensor: str) -> NDArray[np.generic] | None:
+        """Return the value of a weight or of a Constant node, None for anything else."""
+        if tensor in self._weights:
+            return numpy_helper.to_array(self._weights[tensor])
+        node = self.producer(tensor)
+        if node is None or node.op_type != "Constant":
+            return None
+        for found in node.attribute:
+            if found.name == "value":
+                return numpy_helper.to_array(found.t)
+            if found.name in {"value_int", "value_ints"}:
+                return np.array(found.i if found.name == "value_int" else found.ints, np.int64)
+        return None
+
+    def needed(self, tensors: Iterable[str]) -> tuple[set[str], list[onnx.NodeProto]]:
+        """Return the names of all tensors that these depend on, and the nodes, in graph order."""
+        names: set[str] = set()
+        waiting = list(tensors)
+        while waiting:
+            name = waiting.pop()
+            if name in names:
+                continue
+            names.add(name)
+            node = self.producer(name)
+            if node is not None:
+                waiting += [n for n in used_by(node) if n not in names]
+        return names, [n for n in self._graph.node if any(o in names for o in n.output)]
+
+    def is_computed(self, tensor: str) -> bool:
+        """Return whether a tensor is more than an input that was moved about."""
+        return any(node.op_type not in _MOVING for node in self.needed([tensor])[1])
+
+    def source(self, tensor: str) -> str:
+        """Follow a tensor back through operators that only rename it."""
+        seen: set[str] = set()
+        node = self.producer(tensor)
+        while (
+            node is not None and node.op_type == "Identity" and node.input and tensor not in seen
+        ):
+            seen.add(tensor)
+            tensor = node.input[0]
+            node = self.producer(tensor)
+        return tensor
+
+
+def used_by(node: onnx.NodeProto) -> Iterator[str]:
+    """Yield the tensors that a node uses, those of its subgraphs included."""
+    yield from filter(None, node.input)
+    for attribute in node.attribute:
+        for subgraph in (attribute.g, *attribute.graphs):
+            for inner in subgraph.node:
+                yield from used_by(inner)
+            yield from (output.name for output in subgraph.output)
+
+
+def attribute(node: onnx.NodeProto, name: str) -> onnx.AttributeProto | None:
+    """Return one attribute of a node, None where it has none of this name."""
+    return next((a for a in node.attribute if a.name == name), None)
+
+
+def class_names(node: onnx.NodeProto) -> tuple[str, ...]:
+    """Return the classes that a classifier of ai.onnx.ml, or a ZipMap, names; empty if none."""
+    for key in ("classlabels_strings", "classlabels_string"):
+        found = attribute(node, key)
+        if found is not None and found.strings:
+            return tuple(s.decode(errors="replace") for s in found.strings)
+    for key in ("classlabels_int64s", "classlabels_ints"):
+        found = attribute(node, key)
+        if found is not None and found.ints:
+            return tuple(map(str, found.ints))
+    return ()

@@ -1,0 +1,127 @@
+"""The nodes in front of a model: from inputs in declared units to what the model takes.
+
+The preprocessing is folded into one multiplication and one addition; then a cast, for integer types
+after rounding and clipping, and for a model without a batch axis a reshape. All of it is a
+deterministic function of one input, so it belongs to the base classifier.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from rsonnx.errors import UsageError
+from rsonnx.model.inputs import INTEGERS, Input
+from rsonnx.model.preprocess import Preprocessing
+from rsonnx.model.tensors import onnx_type
+
+INPUT = "rsonnx_input"
+
+
+class _Chain:
+    """Nodes one after the other, with the constants that they use."""
+
+    def __init__(self, start: str) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+        self._name = start
+
+    def add(
+        self, operator: str, constant: NDArray[np.generic] | None = None, **attributes: int
+    ) -> None:
+        step = len(self.nodes)
+        operands = [self._name]
+        if constant is not None:
+            operands.append(f"rsonnx_head_constant_{step}")
+            self.weights.append(numpy_helper.from_array(constant, operands[1]))
+        self._name = f"rsonnx_head_{step}"
+        node = helper.make_node(operator, operands, [self._name], **attributes)  # type: ignore[arg-type]
+        self.nodes.append(node)
+
+    def end(self, name: str) -> None:
+        """Let the last node give the tensor ``name``."""
+        if not self.nodes:
+            self.add("Identity")
+        self.nodes[-1].output[0] = name
+
+
+def make_head(
+    data: Input, preprocessing: Preprocessing, bounds: tuple[float, float]
+) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    """Return the nodes from ``INPUT`` to the model's own input, and their constants.
+
+    Raises:
+        UsageError: the preprocessing does not fit the input.
+    """
+    chain = _Chain(INPUT)
+    if preprocessing.channels == "bgr":
+        axis = _channel_axis(data)
+        if axis is None or data.shape[axis - 1] != 3:
+            raise UsageError(
+                f"the preprocessing says bgr, but an input of shape {list(data.shape)} has no 3 "
+                "channels"
+            )
+        chain.add("Gather", np.array([2, 1, 0]), axis=axis)
+    if not preprocessing.identity:
+        factor, offset = _affine(data, preprocessing, bounds)
+        if (factor != 1).any():
+            chain.add("Mul", factor)
+        if (offset != 0).any():
+            chain.add("Add", offset)
+    if data.spec.dtype in INTEGERS:
+        low, high = INTEGERS[data.spec.dtype]
+        # round(y) clipped to [low, high]: floor(y + 1/2) = low + min(max(. - low, 0), high - low),
+        # written with Relu, which every operator set has in the same form.
+        chain.add("Add", np.full(1, 0.5 - low, np.float32))
+        chain.add("Floor")
+        chain.add("Relu")
+        chain.add("Sub", np.full(1, high - low, np.float32))
+        chain.add("Neg")
+        chain.add("Relu")
+        chain.add("Sub", np.full(1, high, np.float32))
+        chain.add("Neg")
+    if not data.has_batch_axis:
+        chain.add("Reshape", np.array(data.shape, np.int64))
+    if data.spec.dtype != "float32":
+        chain.add("Cast", to=onnx_type(data.spec.dtype))
+    chain.end(data.spec.name)
+    return chain.nodes, chain.weights
+
+
+def _channel_axis(data: Input) -> int | None:
+    """Return the axis of the channels in a batch, None where the input is no image."""
+    return {"NCHW": 1, "NHWC": 3}.get(data.layout or "")
+
+
+def _affine(
+    data: Input, preprocessing: Preprocessing, bounds: tuple[float, float]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return factor and offset of (scale·(x - low)/(high - low) - mean)/std, to broadcast."""
+    low, high = bounds
+    if not math.isfinite(high - low):
+        raise UsageError(
+            "preprocessing acts on pixels between two bounds, but the bounds are infinite; declare "
+            "finite bounds, or none as the preprocessing"
+        )
+    mean, std = np.array(preprocessing.mean), np.array(preprocessing.std)
+    unit = preprocessing.scale / (high - low)
+    factor, offset = np.broadcast_arrays(unit / std, (-unit * low - mean) / std)
+    axes = [1] * (1 + len(data.shape))
+    if factor.size > 1:
+        axis = _channel_axis(data)
+        channels = data.shape[axis - 1] if axis else None
+        if axis is None or channels != factor.size:
+            raise UsageError(
+                f"preprocessing has {factor.size} numbers for mean or std, but the input of shape "
+                f"{list(data.shape)} has {channels or 'no'} channels; give one number, or one "
+                "a channel"
+            )
+        axes[axis] = factor.size
+    return (
+        factor.reshape(axes).astype(np.float32),
+        offset.reshape(axes).astype(np.float32),
+    )

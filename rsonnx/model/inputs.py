@@ -1,0 +1,211 @@
+"""Which input of a model is smoothed, its shape, and what the other inputs are fed with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsonnx.errors import ModelError, UsageError
+from rsonnx.model.graph import GraphView
+from rsonnx.model.outputs import Output
+from rsonnx.model.read import ModelFile
+from rsonnx.model.tensors import FLOATS, TensorSpec, inputs_of
+
+INTEGERS = {"uint8": (0, 255), "int8": (-128, 127)}
+"""Integer types that an input may have, with what they hold."""
+
+_IMAGE_CHANNELS = (1, 3)
+
+_MOST_VALUES = 2**28
+"""A gigabyte of float32: more than any input of a classifier, and a batch of it fits no memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """The input that is smoothed.
+
+    Attributes:
+        spec: as the file declares it.
+        batch: the batch size that the file fixes; None where it is free.
+        shape: of one input, without the batch axis.
+        layout: ``"NCHW"``, ``"NHWC"`` or None where the input is no image.
+        has_batch_axis: False where the model takes one bare input.
+        feeds: constant values for the model's other inputs.
+    """
+
+    spec: TensorSpec
+    batch: int | None
+    shape: tuple[int, ...]
+    layout: str | None
+    has_batch_axis: bool
+    feeds: Mapping[str, NDArray[Any]]
+
+
+def find_input(
+    model: ModelFile,
+    output: Output,
+    *,
+    layout: str | None = None,
+    input_shape: Sequence[int] | None = None,
+    feeds: Mapping[str, Any] | None = None,
+) -> Input:
+    """Find the data input on which the output depends.
+
+    Args:
+        model: the model.
+        output: the tensor that answers; inputs on which it does not depend are left out.
+        layout: ``"NCHW"`` or ``"NHWC"`` where the shape leaves it open.
+        input_shape: of one input, without the batch axis, where the file leaves axes open.
+        feeds: values for inputs that are not smoothed, by name: numbers or arrays.
+
+    Raises:
+        ModelError: there is not exactly one input left, or it is of a kind that cannot be smoothed.
+        UsageError: a feed, shape or layout contradicts the file.
+    """
+    needed, _ = GraphView(model.proto.graph).needed([output.tensor])
+    used = tuple(spec for spec in inputs_of(model) if spec.name in needed)
+    fed = _feeds(model, used, feeds or {})
+    left = [spec for spec in used if spec.name not in fed]
+    if len(left) != 1:
+        raise ModelError(
+            f"{model.path} takes {len(left)} inputs ({_names(left)}), but noise is added to one; "
+            + ("fix the values of the others with --feed NAME=VALUE" if left else "none is left")
+        )
+    spec = left[0]
+    if spec.dtype not in FLOATS and spec.dtype not in INTEGERS:
+        raise ModelError(
+            f"the input {spec.name!r} of {model.path} has type {spec.dtype}, to which no noise can "
+            f"be added; one of {', '.join([*FLOATS, *INTEGERS])} is needed"
+        )
+    has_batch = _has_batch_axis(spec, output)
+    shape = _shape(model, spec, spec.shape[1:] if has_batch else spec.shape, input_shape)
+    first = spec.shape[0] if has_batch and spec.shape else None
+    batch = (first if isinstance(first, int) else None) if has_batch else 1
+    return Input(spec, batch, shape, _layout(model, spec, shape, layout), has_batch, fed)
+
+
+def _has_batch_axis(spec: TensorSpec, output: Output) -> bool:
+    """Return whether the first axis of the input counts inputs.
+
+    A single axis holds the values of one input. So do all axes where the scores have one axis that
+    does not match the input's first.
+    """
+    if len(spec.shape) == 1:
+        return False
+    scores = output.spec.shape
+    one_vector = output.kind == "scores" and len(scores) == 1 and isinstance(scores[0], int)
+    return not (one_vector and scores[0] not in (1, spec.shape[0]))
+
+
+def _shape(
+    model: ModelFile,
+    spec: TensorSpec,
+    declared: tuple[int | str | None, ...],
+    wanted: Sequence[int] | None,
+) -> tuple[int, ...]:
+    if wanted is None:
+        fixed = tuple(d for d in declared if isinstance(d, int))
+        if len(fixed) < len(declared) or not declared:
+            raise ModelError(
+                f"the input {spec.name!r} of {model.path} has shape {spec.dimensions}, which "
+                "leaves axes of one input open; fix them with --input-shape, such as "
+                f"{','.join('224' if not isinstance(d, int) else str(d) for d in declared) or '4'}"
+            )
+        return _bounded(model, spec, fixed)
+    given = tuple(int(d) for d in wanted)
+    fits = not declared or (
+        len(given) == len(declared)
+        and all(not isinstance(d, int) or d == g for d, g in zip(declared, given, strict=True))
+    )
+    if not fits or any(g < 1 for g in given):
+        raise UsageError(
+            f"the input shape {','.join(map(str, given))} was declared, but one input of "
+            f"{spec.name!r} of {model.path} has shape {TensorSpec('', '', declared).dimensions}"
+        )
+    return _bounded(model, spec, given)
+
+
+def _bounded(model: ModelFile, spec: TensorSpec, shape: tuple[int, ...]) -> tuple[int, ...]:
+    if math.prod(shape) > _MOST_VALUES:
+        raise ModelError(
+            f"one input of {spec.name!r} of {model.path} has {math.prod(shape):,} values, but at "
+            f"most {_MOST_VALUES:,} can be smoothed; correct the input's shape"
+        )
+    return shape
+
+
+def _layout(
+    model: ModelFile, spec: TensorSpec, shape: tuple[int, ...], declared: str | None
+) -> str | None:
+    possible = []
+    if len(shape) == 3:
+        possible += ["NCHW"] if shape[0] in _IMAGE_CHANNELS else []
+        possible += ["NHWC"] if shape[2] in _IMAGE_CHANNELS else []
+    if declared is not None:
+        if len(shape) == 3 and declared not in possible:
+            raise UsageError(
+                f"the layout {declared} was declared, but the input {spec.name!r} of {model.path} "
+                f"has shape {spec.dimensions}, which has no 1 or 3 channels there"
+            )
+        return declared if possible else None
+    if len(possible) == 2:
+        raise ModelError(
+            f"the input {spec.name!r} of {model.path} has shape {spec.dimensions}, which can be "
+            "NCHW or NHWC; declare the layout in the preprocessing"
+        )
+    return possible[0] if possible else None
+
+
+def _feeds(
+    model: ModelFile, used: Sequence[TensorSpec], feeds: Mapping[str, Any]
+) -> dict[str, NDArray[Any]]:
+    known = {spec.name: spec for spec in used}
+    found = {}
+    for name, value in feeds.items():
+        if name not in known:
+            raise UsageError(
+                f"a value was given for the input {name!r}, but {model.path} uses "
+                f"{_names(list(used))}"
+            )
+        found[name] = _fed_value(known[name], value)
+    return found
+
+
+def _fed_value(spec: TensorSpec, value: Any) -> NDArray[Any]:
+    try:
+        dtype = np.dtype("bool" if spec.dtype == "bool" else spec.dtype)
+        array = np.asarray(value)
+        with np.errstate(all="ignore"):
+            converted = array.astype(dtype)
+        changed = dtype.kind in "iub" and not np.array_equal(converted, array)
+        overflowed = np.isfinite(converted).sum() != np.isfinite(array).sum()
+        if changed or overflowed:
+            raise ValueError("the value changes its meaning")
+        return _in_shape(converted, spec)
+    except (TypeError, ValueError, OverflowError):
+        raise UsageError(
+            f"the value {value!r} was given for the input {spec.name!r}, but it takes {spec.dtype} "
+            f"{spec.dimensions}"
+        ) from None
+
+
+def _in_shape(value: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
+    """Give a fed value its input's shape: one number fills it, a list is taken in row order."""
+    shape = tuple(d if isinstance(d, int) else 1 for d in spec.shape)
+    if value.ndim == 0:
+        return np.full(shape, value)
+    fits = len(shape) == value.ndim and all(
+        not isinstance(d, int) or d == given
+        for d, given in zip(spec.shape, value.shape, strict=True)
+    )
+    # An input of no known shape may have any.
+    return value if fits or not shape else value.reshape(shape)
+
+
+def _names(specs: Sequence[TensorSpec]) -> str:
+    return ", ".join(f"{s.name!r} {s.dtype} {s.dimensions}" for s in specs) or "none"

@@ -1,0 +1,65 @@
+"""What a model's file declares of its inputs and outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx
+from onnx import TensorProto
+
+from rsonnx.model.read import ModelFile
+
+Dimension = int | str | None
+
+FLOATS = {"float32": "FLOAT", "float16": "FLOAT16", "float64": "DOUBLE"}
+"""Floating-point types by their usual name, with ONNX's."""
+
+_USUAL = {onnx_name: name for name, onnx_name in FLOATS.items()}
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output: its name, element type and dimensions (None or a name: not fixed)."""
+
+    name: str
+    dtype: str
+    shape: tuple[Dimension, ...]
+
+    @property
+    def dimensions(self) -> str:
+        """The shape in words."""
+        return "[" + ", ".join("?" if d is None else str(d) for d in self.shape) + "]"
+
+
+def inputs_of(model: ModelFile) -> tuple[TensorSpec, ...]:
+    """Return the inputs that a caller must feed; old files list their weights among them too."""
+    weights = {t.name for t in model.proto.graph.initializer}
+    return tuple(_spec(v) for v in model.proto.graph.input if v.name not in weights)
+
+
+def outputs_of(model: ModelFile) -> tuple[TensorSpec, ...]:
+    """Return the outputs."""
+    return tuple(_spec(v) for v in model.proto.graph.output)
+
+
+def onnx_type(dtype: str) -> int:
+    """Return ONNX's number of an element type."""
+    return int(TensorProto.DataType.Value(FLOATS.get(dtype, dtype.upper())))
+
+
+def _spec(value: onnx.ValueInfoProto) -> TensorSpec:
+    if not value.type.HasField("tensor_type"):
+        return TensorSpec(value.name, str(value.type.WhichOneof("value") or "unknown"), ())
+    tensor = value.type.tensor_type
+    try:
+        kind = TensorProto.DataType.Name(tensor.elem_type)
+    except ValueError:  # a number that no version of ONNX defines
+        kind = f"unknown type {tensor.elem_type}"
+    shape = tuple(_dimension(d) for d in tensor.shape.dim)
+    return TensorSpec(value.name, _USUAL.get(kind) or kind.lower(), shape)
+
+
+def _dimension(dimension: onnx.TensorShapeProto.Dimension) -> Dimension:
+    if dimension.HasField("dim_value"):
+        return int(dimension.dim_value) if dimension.dim_value >= 1 else None
+    return dimension.dim_param or None

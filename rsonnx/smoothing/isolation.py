@@ -1,0 +1,107 @@
+"""Try a stranger's model in a child process first, with limits on memory and time.
+
+A hostile file can crash or exhaust the process that parses and runs it. The child does exactly what
+:func:`rsonnx.load` will do, on the processor; if it dies, that is a sentence here and no more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rsonnx import errors
+from rsonnx.errors import ModelError, RsonnxError
+
+SECONDS = 300
+"""Longest time that a model may take to be loaded and probed."""
+
+_MEMORY_SHARE = 0.8
+"""Share of the machine's memory that the child may address."""
+
+
+def try_in_child(
+    path: str | os.PathLike[str], options: Mapping[str, Any], *, seconds: float = SECONDS
+) -> None:
+    """Load and probe a model in a child process.
+
+    Args:
+        path: the model file.
+        options: keyword arguments of :func:`rsonnx.load` that JSON can hold; providers are left
+            out, since the child runs on the processor.
+        seconds: give up after this time.
+
+    Raises:
+        RsonnxError: what :func:`rsonnx.load` raised in the child.
+        ModelError: the child crashed, ran out of memory or took too long.
+    """
+    asked = json.dumps({"path": str(Path(path).absolute()), "options": dict(options)})
+    command = [sys.executable, "-m", "rsonnx.smoothing.isolation"]
+    try:
+        done = subprocess.run(
+            command, input=asked, capture_output=True, text=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ModelError(
+            f"{path} took more than {seconds:g} s to load and probe in a child process; it is too "
+            "large for this machine, or made to exhaust it"
+        ) from None
+    try:
+        answer = json.loads(done.stdout.splitlines()[-1])
+        kind, message = answer["error"], answer["message"]
+    except (ValueError, IndexError, KeyError, TypeError):
+        raise ModelError(
+            f"{path} {_death(done.returncode)} the child process that tried it; it is damaged, or "
+            "made to do harm"
+        ) from None
+    if kind is not None:
+        found = getattr(errors, kind, None)
+        raise (found if isinstance(found, type) else RsonnxError)(message)
+
+
+def _death(code: int) -> str:
+    if code < 0:
+        return f"crashed ({signal.Signals(-code).name})"
+    return f"ended (exit code {code})"
+
+
+def _limit_memory() -> None:
+    """Bound the address space, where the system can: Linux and other Unixes."""
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        most = int(memory * _MEMORY_SHARE)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    except (ImportError, ValueError, OSError, AttributeError):
+        return
+
+
+def _child() -> None:
+    """Answer one request from stdin with a line of JSON on stdout."""
+    from rsonnx.smoothing.load import load  # noqa: PLC0415 - the child alone needs it here
+
+    asked = json.loads(sys.stdin.read())
+    _limit_memory()
+    error, message = None, ""
+    try:
+        load(asked["path"], providers=["cpu"], **asked["options"])
+    except RsonnxError as found:
+        error, message = type(found).__name__, str(found)
+    except MemoryError:
+        error = "ModelError"
+        message = f"{asked['path']} needs more memory than this machine has"
+    except Exception as found:
+        error = "ModelError"
+        message = f"{asked['path']} cannot be read: {type(found).__name__}: {found}"
+    print(json.dumps({"error": error, "message": message}))
+
+
+if __name__ == "__main__":
+    _child()

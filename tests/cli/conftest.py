@@ -1,0 +1,111 @@
+"""The command line in processes of its own, with small models whose answers are known."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a process left: its exit code and its two streams."""
+
+    code: int
+    out: str
+    err: str
+
+
+def _run(*arguments: object, cwd: Path, **environment: str) -> Outcome:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("RSONNX", "_RSONNX"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "rsonnx", *map(str, arguments)],
+        cwd=cwd,
+        env=kept | {"COLUMNS": "80"} | environment,
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.fixture(scope="session")
+def rsonnx() -> Callable[..., Outcome]:
+    """Run one command: ``rsonnx("certify", ..., cwd=folder)``."""
+    return _run
+
+
+def _save_model(path: Path, preprocess: object, *, fragile: bool = False) -> None:
+    """Ten classes on 1x8x8 images: class k has its mean nearest to k/9.
+
+    A fragile model answers NaN where the mean is not above 0.
+    """
+    centres = np.arange(10, dtype=np.float32) / 9
+    weights = np.repeat(2 * centres[None] / 64, 64, axis=0).astype(np.float32)
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "w", "b"], ["linear"]),
+    ]
+    if fragile:
+        nodes += [
+            helper.make_node("ReduceMean", ["flat"], ["mean"], axes=[1], keepdims=1),
+            helper.make_node("Log", ["mean"], ["log"]),
+            helper.make_node("Sub", ["log", "log"], ["zero"]),
+            helper.make_node("Add", ["linear", "zero"], ["scores"]),
+        ]
+    else:
+        nodes += [helper.make_node("Identity", ["linear"], ["scores"])]
+    graph = helper.make_graph(
+        nodes,
+        "nearest",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 8, 8])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 10])],
+        [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(-(centres**2), "b")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    if preprocess is not None:
+        helper.set_model_props(model, {"rsonnx.preprocess": json.dumps(preprocess)})
+    onnx.save(model, path)
+
+
+def _save_image(path: Path, level: int, size: int = 8) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((size, size), level, np.uint8)).save(path)
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with models and data, good and bad; tests write their outputs elsewhere."""
+    here = tmp_path_factory.mktemp("workshop")
+    _save_model(here / "tiny.onnx", "none")
+    _save_model(here / "fragile.onnx", "none", fragile=True)
+    _save_model(here / "undeclared.onnx", None)
+    (here / "text.onnx").write_text("this is no model")
+    for k in range(10):
+        _save_image(here / "set" / str(k) / "centre.png", round(k * 255 / 9))
+        _save_image(here / "set" / str(k) / "edge.png", min(255, round((k + 0.48) * 255 / 9)))
+    for k in range(6):
+        _save_image(here / "plain" / f"{k}.png", round(k * 255 / 9))
+        _save_image(here / "broken" / f"{k}.png", round(k * 255 / 9))
+    broken = here / "broken" / "3.png"
+    broken.write_bytes(broken.read_bytes()[:45])
+    _save_image(here / "sizes" / "0" / "a.png", 0)
+    _save_image(here / "sizes" / "0" / "b.png", 0, size=9)
+    values = np.random.default_rng(5).random((4, 1, 8, 8))
+    poisoned = values.copy()
+    poisoned[2, 0, 0, 0] = np.nan
+    np.savez(here / "floats.npz", x=values, y=np.arange(4))
+    np.savez(here / "nan.npz", x=poisoned, y=np.arange(4))
+    np.savez(here / "labels.npz", x=values, y=np.array([0, 1, 2, 10]))
+    np.savez(here / "bytes.npz", x=np.rint(values * 255), y=np.arange(4))
+    return here

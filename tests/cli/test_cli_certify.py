@@ -1,0 +1,226 @@
+"""`rsonnx certify` from outside: streams, exit codes, and a run file to derive again."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rsonnx import certify_from_counts
+from rsonnx.runs import Run, read_run
+
+SMALL = ("--sigma", "0.25", "--n", "1000", "--providers", "cpu")
+Command = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("out")
+
+
+@pytest.fixture(scope="module")
+def first(rsonnx: Command, workshop: Path, out: Path) -> Any:
+    return rsonnx(
+        *("certify", "tiny.onnx", "set", *SMALL, "--seed", "7", "-o", out / "first.jsonl"),
+        cwd=workshop,
+    )
+
+
+@pytest.fixture(scope="module")
+def fragile(rsonnx: Command, workshop: Path, out: Path) -> Any:
+    return rsonnx(
+        *("certify", "fragile.onnx", "plain", *SMALL, "--json", "-o", out / "fragile.jsonl"),
+        cwd=workshop,
+    )
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [row.to_json() | {"seconds": 0} for row in read_run(path).rows]
+
+
+def test_the_table_is_all_of_stdout(first: Any) -> None:
+    assert first.code == 0
+    lines = first.out.splitlines()
+    assert lines[0].split()[:5] == ["model", "sigma", "inputs", "standard", "ACR"]
+    assert lines[1].split()[:4] == ["tiny.onnx", "0.25", "20", "100.0"]
+    assert lines[-1] == "All figures are rounded down."
+
+
+def test_the_preflight_is_on_stderr(first: Any) -> None:
+    topics = {line.split()[0]: line for line in first.err.splitlines()}
+    assert "tiny.onnx" in topics["model"]
+    assert "10 classes" in topics["model"]
+    assert "1x8x8" in topics["model"]
+    assert "20 of 20 in set" in topics["inputs"]
+    assert "CPUExecutionProvider (asked for: cpu)" in topics["provider"]
+    assert "sigma = 0.25 where inputs lie in [0, 1], 63.75 of 255 levels" in topics["noise"]
+    assert "exact arithmetic" in topics["noise"]
+    assert topics["seed"].endswith("7 (from: argument)")
+    assert "n0 = 100, n = 1,000 an input, alpha = 0.001" in topics["samples"]
+    most = certify_from_counts([100], [1000], sigma=0.25).radius
+    printed = float(topics["samples"].split()[-1])
+    assert printed <= most < printed + 1e-4
+    assert "20 of the first 20 labelled inputs" in topics["clean"]
+    assert "warning" not in topics
+
+
+def test_the_run_file_holds_every_input(first: Any, out: Path, workshop: Path) -> None:
+    run = read_run(out / "first.jsonl")
+    assert run.status == "complete"
+    assert [row.index for row in run.rows] == list(range(20))
+    assert [row.label for row in run.rows] == [k // 2 for k in range(20)]
+    assert run.rows[3].name == "1/edge.png"
+    assert all(row.selection.total == 100 for row in run.rows)
+    assert all(row.estimation.total == 1000 for row in run.rows)
+    # Centres are answered right; the edges between two classes are what abstentions are for.
+    assert all(row.prediction in (row.label, -1) for row in run.rows)
+    assert any(row.abstained for row in run.rows)
+    given = run.header["arguments"]["given"]
+    assert given[:3] == ["certify", "tiny.onnx", "set"]
+    assert run.header["arguments"]["resolved"]["n"] == 1000
+    assert run.header["data"]["inputs"] == 20
+
+
+def _derive_all(run: Run) -> None:
+    header = run.header
+    for row in run.rows:
+        derived = certify_from_counts(
+            row.selection,
+            row.estimation,
+            sigma=header["noise"]["sigma"],
+            alpha=header["alpha"],
+        )
+        assert derived.p_a_lower.hex() == row.p_a_lower.hex()
+        assert derived.radius.hex() == row.radius.hex()
+        assert (derived.label, derived.top_class) == (row.prediction, row.top_class)
+        assert (derived.reason, derived.explanation) == (row.reason, row.explanation)
+        assert row.radius <= header["largest_radius"]
+
+
+def test_every_certificate_can_be_derived_again(first: Any, fragile: Any, out: Path) -> None:
+    _derive_all(read_run(out / "first.jsonl"))
+    _derive_all(read_run(out / "fragile.jsonl"))
+
+
+def test_answers_that_are_no_class_are_counted_and_never_certified(fragile: Any, out: Path) -> None:
+    assert fragile.code == 0
+    black = read_run(out / "fragile.jsonl").rows[0]
+    assert black.base_prediction == -1
+    assert black.estimation.no_class > 300
+    assert black.estimation.total == 1000
+    assert black.abstained
+
+
+def test_an_unlabelled_folder_gets_certificates_and_no_accuracy(fragile: Any) -> None:
+    assert "clean      unknown: the inputs have no labels" in fragile.err
+    (found,) = json.loads(fragile.out)
+    assert (found["labelled"], found["acr"], found["certified_accuracy"]) == (False, None, None)
+    assert found["inputs"] == 6
+    assert 0 < found["certified_share"][0] < 1
+
+
+@pytest.mark.parametrize("further", [("--seed", "7"), ("--seed", "7", "--batch-size", "3")])
+def test_the_same_seed_gives_the_same_rows(
+    first: Any, rsonnx: Command, workshop: Path, out: Path, tmp_path: Path, further: tuple[str, ...]
+) -> None:
+    again = rsonnx(
+        "certify", "tiny.onnx", "set", *SMALL, *further, "-o", tmp_path / "again", cwd=workshop
+    )
+    assert again.code == 0
+    assert again.out == first.out
+    assert _rows(tmp_path / "again") == _rows(out / "first.jsonl")
+
+
+def test_infinite_bounds_can_be_written(rsonnx: Command, workshop: Path, tmp_path: Path) -> None:
+    done = rsonnx(
+        *("certify", "tiny.onnx", "floats.npz", *SMALL, "--bounds", "-inf", "inf"),
+        *("-o", tmp_path / "run"),
+        cwd=workshop,
+    )
+    assert done.code == 0
+    assert "float arithmetic" in done.err
+    assert read_run(tmp_path / "run").header["arguments"]["resolved"]["bounds"] == ["-inf", "inf"]
+
+
+def test_a_broken_image_in_the_middle_keeps_the_rows_before_it(
+    rsonnx: Command, workshop: Path, tmp_path: Path
+) -> None:
+    done = rsonnx("certify", "tiny.onnx", "broken", *SMALL, "-o", tmp_path / "run", cwd=workshop)
+    assert done.code == 1
+    assert done.out == ""
+    assert "after 3 of 6 inputs" in done.err
+    last = done.err.splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert "3.png" in last
+    run = read_run(tmp_path / "run")
+    assert (run.status, len(run.rows)) == ("failed", 3)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits on file sizes are POSIX")
+def test_a_full_disk_in_the_middle_keeps_the_rows_before_it(workshop: Path, tmp_path: Path) -> None:
+    script = (
+        "import resource, sys; from rsonnx.cli import main; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (6500, 6500)); main()"
+    )
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", script, "certify", "tiny.onnx", "set", *SMALL),
+            *("-o", str(tmp_path / "run")),
+        ],
+        cwd=workshop,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("Error: the output")
+    assert "cannot be written: File too large" in last
+    run = read_run(tmp_path / "run")
+    assert run.status == "incomplete"
+    assert f"it holds the first {len(run.rows)} inputs" in last
+    assert 0 < len(run.rows) < 20
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process there")
+def test_ctrl_c_ends_the_file_properly(workshop: Path, tmp_path: Path) -> None:
+    run_file = tmp_path / "run.jsonl"
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "rsonnx", "certify", "tiny.onnx", "set", *SMALL),
+            *("--n", "200000", "-o", str(run_file)),
+        ],
+        cwd=workshop,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that runs the tests in the background may have told them to ignore SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )
+    end = time.monotonic() + 60
+    while not (run_file.exists() and run_file.read_bytes().count(b"\n") >= 2):
+        assert time.monotonic() < end
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stdout == ""
+    assert "Traceback" not in stderr
+    run = read_run(run_file)
+    assert run.status == "interrupted"
+    assert 1 <= len(run.rows) < 20
+    # The signal may come when a row is on the disk and nobody has been told of it yet.
+    told = re.search(r"stopped +after (\d+) of 20 inputs; .*run\.jsonl holds them", stderr)
+    assert told is not None
+    assert 0 <= len(run.rows) - int(told[1]) <= 1

@@ -1,0 +1,103 @@
+"""Printed figures: never above the computed ones, and never lower than they must be."""
+
+from __future__ import annotations
+
+import math
+import sys
+from fractions import Fraction
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from rsonnx.report import fraction_down, percent_down, text_down, text_up
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(finite | st.fractions(), st.integers(0, 20))
+@example(0.29, 2)
+@example(Fraction(2, 3), 4)
+@example(Fraction(29, 100), 2)
+@example(0.0, 4)
+@example(1e300, 4)
+@example(sys.float_info.max, 20)
+@example(5e-324, 4)
+@example(-0.05, 1)
+@example(-5e-324, 0)
+@example(math.nextafter(1.0, 0.0), 15)
+@example(123456789012345678901234567890.0, 4)
+def test_text_down_is_the_largest_figure_not_above(value: float | Fraction, digits: int) -> None:
+    text = text_down(value, digits)
+    printed = Fraction(text)
+    assert printed <= Fraction(value) < printed + Fraction(1, 10**digits)
+    assert len(text.partition(".")[2]) == digits
+    assert "e" not in text.lower()
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (0.29, 2, "0.28"),  # the float is below 0.29
+        (Fraction(29, 100), 2, "0.29"),
+        (Fraction(2, 3), 4, "0.6666"),
+        (0, 4, "0.0000"),
+        (1.99999999, 4, "1.9999"),
+        (2, 0, "2"),
+        (Fraction(-1, 20), 1, "-0.1"),
+    ],
+)
+def test_text_down_examples(value: float | Fraction, digits: int, text: str) -> None:
+    assert text_down(value, digits) == text
+
+
+@given(st.integers(0, 10**6), st.integers(1, 10**6))
+def test_percent_down_is_never_above_the_share(k: int, n: int) -> None:
+    share = Fraction(min(k, n), n)
+    printed = Fraction(percent_down(share)) / 100
+    assert printed <= share < printed + Fraction(1, 1000)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (Fraction(0), "0.0"),
+        (Fraction(1), "100.0"),
+        (Fraction(2, 3), "66.6"),
+        (Fraction(29, 100), "29.0"),
+        (Fraction(9999, 10000), "99.9"),
+        (Fraction(1, 10**9), "0.0"),
+    ],
+)
+def test_percent_down_examples(share: Fraction, text: str) -> None:
+    assert percent_down(share) == text
+
+
+@given(st.fractions())
+@example(Fraction(29, 100))
+@example(Fraction(2, 3))
+@example(Fraction(0))
+@example(Fraction(1, 10**400))
+@example(Fraction(10**300 + 1))
+def test_fraction_down_is_the_largest_float_not_above(value: Fraction) -> None:
+    found = fraction_down(value)
+    assert Fraction(found) <= value < Fraction(math.nextafter(found, math.inf))
+
+
+def test_fraction_down_of_what_no_float_reaches() -> None:
+    assert fraction_down(Fraction(10**400)) == sys.float_info.max
+    assert fraction_down(Fraction(-(10**400))) == -math.inf
+
+
+@given(st.floats(0, 1))
+@example(0.0010004)
+@example(0.001)
+@example(0.9999)
+@example(1.0)
+@example(0.0)
+@example(5e-324)
+def test_text_up_is_never_below_a_p_value(value: float) -> None:
+    text = text_up(value, 3)
+    assert float(text) >= value
+    assert float(text) <= value * 1.01 + 5e-324
+    assert len(text) <= 12
