@@ -1,10 +1,18 @@
 """Bounds on a probability and tests of one: exact, one-sided, rounded outward."""
 
+from rsonnx.statistics.adaptive import (
+    AdaptiveDecision,
+    AdaptiveRule,
+    Verdict,
+    align_looks,
+    look_schedule,
+)
 from rsonnx.statistics.binomial_test import (
     fewest_samples_to_predict,
     p_value_above_half,
     p_value_differs_from_half,
 )
+from rsonnx.statistics.bounds import BOUNDS, DEFAULT_BOUND, Bound, certifying_bound, get_bound
 from rsonnx.statistics.checks import check_alpha, check_count, check_samples
 from rsonnx.statistics.clopper_pearson import (
     clopper_pearson_lower,
@@ -12,19 +20,90 @@ from rsonnx.statistics.clopper_pearson import (
     fewest_samples_to_exceed_half,
     samples_to_exceed_half,
 )
+from rsonnx.statistics.dataset import (
+    AccuracyInterval,
+    Band,
+    FalseCertificates,
+    MeanInterval,
+    accuracy_band,
+    accuracy_interval,
+    false_certificates,
+    family_wise_alpha,
+    radius_interval,
+)
+from rsonnx.statistics.eprocess import anytime_lower, log_e, rejects
+from rsonnx.statistics.normal import normal_cdf_up, normal_quantile_up
+from rsonnx.statistics.operating import OperatingPoint, operating_point
+from rsonnx.statistics.power import (
+    PlanRow,
+    chance_to_certify,
+    fewest_hits,
+    fewest_samples,
+    largest_bound,
+    plan,
+    samples_for_chance,
+)
+from rsonnx.statistics.rigorous import (
+    proves_lower_bound,
+    proves_radius,
+    proves_two_sided_radius,
+    proves_upper_bound,
+)
 from rsonnx.statistics.rounding import normal_quantile_down, scale_down
+from rsonnx.statistics.sequential import PredictLook, SequentialPredict, lead_of, selection_settled
 
 __all__ = [
+    "BOUNDS",
+    "DEFAULT_BOUND",
+    "AccuracyInterval",
+    "AdaptiveDecision",
+    "AdaptiveRule",
+    "Band",
+    "Bound",
+    "FalseCertificates",
+    "MeanInterval",
+    "OperatingPoint",
+    "PlanRow",
+    "PredictLook",
+    "SequentialPredict",
+    "Verdict",
+    "accuracy_band",
+    "accuracy_interval",
+    "align_looks",
+    "anytime_lower",
+    "certifying_bound",
+    "chance_to_certify",
     "check_alpha",
     "check_count",
     "check_samples",
     "clopper_pearson_lower",
     "clopper_pearson_upper",
+    "false_certificates",
+    "family_wise_alpha",
+    "fewest_hits",
+    "fewest_samples",
     "fewest_samples_to_exceed_half",
     "fewest_samples_to_predict",
+    "get_bound",
+    "largest_bound",
+    "lead_of",
+    "log_e",
+    "look_schedule",
+    "normal_cdf_up",
     "normal_quantile_down",
+    "normal_quantile_up",
+    "operating_point",
     "p_value_above_half",
     "p_value_differs_from_half",
+    "plan",
+    "proves_lower_bound",
+    "proves_radius",
+    "proves_two_sided_radius",
+    "proves_upper_bound",
+    "radius_interval",
+    "rejects",
+    "samples_for_chance",
     "samples_to_exceed_half",
     "scale_down",
+    "selection_settled",
 ]

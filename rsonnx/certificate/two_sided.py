@@ -1,0 +1,143 @@
+"""The two-sided radius: bounds on every class at once, from the same counts.
+
+R = sigma/2·(Φ⁻¹(p_A) - Φ⁻¹(p_B)) (Cohen et al., arXiv 1902.02918, Theorem 1) needs an upper bound
+on every other class, not only on the one that looks like the runner-up: which class that is, is
+itself a finding from the sample. All bounds hold at once with probability 1 - alpha by the union
+bound: alpha/2 is spent on the top class and alpha/2 on its rivals.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from numpy.typing import ArrayLike
+
+from rsonnx.certificate.result import ABSTAIN
+from rsonnx.counts import Counts
+from rsonnx.errors import UsageError
+from rsonnx.noise import Gaussian
+from rsonnx.statistics import (
+    check_alpha,
+    clopper_pearson_lower,
+    clopper_pearson_upper,
+    normal_quantile_down,
+    scale_down,
+)
+from rsonnx.statistics.normal import normal_quantile_up
+
+AlphaSplit = Literal["selection-weighted", "even"]
+ALPHA_SPLITS: tuple[str, ...] = get_args(AlphaSplit)
+
+
+@dataclass(frozen=True)
+class TwoSidedBounds:
+    """Bounds on the top class and on all others, and the radius between them.
+
+    Attributes:
+        top_class: the class that the selection samples chose; ``ABSTAIN`` if none had a class.
+        p_a_lower: lower bound on its probability, rounded down.
+        p_b_upper: upper bound on the probability of every other class, rounded up.
+        radius: in the units of sigma, rounded down; 0 unless p_a_lower > p_b_upper.
+        split: how alpha was shared among the rivals.
+    """
+
+    top_class: int
+    p_a_lower: float
+    p_b_upper: float
+    radius: float
+    split: str
+
+    @property
+    def certified(self) -> bool:
+        """Whether the top class is certified at the point itself."""
+        return self.p_a_lower > self.p_b_upper
+
+
+def two_sided_bounds(
+    selection: Counts | ArrayLike,
+    estimation: Counts | ArrayLike,
+    *,
+    sigma: float,
+    alpha: float = 0.001,
+    split: str = "selection-weighted",
+    num_classes: int | None = None,
+) -> TwoSidedBounds:
+    """Bound the top class and every rival at once, and derive the two-sided l2 radius.
+
+    Args:
+        selection: counts per class of the samples that choose the class and weight the rivals.
+        estimation: counts per class of further, independent samples.
+        sigma: standard deviation of the Gaussian noise, > 0.
+        alpha: probability that any of the bounds is wrong, in (0, 1).
+        split: ``"even"`` gives each of the K - 1 rivals alpha/(2(K-1)); ``"selection-weighted"``
+            gives alpha/4 to the runner-up of the selection samples and shares alpha/4 among the
+            rest. To be fixed before the estimation samples are drawn.
+        num_classes: K, if the counts may not list every class; None takes the longer of the two.
+
+    Answers that are no class are a rival too. They are counted together with the rival that has the
+    fewest selection samples, so that they cost nothing where there are none.
+
+    Raises:
+        UsageError: an argument is outside its range, or there are no samples.
+    """
+    selection, estimation = Counts.of(selection), Counts.of(estimation)
+    alpha = check_alpha(alpha)
+    sigma = Gaussian(sigma).sigma
+    if split not in ALPHA_SPLITS:
+        raise UsageError(f"split is {split!r}, but {' or '.join(ALPHA_SPLITS)} was expected")
+    if selection.total < 1 or estimation.total < 1:
+        raise UsageError(
+            f"there are {selection.total} selection and {estimation.total} estimation samples, "
+            "but each stage needs at least 1"
+        )
+    listed = max(len(selection), len(estimation))
+    classes = listed if num_classes is None else num_classes
+    if classes < listed:
+        raise UsageError(f"num_classes is {num_classes}, but the counts list {listed} classes")
+    if not selection.classes.any():
+        return TwoSidedBounds(ABSTAIN, 0.0, 1.0, 0.0, split)
+    top = selection.top()[0]
+    n = estimation.total
+    p_a_lower = clopper_pearson_lower(estimation[top], n, alpha / 2.0)
+    # Rounded up: 1 - p may not be a double.
+    p_b_upper = math.nextafter(1.0 - p_a_lower, math.inf)
+    rivals = _rivals(selection, top, classes)
+    if rivals:
+        p_b_upper = min(p_b_upper, _largest_rival(estimation, rivals, alpha, split))
+    radius = 0.0
+    if p_a_lower > p_b_upper:
+        radius = two_sided_radius(sigma, p_a_lower, p_b_upper)
+    return TwoSidedBounds(top, p_a_lower, p_b_upper, radius, split)
+
+
+def two_sided_radius(sigma: float, p_a_lower: float, p_b_upper: float) -> float:
+    """Return sigma/2·(Φ⁻¹(p_A) - Φ⁻¹(p_B)), rounded down; 0 where p_A is not above p_B."""
+    if p_a_lower <= p_b_upper:
+        return 0.0
+    gap = math.nextafter(normal_quantile_down(p_a_lower) - normal_quantile_up(p_b_upper), -math.inf)
+    return max(0.0, scale_down(gap, sigma / 2.0))
+
+
+def _rivals(selection: Counts, top: int, classes: int) -> list[int]:
+    """Return the other classes by falling selection counts, ties by rising number."""
+    rivals = [c for c in range(classes) if c != top]
+    return sorted(rivals, key=lambda c: -selection[c])
+
+
+def _largest_rival(estimation: Counts, rivals: list[int], alpha: float, split: str) -> float:
+    """Return an upper bound on all rivals, no class among them, with alpha/2 spent."""
+    rest = len(rivals) - 1
+    if split == "even" or rest == 0:
+        first = others = alpha / (2.0 * len(rivals))
+    else:
+        first, others = alpha / 4.0, alpha / (4.0 * rest)
+    hits = [estimation[c] for c in rivals]
+    hits[-1] += estimation.no_class  # a bound on either together bounds each
+    n = estimation.total
+    upper = clopper_pearson_upper(hits[0], n, first)
+    if rest:
+        # The bound rises with the hits, so the most of the rest has the largest.
+        upper = max(upper, clopper_pearson_upper(max(hits[1:]), n, others))
+    return upper

@@ -1,0 +1,275 @@
+"""Adaptive certification: sample until a target is decided, and pay nothing for looking.
+
+alpha is split once: alpha_e = 0.2·alpha for an e-process that may be looked at after every batch,
+alpha_f = 0.8·alpha for one Clopper-Pearson bound at the ceiling ``n_max``. By the union bound both
+hold at once with probability 1 - alpha, whatever made the sampling stop. Giving up where the goal
+is out of reach costs power, never validity: it certifies nothing.
+
+Probabilities stand for radii here: a target radius r is decided by p0 = Φ(r/sigma), rounded up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+from rsonnx.errors import UsageError
+from rsonnx.statistics.checks import check_alpha, check_count, check_samples
+from rsonnx.statistics.clopper_pearson import clopper_pearson_lower
+from rsonnx.statistics.eprocess import (
+    anytime_lower,
+    chance_to_reach,
+    check_null,
+    check_process_alpha,
+    fewest_samples_to_reject,
+    rejects,
+)
+
+PROCESS_SHARE = 0.2
+FUTILITY = 1e-3
+GROWTH = 1.05
+FIRST_LOOK = 16
+"""Earlier looks give up on inputs that the ceiling would certify, and save nothing to speak of."""
+
+
+class Verdict(StrEnum):
+    """What an adaptive run knows after a look at its counts."""
+
+    CONTINUE = "continue"
+    """Undecided: draw the next batch."""
+
+    CERTIFIED = "certified"
+    """Every target is reached."""
+
+    FUTILE = "futile"
+    """The next target is out of reach of the samples that are left."""
+
+    EXHAUSTED = "exhausted"
+    """All ``n_max`` samples are drawn, and not every target is reached."""
+
+
+@dataclass(frozen=True)
+class AdaptiveRule:
+    """When to stop, and what may then be claimed; fixed before the first sample.
+
+    Args:
+        targets: probabilities to exceed, one a target radius, strictly rising, each in [1/2, 1).
+        n_max: the most samples, >= 1.
+        alpha: probability of any false claim, in (0, 1), with alpha·share <= 1/e.
+        share: of alpha that the e-process gets, in (0, 1).
+        futility: give up where reaching the next target is less likely than this, in [0, 1); 0
+            never gives up early unless the target cannot be reached at all.
+        growth: of the number of samples from look to look, > 1.
+
+    Raises:
+        UsageError: an argument is outside its range, targets are not rising, or a target is above
+            what n_max agreeing samples would reach.
+    """
+
+    targets: tuple[float, ...]
+    n_max: int = 100_000
+    alpha: float = 0.001
+    share: float = PROCESS_SHARE
+    futility: float = FUTILITY
+    growth: float = GROWTH
+
+    def __post_init__(self) -> None:
+        check_samples("n_max", self.n_max)
+        check_alpha(self.alpha)
+        for name, value in (("share", self.share), ("futility", self.futility)):
+            if not (0.0 < value < 1.0 or (name == "futility" and value == 0.0)):
+                raise UsageError(f"{name} is {value!r}, but it must lie between 0 and 1")
+        if not (math.isfinite(self.growth) and self.growth > 1.0):
+            raise UsageError(f"growth is {self.growth!r}, but it must be above 1; 1.05 is usual")
+        check_process_alpha(self.alpha_e)
+        object.__setattr__(self, "targets", tuple(self.targets))
+        if not self.targets:
+            raise UsageError("no target is given, but an adaptive run needs at least one")
+        for target in self.targets:
+            check_null(target)
+        if any(b <= a for a, b in zip(self.targets, self.targets[1:], strict=False)):
+            raise UsageError(
+                f"the targets are {list(self.targets)}, but they must rise from each to the next"
+            )
+        reachable = self.lower(self.n_max, self.n_max)
+        if self.targets[-1] > reachable:
+            raise UsageError(
+                f"a target needs a probability above {self.targets[-1]:.9g}, but "
+                f"n_max = {self.n_max:,} samples at alpha = {self.alpha:g} reach at most "
+                f"{reachable:.9g} even if all agree; use a larger n_max or a smaller target radius"
+            )
+
+    @property
+    def alpha_e(self) -> float:
+        """Probability of error of the e-process."""
+        return self.alpha * self.share
+
+    @property
+    def alpha_f(self) -> float:
+        """Probability of error of the bound at ``n_max``."""
+        return self.alpha - self.alpha_e
+
+    @cached_property
+    def final_hits(self) -> tuple[int, ...]:
+        """For each target, the fewest hits of ``n_max`` that certify it at the ceiling."""
+        return tuple(self._final_hits(target) for target in self.targets)
+
+    @cached_property
+    def looks(self) -> tuple[int, ...]:
+        """The numbers of samples at which the counts are looked at, the last one ``n_max``.
+
+        Every look is free of charge. The earliest at which anything can be certified is one.
+        """
+        return look_schedule(
+            self.n_max, growth=self.growth, through=fewest_samples_to_reject(
+                self.targets[0], self.alpha_e
+            ),
+        )  # fmt: skip
+
+    def lower(self, k: int, n: int) -> float:
+        """Lower bound on p that ``k`` hits in ``n`` samples support under this rule.
+
+        Holds at any n at which the run stopped, or ever looked. Rounded down; 0 where it is not
+        above 1/2.
+        """
+        k, n = check_count(k, n)
+        if n > self.n_max:
+            raise UsageError(f"n is {n}, but the rule draws at most n_max = {self.n_max} samples")
+        value = anytime_lower(k, n, self.alpha_e)
+        # The bisection may stop a rounding error short of a target that was rejected outright.
+        value = max([value, *(t for t in self.targets if rejects(k, n, t, self.alpha_e))])
+        if n == self.n_max:
+            final = clopper_pearson_lower(k, n, self.alpha_f)
+            value = max(value, final if final > 0.5 else 0.0)
+        return value
+
+    def start(self) -> AdaptiveDecision:
+        """Return the state of a run that has no samples yet."""
+        return AdaptiveDecision(self)
+
+    def _final_hits(self, target: float) -> int:
+        low, high = math.floor(target * self.n_max), self.n_max + 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            if clopper_pearson_lower(middle, self.n_max, self.alpha_f) >= target:
+                high = middle
+            else:
+                low = middle
+        return high
+
+
+@dataclass
+class AdaptiveDecision:
+    """The state of one adaptive run.
+
+    Attributes:
+        rule: what decides.
+        k, n: hits and samples so far.
+        verdict: after the last update.
+        reached: how many targets are certified, from the lowest.
+        claim: the (hits, samples) of the look with the best bound: at the stop, or where the last
+            target was certified. With the rule they derive :attr:`p_lower` again.
+    """
+
+    rule: AdaptiveRule
+    k: int = 0
+    n: int = 0
+    verdict: Verdict = Verdict.CONTINUE
+    reached: int = 0
+    claim: tuple[int, int] = field(default=(0, 0))
+
+    @property
+    def p_lower(self) -> float:
+        """Lower bound on p that may be claimed, rounded down; 0 where it is not above 1/2."""
+        k, n = self.claim
+        return self.rule.lower(k, n) if n else 0.0
+
+    @property
+    def next_look(self) -> int:
+        """How many samples the run should have at its next update."""
+        return next((n for n in self.rule.looks if n > self.n), self.rule.n_max)
+
+    def update(self, k: int, n: int) -> Verdict:
+        """Look at the counts so far and decide.
+
+        Args:
+            k: hits so far, never less than before.
+            n: samples so far, more than before and at most ``n_max``.
+
+        Returns:
+            Whether to continue; anything else is final.
+
+        Raises:
+            UsageError: the counts contradict the ones before, or the run was already decided.
+        """
+        k, n = check_count(k, n)
+        if self.verdict is not Verdict.CONTINUE:
+            raise UsageError(f"the run was decided ({self.verdict}) at n = {self.n}: start another")
+        if n > self.rule.n_max:
+            raise UsageError(f"n is {n}, but the rule ends at n_max = {self.rule.n_max}")
+        if n <= self.n or not 0 <= k - self.k <= n - self.n:
+            raise UsageError(
+                f"the counts went from {self.k} of {self.n} to {k} of {n}, but they must grow"
+            )
+        self.k, self.n = k, n
+        before = self.reached
+        self.reached = max(before, self._count_reached())
+        if self.reached > before:
+            self.claim = (k, n)
+        self.verdict = self._decide()
+        if self.verdict is not Verdict.CONTINUE and self.rule.lower(k, n) > self.p_lower:
+            self.claim = (k, n)
+        return self.verdict
+
+    def _count_reached(self) -> int:
+        rule, reached = self.rule, self.reached
+        while reached < len(rule.targets) and (
+            rejects(self.k, self.n, rule.targets[reached], rule.alpha_e)
+            or (self.n == rule.n_max and self.k >= rule.final_hits[reached])
+        ):
+            reached += 1
+        return reached
+
+    def _decide(self) -> Verdict:
+        rule = self.rule
+        if self.reached == len(rule.targets):
+            return Verdict.CERTIFIED
+        if self.n == rule.n_max:
+            return Verdict.EXHAUSTED
+        goal = rule.final_hits[self.reached]
+        if self.k + rule.n_max - self.n < goal:
+            return Verdict.FUTILE
+        if chance_to_reach(self.k, self.n, rule.n_max, goal) < rule.futility:
+            return Verdict.FUTILE
+        return Verdict.CONTINUE
+
+
+def look_schedule(
+    n_max: int, *, growth: float = GROWTH, through: int | None = None, first: int = FIRST_LOOK
+) -> tuple[int, ...]:
+    """Return rising numbers of samples that grow by ``growth`` and end at ``n_max``.
+
+    Args:
+        n_max: the last look, >= 1.
+        growth: ratio of a look to the one before, > 1; each is larger by at least 1.
+        through: a look to have among them: the earliest that can certify.
+        first: the first look, >= 1, unless ``through`` is earlier.
+    """
+    looks: list[int] = []
+    n = min(first, n_max if through is None else through)
+    while n < n_max:
+        looks.append(n)
+        following = max(n + 1, math.floor(n * growth))
+        n = through if through is not None and n < through < following else following
+    return (*looks, n_max)
+
+
+def align_looks(looks: Sequence[int], batch: int) -> tuple[int, ...]:
+    """Return ``looks`` rounded up to whole batches, the last one kept."""
+    check_samples("batch", batch)
+    last = looks[-1]
+    rounded = {min(last, -(-n // batch) * batch) for n in looks}
+    return tuple(sorted(rounded))

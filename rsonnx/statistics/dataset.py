@@ -1,0 +1,200 @@
+"""What the certificates of a whole dataset say together, each statement with its assumptions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from rsonnx.errors import UsageError
+from rsonnx.statistics.checks import check_alpha, check_count, check_samples
+from rsonnx.statistics.clopper_pearson import clopper_pearson_lower, clopper_pearson_upper
+from rsonnx.statistics.rounding import probability_down
+
+_CHUNK = 4_000_000
+"""Drawn indices held at a time by the bootstrap."""
+
+
+@dataclass(frozen=True)
+class FalseCertificates:
+    """How many of a dataset's certificates may be false.
+
+    Attributes:
+        expected: at most this many on average, N·alpha.
+        quantile: with probability ``level`` no more than this many.
+        level: of the quantile.
+    """
+
+    expected: float
+    quantile: int
+    level: float
+
+
+def false_certificates(inputs: int, alpha: float, level: float = 0.95) -> FalseCertificates:
+    """Bound the number of false certificates among ``inputs`` inputs.
+
+    Assumes that each input is certified at level ``alpha``, and for the quantile that the noise of
+    different inputs is independent: then the count is stochastically at most Bin(N, alpha). With
+    shared noise only the expectation holds. Abstentions are among the N.
+
+    Args:
+        inputs: N, all inputs of the run, >= 1.
+        alpha: probability of error of each certificate, in (0, 1).
+        level: of the quantile, in (0, 1).
+    """
+    check_samples("inputs", inputs)
+    check_alpha(alpha)
+    _check_level("level", level)
+    low, high = -1, inputs
+    while high - low > 1:
+        q = (low + high) // 2
+        # P(Bin(N, alpha) <= q) = P(Beta(q + 1, N - q) > alpha).
+        enough = special.betaincc(q + 1, inputs - q, alpha) >= level
+        low, high = (low, q) if enough else (q, high)
+    return FalseCertificates(inputs * alpha, high, level)
+
+
+def family_wise_alpha(alpha: float, inputs: int) -> float:
+    """Return alpha/N, at which all N certificates hold at once with probability 1 - alpha.
+
+    The union bound; it assumes nothing about how inputs or their noise depend on each other.
+    Rounded down.
+    """
+    check_samples("inputs", inputs)
+    return math.nextafter(check_alpha(alpha) / inputs, 0.0)
+
+
+@dataclass(frozen=True)
+class AccuracyInterval:
+    """Certified accuracy at one radius, beyond the inputs that were certified.
+
+    Attributes:
+        share: X/N, all inputs in the denominator.
+        low, high: two-sided interval on the chance that the procedure certifies the right class of
+            a further input at this radius.
+        robust_low: one-sided lower bound on the share of the population on which the smoothed
+            classifier truly is right and robust at this radius.
+        level: confidence of the interval, and of the one-sided bound.
+    """
+
+    share: float
+    low: float
+    high: float
+    robust_low: float
+    level: float
+
+
+def accuracy_interval(
+    right: int, inputs: int, alpha: float, delta: float = 0.05
+) -> AccuracyInterval:
+    """Return intervals for certified accuracy from ``right`` of ``inputs`` inputs.
+
+    Assumes that the inputs are an independent random sample of the population, with independent
+    noise. The interval is Clopper-Pearson's at delta/2 on each side. An input that is not robust is
+    certified all the same with probability at most alpha, so q <= A + (1 - A)·alpha for the chance
+    q and the true share A: A >= (CP_lower(X, N, delta) - alpha)/(1 - alpha).
+
+    Args:
+        right: X, inputs certified for their label at the radius or beyond, 0..N.
+        inputs: N, all inputs, abstentions among them.
+        alpha: probability of error of each certificate, in (0, 1).
+        delta: 1 - the level, in (0, 1).
+    """
+    right, inputs = check_count(right, inputs)
+    check_alpha(alpha)
+    _check_level("delta", delta)
+    robust = (clopper_pearson_lower(right, inputs, delta) - alpha) / (1.0 - alpha)
+    return AccuracyInterval(
+        share=right / inputs,
+        low=clopper_pearson_lower(right, inputs, delta / 2.0),
+        high=clopper_pearson_upper(right, inputs, delta / 2.0),
+        robust_low=probability_down(max(0.0, robust)),
+        level=1.0 - delta,
+    )
+
+
+@dataclass(frozen=True)
+class Band:
+    """A band around a curve that holds at all its points at once; float64, shape of the curve."""
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    half_width: float
+    level: float
+
+
+def accuracy_band(shares: ArrayLike, inputs: int, delta: float = 0.05) -> Band:
+    """Return a band that holds for certified accuracy at every radius at once.
+
+    The inequality of Dvoretzky, Kiefer & Wolfowitz with Massart's constant (1990): half width
+    sqrt(ln(2/delta)/(2N)). The curve is one minus a distribution function, that of the radius with
+    -1 for inputs that are not certified for their label. Assumes that the inputs are an independent
+    random sample of the population, with independent noise. It speaks of what the procedure
+    certifies; for the truth subtract alpha as :func:`accuracy_interval` does.
+
+    Args:
+        shares: certified accuracy at any number of radii, each in [0, 1].
+        inputs: N, all inputs, >= 1.
+        delta: 1 - the level, in (0, 1).
+    """
+    check_samples("inputs", inputs)
+    _check_level("delta", delta)
+    curve = np.asarray(shares, np.float64)
+    if curve.size and not (np.all(curve >= 0.0) and np.all(curve <= 1.0)):
+        raise UsageError("a share of the curve is outside [0, 1]; certified accuracy was expected")
+    half = math.nextafter(math.sqrt(math.log(2.0 / delta) / (2.0 * inputs)), math.inf)
+    return Band(np.maximum(0.0, curve - half), np.minimum(1.0, curve + half), half, 1.0 - delta)
+
+
+@dataclass(frozen=True)
+class MeanInterval:
+    """A mean and its bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+    level: float
+    resamples: int
+    seed: int
+
+
+def radius_interval(
+    radii: ArrayLike, *, level: float = 0.95, resamples: int = 2_000, seed: int = 0
+) -> MeanInterval:
+    """Return the average certified radius and a bootstrap interval (Efron 1979, percentiles).
+
+    Assumes that the inputs are an independent random sample of the population. The interval is
+    asymptotic, with no guarantee at small N, and speaks of the average of what is certified, which
+    the false certificates among them can only raise.
+
+    Args:
+        radii: for every input its radius where right, else 0; shape (N,), finite, >= 0.
+        level: of the interval, in (0, 1).
+        resamples: >= 1.
+        seed: of numpy's Philox, so that a report can be made again to the last digit.
+    """
+    values = np.asarray(radii, np.float64)
+    if values.ndim != 1 or not values.size:
+        raise UsageError("no radii are given, but an average needs at least one input")
+    if not (np.all(np.isfinite(values)) and values.min() >= 0.0):
+        raise UsageError("a radius is negative, infinite or NaN; give 0 where an input is wrong")
+    check_samples("resamples", resamples)
+    _check_level("level", level)
+    generator = np.random.Generator(np.random.Philox(seed))
+    means = np.empty(resamples)
+    step = max(1, _CHUNK // values.size)
+    for start in range(0, resamples, step):
+        count = min(step, resamples - start)
+        drawn = generator.integers(0, values.size, (count, values.size))
+        means[start : start + count] = values[drawn].mean(axis=1)
+    tail = (1.0 - level) / 2.0
+    low, high = np.quantile(means, [tail, 1.0 - tail])
+    return MeanInterval(float(values.mean()), float(low), float(high), level, resamples, seed)
+
+
+def _check_level(name: str, value: float) -> None:
+    if not (isinstance(value, int | float) and 0.0 < value < 1.0):
+        raise UsageError(f"{name} is {value!r}, but it must lie strictly between 0 and 1")

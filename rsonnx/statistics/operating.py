@@ -1,0 +1,186 @@
+"""What an adaptive rule does at a given p: exact chances and expected samples.
+
+Dynamic programming over (hits, samples): between two looks the hits grow by a binomial number, and
+at a look the rule's regions take their probability out. No simulation is involved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from rsonnx.errors import UsageError
+from rsonnx.statistics.adaptive import AdaptiveRule
+from rsonnx.statistics.eprocess import chance_to_reach, fewest_hits_to_reject
+
+_NEGLIGIBLE = 1e-18
+"""Probability of single counts that are left out: below 1e-12 in all."""
+
+_DIRECT = 4_000_000
+"""Products up to which a direct convolution is used, which keeps relative precision."""
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """What to expect of an adaptive run.
+
+    Attributes:
+        p: the true probability of the class.
+        certified: chance that each target is certified, from the lowest.
+        futile: chance that the run gives up before ``n_max``.
+        samples: expected number of estimation samples.
+    """
+
+    p: float
+    certified: tuple[float, ...]
+    futile: float
+    samples: float
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Where a rule stops.
+
+    Attributes:
+        looks: numbers of samples, shape (looks,).
+        certify: least hits that certify each target, int64 (targets, looks).
+        give_up: most hits at which the run gives up on each target, int64 (targets, looks);
+            -1 where it does not.
+    """
+
+    looks: NDArray[np.int64]
+    certify: NDArray[np.int64]
+    give_up: NDArray[np.int64]
+
+
+@lru_cache(maxsize=64)
+def stopping_regions(rule: AdaptiveRule, looks: tuple[int, ...] | None = None) -> Regions:
+    """Return the hits at which ``rule`` stops, look by look.
+
+    Args:
+        rule: the rule.
+        looks: rising numbers of samples that end at ``n_max``; None takes the rule's own.
+    """
+    at = np.asarray(rule.looks if looks is None else looks, np.int64)
+    if at[-1] != rule.n_max or np.any(np.diff(at) <= 0):
+        raise UsageError(f"the looks must rise and end at n_max = {rule.n_max}")
+    certify = np.stack([fewest_hits_to_reject(at, t, rule.alpha_e) for t in rule.targets])
+    certify[:, -1] = np.minimum(certify[:, -1], rule.final_hits)
+    give_up = np.stack([_give_up(rule, at, goal) for goal in rule.final_hits])
+    return Regions(at, certify, give_up)
+
+
+def operating_point(
+    rule: AdaptiveRule, p: float, looks: tuple[int, ...] | None = None
+) -> OperatingPoint:
+    """Return the exact behaviour of ``rule`` where the class has probability ``p``.
+
+    At p = a target it gives the probability of a false claim, which must be below alpha.
+
+    Args:
+        rule: the rule.
+        p: in [0, 1].
+        looks: as for :func:`stopping_regions`.
+    """
+    if not 0.0 <= p <= 1.0:
+        raise UsageError(f"p is {p!r}, but a probability was expected")
+    regions = stopping_regions(rule, looks)
+    targets = len(rule.targets)
+    # state[t]: probability of still sampling with t targets certified, by hits from start[t] on.
+    state = [np.ones(1), *(np.zeros(0) for _ in range(targets - 1))]
+    start = [0] * targets
+    certified = np.zeros(targets + 1)
+    futile = samples = 0.0
+    before = 0
+    for look, n in enumerate(regions.looks.tolist()):
+        alive = sum(float(s.sum()) for s in state)
+        samples += alive * (n - before)
+        step, first = _binomial(n - before, p)
+        before = n
+        for t in range(targets):
+            if state[t].size:
+                state[t], start[t] = _convolve(state[t], step), start[t] + first
+        for t in range(targets):
+            if not state[t].size:
+                continue
+            above = max(0, int(regions.certify[t, look]) - start[t])
+            moved = state[t][above:]
+            certified[t + 1] += moved.sum()
+            if t + 1 < targets and moved.size:
+                state[t + 1], start[t + 1] = _add(
+                    state[t + 1], start[t + 1], moved, start[t] + above
+                )
+            state[t] = state[t][:above]
+            below = min(state[t].size, max(0, int(regions.give_up[t, look]) + 1 - start[t]))
+            if n < rule.n_max:
+                futile += float(state[t][:below].sum())
+            state[t], start[t] = _trim(state[t][below:], start[t] + below)
+        if not any(s.size for s in state):
+            break
+    return OperatingPoint(p, tuple(map(float, certified[1:])), futile, samples)
+
+
+def _give_up(rule: AdaptiveRule, looks: NDArray[np.int64], goal: int) -> NDArray[np.int64]:
+    found = np.full(looks.size, -1, np.int64)
+    low = -1
+    for i, n in enumerate(looks[:-1].tolist()):
+        # Few hits give up, many do not; the edge rises with n.
+        high = min(n, goal) + 1
+        edge = low
+        while high - edge > 1:
+            k = (edge + high) // 2
+            hopeless = (
+                k + rule.n_max - n < goal or chance_to_reach(k, n, rule.n_max, goal) < rule.futility
+            )
+            edge, high = (k, high) if hopeless else (edge, k)
+        found[i] = low = edge
+    return found
+
+
+def _binomial(n: int, p: float) -> tuple[NDArray[np.float64], int]:
+    """Return P(Bin(n, p) = k) for k from the returned start on, negligible ends left out."""
+    if p in (0.0, 1.0):
+        return np.ones(1), int(n * p)
+    spread = 10.0 * np.sqrt(n * p * (1.0 - p)) + 40.0
+    first = max(0, int(n * p - spread))
+    k = np.arange(first, min(n, int(n * p + spread)) + 1, dtype=np.float64)
+    log_pmf = (
+        special.gammaln(n + 1.0)
+        - special.gammaln(k + 1.0)
+        - special.gammaln(n - k + 1.0)
+        + special.xlogy(k, p)
+        + special.xlog1py(n - k, -p)
+    )
+    return _trim(np.exp(log_pmf), first)
+
+
+def _convolve(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    if a.size * b.size <= _DIRECT:
+        return np.convolve(a, b)
+    size = a.size + b.size - 1
+    padded = 1 << (size - 1).bit_length()
+    product = np.fft.irfft(np.fft.rfft(a, padded) * np.fft.rfft(b, padded), padded)[:size]
+    return np.maximum(product, 0.0)
+
+
+def _trim(a: NDArray[np.float64], start: int) -> tuple[NDArray[np.float64], int]:
+    kept = np.flatnonzero(a > _NEGLIGIBLE)
+    if not kept.size:
+        return a[:0], start
+    return a[kept[0] : kept[-1] + 1], start + int(kept[0])
+
+
+def _add(
+    a: NDArray[np.float64], a_start: int, b: NDArray[np.float64], b_start: int
+) -> tuple[NDArray[np.float64], int]:
+    if not a.size:
+        return b.copy(), b_start
+    start = min(a_start, b_start)
+    total = np.zeros(max(a_start + a.size, b_start + b.size) - start)
+    total[a_start - start : a_start - start + a.size] += a
+    total[b_start - start : b_start - start + b.size] += b
+    return total, start

@@ -1,0 +1,95 @@
+"""Planning figures against brute force."""
+
+import math
+
+import pytest
+from scipy import stats
+
+from rsonnx.errors import UsageError
+from rsonnx.statistics import clopper_pearson_lower, normal_quantile_down
+from rsonnx.statistics.adaptive import AdaptiveRule
+from rsonnx.statistics.normal import normal_cdf_up
+from rsonnx.statistics.power import (
+    chance_to_certify,
+    fewest_hits,
+    fewest_samples,
+    largest_bound,
+    plan,
+    samples_for_chance,
+)
+
+
+def test_largest_radius_of_the_usual_setting() -> None:
+    assert normal_quantile_down(largest_bound(100_000, 0.001)) == pytest.approx(
+        3.81145656338995, rel=1e-7
+    )
+
+
+@pytest.mark.parametrize("p0", [0.5, 0.7, 0.8413447, 0.99, 0.9986501, 0.99999])
+@pytest.mark.parametrize("alpha", [0.5, 0.001, 1e-9])
+def test_fewest_samples(p0: float, alpha: float) -> None:
+    n = fewest_samples(p0, alpha)
+    assert clopper_pearson_lower(n, n, alpha) >= p0
+    assert n == 1 or clopper_pearson_lower(n - 1, n - 1, alpha) < p0
+    assert abs(n - math.log(alpha) / math.log(p0)) <= 1.001 + 2e-6 * n
+
+
+def test_fewest_samples_in_round_figures() -> None:
+    # n = 10 at p0 = 1/2; 40, 301 and 5114 for 1, 2 and 3 sigma.
+    assert [fewest_samples(normal_cdf_up(z), 0.001) for z in (0, 1, 2, 3)] == [10, 40, 301, 5114]
+
+
+@pytest.mark.parametrize("n", [12, 200])
+@pytest.mark.parametrize("p0", [0.5, 0.75])
+def test_chance_by_brute_force(n: int, p0: float) -> None:
+    alpha = 0.02
+    certified = [k for k in range(n + 1) if clopper_pearson_lower(k, n, alpha) >= p0]
+    least = fewest_hits(n, p0, alpha)
+    assert least == (certified[0] if certified else None)
+    for p in (0.0, 0.6, 0.9, 1.0):
+        true = sum(stats.binom.pmf(k, n, p) for k in certified)
+        assert chance_to_certify(p, n, p0, alpha) == pytest.approx(true, abs=1e-12)
+
+
+def test_no_chance_with_too_few_samples() -> None:
+    assert fewest_hits(9, 0.5, 0.001) is None
+    assert chance_to_certify(1.0, 9, 0.5, 0.001) == 0.0
+
+
+def test_samples_for_a_chance() -> None:
+    n = samples_for_chance(0.9, 0.84, 0.001, 0.9)
+    assert n is not None
+    assert chance_to_certify(0.9, n, 0.84, 0.001) >= 0.9
+    assert chance_to_certify(0.9, int(0.95 * n), 0.84, 0.001) < 0.9
+    assert samples_for_chance(0.84, 0.84, 0.001) is None
+    assert samples_for_chance(0.840001, 0.84, 0.001, most=10**6) is None
+    assert samples_for_chance(1.0, 0.5, 0.001) == 10
+
+
+def test_plan_shows_what_adaptive_sampling_saves() -> None:
+    rule = AdaptiveRule((normal_cdf_up(1.0),), n_max=10_000)
+    rows = plan(rule, [0.5, 0.8, 0.9, 0.99])
+    assert [row.fixed_samples for row in rows] == [10_000] * 4
+    for row in rows:
+        assert row.fixed_chance == pytest.approx(
+            chance_to_certify(row.p, 10_000, rule.targets[0], 0.001)
+        )
+        assert abs(row.adaptive_chance - row.fixed_chance) < 0.005
+        assert row.adaptive_samples < 1_000
+
+
+def test_bad_arguments() -> None:
+    with pytest.raises(UsageError, match="n is 0"):
+        largest_bound(0, 0.001)
+    with pytest.raises(UsageError, match=r"the probability to exceed is 0\.3"):
+        fewest_samples(0.3, 0.001)
+    with pytest.raises(UsageError, match="would need about"):
+        fewest_samples(1 - 2.0**-50, 0.001)
+    with pytest.raises(UsageError, match="above what any n"):
+        fewest_samples(1 - 2.0**-37, 0.001)
+    with pytest.raises(UsageError, match=r"p is 1\.5"):
+        chance_to_certify(1.5, 10, 0.6, 0.001)
+    with pytest.raises(UsageError, match="chance is 1"):
+        samples_for_chance(0.9, 0.8, 0.001, 1.0)
+    with pytest.raises(UsageError, match="alpha is 0"):
+        fewest_samples(0.6, 0)
