@@ -1,11 +1,7 @@
 """Pure reasoning: counts and parameters in, a frozen certificate or prediction out."""
 
-from rsonnx.certificate.certify import (
-    BOUND,
-    certify_counts,
-    certify_from_counts,
-    largest_radius,
-)
+from rsonnx.certificate.adaptive import ADAPTIVE_BOUND, AdaptiveSamples, target_radii
+from rsonnx.certificate.certify import RADIUS_RULES, FixedSamples, certify_from_counts
 from rsonnx.certificate.predict import (
     PREDICT_METHODS,
     PredictMethod,
@@ -19,19 +15,33 @@ from rsonnx.certificate.result import (
     CertificateCounts,
     Prediction,
 )
+from rsonnx.certificate.two_sided import (
+    ALPHA_SPLITS,
+    AlphaSplit,
+    TwoSidedBounds,
+    two_sided_bounds,
+    two_sided_radius,
+)
 
 __all__ = [
     "ABSTAIN",
-    "BOUND",
+    "ADAPTIVE_BOUND",
+    "ALPHA_SPLITS",
     "PREDICT_METHODS",
+    "RADIUS_RULES",
     "AbstainReason",
+    "AdaptiveSamples",
+    "AlphaSplit",
     "Certificate",
     "CertificateCounts",
+    "FixedSamples",
     "PredictMethod",
     "Prediction",
-    "certify_counts",
+    "TwoSidedBounds",
     "certify_from_counts",
     "check_method",
-    "largest_radius",
     "predict_from_counts",
+    "target_radii",
+    "two_sided_bounds",
+    "two_sided_radius",
 ]

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Any
+
 from numpy.typing import ArrayLike
 
 from rsonnx.certificate.result import ABSTAIN, AbstainReason, Certificate, CertificateCounts
+from rsonnx.certificate.two_sided import two_sided_bounds
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
 from rsonnx.noise import Gaussian, SmoothingDistribution
 from rsonnx.statistics import (
+    DEFAULT_BOUND,
+    certifying_bound,
     check_alpha,
-    clopper_pearson_lower,
+    check_samples,
     fewest_samples_to_exceed_half,
     samples_to_exceed_half,
 )
 
-BOUND = "clopper-pearson"
+RADIUS_RULES = ("one-sided", "two-sided")
 
 
 def certify_from_counts(
@@ -24,6 +30,10 @@ def certify_from_counts(
     *,
     sigma: float,
     alpha: float = 0.001,
+    bound: str = DEFAULT_BOUND,
+    radius: str = "one-sided",
+    num_classes: int | None = None,
+    uniform: float | None = None,
 ) -> Certificate:
     """Derive a certificate for Gaussian smoothing from counts; no model is needed.
 
@@ -33,34 +43,132 @@ def certify_from_counts(
             The two must come from independent noise: never pass the same counts twice.
         sigma: standard deviation of the noise, > 0, in the units in which the radius is wanted.
         alpha: probability of error, in (0, 1).
+        bound: name of a sound bound on a probability; ``rsonnx bounds`` lists them.
+        radius: ``"one-sided"`` or ``"two-sided"``, see :class:`FixedSamples`.
+        num_classes: K, for the two-sided radius, if the counts may not list every class.
+        uniform: for the randomised bound, a number in (0, 1] drawn before the samples.
 
     Raises:
         UsageError: an argument is outside its range, or there are no samples.
     """
-    return certify_counts(
-        Counts.of(selection), Counts.of(estimation), noise=Gaussian(sigma), alpha=alpha
-    )
+    selection, estimation = Counts.of(selection), Counts.of(estimation)
+    _check_stages(selection, estimation)
+    rule = FixedSamples(Gaussian(sigma), estimation.total, alpha, bound, radius, num_classes)
+    return rule.certify(selection, estimation, uniform)
 
 
-def certify_counts(
-    selection: Counts, estimation: Counts, *, noise: SmoothingDistribution, alpha: float
-) -> Certificate:
-    """CERTIFY for any smoothing distribution whose radius follows from p_A alone."""
-    alpha = check_alpha(alpha)
-    if selection.total < 1 or estimation.total < 1:
-        raise UsageError(
-            f"there are {selection.total} selection and {estimation.total} estimation samples, "
-            "but each stage needs at least 1"
+@dataclass(frozen=True)
+class FixedSamples:
+    """How counts of fixed n0 and n become a certificate; settled before the first sample.
+
+    Attributes:
+        noise: the smoothing distribution.
+        n: estimation samples, >= 1.
+        alpha: probability of error, in (0, 1).
+        bound: name of a sound bound on a probability, see ``rsonnx bounds``.
+        radius: ``"one-sided"``: from p_A alone; ``"two-sided"``: from p_A and every other class.
+        num_classes: K, where it is known; the two-sided rule shares alpha among K - 1 rivals.
+
+    Raises:
+        UsageError: an argument is outside its range, or the bound may not certify.
+    """
+
+    noise: SmoothingDistribution
+    n: int
+    alpha: float
+    bound: str = DEFAULT_BOUND
+    radius: str = "one-sided"
+    num_classes: int | None = None
+
+    def __post_init__(self) -> None:
+        check_samples("n", self.n)
+        check_alpha(self.alpha)
+        certifying_bound(self.bound)
+        if self.radius not in RADIUS_RULES:
+            raise UsageError(
+                f"the radius rule is {self.radius!r}, but {' or '.join(RADIUS_RULES)} was expected"
+            )
+        if self.radius == "two-sided" and self.bound != DEFAULT_BOUND:
+            raise UsageError(
+                f"the two-sided radius rests on the {DEFAULT_BOUND} bound; {self.bound} can be had "
+                "with the one-sided radius only"
+            )
+
+    @property
+    def needs_uniform(self) -> bool:
+        """Whether :meth:`certify` needs a number drawn before the samples."""
+        return certifying_bound(self.bound).needs_uniform
+
+    @property
+    def largest_radius(self) -> float:
+        """The radius if all n estimation samples agree: the most that (n, alpha) can give."""
+        alpha = self.alpha / 2 if self.radius == "two-sided" else self.alpha
+        # A randomised bound is largest for u near 0, where it nears the next count's.
+        bound = certifying_bound(self.bound)
+        return self.noise.radius(bound.lower(self.n, self.n, alpha, 2.0**-53))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a run's header records: with it a row's certificate can be derived again."""
+        return {
+            "n": self.n,
+            "alpha": self.alpha,
+            "bound": self.bound,
+            "radius_rule": self.radius,
+            "num_classes": self.num_classes,
+            "target_radii": None,
+        }
+
+    def certify(
+        self, selection: Counts, estimation: Counts, uniform: float | None = None
+    ) -> Certificate:
+        """Derive the certificate from the counts of the two stages."""
+        _check_stages(selection, estimation)
+        top = selection.top()[0] if selection.classes.any() else ABSTAIN
+        p_a_lower, p_b_upper, one_sided = 0.0, None, None
+        if self.radius == "two-sided":
+            bounds = two_sided_bounds(
+                selection,
+                estimation,
+                sigma=self.noise.sigma,
+                alpha=self.alpha,
+                num_classes=self.num_classes,
+            )
+            p_a_lower, p_b_upper, radius = bounds.p_a_lower, bounds.p_b_upper, bounds.radius
+            one_sided = replace(self, radius="one-sided").certify(selection, estimation).radius
+        elif top != ABSTAIN:
+            bound = certifying_bound(self.bound)
+            p_a_lower = bound.lower(estimation[top], estimation.total, self.alpha, uniform)
+            radius = self.noise.radius(p_a_lower)
+        else:
+            radius = 0.0
+        certificate = make_certificate(
+            selection, estimation, top, p_a_lower, radius, noise=self.noise, alpha=self.alpha
         )
-    top = selection.top()[0] if selection.classes.any() else ABSTAIN
-    p_a_lower = (
-        0.0 if top == ABSTAIN else clopper_pearson_lower(estimation[top], estimation.total, alpha)
-    )
-    certified = p_a_lower > 0.5
-    reason = None if certified else _reason(top, estimation)
+        return replace(
+            certificate,
+            bound=self.bound,
+            radius_rule=self.radius,
+            p_b_upper=p_b_upper,
+            one_sided_radius=one_sided,
+            uniform=uniform if self.needs_uniform else None,
+        )
+
+
+def make_certificate(
+    selection: Counts,
+    estimation: Counts,
+    top: int,
+    p_a_lower: float,
+    radius: float,
+    *,
+    noise: SmoothingDistribution,
+    alpha: float,
+) -> Certificate:
+    """Return a certificate of ``radius`` for class ``top``, or an abstention where it is 0."""
+    reason = None if radius > 0.0 else _reason(top, estimation)
     return Certificate(
-        label=top if certified else ABSTAIN,
-        radius=noise.radius(p_a_lower) if certified else 0.0,
+        label=top if radius > 0.0 else ABSTAIN,
+        radius=radius,
         p_a_lower=p_a_lower,
         top_class=top,
         counts=CertificateCounts(selection, estimation),
@@ -70,13 +178,16 @@ def certify_counts(
         sigma=noise.sigma,
         alpha=alpha,
         norm=noise.norm,
-        bound=BOUND,
+        bound=DEFAULT_BOUND,
     )
 
 
-def largest_radius(noise: SmoothingDistribution, n: int, alpha: float) -> float:
-    """Return the radius if all n estimation samples agree: the most that (n, alpha) can give."""
-    return noise.radius(clopper_pearson_lower(n, n, alpha))
+def _check_stages(selection: Counts, estimation: Counts) -> None:
+    if selection.total < 1 or estimation.total < 1:
+        raise UsageError(
+            f"there are {selection.total} selection and {estimation.total} estimation samples, "
+            "but each stage needs at least 1"
+        )
 
 
 def _reason(top: int, estimation: Counts) -> AbstainReason:
@@ -94,8 +205,8 @@ def _explain(
     n = estimation.total
     if top == ABSTAIN:
         return (
-            f"all {selection.total:,} answers to the selection samples were NaN or infinite scores, "
-            "which are never certified; look for an overflow in the model at this sigma"
+            f"all {selection.total:,} answers to the selection samples were NaN or infinite "
+            "scores, which are never certified; look for an overflow in the model at this sigma"
         )
     favourite = estimation.top()[0] if len(estimation) else ABSTAIN
     share = estimation[favourite] / n if favourite != ABSTAIN else 0.0
@@ -119,6 +230,6 @@ def _explain(
             "never certified; look for an overflow in the model at this sigma"
         )
     return (
-        f"no class has more than half of the samples (the most is {100 * share:.4g} %); train the model "
-        "with noise of this sigma, or use a smaller sigma"
+        f"no class has more than half of the samples (the most is {100 * share:.4g} %); train the "
+        "model with noise of this sigma, or use a smaller sigma"
     )

@@ -52,6 +52,13 @@ class Certificate:
         alpha: probability of error.
         norm: the norm of the radius.
         bound: the confidence bound that gave ``p_a_lower``.
+        radius_rule: ``"one-sided"`` (from p_A alone) or ``"two-sided"`` (from p_A and p_B).
+        p_b_upper: upper bound on the probability of every other class, rounded up; None where the
+            radius is one-sided.
+        one_sided_radius: what the one-sided rule would have given at the same alpha; None where it
+            was the rule.
+        uniform: the number that a randomised bound was given, drawn before the samples, else None.
+        claim: (hits, samples) of the look from which an adaptive run claims its bound, else None.
         method: ``"sampled"``: the certificate holds with probability 1 - alpha.
         arithmetic: ``"exact"`` for noise on the grid of 8-bit values, ``"float"`` for
             floating-point noise, None where the counts came from elsewhere.
@@ -71,6 +78,11 @@ class Certificate:
     alpha: float
     norm: str
     bound: str
+    radius_rule: str = "one-sided"
+    p_b_upper: float | None = None
+    one_sided_radius: float | None = None
+    uniform: float | None = None
+    claim: tuple[int, int] | None = None
     method: str = "sampled"
     arithmetic: str | None = None
     seed: int | None = None
@@ -106,6 +118,8 @@ class Prediction:
         method: ``"two-class"`` (the top two against each other, PREDICT) or ``"majority"`` (the top
             class against one half).
         alpha: probability of error.
+        sequential: whether sampling stopped as soon as the answer was sure; the p-value is then
+            that of the fixed test on the same counts, for comparison, and did not decide.
         sigma, arithmetic, seed, digest: as in :class:`Certificate`.
     """
 
@@ -115,6 +129,7 @@ class Prediction:
     counts: Counts
     method: str
     alpha: float
+    sequential: bool = False
     sigma: float | None = None
     arithmetic: str | None = None
     seed: int | None = None

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from rsonnx.certificate import RADIUS_RULES, AdaptiveSamples
 from rsonnx.cli.opening import choose_seed, open_job
 from rsonnx.cli.options import (
     alpha_option,
@@ -33,6 +34,7 @@ from rsonnx.runs import (
     certify_inputs,
     check_output,
 )
+from rsonnx.statistics import DEFAULT_BOUND, family_wise_alpha
 
 
 @click.command()
@@ -46,6 +48,38 @@ from rsonnx.runs import (
     "--n", type=int, default=100_000, show_default=True, help="Samples that bound its probability."
 )
 @alpha_option
+@click.option(
+    "--bound",
+    default=DEFAULT_BOUND,
+    show_default=True,
+    metavar="NAME",
+    help="Confidence bound on the probability; `rsonnx bounds` shows them all.",
+)
+@click.option(
+    "--radius",
+    type=click.Choice(RADIUS_RULES),
+    default="one-sided",
+    show_default=True,
+    help="From the top class alone, or from the top class and every other.",
+)
+@click.option(
+    "--target-radius",
+    type=float,
+    metavar="R",
+    help="Only decide whether each input is certified at this radius, with as few samples as that "
+    "takes; --n0 and --n are then ceilings.",
+)
+@click.option(
+    "--adaptive",
+    is_flag=True,
+    help="The same for all radii of the table at once.",
+)
+@click.option(
+    "--family-wise",
+    is_flag=True,
+    help="Let alpha be the probability of any wrong certificate among all inputs: each gets its "
+    "share.",
+)
 @sampling_options
 @loading_options
 @input_options
@@ -66,18 +100,26 @@ def certify(model: Path, data: Path, output: Path | None, as_json: bool, **given
     Example:
       rsonnx certify mnist.onnx images/ --sigma 0.5 --n 10000 -o mnist.jsonl
     """
-    procedure = check_certify(given["sigma"], given["n0"], given["n"], given["alpha"])
+    check_certify(given)
     seed = choose_seed(given["seed"])
     if output is not None:
         check_output(output)
     job = open_job(model, data, given)
+    family_wise = given["alpha"] if given["family_wise"] else None
+    if family_wise is not None:
+        given["alpha"] = family_wise_alpha(family_wise, len(job.indices))
+    procedure = check_certify(given, job.model.num_classes)
     say_job(job, seed)
     say_samples(procedure)
     say_clean_accuracy(job)
     if output is None:
         say("warning", "the rows are not kept; name a run file with -o to keep them")
     header = certify_header(
-        job, procedure, seed=seed, arguments=_arguments(model, data, given, job)
+        job,
+        procedure,
+        seed=seed,
+        arguments=_arguments(model, data, given, job),
+        family_wise=family_wise,
     )
     rows = []
     with contextlib.ExitStack() as stack:
@@ -94,7 +136,12 @@ def certify(model: Path, data: Path, output: Path | None, as_json: bool, **given
             progress.clear()
             say("stopped", f"after {len(rows)} of {len(job.indices)} inputs{kept}")
             raise
-    radii = default_radii(header["largest_radius"])
+    rule = procedure.rule
+    radii = (
+        (0.0, *rule.target_radii)
+        if isinstance(rule, AdaptiveSamples)
+        else default_radii(rule.largest_radius)
+    )
     print_runs([(heading_of(header, "complete"), summarize(rows, radii))], as_json=as_json)
 
 

@@ -41,6 +41,11 @@ from rsonnx.runs import Job
     show_default=True,
     help="Test the top two classes against each other, or the top class against one half.",
 )
+@click.option(
+    "--sequential",
+    is_flag=True,
+    help="Stop as soon as the answer is sure; --n is then a ceiling.",
+)
 @sampling_options
 @loading_options
 @input_options
@@ -79,6 +84,7 @@ def _predictions(
             n=given["n"],
             alpha=given["alpha"],
             method=given["method"],
+            sequential=given["sequential"],
             seed=seed,
             progress=progress.drawn,
         )
@@ -110,6 +116,8 @@ def _as_json(job: Job, index: int, prediction: Prediction) -> str:
             "p_value": prediction.p_value,
             "abstained": prediction.abstained,
             "method": prediction.method,
+            "sequential": prediction.sequential,
+            "samples": prediction.n,
             "counts": prediction.counts.to_json(),
             "sigma": prediction.sigma,
             "alpha": prediction.alpha,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
+from typing import Any
 
 import click
 
-from rsonnx.certificate import largest_radius
+from rsonnx.certificate import AdaptiveSamples, FixedSamples, target_radii
 from rsonnx.errors import UsageError
 from rsonnx.noise import Gaussian
-from rsonnx.report import printable, text_down
+from rsonnx.report import default_radii, printable, text_down
 from rsonnx.runs import Job, SeedUsed
-from rsonnx.smoothing import Certify
+from rsonnx.smoothing import CertifyProcedure, certify_procedure
 from rsonnx.statistics import (
     check_alpha,
     check_samples,
@@ -23,20 +25,52 @@ _CLEAN_INPUTS = 100
 """Inputs on which the clean accuracy is measured."""
 
 
-def check_certify(sigma: float, n0: int, n: int, alpha: float) -> Certify:
-    """Return the procedure, or refuse one that can never certify anything.
+def check_certify(given: Mapping[str, Any], num_classes: int | None = None) -> CertifyProcedure:
+    """Return the procedure that the options mean, or refuse one that can never certify anything.
+
+    Args:
+        given: the values of the options by name.
+        num_classes: K, once the model is known.
 
     Raises:
         UsageError: an argument is out of range, or n is too small for alpha.
     """
-    procedure = Certify(Gaussian(sigma), n0, n, alpha)
+    n, alpha = given["n"], given["alpha"]
+    noise = Gaussian(given["sigma"])
+    fixed = FixedSamples(noise, n, alpha, given["bound"], given["radius"], num_classes)
     least = fewest_samples_to_exceed_half(alpha)
     if n < least:
         raise UsageError(
             f"n = {n} at alpha = {alpha:g} can never certify anything; the smallest n that can is "
             f"{least}"
         )
-    return procedure
+    if fixed.largest_radius <= 0.0:
+        raise UsageError(
+            f"n = {n} at alpha = {alpha:g} can never certify anything with the bound "
+            f"{given['bound']} and the {given['radius']} radius; use a larger n"
+        )
+    return certify_procedure(
+        noise,
+        n0=given["n0"],
+        n=n,
+        alpha=alpha,
+        bound=given["bound"],
+        radius=given["radius"],
+        target_radii=_targets(given, fixed.largest_radius),
+        num_classes=num_classes,
+    )
+
+
+def _targets(given: Mapping[str, Any], largest: float) -> tuple[float, ...] | None:
+    """Return the target radii of an adaptive run: the one that was given, or the table's grid."""
+    if given["target_radius"] is not None and given["adaptive"]:
+        raise UsageError(
+            "--target-radius decides one radius and --adaptive the whole grid; give one of them"
+        )
+    if given["target_radius"] is not None:
+        return (given["target_radius"],)
+    # The ceiling of an adaptive run is a little lower than that of a fixed one.
+    return target_radii(default_radii(0.97 * largest)) if given["adaptive"] else None
 
 
 def check_predict(n: int, alpha: float, method: str) -> None:
@@ -87,13 +121,22 @@ def say_job(job: Job, seed: SeedUsed) -> None:
     say("seed", f"{seed.value} (from: {seed.source})")
 
 
-def say_samples(procedure: Certify) -> None:
+def say_samples(procedure: CertifyProcedure) -> None:
     """Tell on stderr how many samples are drawn and what they can give at most."""
-    most = largest_radius(procedure.noise, procedure.n, procedure.alpha)
+    rule = procedure.rule
+    most = f"the largest radius that they can give is {text_down(rule.largest_radius, 4)}"
+    if isinstance(rule, AdaptiveSamples):
+        targets = ", ".join(f"{r:g}" for r in rule.target_radii)
+        say(
+            "samples",
+            f"as many as decide the radii {targets}, at most n0 = {procedure.n0:,} and n = "
+            f"{rule.n:,} an input, alpha = {rule.alpha:g}; {most}",
+        )
+        return
     say(
         "samples",
-        f"n0 = {procedure.n0:,}, n = {procedure.n:,} an input, alpha = "
-        f"{procedure.alpha:g}; the largest radius that they can give is {text_down(most, 4)}",
+        f"n0 = {procedure.n0:,}, n = {rule.n:,} an input, alpha = {rule.alpha:g}, {rule.bound}, "
+        f"{rule.radius}; {most}",
     )
 
 

@@ -2,7 +2,7 @@
 
 from rsonnx.noise.distribution import SmoothingDistribution
 from rsonnx.noise.gaussian import Gaussian
-from rsonnx.noise.philox import check_seed, fresh_seed
+from rsonnx.noise.philox import check_seed, fresh_seed, uniform
 from rsonnx.noise.space import Arithmetic, InputSpace, Point, check_bounds
 from rsonnx.noise.stream import NoisyStream, Stage, block_samples
 
@@ -18,4 +18,5 @@ __all__ = [
     "check_bounds",
     "check_seed",
     "fresh_seed",
+    "uniform",
 ]

@@ -28,6 +28,9 @@ class SmoothingDistribution(Hashable, Protocol):
     def radius(self, p_a_lower: float) -> float:
         """Return the radius certified by a lower bound on p_A, rounded down."""
 
+    def probability_for(self, radius: float) -> float:
+        """Return a p_A at which :meth:`radius` is at least ``radius``."""
+
     def cumulative(self, value: mpmath.mpf) -> mpmath.mpf:
         """Return the distribution function at ``value`` <= 0, at mpmath's working precision."""
 

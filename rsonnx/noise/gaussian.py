@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
-from rsonnx.statistics import normal_quantile_down, scale_down
+from rsonnx.statistics import normal_cdf_up, normal_quantile_down, scale_down
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,24 @@ class Gaussian:
         if p_a_lower <= 0.5:
             return 0.0
         return max(0.0, scale_down(normal_quantile_down(p_a_lower), self.sigma))
+
+    def probability_for(self, radius: float) -> float:
+        """Return a p_A at which :meth:`radius` is at least ``radius``: Φ(r/σ), rounded up.
+
+        Args:
+            radius: to be certified, > 0, in the units of the input.
+
+        Returns:
+            A probability in (1/2, 1]; 1 where no double below it will do.
+        """
+        p = normal_cdf_up(radius / self.sigma)
+        rest = 1.0 - p
+        # The radius of p is rounded down, so p is raised until the rounding is made good.
+        for step in range(60):
+            if self.radius(p) >= radius:
+                return p
+            p = min(1.0, p + rest * 2.0 ** (step - 50))
+        return 1.0
 
     def cumulative(self, value: mpmath.mpf) -> mpmath.mpf:
         """Return Φ(value/σ) at mpmath's working precision."""

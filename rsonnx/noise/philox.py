@@ -45,6 +45,12 @@ def stream_key(seed: int, digest: str, stage: str) -> int:
     return int.from_bytes(hashlib.sha256(text).digest()[:16], "little")
 
 
+def uniform(seed: int, digest: str) -> float:
+    """Return a number in (0, 1] for a randomised bound on one input, drawn apart from all noise."""
+    word = int(bits(stream_key(seed, digest, "bound"), 0).random_raw())
+    return ((word >> 11) + 1) * 2.0**-53
+
+
 def bits(key: int, block: int, region: int = MAIN) -> np.random.Philox:
     """Return the generator at the start of a block's counter range.
 

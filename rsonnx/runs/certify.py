@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from rsonnx.runs.job import Job
 from rsonnx.runs.rows import Row
 from rsonnx.runtime import Progress
-from rsonnx.smoothing import Certify
+from rsonnx.smoothing import CertifyProcedure
 
 
 def certify_inputs(
-    job: Job, procedure: Certify, *, seed: int, progress: Progress | None = None
+    job: Job, procedure: CertifyProcedure, *, seed: int, progress: Progress | None = None
 ) -> Iterator[Row]:
     """Yield a row an input, in the job's order.
 
     Args:
         job: the smoothed model and the inputs.
-        procedure: CERTIFY with its n0, n and alpha.
+        procedure: how one input is certified.
         seed: of the run, >= 0.
         progress: called with the number of samples counted since its last call.
 
@@ -30,14 +30,7 @@ def certify_inputs(
         start = time.perf_counter()
         point = job.point(index)
         base_prediction = job.smoothed.base_label(point)
-        certificate = job.smoothed.certify(
-            point,
-            n0=procedure.n0,
-            n=procedure.n,
-            alpha=procedure.alpha,
-            seed=seed,
-            progress=progress,
-        )
+        certificate = job.smoothed.run(procedure, point, seed=seed, progress=progress)
         yield Row.of(
             certificate,
             index=index,

@@ -11,11 +11,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from rsonnx._version import __version__
-from rsonnx.certificate import BOUND, largest_radius
 from rsonnx.runs.job import Job
 from rsonnx.runs.rows import MEANING
 from rsonnx.runtime import installed_wheels
-from rsonnx.smoothing import Certify
+from rsonnx.smoothing import CertifyProcedure
 
 FORMAT = 1
 """Version of the run file's format; a reader refuses one that it does not know."""
@@ -41,12 +40,22 @@ class Arguments:
 
 def certify_header(
     job: Job,
-    procedure: Certify,
+    procedure: CertifyProcedure,
     *,
     seed: SeedUsed,
     arguments: Arguments,
+    family_wise: float | None = None,
 ) -> dict[str, Any]:
-    """Return the header of a run of CERTIFY, ready to be written."""
+    """Return the header of a run of CERTIFY, ready to be written.
+
+    Args:
+        job: what the run works on.
+        procedure: how it certifies one input.
+        seed: the run's seed.
+        arguments: what the caller asked for.
+        family_wise: the probability of any false certificate among all inputs, where ``alpha`` of
+            the procedure is its share for one input; else None.
+    """
     smoothed, dataset = job.smoothed, job.dataset
     low, high = smoothed.bounds
     header = {
@@ -80,10 +89,9 @@ def certify_header(
         },
         "seed": {"value": str(seed.value), "source": seed.source},
         "n0": procedure.n0,
-        "n": procedure.n,
-        "alpha": procedure.alpha,
-        "bound": BOUND,
-        "largest_radius": largest_radius(smoothed.noise, procedure.n, procedure.alpha),
+        **procedure.rule.to_json(),
+        "family_wise": family_wise,
+        "largest_radius": procedure.rule.largest_radius,
         "arguments": {"given": list(arguments.given), "resolved": arguments.resolved},
         "versions": versions(),
         "fields": MEANING,

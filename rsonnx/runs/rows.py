@@ -29,7 +29,12 @@ MEANING = {
     "prediction": "certified class of the smoothed classifier, -1 where it abstains",
     "top_class": "class that the selection samples chose",
     "counts": "how often each class was answered, by stage; no_class: NaN or infinite scores",
+    "samples": "how many samples were drawn, by stage",
     "p_a_lower": "lower confidence bound on the probability of top_class, rounded down",
+    "p_b_upper": "upper bound on the probability of every other class, null if one-sided",
+    "one_sided_radius": "what the one-sided radius would be at the same alpha, null if one-sided",
+    "uniform": "number that a randomised bound was given, drawn before the samples, else null",
+    "claim": "hits and samples of the look that an adaptive run claims its bound from, else null",
     "radius": "certified radius in the units of the input, rounded down; 0 where it abstains",
     "abstained": "whether no radius was certified",
     "reason": "why it abstained: wrong-guess, low-probability or loose-bound",
@@ -59,6 +64,15 @@ class Row:
     explanation: str | None
     arithmetic: str
     seconds: float
+    p_b_upper: float | None = None
+    one_sided_radius: float | None = None
+    uniform: float | None = None
+    claim: tuple[int, int] | None = None
+
+    @property
+    def samples(self) -> int:
+        """How many samples were drawn in both stages."""
+        return self.selection.total + self.estimation.total
 
     @property
     def abstained(self) -> bool:
@@ -98,6 +112,10 @@ class Row:
             explanation=certificate.explanation,
             arithmetic=certificate.arithmetic or "",
             seconds=seconds,
+            p_b_upper=certificate.p_b_upper,
+            one_sided_radius=certificate.one_sided_radius,
+            uniform=certificate.uniform,
+            claim=certificate.claim,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -115,7 +133,17 @@ class Row:
                 "selection": self.selection.to_json(),
                 "estimation": self.estimation.to_json(),
             },
+            "samples": {
+                "selection": self.selection.total,
+                "estimation": self.estimation.total,
+            },
             "p_a_lower": self.p_a_lower,
+            "p_b_upper": self.p_b_upper,
+            "one_sided_radius": self.one_sided_radius,
+            "uniform": self.uniform,
+            "claim": None
+            if self.claim is None
+            else {"hits": self.claim[0], "samples": self.claim[1]},
             "radius": self.radius,
             "abstained": self.abstained,
             "reason": self.reason,
@@ -148,14 +176,21 @@ class Row:
                 explanation=None if value["explanation"] is None else _text(value, "explanation"),
                 arithmetic=_text(value, "arithmetic"),
                 seconds=_real(value, "seconds"),
+                p_b_upper=_real_or_none(value, "p_b_upper", most=1.0),
+                one_sided_radius=_real_or_none(value, "one_sided_radius"),
+                uniform=_real_or_none(value, "uniform", most=1.0),
+                claim=_claim(value["claim"]),
             )
-            abstained = value["abstained"]
+            abstained, drawn = value["abstained"], value["samples"]
         except KeyError as error:
             raise RunFileError(f"the field {error} is missing") from None
         except (TypeError, ValueError) as error:
             raise RunFileError(f"a field has the wrong kind of value ({error})") from None
         if abstained is not row.abstained or row.abstained != (row.prediction == ABSTAIN):
             raise RunFileError("prediction, abstained and reason contradict each other")
+        totals = {"selection": row.selection.total, "estimation": row.estimation.total}
+        if drawn != totals:
+            raise RunFileError(f"samples are {shown(drawn)}, but the counts sum to {totals}")
         if row.abstained and row.radius != 0:
             raise RunFileError("the row abstains and has a radius all the same")
         return row
@@ -181,6 +216,20 @@ def _real(fields: Mapping[str, Any], name: str, *, most: float = sys.float_info.
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
         raise TypeError(f"{name} is {shown(value)}, not a number from 0 to {most:g}")
     return float(value)
+
+
+def _real_or_none(
+    fields: Mapping[str, Any], name: str, *, most: float = sys.float_info.max
+) -> float | None:
+    return None if fields[name] is None else _real(fields, name, most=most)
+
+
+def _claim(value: Any) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or set(value) != {"hits", "samples"}:
+        raise TypeError(f"claim is {shown(value)}, not an object of hits and samples")
+    return _whole(value, "hits", least=0), _whole(value, "samples", least=0)
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:

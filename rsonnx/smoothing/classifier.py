@@ -22,6 +22,7 @@ from rsonnx.noise import (
     check_bounds,
     check_seed,
     fresh_seed,
+    uniform,
 )
 from rsonnx.runtime import (
     BaseClassifier,
@@ -31,7 +32,15 @@ from rsonnx.runtime import (
     ThreadEngine,
     checked_labels,
 )
-from rsonnx.smoothing.procedures import Ask, Certify, Predict, Steps, run_procedure
+from rsonnx.smoothing.procedures import (
+    Ask,
+    CertifyProcedure,
+    Predict,
+    PredictSequential,
+    Steps,
+    certify_procedure,
+    run_procedure,
+)
 
 Result = TypeVar("Result", Certificate, Prediction)
 
@@ -134,6 +143,9 @@ class SmoothedClassifier:
         n0: int = 100,
         n: int = 100_000,
         alpha: float = 0.001,
+        bound: str = "clopper-pearson",
+        radius: str = "one-sided",
+        target_radii: Sequence[float] | None = None,
         seed: int | None = None,
         progress: Progress | None = None,
     ) -> Certificate:
@@ -144,6 +156,11 @@ class SmoothedClassifier:
             n0: selection samples, >= 1.
             n: estimation samples, >= 1.
             alpha: probability of error, in (0, 1).
+            bound: name of a sound bound on a probability; ``rsonnx bounds`` lists them.
+            radius: ``"one-sided"``, from p_A alone, or ``"two-sided"``, from p_A and every other
+                class.
+            target_radii: radii to decide adaptively, rising, each > 0; sampling stops as soon as
+                they are decided, and n0 and n are ceilings. None draws n0 and n samples.
             seed: of the noise, >= 0; None draws 128 bits from the operating system. The same seed
                 and input give the same counts on every machine, whatever the batch size and
                 workers, as far as the base classifier does.
@@ -154,7 +171,31 @@ class SmoothedClassifier:
             DataError: the input does not fit.
             InferenceError: the base classifier failed; a failure is never a vote.
         """
-        return self._run(Certify(self.noise, n0, n, alpha).steps(), x, seed, progress)
+        procedure = certify_procedure(
+            self.noise,
+            n0=n0,
+            n=n,
+            alpha=alpha,
+            bound=bound,
+            radius=radius,
+            target_radii=target_radii,
+            num_classes=getattr(self.base, "num_classes", None),
+        )
+        return self.run(procedure, x, seed=seed, progress=progress)
+
+    def run(
+        self,
+        procedure: CertifyProcedure,
+        x: NDArray[Any] | Point,
+        *,
+        seed: int | None = None,
+        progress: Progress | None = None,
+    ) -> Certificate:
+        """Certify one input by a procedure made before; arguments as for :meth:`certify`."""
+        point = self.point(x)
+        seed = fresh_seed() if seed is None else check_seed(seed)
+        steps = procedure.steps(uniform(seed, point.digest))
+        return self._run(steps, point, seed, progress)
 
     def predict(
         self,
@@ -163,6 +204,7 @@ class SmoothedClassifier:
         n: int = 1_000,
         alpha: float = 0.001,
         method: PredictMethod = "two-class",
+        sequential: bool = False,
         seed: int | None = None,
         progress: Progress | None = None,
     ) -> Prediction:
@@ -174,12 +216,26 @@ class SmoothedClassifier:
             alpha: probability of an answer that is not the smoothed classifier's, in (0, 1).
             method: ``"two-class"`` tests the top two classes against each other, ``"majority"`` the
                 top class against one half.
+            sequential: stop as soon as the answer is sure; n is then a ceiling. Needs a base
+                classifier that says how many classes it has.
             seed, progress: as for :meth:`certify`.
 
         Raises:
             UsageError, DataError, InferenceError: as for :meth:`certify`.
         """
-        return self._run(Predict(self.noise, n, alpha, method).steps(), x, seed, progress)
+        point = self.point(x)
+        seed = fresh_seed() if seed is None else check_seed(seed)
+        if not sequential:
+            fixed = Predict(self.noise, n, alpha, method)
+            return self._run(fixed.steps(), point, seed, progress)
+        classes = getattr(self.base, "num_classes", None)
+        if classes is None:
+            raise UsageError(
+                "a sequential prediction shares alpha among the classes, but the base classifier "
+                "does not say how many it has (num_classes); use a fixed n"
+            )
+        early = PredictSequential(self.noise, n, alpha, method, classes)
+        return self._run(early.steps(), point, seed, progress)
 
     def sample_counts(
         self, x: NDArray[Any] | Point, start: int, stop: int, *, stage: Stage, seed: int
@@ -202,14 +258,8 @@ class SmoothedClassifier:
         return int(checked_labels(self.base, batch)[0])
 
     def _run(
-        self,
-        steps: Steps[Result],
-        x: NDArray[Any] | Point,
-        seed: int | None,
-        progress: Progress | None,
+        self, steps: Steps[Result], point: Point, seed: int, progress: Progress | None
     ) -> Result:
-        point = self.point(x)
-        seed = fresh_seed() if seed is None else check_seed(seed)
         found = run_procedure(steps, lambda asked: self._count(point, asked, seed, progress))
         return replace(found, arithmetic=point.arithmetic, seed=seed, digest=point.digest)
 

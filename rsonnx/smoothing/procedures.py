@@ -8,20 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from rsonnx.certificate import (
+    ABSTAIN,
+    AdaptiveSamples,
     Certificate,
+    FixedSamples,
     Prediction,
-    certify_counts,
     check_method,
     predict_from_counts,
 )
 from rsonnx.counts import Counts
+from rsonnx.errors import UsageError
 from rsonnx.noise import SmoothingDistribution, Stage
-from rsonnx.statistics import check_alpha, check_samples
+from rsonnx.statistics import (
+    DEFAULT_BOUND,
+    SequentialPredict,
+    Verdict,
+    align_looks,
+    check_alpha,
+    check_samples,
+    look_schedule,
+    selection_settled,
+)
 
 Result = TypeVar("Result")
+
+LOOK = 32
+"""Looks are at multiples of this many samples: fewer waste calls, more waste samples."""
+
+_SELECTION_LOOK = 16
 
 
 @dataclass(frozen=True)
@@ -36,32 +53,110 @@ class Ask:
 Steps = Generator[Sequence[Ask], Sequence[Counts], Result]
 
 
+class CertifyProcedure(Protocol):
+    """A procedure that certifies one input."""
+
+    @property
+    def samples(self) -> int:
+        """The most samples that it draws."""
+
+    @property
+    def rule(self) -> FixedSamples | AdaptiveSamples:
+        """How its counts become a certificate."""
+
+    @property
+    def n0(self) -> int:
+        """The most selection samples."""
+
+    def steps(self, uniform: float) -> Steps[Certificate]:
+        """Ask for samples until the certificate is settled; ``uniform`` is drawn before them."""
+
+
 @dataclass(frozen=True)
 class Certify:
     """CERTIFY with fixed n0 and n (Cohen et al., arXiv 1902.02918)."""
 
-    noise: SmoothingDistribution
     n0: int
-    n: int
-    alpha: float
+    rule: FixedSamples
 
     def __post_init__(self) -> None:
         check_samples("n0", self.n0)
-        check_samples("n", self.n)
-        check_alpha(self.alpha)
 
     @property
     def samples(self) -> int:
         """How many samples it draws."""
-        return self.n0 + self.n
+        return self.n0 + self.rule.n
 
-    def steps(self) -> Steps[Certificate]:
+    def steps(self, uniform: float) -> Steps[Certificate]:
         """Ask for both stages at once: with fixed n neither depends on the other's counts."""
         selection, estimation = yield (
             Ask("selection", 0, self.n0),
-            Ask("estimation", 0, self.n),
+            Ask("estimation", 0, self.rule.n),
         )
-        return certify_counts(selection, estimation, noise=self.noise, alpha=self.alpha)
+        return self.rule.certify(selection, estimation, uniform)
+
+
+@dataclass(frozen=True)
+class CertifyAdaptive:
+    """Certify at target radii with as few samples as decide them; n0 and n are ceilings."""
+
+    n0: int
+    rule: AdaptiveSamples
+
+    def __post_init__(self) -> None:
+        check_samples("n0", self.n0)
+
+    @property
+    def samples(self) -> int:
+        """The most samples that it draws."""
+        return self.n0 + self.rule.n
+
+    def steps(self, uniform: float) -> Steps[Certificate]:
+        """Select until a lead settles the class, then look at the counts until all is decided."""
+        del uniform  # no randomised bound
+        selection = Counts([])
+        while True:
+            stop = min(self.n0, selection.total + _SELECTION_LOOK)
+            (more,) = yield (Ask("selection", selection.total, stop),)
+            selection += more
+            if selection_settled(selection.classes, selection.no_class, ceiling=self.n0):
+                break
+        top = selection.top()[0] if selection.classes.any() else ABSTAIN
+        decision = self.rule.rule.start()
+        estimation = Counts([])
+        for look in align_looks(self.rule.rule.looks, LOOK):
+            (more,) = yield (Ask("estimation", estimation.total, look),)
+            estimation += more
+            hits = estimation[top] if top != ABSTAIN else 0
+            if decision.update(hits, look) is not Verdict.CONTINUE:
+                break
+        return self.rule.certify(selection, estimation, decision.claim)
+
+
+def certify_procedure(
+    noise: SmoothingDistribution,
+    *,
+    n0: int,
+    n: int,
+    alpha: float,
+    bound: str = DEFAULT_BOUND,
+    radius: str = "one-sided",
+    target_radii: Sequence[float] | None = None,
+    num_classes: int | None = None,
+) -> CertifyProcedure:
+    """Return the procedure that these options mean; see :meth:`SmoothedClassifier.certify`.
+
+    Raises:
+        UsageError: an argument is outside its range, or two of them exclude each other.
+    """
+    if target_radii is None:
+        return Certify(n0, FixedSamples(noise, n, alpha, bound, radius, num_classes))
+    if bound != DEFAULT_BOUND or radius != "one-sided":
+        raise UsageError(
+            "an adaptive run has a bound and a radius of its own, so a bound or a radius rule "
+            "cannot be chosen; leave out the target radii or the choice"
+        )
+    return CertifyAdaptive(n0, AdaptiveSamples(noise, n, alpha, tuple(target_radii)))
 
 
 @dataclass(frozen=True)
@@ -88,6 +183,38 @@ class Predict:
         (counts,) = yield (Ask("prediction", 0, self.n),)
         found = predict_from_counts(counts, alpha=self.alpha, method=self.method)
         return replace(found, sigma=self.noise.sigma)
+
+
+@dataclass(frozen=True)
+class PredictSequential:
+    """PREDICT that stops as soon as the answer is sure; n is a ceiling."""
+
+    noise: SmoothingDistribution
+    n: int
+    alpha: float
+    method: str
+    num_classes: int
+
+    def __post_init__(self) -> None:
+        SequentialPredict(self.n, self.alpha, self.method)
+
+    @property
+    def samples(self) -> int:
+        """The most samples that it draws."""
+        return self.n
+
+    def steps(self) -> Steps[Prediction]:
+        """Look at the votes after ever larger batches."""
+        rule = SequentialPredict(self.n, self.alpha, self.method)
+        counts = Counts([0] * self.num_classes)
+        for look in align_looks(look_schedule(self.n), LOOK):
+            (more,) = yield (Ask("prediction", counts.total, look),)
+            counts += more
+            found = rule.look(counts.classes, counts.no_class)
+            if found.verdict is not Verdict.CONTINUE:
+                break
+        fixed = predict_from_counts(counts, alpha=self.alpha, method=self.method)
+        return replace(fixed, label=found.label, sequential=True, sigma=self.noise.sigma)
 
 
 def run_procedure(
