@@ -5,33 +5,12 @@ For a half-space f(x) = 1[w·x > b] with |w| = 1 the smoothed classifier's radiu
 false in at most a share alpha of its runs.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy import stats
+from soundness_models import HalfSpace
 
 import rsonnx
-
-
-@dataclass
-class HalfSpace:
-    """Class 1 where the mean direction exceeds the offset; inputs of ``size`` values."""
-
-    size: int
-    offset: float
-    shape: tuple[int, ...] = ()
-    bounds: tuple[float, float] = (-np.inf, np.inf)
-    num_classes: int = 2
-
-    def __post_init__(self) -> None:
-        self.shape = (self.size,)
-
-    def classify(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
-        along = batch.astype(np.float64).sum(axis=1) / np.sqrt(self.size)
-        return (along > self.offset).astype(np.int64)
-
 
 RUNS = 1500
 
