@@ -129,3 +129,90 @@ def save(proto: onnx.ModelProto, folder: Path, name: str = "model.onnx") -> Path
 def model_file(proto: onnx.ModelProto, path: str = "model.onnx") -> ModelFile:
     """Return a model as if it had been read from a file."""
     return ModelFile(Path(path), "0" * 64, proto.ByteSize(), proto, ())
+
+
+def tensor(name: str, kind: int, shape: Sequence[Dim] | None) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def with_outputs(
+    nodes: Sequence[NodeProto],
+    outputs: Sequence[onnx.ValueInfoProto],
+    weights: Mapping[str, NDArray[np.generic]] | None = None,
+    *,
+    shape: Sequence[Dim] = ("n", 4),
+    only_ml: bool = False,
+) -> onnx.ModelProto:
+    """Make a model of one input and any outputs, with the operators of ai.onnx.ml.
+
+    Args:
+        only_ml: leave the default operator set out of the imports, as some exporters do.
+    """
+    proto = build(nodes, shape, ("n", 3), weights)
+    del proto.graph.output[:], proto.opset_import[:]
+    proto.graph.output.extend(outputs)
+    proto.opset_import.extend([helper.make_opsetid("ai.onnx.ml", 1)])
+    if not only_ml:
+        proto.opset_import.append(helper.make_opsetid("", 13))
+    return proto
+
+
+ML = "ai.onnx.ml"
+
+
+def linear_classifier(
+    classes: Sequence[int] | Sequence[str] = (0, 1, 2),
+    *,
+    features: int = 4,
+    post_transform: str = "SOFTMAX",
+    seed: int = 6,
+) -> NodeProto:
+    """Make a LinearClassifier node from ``x`` to ``label`` and ``scores``."""
+    generator = np.random.default_rng(seed)
+    key = "classlabels_strings" if isinstance(classes[0], str) else "classlabels_ints"
+    return helper.make_node(
+        "LinearClassifier",
+        ["x"],
+        ["label", "scores"],
+        domain=ML,
+        coefficients=generator.standard_normal(len(classes) * features).tolist(),
+        intercepts=generator.standard_normal(len(classes)).tolist(),
+        post_transform=post_transform,
+        **{key: list(classes)},
+    )
+
+
+def tree_classifier(classes: Sequence[int] | Sequence[str] = (0, 1, 2)) -> NodeProto:
+    """Make a TreeEnsembleClassifier of one tree: x0 <= .3 -> 0, else x1 <= .5 -> 1, else 2."""
+    key = "classlabels_strings" if isinstance(classes[0], str) else "classlabels_int64s"
+    return helper.make_node(
+        "TreeEnsembleClassifier",
+        ["x"],
+        ["label", "scores"],
+        domain=ML,
+        nodes_treeids=[0] * 5,
+        nodes_nodeids=[0, 1, 2, 3, 4],
+        nodes_featureids=[0, 0, 1, 0, 0],
+        nodes_values=[0.3, 0.0, 0.5, 0.0, 0.0],
+        nodes_modes=["BRANCH_LEQ", "LEAF", "BRANCH_LEQ", "LEAF", "LEAF"],
+        nodes_truenodeids=[1, 0, 3, 0, 0],
+        nodes_falsenodeids=[2, 0, 4, 0, 0],
+        class_treeids=[0] * 3,
+        class_nodeids=[1, 3, 4],
+        class_ids=[0, 1, 2],
+        class_weights=[1.0, 1.0, 1.0],
+        post_transform="NONE",
+        **{key: list(classes)},
+    )
+
+
+def zip_map(classes: Sequence[int] | Sequence[str], given: str = "scores") -> NodeProto:
+    key = "classlabels_strings" if isinstance(classes[0], str) else "classlabels_int64s"
+    return helper.make_node("ZipMap", [given], ["dicts"], domain=ML, **{key: list(classes)})
+
+
+def dicts(kind: int = TensorProto.INT64) -> onnx.ValueInfoProto:
+    """Return what a ZipMap gives: a sequence of maps from a class to its score."""
+    of_floats = helper.make_tensor_type_proto(TensorProto.FLOAT, [])
+    mapping = helper.make_map_type_proto(kind, of_floats)
+    return helper.make_value_info("dicts", helper.make_sequence_type_proto(mapping))

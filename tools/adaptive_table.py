@@ -1,6 +1,7 @@
 """Expected samples of the adaptive rule on the radii of published logs, by exact computation.
 
-    python tools/adaptive_table.py LOGS [--growth 1.05] [--alpha 0.001] [--n 100000] [--batch 1]
+    python tools/adaptive_table.py LOGS [--growth 1.05] [--alpha 0.001] [--n 100000] [--share 0.3]
+        [--batch 32]
 
 LOGS is the data/certify folder of the locuslab/smoothing project. Each row's radius gives the lower
 bound Φ(radius/sigma), and the share of hits of 1e5 samples that has this Clopper-Pearson bound at
@@ -20,6 +21,8 @@ from pathlib import Path
 import numpy as np
 from scipy import special
 
+from rsonnx.certificate.adaptive import PROCESS_SHARE
+from rsonnx.smoothing.procedures import LOOK
 from rsonnx.statistics.adaptive import AdaptiveRule, align_looks
 from rsonnx.statistics.normal import normal_cdf_up
 from rsonnx.statistics.operating import operating_point
@@ -79,7 +82,13 @@ def line(
     """Return the factor, the mean of samples, and the differences in percentage points."""
     rows = read(root / setting.path)
     p0 = normal_cdf_up(setting.radius / setting.sigma)
-    rule = AdaptiveRule((p0,), n_max=arguments.n, alpha=arguments.alpha, growth=arguments.growth)
+    rule = AdaptiveRule(
+        (p0,),
+        n_max=arguments.n,
+        alpha=arguments.alpha,
+        share=arguments.share,
+        growth=arguments.growth,
+    )
     looks = align_looks(rule.looks, arguments.batch)
     fixed_hits = AdaptiveRule(
         (p0,), n_max=arguments.n, alpha=arguments.alpha, share=1e-9
@@ -114,7 +123,12 @@ def main() -> None:
     parser.add_argument("--growth", type=float, default=1.05)
     parser.add_argument("--alpha", type=float, default=0.001)
     parser.add_argument("--n", type=int, default=100_000)
-    parser.add_argument("--batch", type=int, default=1, help="looks are whole batches of this many")
+    parser.add_argument(
+        "--share", type=float, default=PROCESS_SHARE, help="of alpha for the e-process"
+    )
+    parser.add_argument(
+        "--batch", type=int, default=LOOK, help="looks are at multiples of this many samples"
+    )
     parser.add_argument(
         "--p-is-bound", action="store_true", help="take Φ(radius/sigma) itself as the true p"
     )

@@ -8,9 +8,11 @@ import sys
 import click
 
 from rsonnx._version import __version__
+from rsonnx.cli.bounds import bounds
 from rsonnx.cli.certify import certify
 from rsonnx.cli.doctor import doctor
 from rsonnx.cli.inspect import inspect
+from rsonnx.cli.plan import plan
 from rsonnx.cli.predict import predict
 from rsonnx.cli.report import report
 from rsonnx.errors import RsonnxError
@@ -30,7 +32,7 @@ def cli() -> None:
     """
 
 
-for command in (certify, predict, report, inspect, doctor):
+for command in (certify, predict, report, bounds, plan, inspect, doctor):
     cli.add_command(command)
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from rsonnx.errors import DataError, UsageError
 
+GIVEN_NAMES = "position in the given class names"
+"""The label rule of data whose class names the caller gave, in the model's order."""
+
 
 def read_class_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """Read class names from a UTF-8 text file: one name a line, line i is class i (from 0).

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from rsonnx.data.images import IMAGE_SUFFIXES
+from rsonnx.data.names import GIVEN_NAMES
 from rsonnx.errors import DataError
 
 # At most 18 digits, so that a label always fits 64 bits.
@@ -97,7 +98,7 @@ def _number_classes(
                 f"the folder {unknown[0]!r} of {where} is none of the {len(classes)} class names "
                 f"given (the first is {classes[0]!r}); rename the folder or correct the names"
             )
-        return number, classes, "position in the given class names"
+        return number, classes, GIVEN_NAMES
     if all(_NUMBER.fullmatch(name) for name in folders):
         return {name: int(name) for name in used}, None, "class folders are the numbers"
     _refuse_wrappers(folders, images, where)

@@ -13,7 +13,7 @@ from rsonnx.model.preprocess import (
     parse_preprocessing,
     preprocessing_in,
 )
-from rsonnx.model.probe import Batching, probe_rows, prove_batching
+from rsonnx.model.probe import Batching, probe_rows, prove_batching, prove_labels
 from rsonnx.model.read import ModelFile, read_model
 from rsonnx.model.tail import LABEL, SCORES
 from rsonnx.model.tensors import TensorSpec, inputs_of, outputs_of
@@ -42,6 +42,7 @@ __all__ = [
     "preprocessing_in",
     "probe_rows",
     "prove_batching",
+    "prove_labels",
     "read_model",
     "refuse_unsound",
     "row_coupling",

@@ -68,10 +68,12 @@ def adapt(
     proto.CopyFrom(model.proto)
     opset = _opset(model, proto)
     graph = proto.graph
-    _keep_needed(graph, output.tensor)
     _fix_feeds(graph, data)
     if batch is Batch.PATCHED:
         _free_reshapes(graph, data)
+    # Last, since a patched reshape leaves its old shape behind: in files before IR version 4
+    # onnxruntime refuses a weight that no node uses.
+    _keep_needed(graph, output.tensor)
     head, head_weights = make_head(data, preprocessing, bounds)
     tail, tail_weights = make_tail(output, opset, has_batch_axis=data.has_batch_axis)
     own = list(graph.node)

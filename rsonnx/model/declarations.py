@@ -19,17 +19,29 @@ _FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5
 """Pillow's numbers, which Hugging Face writes."""
 
 _HUGGING_FACE = {
-    "do_resize", "size", "resample", "do_center_crop", "crop_size", "do_rescale", "rescale_factor",
-    "do_normalize", "image_mean", "image_std", "do_flip_channel_order",
+    "do_resize", "size", "resample", "default_to_square", "do_center_crop", "crop_size",
+    "do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std", "crop_pct",
+    "do_flip_channel_order",
 }  # fmt: skip
 _HUGGING_FACE_SILENT = {
     "image_processor_type", "feature_extractor_type", "processor_class", "_valid_processor_keys",
     "do_convert_rgb", "data_format", "input_data_format", "return_tensors", "device",
-    "disable_grouping", "image_processor_class", "do_pad", "do_reduce_labels", "crop_pct",
+    "disable_grouping", "image_processor_class", "auto_map",
 }  # fmt: skip
-"""Keys that change nothing for an image of the right kind, or are harmless unless they are set."""
+"""Keys that change nothing for an image of the right kind."""
 
-_TIMM_SIZES = {"input_size", "crop_pct", "crop_mode", "interpolation"}
+_SHORTER_SIDE = {"Bit", "CLIP", "ConvNext", "MobileNetV1", "MobileNetV2", "MobileViT"}
+"""Hugging Face's processors for which a size of one number is the shorter side's; for the others it
+is both sides'."""
+
+_BICUBIC = {"Beit", "CLIP", "DeiT", "Siglip"}
+"""Those that resize bicubically where their file does not say, not bilinearly."""
+
+_PECULIAR = {"EfficientNet", "Levit", "PoolFormer"}
+"""Those that do more than their file says."""
+
+_CONVNEXT_SQUARE = 384
+"""ConvNext's processor crops nothing from images of this side on."""
 
 
 def read_preprocessing_file(path: Path) -> Mapping[str, Any]:
@@ -63,7 +75,7 @@ def read_preprocessing_file(path: Path) -> Mapping[str, Any]:
 def _translate(found: dict[str, Any]) -> Mapping[str, Any]:
     if "pretrained_cfg" in found:
         return _from_timm(found["pretrained_cfg"])
-    if _TIMM_SIZES & set(found) and "mean" in found:
+    if "input_size" in found:
         return _from_timm(found)
     if (_HUGGING_FACE | {"image_processor_type", "feature_extractor_type"}) & set(found):
         return _from_hugging_face(found)
@@ -71,37 +83,77 @@ def _translate(found: dict[str, Any]) -> Mapping[str, Any]:
 
 
 def _from_hugging_face(found: dict[str, Any]) -> Mapping[str, Any]:
-    unknown = set(found) - _HUGGING_FACE - _HUGGING_FACE_SILENT
-    asked = {k for k in ("do_pad", "do_reduce_labels", "crop_pct") if found.get(k)}
-    if unknown | asked:
+    found = {key: value for key, value in found.items() if value is not None}  # null: not set
+    kind = _processor(found)
+    unknown = {
+        key
+        for key, value in found.items()
+        if key not in _HUGGING_FACE | _HUGGING_FACE_SILENT and value is not False
+    }
+    if "crop_pct" in found and kind != "ConvNext":
+        unknown.add("crop_pct")
+    if unknown or kind in _PECULIAR:
+        asked = ", ".join(sorted(unknown)) or f"a {kind} processor"
         raise UsageError(
-            f"it asks for {', '.join(sorted(unknown | asked))}, which is not understood; write the "
-            "preprocessing as mean, std, scale, resize and crop instead"
+            f"it asks for {asked}, which is not understood; write the preprocessing as mean, std, "
+            "scale, resize and crop instead"
         )
-    meant: dict[str, Any] = {"layout": "NCHW"}
-    rescales = found.get("do_rescale", "rescale_factor" in found)
-    meant["scale"] = 255.0 * found.get("rescale_factor", 1 / 255) if rescales else 255.0
-    if math.isclose(meant["scale"], 1.0, rel_tol=1e-6):
-        meant["scale"] = 1.0  # 0.00392156862745098 is 1/255
+    meant: dict[str, Any] = {"layout": "NCHW", "scale": 255.0}
+    if found.get("do_rescale", True):
+        meant["scale"] = 255.0 * found.get("rescale_factor", 1 / 255)
+        if math.isclose(meant["scale"], 1.0, rel_tol=1e-6):
+            meant["scale"] = 1.0  # 0.00392156862745098 is 1/255
     if found.get("do_normalize", "image_mean" in found):
         meant |= {"mean": found["image_mean"], "std": found["image_std"]}
     if found.get("do_resize", "size" in found):
-        meant["resize"] = _edges(found["size"])
-        meant["interpolation"] = _FILTERS[found.get("resample", 2)]
-    if found.get("do_center_crop", False):
-        crop = _edges(found["crop_size"])
+        meant |= _resizing(found, kind)
+        usual = "bicubic" if kind in _BICUBIC else "bilinear"
+        meant["interpolation"] = _FILTERS[found["resample"]] if "resample" in found else usual
+    if found.get("do_center_crop", "crop_size" in found):
+        crop = _edges(found["crop_size"], square=True)
         meant["crop"] = crop if isinstance(crop, list) else [crop, crop]
     if found.get("do_flip_channel_order", False):
         meant["channels"] = "bgr"
     return meant
 
 
-def _edges(size: Any) -> int | list[int]:
+def _processor(found: Mapping[str, Any]) -> str:
+    """Return which processor a file is for, such as ViT; an empty text where it does not say."""
+    name = str(found.get("image_processor_type") or found.get("feature_extractor_type") or "")
+    for ending in ("Fast", "ImageProcessor", "FeatureExtractor"):
+        name = name.removesuffix(ending)
+    return name
+
+
+def _resizing(found: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    size, crops = found["size"], found.get("do_center_crop", "crop_size" in found)
+    square = found.get("default_to_square", None if kind == "" and crops else True)
+    if kind in _SHORTER_SIDE:
+        square = False
+    if isinstance(size, int) and square is None:
+        raise UsageError(
+            f"its size is {size} and it names no processor, so it may mean the shorter side or "
+            'both; write {"shortest_edge": ...} or {"height": ..., "width": ...}'
+        )
+    edges = _edges(size, square=bool(square))
+    if kind != "ConvNext" or not isinstance(edges, int):
+        return {"resize": edges}
+    if edges >= _CONVNEXT_SQUARE:
+        return {"resize": [edges, edges]}
+    return {"resize": int(edges / found.get("crop_pct", 224 / 256)), "crop": [edges, edges]}
+
+
+def _edges(size: Any, *, square: bool) -> int | list[int]:
     """Return a length of the shorter side, or [height, width]."""
     if isinstance(size, int):
-        return [size, size]
-    if "shortest_edge" in size and len(size) == 1:
+        return [size, size] if square else size
+    if set(size) == {"shortest_edge"}:
         return int(size["shortest_edge"])
+    if set(size) != {"height", "width"}:
+        raise UsageError(
+            f"it asks for the size {size!r}, which is not understood; write the preprocessing as "
+            "mean, std, scale, resize and crop instead"
+        )
     return [int(size["height"]), int(size["width"])]
 
 
@@ -112,13 +164,17 @@ def _from_timm(found: dict[str, Any]) -> Mapping[str, Any]:
             "the preprocessing as mean, std, resize and crop instead"
         )
     _, height, width = found["input_size"]
+    if height != width:
+        raise UsageError(
+            f"it asks for input_size {found['input_size']!r}, but only squares are understood; "
+            "write the preprocessing as mean, std, resize and crop instead"
+        )
     share = found.get("crop_pct") or 1.0
-    edges = [math.floor(height / share), math.floor(width / share)]
     return {
         "layout": "NCHW",
         "mean": found["mean"],
         "std": found["std"],
-        "resize": edges[0] if height == width else edges,
+        "resize": math.floor(height / share),
         "crop": [height, width],
         "interpolation": found.get("interpolation", "bilinear"),
     }

@@ -65,9 +65,7 @@ class GraphView:
         """Follow a tensor back through operators that only rename it."""
         seen: set[str] = set()
         node = self.producer(tensor)
-        while (
-            node is not None and node.op_type == "Identity" and node.input and tensor not in seen
-        ):
+        while node is not None and node.op_type == "Identity" and node.input and tensor not in seen:
             seen.add(tensor)
             tensor = node.input[0]
             node = self.producer(tensor)

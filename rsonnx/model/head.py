@@ -121,7 +121,11 @@ def _affine(
                 "a channel"
             )
         axes[axis] = factor.size
-    return (
-        factor.reshape(axes).astype(np.float32),
-        offset.reshape(axes).astype(np.float32),
-    )
+    with np.errstate(all="ignore"):
+        made = factor.reshape(axes).astype(np.float32), offset.reshape(axes).astype(np.float32)
+    if not np.isfinite(made).all() or (made[0] == 0).any():
+        raise UsageError(
+            f"preprocessing multiplies by {factor.tolist()} and adds {offset.tolist()}, which "
+            "float32 cannot hold; correct its mean, std and scale, or the bounds"
+        )
+    return made

@@ -252,10 +252,18 @@ def _refuse_joined_heads(
     """Refuse a vector that joins heads of different kinds, such as an angle and a chance."""
     if node is None or node.op_type != "Concat":
         return
-    makers = [view.producer(view.source(name)) for name in node.input]
-    kinds = {"none" if maker is None else maker.op_type for maker in makers}
+    heads = [view.source(name) for name in node.input]
+    makers = [view.producer(head) for head in heads]
     # 1 - p beside p is how binary classifiers write two probabilities.
-    if len(kinds) > 1 and kinds & {"Sigmoid", "Softmax", "Tanh"} and "Sub" not in kinds:
+    makers = [
+        maker
+        for maker in makers
+        if maker is None
+        or maker.op_type != "Sub"
+        or not any(view.source(operand) in heads for operand in maker.input[1:])
+    ]
+    kinds = {"none" if maker is None else maker.op_type for maker in makers}
+    if len(kinds) > 1 and kinds & {"Sigmoid", "Softmax", "Tanh"}:
         raise ModelError(
             f"the output {spec.name!r} of {model.path} joins the results of separate heads "
             f"({', '.join(sorted(kinds))}), which cannot be compared as class scores; name the "

@@ -96,7 +96,11 @@ def prove_batching(
             f"{path} gave different scores for the same input twice, but a certificate needs a "
             "deterministic classifier; look for random operators"
         )
-    if fixed is not None and fixed > 1 and (coupling or _depends_on_rest(as_filed, rows, alone, fixed)):
+    if (
+        fixed is not None
+        and fixed > 1
+        and (coupling or _depends_on_rest(as_filed, rows, alone, fixed))
+    ):
         raise ModelError(
             f"{path} runs only at batch size {fixed}, and a row's scores depend on the other rows"
             f"{f' ({coupling})' if coupling else ''}; export it with a batch size of 1"
@@ -119,6 +123,27 @@ def _is_free(run: Runner, rows: NDArray[np.float32], alone: NDArray[Any]) -> boo
         (scores := _try(run, rows[:size])) is not None and _agree(scores, alone[:size])
         for size in (_ROWS, _FEWER_ROWS)
     )
+
+
+def prove_labels(path: str, scores: NDArray[Any], labels: NDArray[Any]) -> None:
+    """Check that a provider's labels are those that its scores mean.
+
+    Args:
+        path: the model's file, for messages.
+        scores: (rows, classes).
+        labels: int64 (rows,): the index of the largest score, the lowest on a tie; -1 where a score
+            is NaN or infinite.
+
+    Raises:
+        ModelError: a label is another.
+    """
+    finite = np.isfinite(scores).all(axis=1)
+    expected = np.where(finite, np.where(finite[:, None], scores, 0).argmax(axis=1), -1)
+    if not np.array_equal(labels, expected):
+        raise ModelError(
+            f"{path} answers the labels {labels.tolist()} to probe inputs whose scores mean "
+            f"{expected.tolist()}; the execution provider computes them wrongly, so try another"
+        )
 
 
 def _one_by_one(run: Runner, rows: NDArray[np.float32], batch: int, path: str) -> NDArray[Any]:

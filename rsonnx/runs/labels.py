@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rsonnx.data import Dataset, check_labels
+from rsonnx.data import GIVEN_NAMES, Dataset, check_labels
 from rsonnx.errors import DataError
 from rsonnx.runtime import OnnxClassifier
 
@@ -35,9 +35,21 @@ def align_labels(dataset: Dataset, model: OnnxClassifier) -> Labels:
         return Labels(None, dataset.label_rule)
     names = {name: k for k, name in enumerate(model.class_names)}
     folders = dataset.class_names
+    if len(names) < len(model.class_names):
+        raise DataError(
+            "the model gives two of its classes the same name, so labels cannot be met by name; "
+            "leave the labels out, or export it with a name for every class"
+        )
     if folders is not None and set(folders) <= set(names):
         values = tuple(names[folders[label]] for label in dataset.labels)
         return Labels(values, f"{dataset.label_rule}, matched by the model's class names")
+    known = [] if folders is None else [folder for folder in folders if folder in names]
+    if known and dataset.label_rule != GIVEN_NAMES:
+        unknown = next(folder for folder in folders or () if folder not in names)
+        raise DataError(
+            f"the class {unknown!r} of {dataset.path} is none of the model's classes, though "
+            f"{known[0]!r} is; rename it as one of {', '.join(list(names)[:10])}"
+        )
     numbered = names and all(name.lstrip("-").isdecimal() for name in names)
     if numbered and list(names) != [str(k) for k in range(len(names))]:
         for index, label in enumerate(dataset.labels):

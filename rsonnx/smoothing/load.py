@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.errors import UsageError
+from rsonnx.errors import ModelError, UsageError
 from rsonnx.model import (
     INPUT,
     LABEL,
@@ -29,6 +29,7 @@ from rsonnx.model import (
     preprocessing_in,
     probe_rows,
     prove_batching,
+    prove_labels,
     read_model,
     refuse_unsound,
     row_coupling,
@@ -177,18 +178,29 @@ def open_plan(plan: Plan, provider: ProviderChoice) -> OnnxClassifier:
     filed = _Candidate(plan, provider, Batch.AS_FILED)
     fixed = data.batch is not None and data.has_batch_axis
     freed = [_Candidate(plan, provider, b) for b in (Batch.FREED, Batch.PATCHED) if fixed]
+    rows = probe_rows(data, plan.bounds)
     batching = prove_batching(
         str(plan.model.path),
         data,
-        probe_rows(data, plan.bounds),
+        rows,
         as_filed=filed.scores,
         freed=[candidate.scores for candidate in freed],
         coupling=row_coupling(plan.model),
         kind=output.kind,
     )
     chosen = (filed if batching.rewrite is None else freed[batching.rewrite]).session
+    if output.kind != "label":
+        batch = rows if batching.size is None else np.resize(rows, (batching.size, *data.shape))
+        labels = chosen.run(LABEL, INPUT, batch)
+        prove_labels(str(plan.model.path), chosen.run(SCORES, INPUT, batch), labels)
     # A label output has no scores to count; its classes are known only where the file names them.
-    classes = (len(output.classes) or None) if output.kind == "label" else batching.num_classes
+    named = len(output.classes)
+    classes = (named or None) if output.kind == "label" else batching.num_classes
+    if named and named != classes:
+        raise ModelError(
+            f"{plan.model.path} names {named} classes but gives {classes} scores an input, so it "
+            "is not clear which score is whose; export it again"
+        )
     return OnnxClassifier(
         chosen,
         input_name=INPUT,

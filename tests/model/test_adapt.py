@@ -7,6 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
+from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx_models import NUMPY, build, echo, linear, model_file, node
 
@@ -245,7 +246,170 @@ def test_outputs_that_are_no_vector_of_scores_are_refused(output: tuple[Any, ...
         run_adapted(proto, pixels((4, 4, 4)))
 
 
+@pytest.mark.parametrize(
+    ("declared", "bounds"),
+    [
+        ("std=1e-300", (0.0, 1.0)),
+        ("std=1e60", (0.0, 1.0)),
+        ("mean=1e300", (0.0, 1.0)),
+        ("scale=1e-60", (0.0, 1.0)),
+        ("mnist", (0.0, 1e-320)),
+    ],
+)
+def test_preprocessing_that_float32_cannot_hold_is_refused(
+    declared: str, bounds: tuple[float, float]
+) -> None:
+    with pytest.raises(UsageError, match="which float32 cannot hold; correct its mean, std"):
+        run_adapted(linear(), pixels((1, 4, 4)), declared, bounds)
+
+
 @pytest.mark.parametrize("opset", [1, 6])
 def test_old_operator_sets_are_refused(opset: int) -> None:
     with pytest.raises(ModelError, match=f"set {opset}, but at least 7.*version_converter"):
         run_adapted(linear(opset=opset), pixels((1, 4, 4)))
+
+
+# 8-bit inputs: rounded half up and clipped.
+
+
+def echo_of_bytes(kind: str, opset: int = 13) -> onnx.ModelProto:
+    """Make a model of two scores: its one 8-bit input as a float, and 0."""
+    made = [
+        node("Cast", ["x"], "real", to=1),
+        node("Mul", ["real", "to_two"], "scores"),
+    ]
+    weights = {"to_two": np.array([[1, 0]], np.float32)}
+    proto = build(made, ("n", 1), ("n", 2), weights, opset=opset)
+    proto.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.DataType.Value(kind.upper())
+    return proto
+
+
+@pytest.mark.parametrize("opset", OPSETS)
+@pytest.mark.parametrize(
+    ("kind", "declared", "low"), [("uint8", "raw-255", 0), ("int8", "scale=255,mean=128", -128)]
+)
+def test_8_bit_inputs_are_rounded_and_clipped(
+    opset: int, kind: str, declared: str, low: int
+) -> None:
+    levels = np.concatenate(
+        [np.arange(-300, 600), np.arange(0, 256) + 0.25, [-1e6, 1e6, 0.49, -0.49, 255.4, 255.6]]
+    )
+    batch = (levels / 255).astype(np.float32)[:, None]
+    _, scores = run_adapted(echo_of_bytes(kind, opset), batch, declared)
+    expected = np.clip(np.floor(levels + 0.5), 0, 255) + low
+    np.testing.assert_array_equal(scores[:, 0], expected)
+
+
+def test_halves_are_rounded_up() -> None:
+    halves = np.array([[-1.5], [-0.5], [0.5], [1.5], [2.5], [254.5], [127.5]], np.float32)
+    _, scores = run_adapted(echo_of_bytes("uint8"), halves, "none", (0.0, 255.0))
+    assert scores[:, 0].tolist() == [0, 0, 1, 2, 3, 255, 128]
+    _, scores = run_adapted(echo_of_bytes("int8"), halves - 128, "none", (-128.0, 127.0))
+    assert scores[:, 0].tolist() == [-128, -128, -127, -126, -125, 127, 0]
+
+
+# Blue first.
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("opset", OPSETS)
+def test_bgr_swaps_the_channels_before_mean_and_std(opset: int, layout: str) -> None:
+    """Mean and std are in the model's own order, so the first belongs to blue."""
+    axis = {"NCHW": 1, "NHWC": 3}[layout]
+    shape = (3, 4, 5) if layout == "NCHW" else (4, 5, 3)
+    channels = (3, 1, 1) if layout == "NCHW" else (1, 1, 3)
+    proto = linear(("n", *shape), opset=opset)
+    batch = pixels(shape)
+    ready = (255 * np.flip(batch.astype(np.float64), axis) - MEAN_255.reshape(channels)) / (
+        STD.reshape(channels)
+    )
+    expected = reference(proto, ready.astype(np.float32))
+    declared = "scale=255,mean=104/117/124,std=0.5/0.25/2,channels=bgr"
+    labels, scores = run_adapted(proto, batch, declared)
+    check(labels, scores, expected, TOLERANCE["float32"])
+
+
+def test_bgr_stands_beside_none() -> None:
+    proto = linear(("n", 3, 4, 4))
+    batch = pixels((3, 4, 4))
+    expected = reference(proto, np.ascontiguousarray(batch[:, ::-1]))
+    labels, scores = run_adapted(proto, batch, "none,channels=bgr")
+    check(labels, scores, expected, TOLERANCE["float32"])
+
+
+@pytest.mark.parametrize("shape", [("n", 1, 4, 4), ("n", 4, 4, 1), ("n", 12), ("n", 4, 4, 4)])
+def test_bgr_needs_three_channels(shape: tuple[Any, ...]) -> None:
+    with pytest.raises(UsageError, match=r"says bgr, but an input of shape .* has no 3 channels"):
+        run_adapted(linear(shape), pixels(shape[1:]), "none,channels=bgr")
+
+
+# No batch axis.
+
+
+@pytest.mark.parametrize("opset", OPSETS)
+@pytest.mark.parametrize("shape", [(16,), (3, 4, 4), (1, 4, 4), (4, 4)])
+def test_a_model_without_a_batch_axis_gets_one(opset: int, shape: tuple[int, ...]) -> None:
+    generator = np.random.default_rng(8)
+    size = int(np.prod(shape))
+    weights = {"w": generator.standard_normal((size, 5)).astype(np.float32), "all": np.array([-1])}
+    made = [node("Reshape", ["x", "all"], "flat"), node("MatMul", ["flat", "w"], "scores")]
+    proto = build(made, shape, (5,), weights, opset=opset)
+    batch = pixels(shape)
+    expected = np.stack(
+        [ReferenceEvaluator(proto).run(None, {"x": row})[0] for row in 2 * batch - 1]
+    )
+    found = [run_adapted(proto, row[None], "minus-one-one") for row in batch]
+    labels, scores = (np.concatenate(part) for part in zip(*found, strict=True))
+    check(labels, scores, expected, TOLERANCE["float32"])
+
+
+# One score.
+
+
+@pytest.mark.parametrize("opset", OPSETS)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("output", [("n", 1), ("n",)])
+def test_one_score_is_class_1_above_the_threshold(
+    opset: int, dtype: str, output: tuple[str, ...]
+) -> None:
+    made = [node("Identity", ["x"], "scores")]
+    weights: dict[str, NDArray[np.generic]] = {}
+    if len(output) == 1:
+        made = [node("Reshape", ["x", "all"], "scores")]
+        weights["all"] = np.array([-1])
+    proto = build(made, ("n", 1), output, weights, dtype=dtype, opset=opset)
+    above = np.nextafter(np.array(0.25, NUMPY[dtype] if dtype == "float16" else np.float32), 1)
+    rows = [[0.2], [0.25], [above], [1], [-1], [np.nan], [np.inf], [-np.inf]]
+    labels, scores = run_adapted(proto, np.array(rows, np.float32), threshold=0.25)
+    assert labels.tolist() == [0, 0, 1, 1, 0, -1, -1, -1]
+    assert scores.shape == (8, 2)
+    np.testing.assert_array_equal(scores[:5, 0], np.full(5, 0.25))
+
+
+def test_a_feed_is_a_constant_of_the_rewritten_model() -> None:
+    proto = linear()
+    proto.graph.input.append(onnx.helper.make_tensor_value_info("t", onnx.TensorProto.FLOAT, [1]))
+    proto.graph.node[-1].name = proto.graph.node[-1].output[0] = "open"
+    proto.graph.node.append(node("Mul", ["open", "t"], "scores"))
+    batch = pixels((1, 4, 4))
+    expected = reference(linear(), batch)
+    labels, scores = run_adapted(proto, batch, feeds={"t": -2.0})
+    check(labels, scores, -2 * expected, TOLERANCE["float32"])
+
+
+def test_what_the_answer_does_not_need_is_dropped() -> None:
+    """Neither the other output nor its weights are kept."""
+    proto = linear()
+    proto.graph.node.append(node("Mul", ["flat", "many"], "features"))
+    proto.graph.output.append(
+        onnx.helper.make_tensor_value_info("features", onnx.TensorProto.FLOAT, ["n", 16])
+    )
+    proto.graph.initializer.append(numpy_helper.from_array(np.ones(16, np.float32), "many"))
+    model = model_file(proto)
+    output = find_output(model, name="scores")
+    data = find_input(model, output)
+    made = onnx.load_from_string(adapt(model, data, output, parse_preprocessing("none"), (0, 1)))
+    assert "features" not in {name for n in made.graph.node for name in n.output}
+    assert "many" not in {t.name for t in made.graph.initializer}
+    assert [o.name for o in made.graph.output] == [LABEL, SCORES]
+    assert [i.name for i in made.graph.input] == [INPUT]

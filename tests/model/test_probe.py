@@ -159,10 +159,43 @@ def test_scores_that_are_not_finite_agree_with_themselves() -> None:
     assert prove(broken).size is None
 
 
-@pytest.mark.parametrize("classes", [0, 1])
-def test_fewer_than_two_scores_are_refused(classes: int) -> None:
-    with pytest.raises(ModelError, match=f"shape \\[{classes}\\].*at least 2 class scores"):
-        prove(lambda x: plain(x)[:, :classes])
+def test_no_score_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"shape \[0\].*at least 2 class scores"):
+        prove(lambda x: plain(x)[:, :0])
+
+
+def test_one_score_needs_a_threshold() -> None:
+    with pytest.raises(ModelError, match=r"a\.onnx gives one number an input.*--threshold"):
+        prove(lambda x: plain(x)[:, :1])
+
+
+@pytest.mark.parametrize("columns", [1, 3, 4])
+def test_a_threshold_and_one_score_are_two_columns(columns: int) -> None:
+    with pytest.raises(ModelError, match=r"a threshold was given, but .*leave the threshold out"):
+        prove(lambda x: plain(x)[:, :columns], kind="score")
+    assert prove(lambda x: plain(x)[:, :2], kind="score").num_classes == 2
+
+
+def test_a_column_of_labels_is_accepted() -> None:
+    assert prove(lambda x: plain(x)[:, :1].round(), kind="label").num_classes == 1
+
+
+@pytest.mark.parametrize("fixed", ["n", 1, 3])
+def test_other_than_one_answer_a_row_is_refused(fixed: int | str) -> None:
+    with pytest.raises(
+        ModelError, match=r"a\.onnx gives \d+ answers to a batch of .*one answer an"
+    ):
+        prove(lambda x: np.repeat(plain(x), 2, axis=0), fixed)
+
+
+def test_a_batch_of_the_probe_s_own_size_is_no_free_batch() -> None:
+    assert prove(only(8, plain), 8, freed=[only(8, plain)]).size == 8
+
+
+def test_the_first_rewrite_that_is_proved_is_used() -> None:
+    found = prove(only(1, plain), 1, freed=[centred, plain])
+    assert (found.size, found.rewrite) == (None, 1)
+    assert found.why == "any; the file's 1 was freed"
 
 
 def test_a_model_that_does_not_run_is_refused() -> None:

@@ -107,8 +107,15 @@ def test_counts_are_added_to_counts_alone() -> None:
 
 @pytest.mark.parametrize(
     "stored",
-    [{"-1": 100}, {"01": 5, "1": 4}, {"one": 5}, {"no_class": 1.5}]
-    + [{"0": 1.5}, {"0": None}, {"0": "5"}],
+    [
+        {"-1": 100},
+        {"01": 5, "1": 4},
+        {"one": 5},
+        {"no_class": 1.5},
+        {"0": 1.5},
+        {"0": None},
+        {"0": "5"},
+    ],
     ids=str,
 )
 def test_json_that_no_counts_wrote_is_refused(stored: dict[str, Any]) -> None:

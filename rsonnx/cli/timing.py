@@ -1,0 +1,105 @@
+"""How long a certification will take on this machine, from a second or two of trying it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from scipy import special
+
+from rsonnx.certificate import ABSTAIN, AdaptiveSamples
+from rsonnx.runs import Job
+from rsonnx.smoothing.procedures import LOOK
+from rsonnx.statistics import align_looks, operating_point
+from rsonnx.statistics.sequential import LEAD
+
+SELECTION_SAMPLES = 100
+"""The n0 of ``rsonnx certify``."""
+
+MEASURE_SECONDS = 1.0
+PILOT_SECONDS = 2.0
+_PILOT_INPUTS = 16
+PILOT_SAMPLES = 64
+_QUANTILES = 8
+"""Points at which the uncertainty about one input's p is represented."""
+
+
+def time_on(job: Job, n: int, adaptive: AdaptiveSamples | None, seed: int) -> dict[str, Any]:
+    """Measure the speed on the first input, and estimate what runs of the whole job take."""
+    inputs = len(job.indices)
+    rate = _samples_per_second(job, seed)
+    fixed = SELECTION_SAMPLES + n
+    return {
+        "provider": job.model.facts["providers"]["used"][0],
+        "batch_size": job.smoothed.batch_size,
+        "samples_per_second": rate,
+        "inputs": inputs,
+        "fixed": _cost(fixed, fixed / rate, inputs),
+        "adaptive": None if adaptive is None else _adaptive_cost(job, adaptive, rate, seed),
+    }
+
+
+def _cost(samples: float, seconds: float, inputs: int) -> dict[str, Any]:
+    return {
+        "samples_per_input": samples,
+        "seconds_per_input": seconds,
+        "seconds": seconds * inputs,
+    }
+
+
+def _adaptive_cost(job: Job, adaptive: AdaptiveSamples, rate: float, seed: int) -> dict[str, Any]:
+    hits, seconds = _pilot(job, seed)
+    # What a request costs beyond its samples: small ones do not fill batches and threads.
+    overhead = max(0.0, seconds / len(hits) - PILOT_SAMPLES / rate)
+    each = {k: _expected_samples(adaptive, k) for k in set(hits)}
+    samples = sum(each[k] for k in hits) / len(hits)
+    looks = align_looks(adaptive.rule.looks, LOOK)
+    requests = sum(1 + sum(look <= each[k] for look in looks) for k in hits) / len(hits)
+    cost = _cost(samples, samples / rate + requests * overhead, len(job.indices))
+    return cost | {"inputs_tried": len(hits)}
+
+
+def _samples_per_second(job: Job, seed: int) -> float:
+    """Count ever larger ranges until one takes about a second, and time that one."""
+    point = job.point(job.indices[0])
+    size, start = 1, 0
+    while True:
+        begun = time.perf_counter()
+        job.smoothed.sample_counts(point, start, start + size, stage="prediction", seed=seed)
+        elapsed = time.perf_counter() - begun
+        if elapsed >= MEASURE_SECONDS / 2:
+            return size / elapsed
+        start, size = start + size, 2 * size
+
+
+def _pilot(job: Job, seed: int) -> tuple[list[int], float]:
+    """Return the top class's hits on inputs spread over the job, and the time that it took.
+
+    Several inputs unless the model is slow: no further one is begun after two seconds.
+    """
+    found: list[int] = []
+    seconds = 0.0
+    for index in job.indices[:: -(-len(job.indices) // _PILOT_INPUTS)]:
+        point = job.point(index)
+        begun = time.perf_counter()
+        counts = job.smoothed.sample_counts(point, 0, PILOT_SAMPLES, stage="prediction", seed=seed)
+        seconds += time.perf_counter() - begun
+        top = counts.top()[0] if counts.classes.any() else ABSTAIN
+        found.append(0 if top == ABSTAIN else counts[top])
+        if seconds >= PILOT_SECONDS:
+            break
+    return found, seconds
+
+
+def _expected_samples(adaptive: AdaptiveSamples, hits: int) -> float:
+    """Average the samples of an adaptive run over what the pilot's hits leave open about p."""
+    levels = [(i + 0.5) / _QUANTILES for i in range(_QUANTILES)]
+    looks = align_looks(adaptive.rule.looks, LOOK)
+    total = 0.0
+    for level in levels:
+        p = float(special.betaincinv(hits + 0.5, PILOT_SAMPLES - hits + 0.5, level))
+        # The lead of the top class over a single rival is a random walk (Wald's identity).
+        lead = 2.0 * p - 1.0
+        selection = LEAD / lead if lead * SELECTION_SAMPLES > LEAD else SELECTION_SAMPLES
+        total += selection + operating_point(adaptive.rule, p, looks).samples
+    return total / _QUANTILES

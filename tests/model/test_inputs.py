@@ -1,0 +1,321 @@
+"""Which input is smoothed, its shape and layout, and the values of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from onnx_models import Dim, build, echo, linear, model_file, node
+
+from rsonnx.errors import ModelError, UsageError
+from rsonnx.model import Input, find_input, find_output, inputs_of, unused_inputs
+
+
+def found_in(proto: onnx.ModelProto, *, path: str = "model.onnx", **options: Any) -> Input:
+    model = model_file(proto, path)
+    return find_input(model, find_output(model), **options)
+
+
+def of_shape(*shape: Dim, output: Sequence[Dim] = ("n", 3)) -> onnx.ModelProto:
+    return build([node("Identity", ["x"], "scores")], shape, output)
+
+
+def with_second(
+    kind: int = TensorProto.FLOAT, shape: Sequence[Dim] | None = (1,), *, used: bool = True
+) -> onnx.ModelProto:
+    """Make a model that adds a second input, ``second``, to its scores."""
+    proto = linear()
+    proto.graph.input.append(helper.make_tensor_value_info("second", kind, shape))
+    if used:
+        proto.graph.node[-1].name = proto.graph.node[-1].output[0] = "open"
+        proto.graph.node.extend(
+            [
+                node("Cast", ["second"], "real", to=TensorProto.FLOAT),
+                node("Add", ["open", "real"], "scores"),
+            ]
+        )
+    return proto
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_floating_point_inputs_are_taken(dtype: str) -> None:
+    found = found_in(linear(dtype=dtype))
+    assert found.spec.dtype == dtype
+    assert found.spec.name == "x"
+    assert found.shape == (1, 4, 4)
+    assert found.has_batch_axis
+    assert found.feeds == {}
+
+
+@pytest.mark.parametrize("kind", ["UINT8", "INT8"])
+def test_8_bit_inputs_are_taken(kind: str) -> None:
+    proto = linear()
+    proto.graph.input[0].type.tensor_type.elem_type = TensorProto.DataType.Value(kind)
+    assert found_in(proto).spec.dtype == kind.lower()
+
+
+@pytest.mark.parametrize("kind", ["INT32", "INT64", "UINT16", "STRING", "BFLOAT16", "BOOL"])
+def test_other_types_are_refused(kind: str) -> None:
+    proto = linear()
+    proto.graph.input[0].type.tensor_type.elem_type = TensorProto.DataType.Value(kind)
+    with pytest.raises(
+        ModelError,
+        match=f"the input 'x' of .* has type {kind.lower()}, to which no noise .*uint8, int8",
+    ) as caught:
+        found_in(proto)
+    assert caught.value.exit_code == 4
+
+
+def test_weights_that_are_listed_as_inputs_are_no_inputs() -> None:
+    model = model_file(linear(list_weights=True, ir_version=3))
+    assert len(model.proto.graph.input) == 3
+    assert [i.name for i in inputs_of(model)] == ["x"]
+    assert find_input(model, find_output(model)).spec.name == "x"
+
+
+def test_several_inputs_are_refused_with_the_list() -> None:
+    with pytest.raises(
+        ModelError,
+        match=r"takes 2 inputs \('x' float32 \[batch, 1, 4, 4\], 'second' bool \[1\]\).*--feed",
+    ):
+        found_in(with_second(TensorProto.BOOL))
+
+
+def test_an_input_that_the_answer_does_not_use_is_left_out() -> None:
+    proto = with_second(used=False)
+    assert found_in(proto).spec.name == "x"
+    model = model_file(proto)
+    assert unused_inputs(model, find_output(model)) == ("second",)
+    with pytest.raises(UsageError, match=r"for the input 'second', but .* uses 'x' float32"):
+        found_in(proto, feeds={"second": 1})
+
+
+def test_no_input_is_refused() -> None:
+    proto = echo()
+    del proto.graph.input[:]
+    with pytest.raises(ModelError, match=r"takes 0 inputs \(none\).*none is left"):
+        found_in(proto)
+
+
+def test_feeding_every_input_leaves_none() -> None:
+    with pytest.raises(ModelError, match="takes 0 inputs"):
+        found_in(echo(), feeds={"x": [0, 0, 0]})
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "value", "expected"),
+    [
+        (TensorProto.FLOAT, [1], 0.5, np.array([0.5], np.float32)),
+        (TensorProto.FLOAT, [], 0.5, np.array(0.5, np.float32)),
+        (TensorProto.FLOAT, ["n", 5], 2, np.full((1, 5), 2, np.float32)),
+        (TensorProto.FLOAT, [5], [1, 2, 3, 4, 5], np.arange(1, 6, dtype=np.float32)),
+        (TensorProto.FLOAT, [1, 5], [1, 2, 3, 4, 5], np.arange(1, 6, dtype=np.float32)[None]),
+        (TensorProto.FLOAT, ["n", 5], [[1, 2, 3, 4, 5]], np.arange(1, 6, dtype=np.float32)[None]),
+        (TensorProto.DOUBLE, [1], np.float32(0.1), np.array([np.float32(0.1)], np.float64)),
+        (TensorProto.BOOL, [1], True, np.array([True])),
+        (TensorProto.BOOL, [], False, np.array(False)),
+        (TensorProto.BOOL, [1], 1, np.array([True])),
+        (TensorProto.INT64, [1], 7, np.array([7])),
+        (TensorProto.INT32, [1], 7.0, np.array([7], np.int32)),
+        (TensorProto.UINT8, [2], [0, 255], np.array([0, 255], np.uint8)),
+    ],
+)
+def test_a_value_takes_the_input_s_type_and_shape(
+    kind: int, shape: list[Dim], value: Any, expected: np.ndarray
+) -> None:
+    found = found_in(with_second(kind, shape), feeds={"second": value})
+    assert found.spec.name == "x"
+    fed = found.feeds["second"]
+    assert fed.dtype == expected.dtype
+    np.testing.assert_array_equal(fed, expected, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "value"),
+    [
+        (TensorProto.INT64, [1], 0.5),
+        (TensorProto.UINT8, [1], 256),
+        (TensorProto.UINT8, [1], -1),
+        (TensorProto.INT64, [1], float("nan")),
+        (TensorProto.INT64, [1], 2**70),
+        (TensorProto.BOOL, [1], 2),
+        (TensorProto.FLOAT, [1], "much"),
+        (TensorProto.FLOAT16, [1], 1e9),
+        (TensorProto.FLOAT, [1], {"a": 1}),
+        (TensorProto.FLOAT, [2], [[1], [2, 3]]),
+        (TensorProto.STRING, [1], "text"),
+        (TensorProto.FLOAT, [3], [1, 2]),
+        (TensorProto.FLOAT, ["n", 3], [[1, 2]]),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(kind: int, shape: list[Dim], value: Any) -> None:
+    with pytest.raises(
+        UsageError, match=r"was given for the input 'second', but it takes \w+ \["
+    ) as caught:
+        found_in(with_second(kind, shape), feeds={"second": value})
+    assert caught.value.exit_code == 2
+
+
+def test_a_value_for_an_unknown_input_is_refused_with_the_list() -> None:
+    with pytest.raises(UsageError, match=r"for the input 'mask', but .* uses .*'x'.*'second'"):
+        found_in(with_second(), feeds={"mask": 1})
+
+
+def test_which_input_is_smoothed_is_what_is_not_fed() -> None:
+    proto = with_second(shape=["n", 5])
+    found = found_in(proto, feeds={"x": np.zeros((1, 1, 4, 4))})
+    assert (found.spec.name, found.shape) == ("second", (5,))
+
+
+def test_the_message_names_the_file() -> None:
+    with pytest.raises(ModelError, match=r"nets/a\.onnx"):
+        found_in(of_shape("n", "h"), path="nets/a.onnx")
+
+
+@pytest.mark.parametrize("name", ["data:0", "net/input", "model.in", "x y", "é"])
+def test_any_name_is_taken(name: str) -> None:
+    proto = build(
+        [node("Relu", [name], "out:0")], ("n", 3), ("n", 3), input_name=name, output_name="out:0"
+    )
+    assert found_in(proto).spec.name == name
+
+
+@pytest.mark.parametrize(
+    ("batch", "expected"), [("batch", None), ("-1", None), (-1, None), (0, None), (None, None)]
+)
+def test_a_free_batch_axis_is_known(batch: Dim, expected: int | None) -> None:
+    assert found_in(of_shape(batch, 1, 4, 4)).batch is expected
+
+
+@pytest.mark.parametrize("batch", [1, 3, 2000])
+def test_a_fixed_batch_axis_is_known(batch: int) -> None:
+    found = found_in(of_shape(batch, 1, 4, 4))
+    assert (found.batch, found.has_batch_axis) == (batch, True)
+
+
+@pytest.mark.parametrize(
+    ("shape", "output"),
+    [((784,), (10,)), ((784,), ("n", 10)), ((3, 8, 8), (10,)), ((1, 8, 8), (10,)), ((8, 8), (10,))],
+)
+def test_an_input_without_a_batch_axis_is_known(
+    shape: tuple[int, ...], output: tuple[Dim, ...]
+) -> None:
+    found = found_in(of_shape(*shape, output=output))
+    assert (found.has_batch_axis, found.batch, found.shape) == (False, 1, shape)
+
+
+@pytest.mark.parametrize("output", [(3,), ("n",), (1,), (3, 10), (1, 10)])
+def test_scores_that_may_count_rows_leave_the_batch_axis(output: tuple[Dim, ...]) -> None:
+    assert found_in(of_shape(3, 8, 8, output=output)).has_batch_axis
+
+
+@pytest.mark.parametrize("shape", [("n", 28, 28), (1, 28, 28), ("n", 784, 1), ("n", 1, 784)])
+def test_maps_without_channels_are_taken(shape: tuple[Dim, ...]) -> None:
+    found = found_in(of_shape(*shape))
+    assert (found.shape, found.layout) == (shape[1:], None)
+
+
+@pytest.mark.parametrize("shape", [("n", 3, "h", "w"), ("n", 3, None, 4), ("n", 3, 0, 4)])
+def test_open_axes_besides_the_batch_are_asked_for(shape: tuple[Dim, ...]) -> None:
+    example = ",".join(str(d) if isinstance(d, int) and d else "224" for d in shape[1:])
+    with pytest.raises(
+        ModelError, match=f"leaves axes of one input open; .*--input-shape, such as {example}$"
+    ):
+        found_in(of_shape(*shape))
+
+
+@pytest.mark.parametrize("shape", [("n", "features"), ("n",), (None, None, None, None)])
+def test_open_features_are_asked_for(shape: tuple[Dim, ...]) -> None:
+    with pytest.raises(ModelError, match="leaves axes of one input open; fix them with --input-sh"):
+        found_in(of_shape(*shape))
+
+
+@pytest.mark.parametrize(
+    ("shape", "wanted"),
+    [
+        (("n", 3, "h", "w"), (3, 32, 24)),
+        (("n", None, None, 3), (32, 24, 3)),
+        (("n", "features"), (20,)),
+        ((1, 1, 4, 4), (1, 4, 4)),
+        (("features",), (20,)),
+        ((None, None, None, None), (3, 8, 8)),
+    ],
+)
+def test_a_declared_shape_fixes_open_axes(shape: tuple[Dim, ...], wanted: tuple[int, ...]) -> None:
+    assert found_in(of_shape(*shape), input_shape=wanted).shape == wanted
+    assert found_in(of_shape(*shape), input_shape=list(wanted)).shape == wanted
+
+
+@pytest.mark.parametrize(
+    "wanted", [(3, 32), (1, 3, 32, 24), (1, 32, 24), (), (3, 0, 24), (3, -1, 24)]
+)
+def test_a_declared_shape_that_contradicts_the_file_is_refused(wanted: tuple[int, ...]) -> None:
+    with pytest.raises(
+        UsageError, match=r"the input shape .* was declared, but one input of 'x' .* \[3, h, w\]"
+    ):
+        found_in(of_shape("n", 3, "h", "w"), input_shape=wanted)
+
+
+def test_an_input_without_a_shape_needs_one() -> None:
+    proto = echo()
+    proto.graph.input[0].type.tensor_type.ClearField("shape")
+    with pytest.raises(ModelError, match=r"has shape \[\].*--input-shape, such as 4$"):
+        found_in(proto)
+    found = found_in(proto, input_shape=(3,))
+    assert (found.shape, found.batch, found.has_batch_axis) == ((3,), None, True)
+
+
+@pytest.mark.parametrize("shape", [("n", 3, 10**5, 10**5), ("n", 2**31), ("n", *[2**62] * 4)])
+def test_absurd_dimensions_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ModelError, match=r"has [\d,]+ values, but at most 268,435,456 can be"):
+        found_in(of_shape(*shape))
+    with pytest.raises(ModelError, match="values, but at most"):
+        found_in(of_shape("n", *"abcdef"[: len(shape) - 1]), input_shape=shape[1:])
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout"),
+    [
+        (("n", 1, 28, 28), "NCHW"),
+        (("n", 3, 32, 24), "NCHW"),
+        (("n", 28, 28, 1), "NHWC"),
+        (("n", 24, 32, 3), "NHWC"),
+        (("n", 4, 8, 8), None),
+        (("n", 784), None),
+        (("n", 1, 784), None),
+    ],
+)
+def test_the_layout_is_found_where_the_shape_shows_it(
+    shape: tuple[Dim, ...], layout: str | None
+) -> None:
+    assert found_in(of_shape(*shape)).layout == layout
+
+
+def test_a_declared_shape_shows_the_layout_too() -> None:
+    proto = of_shape("n", None, None, None)
+    assert found_in(proto, input_shape=(3, 8, 8)).layout == "NCHW"
+    assert found_in(proto, input_shape=(8, 8, 3)).layout == "NHWC"
+
+
+@pytest.mark.parametrize("sizes", [(3, 3, 3), (1, 5, 1), (3, 8, 1)])
+def test_an_ambiguous_layout_is_asked_for(sizes: tuple[int, ...]) -> None:
+    proto = of_shape("n", *sizes)
+    with pytest.raises(ModelError, match="can be NCHW or NHWC; declare the layout"):
+        found_in(proto)
+    for declared in ("NCHW", "NHWC"):
+        assert found_in(proto, layout=declared).layout == declared
+
+
+def test_a_declared_layout_that_contradicts_the_shape_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"NHWC was declared.*no 1 or 3 channels there"):
+        found_in(of_shape("n", 3, 8, 8), layout="NHWC")
+    with pytest.raises(UsageError, match="NCHW was declared"):
+        found_in(of_shape("n", 8, 8, 3), layout="NCHW")
+
+
+def test_a_layout_says_nothing_of_an_input_that_is_no_image() -> None:
+    assert found_in(of_shape("n", 784), layout="NCHW").layout is None

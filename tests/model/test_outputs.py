@@ -1,0 +1,433 @@
+"""Which tensor answers and how; what these models answer is in test_kinds.py of smoothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from onnx_models import (
+    ML,
+    Dim,
+    build,
+    dicts,
+    echo,
+    linear,
+    linear_classifier,
+    model_file,
+    node,
+    tensor,
+    tree_classifier,
+    with_outputs,
+    zip_map,
+)
+
+from rsonnx.errors import ModelError, UsageError
+from rsonnx.model import Output, find_output, outputs_of
+
+FLOAT, INT64, STRING = TensorProto.FLOAT, TensorProto.INT64, TensorProto.STRING
+
+
+def found_in(proto: onnx.ModelProto, **options: Any) -> Output:
+    return find_output(model_file(proto), **options)
+
+
+def of_shape(*shape: Dim, maker: str = "Relu", kind: int = FLOAT) -> onnx.ModelProto:
+    proto = build([node(maker, ["x"], "scores")], ("n", 4), shape)
+    proto.graph.output[0].type.tensor_type.elem_type = kind
+    return proto
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_a_vector_of_floats_is_scores(dtype: str) -> None:
+    found = found_in(linear(dtype=dtype))
+    assert (found.tensor, found.kind, found.dtype) == ("scores", "scores", dtype)
+    assert found.edits == found.classes == ()
+
+
+@pytest.mark.parametrize("kind", [TensorProto.UINT8, TensorProto.INT8])
+def test_quantised_scores_are_scores(kind: int) -> None:
+    assert found_in(of_shape("n", 3, kind=kind)).kind == "scores"
+
+
+@pytest.mark.parametrize("kind", [TensorProto.BOOL, TensorProto.BFLOAT16, TensorProto.COMPLEX64])
+def test_other_types_are_refused(kind: int) -> None:
+    with pytest.raises(
+        ModelError, match=r"'scores' .* has type .*, but class scores or labels are"
+    ):
+        found_in(of_shape("n", 3, kind=kind))
+
+
+def test_an_identity_of_the_input_is_a_classifier_where_it_is_all_there_is() -> None:
+    assert found_in(echo()).kind == "scores"
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        ("n", 5),
+        (1, 5),
+        ("n", 5, 1, 1),
+        ("n", 1, 5),
+        (5,),
+        ("n",),
+        (1,),
+        (),
+        ("n", "k"),
+        ("n", None),
+    ],
+)
+def test_shapes_of_one_vector_an_input_are_taken(shape: tuple[Dim, ...]) -> None:
+    assert found_in(of_shape(*shape)).kind == "scores"
+
+
+@pytest.mark.parametrize(
+    "shape", [("n", 4, 4, 4), ("n", 2, "h", "w"), ("n", 5, 1, 7), ("n", "k", "h"), (1, 1, 224, 224)]
+)
+def test_maps_are_refused(shape: tuple[Dim, ...]) -> None:
+    with pytest.raises(
+        ModelError, match=r"'scores' of model\.onnx has shape .*a map of values is no classifier's"
+    ) as caught:
+        found_in(of_shape(*shape))
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("kind", ["INT64", "INT32"])
+@pytest.mark.parametrize("shape", [("n", 4, 4), ("n", "h", "w"), ("n", 10), (1, 1, 8, 8)])
+def test_maps_of_labels_are_refused(kind: str, shape: tuple[Dim, ...]) -> None:
+    with pytest.raises(ModelError, match="a map of labels is no classifier's answer"):
+        found_in(of_shape(*shape, kind=TensorProto.DataType.Value(kind)))
+
+
+def test_one_label_for_a_whole_batch_is_refused() -> None:
+    with pytest.raises(
+        ModelError, match=r"'scores' .* is one int64 for a whole batch, but a label"
+    ):
+        found_in(of_shape(kind=INT64))
+
+
+@pytest.mark.parametrize("shape", [("n",), ("n", 1), (1,), (1, 1)])
+def test_a_label_an_input_is_taken(shape: tuple[Dim, ...]) -> None:
+    found = found_in(of_shape(*shape, kind=INT64))
+    assert (found.tensor, found.kind, found.classes) == ("scores", "label", ())
+
+
+# One score.
+
+
+@pytest.mark.parametrize("shape", [("n", 1), ("n", 1, 1), (1, 1), ("n", 1, 1, 1)])
+def test_one_score_needs_a_threshold(shape: tuple[Dim, ...]) -> None:
+    with pytest.raises(
+        ModelError,
+        match=r"one number an input.*--threshold \(0 is usual for logits.*a regressor cannot",
+    ):
+        found_in(of_shape(*shape))
+    found = found_in(of_shape(*shape), threshold=0.25)
+    assert (found.kind, found.threshold) == ("score", 0.25)
+
+
+@pytest.mark.parametrize("shape", [("n",), (1,), (), (None,)])
+def test_a_threshold_says_that_a_lone_axis_is_the_batch(shape: tuple[Dim, ...]) -> None:
+    assert found_in(of_shape(*shape), threshold=0.0).kind == "score"
+
+
+def test_a_sigmoid_is_named_in_the_hint() -> None:
+    with pytest.raises(ModelError, match=r"\(it ends in a sigmoid, so 0.5 would be usual\)"):
+        found_in(of_shape("n", 1, maker="Sigmoid"))
+
+
+@pytest.mark.parametrize("shape", [("n", 2), ("n", 10, 1, 1), (10,)])
+def test_a_threshold_for_class_scores_is_refused(shape: tuple[Dim, ...]) -> None:
+    with pytest.raises(UsageError, match=r"a threshold was given, but .* gives class scores"):
+        found_in(of_shape(*shape), threshold=0.5)
+
+
+def test_a_threshold_for_labels_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"a threshold was given, but .* gives labels"):
+        found_in(of_shape("n", kind=INT64), threshold=0.5)
+
+
+@pytest.mark.parametrize("threshold", [math.nan, math.inf, -math.inf])
+def test_a_threshold_is_a_finite_number(threshold: float) -> None:
+    with pytest.raises(UsageError, match=f"the threshold is {threshold}, but a finite number"):
+        found_in(of_shape("n", 1), threshold=threshold)
+
+
+# Several outputs.
+
+
+def pair(
+    nodes: Sequence[onnx.NodeProto], *outputs: onnx.ValueInfoProto, **options: Any
+) -> onnx.ModelProto:
+    return with_outputs(nodes, outputs, **options)
+
+
+def test_scores_are_preferred_to_the_label_beside() -> None:
+    proto = pair(
+        [linear_classifier()], tensor("label", INT64, ["n"]), tensor("scores", FLOAT, ["n", 3])
+    )
+    assert [o.name for o in outputs_of(model_file(proto))] == ["label", "scores"]
+    found = found_in(proto)
+    assert (found.tensor, found.kind, found.classes) == ("scores", "scores", ("0", "1", "2"))
+    assert found_in(proto, name="label").tensor == "scores"  # the scores behind it
+
+
+@pytest.mark.parametrize(
+    ("classes", "kind"),
+    [((0, 1, 2), INT64), ((1, 2, 3), INT64), (("a", "b", "é"), STRING)],
+    ids=["0..", "1..", "text"],
+)
+def test_a_zip_map_is_cut_off(classes: Any, kind: int) -> None:
+    made = [linear_classifier(classes), zip_map(classes)]
+    found = found_in(pair(made, tensor("label", kind, ["n"]), dicts(kind)))
+    assert (found.tensor, found.kind, found.dtype) == ("scores", "scores", "float32")
+    assert found.classes == tuple(map(str, classes))
+    assert found.edits == ("the ZipMap is cut off",)
+
+
+def test_a_zip_map_behind_an_identity_is_cut_off() -> None:
+    made = [
+        linear_classifier(),
+        helper.make_node("ZipMap", ["scores"], ["zipped"], domain=ML, classlabels_int64s=[0, 1, 2]),
+        helper.make_node("Identity", ["zipped"], ["dicts"]),
+    ]
+    assert found_in(pair(made, tensor("label", INT64, ["n"]), dicts())).tensor == "scores"
+
+
+def test_a_sequence_that_no_zip_map_made_is_refused() -> None:
+    made = [helper.make_node("SequenceConstruct", ["x"], ["dicts"])]
+    kind = helper.make_sequence_type_proto(helper.make_tensor_type_proto(FLOAT, ["n", 4]))
+    proto = pair(made, helper.make_value_info("dicts", kind))
+    with pytest.raises(ModelError, match=r"'dicts' .* is a sequence that no ZipMap made, .*export"):
+        found_in(proto)
+
+
+@pytest.mark.parametrize("make", [linear_classifier, tree_classifier])
+@pytest.mark.parametrize("classes", [(0, 1, 2), (1, 5, 9), ("a", "b", "c")])
+def test_the_scores_behind_a_lone_label_are_used(make: Any, classes: Any) -> None:
+    kind = STRING if isinstance(classes[0], str) else INT64
+    made = make(classes)
+    found = found_in(pair([made], tensor("label", kind, ["n"])))
+    assert (found.tensor, found.kind) == ("scores", "scores")
+    assert found.classes == tuple(map(str, classes))
+    assert found.edits == (f"the scores of {made.op_type} are used in place of its label",)
+
+
+@pytest.mark.parametrize("omitted", [["label"], ["label", ""]])
+def test_a_classifier_that_gives_no_scores_answers_its_label(omitted: list[str]) -> None:
+    made = linear_classifier()
+    del made.output[:]
+    made.output.extend(omitted)
+    found = found_in(pair([made], tensor("label", INT64, ["n"])))
+    assert (found.tensor, found.kind) == ("label", "label")
+
+
+def looked_up(names: np.ndarray, kind: int) -> onnx.ModelProto:
+    """Make what skl2onnx makes of a decision: a look-up of the position in a list of names."""
+    made = [
+        helper.make_node("ArgMax", ["x"], ["position"], axis=1, keepdims=0),
+        helper.make_node("ArrayFeatureExtractor", ["names", "position"], ["picked"], domain=ML),
+        helper.make_node("Reshape", ["picked", "flat"], ["label"]),
+    ]
+    proto = with_outputs(made, [tensor("label", kind, ["n"])], {"flat": np.array([-1])})
+    proto.graph.initializer.append(
+        helper.make_tensor("names", STRING, [len(names)], [str(n).encode() for n in names])
+        if kind == STRING
+        else numpy_helper.from_array(names, "names")
+    )
+    return proto
+
+
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [
+        (np.array([0, 1, 2, 3]), INT64),
+        (np.array([7, 8, 9, 10]), INT64),
+        (np.array(["a", "b", "c", "d"]), STRING),
+    ],
+    ids=["0..", "7..", "text"],
+)
+def test_a_look_up_of_names_is_cut_off(names: np.ndarray, kind: int) -> None:
+    found = found_in(looked_up(names, kind))
+    assert (found.tensor, found.kind, found.spec.dtype) == ("position", "label", "int64")
+    assert found.classes == tuple(map(str, names.tolist()))
+    assert found.edits == ("the look-up of class names is cut off",)
+
+
+def test_a_text_whose_classes_are_not_in_the_file_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"'scores' .* is a text, .*--output-name"):
+        found_in(of_shape("n", maker="Identity", kind=STRING))
+
+
+def passing_through() -> list[onnx.NodeProto]:
+    return [
+        linear_classifier(),
+        helper.make_node("Identity", ["x"], ["Features.output"]),
+        helper.make_node("Cast", ["x"], ["Label.output"], to=INT64),
+        helper.make_node("Cast", ["label"], ["PredictedLabel.output"], to=TensorProto.UINT32),
+        helper.make_node("Identity", ["scores"], ["Score.output"]),
+    ]
+
+
+PASSED = [
+    tensor("Features.output", FLOAT, [1, 4]),
+    tensor("Label.output", INT64, [1, 4]),
+    tensor("PredictedLabel.output", TensorProto.UINT32, [1, 1]),
+    tensor("Score.output", FLOAT, [1, 3]),
+]
+
+
+def test_inputs_that_are_passed_through_are_no_answer() -> None:
+    """ML.NET gives its input columns back beside its scores."""
+    found = found_in(pair(passing_through(), *PASSED, shape=(1, 4)))
+    assert (found.spec.name, found.tensor) == ("Score.output", "scores")
+    named = found_in(pair(passing_through(), *PASSED, shape=(1, 4)), name="Features.output")
+    assert named.spec.name == "Features.output"
+
+
+def several() -> onnx.ModelProto:
+    made = [
+        helper.make_node("Relu", ["x"], ["a"]),
+        helper.make_node("Softmax", ["x"], ["b"]),
+        helper.make_node("Neg", ["x"], ["features"]),
+    ]
+    return pair(made, *(tensor(name, FLOAT, ["n", 4]) for name in ("a", "b", "features")))
+
+
+def test_several_outputs_of_floats_are_refused_with_the_list() -> None:
+    with pytest.raises(
+        ModelError,
+        match=r"gives 3 outputs \('a' float32 \[n, 4\], 'b' float32 \[n, 4\], 'features'.*"
+        "--output-name",
+    ):
+        found_in(several())
+
+
+@pytest.mark.parametrize("name", ["a", "b", "features"])
+def test_one_of_several_outputs_is_chosen_by_name(name: str) -> None:
+    assert found_in(several(), name=name).spec.name == name
+
+
+def test_an_unknown_output_is_refused_with_the_list() -> None:
+    with pytest.raises(UsageError, match=r"has no output 'c'; it has 'a' float32 \[n, 4\], 'b'"):
+        found_in(several(), name="c")
+
+
+# Support vector machines: their scores may be those of pairs of classes.
+
+
+def machine(classes: int = 4, *, chances: bool = False) -> onnx.NodeProto:
+    """Make a linear SVMClassifier, one against one."""
+    pairs = classes * (classes - 1) // 2
+    more = {"prob_a": [-1.0] * pairs, "prob_b": [0.0] * pairs} if chances else {}
+    return helper.make_node(
+        "SVMClassifier",
+        ["x"],
+        ["label", "scores"],
+        domain=ML,
+        kernel_type="LINEAR",
+        kernel_params=[1.0, 0.0, 3.0],
+        classlabels_ints=list(range(classes)),
+        vectors_per_class=[1] * classes,
+        support_vectors=np.eye(classes, 4).ravel().tolist(),
+        coefficients=[1.0] * (classes * (classes - 1)),
+        rho=[0.0] * pairs,
+        **more,
+    )
+
+
+def machine_model(**options: Any) -> onnx.ModelProto:
+    outputs = [tensor("label", INT64, ["n"]), tensor("scores", FLOAT, ["n", None])]
+    return pair([machine(**options)], *outputs)
+
+
+def test_scores_of_pairs_of_classes_are_no_class_scores() -> None:
+    found = found_in(machine_model())
+    assert (found.tensor, found.kind) == ("label", "label")
+    with pytest.raises(ModelError, match=r"'scores' .*scores of pairs of classes.*--output-name"):
+        found_in(machine_model(), name="scores")
+    alone = pair([machine()], tensor("label", INT64, ["n"]))
+    assert found_in(alone).kind == "label"
+
+
+def test_a_support_vector_machine_s_chances_are_scores() -> None:
+    found = found_in(machine_model(chances=True))
+    assert (found.tensor, found.kind) == ("scores", "scores")
+
+
+# Heads of different kinds.
+
+
+def joined(*makers: str) -> onnx.ModelProto:
+    made = [helper.make_node(maker, ["x"], [f"h{i}"]) for i, maker in enumerate(makers)]
+    made.append(
+        helper.make_node("Concat", [f"h{i}" for i in range(len(makers))], ["scores"], axis=1)
+    )
+    return pair(made, tensor("scores", FLOAT, ["n", 4 * len(makers)]))
+
+
+@pytest.mark.parametrize("makers", [("Sigmoid", "Neg"), ("Relu", "Softmax"), ("Tanh", "Sigmoid")])
+def test_joined_heads_of_different_kinds_are_refused(makers: tuple[str, ...]) -> None:
+    with pytest.raises(
+        ModelError, match=rf"joins .*separate heads \({', '.join(sorted(makers))}\).*--output-name"
+    ):
+        found_in(joined(*makers))
+
+
+def test_a_difference_beside_a_chance_is_no_rest() -> None:
+    """An angle x - 1 beside a chance: the difference has nothing to do with the chance."""
+    made = [
+        helper.make_node("Sigmoid", ["x"], ["p"]),
+        helper.make_node("Sub", ["x", "one"], ["angle"]),
+        helper.make_node("Concat", ["angle", "p"], ["scores"], axis=1),
+    ]
+    weights = {"one": np.ones(1, np.float32)}
+    with pytest.raises(ModelError, match=r"separate heads \(Sigmoid, Sub\)"):
+        found_in(with_outputs(made, [tensor("scores", FLOAT, ["n", 8])], weights))
+
+
+@pytest.mark.parametrize("makers", [("Relu", "Relu"), ("Sigmoid", "Sigmoid")])
+def test_joined_heads_of_one_kind_are_scores(makers: tuple[str, ...]) -> None:
+    assert found_in(joined(*makers)).kind == "scores"
+
+
+def test_a_chance_beside_its_rest_is_two_scores() -> None:
+    made = [
+        helper.make_node("Sigmoid", ["x"], ["p"]),
+        helper.make_node("Sub", ["one", "p"], ["rest"]),
+        helper.make_node("Concat", ["rest", "p"], ["scores"], axis=1),
+    ]
+    weights = {"one": np.ones(1, np.float32)}
+    proto = with_outputs(made, [tensor("scores", FLOAT, ["n", 2])], weights, shape=("n", 1))
+    assert found_in(proto).kind == "scores"
+
+
+# Files that no exporter writes.
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        helper.make_node("Identity", [], ["scores"]),
+        helper.make_node("Cast", [], ["scores"], to=1),
+        helper.make_node("Concat", [], ["scores"], axis=1),
+        helper.make_node("ZipMap", [], ["scores"], domain=ML),
+        helper.make_node("ArrayFeatureExtractor", ["x"], ["scores"], domain=ML),
+        helper.make_node("Identity", ["scores"], ["scores"]),
+        helper.make_node("Cast", ["scores"], ["scores"], to=1),
+    ],
+    ids=lambda n: f"{n.op_type} of {list(n.input)}",
+)
+@pytest.mark.parametrize("kind", [FLOAT, INT64, STRING])
+def test_damaged_nodes_end_in_an_output_or_a_sentence(made: onnx.NodeProto, kind: int) -> None:
+    proto = with_outputs([made], [tensor("scores", kind, ["n", 3 if kind == FLOAT else 1])])
+    try:
+        found = found_in(proto)
+    except ModelError as error:
+        assert "model.onnx" in str(error)  # noqa: PT017 - either is right
+    else:
+        assert found.spec.name == "scores"

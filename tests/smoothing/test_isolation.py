@@ -1,0 +1,147 @@
+"""A stranger's model is tried in a child process, whose end is a sentence here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import numpy_helper
+from onnx_models import echo, linear, save
+
+from rsonnx import errors
+from rsonnx.errors import ModelError, RsonnxError, UsageError
+from rsonnx.smoothing import isolation, try_in_child
+
+COMMAND = [sys.executable, "-m", "rsonnx.smoothing.isolation"]
+
+
+def replace_child(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Let the child run some Python in place of its own."""
+    run = isolation.subprocess.run
+
+    def other(command: list[str], **options: Any) -> Any:
+        assert command == COMMAND
+        return run([sys.executable, "-c", code], **options)
+
+    monkeypatch.setattr(isolation.subprocess, "run", other)
+
+
+def test_a_healthy_model_passes(tmp_path: Path) -> None:
+    path = save(linear(), tmp_path)
+    options = {
+        "preprocess": "mean=0.5",
+        "bounds": [0, 255],
+        "input_shape": [1, 4, 4],
+        "feeds": {},
+        "threshold": None,
+        "output_name": "scores",
+    }
+    assert try_in_child(path, options) is None
+
+
+def test_the_child_s_errors_arrive_with_class_and_text(tmp_path: Path) -> None:
+    path = save(linear(), tmp_path)
+    with pytest.raises(UsageError, match="does not say what preprocessing its inputs need") as c:
+        try_in_child(path, {"preprocess": None})
+    assert type(c.value) is UsageError
+    assert str(path) in str(c.value)
+    old = save(linear(opset=6), tmp_path, "old.onnx")
+    with pytest.raises(ModelError, match=r"old\.onnx uses operator set 6") as caught:
+        try_in_child(str(old), {"preprocess": "none"})
+    assert type(caught.value) is ModelError
+    assert caught.value.exit_code == 4
+
+
+def test_a_relative_path_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(echo(), tmp_path, "a b'é.onnx")
+    monkeypatch.chdir(tmp_path)
+    assert try_in_child("a b'é.onnx", {"preprocess": "none"}) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import os; os.abort()", r"crashed \(SIGABRT\)"),
+        (f"import os; os.kill(os.getpid(), {int(signal.SIGKILL)})", r"crashed \(SIGKILL\)"),
+        ("raise SystemExit(9)", r"ended \(exit code 9\)"),
+        ("raise ValueError", r"ended \(exit code 1\)"),
+        ("pass", r"ended \(exit code 0\)"),
+        ("print('hello')", "ended"),
+        ("print('[]')", "ended"),
+        ("print('3')", "ended"),
+        ("print('{}')", "ended"),
+        ("print('null')", "ended"),
+        ("""print('{"error": "ModelError"}')""", "ended"),
+    ],
+)
+def test_a_child_that_dies_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, code: str, message: str
+) -> None:
+    replace_child(monkeypatch, code)
+    with pytest.raises(ModelError, match=rf"bad\.onnx ({message}).* the child process that tried"):
+        try_in_child("bad.onnx", {})
+
+
+def test_bytes_that_are_no_text_are_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    replace_child(monkeypatch, r"import sys; sys.stdout.buffer.write(b'\xff\xfe')")
+    with pytest.raises(ModelError, match=r"bad\.onnx ended"):
+        try_in_child("bad.onnx", {})
+
+
+def test_what_is_printed_before_the_answer_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    replace_child(monkeypatch, """print('warning\\n{"error": null, "message": ""}')""")
+    assert try_in_child("good.onnx", {}) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("DataError", errors.DataError),
+        ("ProviderError", errors.ProviderError),
+        ("Nonsense", RsonnxError),
+        ("__doc__", RsonnxError),
+    ],
+)
+def test_an_error_s_name_is_one_of_ours(
+    monkeypatch: pytest.MonkeyPatch, kind: str, expected: type[RsonnxError]
+) -> None:
+    answer = f'{{"error": "{kind}", "message": "it is bad"}}'
+    replace_child(monkeypatch, f"print({answer!r})")
+    with pytest.raises(expected, match=r"^it is bad$") as caught:
+        try_in_child("bad.onnx", {})
+    assert type(caught.value) is expected
+
+
+def test_a_child_that_takes_too_long_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = tmp_path / "pid"
+    code = f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    replace_child(monkeypatch, code)
+    begun = time.monotonic()
+    with pytest.raises(ModelError, match=r"slow\.onnx took more than 0.5 s to load and probe"):
+        try_in_child("slow.onnx", {}, seconds=0.5)
+    assert time.monotonic() - begun < 30
+    if started.exists() and started.read_text():  # on a busy machine it may not have come so far
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(started.read_text()), 0)
+
+
+def test_a_model_that_needs_too_much_memory_is_a_sentence(tmp_path: Path) -> None:
+    """The child's own answers of 2^35 floats do not fit its address space."""
+    proto = echo(4)
+    made = proto.graph.node[0]
+    made.op_type = "Tile"
+    made.input.append("times")
+    times = np.array([1, 2**33])
+    proto.graph.initializer.append(numpy_helper.from_array(times, "times"))
+    del proto.graph.output[0].type.tensor_type.shape.dim[1:]
+    proto.graph.output[0].type.tensor_type.shape.dim.add(dim_param="k")
+    with pytest.raises(ModelError, match=r"model\.onnx"):
+        try_in_child(save(proto, tmp_path), {"preprocess": "none"}, seconds=60)

@@ -1,0 +1,466 @@
+"""Kinds of exported classifiers, loaded and compared with onnxruntime on the original, row by row.
+
+Classical models come from ai.onnx.ml, whose operators onnx's own evaluator knows only in part.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from onnx_models import (
+    ML,
+    Dim,
+    build,
+    dicts,
+    linear,
+    linear_classifier,
+    node,
+    save,
+    tensor,
+    tree_classifier,
+    with_outputs,
+    zip_map,
+)
+
+import rsonnx.smoothing
+from rsonnx.errors import ModelError, UsageError
+from rsonnx.runtime import OnnxClassifier
+from rsonnx.smoothing import load
+
+FLOAT, INT64, STRING = TensorProto.FLOAT, TensorProto.INT64, TensorProto.STRING
+
+
+def opened(proto: onnx.ModelProto, folder: Path, **options: Any) -> OnnxClassifier:
+    return load(save(proto, folder), **{"preprocess": "none", "providers": "cpu"} | options)
+
+
+def rows(count: int, *shape: int, seed: int = 3) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).random((count, *shape)).astype(np.float32)
+
+
+def original(
+    proto: onnx.ModelProto, output: str, batch: NDArray[Any], **feeds: NDArray[Any]
+) -> list[Any]:
+    """Run the original on each row alone and return one output's first answers."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(
+        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return [session.run([output], {"x": row[None]} | feeds)[0][0] for row in batch]
+
+
+OUTPUTS = {
+    "label and scores": (lambda k: [tensor("label", k, ["n"]), tensor("scores", FLOAT, ["n", 3])]),
+    "label": (lambda k: [tensor("label", k, ["n"])]),
+    "label and dicts": (lambda k: [tensor("label", k, ["n"]), dicts(k)]),
+    "dicts": (lambda k: [dicts(k)]),
+}
+
+
+@pytest.mark.parametrize("only_ml", [False, True])
+@pytest.mark.parametrize("outputs", OUTPUTS)
+@pytest.mark.parametrize("classes", [(0, 1, 2), (3, 1, 7), ("a", "b", "c")], ids=str)
+@pytest.mark.parametrize("make", [linear_classifier, tree_classifier])
+def test_a_classical_model_answers_its_own_label(
+    tmp_path: Path, make: Any, classes: Any, outputs: str, only_ml: bool
+) -> None:
+    kind = STRING if isinstance(classes[0], str) else INT64
+    made = [make(classes)] + ([zip_map(classes)] if "dicts" in outputs else [])
+    proto = with_outputs(made, OUTPUTS[outputs](kind), only_ml=only_ml)
+    found = opened(proto, tmp_path)
+    assert (found.num_classes, found.batch_size) == (3, None)
+    assert found.class_names == tuple(map(str, classes))
+    batch = 4 * rows(64, 4) - 2
+    labels = original(with_outputs([make(classes)], OUTPUTS["label"](kind)), "label", batch)
+    assert found.classify(batch).tolist() == [classes.index(label) for label in labels]
+    assert len(set(labels)) >= 2  # else this test would show little
+
+
+@pytest.mark.parametrize("names", [(0, 1), (0, 1, 2, 3)])
+def test_names_that_are_not_one_a_score_are_refused(tmp_path: Path, names: tuple[int, ...]) -> None:
+    proto = with_outputs([linear_classifier(), zip_map(names)], [dicts()])
+    with pytest.raises(ModelError, match=f"names {len(names)} classes but gives 3 scores"):
+        opened(proto, tmp_path)
+
+
+@pytest.mark.parametrize("fixed", [1, 3])
+def test_a_classical_model_s_fixed_batch_is_freed(tmp_path: Path, fixed: int) -> None:
+    proto = with_outputs([linear_classifier()], [tensor("label", INT64, [fixed])], shape=(fixed, 4))
+    found = opened(proto, tmp_path)
+    assert found.batch_size is None
+    free = with_outputs([linear_classifier()], [tensor("label", INT64, ["n"])])
+    batch = rows(32, 4)
+    assert found.classify(batch).tolist() == original(free, "label", batch)
+
+
+def test_a_support_vector_machine_answers_by_its_vote(tmp_path: Path) -> None:
+    """Its scores are of the 6 pairs of 4 classes, so their largest would be no class."""
+    generator = np.random.default_rng(3)
+    made = helper.make_node(
+        "SVMClassifier",
+        ["x"],
+        ["label", "scores"],
+        domain=ML,
+        kernel_type="LINEAR",
+        kernel_params=[1.0, 0.0, 3.0],
+        classlabels_ints=[0, 1, 2, 3],
+        vectors_per_class=[1] * 4,
+        support_vectors=generator.standard_normal(16).tolist(),
+        coefficients=generator.standard_normal(12).tolist(),
+        rho=generator.standard_normal(6).tolist(),
+    )
+    both = [tensor("label", INT64, ["n"]), tensor("scores", FLOAT, ["n", None])]
+    proto = with_outputs([made], both)
+    batch = (4 * rows(64, 4) - 2).astype(np.float32)
+    assert len(original(proto, "scores", batch)[0]) == 6
+    found = opened(proto, tmp_path, bounds=(-2, 2))
+    labels = original(proto, "label", batch)
+    assert found.classify(batch).tolist() == labels
+    assert len(set(labels)) >= 2
+
+
+@pytest.mark.parametrize("kind", [INT64, STRING])
+def test_a_look_up_of_names_answers_positions(tmp_path: Path, kind: int) -> None:
+    """As skl2onnx writes a decision; the names are the classes in order."""
+    made = [
+        helper.make_node("MatMul", ["x", "w"], ["s"]),
+        helper.make_node("ArgMax", ["s"], ["position"], axis=1, keepdims=0),
+        helper.make_node("ArrayFeatureExtractor", ["names", "position"], ["picked"], domain=ML),
+        helper.make_node("Reshape", ["picked", "flat"], ["label"]),
+    ]
+    weights = {
+        "w": np.random.default_rng(1).standard_normal((4, 3)).astype(np.float32),
+        "flat": np.array([-1]),
+    }
+    proto = with_outputs(made, [tensor("label", kind, ["n"])], weights)
+    names: list[Any] = [5, 6, 9] if kind == INT64 else ["five", "six", "nine"]
+    stored = (
+        numpy_helper.from_array(np.array(names), "names")
+        if kind == INT64
+        else helper.make_tensor("names", STRING, [3], [n.encode() for n in names])
+    )
+    proto.graph.initializer.append(stored)
+    found = opened(proto, tmp_path)
+    assert (found.num_classes, found.class_names) == (3, tuple(map(str, names)))
+    batch = 2 * rows(64, 4) - 1
+    labels = original(proto, "label", batch)
+    assert found.classify(batch).tolist() == [names.index(label) for label in labels]
+    assert len(set(labels)) >= 2
+
+
+def test_a_label_without_scores_or_names_is_the_model_s_own(tmp_path: Path) -> None:
+    made = [node("ArgMax", ["x"], "position", axis=1, keepdims=0), node("Neg", ["position"], "m")]
+    made = [made[0], node("Add", ["position", "ten"], "label")]
+    proto = with_outputs(made, [tensor("label", INT64, ["n"])], {"ten": np.array(10)})
+    found = opened(proto, tmp_path)
+    assert (found.num_classes, found.class_names) == (None, ())
+    assert found.facts["label"] == "the model's own label"
+    batch = rows(16, 4)
+    assert found.classify(batch).tolist() == (10 + batch.argmax(axis=1)).tolist()
+
+
+@pytest.mark.parametrize("shape", [("n", 1), ("n",)])
+def test_labels_of_a_map_are_refused_though_the_file_hides_them(
+    tmp_path: Path, shape: tuple[Dim, ...]
+) -> None:
+    """The file declares one label an input, and its ArgMax gives 16."""
+    made = [node("ArgMax", ["x"], "wide", axis=1, keepdims=0), node("Identity", ["wide"], "label")]
+    proto = with_outputs(made, [tensor("label", INT64, shape)], shape=("n", 3, 4, 4))
+    with pytest.raises(ModelError):
+        opened(proto, tmp_path)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+def test_quantised_scores_go_to_the_lowest_index_on_a_tie(tmp_path: Path, dtype: Any) -> None:
+    kind = TensorProto.UINT8 if dtype is np.uint8 else TensorProto.INT8
+    made = [
+        node("QuantizeLinear", ["x", "step", "zero"], "scores"),
+    ]
+    weights = {"step": np.array(0.25, np.float32), "zero": np.array(0, dtype)}
+    proto = with_outputs(made, [tensor("scores", kind, ["n", 4])], weights)
+    found = opened(proto, tmp_path)
+    batch = rows(64, 4)
+    steps = np.array(original(proto, "scores", batch))
+    assert found.classify(batch).tolist() == steps.argmax(axis=1).tolist()
+    ties = [len(set(row)) < 4 and np.sum(row == row.max()) > 1 for row in steps]
+    assert sum(ties) > 8
+
+
+def single(output: tuple[Dim, ...], maker: str = "Identity") -> onnx.ModelProto:
+    """Make a model of one score, the sum of 4 inputs."""
+    made = [
+        node("ReduceSum", ["x", "axis"], "sum", keepdims=int(len(output) > 1)),
+        node(maker, ["sum"], "scores"),
+    ]
+    return build(made, ("n", 4), output, {"axis": np.array([1])})
+
+
+@pytest.mark.parametrize("output", [("n", 1), ("n",), ()])
+def test_one_score_with_a_threshold(tmp_path: Path, output: tuple[Dim, ...]) -> None:
+    proto = single(output)
+    if not output:
+        proto.graph.output[0].type.tensor_type.ClearField("shape")
+    found = opened(proto, tmp_path, threshold=2.0)
+    assert (found.num_classes, found.batch_size) == (2, None)
+    assert found.facts["label"] == "1 where the score is above 2.0, else 0"
+    batch = np.array(
+        [[0.5] * 4, [0.5, 0.5, 0.5, 0.75], [0.5, 0.5, 0.5, 0.25], [np.nan] * 4, [np.inf, 0, 0, 0]],
+        np.float32,
+    )
+    assert found.classify(batch).tolist() == [0, 1, 0, -1, -1]
+
+
+@pytest.mark.parametrize("output", [("n", 1), ("n",), ()])
+def test_one_score_without_a_threshold_is_refused(tmp_path: Path, output: tuple[Dim, ...]) -> None:
+    with pytest.raises(ModelError, match=r"one number an input.*--threshold .*regressor"):
+        opened(single(output), tmp_path)
+
+
+def test_a_sigmoid_without_a_threshold_is_refused_with_the_hint(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"ends in a sigmoid, so 0.5 would be usual"):
+        opened(single(("n", 1), "Sigmoid"), tmp_path)
+
+
+@pytest.mark.parametrize("output", [("n", 1), (), ("n",)])
+def test_a_threshold_for_many_scores_is_refused_though_the_file_hides_them(
+    tmp_path: Path, output: tuple[Dim, ...]
+) -> None:
+    proto = build([node("Relu", ["x"], "scores")], ("n", 4), output)
+    if not output:
+        proto.graph.output[0].type.tensor_type.ClearField("shape")
+    with pytest.raises(ModelError):
+        opened(proto, tmp_path, threshold=0.5)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8"])
+def test_8_bit_inputs_are_what_numpy_says(tmp_path: Path, kind: str) -> None:
+    generator = np.random.default_rng(5)
+    weights = {"w": generator.standard_normal((4, 3)).astype(np.float32)}
+    made = [node("Cast", ["x"], "real", to=FLOAT), node("MatMul", ["real", "w"], "scores")]
+    proto = build(made, ("n", 4), ("n", 3), weights)
+    proto.graph.input[0].type.tensor_type.elem_type = TensorProto.DataType.Value(kind.upper())
+    declared = None if kind == "uint8" else "scale=255,mean=128"
+    found = opened(proto, tmp_path, preprocess=declared)
+    batch = (generator.standard_normal((200, 4)) * 0.7 + 0.5).astype(np.float32)
+    levels = np.clip(np.floor(255 * batch.astype(np.float64) + 0.5), 0, 255)
+    stored = (levels - (128 if kind == "int8" else 0)).astype(kind)
+    expected = (stored.astype(np.float64) @ weights["w"]).argmax(axis=1)
+    assert found.classify(batch).tolist() == expected.tolist()
+    source = "argument" if declared else "input type uint8, which holds 0-255"
+    assert found.facts["preprocess"]["source"] == source
+
+
+def test_an_int8_input_without_preprocessing_is_refused(tmp_path: Path) -> None:
+    proto = linear()
+    proto.graph.input[0].type.tensor_type.elem_type = TensorProto.INT8
+    with pytest.raises(UsageError, match="does not say what preprocessing its inputs need"):
+        opened(proto, tmp_path, preprocess=None)
+
+
+@pytest.mark.parametrize("shape", [(784,), (3, 8, 8)])
+def test_a_model_without_a_batch_axis_runs_one_by_one(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    weights = {
+        "w": np.random.default_rng(8).standard_normal((int(np.prod(shape)), 5)).astype(np.float32),
+        "all": np.array([-1]),
+    }
+    made = [node("Reshape", ["x", "all"], "flat"), node("MatMul", ["flat", "w"], "scores")]
+    found = opened(build(made, shape, (5,), weights), tmp_path)
+    assert (found.shape, found.batch_size, found.num_classes) == (shape, 1, 5)
+    batch = rows(7, *shape)
+    expected = (batch.reshape(7, -1) @ weights["w"]).argmax(axis=1)
+    assert found.classify(batch).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("shape", [("n", 28, 28), (1, 28, 28), ("n", 784, 1), ("h", 28, 28)])
+def test_inputs_of_two_axes_are_taken(tmp_path: Path, shape: tuple[Dim, ...]) -> None:
+    proto = linear(shape)
+    found = opened(proto, tmp_path)
+    assert (found.shape, found.layout, found.batch_size) == (shape[1:], None, None)
+    batch = rows(7, *(d for d in shape[1:] if isinstance(d, int)))
+    scores = original(linear(("n", *shape[1:])), "scores", batch)
+    assert found.classify(batch).tolist() == np.argmax(scores, axis=1).tolist()
+
+
+def test_a_declared_shape_fixes_open_axes(tmp_path: Path) -> None:
+    made = [node("GlobalAveragePool", ["x"], "scores")]
+    proto = build(made, ("n", 3, "h", "w"), ("n", 3, 1, 1))
+    with pytest.raises(ModelError, match="--input-shape, such as 3,224,224"):
+        opened(proto, tmp_path)
+    found = opened(proto, tmp_path, input_shape=[3, 5, 4])
+    assert (found.shape, found.layout) == ((3, 5, 4), "NCHW")
+    batch = rows(16, 3, 5, 4)
+    assert found.classify(batch).tolist() == batch.mean(axis=(2, 3)).argmax(axis=1).tolist()
+
+
+def test_a_second_input_is_fed(tmp_path: Path) -> None:
+    made = [
+        node("MatMul", ["x", "w"], "open"),
+        node("Where", ["flip", "minus", "one"], "sign"),
+        node("Mul", ["open", "sign"], "scores"),
+    ]
+    weights = {
+        "w": np.random.default_rng(8).standard_normal((4, 3)).astype(np.float32),
+        "minus": np.array(-1, np.float32),
+        "one": np.array(1, np.float32),
+    }
+    proto = build(made, ("n", 4), ("n", 3), weights)
+    proto.graph.input.append(tensor("flip", TensorProto.BOOL, [1]))
+    with pytest.raises(ModelError, match=r"takes 2 inputs .*'flip' bool \[1\].*--feed NAME=VALUE"):
+        opened(proto, tmp_path)
+    batch = rows(16, 4)
+    for flip in (True, False):
+        found = opened(proto, tmp_path, feeds={"flip": flip})
+        scores = original(proto, "scores", batch, flip=np.array([flip]))
+        assert found.classify(batch).tolist() == np.argmax(scores, axis=1).tolist()
+        assert found.facts["feeds"] == {"flip": [flip]}
+        assert found.facts["unused_inputs"] == []
+
+
+def test_an_input_that_is_not_needed_is_left_out_and_named(tmp_path: Path) -> None:
+    proto = linear(("n", 4))
+    proto.graph.input.append(tensor("length", INT64, ["n"]))
+    found = opened(proto, tmp_path)
+    assert found.facts["unused_inputs"] == ["length"]
+    batch = rows(16, 4)
+    scores = original(linear(("n", 4)), "scores", batch)
+    assert found.classify(batch).tolist() == np.argmax(scores, axis=1).tolist()
+
+
+def test_pass_through_outputs_and_a_score_column(tmp_path: Path) -> None:
+    """ML.NET gives its columns back, labels with a type of their own, at a batch of 1."""
+    made = [
+        linear_classifier(),
+        helper.make_node("Identity", ["x"], ["Features.output"]),
+        helper.make_node("Cast", ["label"], ["whole"], to=TensorProto.UINT32),
+        helper.make_node("Reshape", ["whole", "column"], ["PredictedLabel.output"]),
+        helper.make_node("Identity", ["scores"], ["Score.output"]),
+    ]
+    outputs = [
+        tensor("Features.output", FLOAT, [1, 4]),
+        tensor("PredictedLabel.output", TensorProto.UINT32, [1, 1]),
+        tensor("Score.output", FLOAT, [1, 3]),
+    ]
+    proto = with_outputs(made, outputs, {"column": np.array([-1, 1])}, shape=(1, 4))
+    found = opened(proto, tmp_path)
+    assert found.facts["output"]["name"] == "Score.output"
+    batch = rows(32, 4)
+    assert (
+        found.classify(batch).tolist()
+        == np.argmax(original(proto, "Score.output", batch), axis=1).tolist()
+    )
+
+
+def test_onnx_s_metadata_are_taken(tmp_path: Path) -> None:
+    metadata = {
+        "Image.NominalPixelRange": "NominalRange_0_255",
+        "Image.BitmapPixelFormat": "Bgr8",
+    }
+    found = opened(linear(("n", 3, 4, 4), metadata=metadata), tmp_path, preprocess=None)
+    assert found.facts["preprocess"] == {
+        "scale": 255.0,
+        "mean": [0.0],
+        "std": [1.0],
+        "channels": "bgr",
+        "source": "model metadata",
+    }
+    batch = rows(16, 3, 4, 4)
+    ready = np.ascontiguousarray(255 * batch[:, ::-1])
+    scores = original(linear(("n", 3, 4, 4)), "scores", ready)
+    assert found.classify(batch).tolist() == np.argmax(scores, axis=1).tolist()
+
+
+def test_resizing_and_cropping_are_handed_on(tmp_path: Path) -> None:
+    found = opened(linear(("n", 3, 4, 4)), tmp_path, preprocess="imagenet,resize=8,crop=4")
+    assert (found.geometry.resize, found.geometry.crop) == (8, (4, 4))
+    assert found.geometry.interpolation == "bilinear"
+    assert found.facts["preprocess"]["resize"] == 8
+
+
+def test_a_freed_model_that_does_not_load_falls_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening: Any = rsonnx.smoothing.load.__globals__["Session"]
+    refused = []
+
+    def strict(model: bytes, *rest: Any) -> Any:
+        first = onnx.load_from_string(model).graph.input[0].type.tensor_type.shape.dim[0]
+        if first.dim_param:
+            refused.append(first.dim_param)
+            raise ModelError("onnxruntime cannot load it")
+        return opening(model, *rest)
+
+    monkeypatch.setitem(rsonnx.smoothing.load.__globals__, "Session", strict)
+    found = opened(linear((1, 1, 4, 4)), tmp_path)
+    assert (found.batch_size, found.num_classes) == (1, 5)
+    assert found.facts["batch"] == "1, as the file fixes it"
+    assert refused
+    batch = rows(9, 1, 4, 4)
+    scores = original(linear(), "scores", batch)
+    assert found.classify(batch).tolist() == np.argmax(scores, axis=1).tolist()
+
+
+def binary(classes: Any, maker: str, transform: str) -> onnx.NodeProto:
+    """Make a classifier of two classes from one row of weights, or one weight a leaf."""
+    text = isinstance(classes[0], str)
+    if maker == "linear":
+        key = "classlabels_strings" if text else "classlabels_ints"
+        parts: dict[str, Any] = {"coefficients": [1.0, -2.0, 0.5, 0.25, -1.0, 2.0, -0.5, -0.25]}
+        parts |= {"intercepts": [0.1, -0.1], "post_transform": transform, key: list(classes)}
+        return helper.make_node("LinearClassifier", ["x"], ["label", "scores"], domain=ML, **parts)
+    key = "classlabels_strings" if text else "classlabels_int64s"
+    return helper.make_node(
+        "TreeEnsembleClassifier",
+        ["x"],
+        ["label", "scores"],
+        domain=ML,
+        nodes_treeids=[0] * 3,
+        nodes_nodeids=[0, 1, 2],
+        nodes_featureids=[0] * 3,
+        nodes_values=[0.3, 0.0, 0.0],
+        nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"],
+        nodes_truenodeids=[1, 0, 0],
+        nodes_falsenodeids=[2, 0, 0],
+        class_treeids=[0] * 2,
+        class_nodeids=[1, 2],
+        class_ids=[0, 0],
+        class_weights=[-0.7, 0.9] if transform == "LOGISTIC" else [0.2, 0.9],
+        post_transform=transform,
+        **{key: list(classes)},
+    )
+
+
+@pytest.mark.parametrize("outputs", ["label and scores", "label"])
+@pytest.mark.parametrize("classes", [(0, 1), (4, 2), ("no", "yes")], ids=str)
+@pytest.mark.parametrize(
+    ("maker", "transform"),
+    [
+        ("linear", "LOGISTIC"),
+        ("linear", "NONE"),
+        ("linear", "SOFTMAX"),
+        ("tree", "LOGISTIC"),
+        ("tree", "NONE"),
+    ],
+)
+def test_two_classes_are_two_scores(
+    tmp_path: Path, maker: str, transform: str, classes: Any, outputs: str
+) -> None:
+    kind = STRING if isinstance(classes[0], str) else INT64
+    made = binary(classes, maker, transform)
+    shown = [tensor("label", kind, ["n"]), tensor("scores", FLOAT, ["n", 2])]
+    proto = with_outputs([made], shown if "scores" in outputs else shown[:1])
+    found = opened(proto, tmp_path)
+    assert found.num_classes == 2
+    batch = 2 * rows(64, 4) - 1
+    labels = original(with_outputs([made], shown[:1]), "label", batch)
+    assert found.classify(batch).tolist() == [classes.index(label) for label in labels]
+    assert len(set(labels)) == 2
