@@ -170,9 +170,9 @@ def with_input_shape(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     try:
         try_in_child(path, given)
     except RsonnxError as error:
-        features = features_of_trees(read_model(path))
-        if "--input-shape" in str(error) and features is not None:
-            return dict(given) | {"input_shape": [features]}
+        if "--input-shape" in str(error):
+            features = features_of_trees(read_model(path))
+            return dict(given) | ({} if features is None else {"input_shape": [features]})
     return dict(given)
 
 

@@ -27,6 +27,9 @@ from rsonnx.model import (
 from rsonnx.report import printable
 from rsonnx.smoothing import make_plan
 
+_MOST_SHOWN = 2000
+"""Characters of one line: a stranger's metadata may fill a screen, or a disk."""
+
 
 @click.command()
 @model_argument
@@ -55,7 +58,9 @@ def inspect(model: Path, data: Path | None, as_json: bool, **given: Any) -> None
         click.echo(json.dumps(found | tried, indent=2))
         return
     for key, value in found.items():
-        click.echo(f"{key:<14}{printable(_words(value))}")
+        text = _words(value)
+        cut = f"... ({len(text):,} characters)" if len(text) > _MOST_SHOWN else ""
+        click.echo(f"{key:<14}{printable(text[:_MOST_SHOWN])}{cut}")
     if trials is not None:
         click.echo(render_trials(trials))
 

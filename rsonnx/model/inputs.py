@@ -86,6 +86,8 @@ def find_input(
     shape = _shape(model, spec, spec.shape[1:] if has_batch else spec.shape, input_shape)
     first = spec.shape[0] if has_batch and spec.shape else None
     batch = (first if isinstance(first, int) else None) if has_batch else 1
+    if batch is not None:
+        _bounded(model, spec, (batch, *shape))
     return Input(spec, batch, shape, _layout(model, spec, shape, layout), has_batch, fed)
 
 
@@ -133,8 +135,8 @@ def _shape(
 def _bounded(model: ModelFile, spec: TensorSpec, shape: tuple[int, ...]) -> tuple[int, ...]:
     if math.prod(shape) > _MOST_VALUES:
         raise ModelError(
-            f"one input of {spec.name!r} of {model.path} has {math.prod(shape):,} values, but at "
-            f"most {_MOST_VALUES:,} can be smoothed; correct the input's shape"
+            f"the input {spec.name!r} of {model.path} has {math.prod(shape):,} values, but at most "
+            f"{_MOST_VALUES:,} can be smoothed; correct its shape"
         )
     return shape
 

@@ -6,6 +6,7 @@ A hostile file can crash or exhaust the process that parses and runs it. The chi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -26,7 +27,11 @@ _MEMORY_SHARE = 0.8
 
 
 def try_in_child(
-    path: str | os.PathLike[str], options: Mapping[str, Any], *, seconds: float = SECONDS
+    path: str | os.PathLike[str],
+    options: Mapping[str, Any],
+    *,
+    seconds: float = SECONDS,
+    memory: int | None = None,
 ) -> None:
     """Load and probe a model in a child process.
 
@@ -35,16 +40,25 @@ def try_in_child(
         options: keyword arguments of :func:`rsonnx.load` that JSON can hold; providers are left
             out, since the child runs on the processor.
         seconds: give up after this time.
+        memory: bytes that the child may address; None allows most of the machine's.
 
     Raises:
         RsonnxError: what :func:`rsonnx.load` raised in the child.
         ModelError: the child crashed, ran out of memory or took too long.
     """
-    asked = json.dumps({"path": str(Path(path).absolute()), "options": dict(options)})
+    asked = json.dumps(
+        {"path": str(Path(path).absolute()), "options": dict(options), "memory": memory}
+    )
     command = [sys.executable, "-m", "rsonnx.smoothing.isolation"]
     try:
         done = subprocess.run(
-            command, input=asked, capture_output=True, text=True, timeout=seconds, check=False
+            command,
+            input=asked,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",  # what a dying child leaves may quote names that are no text
+            timeout=seconds,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise ModelError(
@@ -55,9 +69,10 @@ def try_in_child(
         answer = json.loads(done.stdout.splitlines()[-1])
         kind, message = answer["error"], answer["message"]
     except (ValueError, IndexError, KeyError, TypeError):
+        why = _last_words(done.returncode, done.stderr)
         raise ModelError(
-            f"{path} {_death(done.returncode)} the child process that tried it; it is damaged, or "
-            "made to do harm"
+            f"{path} {_death(done.returncode)} the child process that tried it{why}; it is "
+            "damaged, or made to do harm"
         ) from None
     if kind is not None:
         found = getattr(errors, kind, None)
@@ -66,17 +81,29 @@ def try_in_child(
 
 def _death(code: int) -> str:
     if code < 0:
-        return f"crashed ({signal.Signals(-code).name})"
+        known = {s.value: s.name for s in signal.Signals}
+        return f"crashed ({known.get(-code, f'signal {-code}')})"
     return f"ended (exit code {code})"
 
 
-def _limit_memory() -> None:
+def _last_words(code: int, stderr: str) -> str:
+    """Return why a child gave up, if it says so: a broken installation is not the file's fault."""
+    last = (stderr.strip().splitlines() or [""])[-1][:200]
+    return f" ({last})" if last and code >= 0 else ""
+
+
+def _limit_memory(most: int | None) -> None:
     """Bound the address space, where the system can: Linux and other Unixes."""
+    # Where memory runs out all the same, in a container of less than the machine has for example,
+    # Linux shall end this process and no other.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     try:
         import resource  # noqa: PLC0415 - not on Windows
 
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        most = int(memory * _MEMORY_SHARE)
+        if most is None:
+            memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+            most = int(memory * _MEMORY_SHARE)
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     except (ImportError, ValueError, OSError, AttributeError):
@@ -88,7 +115,7 @@ def _child() -> None:
     from rsonnx.smoothing.load import load  # noqa: PLC0415 - the child alone needs it here
 
     asked = json.loads(sys.stdin.read())
-    _limit_memory()
+    _limit_memory(asked["memory"])
     error, message = None, ""
     try:
         load(asked["path"], providers=["cpu"], **asked["options"])

@@ -4,7 +4,6 @@ import math
 
 from rsonnx.errors import UsageError
 
-
 MOST_SAMPLES = 10**12
 """More than a century of any model; a number beyond it is a slip of the finger."""
 

@@ -1,0 +1,197 @@
+"""A model is a file from a stranger: any file is loaded or refused with a sentence.
+
+Nothing of what it says may take the parent process down, run what must not run, or read what does
+not belong to it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hostile import trying
+from hostile.hostile_files import CONTROL, ENDLESS, HARMLESS, MAKERS, SLOW
+
+from rsonnx.cli.inspect import facts
+from rsonnx.errors import ModelError, RsonnxError
+from rsonnx.model import read_model
+from rsonnx.smoothing import make_plan, try_in_child
+
+QUICK = [name for name in MAKERS if name not in SLOW]
+
+_ARGUMENTS: dict[str, Any] = {
+    "bounds": None,
+    "preprocess": "zero-one",
+    "output_name": None,
+    "threshold": None,
+    "input_shape": None,
+    "feeds": {},
+}
+
+# On a machine that does other things too; alone they take a tenth of it.
+_SECONDS_TO_READ = 10
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Each file in a folder of its own."""
+    made = {}
+    for number, name in enumerate(QUICK):
+        folder = tmp_path_factory.mktemp("hostile") / str(number)
+        folder.mkdir()
+        made[name] = MAKERS[name](folder)
+    return made
+
+
+def _assert_sentence(message: str, path: Path) -> None:
+    assert path.name in message or "the model's metadata" in message
+    assert "\n" not in message
+    assert len(message) > 30
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_reading_and_planning_end_in_a_sentence(name: str, files: dict[str, Path]) -> None:
+    start = time.monotonic()
+    path = files[name]
+    for attempt in (
+        lambda: facts(read_model(path), _ARGUMENTS | {"preprocess": None}),
+        lambda: make_plan(path, **_ARGUMENTS),
+    ):
+        refusal = None
+        try:
+            found = attempt()
+            json.dumps(found if isinstance(found, dict) else found.facts)  # as --json prints them
+        except ModelError as error:
+            refusal = str(error)
+        if refusal is not None:
+            _assert_sentence(refusal, path)
+    assert time.monotonic() - start < _SECONDS_TO_READ
+
+
+@pytest.fixture(scope="module")
+def loaded(files: dict[str, Path]) -> dict[str, dict[str, str]]:
+    """What came of loading every file, tried in children of one process."""
+    names = [name for name in QUICK if name not in ENDLESS]
+    done = subprocess.run(
+        [sys.executable, trying.__file__, *(str(files[name]) for name in names)],
+        capture_output=True,
+        check=True,
+        timeout=300,
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) == len(names)
+    return dict(zip(names, lines, strict=True))
+
+
+@pytest.mark.parametrize("name", [n for n in QUICK if n not in ENDLESS])
+def test_loading_ends_in_a_sentence(
+    name: str, files: dict[str, Path], loaded: dict[str, dict[str, str]]
+) -> None:
+    outcome, message = loaded[name]["outcome"], loaded[name]["message"]
+    if name in HARMLESS:
+        assert (outcome, message) == ("loaded", "")
+    else:
+        assert outcome == "ModelError", message
+        _assert_sentence(message, files[name])
+
+
+def test_a_loop_without_end_is_stopped(files: dict[str, Path]) -> None:
+    with pytest.raises(ModelError, match="took more than 3 s to load and probe"):
+        try_in_child(files["endless loop"], {"preprocess": "zero-one"}, seconds=3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(SLOW))
+def test_what_takes_longer_ends_in_a_sentence_too(name: str, tmp_path: Path) -> None:
+    path = MAKERS[name](tmp_path)
+    found = facts(read_model(path), _ARGUMENTS)
+    assert "can be certified" in found["verdict"]
+    options = {"preprocess": "zero-one"}
+    if name in HARMLESS:
+        try_in_child(path, options)
+    else:
+        with pytest.raises(ModelError) as caught:
+            try_in_child(path, options, memory=4 * 2**30)
+        _assert_sentence(str(caught.value), path)
+
+
+def test_a_child_that_may_not_have_the_memory_is_a_sentence(files: dict[str, Path]) -> None:
+    path = files["10000 nodes"]
+    with pytest.raises(ModelError) as caught:
+        try_in_child(path, {"preprocess": "zero-one"}, memory=300 * 2**20)
+    _assert_sentence(str(caught.value), path)
+
+
+# The command line
+
+
+def _rsonnx(*arguments: object) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "rsonnx", *map(str, arguments)],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def _assert_refused(error: str, path: Path) -> None:
+    assert error.startswith("Error: ")
+    assert error.count("\n") == 1
+    assert path.name in error
+
+
+@pytest.mark.parametrize("name", ["bomb of Expand", "two nodes of one output"])
+def test_certify_refuses_what_only_loading_shows(
+    name: str, files: dict[str, Path], tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "data.npz", x=np.zeros((1, 4), np.float32), y=[0])
+    code, out, error = _rsonnx(
+        "certify", files[name], tmp_path / "data.npz", "--sigma", 0.5, "--preprocess", "zero-one"
+    )
+    assert (code, out) == (4, "")
+    _assert_refused(error, files[name])
+
+
+@pytest.mark.parametrize("name", ["external of 1 TiB", "nested 10000"])
+def test_inspect_refuses_what_reading_shows(name: str, files: dict[str, Path]) -> None:
+    code, out, error = _rsonnx("inspect", files[name])
+    assert (code, out) == (4, "")
+    _assert_refused(error, files[name])
+
+
+def test_inspect_shows_a_strangers_words_without_their_effect(files: dict[str, Path]) -> None:
+    code, out, error = _rsonnx("inspect", files["control characters"])
+    assert (code, error) == (0, "")
+    assert not set(CONTROL) - {"\n"} & set(out) - set("[]2J0;owned")
+    assert r"\x1b[2J" in out
+
+
+def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.onnx"
+    os.mkfifo(pipe)  # opening it would wait for a writer
+    for path in (pipe, Path("/dev/zero"), tmp_path):
+        with pytest.raises(RsonnxError, match="is not a file"):
+            read_model(path)
+
+
+def test_a_name_of_ours_is_refused_where_it_would_change_the_model(files: dict[str, Path]) -> None:
+    with pytest.raises(ModelError, match="'rsonnx_zero', but names that begin with rsonnx_"):
+        read_model(files["our name as weight"])
+
+
+def test_a_models_metadata_name_no_file_of_this_machine(files: dict[str, Path]) -> None:
+    with pytest.raises(RsonnxError, match="cannot be understood"):
+        make_plan(files["preprocessing of a file"])
+
+
+def test_functions_are_counted_as_often_as_they_are_called(files: dict[str, Path]) -> None:
+    with pytest.raises(ModelError, match="more than 2,000,000 operators"):
+        read_model(files["functions double 40 times"])
