@@ -51,9 +51,8 @@ def main() -> None:
     count = len(job.indices)
     print(f"fixed     {seconds[0]:8.2f} s  {samples[0] / count:9,.0f} samples an input")
     print(f"adaptive  {seconds[1]:8.2f} s  {samples[1] / count:9,.0f} samples an input")
-    print(
-        f"ratio of wall time {seconds[0] / seconds[1]:.1f}, of samples {samples[0] / samples[1]:.1f}"
-    )
+    print(f"ratio of wall time: {seconds[0] / seconds[1]:.1f}")
+    print(f"ratio of samples:   {samples[0] / samples[1]:.1f}")
     print(f"decided otherwise on {differ} of {count} inputs")
 
 

@@ -101,11 +101,20 @@ class FixedSamples:
 
     @property
     def largest_radius(self) -> float:
-        """The radius if all n estimation samples agree: the most that (n, alpha) can give."""
-        alpha = self.alpha / 2 if self.radius == "two-sided" else self.alpha
-        # A randomised bound is largest for u near 0, where it nears the next count's.
+        """The radius if all n estimation samples agree: the most that (n, alpha) can give.
+
+        A randomised bound gives more with a chance of ``alpha``.
+        """
+        if self.radius == "two-sided":
+            return two_sided_bounds(
+                [1, 0],
+                [self.n, 0],
+                sigma=self.noise.sigma,
+                alpha=self.alpha,
+                num_classes=self.num_classes,
+            ).radius
         bound = certifying_bound(self.bound)
-        return self.noise.radius(bound.lower(self.n, self.n, alpha, 2.0**-53))
+        return self.noise.radius(bound.lower(self.n, self.n, self.alpha, self.alpha))
 
     def to_json(self) -> dict[str, Any]:
         """Return what a run's header records: with it a row's certificate can be derived again."""

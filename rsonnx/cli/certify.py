@@ -23,9 +23,9 @@ from rsonnx.cli.options import (
 )
 from rsonnx.cli.preflight import check_certify, say, say_clean_accuracy, say_job, say_samples
 from rsonnx.cli.progress import ProgressLine
-from rsonnx.cli.tables import heading_of, print_runs
+from rsonnx.cli.tables import figures_of, print_runs
 from rsonnx.errors import DataError, InferenceError
-from rsonnx.report import default_radii, summarize
+from rsonnx.report import default_radii
 from rsonnx.runs import (
     Arguments,
     Job,
@@ -100,7 +100,7 @@ def certify(model: Path, data: Path, output: Path | None, as_json: bool, **given
     Example:
       rsonnx certify mnist.onnx images/ --sigma 0.5 --n 10000 -o mnist.jsonl
     """
-    check_certify(given)
+    check_certify(given, num_classes=2)  # early; once more when the model says how many it has
     seed = choose_seed(given["seed"])
     if output is not None:
         check_output(output)
@@ -118,7 +118,7 @@ def certify(model: Path, data: Path, output: Path | None, as_json: bool, **given
         job,
         procedure,
         seed=seed,
-        arguments=_arguments(model, data, given, job),
+        arguments=_arguments(model, data, given | {"alpha": family_wise or given["alpha"]}, job),
         family_wise=family_wise,
     )
     rows = []
@@ -142,7 +142,7 @@ def certify(model: Path, data: Path, output: Path | None, as_json: bool, **given
         if isinstance(rule, AdaptiveSamples)
         else default_radii(rule.largest_radius)
     )
-    print_runs([(heading_of(header, "complete"), summarize(rows, radii))], as_json=as_json)
+    print_runs([figures_of(header, "complete", rows, radii)], as_json=as_json)
 
 
 def _arguments(model: Path, data: Path, given: dict[str, Any], job: Job) -> Arguments:

@@ -25,12 +25,12 @@ _CLEAN_INPUTS = 100
 """Inputs on which the clean accuracy is measured."""
 
 
-def check_certify(given: Mapping[str, Any], num_classes: int | None = None) -> CertifyProcedure:
+def check_certify(given: Mapping[str, Any], num_classes: int | None) -> CertifyProcedure:
     """Return the procedure that the options mean, or refuse one that can never certify anything.
 
     Args:
         given: the values of the options by name.
-        num_classes: K, once the model is known.
+        num_classes: K, None where it is not known.
 
     Raises:
         UsageError: an argument is out of range, or n is too small for alpha.

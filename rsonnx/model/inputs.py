@@ -14,7 +14,7 @@ from rsonnx.errors import ModelError, UsageError
 from rsonnx.model.graph import GraphView
 from rsonnx.model.outputs import Output
 from rsonnx.model.read import ModelFile
-from rsonnx.model.tensors import FLOATS, TensorSpec, inputs_of
+from rsonnx.model.tensors import FLOATS, TensorSpec, denoted_layout, inputs_of
 
 INTEGERS = {"uint8": (0, 255), "int8": (-128, 127)}
 """Integer types that an input may have, with what they hold."""
@@ -155,6 +155,9 @@ def _layout(
                 f"has shape {spec.dimensions}, which has no 1 or 3 channels there"
             )
         return declared if possible else None
+    denoted = denoted_layout(model, spec.name)
+    if denoted in possible:
+        return denoted
     if len(possible) == 2:
         raise ModelError(
             f"the input {spec.name!r} of {model.path} has shape {spec.dimensions}, which can be "

@@ -15,7 +15,7 @@ import onnx
 from rsonnx.errors import ModelError, UsageError
 from rsonnx.model.graph import GraphView, attribute, class_names
 from rsonnx.model.read import ModelFile
-from rsonnx.model.tensors import FLOATS, TensorSpec, outputs_of
+from rsonnx.model.tensors import FLOATS, TensorSpec, inner_specs, outputs_of
 
 _LABELS = {"int64", "int32", "uint32", "uint64", "int16", "string"}
 _QUANTISED = {"uint8", "int8"}
@@ -39,6 +39,8 @@ class Output:
         threshold: for ``"score"``.
         classes: names of the classes, in order, where the file has them.
         edits: what is changed to get at it, in words.
+        is_vector: whether the scores must be (batch, classes) as they are; otherwise axes of
+            length 1 are flattened away.
     """
 
     tensor: str
@@ -47,6 +49,7 @@ class Output:
     threshold: float | None = None
     classes: tuple[str, ...] = ()
     edits: tuple[str, ...] = ()
+    is_vector: bool = False
 
     @property
     def dtype(self) -> str:
@@ -226,7 +229,13 @@ def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec, tensor: str
                 for n in names.ravel().tolist()
             )
             edits = ("the look-up of class names is cut off",)
+            before = _scores_before(model, view, spec, node.input[1])
+            if before is not None:
+                return replace(before, classes=texts, edits=(*edits, *before.edits))
             return Output(node.input[1], replace(spec, dtype="int64"), "label", None, texts, edits)
+    before = _scores_before(model, view, spec, tensor)
+    if before is not None:
+        return before
     if spec.dtype == "string":
         raise ModelError(
             f"the output {spec.name!r} of {model.path} is a text, and the classes behind it cannot "
@@ -234,6 +243,25 @@ def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec, tensor: str
             "--output-name"
         )
     return Output(tensor, spec, "label")
+
+
+def _scores_before(
+    model: ModelFile, view: GraphView, spec: TensorSpec, tensor: str
+) -> Output | None:
+    """Return the scores of which a label is the ArgMax: NaN can be seen in them."""
+    node = _behind(view, tensor, {"Cast", "Reshape", "Squeeze", "Identity"})
+    if node is None or node.op_type != "ArgMax" or not node.input:
+        return None
+    axis, last = attribute(node, "axis"), attribute(node, "select_last_index")
+    if axis is None or axis.i not in (1, -1) or (last is not None and last.i):
+        return None
+    name = node.input[0]
+    dtype = next((s.dtype for s in inner_specs(model) if s.name == name), "float32")
+    if dtype not in FLOATS:
+        return None
+    scores = replace(spec, name=name, dtype=dtype, shape=())
+    edits = ("the scores before the ArgMax are used in place of its label",)
+    return Output(name, scores, "scores", None, (), edits, is_vector=True)
 
 
 def _behind(view: GraphView, tensor: str, passing: set[str]) -> onnx.NodeProto | None:

@@ -280,6 +280,6 @@ def bounds_in(metadata: Mapping[str, str]) -> tuple[float, float] | None:
         return float(low), float(high)
     except (TypeError, ValueError, OverflowError, RecursionError):
         raise ModelError(
-            f"the model's metadata {BOUNDS_KEY!r} is {metadata[BOUNDS_KEY][:60]!r}, but [low, high] "
-            "was expected; declare the bounds yourself"
+            f"the model's metadata {BOUNDS_KEY!r} is {metadata[BOUNDS_KEY][:60]!r}, but "
+            "[low, high] was expected; declare the bounds yourself"
         ) from None

@@ -68,9 +68,9 @@ def _end_in_largest_score(tail: _Tail, output: Output, opset: int, has_batch_axi
     scores = output.tensor
     if not double:  # float16 and quantised scores are widened, which is exact
         scores = tail.add("Cast", [scores], "rsonnx_wide", to=TensorProto.FLOAT)
-    if has_batch_axis:
+    if has_batch_axis and not output.is_vector:
         scores = tail.add("Flatten", [scores], "rsonnx_rows", axis=1)
-    else:
+    elif not has_batch_axis:
         row = tail.constant("rsonnx_row", np.array([1, -1]))
         scores = tail.add("Reshape", [scores, row], "rsonnx_rows")
     zero = tail.constant("rsonnx_zero", np.zeros(1, real))

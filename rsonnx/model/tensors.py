@@ -42,6 +42,24 @@ def outputs_of(model: ModelFile) -> tuple[TensorSpec, ...]:
     return tuple(_spec(v) for v in model.proto.graph.output)
 
 
+def inner_specs(model: ModelFile) -> tuple[TensorSpec, ...]:
+    """Return what the file says of tensors inside the graph; many files say nothing."""
+    return tuple(_spec(v) for v in model.proto.graph.value_info)
+
+
+def denoted_layout(model: ModelFile, name: str) -> str | None:
+    """Return the layout that the denotations of an input's axes tell, or None.
+
+    ONNX denotes the axis of the channels as DATA_CHANNEL (its DimensionDenotation.md).
+    """
+    for value in model.proto.graph.input:
+        if value.name == name:
+            axes = [d.denotation for d in value.type.tensor_type.shape.dim]
+            if len(axes) == 4 and axes.count("DATA_CHANNEL") == 1:
+                return {1: "NCHW", 3: "NHWC"}.get(axes.index("DATA_CHANNEL"))
+    return None
+
+
 def onnx_type(dtype: str) -> int:
     """Return ONNX's number of an element type."""
     return int(TensorProto.DataType.Value(FLOATS.get(dtype, dtype.upper())))

@@ -24,6 +24,16 @@ def percent_down(share: Fraction) -> str:
     return text_down(share * 100, 1)
 
 
+def percent_up(share: Fraction) -> str:
+    """Return a share as a percentage with one decimal, rounded up: 2/3 is "66.7"."""
+    return text_down(-share * 100, 1).removeprefix("-")
+
+
+def plain(radius: float) -> str:
+    """Return a radius in full: a shortened one could be above the one that was counted at."""
+    return repr(radius).removesuffix(".0")
+
+
 def fraction_down(value: Fraction) -> float:
     """Return the largest float that is not above ``value``."""
     try:

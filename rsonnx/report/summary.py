@@ -16,6 +16,7 @@ from typing import Any
 
 from rsonnx.errors import UsageError
 from rsonnx.report.rounding import fraction_down
+from rsonnx.report.sampling import Gain, Samples, gain_of, samples_of
 from rsonnx.runs.rows import Row
 
 _STEPS = tuple(
@@ -40,6 +41,8 @@ class Summary:
         certified_share: share certified, right or wrong, with radius >= each of ``radii``.
         acr: average certified radius, rounded down; None if unlabelled.
         abstentions: how often each reason occurred.
+        samples: how many were drawn.
+        gain: of the two-sided radius over the one-sided; None for another radius rule.
     """
 
     inputs: int
@@ -50,6 +53,8 @@ class Summary:
     certified_share: tuple[Fraction, ...]
     acr: float | None
     abstentions: dict[str, int]
+    samples: Samples
+    gain: Gain | None = None
 
     @property
     def abstained(self) -> int:
@@ -71,6 +76,7 @@ class Summary:
             "certified_share": [fraction_down(share) for share in self.certified_share],
             "abstained": self.abstained,
             "abstentions": self.abstentions,
+            "gain_over_one_sided": None if self.gain is None else self.gain.to_json(),
         }
 
 
@@ -106,6 +112,8 @@ def summarize(rows: Sequence[Row], radii: Sequence[float]) -> Summary:
         if labelled
         else None,
         abstentions=dict(abstentions.most_common()),
+        samples=samples_of(rows),
+        gain=gain_of(rows),
     )
 
 

@@ -4,6 +4,7 @@ from rsonnx.runs.certify import certify_inputs
 from rsonnx.runs.files import Run, RunWriter, check_output, read_run
 from rsonnx.runs.header import Arguments, SeedUsed, certify_header, versions
 from rsonnx.runs.job import Job, prepare_job
+from rsonnx.runs.restate import restate
 from rsonnx.runs.rows import Row
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "check_output",
     "prepare_job",
     "read_run",
+    "restate",
     "versions",
 ]

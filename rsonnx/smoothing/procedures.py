@@ -149,6 +149,11 @@ def certify_procedure(
     Raises:
         UsageError: an argument is outside its range, or two of them exclude each other.
     """
+    if radius == "two-sided" and num_classes is None:
+        raise UsageError(
+            "the two-sided radius shares alpha among the classes, but the base classifier does not "
+            "say how many it has (num_classes); use the one-sided radius"
+        )
     if target_radii is None:
         return Certify(n0, FixedSamples(noise, n, alpha, bound, radius, num_classes))
     if bound != DEFAULT_BOUND or radius != "one-sided":

@@ -10,7 +10,7 @@ from mpmath import mp, mpf
 
 import rsonnx
 from rsonnx import ABSTAIN, AbstainReason, Counts, UsageError, certify_from_counts
-from rsonnx.certificate import largest_radius
+from rsonnx.certificate import FixedSamples
 from rsonnx.noise import Gaussian
 from rsonnx.statistics import clopper_pearson_lower
 
@@ -110,7 +110,7 @@ def test_laws(selection: list[int], estimation: list[int], alpha: float, sigma: 
         return
     cert = certify_from_counts(selection, estimation, sigma=sigma, alpha=alpha)
     assert cert.abstained == (cert.reason is not None) == (cert.radius == 0.0)
-    assert 0 <= cert.radius <= largest_radius(Gaussian(sigma), sum(estimation), alpha)
+    assert 0 <= cert.radius <= FixedSamples(Gaussian(sigma), sum(estimation), alpha).largest_radius
     twice = certify_from_counts(selection, estimation, sigma=2 * sigma, alpha=alpha)
     assert twice.radius == pytest.approx(2 * cert.radius, rel=1e-12)
     stricter = certify_from_counts(selection, estimation, sigma=sigma, alpha=alpha / 2)

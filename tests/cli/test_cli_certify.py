@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 
 from rsonnx import certify_from_counts
-from rsonnx.runs import Run, read_run
+from rsonnx.certificate import AdaptiveSamples, Certificate, FixedSamples
+from rsonnx.cli import run as run_here
+from rsonnx.noise import Gaussian
+from rsonnx.runs import Row, Run, read_run
 
 SMALL = ("--sigma", "0.25", "--n", "1000", "--providers", "cpu")
 Command = Callable[..., Any]
@@ -51,7 +54,7 @@ def test_the_table_is_all_of_stdout(first: Any) -> None:
     lines = first.out.splitlines()
     assert lines[0].split()[:5] == ["model", "sigma", "inputs", "standard", "ACR"]
     assert lines[1].split()[:4] == ["tiny.onnx", "0.25", "20", "100.0"]
-    assert lines[-1] == "All figures are rounded down."
+    assert lines[-1] == "Intervals are rounded outward, all other figures down."
 
 
 def test_the_preflight_is_on_stderr(first: Any) -> None:
@@ -89,25 +92,114 @@ def test_the_run_file_holds_every_input(first: Any, out: Path, workshop: Path) -
     assert run.header["data"]["inputs"] == 20
 
 
+RULES: dict[str, tuple[str, ...]] = {
+    "one-sided": (),
+    "two-sided": ("--radius", "two-sided"),
+    "randomised": ("--bound", "randomized-clopper-pearson"),
+    "hoeffding": ("--bound", "hoeffding", "--alpha", "0.05"),
+    "family-wise": ("--family-wise", "--alpha", "0.05", "--radius", "two-sided"),
+    "one target": ("--target-radius", "0.25"),
+    "adaptive": ("--adaptive",),
+}
+
+
+@pytest.fixture(scope="module")
+def by_rule(workshop: Path, out: Path) -> dict[str, Run]:
+    """A run by each rule over the same inputs, all with the same seed."""
+    found = {}
+    for name, options in RULES.items():
+        path = out / f"{name}.jsonl"
+        data = (str(workshop / "tiny.onnx"), str(workshop / "set"))
+        assert run_here(["certify", *data, *SMALL, *options, "--seed", "7", "-o", str(path)]) == 0
+        found[name] = read_run(path)
+    return found
+
+
+def _derived(header: dict[str, Any], row: Row) -> Certificate:
+    """The certificate of a row, from its counts and the header alone."""
+    noise = Gaussian(header["noise"]["sigma"])
+    if header["target_radii"] is not None:
+        targets = tuple(header["target_radii"])
+        adaptive = AdaptiveSamples(noise, header["n"], header["alpha"], targets)
+        assert row.claim is not None
+        return adaptive.certify(row.selection, row.estimation, row.claim)
+    rule = FixedSamples(
+        noise,
+        header["n"],
+        header["alpha"],
+        header["bound"],
+        header["radius_rule"],
+        header["num_classes"],
+    )
+    return rule.certify(row.selection, row.estimation, row.uniform)
+
+
+def _hex(value: float | None) -> str | None:
+    return None if value is None else value.hex()
+
+
 def _derive_all(run: Run) -> None:
-    header = run.header
     for row in run.rows:
-        derived = certify_from_counts(
-            row.selection,
-            row.estimation,
-            sigma=header["noise"]["sigma"],
-            alpha=header["alpha"],
-        )
+        derived = _derived(run.header, row)
         assert derived.p_a_lower.hex() == row.p_a_lower.hex()
         assert derived.radius.hex() == row.radius.hex()
+        assert _hex(derived.p_b_upper) == _hex(row.p_b_upper)
+        assert _hex(derived.one_sided_radius) == _hex(row.one_sided_radius)
+        assert (derived.uniform, derived.claim) == (row.uniform, row.claim)
         assert (derived.label, derived.top_class) == (row.prediction, row.top_class)
         assert (derived.reason, derived.explanation) == (row.reason, row.explanation)
-        assert row.radius <= header["largest_radius"]
+        assert row.radius <= run.header["largest_radius"]
 
 
 def test_every_certificate_can_be_derived_again(first: Any, fragile: Any, out: Path) -> None:
-    _derive_all(read_run(out / "first.jsonl"))
-    _derive_all(read_run(out / "fragile.jsonl"))
+    for name in ("first", "fragile"):
+        run = read_run(out / f"{name}.jsonl")
+        _derive_all(run)
+        for row in run.rows:
+            derived = certify_from_counts(
+                row.selection,
+                row.estimation,
+                sigma=run.header["noise"]["sigma"],
+                alpha=run.header["alpha"],
+            )
+            assert derived.radius.hex() == row.radius.hex()
+            assert derived.p_a_lower.hex() == row.p_a_lower.hex()
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_certificate_can_be_derived_again_by_its_rule(
+    name: str, by_rule: dict[str, Run]
+) -> None:
+    run = by_rule[name]
+    assert len(run.rows) == 20
+    assert any(not row.abstained for row in run.rows)
+    _derive_all(run)
+
+
+def test_rows_record_what_their_rule_needs(by_rule: dict[str, Run]) -> None:
+    for name, run in by_rule.items():
+        two_sided, randomised = name in ("two-sided", "family-wise"), name == "randomised"
+        adaptive = name in ("one target", "adaptive")
+        for row in run.rows:
+            assert (row.p_b_upper is not None) is two_sided
+            assert (row.one_sided_radius is not None) is two_sided
+            assert (row.uniform is not None) is randomised
+            assert (row.claim is not None) is adaptive
+            assert adaptive or row.samples == 1100
+            assert row.samples <= 1100
+        assert (run.header["family_wise"] is not None) is (name == "family-wise")
+    assert by_rule["family-wise"].header["alpha"] <= 0.05 / 20
+    assert by_rule["one target"].header["target_radii"] == [0.25]
+    uniforms = [row.uniform for row in by_rule["randomised"].rows]
+    assert len(set(uniforms)) > 1
+
+
+def test_adaptive_rows_stop_early_and_decide_the_target(by_rule: dict[str, Run]) -> None:
+    fixed, target = by_rule["one-sided"], by_rule["one target"]
+    assert sum(row.samples for row in target.rows) < sum(row.samples for row in fixed.rows) / 3
+    for one, other in zip(fixed.rows, target.rows, strict=True):
+        if one.radius >= 0.3:  # well beyond the target, where the two rules agree
+            assert other.radius >= 0.25
 
 
 def test_answers_that_are_no_class_are_counted_and_never_certified(fragile: Any, out: Path) -> None:

@@ -18,16 +18,23 @@ from rsonnx import Counts, certify_from_counts, predict_from_counts
 from rsonnx.cli import run
 from rsonnx.runs import Row, RunWriter
 
-COMMANDS = ("certify", "predict", "report", "inspect", "doctor")
+COMMANDS = ("certify", "predict", "report", "bounds", "plan", "inspect", "doctor")
 PREDICT = ("predict", "tiny.onnx", "set", "--sigma", "0.25", "--n", "200", "--seed", "3")
 HEADER: dict[str, Any] = {
     "kind": "header",
     "format": "rsonnx-run",
     "format_version": 1,
     "model": {"file": "one\x1b[31m.onnx"},
-    "noise": {"sigma": 0.5, "units": "levels\x07", "norm": "l2", "arithmetic": "exact"},
+    "data": {"inputs": 3},
+    "noise": {"sigma": 0.5, "units": "levels\x07", "norm": "l2", "arithmetic": "exact"}
+    | {"distribution": "gaussian"},
     "n": 1000,
     "alpha": 0.001,
+    "bound": "clopper-pearson",
+    "radius_rule": "one-sided",
+    "num_classes": 4,
+    "target_radii": None,
+    "family_wise": None,
     "largest_radius": 1.2,
 }
 
@@ -131,6 +138,14 @@ def test_report_json(outcomes: dict[str, Any]) -> None:
     assert one["certified_accuracy"][0] <= 2 / 3
     assert two["certified_accuracy"] is None
     assert one["radii"] == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert one["samples"]["mean"] == 1100
+    stated = one["statements"]
+    assert stated["false_certificates"]["expected"] == pytest.approx(0.003)
+    assert stated["false_certificates"]["quantile"] == 0
+    low, high = stated["certified_accuracy"]["low"][0], stated["certified_accuracy"]["high"][0]
+    assert low < 2 / 3 < high
+    assert stated["acr"]["low"] <= one["acr"] <= stated["acr"]["high"]
+    assert two["statements"]["certified_accuracy"] is None
     assert outcomes["report json"].err == ""
 
 

@@ -19,9 +19,16 @@ HEADER: dict[str, Any] = {
     "format": "rsonnx-run",
     "format_version": 1,
     "model": {"file": "tiny.onnx"},
-    "noise": {"sigma": 0.5, "units": "unit values", "norm": "l2", "arithmetic": "exact"},
+    "data": {"inputs": 1},
+    "noise": {"sigma": 0.5, "units": "unit values", "norm": "l2", "arithmetic": "exact"}
+    | {"distribution": "gaussian"},
     "n": 1000,
     "alpha": 0.001,
+    "bound": "clopper-pearson",
+    "radius_rule": "one-sided",
+    "num_classes": 4,
+    "target_radii": None,
+    "family_wise": None,
     "largest_radius": 1.2,
 }
 HOSTILE: tuple[Any, ...] = (
@@ -47,9 +54,13 @@ def _paths(value: Any, prefix: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 PATHS = [path for path in _paths(_lines()) if len(path) > 1]
 
 
+@pytest.mark.parametrize("options", [(), ("--alpha", "0.01")], ids=["", "restated"])
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: "-".join(map(str, path)))
 def test_no_value_makes_a_bug(
-    path: tuple[Any, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    path: tuple[Any, ...],
+    options: tuple[str, ...],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     codes = set()
     for hostile in HOSTILE:
@@ -60,7 +71,7 @@ def test_no_value_makes_a_bug(
         inner[path[-1]] = hostile
         file = tmp_path / "run.jsonl"
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-        code = run(["report", str(file)])
+        code = run(["report", str(file), *options])
         codes.add(code)
         out, err = capsys.readouterr()
         assert code in (0, 1), (hostile, err)

@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,6 @@ _ARGUMENTS: dict[str, Any] = {
 }
 
 # On a machine that does other things too; alone they take a tenth of it.
-_SECONDS_TO_READ = 10
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +56,6 @@ def _assert_sentence(message: str, path: Path) -> None:
 
 @pytest.mark.parametrize("name", QUICK)
 def test_reading_and_planning_end_in_a_sentence(name: str, files: dict[str, Path]) -> None:
-    start = time.monotonic()
     path = files[name]
     for attempt in (
         lambda: facts(read_model(path), _ARGUMENTS | {"preprocess": None}),
@@ -72,7 +69,6 @@ def test_reading_and_planning_end_in_a_sentence(name: str, files: dict[str, Path
             refusal = str(error)
         if refusal is not None:
             _assert_sentence(refusal, path)
-    assert time.monotonic() - start < _SECONDS_TO_READ
 
 
 @pytest.fixture(scope="module")

@@ -253,9 +253,13 @@ def looked_up(names: np.ndarray, kind: int) -> onnx.ModelProto:
 )
 def test_a_look_up_of_names_is_cut_off(names: np.ndarray, kind: int) -> None:
     found = found_in(looked_up(names, kind))
-    assert (found.tensor, found.kind, found.spec.dtype) == ("position", "label", "int64")
+    # Behind the look-up is an ArgMax, and behind that are the scores.
+    assert (found.tensor, found.kind, found.spec.dtype) == ("x", "scores", "float32")
     assert found.classes == tuple(map(str, names.tolist()))
-    assert found.edits == ("the look-up of class names is cut off",)
+    assert found.edits == (
+        "the look-up of class names is cut off",
+        "the scores before the ArgMax are used in place of its label",
+    )
 
 
 def test_a_text_whose_classes_are_not_in_the_file_is_refused() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rsonnx.report import fraction_down, percent_down, text_down, text_up
+from rsonnx.report import fraction_down, percent_down, percent_up, text_down, text_up
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -56,6 +56,8 @@ def test_percent_down_is_never_above_the_share(k: int, n: int) -> None:
     share = Fraction(min(k, n), n)
     printed = Fraction(percent_down(share)) / 100
     assert printed <= share < printed + Fraction(1, 1000)
+    above = Fraction(percent_up(share)) / 100
+    assert above - Fraction(1, 1000) < share <= above
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,17 @@ HEADER: dict[str, Any] = {
     "format_version": 1,
     "procedure": "certify",
     "model": {"file": "tiny.onnx"},
+    "data": {"inputs": 3},
     "noise": {"sigma": 0.5, "units": "input values between 0 and 1", "norm": "l2"}
-    | {"arithmetic": "exact"},
+    | {"arithmetic": "exact", "distribution": "gaussian"},
+    "n0": 100,
     "n": 1000,
     "alpha": 0.001,
+    "bound": "clopper-pearson",
+    "radius_rule": "one-sided",
+    "num_classes": 4,
+    "target_radii": None,
+    "family_wise": None,
     "largest_radius": 1.2,
 }
 

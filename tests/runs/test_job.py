@@ -12,7 +12,7 @@ from rsonnx.data import open_dataset
 from rsonnx.errors import DataError, UsageError
 from rsonnx.runs import certify_inputs, prepare_job
 from rsonnx.runtime import OnnxClassifier
-from rsonnx.smoothing import Certify
+from rsonnx.smoothing import certify_procedure
 
 SMALL = (8, 8)
 
@@ -123,7 +123,8 @@ def test_one_row_off_the_grid_makes_all_float(
     values[2, 0, 3, 3] = 0.5
     job = prepare_job(classifier, 0.25, open_dataset(arrays(values)))
     assert job.smoothed.arithmetic == "float"
-    rows = list(certify_inputs(job, Certify(job.smoothed.noise, 10, 20, 0.001), seed=1))
+    procedure = certify_procedure(job.smoothed.noise, n0=10, n=20, alpha=0.001)
+    rows = list(certify_inputs(job, procedure, seed=1))
     assert [row.arithmetic for row in rows] == ["float"] * 4
     # A row that is off the grid and not chosen says nothing about those that are.
     assert prepare_job(classifier, 0.25, job.dataset, limit=2).smoothed.arithmetic == "exact"
@@ -155,7 +156,7 @@ def test_rows_do_not_depend_on_which_other_inputs_are_chosen(
     found = []
     for skip_every, batch_size in ((1, 7), (2, 64)):
         job = prepare_job(classifier, 0.25, dataset, skip_every=skip_every, batch_size=batch_size)
-        procedure = Certify(job.smoothed.noise, 20, 500, 0.001)
+        procedure = certify_procedure(job.smoothed.noise, n0=20, n=500, alpha=0.001)
         rows = certify_inputs(job, procedure, seed=3)
         found.append({row.index: row.to_json() | {"seconds": 0} for row in rows})
     assert found[1] == {index: row for index, row in found[0].items() if index in (0, 2)}
@@ -165,7 +166,7 @@ def test_progress_counts_every_sample(
     classifier: OnnxClassifier, arrays: Callable[..., Path]
 ) -> None:
     job = prepare_job(classifier, 0.25, open_dataset(arrays(_levels(2))))
-    procedure = Certify(job.smoothed.noise, 20, 300, 0.001)
+    procedure = certify_procedure(job.smoothed.noise, n0=20, n=300, alpha=0.001)
     seen: list[int] = []
     rows = list(certify_inputs(job, procedure, seed=3, progress=seen.append))
     assert sum(seen) == len(rows) * procedure.samples == 640

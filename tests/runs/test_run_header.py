@@ -30,7 +30,7 @@ from rsonnx.runs import (
 )
 from rsonnx.runs.rows import MEANING
 from rsonnx.runtime import OnnxClassifier
-from rsonnx.smoothing import Certify
+from rsonnx.smoothing import certify_procedure
 
 GIVEN = ["certify", "tiny.onnx", "set", "--sigma", "0.5"]
 
@@ -44,7 +44,7 @@ def job(classifier: OnnxClassifier, image_folder: Callable[..., Path]) -> Job:
 def _header(job: Job, seed: int = 7) -> dict[str, Any]:
     return certify_header(
         job,
-        Certify(job.smoothed.noise, 50, 2000, 0.01),
+        certify_procedure(job.smoothed.noise, n0=50, n=2000, alpha=0.01),
         seed=SeedUsed(seed, "operating system"),
         arguments=Arguments(GIVEN, {"sigma": 0.5, "batch_size": 32}),
     )
@@ -130,7 +130,7 @@ def test_infinite_bounds_are_written_as_text(
     facts = classifier.facts | {"bounds": {"low": float("-inf"), "high": float("inf")}}
     header = certify_header(
         replace(job, model=_WithFacts(facts)),  # type: ignore[arg-type]
-        Certify(job.smoothed.noise, 50, 2000, 0.01),
+        certify_procedure(job.smoothed.noise, n0=50, n=2000, alpha=0.01),
         seed=SeedUsed(7, "argument"),
         arguments=Arguments([], {"bounds": [float("-inf"), float("inf")]}),
     )

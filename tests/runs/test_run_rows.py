@@ -41,6 +41,10 @@ def rows(draw: st.DrawFn) -> Row:
         explanation=draw(st.text()) if reason else None,
         arithmetic=draw(st.sampled_from(("exact", "float"))),
         seconds=draw(st.integers(0, 10**8)) / 1000,
+        p_b_upper=draw(st.none() | st.floats(0, 1)),
+        one_sided_radius=draw(st.none() | finite),
+        uniform=draw(st.none() | st.floats(0, 1, exclude_min=True)),
+        claim=draw(st.none() | st.tuples(st.integers(0, 10**9), st.integers(0, 10**9))),
     )
 
 
@@ -98,6 +102,10 @@ ALLOWED: dict[str, tuple[Any, ...]] = {
     "reason": (None,),
     "radius": (1.5,),
     "seconds": (1.5,),
+    "p_b_upper": (None,),
+    "one_sided_radius": (None, 1.5),
+    "uniform": (None,),
+    "claim": (None,),
 }
 
 
@@ -139,6 +147,36 @@ def test_counts_that_are_no_counts_are_refused(
     with pytest.raises(RunFileError) as caught:
         Row.from_json(value)
     assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        {"hits": 3},
+        {"hits": 3, "samples": 5, "more": 0},
+        {"hits": -1, "samples": 5},
+        {"hits": 3, "samples": 5.0},
+        {"hits": True, "samples": 5},
+        {"hits": None, "samples": 5},
+        {"hits": 3, "samples": 10**400},
+        [3, 5],
+        "3 of 5",
+    ],
+)
+def test_a_claim_that_is_none_is_refused(claim: Any, make_row: Callable[..., Row]) -> None:
+    with pytest.raises(RunFileError) as caught:
+        Row.from_json(make_row().to_json() | {"claim": claim})
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "samples", [{"selection": 100, "estimation": 999}, {"estimation": 1000}, [100, 1000], None, {}]
+)
+def test_samples_that_the_counts_do_not_sum_to_are_refused(
+    samples: Any, make_row: Callable[..., Row]
+) -> None:
+    with pytest.raises(RunFileError, match=r"samples are .*, but the counts sum to"):
+        Row.from_json(make_row().to_json() | {"samples": samples})
 
 
 @pytest.mark.parametrize("wrong", [[], "x", 3, None, {}])

@@ -1,0 +1,58 @@
+"""What names a run in a table, and how it was certified."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How counts became certificates.
+
+    Attributes:
+        alpha: probability of error an input.
+        bound: the confidence bound on a probability.
+        radius_rule: ``"one-sided"`` or ``"two-sided"``.
+        family_wise: the probability of any error among all inputs, of which ``alpha`` is the share
+            of one; else None.
+    """
+
+    alpha: float
+    bound: str
+    radius_rule: str
+    family_wise: float | None = None
+
+    def __str__(self) -> str:
+        alpha = f"alpha = {self.alpha:g} an input"
+        if self.family_wise is not None:
+            alpha = f"alpha = {self.family_wise:g} for all inputs at once, {self.alpha:g} an input"
+        return f"{alpha}, {self.bound}, {self.radius_rule}"
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What names a run in a table.
+
+    Attributes:
+        model: the model's file name.
+        sigma: standard deviation of the noise.
+        units: in which sigma and the radius are measured.
+        norm: the norm of the radius.
+        n: estimation samples an input; the most of them in an adaptive run.
+        arithmetic: ``"exact"`` or ``"float"``.
+        status: how the run ended.
+        settings: how its counts became the certificates that are shown.
+        target_radii: the radii whose decision stopped an adaptive run; None for a fixed n.
+        restated_from: the settings that the run was made with, if its rows were derived anew.
+    """
+
+    model: str
+    sigma: float
+    units: str
+    norm: str
+    n: int
+    arithmetic: str
+    status: str
+    settings: Settings
+    target_radii: tuple[float, ...] | None = None
+    restated_from: Settings | None = None

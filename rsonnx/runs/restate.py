@@ -1,0 +1,205 @@
+"""Derive a run's certificates anew from its counts, at another alpha, bound or radius rule.
+
+Nothing is sampled. What the counts of a fixed n can support is any sound bound that needs nothing
+but counts; an adaptive run stopped where its own settings were decided, so it keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rsonnx.certificate import RADIUS_RULES, AdaptiveSamples, Certificate, FixedSamples
+from rsonnx.counts import MOST_CLASSES
+from rsonnx.errors import RunFileError, UsageError
+from rsonnx.noise import Gaussian
+from rsonnx.runs.files import Run
+from rsonnx.runs.rows import Row, shown
+from rsonnx.statistics import BOUNDS, certifying_bound, check_alpha, family_wise_alpha
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What a header says of how its run was made."""
+
+    rule: FixedSamples | AdaptiveSamples
+    bound: str
+    radius: str
+    family_wise: float | None
+    inputs: int
+
+
+def restate(
+    run: Run,
+    *,
+    alpha: float | None = None,
+    bound: str | None = None,
+    radius: str | None = None,
+) -> Run:
+    """Return ``run`` with every row derived again from its counts; nothing is sampled.
+
+    A certificate holds at the new settings if they were chosen without looking at the counts.
+
+    Args:
+        run: as :func:`read_run` gives it.
+        alpha: probability of error an input, in (0, 1), or in a family-wise run of any error among
+            all its inputs; None keeps the run's.
+        bound: name of a sound bound; None keeps the run's.
+        radius: ``"one-sided"`` or ``"two-sided"``; None keeps the run's.
+
+    Returns:
+        A run with the restated rows, and a header that has the new settings and, as
+        ``restated_from``, those before. With the run's own settings the rows are identical.
+
+    Raises:
+        UsageError: an argument is outside its range, or the counts cannot support it.
+        RunFileError: the run file contradicts itself.
+    """
+    made = _made(run)
+    family_wise = made.family_wise
+    each = made.rule.alpha
+    if alpha is not None and alpha != (each if family_wise is None else family_wise):
+        each = check_alpha(alpha)
+        if family_wise is not None:
+            family_wise, each = alpha, family_wise_alpha(alpha, made.inputs)
+    bound = made.bound if bound is None else bound
+    radius = made.radius if radius is None else radius
+    rule = _rule(run, made, each, bound, radius)
+    header = run.header
+    before = {"alpha": made.rule.alpha, "bound": made.bound, "radius_rule": made.radius}
+    return replace(
+        run,
+        header=header
+        | rule.to_json()
+        | {
+            "family_wise": family_wise,
+            "largest_radius": rule.largest_radius,
+            "restated_from": header.get("restated_from")
+            or before | {"family_wise": made.family_wise},
+        },
+        rows=tuple(_restated(run, rule, row) for row in run.rows),
+    )
+
+
+def _rule(
+    run: Run, made: _Made, alpha: float, bound: str, radius: str
+) -> FixedSamples | AdaptiveSamples:
+    """Return the rule that was asked for, or refuse it."""
+    own = made.rule
+    if isinstance(own, AdaptiveSamples):
+        for name, asked, kept in (
+            ("alpha", alpha, own.alpha),
+            ("bound", bound, made.bound),
+            ("radius rule", radius, made.radius),
+        ):
+            if asked != kept:
+                raise UsageError(
+                    f"the run {run.path} is adaptive: its sampling stopped where {name} = {kept} "
+                    f"had decided the target radii, so it cannot be restated at {name} = {asked}; "
+                    "certify again with a fixed n"
+                )
+        return own
+    if bound != made.bound and certifying_bound(bound).needs_uniform:
+        raise UsageError(
+            f"the run {run.path} was made with the bound {made.bound}, which records no uniform "
+            f"number drawn before the samples, so it cannot be restated by {bound}; certify again "
+            f"with --bound {bound}"
+        )
+    if radius == "two-sided" != made.radius and own.num_classes is None:
+        raise UsageError(
+            f"the run {run.path} does not say how many classes its model has, and the two-sided "
+            "radius shares alpha among them, so it cannot be restated; use the one-sided radius"
+        )
+    return replace(own, alpha=alpha, bound=bound, radius=radius)
+
+
+def _restated(run: Run, rule: FixedSamples | AdaptiveSamples, row: Row) -> Row:
+    try:
+        certificate = _certificate(rule, row)
+    except (UsageError, RunFileError) as error:
+        raise RunFileError(f"{run.path}, input {row.index}: {error}") from None
+    return Row.of(
+        replace(certificate, digest=row.digest, arithmetic=row.arithmetic),
+        index=row.index,
+        name=row.name,
+        label=row.label,
+        base_prediction=row.base_prediction,
+        seconds=row.seconds,
+    )
+
+
+def _certificate(rule: FixedSamples | AdaptiveSamples, row: Row) -> Certificate:
+    drawn = row.estimation.total
+    if isinstance(rule, AdaptiveSamples):
+        if drawn > rule.n:
+            raise RunFileError(f"it has {drawn:,} estimation samples, more than n = {rule.n:,}")
+        if row.claim is None:
+            raise RunFileError("it has no claim, which every input of an adaptive run has")
+        return rule.certify(row.selection, row.estimation, row.claim)
+    if drawn != rule.n:
+        raise RunFileError(f"it has {drawn:,} estimation samples, but n = {rule.n:,}")
+    return rule.certify(row.selection, row.estimation, row.uniform)
+
+
+def _made(run: Run) -> _Made:
+    header = run.header
+    try:
+        noise = header["noise"]
+        if noise["distribution"] != "gaussian":
+            raise TypeError(f"the noise is {shown(noise['distribution'])}, not gaussian")
+        sigma = _real(noise, "sigma")
+        n, alpha = _whole(header, "n", 1), _real(header, "alpha")
+        bound, radius = _text(header, "bound"), _text(header, "radius_rule")
+        family_wise = _or_none(_real, header, "family_wise")
+        inputs = _whole(header["data"], "inputs", 1)
+        rule: FixedSamples | AdaptiveSamples
+        if header["target_radii"] is None:
+            classes = header["num_classes"]
+            if classes is not None and _whole(header, "num_classes", 1) > MOST_CLASSES:
+                raise TypeError(f"num_classes is {shown(classes)}")
+            if bound not in BOUNDS or radius not in RADIUS_RULES:
+                raise TypeError(f"the bound is {shown(bound)}, the radius rule {shown(radius)}")
+            rule = FixedSamples(Gaussian(sigma), n, alpha, bound, radius, classes)
+        else:
+            targets = {str(k): r for k, r in enumerate(header["target_radii"])}
+            rule = AdaptiveSamples(
+                Gaussian(sigma), n, alpha, tuple(_real(targets, k) for k in targets)
+            )
+            own = rule.to_json()
+            if (bound, radius) != (own["bound"], own["radius_rule"]):
+                raise TypeError(f"an adaptive run has the bound {shown(bound)}, {shown(radius)}")
+    except KeyError as error:
+        raise RunFileError(f"{run.path}, line 1: the header lacks the field {error}") from None
+    except (TypeError, UsageError) as error:
+        raise RunFileError(f"{run.path}, line 1: the header is wrong: {error}") from None
+    if inputs < len(run.rows):
+        raise RunFileError(
+            f"{run.path}, line 1: the header says {inputs} inputs, but there are {len(run.rows)}"
+        )
+    return _Made(rule, bound, radius, family_wise, inputs)
+
+
+def _whole(fields: Any, name: str, least: int) -> int:
+    value = fields[name]
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise TypeError(f"{name} is {shown(value)}, not a whole number of at least {least}")
+    return value
+
+
+def _real(fields: Any, name: str) -> float:
+    value = fields[name]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} is {shown(value)}, not a number")
+    return float(value)
+
+
+def _text(fields: Any, name: str) -> str:
+    value = fields[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {shown(value)}, not a text")
+    return value
+
+
+def _or_none(read: Callable[[Any, str], float], fields: Any, name: str) -> float | None:
+    return None if fields[name] is None else read(fields, name)

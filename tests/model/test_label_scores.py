@@ -1,0 +1,67 @@
+"""Labels that a graph computes by ArgMax, and layouts that denotations tell."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from onnx_models import model_file
+
+import rsonnx
+from rsonnx.model import find_input, find_output
+
+
+def argmax_model(axis: int = 1, last: int = 0, dtype: int = TensorProto.FLOAT) -> onnx.ModelProto:
+    """0/0 for a row of zeros: scores x / sum(x), then ArgMax, Squeeze and a label."""
+    nodes = [
+        helper.make_node("ReduceSum", ["x", "axes"], ["total"], keepdims=1),
+        helper.make_node("Div", ["x", "total"], ["scores"]),
+        helper.make_node(
+            "ArgMax", ["scores"], ["best"], axis=axis, keepdims=1, select_last_index=last
+        ),
+        helper.make_node("Squeeze", ["best", "axes"], ["label"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "argmax",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])],
+        [helper.make_tensor_value_info("label", TensorProto.INT64, ["n"])],
+        [helper.make_tensor("axes", TensorProto.INT64, [1], [1])],
+        value_info=[helper.make_tensor_value_info("scores", dtype, ["n", 3])],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def test_the_scores_before_an_argmax_are_used(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "argmax.onnx"
+    onnx.save(argmax_model(), path)
+    found = rsonnx.load(path, preprocess="none", providers=["cpu"])
+    assert found.num_classes == 3
+    assert "before the ArgMax" in found.facts["edits"][0]
+    rows = np.array([[0.1, 0.7, 0.2], [0.5, 0.5, 0.0], [0.0, 0.0, 0.0]], np.float32)
+    # A tie goes to the lowest class; 0/0 is NaN and no class, where the bare ArgMax says 0.
+    assert found.classify(rows).tolist() == [1, 0, -1]
+
+
+@pytest.mark.parametrize(
+    ("axis", "last", "dtype"),
+    [(0, 0, TensorProto.FLOAT), (1, 1, TensorProto.FLOAT), (1, 0, TensorProto.INT32)],
+)
+def test_other_argmaxes_stay_labels(axis: int, last: int, dtype: int) -> None:
+    assert find_output(model_file(argmax_model(axis, last, dtype))).kind == "label"
+
+
+@pytest.mark.parametrize(("position", "layout"), [(1, "NCHW"), (3, "NHWC")])
+def test_denotations_tell_an_ambiguous_layout(position: int, layout: str) -> None:
+    graph = helper.make_graph(
+        [helper.make_node("Flatten", ["x"], ["scores"])],
+        "denoted",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 3, 3])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 27])],
+    )
+    graph.input[0].type.tensor_type.shape.dim[position].denotation = "DATA_CHANNEL"
+    model = model_file(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    )
+    assert find_input(model, find_output(model)).layout == layout

@@ -1,0 +1,226 @@
+"""Statements on a whole data set, against their formulas written out with scipy and numpy."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from rsonnx.certificate import ABSTAIN, AbstainReason
+from rsonnx.counts import Counts
+from rsonnx.errors import UsageError
+from rsonnx.report import dataset_statements, gain_of, samples_of
+from rsonnx.runs import Row
+
+# scipy's beta.ppf and this library's guard differ from the true bound by less than this.
+TOLERANCE = 1e-9
+
+
+def _row(
+    index: int,
+    radius: float,
+    *,
+    label: int | None = 1,
+    one_sided: float | None = None,
+    drawn: tuple[int, int] = (1, 1),
+    digest: str = "",
+    prediction: int = 1,
+) -> Row:
+    abstained = radius == 0
+    return Row(
+        index=index,
+        name=str(index),
+        digest=digest,
+        label=label,
+        base_prediction=1,
+        prediction=ABSTAIN if abstained else prediction,
+        top_class=prediction,
+        selection=Counts([drawn[0]]),
+        estimation=Counts([drawn[1]]),
+        p_a_lower=0.5,
+        radius=radius,
+        reason=AbstainReason.LOOSE_BOUND if abstained else None,
+        explanation="why" if abstained else None,
+        arithmetic="exact",
+        seconds=0.0,
+        one_sided_radius=one_sided,
+    )
+
+
+def _cp(right: int, inputs: int, delta: float) -> tuple[float, float]:
+    """Clopper-Pearson's lower and upper bound, each at delta."""
+    low = 0.0 if right == 0 else stats.beta.ppf(delta, right, inputs - right + 1)
+    high = 1.0 if right == inputs else stats.beta.isf(delta, right + 1, inputs - right)
+    return float(low), float(high)
+
+
+radii_of_rows = st.lists(st.sampled_from((0.0, 0.25, 0.5, 1.0, 1.5)), min_size=1, max_size=40)
+alphas = st.sampled_from((0.05, 0.001, 1e-9))
+
+
+@given(radii_of_rows, alphas, st.lists(st.booleans(), min_size=40, max_size=40))
+def test_certified_accuracy_of_the_population(
+    found: list[float], alpha: float, right: Sequence[bool]
+) -> None:
+    rows = [_row(i, r, prediction=1 if right[i] else 2) for i, r in enumerate(found)]
+    radii = (0.0, 0.5, 1.25)
+    stated = dataset_statements(rows, radii, alpha=alpha)
+    n = len(rows)
+    assert stated.accuracy is not None
+    assert stated.band is not None
+    half = math.sqrt(math.log(2 / 0.05) / (2 * n))
+    assert stated.band.half_width == pytest.approx(half, rel=1e-12)
+    assert stated.band.half_width >= half
+    for k, r in enumerate(radii):
+        hits = sum(ok and x > 0 and x >= r for x, ok in zip(found, right, strict=False))
+        one = stated.accuracy[k]
+        low, high = _cp(hits, n, 0.025)
+        assert one.low == pytest.approx(low, rel=TOLERANCE, abs=TOLERANCE)
+        assert one.high == pytest.approx(high, rel=TOLERANCE, abs=TOLERANCE)
+        robust = (_cp(hits, n, 0.05)[0] - alpha) / (1 - alpha)
+        assert one.robust_low == pytest.approx(max(0.0, robust), rel=TOLERANCE, abs=TOLERANCE)
+        assert stated.band.low[k] == pytest.approx(max(0.0, hits / n - half), abs=1e-12)
+        assert stated.band.high[k] == pytest.approx(min(1.0, hits / n + half), abs=1e-12)
+
+
+@given(st.integers(1, 60), st.sampled_from((0.3, 0.04, 0.001, 1e-9)))
+def test_false_certificates_are_a_binomial_quantile(inputs: int, alpha: float) -> None:
+    stated = dataset_statements([_row(i, 0.5) for i in range(inputs)], (0.0,), alpha=alpha)
+    cumulative, p = Fraction(0), Fraction(alpha)
+    for q in range(inputs + 1):  # the least q with P(Bin(N, alpha) <= q) >= .95
+        cumulative += math.comb(inputs, q) * p**q * (1 - p) ** (inputs - q)
+        if cumulative >= Fraction(95, 100):
+            break
+    assert stated.false.quantile == q
+    assert stated.false.expected == inputs * alpha
+
+
+@pytest.mark.parametrize(("inputs", "quantile"), [(500, 2), (10_000, 15)])
+def test_false_certificates_of_the_literature(inputs: int, quantile: int) -> None:
+    rows = [_row(0, 0.5)] * inputs
+    stated = dataset_statements(rows, (0.0,), alpha=0.001)
+    assert stated.false.quantile == quantile == stats.binom.ppf(0.95, inputs, 0.001)
+
+
+def test_the_acr_interval_is_the_bootstrap_written_out() -> None:
+    radii = [0.0, 0.25, 0.5, 0.75, 1.5, 1.5, 0.0]
+    rows = [_row(i, r, prediction=2 if i == 4 else 1) for i, r in enumerate(radii)]
+    values = np.array([0.0, 0.25, 0.5, 0.75, 0.0, 1.5, 0.0])  # input 4 is certified and wrong
+    drawn = np.random.Generator(np.random.Philox(0)).integers(0, 7, (2000, 7))
+    means = np.sort(values[drawn].mean(axis=1))
+    stated = dataset_statements(rows, (0.0,), alpha=0.001).acr
+    assert stated is not None
+    assert stated.mean == values.mean()
+    assert stated.low == pytest.approx(np.interp(0.025 * 1999, np.arange(2000), means), rel=1e-12)
+    assert stated.high == pytest.approx(np.interp(0.975 * 1999, np.arange(2000), means), rel=1e-12)
+    assert dataset_statements(rows, (0.0,), alpha=0.001).acr == stated  # seeded
+
+
+def test_radii_whose_sum_no_float_holds() -> None:
+    stated = dataset_statements([_row(i, 2.0**1023) for i in range(9)], (0.0,), alpha=0.001).acr
+    assert stated is not None
+    assert (stated.low, stated.mean, stated.high) == (2.0**1023,) * 3
+
+
+def test_unlabelled_runs_have_no_accuracy_to_speak_of() -> None:
+    rows = [_row(0, 0.5), _row(1, 0.5, label=None)]
+    stated = dataset_statements(rows, (0.0,), alpha=0.001)
+    assert (stated.accuracy, stated.band, stated.acr) == (None, None, None)
+    assert stated.false.expected == 0.002
+    assert len(list(stated.lines())) == 1
+    written = json.loads(json.dumps(stated.to_json()))
+    assert written["certified_accuracy"] is None
+    assert written["certified_accuracy_band"] is None
+    assert written["acr"] is None
+
+
+def test_the_statements_for_a_program() -> None:
+    rows = [_row(i, 0.5 * (i % 3), digest=str(i // 2)) for i in range(10)]
+    stated = dataset_statements(rows, (0.0, 0.75), alpha=0.0002, family_wise=0.002)
+    found = json.loads(json.dumps(stated.to_json(), allow_nan=False))
+    assert stated.accuracy is not None
+    assert found["level"] == 0.95
+    assert found["copies"] == 5
+    assert found["family_wise"] == {"alpha": 0.002, "assumes": "nothing further: the union bound"}
+    assert found["false_certificates"]["expected"] == 0.002
+    assert found["certified_accuracy"]["low"] == [one.low for one in stated.accuracy]
+    assert found["certified_accuracy"]["robust_low"] == [o.robust_low for o in stated.accuracy]
+    assert len(found["certified_accuracy_band"]["high"]) == 2
+    assert (found["acr"]["resamples"], found["acr"]["seed"]) == (2000, 0)
+
+
+@given(radii_of_rows)
+def test_printed_intervals_are_rounded_outward(found: list[float]) -> None:
+    rows = [_row(i, r) for i, r in enumerate(found)]
+    stated = dataset_statements(rows, (0.0,), alpha=0.001)
+    assert stated.accuracy is not None
+    assert stated.band is not None
+    assert stated.acr is not None
+    lines = [line.replace("\xa0", " ") for line in stated.lines()]
+    low, high = (Fraction(x) for x in lines[1].split(" 0: ")[1].split("-"))
+    assert low <= 100 * Fraction(stated.accuracy[0].low) < low + Fraction(1, 10)
+    assert high - Fraction(1, 10) < 100 * Fraction(stated.accuracy[0].high) <= high
+    half = Fraction(lines[3].split("+-")[1].split()[0])
+    assert half - Fraction(1, 10) < 100 * Fraction(stated.band.half_width) <= half
+    low, high = (Fraction(x) for x in lines[4].split(": ")[1].split()[0].split("-"))
+    assert low <= Fraction(stated.acr.low)
+    assert high >= Fraction(stated.acr.high)
+
+
+def test_alpha_is_checked() -> None:
+    with pytest.raises(UsageError, match=r"alpha is 1\.5"):
+        dataset_statements([_row(0, 0.5)], (0.0,), alpha=1.5)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**9)), min_size=1, max_size=9))
+def test_samples(drawn: list[tuple[int, int]]) -> None:
+    found = samples_of([_row(i, 0.5, drawn=one) for i, one in enumerate(drawn)])
+    total = sum(a + b for a, b in drawn)
+    assert found.mean == Fraction(total, len(drawn))
+    assert found.selection == Fraction(sum(a for a, _ in drawn), len(drawn))
+    saving = found.saving(1000)
+    assert (saving is None) if total == 0 else (saving == Fraction(1000 * len(drawn), total))
+    written = found.to_json(1000)
+    assert written["mean"] <= found.mean
+    assert (written["n_over_mean"] is None) is (total == 0)
+
+
+gains = st.lists(
+    st.tuples(
+        st.sampled_from((0.0, 0.25, 0.5, 1.0)),
+        st.sampled_from((0.0, 0.25, 0.5, 1.0)),
+        st.sampled_from((1, 2)),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(gains)
+def test_the_gain_by_its_definition(found: list[tuple[float, float, int]]) -> None:
+    rows = [_row(i, r, one_sided=o, prediction=k) for i, (r, o, k) in enumerate(found)]
+    gain = gain_of(rows)
+    assert gain is not None
+    n = len(rows)
+    two = Fraction(sum(Fraction(r) for r, _, k in found if k == 1), n)
+    one = Fraction(sum(Fraction(o) for _, o, k in found if k == 1), n)
+    assert (gain.acr, gain.one_sided_acr) == (two, one)
+    assert gain.larger == Fraction(sum(r > o for r, o, _ in found), n)
+    assert gain.smaller == Fraction(sum(r < o for r, o, _ in found), n)
+    assert gain.relative == (two / one - 1 if one else None)
+    assert set(gain.to_json()) == {"one_sided_acr", "relative", "larger", "smaller"}
+
+
+def test_no_gain_without_both_radii_and_no_acr_without_labels() -> None:
+    assert gain_of([_row(0, 0.5, one_sided=0.25), _row(1, 0.5)]) is None
+    gain = gain_of([_row(0, 0.5, one_sided=0.25), _row(1, 0.5, one_sided=0.5, label=None)])
+    assert gain is not None
+    assert (gain.acr, gain.one_sided_acr, gain.relative) == (None, None, None)
+    assert (gain.larger, gain.smaller) == (Fraction(1, 2), Fraction(0))
