@@ -23,7 +23,8 @@ class ProgressLine:
         self._certified = 0
         self._start = time.monotonic()
         self._live = sys.stderr.isatty()
-        self._next = self._start + (0.2 if self._live else 10.0)
+        self._pauses = iter((2.0, 10.0))
+        self._next = self._start + (0.2 if self._live else next(self._pauses))
 
     def __enter__(self) -> ProgressLine:
         return self
@@ -55,7 +56,7 @@ class ProgressLine:
 
     def _show(self) -> None:
         now = time.monotonic()
-        self._next = now + (0.2 if self._live else 60.0)
+        self._next = now + (0.2 if self._live else next(self._pauses, 60.0))
         elapsed = now - self._start
         rate = self._drawn / elapsed
         left = (self._samples - self._drawn) / rate if rate else 0.0
