@@ -7,12 +7,13 @@ ambiguous is refused with one sentence that says what to do.
 
 from rsonnx.data.arranging import arrange
 from rsonnx.data.dataset import Dataset, Example, check_labels
-from rsonnx.data.names import GIVEN_NAMES, read_class_names
+from rsonnx.data.names import GIVEN_NAMES, SORTED_FOLDERS, read_class_names
 from rsonnx.data.opening import open_dataset
 from rsonnx.data.resizing import resize_and_crop, resized_shape
 
 __all__ = [
     "GIVEN_NAMES",
+    "SORTED_FOLDERS",
     "Dataset",
     "Example",
     "arrange",

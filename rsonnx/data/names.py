@@ -12,6 +12,10 @@ GIVEN_NAMES = "position in the given class names"
 """The label rule of data whose class names the caller gave, in the model's order."""
 
 
+SORTED_FOLDERS = "class folders sorted by name"
+"""The label rule of class folders without given names: right only if every class has a folder."""
+
+
 def read_class_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """Read class names from a UTF-8 text file: one name a line, line i is class i (from 0).
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from rsonnx.data.images import IMAGE_SUFFIXES
-from rsonnx.data.names import GIVEN_NAMES
+from rsonnx.data.names import GIVEN_NAMES, SORTED_FOLDERS
 from rsonnx.errors import DataError
 
 # At most 18 digits, so that a label always fits 64 bits.
@@ -110,7 +110,7 @@ def _number_classes(
         )
     ordered = tuple(sorted(folders))
     number = {name: label for label, name in enumerate(ordered)}
-    return number, ordered, "class folders sorted by name"
+    return number, ordered, SORTED_FOLDERS
 
 
 def _refuse_wrappers(folders: set[str], images: Collection[str], where: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rsonnx.data import GIVEN_NAMES, Dataset, check_labels
+from rsonnx.data import GIVEN_NAMES, SORTED_FOLDERS, Dataset, check_labels
 from rsonnx.errors import DataError
 from rsonnx.runtime import OnnxClassifier
 
@@ -62,4 +62,10 @@ def align_labels(dataset: Dataset, model: OnnxClassifier) -> Labels:
         return Labels(values, f"{dataset.label_rule}, matched by the model's class numbers")
     if model.num_classes is not None:
         check_labels(dataset, model.num_classes)
+    if dataset.label_rule == SORTED_FOLDERS and len(folders or ()) != model.num_classes:
+        raise DataError(
+            f"{dataset.path} has {len(folders or ())} class folders, but the model tells "
+            f"{model.num_classes or 'an unknown number of'} classes apart, so it is not clear "
+            "which folder is which class; name a file whose line i names class i with --classes"
+        )
     return Labels(dataset.labels, dataset.label_rule)

@@ -142,3 +142,32 @@ def test_folders_that_are_numbers_are_met_by_number(tmp_path: Path) -> None:
         Image.fromarray(np.zeros((2, 2), np.uint8)).save(tmp_path / name / "a.png")
     model: Any = SimpleNamespace(class_names=("1", "2", "3"), num_classes=3)
     assert align_labels(open_dataset(tmp_path), model).values == (0, 2)
+
+
+def folder_of(path: Path, *classes: str) -> Path:
+    for name in classes:
+        (path / name).mkdir(parents=True)
+        Image.fromarray(np.zeros((2, 2), np.uint8)).save(path / name / "a.png")
+    return path
+
+
+def model_of(classes: int, *names: str) -> Any:
+    return SimpleNamespace(class_names=names, num_classes=classes)
+
+
+def test_folders_for_some_of_the_classes_are_no_positions(tmp_path: Path) -> None:
+    """2 of 1,000 folders would be classes 0 and 1, whatever they are called."""
+    dataset = open_dataset(folder_of(tmp_path, "n01491361", "n01534433"))
+    with pytest.raises(DataError, match="has 2 class folders, but the model tells 1000.*--classes"):
+        align_labels(dataset, model_of(1000))
+    assert align_labels(dataset, model_of(2)).values == (0, 1)
+    named = open_dataset(tmp_path, classes=[*(f"other {k}" for k in range(998)), "n01534433",
+                                            "n01491361"])  # fmt: skip
+    # The order of the data set is that of its labels.
+    assert align_labels(named, model_of(1000)).values == (998, 999)
+
+
+def test_a_folder_that_is_no_class_beside_one_that_is(tmp_path: Path) -> None:
+    dataset = open_dataset(folder_of(tmp_path, "cat", "hamster", "tiger"))
+    with pytest.raises(DataError, match="'hamster' .* none of the model's classes, though 'cat'"):
+        align_labels(dataset, model_of(3, "cat", "dog", "fish"))
