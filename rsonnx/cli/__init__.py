@@ -15,6 +15,7 @@ from rsonnx.cli.inspect import inspect
 from rsonnx.cli.plan import plan
 from rsonnx.cli.predict import predict
 from rsonnx.cli.report import report
+from rsonnx.cli.verify import verify_command
 from rsonnx.errors import RsonnxError
 from rsonnx.report import printable
 
@@ -32,7 +33,7 @@ def cli() -> None:
     """
 
 
-for command in (certify, predict, report, bounds, plan, inspect, doctor):
+for command in (certify, predict, report, bounds, plan, inspect, doctor, verify_command):
     cli.add_command(command)
 
 

@@ -6,19 +6,23 @@ from rsonnx.runs.header import Arguments, SeedUsed, certify_header, versions
 from rsonnx.runs.job import Job, prepare_job
 from rsonnx.runs.restate import restate
 from rsonnx.runs.rows import Row
+from rsonnx.runs.verify import Fault, Verification, verify
 
 __all__ = [
     "Arguments",
+    "Fault",
     "Job",
     "Row",
     "Run",
     "RunWriter",
     "SeedUsed",
+    "Verification",
     "certify_header",
     "certify_inputs",
     "check_output",
     "prepare_job",
     "read_run",
     "restate",
+    "verify",
     "versions",
 ]

@@ -20,8 +20,15 @@ from rsonnx.statistics import BOUNDS, certifying_bound, check_alpha, family_wise
 
 
 @dataclass(frozen=True)
-class _Made:
-    """What a header says of how its run was made."""
+class Made:
+    """What a header says of how its run was made.
+
+    Attributes:
+        rule: how counts become a certificate.
+        bound, radius: names of the bound and of the radius rule.
+        family_wise: probability of any error among all inputs, where that was asked for.
+        inputs: how many inputs the run has, or will have.
+    """
 
     rule: FixedSamples | AdaptiveSamples
     bound: str
@@ -56,7 +63,7 @@ def restate(
         UsageError: an argument is outside its range, or the counts cannot support it.
         RunFileError: the run file contradicts itself.
     """
-    made = _made(run)
+    made = made_with(run)
     family_wise = made.family_wise
     each = made.rule.alpha
     if alpha is not None and alpha != (each if family_wise is None else family_wise):
@@ -78,12 +85,12 @@ def restate(
             "restated_from": header.get("restated_from")
             or before | {"family_wise": made.family_wise},
         },
-        rows=tuple(_restated(run, rule, row) for row in run.rows),
+        rows=tuple(derive_again(run, rule, row) for row in run.rows),
     )
 
 
 def _rule(
-    run: Run, made: _Made, alpha: float, bound: str, radius: str
+    run: Run, made: Made, alpha: float, bound: str, radius: str
 ) -> FixedSamples | AdaptiveSamples:
     """Return the rule that was asked for, or refuse it."""
     own = made.rule
@@ -114,7 +121,12 @@ def _rule(
     return replace(own, alpha=alpha, bound=bound, radius=radius)
 
 
-def _restated(run: Run, rule: FixedSamples | AdaptiveSamples, row: Row) -> Row:
+def derive_again(run: Run, rule: FixedSamples | AdaptiveSamples, row: Row) -> Row:
+    """Return a row with everything that follows from its counts derived anew.
+
+    Raises:
+        RunFileError: the row contradicts the rule or itself; the message names its input.
+    """
     try:
         certificate = _certificate(rule, row)
     except (UsageError, RunFileError) as error:
@@ -142,7 +154,12 @@ def _certificate(rule: FixedSamples | AdaptiveSamples, row: Row) -> Certificate:
     return rule.certify(row.selection, row.estimation, row.uniform)
 
 
-def _made(run: Run) -> _Made:
+def made_with(run: Run) -> Made:
+    """Return the rule and settings that a run's header states.
+
+    Raises:
+        RunFileError: the header lacks a field, or states something impossible.
+    """
     header = run.header
     try:
         noise = header["noise"]
@@ -177,7 +194,7 @@ def _made(run: Run) -> _Made:
         raise RunFileError(
             f"{run.path}, line 1: the header says {inputs} inputs, but there are {len(run.rows)}"
         )
-    return _Made(rule, bound, radius, family_wise, inputs)
+    return Made(rule, bound, radius, family_wise, inputs)
 
 
 def _whole(fields: Any, name: str, least: int) -> int:

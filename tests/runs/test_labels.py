@@ -158,7 +158,7 @@ def model_of(classes: int, *names: str) -> Any:
 def test_folders_for_some_of_the_classes_are_no_positions(tmp_path: Path) -> None:
     """2 of 1,000 folders would be classes 0 and 1, whatever they are called."""
     dataset = open_dataset(folder_of(tmp_path, "n01491361", "n01534433"))
-    with pytest.raises(DataError, match="has 2 class folders, but the model tells 1000.*--classes"):
+    with pytest.raises(DataError, match=r"has 2 class folders, .* tells 1000 .*--classes"):
         align_labels(dataset, model_of(1000))
     assert align_labels(dataset, model_of(2)).values == (0, 1)
     named = open_dataset(tmp_path, classes=[*(f"other {k}" for k in range(998)), "n01534433",
@@ -169,5 +169,5 @@ def test_folders_for_some_of_the_classes_are_no_positions(tmp_path: Path) -> Non
 
 def test_a_folder_that_is_no_class_beside_one_that_is(tmp_path: Path) -> None:
     dataset = open_dataset(folder_of(tmp_path, "cat", "hamster", "tiger"))
-    with pytest.raises(DataError, match="'hamster' .* none of the model's classes, though 'cat'"):
+    with pytest.raises(DataError, match=r"'hamster' .* none of the model's classes, though 'cat'"):
         align_labels(dataset, model_of(3, "cat", "dog", "fish"))

@@ -1,0 +1,105 @@
+"""Check a run file against its own counts: every row derived again, and proved where it can be.
+
+A row is derived again by the code that wrote it, to the last digit. Beyond that its bound and its
+radius are proved by integer arithmetic (:mod:`rsonnx.statistics.rigorous`), which trusts neither
+scipy nor a rounding margin. Bounds that no such proof covers (the e-process of an adaptive run, the
+randomised bound) are derived only, and counted as such.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from rsonnx.certificate import AdaptiveSamples, FixedSamples
+from rsonnx.errors import RunFileError
+from rsonnx.runs.files import Run
+from rsonnx.runs.restate import derive_again, made_with
+from rsonnx.runs.rows import Row, shown
+from rsonnx.statistics import proves_lower_bound, proves_radius, proves_two_sided_radius
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that does not hold: the position of the input (None: the whole run), and what."""
+
+    index: int | None
+    what: str
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What came of checking a run.
+
+    Attributes:
+        rows: how many rows there are.
+        derived: rows that were derived again to the last digit.
+        proved: rows whose bound and radius were proved by integer arithmetic as well.
+        faults: all that does not hold.
+    """
+
+    rows: int
+    derived: int
+    proved: int
+    faults: tuple[Fault, ...]
+
+
+def verify(run: Run) -> Verification:
+    """Derive every row of a run again, and prove its figures where that is possible.
+
+    Raises:
+        RunFileError: the header does not say how the run was made.
+    """
+    made = made_with(run)
+    faults = _whole_run(run, made.inputs)
+    derived = proved = 0
+    for row in run.rows:
+        found = [Fault(row.index, what) for what in _differences(run, made.rule, row)]
+        if not found:
+            derived += 1
+            if isinstance(made.rule, FixedSamples) and not made.rule.needs_uniform:
+                found = [Fault(row.index, what) for what in _unproved(made.rule, row)]
+                proved += not found
+        faults += found
+    return Verification(len(run.rows), derived, proved, tuple(faults))
+
+
+def _whole_run(run: Run, inputs: int) -> list[Fault]:
+    if run.status == "complete" and len(run.rows) != inputs:
+        return [Fault(None, f"it is complete with {len(run.rows)} rows, but announces {inputs}")]
+    return []
+
+
+def _differences(run: Run, rule: FixedSamples | AdaptiveSamples, row: Row) -> list[str]:
+    """Return what is stored otherwise than it follows from the counts."""
+    try:
+        again = derive_again(run, rule, row)
+    except RunFileError as error:
+        return [str(error)]
+    n0 = run.header.get("n0")
+    found = [
+        f"{field.name} is {shown(getattr(row, field.name))}, but the counts give "
+        f"{shown(getattr(again, field.name))}"
+        for field in fields(Row)
+        if getattr(row, field.name) != getattr(again, field.name)
+    ]
+    if isinstance(rule, FixedSamples) and row.selection.total != n0:
+        found.append(f"it has {row.selection.total} selection samples, but n0 = {shown(n0)}")
+    return found
+
+
+def _unproved(rule: FixedSamples, row: Row) -> list[str]:
+    """Return what integer arithmetic does not prove of a row that was derived again."""
+    two_sided = rule.radius == "two-sided"
+    alpha = rule.alpha / 2 if two_sided else rule.alpha
+    hits = row.estimation[row.top_class] if row.top_class >= 0 else 0
+    found = []
+    if not proves_lower_bound(row.p_a_lower, hits, row.estimation.total, alpha):
+        found.append(f"p_a_lower = {row.p_a_lower!r} is not proved for {hits} hits")
+    sigma = rule.noise.sigma
+    if row.radius > 0 and not (
+        proves_two_sided_radius(row.radius, sigma, row.p_a_lower, row.p_b_upper or 1.0)
+        if two_sided
+        else proves_radius(row.radius, sigma, row.p_a_lower)
+    ):
+        found.append(f"radius = {row.radius!r} is not proved")
+    return found
