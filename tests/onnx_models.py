@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from rsonnx.model import ModelFile
+from rsonnx.model import ModelFile, Output, find_output
 
 Dim = int | str | None
+
+FLOAT, INT64, STRING = TensorProto.FLOAT, TensorProto.INT64, TensorProto.STRING
 
 FLOATS = {
     "float16": TensorProto.FLOAT16,
@@ -131,6 +134,10 @@ def model_file(proto: onnx.ModelProto, path: str = "model.onnx") -> ModelFile:
     return ModelFile(Path(path), "0" * 64, proto.ByteSize(), proto, ())
 
 
+def found_in(proto: onnx.ModelProto, **options: Any) -> Output:
+    return find_output(model_file(proto), **options)
+
+
 def tensor(name: str, kind: int, shape: Sequence[Dim] | None) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, kind, shape)
 
@@ -155,6 +162,12 @@ def with_outputs(
     if not only_ml:
         proto.opset_import.append(helper.make_opsetid("", 13))
     return proto
+
+
+def pair(
+    nodes: Sequence[onnx.NodeProto], *outputs: onnx.ValueInfoProto, **options: Any
+) -> onnx.ModelProto:
+    return with_outputs(nodes, outputs, **options)
 
 
 ML = "ai.onnx.ml"

@@ -1,8 +1,8 @@
 """Exact probability of a false certificate of the adaptive rule, at the worst p: p = p0.
 
-    python tools/adaptive_errors.py [--n 100000]
+    python tools/adaptive_errors.py [--n 100000] [--share 0.3]
 
-Dynamic programming over (hits, samples), with looks on the rule's own schedule and after every
+Dynamic programming over (hits, samples), with looks as `rsonnx certify` takes them and after every
 single sample. Every figure must lie below alpha.
 """
 
@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 
-from rsonnx.statistics.adaptive import AdaptiveRule
+from rsonnx.certificate.adaptive import PROCESS_SHARE
+from rsonnx.smoothing.procedures import LOOK
+from rsonnx.statistics.adaptive import AdaptiveRule, align_looks
 from rsonnx.statistics.normal import normal_cdf_up
 from rsonnx.statistics.operating import operating_point
 
@@ -21,13 +23,14 @@ def main() -> None:
     """Print the errors."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, default=100_000)
+    parser.add_argument("--share", type=float, default=PROCESS_SHARE)
     parser.add_argument("--futility", type=float, default=0.001)
     arguments = parser.parse_args()
     print("r/sigma   alpha   error/alpha by schedule   after every sample   expected samples")
     for r, alpha in SETTINGS:
         p0 = normal_cdf_up(r)
-        rule = AdaptiveRule((p0,), arguments.n, alpha, futility=arguments.futility)
-        scheduled = operating_point(rule, p0)
+        rule = AdaptiveRule((p0,), arguments.n, alpha, arguments.share, futility=arguments.futility)
+        scheduled = operating_point(rule, p0, align_looks(rule.looks, LOOK))
         every = operating_point(rule, p0, tuple(range(1, arguments.n + 1)))
         errors = [point.certified[0] / alpha for point in (scheduled, every)]
         print(f"{r:7.2f} {alpha:7g} {errors[0]:25.4f} {errors[1]:20.4f} {scheduled.samples:18.0f}")

@@ -1,48 +1,19 @@
-"""Model files that a stranger might send: damaged, contradictory, or made to do harm."""
+"""Model files whose bytes, tensors, external data or words are damaged or made to do harm."""
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from hostile.making import FLOAT, Makers, graph
+from onnx import TensorProto, helper, numpy_helper
 from onnx_models import build, echo, linear, node, save
 
-Maker = Callable[[Path], Path]
-
-MAKERS: dict[str, Maker] = {}
-"""Makes a file in a folder and returns its path, by name."""
-
-HARMLESS = {
-    "two kinds of data", "node without output", "output is the input", "ir 0", "ir -1",
-    "10000 nodes", "200000 nodes", "external too long", "external is the model",
-    "control characters", "metadata of 9 MB", "metadata of 100 MB", "preprocessing nested",
-    "preprocessing of a file",
-}  # fmt: skip
-"""Odd, but what they compute is clear: they load where a preprocessing is declared."""
-
-SLOW = {"200000 nodes", "metadata of 100 MB", "loop that doubles"}
-"""Take seconds, or gigabytes, until they are refused."""
-
-ENDLESS = {"endless loop"}
-"""Only a limit on time ends them."""
-
-
-def _add(name: str, make: Callable[[], onnx.ModelProto]) -> None:
-    MAKERS[name] = lambda folder: save(make(), folder, f"{name}.onnx")
-
-
-def _bytes(name: str, make: Callable[[], bytes]) -> None:
-    def write(folder: Path) -> Path:
-        path = folder / f"{name}.onnx"
-        path.write_bytes(make())
-        return path
-
-    MAKERS[name] = write
+MAKERS = Makers()
+_add, _bytes = MAKERS.add, MAKERS.add_bytes
 
 
 def _adding(tensor: TensorProto) -> onnx.ModelProto:
@@ -58,9 +29,6 @@ def _tensor(kind: int, dims: list[int], raw: bytes | None = None, **typed: objec
     if raw is not None:
         tensor.raw_data = raw
     return tensor
-
-
-FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 
 
 # Damaged protobufs
@@ -170,211 +138,6 @@ for _kind in ("FLOAT8E4M3FN", "FLOAT8E5M2", "INT4", "UINT4", "BFLOAT16", "FLOAT4
     )
 
 
-# Graphs that are none
-
-
-def _graph(nodes: list[NodeProto], **options: object) -> onnx.ModelProto:
-    return build(nodes, ("n", 4), ("n", 4), **options)  # type: ignore[arg-type]
-
-
-def _listed_twice() -> onnx.ModelProto:
-    proto = echo()
-    proto.graph.input.append(proto.graph.input[0])
-    return proto
-
-
-def _without(field: str) -> onnx.ModelProto:
-    proto = _graph([node("Relu", ["x"], "scores")])
-    proto.ClearField(field) if field == "opset_import" else proto.graph.ClearField(field)
-    return proto
-
-
-_add("cycle", lambda: _graph([node("Relu", ["b"], "a"), node("Add", ["a", "x"], "b"),
-                              node("Add", ["a", "b"], "scores")]))  # fmt: skip
-_add("cycle of identities", lambda: _graph([node("Identity", ["scores"], "a"),
-                                            node("Identity", ["a"], "scores")]))  # fmt: skip
-_add("undefined tensor", lambda: _graph([node("Add", ["x", "nowhere"], "scores")]))
-_add("undefined output", lambda: _graph([node("Relu", ["x"], "other")]))
-_add("two nodes of one output", lambda: _graph([node("Relu", ["x"], "scores"),
-                                                node("Neg", ["x"], "scores")]))  # fmt: skip
-_add("input listed twice", _listed_twice)
-_add("output is the input", lambda: build([node("Relu", ["x"], "y")], ("n", 4), ("n", 4),
-                                          output_name="x"))  # fmt: skip
-for _size in (2**35, 2**62):
-    _add(f"input of {_size} values", lambda n=_size: build([node("Relu", ["x"], "scores")],
-                                                           ("n", n), ("n", 4)))  # fmt: skip
-_add("no inputs", lambda: _without("input"))
-_add("no outputs", lambda: _without("output"))
-_add("no opset", lambda: _without("opset_import"))
-_add("node without output", lambda: _graph([NodeProto(op_type="Relu", input=["x"]),
-                                            node("Relu", ["x"], "scores")]))  # fmt: skip
-_add("node without input", lambda: _graph([NodeProto(op_type="Identity", output=["scores"])]))
-_add("zipmap without input", lambda: _graph([NodeProto(op_type="ZipMap", output=["scores"],
-                                                       domain="ai.onnx.ml")]))  # fmt: skip
-
-for _name in ("rsonnx_input", "rsonnx_label", "rsonnx_scores", "rsonnx_rows", "rsonnx_head_0"):
-    _add(
-        f"our name {_name}",
-        lambda n=_name: _graph([node("Relu", ["x"], n), node("Neg", [n], "scores")]),
-    )
-
-
-# onnxruntime lets the second of two initializers win, which changed what the model computes.
-def _weight_of_our_name() -> onnx.ModelProto:
-    weights = {"rsonnx_zero": np.array([-1], np.float32)}
-    return _graph([node("Mul", ["x", "rsonnx_zero"], "scores")], weights=weights)
-
-
-_add("our name as weight", _weight_of_our_name)
-_add("our name as input", lambda: build([node("Relu", ["rsonnx_input"], "scores")], ("n", 4),
-                                        ("n", 4), input_name="rsonnx_input"))  # fmt: skip
-_add("our name as output", lambda: build([node("Relu", ["x"], "rsonnx_label")], ("n", 4), ("n", 4),
-                                         output_name="rsonnx_label"))  # fmt: skip
-
-for _version in (0, 9999, -1, 2**62):
-    _add(f"opset {_version}", lambda v=_version: _graph([node("Relu", ["x"], "scores")], opset=v))
-for _version in (0, 9999, -1):
-    _add(f"ir {_version}", lambda v=_version: _graph([node("Relu", ["x"], "scores")], ir_version=v))
-
-
-def _many(count: int) -> onnx.ModelProto:
-    names = ["x", *(f"t{i}" for i in range(count - 1)), "scores"]
-    proto = _graph([])
-    for source, target in itertools.pairwise(names):
-        proto.graph.node.add(op_type="Neg", input=[source], output=[target])
-    return proto
-
-
-_add("10000 nodes", lambda: _many(10_000))
-_add("200000 nodes", lambda: _many(200_000))
-
-
-# What hides in subgraphs and functions
-
-
-def _branch(nodes: list[NodeProto]) -> onnx.GraphProto:
-    result = helper.make_tensor_value_info("b", FLOAT, None)
-    return helper.make_graph(nodes, "branch", [], [result])
-
-
-def _in_if(inner: NodeProto) -> onnx.ModelProto:
-    yes = numpy_helper.from_array(np.array(True), "yes")
-    other = _branch([node("Identity", ["x"], "b")])
-    made = node("If", ["yes"], "scores", then_branch=_branch([inner]), else_branch=other)
-    proto = _graph([made])
-    proto.graph.initializer.append(yes)
-    return proto
-
-
-def _loop(times: int, inner: NodeProto) -> onnx.ModelProto:
-    """A loop that starts with x and computes b from a, so many times."""
-    info = helper.make_tensor_value_info
-    body = helper.make_graph(
-        [node("Identity", ["go"], "on"), inner],
-        "body",
-        [
-            info("i", TensorProto.INT64, []),
-            info("go", TensorProto.BOOL, []),
-            info("a", FLOAT, None),
-        ],
-        [info("on", TensorProto.BOOL, []), info("b", FLOAT, None)],
-    )
-    proto = _graph([node("Loop", ["times", "yes", "x"], "scores", body=body)])
-    proto.graph.initializer.append(numpy_helper.from_array(np.array(times), "times"))
-    proto.graph.initializer.append(numpy_helper.from_array(np.array(True), "yes"))
-    return proto
-
-
-_add("random in an If", lambda: _in_if(node("RandomNormalLike", ["x"], "b")))
-_add("random in a Loop", lambda: _loop(2, node("RandomUniformLike", ["a"], "b")))
-_add("custom operator in an If", lambda: _in_if(node("Evil", ["x"], "b", domain="evil")))
-_add("custom operator", lambda: _graph([node("Evil", ["x"], "scores", domain="evil")],
-                                       domains=("evil",)))  # fmt: skip
-
-
-def _functions(calls: dict[str, str]) -> onnx.ModelProto:
-    """Functions of one node each: name -> operator that it calls."""
-    opsets = [helper.make_opsetid("", 13), helper.make_opsetid("mine", 1)]
-    made = [
-        helper.make_function(
-            "mine", name, ["a"], ["b"],
-            [node(called, ["a"], "b", domain="mine" if called in calls else "")], opsets,
-        )
-        for name, called in calls.items()
-    ]  # fmt: skip
-    start = node(next(iter(calls)), ["x"], "scores", domain="mine")
-    return _graph([start], domains=("mine",), functions=made)
-
-
-def _doubling(levels: int) -> onnx.ModelProto:
-    """Functions that each call the next one twice: 2^levels nodes once they are inlined."""
-    opsets = [helper.make_opsetid("", 13), helper.make_opsetid("mine", 1)]
-    functions = [
-        helper.make_function(
-            "mine", f"F{i}", ["a"], ["b"],
-            [node(f"F{i + 1}", ["a"], "m", domain="mine"),
-             node(f"F{i + 1}", ["m"], "b", domain="mine")], opsets,
-        )
-        for i in range(levels)
-    ]  # fmt: skip
-    last = helper.make_function(
-        "mine", f"F{levels}", ["a"], ["b"], [node("Neg", ["a"], "b")], opsets
-    )
-    start = node("F0", ["x"], "scores", domain="mine")
-    return _graph([start], domains=("mine",), functions=[*functions, last])
-
-
-_add("function calls itself", lambda: _functions({"F": "F"}))
-_add("functions call each other", lambda: _functions({"F": "G", "G": "F"}))
-_add("random in a function", lambda: _functions({"F": "RandomNormalLike"}))
-_add("functions double 40 times", lambda: _doubling(40))
-
-
-# Little files that want much memory or time when they run
-
-
-def _expanding(operator: str) -> onnx.ModelProto:
-    """The scores are x plus 0 times the mean of 2^37 values."""
-    size = {"Expand": [2**35, 4], "Tile": [2**35, 1], "ConstantOfShape": [2**37]}[operator]
-    inputs = ["size"] if operator == "ConstantOfShape" else ["x", "size"]
-    if operator == "Expand":  # a batch of one can be expanded
-        inputs[0] = "zeros"
-    made = [
-        node(operator, inputs, "large"),
-        node("ReduceMean", ["large"], "mean", keepdims=0),
-        node("Mul", ["mean", "zero"], "nothing"),
-        node("Add", ["x", "nothing"], "scores"),
-    ]
-    weights = {
-        "size": np.array(size),
-        "zero": np.zeros(1, np.float32),
-        "zeros": np.zeros((1, 4), np.float32),
-    }
-    return _graph(made, weights=weights)
-
-
-def _range() -> onnx.ModelProto:
-    made = [
-        node("Range", ["zero", "end", "step"], "large"),
-        node("ReduceMax", ["large"], "top", keepdims=0),
-        node("Mul", ["top", "zero"], "nothing"),
-        node("Add", ["x", "nothing"], "scores"),
-    ]
-    weights = {
-        "zero": np.array(0, np.float32),
-        "end": np.array(2.0**36, np.float32),
-        "step": np.array(1, np.float32),
-    }
-    return _graph(made, weights=weights)
-
-
-for _operator in ("Expand", "Tile", "ConstantOfShape"):
-    _add(f"bomb of {_operator}", lambda o=_operator: _expanding(o))
-_add("bomb of Range", _range)
-_add("endless loop", lambda: _loop(2**62, node("Neg", ["a"], "b")))
-_add("loop that doubles", lambda: _loop(60, node("Concat", ["a", "a"], "b", axis=0)))
-
-
 # External data
 
 
@@ -416,7 +179,7 @@ def _aliased(folder: Path) -> Path:
     """A thousand tensors of 64 MiB that all lie in the same place of one sparse file."""
     with (folder / "shared.bin").open("wb") as file:
         file.truncate(2**26)
-    proto = _graph([node("Relu", ["x"], "scores")])
+    proto = graph([node("Relu", ["x"], "scores")])
     for i in range(1000):
         tensor = proto.graph.initializer.add(name=f"w{i}", data_type=FLOAT, dims=[2**24])
         tensor.data_location = TensorProto.EXTERNAL
@@ -431,7 +194,7 @@ MAKERS["external aliased"] = _aliased
 
 
 def _described(metadata: dict[str, str]) -> onnx.ModelProto:
-    return _graph([node("Relu", ["x"], "scores")], metadata=metadata)
+    return graph([node("Relu", ["x"], "scores")], metadata=metadata)
 
 
 CONTROL = "\x1b[2J\x1b]0;owned\x07\r\n\x00\u202e"
@@ -439,7 +202,7 @@ CONTROL = "\x1b[2J\x1b]0;owned\x07\r\n\x00\u202e"
 
 
 def _named_badly() -> onnx.ModelProto:
-    proto = _graph([node("Relu", ["x"], "scores")], metadata={CONTROL: CONTROL})
+    proto = graph([node("Relu", ["x"], "scores")], metadata={CONTROL: CONTROL})
     proto.producer_name = proto.graph.doc_string = CONTROL
     proto.graph.node[0].name = CONTROL
     proto.graph.output[0].name = proto.graph.node[0].output[0] = CONTROL
@@ -448,7 +211,7 @@ def _named_badly() -> onnx.ModelProto:
 
 def _invalid_text() -> bytes:
     """Every name that we read is no UTF-8: protobuf does not look."""
-    proto = _graph([node("Relu", ["x"], "QQQQ")], metadata={"QQQQ": "QQQQ"}, output_name="QQQQ")
+    proto = graph([node("Relu", ["x"], "QQQQ")], metadata={"QQQQ": "QQQQ"}, output_name="QQQQ")
     proto.producer_name = "QQQQ"
     proto.opset_import[0].domain = ""
     return proto.SerializeToString().replace(b"QQQQ", b"\xff\xfe\xed\xa0")

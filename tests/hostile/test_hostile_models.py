@@ -15,14 +15,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hostile import trying
-from hostile.hostile_files import CONTROL, ENDLESS, HARMLESS, MAKERS, SLOW
+from hostile import hostile_files, hostile_graphs, trying
+from hostile.hostile_files import CONTROL
+from hostile.making import ENDLESS, HARMLESS, SLOW
 
 from rsonnx.cli.inspect import facts
 from rsonnx.errors import ModelError, RsonnxError
 from rsonnx.model import read_model
 from rsonnx.smoothing import make_plan, try_in_child
 
+MAKERS = hostile_files.MAKERS | hostile_graphs.MAKERS
 QUICK = [name for name in MAKERS if name not in SLOW]
 
 _ARGUMENTS: dict[str, Any] = {

@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from onnx_models import (
+    FLOAT,
+    INT64,
     ML,
+    STRING,
     Dim,
     build,
-    dicts,
     echo,
+    found_in,
     linear,
-    linear_classifier,
-    model_file,
     node,
+    pair,
     tensor,
-    tree_classifier,
     with_outputs,
-    zip_map,
 )
 
 from rsonnx.errors import ModelError, UsageError
-from rsonnx.model import Output, find_output, outputs_of
-
-FLOAT, INT64, STRING = TensorProto.FLOAT, TensorProto.INT64, TensorProto.STRING
-
-
-def found_in(proto: onnx.ModelProto, **options: Any) -> Output:
-    return find_output(model_file(proto), **options)
 
 
 def of_shape(*shape: Dim, maker: str = "Relu", kind: int = FLOAT) -> onnx.ModelProto:
@@ -116,6 +107,11 @@ def test_a_label_an_input_is_taken(shape: tuple[Dim, ...]) -> None:
     assert (found.tensor, found.kind, found.classes) == ("scores", "label", ())
 
 
+def test_a_text_whose_classes_are_not_in_the_file_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"'scores' .* is a text, .*--output-name"):
+        found_in(of_shape("n", maker="Identity", kind=STRING))
+
+
 # One score.
 
 
@@ -160,139 +156,6 @@ def test_a_threshold_is_a_finite_number(threshold: float) -> None:
 # Several outputs.
 
 
-def pair(
-    nodes: Sequence[onnx.NodeProto], *outputs: onnx.ValueInfoProto, **options: Any
-) -> onnx.ModelProto:
-    return with_outputs(nodes, outputs, **options)
-
-
-def test_scores_are_preferred_to_the_label_beside() -> None:
-    proto = pair(
-        [linear_classifier()], tensor("label", INT64, ["n"]), tensor("scores", FLOAT, ["n", 3])
-    )
-    assert [o.name for o in outputs_of(model_file(proto))] == ["label", "scores"]
-    found = found_in(proto)
-    assert (found.tensor, found.kind, found.classes) == ("scores", "scores", ("0", "1", "2"))
-    assert found_in(proto, name="label").tensor == "scores"  # the scores behind it
-
-
-@pytest.mark.parametrize(
-    ("classes", "kind"),
-    [((0, 1, 2), INT64), ((1, 2, 3), INT64), (("a", "b", "é"), STRING)],
-    ids=["0..", "1..", "text"],
-)
-def test_a_zip_map_is_cut_off(classes: Any, kind: int) -> None:
-    made = [linear_classifier(classes), zip_map(classes)]
-    found = found_in(pair(made, tensor("label", kind, ["n"]), dicts(kind)))
-    assert (found.tensor, found.kind, found.dtype) == ("scores", "scores", "float32")
-    assert found.classes == tuple(map(str, classes))
-    assert found.edits == ("the ZipMap is cut off",)
-
-
-def test_a_zip_map_behind_an_identity_is_cut_off() -> None:
-    made = [
-        linear_classifier(),
-        helper.make_node("ZipMap", ["scores"], ["zipped"], domain=ML, classlabels_int64s=[0, 1, 2]),
-        helper.make_node("Identity", ["zipped"], ["dicts"]),
-    ]
-    assert found_in(pair(made, tensor("label", INT64, ["n"]), dicts())).tensor == "scores"
-
-
-def test_a_sequence_that_no_zip_map_made_is_refused() -> None:
-    made = [helper.make_node("SequenceConstruct", ["x"], ["dicts"])]
-    kind = helper.make_sequence_type_proto(helper.make_tensor_type_proto(FLOAT, ["n", 4]))
-    proto = pair(made, helper.make_value_info("dicts", kind))
-    with pytest.raises(ModelError, match=r"'dicts' .* is a sequence that no ZipMap made, .*export"):
-        found_in(proto)
-
-
-@pytest.mark.parametrize("make", [linear_classifier, tree_classifier])
-@pytest.mark.parametrize("classes", [(0, 1, 2), (1, 5, 9), ("a", "b", "c")])
-def test_the_scores_behind_a_lone_label_are_used(make: Any, classes: Any) -> None:
-    kind = STRING if isinstance(classes[0], str) else INT64
-    made = make(classes)
-    found = found_in(pair([made], tensor("label", kind, ["n"])))
-    assert (found.tensor, found.kind) == ("scores", "scores")
-    assert found.classes == tuple(map(str, classes))
-    assert found.edits == (f"the scores of {made.op_type} are used in place of its label",)
-
-
-@pytest.mark.parametrize("omitted", [["label"], ["label", ""]])
-def test_a_classifier_that_gives_no_scores_answers_its_label(omitted: list[str]) -> None:
-    made = linear_classifier()
-    del made.output[:]
-    made.output.extend(omitted)
-    found = found_in(pair([made], tensor("label", INT64, ["n"])))
-    assert (found.tensor, found.kind) == ("label", "label")
-
-
-def looked_up(names: np.ndarray, kind: int) -> onnx.ModelProto:
-    """Make what skl2onnx makes of a decision: a look-up of the position in a list of names."""
-    made = [
-        helper.make_node("ArgMax", ["x"], ["position"], axis=1, keepdims=0),
-        helper.make_node("ArrayFeatureExtractor", ["names", "position"], ["picked"], domain=ML),
-        helper.make_node("Reshape", ["picked", "flat"], ["label"]),
-    ]
-    proto = with_outputs(made, [tensor("label", kind, ["n"])], {"flat": np.array([-1])})
-    proto.graph.initializer.append(
-        helper.make_tensor("names", STRING, [len(names)], [str(n).encode() for n in names])
-        if kind == STRING
-        else numpy_helper.from_array(names, "names")
-    )
-    return proto
-
-
-@pytest.mark.parametrize(
-    ("names", "kind"),
-    [
-        (np.array([0, 1, 2, 3]), INT64),
-        (np.array([7, 8, 9, 10]), INT64),
-        (np.array(["a", "b", "c", "d"]), STRING),
-    ],
-    ids=["0..", "7..", "text"],
-)
-def test_a_look_up_of_names_is_cut_off(names: np.ndarray, kind: int) -> None:
-    found = found_in(looked_up(names, kind))
-    # Behind the look-up is an ArgMax, and behind that are the scores.
-    assert (found.tensor, found.kind, found.spec.dtype) == ("x", "scores", "float32")
-    assert found.classes == tuple(map(str, names.tolist()))
-    assert found.edits == (
-        "the look-up of class names is cut off",
-        "the scores before the ArgMax are used in place of its label",
-    )
-
-
-def test_a_text_whose_classes_are_not_in_the_file_is_refused() -> None:
-    with pytest.raises(ModelError, match=r"'scores' .* is a text, .*--output-name"):
-        found_in(of_shape("n", maker="Identity", kind=STRING))
-
-
-def passing_through() -> list[onnx.NodeProto]:
-    return [
-        linear_classifier(),
-        helper.make_node("Identity", ["x"], ["Features.output"]),
-        helper.make_node("Cast", ["x"], ["Label.output"], to=INT64),
-        helper.make_node("Cast", ["label"], ["PredictedLabel.output"], to=TensorProto.UINT32),
-        helper.make_node("Identity", ["scores"], ["Score.output"]),
-    ]
-
-
-PASSED = [
-    tensor("Features.output", FLOAT, [1, 4]),
-    tensor("Label.output", INT64, [1, 4]),
-    tensor("PredictedLabel.output", TensorProto.UINT32, [1, 1]),
-    tensor("Score.output", FLOAT, [1, 3]),
-]
-
-
-def test_inputs_that_are_passed_through_are_no_answer() -> None:
-    """ML.NET gives its input columns back beside its scores."""
-    found = found_in(pair(passing_through(), *PASSED, shape=(1, 4)))
-    assert (found.spec.name, found.tensor) == ("Score.output", "scores")
-    named = found_in(pair(passing_through(), *PASSED, shape=(1, 4)), name="Features.output")
-    assert named.spec.name == "Features.output"
-
-
 def several() -> onnx.ModelProto:
     made = [
         helper.make_node("Relu", ["x"], ["a"]),
@@ -319,48 +182,6 @@ def test_one_of_several_outputs_is_chosen_by_name(name: str) -> None:
 def test_an_unknown_output_is_refused_with_the_list() -> None:
     with pytest.raises(UsageError, match=r"has no output 'c'; it has 'a' float32 \[n, 4\], 'b'"):
         found_in(several(), name="c")
-
-
-# Support vector machines: their scores may be those of pairs of classes.
-
-
-def machine(classes: int = 4, *, chances: bool = False) -> onnx.NodeProto:
-    """Make a linear SVMClassifier, one against one."""
-    pairs = classes * (classes - 1) // 2
-    more = {"prob_a": [-1.0] * pairs, "prob_b": [0.0] * pairs} if chances else {}
-    return helper.make_node(
-        "SVMClassifier",
-        ["x"],
-        ["label", "scores"],
-        domain=ML,
-        kernel_type="LINEAR",
-        kernel_params=[1.0, 0.0, 3.0],
-        classlabels_ints=list(range(classes)),
-        vectors_per_class=[1] * classes,
-        support_vectors=np.eye(classes, 4).ravel().tolist(),
-        coefficients=[1.0] * (classes * (classes - 1)),
-        rho=[0.0] * pairs,
-        **more,
-    )
-
-
-def machine_model(**options: Any) -> onnx.ModelProto:
-    outputs = [tensor("label", INT64, ["n"]), tensor("scores", FLOAT, ["n", None])]
-    return pair([machine(**options)], *outputs)
-
-
-def test_scores_of_pairs_of_classes_are_no_class_scores() -> None:
-    found = found_in(machine_model())
-    assert (found.tensor, found.kind) == ("label", "label")
-    with pytest.raises(ModelError, match=r"'scores' .*scores of pairs of classes.*--output-name"):
-        found_in(machine_model(), name="scores")
-    alone = pair([machine()], tensor("label", INT64, ["n"]))
-    assert found_in(alone).kind == "label"
-
-
-def test_a_support_vector_machine_s_chances_are_scores() -> None:
-    found = found_in(machine_model(chances=True))
-    assert (found.tensor, found.kind) == ("scores", "scores")
 
 
 # Heads of different kinds.

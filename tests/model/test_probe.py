@@ -1,4 +1,4 @@
-"""prove_batching against runners that are Python functions; whole files are in test_load.py."""
+"""prove_batching against runners that are Python functions; test_batch_sizes.py has whole files."""
 
 from __future__ import annotations
 

@@ -1,0 +1,176 @@
+"""The head in front of a model: preprocessing, rounding to 8 bits, blue first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from adapted import OPSETS, TOLERANCE, check, pixels, reference, run_adapted
+from onnx_models import NUMPY, build, linear, node
+
+from rsonnx.errors import UsageError
+
+MEAN, STD = np.array([0.1, 0.2, 0.4]), np.array([0.5, 0.25, 2.0])
+
+
+@pytest.mark.parametrize("bounds", [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)])
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_preprocessing_is_what_numpy_says(
+    bounds: tuple[float, float], layout: str, dtype: str
+) -> None:
+    shape = (3, 4, 4) if layout == "NCHW" else (4, 4, 3)
+    channels = (3, 1, 1) if layout == "NCHW" else (1, 1, 3)
+    proto = linear(("n", *shape), dtype=dtype)
+    batch = pixels(shape, bounds)
+    unit = (batch.astype(np.float64) - bounds[0]) / (bounds[1] - bounds[0])
+    ready = (unit - MEAN.reshape(channels)) / STD.reshape(channels)
+    expected = reference(proto, ready.astype(NUMPY[dtype]))
+    labels, scores = run_adapted(proto, batch, "mean=0.1/0.2/0.4,std=0.5/0.25/2", bounds)
+    check(labels, scores, expected, TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("opset", OPSETS)
+@pytest.mark.parametrize(
+    ("declared", "affine"),
+    [
+        ("raw-255", lambda u: 255 * u),
+        ("zero-one", lambda u: u),
+        ("minus-one-one", lambda u: 2 * u - 1),
+        ("scale=255,mean=104/117/124", lambda u: 255 * u - MEAN_255),
+        ("std=0.5/0.25/2", lambda u: u / STD.reshape(3, 1, 1)),
+        ("mean=0.1/0.2/0.4", lambda u: u - MEAN.reshape(3, 1, 1)),
+    ],
+    ids=lambda v: v if isinstance(v, str) else "",
+)
+def test_each_kind_of_preprocessing(opset: int, declared: str, affine: Any) -> None:
+    proto = linear(("n", 3, 4, 4), opset=opset)
+    batch = pixels((3, 4, 4))
+    expected = reference(proto, affine(batch.astype(np.float64)).astype(np.float32))
+    labels, scores = run_adapted(proto, batch, declared)
+    check(labels, scores, expected, TOLERANCE["float32"])
+
+
+MEAN_255 = np.array([104.0, 117.0, 124.0]).reshape(3, 1, 1)
+
+
+def test_a_declared_layout_settles_an_ambiguous_shape() -> None:
+    proto = linear(("n", 3, 3, 3))
+    batch = pixels((3, 3, 3))
+    for layout, channels in (("NCHW", (3, 1, 1)), ("NHWC", (1, 1, 3))):
+        ready = (batch.astype(np.float64) - MEAN.reshape(channels)).astype(np.float32)
+        labels, scores = run_adapted(proto, batch, f"mean=0.1/0.2/0.4,layout={layout}")
+        check(labels, scores, reference(proto, ready), TOLERANCE["float32"])
+
+
+def test_a_vector_takes_one_mean_and_std() -> None:
+    proto = linear(("n", 16))
+    batch = pixels((16,))
+    labels, scores = run_adapted(proto, batch, "minus-one-one")
+    check(labels, scores, reference(proto, 2 * batch - 1), TOLERANCE["float32"])
+
+
+@pytest.mark.parametrize(
+    ("shape", "found"), [(("n", 16), "no channels"), (("n", 1, 4, 4), "1 channels")]
+)
+def test_three_means_need_three_channels(shape: tuple[Any, ...], found: str) -> None:
+    with pytest.raises(UsageError, match=f"has 3 numbers for mean or std.*{found}; give one"):
+        run_adapted(linear(shape), pixels(shape[1:]), "imagenet")
+
+
+def test_preprocessing_needs_finite_bounds() -> None:
+    with pytest.raises(UsageError, match="bounds are infinite; declare finite bounds, or none"):
+        run_adapted(linear(), pixels((1, 4, 4)), "mnist", (-np.inf, np.inf))
+
+
+@pytest.mark.parametrize(
+    ("declared", "bounds"),
+    [
+        ("std=1e-300", (0.0, 1.0)),
+        ("std=1e60", (0.0, 1.0)),
+        ("mean=1e300", (0.0, 1.0)),
+        ("scale=1e-60", (0.0, 1.0)),
+        ("mnist", (0.0, 1e-320)),
+    ],
+)
+def test_preprocessing_that_float32_cannot_hold_is_refused(
+    declared: str, bounds: tuple[float, float]
+) -> None:
+    with pytest.raises(UsageError, match="which float32 cannot hold; correct its mean, std"):
+        run_adapted(linear(), pixels((1, 4, 4)), declared, bounds)
+
+
+# 8-bit inputs: rounded half up and clipped.
+
+
+def echo_of_bytes(kind: str, opset: int = 13) -> onnx.ModelProto:
+    """Make a model of two scores: its one 8-bit input as a float, and 0."""
+    made = [
+        node("Cast", ["x"], "real", to=1),
+        node("Mul", ["real", "to_two"], "scores"),
+    ]
+    weights = {"to_two": np.array([[1, 0]], np.float32)}
+    proto = build(made, ("n", 1), ("n", 2), weights, opset=opset)
+    proto.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.DataType.Value(kind.upper())
+    return proto
+
+
+@pytest.mark.parametrize("opset", OPSETS)
+@pytest.mark.parametrize(
+    ("kind", "declared", "low"), [("uint8", "raw-255", 0), ("int8", "scale=255,mean=128", -128)]
+)
+def test_8_bit_inputs_are_rounded_and_clipped(
+    opset: int, kind: str, declared: str, low: int
+) -> None:
+    levels = np.concatenate(
+        [np.arange(-300, 600), np.arange(0, 256) + 0.25, [-1e6, 1e6, 0.49, -0.49, 255.4, 255.6]]
+    )
+    batch = (levels / 255).astype(np.float32)[:, None]
+    _, scores = run_adapted(echo_of_bytes(kind, opset), batch, declared)
+    expected = np.clip(np.floor(levels + 0.5), 0, 255) + low
+    np.testing.assert_array_equal(scores[:, 0], expected)
+
+
+def test_halves_are_rounded_up() -> None:
+    halves = np.array([[-1.5], [-0.5], [0.5], [1.5], [2.5], [254.5], [127.5]], np.float32)
+    _, scores = run_adapted(echo_of_bytes("uint8"), halves, "none", (0.0, 255.0))
+    assert scores[:, 0].tolist() == [0, 0, 1, 2, 3, 255, 128]
+    _, scores = run_adapted(echo_of_bytes("int8"), halves - 128, "none", (-128.0, 127.0))
+    assert scores[:, 0].tolist() == [-128, -128, -127, -126, -125, 127, 0]
+
+
+# Blue first.
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("opset", OPSETS)
+def test_bgr_swaps_the_channels_before_mean_and_std(opset: int, layout: str) -> None:
+    """Mean and std are in the model's own order, so the first belongs to blue."""
+    axis = {"NCHW": 1, "NHWC": 3}[layout]
+    shape = (3, 4, 5) if layout == "NCHW" else (4, 5, 3)
+    channels = (3, 1, 1) if layout == "NCHW" else (1, 1, 3)
+    proto = linear(("n", *shape), opset=opset)
+    batch = pixels(shape)
+    ready = (255 * np.flip(batch.astype(np.float64), axis) - MEAN_255.reshape(channels)) / (
+        STD.reshape(channels)
+    )
+    expected = reference(proto, ready.astype(np.float32))
+    declared = "scale=255,mean=104/117/124,std=0.5/0.25/2,channels=bgr"
+    labels, scores = run_adapted(proto, batch, declared)
+    check(labels, scores, expected, TOLERANCE["float32"])
+
+
+def test_bgr_stands_beside_none() -> None:
+    proto = linear(("n", 3, 4, 4))
+    batch = pixels((3, 4, 4))
+    expected = reference(proto, np.ascontiguousarray(batch[:, ::-1]))
+    labels, scores = run_adapted(proto, batch, "none,channels=bgr")
+    check(labels, scores, expected, TOLERANCE["float32"])
+
+
+@pytest.mark.parametrize("shape", [("n", 1, 4, 4), ("n", 4, 4, 1), ("n", 12), ("n", 4, 4, 4)])
+def test_bgr_needs_three_channels(shape: tuple[Any, ...]) -> None:
+    with pytest.raises(UsageError, match=r"says bgr, but an input of shape .* has no 3 channels"):
+        run_adapted(linear(shape), pixels(shape[1:]), "none,channels=bgr")
