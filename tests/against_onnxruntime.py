@@ -9,9 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
-from onnx_models import (
-    save,
-)
+from onnx_models import save
 
 from rsonnx.runtime import OnnxClassifier
 from rsonnx.smoothing import load

@@ -8,9 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from rsonnx.model import (
-    Preprocessing,
-)
+from rsonnx.model import Preprocessing
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 not_zero = finite.filter(lambda v: v != 0)

@@ -12,10 +12,7 @@ from declarations import declarations, written
 from hypothesis import given
 
 from rsonnx.errors import UsageError
-from rsonnx.model import (
-    Preprocessing,
-    declared_preprocessing,
-)
+from rsonnx.model import Preprocessing, declared_preprocessing
 
 HALF = [0.5, 0.5, 0.5]
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -25,6 +22,7 @@ NORMALISED = {"do_normalize": True, "do_resize": True, "image_mean": MEAN, "imag
 RESCALED = {"do_rescale": True, "rescale_factor": 0.00392156862745098}
 HF = Preprocessing(tuple(MEAN), tuple(STD), layout="NCHW")
 VIT = Preprocessing((0.5,) * 3, (0.5,) * 3, layout="NCHW", resize=(224, 224))
+
 HUGGING_FACE: dict[str, tuple[dict[str, Any], Preprocessing]] = {
     "ViT, first form": (
         {"do_normalize": True, "do_resize": True, "image_mean": HALF, "image_std": HALF}

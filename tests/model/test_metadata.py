@@ -9,12 +9,7 @@ import pytest
 from declarations import written
 
 from rsonnx.errors import ModelError
-from rsonnx.model import (
-    PRESETS,
-    Preprocessing,
-    bounds_in,
-    preprocessing_in,
-)
+from rsonnx.model import PRESETS, Preprocessing, bounds_in, preprocessing_in
 
 
 def test_metadata_that_say_nothing_give_none() -> None:

@@ -12,12 +12,7 @@ from declarations import declarations
 from hypothesis import given
 
 from rsonnx.errors import UsageError
-from rsonnx.model import (
-    PRESETS,
-    Preprocessing,
-    parse_preprocessing,
-    preprocessing_in,
-)
+from rsonnx.model import PRESETS, Preprocessing, parse_preprocessing, preprocessing_in
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -10,14 +10,7 @@ from numpy.typing import NDArray
 from onnx_models import echo, model_file
 
 from rsonnx.errors import InferenceError, ModelError
-from rsonnx.model import (
-    Batching,
-    Input,
-    find_input,
-    find_output,
-    probe_rows,
-    prove_batching,
-)
+from rsonnx.model import Batching, Input, find_input, find_output, probe_rows, prove_batching
 
 Array = NDArray[np.float32]
 Run = Callable[[Array], Array]

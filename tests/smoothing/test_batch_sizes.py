@@ -14,13 +14,7 @@ from onnx_models import batch_mean, build, linear, model_file, node, save
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from rsonnx.errors import ModelError
-from rsonnx.model import (
-    Batch,
-    adapt,
-    find_input,
-    find_output,
-    parse_preprocessing,
-)
+from rsonnx.model import Batch, adapt, find_input, find_output, parse_preprocessing
 from rsonnx.smoothing import load
 
 

@@ -10,16 +10,7 @@ import onnx
 import pytest
 from against_onnxruntime import opened, original, rows
 from onnx import TensorProto
-from onnx_models import (
-    FLOAT,
-    INT64,
-    Dim,
-    build,
-    linear,
-    node,
-    tensor,
-    with_outputs,
-)
+from onnx_models import FLOAT, INT64, Dim, build, linear, node, tensor, with_outputs
 
 import rsonnx.smoothing
 from rsonnx.errors import ModelError, UsageError

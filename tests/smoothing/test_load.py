@@ -12,9 +12,7 @@ from onnx import helper, numpy_helper
 from onnx_models import build, echo, linear, node, save
 
 from rsonnx.errors import ModelError, ProviderError, UsageError
-from rsonnx.model import (
-    Preprocessing,
-)
+from rsonnx.model import Preprocessing
 from rsonnx.runtime import provider_problem
 from rsonnx.smoothing import load
 
