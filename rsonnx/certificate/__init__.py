@@ -19,6 +19,7 @@ from rsonnx.certificate.two_sided import (
     ALPHA_SPLITS,
     AlphaSplit,
     TwoSidedBounds,
+    rival_shares,
     two_sided_bounds,
     two_sided_radius,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "certify_from_counts",
     "check_method",
     "predict_from_counts",
+    "rival_shares",
     "target_radii",
     "two_sided_bounds",
     "two_sided_radius",

@@ -103,9 +103,10 @@ def two_sided_bounds(
     p_a_lower = clopper_pearson_lower(estimation[top], n, alpha / 2.0)
     # Rounded up: 1 - p may not be a double.
     p_b_upper = math.nextafter(1.0 - p_a_lower, math.inf)
-    rivals = _rivals(selection, top, classes)
-    if rivals:
-        p_b_upper = min(p_b_upper, _largest_rival(estimation, rivals, alpha, split))
+    shares = rival_shares(selection, estimation, top, classes, alpha, split)
+    if shares:
+        # A bound rises with the hits, so these are the largest of all rivals.
+        p_b_upper = min(p_b_upper, max(clopper_pearson_upper(k, n, share) for k, share in shares))
     radius = 0.0
     if p_a_lower > p_b_upper:
         radius = two_sided_radius(sigma, p_a_lower, p_b_upper)
@@ -120,24 +121,21 @@ def two_sided_radius(sigma: float, p_a_lower: float, p_b_upper: float) -> float:
     return max(0.0, scale_down(gap, sigma / 2.0))
 
 
-def _rivals(selection: Counts, top: int, classes: int) -> list[int]:
-    """Return the other classes by falling selection counts, ties by rising number."""
-    rivals = [c for c in range(classes) if c != top]
-    return sorted(rivals, key=lambda c: -selection[c])
+def rival_shares(
+    selection: Counts, estimation: Counts, top: int, classes: int, alpha: float, split: str
+) -> list[tuple[int, float]]:
+    """Return the (hits, alpha) of the upper bounds that cover every rival of ``top``.
 
-
-def _largest_rival(estimation: Counts, rivals: list[int], alpha: float, split: str) -> float:
-    """Return an upper bound on all rivals, no class among them, with alpha/2 spent."""
-    rest = len(rivals) - 1
-    if split == "even" or rest == 0:
-        first = others = alpha / (2.0 * len(rivals))
-    else:
-        first, others = alpha / 4.0, alpha / (4.0 * rest)
+    They spend alpha/2. Under ``"even"`` each rival has the same share and the one with most hits
+    has the largest bound; else the runner-up of the selection samples has alpha/4 of its own.
+    """
+    others = [c for c in range(classes) if c != top]
+    rivals = sorted(others, key=lambda c: -selection[c])  # ties by rising number
+    if not rivals:
+        return []
     hits = [estimation[c] for c in rivals]
     hits[-1] += estimation.no_class  # a bound on either together bounds each
-    n = estimation.total
-    upper = clopper_pearson_upper(hits[0], n, first)
-    if rest:
-        # The bound rises with the hits, so the most of the rest has the largest.
-        upper = max(upper, clopper_pearson_upper(max(hits[1:]), n, others))
-    return upper
+    rest = len(rivals) - 1
+    if split == "even" or rest == 0:
+        return [(max(hits), alpha / (2.0 * len(rivals)))]
+    return [(hits[0], alpha / 4.0), (max(hits[1:]), alpha / (4.0 * rest))]

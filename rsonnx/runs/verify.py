@@ -9,13 +9,19 @@ randomised bound) are derived only, and counted as such.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from fractions import Fraction
 
-from rsonnx.certificate import AdaptiveSamples, FixedSamples
+from rsonnx.certificate import ALPHA_SPLITS, AdaptiveSamples, FixedSamples, rival_shares
 from rsonnx.errors import RunFileError
 from rsonnx.runs.files import Run
 from rsonnx.runs.restate import derive_again, made_with
 from rsonnx.runs.rows import Row, shown
-from rsonnx.statistics import proves_lower_bound, proves_radius, proves_two_sided_radius
+from rsonnx.statistics import (
+    proves_lower_bound,
+    proves_radius,
+    proves_two_sided_radius,
+    proves_upper_bound,
+)
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,8 @@ def _unproved(rule: FixedSamples, row: Row) -> list[str]:
     found = []
     if not proves_lower_bound(row.p_a_lower, hits, row.estimation.total, alpha):
         found.append(f"p_a_lower = {row.p_a_lower!r} is not proved for {hits} hits")
+    if two_sided and not _proves_rivals(rule, row):
+        found.append(f"p_b_upper = {row.p_b_upper!r} is not proved")
     sigma = rule.noise.sigma
     if row.radius > 0 and not (
         proves_two_sided_radius(row.radius, sigma, row.p_a_lower, row.p_b_upper or 1.0)
@@ -103,3 +111,20 @@ def _unproved(rule: FixedSamples, row: Row) -> list[str]:
     ):
         found.append(f"radius = {row.radius!r} is not proved")
     return found
+
+
+def _proves_rivals(rule: FixedSamples, row: Row) -> bool:
+    """Prove the bound on every other class: by what is left of 1, or by the rivals' own counts."""
+    p_b_upper = 1.0 if row.p_b_upper is None else row.p_b_upper
+    if row.top_class < 0 or Fraction(p_b_upper) >= 1 - Fraction(row.p_a_lower):
+        return True
+    shares = rival_shares(
+        row.selection,
+        row.estimation,
+        row.top_class,
+        rule.num_classes or max(len(row.selection), len(row.estimation)),
+        rule.alpha,
+        ALPHA_SPLITS[0],
+    )
+    n = row.estimation.total
+    return all(proves_upper_bound(p_b_upper, hits, n, share) for hits, share in shares)

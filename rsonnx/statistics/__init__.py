@@ -35,12 +35,10 @@ from rsonnx.statistics.eprocess import anytime_lower, log_e, rejects
 from rsonnx.statistics.normal import normal_cdf_up, normal_quantile_up
 from rsonnx.statistics.operating import OperatingPoint, operating_point
 from rsonnx.statistics.power import (
-    PlanRow,
     chance_to_certify,
     fewest_hits,
     fewest_samples,
     largest_bound,
-    plan,
     samples_for_chance,
 )
 from rsonnx.statistics.rigorous import (
@@ -63,7 +61,6 @@ __all__ = [
     "FalseCertificates",
     "MeanInterval",
     "OperatingPoint",
-    "PlanRow",
     "PredictLook",
     "SequentialPredict",
     "Verdict",
@@ -95,7 +92,6 @@ __all__ = [
     "operating_point",
     "p_value_above_half",
     "p_value_differs_from_half",
-    "plan",
     "proves_lower_bound",
     "proves_radius",
     "proves_two_sided_radius",

@@ -6,17 +6,13 @@ All in probabilities: a radius r of Gaussian smoothing asks for p0 = Φ(r/sigma)
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from scipy import special
 
 from rsonnx.errors import UsageError
-from rsonnx.statistics.adaptive import AdaptiveRule
 from rsonnx.statistics.checks import check_alpha, check_samples
 from rsonnx.statistics.clopper_pearson import clopper_pearson_lower
 from rsonnx.statistics.eprocess import check_null
-from rsonnx.statistics.operating import operating_point
 
 MOST_SAMPLES = 10**12
 
@@ -108,35 +104,6 @@ def samples_for_chance(
         n = (low + high) // 2
         low, high = (low, n) if chance_to_certify(p, n, p0, alpha) >= chance else (n, high)
     return high
-
-
-@dataclass(frozen=True)
-class PlanRow:
-    """Fixed and adaptive sampling at one true probability.
-
-    Attributes:
-        p: the true probability of the class.
-        fixed_chance, fixed_samples: of a fixed run of n_max samples at full alpha.
-        adaptive_chance, adaptive_samples: of the adaptive rule: chance to certify its highest
-            target, and expected samples.
-    """
-
-    p: float
-    fixed_chance: float
-    fixed_samples: int
-    adaptive_chance: float
-    adaptive_samples: float
-
-
-def plan(rule: AdaptiveRule, probabilities: Sequence[float]) -> list[PlanRow]:
-    """Compare the adaptive rule with a fixed run of ``rule.n_max`` at its highest target."""
-    k = fewest_hits(rule.n_max, rule.targets[-1], rule.alpha)
-    rows = []
-    for p in probabilities:
-        point = operating_point(rule, p)
-        fixed = 0.0 if k is None else _tail(k, rule.n_max, p)
-        rows.append(PlanRow(p, fixed, rule.n_max, point.certified[-1], point.samples))
-    return rows
 
 
 def _tail(k: int, n: int, p: float) -> float:

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from rsonnx.errors import UsageError
-from rsonnx.statistics import clopper_pearson_lower, normal_quantile_down
+from rsonnx.statistics import clopper_pearson_lower, normal_quantile_down, operating_point
 from rsonnx.statistics.adaptive import AdaptiveRule
 from rsonnx.statistics.normal import normal_cdf_up
 from rsonnx.statistics.power import (
@@ -14,7 +14,6 @@ from rsonnx.statistics.power import (
     fewest_hits,
     fewest_samples,
     largest_bound,
-    plan,
     samples_for_chance,
 )
 
@@ -66,16 +65,13 @@ def test_samples_for_a_chance() -> None:
     assert samples_for_chance(1.0, 0.5, 0.001) == 10
 
 
-def test_plan_shows_what_adaptive_sampling_saves() -> None:
+def test_adaptive_sampling_decides_alike_with_fewer_samples() -> None:
     rule = AdaptiveRule((normal_cdf_up(1.0),), n_max=10_000)
-    rows = plan(rule, [0.5, 0.8, 0.9, 0.99])
-    assert [row.fixed_samples for row in rows] == [10_000] * 4
-    for row in rows:
-        assert row.fixed_chance == pytest.approx(
-            chance_to_certify(row.p, 10_000, rule.targets[0], 0.001)
-        )
-        assert abs(row.adaptive_chance - row.fixed_chance) < 0.005
-        assert row.adaptive_samples < 1_000
+    for p in (0.5, 0.8, 0.9, 0.99):
+        fixed = chance_to_certify(p, 10_000, rule.targets[0], 0.001)
+        point = operating_point(rule, p)
+        assert abs(point.certified[0] - fixed) < 0.005
+        assert point.samples < 1_000
 
 
 def test_bad_arguments() -> None:
