@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import ROUND_FLOOR, Decimal
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -60,7 +61,7 @@ class AdaptiveSamples:
             raise UsageError(
                 f"the target radius {radii[-1]:g} cannot be reached: n = {self.n:,} samples at "
                 f"alpha = {self.alpha:g} and sigma = {self.noise.sigma:g} give at most "
-                f"{reachable:.4g}; use a larger n, a larger sigma or a smaller target"
+                f"{_down(reachable)}; use a larger n, a larger sigma or a smaller target"
             )
 
     @cached_property
@@ -115,6 +116,11 @@ class AdaptiveSamples:
             alpha=self.alpha,
         )
         return replace(certificate, bound=ADAPTIVE_BOUND, claim=claim)
+
+
+def _down(radius: float) -> Decimal:
+    """Return a radius for print: four decimals, never above it."""
+    return Decimal(radius).quantize(Decimal("0.0001"), rounding=ROUND_FLOOR)
 
 
 def target_radii(radii: Sequence[float]) -> tuple[float, ...]:

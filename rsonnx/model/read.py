@@ -75,7 +75,7 @@ def read_model(path: str | os.PathLike[str]) -> ModelFile:
         ModelError: the file is no ONNX model, or its external data leave its folder.
     """
     path = Path(path)
-    if not path.exists():
+    if not os.path.exists(path):  # unlike Path.exists, False for a name that is too long
         raise UsageError(f"the model file {path} does not exist; check the path")
     if not path.is_file():
         raise UsageError(f"{path} is not a file, but an ONNX model file was expected")

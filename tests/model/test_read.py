@@ -170,3 +170,8 @@ def test_external_data_of_a_sparse_tensor_are_refused(tmp_path: Path) -> None:
     weights(tmp_path)
     with pytest.raises(ModelError, match="cannot be read"):
         read_model(save(proto, tmp_path))
+
+
+def test_a_name_that_no_file_can_have_is_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="does not exist; check the path"):
+        read_model(tmp_path / ("a" * 300 + ".onnx"))
