@@ -106,9 +106,10 @@ def certify(model: Path, data: Path, output: Path | None, as_json: bool, **given
         check_output(output)
     job = open_job(model, data, given)
     family_wise = given["alpha"] if given["family_wise"] else None
+    alpha = given["alpha"]
     if family_wise is not None:
-        given["alpha"] = family_wise_alpha(family_wise, len(job.indices))
-    procedure = check_certify(given, job.model.num_classes)
+        alpha = family_wise_alpha(family_wise, len(job.indices))
+    procedure = check_certify(given | {"alpha": alpha}, job.model.num_classes)
     say_job(job, seed)
     say_samples(procedure)
     say_clean_accuracy(job)
@@ -118,7 +119,7 @@ def certify(model: Path, data: Path, output: Path | None, as_json: bool, **given
         job,
         procedure,
         seed=seed,
-        arguments=_arguments(model, data, given | {"alpha": family_wise or given["alpha"]}, job),
+        arguments=_arguments(model, data, given, job),
         family_wise=family_wise,
     )
     rows = []

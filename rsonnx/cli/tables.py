@@ -10,9 +10,7 @@ from typing import Any
 import click
 
 from rsonnx.report import Figures, Heading, Settings, dataset_statements, render, summarize
-from rsonnx.runs import Row
-
-_MOST_WHOLE = 2**53
+from rsonnx.runs import Row, text_field, whole_field
 
 
 def figures_of(
@@ -44,19 +42,17 @@ def heading_of(header: dict[str, Any], status: str) -> Heading:
     Raises:
         KeyError, TypeError: the header lacks what every run file of this format has.
     """
-    noise, n, targets = header["noise"], header["n"], header["target_radii"]
+    noise, targets = header["noise"], header["target_radii"]
     restated = header.get("restated_from")
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= _MOST_WHOLE:
-        raise TypeError("n is no whole number of samples")
     if targets is not None and not (isinstance(targets, list) and targets):
         raise TypeError("target_radii is no list of numbers")
     return Heading(
-        model=_text(header["model"], "file"),
+        model=text_field(header["model"], "file"),
         sigma=_number(noise, "sigma"),
-        units=_text(noise, "units"),
-        norm=_text(noise, "norm"),
-        n=n,
-        arithmetic=_text(noise, "arithmetic"),
+        units=text_field(noise, "units"),
+        norm=text_field(noise, "norm"),
+        n=whole_field(header, "n", least=1),
+        arithmetic=text_field(noise, "arithmetic"),
         status=status,
         settings=_settings(header),
         target_radii=None
@@ -69,19 +65,12 @@ def heading_of(header: dict[str, Any], status: str) -> Heading:
 def _settings(fields: Any) -> Settings:
     return Settings(
         alpha=_number(fields, "alpha", below=1.0),
-        bound=_text(fields, "bound"),
-        radius_rule=_text(fields, "radius_rule"),
+        bound=text_field(fields, "bound"),
+        radius_rule=text_field(fields, "radius_rule"),
         family_wise=None
         if fields["family_wise"] is None
         else _number(fields, "family_wise", below=1.0),
     )
-
-
-def _text(fields: Any, name: str) -> str:
-    value = fields[name]
-    if not isinstance(value, str):
-        raise TypeError(f"{name} is no text")
-    return value
 
 
 def _number(fields: Any, name: str, *, below: float | None = None) -> float:

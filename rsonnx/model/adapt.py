@@ -131,14 +131,10 @@ def _free_reshapes(graph: onnx.GraphProto, data: Input) -> None:
         if node.op_type != "Reshape" or len(node.input) < 2:
             continue
         shape = view.constant(node.input[1])
+        if shape is None or shape.ndim != 1 or not shape.size or int(shape[0]) != data.batch:
+            continue
         depends, _ = view.needed([node.input[0]])
-        if (
-            shape is None
-            or shape.ndim != 1
-            or not shape.size
-            or int(shape[0]) != data.batch
-            or data.spec.name not in depends
-        ):
+        if data.spec.name not in depends:
             continue
         # -1 lets the axis follow from the others; where another axis does that already, 0 copies
         # the size of the same axis of what is reshaped.

@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import Any, Literal, TextIO, get_args
 
 from rsonnx.errors import RunFileError, UsageError
+from rsonnx.runs.fields import shown
 from rsonnx.runs.header import FORMAT
-from rsonnx.runs.rows import Row, shown
+from rsonnx.runs.rows import Row
 
 Ending = Literal["complete", "interrupted", "failed"]
 

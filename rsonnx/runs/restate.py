@@ -14,8 +14,9 @@ from rsonnx.certificate import RADIUS_RULES, AdaptiveSamples, Certificate, Fixed
 from rsonnx.counts import MOST_CLASSES
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.noise import Gaussian
+from rsonnx.runs.fields import shown, text_field, whole_field
 from rsonnx.runs.files import Run
-from rsonnx.runs.rows import Row, shown
+from rsonnx.runs.rows import Row
 from rsonnx.statistics import BOUNDS, certifying_bound, check_alpha, family_wise_alpha
 
 
@@ -166,14 +167,14 @@ def made_with(run: Run) -> Made:
         if noise["distribution"] != "gaussian":
             raise TypeError(f"the noise is {shown(noise['distribution'])}, not gaussian")
         sigma = _real(noise, "sigma")
-        n, alpha = _whole(header, "n", 1), _real(header, "alpha")
-        bound, radius = _text(header, "bound"), _text(header, "radius_rule")
+        n, alpha = whole_field(header, "n", least=1), _real(header, "alpha")
+        bound, radius = text_field(header, "bound"), text_field(header, "radius_rule")
         family_wise = _or_none(_real, header, "family_wise")
-        inputs = _whole(header["data"], "inputs", 1)
+        inputs = whole_field(header["data"], "inputs", least=1)
         rule: FixedSamples | AdaptiveSamples
         if header["target_radii"] is None:
             classes = header["num_classes"]
-            if classes is not None and _whole(header, "num_classes", 1) > MOST_CLASSES:
+            if classes is not None and whole_field(header, "num_classes", least=1) > MOST_CLASSES:
                 raise TypeError(f"num_classes is {shown(classes)}")
             if bound not in BOUNDS or radius not in RADIUS_RULES:
                 raise TypeError(f"the bound is {shown(bound)}, the radius rule {shown(radius)}")
@@ -197,25 +198,11 @@ def made_with(run: Run) -> Made:
     return Made(rule, bound, radius, family_wise, inputs)
 
 
-def _whole(fields: Any, name: str, least: int) -> int:
-    value = fields[name]
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise TypeError(f"{name} is {shown(value)}, not a whole number of at least {least}")
-    return value
-
-
 def _real(fields: Any, name: str) -> float:
     value = fields[name]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} is {shown(value)}, not a number")
     return float(value)
-
-
-def _text(fields: Any, name: str) -> str:
-    value = fields[name]
-    if not isinstance(value, str):
-        raise TypeError(f"{name} is {shown(value)}, not a text")
-    return value
 
 
 def _or_none(read: Callable[[Any, str], float], fields: Any, name: str) -> float | None:

@@ -11,14 +11,10 @@ from typing import Any
 from rsonnx.certificate import ABSTAIN, AbstainReason, Certificate
 from rsonnx.counts import NO_CLASS, Counts
 from rsonnx.errors import RunFileError
-
-_MOST_WHOLE = 2**53
-"""No index and no count of a run comes near it; sums of counts stay within 64 bits."""
+from rsonnx.runs.fields import real_field, shown, text_field, whole_field
 
 _CLASS_NUMBER = re.compile("0|[1-9][0-9]{0,5}")
 """As :class:`Counts` writes it: up to a million classes."""
-
-_MOST_SHOWN = 60
 
 MEANING = {
     "index": "position of the input in the data set, from 0",
@@ -161,21 +157,23 @@ class Row:
         """
         try:
             row = cls(
-                index=_whole(value, "index", least=0),
-                name=_text(value, "name"),
-                digest=_text(value, "digest"),
-                label=None if value["label"] is None else _whole(value, "label", least=0),
-                base_prediction=_whole(value, "base_prediction", least=NO_CLASS),
-                prediction=_whole(value, "prediction", least=ABSTAIN),
-                top_class=_whole(value, "top_class", least=ABSTAIN),
+                index=whole_field(value, "index", least=0),
+                name=text_field(value, "name"),
+                digest=text_field(value, "digest"),
+                label=None if value["label"] is None else whole_field(value, "label", least=0),
+                base_prediction=whole_field(value, "base_prediction", least=NO_CLASS),
+                prediction=whole_field(value, "prediction", least=ABSTAIN),
+                top_class=whole_field(value, "top_class", least=ABSTAIN),
                 selection=_counts(value["counts"], "selection"),
                 estimation=_counts(value["counts"], "estimation"),
-                p_a_lower=_real(value, "p_a_lower", most=1.0),
-                radius=_real(value, "radius"),
+                p_a_lower=real_field(value, "p_a_lower", most=1.0),
+                radius=real_field(value, "radius"),
                 reason=None if value["reason"] is None else _reason(value),
-                explanation=None if value["explanation"] is None else _text(value, "explanation"),
-                arithmetic=_text(value, "arithmetic"),
-                seconds=_real(value, "seconds"),
+                explanation=None
+                if value["explanation"] is None
+                else text_field(value, "explanation"),
+                arithmetic=text_field(value, "arithmetic"),
+                seconds=real_field(value, "seconds"),
                 p_b_upper=_real_or_none(value, "p_b_upper", most=1.0),
                 one_sided_radius=_real_or_none(value, "one_sided_radius"),
                 uniform=_real_or_none(value, "uniform", most=1.0),
@@ -196,32 +194,10 @@ class Row:
         return row
 
 
-def shown(value: Any) -> str:
-    """Return a value of a run file for a message: short, and without its depths."""
-    if value is None or isinstance(value, bool | int | float | str):
-        text = repr(value)
-        return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "..."
-    return "a list" if isinstance(value, list) else "an object"
-
-
-def _whole(fields: Mapping[str, Any], name: str, *, least: int) -> int:
-    value = fields[name]
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MOST_WHOLE:
-        raise TypeError(f"{name} is {shown(value)}, not a whole number of at least {least}")
-    return value
-
-
-def _real(fields: Mapping[str, Any], name: str, *, most: float = sys.float_info.max) -> float:
-    value = fields[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-        raise TypeError(f"{name} is {shown(value)}, not a number from 0 to {most:g}")
-    return float(value)
-
-
 def _real_or_none(
     fields: Mapping[str, Any], name: str, *, most: float = sys.float_info.max
 ) -> float | None:
-    return None if fields[name] is None else _real(fields, name, most=most)
+    return None if fields[name] is None else real_field(fields, name, most=most)
 
 
 def _claim(value: Any) -> tuple[int, int] | None:
@@ -229,18 +205,11 @@ def _claim(value: Any) -> tuple[int, int] | None:
         return None
     if not isinstance(value, dict) or set(value) != {"hits", "samples"}:
         raise TypeError(f"claim is {shown(value)}, not an object of hits and samples")
-    return _whole(value, "hits", least=0), _whole(value, "samples", least=0)
-
-
-def _text(fields: Mapping[str, Any], name: str) -> str:
-    value = fields[name]
-    if not isinstance(value, str):
-        raise TypeError(f"{name} is {shown(value)}, not a text")
-    return value
+    return whole_field(value, "hits", least=0), whole_field(value, "samples", least=0)
 
 
 def _reason(fields: Mapping[str, Any]) -> AbstainReason:
-    text = _text(fields, "reason")
+    text = text_field(fields, "reason")
     if text not in list(AbstainReason):
         raise TypeError(f"reason is {shown(text)}, not {', '.join(AbstainReason)}")
     return AbstainReason(text)
@@ -257,5 +226,5 @@ def _counts(stages: Any, stage: str) -> Counts:
     for key in found:
         if key != "no_class" and not _CLASS_NUMBER.fullmatch(key):
             raise TypeError(f"the counts of {stage} have the class {shown(key)}")
-        _whole(found, key, least=0)
+        whole_field(found, key, least=0)
     return Counts.from_json(found)

@@ -13,9 +13,10 @@ from fractions import Fraction
 
 from rsonnx.certificate import ALPHA_SPLITS, AdaptiveSamples, FixedSamples, rival_shares
 from rsonnx.errors import RunFileError
+from rsonnx.runs.fields import shown
 from rsonnx.runs.files import Run
 from rsonnx.runs.restate import derive_again, made_with
-from rsonnx.runs.rows import Row, shown
+from rsonnx.runs.rows import Row
 from rsonnx.statistics import (
     proves_lower_bound,
     proves_radius,
