@@ -26,6 +26,7 @@ from rsonnx.cli.preflight import check_predict, say_clean_accuracy, say_job
 from rsonnx.cli.progress import ProgressLine
 from rsonnx.report import percent_down, printable, text_up
 from rsonnx.runs import Job
+from rsonnx.smoothing import predict_many, predict_procedure
 
 
 @click.command()
@@ -78,18 +79,18 @@ def predict(model: Path, data: Path, as_json: bool, **given: Any) -> None:
 def _predictions(
     job: Job, given: dict[str, Any], seed: int, progress: ProgressLine
 ) -> Iterator[tuple[int, Prediction]]:
-    for index in job.indices:
-        prediction = job.smoothed.predict(
-            job.point(index),
-            n=given["n"],
-            alpha=given["alpha"],
-            method=given["method"],
-            sequential=given["sequential"],
-            seed=seed,
-            progress=progress.drawn,
-        )
-        progress.finished(certified=not prediction.abstained)
-        yield index, prediction
+    procedure = predict_procedure(
+        job.smoothed.noise,
+        n=given["n"],
+        alpha=given["alpha"],
+        method=given["method"],
+        sequential=given["sequential"],
+        num_classes=job.model.num_classes,
+    )
+    inputs = ((index, job.point(index)) for index in job.indices)
+    for one in predict_many(job.smoothed, procedure, inputs, seed=seed, progress=progress.drawn):
+        progress.finished(certified=not one.prediction.abstained)
+        yield one.index, one.prediction
 
 
 def _line(job: Job, index: int, prediction: Prediction) -> str:

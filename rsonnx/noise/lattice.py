@@ -17,7 +17,7 @@ bound is rounded down.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import mpmath
 import numpy as np
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
 from rsonnx.noise.distribution import SmoothingDistribution
-from rsonnx.noise.philox import SETTLE, bits
+from rsonnx.noise.philox import SETTLE, bits, raw_words
 
 CELL_BITS = 16
 SETTLE_BITS = 64
@@ -34,7 +34,11 @@ _PRECISION = 160
 _MOST_STEPS = 30_000
 """The widest noise, in steps, so that outcomes fit int16 beside the mark."""
 
-_UNSETTLED = np.int16(-32768)
+UNSETTLED = np.int16(-32768)
+"""The mark of a cell that its 16 bits do not settle."""
+
+_TILE = 1 << 16
+"""Values drawn at a time: what is computed on the way stays in a core's nearer caches."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,41 +64,82 @@ class LatticeTable:
     minimum: int
 
     def draw(self, key: int, block: int, size: int) -> NDArray[np.int16]:
-        """Return the ``size`` outcomes of a block, a function of (key, block) alone."""
-        words = -(-size // 4)
-        raw = bits(key, block).random_raw(words).astype("<u8", copy=False)
-        cells = raw.view("<u2")[:size]
-        drawn = np.take(self.outcome, cells, mode="wrap")
-        open_cells = np.flatnonzero(drawn == _UNSETTLED)
-        if open_cells.size:
-            further = bits(key, block, SETTLE).random_raw(open_cells.size)
-            drawn[open_cells] = self.settle(cells[open_cells], further)
-        return drawn
+        """Return the first ``size`` outcomes of a block, a function of (key, block) alone."""
+        return LatticeBlock(self, key, block).draw(size)
+
+    @cached_property
+    def rest(self) -> NDArray[np.uint64]:
+        """The thresholds' lower 64 bits: what settles a cell, in which the upper 16 agree."""
+        rest: NDArray[np.uint64] = (self.high << np.uint64(16)) | self.low
+        return rest
+
+    @cached_property
+    def _several(self) -> NDArray[np.bool_]:
+        return self.inside > 1
 
     def settle(self, cells: NDArray[np.uint16], further: NDArray[np.uint64]) -> NDArray[np.int16]:
         """Return the outcomes, int16 (m,), at U = cell·2^64 + further, uint16 and uint64 (m,)."""
+        first = np.take(self.first, cells)
+        settled = np.take(self.lowest, cells)
+        settled += np.take(self.rest, first) <= further
+        several = np.flatnonzero(np.take(self._several, cells))
+        if several.size:
+            passed = self._passed(cells[several], further[several]) - first[several]
+            settled[several] = self.lowest[cells[several]] + passed
+        return settled
+
+    def _passed(self, cells: NDArray[np.uint16], further: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Return how many of all thresholds are <= U."""
         upper = (cells.astype(np.uint64) << np.uint64(48)) | (further >> np.uint64(16))
         lower = (further & np.uint64(0xFFFF)).astype(np.uint16)
-        first = self.first[cells]
-        passed = (self._threshold_at_most(first, upper, lower)).astype(np.int64)
-        several = np.flatnonzero(self.inside[cells] > 1)
-        if several.size:
-            at = np.searchsorted(self.high, upper[several], side="right")
-            # Thresholds that agree in 64 bits are told apart by the last 16: step back over those
-            # that are above U after all.
-            above = (at > 0) & ~self._threshold_at_most(at - 1, upper[several], lower[several])
-            while above.any():
-                at = at - above
-                above = (at > 0) & ~self._threshold_at_most(at - 1, upper[several], lower[several])
-            passed[several] = at - first[several]
-        return (self.lowest[cells] + passed).astype(np.int16)
+        passed = np.searchsorted(self.high, upper, side="right")
+        # Thresholds that agree in 64 bits are told apart by the last 16: step back over those
+        # that are above U after all.
+        while True:
+            last = passed - 1
+            above = (passed > 0) & (self.high[last] == upper) & (self.low[last] > lower)
+            if not above.any():
+                return passed
+            passed = passed - above
 
-    def _threshold_at_most(
-        self, index: NDArray[np.int64], upper: NDArray[np.uint64], lower: NDArray[np.uint16]
-    ) -> NDArray[np.bool_]:
-        high = self.high[index]
-        at_most: NDArray[np.bool_] = (high < upper) | ((high == upper) & (self.low[index] <= lower))
-        return at_most
+
+class LatticeBlock:
+    """The outcomes of one block in their order, a function of (table, key, block) alone.
+
+    Cells are 16 bits of the block's ordinary words, lowest first. The cells that their outcome does
+    not settle take the block's settling words, one each, in their order.
+    """
+
+    def __init__(self, table: LatticeTable, key: int, block: int) -> None:
+        self._table = table
+        self._words = bits(key, block)
+        self._settling = bits(key, block, SETTLE)
+        self._left: NDArray[np.uint16] = np.empty(0, "<u2")
+
+    def draw(self, count: int) -> NDArray[np.int16]:
+        """Return the next ``count`` outcomes, int16 (count,)."""
+        drawn = np.empty(count, np.int16)
+        where, unsettled = [], []
+        for at in range(0, count, _TILE):
+            tile = drawn[at : at + _TILE]
+            cells = self._cells(len(tile))
+            np.take(self._table.outcome, cells, mode="wrap", out=tile)
+            found = np.flatnonzero(tile == UNSETTLED)
+            where.append(found + at)
+            unsettled.append(cells[found])
+        if where:
+            cells = np.concatenate(unsettled)
+            further = self._settling.random_raw(len(cells))
+            drawn[np.concatenate(where)] = self._table.settle(cells, further)
+        return drawn
+
+    def _cells(self, count: int) -> NDArray[np.uint16]:
+        fresh = -(-(count - len(self._left)) // 4)
+        cells = raw_words(self._words, fresh).astype("<u8", copy=False).view("<u2")
+        if len(self._left):
+            cells = np.concatenate([self._left, cells])
+        self._left = cells[count:].copy()
+        return cells[:count]
 
 
 @lru_cache(maxsize=16)
@@ -121,7 +166,7 @@ def lattice_table(law: SmoothingDistribution, step: float) -> LatticeTable:
     first = np.searchsorted(edges, 2 * cells, side="left")
     inside = np.searchsorted(edges, 2 * cells, side="right") - first
     lowest = (minimum + first).astype(np.int16)
-    outcome = np.where(inside == 0, lowest, _UNSETTLED).astype(np.int16)
+    outcome = np.where(inside == 0, lowest, UNSETTLED).astype(np.int16)
     last = len(thresholds) - 1
     return LatticeTable(outcome, lowest, np.minimum(first, last), inside, highs, lows, minimum)
 

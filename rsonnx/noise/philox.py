@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
 
@@ -57,3 +59,25 @@ def bits(key: int, block: int, region: int = MAIN) -> np.random.Philox:
     Counter words, lowest first: [running, running, block, region].
     """
     return np.random.Philox(key=key, counter=(region << 192) | (block << 128))
+
+
+def raw_words(generator: np.random.Philox, count: int) -> NDArray[np.uint64]:
+    """Return the generator's next ``count`` words, while other threads may run.
+
+    ``random_raw`` defines the words but keeps all other threads waiting; ``integers`` over the
+    whole range gives the same words without that. numpy promises the former for ever and not the
+    latter, so it is used only where it is seen to agree.
+    """
+    if not _integers_are_raw_words():
+        return generator.random_raw(count)
+    return _integers(generator, count)
+
+
+def _integers(generator: np.random.Philox, count: int) -> NDArray[np.uint64]:
+    most = 2**64 - 1
+    return np.random.Generator(generator).integers(most, size=count, dtype=np.uint64, endpoint=True)
+
+
+@cache
+def _integers_are_raw_words() -> bool:
+    return np.array_equal(_integers(bits(1, 2), 4099), bits(1, 2).random_raw(4099))

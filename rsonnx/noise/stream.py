@@ -6,30 +6,90 @@ batch size, the worker, the device, the order of requests or a resumed run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal
+from dataclasses import dataclass, fields
+from functools import cache, cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.noise.distribution import SmoothingDistribution
-from rsonnx.noise.lattice import LatticeTable, lattice_table
+from rsonnx.noise.lattice import LatticeBlock, LatticeTable, lattice_table
 from rsonnx.noise.philox import bits, stream_key
 from rsonnx.noise.space import Point
+
+if TYPE_CHECKING:
+    from rsonnx.noise.compiled import CompiledBlock
 
 Stage = Literal["selection", "estimation", "prediction"]
 
 _BLOCK_VALUES = 1 << 18
-"""Values drawn at a time: half a megabyte of int16, which stays in a core's cache."""
+"""Values in a block, at most: the unit in which noise is addressed."""
 
 _MOST_BLOCK_SAMPLES = 256
+
+_SHARED_BLOCKS = 4
+"""Blocks of shared noise that are kept: the inputs in work ask for the same one at a time."""
+
+_MOST_OPEN = 16
+"""Blocks that a stream keeps open where a write ended inside them."""
 
 
 def block_samples(values: int) -> int:
     """Return how many samples of ``values`` values make a block: a power of two, 1..256."""
     most = max(1, _BLOCK_VALUES // max(1, values))
     return int(min(_MOST_BLOCK_SAMPLES, 1 << (most.bit_length() - 1)))
+
+
+@cache
+def exact_block() -> type[LatticeBlock] | type[CompiledBlock]:
+    """Return what draws a block of exact noise: compiled code where numba is, else numpy."""
+    try:
+        from rsonnx.noise.compiled import CompiledBlock  # noqa: PLC0415 - numba is an extra
+    except ImportError:
+        return LatticeBlock
+    return CompiledBlock
+
+
+class _Drawing(Protocol):
+    """The noise of one block in its order."""
+
+    def draw(self, count: int) -> NDArray[Any]:
+        """Return the next ``count`` values."""
+
+
+@dataclass(frozen=True)
+class _Law:
+    """What decides the noise of a block, besides its number; ``step`` is None off the grid."""
+
+    distribution: SmoothingDistribution
+    step: float | None
+    key: int
+
+    def open(self, block: int) -> _Drawing:
+        """Return the noise of a block, to be drawn from its first value on."""
+        if self.step is None:
+            return _FloatBlock(self.distribution, self.key, block)
+        return exact_block()(lattice_table(self.distribution, self.step), self.key, block)
+
+
+@lru_cache(maxsize=_SHARED_BLOCKS)
+def _shared_block(law: _Law, block: int, values: int) -> NDArray[Any]:
+    """Return a whole block of noise that several inputs share."""
+    noise = law.open(block).draw(values)
+    noise.setflags(write=False)
+    return noise
+
+
+class _FloatBlock:
+    """The floating-point noise of one block in its order."""
+
+    def __init__(self, law: SmoothingDistribution, key: int, block: int) -> None:
+        self._law = law
+        self._generator = np.random.Generator(bits(key, block))
+
+    def draw(self, count: int) -> NDArray[np.float64]:
+        return self._law.draw(self._generator, count)
 
 
 @dataclass(frozen=True)
@@ -41,12 +101,19 @@ class NoisyStream:
         distribution: the law of the noise.
         seed: the run's seed.
         stage: streams of different stages are independent of each other.
+        shared: whether all inputs of the run get the same noise, so that the seed and the stage
+            alone decide it.
     """
 
     point: Point
     distribution: SmoothingDistribution
     seed: int
     stage: Stage
+    shared: bool = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what can be derived, so that a stream travels light to another process."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def block(self) -> int:
@@ -54,12 +121,24 @@ class NoisyStream:
         return block_samples(self.point.space.size)
 
     @cached_property
-    def _key(self) -> int:
-        return stream_key(self.seed, self.point.digest, self.stage)
+    def key(self) -> int:
+        """The Philox key of the stream, 128 bits."""
+        return stream_key(self.seed, "shared" if self.shared else self.point.digest, self.stage)
+
+    @property
+    def table(self) -> LatticeTable:
+        """The table of exact noise on the grid of the input."""
+        return lattice_table(self.distribution, self.point.space.step)
 
     @cached_property
-    def _table(self) -> LatticeTable:
-        return lattice_table(self.distribution, self.point.space.step)
+    def _law(self) -> _Law:
+        exact = self.point.arithmetic == "exact"
+        return _Law(self.distribution, self.point.space.step if exact else None, self.key)
+
+    @cached_property
+    def _open(self) -> dict[tuple[int, int], _Drawing]:
+        """Blocks that were written up to a sample, by (block, sample)."""
+        return {}
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -69,31 +148,37 @@ class NoisyStream:
     def write(self, start: int, out: NDArray[np.float32]) -> None:
         """Write samples ``start`` .. ``start + len(out) - 1`` into ``out``.
 
+        Several threads may write at once. A write that begins inside a block costs no double work
+        if it goes on where another ended.
+
         Args:
             start: index of the first sample, >= 0.
             out: float32, C-contiguous, shape (samples, \\*sample_shape).
         """
         rows = out.reshape(len(out), -1)
-        stop = start + len(rows)
-        for block in range(start // self.block, -(-stop // self.block)):
-            begin = block * self.block
-            skip, take = max(0, start - begin), min(stop - begin, self.block)
-            target = rows[begin + skip - start : begin + take - start]
+        at, stop = start, start + len(rows)
+        while at < stop:
+            block, begin = divmod(at, self.block)
+            end = min(self.block, begin + stop - at)
+            target = rows[at - start : at - start + end - begin]
+            noise = self._noise(block, begin, end).reshape(target.shape)
+            np.copyto(target, noise + self.point.data.reshape(-1), casting="same_kind")
             if self.point.arithmetic == "exact":
-                self._write_exact(block, skip, take, target)
-            else:
-                self._write_float(block, skip, take, target)
+                self.point.space.scale_levels(target)
+            at += end - begin
 
-    def _write_exact(self, block: int, skip: int, take: int, out: NDArray[np.float32]) -> None:
+    def _noise(self, block: int, begin: int, end: int) -> NDArray[Any]:
+        """Return the noise of the samples ``begin`` .. ``end - 1`` of a block, one dimension."""
         size = self.point.space.size
-        noise = self._table.draw(self._key, block, self.block * size)
-        noisy = noise.reshape(self.block, size)[skip:take]
-        np.add(noisy, self.point.data.reshape(size), out=noisy)
-        np.copyto(out, noisy)
-        self.point.space.scale_levels(out)
-
-    def _write_float(self, block: int, skip: int, take: int, out: NDArray[np.float32]) -> None:
-        size = self.point.space.size
-        generator = np.random.Generator(bits(self._key, block))
-        noise = self.distribution.draw(generator, self.block * size).reshape(self.block, size)
-        np.copyto(out, noise[skip:take] + self.point.data.reshape(size), casting="same_kind")
+        if self.shared:
+            return _shared_block(self._law, block, self.block * size)[begin * size : end * size]
+        # A drawing belongs to the one thread that popped it.
+        drawing = self._open.pop((block, begin), None)
+        if drawing is None:
+            drawing = self._law.open(block)
+            if begin:
+                drawing.draw(begin * size)
+        noise = drawing.draw((end - begin) * size)
+        if end < self.block and len(self._open) < _MOST_OPEN:
+            self._open[block, end] = drawing
+        return noise

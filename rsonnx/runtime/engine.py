@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import chain, zip_longest
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,9 @@ _MOST_BATCH = 128
 _BATCH_VALUES = 1 << 20
 """Values in a batch by default: on a processor small nets are fastest at 64 to 128 inputs a batch,
 a ResNet-50 at 4 to 16."""
+
+_BATCHES_A_CALL = 8
+"""Batches a worker that a call of ``count`` should hold, since at its end some workers wait."""
 
 
 class SampleStream(Protocol):
@@ -61,9 +65,25 @@ class Engine(Protocol):
     ) -> list[Counts]:
         """Return one vector of counts a request, each summing to the length of its range."""
 
+    def appetite(self, sample_shape: tuple[int, ...]) -> int:
+        """Return how many samples a call should ask for, so that all workers stay busy."""
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """Samples ``start`` .. ``stop - 1`` of one request."""
+
+    request: int
+    start: int
+    stop: int
+
+    @property
+    def length(self) -> int:
+        return self.stop - self.start
+
 
 class ThreadEngine:
-    """Counts with ``workers`` threads over one classifier, two buffers of a batch each at most.
+    """Counts with ``workers`` threads over one classifier, a buffer of one batch each.
 
     Args:
         classifier: the base classifier.
@@ -97,10 +117,14 @@ class ThreadEngine:
         values = int(np.prod(sample_shape, dtype=np.int64))
         return max(1, min(_MOST_BATCH, _BATCH_VALUES // max(1, values)))
 
+    def appetite(self, sample_shape: tuple[int, ...]) -> int:
+        """Return how many samples a call should ask for, so that all workers stay busy."""
+        return self.batch_size(sample_shape) * self.workers * _BATCHES_A_CALL
+
     def count(
         self, requests: Sequence[CountRequest], progress: Progress | None = None
     ) -> list[Counts]:
-        """Return one vector of counts a request.
+        """Return one vector of counts a request. Requests share batches where they are small.
 
         Raises:
             InferenceError: the classifier failed or gave something that is no label; nothing is
@@ -121,33 +145,77 @@ class ThreadEngine:
                 future.result()
         return tally.counts
 
-    def _pieces(self, requests: Sequence[CountRequest]) -> Iterator[tuple[int, int, int]]:
-        """Cut requests into (request, start, stop), each of whole blocks and a batch or more."""
-        for index, request in enumerate(requests):
-            block = request.stream.block
-            unit = block * -(-self.batch_size(request.stream.sample_shape) // block)
-            start = request.start
-            while start < request.stop:
-                stop = min(request.stop, (start // unit + 1) * unit)
-                yield index, start, stop
-                start = stop
+    def _pieces(self, requests: Sequence[CountRequest]) -> Iterator[list[_Segment]]:
+        """Cut requests into pieces of samples of one shape.
 
-    def _work(self, requests: Sequence[CountRequest], work: _SharedIterator, tally: _Tally) -> None:
-        buffers: dict[tuple[int, ...], NDArray[np.float32]] = {}
-        for index, start, stop in work:
-            stream = requests[index].stream
-            shape = stream.sample_shape
-            length = stop - start
-            if len(buffers.get(shape, ())) < length:
-                buffers[shape] = np.empty((length, *shape), np.float32)
-            noisy = buffers[shape][:length]
-            stream.write(start, noisy)
+        A piece is whole blocks of one request, a batch of them or more; what does not fill one is
+        put together with what is left of other requests.
+        """
+        rests: dict[tuple[int, ...], list[_Segment]] = {}
+        # A segment of each request in turn: requests that share their noise ask for the same blocks
+        # of it one after the other.
+        turns = zip_longest(*(self._segments(k, one) for k, one in enumerate(requests)))
+        for segment in filter(None, chain.from_iterable(turns)):
+            shape = requests[segment.request].stream.sample_shape
             batch = self.batch_size(shape)
-            labels = [
-                checked_labels(self._classifier, noisy[i : i + batch])
-                for i in range(0, length, batch)
-            ]
-            tally.add(index, np.concatenate(labels))
+            if segment.length >= batch:
+                yield [segment]
+                continue
+            rest = rests.setdefault(shape, [])
+            rest.append(segment)
+            if sum(one.length for one in rest) >= batch:
+                yield rests.pop(shape)
+        yield from rests.values()
+
+    def _segments(self, index: int, request: CountRequest) -> Iterator[_Segment]:
+        """Cut a request where whole blocks end that hold a batch or more."""
+        block = request.stream.block
+        unit = block * -(-self.batch_size(request.stream.sample_shape) // block)
+        start = request.start
+        while start < request.stop:
+            stop = min(request.stop, (start // unit + 1) * unit)
+            yield _Segment(index, start, stop)
+            start = stop
+
+    def _work(
+        self,
+        requests: Sequence[CountRequest],
+        work: _SharedIterator[list[_Segment]],
+        tally: _Tally,
+    ) -> None:
+        buffers: dict[tuple[int, ...], NDArray[np.float32]] = {}
+        for piece in work:
+            shape = requests[piece[0].request].stream.sample_shape
+            for batch in _batches(piece, self.batch_size(shape)):
+                length = sum(segment.length for segment in batch)
+                if len(buffers.get(shape, ())) < length:
+                    buffers[shape] = np.empty((length, *shape), np.float32)
+                noisy = buffers[shape][:length]
+                at = 0
+                for segment in batch:
+                    stream = requests[segment.request].stream
+                    stream.write(segment.start, noisy[at : at + segment.length])
+                    at += segment.length
+                tally.add(batch, checked_labels(self._classifier, noisy))
+
+
+def _batches(piece: Sequence[_Segment], size: int) -> Iterator[list[_Segment]]:
+    """Cut a piece into as few batches of at most ``size`` samples as it takes, evenly filled."""
+    total = sum(segment.length for segment in piece)
+    count = -(-total // size)
+    ends = [total * k // count for k in range(1, count + 1)]
+    batch: list[_Segment] = []
+    at = 0
+    for segment in piece:
+        start = segment.start
+        while start < segment.stop:
+            take = min(segment.stop - start, ends[0] - at)
+            batch.append(_Segment(segment.request, start, start + take))
+            start, at = start + take, at + take
+            if at == ends[0]:
+                yield batch
+                batch = []
+                ends.pop(0)
 
 
 def _usable_cores() -> int:
@@ -166,23 +234,32 @@ class _Tally:
         self._progress = progress
         self._lock = threading.Lock()
 
-    def add(self, request: int, labels: NDArray[np.int64]) -> None:
-        found = Counts.from_labels(labels, self._num_classes)
+    def add(self, batch: Sequence[_Segment], labels: NDArray[np.int64]) -> None:
+        """Add the labels of a batch, whose segments lie one behind the other."""
+        at, found = 0, []
+        for segment in batch:
+            own = labels[at : at + segment.length]
+            found.append((segment.request, Counts.from_labels(own, self._num_classes)))
+            at += segment.length
         with self._lock:
-            self.counts[request] += found
+            for request, counts in found:
+                self.counts[request] += counts
             if self._progress is not None:
                 self._progress(len(labels))
 
 
-class _SharedIterator:
+Item = TypeVar("Item")
+
+
+class _SharedIterator(Generic[Item]):
     """An iterator that several threads draw from, until one of them closes it."""
 
-    def __init__(self, items: Iterator[tuple[int, int, int]]) -> None:
+    def __init__(self, items: Iterator[Item]) -> None:
         self._items = items
         self._lock = threading.Lock()
         self._closed = False
 
-    def __iter__(self) -> Iterator[tuple[int, int, int]]:
+    def __iter__(self) -> Iterator[Item]:
         while True:
             with self._lock:
                 item = None if self._closed else next(self._items, None)

@@ -4,22 +4,42 @@ from rsonnx.smoothing.classifier import SmoothedClassifier
 from rsonnx.smoothing.isolation import try_in_child
 from rsonnx.smoothing.load import Plan, load, make_plan
 from rsonnx.smoothing.procedures import (
+    Ask,
     Certify,
     CertifyAdaptive,
     CertifyProcedure,
     Predict,
+    PredictSequential,
     certify_procedure,
+    predict_procedure,
+)
+from rsonnx.smoothing.schedule import (
+    Answer,
+    Certified,
+    Checkpoint,
+    Predicted,
+    certify_many,
+    predict_many,
 )
 
 __all__ = [
+    "Answer",
+    "Ask",
+    "Certified",
     "Certify",
     "CertifyAdaptive",
     "CertifyProcedure",
+    "Checkpoint",
     "Plan",
     "Predict",
+    "PredictSequential",
+    "Predicted",
     "SmoothedClassifier",
+    "certify_many",
     "certify_procedure",
     "load",
     "make_plan",
+    "predict_many",
+    "predict_procedure",
     "try_in_child",
 ]

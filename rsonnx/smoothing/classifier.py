@@ -35,10 +35,9 @@ from rsonnx.runtime import (
 from rsonnx.smoothing.procedures import (
     Ask,
     CertifyProcedure,
-    Predict,
-    PredictSequential,
     Steps,
     certify_procedure,
+    predict_procedure,
     run_procedure,
 )
 
@@ -59,6 +58,8 @@ class SmoothedClassifier:
         batch_size: inputs a call of the base classifier; None chooses by the size of an input.
         workers: threads; None takes all cores where the base classifier allows it.
         engine: what counts, in place of the embedded threads; then batch_size and workers are its.
+        share_noise: give all inputs the same noise. Each certificate keeps its 1 - alpha, but they
+            are no longer independent of each other.
 
     Raises:
         UsageError: an argument is outside its range, or ``base`` has no ``classify``.
@@ -74,6 +75,7 @@ class SmoothedClassifier:
         batch_size: int | None = None,
         workers: int | None = None,
         engine: Engine | None = None,
+        share_noise: bool = False,
     ) -> None:
         if not callable(getattr(base, "classify", None)):
             raise UsageError(
@@ -86,6 +88,7 @@ class SmoothedClassifier:
         self.noise = Gaussian(sigma)
         self.bounds = _bounds(base, bounds)
         self.arithmetic = arithmetic
+        self.share_noise = share_noise
         self._engine = engine or ThreadEngine(base, batch_size, workers)
 
     @property
@@ -225,17 +228,15 @@ class SmoothedClassifier:
         """
         point = self.point(x)
         seed = fresh_seed() if seed is None else check_seed(seed)
-        if not sequential:
-            fixed = Predict(self.noise, n, alpha, method)
-            return self._run(fixed.steps(), point, seed, progress)
-        classes = getattr(self.base, "num_classes", None)
-        if classes is None:
-            raise UsageError(
-                "a sequential prediction shares alpha among the classes, but the base classifier "
-                "does not say how many it has (num_classes); use a fixed n"
-            )
-        early = PredictSequential(self.noise, n, alpha, method, classes)
-        return self._run(early.steps(), point, seed, progress)
+        procedure = predict_procedure(
+            self.noise,
+            n=n,
+            alpha=alpha,
+            method=method,
+            sequential=sequential,
+            num_classes=getattr(self.base, "num_classes", None),
+        )
+        return self._run(procedure.steps(), point, seed, progress)
 
     def sample_counts(
         self, x: NDArray[Any] | Point, start: int, stop: int, *, stage: Stage, seed: int
@@ -250,7 +251,34 @@ class SmoothedClassifier:
             )
         if not 0 <= start < stop:
             raise UsageError(f"the range is {start}..{stop}, but 0 <= start < stop was expected")
-        return self._count(self.point(x), [Ask(stage, start, stop)], check_seed(seed))[0]
+        stream = self.stream(self.point(x), stage, check_seed(seed))
+        return self.count([CountRequest(stream, start, stop)])[0]
+
+    def stream(self, point: Point, stage: Stage, seed: int) -> NoisyStream:
+        """Return the noisy samples of one stage of one input."""
+        return NoisyStream(point, self.noise, seed, stage, self.share_noise)
+
+    def count(
+        self, requests: Sequence[CountRequest], progress: Progress | None = None
+    ) -> Sequence[Counts]:
+        """Count what streams of :meth:`stream` ask for, one vector a request.
+
+        Raises:
+            InferenceError: the base classifier failed, or the engine lost or doubled an answer.
+        """
+        found = self._engine.count(requests, progress)
+        for request, counts in zip(requests, found, strict=True):
+            if counts.total != request.stop - request.start:
+                raise InferenceError(
+                    f"the engine counted {counts.total} answers to "
+                    f"{request.stop - request.start} samples, so none of them can be used; "
+                    "look into the engine"
+                )
+        return found
+
+    def appetite(self, point: Point) -> int:
+        """Return how many samples should be asked for at a time, so that the engine is busy."""
+        return self._engine.appetite(point.space.shape)
 
     def base_label(self, x: NDArray[Any] | Point) -> int:
         """Return what the base classifier answers without noise; -1 for no class."""
@@ -260,28 +288,15 @@ class SmoothedClassifier:
     def _run(
         self, steps: Steps[Result], point: Point, seed: int, progress: Progress | None
     ) -> Result:
-        found = run_procedure(steps, lambda asked: self._count(point, asked, seed, progress))
-        return replace(found, arithmetic=point.arithmetic, seed=seed, digest=point.digest)
+        streams = {stage: self.stream(point, stage, seed) for stage in get_args(Stage)}
 
-    def _count(
-        self,
-        point: Point,
-        asked: Sequence[Ask],
-        seed: int,
-        progress: Progress | None = None,
-    ) -> Sequence[Counts]:
-        requests = [
-            CountRequest(NoisyStream(point, self.noise, seed, ask.stage), ask.start, ask.stop)
-            for ask in asked
-        ]
-        found = self._engine.count(requests, progress)
-        for ask, counts in zip(asked, found, strict=True):
-            if counts.total != ask.stop - ask.start:
-                raise InferenceError(
-                    f"the engine counted {counts.total} answers to {ask.stop - ask.start} "
-                    f"{ask.stage} samples, so none of them can be used; look into the engine"
-                )
-        return found
+        def answer(asked: Sequence[Ask]) -> Sequence[Counts]:
+            return self.count(
+                [CountRequest(streams[ask.stage], ask.start, ask.stop) for ask in asked], progress
+            )
+
+        found = run_procedure(steps, answer)
+        return replace(found, arithmetic=point.arithmetic, seed=seed, digest=point.digest)
 
 
 def _bounds(base: BaseClassifier, declared: tuple[float, float] | None) -> tuple[float, float]:

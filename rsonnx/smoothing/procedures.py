@@ -222,6 +222,31 @@ class PredictSequential:
         return replace(fixed, label=found.label, sequential=True, sigma=self.noise.sigma)
 
 
+def predict_procedure(
+    noise: SmoothingDistribution,
+    *,
+    n: int,
+    alpha: float,
+    method: str,
+    sequential: bool = False,
+    num_classes: int | None = None,
+) -> Predict | PredictSequential:
+    """Return the procedure that these options mean; see :meth:`SmoothedClassifier.predict`.
+
+    Raises:
+        UsageError: an argument is outside its range, or the number of classes is not known where
+            it is needed.
+    """
+    if not sequential:
+        return Predict(noise, n, alpha, method)
+    if num_classes is None:
+        raise UsageError(
+            "a sequential prediction shares alpha among the classes, but the base classifier "
+            "does not say how many it has (num_classes); use a fixed n"
+        )
+    return PredictSequential(noise, n, alpha, method, num_classes)
+
+
 def run_procedure(
     steps: Steps[Result], count: Callable[[Sequence[Ask]], Sequence[Counts]]
 ) -> Result:

@@ -1,5 +1,7 @@
 """A sample is a function of seed, digest, stage and index, and of nothing else."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -78,3 +80,38 @@ def test_noise_leaves_the_bounds() -> None:
     noisy = samples(NoisyStream(EXACT, Gaussian(1.0), 1, "estimation"), 0, 100)
     assert noisy.min() < -1
     assert noisy.max() > 2
+
+
+@pytest.mark.parametrize("point", [EXACT, FLOAT], ids=["exact", "float"])
+@settings(max_examples=40, deadline=None)
+@given(ranges=st.lists(st.tuples(st.integers(0, 600), st.integers(1, 300)), max_size=8))
+def test_what_was_written_before_changes_nothing(point, ranges: list[tuple[int, int]]) -> None:  # type: ignore[no-untyped-def]
+    stream = NoisyStream(point, Gaussian(0.25), 7, "estimation")
+    whole = samples(NoisyStream(point, Gaussian(0.25), 7, "estimation"), 0, 1200)
+    for start, length in ranges:  # each goes on from the last as well as anywhere
+        for begin in (start, start + length):
+            found = samples(stream, begin, begin + length)
+            np.testing.assert_array_equal(found, whole[begin:][:length])
+
+
+@pytest.mark.parametrize("arithmetic", ["exact", "float"])
+def test_shared_noise_is_the_same_for_all_inputs(arithmetic) -> None:  # type: ignore[no-untyped-def]
+    points = [EXACT, SPACE.point(255 - LEVELS)]
+    points = [SPACE.point(p.data, arithmetic) for p in points]
+    shared = [NoisyStream(p, Gaussian(0.5), 7, "estimation", shared=True) for p in points]
+    found = [samples(s, 100, 700) - p.values() for s, p in zip(shared, points, strict=True)]
+    np.testing.assert_allclose(found[0], found[1], atol=4e-7)  # the rounding of two float32 sums
+    own = samples(NoisyStream(points[0], Gaussian(0.5), 7, "estimation"), 100, 700)
+    assert np.corrcoef(own.ravel(), samples(shared[0], 100, 700).ravel())[0, 1] < 0.5
+    other_stage = NoisyStream(points[0], Gaussian(0.5), 7, "selection", shared=True)
+    assert not np.array_equal(samples(other_stage, 100, 700), samples(shared[0], 100, 700))
+    np.testing.assert_array_equal(samples(shared[0], 0, 700)[100:], samples(shared[0], 100, 700))
+
+
+def test_a_stream_travels_light() -> None:
+    """To another process go the input and the names of the noise, not the table or open blocks."""
+    stream = NoisyStream(EXACT, Gaussian(0.5), 7, "estimation")
+    expected = samples(stream, 0, 300)
+    sent = pickle.dumps(stream)
+    assert len(sent) < 2_000
+    np.testing.assert_array_equal(samples(pickle.loads(sent), 0, 300), expected)  # noqa: S301 - ours

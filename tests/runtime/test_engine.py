@@ -283,3 +283,48 @@ def test_batches_shrink_with_the_size_of_an_input() -> None:
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[0] == 128
     assert sizes[-1] == 1
+
+
+def seen_batches(requests: list[CountRequest], batch_size: int, workers: int) -> list[int]:
+    sizes: list[int] = []
+
+    def classify(batch: Batch) -> NDArray[np.int64]:
+        sizes.append(len(batch))
+        return batch[:, 0].astype(np.int64) % 7
+
+    ThreadEngine(Function(classify, thread_safe=True), batch_size, workers).count(requests)
+    return sizes
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_small_requests_share_batches(workers: int) -> None:
+    """64 looks of 32 samples are 16 batches of 128, not 64 calls a quarter full."""
+    looks = [CountRequest(Ramp(256), 32 * k, 32 * k + 32) for k in range(64)]
+    assert seen_batches(looks, 128, workers) == [128] * 16
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 100, 128])
+def test_no_batch_but_the_last_of_a_shape_is_mostly_empty(batch_size: int) -> None:
+    rng = np.random.default_rng(5)
+    ranges = [
+        CountRequest(Ramp(16), int(start), int(start + length))
+        for start, length in zip(rng.integers(0, 900, 200), rng.integers(1, 90, 200), strict=True)
+    ]
+    sizes = seen_batches(ranges, batch_size, 1)
+    assert sum(sizes) == sum(r.stop - r.start for r in ranges)
+    assert max(sizes) <= batch_size
+    assert min(sizes[:-1]) >= batch_size / 2
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("batch_size", [1, 5, 64, 1000])
+def test_sharing_batches_mixes_no_counts_up(batch_size: int, workers: int) -> None:
+    streams = [noisy(seed=k) for k in range(7)]
+    asked = [
+        CountRequest(stream, start, start + 3 + 40 * k)
+        for k, stream in enumerate(streams)
+        for start in (0, 250, 13)
+    ]
+    engine = ThreadEngine(Thirds(), batch_size, workers)
+    expected = [ThreadEngine(Thirds(), 1, 1).count([one])[0] for one in asked]
+    assert engine.count(asked) == expected

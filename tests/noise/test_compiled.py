@@ -1,0 +1,56 @@
+"""Compiled noise is the same noise: numpy's is the reference, bit for bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rsonnx.noise import Gaussian, InputSpace, NoisyStream
+from rsonnx.noise import stream as stream_module
+from rsonnx.noise.lattice import LatticeBlock, lattice_table
+
+compiled = pytest.importorskip("rsonnx.noise.compiled", reason="numba is not installed")
+
+STEP = 1 / 255
+
+
+@pytest.mark.parametrize("sigma", [1e-5, 0.004, 0.12, 0.5, 1.0, 4.0])
+@pytest.mark.parametrize("size", [1, 3, 784, 40_001, 1 << 18])
+def test_a_block_is_the_same_to_the_bit(sigma: float, size: int) -> None:
+    table = lattice_table(Gaussian(sigma), STEP)
+    for key, block in ((0, 0), (2**128 - 1, 2**40 + 5), (0xABCDEF << 60, 1)):
+        expected = LatticeBlock(table, key, block).draw(size)
+        np.testing.assert_array_equal(
+            compiled.CompiledBlock(table, key, block).draw(size), expected
+        )
+
+
+@given(
+    st.integers(0, 2**128 - 1),
+    st.integers(0, 2**63),
+    st.lists(st.integers(0, 3_000), min_size=1, max_size=6),
+)
+def test_it_goes_on_where_it_stopped(key: int, block: int, counts: list[int]) -> None:
+    table = lattice_table(Gaussian(0.5), STEP)
+    for kind in (LatticeBlock, compiled.CompiledBlock):
+        drawing = kind(table, key, block)
+        parts = np.concatenate([drawing.draw(count) for count in counts])
+        np.testing.assert_array_equal(parts, table.draw(key, block, sum(counts)))
+
+
+def test_a_stream_is_the_same_with_and_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = InputSpace((3, 5, 7)).point(np.arange(105, dtype=np.uint8).reshape(3, 5, 7))
+    found = []
+    for kind in (LatticeBlock, compiled.CompiledBlock):
+        monkeypatch.setattr(stream_module, "exact_block", lambda kind=kind: kind)
+        out = np.empty((600, 3, 5, 7), np.float32)
+        NoisyStream(point, Gaussian(1.0), 3, "estimation").write(100, out)
+        found.append(out)
+    np.testing.assert_array_equal(found[0], found[1])
+    assert np.unique(found[0]).size > 900
+
+
+def test_it_is_used_where_numba_is() -> None:
+    assert stream_module.exact_block() is compiled.CompiledBlock

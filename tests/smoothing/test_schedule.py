@@ -1,0 +1,222 @@
+"""Many inputs at once: the same certificates as one by one, in order, with full batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rsonnx.certificate import ABSTAIN, Certificate
+from rsonnx.counts import Counts
+from rsonnx.errors import InferenceError, RunFileError
+from rsonnx.noise import Point
+from rsonnx.runtime import CountRequest, ThreadEngine
+from rsonnx.smoothing import (
+    Answer,
+    Ask,
+    CertifyProcedure,
+    SmoothedClassifier,
+    certify_many,
+    certify_procedure,
+    predict_many,
+    predict_procedure,
+)
+
+SHAPE = (1, 4, 4)
+SEED = 11
+
+
+class Stripes:
+    """Four classes by the sum of the values, NaN for a fifth of them; it notes its batches."""
+
+    num_classes = 4
+    shape = SHAPE
+    thread_safe = True
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def classify(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
+        self.batches.append(len(batch))
+        along = batch.reshape(len(batch), -1).sum(axis=1)
+        return np.asarray(np.floor(along / 3.0) % 5 - 1, np.int64)
+
+
+def smoothed(sigma: float = 0.25, **options: Any) -> SmoothedClassifier:
+    return SmoothedClassifier(Stripes(), sigma, **options)
+
+
+def inputs(g: SmoothedClassifier, count: int = 23) -> list[tuple[int, Point]]:
+    rng = np.random.default_rng(3)
+    return [(10 * k, g.point(rng.integers(0, 256, SHAPE, np.uint8))) for k in range(count)]
+
+
+def procedures(g: SmoothedClassifier) -> Iterator[CertifyProcedure]:
+    for radii in (None, (0.2,), (0.1, 0.3, 0.5)):
+        yield certify_procedure(g.noise, n0=50, n=1_500, alpha=0.01, target_radii=radii)
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_size": 7, "workers": 3}, {"share_noise": True}])
+def test_together_is_the_same_as_alone(options: dict[str, Any]) -> None:
+    g = smoothed(**options)
+    labels = set()
+    for procedure in procedures(g):
+        found = list(certify_many(g, procedure, inputs(g), seed=SEED))
+        assert [one.index for one in found] == [index for index, _ in inputs(g)]
+        alone = [g.run(procedure, point, seed=SEED) for _, point in inputs(g)]
+        assert [one.certificate for one in found] == alone
+        assert all(one.seconds > 0 for one in found)
+        labels |= {one.label for one in alone}
+    assert len(labels - {ABSTAIN}) > 1
+
+
+def test_early_stops_do_not_empty_the_batches() -> None:
+    """An adaptive run of many inputs makes few calls: its looks of 32 fill batches of 64."""
+    base = Stripes()
+    g = SmoothedClassifier(base, 0.1, batch_size=64, workers=1)
+    procedure = certify_procedure(g.noise, n0=50, n=10_000, alpha=0.01, target_radii=(0.05,))
+    samples = sum(
+        one.certificate.counts.selection.total + one.certificate.counts.estimation.total
+        for one in certify_many(g, procedure, inputs(g, 200), seed=SEED)
+    )
+    assert sum(base.batches) == samples
+    assert len(base.batches) < 1.5 * samples / 64
+
+
+def test_inputs_are_drawn_from_as_they_are_needed() -> None:
+    g = smoothed()
+    drawn: list[int] = []
+
+    def source() -> Iterator[tuple[int, Point]]:
+        for index, point in inputs(g, 400):
+            drawn.append(index)
+            yield index, point
+
+    procedure = certify_procedure(g.noise, n0=50, n=20_000, alpha=0.01)
+    found = certify_many(g, procedure, source(), seed=SEED)
+    assert drawn == []
+    next(found)
+    assert len(drawn) < 10
+
+
+class Dying(ThreadEngine):
+    """An engine that stops after so many calls, as a killed process does."""
+
+    def __init__(self, calls: int) -> None:
+        super().__init__(Stripes(), 16, 1)
+        self.left = calls
+        self.counted = 0
+
+    def appetite(self, sample_shape: tuple[int, ...]) -> int:
+        return 150
+
+    def count(self, requests: Sequence[CountRequest], progress: Any = None) -> list[Counts]:
+        if self.left == 0:
+            raise KeyboardInterrupt
+        self.left -= 1
+        self.counted += sum(r.stop - r.start for r in requests)
+        return super().count(requests, progress)
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2])
+def test_what_was_counted_is_not_counted_again(kind: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupted after every call in turn and gone on with, the whole costs no sample twice."""
+    monkeypatch.setattr("rsonnx.smoothing.schedule._FIRST_SLICE", 1)
+    monkeypatch.setattr("rsonnx.smoothing.schedule._SLICE_SECONDS", 0.0)
+    g = smoothed()
+    procedure = list(procedures(g))[kind]
+    points = inputs(g, 9)
+    expected = [g.run(procedure, point, seed=SEED) for _, point in points]
+    whole = sum(c.counts.selection.total + c.counts.estimation.total for c in expected)
+
+    rows: list[Certificate] = []
+    kept: Mapping[int, Sequence[Answer]] = {}
+    counted = sessions = 0
+    while len(rows) < len(points):
+        engine = Dying(calls=1)
+        g = smoothed(engine=engine)
+        state: dict[str, Any] = {}
+        left = points[len(rows) :]
+        try:
+            found = certify_many(
+                g,
+                procedure,
+                left,
+                seed=SEED,
+                answered=kept,
+                checkpoint=lambda now, state=state: state.update(kept=now),
+            )
+            rows.extend(one.certificate for one in found)
+        except KeyboardInterrupt:
+            pass
+        kept = state.get("kept", kept)
+        counted += engine.counted
+        sessions += 1
+    assert rows == expected
+    assert counted == whole
+    assert sessions > 5
+
+
+def test_a_checkpoint_holds_what_was_counted() -> None:
+    g = smoothed()
+    seen: list[Mapping[int, Sequence[Answer]]] = []
+    procedure = certify_procedure(g.noise, n0=50, n=3_000, alpha=0.01)
+    list(certify_many(g, procedure, inputs(g, 3), seed=SEED, checkpoint=seen.append))
+    for kept in seen:
+        for answers in kept.values():
+            for answer in answers:
+                assert answer.counts.total == answer.ask.stop - answer.ask.start
+    index, point = inputs(g, 3)[0]
+    first = seen[0][index]
+    estimation = next(answer for answer in first if answer.ask.stage == "estimation")
+    assert estimation.counts == g.sample_counts(
+        point, estimation.ask.start, estimation.ask.stop, stage="estimation", seed=SEED
+    )
+
+
+@pytest.mark.parametrize(
+    "ask", [Ask("estimation", 0, 2_000), Ask("selection", 5, 9), Ask("prediction", 0, 10)]
+)
+def test_counts_of_another_procedure_are_refused(ask: Ask) -> None:
+    g = smoothed()
+    procedure = certify_procedure(g.noise, n0=50, n=1_500, alpha=0.01)
+    index, point = inputs(g, 1)[0]
+    kept = {index: [Answer(ask, Counts([ask.stop - ask.start]))]}
+    with pytest.raises(RunFileError, match="counts that were kept of input 0"):
+        list(certify_many(g, procedure, [(index, point)], seed=SEED, answered=kept))
+
+
+def test_a_failing_model_stops_all() -> None:
+    class Failing(Stripes):
+        def classify(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
+            raise ValueError("no")
+
+    g = SmoothedClassifier(Failing(), 0.25)
+    procedure = certify_procedure(g.noise, n0=50, n=100, alpha=0.1)
+    with pytest.raises(InferenceError, match="ValueError: no"):
+        list(certify_many(g, procedure, inputs(g, 3), seed=SEED))
+
+
+def test_no_inputs_give_no_certificates() -> None:
+    g = smoothed()
+    procedure = certify_procedure(g.noise, n0=50, n=100, alpha=0.1)
+    assert list(certify_many(g, procedure, [], seed=SEED)) == []
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+def test_predictions_together_are_the_same_as_alone(sequential: bool) -> None:
+    g = smoothed()
+    procedure = predict_procedure(
+        g.noise, n=700, alpha=0.01, method="two-class", sequential=sequential, num_classes=4
+    )
+    found = list(predict_many(g, procedure, inputs(g), seed=SEED))
+    alone = [
+        g.predict(point, n=700, alpha=0.01, sequential=sequential, seed=SEED)
+        for _, point in inputs(g)
+    ]
+    assert [one.prediction for one in found] == alone
+    assert [one.index for one in found] == [index for index, _ in inputs(g)]
+    assert len({one.label for one in alone}) > 1
