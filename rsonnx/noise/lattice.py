@@ -34,6 +34,9 @@ _PRECISION = 160
 _MOST_STEPS = 30_000
 """The widest noise, in steps, so that outcomes fit int16 beside the mark."""
 
+_LEAST_STEPS = 1e-6
+"""The narrowest noise, in steps: at a hundredth already, no draw in 10^500 leaves its level."""
+
 UNSETTLED = np.int16(-32768)
 """The mark of a cell that its 16 bits do not settle."""
 
@@ -147,8 +150,14 @@ def lattice_table(law: SmoothingDistribution, step: float) -> LatticeTable:
     """Build the table of ``law`` on a grid of ``step``, in the units of the law.
 
     Raises:
-        UsageError: the law is so wide that its outcomes do not fit the table.
+        UsageError: the law is so wide that its outcomes do not fit the table, or so narrow that it
+            has only one.
     """
+    if law.sigma < _LEAST_STEPS * step:
+        raise UsageError(
+            f"{law} is too narrow for exact noise on a grid of step {step:g}: it never moves an "
+            "8-bit value, so there is nothing to certify; use a larger sigma"
+        )
     lower_half = _thresholds_below_one_half(law, step)
     whole = 1 << _BITS
     # The law is symmetric, so the thresholds above one half mirror those below: the one between

@@ -141,6 +141,12 @@ def test_very_narrow_noise_is_all_zero() -> None:
     assert not table.draw(1, 0, 1000).any()
 
 
+@pytest.mark.parametrize("sigma", [1e-300, 5e-324, 1e-9])
+def test_too_narrow_noise_is_refused(sigma: float) -> None:
+    with pytest.raises(UsageError, match="too narrow .* larger sigma"):
+        lattice_table(Gaussian(sigma), STEP)
+
+
 def test_too_wide_noise_is_refused() -> None:
     with pytest.raises(UsageError, match=r"sigma=50\.0.* too wide .* smaller sigma"):
         lattice_table(Gaussian(50.0), STEP)
