@@ -2,6 +2,7 @@
 
 from rsonnx.model.adapt import Batch, adapt, unused_inputs
 from rsonnx.model.assumptions import node_types, refuse_unsound, row_coupling
+from rsonnx.model.half import to_half
 from rsonnx.model.head import INPUT
 from rsonnx.model.inputs import Input, find_input
 from rsonnx.model.outputs import Output, find_output
@@ -46,5 +47,6 @@ __all__ = [
     "read_model",
     "refuse_unsound",
     "row_coupling",
+    "to_half",
     "unused_inputs",
 ]

@@ -27,6 +27,14 @@ _W0, _W1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B)
 _WORD = (1 << 64) - 1
 
 
+def _compiled(function: Any) -> Any:
+    """Compile a function that lets other threads run; keep the code where a folder takes it."""
+    try:
+        return numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # numba found no folder to write to: each process compiles anew
+        return numba.njit(nogil=True)(function)
+
+
 @intrinsic
 def _high_half(typing_context: Any, a: Any, b: Any) -> Any:
     """Return the upper 64 bits of a product of two uint64."""
@@ -56,7 +64,7 @@ def _philox(running: Any, block: Any, region: Any, key_low: Any, key_high: Any) 
     return a, b, c, d
 
 
-@numba.njit(nogil=True, cache=True)
+@_compiled
 def _fill_words(
     words: Any, passed: int, block: Any, region: Any, key_low: Any, key_high: Any
 ) -> None:
@@ -67,7 +75,7 @@ def _fill_words(
             words[4 * i + lane] = four[lane]
 
 
-@numba.njit(nogil=True, cache=True)
+@_compiled
 def _look_up(cells: Any, outcome: Any, drawn: Any, unsettled: Any) -> int:
     """Look up a tile's cells; list the unsettled ones and return how many there are."""
     found = 0
@@ -79,7 +87,7 @@ def _look_up(cells: Any, outcome: Any, drawn: Any, unsettled: Any) -> int:
     return found
 
 
-@numba.njit(nogil=True, cache=True)
+@_compiled
 def _settle(
     cells: Any,
     unsettled: Any,

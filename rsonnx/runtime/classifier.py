@@ -89,6 +89,9 @@ class OnnxClassifier:
         layout: ``"NCHW"``, ``"NHWC"`` or None.
         geometry: what is done to an image before the noise.
         batch_size: the only batch size at which the model runs, None where any will do.
+        session: the model, open.
+        input_name, label_name: names of the input and of the labels in ``session``.
+        device: what draws noise and counts labels where the model runs; None for the host.
         facts: what was found and done while loading, for a run's header.
     """
 
@@ -109,10 +112,12 @@ class OnnxClassifier:
         facts: dict[str, Any],
         class_names: tuple[str, ...] = (),
         geometry: Geometry = _AS_IT_IS,
+        device: Any = None,
     ) -> None:
-        self._session = session
-        self._input_name = input_name
-        self._label_name = label_name
+        self.session = session
+        self.input_name = input_name
+        self.label_name = label_name
+        self.device = device
         self.num_classes = num_classes
         self.class_names = class_names
         self.shape = shape
@@ -145,7 +150,7 @@ class OnnxClassifier:
         return self._run(filled)[: len(rows)]
 
     def _run(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
-        labels = self._session.run(self._label_name, self._input_name, batch)
+        labels = self.session.run(self.label_name, self.input_name, batch)
         if labels.shape != (len(batch),):
             raise InferenceError(
                 f"the model gave labels of shape {list(labels.shape)} for a batch of {len(batch)}, "

@@ -6,13 +6,17 @@ the ranges into batches and spreads them over workers cannot be seen in the coun
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import chain, zip_longest
-from typing import Generic, Protocol, TypeVar
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +35,10 @@ a ResNet-50 at 4 to 16."""
 
 _BATCHES_A_CALL = 8
 """Batches a worker that a call of ``count`` should hold, since at its end some workers wait."""
+
+
+_SMALL = 256 << 20
+"""Bytes that need no look at how much memory there is."""
 
 
 class SampleStream(Protocol):
@@ -68,6 +76,10 @@ class Engine(Protocol):
     def appetite(self, sample_shape: tuple[int, ...]) -> int:
         """Return how many samples a call should ask for, so that all workers stay busy."""
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a run's header says of the engine; it never changes a count."""
+
 
 @dataclass(frozen=True)
 class _Segment:
@@ -82,6 +94,11 @@ class _Segment:
         return self.stop - self.start
 
 
+def usual_batch(sample_shape: tuple[int, ...]) -> int:
+    """Return how many inputs of this shape make a batch where nobody says so."""
+    return max(1, min(_MOST_BATCH, _BATCH_VALUES // max(1, math.prod(sample_shape))))
+
+
 class ThreadEngine:
     """Counts with ``workers`` threads over one classifier, a buffer of one batch each.
 
@@ -90,9 +107,10 @@ class ThreadEngine:
         batch_size: inputs a call; None chooses by the size of an input.
         workers: threads; None takes one a core for an ONNX model on a processor, and one for a
             device or for a classifier that does not say that it is safe for threads.
+        allocate: gives out float32 buffers of a shape; ordinary memory by default.
 
     Raises:
-        UsageError: batch_size or workers is below 1.
+        UsageError: batch_size or workers is no whole number of at least 1.
     """
 
     def __init__(
@@ -100,22 +118,28 @@ class ThreadEngine:
         classifier: BaseClassifier,
         batch_size: int | None = None,
         workers: int | None = None,
+        allocate: Callable[[tuple[int, ...]], NDArray[np.float32]] | None = None,
     ) -> None:
         for name, value in (("batch_size", batch_size), ("workers", workers)):
+            if value is not None and not hasattr(value, "__index__"):
+                raise UsageError(f"{name} is {value!r}, but a whole number was expected")
             if value is not None and value < 1:
                 raise UsageError(f"{name} is {value}, but it must be at least 1")
         self._classifier = classifier
         self._batch_size = batch_size
         self._num_classes = getattr(classifier, "num_classes", None)
+        self._allocate = allocate or _ordinary_memory
         parallel = getattr(classifier, "thread_safe", False) and getattr(classifier, "on_cpu", True)
         self.workers = workers or (_usable_cores() if parallel else 1)
 
     def batch_size(self, sample_shape: tuple[int, ...]) -> int:
         """Return how many inputs of this shape make a batch."""
-        if self._batch_size is not None:
-            return self._batch_size
-        values = int(np.prod(sample_shape, dtype=np.int64))
-        return max(1, min(_MOST_BATCH, _BATCH_VALUES // max(1, values)))
+        return usual_batch(sample_shape) if self._batch_size is None else self._batch_size
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a run's header says of the engine."""
+        return {"workers": self.workers}
 
     def appetite(self, sample_shape: tuple[int, ...]) -> int:
         """Return how many samples a call should ask for, so that all workers stay busy."""
@@ -129,21 +153,50 @@ class ThreadEngine:
         Raises:
             InferenceError: the classifier failed or gave something that is no label; nothing is
                 counted then.
+            UsageError: the batches do not fit the memory that is free.
         """
+        self._check_memory(requests)
         tally = _Tally(len(requests), self._num_classes or 0, progress)
         work = _SharedIterator(self._pieces(requests))
         if self.workers == 1:
             self._work(requests, work, tally)
             return tally.counts
         with ThreadPoolExecutor(self.workers, "rsonnx") as pool:
-            running = [pool.submit(self._work, requests, work, tally) for _ in range(self.workers)]
+            running: list[Future[None]] = []
             try:
+                running.extend(
+                    pool.submit(self._work, requests, work, tally) for _ in range(self.workers)
+                )
                 wait(running, return_when=FIRST_EXCEPTION)
             finally:  # after an error or Ctrl-C the workers finish their piece and take no more
                 work.close()
             for future in running:
                 future.result()
         return tally.counts
+
+    def _check_memory(self, requests: Sequence[CountRequest]) -> None:
+        """Refuse batches that cannot fit: Linux grants memory that it does not have, and kills.
+
+        A batch counts twice, since what a model makes of it is seldom smaller than the batch.
+        """
+        samples: dict[tuple[int, ...], int] = {}
+        for request in requests:
+            shape = request.stream.sample_shape
+            samples[shape] = samples.get(shape, 0) + request.stop - request.start
+        for shape, total in samples.items():
+            batch = max(1, min(self.batch_size(shape), total))
+            workers = min(self.workers, -(-total // batch))
+            needed = 2 * workers * batch * math.prod(shape) * np.dtype(np.float32).itemsize
+            if needed <= _SMALL:
+                continue
+            free = available_memory()
+            if free is not None and needed > free:
+                raise UsageError(
+                    f"batches of {batch:,} inputs of shape {list(shape)} need at least "
+                    f"{needed / 2**30:,.1f} GiB of memory in {workers} "
+                    f"worker{'s' * (workers > 1)}, but {free / 2**30:,.1f} GiB are free; use a "
+                    "smaller batch size (--batch-size)"
+                )
 
     def _pieces(self, requests: Sequence[CountRequest]) -> Iterator[list[_Segment]]:
         """Cut requests into pieces of samples of one shape.
@@ -189,7 +242,7 @@ class ThreadEngine:
             for batch in _batches(piece, self.batch_size(shape)):
                 length = sum(segment.length for segment in batch)
                 if len(buffers.get(shape, ())) < length:
-                    buffers[shape] = np.empty((length, *shape), np.float32)
+                    buffers[shape] = self._allocate((length, *shape))
                 noisy = buffers[shape][:length]
                 at = 0
                 for segment in batch:
@@ -218,11 +271,31 @@ def _batches(piece: Sequence[_Segment], size: int) -> Iterator[list[_Segment]]:
                 ends.pop(0)
 
 
+def _ordinary_memory(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    return np.empty(shape, np.float32)
+
+
 def _usable_cores() -> int:
     """Return the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def available_memory(root: Path = Path("/")) -> int | None:
+    """Return the bytes of memory that may still be used; None where the system is not Linux.
+
+    Args:
+        root: of the file system, for tests.
+    """
+    found = []
+    with contextlib.suppress(OSError, ValueError):
+        text = (root / "proc/meminfo").read_text("ascii")
+        line = re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.MULTILINE)
+        found += [] if line is None else [int(line[1]) * 1024]
+    with contextlib.suppress(OSError, ValueError):  # a container's limit, or the word max
+        found.append(int((root / "sys/fs/cgroup/memory.max").read_text("ascii")))
+    return min(found, default=None)
 
 
 class _Tally:

@@ -19,14 +19,15 @@ import onnxruntime
 from onnx import TensorProto, helper
 
 from rsonnx.errors import ProviderError, UsageError
+from rsonnx.runtime.device_options import CPU, CUDA, TENSORRT, no_tf32_in_tensorrt
 
 _NAMES = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
+    "cpu": CPU,
+    "cuda": CUDA,
+    "tensorrt": TENSORRT,
     "coreml": "CoreMLExecutionProvider",
 }
-_PREFERENCE = ("CUDAExecutionProvider", "CPUExecutionProvider")
+_PREFERENCE = (CUDA, CPU)
 """What is tried, best first, where no provider was asked for."""
 
 
@@ -45,7 +46,7 @@ class ProviderChoice:
     @property
     def is_cpu(self) -> bool:
         """Whether inference runs on the processor."""
-        return self.name == "CPUExecutionProvider"
+        return self.name == CPU
 
 
 def choose_provider(requested: Sequence[str] | None) -> ProviderChoice:
@@ -87,9 +88,11 @@ def provider_problem(name: str) -> str | None:
     """Return why a provider does not work on this machine, or None where it does."""
     if name not in onnxruntime.get_available_providers():
         return f"the installed onnxruntime {onnxruntime.__version__} was built without {name}"
-    if name == "CUDAExecutionProvider" and hasattr(onnxruntime, "preload_dlls"):
+    if name in (CUDA, TENSORRT) and hasattr(onnxruntime, "preload_dlls"):
         with silence():
             onnxruntime.preload_dlls()
+    if name == TENSORRT:
+        no_tf32_in_tensorrt()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:

@@ -24,14 +24,15 @@ from rsonnx.noise import (
     fresh_seed,
     uniform,
 )
+from rsonnx.noise.device import grid_noise
 from rsonnx.runtime import (
     BaseClassifier,
     CountRequest,
     Engine,
     Progress,
-    ThreadEngine,
     checked_labels,
 )
+from rsonnx.runtime.cuda import engine_for
 from rsonnx.smoothing.procedures import (
     Ask,
     CertifyProcedure,
@@ -89,7 +90,7 @@ class SmoothedClassifier:
         self.bounds = _bounds(base, bounds)
         self.arithmetic = arithmetic
         self.share_noise = share_noise
-        self._engine = engine or ThreadEngine(base, batch_size, workers)
+        self._engine = engine or engine_for(base, grid_noise, batch_size, workers)
 
     @property
     def sigma(self) -> float:
@@ -100,9 +101,13 @@ class SmoothedClassifier:
     def batch_size(self) -> int | None:
         """Inputs a call of the base classifier, where it is known before the first call."""
         shape = getattr(self.base, "shape", None)
-        if isinstance(self._engine, ThreadEngine) and shape is not None:
-            return self._engine.batch_size(shape)
-        return None
+        size = getattr(self._engine, "batch_size", None)
+        return None if shape is None or size is None else int(size(shape))
+
+    @property
+    def engine_facts(self) -> dict[str, Any]:
+        """What a run's header says of what counts; nothing of it changes a count."""
+        return self._engine.facts
 
     def point(self, x: NDArray[Any] | Point) -> Point:
         """Bring an input into the declared space.

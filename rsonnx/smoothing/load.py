@@ -33,10 +33,19 @@ from rsonnx.model import (
     read_model,
     refuse_unsound,
     row_coupling,
+    to_half,
     unused_inputs,
 )
 from rsonnx.noise import check_bounds
-from rsonnx.runtime import Geometry, OnnxClassifier, ProviderChoice, Session, choose_provider
+from rsonnx.runtime import (
+    DeviceOptions,
+    Geometry,
+    OnnxClassifier,
+    ProviderChoice,
+    Session,
+    choose_provider,
+)
+from rsonnx.runtime.cuda import open_place
 
 DEFAULT_BOUNDS = (0.0, 1.0)
 
@@ -72,6 +81,8 @@ def load(
     threshold: float | None = None,
     input_shape: Sequence[int] | None = None,
     feeds: Mapping[str, Any] | None = None,
+    float16: bool = False,
+    device: DeviceOptions | None = None,
 ) -> OnnxClassifier:
     """Load an ONNX classifier so that it can be smoothed.
 
@@ -90,6 +101,8 @@ def load(
         threshold: for a model of one score: class 1 is answered above it, class 0 otherwise.
         input_shape: of one input, without the batch axis, where the file leaves axes open.
         feeds: values for inputs that are not smoothed, by name.
+        float16: convert the model to float16 first, which makes another classifier of it.
+        device: which device of the provider is used, and how; None takes the first.
 
     Raises:
         UsageError: no such file, or an argument is outside its range; no preprocessing is declared,
@@ -105,10 +118,10 @@ def load(
         threshold=threshold,
         input_shape=input_shape,
         feeds=feeds,
+        float16=float16,
     )
-    return open_plan(
-        plan, choose_provider([providers] if isinstance(providers, str) else providers)
-    )
+    asked = [providers] if isinstance(providers, str) else providers
+    return open_plan(plan, choose_provider(asked), device)
 
 
 def make_plan(
@@ -120,9 +133,12 @@ def make_plan(
     threshold: float | None = None,
     input_shape: Sequence[int] | None = None,
     feeds: Mapping[str, Any] | None = None,
+    float16: bool = False,
 ) -> Plan:
     """Decide what to do with a model file, without running it; arguments as for :func:`load`."""
     model = read_model(path)
+    half = to_half(model) if float16 else None
+    model = model if half is None else half.model
     stored_bounds = None if bounds is not None else bounds_in(model.metadata)
     found_bounds, bounds_source = _declared(bounds, stored_bounds, DEFAULT_BOUNDS)
     given = None if preprocess is None else declared_preprocessing(preprocess)
@@ -146,6 +162,7 @@ def make_plan(
     facts = _describe(model, data, output) | {
         "preprocess": preprocessing.to_json() | {"source": preprocess_source},
         "bounds": {"low": low, "high": high, "source": bounds_source},
+        "float16": None if half is None else half.facts,
     }
     return Plan(model, data, output, preprocessing, (low, high), facts)
 
@@ -153,8 +170,10 @@ def make_plan(
 class _Candidate:
     """The model under one treatment of its batch axis, opened when it is first run."""
 
-    def __init__(self, plan: Plan, provider: ProviderChoice, batch: Batch) -> None:
-        self._plan, self._provider, self._batch = plan, provider, batch
+    def __init__(
+        self, plan: Plan, provider: ProviderChoice, device: DeviceOptions, batch: Batch
+    ) -> None:
+        self._plan, self._provider, self._device, self._batch = plan, provider, device, batch
 
     @cached_property
     def session(self) -> Session:
@@ -162,22 +181,31 @@ class _Candidate:
         rewritten = adapt(
             plan.model, plan.data, plan.output, plan.preprocessing, plan.bounds, self._batch
         )
-        return Session(rewritten, self._provider, str(plan.model.path))
+        return Session(rewritten, self._provider, str(plan.model.path), self._device)
 
     def scores(self, rows: NDArray[np.float32]) -> NDArray[Any]:
         return self.session.run(SCORES, INPUT, rows)
 
 
-def open_plan(plan: Plan, provider: ProviderChoice) -> OnnxClassifier:
+def open_plan(
+    plan: Plan, provider: ProviderChoice, device: DeviceOptions | None = None
+) -> OnnxClassifier:
     """Adapt the model, prove on probe inputs how it may be batched, and open it.
 
     Raises:
+        UsageError: a device option was given that the provider does not have.
+        ProviderError: there is no such device.
         ModelError: the model does not load or run, or is not what the theorem assumes.
     """
     data, output = plan.data, plan.output
-    filed = _Candidate(plan, provider, Batch.AS_FILED)
+    place = open_place(provider, device or DeviceOptions())
+    filed = _Candidate(plan, provider, place.options, Batch.AS_FILED)
     fixed = data.batch is not None and data.has_batch_axis
-    freed = [_Candidate(plan, provider, b) for b in (Batch.FREED, Batch.PATCHED) if fixed]
+    freed = [
+        _Candidate(plan, provider, place.options, batch)
+        for batch in (Batch.FREED, Batch.PATCHED)
+        if fixed
+    ]
     rows = probe_rows(data, plan.bounds)
     batching = prove_batching(
         str(plan.model.path),
@@ -215,8 +243,11 @@ def open_plan(plan: Plan, provider: ProviderChoice) -> OnnxClassifier:
         ),
         batch_size=batching.size,
         on_cpu=provider.is_cpu,
+        device=place.device,
         facts=plan.facts
         | {
+            "session": chosen.facts,
+            "noise_drawn": place.facts,
             "classes": classes,
             "batch": batching.why,
             "providers": {"requested": list(provider.requested), "used": list(chosen.providers)},

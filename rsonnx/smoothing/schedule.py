@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Generic, TypeVar
 
 from rsonnx.certificate import Certificate, Prediction
@@ -93,12 +94,13 @@ def certify_many(
             ``checkpoint``; it is not counted again.
         checkpoint: called between calls of the engine with all that was counted so far for the
             inputs in work, and what is left of ``answered``. The asks of one stage of one input
-            follow on each other from 0.
+            follow on each other.
         progress: called with the number of samples counted since its last call.
 
     Raises:
         InferenceError: the base classifier failed.
         RunFileError: ``answered`` is not what this procedure would have asked for.
+        Exception: what ``inputs`` raised, after the certificates of all inputs before.
     """
     work = _Work(
         smoothed, lambda point: procedure.steps(uniform(seed, point.digest)), seed, answered or {}
@@ -146,7 +148,9 @@ class _InWork(Generic[Result]):
 
     def begin(self) -> None:
         """Ask for the first time, and answer from what is stored as far as it goes."""
-        self._ask(next(self.steps))
+        if any(one.counts.total != one.ask.stop - one.ask.start for one in self.stored):
+            raise self._foreign()
+        self._go_on(lambda: next(self.steps))
         self.advance()
         if self.stored:
             raise self._foreign()
@@ -165,28 +169,34 @@ class _InWork(Generic[Result]):
     def advance(self) -> None:
         """Let the procedure go on as long as all that it asks for is there."""
         while self.result is None and not any(self.wanted()):
-            self.past += map(Answer, self.asked, self.counted)
-            try:
-                self._ask(self.steps.send(self.counted))
-            except StopIteration as stop:
-                self.result = replace(
-                    stop.value,
-                    arithmetic=self.point.arithmetic,
-                    seed=self.seed,
-                    digest=self.point.digest,
-                )
-                self.asked, self.counted = (), []
+            self.past += self._present()
+            self._go_on(lambda: self.steps.send(self.counted))
 
     def answers(self) -> Iterator[Answer]:
         """Return all that was counted so far."""
-        yield from self.past
+        return chain(self.past, self._present())
+
+    def _present(self) -> Iterator[Answer]:
+        """Return what was counted of the present asks."""
         for ask, counts in zip(self.asked, self.counted, strict=True):
             if counts.total:
                 yield Answer(replace(ask, stop=ask.start + counts.total), counts)
 
-    def _ask(self, asked: Sequence[Ask]) -> None:
-        self.asked = asked
-        self.counted = [self._from_store(ask) for ask in asked]
+    def _go_on(self, step: Callable[[], Sequence[Ask]]) -> None:
+        """Take a step of the procedure: it asks for more, or it is done."""
+        try:
+            self.asked = step()
+        except StopIteration as stop:
+            self.result = replace(
+                stop.value,
+                arithmetic=self.point.arithmetic,
+                seed=self.seed,
+                digest=self.point.digest,
+            )
+            self.asked, self.counted = (), []
+            self.streams.clear()
+            return
+        self.counted = [self._from_store(ask) for ask in self.asked]
 
     def _from_store(self, ask: Ask) -> Counts:
         counts = Counts([])
@@ -223,6 +233,7 @@ class _Work(Generic[Result]):
         self._stored = dict(answered)
         self._queue: deque[_InWork[Result]] = deque()
         self._speed = 0.0
+        self._broken: Exception | None = None
 
     def run(
         self,
@@ -240,6 +251,8 @@ class _Work(Generic[Result]):
             if asked:
                 self._count(asked, progress)
             elif not self._queue:
+                if self._broken is not None:
+                    raise self._broken
                 return
             if asked and checkpoint is not None:
                 now = {one.index: tuple(one.answers()) for one in self._queue}
@@ -254,7 +267,7 @@ class _Work(Generic[Result]):
         while len(queue) < _MOST_IN_WORK:
             if queue and unfinished >= least and wanted >= self._smoothed.appetite(queue[0].point):
                 return
-            found = next(source, None)
+            found = self._next(source)
             if found is None:
                 return
             index, point = found
@@ -271,12 +284,24 @@ class _Work(Generic[Result]):
             unfinished += one.result is None
             wanted += sum(ask.stop - ask.start for _, ask in one.wanted())
 
+    def _next(self, source: Iterator[tuple[int, Point]]) -> tuple[int, Point] | None:
+        """Return the next input, None where there is none; a broken one waits for its turn.
+
+        The inputs before it are finished first, as they would have been one by one.
+        """
+        if self._broken is None:
+            try:
+                return next(source, None)
+            except Exception as error:
+                self._broken = error
+        return None
+
     def _slice(self) -> list[tuple[_InWork[Result], int, Ask]]:
         """Return what goes to the engine next: all that is wanted, or as much as a slice takes."""
         if not self._queue:
             return []
         appetite = self._smoothed.appetite(self._queue[0].point)
-        room = max(round(self._speed * _SLICE_SECONDS), _FIRST_SLICE * appetite)
+        room = max(round(self._speed * _SLICE_SECONDS), _FIRST_SLICE * appetite, 1)
         taken: list[tuple[_InWork[Result], int, Ask]] = []
         for one in self._queue:
             for place, ask in one.wanted():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -54,3 +57,27 @@ def test_a_stream_is_the_same_with_and_without_it(monkeypatch: pytest.MonkeyPatc
 
 def test_it_is_used_where_numba_is() -> None:
     assert stream_module.exact_block() is compiled.CompiledBlock
+
+
+NOWHERE = """
+import numba.core.caching as caching
+
+def refuse(self):
+    raise OSError("read-only")
+
+for name in dir(caching):
+    if name.endswith("Locator") or name.endswith("LocatorFsAgnostic"):
+        getattr(caching, name).ensure_cache_path = refuse
+from rsonnx.noise import Gaussian
+from rsonnx.noise.lattice import LatticeBlock, lattice_table
+from rsonnx.noise.stream import exact_block
+table = lattice_table(Gaussian(0.5), 1 / 255)
+assert exact_block() is not LatticeBlock
+assert (exact_block()(table, 3, 1).draw(5000) == table.draw(3, 1, 5000)).all()
+"""
+
+
+def test_it_needs_no_folder_to_write_to() -> None:
+    """In a read-only container without a home numba has nowhere to keep what it compiled."""
+    done = subprocess.run([sys.executable, "-c", NOWHERE], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()

@@ -143,7 +143,7 @@ def test_very_narrow_noise_is_all_zero() -> None:
 
 @pytest.mark.parametrize("sigma", [1e-300, 5e-324, 1e-9])
 def test_too_narrow_noise_is_refused(sigma: float) -> None:
-    with pytest.raises(UsageError, match="too narrow .* larger sigma"):
+    with pytest.raises(UsageError, match=r"too narrow .* larger sigma"):
         lattice_table(Gaussian(sigma), STEP)
 
 

@@ -16,6 +16,7 @@ from rsonnx.counts import Counts
 from rsonnx.errors import DataError, InferenceError, UsageError
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream
 from rsonnx.runtime import CountRequest, OnnxClassifier, ThreadEngine
+from rsonnx.runtime.engine import available_memory
 from rsonnx.smoothing import load
 
 Batch = NDArray[np.float32]
@@ -328,3 +329,42 @@ def test_sharing_batches_mixes_no_counts_up(batch_size: int, workers: int) -> No
     engine = ThreadEngine(Thirds(), batch_size, workers)
     expected = [ThreadEngine(Thirds(), 1, 1).count([one])[0] for one in asked]
     assert engine.count(asked) == expected
+
+
+def test_batches_that_fit_no_memory_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before any of it is taken: Linux grants memory that it does not have, and kills later."""
+    monkeypatch.setattr("rsonnx.runtime.engine.available_memory", lambda: 2**30)
+    asked = [CountRequest(Ramp(256, (1000,)), 0, 10**9)]
+    calls: list[int] = []
+    engine = ThreadEngine(Function(lambda b: calls.append(len(b))), 10**8, 2)
+    with pytest.raises(UsageError, match=r"need at least 1,490\.1 GiB .* 1\.0 GiB are free"):
+        engine.count(asked)
+    assert calls == []
+    small = [CountRequest(Ramp(256, (1000,)), 0, 100)]  # a batch is never larger than its samples
+    zeros = Function(lambda b: np.zeros(len(b), np.int64))
+    assert ThreadEngine(zeros, 10**8, 2).count(small)[0].total == 100
+
+
+@pytest.mark.parametrize(
+    ("meminfo", "limit", "expected"),
+    [
+        ("MemTotal: 9 kB\nMemAvailable:   2000 kB\n", None, 2_048_000),
+        ("MemTotal: 9 kB\nMemAvailable:   2000 kB\n", "max\n", 2_048_000),
+        ("MemTotal: 9 kB\nMemAvailable:   2000 kB\n", "1000000\n", 1_000_000),
+        ("MemTotal: 9 kB\n", None, None),
+        (None, None, None),
+    ],
+)
+def test_free_memory_is_read_where_linux_says_it(
+    meminfo: str | None, limit: str | None, expected: int | None, tmp_path: Path
+) -> None:
+    for name, text in (("proc/meminfo", meminfo), ("sys/fs/cgroup/memory.max", limit)):
+        if text is not None:
+            (tmp_path / name).parent.mkdir(parents=True)
+            (tmp_path / name).write_text(text)
+    assert available_memory(tmp_path) == expected
+
+
+def test_a_batch_size_is_a_whole_number() -> None:
+    with pytest.raises(UsageError, match=r"batch_size is 2\.5, but a whole number"):
+        ThreadEngine(Thirds(), 2.5)  # type: ignore[arg-type]

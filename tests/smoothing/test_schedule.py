@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import random
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rsonnx.certificate import ABSTAIN, Certificate
+from rsonnx.certificate import ABSTAIN, Certificate, FixedSamples
+from rsonnx.certificate.certify import make_certificate
 from rsonnx.counts import Counts
-from rsonnx.errors import InferenceError, RunFileError
+from rsonnx.errors import DataError, InferenceError, RunFileError
 from rsonnx.noise import Point
 from rsonnx.runtime import CountRequest, ThreadEngine
 from rsonnx.smoothing import (
@@ -189,6 +195,15 @@ def test_counts_of_another_procedure_are_refused(ask: Ask) -> None:
         list(certify_many(g, procedure, [(index, point)], seed=SEED, answered=kept))
 
 
+def test_counts_that_do_not_fill_their_range_are_refused() -> None:
+    g = smoothed()
+    procedure = certify_procedure(g.noise, n0=50, n=1_500, alpha=0.01)
+    index, point = inputs(g, 1)[0]
+    kept = {index: [Answer(Ask("selection", 0, 10), Counts([60]))]}
+    with pytest.raises(RunFileError, match="counts that were kept of input 0"):
+        list(certify_many(g, procedure, [(index, point)], seed=SEED, answered=kept))
+
+
 def test_a_failing_model_stops_all() -> None:
     class Failing(Stripes):
         def classify(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -198,6 +213,122 @@ def test_a_failing_model_stops_all() -> None:
     procedure = certify_procedure(g.noise, n0=50, n=100, alpha=0.1)
     with pytest.raises(InferenceError, match="ValueError: no"):
         list(certify_many(g, procedure, inputs(g, 3), seed=SEED))
+
+
+def test_a_source_that_fails_loses_nothing_before_it() -> None:
+    """The rows before a broken input come out, as they would have one by one."""
+    g = smoothed()
+    procedure = certify_procedure(g.noise, n0=50, n=4_000, alpha=0.01, target_radii=(0.2,))
+    points = inputs(g, 9)
+
+    def source() -> Iterator[tuple[int, Point]]:
+        yield from points
+        raise DataError("the tenth is broken")
+
+    found: list[Certificate] = []
+    with pytest.raises(DataError, match=r"^the tenth is broken$"):
+        found.extend(one.certificate for one in certify_many(g, procedure, source(), seed=SEED))
+    assert found == [g.run(procedure, point, seed=SEED) for _, point in points]
+
+
+class Unhurried(ThreadEngine):
+    """An engine that wants nothing, and stops after so many calls; it notes what it counted."""
+
+    def __init__(self, calls: int, appetite: int) -> None:
+        super().__init__(Stripes(), 16, 1)
+        self.left = calls
+        self.wanted = appetite
+        self.seen: Counter[tuple[str, str, int]] = Counter()
+
+    def appetite(self, sample_shape: tuple[int, ...]) -> int:
+        return self.wanted
+
+    def count(self, requests: Sequence[CountRequest], progress: Any = None) -> list[Counts]:
+        if self.left == 0:
+            raise KeyboardInterrupt
+        self.left -= 1
+        for one in requests:
+            stream: Any = one.stream
+            where = stream.point.digest, stream.stage
+            self.seen.update((*where, k) for k in range(one.start, one.stop))
+        return super().count(requests, progress)
+
+
+@dataclass(frozen=True)
+class Whimsical:
+    """A procedure that asks for whatever comes to its mind, and sometimes for nothing at all."""
+
+    noise: Any
+    whim: int
+    samples: int = 1_000
+    n0: int = 1
+
+    @property
+    def rule(self) -> FixedSamples:
+        return FixedSamples(self.noise, 1, 0.1)
+
+    def steps(self, uniform: float) -> Generator[Sequence[Ask], Sequence[Counts], Certificate]:
+        rng = random.Random(f"{self.whim} {uniform}")  # noqa: S311 - no secret
+        found = {"selection": Counts([]), "estimation": Counts([])}
+        for _ in range(rng.choice([0, 1, 2, 5])):
+            asks = []
+            for stage in rng.sample(["selection", "estimation"], rng.randint(0, 2)):
+                at = found[stage].total
+                for _ in range(rng.randint(1, 2)):
+                    stop = at + rng.randint(0, 40)
+                    asks.append(Ask(stage, at, stop))  # type: ignore[arg-type]
+                    at = stop
+            answers = yield asks
+            for ask, counts in zip(asks, answers, strict=True):
+                assert counts.total == ask.stop - ask.start
+                found[ask.stage] += counts
+            if found["estimation"][0] > rng.random() * found["estimation"].total:
+                break
+        return make_certificate(
+            found["selection"], found["estimation"], -1, 0.0, 0.0, noise=self.noise, alpha=0.1
+        )
+
+
+@given(whim=st.integers(0, 2**32), appetite=st.integers(0, 300), count=st.integers(0, 12))
+def test_whatever_is_asked_is_counted_once(whim: int, appetite: int, count: int) -> None:
+    """Random procedures, random interruptions, some inputs equal to each other."""
+    rng = random.Random(whim)  # noqa: S311 - no secret
+    g = smoothed()
+    procedure = Whimsical(g.noise, whim)
+    levels = [rng.choice([0, 10 * k]) for k in range(count)]
+    points = [(3 * k, g.point(np.full(SHAPE, v, np.uint8))) for k, v in enumerate(levels)]
+    expected = [g.run(procedure, point, seed=SEED) for _, point in points]
+    wanted: Counter[tuple[str, str, int]] = Counter()
+    for (_, point), one in zip(points, expected, strict=True):
+        for stage, counts in (
+            ("selection", one.counts.selection),
+            ("estimation", one.counts.estimation),
+        ):
+            wanted.update((point.digest, stage, k) for k in range(counts.total))
+    rows: list[Certificate] = []
+    kept: Mapping[int, Sequence[Answer]] = {}
+    seen: Counter[tuple[str, str, int]] = Counter()
+    while len(rows) < count:
+        engine = Unhurried(rng.choice([1, 2, 30]), appetite)
+        state: dict[str, Any] = {}
+        try:
+            for one in certify_many(
+                smoothed(engine=engine),
+                procedure,
+                points[len(rows) :],
+                seed=SEED,
+                answered=kept,
+                checkpoint=lambda now, state=state: state.update(kept=now),
+            ):
+                assert one.index == points[len(rows)][0]
+                rows.append(one.certificate)
+        except KeyboardInterrupt:
+            pass
+        left = {index for index, _ in points[len(rows) :]}
+        kept = {k: v for k, v in state.get("kept", kept).items() if k in left}
+        seen += engine.seen
+    assert rows == expected
+    assert seen == wanted
 
 
 def test_no_inputs_give_no_certificates() -> None:

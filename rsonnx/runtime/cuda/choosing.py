@@ -1,0 +1,83 @@
+"""What a run is opened with on its provider, and which engine counts for a classifier.
+
+Noise is drawn on the device where CuPy works, and by threads on the host where it does not; a run's
+header says which. The samples are the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rsonnx.errors import UsageError
+from rsonnx.runtime.classifier import BaseClassifier
+from rsonnx.runtime.cuda.cupy_device import CupyDevice
+from rsonnx.runtime.cuda.device import Device
+from rsonnx.runtime.cuda.engine import DeviceEngine, Recipe
+from rsonnx.runtime.cuda.opening import cupy_problem, open_device
+from rsonnx.runtime.cuda.pinned import PinnedBuffers
+from rsonnx.runtime.device_options import CUDA, TENSORRT, DeviceOptions
+from rsonnx.runtime.engine import Engine, ThreadEngine
+from rsonnx.runtime.providers import ProviderChoice
+
+_HOST_WORKERS = 2
+"""Threads where noise is drawn on the host for a device: one draws while the other's batch runs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where a classifier runs.
+
+    Attributes:
+        options: what its session is opened with.
+        device: what draws noise and counts labels, on the session's stream; None for the host.
+        facts: where the noise is drawn, and why on the host, for a run's header.
+    """
+
+    options: DeviceOptions
+    device: CupyDevice | None
+    facts: dict[str, Any]
+
+
+def open_place(provider: ProviderChoice, options: DeviceOptions) -> Place:
+    """Open what a session on ``provider`` needs beside it.
+
+    Raises:
+        UsageError: a CUDA graph was asked for where nothing can be recorded.
+        ProviderError: there is no such device.
+    """
+    if provider.name not in (CUDA, TENSORRT):
+        return Place(options, None, {"noise": "host"})
+    problem = cupy_problem()
+    if problem is None:
+        device = open_device(options.device)
+        return Place(replace(options, stream=device.stream), device, {"noise": "device"})
+    if options.cuda_graph:
+        raise UsageError(
+            "a CUDA graph was asked for, which needs memory that stays where it is, and so noise "
+            f"that is drawn on the device; but {problem}"
+        )
+    return Place(options, None, {"noise": "host", "why": problem})
+
+
+def engine_for(
+    classifier: BaseClassifier,
+    recipe: Recipe,
+    batch_size: int | None = None,
+    workers: int | None = None,
+) -> Engine:
+    """Return the engine that counts for a classifier.
+
+    Args:
+        classifier: with ``device`` (see :class:`Place`) and what :class:`DeviceClassifier` has, it
+            is counted on the device; any other by threads.
+        recipe: what a device must know of a stream.
+        batch_size: inputs a run; None chooses.
+        workers: threads; None chooses.
+    """
+    device: Device | None = getattr(classifier, "device", None)
+    if device is not None and getattr(classifier, "num_classes", None) is not None:
+        return DeviceEngine(classifier, device, recipe, batch_size)  # type: ignore[arg-type]
+    if getattr(classifier, "on_cpu", True):
+        return ThreadEngine(classifier, batch_size, workers)
+    return ThreadEngine(classifier, batch_size, workers or _HOST_WORKERS, PinnedBuffers().empty)

@@ -1,0 +1,129 @@
+"""Noise drawn on the device: which kernels, over which counters, into which rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rsonnx.runtime.cuda.device import Cells, Device, NoiseOnDevice, Steps
+
+CELLS = 16
+"""Cells of 16 bits in the four words of a counter: what one thread draws."""
+
+TILE = 64
+"""Counters whose open cells are counted together; the kernels have the same number."""
+
+_DIVIDE, _MULTIPLY, _SHIFT = 1, 2, 4
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """The law of the noise in the device's memory."""
+
+    outcome: Any
+    lowest: Any
+    first: Any
+    inside: Any
+    high: Any
+    low: Any
+
+
+class Drawing:
+    """Draws exact noise on a device, into memory that it is given.
+
+    Tables stay on the device; a run has as many as it has laws of noise. So does the memory for
+    counting open cells, which grows to what the largest piece needs.
+    """
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._tables: dict[Cells, _Table] = {}
+        self._open = device.zeros((1,), np.uint8)
+        self._tiles = device.zeros((1,), np.uint32)
+
+    def upload(self, noise: NoiseOnDevice) -> Any:
+        """Return the input without noise in the device's memory, uint8 (size,)."""
+        return self._sent(noise.levels, np.uint8)
+
+    def write(self, noise: NoiseOnDevice, levels: Any, start: int, rows: Any) -> None:
+        """Write samples ``start`` .. ``start + len(rows) - 1`` into ``rows``.
+
+        Args:
+            noise: what to draw.
+            levels: what :meth:`upload` gave for it.
+            start: index of the first sample, >= 0.
+            rows: float32 memory, C-contiguous, shape (samples, ...).
+
+        Raises:
+            DeviceMemoryError: there is no memory for counting the open cells.
+        """
+        table = self._table(noise.table)
+        block_values = noise.block * noise.size
+        first_block, skipped = divmod(start, noise.block)
+        begin = skipped * noise.size
+        end = begin + len(rows) * noise.size
+        groups = -(-block_values // CELLS)
+        blocks = -(-end // block_values)
+        # Of the last block only the counters up to the last sample are drawn.
+        threads = (blocks - 1) * groups + -(-(end - (blocks - 1) * block_values) // CELLS)
+        tiles_a_block = -(-groups // TILE)
+        self._make_room(threads, blocks * tiles_a_block)
+        common = (
+            *(np.uint64(word) for word in noise.key),
+            *(np.int64(n) for n in (first_block, groups, threads, block_values, noise.size)),
+            np.int64(begin),
+            np.int64(end),
+            table.outcome,
+            levels,
+            *_steps(noise.scaling),
+            rows,
+            self._open,
+            self._tiles,
+        )
+        self._device.clear(self._tiles)
+        self._device.launch("rsonnx_draw", threads, *common)
+        self._device.launch(
+            "rsonnx_sum", blocks, np.int64(blocks), np.int64(tiles_a_block), self._tiles
+        )
+        inverse = (table.lowest, table.first, table.inside, table.high, table.low)
+        self._device.launch("rsonnx_settle", threads, *common, *inverse)
+
+    def _make_room(self, threads: int, tiles: int) -> None:
+        if len(self._open) < threads:
+            self._open = self._device.zeros((threads,), np.uint8)
+        if len(self._tiles) < tiles:
+            self._tiles = self._device.zeros((tiles,), np.uint32)
+
+    def _table(self, cells: Cells) -> _Table:
+        if cells not in self._tables:
+            self._tables[cells] = _Table(
+                self._sent(cells.outcome, np.int16),
+                self._sent(cells.lowest, np.int16),
+                self._sent(cells.first, np.int32),
+                self._sent(cells.inside, np.int32),
+                self._sent(cells.high, np.uint64),
+                self._sent(cells.low, np.uint16),
+            )
+        return self._tables[cells]
+
+    def _sent(self, host: Any, dtype: type[np.generic]) -> Any:
+        values = np.ascontiguousarray(host, dtype)
+        memory = self._device.zeros(values.shape, dtype)
+        self._device.copy_in(memory, values)
+        return memory
+
+
+def _steps(scaling: Steps) -> tuple[np.uint32, np.float32, np.float32, np.float32]:
+    """Return which steps are taken, as bits, and their numbers."""
+    steps = 0
+    numbers = []
+    for bit, number in (
+        (_DIVIDE, scaling.divisor),
+        (_MULTIPLY, scaling.factor),
+        (_SHIFT, scaling.offset),
+    ):
+        steps |= 0 if number is None else bit
+        numbers.append(np.float32(0.0 if number is None else number))
+    return np.uint32(steps), numbers[0], numbers[1], numbers[2]

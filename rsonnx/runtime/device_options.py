@@ -1,0 +1,132 @@
+"""What a session on a device is opened with: every choice that changes a rounding is written down.
+
+TF32 rounds float32 products to 10 bits, and onnxruntime has it on by default; the exhaustive search
+for a convolution picks another algorithm, and so other roundings, from run to run. Both are off
+here unless TF32 is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from rsonnx.errors import UsageError
+
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+TENSORRT = "TensorrtExecutionProvider"
+
+_TF32_VARIABLE = "NVIDIA_TF32_OVERRIDE"
+"""The only switch that TensorRT's provider has for TF32 (onnxruntime issue 26029). The libraries
+read it once, when the first session of the process is opened."""
+
+_MOST_DEVICES = 1024
+"""More than any machine has; a number beyond it is a mistake."""
+
+Providers = list[tuple[str, dict[str, str]]]
+
+
+@dataclass(frozen=True)
+class DeviceOptions:
+    """How a device is used.
+
+    Attributes:
+        device: its number, 0 for the first.
+        tf32: let float32 products be rounded to 10 bits, which is faster and another classifier.
+        stream: address of the CUDA stream that the session runs on; None gives it one of its own.
+        cuda_graph: record the kernels of a run once and replay them. Bound runs only.
+    """
+
+    device: int = 0
+    tf32: bool = False
+    stream: int | None = None
+    cuda_graph: bool = False
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.device, int) and not isinstance(self.device, bool)
+        if not whole or not 0 <= self.device < _MOST_DEVICES:
+            raise UsageError(
+                f"the device is {self.device!r}, but the number of one was expected, 0 for the "
+                "first; nvidia-smi -L lists them"
+            )
+
+
+def provider_list(name: str, options: DeviceOptions) -> Providers:
+    """Return the providers to open a session with, best first, with their options.
+
+    TensorRT takes what it can of a graph and leaves the rest to CUDA, which is therefore there
+    with the same strictness; its float16, its int8 and its cache of engines stay off.
+
+    Raises:
+        UsageError: an option was given that the provider does not have.
+    """
+    if name == CUDA:
+        return [(CUDA, _cuda_options(options))]
+    if name == TENSORRT:
+        if options.cuda_graph:
+            raise UsageError(
+                "a CUDA graph was asked for, but rsonnx records one with the cuda provider only; "
+                "ask for --providers cuda, or leave the graph out"
+            )
+        return [(TENSORRT, _tensorrt_options(options)), (CUDA, _cuda_options(options))]
+    if options != DeviceOptions():
+        raise UsageError(
+            f"a device number, TF32, a stream or a CUDA graph was asked for, but {name} has none "
+            "of them; leave them out, or ask for --providers cuda"
+        )
+    return [(name, {})]
+
+
+def _cuda_options(options: DeviceOptions) -> dict[str, str]:
+    found = {
+        "device_id": str(options.device),
+        "use_tf32": str(int(options.tf32)),
+        "cudnn_conv_algo_search": "HEURISTIC",
+        # The memory that a model asks for, not the next power of two: noise lies beside it.
+        "arena_extend_strategy": "kSameAsRequested",
+    }
+    if options.cuda_graph:
+        found["enable_cuda_graph"] = "1"
+    if options.stream is not None:
+        found["user_compute_stream"] = str(options.stream)
+    return found
+
+
+def _tensorrt_options(options: DeviceOptions) -> dict[str, str]:
+    found = {
+        "device_id": str(options.device),
+        "trt_fp16_enable": "0",
+        "trt_bf16_enable": "0",
+        "trt_int8_enable": "0",
+        "trt_engine_cache_enable": "0",
+        "trt_timing_cache_enable": "0",
+    }
+    if options.stream is not None:
+        found["user_compute_stream"] = str(options.stream)
+    return found
+
+
+def no_tf32_in_tensorrt() -> None:
+    """Switch TF32 off for TensorRT, before its first session, unless the environment speaks."""
+    os.environ.setdefault(_TF32_VARIABLE, "0")
+
+
+def environment_of(name: str, options: DeviceOptions) -> dict[str, str]:
+    """Return what of the environment changes roundings on a provider, which must be as asked.
+
+    Raises:
+        UsageError: the environment contradicts the options, and it would win.
+    """
+    if name not in (CUDA, TENSORRT):
+        return {}
+    wanted = str(int(options.tf32))
+    if name == TENSORRT:
+        os.environ.setdefault(_TF32_VARIABLE, wanted)
+    found = os.environ.get(_TF32_VARIABLE)
+    if found not in (None, wanted):
+        raise UsageError(
+            f"{_TF32_VARIABLE} is {found!r} in the environment, but TF32 was "
+            f"{'' if options.tf32 else 'not '}asked for, and the variable wins; set it to {wanted} "
+            "before the program starts, or ask for what it says"
+        )
+    return {} if found is None else {_TF32_VARIABLE: found}

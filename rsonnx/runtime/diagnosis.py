@@ -1,0 +1,228 @@
+"""Why CUDA does not work on a machine, and the command that mends it.
+
+Sources: NVIDIA's CUDA release notes for the oldest driver and card of a CUDA version (CUDA 13 needs
+driver 580 and compute capability 7.5, CUDA 12 driver 525 and 5.0); cuda.h for cuInit's numbers;
+onnxruntime issues 26996 (two wheels) and 23372 (no exception without CUDA).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rsonnx.runtime.machine import Machine
+
+_OLDEST_DRIVER = {12: 525, 13: 580}
+_OLDEST_CARD = {12: (5, 0), 13: (7, 5)}
+_NEWEST = 13
+_EXTRA = "pip install 'rsonnx[cuda]'"
+_ON_CPU = "ask for --providers cpu"
+
+_STATUS = {
+    35: ("the driver is too old", "update the driver"),
+    100: (
+        "the driver finds no device",
+        "look for the card with nvidia-smi -L; in a container, start it with --gpus all",
+    ),
+    101: ("CUDA_VISIBLE_DEVICES names a device that is not there", "unset CUDA_VISIBLE_DEVICES"),
+    802: (
+        "the system is not ready: the fabric manager of an NVSwitch machine does not run",
+        "sudo systemctl start nvidia-fabricmanager",
+    ),
+    803: ("the driver's library and its kernel module are of different versions", "sudo reboot"),
+    804: (
+        "the CUDA compatibility library is in the way of the driver's own",
+        "take the folder of cuda-compat out of LD_LIBRARY_PATH",
+    ),
+    999: (
+        "the kernel module is in no state to work",
+        "sudo modprobe -r nvidia_uvm && sudo modprobe nvidia_uvm, or reboot",
+    ),
+}
+"""What cuInit's result means, and what mends it."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that keeps CUDA away or makes it slower, and the command that mends it."""
+
+    problem: str
+    mend: str
+
+
+def diagnose(machine: Machine) -> list[Finding]:
+    """Return what is wrong with CUDA on a machine, what comes first first; empty where nothing is.
+
+    A machine without a card has one finding, that it has none: nothing else would help it.
+    """
+    findings = list(_wheels(machine))
+    no_card = _no_card(machine)
+    if no_card is not None:
+        return [*findings, no_card]
+    if machine.problem is not None:
+        causes = [*_driver(machine), *_cards(machine), *_libraries(machine)]
+        if not findings and not causes:
+            causes = [Finding(machine.problem, f"reinstall: {_EXTRA} --force-reinstall")]
+        findings += causes
+    return findings + list(_cupy(machine))
+
+
+def _wheels(machine: Machine) -> Iterator[Finding]:
+    if len(machine.wheels) > 1:
+        yield Finding(
+            f"{' and '.join(machine.wheels)} are both installed and overwrite each other, so that "
+            "CUDA vanishes",
+            f"pip uninstall -y {' '.join(machine.wheels)} && pip install onnxruntime-gpu",
+        )
+    elif machine.build is None and _has_cuda_wheels(machine):
+        yield Finding(
+            f"the installed {_names(machine.wheels)} was built without CUDA",
+            f"pip uninstall -y {' '.join(machine.wheels) or 'onnxruntime'} && {_EXTRA}",
+        )
+
+
+def _has_cuda_wheels(machine: Machine) -> bool:
+    return (machine.system, machine.processor.lower()) in {
+        ("Linux", "x86_64"),
+        ("Windows", "amd64"),
+    }
+
+
+def _no_card(machine: Machine) -> Finding | None:
+    """Return that there is no card, where nothing speaks for one."""
+    if machine.system == "Darwin":
+        return Finding("a Mac has no CUDA", _ON_CPU)
+    signs = machine.cards or machine.on_bus or machine.device_files
+    if signs or (machine.driver is not None and machine.driver.devices):
+        return None
+    if machine.on_bus is None and machine.driver is not None:
+        return None  # the system does not list its cards, and there is a driver: let it speak
+    if machine.container:
+        return Finding(
+            "no NVIDIA card was found in this container",
+            f"where the host has one, start it with docker run --gpus all; else {_ON_CPU}",
+        )
+    return Finding("no NVIDIA card was found", _ON_CPU)
+
+
+def _driver(machine: Machine) -> Iterator[Finding]:
+    major = _major(machine)
+    driver = machine.driver
+    if machine.container and (driver is None or not machine.device_files):
+        yield Finding(
+            "this container was started without the card: its driver or its device files are not "
+            "there",
+            "on the host, install nvidia-container-toolkit, then docker run --gpus all",
+        )
+        return
+    if driver is None:
+        yield Finding(
+            "there is an NVIDIA card, but its driver is not installed (libcuda.so.1 is not there)",
+            _install_driver(machine, major),
+        )
+        return
+    if driver.cuda // 1000 < major:
+        name = f"the driver {machine.cards[0].driver}" if machine.cards else "the driver"
+        newest = f"{driver.cuda // 1000}.{driver.cuda % 1000 // 10}"
+        yield Finding(
+            f"{name} runs CUDA up to {newest}, but onnxruntime was built for CUDA "
+            f"{machine.build or major}",
+            f"{_install_driver(machine, major)}, then reboot",
+        )
+        return
+    if machine.visible is not None and driver.devices == 0 and driver.status in (0, 100):
+        yield Finding(
+            f"CUDA_VISIBLE_DEVICES is {machine.visible!r}, which hides every card",
+            "unset CUDA_VISIBLE_DEVICES",
+        )
+    elif driver.status:
+        what, mend = _STATUS.get(
+            driver.status, ("the driver does not start", "reboot, and look at sudo dmesg")
+        )
+        yield Finding(f"{what} (cuInit returned {driver.status})", mend)
+    elif driver.devices == 0:
+        yield Finding("the driver works but gives this process no device", "nvidia-smi -L")
+
+
+def _install_driver(machine: Machine, major: int) -> str:
+    oldest = _OLDEST_DRIVER.get(major, _OLDEST_DRIVER[_NEWEST])
+    if machine.system == "Windows":
+        return f"install driver {oldest} or later from nvidia.com/drivers"
+    return f"install driver {oldest} or later, on Ubuntu: sudo apt install nvidia-driver-{oldest}"
+
+
+def _cards(machine: Machine) -> Iterator[Finding]:
+    oldest = _OLDEST_CARD.get(_major(machine))
+    if oldest is None or not machine.cards:
+        return
+    old = [card for card in machine.cards if _pair(card.capability) < oldest]
+    if len(old) == len(machine.cards):
+        names = ", ".join(f"{card.name} ({card.capability})" for card in old)
+        yield Finding(
+            f"{names} is older than CUDA {_major(machine)} supports, which is compute capability "
+            f"{oldest[0]}.{oldest[1]} and later",
+            f"pip install 'onnxruntime-gpu[cuda,cudnn]<1.27', which is built for CUDA 12, or "
+            f"{_ON_CPU}",
+        )
+
+
+def _libraries(machine: Machine) -> Iterator[Finding]:
+    if not machine.missing:
+        return
+    major = _major(machine)
+    others = [name for name in machine.packages if re.search(r"-cu(\d+)$", name)]
+    wrong = [name for name in others if not name.endswith(f"-cu{major}")]
+    if wrong:
+        yield Finding(
+            f"{', '.join(machine.missing)} cannot be loaded; {', '.join(wrong)} "
+            f"{'is' if len(wrong) == 1 else 'are'} of another CUDA than the {machine.build} that "
+            "onnxruntime was built for",
+            f"pip uninstall -y {' '.join(wrong)} && {_EXTRA}",
+        )
+    else:
+        yield Finding(
+            f"{', '.join(machine.missing)} cannot be loaded; onnxruntime needs CUDA {major} and "
+            "cuDNN 9",
+            f"{_EXTRA}, which brings them",
+        )
+
+
+def _cupy(machine: Machine) -> Iterator[Finding]:
+    """Say what keeps the noise on the host, where CUDA itself could work."""
+    if machine.build is None:
+        return
+    right = f"cupy-cuda{_major(machine)}x"
+    wrong = [name for name in machine.cupy if re.match(r"cupy(-|$)", name) and name != right]
+    if len(machine.cupy) > 1 or wrong:
+        names = " ".join(machine.cupy)
+        yield Finding(
+            f"{' and '.join(machine.cupy)} {'is' if len(machine.cupy) == 1 else 'are'} installed, "
+            "but onnxruntime was built for CUDA "
+            f"{machine.build}, for which {right} alone is right",
+            f"pip uninstall -y {names} && pip install {right}",
+        )
+    elif not machine.cupy:
+        yield Finding(
+            "CuPy is not installed, so noise is drawn on the host, which is slower",
+            f"pip install {right}",
+        )
+    elif machine.problem is None and machine.cupy_problem is not None:
+        yield Finding(
+            f"CuPy does not work, so noise is drawn on the host: {machine.cupy_problem}",
+            f"pip install --force-reinstall {right}",
+        )
+
+
+def _major(machine: Machine) -> int:
+    """Return the major CUDA version that counts: onnxruntime's, else the newest."""
+    return _NEWEST if machine.build is None else int(machine.build.split(".")[0])
+
+
+def _pair(version: str) -> tuple[int, int]:
+    major, minor = version.split(".")[:2]
+    return int(major), int(minor)
+
+
+def _names(wheels: dict[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in wheels.items()) or "onnxruntime"

@@ -1,0 +1,91 @@
+"""Which nodes of a session run where: no node that computes may be on the processor in silence.
+
+onnxruntime puts the nodes that work out shapes (Shape and what follows from it) on the processor on
+purpose, even where CUDA could run them: they handle a few integers that live there anyway. Its
+option ``session.disable_cpu_ep_fallback`` refuses those too, and so refuses most exported models
+with a free batch axis. So a session that the option refuses is opened without it, and then judged
+here by what onnxruntime recorded of its nodes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rsonnx.errors import ModelError, ProviderError
+from rsonnx.runtime.device_options import CPU
+
+RECORD = "session.record_ep_graph_assignment_info"
+"""Lets onnxruntime 1.24 and later say which provider runs which node."""
+
+BOOKKEEPING = frozenset(
+    {
+        *("Shape", "Size", "Gather", "GatherElements", "GatherND", "Unsqueeze", "Squeeze"),
+        *("Concat", "Slice", "Split", "Cast", "Identity", "Reshape", "Expand", "Range"),
+        *("ConstantOfShape", "Constant", "NonZero", "Where", "And", "Or", "Not"),
+        *("Add", "Sub", "Mul", "Div", "Mod", "Min", "Max", "Neg", "Abs", "Floor", "Ceil"),
+        *("ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin"),
+        *("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"),
+    }
+)
+"""Operators that shapes are worked out with. CUDA has all of them for numbers that are data, so one
+of them on the processor handles a shape."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How many nodes of each operator run on each provider, by provider, then by operator."""
+
+    nodes: dict[str, dict[str, int]]
+
+    @property
+    def on_cpu(self) -> dict[str, int]:
+        """The operators on the processor, with their numbers."""
+        return self.nodes.get(CPU, {})
+
+
+def read_placement(session: Any, name: str) -> Placement:
+    """Return where onnxruntime put the nodes of a session that was opened with ``RECORD``.
+
+    Raises:
+        ProviderError: this onnxruntime is too old to say it.
+    """
+    recorded = getattr(session, "get_provider_graph_assignment_info", None)
+    if recorded is None:
+        raise ProviderError(
+            f"some nodes of {name} are on the processor, and this onnxruntime cannot say which; "
+            "pip install --upgrade 'onnxruntime-gpu>=1.24', or ask for --providers cpu"
+        )
+    found: dict[str, Counter[str]] = {}
+    for part in recorded():
+        operators = (node.op_type for node in part.get_nodes())
+        found.setdefault(part.ep_name, Counter()).update(operators)
+    return Placement({provider: dict(sorted(ops.items())) for provider, ops in found.items()})
+
+
+def check_placement(placement: Placement, providers: Sequence[str], name: str) -> None:
+    """Refuse a session that computes on the processor.
+
+    Args:
+        placement: where its nodes are.
+        providers: what it was opened with.
+        name: what to call the model in messages.
+
+    Raises:
+        ModelError: nodes other than those that work out shapes are on the processor, or none is
+            on the device.
+    """
+    computing = {o: n for o, n in placement.on_cpu.items() if o not in BOOKKEEPING}
+    if computing:
+        listed = ", ".join(f"{operator} ({number})" for operator, number in computing.items())
+        raise ModelError(
+            f"{providers[0]} has no kernel for nodes of {name}, which would run on the processor: "
+            f"{listed}; ask for --providers cpu, or export the model without them"
+        )
+    if not any(placement.nodes.get(provider) for provider in providers):
+        raise ModelError(
+            f"no node of {name} runs on {providers[0]}, so nothing would be gained by it; ask for "
+            "--providers cpu"
+        )

@@ -1,0 +1,7 @@
+"""Engines whose workers are elsewhere: a process a device, or many machines by Ray."""
+
+from rsonnx.runtime.workers.processes import ProcessEngine
+from rsonnx.runtime.workers.ray import RayEngine
+from rsonnx.runtime.workers.shipping import Shipped, shipped
+
+__all__ = ["ProcessEngine", "RayEngine", "Shipped", "shipped"]

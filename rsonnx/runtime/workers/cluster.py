@@ -1,0 +1,139 @@
+"""A Ray cluster: join it or start one on this machine, and what it has room for."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from rsonnx.errors import ProviderError, UsageError
+
+_SECONDS = 10.0
+"""How long a cluster may take to accept a connection."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What one worker occupies of a node.
+
+    Attributes:
+        cpus: processor cores, >= 0.
+        gpus: devices, >= 0; parts of one are allowed.
+    """
+
+    cpus: float
+    gpus: float
+
+    def __post_init__(self) -> None:
+        for name, value in (("cpus_per_worker", self.cpus), ("gpus_per_worker", self.gpus)):
+            if not (math.isfinite(value) and value >= 0):
+                raise UsageError(f"{name} is {value:g}, but a finite number from 0 was expected")
+        if self.cpus == self.gpus == 0:
+            raise UsageError(
+                "a Ray worker was given neither a CPU nor a GPU, but needs one of them"
+            )
+
+    def __str__(self) -> str:
+        return f"{self.cpus:g} CPU and {self.gpus:g} GPU"
+
+    def room(self, resources: dict[str, float]) -> int:
+        """Return how many workers a node of these resources holds."""
+        needed = (("CPU", self.cpus), ("GPU", self.gpus))
+        return int(min(resources.get(kind, 0.0) / each + 1e-9 for kind, each in needed if each))
+
+
+class Cluster:
+    """A connection to Ray, ended by :meth:`close` if it was made here.
+
+    Args:
+        address: ``host:port`` of a cluster, or ``"auto"``; None does what Ray does: it takes
+            RAY_ADDRESS, else a cluster that runs on this machine, else starts one there. Where this
+            process has already joined a cluster, that one is used.
+
+    Raises:
+        UsageError: Ray is not installed, or another cluster than ``address`` was joined before.
+        ProviderError: there is no such cluster, or it does not take us.
+    """
+
+    def __init__(self, address: str | None) -> None:
+        self.ray = _import_ray()
+        self._own = not self.ray.is_initialized()
+        if self._own:
+            self._join(address)
+        elif address not in (None, "auto"):
+            joined = self.ray.get_runtime_context().gcs_address
+            if joined != address:
+                raise UsageError(
+                    f"this process has joined the Ray cluster at {joined}, so it cannot use the "
+                    f"one at {address}; leave the address out, or call ray.shutdown() before"
+                )
+
+    def _join(self, address: str | None) -> None:
+        _probe(address)
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        try:
+            self.ray.init(
+                address=address, include_dashboard=False, log_to_driver=False, logging_level="ERROR"
+            )
+        except (ConnectionError, RuntimeError, ValueError, OSError, ImportError) as error:
+            words = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(". ")
+            raise ProviderError(
+                f"no Ray cluster could be joined at {address or 'the default address'}: {words}; "
+                "start one with `ray start --head`, or check --address"
+            ) from None
+        # Ray prints the deaths of workers on stdout whatever log_to_driver says; that is where
+        # results go, and it is for us to say what becomes of them.
+        importlib.import_module("ray._private.worker").__dict__["_worker_logs_enabled"] = False
+
+    def room(self, needs: Needs) -> int:
+        """Return how many workers the nodes that live would hold if nothing else ran there."""
+        return sum(needs.room(resources) for resources in self._nodes())
+
+    def describe(self) -> str:
+        """Return what the cluster has, for a message."""
+        nodes = self._nodes()
+        cpus, gpus = (sum(node.get(kind, 0.0) for node in nodes) for kind in ("CPU", "GPU"))
+        return f"nodes: {len(nodes)}, CPUs: {cpus:g}, GPUs: {gpus:g}"
+
+    def _nodes(self) -> list[dict[str, float]]:
+        return [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+
+    def close(self) -> None:
+        """Leave the cluster; one that was started here ends."""
+        if self._own:
+            self.ray.shutdown()
+
+
+def _import_ray() -> Any:
+    try:
+        return importlib.import_module("ray")
+    except ImportError as error:
+        raise UsageError(
+            f"Ray cannot be imported ({error}), but counting on many machines needs it; "
+            "pip install 'rsonnx[ray]'"
+        ) from None
+
+
+def _probe(address: str | None) -> None:
+    """Refuse an address that nobody answers at: Ray would try it for minutes."""
+    if address in (None, "auto"):
+        address = os.environ.get("RAY_ADDRESS")
+    if address in (None, "auto", "local") or "://" in address:
+        return
+    host, colon, port = address.rpartition(":")
+    if not colon or not (port.isascii() and port.isdecimal()) or not 0 < int(port) < 65536:
+        raise UsageError(
+            f"the Ray address is {address!r}, but HOST:PORT, as `ray start --head` prints it, "
+            "auto or local was expected"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS).close()
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise ProviderError(
+            f"no Ray cluster answers at {address} ({why}); start one with `ray start --head`, or "
+            "check --address"
+        ) from None

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_cupy import FakeCupy
+from host_device import HostDevice
+from onnx_models import linear, save
+
+from rsonnx.errors import ProviderError, UsageError
+from rsonnx.noise.device import grid_noise
+from rsonnx.runtime import ProviderChoice, ThreadEngine
+from rsonnx.runtime.cuda import DeviceEngine, engine_for, open_place
+from rsonnx.runtime.device_options import CPU, CUDA, TENSORRT, DeviceOptions
+from rsonnx.smoothing import load
+
+
+@pytest.mark.parametrize("name", [CUDA, TENSORRT])
+def test_where_cupy_works_session_and_noise_share_a_stream(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", FakeCupy(devices=2))
+    place = open_place(ProviderChoice(name, ()), DeviceOptions(device=1, tf32=True))
+    assert place.device is not None
+    assert place.options == DeviceOptions(device=1, tf32=True, stream=place.device.stream)
+    assert place.facts == {"noise": "device"}
+    with pytest.raises(ProviderError, match="device 2 was asked for, but there are 2"):
+        open_place(ProviderChoice(name, ()), DeviceOptions(device=2))
+
+
+def test_without_cupy_noise_is_drawn_on_the_host_and_the_header_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    place = open_place(ProviderChoice(CUDA, ()), DeviceOptions())
+    assert (place.device, place.options) == (None, DeviceOptions())
+    assert place.facts["noise"] == "host"
+    assert "not installed" in place.facts["why"]
+    with pytest.raises(UsageError, match="but drawing noise on the device needs CuPy"):
+        open_place(ProviderChoice(CUDA, ()), DeviceOptions(cuda_graph=True))
+
+
+def test_a_processor_needs_nothing_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", FakeCupy())
+    place = open_place(ProviderChoice(CPU, ()), DeviceOptions())
+    assert (place.device, place.facts) == (None, {"noise": "host"})
+
+
+def base(**claims: Any) -> Any:
+    def classify(batch: Any) -> Any:
+        return np.zeros(len(batch), np.int64)
+
+    return SimpleNamespace(classify=classify, **claims)
+
+
+@pytest.mark.parametrize(
+    ("claims", "workers", "expected"),
+    [
+        ({"on_cpu": False}, None, 2),
+        ({"on_cpu": False}, 5, 5),
+        ({}, None, 1),
+        ({"on_cpu": True}, None, 1),
+        ({"device": None, "on_cpu": False}, None, 2),
+        ({"device": HostDevice(), "num_classes": None, "on_cpu": False}, None, 2),
+    ],
+)
+def test_without_a_device_threads_count(
+    claims: dict[str, Any], workers: int | None, expected: int
+) -> None:
+    engine = engine_for(base(**claims), grid_noise, 8, workers)
+    assert isinstance(engine, ThreadEngine)
+    assert engine.workers == expected
+
+
+def test_a_loaded_model_is_counted_by_threads(tmp_path: Path) -> None:
+    model = load(save(linear(), tmp_path), preprocess="none", providers="cpu")
+    assert isinstance(engine_for(model, grid_noise), ThreadEngine)
+
+
+def test_with_a_device_the_device_counts() -> None:
+    claims = {"num_classes": 3, "shape": (2,), "batch_size": None, "session": None}
+    engine = engine_for(base(device=HostDevice(), **claims), grid_noise, 8)
+    assert isinstance(engine, DeviceEngine)
+    assert engine.size == 8

@@ -1,0 +1,289 @@
+"""The device engine on a device that is this machine: its counts are those of worker threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from host_device import EACH_LAUNCHER, HostDevice
+from numpy.typing import NDArray
+from onnx_models import build, linear, node, save
+
+from rsonnx.errors import InferenceError, UsageError
+from rsonnx.model import INPUT, LABEL
+from rsonnx.noise import Arithmetic, Gaussian, InputSpace, NoisyStream, Stage
+from rsonnx.noise.device import grid_noise
+from rsonnx.runtime import CountRequest, OnnxClassifier, ThreadEngine
+from rsonnx.runtime.cuda import DeviceEngine
+from rsonnx.runtime.session import Buffer, DeviceMemoryError
+from rsonnx.smoothing import load
+
+SHAPE = (1, 4, 4)
+RANGES = [(0, 600), (5, 6), (255, 257), (9, 9), (256, 512), (300, 777)]
+
+
+@dataclass
+class Bound:
+    """A model as the engine sees it, over the session of a loaded one."""
+
+    session: Any
+    shape: tuple[int, ...] = SHAPE
+    num_classes: int | None = 5
+    batch_size: int | None = None
+    input_name: str = INPUT
+    label_name: str = LABEL
+
+
+def of(model: OnnxClassifier) -> Bound:
+    return Bound(model.session, model.shape, model.num_classes, model.batch_size)
+
+
+def loaded(proto: onnx.ModelProto, folder: Path) -> OnnxClassifier:
+    return load(save(proto, folder), preprocess="none", providers="cpu")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> OnnxClassifier:
+    return loaded(linear(), tmp_path_factory.mktemp("device"))
+
+
+def noisy(
+    seed: int = 7,
+    stage: Stage = "estimation",
+    arithmetic: Arithmetic | None = None,
+    shape: tuple[int, ...] = SHAPE,
+) -> NoisyStream:
+    levels = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+    return NoisyStream(InputSpace(shape).point(levels, arithmetic), Gaussian(0.5), seed, stage)
+
+
+def requests(*streams: NoisyStream) -> list[CountRequest]:
+    return [CountRequest(s, start, stop) for start, stop in RANGES for s in streams]
+
+
+@pytest.mark.parametrize("launcher", EACH_LAUNCHER)
+@pytest.mark.parametrize("batch_size", [1, 7, 64, 128, 1000, None])
+def test_counts_are_those_of_worker_threads(
+    model: OnnxClassifier, batch_size: int | None, launcher: str
+) -> None:
+    asked = requests(noisy(), noisy(seed=8), noisy(stage="selection"))
+    if batch_size in (1, 7):  # a batch is three kernels, and numpy's are slow
+        asked = [CountRequest(r.stream, r.start, min(r.stop, r.start + 40)) for r in asked[3:]]
+    engine = DeviceEngine(of(model), HostDevice(launcher), grid_noise, batch_size)
+    assert engine.appetite(SHAPE) >= 8 * engine.size
+    seen: list[int] = []
+    found = engine.count(asked, seen.append)
+    assert found == ThreadEngine(model).count(asked)
+    assert [len(counts) for counts in found] == [5] * len(asked)
+    assert sum(seen) == sum(r.stop - r.start for r in asked)
+    assert min(seen) >= 1
+    assert engine.facts == {"noise": "device", "batch_size": engine.size}
+
+
+def test_batches_are_full_but_for_the_last(model: OnnxClassifier) -> None:
+    engine = DeviceEngine(of(model), HostDevice(), grid_noise, 64)
+    seen: list[int] = []
+    engine.count(requests(noisy(), noisy(seed=8)), seen.append)
+    total = sum(stop - start for start, stop in RANGES) * 2
+    assert seen == [64] * (total // 64) + [total % 64]
+
+
+def test_nothing_to_count(model: OnnxClassifier) -> None:
+    device = HostDevice()
+    engine = DeviceEngine(of(model), device, grid_noise, 8)
+    assert engine.count([]) == []
+    (empty,) = engine.count([CountRequest(noisy(), 5, 5)])
+    assert (empty.total, len(empty)) == (0, 5)
+    assert device.launches == []
+
+
+def test_an_input_of_many_streams_is_sent_once(model: OnnxClassifier) -> None:
+    device = HostDevice()
+    engine = DeviceEngine(of(model), device, grid_noise, 8)
+    first = noisy()
+    tables = 6
+    engine.count([CountRequest(s, 0, 8) for s in (first, replace(first, stage="selection"), first)])
+    assert device.sent == tables + 1
+
+
+def test_answers_that_are_no_class_have_their_own_bin(tmp_path: Path) -> None:
+    made = build([node("Log", ["x"], "scores")], ("batch", 3), ("batch", 3))
+    model = loaded(made, tmp_path)
+    asked = [CountRequest(noisy(shape=(3,)), 0, 500)]
+    (found,) = DeviceEngine(of(model), HostDevice(), grid_noise, 48).count(asked)
+    assert [found] == ThreadEngine(model).count(asked)
+    assert 0 < found.no_class < found.total == 500
+
+
+@pytest.mark.parametrize("batch_size", [5, 64])
+def test_noise_off_the_grid_is_drawn_on_the_host(model: OnnxClassifier, batch_size: int) -> None:
+    asked = requests(noisy(), noisy(arithmetic="float"))
+    engine = DeviceEngine(of(model), HostDevice(), grid_noise, batch_size)
+    assert engine.count(asked) == ThreadEngine(model).count(asked)
+    assert engine.facts["noise"] == "host"
+
+
+def test_a_model_of_one_batch_size_runs_at_it(tmp_path: Path) -> None:
+    model = loaded(linear((3, 1, 4, 4)), tmp_path)
+    fixed = replace(of(model), batch_size=3)
+    engine = DeviceEngine(fixed, HostDevice(), grid_noise, 64)
+    asked = requests(noisy())
+    assert engine.size == 3
+    assert engine.count(asked) == ThreadEngine(model).count(asked)
+
+
+class Narrow:
+    """A session that has memory for so many rows, and writes nonsense labels where it fails."""
+
+    def __init__(self, session: Any, rows: int, fail_at: int = 0) -> None:
+        self.session, self.rows, self.fail_at = session, rows, fail_at
+        self.runs: list[int] = []
+
+    def bind(self, name: str, data: Buffer, output: str, answer: Buffer) -> Narrow.Run:
+        return Narrow.Run(self, data.shape[0], self.session.bind(name, data, output, answer))
+
+    @dataclass
+    class Run:
+        owner: Narrow
+        rows: int
+        bound: Any
+
+        def run(self) -> None:
+            self.owner.runs.append(self.rows)
+            self.bound.run()  # the labels are there, and must still not be counted
+            late = len(self.owner.runs) == self.owner.fail_at
+            if self.rows > self.owner.rows or late:
+                self.owner.rows = min(self.owner.rows, self.rows // 2)
+                raise DeviceMemoryError("CUDA out of memory")
+
+
+@pytest.mark.parametrize(("rows", "fail_at"), [(16, 0), (1000, 5), (16, 9)])
+def test_out_of_memory_halves_the_batch_and_counts_nothing_twice(
+    model: OnnxClassifier, rows: int, fail_at: int
+) -> None:
+    """At the first run, and after some good ones; nothing is lost and nothing counted twice."""
+    session, device = Narrow(model.session, rows, fail_at), HostDevice()
+    engine = DeviceEngine(replace(of(model), session=session), device, grid_noise, 128)
+    asked = requests(noisy(), noisy(seed=8))
+    seen: list[int] = []
+    assert engine.count(asked, seen.append) == ThreadEngine(model).count(asked)
+    assert sum(seen) == sum(r.stop - r.start for r in asked)
+    assert engine.size == session.runs[-1] == (64 if rows == 1000 else 8 if fail_at else 16)
+    assert device.released
+
+
+def test_a_batch_that_does_not_fit_is_given_back_before_the_next(model: OnnxClassifier) -> None:
+    session, device = Narrow(model.session, 5_000), HostDevice()
+    engine = DeviceEngine(replace(of(model), session=session), device, grid_noise, 20_000)
+    engine.count([CountRequest(noisy(), 0, 100)])
+    assert engine.size == 5_000
+    bytes_a_row = 4 * 16
+    assert max(device.released) < 10_000 * bytes_a_row
+
+
+def test_no_memory_for_the_buffers_halves_the_batch_too(model: OnnxClassifier) -> None:
+    device = HostDevice(memory=700_000)  # enough for the tables; a row has 64 bytes
+    engine = DeviceEngine(of(model), device, grid_noise, 20_000)
+    asked = [CountRequest(noisy(), 0, 20_000)]
+    assert engine.count(asked) == ThreadEngine(model).count(asked)
+    assert engine.size == 10_000
+
+
+def test_a_batch_that_fits_no_memory_is_one_sentence(model: OnnxClassifier) -> None:
+    session = Narrow(model.session, 0)
+    narrow = replace(of(model), session=session)
+    with pytest.raises(DeviceMemoryError, match="batch of 1, the smallest there is") as caught:
+        DeviceEngine(narrow, HostDevice(), grid_noise, 8).count(requests(noisy()))
+    assert session.runs == [8, 4, 2, 1]
+    assert caught.value.exit_code == 1
+    with pytest.raises(DeviceMemoryError, match="batch of 8, the only size it runs at"):
+        DeviceEngine(replace(narrow, batch_size=8), HostDevice(), grid_noise).count(
+            requests(noisy())
+        )
+
+
+def test_a_failing_run_counts_nothing_and_is_an_error(model: OnnxClassifier) -> None:
+    wrong = replace(of(model), shape=(1, 4, 5))
+    engine = DeviceEngine(wrong, HostDevice(), grid_noise, 8)
+    with pytest.raises(InferenceError, match=r"failed on a batch of shape \[8, 1, 4, 5\]"):
+        engine.count([CountRequest(noisy(shape=(1, 4, 5)), 0, 8)])
+
+
+def test_a_label_that_is_no_class_is_an_error(model: OnnxClassifier) -> None:
+    engine = DeviceEngine(replace(of(model), num_classes=2), HostDevice(), grid_noise, 64)
+    with pytest.raises(InferenceError, match=r"answered \d+ labels that are none of its 2 classes"):
+        engine.count(requests(noisy()))
+
+
+class StopError(Exception):
+    """Raised by a caller's own progress."""
+
+
+def test_a_call_that_was_stopped_leaves_nothing_behind(model: OnnxClassifier) -> None:
+    engine = DeviceEngine(of(model), HostDevice(), grid_noise, 64)
+
+    def stop(samples: int) -> None:
+        raise StopError
+
+    asked = requests(noisy())
+    with pytest.raises(StopError):
+        engine.count(asked, stop)
+    assert engine.count(asked) == ThreadEngine(model).count(asked)
+
+
+def test_padding_is_never_counted(model: OnnxClassifier) -> None:
+    """What lies in the rest of the buffer, NaN at worst, changes no count."""
+    device = HostDevice()
+    zeros: Callable[..., NDArray[Any]] = device.zeros
+
+    def poisoned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        found = zeros(shape, dtype)
+        if found.ndim > 2:
+            found[...] = np.nan
+        return found
+
+    device.zeros = poisoned  # type: ignore[method-assign]
+    asked = [CountRequest(noisy(), 0, 10)]
+    found = DeviceEngine(of(model), device, grid_noise, 64).count(asked)
+    assert found == ThreadEngine(model).count(asked)
+    assert found[0].total == 10
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_classes": None}, "does not say how many classes"),
+        ({"batch_size": 0}, "batch_size is 0, but it must be at least 1"),
+    ],
+)
+def test_what_cannot_be_counted_is_refused(
+    model: OnnxClassifier, change: dict[str, Any], message: str
+) -> None:
+    size = change.pop("batch_size", None)
+    with pytest.raises(UsageError, match=message):
+        DeviceEngine(replace(of(model), **change), HostDevice(), grid_noise, size)
+
+
+def test_samples_of_another_shape_are_refused(model: OnnxClassifier) -> None:
+    engine = DeviceEngine(of(model), HostDevice(), grid_noise)
+    with pytest.raises(UsageError, match=r"a sample has shape \[3\], but the model takes \[1, 4"):
+        engine.count([CountRequest(noisy(shape=(3,)), 0, 8)])
+
+
+def test_the_first_batch_follows_memory_and_input_size(model: OnnxClassifier) -> None:
+    def size(shape: tuple[int, ...], memory: int) -> int:
+        return DeviceEngine(
+            replace(of(model), shape=shape), HostDevice(memory=memory), grid_noise
+        ).size
+
+    card = 24 << 30
+    assert size((1, 28, 28), card) == 1024
+    assert size((3, 224, 224), card) == 256
+    assert size((3, 224, 224), card // 4) == 64
+    assert size((3, 4096, 4096), card) == 1
+    assert size((1, 28, 28), 10_000) == 1

@@ -1,0 +1,100 @@
+"""What noise costs: nanoseconds a value, on one thread, beside numpy's own normal draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from unittest import mock
+
+import numpy as np
+from bench_subjects import KINDS
+from bench_timing import Spread, take_turns, timed
+
+from rsonnx.noise import Gaussian, InputSpace, NoisyStream, SmoothingDistribution
+from rsonnx.noise.lattice import LatticeBlock
+from rsonnx.noise.stream import exact_block
+
+LAWS: tuple[SmoothingDistribution, ...] = (Gaussian(0.5),)
+YARDSTICK = "numpy standard_normal float32"
+
+
+@dataclass(frozen=True)
+class NoiseCost:
+    """Nanoseconds a value.
+
+    Attributes:
+        what: the law, its arithmetic and what draws it; or numpy's yardstick.
+        values: drawn in a round.
+        drawn: the noise alone: integers for exact, float64 for float arithmetic.
+        written: all that a worker does: drawn, added to an input, and scaled into float32.
+    """
+
+    what: str
+    values: int
+    drawn: Spread
+    written: Spread
+
+
+class Writing:
+    """Writes noisy samples of one stream, and times the drawing in it.
+
+    Attributes:
+        drawn: seconds of drawing, a turn each.
+    """
+
+    def __init__(self, stream: NoisyStream, values: int, drawer: type) -> None:
+        self._stream = stream
+        self._batch = np.empty((stream.block, *stream.sample_shape), np.float32)
+        self._blocks = -(-values // self._batch.size)
+        self._drawer = drawer
+        self.values = self._blocks * self._batch.size
+        self.drawn: list[float] = []
+
+    def __call__(self) -> None:
+        """Write whole blocks, as the engine does."""
+        chosen = mock.patch("rsonnx.noise.stream.exact_block", return_value=self._drawer)
+        with chosen, timed((self._drawer, "draw")) as (clock,):
+            for block in range(self._blocks):
+                self._stream.write(block * self._stream.block, self._batch)
+        self.drawn.append(clock.seconds)
+
+
+def measure_noise(*, rounds: int, values: int) -> list[NoiseCost]:
+    """Let every law and numpy's yardstick take turns on an input of 3x32x32 pixels.
+
+    Args:
+        rounds: turns of each.
+        values: drawn in a turn, at least.
+    """
+    shape = KINDS["resnet20"].shape
+    image = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    exact, floating = (InputSpace(shape).point(image, a) for a in ("exact", "float"))
+    drawers: dict[str, type] = {"numpy": LatticeBlock}
+    if exact_block() is not LatticeBlock:
+        drawers["compiled"] = exact_block()
+    writings = {}
+    for law in LAWS:
+        for how, drawer in drawers.items():
+            stream = NoisyStream(exact, law, 1, "estimation")
+            writings[f"{law.name} exact, {how}"] = Writing(stream, values, drawer)
+        stream = NoisyStream(floating, law, 1, "estimation")
+        writings[f"{law.name} float"] = Writing(stream, values, type(law))
+    size = next(iter(writings.values())).values
+    generator = np.random.Generator(np.random.PCG64(1))
+    buffer = np.empty(size // 16, np.float32)
+
+    def yardstick() -> None:
+        for _ in range(16):
+            generator.standard_normal(dtype=np.float32, out=buffer)
+
+    runs: dict[str, Callable[[], object]] = {**writings, YARDSTICK: yardstick}
+    seconds = take_turns(runs, rounds)
+    drawn = {name: writing.drawn[1:] for name, writing in writings.items()}
+    return [
+        NoiseCost(name, size, _each(drawn.get(name, taken), size), _each(taken, size))
+        for name, taken in seconds.items()
+    ]
+
+
+def _each(seconds: list[float], values: int) -> Spread:
+    return Spread.of([1e9 * s / values for s in seconds])
