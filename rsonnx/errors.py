@@ -16,6 +16,12 @@ class UsageError(RsonnxError, ValueError):
     exit_code = 2
 
 
+class GateError(RsonnxError):
+    """A run does not reach what ``--fail-under`` asks of it."""
+
+    exit_code = 3
+
+
 class DataError(RsonnxError, ValueError):
     """An input, a label or a data set is not what the model or the format needs."""
 

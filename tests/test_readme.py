@@ -1,17 +1,22 @@
-"""The README's commands exist, with the options that it shows."""
+"""Every command in the README does what stands there, in the order in which it stands there."""
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
 
-from rsonnx.cli import cli
+from rsonnx.cli import cli, run
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+THIRD_PARTY = ROOT.parent / "shared" / "models" / "webonnx_wonnx--opt-mnist.onnx"
+NEEDED = {"ray": "--engine ray"}
 
 
 def commands() -> list[list[str]]:
@@ -26,17 +31,54 @@ def commands() -> list[list[str]]:
     return found
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder like a clone's, with the third-party model in it where there is one."""
+    here = tmp_path_factory.mktemp("readme")
+    (here / "sample_models").symlink_to(ROOT / "sample_models")
+    if THIRD_PARTY.is_file():
+        shutil.copy(THIRD_PARTY, here / "opt-mnist.onnx")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(here)
+        yield here
+
+
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
-def test_a_command_of_the_readme_can_be_parsed(words: list[str]) -> None:
-    command = cli.commands[words[0]]
-    # Parsing alone: an unknown option, a missing argument or a wrong kind of value raises.
-    context = command.make_context(words[0], words[1:], parent=click.Context(cli))
-    assert context.params
+def test_a_command_of_the_readme_runs(
+    words: list[str], place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for package, option in NEEDED.items():
+        if option in " ".join(words) and importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+    for word in words:
+        if word in ("opt-mnist.onnx", "theirs.jsonl") and not (place / "opt-mnist.onnx").exists():
+            pytest.skip("the third-party model is not here")
+    code = run(words)
+    captured = capsys.readouterr()
+    assert code == 0, captured.err
+    for option in ("-o", "--html", "--plot", "--card"):
+        if option in words:
+            assert (place / words[words.index(option) + 1]).stat().st_size > 0
 
 
-def test_the_readme_shows_commands() -> None:
-    shown = {words[0] for words in commands()}
-    assert shown == set(cli.commands)
+def test_the_tables_of_the_readme_are_those_of_its_commands(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The lines of the README's tables stand word for word in what the commands print."""
+    shown: list[str] = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
+    reports = [["report", "mnist.jsonl"]]
+    if (place / "opt-mnist.onnx").exists():
+        reports.append(["report", "ours.jsonl", "theirs.jsonl", "--radii", "0,0.25,0.5,0.75"])
+    for words in reports:
+        assert run(words) == 0
+    printed = capsys.readouterr().out.splitlines()
+    for block in shown[: len(reports)]:
+        for line in block.splitlines():
+            assert line in printed
+
+
+def test_the_readme_shows_every_command() -> None:
+    assert {words[0] for words in commands()} == set(cli.commands)
 
 
 def test_the_line_that_runs_the_tests_is_what_ci_looks_for() -> None:

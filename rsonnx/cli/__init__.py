@@ -8,12 +8,17 @@ import sys
 import click
 
 from rsonnx._version import __version__
+from rsonnx.cli.attest import attest
+from rsonnx.cli.audit import audit
 from rsonnx.cli.bounds import bounds
 from rsonnx.cli.certify import certify
 from rsonnx.cli.doctor import doctor
+from rsonnx.cli.export import export
 from rsonnx.cli.inspect import inspect
+from rsonnx.cli.merge import merge_command
 from rsonnx.cli.plan import plan
 from rsonnx.cli.predict import predict
+from rsonnx.cli.preview import preview
 from rsonnx.cli.report import report
 from rsonnx.cli.verify import verify_command
 from rsonnx.errors import RsonnxError
@@ -28,12 +33,27 @@ def cli() -> None:
     """Certify ONNX classifiers by randomized smoothing.
 
     \b
-    Exit codes: 0 done, 1 failure, 2 wrong usage, 4 model or provider refused, 130 interrupted.
+    Exit codes: 0 done, 1 failure, 2 wrong usage, 3 a gate such as --fail-under not met, 4 model or
+    provider refused, 130 interrupted.
     Results go to stdout, everything else to stderr. Abstaining is a result, not an error.
     """
 
 
-for command in (certify, predict, report, bounds, plan, inspect, doctor, verify_command):
+for command in (
+    certify,
+    predict,
+    preview,
+    report,
+    bounds,
+    plan,
+    inspect,
+    doctor,
+    verify_command,
+    attest,
+    merge_command,
+    audit,
+    export,
+):
     cli.add_command(command)
 
 

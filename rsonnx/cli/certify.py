@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +15,38 @@ from rsonnx.cli.opening import choose_seed, open_job
 from rsonnx.cli.options import (
     alpha_option,
     data_argument,
+    engine_options,
     input_options,
     json_option,
+    keeping_options,
     loading_options,
     model_argument,
+    part_options,
+    quiet_option,
     sampling_options,
+    share_noise_option,
     sigma_option,
 )
 from rsonnx.cli.preflight import check_certify, say, say_clean_accuracy, say_job, say_samples
-from rsonnx.cli.progress import ProgressLine
+from rsonnx.cli.running import Keeping, read_inputs, reopen, run
+from rsonnx.cli.stopping import stoppable
 from rsonnx.cli.tables import figures_of, print_runs
-from rsonnx.errors import DataError, InferenceError
+from rsonnx.errors import UsageError
 from rsonnx.report import default_radii
 from rsonnx.runs import (
     Arguments,
     Job,
+    Row,
     RunWriter,
+    SampleRange,
+    SeedUsed,
+    Shard,
+    Work,
     certify_header,
-    certify_inputs,
-    check_output,
+    counting,
+    recorded_seed,
 )
+from rsonnx.smoothing import CertifyProcedure
 from rsonnx.statistics import DEFAULT_BOUND, family_wise_alpha
 
 
@@ -81,69 +94,123 @@ from rsonnx.statistics import DEFAULT_BOUND, family_wise_alpha
     "share.",
 )
 @sampling_options
+@share_noise_option
 @loading_options
+@engine_options
 @input_options
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(path_type=Path),
-    help="Run file to write (JSON lines); it must not exist yet.",
-)
+@part_options
+@keeping_options
+@quiet_option
 @json_option
-def certify(model: Path, data: Path, output: Path | None, as_json: bool, **given: Any) -> None:
+def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
     """Certify the inputs in DATA for the ONNX classifier MODEL by randomized smoothing.
 
     DATA is an image folder (class/name.png), the same in a zip, an npz file with x and y, or
     MNIST's idx format. The table goes to stdout, every count, bound and radius to the run file.
+    However a run ends, the same command with --resume goes on where it was.
 
     \b
     Example:
       rsonnx certify mnist.onnx images/ --sigma 0.5 --n 10000 -o mnist.jsonl
+      rsonnx certify mnist.onnx images/ --sigma 0.5 --n 10000 -o mnist.jsonl --resume
+      rsonnx certify mnist.onnx images/ --sigma 0.5 --seed 1 --shard 3/8 -o part3.jsonl
     """
-    check_certify(given, num_classes=2)  # early; once more when the model says how many it has
-    seed = choose_seed(given["seed"])
-    if output is not None:
-        check_output(output)
-    job = open_job(model, data, given)
-    family_wise = given["alpha"] if given["family_wise"] else None
-    alpha = given["alpha"]
-    if family_wise is not None:
-        alpha = family_wise_alpha(family_wise, len(job.indices))
-    procedure = check_certify(given | {"alpha": alpha}, job.model.num_classes)
-    say_job(job, seed)
-    say_samples(procedure)
-    say_clean_accuracy(job)
-    if output is None:
-        say("warning", "the rows are not kept; name a run file with -o to keep them")
-    header = certify_header(
-        job,
-        procedure,
-        seed=seed,
-        arguments=_arguments(model, data, given, job),
-        family_wise=family_wise,
-    )
-    rows = []
+    keeping = Keeping(given.pop("output"), given.pop("resume"), given.pop("checkpoint"))
+    del given["quiet"]  # `say` looks it up
+    which = _which(given.pop("shard"), given.pop("samples"), keeping)
+    early = check_certify(given, num_classes=2)  # once more when the model says how many it has
+    if which.samples is not None:
+        counting(early, which.samples)
     with contextlib.ExitStack() as stack:
-        writer = stack.enter_context(RunWriter(output, header)) if output else None
-        progress = stack.enter_context(ProgressLine(len(job.indices), procedure.samples))
-        try:
-            for row in certify_inputs(job, procedure, seed=seed.value, progress=progress.drawn):
-                if writer is not None:
-                    writer.write(row)
-                rows.append(row)
-                progress.finished(certified=not row.abstained)
-        except (KeyboardInterrupt, DataError, InferenceError):
-            kept = f"; {output} holds them" if output else ""
-            progress.clear()
-            say("stopped", f"after {len(rows)} of {len(job.indices)} inputs{kept}")
-            raise
-    rule = procedure.rule
-    radii = (
-        (0.0, *rule.target_radii)
-        if isinstance(rule, AdaptiveSamples)
-        else default_radii(rule.largest_radius)
+        stack.enter_context(stoppable())
+        reopened = reopen(keeping)
+        if reopened is not None:
+            stack.enter_context(reopened)
+        seed = _seed(given["seed"], reopened, which)
+        job = open_job(model, data, given, stack)
+        family_wise = given["alpha"] if given["family_wise"] else None
+        alpha = given["alpha"]
+        if family_wise is not None:
+            alpha = family_wise_alpha(family_wise, len(job.indices))
+        procedure = check_certify(given | {"alpha": alpha}, job.model.num_classes)
+        say_job(job, seed)
+        say_samples(procedure)
+        _say_part(which, job)
+        manifest = read_inputs(job)
+        say_clean_accuracy(job)
+        header = certify_header(
+            job,
+            procedure,
+            seed=seed,
+            arguments=_arguments(model, data, given, job),
+            family_wise=family_wise,
+            manifest=manifest.sha256,
+            shard=which.shard,
+            samples=which.samples,
+        )
+        indices = job.indices if which.shard is None else which.shard.take(job.indices)
+        work = Work(job, procedure, seed.value, indices, which.samples)
+        rows = run(work, header, manifest, keeping, reopened)
+    certified = [row for row in rows if isinstance(row, Row)]
+    status = "complete" if which.shard is None else f"shard {which.shard}"
+    figures = [figures_of(header, status, certified, _table_radii(procedure))] if certified else []
+    if figures or as_json:  # counts are no result yet, and a shard may be empty
+        print_runs(figures, as_json=as_json)
+
+
+@dataclass(frozen=True)
+class _Which:
+    """Which part of the run is asked for; None for all of it."""
+
+    shard: Shard | None
+    samples: SampleRange | None
+
+
+_WHOLE = _Which(None, None)
+
+
+def _which(shard: str | None, samples: str | None, keeping: Keeping) -> _Which:
+    found = _Which(
+        None if shard is None else Shard.parse(shard),
+        None if samples is None else SampleRange.parse(samples),
     )
-    print_runs([figures_of(header, "complete", rows, radii)], as_json=as_json)
+    if samples is not None and keeping.output is None:
+        raise UsageError(
+            "--samples makes counts that certify nothing before they are merged; name a run file "
+            "for them with -o"
+        )
+    return found
+
+
+def _say_part(which: _Which, job: Job) -> None:
+    """Tell on stderr which part this is, and that it is only a part."""
+    inputs = len(job.indices)
+    if which.shard is not None:
+        say("shard", f"{which.shard}: {which.shard.size(inputs):,} of {inputs:,} inputs")
+    if which.samples is not None:
+        say("counts", f"of the samples {which.samples} only, without certificates")
+    if which != _WHOLE:
+        say("then", "put the parts together with: rsonnx merge PART... -o RUN")
+
+
+def _seed(given: int | None, reopened: RunWriter | None, which: _Which) -> SeedUsed:
+    """Return the seed: the one that was given, that of the file to go on with, or a fresh one."""
+    part = None if reopened is None else reopened.part
+    if given is None and part is not None:
+        return SeedUsed(recorded_seed(part.header), "run file")
+    if given is None and which != _WHOLE:
+        raise UsageError(
+            "--shard and --samples make a part of a run, and all its parts need one seed; give "
+            "them the same --seed"
+        )
+    return choose_seed(given)
+
+
+def _table_radii(procedure: CertifyProcedure) -> tuple[float, ...]:
+    rule = procedure.rule
+    if isinstance(rule, AdaptiveSamples):
+        return (0.0, *rule.target_radii)
+    return default_radii(rule.largest_radius)
 
 
 def _arguments(model: Path, data: Path, given: dict[str, Any], job: Job) -> Arguments:
@@ -157,4 +224,5 @@ def _arguments(model: Path, data: Path, given: dict[str, Any], job: Job) -> Argu
         "providers": facts["providers"]["used"],
         "batch_size": job.smoothed.batch_size,
     }
-    return Arguments(sys.argv[1:], {k: v for k, v in resolved.items() if k != "seed"})
+    # Sorted, since click hands options over in the order in which they were typed.
+    return Arguments(sys.argv[1:], {k: v for k, v in sorted(resolved.items()) if k != "seed"})

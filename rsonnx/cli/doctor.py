@@ -4,63 +4,59 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from typing import Any
 
 import click
 import onnxruntime
 
 from rsonnx.cli.options import json_option
+from rsonnx.report import printable
 from rsonnx.runs import versions
-from rsonnx.runtime import choose_provider, installed_wheels, provider_problem
+from rsonnx.runtime import choose_provider, provider_problem
+from rsonnx.runtime.diagnosis import diagnose
+from rsonnx.runtime.machine import Machine, this_machine
 
 
 @click.command()
 @json_option
 def doctor(as_json: bool) -> None:
-    """Say which execution providers work here, and what to do about those that do not.
+    """Say which execution providers work here, and what mends those that do not.
 
     \b
     Example:
       rsonnx doctor
     """
-    found = facts()
+    found = facts(this_machine())
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
     for name, value in found["versions"].items():
-        click.echo(f"{name:<17}{value}")
+        click.echo(f"{name:<17}{printable(str(value))}")
     click.echo(f"{'cores':<17}{found['cores']}")
+    for card in found["cuda"]["cards"]:
+        click.echo(f"{'card':<17}{printable(_line(card))}")
     for name, problem in found["providers"].items():
-        click.echo(f"{name}: {'works' if problem is None else problem}")
+        click.echo(f"{name}: {'works' if problem is None else printable(problem)}")
     click.echo(f"used where --providers is not given: {found['default']}")
-    for line in found["advice"]:
-        click.echo(f"advice: {line}")
+    for finding in found["findings"]:
+        click.echo(f"problem: {printable(finding['problem'])}")
+        click.echo(f"   mend: {printable(finding['mend'])}")
 
 
-def facts() -> dict[str, Any]:
-    """Return what can be said of this machine."""
-    problems = {name: provider_problem(name) for name in onnxruntime.get_available_providers()}
-    wheels = installed_wheels()
-    advice = []
-    if len(wheels) > 1:
-        advice.append(
-            f"{' and '.join(wheels)} are both installed and overwrite each other, so that CUDA "
-            "vanishes: pip uninstall onnxruntime onnxruntime-gpu, then install one of them"
-        )
-    cuda = "CUDAExecutionProvider"
-    if cuda not in problems:
-        advice.append(
-            "this onnxruntime has no CUDA; for an NVIDIA card: pip install onnxruntime-gpu"
-        )
-    elif problems[cuda] is not None:
-        advice.append(
-            "CUDA does not work; with an NVIDIA card and its driver present: pip install "
-            "'onnxruntime-gpu[cuda,cudnn]', which brings the CUDA and cuDNN libraries"
-        )
+def facts(machine: Machine) -> dict[str, Any]:
+    """Return what can be said of a machine, as ``--json`` prints it."""
     return {
         "versions": versions(),
         "cores": os.cpu_count(),
-        "providers": problems,
+        "providers": {
+            name: provider_problem(name) for name in onnxruntime.get_available_providers()
+        },
         "default": choose_provider(None).name,
-        "advice": advice,
+        "cuda": asdict(machine),
+        "findings": [asdict(finding) for finding in diagnose(machine)],
     }
+
+
+def _line(card: dict[str, str]) -> str:
+    return f"{card['name']}, compute capability {card['capability']}, driver {card['driver']}"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from rsonnx.cli.engines import Loading, device_numbers, open_engine
 from rsonnx.data import Dataset, open_dataset, read_class_names
 from rsonnx.errors import UsageError
 from rsonnx.noise import check_seed, fresh_seed
 from rsonnx.runs import Job, SeedUsed, prepare_job
-from rsonnx.runtime import choose_provider
-from rsonnx.smoothing import load, try_in_child
+from rsonnx.runtime import DeviceOptions, choose_provider
+from rsonnx.smoothing import try_in_child
 
 
-def open_job(model: Path, data: Path, given: dict[str, Any]) -> Job:
+def open_job(model: Path, data: Path, given: dict[str, Any], stack: ExitStack | None = None) -> Job:
     """Open the data, which is quick, then the model, and check that they fit.
 
     The model is tried in a child process first, since it may come from a stranger.
@@ -22,19 +24,37 @@ def open_job(model: Path, data: Path, given: dict[str, Any]) -> Job:
         model: the model file.
         data: the data set.
         given: the values of the shared options by name.
+        stack: closes what counts elsewhere; None for commands that count in this process only.
     """
     dataset = open_dataset_with(data, given["classes"])
-    arguments = loading_arguments(given)
     providers = provider_names(given["providers"])
-    choose_provider(providers)
-    try_in_child(model, arguments)
+    numbers = device_numbers(given.get("devices"))
+    loading = Loading(
+        loading_arguments(given),
+        providers,
+        DeviceOptions(
+            numbers[0] if numbers else 0,
+            tf32=given.get("tf32", False),
+            cuda_graph=given.get("cuda_graph", False),
+        ),
+    )
+    if choose_provider(providers).is_cpu and numbers:
+        raise UsageError(
+            "--devices was given, but the model runs on the processor; ask for --providers cuda, "
+            "or for --workers"
+        )
+    try_in_child(model, loading.arguments)
+    opened = loading.load(model)
     return prepare_job(
-        load(model, **arguments, providers=providers),
+        opened,
         given["sigma"],
         dataset,
         skip_every=given["skip_every"],
         limit=given["limit"],
         batch_size=given["batch_size"],
+        workers=given.get("workers"),
+        engine=None if stack is None else open_engine(model, opened, loading, given, stack),
+        share_noise=given.get("share_noise", False),
     )
 
 
@@ -57,6 +77,7 @@ def loading_arguments(given: dict[str, Any]) -> dict[str, Any]:
         "threshold": given["threshold"],
         "input_shape": _shape(given["input_shape"]),
         "feeds": dict(_feed(text) for text in given["feed"]),
+        "float16": given["float16"],
     }
 
 

@@ -88,6 +88,52 @@ loading_options = _stack(
         help="Execution provider: cpu, cuda, tensorrt or onnxruntime's own name. Nothing falls "
         "back to another. [default: the best that works here]",
     ),
+    click.option(
+        "--float16",
+        is_flag=True,
+        help="Convert the model to float16 first: another classifier, and the run says so.",
+    ),
+)
+
+engine_options = _stack(
+    click.option(
+        "--workers",
+        type=int,
+        metavar="INT",
+        help="Threads that run the model; with --engine ray, workers of the cluster. "
+        "[default: one a core]",
+    ),
+    click.option(
+        "--devices",
+        metavar="N,N,...",
+        help="Devices to run on, 0 for the first, or all: a process each. [default: 0]",
+    ),
+    click.option(
+        "--tf32",
+        is_flag=True,
+        help="Let a device round float32 products to 10 bits: faster, and another classifier.",
+    ),
+    click.option(
+        "--cuda-graph", is_flag=True, help="Record the model's kernels once and replay them."
+    ),
+    click.option(
+        "--engine",
+        type=click.Choice(("embedded", "ray")),
+        default="embedded",
+        show_default=True,
+        help="What counts: this machine, or a Ray cluster (needs rsonnx[ray]).",
+    ),
+    click.option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Of the Ray cluster. [default: what Ray finds, else one on this machine]",
+    ),
+    click.option(
+        "--gpus-per-worker",
+        type=float,
+        metavar="FLOAT",
+        help="Devices that Ray keeps for a worker. [default: 1 on a device, else 0]",
+    ),
 )
 
 classes_option = click.option(
@@ -108,6 +154,46 @@ input_options = _stack(
     classes_option,
 )
 
+part_options = _stack(
+    click.option(
+        "--shard",
+        metavar="I/K",
+        help="Take the I-th of K shares of the inputs, 1 to K; `rsonnx merge` puts them together.",
+    ),
+    click.option(
+        "--samples",
+        metavar="A:B",
+        help="Count only the samples A to B - 1 of the --n of each input, without certificates; "
+        "`rsonnx merge` adds them.",
+    ),
+)
+
+keeping_options = _stack(
+    click.option(
+        "--output",
+        "-o",
+        type=click.Path(path_type=Path),
+        help="Run file to write (JSON lines); without --resume it must not exist yet.",
+    ),
+    click.option(
+        "--resume",
+        is_flag=True,
+        help="Go on with the run file where it ended, however it ended; start it if there is none.",
+    ),
+    click.option(
+        "--checkpoint",
+        type=float,
+        default=30.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How often to keep the counts of unfinished inputs, in RUN.partial; 0 for never.",
+    ),
+)
+
+quiet_option = click.option(
+    "--quiet", is_flag=True, help="Print nothing but the result and errors."
+)
+
 sampling_options = _stack(
     click.option(
         "--seed",
@@ -120,4 +206,11 @@ sampling_options = _stack(
         metavar="INT",
         help="Inputs a call of the model; never changes a count. [default: by input size]",
     ),
+)
+
+share_noise_option = click.option(
+    "--share-noise",
+    is_flag=True,
+    help="Give all inputs the same noise, drawn once. Each certificate holds as before, but they "
+    "are no longer independent, and the report says so.",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from fractions import Fraction
@@ -15,14 +16,16 @@ from rsonnx.cli.opening import choose_seed, open_job
 from rsonnx.cli.options import (
     alpha_option,
     data_argument,
+    engine_options,
     input_options,
     json_option,
     loading_options,
     model_argument,
+    quiet_option,
     sampling_options,
     sigma_option,
 )
-from rsonnx.cli.preflight import check_predict, say_clean_accuracy, say_job
+from rsonnx.cli.preflight import check_predict, quiet, say_clean_accuracy, say_job
 from rsonnx.cli.progress import ProgressLine
 from rsonnx.report import percent_down, printable, text_up
 from rsonnx.runs import Job
@@ -49,7 +52,9 @@ from rsonnx.smoothing import predict_many, predict_procedure
 )
 @sampling_options
 @loading_options
+@engine_options
 @input_options
+@quiet_option
 @json_option
 def predict(model: Path, data: Path, as_json: bool, **given: Any) -> None:
     """Answer for the inputs in DATA with the smoothed classifier, or abstain (-1).
@@ -61,18 +66,28 @@ def predict(model: Path, data: Path, as_json: bool, **given: Any) -> None:
     Example:
       rsonnx predict mnist.onnx images/ --sigma 0.5 --limit 10
     """
+    del given["quiet"]  # `say` looks it up
     check_predict(given["n"], given["alpha"], given["method"])
     seed = choose_seed(given["seed"])
-    job = open_job(model, data, given)
-    say_job(job, seed)
-    say_clean_accuracy(job)
     found = []
-    with ProgressLine(len(job.indices), given["n"]) as progress:
+    with contextlib.ExitStack() as stack:
+        job = open_job(model, data, given, stack)
+        say_job(job, seed)
+        say_clean_accuracy(job)
+        progress = stack.enter_context(
+            ProgressLine(
+                len(job.indices),
+                given["n"],
+                adaptive=given["sequential"],
+                outcome="answered",
+                quiet=quiet(),
+            )
+        )
         for index, prediction in _predictions(job, given, seed.value, progress):
             found.append((index, prediction))
             progress.clear()
             click.echo((_as_json if as_json else _line)(job, index, prediction))
-    if not as_json:
+    if not as_json and not quiet():
         click.echo(_closing(job, found), err=True)
 
 

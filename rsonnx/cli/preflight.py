@@ -142,6 +142,8 @@ def say_samples(procedure: CertifyProcedure) -> None:
 
 def say_clean_accuracy(job: Job) -> None:
     """Tell on stderr how the model does without noise, where labels show it."""
+    if quiet():
+        return
     labelled = list(islice((i for i in job.indices if job.label(i) is not None), _CLEAN_INPUTS))
     if not labelled:
         say("clean", "unknown: the inputs have no labels")
@@ -161,8 +163,20 @@ def say_clean_accuracy(job: Job) -> None:
         )
 
 
+def quiet() -> bool:
+    """Say whether the command was told to print nothing but its result and errors."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.params.get("quiet"))
+
+
 def say(topic: str, text: str) -> None:
-    """Print a line on stderr."""
+    """Print a line on stderr, unless the command was told to be quiet."""
+    if not quiet():
+        say_always(topic, text)
+
+
+def say_always(topic: str, text: str) -> None:
+    """Print a line on stderr that belongs to the result: how to go on with what was stopped."""
     click.echo(f"{topic:<11}{text}", err=True)
 
 

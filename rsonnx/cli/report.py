@@ -1,21 +1,57 @@
-"""``rsonnx report``: tables from run files."""
+"""``rsonnx report``: tables, comparisons, pictures and cards from run files."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
 from rsonnx.certificate import RADIUS_RULES
+from rsonnx.cli.html import write_html
 from rsonnx.cli.options import json_option
-from rsonnx.cli.tables import figures_of, heading_of, print_runs
-from rsonnx.errors import RunFileError, UsageError
-from rsonnx.report import Figures, Heading, check_radii, default_radii
-from rsonnx.runs import Run, read_run, restate
+from rsonnx.cli.report_sources import RunSource, Source, radii_of, read_source, restated
+from rsonnx.cli.tables import render_json
+from rsonnx.errors import GateError, UsageError
+from rsonnx.report import (
+    Comparison,
+    Figures,
+    LogFigures,
+    Named,
+    check_radii,
+    compare,
+    failures,
+    parse_gate,
+    render,
+    render_comparisons,
+    render_comparisons_csv,
+    render_comparisons_latex,
+    render_comparisons_markdown,
+    render_csv,
+    render_latex,
+    render_markdown,
+)
+from rsonnx.report.card import render_card
+from rsonnx.report.charts import PLOTS
+from rsonnx.report.drawing import format_of, save
+from rsonnx.report.html import PageRun
+from rsonnx.report.output import write_new
+from rsonnx.runs import check_output
 
-_MOST_TARGETS = 9
+_TABLES: dict[str, Callable[[Sequence[Figures | LogFigures]], str]] = {
+    "table": render,
+    "markdown": render_markdown,
+    "latex": render_latex,
+    "csv": render_csv,
+    "json": render_json,
+}
+_COMPARISONS: dict[str, Callable[[Sequence[Comparison]], str]] = {
+    "table": render_comparisons,
+    "markdown": render_comparisons_markdown,
+    "latex": render_comparisons_latex,
+    "csv": render_comparisons_csv,
+    "json": render_json,
+}
 
 
 @click.command()
@@ -43,16 +79,76 @@ _MOST_TARGETS = 9
     type=click.Choice(RADIUS_RULES),
     help="Restate by this radius rule. [default: the run's]",
 )
+@click.option(
+    "--paired",
+    is_flag=True,
+    help="Compare the first run with each other one on the inputs that both have, matched by "
+    "digest: differences with intervals, and McNemar's test.",
+)
+@click.option(
+    "--fail-under",
+    multiple=True,
+    metavar="FIGURE=LEAST",
+    help="Exit with 3 unless every run is complete, labelled, decided the figure and reaches it: "
+    "acc@0.5=0.60, acr=1.2 or standard=0.9. May be given several times.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(_TABLES)),
+    help="How to print the table. [default: table]",
+)
 @json_option
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a picture: .png, .svg or .pdf. Needs the extra rsonnx[report].",
+)
+@click.option(
+    "--plot-kind",
+    type=click.Choice(list(PLOTS)),
+    help="Certified accuracy against radius, a histogram of radii, why inputs abstained, or the "
+    "samples that decided them. [default: curve]",
+)
+@click.option(
+    "--card",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a section for a model card, as Markdown with Hugging Face's model-index.",
+)
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a page that needs no other file: summary, table, curve, every input.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="DATA",
+    help="For --html: the data set of the runs, for small pictures of its inputs.",
+)
 def report(
     runs: tuple[Path, ...],
     radii: str | None,
     alpha: float | None,
     bound: str | None,
     radius: str | None,
+    paired: bool,
+    fail_under: tuple[str, ...],
+    form: str | None,
     as_json: bool,
+    plot: Path | None,
+    plot_kind: str | None,
+    card: Path | None,
+    html: Path | None,
+    data: Path | None,
 ) -> None:
     """Print the certified-accuracy table of one or more run files.
+
+    Logs of the field (idx label predict radius correct time, tab-separated) can stand beside run
+    files; what a log does not say is shown as ?.
 
     With --alpha, --bound or --radius the certificates are derived anew from the recorded counts,
     without sampling; the files stay as they are. What the counts cannot support is refused.
@@ -61,43 +157,82 @@ def report(
     Example:
       rsonnx report mnist.jsonl --radii 0,0.5,1,1.5
       rsonnx report mnist.jsonl --alpha 0.01 --radius two-sided
+      rsonnx report a.jsonl b.jsonl --paired --format markdown
+      rsonnx report a.jsonl b.jsonl published.tsv --plot curve.svg
+      rsonnx report mnist.jsonl --fail-under acc@0.5=0.60 --card card.md
     """
+    form = _form(form, as_json=as_json)
     wanted = None if radii is None else _radii(radii)
-    read = [read_run(path) for path in runs]
-    headings = [_heading(run) for run in read]
+    gates = [parse_gate(text) for text in fail_under]
+    _check_files(plot, plot_kind, card, html, data)
+    sources = [read_source(path) for path in runs]
     if (alpha, bound, radius) != (None, None, None):
-        read = [restate(run, alpha=alpha, bound=bound, radius=radius) for run in read]
-    if wanted is None:
-        wanted = _targets(headings) or default_radii(max(_largest_radius(run) for run in read))
-    print_runs([_figures(run, wanted) for run in read], as_json=as_json)
+        sources = [restated(s, alpha=alpha, bound=bound, radius=radius) for s in sources]
+    at = radii_of(sources) if wanted is None else wanted
+    figures = [source.figures(at) for source in sources]
+    gated = _runs_only(sources, figures, "--fail-under") if gates else []
+    if paired:
+        named = [Named(s.name, f) for s, f in zip(sources, figures, strict=True)]
+        printed = _COMPARISONS[form](compare(named, at))
+    else:
+        printed = _TABLES[form](figures)
+    if plot is not None:
+        save(PLOTS[plot_kind or "curve"](figures), plot)
+    if card is not None:
+        pages = [
+            PageRun(one, source.run.header, source.name)
+            for source, one in _runs_only(sources, figures, "--card")
+        ]
+        write_new(card, render_card(pages).encode("utf-8"))
+    if html is not None:
+        found = _runs_only(sources, figures, "--html")
+        write_html(html, [source.run for source, _ in found], [one for _, one in found], data)
+    click.echo(printed)
+    failed = failures(gates, [(source.name, one) for source, one in gated])
+    if failed:
+        raise GateError(failed)
 
 
-def _heading(run: Run) -> Heading:
-    try:
-        heading = heading_of(run.header, run.status)
-    except (KeyError, TypeError) as error:
-        raise RunFileError(f"{run.path}, line 1: the header lacks a field ({error})") from None
-    if not run.rows:
-        raise RunFileError(f"the run {run.path} ended before its first input: nothing to report")
-    return heading
+def _form(form: str | None, *, as_json: bool) -> str:
+    if as_json and form not in (None, "json"):
+        raise UsageError(f"--json and --format {form} contradict each other; give one of them")
+    return "json" if as_json else form or "table"
 
 
-def _figures(run: Run, radii: tuple[float, ...]) -> Figures:
-    return figures_of(run.header, run.status, run.rows, radii)
+def _check_files(
+    plot: Path | None,
+    plot_kind: str | None,
+    card: Path | None,
+    html: Path | None,
+    data: Path | None,
+) -> None:
+    """Refuse what cannot be written before anything is read."""
+    if plot_kind is not None and plot is None:
+        raise UsageError("--plot-kind says which picture, but not where; give --plot FILE too")
+    if data is not None and html is None:
+        raise UsageError("--data is for the pictures of --html, which was not given")
+    if plot is not None:
+        format_of(plot)
+    outputs = [path for path in (plot, card, html) if path is not None]
+    for path in outputs:
+        check_output(path)
+    if len({path.resolve() for path in outputs}) < len(outputs):
+        raise UsageError("two of --plot, --card and --html name the same file; name one each")
 
 
-def _targets(headings: Sequence[Heading]) -> tuple[float, ...] | None:
-    """Return the target radii of runs that are all adaptive, as certify's own table has them."""
-    targets = {r for heading in headings for r in heading.target_radii or ()}
-    adaptive = all(heading.target_radii is not None for heading in headings)
-    return (0.0, *sorted(targets)) if adaptive and len(targets) <= _MOST_TARGETS else None
-
-
-def _largest_radius(run: Run) -> float:
-    value = run.header.get("largest_radius")
-    if isinstance(value, int | float) and 0 < value <= sys.float_info.max:
-        return float(value)
-    raise RunFileError(f"{run.path}, line 1: the header lacks a largest_radius above 0")
+def _runs_only(
+    sources: Sequence[Source], figures: Sequence[Figures | LogFigures], option: str
+) -> list[tuple[RunSource, Figures]]:
+    """Return the runs, or refuse logs, which do not say what the option needs."""
+    found = []
+    for source, one in zip(sources, figures, strict=True):
+        if not isinstance(source, RunSource) or not isinstance(one, Figures):
+            raise UsageError(
+                f"{source.name} is a log, which does not say how it was made nor whether it is "
+                f"complete, so {option} cannot judge it; leave it out"
+            )
+        found.append((source, one))
+    return found
 
 
 def _radii(text: str) -> tuple[float, ...]:

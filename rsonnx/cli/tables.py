@@ -9,8 +9,18 @@ from typing import Any
 
 import click
 
-from rsonnx.report import Figures, Heading, Settings, dataset_statements, render, summarize
+from rsonnx.report import (
+    Comparison,
+    Figures,
+    Heading,
+    LogFigures,
+    Settings,
+    dataset_statements,
+    render,
+    summarize,
+)
 from rsonnx.runs import Row, text_field, whole_field
+from rsonnx.runs.parts import shard_field
 
 
 def figures_of(
@@ -32,7 +42,14 @@ def figures_of(
     return Figures(
         heading,
         summarize(rows, radii),
-        dataset_statements(rows, radii, alpha=settings.alpha, family_wise=settings.family_wise),
+        dataset_statements(
+            rows,
+            radii,
+            alpha=settings.alpha,
+            family_wise=settings.family_wise,
+            shared_noise=heading.shared_noise,
+        ),
+        tuple(rows),
     )
 
 
@@ -53,13 +70,22 @@ def heading_of(header: dict[str, Any], status: str) -> Heading:
         norm=text_field(noise, "norm"),
         n=whole_field(header, "n", least=1),
         arithmetic=text_field(noise, "arithmetic"),
-        status=status,
+        status=_status(header, status),
         settings=_settings(header),
         target_radii=None
         if targets is None
         else tuple(_number({"target_radii": r}, "target_radii") for r in targets),
         restated_from=None if restated is None else _settings(restated),
+        shared_noise=_flag(noise, "shared"),
     )
+
+
+def _status(header: dict[str, Any], status: str) -> str:
+    """Return how the run ended; a shard that ended well is no complete run either."""
+    shard = shard_field(header)
+    if shard is None or shard.of == 1:
+        return status
+    return f"shard {shard}" if status == "complete" else f"{status} shard {shard}"
 
 
 def _settings(fields: Any) -> Settings:
@@ -73,6 +99,14 @@ def _settings(fields: Any) -> Settings:
     )
 
 
+def _flag(fields: Any, name: str) -> bool:
+    """Return a field that is false where it is not there."""
+    value = fields.get(name, False)
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} is neither true nor false")
+    return value
+
+
 def _number(fields: Any, name: str, *, below: float | None = None) -> float:
     value = fields[name]
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -82,9 +116,11 @@ def _number(fields: Any, name: str, *, below: float | None = None) -> float:
     return float(value)
 
 
-def print_runs(runs: Sequence[Figures], *, as_json: bool) -> None:
+def print_runs(runs: Sequence[Figures | LogFigures], *, as_json: bool) -> None:
     """Print the table of several runs, or a JSON list with an object a run."""
-    if as_json:
-        click.echo(json.dumps([run.to_json() for run in runs], indent=2, allow_nan=False))
-    else:
-        click.echo(render(runs))
+    click.echo((render_json if as_json else render)(runs))
+
+
+def render_json(results: Sequence[Figures | LogFigures | Comparison]) -> str:
+    """Return results for a program, as a JSON list with an object each."""
+    return json.dumps([one.to_json() for one in results], indent=2, allow_nan=False)

@@ -1,53 +1,176 @@
-"""``rsonnx verify``: check a run file against its own counts."""
+"""``rsonnx verify``: check a run file against its own counts, its model and its data."""
 
 from __future__ import annotations
 
 import json
+import secrets
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
-from rsonnx.cli.options import json_option
-from rsonnx.errors import RunFileError
-from rsonnx.report import printable
-from rsonnx.runs import Verification, read_run, verify
+from rsonnx.cli.attest import summary_of
+from rsonnx.cli.options import classes_option, json_option
+from rsonnx.cli.preflight import say
+from rsonnx.cli.replaying import open_replay
+from rsonnx.errors import RunFileError, UsageError
+from rsonnx.report import printable, text_down
+from rsonnx.runs import (
+    Fault,
+    Job,
+    Replay,
+    Run,
+    Verification,
+    check_statement,
+    read_run,
+    read_statement,
+    replay,
+    verify,
+)
 
 _MOST_SHOWN = 20
 
 
 @click.command("verify")
 @click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--model", type=click.Path(path_type=Path), help="The model: its digest must be the run's."
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="The data: every input and label must be the run's. Needs --model.",
+)
+@click.option(
+    "--replay",
+    "count",
+    type=int,
+    metavar="INT",
+    help="Draw the noise of so many random inputs again and compare the counts. Needs --model and "
+    "--data.",
+)
+@click.option(
+    "--providers",
+    metavar="NAME",
+    help="Execution provider of the replay. [default: the one that the run was made on]",
+)
+@classes_option
+@click.option(
+    "--attestation",
+    type=click.Path(path_type=Path),
+    help="An in-toto Statement, bare or in a DSSE envelope, that must be true of the run. Its "
+    "signature is not checked.",
+)
 @json_option
-def verify_command(run: Path, as_json: bool) -> None:
+def verify_command(run: Path, as_json: bool, **given: Any) -> None:
     """Derive every row of the run file RUN again from its counts, and prove its figures.
 
     Bounds and radii are proved by integer arithmetic, apart from the code that wrote them. A row
-    that was changed afterwards is named, and the exit code is 1.
+    that was changed afterwards is named, and the exit code is 1. With the model and the data, the
+    counts themselves can be drawn again.
 
     \b
     Example:
       rsonnx verify mnist.jsonl
+      rsonnx verify mnist.jsonl --model mnist.onnx --data images/ --replay 5
     """
+    _check(given)
     read = read_run(run)
+    statement = None if given["attestation"] is None else read_statement(given["attestation"])
     found = verify(read)
+    faults = list(found.faults)
+    if statement is not None and not faults:
+        faults += [Fault(None, what) for what in check_statement(read, summary_of(read), statement)]
+    job = open_replay(read, given)
+    again = None
+    if given["count"] is not None and job is not None and not faults:
+        again = _replay(read, job, given["count"])
+        faults += again.faults
     if as_json:
-        click.echo(json.dumps(asdict(found) | {"status": read.status}, indent=2))
+        fields = asdict(found) | {
+            "status": read.status,
+            "faults": [asdict(fault) for fault in faults],
+            "model": "not checked" if given["model"] is None else "the run's",
+            "data": "not checked" if given["data"] is None else "the run's",
+            "attestation": None if statement is None else str(given["attestation"]),
+            "replay": None if again is None else _fields(again),
+        }
+        click.echo(json.dumps(fields, indent=2))
     else:
-        click.echo(_words(found, read.status))
-    if found.faults:
-        count = len(found.faults)
+        click.echo("\n".join([_words(found, read.status), *_checked(given), *_replayed(again)]))
+        if given["count"] is not None and again is None:
+            click.echo("not replayed, since it does not hold as it is")
+        _print_faults(faults)
+    if faults:
+        count = len(faults)
         raise RunFileError(f"{run} does not hold: {count} fault{'s' * (count > 1)} found")
 
 
+def _check(given: dict[str, Any]) -> None:
+    if given["data"] is not None and given["model"] is None:
+        raise UsageError(
+            "--data was given without --model, but how an input is read depends on the model; "
+            "give both"
+        )
+    if given["count"] is None:
+        return
+    if given["data"] is None:
+        raise UsageError("--replay needs the model and the data; give --model and --data")
+    if given["count"] < 1:
+        raise UsageError(f"--replay is {given['count']}, but at least 1 input was expected")
+
+
+def _replay(run: Run, job: Job, count: int) -> Replay:
+    if not run.rows:
+        raise RunFileError(f"the run {run.path} has no inputs yet, so there is nothing to replay")
+    rows = secrets.SystemRandom().sample(run.rows, min(count, len(run.rows)))
+    samples = sum(row.samples for row in rows)
+    say("replay", f"{len(rows)} of {len(run.rows)} inputs, chosen at random: {samples:,} samples")
+    return replay(run, job, rows)
+
+
 def _words(found: Verification, status: str) -> str:
-    lines = [
+    return (
         f"{found.rows:,} rows ({status}): {found.derived:,} derived again to the last digit, "
         f"{found.proved:,} of them proved by integer arithmetic"
+    )
+
+
+def _checked(given: dict[str, Any]) -> list[str]:
+    lines = []
+    if given["model"] is not None:
+        lines.append("the model is the run's, by its SHA-256")
+    if given["data"] is not None:
+        lines.append("the data are the run's, every input and label by SHA-256")
+    return lines
+
+
+def _replayed(again: Replay | None) -> list[str]:
+    if again is None:
+        return []
+    lines = [
+        "replayed with all that computes as it was: every vote must be the same"
+        if again.exact
+        else f"replayed elsewhere ({printable('; '.join(again.changed))}): votes may differ"
     ]
-    for fault in found.faults[:_MOST_SHOWN]:
+    for row in again.rows:
+        stands = "stands" if row.stands else "does not stand to the last digit"
+        lines.append(
+            f"  input {row.index}: {row.differing:,} of {row.samples:,} votes differ; radius "
+            f"{text_down(row.radius, 6)}, recorded {text_down(row.recorded_radius, 6)}: {stands}"
+        )
+    return lines
+
+
+def _fields(again: Replay) -> dict[str, Any]:
+    rows = [asdict(row) | {"stands": row.stands} for row in again.rows]
+    return {"exact": again.exact, "changed": list(again.changed), "rows": rows}
+
+
+def _print_faults(faults: list[Fault]) -> None:
+    for fault in faults[:_MOST_SHOWN]:
         where = "the run" if fault.index is None else f"input {fault.index}"
-        lines.append(f"  {where}: {printable(fault.what)}")
-    if len(found.faults) > _MOST_SHOWN:
-        lines.append(f"  and {len(found.faults) - _MOST_SHOWN:,} more; --json lists them all")
-    return "\n".join(lines)
+        click.echo(f"  {where}: {printable(fault.what)}")
+    if len(faults) > _MOST_SHOWN:
+        click.echo(f"  and {len(faults) - _MOST_SHOWN:,} more; --json lists them all")

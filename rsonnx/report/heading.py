@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rsonnx.report.rounding import alpha_up
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -23,10 +25,10 @@ class Settings:
     family_wise: float | None = None
 
     def __str__(self) -> str:
-        alpha = f"alpha = {self.alpha:g} an input"
+        each = f"{alpha_up(self.alpha)} an input"
         if self.family_wise is not None:
-            alpha = f"alpha = {self.family_wise:g} for all inputs at once, {self.alpha:g} an input"
-        return f"{alpha}, {self.bound}, {self.radius_rule}"
+            each = f"{alpha_up(self.family_wise)} for all inputs at once, {each}"
+        return f"alpha = {each}, {self.bound}, {self.radius_rule}"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Heading:
         settings: how its counts became the certificates that are shown.
         target_radii: the radii whose decision stopped an adaptive run; None for a fixed n.
         restated_from: the settings that the run was made with, if its rows were derived anew.
+        shared_noise: whether all inputs have the same noise, so that certificates are dependent.
     """
 
     model: str
@@ -56,3 +59,4 @@ class Heading:
     settings: Settings
     target_radii: tuple[float, ...] | None = None
     restated_from: Settings | None = None
+    shared_noise: bool = False

@@ -19,6 +19,11 @@ def text_up(value: float, figures: int) -> str:
     return f"{rounded:g}"
 
 
+def alpha_up(alpha: float) -> str:
+    """Return a probability of error with six significant figures at most, rounded up."""
+    return f"{float(text_up(alpha, 6)):g}"
+
+
 def percent_down(share: Fraction) -> str:
     """Return a share as a percentage with one decimal, rounded down: 2/3 is "66.6"."""
     return text_down(share * 100, 1)

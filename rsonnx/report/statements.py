@@ -7,31 +7,34 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
-from rsonnx.report.rounding import percent_down, percent_up, plain, text_down, text_up
+from rsonnx.report.population import (
+    DELTA,
+    INDEPENDENT,
+    JOINT,
+    LEVEL,
+    NOISE,
+    PERCENT,
+    UNDER_SHARED_NOISE,
+    Assumed,
+    accuracy_line,
+    acr_line,
+    band_json,
+    band_line,
+    population_of,
+)
+from rsonnx.report.rounding import alpha_up, percent_down, plain, text_up
 from rsonnx.runs.rows import Row
 from rsonnx.statistics import (
     AccuracyInterval,
     Band,
     FalseCertificates,
     MeanInterval,
-    accuracy_band,
     accuracy_interval,
     false_certificates,
-    radius_interval,
 )
 
-LEVEL = 0.95
-_DELTA = 0.05
-
-NOISE = "noise independent between inputs"
-POPULATION = f"inputs drawn independently from the population, {NOISE}"
-ASYMPTOTIC = f"{POPULATION}, many of them"
 NOTHING = "nothing further: the union bound"
-LEGEND = f"Assumed: [N] {NOISE}, [P] inputs drawn independently from the population."
-JOINT = "\xa0"
-"""A space at which no line is broken; :func:`rsonnx.report.render` prints it as a space."""
-
-_HUGE = 2.0**900
+_MARKOV = "nothing further, since all inputs share their noise: Markov's inequality"
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,9 @@ class Statements:
         band: a band around certified accuracy at all radii at once; None if unlabelled.
         acr: an interval on the average certified radius of the population; None if unlabelled.
         copies: inputs that equal an earlier one, whose noise they therefore share.
+        shared_noise: whether all inputs share their noise. Certificates may then be false together,
+            and ``accuracy``, ``band`` and ``acr`` are of the population under that noise; the
+            shares that are truly right and robust are of the population all the same.
     """
 
     inputs: int
@@ -57,13 +63,20 @@ class Statements:
     band: Band | None
     acr: MeanInterval | None
     copies: int
+    shared_noise: bool = False
+
+    @property
+    def assumed(self) -> Assumed:
+        """What the intervals for the population assume."""
+        return UNDER_SHARED_NOISE if self.shared_noise else INDEPENDENT
 
     def to_json(self) -> dict[str, Any]:
         """Return the statements for a program, each with what it assumes."""
-        accuracy, band, acr = self.accuracy, self.band, self.acr
+        accuracy, band, acr, assumed = self.accuracy, self.band, self.acr, self.assumed
         return {
             "level": LEVEL,
-            "false_certificates": asdict(self.false) | {"assumes": NOISE},
+            "false_certificates": asdict(self.false)
+            | {"assumes": _MARKOV if self.shared_noise else NOISE},
             "family_wise": None
             if self.family_wise is None
             else {"alpha": self.family_wise, "assumes": NOTHING},
@@ -73,55 +86,46 @@ class Statements:
                 "low": [one.low for one in accuracy],
                 "high": [one.high for one in accuracy],
                 "robust_low": [one.robust_low for one in accuracy],
-                "assumes": POPULATION,
+                "assumes": assumed.words,
             },
-            "certified_accuracy_band": None
-            if band is None
-            else {
-                "low": band.low.tolist(),
-                "high": band.high.tolist(),
-                "half_width": band.half_width,
-                "assumes": POPULATION,
-            },
-            "acr": None if acr is None else asdict(acr) | {"assumes": ASYMPTOTIC},
+            "certified_accuracy_band": None if band is None else band_json(band, assumed),
+            "acr": None if acr is None else asdict(acr) | {"assumes": assumed.asymptotic},
             "copies": self.copies,
         }
 
     def lines(self) -> Iterator[str]:
         """Return the statements as text, one a line, rounded outward; ``LEGEND`` has the tags."""
-        level = f"{100 * LEVEL:g} %"
-        copies = (
-            f"; {self.copies:,} of the inputs equal others and share their noise"
-            if self.copies
-            else ""
-        )
-        yield (
-            f"false certificates [N]: {text_up(self.false.expected, 3)} expected at most; {level}: "
-            f"at most {self.false.quantile:,} of {self.inputs:,}{copies}"
-        )
+        yield self._false_line()
         if self.family_wise is not None:
             yield (
                 f"family-wise [assumes {NOTHING}]: none is false with probability 1 - "
-                f"{self.family_wise:g}"
+                f"{alpha_up(self.family_wise)}"
             )
         if self.accuracy is None or self.band is None or self.acr is None:
             return
-        certified, robust = (
-            ", ".join(
-                f"{plain(r)}:{JOINT}{text}" for r, text in zip(self.radii, texts, strict=True)
-            )
-            for texts in (
-                [f"{_percent(one.low)}-{percent_up(Fraction(one.high))}" for one in self.accuracy],
-                [_percent(one.robust_low) for one in self.accuracy],
-            )
+        lows = [one.low for one in self.accuracy]
+        highs = [one.high for one in self.accuracy]
+        robust = ", ".join(
+            f"{plain(r)}:{JOINT}{percent_down(Fraction(one.robust_low))}"
+            for r, one in zip(self.radii, self.accuracy, strict=True)
         )
-        half = percent_up(Fraction(self.band.half_width))
-        yield f"certified accuracy of the population, {level} at each radius [N, P]: {certified}"
-        yield f"truly right and robust, at least, {level} at each radius [N, P]: {robust}"
-        yield f"certified accuracy at all radii at once, {level} [N, P]: +-{half} points (DKW)"
+        robust_tags = "P" if self.shared_noise else self.assumed.tags
+        yield accuracy_line(self.radii, lows, highs, self.assumed)
         yield (
-            f"ACR of the population, {level} [N, P, many inputs]: {text_down(self.acr.low, 4)}-"
-            f"{_text_up(self.acr.high)} ({self.acr.resamples:,} bootstraps, seed {self.acr.seed})"
+            f"truly right and robust, at least, {PERCENT} at each radius [{robust_tags}]: {robust}"
+        )
+        yield band_line(self.band, self.assumed)
+        yield acr_line(self.acr, self.assumed)
+
+    def _false_line(self) -> str:
+        tag, further = " [N]", ""
+        if self.shared_noise:
+            tag, further = "", " (Markov); many may be false together, since all share their noise"
+        elif self.copies:
+            further = f"; {self.copies:,} of the inputs equal others and share their noise"
+        return (
+            f"false certificates{tag}: {text_up(self.false.expected, 3)} expected at most; "
+            f"{PERCENT}: at most {self.false.quantile:,} of {self.inputs:,}{further}"
         )
 
 
@@ -131,6 +135,7 @@ def dataset_statements(
     *,
     alpha: float,
     family_wise: float | None = None,
+    shared_noise: bool = False,
 ) -> Statements:
     """Derive the statements from the rows of a run.
 
@@ -139,40 +144,25 @@ def dataset_statements(
         radii: where to state certified accuracy, >= 0, ascending.
         alpha: probability of error of each certificate, in (0, 1).
         family_wise: the probability of any error, if ``alpha`` is each input's share of it.
+        shared_noise: whether all inputs have the same noise.
     """
     inputs = len(rows)
-    accuracy, band, acr = None, None, None
-    if all(row.label is not None for row in rows):
+    population = population_of(rows, radii)
+    accuracy = None
+    if population is not None:
         right = [sum(row.correct and row.radius >= r for row in rows) for r in radii]
-        accuracy = tuple(accuracy_interval(k, inputs, alpha, _DELTA) for k in right)
-        band = accuracy_band([k / inputs for k in right], inputs, _DELTA)
-        acr = _radius_interval([row.radius if row.correct else 0.0 for row in rows])
+        accuracy = tuple(
+            accuracy_interval(k, inputs, alpha, DELTA, shared_noise=shared_noise) for k in right
+        )
     digests = [row.digest for row in rows if row.digest]
     return Statements(
         inputs=inputs,
-        false=false_certificates(inputs, alpha, LEVEL),
+        false=false_certificates(inputs, alpha, LEVEL, shared_noise=shared_noise),
         family_wise=family_wise,
         radii=tuple(float(r) for r in radii),
         accuracy=accuracy,
-        band=band,
-        acr=acr,
+        band=None if population is None else population.band,
+        acr=None if population is None else population.acr,
         copies=len(digests) - len(set(digests)),
+        shared_noise=shared_noise,
     )
-
-
-def _radius_interval(radii: list[float]) -> MeanInterval:
-    """Return the interval; radii whose sum no float holds are scaled by a power of two."""
-    scale = 2.0**-100 if max(radii) > _HUGE else 1.0
-    found = radius_interval([r * scale for r in radii], level=LEVEL)
-    if scale == 1.0:
-        return found
-    mean, low, high = found.mean / scale, found.low / scale, found.high / scale
-    return MeanInterval(mean, low, high, found.level, found.resamples, found.seed)
-
-
-def _percent(share: float) -> str:
-    return percent_down(Fraction(share))
-
-
-def _text_up(value: float) -> str:
-    return text_down(-Fraction(value), 4).removeprefix("-")

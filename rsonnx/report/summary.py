@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from rsonnx.errors import UsageError
+from rsonnx.report.outcome import Outcome
 from rsonnx.report.rounding import fraction_down
 from rsonnx.report.sampling import Gain, Samples, gain_of, samples_of
 from rsonnx.runs.rows import Row
@@ -29,29 +30,52 @@ _MOST_RADII = 9
 
 
 @dataclass(frozen=True)
-class Summary:
-    """The figures of one run.
+class Certified:
+    """The figures that the certified radii of a run give.
 
     Attributes:
         inputs: rows; the denominator of every share.
         labelled: whether every row has its true class.
-        standard_accuracy: share that the model itself gets right without noise; None if unlabelled.
         radii: the radii of the table, ascending.
         certified_accuracy: share right with radius >= each of ``radii``; None if unlabelled.
         certified_share: share certified, right or wrong, with radius >= each of ``radii``.
         acr: average certified radius, rounded down; None if unlabelled.
+    """
+
+    inputs: int
+    labelled: bool
+    radii: tuple[float, ...]
+    certified_accuracy: tuple[Fraction, ...] | None
+    certified_share: tuple[Fraction, ...]
+    acr: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures for a program; shares and the ACR are rounded down."""
+        accuracy = self.certified_accuracy
+        return {
+            "inputs": self.inputs,
+            "labelled": self.labelled,
+            "acr": self.acr,
+            "radii": list(self.radii),
+            "certified_accuracy": None
+            if accuracy is None
+            else [fraction_down(share) for share in accuracy],
+            "certified_share": [fraction_down(share) for share in self.certified_share],
+        }
+
+
+@dataclass(frozen=True)
+class Summary(Certified):
+    """All figures of one run.
+
+    Attributes:
+        standard_accuracy: share that the model itself gets right without noise; None if unlabelled.
         abstentions: how often each reason occurred.
         samples: how many were drawn.
         gain: of the two-sided radius over the one-sided; None for another radius rule.
     """
 
-    inputs: int
-    labelled: bool
     standard_accuracy: Fraction | None
-    radii: tuple[float, ...]
-    certified_accuracy: tuple[Fraction, ...] | None
-    certified_share: tuple[Fraction, ...]
-    acr: float | None
     abstentions: dict[str, int]
     samples: Samples
     gain: Gain | None = None
@@ -63,21 +87,51 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures for a program; shares and the ACR are rounded down."""
-        accuracy, certified = self.standard_accuracy, self.certified_accuracy
+        accuracy = self.standard_accuracy
         return {
-            "inputs": self.inputs,
-            "labelled": self.labelled,
+            **super().to_json(),
             "standard_accuracy": None if accuracy is None else fraction_down(accuracy),
-            "acr": self.acr,
-            "radii": list(self.radii),
-            "certified_accuracy": None
-            if certified is None
-            else [fraction_down(share) for share in certified],
-            "certified_share": [fraction_down(share) for share in self.certified_share],
             "abstained": self.abstained,
             "abstentions": self.abstentions,
             "gain_over_one_sided": None if self.gain is None else self.gain.to_json(),
         }
+
+
+def certified(rows: Sequence[Outcome], radii: Sequence[float]) -> Certified:
+    """Compute the figures that certified radii give.
+
+    Args:
+        rows: all inputs, at least one.
+        radii: where to state certified accuracy, >= 0, ascending.
+
+    Raises:
+        UsageError: there are no rows, or the radii are not ascending numbers of at least 0.
+    """
+    if not rows:
+        raise UsageError("the run has no inputs yet, so there is nothing to report")
+    check_radii(radii)
+    labelled = all(row.label is not None for row in rows)
+    return Certified(
+        inputs=len(rows),
+        labelled=labelled,
+        radii=tuple(float(r) for r in radii),
+        certified_accuracy=tuple(accuracy_at(rows, r) for r in radii) if labelled else None,
+        certified_share=tuple(
+            Fraction(sum(not row.abstained and row.radius >= r for row in rows), len(rows))
+            for r in radii
+        ),
+        acr=fraction_down(mean_radius(rows)) if labelled else None,
+    )
+
+
+def accuracy_at(rows: Sequence[Outcome], radius: float) -> Fraction:
+    """Return certified accuracy at one radius, exactly; every row must have its true class."""
+    return Fraction(sum(row.correct and row.radius >= radius for row in rows), len(rows))
+
+
+def mean_radius(rows: Sequence[Outcome]) -> Fraction:
+    """Return the ACR of labelled rows in exact arithmetic: a mean of lower bounds stays one."""
+    return sum((Fraction(row.radius) for row in rows if row.correct), Fraction(0)) / len(rows)
 
 
 def summarize(rows: Sequence[Row], radii: Sequence[float]) -> Summary:
@@ -90,31 +144,20 @@ def summarize(rows: Sequence[Row], radii: Sequence[float]) -> Summary:
     Raises:
         UsageError: there are no rows, or the radii are not ascending numbers of at least 0.
     """
-    if not rows:
-        raise UsageError("the run has no inputs yet, so there is nothing to report")
-    check_radii(radii)
-    inputs = len(rows)
-    labelled = all(row.label is not None for row in rows)
-    correct = [row for row in rows if row.correct]
-    certified = [row for row in rows if not row.abstained]
+    found = certified(rows, radii)
     abstentions = Counter(str(row.reason) for row in rows if row.reason is not None)
     return Summary(
-        inputs=inputs,
-        labelled=labelled,
-        standard_accuracy=Fraction(sum(r.base_prediction == r.label for r in rows), inputs)
-        if labelled
-        else None,
-        radii=tuple(float(r) for r in radii),
-        certified_accuracy=_shares(correct, radii, inputs) if labelled else None,
-        certified_share=_shares(certified, radii, inputs),
-        # Exact rational arithmetic, then rounded down: a mean of lower bounds stays one.
-        acr=fraction_down(sum((Fraction(r.radius) for r in correct), Fraction(0)) / inputs)
-        if labelled
-        else None,
+        **vars(found),
+        standard_accuracy=standard_accuracy(rows) if found.labelled else None,
         abstentions=dict(abstentions.most_common()),
         samples=samples_of(rows),
         gain=gain_of(rows),
     )
+
+
+def standard_accuracy(rows: Sequence[Row]) -> Fraction:
+    """Return the share that the model itself gets right without noise, of labelled rows."""
+    return Fraction(sum(row.base_prediction == row.label for row in rows), len(rows))
 
 
 def check_radii(radii: Sequence[float]) -> None:
@@ -130,7 +173,3 @@ def default_radii(largest: float) -> tuple[float, ...]:
     most = Fraction(largest)
     step = next((s for s in _STEPS if most / s < _MOST_RADII), most)
     return tuple(float(step * i) for i in range(_MOST_RADII) if i == 0 or step * i <= most)
-
-
-def _shares(rows: Sequence[Row], radii: Sequence[float], inputs: int) -> tuple[Fraction, ...]:
-    return tuple(Fraction(sum(row.radius >= r for row in rows), inputs) for r in radii)

@@ -5,13 +5,21 @@ A missing field is a KeyError. Messages quote what was found, shortened, since a
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
+
+from rsonnx.counts import Counts
 
 MOST_WHOLE = 2**53
 """No index and no count of a run comes near it; sums of counts stay within 64 bits."""
 
 _MOST_SHOWN = 60
+
+_CLASS_NUMBER = re.compile("0|[1-9][0-9]{0,5}")
+"""As :class:`Counts` writes it: up to a million classes."""
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 def shown(value: Any) -> str:
@@ -44,3 +52,26 @@ def text_field(fields: Any, name: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} is {shown(value)}, not a text")
     return value
+
+
+def digest_field(fields: Any, name: str) -> str:
+    """Return a SHA-256 in hexadecimal."""
+    value = text_field(fields, name)
+    if not _DIGEST.fullmatch(value):
+        raise TypeError(f"{name} is {shown(value)}, not a SHA-256")
+    return value
+
+
+def counts_field(fields: Any, name: str) -> Counts:
+    """Return counts: classes as plain numbers, so that none can hide behind another.
+
+    The class numbers are bounded, since they decide how much memory the counts take.
+    """
+    found = fields[name] if isinstance(fields, dict) else None
+    if not isinstance(found, dict):
+        raise TypeError(f"the counts of {name} are {shown(found)}, not an object")
+    for key in found:
+        if key != "no_class" and not _CLASS_NUMBER.fullmatch(key):
+            raise TypeError(f"the counts of {name} have the class {shown(key)}")
+        whole_field(found, key, least=0)
+    return Counts.from_json(found)

@@ -1,21 +1,26 @@
-"""Run files: JSON lines, a header first, a row an input, and a last line that says how it ended."""
+"""Read run files: JSON lines, a header first, a row an input, and a last line on how it ended."""
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, TextIO, get_args
+from typing import Any, Literal, get_args
 
 from rsonnx.errors import RunFileError, UsageError
+from rsonnx.runs.counted import CountsRow
 from rsonnx.runs.fields import shown
 from rsonnx.runs.header import FORMAT
+from rsonnx.runs.parts import SampleRange, Shard, samples_field, shard_field
 from rsonnx.runs.rows import Row
 
 Ending = Literal["complete", "interrupted", "failed"]
+
+START = b'{"kind": "header", "format": "rsonnx-run"'
+"""How every run file starts, down to its first bytes."""
 
 
 @dataclass(frozen=True)
@@ -35,127 +40,60 @@ class Run:
     status: str
 
 
-class RunWriter:
-    """Writes a run file, a whole line at a time. Used as a context manager.
+@dataclass(frozen=True)
+class Part:
+    """A run file that was read and may hold a part of a run only.
 
-    Args:
-        path: a file that does not exist yet.
-        header: the first line.
-
-    Raises:
-        UsageError: the file exists or cannot be created.
+    Attributes:
+        path: the file.
+        header: its first line.
+        shard: which share of the inputs it holds; None for all.
+        samples: which of their estimation samples; None for all.
+        rows: one an input: certificates, or counts where ``samples`` is not None.
+        status: how it ended; ``"incomplete"`` where no last line says so.
+        identity: SHA-256 of the first line: what belongs to this run names it.
+        length: bytes from the start to the end of the last row.
     """
 
-    def __init__(self, path: str | os.PathLike[str], header: dict[str, Any]) -> None:
-        self._path = Path(path)
-        check_output(self._path)
-        try:
-            self._file: TextIO = self._path.open("x", encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise UsageError(f"the output {path} cannot be created: {error.strerror}") from None
-        self._rows = 0
-        try:
-            self._write(header)
-        except BaseException:
-            self._close()
-            self._path.unlink(missing_ok=True)
-            raise
+    path: Path
+    header: dict[str, Any]
+    shard: Shard | None
+    samples: SampleRange | None
+    rows: tuple[Row | CountsRow, ...]
+    status: str
+    identity: str
+    length: int
 
-    def __enter__(self) -> RunWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if kind is None:
-                self._end("complete", None)
-            elif issubclass(kind, KeyboardInterrupt):
-                self._end("interrupted", None)
-            elif not issubclass(kind, RunFileError):
-                self._end("failed", str(error) or kind.__name__)
-        finally:
-            self._close()
-
-    def write(self, row: Row) -> None:
-        """Append a row and hand it to the operating system.
-
-        Raises:
-            RunFileError: the file cannot be written, on a full disk for example.
-        """
-        self._write(row.to_json())
-        self._rows += 1
-
-    def _end(self, status: Ending, error: str | None) -> None:
-        if status != "complete":
-            # An interrupt may have come after a row was written and before it was counted.
-            self._rows = self._rows_in_file()
-        self._write({"kind": "end", "status": status, "inputs": self._rows, "error": error})
-
-    def _rows_in_file(self) -> int:
-        try:
-            self._file.flush()
-            with self._path.open("rb") as file:
-                return sum(line.endswith(b"\n") for line in file) - 1
-        except OSError as error:
-            raise self._unwritable(error) from None
-
-    def _close(self) -> None:
-        # What was written is on the disk already; closing tries once more to write what was not,
-        # and its failure would hide the one that has been reported.
-        with contextlib.suppress(OSError):
-            self._file.close()
-
-    def _unwritable(self, error: OSError) -> RunFileError:
-        return RunFileError(
-            f"the output {self._path} cannot be written: {error.strerror}; it holds the first "
-            f"{self._rows} inputs"
-        )
-
-    def _write(self, value: dict[str, Any]) -> None:
-        # ASCII throughout: file names may hold what UTF-8 cannot, and a torn line splits no letter.
-        line = json.dumps(value, allow_nan=False) + "\n"
-        try:
-            self._file.write(line)
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            raise self._unwritable(error) from None
-
-
-def check_output(path: Path) -> None:
-    """Refuse an output file that exists or whose folder does not.
-
-    Raises:
-        UsageError: with what to do.
-    """
-    if os.path.exists(path):  # unlike Path.exists, False for a name that is too long
-        raise UsageError(
-            f"the output {path} exists already and is never overwritten; name another or remove it"
-        )
-    if not os.path.isdir(path.parent):
-        raise UsageError(
-            f"the output {path} cannot be created: the folder {path.parent} does not exist"
-        )
-    if not os.access(path.parent, os.W_OK):
-        raise UsageError(
-            f"the output {path} cannot be created: the folder {path.parent} is not writable"
-        )
+    def words(self) -> str:
+        """Say which part it is."""
+        shard = [] if self.shard is None else [f"shard {self.shard}"]
+        samples = [] if self.samples is None else [f"samples {self.samples}"]
+        return ", ".join([*shard, *samples]) or "the whole run"
 
 
 def read_run(path: str | os.PathLike[str]) -> Run:
-    """Read a run file.
+    """Read a run file that holds certificates.
 
     A last line without an end, as a killed process leaves it, is left out and the run is
     ``"incomplete"``.
 
     Raises:
         UsageError: there is no such file.
-        RunFileError: a line is not what the format says; the message names the line.
+        RunFileError: a line is not what the format says, and the message names the line; or the
+            file holds counts of a range of samples, from which nothing is certified yet.
     """
+    part = read_part(path)
+    if part.samples is not None:
+        raise RunFileError(
+            f"{part.path} holds counts of the samples {part.samples} only and no certificates; put "
+            "it together with the other parts: rsonnx merge PART... -o RUN"
+        )
+    rows = tuple(row for row in part.rows if isinstance(row, Row))
+    return Run(part.path, part.header, rows, part.status)
+
+
+def read_part(path: str | os.PathLike[str]) -> Part:
+    """Read a run file that holds a run or a part of one; errors as for :func:`read_run`."""
     path = Path(path)
     if not os.path.exists(path):
         raise UsageError(f"the run file {path} does not exist; `rsonnx certify -o FILE` writes one")
@@ -165,34 +103,72 @@ def read_run(path: str | os.PathLike[str]) -> Run:
         content = path.read_bytes()
     except OSError as error:
         raise RunFileError(f"the run file {path} cannot be read: {error.strerror}") from None
+    return parse_part(path, content)
+
+
+def identity_of(line: bytes) -> str:
+    """Return the SHA-256 of the first line of a run file, without its end."""
+    return hashlib.sha256(line.removesuffix(b"\n")).hexdigest()
+
+
+def is_torn_start(content: bytes) -> bool:
+    """Say whether a file holds nothing but the beginning of a header, as a killed process left."""
+    return b"\n" not in content and (content.startswith(START) or START.startswith(content))
+
+
+def parse_part(path: Path, content: bytes) -> Part:
+    """Read the content of a run file."""
     *lines, _torn = content.split(b"\n")
     if not lines:
         raise RunFileError(f"{path} is not a run file: it has no complete line")
     header = _header(path, lines[0])
-    rows: dict[int, Row] = {}
+    try:
+        shard, samples = shard_field(header), samples_field(header)
+    except (KeyError, TypeError, UsageError) as error:
+        raise RunFileError(f"{path}, line 1: the header is wrong: {error}") from None
+    rows: dict[int, Row | CountsRow] = {}
     status: str | None = None
+    length = len(lines[0]) + 1
     for number, line in enumerate(lines[1:], start=2):
         if status is not None:
             raise RunFileError(f"{path}, line {number}: there is a line behind the end of the run")
         value = _parse(path, number, line)
         if value.get("kind") == "end":
             status = _status(path, number, value, len(rows))
-        elif value.get("kind") == "input":
-            row = _row(path, number, value)
-            if row.index in rows:
-                raise RunFileError(f"{path}, line {number}: the input {row.index} was there before")
-            rows[row.index] = row
-        else:
-            raise RunFileError(
-                f"{path}, line {number}: kind is {shown(value.get('kind'))}, but input or end was "
-                "expected"
-            )
-    return Run(path, header, tuple(rows.values()), status or "incomplete")
+            continue
+        row = _row(path, number, value, samples)
+        if row.index in rows:
+            raise RunFileError(f"{path}, line {number}: the input {row.index} was there before")
+        rows[row.index] = row
+        length += len(line) + 1
+    return Part(
+        path,
+        header,
+        shard,
+        samples,
+        tuple(rows.values()),
+        status or "incomplete",
+        identity_of(lines[0]),
+        length,
+    )
 
 
-def _row(path: Path, number: int, value: dict[str, Any]) -> Row:
+def _row(
+    path: Path, number: int, value: Mapping[str, Any], samples: SampleRange | None
+) -> Row | CountsRow:
+    kind = "input" if samples is None else "counts"
+    if value.get("kind") != kind:
+        raise RunFileError(
+            f"{path}, line {number}: kind is {shown(value.get('kind'))}, but {kind} or end was "
+            "expected"
+        )
     try:
-        return Row.from_json(value)
+        if samples is None:
+            return Row.from_json(value)
+        row = CountsRow.from_json(value)
+        if row.samples != samples:
+            raise RunFileError(f"the samples are {row.samples}, but the header says {samples}")
+        return row
     except RunFileError as error:
         raise RunFileError(f"{path}, line {number}: {error}") from None
 
@@ -228,14 +204,39 @@ def _status(path: Path, number: int, value: dict[str, Any], rows: int) -> str:
 
 def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(line.decode("utf-8"), parse_constant=_no_json)
-    except (ValueError, RecursionError):
+        return parse_object(line)
+    except TypeError:
+        raise RunFileError(f"{path}, line {number}: an object was expected") from None
+    except ValueError:
         raise RunFileError(f"{path}, line {number}: this is not a line of JSON") from None
+
+
+def parse_object(line: bytes) -> dict[str, Any]:
+    """Read a line that holds one JSON object.
+
+    Raises:
+        ValueError: it is no JSON, or has NaN or Infinity, which Python reads and JSON does not.
+        TypeError: it holds something else.
+    """
+    try:
+        value = json.loads(line.decode("utf-8"), parse_constant=_no_json)
+    except RecursionError:
+        raise ValueError("too deep") from None
     if not isinstance(value, dict):
-        raise RunFileError(f"{path}, line {number}: an object was expected")
+        raise TypeError("no object")
     return value
 
 
 def _no_json(constant: str) -> None:
-    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
     raise ValueError(constant)
+
+
+def line_of(value: dict[str, Any]) -> bytes:
+    """Return an object as a line of a run file.
+
+    ASCII throughout: file names may hold what UTF-8 cannot, and a torn line splits no letter.
+
+    Raises:
+        ValueError: a number is NaN or infinite.
+    """
+    return json.dumps(value, allow_nan=False).encode("ascii") + b"\n"

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from rsonnx._version import __version__
+from rsonnx.errors import RunFileError
+from rsonnx.runs.fields import shown, text_field
 from rsonnx.runs.job import Job
+from rsonnx.runs.parts import SampleRange, Shard
 from rsonnx.runs.rows import MEANING
 from rsonnx.runtime import installed_wheels
 from rsonnx.smoothing import CertifyProcedure
 
 FORMAT = 1
 """Version of the run file's format; a reader refuses one that it does not know."""
+
+_NO_CLAIM = "none yet: the rows hold counts of a range of samples; `rsonnx merge` adds the ranges"
 
 _PACKAGES = ("numpy", "scipy", "onnx", "mpmath", "pillow", "click")
 
@@ -45,6 +51,9 @@ def certify_header(
     seed: SeedUsed,
     arguments: Arguments,
     family_wise: float | None = None,
+    manifest: str | None = None,
+    shard: Shard | None = None,
+    samples: SampleRange | None = None,
 ) -> dict[str, Any]:
     """Return the header of a run of CERTIFY, ready to be written.
 
@@ -64,11 +73,7 @@ def certify_header(
         "format_version": FORMAT,
         "procedure": "certify",
         "status": "started; the last line of the file says how it ended",
-        "claim": (
-            f"with probability at least 1 - alpha over the noise, separately for each input, the "
-            f"smoothed classifier answers the row's prediction at every point closer than the "
-            f"row's radius in the {smoothed.noise.norm} norm"
-        ),
+        "claim": _NO_CLAIM if samples is not None else claim_in(smoothed.noise.norm),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": job.model.facts,
         "data": {
@@ -76,6 +81,7 @@ def certify_header(
             "kind": dataset.kind,
             "size": len(dataset),
             "inputs": len(job.indices),
+            "manifest": manifest,
             "labels": job.labels.rule,
             "class_names": None if dataset.class_names is None else list(dataset.class_names),
         },
@@ -85,19 +91,60 @@ def certify_header(
             "norm": smoothed.noise.norm,
             "units": f"input values between {low:g} and {high:g}, before preprocessing",
             "arithmetic": smoothed.arithmetic,
+            "shared": smoothed.share_noise,
             "generator": "numpy Philox4x64-10, keyed by SHA-256 of seed, input digest and stage",
         },
         "seed": {"value": str(seed.value), "source": seed.source},
         "n0": procedure.n0,
         **procedure.rule.to_json(),
         "family_wise": family_wise,
+        "shard": None if shard is None else shard.to_json(),
+        "samples": None if samples is None else samples.to_json(),
         "largest_radius": procedure.rule.largest_radius,
         "arguments": {"given": list(arguments.given), "resolved": arguments.resolved},
+        "engine": smoothed.engine_facts,
         "versions": versions(),
         "fields": MEANING,
     }
     found: dict[str, Any] = _finite(header)
     return found
+
+
+def claim_in(norm: str) -> str:
+    """Return what a run says of its inputs."""
+    return (
+        "with probability at least 1 - alpha over the noise, separately for each input, the "
+        "smoothed classifier answers the row's prediction at every point closer than the "
+        f"row's radius in the {norm} norm"
+    )
+
+
+def recorded_seed(header: Mapping[str, Any]) -> int:
+    """Return the seed that a header records.
+
+    Raises:
+        RunFileError: it records none.
+    """
+    try:
+        text = text_field(header["seed"], "value")
+        if not (text.isascii() and text.isdecimal()):
+            raise TypeError(f"value is {shown(text)}, not a whole number as text")
+        return int(text)
+    except KeyError as error:
+        raise RunFileError(f"the header lacks the field {error}") from None
+    except (TypeError, ValueError) as error:
+        raise RunFileError(f"the header's seed is wrong: {error}") from None
+
+
+def resume_command(given: Sequence[str], program: Sequence[str] = ("rsonnx",)) -> str:
+    """Return the command that goes on with a run.
+
+    Args:
+        given: the words of the command that started it, from ``certify`` on.
+        program: the words before them.
+    """
+    words = [word for word in given if word != "--resume"]
+    return shlex.join([*program, *words[:1], "--resume", *words[1:]])
 
 
 def _finite(value: Any) -> Any:
@@ -117,4 +164,22 @@ def versions() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:  # a package that was vendored or frozen into a program
             found[name] = "unknown"
-    return found | installed_wheels() | {"platform": platform.platform()}
+    return (
+        found
+        | installed_wheels()
+        | {
+            "platform": platform.platform(),
+            "processor": _processor(),
+        }
+    )
+
+
+def _processor() -> str:
+    """Return what the processor calls itself; another one may round sums otherwise."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            names = [line for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    name = names[0].partition(":")[2].strip() if names else platform.processor()
+    return f"{platform.machine()} {name}".strip()

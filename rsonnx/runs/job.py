@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from rsonnx.data import Dataset, arrange, resize_and_crop, resized_shape
 from rsonnx.errors import DataError, UsageError
 from rsonnx.noise import Point
 from rsonnx.runs.labels import Labels, align_labels
-from rsonnx.runtime import OnnxClassifier
+from rsonnx.runtime import Engine, OnnxClassifier
 from rsonnx.smoothing import SmoothedClassifier
 
 
@@ -58,6 +59,9 @@ def prepare_job(
     skip_every: int = 1,
     limit: int | None = None,
     batch_size: int | None = None,
+    workers: int | None = None,
+    engine: Engine | None = None,
+    share_noise: bool = False,
 ) -> Job:
     """Choose the inputs, check them, and smooth the model for them.
 
@@ -71,6 +75,9 @@ def prepare_job(
         skip_every: take every so many-th input, >= 1.
         limit: take at most so many, >= 1; None takes all.
         batch_size: inputs a call of the model, >= 1; None chooses.
+        workers: threads, >= 1; None chooses.
+        engine: what counts, in place of the embedded one; then batch_size and workers are its.
+        share_noise: give all inputs the same noise.
 
     Raises:
         UsageError: an argument is out of range, or sigma too wide for exact noise.
@@ -83,14 +90,21 @@ def prepare_job(
     indices = tuple(range(0, len(dataset), skip_every))[:limit]
     labels = align_labels(dataset, model)
     _check_shapes(model, dataset, indices)
-    smoothed = SmoothedClassifier(model, sigma, batch_size=batch_size)
+    smooth = partial(
+        SmoothedClassifier,
+        model,
+        sigma,
+        batch_size=batch_size,
+        workers=workers,
+        engine=engine,
+        share_noise=share_noise,
+    )
+    smoothed = smooth()
     job = Job(model, smoothed, dataset, indices, labels)
     images = dataset[indices[0]].values.dtype == np.uint8
     looked_at = indices[:1] if images else indices
     found = {job.point(index).arithmetic for index in looked_at}
-    smoothed = SmoothedClassifier(
-        model, sigma, batch_size=batch_size, arithmetic="float" if "float" in found else "exact"
-    )
+    smoothed = smooth(arithmetic="float" if "float" in found else "exact")
     job = replace(job, smoothed=smoothed)
     # One sample shows that this noise can be drawn and that the model runs on it.
     smoothed.sample_counts(job.point(indices[0]), 0, 1, stage="selection", seed=0)

@@ -15,7 +15,8 @@ from rsonnx.counts import MOST_CLASSES
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.noise import Gaussian
 from rsonnx.runs.fields import shown, text_field, whole_field
-from rsonnx.runs.files import Run
+from rsonnx.runs.files import Part, Run
+from rsonnx.runs.parts import shard_field
 from rsonnx.runs.rows import Row
 from rsonnx.statistics import BOUNDS, certifying_bound, check_alpha, family_wise_alpha
 
@@ -28,7 +29,8 @@ class Made:
         rule: how counts become a certificate.
         bound, radius: names of the bound and of the radius rule.
         family_wise: probability of any error among all inputs, where that was asked for.
-        inputs: how many inputs the run has, or will have.
+        inputs: how many inputs the file has, or will have.
+        selected: how many the whole run has; more, where the file holds a shard of it.
     """
 
     rule: FixedSamples | AdaptiveSamples
@@ -36,6 +38,7 @@ class Made:
     radius: str
     family_wise: float | None
     inputs: int
+    selected: int
 
 
 def restate(
@@ -70,7 +73,7 @@ def restate(
     if alpha is not None and alpha != (each if family_wise is None else family_wise):
         each = check_alpha(alpha)
         if family_wise is not None:
-            family_wise, each = alpha, family_wise_alpha(alpha, made.inputs)
+            family_wise, each = alpha, family_wise_alpha(alpha, made.selected)
     bound = made.bound if bound is None else bound
     radius = made.radius if radius is None else radius
     rule = _rule(run, made, each, bound, radius)
@@ -155,7 +158,7 @@ def _certificate(rule: FixedSamples | AdaptiveSamples, row: Row) -> Certificate:
     return rule.certify(row.selection, row.estimation, row.uniform)
 
 
-def made_with(run: Run) -> Made:
+def made_with(run: Run | Part) -> Made:
     """Return the rule and settings that a run's header states.
 
     Raises:
@@ -170,7 +173,9 @@ def made_with(run: Run) -> Made:
         n, alpha = whole_field(header, "n", least=1), _real(header, "alpha")
         bound, radius = text_field(header, "bound"), text_field(header, "radius_rule")
         family_wise = _or_none(_real, header, "family_wise")
-        inputs = whole_field(header["data"], "inputs", least=1)
+        selected = whole_field(header["data"], "inputs", least=1)
+        shard = shard_field(header)
+        inputs = selected if shard is None else shard.size(selected)
         rule: FixedSamples | AdaptiveSamples
         if header["target_radii"] is None:
             classes = header["num_classes"]
@@ -195,7 +200,7 @@ def made_with(run: Run) -> Made:
         raise RunFileError(
             f"{run.path}, line 1: the header says {inputs} inputs, but there are {len(run.rows)}"
         )
-    return Made(rule, bound, radius, family_wise, inputs)
+    return Made(rule, bound, radius, family_wise, inputs, selected)
 
 
 def _real(fields: Any, name: str) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,10 +10,7 @@ from typing import Any
 from rsonnx.certificate import ABSTAIN, AbstainReason, Certificate
 from rsonnx.counts import NO_CLASS, Counts
 from rsonnx.errors import RunFileError
-from rsonnx.runs.fields import real_field, shown, text_field, whole_field
-
-_CLASS_NUMBER = re.compile("0|[1-9][0-9]{0,5}")
-"""As :class:`Counts` writes it: up to a million classes."""
+from rsonnx.runs.fields import counts_field, real_field, shown, text_field, whole_field
 
 MEANING = {
     "index": "position of the input in the data set, from 0",
@@ -164,8 +160,8 @@ class Row:
                 base_prediction=whole_field(value, "base_prediction", least=NO_CLASS),
                 prediction=whole_field(value, "prediction", least=ABSTAIN),
                 top_class=whole_field(value, "top_class", least=ABSTAIN),
-                selection=_counts(value["counts"], "selection"),
-                estimation=_counts(value["counts"], "estimation"),
+                selection=counts_field(value["counts"], "selection"),
+                estimation=counts_field(value["counts"], "estimation"),
                 p_a_lower=real_field(value, "p_a_lower", most=1.0),
                 radius=real_field(value, "radius"),
                 reason=None if value["reason"] is None else _reason(value),
@@ -213,18 +209,3 @@ def _reason(fields: Mapping[str, Any]) -> AbstainReason:
     if text not in list(AbstainReason):
         raise TypeError(f"reason is {shown(text)}, not {', '.join(AbstainReason)}")
     return AbstainReason(text)
-
-
-def _counts(stages: Any, stage: str) -> Counts:
-    """Read the counts of one stage: classes as plain numbers, so that none can hide behind another.
-
-    The class numbers are bounded, since they decide how much memory the counts take.
-    """
-    found = stages[stage] if isinstance(stages, dict) else None
-    if not isinstance(found, dict):
-        raise TypeError(f"the counts of {stage} are {shown(found)}, not an object")
-    for key in found:
-        if key != "no_class" and not _CLASS_NUMBER.fullmatch(key):
-            raise TypeError(f"the counts of {stage} have the class {shown(key)}")
-        whole_field(found, key, least=0)
-    return Counts.from_json(found)

@@ -34,6 +34,7 @@ from rsonnx.statistics.dataset import (
 from rsonnx.statistics.eprocess import anytime_lower, log_e, rejects
 from rsonnx.statistics.normal import normal_cdf_up, normal_quantile_up
 from rsonnx.statistics.operating import OperatingPoint, operating_point
+from rsonnx.statistics.paired import PairedAccuracy, paired_accuracy, paired_mean_interval
 from rsonnx.statistics.power import (
     chance_to_certify,
     fewest_hits,
@@ -61,6 +62,7 @@ __all__ = [
     "FalseCertificates",
     "MeanInterval",
     "OperatingPoint",
+    "PairedAccuracy",
     "PredictLook",
     "SequentialPredict",
     "Verdict",
@@ -92,6 +94,8 @@ __all__ = [
     "operating_point",
     "p_value_above_half",
     "p_value_differs_from_half",
+    "paired_accuracy",
+    "paired_mean_interval",
     "proves_lower_bound",
     "proves_radius",
     "proves_two_sided_radius",

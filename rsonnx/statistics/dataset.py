@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,21 +34,30 @@ class FalseCertificates:
     level: float
 
 
-def false_certificates(inputs: int, alpha: float, level: float = 0.95) -> FalseCertificates:
+def false_certificates(
+    inputs: int, alpha: float, level: float = 0.95, *, shared_noise: bool = False
+) -> FalseCertificates:
     """Bound the number of false certificates among ``inputs`` inputs.
 
-    Assumes that each input is certified at level ``alpha``, and for the quantile that the noise of
-    different inputs is independent: then the count is stochastically at most Bin(N, alpha). With
-    shared noise only the expectation holds. Abstentions are among the N.
+    Assumes that each input is certified at level ``alpha``. The noise of different inputs is
+    independent unless ``shared_noise``: then the count is stochastically at most Bin(N, alpha),
+    whose quantile it is. Shared noise may make many certificates false at once, so nothing holds
+    but the expectation, and by Markov's inequality P(count >= t) <= N·alpha/t. Abstentions are
+    among the N.
 
     Args:
         inputs: N, all inputs of the run, >= 1.
         alpha: probability of error of each certificate, in (0, 1).
         level: of the quantile, in (0, 1).
+        shared_noise: whether inputs may have the same noise.
     """
     check_samples("inputs", inputs)
     check_alpha(alpha)
     _check_level("level", level)
+    if shared_noise:
+        # The least t with N·alpha/t <= 1 - level is reached with too small a chance to count.
+        reached = math.ceil(inputs * Fraction(alpha) / (1 - Fraction(level)))
+        return FalseCertificates(inputs * alpha, min(inputs, reached - 1), level)
     low, high = -1, inputs
     while high - low > 1:
         q = (low + high) // 2
@@ -74,7 +84,7 @@ class AccuracyInterval:
     Attributes:
         share: X/N, all inputs in the denominator.
         low, high: two-sided interval on the chance that the procedure certifies the right class of
-            a further input at this radius.
+            a further input at this radius; with shared noise, under the noise that was drawn.
         robust_low: one-sided lower bound on the share of the population on which the smoothed
             classifier truly is right and robust at this radius.
         level: confidence of the interval, and of the one-sided bound.
@@ -88,25 +98,37 @@ class AccuracyInterval:
 
 
 def accuracy_interval(
-    right: int, inputs: int, alpha: float, delta: float = 0.05
+    right: int, inputs: int, alpha: float, delta: float = 0.05, *, shared_noise: bool = False
 ) -> AccuracyInterval:
     """Return intervals for certified accuracy from ``right`` of ``inputs`` inputs.
 
-    Assumes that the inputs are an independent random sample of the population, with independent
-    noise. The interval is Clopper-Pearson's at delta/2 on each side. An input that is not robust is
-    certified all the same with probability at most alpha, so q <= A + (1 - A)·alpha for the chance
-    q and the true share A: A >= (CP_lower(X, N, delta) - alpha)/(1 - alpha).
+    Assumes that the inputs are an independent random sample of the population. The interval is
+    Clopper-Pearson's at delta/2 on each side, of the chance q that a further input is certified for
+    its class. With independent noise, an input that is not robust is certified all the same with
+    probability at most alpha, so q <= A + (1 - A)·alpha for the true share A:
+    A >= (CP_lower(X, N, delta) - alpha)/(1 - alpha).
+
+    With shared noise the inputs are a random sample still, given the noise; q is then the chance
+    under this very noise, and of that the interval holds. But how many inputs the noise certifies
+    falsely is itself random, and (1 - A)·alpha is only its mean: by Markov's inequality it is below
+    (1 - A)·c, c = 2·alpha/delta, with probability 1 - delta/2, and
+    A >= (CP_lower(X, N, delta/2) - c)/(1 - c) with probability 1 - delta by the union bound; 0,
+    which says nothing, where c >= 1.
 
     Args:
         right: X, inputs certified for their label at the radius or beyond, 0..N.
         inputs: N, all inputs, abstentions among them.
         alpha: probability of error of each certificate, in (0, 1).
         delta: 1 - the level, in (0, 1).
+        shared_noise: whether all inputs have the same noise.
     """
     right, inputs = check_count(right, inputs)
     check_alpha(alpha)
     _check_level("delta", delta)
-    robust = (clopper_pearson_lower(right, inputs, delta) - alpha) / (1.0 - alpha)
+    error, tail = (2.0 * alpha / delta, delta / 2.0) if shared_noise else (alpha, delta)
+    robust = 0.0
+    if error < 1.0:
+        robust = (clopper_pearson_lower(right, inputs, tail) - error) / (1.0 - error)
     return AccuracyInterval(
         share=right / inputs,
         low=clopper_pearson_lower(right, inputs, delta / 2.0),
@@ -132,8 +154,9 @@ def accuracy_band(shares: ArrayLike, inputs: int, delta: float = 0.05) -> Band:
     The inequality of Dvoretzky, Kiefer & Wolfowitz with Massart's constant (1990): half width
     sqrt(ln(2/delta)/(2N)). The curve is one minus a distribution function, that of the radius with
     -1 for inputs that are not certified for their label. Assumes that the inputs are an independent
-    random sample of the population, with independent noise. It speaks of what the procedure
-    certifies; for the truth subtract alpha as :func:`accuracy_interval` does.
+    random sample of the population; if they share their noise, it is of the curve under that noise.
+    It speaks of what the procedure certifies; for the truth subtract alpha as
+    :func:`accuracy_interval` does.
 
     Args:
         shares: certified accuracy at any number of radii, each in [0, 1].
@@ -166,9 +189,10 @@ def radius_interval(
 ) -> MeanInterval:
     """Return the average certified radius and a bootstrap interval (Efron 1979, percentiles).
 
-    Assumes that the inputs are an independent random sample of the population. The interval is
-    asymptotic, with no guarantee at small N, and speaks of the average of what is certified, which
-    the false certificates among them can only raise.
+    Assumes that the inputs are an independent random sample of the population; if they share their
+    noise, it is of the average under that noise. The interval is asymptotic, with no guarantee at
+    small N, and speaks of the average of what is certified, which the false certificates among them
+    can only raise.
 
     Args:
         radii: for every input its radius where right, else 0; shape (N,), finite, >= 0.

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -242,25 +239,23 @@ def test_infinite_bounds_can_be_written(rsonnx: Command, workshop: Path, tmp_pat
     assert read_run(tmp_path / "run").header["arguments"]["resolved"]["bounds"] == ["-inf", "inf"]
 
 
-def test_a_broken_image_in_the_middle_keeps_the_rows_before_it(
+def test_a_broken_image_is_found_before_the_run(
     rsonnx: Command, workshop: Path, tmp_path: Path
 ) -> None:
     done = rsonnx("certify", "tiny.onnx", "broken", *SMALL, "-o", tmp_path / "run", cwd=workshop)
     assert done.code == 1
     assert done.out == ""
-    assert "after 3 of 6 inputs" in done.err
     last = done.err.splitlines()[-1]
     assert last.startswith("Error: ")
     assert "3.png" in last
-    run = read_run(tmp_path / "run")
-    assert (run.status, len(run.rows)) == ("failed", 3)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits on file sizes are POSIX")
 def test_a_full_disk_in_the_middle_keeps_the_rows_before_it(workshop: Path, tmp_path: Path) -> None:
     script = (
         "import resource, sys; from rsonnx.cli import main; "
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (6500, 6500)); main()"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (7500, 7500)); main()"
     )
     done = subprocess.run(
         [
@@ -282,37 +277,3 @@ def test_a_full_disk_in_the_middle_keeps_the_rows_before_it(workshop: Path, tmp_
     assert run.status == "incomplete"
     assert f"it holds the first {len(run.rows)} inputs" in last
     assert 0 < len(run.rows) < 20
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process there")
-def test_ctrl_c_ends_the_file_properly(workshop: Path, tmp_path: Path) -> None:
-    run_file = tmp_path / "run.jsonl"
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "rsonnx", "certify", "tiny.onnx", "set", *SMALL),
-            *("--n", "200000", "-o", str(run_file)),
-        ],
-        cwd=workshop,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell that runs the tests in the background may have told them to ignore SIGINT.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
-    )
-    end = time.monotonic() + 60
-    while not (run_file.exists() and run_file.read_bytes().count(b"\n") >= 2):
-        assert time.monotonic() < end
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert stdout == ""
-    assert "Traceback" not in stderr
-    run = read_run(run_file)
-    assert run.status == "interrupted"
-    assert 1 <= len(run.rows) < 20
-    # The signal may come when a row is on the disk and nobody has been told of it yet.
-    told = re.search(r"stopped +after (\d+) of 20 inputs; .*run\.jsonl holds them", stderr)
-    assert told is not None
-    assert 0 <= len(run.rows) - int(told[1]) <= 1

@@ -18,7 +18,20 @@ from rsonnx import Counts, certify_from_counts, predict_from_counts
 from rsonnx.cli import run
 from rsonnx.runs import Row, RunWriter
 
-COMMANDS = ("certify", "predict", "report", "verify", "bounds", "plan", "inspect", "doctor")
+COMMANDS = (
+    "certify",
+    "predict",
+    "preview",
+    "report",
+    "verify",
+    "merge",
+    "bounds",
+    "plan",
+    "inspect",
+    "doctor",
+    "audit",
+    "export",
+)
 PREDICT = ("predict", "tiny.onnx", "set", "--sigma", "0.25", "--n", "200", "--seed", "3")
 HEADER: dict[str, Any] = {
     "kind": "header",

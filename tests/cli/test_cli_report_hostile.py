@@ -9,28 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reported import RUN_HEADER
 
 from rsonnx import Counts, certify_from_counts
 from rsonnx.cli import run
 from rsonnx.runs import Row
 
-HEADER: dict[str, Any] = {
-    "kind": "header",
-    "format": "rsonnx-run",
-    "format_version": 1,
-    "model": {"file": "tiny.onnx"},
-    "data": {"inputs": 1},
-    "noise": {"sigma": 0.5, "units": "unit values", "norm": "l2", "arithmetic": "exact"}
-    | {"distribution": "gaussian"},
-    "n": 1000,
-    "alpha": 0.001,
-    "bound": "clopper-pearson",
-    "radius_rule": "one-sided",
-    "num_classes": 4,
-    "target_radii": None,
-    "family_wise": None,
-    "largest_radius": 1.2,
-}
+HEADER: dict[str, Any] = RUN_HEADER | {"noise": RUN_HEADER["noise"] | {"shared": False}}
 HOSTILE: tuple[Any, ...] = (
     None, True, False, 0, -1, 10**400, 10**18, 1e308, 1e-308, float("nan"), float("inf"), "",
     "\x1b[2J", "\udc80", "9" * 5000, [], {}, [[[]]], {"-1": 3}, {"99999999999": 1}, {"0": 2**63},
@@ -54,14 +39,27 @@ def _paths(value: Any, prefix: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 PATHS = [path for path in _paths(_lines()) if len(path) > 1]
 
 
-@pytest.mark.parametrize("options", [(), ("--alpha", "0.01")], ids=["", "restated"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--alpha", "0.01"),
+        ("--format", "markdown"),
+        ("--format", "latex"),
+        ("--format", "csv"),
+        ("--json", "--card", "card.md"),
+    ],
+    ids=["", "restated", "markdown", "latex", "csv", "json-card"],
+)
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: "-".join(map(str, path)))
 def test_no_value_makes_a_bug(
     path: tuple[Any, ...],
     options: tuple[str, ...],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     codes = set()
     for hostile in HOSTILE:
         lines: Any = _lines()
@@ -71,6 +69,7 @@ def test_no_value_makes_a_bug(
         inner[path[-1]] = hostile
         file = tmp_path / "run.jsonl"
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        (tmp_path / "card.md").unlink(missing_ok=True)
         code = run(["report", str(file), *options])
         codes.add(code)
         out, err = capsys.readouterr()

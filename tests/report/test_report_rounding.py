@@ -11,6 +11,21 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rsonnx.report import fraction_down, percent_down, percent_up, text_down, text_up
+from rsonnx.report.rounding import alpha_up
+
+
+@given(st.floats(1e-300, 1, exclude_max=True))  # below, floats lack the digits
+@example(0.001 / 7)
+@example(1e-300)
+def test_a_probability_of_error_is_rounded_up(alpha: float) -> None:
+    printed = Fraction(alpha_up(alpha))
+    assert Fraction(repr(alpha)) <= printed <= Fraction(repr(alpha)) * (1 + Fraction(1, 10**5))
+
+
+def test_usual_probabilities_of_error_are_printed_as_they_were_given() -> None:
+    for text in ("0.001", "0.05", "1e-06", "0.0002", "1e-12"):
+        assert alpha_up(float(text)) == text
+
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 

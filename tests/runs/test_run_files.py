@@ -6,13 +6,14 @@ import errno
 import json
 import os
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rsonnx.errors import RunFileError, UsageError
-from rsonnx.runs import Row, RunWriter, read_run
+from rsonnx.runs import Row, RunWriter, disk, read_run
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
@@ -133,7 +134,7 @@ def test_the_last_line_says_how_it_ended(
     assert (read_run(path).status, len(read_run(path).rows)) == (status, 1)
 
 
-@pytest.mark.parametrize("moment", ["flush", "fsync"])
+@pytest.mark.parametrize("moment", ["before", "middle", "after"])
 def test_an_interrupt_inside_a_write_leaves_a_file_that_can_be_read(
     tmp_path: Path,
     header: dict[str, Any],
@@ -143,76 +144,48 @@ def test_an_interrupt_inside_a_write_leaves_a_file_that_can_be_read(
 ) -> None:
     path = tmp_path / "run.jsonl"
     pressed = iter([True])
+    append = disk.append
 
-    def press(*_: Any) -> None:
-        if next(pressed, False):
-            raise KeyboardInterrupt
+    def press(file: FileIO, data: bytes) -> None:
+        if not next(pressed, False):
+            append(file, data)
+            return
+        append(file, data[: {"before": 0, "middle": 99, "after": len(data)}[moment]])
+        raise KeyboardInterrupt
 
     def run() -> None:
         with RunWriter(path, header) as writer:
             writer.write(make_row(0))
-            if moment == "fsync":
-                monkeypatch.setattr(os, "fsync", press)
-            else:
-                monkeypatch.setattr(writer, "_file", _Stream(writer._file, press))
+            monkeypatch.setattr(disk, "append", press)
             writer.write(make_row(1))
 
     with pytest.raises(KeyboardInterrupt):
         run()
     read = read_run(path)
     assert read.status == "interrupted"
-    assert [row.index for row in read.rows] == [0, 1]
+    assert [row.index for row in read.rows] == ([0, 1] if moment == "after" else [0])
 
 
-class _Stream:
-    """The file of a writer, with something in front of its flush."""
-
-    def __init__(self, file: Any, before: Callable[[], None]) -> None:
-        self._file, self._before = file, before
-
-    def flush(self) -> None:
-        self._before()
-        self._file.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
+def _no_space(*_: Any) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-class _FullDisk:
-    """A file on a disk that is full: nothing more can be written, not even on closing."""
-
-    def __init__(self, file: Any, fails: str) -> None:
-        self._file, self._fails = file, fails
-
-    def _refuse(self) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    def write(self, text: str) -> int:
-        if self._fails == "write":
-            self._refuse()
-        return len(text)
-
-    def flush(self) -> None:
-        self._refuse()
-
-    def close(self) -> None:
-        self._file.close()
-        self._refuse()
-
-    def fileno(self) -> int:
-        return int(self._file.fileno())
-
-
-@pytest.mark.parametrize("fails", ["write", "flush"])
+@pytest.mark.parametrize("cut", [True, False])
 def test_a_full_disk_is_one_sentence(
-    tmp_path: Path, header: dict[str, Any], make_row: Callable[..., Row], fails: str
+    tmp_path: Path,
+    header: dict[str, Any],
+    make_row: Callable[..., Row],
+    monkeypatch: pytest.MonkeyPatch,
+    cut: bool,
 ) -> None:
     path = tmp_path / "run.jsonl"
 
     def run() -> None:
         with RunWriter(path, header) as writer:
             writer.write(make_row(0))
-            writer._file = _FullDisk(writer._file, fails)  # type: ignore[assignment]
+            monkeypatch.setattr(disk, "append", _no_space)
+            if not cut:
+                monkeypatch.setattr(disk, "cut", _no_space)
             writer.write(make_row(1))
 
     with pytest.raises(RunFileError, match=r"cannot be written: No space left on dev") as caught:
@@ -222,12 +195,13 @@ def test_a_full_disk_is_one_sentence(
     assert (read_run(path).status, len(read_run(path).rows)) == ("incomplete", 1)
 
 
+@pytest.mark.parametrize("refused", ["append", "cut"])
 def test_a_full_disk_at_the_end_of_a_failed_run_is_a_sentence_too(
-    tmp_path: Path, header: dict[str, Any]
+    tmp_path: Path, header: dict[str, Any], monkeypatch: pytest.MonkeyPatch, refused: str
 ) -> None:
     def run() -> None:
-        with RunWriter(tmp_path / "run.jsonl", header) as writer:
-            writer._file = _FullDisk(writer._file, "flush")  # type: ignore[assignment]
+        with RunWriter(tmp_path / "run.jsonl", header):
+            monkeypatch.setattr(disk, refused, _no_space)
             raise KeyboardInterrupt
 
     with pytest.raises(RunFileError, match="No space left"):

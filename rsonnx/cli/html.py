@@ -1,0 +1,55 @@
+"""Write a report as a page of HTML, with small pictures of the inputs where their data is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rsonnx.cli.pictures import pictures_of
+from rsonnx.data import open_dataset
+from rsonnx.errors import UsageError
+from rsonnx.report import Figures
+from rsonnx.report.html import PageRun, render_page
+from rsonnx.runs import Run, check_output
+
+
+def write_html(
+    path: Path, runs: Sequence[Run], figures: Sequence[Figures], data: Path | None
+) -> None:
+    """Write one page on several runs.
+
+    Args:
+        path: a file that does not exist yet.
+        runs: as they are reported.
+        figures: one a run, all at the same radii.
+        data: the data set that the runs were made with, for pictures; None for none.
+
+    Raises:
+        UsageError: the file exists or cannot be written, or the data set does not exist.
+        DataError: the data set is none.
+    """
+    check_output(path)
+    dataset = None if data is None else open_dataset(data)
+    page = render_page(
+        [
+            PageRun(
+                figures=one,
+                header=run.header,
+                file=str(run.path),
+                pictures=None if dataset is None else pictures_of(dataset, run),
+            )
+            for run, one in zip(runs, figures, strict=True)
+        ]
+    )
+    try:
+        file = path.open("x", encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UsageError(f"the page {path} cannot be created: {error.strerror}") from None
+    try:
+        with file:
+            file.write(page)
+    except BaseException as error:
+        path.unlink(missing_ok=True)  # half a page would look like a whole one
+        if isinstance(error, OSError):
+            raise UsageError(f"the page {path} cannot be written: {error.strerror}") from None
+        raise

@@ -1,0 +1,139 @@
+"""Small pictures of a run's inputs, checked against the digests of its rows."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from rsonnx.data import Dataset, arrange, resize_and_crop
+from rsonnx.errors import DataError, RsonnxError
+from rsonnx.noise import InputSpace
+from rsonnx.report.html import Pictures
+from rsonnx.runs import Row, Run
+
+_SIDE = 48
+_COLOURS = 64
+_SILENT = "the run file does not say how an image became the model's input"
+
+
+class _NoPictureError(Exception):
+    """Why an input has no picture, in words."""
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How a stored image became the model's input, as a header says it."""
+
+    space: InputSpace
+    geometry: Mapping[str, Any]
+
+
+def pictures_of(dataset: Dataset, run: Run) -> Pictures:
+    """Return pictures of the inputs that a data set holds under the names of a run's rows.
+
+    A row's digest is of the values that the model was given, so it can be checked where the header
+    says how they come from an image. An input of other values is left out: its picture would not
+    be of what was certified.
+    """
+    named = {dataset.name(index): index for index in range(len(dataset))}
+    way = _way(run.header)
+    png: dict[int, bytes] = {}
+    left_out: Counter[str] = Counter()
+    for row in run.rows:
+        try:
+            png[row.index] = _png(_pixels(_stored(dataset, named, row), row, way))
+        except _NoPictureError as why:
+            left_out[str(why)] += 1
+    return Pictures(
+        source=str(dataset.path),
+        png=png,
+        checked=0 if way is None else len(png),
+        unchecked=_SILENT if way is None else None,
+        left_out=left_out,
+    )
+
+
+def _way(header: Mapping[str, Any]) -> _Way | None:
+    """Return how images became inputs; None where the header does not say, or not sensibly."""
+    try:
+        model = header["model"]
+        preprocess, bounds = model["preprocess"], model["bounds"]
+        space = InputSpace(
+            tuple(int(length) for length in model["input_shape"]),
+            (float(bounds["low"]), float(bounds["high"])),
+            model["layout"],
+        )
+        geometry: dict[str, Any] = {}
+        for name in ("resize", "crop"):
+            size = preprocess.get(name)
+            geometry[name] = tuple(map(int, size)) if isinstance(size, list) else size
+        if "interpolation" in preprocess:
+            geometry["interpolation"] = str(preprocess["interpolation"])
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RsonnxError):
+        return None
+    return _Way(space, geometry)
+
+
+def _stored(dataset: Dataset, named: Mapping[str, int], row: Row) -> NDArray[Any]:
+    if row.name not in named:
+        raise _NoPictureError("the data has no input of this name")
+    try:
+        return dataset[named[row.name]].values
+    except DataError:
+        raise _NoPictureError("the data cannot be read there") from None
+
+
+def _pixels(stored: NDArray[Any], row: Row, way: _Way | None) -> NDArray[np.uint8]:
+    """Return uint8 (H, W) or (H, W, 3) of what was certified."""
+    if way is None:
+        return _picture(stored, None)
+    space, other = way.space, _NoPictureError("the data has other values under this name")
+    try:
+        sized = resize_and_crop(stored, **way.geometry)
+        arranged = arrange(sized, space.shape, space.layout)
+        point = space.point(arranged, "float" if row.arithmetic == "float" else None)
+    except (KeyError, TypeError, ValueError, RsonnxError):  # a header may hold anything
+        raise other from None
+    if point.digest != row.digest:
+        raise other
+    if sized.dtype == np.uint8 and sized.ndim == 3 and sized.shape[2] in (1, 3):
+        return _picture(sized, "NHWC")  # flat inputs have no rows of their own
+    if point.arithmetic == "exact":
+        return _picture(point.data, space.layout)
+    low, high = space.bounds
+    if not math.isfinite(high - low):
+        raise _NoPictureError("its values have no bounds, so they are no picture")
+    return _picture(np.rint((point.data - low) / (high - low) * 255).astype(np.uint8), space.layout)
+
+
+def _picture(values: NDArray[Any], layout: str | None) -> NDArray[np.uint8]:
+    """Return values as (H, W) or (H, W, 3), where they can be a picture in one way only."""
+    if values.dtype == np.uint8 and values.ndim == 3:
+        first, last = values.shape[0] in (1, 3), values.shape[2] in (1, 3)
+        if layout == "NCHW" or (layout is None and first and not last):
+            values = np.moveaxis(values, 0, -1)
+        if values.shape[2] == 1:
+            return values[:, :, 0]
+        if values.shape[2] == 3 and (layout is not None or first != last):
+            return values
+    elif values.dtype == np.uint8 and values.ndim == 2 and 1 not in values.shape:
+        return values
+    raise _NoPictureError("its values are no picture")
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    image.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
+    if image.mode != "L":
+        image = image.quantize(_COLOURS)
+    file = io.BytesIO()
+    image.save(file, "PNG", optimize=True)
+    return file.getvalue()

@@ -1,0 +1,279 @@
+"""``rsonnx preview``: a picture of noisy inputs and the model's answers to them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from rsonnx.cli.opening import choose_seed, open_job
+from rsonnx.cli.options import (
+    classes_option,
+    data_argument,
+    json_option,
+    loading_options,
+    model_argument,
+    sampling_options,
+)
+from rsonnx.cli.preflight import say, say_clean_accuracy, say_job
+from rsonnx.cli.progress import ProgressLine
+from rsonnx.counts import NO_CLASS
+from rsonnx.data import arrange, resized_shape
+from rsonnx.errors import DataError, UsageError
+from rsonnx.noise import Gaussian, NoisyStream, Point
+from rsonnx.report import printable
+from rsonnx.report.drawing import drawing, format_of, save
+from rsonnx.report.preview import (
+    NoisySeen,
+    Preview,
+    PreviewRow,
+    Seen,
+    check_size,
+    preview_figure,
+)
+from rsonnx.runs import Job, check_output
+from rsonnx.runtime import checked_labels
+from rsonnx.smoothing import SmoothedClassifier
+from rsonnx.statistics import check_samples
+
+
+@click.command()
+@model_argument
+@data_argument
+@click.option(
+    "--sigma",
+    "sigmas",
+    multiple=True,
+    required=True,
+    metavar="S,S,...",
+    help="Standard deviations of the noise, one a column, separated by commas or given again, in "
+    "the units of --bounds.",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Picture to write, by its ending: .png, .svg or .pdf; it must not exist yet.",
+)
+@click.option(
+    "--n0",
+    type=int,
+    default=100,
+    show_default=True,
+    help="Noisy samples whose answers are counted, for each input and sigma.",
+)
+@click.option(
+    "--limit",
+    type=int,
+    default=4,
+    show_default=True,
+    metavar="INT",
+    help="Take at most so many inputs.",
+)
+@click.option(
+    "--skip-every",
+    type=int,
+    default=1,
+    metavar="K",
+    help="Take every K-th input; class folders come one after the other. [default: 1, every one]",
+)
+@classes_option
+@sampling_options
+@loading_options
+@json_option
+def preview(model: Path, data: Path, output: Path, as_json: bool, **given: Any) -> None:
+    """Show inputs under noise and what the model answers, so that one sees what sigma means.
+
+    The picture has a row an input and a column a sigma, with the noisy sample that `rsonnx
+    certify` would draw first with the same --seed. Stdout has a line for each: name, label, answer
+    without noise, sigma, answer to the sample, most frequent class, and how many of --n0 samples
+    got it; with --json one object an input. DATA is what `rsonnx certify` takes, if it is images.
+
+    \b
+    Example:
+      rsonnx preview mnist.onnx images/ --sigma 0.25,0.5,1 -o preview.png
+    """
+    sigmas = _sigmas(given["sigmas"])
+    check_samples("n0", given["n0"])
+    check_size(given["limit"], len(sigmas))
+    format_of(output)
+    check_output(output)
+    with drawing():
+        pass  # matplotlib is there
+    seed = choose_seed(given["seed"])
+    # The widest noise is the one that may be too wide.
+    job = open_job(model, data, given | {"sigma": max(sigmas)})
+    _check_images(job)
+    say_job(job, seed)
+    if len(sigmas) > 1:
+        others = ", ".join(f"{sigma:g}" for sigma in sigmas if sigma != max(sigmas))
+        say("also", f"noise of sigma = {others}")
+    say_clean_accuracy(job)
+    found = _preview(job, sigmas, given["n0"], seed.value, given["batch_size"])
+    save(preview_figure(found), output)
+    for row in found.rows:
+        click.echo(_as_json(found, row) if as_json else _lines(found, row))
+    say("picture", printable(str(output)))
+
+
+def _sigmas(texts: Sequence[str]) -> tuple[float, ...]:
+    """Return the values of --sigma in the order given, each once."""
+    found = []
+    for text in ",".join(texts).split(","):
+        try:
+            found.append(Gaussian(float(text)).sigma)
+        except ValueError as error:
+            if isinstance(error, UsageError):
+                raise
+            raise UsageError(
+                f"--sigma is {','.join(texts)!r}, but numbers separated by commas, such as "
+                "0.25,0.5,1, were expected"
+            ) from None
+    return tuple(dict.fromkeys(found))
+
+
+def _preview(
+    job: Job, sigmas: tuple[float, ...], n0: int, seed: int, batch_size: int | None
+) -> Preview:
+    arithmetic = job.smoothed.arithmetic
+    smoothed = [
+        SmoothedClassifier(job.model, sigma, batch_size=batch_size, arithmetic=arithmetic)
+        for sigma in sigmas
+    ]
+    rows = []
+    with ProgressLine(len(job.indices), n0 * len(sigmas), outcome=None) as progress:
+        for index in job.indices:
+            point = job.point(index)
+            picture = _Unarranged(job, index)
+            noisy = []
+            for one in smoothed:
+                noisy.append(_noisy(one, point, picture, n0, seed))
+                progress.drawn(n0)
+            clean = Seen(picture.of(point.values()), job.smoothed.base_label(point))
+            name = job.dataset.name(index)
+            rows.append(PreviewRow(name, job.label(index), clean, tuple(noisy)))
+            progress.finished(certified=False)
+    return Preview(
+        model=job.model.facts["file"],
+        sigmas=sigmas,
+        bounds=job.model.bounds,
+        arithmetic=arithmetic or "float",
+        samples=n0,
+        seed=seed,
+        class_names=job.model.class_names or job.dataset.class_names or (),
+        rows=tuple(rows),
+    )
+
+
+def _noisy(
+    smoothed: SmoothedClassifier, point: Point, picture: _Unarranged, n0: int, seed: int
+) -> NoisySeen:
+    """Return sample 0 of the selection, which certify draws too, and the answers to n0 of them."""
+    sample = np.empty((1, *point.space.shape), np.float32)
+    NoisyStream(point, smoothed.noise, seed, "selection").write(0, sample)
+    answer = int(checked_labels(smoothed.base, sample.copy())[0])
+    counts = smoothed.sample_counts(point, 0, n0, stage="selection", seed=seed)
+    top = counts.top()[0] if counts.classes.any() else NO_CLASS
+    count = counts.no_class if top == NO_CLASS else counts[top]
+    return NoisySeen(Seen(picture.of(sample[0]), answer), top, count)
+
+
+class _Unarranged:
+    """The way back from a model's input to a picture, (H, W) or (H, W, 3)."""
+
+    def __init__(self, job: Job, index: int) -> None:
+        model = job.model
+        height, width = _picture_size(job, index)
+        channels, rest = divmod(math.prod(model.shape), height * width)
+        if rest or channels not in (1, 3):
+            raise _no_images(job, index)
+        size = height * width * channels
+        # Numbers in place of values show where each value of a picture goes.
+        places = np.arange(size).reshape(height, width, channels)
+        self._places = arrange(places, model.shape, model.layout).reshape(size)
+        self._shape = (height, width) if channels == 1 else (height, width, 3)
+        self._bounds = model.bounds
+
+    def of(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return a model's input as a picture, 0 and 1 standing for the bounds."""
+        low, high = self._bounds
+        picture = np.empty(values.size, np.float32)
+        picture[self._places] = (values.reshape(-1) - low) / (high - low)
+        return picture.reshape(self._shape)
+
+
+def _picture_size(job: Job, index: int) -> tuple[int, int]:
+    """Return height and width of an input, or refuse one that is no picture."""
+    model = job.model
+    shape = resized_shape(
+        job.dataset.shape(index), resize=model.geometry.resize, crop=model.geometry.crop
+    )
+    if len(shape) == 2:
+        return (shape[0], shape[1])
+    if len(shape) == 3 and shape == model.shape and model.layout is not None:
+        return (shape[1], shape[2]) if model.layout == "NCHW" else (shape[0], shape[1])
+    if len(shape) == 3 and shape[2] in (1, 3):
+        return (shape[0], shape[1])
+    if len(shape) == 3 and shape[0] in (1, 3):
+        return (shape[1], shape[2])
+    raise _no_images(job, index)
+
+
+def _no_images(job: Job, index: int) -> DataError:
+    return DataError(
+        f"preview shows images of one or three channels, but the inputs of {job.dataset.path} have "
+        f"the shape {list(job.dataset.shape(index))} and the model takes {list(job.model.shape)}; "
+        "`rsonnx predict` answers for any inputs"
+    )
+
+
+def _check_images(job: Job) -> None:
+    for index in job.indices:
+        _picture_size(job, index)
+    if not all(map(math.isfinite, job.model.bounds)):
+        raise UsageError(
+            "a picture needs a darkest and a brightest value, but the bounds are "
+            f"{job.model.bounds}; declare finite ones with --bounds"
+        )
+
+
+def _lines(found: Preview, row: PreviewRow) -> str:
+    label = "?" if row.label is None else str(row.label)
+    start = (printable(row.name), label, str(row.clean.answer))
+    return "\n".join(
+        "\t".join([*start, f"{sigma:g}", *_answers(found, noisy)])
+        for sigma, noisy in zip(found.sigmas, row.noisy, strict=True)
+    )
+
+
+def _answers(found: Preview, noisy: NoisySeen) -> Sequence[str]:
+    return str(noisy.seen.answer), str(noisy.top), f"{noisy.count} of {found.samples}"
+
+
+def _as_json(found: Preview, row: PreviewRow) -> str:
+    return json.dumps(
+        {
+            "name": row.name,
+            "label": row.label,
+            "answer": row.clean.answer,
+            "samples": found.samples,
+            "seed": str(found.seed),
+            "arithmetic": found.arithmetic,
+            "noisy": [
+                {
+                    "sigma": sigma,
+                    "answer": noisy.seen.answer,
+                    "top_class": noisy.top,
+                    "count": noisy.count,
+                }
+                for sigma, noisy in zip(found.sigmas, row.noisy, strict=True)
+            ],
+        }
+    )

@@ -1,0 +1,165 @@
+"""Certified accuracy against the radius: the picture that every paper of the field shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsonnx.errors import UsageError
+from rsonnx.report.drawing import (
+    LOG_COLOUR,
+    Drawn,
+    axis_end,
+    drawing,
+    look_of,
+    name_below,
+    name_of,
+    new_figure,
+    radius_axis,
+    svg_of,
+)
+from rsonnx.report.escape import printable
+from rsonnx.report.figures import Figures
+from rsonnx.report.outcome import Outcome
+from rsonnx.report.population import DELTA, PERCENT
+from rsonnx.statistics import accuracy_band
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["AccuracyCurve", "accuracy_curve", "curve_figure", "svg_of"]
+
+_DOT = 4.0
+_BAND_POINTS = 500
+"""Steps of a drawn band: its outline has no more, rounded outward, however many rows there are."""
+
+
+@dataclass(frozen=True)
+class AccuracyCurve:
+    """Certified accuracy at every radius; falling steps, each reached at its right end.
+
+    Attributes:
+        radii: 0, then the radii at which the curve falls, ascending; float64, shape (K,).
+        shares: certified accuracy on the interval that ends at each of ``radii``, which belongs to
+            it (radius >= R counts); beyond the last it is 0. float64, shape (K,), in [0, 1].
+        inputs: the denominator, abstentions among it.
+    """
+
+    radii: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    inputs: int
+
+    def at(self, radii: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return certified accuracy at any radii >= 0."""
+        steps = np.append(self.shares, 0.0)
+        return np.asarray(steps[np.searchsorted(self.radii, radii, side="left")])
+
+
+def accuracy_curve(rows: Sequence[Outcome]) -> AccuracyCurve:
+    """Return certified accuracy at every radius.
+
+    Args:
+        rows: all inputs of the run, at least one, each with its true class.
+
+    Raises:
+        UsageError: an input has no label.
+    """
+    if any(row.label is None for row in rows):
+        raise UsageError("not every input has a label, so there is no certified accuracy to draw")
+    found = np.sort(np.array([row.radius for row in rows if row.correct], np.float64))
+    radii = np.unique(np.append(0.0, found))
+    reached = found.size - np.searchsorted(found, radii, side="left")
+    return AccuracyCurve(radii, reached / len(rows), len(rows))
+
+
+def curve_figure(runs: Sequence[Drawn]) -> Figure:
+    """Draw certified accuracy against the radius, one line a run.
+
+    Runs have their confidence band, which holds at all radii at once (see
+    :func:`rsonnx.statistics.accuracy_band`), adaptive ones dots at the radii that they decided;
+    logs lie thin and dashed below them, without a band.
+
+    Args:
+        runs: figures with their ``rows``; at least one.
+
+    Returns:
+        A ``matplotlib.figure.Figure``; :func:`svg_of` makes text of it.
+
+    Raises:
+        UsageError: matplotlib is missing, an input has no label, or norms or units differ.
+    """
+    curves = [_curve_of(run) for run in runs]
+    targets = [
+        r for run in runs if isinstance(run, Figures) for r in run.heading.target_radii or ()
+    ]
+    end = axis_end(max(*(float(curve.radii[-1]) for curve in curves), *targets, 0.0))
+    banded = any(isinstance(run, Figures) for run in runs)
+    with drawing():
+        figure = new_figure(len(runs) + 2)
+        axes = figure.add_subplot()
+        radius_axis(axes, runs)
+        axes.set_ylabel("certified accuracy, % of all inputs")
+        axes.set_xlim(0.0, end)
+        axes.set_ylim(0.0, 101.0)
+        handles, names = [], []
+        own = 0
+        for run, curve in zip(runs, curves, strict=True):
+            if isinstance(run, Figures):
+                look: dict[str, Any] = look_of(own) | {"linewidth": 1.8, "zorder": 3}
+                handles.append(_draw(axes, curve, end, look))
+                _draw_band(axes, curve, end, look["color"])
+                _draw_targets(axes, curve, run.heading.target_radii or (), look["color"])
+                own += 1
+            else:
+                dashes = (0, (3 + 2 * (len(handles) - own), 2))
+                look = {"color": LOG_COLOUR, "linestyle": dashes, "linewidth": 0.9, "zorder": 2.5}
+                handles.append(_draw(axes, curve, end, look))
+            names.append(name_of(run))
+        if targets:
+            handles += axes.plot([], [], "o", color=LOG_COLOUR, markersize=_DOT)
+            names.append("radii that an adaptive run decided; elsewhere its curve is understated")
+        if banded:
+            handles.append(axes.fill_between([], [], color=LOG_COLOUR, alpha=0.18))
+            names.append(f"{PERCENT} band for the population, all radii at once (DKW)")
+        name_below(figure, handles, names)
+    return figure
+
+
+def _curve_of(run: Drawn) -> AccuracyCurve:
+    try:
+        return accuracy_curve(run.rows)
+    except UsageError as error:
+        name = run.heading.model if isinstance(run, Figures) else run.name
+        raise UsageError(f"{printable(name)}: {error}") from None
+
+
+def _draw(axes: Axes, curve: AccuracyCurve, end: float, look: dict[str, Any]) -> Any:
+    x = np.append(curve.radii, end)
+    y = np.append(curve.shares, 0.0)
+    # "steps-pre": the value at a point holds on the interval that ends there, as >= has it.
+    return axes.plot(x, 100.0 * y, drawstyle="steps-pre", **look)[0]
+
+
+def _draw_targets(axes: Axes, curve: AccuracyCurve, targets: Sequence[float], colour: str) -> None:
+    at = np.array(targets, np.float64)
+    axes.plot(at, 100.0 * curve.at(at), "o", color=colour, markersize=_DOT, zorder=4)
+
+
+def _draw_band(axes: Axes, curve: AccuracyCurve, end: float, colour: str) -> None:
+    x = np.append(curve.radii, end)
+    low, high = curve.at(x), curve.at(x)
+    if x.size > _BAND_POINTS:
+        # One step for many: its lower edge is the lowest of them, its upper edge the highest.
+        x = np.linspace(0.0, end, _BAND_POINTS)
+        low = curve.at(x)
+        high = np.append(low[:1], low[:-1])
+    band_low = accuracy_band(low, curve.inputs, DELTA).low
+    band_high = accuracy_band(high, curve.inputs, DELTA).high
+    axes.fill_between(
+        x, 100.0 * band_low, 100.0 * band_high, step="pre", color=colour, alpha=0.18, linewidth=0
+    )

@@ -1,0 +1,177 @@
+"""What all pictures share: the look, names that stay text, and files that are the same every time.
+
+matplotlib is an extra, and imported only when a picture is drawn. Its interactive part, pyplot, is
+not used: figures are objects without a window or any state of the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rsonnx.errors import UsageError
+from rsonnx.report.escape import printable, shortened
+from rsonnx.report.figures import Figures
+from rsonnx.report.logs import LogFigures
+from rsonnx.report.output import write_new
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Drawn = Figures | LogFigures
+
+FORMATS = ("png", "svg", "pdf")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+"""Okabe & Ito's colours, which people of any colour vision tell apart; most distinct first."""
+DASHES = ("solid", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)))
+"""A second sign beside the colour, for print in black and white; changes with every round."""
+LOG_COLOUR = "#6b6b6b"
+
+_LEAST, _MOST = 1e-100, 1e100
+
+_STYLE = {
+    # A model may be called $x$; only what is drawn as text cannot fail or become a formula.
+    "text.parse_math": False,
+    "text.usetex": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "rsonnx",
+    "font.size": 10.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+    "legend.frameon": False,
+    "savefig.dpi": 160,
+}
+_METADATA: dict[str, dict[str, Any]] = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
+}
+
+
+@contextlib.contextmanager
+def drawing() -> Iterator[None]:
+    """Draw in the house's style, whatever the user's own settings of matplotlib are.
+
+    Raises:
+        UsageError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib.style  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise UsageError(
+            "pictures need matplotlib, which is not installed: pip install 'rsonnx[report]'"
+        ) from None
+    with matplotlib.style.context(["default", _STYLE]), warnings.catch_warnings():
+        # A name may have letters that the font lacks; they are drawn as boxes.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+def new_figure(names: int, *, rows: int = 1) -> Figure:
+    """Return an empty figure with room for ``names`` names below ``rows`` axes."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
+
+    return Figure(figsize=(7.2, 3.6 * rows + 0.25 * names), layout="constrained")
+
+
+def name_below(figure: Figure, handles: Sequence[Any], names: Sequence[str]) -> None:
+    """Put the legend below the axes, where it never covers a curve."""
+    legend = figure.legend(handles, [" "] * len(handles), loc="outside lower center", ncols=1)
+    # Set afterwards: as labels, names that begin with an underscore would be left out.
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_text(name)
+
+
+def name_of(run: Drawn) -> str:
+    """Return what a run is called in a picture; one that is not complete says so."""
+    inputs = f"{run.summary.inputs:,} input" + "s" * (run.summary.inputs != 1)
+    if isinstance(run, LogFigures):
+        return f"{shortened(printable(run.name))} (log, units not stated; {inputs})"
+    heading = run.heading
+    said = f"σ = {heading.sigma:g}, {inputs}"  # noqa: RUF001 - the field's letter
+    if heading.status != "complete":
+        said += f", {printable(heading.status).upper()}"
+    if heading.target_radii is not None:
+        said += ", adaptive"
+    if heading.shared_noise:
+        said += ", shared noise"
+    return f"{shortened(printable(heading.model))} ({said})"
+
+
+def look_of(position: int) -> dict[str, Any]:
+    """Return colour and dashes of the run at a position."""
+    rounds, colour = divmod(position, len(COLOURS))
+    return {"color": COLOURS[colour], "linestyle": DASHES[rounds % len(DASHES)]}
+
+
+def radius_axis(axes: Axes, runs: Sequence[Drawn]) -> None:
+    """Name the horizontal axis, in the units that all runs share.
+
+    Raises:
+        UsageError: they do not share them.
+    """
+    found = {(r.heading.norm, r.heading.units) for r in runs if isinstance(r, Figures)}
+    if len(found) > 1:
+        said = "; ".join(f"{norm} in {units}" for norm, units in sorted(found))
+        raise UsageError(
+            f"the runs measure their radii differently ({said}), so one axis cannot show them; "
+            "draw them apart"
+        )
+    norm, units = found.pop() if found else ("", "units that the log does not name")
+    axes.set_xlabel(shortened(f"{printable(norm)} radius in {printable(units)}".strip(), 96))
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure in the format of the file's ending, the same bytes every time.
+
+    Raises:
+        UsageError: the ending is none of ``FORMATS``, or the file exists or cannot be written.
+    """
+    write_new(path, _bytes_of(figure, format_of(path)))
+
+
+def format_of(path: Path) -> str:
+    """Return the format that a file's ending names, or refuse it."""
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in FORMATS:
+        raise UsageError(
+            f"the picture {path} has the ending {path.suffix!r}, but one of "
+            f"{', '.join('.' + f for f in FORMATS)} was expected"
+        )
+    return kind
+
+
+def svg_of(figure: Figure) -> str:
+    """Return a figure as an ``<svg>`` element, without the XML declaration; text stays text."""
+    text = _bytes_of(figure, "svg").decode("utf-8")
+    return text[text.index("<svg") :]
+
+
+def _bytes_of(figure: Figure, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    with drawing():
+        figure.savefig(buffer, format=kind, metadata=_METADATA[kind])
+    return buffer.getvalue()
+
+
+def axis_end(largest: float) -> float:
+    """Return where a radius axis ends that shows ``largest``: a little beyond, of few figures.
+
+    Raises:
+        UsageError: no picture can show such a number.
+    """
+    if largest == 0.0:
+        return 1.0
+    if not _LEAST < largest < _MOST:
+        raise UsageError(f"the largest radius is {largest:g}, which no picture can show")
+    step = 10.0 ** (math.floor(math.log10(largest)) - 1)
+    return math.ceil(1.03 * largest / step) * step

@@ -1,0 +1,44 @@
+"""All that is reported of one run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rsonnx.report.heading import Heading
+from rsonnx.report.statements import Statements
+from rsonnx.report.summary import Summary
+from rsonnx.runs.rows import Row
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All that is reported of one run.
+
+    Attributes:
+        heading: what names the run, and how it was certified.
+        summary: its figures.
+        statements: what they say together.
+        rows: the inputs that the figures are of; curves and comparisons need them.
+    """
+
+    heading: Heading
+    summary: Summary
+    statements: Statements
+    rows: tuple[Row, ...] = ()
+
+    @property
+    def ranked(self) -> bool:
+        """Whether its figures are final and of labelled inputs."""
+        return self.heading.status == "complete" and self.summary.labelled
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for a program: the settings beside the heading's other fields."""
+        heading = asdict(self.heading)
+        return {
+            **heading.pop("settings"),
+            **heading,
+            **self.summary.to_json(),
+            "samples": self.summary.samples.to_json(self.heading.n),
+            "statements": self.statements.to_json(),
+        }

@@ -1,0 +1,110 @@
+"""Gates: what every run must reach, for continuous integration."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from rsonnx.errors import UsageError
+from rsonnx.report.escape import printable, shortened
+from rsonnx.report.figures import Figures
+from rsonnx.report.heading import Heading
+from rsonnx.report.ranking import decides
+from rsonnx.report.rounding import percent_down, plain, text_down
+from rsonnx.report.summary import accuracy_at, mean_radius, standard_accuracy
+
+_NUMBER = r"[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400}"
+"""Plain decimals; nobody means more digits, and Python reads no number of thousands of them."""
+_GATE = re.compile(
+    rf" *(?:acc@(?P<radius>{_NUMBER})|(?P<name>acr|standard)) *= *(?P<least>{_NUMBER}) *"
+)
+_EXPECTED = "acc@0.5=0.60, acr=1.2 or standard=0.9 was expected"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A figure and the least that it may be, exactly as it was written.
+
+    Attributes:
+        text: as it was given.
+        figure: ``"acc"``, ``"acr"`` or ``"standard"``.
+        least: a share of 1, or for ``"acr"`` a radius.
+        radius: of certified accuracy; 0 for the others.
+    """
+
+    text: str
+    figure: str
+    least: Fraction
+    radius: float = 0.0
+
+    def failure(self, name: str, run: Figures) -> str | None:
+        """Say why a run does not meet the gate; None if it does.
+
+        A run that is not complete or not labelled never meets it, nor does an adaptive run a figure
+        that it left undecided. Figures are compared in full, not as they are printed.
+        """
+        if run.heading.status != "complete":
+            return f"{printable(name)} is {printable(run.heading.status)}, not complete"
+        if not run.summary.labelled:
+            return f"{printable(name)} has inputs without a label"
+        if not self._decided(run.heading):
+            targets = ", ".join(map(plain, run.heading.target_radii or ()))
+            return (
+                f"{printable(name)} is adaptive and decided certified accuracy at {targets} alone"
+            )
+        found = self._figure(run)
+        if found >= self.least:
+            return None
+        shown = text_down(found, 4) if self.figure == "acr" else f"{percent_down(found)} %"
+        return f"{printable(name)} has {self.text.partition('=')[0]} = {shown}"
+
+    def _decided(self, heading: Heading) -> bool:
+        if self.figure == "acc":
+            return decides(heading, self.radius)
+        return self.figure == "standard" or heading.target_radii is None
+
+    def _figure(self, run: Figures) -> Fraction:
+        if self.figure == "standard":
+            return standard_accuracy(run.rows)
+        if self.figure == "acr":
+            return mean_radius(run.rows)
+        return accuracy_at(run.rows, self.radius)
+
+
+def parse_gate(text: str) -> Gate:
+    """Read a gate such as ``acc@0.5=0.60``, ``acr=1.2`` or ``standard=0.9``.
+
+    Raises:
+        UsageError: it is none, or a share above 1.
+    """
+    found = _GATE.fullmatch(text)
+    if found is None:
+        raise UsageError(f"--fail-under is {_quoted(text)}, but {_EXPECTED}")
+    figure = found["name"] or "acc"
+    least = Fraction(found["least"])
+    if figure != "acr" and least > 1:
+        raise UsageError(
+            f"--fail-under is {_quoted(text)}, but accuracy is a share from 0 to 1: {_EXPECTED}"
+        )
+    radius = float(found["radius"] or 0)
+    if not math.isfinite(radius):
+        raise UsageError(f"--fail-under is {_quoted(text)}, but a finite radius was expected")
+    return Gate(found[0].replace(" ", ""), figure, least, radius)
+
+
+def _quoted(text: str) -> str:
+    return repr(shortened(text))
+
+
+def failures(gates: Sequence[Gate], runs: Sequence[tuple[str, Figures]]) -> str | None:
+    """Return one sentence on all that is not met by any run; None if everything is."""
+    found = [
+        f"{gate.text} is not met: {reason}"
+        for gate in gates
+        for name, run in runs
+        if (reason := gate.failure(name, run)) is not None
+    ]
+    return "; ".join(found) or None

@@ -1,0 +1,146 @@
+"""What is said below a table: of each run what was certified, and what its figures rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rsonnx.report.escape import printable
+from rsonnx.report.figures import Figures
+from rsonnx.report.heading import Heading
+from rsonnx.report.logs import LogFigures
+from rsonnx.report.rounding import alpha_up, percent_down, plain, text_down
+from rsonnx.report.sampling import Gain
+from rsonnx.report.summary import Certified, Summary
+
+_MOST_NOTES = 5
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What is said of one run: a line that names it, then one a matter.
+
+    Strangers' words in them are printable; the format that shows them escapes the rest.
+    """
+
+    title: str
+    details: tuple[str, ...]
+
+
+def notes_of(run: Figures | LogFigures) -> Notes:
+    """Return what is said of a run or of a log."""
+    title, *details = _of_log(run) if isinstance(run, LogFigures) else _of_run(run)
+    return Notes(title, tuple(details))
+
+
+def _of_log(log: LogFigures) -> Iterator[str]:
+    summary = log.summary
+    yield (
+        f"{printable(log.name)}: a log; it does not say its sigma, units, alpha, n and standard "
+        "accuracy (?), nor whether it is complete"
+    )
+    abstained = sum(row.abstained for row in log.rows)
+    yield f"abstentions: {abstained} of {summary.inputs} (reasons: ?)"
+    yield (
+        "radii are taken as the log prints them; where it rounded them to nearest, figures may "
+        "overstate"
+    )
+    if not summary.labelled:
+        yield _unlabelled(summary)
+    yield "false certificates: ? (alpha is not known)"
+    if log.population is not None:
+        yield from log.population.lines()
+    yield from (f"as read: {printable(note)}" for note in log.notes[:_MOST_NOTES])
+    if len(log.notes) > _MOST_NOTES:
+        yield f"as read: {len(log.notes) - _MOST_NOTES:,} further irregularities"
+
+
+def _of_run(run: Figures) -> Iterator[str]:
+    heading, summary = run.heading, run.summary
+    reasons = ", ".join(f"{count} {reason}" for reason, count in summary.abstentions.items())
+    most = "" if heading.target_radii is None else "at most "
+    settings = heading.settings
+    yield (
+        f"{printable(heading.model)}: {printable(heading.norm)} radius in "
+        f"{printable(heading.units)}; n = {most}{heading.n:,}, "
+        f"alpha = {alpha_up(settings.alpha)} an input, {printable(heading.arithmetic)} noise; "
+        f"{printable(settings.bound)}, {printable(settings.radius_rule)}"
+    )
+    if heading.restated_from is not None:
+        chosen = "; holds if chosen without looking at the counts"
+        yield (
+            f"restated at {printable(str(settings))} (sampled for "
+            f"{printable(str(heading.restated_from))})"
+            + (chosen if settings != heading.restated_from else "")
+        )
+    yield (
+        f"abstentions: {summary.abstained} of {summary.inputs}"
+        + (f" ({reasons})" if reasons else "")
+    )
+    yield f"samples: {_samples(heading, summary)}"
+    if heading.shared_noise:
+        yield (
+            "noise shared by all inputs: their certificates are not independent, and intervals for "
+            "the population are of this very noise, not of another that might have been drawn"
+        )
+    if heading.target_radii is not None:
+        targets = ", ".join(map(plain, heading.target_radii))
+        yield (
+            "sampling stopped once the radii were decided, so ACR understates (do not compare "
+            "it with that of a fixed n), and so does certified accuracy elsewhere than at "
+            f"{targets}"
+        )
+    if summary.gain is not None:
+        yield _gain(summary.gain)
+    if not summary.labelled:
+        yield _unlabelled(summary)
+    yield from run.statements.lines()
+    if heading.status != "complete":
+        yield (
+            f"this run is {heading.status}: the figures are of the {summary.inputs} inputs "
+            "that it holds"
+        )
+
+
+def _unlabelled(summary: Certified) -> str:
+    shares = ", ".join(
+        f"{percent_down(share)} at {plain(r)}"
+        for r, share in zip(summary.radii, summary.certified_share, strict=True)
+    )
+    return (
+        "not every input has a label, so accuracy, certified accuracy and ACR are unknown (?); % "
+        f"certified, right or wrong: {shares}"
+    )
+
+
+def _samples(heading: Heading, summary: Summary) -> str:
+    samples = summary.samples
+    mean, selection, estimation = (
+        f"{_grouped(text_down(value, 1))}"
+        for value in (samples.mean, samples.selection, samples.estimation)
+    )
+    saving = samples.saving(heading.n)
+    text = f"{mean} an input on average ({selection} + {estimation})"
+    if heading.target_radii is None or saving is None:
+        return text
+    return f"{text}; n = {heading.n:,} is {_grouped(text_down(saving, 1))} times as many"
+
+
+def _gain(gain: Gain) -> str:
+    shares = (
+        f"the two-sided radius is larger than the one-sided for {percent_down(gain.larger)} % of "
+        f"inputs, smaller for {percent_down(gain.smaller)} %"
+    )
+    if gain.acr is None or gain.one_sided_acr is None:
+        return shares
+    relative = gain.relative
+    more = "" if relative is None else f" ({'+' * (relative >= 0)}{percent_down(relative)} %)"
+    return (
+        f"{shares}; ACR {text_down(gain.acr, 4)} against {text_down(gain.one_sided_acr, 4)}{more}"
+    )
+
+
+def _grouped(figures: str) -> str:
+    """Put commas between thousands, and leave out decimals that are 0."""
+    whole, _, decimals = figures.partition(".")
+    return f"{int(whole):,}" + (f".{decimals}" if decimals.strip("0") else "")

@@ -1,0 +1,254 @@
+"""Two runs on the same inputs, matched by what the inputs are and never by where they stood."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any
+
+from rsonnx.errors import UsageError
+from rsonnx.report.escape import printable
+from rsonnx.report.figures import Figures
+from rsonnx.report.logs import LogFigures
+from rsonnx.report.population import DELTA, INDEPENDENT, LEVEL, UNDER_SHARED_NOISE, Assumed
+from rsonnx.report.ranking import decides
+from rsonnx.report.rounding import alpha_up, fraction_down, plain
+from rsonnx.report.summary import accuracy_at, mean_radius
+from rsonnx.runs.rows import Row
+from rsonnx.statistics import MeanInterval, PairedAccuracy, paired_accuracy, paired_mean_interval
+
+
+@dataclass(frozen=True)
+class Named:
+    """A run and what to call it: the model's name may be that of several."""
+
+    name: str
+    run: Figures | LogFigures
+
+
+@dataclass(frozen=True)
+class AtRadius:
+    """Certified accuracy of two runs at one radius.
+
+    Attributes:
+        radius: in the units that both runs share.
+        first, second: certified accuracy on the matched inputs.
+        only_first, only_second: inputs that are certified for their label in one run alone.
+        found: the difference, its interval and the test.
+    """
+
+    radius: float
+    first: Fraction
+    second: Fraction
+    only_first: int
+    only_second: int
+    found: PairedAccuracy
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One run against another on the inputs that both have; differences are first minus second.
+
+    Attributes:
+        first, second: what the runs are called.
+        pairs: inputs that were matched.
+        left_first, left_second: inputs of one run that the other does not have.
+        copies: matched inputs that equal an earlier one.
+        at: certified accuracy at each radius that both runs decided.
+        undecided: radii that an adaptive run left undecided.
+        first_acr, second_acr: on the matched inputs; None where an adaptive run understates it.
+        acr: the difference; None likewise.
+        cautions: what a reader must know of the two runs, as sentences.
+        shared_noise: whether all inputs of a run share their noise, under which the figures are.
+    """
+
+    first: str
+    second: str
+    pairs: int
+    left_first: int
+    left_second: int
+    copies: int
+    at: tuple[AtRadius, ...]
+    undecided: tuple[float, ...]
+    first_acr: Fraction | None
+    second_acr: Fraction | None
+    acr: MeanInterval | None
+    cautions: tuple[str, ...]
+    shared_noise: bool = False
+
+    @property
+    def assumed(self) -> Assumed:
+        """What the intervals and tests assume."""
+        return UNDER_SHARED_NOISE if self.shared_noise else INDEPENDENT
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the comparison for a program; shares and ACRs are rounded down."""
+        return {
+            "first": self.first,
+            "second": self.second,
+            "pairs": self.pairs,
+            "left_first": self.left_first,
+            "left_second": self.left_second,
+            "copies": self.copies,
+            "level": LEVEL,
+            "certified_accuracy": [
+                {
+                    "radius": one.radius,
+                    "first": fraction_down(one.first),
+                    "second": fraction_down(one.second),
+                    "only_first": one.only_first,
+                    "only_second": one.only_second,
+                    **asdict(one.found),
+                    "assumes": self.assumed.words,
+                }
+                for one in self.at
+            ],
+            "undecided": list(self.undecided),
+            "first_acr": None if self.first_acr is None else fraction_down(self.first_acr),
+            "second_acr": None if self.second_acr is None else fraction_down(self.second_acr),
+            "acr": None
+            if self.acr is None
+            else asdict(self.acr) | {"assumes": self.assumed.asymptotic},
+            "cautions": list(self.cautions),
+        }
+
+
+def compare(runs: Sequence[Named], radii: Sequence[float]) -> list[Comparison]:
+    """Compare the first run with each of the others.
+
+    Args:
+        runs: two or more.
+        radii: where to compare certified accuracy, >= 0, ascending.
+
+    Raises:
+        UsageError: a run is a log or unlabelled, or two have no input, no label or no units in
+            common.
+    """
+    if len(runs) < 2:
+        raise UsageError("--paired compares runs on the same inputs; give two run files or more")
+    first, *others = [(one.name, _labelled_run(one)) for one in runs]
+    return [_compare(first, other, radii) for other in others]
+
+
+def _labelled_run(one: Named) -> Figures:
+    name = printable(one.name)
+    if isinstance(one.run, LogFigures):
+        raise UsageError(
+            f"{name} is a log, which has no digests of its inputs, so they cannot be paired; the "
+            "index is no identity: two projects' same images differ"
+        )
+    if not one.run.summary.labelled:
+        raise UsageError(f"{name} has inputs without a label, so there is no accuracy to compare")
+    return one.run
+
+
+def _compare(
+    first: tuple[str, Figures], second: tuple[str, Figures], radii: Sequence[float]
+) -> Comparison:
+    (first_name, one), (second_name, two) = first, second
+    _check_units(first, second)
+    pairs = _pairs(first, second)
+    rows, others = [row for row, _ in pairs], [row for _, row in pairs]
+    decided = [r for r in radii if decides(one.heading, r) and decides(two.heading, r)]
+    fixed = one.heading.target_radii is None and two.heading.target_radii is None
+    return Comparison(
+        first=first_name,
+        second=second_name,
+        pairs=len(pairs),
+        left_first=len(one.rows) - len(pairs),
+        left_second=len(two.rows) - len(pairs),
+        copies=len(pairs) - len({row.digest for row in rows}),
+        at=tuple(_at_radius(pairs, r) for r in decided),
+        undecided=tuple(r for r in radii if r not in decided),
+        first_acr=mean_radius(rows) if fixed else None,
+        second_acr=mean_radius(others) if fixed else None,
+        acr=paired_mean_interval([_radius(a) - _radius(b) for a, b in pairs], level=LEVEL)
+        if fixed
+        else None,
+        cautions=tuple(_cautions(first, second)),
+        shared_noise=one.heading.shared_noise or two.heading.shared_noise,
+    )
+
+
+def _check_units(first: tuple[str, Figures], second: tuple[str, Figures]) -> None:
+    (name, a), (other, b) = ((name, run.heading) for name, run in (first, second))
+    if (a.norm, a.units) != (b.norm, b.units):
+        raise UsageError(
+            f"{printable(name)} has {printable(a.norm)} radii in {printable(a.units)}, "
+            f"{printable(other)} has {printable(b.norm)} radii in {printable(b.units)}; radii of "
+            "one norm and one unit were expected"
+        )
+
+
+def _pairs(first: tuple[str, Figures], second: tuple[str, Figures]) -> list[tuple[Row, Row]]:
+    """Match the rows by digest, and copies of one input by their label too.
+
+    A run gives copies the same noise, so it does not matter which copy meets which.
+    """
+    (name, one), (other, two) = first, second
+    by_key: dict[tuple[str, int | None], list[Row]] = defaultdict(list)
+    for row in reversed(two.rows):
+        by_key[row.digest, row.label].append(row)
+    pairs, alone = [], []
+    for row in one.rows:
+        matching = by_key[row.digest, row.label] if row.digest else []
+        if matching:
+            pairs.append((row, matching.pop()))
+        else:
+            alone.append(row)
+    elsewhere = {key[0]: rows[-1] for key, rows in by_key.items() if rows}
+    for row in alone:
+        if row.digest and row.digest in elsewhere:
+            raise UsageError(
+                f"the input {printable(row.name)} has the label {row.label} in {printable(name)} "
+                f"and {elsewhere[row.digest].label} in {printable(other)}; runs with the same "
+                "labels were expected"
+            )
+    if not pairs:
+        raise UsageError(
+            f"{printable(name)} and {printable(other)} have no input in common (compared by "
+            "digest), so there is nothing to pair"
+        )
+    return pairs
+
+
+def _at_radius(pairs: Sequence[tuple[Row, Row]], radius: float) -> AtRadius:
+    right = Counter(
+        (a.correct and a.radius >= radius, b.correct and b.radius >= radius) for a, b in pairs
+    )
+    only_first, only_second = right[True, False], right[False, True]
+    return AtRadius(
+        radius=float(radius),
+        first=accuracy_at([a for a, _ in pairs], radius),
+        second=accuracy_at([b for _, b in pairs], radius),
+        only_first=only_first,
+        only_second=only_second,
+        found=paired_accuracy(only_first, only_second, len(pairs), DELTA),
+    )
+
+
+def _radius(row: Row) -> float:
+    return row.radius if row.correct else 0.0
+
+
+def _cautions(first: tuple[str, Figures], second: tuple[str, Figures]) -> Iterator[str]:
+    for name, run in (first, second):
+        heading = run.heading
+        if heading.status != "complete":
+            yield f"{name} is {heading.status}: it holds {run.summary.inputs} inputs"
+        if heading.target_radii is not None:
+            yield (
+                f"{name} is adaptive: it stopped once "
+                f"{', '.join(map(plain, heading.target_radii))} were decided, so elsewhere, and by "
+                "ACR, it is not compared"
+            )
+        if heading.shared_noise:
+            yield (
+                f"all inputs of {name} share their noise: intervals and tests are of that very "
+                "noise, not of another that might have been drawn"
+            )
+    alphas = [run.heading.settings.alpha for _, run in (first, second)]
+    if alphas[0] != alphas[1]:
+        yield f"the runs have different alphas, {alpha_up(alphas[0])} and {alpha_up(alphas[1])}"

@@ -1,0 +1,114 @@
+"""Which figure of a column is the best, and where no such thing can be said."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from rsonnx.report.figures import Figures
+from rsonnx.report.heading import Heading
+from rsonnx.report.logs import LogFigures
+from rsonnx.report.summary import accuracy_at, mean_radius, standard_accuracy
+
+STANDARD, ACR = "standard", "ACR"
+Column = str | float
+"""``STANDARD``, ``ACR``, or the radius at which certified accuracy is stated."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The best figures of a table.
+
+    Attributes:
+        best: for every run the columns in which no other run is better; ties are all in.
+        note: what a mark means, or why there is none; None for a table of one run.
+    """
+
+    best: tuple[frozenset[Column], ...]
+    note: str | None
+
+    @property
+    def marked(self) -> bool:
+        """Whether any figure is the best."""
+        return any(self.best)
+
+
+def rank(runs: Sequence[Figures | LogFigures]) -> Ranking:
+    """Find the best figure of each column among complete, labelled runs on the same inputs.
+
+    Logs and runs that are not complete or not labelled are not ranked. The others are compared only
+    if all of them have the same inputs (by digest and label), norm, units and alpha, and a column
+    only if every one of them decides it: an adaptive run understates the ACR, and certified
+    accuracy elsewhere than at its target radii.
+    """
+    none = tuple(frozenset[Column]() for _ in runs)
+    if len(runs) < 2:
+        return Ranking(none, None)
+    ranked = [run for run in runs if isinstance(run, Figures) and run.ranked]
+    hindrance = _hindrance(ranked)
+    if hindrance:
+        return Ranking(none, f"No best is marked: {hindrance}.")
+    columns = _columns(ranked)
+    best: dict[int, set[Column]] = {id(run): set() for run in ranked}
+    for column in columns:
+        values = [_value(run, column) for run in ranked]
+        for run, value in zip(ranked, values, strict=True):
+            if value == max(values):
+                best[id(run)].add(column)
+    others = len(runs) - len(ranked)
+    return Ranking(
+        tuple(frozenset(best.get(id(run), ())) for run in runs),
+        "best of the complete, labelled runs, which have the same inputs, labels, "
+        "norm, units and alpha, compared before rounding; ties are all marked."
+        + (f" {others} of {len(runs)} are not among them." if others else "")
+        + (
+            " Columns that an adaptive run left undecided are not marked."
+            if len(columns) < 2 + len(ranked[0].summary.radii)
+            else ""
+        ),
+    )
+
+
+def decides(heading: Heading, radius: float) -> bool:
+    """Say whether a run drew until certified accuracy at ``radius`` was decided."""
+    return heading.target_radii is None or radius in heading.target_radii
+
+
+def _hindrance(ranked: Sequence[Figures]) -> str | None:
+    if len(ranked) < 2:
+        return "it takes two complete, labelled runs"
+    first = ranked[0]
+    inputs = _inputs(first)
+    known = first.rows and all(row.digest for row in first.rows)
+    if not known or any(_inputs(run) != inputs for run in ranked):
+        return "the runs are not of the same inputs with the same labels"
+    units = (first.heading.norm, first.heading.units)
+    if any((run.heading.norm, run.heading.units) != units for run in ranked):
+        return "the runs have different norms or units"
+    alpha = first.heading.settings.alpha
+    if any(run.heading.settings.alpha != alpha for run in ranked):
+        return "the runs have different alphas"
+    return None
+
+
+def _inputs(run: Figures) -> Counter[tuple[str, int | None]]:
+    return Counter((row.digest, row.label) for row in run.rows)
+
+
+def _columns(ranked: Sequence[Figures]) -> list[Column]:
+    radii = ranked[0].summary.radii
+    fixed = all(run.heading.target_radii is None for run in ranked)
+    return [
+        STANDARD,
+        *([ACR] if fixed else []),
+        *(r for r in radii if all(decides(run.heading, r) for run in ranked)),
+    ]
+
+
+def _value(run: Figures, column: Column) -> Fraction:
+    """Return the exact figure of a column, which the printed one rounds."""
+    if column == STANDARD:
+        return standard_accuracy(run.rows)
+    return mean_radius(run.rows) if column == ACR else accuracy_at(run.rows, float(column))

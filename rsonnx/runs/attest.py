@@ -1,0 +1,193 @@
+"""Attestations: a statement on a run that any signing tool can sign, and its check.
+
+The format is the in-toto Statement, version 1
+(https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md). Nothing is signed here and
+no signature is checked; cosign, sigstore or any other tool for DSSE envelopes does both.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rsonnx.errors import RunFileError, UsageError
+from rsonnx.runs.fields import shown, text_field
+from rsonnx.runs.files import Run
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "urn:rsonnx:certification:v1"
+_PAYLOAD_TYPE = "application/vnd.in-toto+json"
+
+_MOST_BYTES = 64 << 20
+
+
+def statement(run: Run, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the Statement on a complete run.
+
+    Its subjects are the model, the data's manifest and the run file, each by its SHA-256; its
+    predicate is the run's header and ``summary``.
+
+    Args:
+        run: the run.
+        summary: the figures that are attested, ready for JSON.
+
+    Raises:
+        RunFileError: the run is not complete, or its header lacks a digest.
+    """
+    if run.status != "complete":
+        raise RunFileError(
+            f"the run {run.path} is {run.status}, and only a complete one is attested; finish it "
+            "with `rsonnx certify --resume`"
+        )
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": _subjects(run),
+        "predicateType": PREDICATE_TYPE,
+        "predicate": {"header": run.header, "summary": dict(summary)},
+    }
+
+
+def read_statement(path: Path) -> dict[str, Any]:
+    """Read a Statement, bare or in a DSSE envelope, whose signature is not looked at.
+
+    Raises:
+        UsageError: there is no such file.
+        RunFileError: it holds no Statement.
+    """
+    if not path.is_file():
+        raise UsageError(f"the attestation {path} does not exist; `rsonnx attest` writes one")
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise RunFileError(f"the attestation {path} cannot be read: {error.strerror}") from None
+    found = _parse(path, content)
+    if "payload" in found:
+        if found.get("payloadType") != _PAYLOAD_TYPE:
+            raise RunFileError(
+                f"{path} is an envelope of {shown(found.get('payloadType'))}, but one of "
+                f"{_PAYLOAD_TYPE} was expected"
+            )
+        try:
+            # DSSE allows both alphabets.
+            payload = found["payload"].replace("-", "+").replace("_", "/")
+            found = _parse(path, base64.b64decode(payload, validate=True))
+        except (binascii.Error, AttributeError, ValueError):
+            raise RunFileError(f"{path}: the payload of the envelope is not base64") from None
+    for field, expected in (("_type", STATEMENT_TYPE), ("predicateType", PREDICATE_TYPE)):
+        if found.get(field) != expected:
+            raise RunFileError(
+                f"{path} has the {field} {shown(found.get(field))}, but {expected} was expected"
+            )
+    return found
+
+
+def check_statement(run: Run, summary: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Return what a Statement says otherwise than the run file, nothing if it is true.
+
+    Args:
+        run: the run.
+        summary: its figures, derived from its rows by this process.
+        found: the Statement.
+    """
+    expected = statement(run, summary)
+    faults = _wrong_subjects(found.get("subject"), expected["subject"])
+    predicate = found.get("predicate")
+    said = predicate if isinstance(predicate, dict) else {}
+    faults += [
+        f"its {field} is not that of the run file"
+        for field in ("header", "summary")
+        if _text(said.get(field)) != _text(expected["predicate"][field])
+    ]
+    return faults + [
+        f"its predicate says {shown(field)} too, which the run file does not"
+        for field in said
+        if field not in expected["predicate"]
+    ]
+
+
+def _wrong_subjects(subjects: Any, expected: list[dict[str, Any]]) -> list[str]:
+    """Return which subjects are missing, and which are not the run's or called what they are not.
+
+    The run file may have been renamed, so its name says nothing.
+    """
+    run_file = expected[-1]["digest"]
+    wanted = [_text(_nameless(one, run_file)) for one in expected]
+    faults = []
+    for subject in subjects if isinstance(subjects, list) else []:
+        text = _text(_nameless(subject, run_file))
+        if text in wanted:
+            wanted.remove(text)
+        else:
+            name = subject.get("name") if isinstance(subject, dict) else subject
+            faults.append(f"its subject {shown(name)} is none of the run's, or is there twice")
+    for one in expected:
+        if _text(_nameless(one, run_file)) in wanted:
+            role, digest = one["annotations"]["role"], one["digest"]["sha256"]
+            faults.append(f"none of its subjects is the {role} with the SHA-256 {digest}")
+    return faults
+
+
+def _nameless(subject: Any, run_file: dict[str, str]) -> Any:
+    if isinstance(subject, dict) and subject.get("digest") == run_file:
+        return {key: value for key, value in subject.items() if key != "name"}
+    return subject
+
+
+def _text(value: Any) -> str:
+    """Return JSON to compare: in Python 1, 1.0 and true are equal."""
+    return json.dumps(value, sort_keys=True)
+
+
+def _subjects(run: Run) -> list[dict[str, Any]]:
+    try:
+        model = text_field(run.header["model"], "sha256")
+        name = text_field(run.header["model"], "file")
+        manifest = text_field(run.header["data"], "manifest")
+        several = bool(run.header["model"].get("external_data"))
+    except (KeyError, TypeError) as error:
+        raise RunFileError(f"{run.path}, line 1: the header lacks a digest ({error})") from None
+    content = hashlib.sha256(run.path.read_bytes()).hexdigest()
+    described = _subject(name, model, "model")
+    if several:  # then no single file has this digest
+        described["annotations"]["content"] = "the file and its external data, one after the other"
+    return [
+        described,
+        _subject("manifest of the data", manifest, "data"),
+        _subject(run.path.name, content, "run file"),
+    ]
+
+
+def _subject(name: str, sha256: str, role: str) -> dict[str, Any]:
+    return {"name": name, "digest": {"sha256": sha256}, "annotations": {"role": role}}
+
+
+def _parse(path: Path, content: bytes) -> dict[str, Any]:
+    try:
+        if len(content) > _MOST_BYTES:
+            raise ValueError
+        found = json.loads(
+            content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number
+        )
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise RunFileError(f"{path} holds no in-toto Statement; `rsonnx attest` writes one")
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a field that is there twice: another reader might take the other value."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a field twice")
+    return found
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(text)

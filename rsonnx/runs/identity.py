@@ -1,0 +1,134 @@
+"""Whether two headers are of one run: field by field, with the reason for all that may differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rsonnx.runs.fields import shown
+
+_MOST_SHOWN = 4
+
+_FREE = frozenset(
+    {
+        # Words for the reader, and when and how the command was typed.
+        "created",
+        "status",
+        "claim",
+        "fields",
+        "arguments.given",
+        # Follows from the others.
+        "largest_radius",
+        # Where things lie and what they are called there: their digests say what they are.
+        "model.file",
+        "data.path",
+        "arguments.resolved.model",
+        "arguments.resolved.data",
+        "arguments.resolved.classes",
+        # Where a value came from: the value itself is compared.
+        "seed.source",
+        "model.bounds.source",
+        "model.preprocess.source",
+        "model.providers.requested",
+        "arguments.resolved.preprocess.source",
+        # Never changes a count.
+        "arguments.resolved.batch_size",
+        "arguments.resolved.workers",
+        "arguments.resolved.devices",
+        "arguments.resolved.cuda_graph",
+        "arguments.resolved.engine",
+        "arguments.resolved.address",
+        "arguments.resolved.gpus_per_worker",
+        "engine",
+        # Python and click compute nothing. The platform names the kernel, which an update changes,
+        # and the processor may be another one of the same cluster: counts of several machines may
+        # add, as those of several devices do. Pillow decodes and resizes: the digests of the
+        # manifest say whether it did so alike.
+        "versions.python",
+        "versions.click",
+        "versions.platform",
+        "versions.processor",
+        "versions.pillow",
+        # Every other version is compared: onnxruntime computes the scores, onnx rewrites the graph,
+        # numpy and mpmath make the noise, scipy the last digits of a bound, rsonnx all the rest.
+    }
+)
+
+PART = frozenset({"shard", "samples"})
+"""Fields in which the parts of one run differ."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A field of a header that is not the same in another, with both values as short texts."""
+
+    field: str
+    one: str
+    other: str
+
+
+_ABSENT = object()
+
+
+def header_differences(
+    one: Mapping[str, Any], other: Mapping[str, Any], *, but: frozenset[str] = frozenset()
+) -> list[Difference]:
+    """Return where two headers are of different runs, in the order of their fields.
+
+    Args:
+        one, other: headers as they are read from files.
+        but: fields that may differ beyond those that always may.
+    """
+    flat, flat_other = _flat(one), _flat(other)
+    found = []
+    for field in dict.fromkeys((*flat, *flat_other)):
+        a, b = flat.get(field, _ABSENT), flat_other.get(field, _ABSENT)
+        # 1, 1.0 and True are equal in Python and not the same value of a header.
+        if (type(a), a) != (type(b), b) and not _within(field, _FREE | but):
+            found.append(Difference(field, _text(a), _text(b)))
+    return found
+
+
+def in_words(differences: Sequence[Difference], one: str, other: str) -> str:
+    """Say what differs, the first few fields with both values.
+
+    Args:
+        differences: at least one.
+        one, other: where the values stand: ``"in the file"``, ``"now"``.
+    """
+    # What an option was is said of the field that it decides, where there is one.
+    telling = [d for d in differences if not d.field.startswith("arguments.")] or differences
+    said = [
+        f"{found.field} is {found.one} {one} and {found.other} {other}"
+        for found in telling[:_MOST_SHOWN]
+    ]
+    more = len(telling) - _MOST_SHOWN
+    return ", ".join(said) + (f", and {more} more fields differ" if more > 0 else "")
+
+
+def _within(field: str, fields: frozenset[str]) -> bool:
+    """Say whether a field or one that it is inside of is among ``fields``."""
+    parts = field.split(".")
+    return any(".".join(parts[:depth]) in fields for depth in range(1, len(parts) + 1))
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    """Return the fields of nested objects by their paths; a list is one value."""
+    if not isinstance(value, dict) or not value:
+        return {path: value}
+    found: dict[str, Any] = {}
+    for key, inner in value.items():
+        found |= _flat(inner, f"{path}.{key}" if path else str(key))
+    return found
+
+
+def _text(value: Any) -> str:
+    if value is _ABSENT:
+        return "absent"
+    if isinstance(value, list) and all(
+        v is None or isinstance(v, int | float | str) for v in value
+    ):
+        text = ", ".join(shown(v) for v in value)
+        return f"[{text}]" if len(text) <= 80 else "another list"
+    return shown(value)

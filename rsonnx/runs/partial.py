@@ -1,0 +1,245 @@
+"""Counts of unfinished inputs, kept beside the run file so that a day's work is not lost.
+
+The file ``RUN.partial`` is replaced as a whole, names the run that it belongs to by the digest of
+its header, and carries a checksum: counts that might be wrong are worse than lost work, so whatever
+does not hold is left out and counted again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+from rsonnx.errors import RunFileError, UsageError
+from rsonnx.noise import Stage
+from rsonnx.runs import disk
+from rsonnx.runs.certify import Answers
+from rsonnx.runs.fields import counts_field, digest_field, shown, text_field, whole_field
+from rsonnx.runs.files import line_of, parse_object
+from rsonnx.runs.manifest import Manifest
+from rsonnx.smoothing.procedures import Ask
+from rsonnx.smoothing.schedule import Answer
+
+_START = b'{"kind": "checkpoint", "format": "rsonnx-partial"'
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a checkpoint gives back.
+
+    Attributes:
+        answers: counts by input.
+        problem: why nothing of it could be used, in words; None where it could, or there is none.
+    """
+
+    answers: Answers = field(default_factory=dict)
+    problem: str | None = None
+
+    @property
+    def samples(self) -> int:
+        """How many samples need not be drawn again."""
+        return sum(answer.counts.total for given in self.answers.values() for answer in given)
+
+
+def partial_of(run: Path) -> Path:
+    """Return where the counts of a run's unfinished inputs are kept."""
+    return Path(f"{run}.partial")
+
+
+def check_partial(run: Path) -> None:
+    """Refuse to put a checkpoint in the place of a file that is none.
+
+    Raises:
+        UsageError: there is such a file.
+    """
+    path = partial_of(run)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            disk.temporary_of(path).lstat()  # a name may be too long
+        with path.open("rb") as file:
+            start = file.read(len(_START))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(
+            f"the output {run} cannot be created: {error.strerror}, for {path}, where counts of "
+            "unfinished inputs are kept"
+        ) from None
+    if not _START.startswith(start):
+        raise UsageError(
+            f"{path} is no checkpoint of rsonnx, and one would be put in its place; move it, or "
+            "name another output"
+        )
+
+
+class Checkpoint:
+    """Keeps the counts of unfinished inputs of a run.
+
+    Args:
+        run: the run file.
+        identity: SHA-256 of its first line.
+        manifest: what its inputs are.
+        seconds: how often to write, > 0; 0 never writes.
+        clock: seconds that never go back.
+
+    Attributes:
+        path: where the counts are.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        identity: str,
+        manifest: Manifest,
+        *,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.path = partial_of(run)
+        self._identity = identity
+        self._manifest = manifest
+        self._seconds = seconds
+        self._clock = clock
+        self._written = clock()
+        self._unwritten: Answers | None = None
+
+    def read(self, unfinished: Iterable[int]) -> Kept:
+        """Return the counts of those inputs that are unfinished, or say why there are none."""
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return Kept()
+        except OSError as error:
+            return Kept(problem=f"it cannot be read: {error.strerror}")
+        try:
+            found = self._parse(content)
+        except KeyError as error:
+            return Kept(problem=f"the field {error} is missing")
+        except (TypeError, ValueError) as error:
+            return Kept(problem=str(error))
+        wanted = set(unfinished)
+        return Kept({index: given for index, given in found.items() if index in wanted})
+
+    def keep(self, answers: Answers) -> None:
+        """Take note of all counts of unfinished inputs; write them if it is time.
+
+        Raises:
+            RunFileError: they cannot be written.
+        """
+        if self._seconds <= 0:
+            return
+        self._unwritten = {index: tuple(given) for index, given in answers.items()}
+        if self._clock() - self._written >= self._seconds:
+            self.write()
+
+    def write(self) -> None:
+        """Write what was noted since the last time; errors as for :meth:`keep`."""
+        if self._unwritten is None:
+            return
+        try:
+            disk.replace(self.path, self._content(self._unwritten))
+        except OSError as error:
+            raise RunFileError(
+                f"the counts of unfinished inputs cannot be kept in {self.path}: {error.strerror}"
+            ) from None
+        self._unwritten = None
+        self._written = self._clock()
+
+    def remove(self) -> None:
+        """Remove the file, where it belongs to this run."""
+        with contextlib.suppress(OSError):
+            disk.remove(disk.temporary_of(self.path))
+            if self.path.read_bytes().startswith(self._start()):
+                disk.remove(self.path)
+
+    def _start(self) -> bytes:
+        fields = {
+            "kind": "checkpoint",
+            "format": "rsonnx-partial",
+            "format_version": _VERSION,
+            "run": self._identity,
+        }
+        return line_of(fields).rstrip(b"}\n")
+
+    def _content(self, answers: Answers) -> bytes:
+        inputs = [
+            {
+                "index": index,
+                "digest": self._manifest.entries[index].digest,
+                "answers": [
+                    {
+                        "stage": answer.ask.stage,
+                        "start": answer.ask.start,
+                        "stop": answer.ask.stop,
+                        "counts": answer.counts.to_json(),
+                    }
+                    for answer in given
+                ],
+            }
+            for index, given in answers.items()
+        ]
+        body = self._start() + b', "inputs": ' + json.dumps(inputs).encode("ascii") + b"}\n"
+        return body + line_of({"sha256": hashlib.sha256(body).hexdigest()})
+
+    def _parse(self, content: bytes) -> dict[int, tuple[Answer, ...]]:
+        """Read a checkpoint of this run, or raise KeyError, TypeError or ValueError."""
+        body, newline, rest = content.partition(b"\n")
+        if not content.startswith(_START) or not newline:
+            raise ValueError("it is no checkpoint, or a damaged one")
+        if rest != line_of({"sha256": hashlib.sha256(body + newline).hexdigest()}):
+            raise ValueError("it is damaged: its checksum is wrong")
+        value = parse_object(body)
+        if value["format_version"] != _VERSION:
+            raise ValueError(f"its format version is {shown(value['format_version'])}")
+        if value["run"] != self._identity:
+            raise ValueError("it belongs to another run")
+        if not isinstance(value["inputs"], list):
+            raise TypeError("inputs is not a list")
+        found: dict[int, tuple[Answer, ...]] = {}
+        for fields in value["inputs"]:
+            index = whole_field(fields, "index", least=0)
+            if index in found or index not in self._manifest.entries:
+                raise ValueError(f"the input {index} is there twice, or is none of the run's")
+            if digest_field(fields, "digest") != self._manifest.entries[index].digest:
+                raise ValueError(f"the input {index} is another one")
+            if not isinstance(fields["answers"], list):
+                raise TypeError("answers is not a list")
+            found[index] = _contiguous(_answer(answer) for answer in fields["answers"])
+        return found
+
+
+def _answer(fields: Any) -> Answer:
+    stage = _stage(fields)
+    start, stop = whole_field(fields, "start", least=0), whole_field(fields, "stop", least=1)
+    counts = counts_field(fields, "counts")
+    if not start < stop or counts.total != stop - start:
+        raise ValueError(f"the samples are {start}:{stop}, but the counts sum to {counts.total}")
+    return Answer(Ask(stage, start, stop), counts)
+
+
+def _stage(fields: Any) -> Stage:
+    text = text_field(fields, "stage")
+    for stage in get_args(Stage):
+        if text == stage:
+            found: Stage = stage
+            return found
+    raise ValueError(f"the stage is {shown(text)}")
+
+
+def _contiguous(answers: Iterable[Answer]) -> tuple[Answer, ...]:
+    """Refuse ranges of one stage that overlap or leave a gap: nothing may be counted twice."""
+    found = tuple(answers)
+    reached: dict[str, int] = {}
+    for answer in found:
+        ask = answer.ask
+        if ask.start != reached.get(ask.stage, ask.start):
+            raise ValueError(f"the samples of {ask.stage} are not one range")
+        reached[ask.stage] = ask.stop
+    return found

@@ -1,0 +1,113 @@
+"""Which part of a run a file holds: a share of its inputs, a range of their samples, or both."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rsonnx.errors import UsageError
+from rsonnx.runs.fields import shown, whole_field
+
+_SHARD = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
+_SAMPLES = re.compile(r"([0-9]{1,15}):([0-9]{1,15})")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The ``index``-th of ``of`` shares of the inputs, counted from 1: every ``of``-th input."""
+
+    index: int
+    of: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.index <= self.of:
+            raise UsageError(
+                f"the shard is {self.index}/{self.of}, but I/K with 1 <= I <= K was expected"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Read ``I/K``."""
+        found = _SHARD.fullmatch(text)
+        if found is None:
+            raise UsageError(f"the shard is {text!r}, but I/K such as 3/8 was expected")
+        return cls(int(found[1]), int(found[2]))
+
+    def take(self, indices: Sequence[int]) -> tuple[int, ...]:
+        """Return the share; those of all K shards are disjoint and together all of ``indices``."""
+        return tuple(indices[self.index - 1 :: self.of])
+
+    def size(self, inputs: int) -> int:
+        """Return how many of ``inputs`` inputs the share has; it may be none."""
+        return len(range(inputs)[self.index - 1 :: self.of])
+
+    def to_json(self) -> dict[str, int]:
+        """Return what the header of a run says."""
+        return {"index": self.index, "of": self.of}
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.of}"
+
+
+@dataclass(frozen=True)
+class SampleRange:
+    """The estimation samples ``start`` <= i < ``stop`` of every input."""
+
+    start: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.stop:
+            raise UsageError(
+                f"the samples are {self.start}:{self.stop}, but A:B with 0 <= A < B was expected"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> SampleRange:
+        """Read ``A:B``."""
+        found = _SAMPLES.fullmatch(text)
+        if found is None:
+            raise UsageError(f"the samples are {text!r}, but A:B such as 0:50000 was expected")
+        return cls(int(found[1]), int(found[2]))
+
+    @property
+    def selects(self) -> bool:
+        """Whether the selection samples belong to this range: they come with its first sample."""
+        return self.start == 0
+
+    def to_json(self) -> dict[str, int]:
+        """Return what the header of a run says."""
+        return {"start": self.start, "stop": self.stop}
+
+    def __str__(self) -> str:
+        return f"{self.start}:{self.stop}"
+
+
+def shard_field(header: Any) -> Shard | None:
+    """Return the shard that a header names; None for all inputs, as in a header without the field.
+
+    Raises:
+        TypeError, UsageError: the field is not what :meth:`Shard.to_json` wrote.
+    """
+    value = header.get("shard")
+    if value is None:
+        return None
+    if not isinstance(value, dict) or set(value) != {"index", "of"}:
+        raise TypeError(f"shard is {shown(value)}, not an object of index and of")
+    return Shard(whole_field(value, "index", least=1), whole_field(value, "of", least=1))
+
+
+def samples_field(header: Any) -> SampleRange | None:
+    """Return the range of samples that a header names; None for all of them.
+
+    Raises:
+        TypeError, UsageError: the field is not what :meth:`SampleRange.to_json` wrote.
+    """
+    value = header.get("samples")
+    if value is None:
+        return None
+    if not isinstance(value, dict) or set(value) != {"start", "stop"}:
+        raise TypeError(f"samples is {shown(value)}, not an object of start and stop")
+    return SampleRange(whole_field(value, "start", least=0), whole_field(value, "stop", least=1))

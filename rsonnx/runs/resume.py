@@ -1,0 +1,51 @@
+"""Whether a run file may be gone on with: the same run, the same inputs, no row out of place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rsonnx.errors import RunFileError, UsageError
+from rsonnx.runs.files import Part, line_of
+from rsonnx.runs.identity import header_differences, in_words
+from rsonnx.runs.manifest import Manifest
+
+
+def check_continues(
+    part: Part, header: dict[str, Any], manifest: Manifest, indices: Sequence[int]
+) -> None:
+    """Refuse to go on with a run file unless the new rows belong behind those that it has.
+
+    Args:
+        part: what the file holds.
+        header: what a new file would say now.
+        manifest: the inputs, as they are now.
+        indices: those that the file is about, in order.
+
+    Raises:
+        UsageError: the run in the file is another one; the message names what differs.
+        RunFileError: the rows are not the first of ``indices``, or not of these inputs.
+    """
+    differences = header_differences(part.header, json.loads(line_of(header)))
+    if differences:
+        found = in_words(differences, "in the file", "now")
+        raise UsageError(
+            f"the run {part.path} cannot be gone on with, since it is another one: {found}; give "
+            "the command that started it, or name another output"
+        )
+    if [row.index for row in part.rows] != list(indices[: len(part.rows)]):
+        raise RunFileError(
+            f"the run {part.path} cannot be gone on with: its rows are not the first "
+            f"{len(part.rows)} inputs in order, so it was changed"
+        )
+    if part.status == "complete" and len(part.rows) < len(indices):
+        raise RunFileError(
+            f"the run {part.path} says that it is complete, but it has {len(part.rows)} rows for "
+            f"{len(indices)} inputs, so it was changed"
+        )
+    for row in part.rows:
+        try:
+            manifest.check_row(row)
+        except RunFileError as error:
+            raise RunFileError(f"the run {part.path} cannot be gone on with: {error}") from None

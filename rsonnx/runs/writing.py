@@ -1,0 +1,217 @@
+"""Write run files: whole lines, each on the disk before the next is computed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rsonnx.errors import RunFileError, UsageError
+from rsonnx.runs import disk
+from rsonnx.runs.counted import CountsRow
+from rsonnx.runs.files import Ending, Part, identity_of, is_torn_start, line_of, parse_part
+from rsonnx.runs.locking import lock
+from rsonnx.runs.rows import Row
+
+
+class RunWriter:
+    """Writes a run file, a whole line at a time. Used as a context manager.
+
+    Whatever happens at whatever instant, the file is one that :meth:`reopen` can go on with: it has
+    whole lines, and at most a torn one behind them. While it is open no other process can write it.
+
+    Args:
+        path: a file that does not exist yet.
+        header: the first line.
+
+    Attributes:
+        locked: whether the file system keeps other writers out.
+        rows: how many rows it holds.
+        identity: SHA-256 of its first line; what belongs to this run names it.
+        part: what a reopened file holds; None for a new file, and where not even a header was
+            written.
+
+    Raises:
+        UsageError: the file exists or cannot be created.
+        RunFileError: it cannot be written, or is being written by another process.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], header: dict[str, Any]) -> None:
+        line = line_of(header)
+        self._path = Path(path)
+        check_output(self._path)
+        try:
+            self._file: FileIO = self._path.open("xb+", buffering=0)
+        except OSError as error:
+            raise UsageError(f"the output {path} cannot be created: {error.strerror}") from None
+        self._writing = False
+        self.rows = 0
+        self.part: Part | None = None
+        self.identity = identity_of(line)
+        with self._closing_on_error():
+            self.locked = lock(self._file, self._path)
+            try:
+                self._begin(0, 0, line)
+                disk.sync_folder(self._path.parent)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    disk.remove(self._path)
+                raise
+
+    @classmethod
+    def reopen(cls, path: str | os.PathLike[str]) -> RunWriter:
+        """Open a run file that exists, read it, and keep other writers out; nothing is changed.
+
+        Raises:
+            UsageError: it is no file, or may not be written.
+            RunFileError: another process is writing it, or a line is not what the format says.
+        """
+        self = cls.__new__(cls)
+        self._path = Path(path)
+        if not os.path.isfile(self._path):
+            raise UsageError(f"{path} is not a file, but a run file was expected")
+        try:
+            self._file = self._path.open("rb+", buffering=0)
+        except OSError as error:
+            raise UsageError(f"the output {path} cannot be opened: {error.strerror}") from None
+        self._writing = False
+        self.rows = 0
+        with self._closing_on_error():
+            self.locked = lock(self._file, self._path)
+            content = self._file.readall()
+            self.part = None if is_torn_start(content) else parse_part(self._path, content)
+            self.identity = "" if self.part is None else self.part.identity
+        return self
+
+    def go_on(self, header: dict[str, Any]) -> None:
+        """Take back how a reopened file ended, and a torn line, so that rows can follow.
+
+        Args:
+            header: written where there is none yet.
+        """
+        if self.part is None:
+            line = line_of(header)
+            self.identity = identity_of(line)
+            self._begin(0, 0, line)
+        else:
+            self._begin(self.part.length, len(self.part.rows), b"")
+
+    def write(self, row: Row | CountsRow) -> None:
+        """Append a row and wait until it is on the disk.
+
+        Raises:
+            RunFileError: the file cannot be written, on a full disk for example.
+        """
+        self._append(line_of(row.to_json()))
+        self.rows += 1
+
+    def write_all(self, rows: Sequence[Row | CountsRow]) -> None:
+        """Append many rows that are made quickly, and wait once; else as :meth:`write`."""
+        self._append(b"".join(line_of(row.to_json()) for row in rows))
+        self.rows += len(rows)
+
+    def __enter__(self) -> RunWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if not self._writing:
+                return
+            self._writing = False
+            if kind is None:
+                self._end("complete", None)
+            elif issubclass(kind, KeyboardInterrupt):
+                self._end("interrupted", None)
+            elif not issubclass(kind, RunFileError):
+                self._end("failed", str(error) or kind.__name__)
+        finally:
+            self._close()
+
+    def _begin(self, length: int, rows: int, line: bytes) -> None:
+        self.rows = rows
+        try:
+            disk.cut(self._file, length)
+        except OSError as error:
+            raise self._unwritable(error) from None
+        self._append(line)
+        self._writing = True
+
+    def _end(self, status: Ending, error: str | None) -> None:
+        if status != "complete":
+            # An interrupt may have come in the middle of a row, or before anyone counted it.
+            try:
+                self._cut_torn_line()
+            except OSError as failure:
+                raise self._unwritable(failure) from None
+        self._append(
+            line_of({"kind": "end", "status": status, "inputs": self.rows, "error": error})
+        )
+
+    def _cut_torn_line(self) -> None:
+        """Cut off what stands behind the last whole line, and count the rows before it."""
+        self._file.seek(0)
+        content = self._file.readall()
+        disk.cut(self._file, content.rfind(b"\n") + 1)
+        self.rows = max(0, content.count(b"\n") - 1)
+
+    def _append(self, data: bytes) -> None:
+        try:
+            disk.append(self._file, data)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> RunFileError:
+        # The torn line that a full disk leaves does no harm, but without it the file is tidy.
+        with contextlib.suppress(OSError):
+            self._cut_torn_line()
+        return RunFileError(
+            f"the output {self._path} cannot be written: {error.strerror}; it holds the first "
+            f"{self.rows} inputs"
+        )
+
+    def _close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    @contextlib.contextmanager
+    def _closing_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._close()
+            raise
+
+
+def check_output(path: Path) -> None:
+    """Refuse an output file that exists, whose folder does not, or whose name is too long.
+
+    Raises:
+        UsageError: with what to do.
+    """
+    if os.path.exists(path):  # unlike Path.exists, False for a name that is too long
+        raise UsageError(
+            f"the output {path} exists already and is never overwritten; name another or remove it"
+        )
+    if not os.path.isdir(path.parent):
+        raise UsageError(
+            f"the output {path} cannot be created: the folder {path.parent} does not exist"
+        )
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(
+            f"the output {path} cannot be created: the folder {path.parent} is not writable"
+        )
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise UsageError(f"the output {path} cannot be created: {error.strerror}") from None

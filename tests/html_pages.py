@@ -1,0 +1,143 @@
+"""Runs for a page, made by hand, and the page read back as a tree."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any
+
+from rsonnx.certificate import certify_from_counts
+from rsonnx.cli.tables import figures_of
+from rsonnx.counts import Counts
+from rsonnx.report.html import PageRun, Pictures
+from rsonnx.runs.rows import Row
+
+HEADER: dict[str, Any] = {
+    "kind": "header",
+    "created": "2026-01-02T03:04:05+00:00",
+    "model": {
+        "file": "tiny.onnx",
+        "sha256": "ab" * 32,
+        "input_shape": [1, 8, 8],
+        "layout": "NCHW",
+        "bounds": {"low": 0.0, "high": 1.0, "source": "default"},
+        "class_names": ["cat", "dog", "emu", "fox"],
+        "providers": {"requested": [], "used": ["CPUExecutionProvider"]},
+    },
+    "data": {"path": "pictures", "inputs": 3, "size": 3},
+    "noise": {
+        "distribution": "gaussian",
+        "sigma": 0.5,
+        "norm": "l2",
+        "units": "input values between 0 and 1, before preprocessing",
+        "arithmetic": "exact",
+    },
+    "seed": {"value": "7", "source": "argument"},
+    "n0": 100,
+    "n": 1000,
+    "alpha": 0.001,
+    "bound": "clopper-pearson",
+    "radius_rule": "one-sided",
+    "target_radii": None,
+    "family_wise": None,
+    "largest_radius": 1.2,
+    "versions": {"rsonnx": "0", "numpy": "0"},
+}
+RADII = (0.0, 0.25, 0.5, 0.75, 1.0)
+VOID = {"br", "img", "input", "link", "meta"}
+
+
+def header(**changed: Any) -> dict[str, Any]:
+    """The header with some of its fields changed; an object is merged into the one there."""
+    made = copy.deepcopy(HEADER)
+    for key, value in changed.items():
+        merged = isinstance(value, dict) and key in made
+        made[key] = made[key] | value if merged else value
+    return made
+
+
+def row(index: int = 0, *, hits: int = 990, label: int | None = 3, **changed: Any) -> Row:
+    """A row that was really certified: ``hits`` of 1,000 samples for class 3, the rest class 1."""
+    found = certify_from_counts(
+        Counts([0, 1, 0, 99]),
+        Counts([0, 1000 - hits, 0, hits]),
+        sigma=0.5,
+        radius=changed.pop("radius_rule", "one-sided"),
+        num_classes=4,
+    )
+    fields = {"name": f"fox/{index}.png", "base_prediction": 3, "seconds": 0.1} | changed
+    return Row.of(found, index=index, label=label, **fields)
+
+
+def page_run(
+    rows: Sequence[Row] | None = None,
+    *,
+    status: str = "complete",
+    radii: Sequence[float] = RADII,
+    pictures: Pictures | None = None,
+    file: str = "run.jsonl",
+    **changed: Any,
+) -> PageRun:
+    """A run of three inputs: one surely right, one right with a small radius, one abstention."""
+    if rows is None:
+        rows = [row(k, hits=hits) for k, hits in enumerate((990, 700, 500))]
+    made = header(**changed)
+    return PageRun(figures_of(made, status, rows, radii), made, file, pictures)
+
+
+@dataclass
+class Node:
+    """An element of a page."""
+
+    name: str
+    attributes: dict[str, str | None] = field(default_factory=dict)
+    children: list[Node | str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """All text in it, one run of white space being one space."""
+        parts = (child if isinstance(child, str) else child.text for child in self.children)
+        return "".join(parts)
+
+    def all(self, *names: str) -> Iterator[Node]:
+        """Every element of these names in it, in order; every one without a name."""
+        for child in self.children:
+            if isinstance(child, Node):
+                if not names or child.name in names:
+                    yield child
+                yield from child.all(*names)
+
+    def one(self, name: str, **attributes: str) -> Node:
+        """The first element of a name with these attributes."""
+        wanted = attributes.items()
+        return next(n for n in self.all(name) if all(n.attributes.get(k) == v for k, v in wanted))
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = [Node("")]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len(attrs) == len(dict(attrs)), f"<{tag}> has an attribute twice"
+        node = Node(tag, dict(attrs))
+        self.stack[-1].children.append(node)
+        if tag not in VOID:
+            self.stack.append(node)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack.pop().name == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data: str) -> None:
+        self.stack[-1].children.append(data)
+
+
+def tree(page: str) -> Node:
+    """The page as a tree; it must close every element that it opens, in order."""
+    reader = _Reader()
+    reader.feed(page)
+    reader.close()
+    (root,) = reader.stack
+    return root

@@ -1,0 +1,168 @@
+"""The model card: what it says, that programs can read it, and that strangers' words stay text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from reported import HEADING, STRANGERS, figures, row
+
+from rsonnx.report import Figures, Settings, printable
+from rsonnx.report.card import render_card
+from rsonnx.report.html import PageRun
+
+yaml = pytest.importorskip("yaml", reason="no reader of YAML is installed")
+
+HEADER: dict[str, Any] = {
+    "created": "2026-01-02T03:04:05+00:00",
+    "model": {
+        "file": "tiny.onnx",
+        "sha256": "ab12",
+        "input_shape": [3, 32, 32],
+        "preprocess": {"scale": 1.0},
+        "providers": {"used": ["CPUExecutionProvider"]},
+    },
+    "data": {"path": "/home/somebody/images", "inputs": 4},
+    "noise": {"distribution": "gaussian"},
+    "seed": {"value": "17", "source": "argument"},
+    "n0": 100,
+    "versions": {"rsonnx": "9.9"},
+}
+RUN = figures([1.0, 0.5, 0.25, -1.0])
+
+
+def page(run: Figures = RUN, **header: Any) -> PageRun:
+    return PageRun(run, HEADER | header, "folder/run.jsonl")
+
+
+def front_matter(card: str) -> Any:
+    start, found, _ = card.split("---\n", 2)
+    assert start == ""
+    return yaml.safe_load(found)
+
+
+def test_the_front_matter_is_a_model_index() -> None:
+    [model] = front_matter(render_card([page()]))["model-index"]
+    assert model["name"] == "tiny.onnx"
+    [result] = model["results"]
+    assert result["task"]["type"] == "image-classification"
+    assert result["dataset"] == {"type": "unknown", "name": "images"}
+    made = "(sigma 0.5, alpha 0.001, n 1000, 4 inputs)"
+    assert [(m["type"], m["name"], m["value"]) for m in result["metrics"]] == [
+        ("accuracy", "standard accuracy of the model itself", 1.0),
+        ("certified_accuracy", f"certified accuracy at l2 radius 0 {made}", 0.75),
+        ("certified_accuracy", f"certified accuracy at l2 radius 0.5 {made}", 0.5),
+        ("average_certified_radius", f"average certified l2 radius {made}", 0.4375),
+    ]
+
+
+def test_hugging_faces_own_reader_reads_it() -> None:
+    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    other = figures([1.0], sigma=0.25)
+    card = hub.ModelCard(render_card([page(), page(other)]))
+    results = card.data.eval_results
+    assert card.data.model_name == "tiny.onnx"
+    assert [one.metric_value for one in results[:4]] == [1.0, 0.75, 0.5, 0.4375]
+    assert len(results) == 8
+    assert card.text.lstrip().startswith("## Certified robustness")
+
+
+def test_the_section_says_what_was_certified_and_what_is_not_claimed() -> None:
+    card = render_card([page()])
+    for said in (
+        "### tiny.onnx, sigma = 0.5 (run.jsonl)",
+        "- Model digest (SHA-256): ab12",
+        "- Inputs: 4 of images",
+        "in the l2 norm",
+        "- Noise: gaussian, sigma = 0.5, exact arithmetic",
+        "- Units of sigma and radius: input values between 0 and 1",
+        "- Probability of error (alpha): at most 0.001 for each input",
+        "- Samples: n0 = 100, n = 1,000",
+        "- Seed: 17 (from: argument)",
+        "- Execution provider: CPUExecutionProvider",
+        "- Made with: rsonnx 9.9, 2026-01-02T03:04:05+00:00",
+        "| tiny.onnx | 0.5 | 0.001 | 1,000 | 4 | 1 | 100.0 | 0.4375 | 75.0 | 50.0 |",
+        "### What is not claimed",
+        "not of the model as it stands",
+    ):
+        assert said in card
+    assert "/home/somebody" not in card
+
+
+def test_a_family_wise_run_says_so() -> None:
+    settings = Settings(0.00025, "clopper-pearson", "one-sided", 0.001)
+    card = render_card([page(replace(RUN, heading=replace(HEADING, settings=settings)))])
+    assert "alpha): at most 0.001 for all inputs at once" in card
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        replace(RUN, heading=replace(HEADING, status="interrupted")),
+        replace(RUN, heading=replace(HEADING, status="shard 1/4")),
+        figures([row(0, 1.0, label=None)]),
+    ],
+)
+def test_no_program_reads_figures_that_are_not_whole(run: Figures) -> None:
+    card = render_card([page(run)])
+    assert "model-index" not in card
+    assert card.startswith("## Certified robustness")
+    if run.heading.status != "complete":
+        assert f"**This run is {run.heading.status}: its figures are of the 4 inputs" in card
+    [model] = front_matter(render_card([page(run), page()]))["model-index"]
+    assert len(model["results"]) == 1
+
+
+def test_an_adaptive_run_gives_programs_what_it_decided_alone() -> None:
+    run = replace(RUN, heading=replace(HEADING, target_radii=(0.5,)))
+    card = render_card([page(run)])
+    [model] = front_matter(card)["model-index"]
+    kinds = [metric["type"] for metric in model["results"][0]["metrics"]]
+    assert kinds == ["accuracy", "certified_accuracy"]
+    assert "n = 1,000 at most (adaptive)" in card
+
+
+@pytest.mark.parametrize(
+    ("shape", "task"),
+    [
+        ([784], "tabular-classification"),
+        ([1, 28, 28], "image-classification"),
+        ([2, 2], "other"),
+        (None, "other"),
+        ("x", "other"),
+    ],
+)
+def test_the_task_follows_the_shape_of_an_input(shape: Any, task: str) -> None:
+    card = render_card([page(model={"input_shape": shape})])
+    assert front_matter(card)["model-index"][0]["results"][0]["task"]["type"] == task
+
+
+@pytest.mark.parametrize("name", STRANGERS, ids=ascii)
+def test_a_strangers_words_stay_text(name: str) -> None:
+    run = replace(RUN, heading=replace(HEADING, model=name, units=name, norm=name))
+    header = {"data": {"path": name}, "model": {"sha256": name}, "created": name}
+    card = render_card([page(run, **header)])
+    assert all(c.isprintable() or c == "\n" for c in card)
+    [model] = front_matter(card)["model-index"]
+    assert model["name"] == printable(name)
+    reader = pytest.importorskip("markdown_it", reason="no reader of Markdown is installed")
+    body = card.split("---\n", 2)[2]
+    tokens = reader.MarkdownIt("commonmark").enable("table").parse(body)
+    children = {child.type for token in tokens for child in token.children or ()}
+    assert children <= {"text", "text_special", "strong_open", "strong_close"}
+    assert [t.tag for t in tokens if t.type == "heading_open"] == ["h2", "h3", "h3", "h3"]
+
+
+def test_what_the_header_does_not_say_is_said_to_be_missing() -> None:
+    card = render_card([PageRun(RUN, {}, "run.jsonl")])
+    assert "- Model digest (SHA-256): not recorded" in card
+    assert "- Samples: n0 = not recorded, n = 1,000" in card
+    assert "- Seed: not recorded (from: not recorded)" in card
+    assert "None" not in card
+
+
+@pytest.mark.parametrize("value", [None, 3, [], {}, [[1]], {"a": None}])
+def test_a_header_of_anything_makes_a_card(value: Any) -> None:
+    for key in HEADER:
+        assert "## Certified robustness" in render_card([page(**{key: value})])

@@ -1,0 +1,154 @@
+"""Runs paired by what their inputs are: matching, copies, refusals, and what is left out."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reported import HEADING, Line, figures, row
+
+from rsonnx.errors import UsageError
+from rsonnx.report import (
+    Comparison,
+    Figures,
+    Named,
+    Settings,
+    compare,
+    log_figures,
+    render_comparisons,
+)
+from rsonnx.statistics import paired_accuracy, paired_mean_interval
+
+AT = (0.0, 0.5)
+
+
+def pair(one: Figures, two: Figures) -> Comparison:
+    [found] = compare([Named("a", one), Named("b", two)], AT)
+    return found
+
+
+outcomes = st.lists(
+    st.tuples(*[st.sampled_from((-1.0, 0.0, 0.25, 0.5, 1.0))] * 2), min_size=1, max_size=12
+)
+
+
+@given(outcomes, st.randoms(use_true_random=False), st.integers(0, 3), st.integers(0, 3))
+def test_inputs_are_matched_by_digest_in_any_order(
+    radii: list[tuple[float, float]], shuffle: random.Random, more: int, others: int
+) -> None:
+    one = [row(i, a) for i, (a, _) in enumerate(radii)]
+    two = [row(i, b) for i, (_, b) in enumerate(radii)]
+    one += [row(100 + i, 0.5) for i in range(more)]
+    two += [row(200 + i, 0.5) for i in range(others)]
+    shuffle.shuffle(two)
+    # Positions say nothing: every index of the second run is another one.
+    two = [replace(each, index=1000 + i) for i, each in enumerate(two)]
+    found = pair(figures(one), figures(two))
+    assert (found.pairs, found.left_first, found.left_second) == (len(radii), more, others)
+    for at, r in zip(found.at, AT, strict=True):
+        right = [(a >= r, b >= r) for a, b in radii]
+        b, c = right.count((True, False)), right.count((False, True))
+        assert (at.only_first, at.only_second) == (b, c)
+        assert at.first - at.second == Fraction(b - c, len(radii))
+        assert at.found == paired_accuracy(b, c, len(radii))
+    means = [sum(max(one[k], 0.0) for one in radii) for k in (0, 1)]
+    assert found.first_acr == Fraction(means[0]) / len(radii)
+    assert found.second_acr == Fraction(means[1]) / len(radii)
+    differences = [max(a, 0.0) - max(b, 0.0) for a, b in radii]
+    acr = paired_mean_interval(differences)
+    assert found.acr is not None
+    assert (found.acr.low, found.acr.high) == pytest.approx((acr.low, acr.high), abs=1e-12)
+
+
+def test_copies_are_matched_one_to_one_and_said() -> None:
+    same = {"digest": "same"}
+    one = figures([row(0, 1.0, **same), row(1, 1.0, **same), row(2, 1.0, **same), row(3, 0.2)])
+    two = figures([row(3, 0.2), row(1, 0.1, **same), row(2, 0.1, **same)])
+    found = pair(one, two)
+    assert (found.pairs, found.left_first, found.left_second, found.copies) == (3, 1, 0, 1)
+    assert "of which 1 equal others and share their noise" in render_comparisons([found])
+
+
+def test_copies_with_several_labels_meet_their_own() -> None:
+    same = {"digest": "same"}
+    one = figures([row(0, 1.0, **same), row(1, 1.0, label=2, **same)])
+    two = figures([row(1, 1.0, label=2, **same), row(0, 1.0, **same)])
+    found = pair(one, two)
+    assert found.pairs == 2
+    assert [(at.only_first, at.only_second) for at in found.at] == [(0, 0), (0, 0)]
+
+
+def test_labels_that_contradict_each_other_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"0\.png has the label 1 in a and 2 in b"):
+        pair(figures([row(0, 1.0), row(1, 1.0)]), figures([row(0, 1.0, label=2), row(1, 1.0)]))
+
+
+@pytest.mark.parametrize("digest", ["", "elsewhere"])
+def test_runs_without_an_input_in_common_are_refused(digest: str) -> None:
+    one = figures([row(0, 1.0, digest="" if digest == "" else "here")])
+    with pytest.raises(UsageError, match="no input in common"):
+        pair(one, figures([row(0, 1.0, digest=digest)]))
+
+
+def test_what_cannot_be_paired_is_refused() -> None:
+    one = figures([1.0, 0.5])
+    with pytest.raises(UsageError, match="two run files or more"):
+        compare([Named("a", one)], AT)
+    log = log_figures("x", [Line(1, 1, 1.0)], AT)
+    for runs in ([Named("a", one), Named("x", log)], [Named("x", log), Named("a", one)]):
+        with pytest.raises(UsageError, match="x is a log, which has no digests"):
+            compare(runs, AT)
+    with pytest.raises(UsageError, match="b has inputs without a label"):
+        pair(one, figures([row(0, 1.0, label=None)]))
+    with pytest.raises(UsageError, match="radii of one norm and one unit were expected"):
+        pair(one, figures([1.0, 0.5], norm="linf"))
+    with pytest.raises(UsageError, match="radii of one norm and one unit were expected"):
+        pair(one, figures([1.0, 0.5], units="input values between 0 and 255"))
+
+
+def test_adaptive_runs_are_compared_where_both_decided() -> None:
+    adaptive = replace(figures([1.0, 0.5]), heading=replace(HEADING, target_radii=(0.5,)))
+    for runs in ((figures([1.0, 0.5]), adaptive), (adaptive, adaptive)):
+        found = pair(*runs)
+        assert [at.radius for at in found.at] == [0.5]
+        assert found.undecided == (0.0,)
+        assert (found.acr, found.first_acr, found.second_acr) == (None, None, None)
+        text = " ".join(render_comparisons([found]).split())
+        assert "not compared, since an adaptive run left it undecided: r=0" in text
+        assert "b is adaptive: it stopped once 0.5 were decided" in text
+        assert "ACR 0" not in text
+
+
+def test_other_settings_are_said() -> None:
+    two = replace(figures([1.0]), heading=replace(HEADING, settings=Settings(0.01, "b", "r")))
+    assert pair(figures([1.0]), two).cautions == ("the runs have different alphas, 0.001 and 0.01",)
+
+
+def test_the_first_run_is_compared_with_each_other() -> None:
+    runs = [
+        Named(name, figures([1.0, radius])) for name, radius in (("a", 1), ("b", 0.2), ("c", 1))
+    ]
+    found = compare(runs, AT)
+    assert [(one.first, one.second) for one in found] == [("a", "b"), ("a", "c")]
+    assert [one.at[1].only_first for one in found] == [1, 0]
+
+
+def test_differences_are_rounded_towards_zero_and_intervals_outward() -> None:
+    one, two = figures([1.0, 0.1, 0.1]), figures([0.1, 0.1, 0.1])
+    forth = render_comparisons([pair(one, two)])
+    back = render_comparisons([pair(two, one)])
+    at = paired_accuracy(1, 0, 3)
+    line = cells(forth, "r=0.5")
+    assert line[3] == "+33.3"
+    assert float(line[4]) <= 100 * at.low < float(line[4]) + 0.1
+    assert float(line[5]) >= 100 * at.high > float(line[5]) - 0.1
+    assert cells(back, "r=0.5")[3] == "-33.3"
+    assert cells(back, "r=0")[3] == "0.0"
+
+
+def cells(text: str, head: str) -> list[str]:
+    return next(line.split() for line in text.splitlines() if line.split()[:1] == [head])

@@ -1,0 +1,116 @@
+"""Runs and logs as reports take them, made of a few radii."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rsonnx.certificate import ABSTAIN, AbstainReason
+from rsonnx.counts import Counts
+from rsonnx.report import Figures, Heading, Settings, dataset_statements, summarize
+from rsonnx.runs import Row
+
+HEADING = Heading(
+    model="tiny.onnx",
+    sigma=0.5,
+    units="input values between 0 and 1",
+    norm="l2",
+    n=1000,
+    arithmetic="exact",
+    status="complete",
+    settings=Settings(0.001, "clopper-pearson", "one-sided"),
+)
+
+RUN_HEADER: dict[str, Any] = {
+    "kind": "header",
+    "format": "rsonnx-run",
+    "format_version": 1,
+    "model": {"file": "tiny.onnx", "sha256": "ab12"},
+    "data": {"inputs": 4, "path": "images"},
+    "noise": {"sigma": 0.5, "units": "unit values", "norm": "l2", "arithmetic": "exact"}
+    | {"distribution": "gaussian"},
+    "n": 1000,
+    "alpha": 0.001,
+    "bound": "clopper-pearson",
+    "radius_rule": "one-sided",
+    "num_classes": 4,
+    "target_radii": None,
+    "family_wise": None,
+    "largest_radius": 1.2,
+}
+"""The first line of a run file, as far as reports read it."""
+
+STRANGERS = (
+    "<script>alert(1)</script>",
+    "$x$",
+    "a|b",
+    r"\input{x}",
+    "\x1b[2J\r\n",
+    "__init__ *b* _i_ `c` ~~d~~",
+    "[a](http://b) ![c](d) <e@f.g>",
+    "=1+1",
+    "@SUM(A1)",
+    "1. one",
+    "- two",
+    "# three",
+    "&amp; &#60;",
+    "100 % ~ ^ {} #1 \"q\" 'r' --",
+    "[2pt]",
+    "*",
+    "naïve 模型 \u202e\udc80",
+    "",
+)
+"""Names that a stranger may give a file, a model or a class."""
+
+
+def row(index: int, radius: float, **changed: Any) -> Row:
+    """An input of class 1 that is certified for it; a radius below 0 abstains."""
+    abstained = radius < 0
+    found = Row(
+        index=index,
+        name=f"{index}.png",
+        digest=f"digest {index}",
+        label=1,
+        base_prediction=1,
+        prediction=ABSTAIN if abstained else 1,
+        top_class=1,
+        selection=Counts([0, 10]),
+        estimation=Counts([0, 90]),
+        p_a_lower=0.5,
+        radius=max(radius, 0.0),
+        reason=AbstainReason.LOOSE_BOUND if abstained else None,
+        explanation="why" if abstained else None,
+        arithmetic="exact",
+        seconds=0.0,
+    )
+    return replace(found, **changed)
+
+
+def figures(
+    radii: Sequence[float] | Sequence[Row], at: Sequence[float] = (0.0, 0.5), **heading: Any
+) -> Figures:
+    """A run with these radii, or these rows."""
+    rows = tuple(one if isinstance(one, Row) else row(i, one) for i, one in enumerate(radii))
+    named = replace(HEADING, **heading)
+    stated = dataset_statements(
+        rows, at, alpha=named.settings.alpha, shared_noise=named.shared_noise
+    )
+    return Figures(named, summarize(rows, at), stated, rows)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of somebody's log."""
+
+    label: int | None
+    prediction: int
+    radius: float
+
+    @property
+    def abstained(self) -> bool:
+        return self.prediction == ABSTAIN
+
+    @property
+    def correct(self) -> bool:
+        return not self.abstained and self.prediction == self.label

@@ -1,0 +1,67 @@
+"""What a process of the torture tests does: certify, and die by its own hand where asked to.
+
+Its parent has imported this module, so that a process starts with all that takes long to make.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from io import FileIO
+from typing import Any
+
+import numpy as np
+
+from rsonnx.cli import opening, run
+from rsonnx.noise import Gaussian, InputSpace, NoisyStream
+from rsonnx.runs import disk, header
+from rsonnx.runtime import installed_wheels
+from rsonnx.smoothing import schedule
+
+SIGMA = 0.1
+_POINT = InputSpace((1, 4, 4)).point(np.zeros((1, 4, 4), np.uint8))
+NoisyStream(_POINT, Gaussian(SIGMA), 0, "selection").write(0, np.empty((1, 1, 4, 4), np.float32))
+_WHEELS = installed_wheels()
+
+
+def certify(arguments: Sequence[str], dies_at: int | None = None) -> None:
+    """Run the command line; kill this process in the middle of a disk operation, by its number."""
+    opening.try_in_child = lambda *_: None  # a second process is not what is tested
+    header.installed_wheels = lambda: _WHEELS
+    schedule._SLICE_SECONDS = 0.0
+    schedule._FIRST_SLICE = 1
+    if dies_at is not None:
+        _die_at(dies_at)
+    with open(os.devnull, "w", encoding="utf-8") as sink:
+        sys.stdout = sys.stderr = sink
+        code = run(list(arguments))
+    os._exit(code)
+
+
+def _die_at(step: int) -> None:
+    left = step
+
+    def counting(function: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                _half_done(function.__name__, arguments)
+                os.kill(os.getpid(), signal.SIGKILL)
+            function(*arguments)
+
+        return counted
+
+    disk.os.replace = counting(os.replace)
+    disk.append = counting(disk.append)
+    disk.cut = counting(disk.cut)
+    disk.remove = counting(disk.remove)
+
+
+def _half_done(name: str, arguments: tuple[Any, ...]) -> None:
+    if name == "append":
+        file, data = arguments
+        assert isinstance(file, FileIO)
+        file.write(data[: len(data) // 2])
