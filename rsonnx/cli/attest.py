@@ -10,8 +10,9 @@ import click
 
 from rsonnx.cli.report_sources import RunSource
 from rsonnx.cli.tables import heading_of
-from rsonnx.errors import RunFileError, UsageError
+from rsonnx.errors import RunFileError
 from rsonnx.report import default_radii
+from rsonnx.report.output import write_new
 from rsonnx.runs import Run, check_output, read_run, statement, verify
 
 
@@ -46,11 +47,7 @@ def attest(run: Path, output: Path | None) -> None:
         click.echo(text)
         return
     check_output(output)
-    try:
-        with output.open("x", encoding="utf-8") as file:
-            file.write(text + "\n")
-    except OSError as error:
-        raise UsageError(f"the output {output} cannot be written: {error.strerror}") from None
+    write_new(output, f"{text}\n".encode())
 
 
 def summary_of(run: Run) -> dict[str, Any]:

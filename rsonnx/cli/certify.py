@@ -152,8 +152,8 @@ def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
         work = Work(job, procedure, seed.value, indices, which.samples)
         rows = run(work, header, manifest, keeping, reopened)
     certified = [row for row in rows if isinstance(row, Row)]
-    status = "complete" if which.shard is None else f"shard {which.shard}"
-    figures = [figures_of(header, status, certified, _table_radii(procedure))] if certified else []
+    radii = _table_radii(procedure)
+    figures = [figures_of(header, "complete", certified, radii)] if certified else []
     if figures or as_json:  # counts are no result yet, and a shard may be empty
         print_runs(figures, as_json=as_json)
 

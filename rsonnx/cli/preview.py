@@ -92,9 +92,10 @@ def preview(model: Path, data: Path, output: Path, as_json: bool, **given: Any) 
     """Show inputs under noise and what the model answers, so that one sees what sigma means.
 
     The picture has a row an input and a column a sigma, with the noisy sample that `rsonnx
-    certify` would draw first with the same --seed. Stdout has a line for each: name, label, answer
-    without noise, sigma, answer to the sample, most frequent class, and how many of --n0 samples
-    got it; with --json one object an input. DATA is what `rsonnx certify` takes, if it is images.
+    certify` would draw first with the same --seed, without --share-noise. Stdout has a line for
+    each: name, label, answer without noise, sigma, answer to the sample, most frequent class, and
+    how many of --n0 samples got it; with --json one object an input. DATA is what `rsonnx certify`
+    takes, if it is images.
 
     \b
     Example:

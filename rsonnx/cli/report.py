@@ -237,7 +237,7 @@ def _runs_only(
 
 def _radii(text: str) -> tuple[float, ...]:
     try:
-        radii = tuple(float(part) for part in text.split(","))
+        radii = tuple(float(part) + 0.0 for part in text.split(","))  # -0.0 + 0.0 is 0.0
     except ValueError:
         raise UsageError(
             f"--radii is {text!r}, but numbers such as 0,0.5,1 were expected"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -116,11 +117,13 @@ def radii_of(sources: Sequence[Source]) -> tuple[float, ...]:
 
 
 def _looks_like_log(path: Path) -> bool:
+    if not os.path.isfile(path):  # a named pipe may never be written to
+        return False  # read_run says what is wrong
     try:
         with path.open("rb") as file:
             start = file.read(_FIRST_LINE)
     except OSError:
-        return False  # read_run says what is wrong
+        return False
     return not start.startswith(b"{") and b"\t" in start.split(b"\n", 1)[0]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,9 @@ def verify_command(run: Path, as_json: bool, **given: Any) -> None:
     faults = list(found.faults)
     if statement is not None and not faults:
         faults += [Fault(None, what) for what in check_statement(read, summary_of(read), statement)]
+    if not as_json:  # before the model and the data, which may be refused
+        click.echo(_words(found, read.status))
+        _print_faults(faults)
     job = open_replay(read, given)
     again = None
     if given["count"] is not None and job is not None and not faults:
@@ -98,10 +102,11 @@ def verify_command(run: Path, as_json: bool, **given: Any) -> None:
         }
         click.echo(json.dumps(fields, indent=2))
     else:
-        click.echo("\n".join([_words(found, read.status), *_checked(given), *_replayed(again)]))
+        for line in (*_checked(given), *_replayed(again)):
+            click.echo(line)
         if given["count"] is not None and again is None:
             click.echo("not replayed, since it does not hold as it is")
-        _print_faults(faults)
+        _print_faults([] if again is None else again.faults)
     if faults:
         count = len(faults)
         raise RunFileError(f"{run} does not hold: {count} fault{'s' * (count > 1)} found")
@@ -168,7 +173,7 @@ def _fields(again: Replay) -> dict[str, Any]:
     return {"exact": again.exact, "changed": list(again.changed), "rows": rows}
 
 
-def _print_faults(faults: list[Fault]) -> None:
+def _print_faults(faults: Sequence[Fault]) -> None:
     for fault in faults[:_MOST_SHOWN]:
         where = "the run" if fault.index is None else f"input {fault.index}"
         click.echo(f"  {where}: {printable(fault.what)}")

@@ -292,7 +292,7 @@ def _notes(preview: Preview) -> list[str]:
         f"σ on inputs in [{low:g}, {high:g}], "  # noqa: RUF001
         f"{preview.arithmetic} arithmetic, seed {preview.seed}.",
         "“this one” is the model's answer to the noisy picture shown: the first selection sample "
-        "that certify would draw with this seed. The line below is the most frequent answer to "
-        f"{preview.samples:,} such samples{right}",
+        "that certify would draw with this seed, unless its inputs share their noise. The line "
+        f"below is the most frequent answer to {preview.samples:,} such samples{right}",
         f"For display only, values are clipped to [{low:g}, {high:g}]; the model sees them whole.",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -122,7 +123,7 @@ class Statements:
         if self.shared_noise:
             tag, further = "", " (Markov); many may be false together, since all share their noise"
         elif self.copies:
-            further = f"; {self.copies:,} of the inputs equal others and share their noise"
+            further = f"; {self.copies:,} of the inputs equal others and are false with them"
         return (
             f"false certificates{tag}: {text_up(self.false.expected, 3)} expected at most; "
             f"{PERCENT}: at most {self.false.quantile:,} of {self.inputs:,}{further}"
@@ -154,15 +155,36 @@ def dataset_statements(
         accuracy = tuple(
             accuracy_interval(k, inputs, alpha, DELTA, shared_noise=shared_noise) for k in right
         )
-    digests = [row.digest for row in rows if row.digest]
+    times = _times_each_input_stands(rows)
     return Statements(
         inputs=inputs,
-        false=false_certificates(inputs, alpha, LEVEL, shared_noise=shared_noise),
+        false=_false_certificates(times, alpha, shared_noise=shared_noise),
         family_wise=family_wise,
         radii=tuple(float(r) for r in radii),
         accuracy=accuracy,
         band=None if population is None else population.band,
         acr=None if population is None else population.acr,
-        copies=len(digests) - len(set(digests)),
+        copies=inputs - len(times),
         shared_noise=shared_noise,
     )
+
+
+def _times_each_input_stands(rows: Sequence[Row]) -> list[int]:
+    """Return how many rows each different input has, the most first."""
+    known = Counter(row.digest for row in rows if row.digest)
+    return [*sorted(known.values(), reverse=True), *(1 for row in rows if not row.digest)]
+
+
+def _false_certificates(
+    times: Sequence[int], alpha: float, *, shared_noise: bool
+) -> FalseCertificates:
+    """Bound how many of all certificates are false.
+
+    Copies of an input have the same noise and the same certificate: they are false together. Of the
+    different inputs no more than the quantile are, in the worst case those with the most copies.
+    """
+    inputs = sum(times)
+    if shared_noise:
+        return false_certificates(inputs, alpha, LEVEL, shared_noise=True)
+    different = false_certificates(len(times), alpha, LEVEL)
+    return FalseCertificates(inputs * alpha, sum(times[: different.quantile]), LEVEL)

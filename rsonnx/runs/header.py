@@ -92,7 +92,8 @@ def certify_header(
             "units": f"input values between {low:g} and {high:g}, before preprocessing",
             "arithmetic": smoothed.arithmetic,
             "shared": smoothed.share_noise,
-            "generator": "numpy Philox4x64-10, keyed by SHA-256 of seed, input digest and stage",
+            "generator": "numpy Philox4x64-10, keyed by SHA-256 of seed, "
+            + ("stage" if smoothed.share_noise else "input digest and stage"),
         },
         "seed": {"value": str(seed.value), "source": seed.source},
         "n0": procedure.n0,

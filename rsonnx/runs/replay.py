@@ -17,7 +17,7 @@ from typing import Any
 from rsonnx.certificate import ABSTAIN, AdaptiveSamples, Certificate, FixedSamples
 from rsonnx.counts import Counts
 from rsonnx.errors import RunFileError
-from rsonnx.noise import Point, Stage, uniform
+from rsonnx.noise import Point, Stage
 from rsonnx.runs.fields import shown, whole_field
 from rsonnx.runs.files import Run, line_of
 from rsonnx.runs.header import Arguments, SeedUsed, certify_header, recorded_seed, versions
@@ -29,7 +29,6 @@ from rsonnx.runs.restate import made_with
 from rsonnx.runs.rows import Row
 from rsonnx.runs.verify import Fault
 from rsonnx.smoothing import Certify, CertifyAdaptive, CertifyProcedure, certify_many
-from rsonnx.statistics import family_wise_alpha
 
 _COMPUTING = ("rsonnx", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "processor")
 """What a vote may depend on beside the provider."""
@@ -135,13 +134,6 @@ def check_header(run: Run, job: Job, manifest: Manifest) -> None:
         RunFileError: naming the fields that differ.
     """
     made = made_with(run)
-    if made.family_wise is not None:
-        expected = family_wise_alpha(made.family_wise, made.selected)
-        if made.rule.alpha != expected:
-            raise RunFileError(
-                f"{run.path}, line 1: alpha is {made.rule.alpha!r}, but the share of one of "
-                f"{made.selected} inputs in {made.family_wise!r} for all is {expected!r}"
-            )
     again = certify_header(
         job,
         _procedure(run),
@@ -201,7 +193,7 @@ def replay(run: Run, job: Job, rows: Sequence[Row]) -> Replay:
     changed = _changed(run, job)
     seed = recorded_seed(run.header)
     rule = made_with(run).rule
-    faults = _not_drawn_before(run, rule, job.smoothed.arithmetic, seed)
+    faults = _other_arithmetic(run, job.smoothed.arithmetic)
     found = []
     if changed:
         certificates = [_at_its_samples(job, rule, row, job.point(row.index), seed) for row in rows]
@@ -231,21 +223,16 @@ def replay(run: Run, job: Job, rows: Sequence[Row]) -> Replay:
     return Replay(not changed, changed, tuple(found), tuple(faults))
 
 
-def _not_drawn_before(
-    run: Run, rule: FixedSamples | AdaptiveSamples, arithmetic: str | None, seed: int
-) -> list[Fault]:
-    """Return what is settled before the first sample and is otherwise in a row."""
-    faults = []
-    needed = isinstance(rule, FixedSamples) and rule.needs_uniform
-    for row in run.rows:
-        if row.arithmetic != arithmetic:
-            what = f"its arithmetic is {shown(row.arithmetic)}, but it has {arithmetic} arithmetic"
-            faults.append(Fault(row.index, what))
-        expected = uniform(seed, row.digest) if needed else None
-        if row.uniform != expected:
-            what = f"its uniform number is {row.uniform!r}, but the seed gives {expected!r}"
-            faults.append(Fault(row.index, what))
-    return faults
+def _other_arithmetic(run: Run, arithmetic: str | None) -> list[Fault]:
+    """Return the rows that claim an arithmetic that the data do not have."""
+    return [
+        Fault(
+            row.index,
+            f"its arithmetic is {shown(row.arithmetic)}, but that of its values is {arithmetic}",
+        )
+        for row in run.rows
+        if row.arithmetic != arithmetic
+    ]
 
 
 def _here(row: Row, again: Certificate, moved: int) -> list[str]:

@@ -13,11 +13,14 @@ from fractions import Fraction
 
 from rsonnx.certificate import ALPHA_SPLITS, AdaptiveSamples, FixedSamples, rival_shares
 from rsonnx.errors import RunFileError
+from rsonnx.noise import uniform
 from rsonnx.runs.fields import shown
 from rsonnx.runs.files import Run
-from rsonnx.runs.restate import derive_again, made_with
+from rsonnx.runs.header import recorded_seed
+from rsonnx.runs.restate import Made, derive_again, made_with
 from rsonnx.runs.rows import Row
 from rsonnx.statistics import (
+    family_wise_alpha,
     proves_lower_bound,
     proves_radius,
     proves_two_sided_radius,
@@ -57,7 +60,7 @@ def verify(run: Run) -> Verification:
         RunFileError: the header does not say how the run was made.
     """
     made = made_with(run)
-    faults = _whole_run(run, made.inputs)
+    faults = _whole_run(run, made)
     derived = proved = 0
     for row in run.rows:
         found = [Fault(row.index, what) for what in _differences(run, made.rule, row)]
@@ -70,10 +73,20 @@ def verify(run: Run) -> Verification:
     return Verification(len(run.rows), derived, proved, tuple(faults))
 
 
-def _whole_run(run: Run, inputs: int) -> list[Fault]:
-    if run.status == "complete" and len(run.rows) != inputs:
-        return [Fault(None, f"it is complete with {len(run.rows)} rows, but announces {inputs}")]
-    return []
+def _whole_run(run: Run, made: Made) -> list[Fault]:
+    faults = []
+    if run.status == "complete" and len(run.rows) != made.inputs:
+        what = f"it is complete with {len(run.rows)} rows, but announces {made.inputs}"
+        faults.append(Fault(None, what))
+    if made.family_wise is not None:
+        share = family_wise_alpha(made.family_wise, made.selected)
+        if made.rule.alpha != share:
+            what = (
+                f"alpha is {made.rule.alpha!r}, but the share of one of {made.selected} inputs in "
+                f"{made.family_wise!r} for all is {share!r}"
+            )
+            faults.append(Fault(None, what))
+    return faults
 
 
 def _differences(run: Run, rule: FixedSamples | AdaptiveSamples, row: Row) -> list[str]:
@@ -91,6 +104,11 @@ def _differences(run: Run, rule: FixedSamples | AdaptiveSamples, row: Row) -> li
     ]
     if isinstance(rule, FixedSamples) and row.selection.total != n0:
         found.append(f"it has {row.selection.total} selection samples, but n0 = {shown(n0)}")
+    # Drawn before the samples, from the seed: one that was chosen afterwards could be a better one.
+    needed = isinstance(rule, FixedSamples) and rule.needs_uniform
+    expected = uniform(recorded_seed(run.header), row.digest) if needed else None
+    if row.uniform != expected:
+        found.append(f"uniform is {row.uniform!r}, but the seed gives {expected!r}")
     return found
 
 

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -164,6 +165,23 @@ def test_wrong_usage_is_one_sentence_and_prints_nothing(
     assert (code, out) == (2, "")
     assert said in err
     assert sorted(Path(files["folder"]).iterdir()) == before
+
+
+def test_a_radius_of_minus_zero_is_zero(
+    files: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = report(capsys, files["a"], "--radii=-0.0,0.5")[1]
+    assert out.splitlines()[0].split()[5:] == ["r=0", "r=0.5"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_that_nobody_writes_to_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    code, out, err = report(capsys, str(tmp_path / "pipe"))
+    assert (code, out) == (2, "")
+    assert "is not a file" in err
 
 
 @pytest.mark.parametrize(("name", "said"), [("head", "no rows"), ("torn", "line 4")])
