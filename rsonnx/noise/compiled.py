@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from rsonnx.noise.lattice import UNSETTLED, LatticeTable
 from rsonnx.noise.philox import MAIN, SETTLE
 
-_TILE = 1 << 15
+_TILE = 1 << 13
 """Values drawn at a time: what is computed on the way stays in a core's nearer caches."""
 
 # Multipliers and key increments of Philox4x64 (Salmon et al., SC 2011, table 2 and section 3.3).
 _M0, _M1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
 _W0, _W1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B)
+_MAIN, _SETTLE = np.uint64(MAIN), np.uint64(SETTLE)
 _WORD = (1 << 64) - 1
 
 
@@ -65,96 +66,140 @@ def _philox(running: Any, block: Any, region: Any, key_low: Any, key_high: Any) 
 
 
 @_compiled
-def _fill_words(
-    words: Any, passed: int, block: Any, region: Any, key_low: Any, key_high: Any
-) -> None:
-    """Fill ``words`` behind the first ``passed`` counters; a generator steps before it draws."""
-    for i in range(len(words) // 4):
-        four = _philox(np.uint64(passed + i + 1), block, region, key_low, key_high)
+def _draw(
+    drawn: Any,
+    position: int,
+    rank: int,
+    block: Any,
+    key_low: Any,
+    key_high: Any,
+    outcome: Any,
+    first: Any,
+    cells_of: Any,
+    rest: Any,
+    minimum: int,
+    words: Any,
+    cells: Any,
+    unsettled: Any,
+) -> int:
+    """Draw a block's outcomes from ``position`` on, at most as many as the scratch arrays take.
+
+    Args:
+        drawn: int16, to be filled.
+        position: number of the first outcome in the block.
+        rank: settling words that were used before.
+        cells_of, rest: the thresholds' upper 16 and lower 64 bits, ascending.
+        words, cells: one scratch array, as uint64 and as uint16.
+        unsettled: a scratch array.
+
+    Returns:
+        How many settling words were used by now.
+    """
+    count = len(drawn)
+    counter, skip = position // 16, position % 16
+    for i in range((skip + count + 15) // 16):  # a generator steps before it draws
+        four = _philox(np.uint64(counter + i + 1), block, _MAIN, key_low, key_high)
         for lane in range(4):
             words[4 * i + lane] = four[lane]
-
-
-@_compiled
-def _look_up(cells: Any, outcome: Any, drawn: Any, unsettled: Any) -> int:
-    """Look up a tile's cells; list the unsettled ones and return how many there are."""
+    own = cells[skip : skip + count]
     found = 0
-    for i in range(len(cells)):
-        value = outcome[cells[i]]
+    for i in range(count):
+        value = outcome[own[i]]
         drawn[i] = value
         unsettled[found] = i  # overwritten by the next one unless this one counts
         found += value == UNSETTLED
-    return found
+    four = (np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0))
+    for i in range(found):
+        lane = rank % 4
+        if lane == 0 or i == 0:
+            four = _philox(np.uint64(rank // 4 + 1), block, _SETTLE, key_low, key_high)
+        further = four[lane]
+        rank += 1
+        cell = own[unsettled[i]]
+        passed = first[cell]
+        while passed < len(rest) and cells_of[passed] == cell and rest[passed] <= further:
+            passed += 1
+        drawn[unsettled[i]] = minimum + passed
+    return rank
 
 
 @_compiled
-def _settle(
-    cells: Any,
-    unsettled: Any,
-    further: Any,
-    first: Any,
-    inside: Any,
-    lowest: Any,
-    rest: Any,
-    drawn: Any,
-) -> None:
-    for i in range(len(unsettled)):
-        cell = cells[unsettled[i]]
-        value = lowest[cell]
-        for j in range(inside[cell]):
-            if rest[first[cell] + j] > further[i]:
-                break
-            value += 1
-        drawn[unsettled[i]] = value
+def _add(drawn: Any, base: Any, column: int, divisor: Any, out: Any) -> None:
+    """Write (drawn + base) / divisor; ``base`` begins at ``column`` and repeats."""
+    at = 0
+    while at < len(drawn):
+        count = min(len(drawn) - at, len(base) - column)
+        # Slices, since their indices need no look at the sign, which keeps the loop from vectors.
+        noise, levels, target = drawn[at:], base[column:], out[at:]
+        for i in range(count):
+            target[i] = np.float32(np.int32(noise[i]) + np.int32(levels[i])) / divisor
+        at += count
+        column = 0
 
 
-class _Reader:
-    """What one region of a block holds, in its order, as numbers of one type."""
-
-    def __init__(self, key: int, block: int, region: int, kind: type[np.unsignedinteger]) -> None:
-        self._address = np.uint64(block), np.uint64(region)
-        self._key = np.uint64(key & _WORD), np.uint64(key >> 64)
-        self._passed = 0
-        self._left = np.empty(0, kind)
-
-    def read(self, count: int) -> NDArray[Any]:
-        """Return the next ``count`` numbers."""
-        missing = (count - len(self._left)) * self._left.itemsize
-        words = np.empty(4 * -(-missing // 32), np.uint64)  # a counter gives 32 bytes
-        _fill_words(words, self._passed, *self._address, *self._key)
-        self._passed += len(words) // 4
-        found = words.view(self._left.dtype)
-        if len(self._left):
-            found = np.concatenate([self._left, found])
-        self._left = found[count:].copy()
-        return found[:count]
+@_compiled
+def _write(
+    out: Any,
+    base: Any,
+    divisor: Any,
+    position: int,
+    rank: int,
+    address: Any,
+    table: Any,
+    scratch: Any,
+) -> int:
+    """Draw, add and divide in tiles; return how many settling words were used by now."""
+    drawn = scratch[0]
+    for at in range(0, len(out), len(drawn)):
+        tile = drawn[: min(len(drawn), len(out) - at)]
+        rank = _draw(tile, position + at, rank, *address, *table, *scratch[1:])
+        _add(tile, base, (position + at) % len(base), divisor, out[at : at + len(tile)])
+    return rank
 
 
 class CompiledBlock:
     """The outcomes of one block in their order; see :class:`rsonnx.noise.lattice.LatticeBlock`."""
 
     def __init__(self, table: LatticeTable, key: int, block: int) -> None:
-        self._table = table
-        self._cells = _Reader(key, block, MAIN, np.uint16)
-        self._settling = _Reader(key, block, SETTLE, np.uint64)
+        self._address = np.uint64(block), np.uint64(key & _WORD), np.uint64(key >> 64)
+        self._table = (
+            table.outcome,
+            table.first,
+            table.cells_of_thresholds,
+            table.rest,
+            table.minimum,
+        )
+        self._position = 0
+        self._rank = 0
 
     def draw(self, count: int) -> NDArray[np.int16]:
         """Return the next ``count`` outcomes, int16 (count,)."""
-        table = self._table
-        drawn = np.empty(count, np.int16)
-        room = np.empty(min(count, _TILE), np.int32)
+        found = np.empty(count, np.int16)
+        _, *scratch = _scratch()
         for at in range(0, count, _TILE):
-            tile = drawn[at : at + _TILE]
-            cells = self._cells.read(len(tile))
-            unsettled = room[: _look_up(cells, table.outcome, tile, room)]
-            _settle(
-                cells,
-                unsettled,
-                self._settling.read(len(unsettled)),
-                table.first,
-                table.inside,
-                table.lowest,
-                table.rest,
-                tile,
+            tile = found[at : at + _TILE]
+            self._rank = _draw(
+                tile, self._position, self._rank, *self._address, *self._table, *scratch
             )
-        return drawn
+            self._position += len(tile)
+        return found
+
+    def write(self, base: NDArray[np.uint8], divisor: np.float32, out: NDArray[np.float32]) -> None:
+        """Write the next outcomes, each added to its level and divided, in one pass."""
+        self._rank = _write(
+            out.reshape(-1),
+            base,
+            divisor,
+            self._position,
+            self._rank,
+            self._address,
+            self._table,
+            _scratch(),
+        )
+        self._position += out.size
+
+
+def _scratch() -> tuple[NDArray[Any], ...]:
+    """Return room for a tile: outcomes, words, the same as cells, and places of unsettled cells."""
+    words = np.empty(_TILE // 4 + 4, np.uint64)
+    return np.empty(_TILE, np.int16), words, words.view(np.uint16), np.empty(_TILE, np.int32)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -75,6 +76,12 @@ class LatticeTable:
         """The thresholds' lower 64 bits: what settles a cell, in which the upper 16 agree."""
         rest: NDArray[np.uint64] = (self.high << np.uint64(16)) | self.low
         return rest
+
+    @cached_property
+    def cells_of_thresholds(self) -> NDArray[np.uint16]:
+        """The thresholds' upper 16 bits: the cells that they lie in, ascending."""
+        cells: NDArray[np.uint16] = (self.high >> np.uint64(48)).astype(np.uint16)
+        return cells
 
     @cached_property
     def _several(self) -> NDArray[np.bool_]:
@@ -136,6 +143,10 @@ class LatticeBlock:
             drawn[np.concatenate(where)] = self._table.settle(cells, further)
         return drawn
 
+    def write(self, base: NDArray[np.uint8], divisor: np.float32, out: NDArray[np.float32]) -> None:
+        """Write the next outcomes, each added to its level and divided; see :func:`add`."""
+        add(self.draw(out.size), base, divisor, out)
+
     def _cells(self, count: int) -> NDArray[np.uint16]:
         fresh = -(-(count - len(self._left)) // 4)
         cells = raw_words(self._words, fresh).astype("<u8", copy=False).view("<u2")
@@ -143,6 +154,22 @@ class LatticeBlock:
             cells = np.concatenate([self._left, cells])
         self._left = cells[count:].copy()
         return cells[:count]
+
+
+def add(
+    noise: NDArray[Any], base: NDArray[Any], divisor: np.float32, out: NDArray[np.float32]
+) -> None:
+    """Write (noise + base) / divisor; the sum is rounded to float32 once, and so is the quotient.
+
+    Args:
+        noise: shape (samples · size,).
+        base: the input, shape (size,), which repeats from sample to sample.
+        divisor: 1 leaves the sum as it is.
+        out: float32 (samples, size).
+    """
+    np.copyto(out, noise.reshape(out.shape) + base, casting="same_kind")
+    if divisor != 1:
+        np.divide(out, divisor, out=out)
 
 
 @lru_cache(maxsize=16)

@@ -140,9 +140,19 @@ class InputSpace:
         The map is part of the base classifier, so it must be one deterministic function of the
         level. For bounds (0, 1) it is the correctly rounded k/255 that image libraries compute.
         """
+        if self.divisor != 1:
+            np.divide(levels, self.divisor, out=levels)
+        self.stretch(levels)
+
+    @property
+    def divisor(self) -> np.float32:
+        """What :meth:`scale_levels` divides by first, a float32."""
+        return np.float32(LEVELS if self.bounds == (0.0, 1.0) else 1)
+
+    def stretch(self, levels: NDArray[np.float32]) -> None:
+        """Do the rest of :meth:`scale_levels`, behind the division, in place."""
         low, high = self.bounds
         if (low, high) == (0.0, 1.0):
-            np.divide(levels, np.float32(LEVELS), out=levels)
             return
         if self.step != 1.0:
             np.multiply(levels, np.float32(self.step), out=levels)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.noise.distribution import SmoothingDistribution
-from rsonnx.noise.lattice import LatticeBlock, LatticeTable, lattice_table
+from rsonnx.noise.lattice import LatticeBlock, LatticeTable, add, lattice_table
 from rsonnx.noise.philox import bits, stream_key
 from rsonnx.noise.space import Point
 
@@ -57,6 +57,9 @@ class _Drawing(Protocol):
     def draw(self, count: int) -> NDArray[Any]:
         """Return the next ``count`` values."""
 
+    def write(self, base: NDArray[Any], divisor: np.float32, out: NDArray[np.float32]) -> None:
+        """Write the next values, each added to its own of ``base`` and divided; see :func:`add`."""
+
 
 @dataclass(frozen=True)
 class _Law:
@@ -90,6 +93,9 @@ class _FloatBlock:
 
     def draw(self, count: int) -> NDArray[np.float64]:
         return self._law.draw(self._generator, count)
+
+    def write(self, base: NDArray[Any], divisor: np.float32, out: NDArray[np.float32]) -> None:
+        add(self.draw(out.size), base, divisor, out)
 
 
 @dataclass(frozen=True)
@@ -160,25 +166,29 @@ class NoisyStream:
         while at < stop:
             block, begin = divmod(at, self.block)
             end = min(self.block, begin + stop - at)
-            target = rows[at - start : at - start + end - begin]
-            noise = self._noise(block, begin, end).reshape(target.shape)
-            np.copyto(target, noise + self.point.data.reshape(-1), casting="same_kind")
-            if self.point.arithmetic == "exact":
-                self.point.space.scale_levels(target)
+            self._fill(block, begin, end, rows[at - start : at - start + end - begin])
             at += end - begin
 
-    def _noise(self, block: int, begin: int, end: int) -> NDArray[Any]:
-        """Return the noise of the samples ``begin`` .. ``end - 1`` of a block, one dimension."""
-        size = self.point.space.size
+    def _fill(self, block: int, begin: int, end: int, out: NDArray[np.float32]) -> None:
+        """Write the samples ``begin`` .. ``end - 1`` of a block."""
+        space, base = self.point.space, self.point.data.reshape(-1)
+        exact = self.point.arithmetic == "exact"
+        divisor = space.divisor if exact else np.float32(1)
         if self.shared:
-            return _shared_block(self._law, block, self.block * size)[begin * size : end * size]
-        # A drawing belongs to the one thread that popped it.
-        drawing = self._open.pop((block, begin), None)
-        if drawing is None:
-            drawing = self._law.open(block)
-            if begin:
-                drawing.draw(begin * size)
-        noise = drawing.draw((end - begin) * size)
-        if end < self.block and len(self._open) < _MOST_OPEN:
-            self._open[block, end] = drawing
-        return noise
+            noise = _shared_block(self._law, block, self.block * space.size)
+            add(noise[begin * space.size : end * space.size], base, divisor, out)
+        else:
+            # A drawing belongs to the one thread that popped it.
+            drawing = self._open.pop((block, begin), None) or self._drawing(block, begin)
+            drawing.write(base, divisor, out)
+            if end < self.block and len(self._open) < _MOST_OPEN:
+                self._open[block, end] = drawing
+        if exact:
+            space.stretch(out)
+
+    def _drawing(self, block: int, begin: int) -> _Drawing:
+        """Return the noise of a block from its sample ``begin`` on."""
+        drawing = self._law.open(block)
+        if begin:
+            drawing.draw(begin * self.point.space.size)
+        return drawing

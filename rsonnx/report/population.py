@@ -24,7 +24,7 @@ DELTA = 0.05
 PERCENT = f"{100 * LEVEL:g} %"
 """The level of every interval of a report, as it is shown."""
 
-NOISE = "noise independent between different inputs"
+NOISE = "noise independent between inputs"
 LEGEND = f"Assumed: [N] {NOISE}, [P] inputs drawn independently from the population."
 JOINT = "\xa0"
 """A space at which no line is broken; it is shown as a space."""

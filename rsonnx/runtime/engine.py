@@ -302,21 +302,28 @@ class _Tally:
     """Counts of several requests that several threads add to."""
 
     def __init__(self, requests: int, num_classes: int, progress: Progress | None) -> None:
-        self.counts = [Counts([0] * num_classes)] * requests
-        self._num_classes = num_classes
+        # Bin 0 is for no class.
+        self._bins = [np.zeros(num_classes + 1, np.int64) for _ in range(requests)]
         self._progress = progress
         self._lock = threading.Lock()
+
+    @property
+    def counts(self) -> list[Counts]:
+        """What was counted for each request."""
+        return [Counts(bins[1:], int(bins[0])) for bins in self._bins]
 
     def add(self, batch: Sequence[_Segment], labels: NDArray[np.int64]) -> None:
         """Add the labels of a batch, whose segments lie one behind the other."""
         at, found = 0, []
         for segment in batch:
-            own = labels[at : at + segment.length]
-            found.append((segment.request, Counts.from_labels(own, self._num_classes)))
+            found.append((segment.request, np.bincount(labels[at : at + segment.length] + 1)))
             at += segment.length
         with self._lock:
-            for request, counts in found:
-                self.counts[request] += counts
+            for request, bins in found:
+                missing = len(bins) - len(self._bins[request])
+                if missing > 0:  # a classifier that does not say how many classes it has
+                    self._bins[request] = np.pad(self._bins[request], (0, missing))
+                self._bins[request][: len(bins)] += bins
             if self._progress is not None:
                 self._progress(len(labels))
 

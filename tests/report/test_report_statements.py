@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pytest
@@ -154,6 +155,57 @@ def test_the_statements_for_a_program() -> None:
     assert found["certified_accuracy"]["robust_low"] == [o.robust_low for o in stated.accuracy]
     assert len(found["certified_accuracy_band"]["high"]) == 2
     assert (found["acr"]["resamples"], found["acr"]["seed"]) == (2000, 0)
+
+
+def test_copies_of_an_input_are_false_together() -> None:
+    # 500 different inputs, the first of them five times: at most 2 are false, which may be that
+    # one and another, so 6 certificates.
+    rows = [_row(i, 0.5, digest=str(max(0, i - 4))) for i in range(504)]
+    stated = dataset_statements(rows, (0.0,), alpha=0.001)
+    assert (stated.copies, stated.false.quantile) == (4, 6)
+    assert stated.false.expected == 504 * 0.001
+    assert next(iter(stated.lines())) == (
+        "false certificates [N]: 0.504 expected at most; 95 %: at most 6 of 504; 4 of the inputs "
+        "equal others and are false with them"
+    )
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=12), st.sampled_from((0.3, 0.04)))
+def test_the_bound_with_copies_holds(digests: list[int], alpha: float) -> None:
+    rows = [_row(i, 0.5, digest=str(one)) for i, one in enumerate(digests)]
+    found = dataset_statements(rows, (0.0,), alpha=alpha).false.quantile
+    within, times = 0.0, [digests.count(one) for one in set(digests)]
+    for wrong in product((0, 1), repeat=len(times)):  # every set of inputs that may be false
+        if sum(a * b for a, b in zip(wrong, times, strict=True)) <= found:
+            within += math.prod(alpha if one else 1 - alpha for one in wrong)
+    assert within >= 0.95 - 1e-12
+
+
+def test_shared_noise_withholds_what_needs_independence() -> None:
+    rows = [_row(i, 0.5 * (i % 3), digest=str(i)) for i in range(500)]
+    alone = dataset_statements(rows, (0.0, 0.75), alpha=0.001)
+    stated = dataset_statements(rows, (0.0, 0.75), alpha=0.001, shared_noise=True)
+    assert (alone.false.quantile, stated.false.quantile) == (2, 9)
+    assert stated.accuracy is not None
+    assert alone.accuracy is not None
+    for one, other in zip(stated.accuracy, alone.accuracy, strict=True):
+        assert (one.low, one.high) == (other.low, other.high)
+        assert one.robust_low < other.robust_low - 0.01
+    lines = [line.replace("\xa0", " ") for line in stated.lines()]
+    assert lines[0] == (
+        "false certificates: 0.5 expected at most; 95 %: at most 9 of 500 (Markov); many may be "
+        "false together, since all share their noise"
+    )
+    assert [line.partition("[")[2].partition("]")[0] for line in lines[1:]] == [
+        "P, under this noise",
+        "P",
+        "P, under this noise",
+        "P, under this noise, many inputs",
+    ]
+    found = stated.to_json()
+    assert "independent between inputs" not in json.dumps(found)
+    assert "Markov" in found["false_certificates"]["assumes"]
+    assert "independent between inputs" in json.dumps(alone.to_json())
 
 
 @given(radii_of_rows)

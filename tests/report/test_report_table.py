@@ -228,7 +228,7 @@ def test_copies_and_the_family_wise_statement() -> None:
     rows = [make(k, digest=str(k % 3)) for k in range(5)]
     settings = replace(SETTINGS, alpha=0.002, family_wise=0.01)
     text = _statements(render([(replace(HEADING, settings=settings), SUMMARY)], rows))
-    assert "2 of the inputs equal others and share their noise" in text
+    assert "2 of the inputs equal others and are false with them" in text
     assert (
         "family-wise [assumes nothing further: the union bound]: none is false with probability "
         "1 - 0.01" in text

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from rsonnx.errors import UsageError
 from rsonnx.statistics.dataset import (
@@ -33,6 +34,64 @@ def test_the_quantile_is_the_least_that_holds(inputs: int, alpha: float) -> None
     found = false_certificates(inputs, alpha, level=0.9).quantile
     assert binomial_cdf(found, inputs, Fraction(alpha)) >= Fraction(0.9)
     assert found == 0 or binomial_cdf(found - 1, inputs, Fraction(alpha)) < Fraction(0.9)
+
+
+@pytest.mark.parametrize("inputs", [1, 30, 500, 10_000])
+@pytest.mark.parametrize("alpha", [0.001, 0.02, 0.6])
+def test_shared_noise_leaves_markovs_bound_alone(inputs: int, alpha: float) -> None:
+    found = false_certificates(inputs, alpha, shared_noise=True)
+    level = Fraction(found.level)
+    assert found.expected == inputs * alpha
+    # The worst that shared noise can do: t certificates false at once, with probability N·alpha/t.
+    mean = inputs * Fraction(alpha)
+    if found.quantile < inputs:
+        assert mean / (found.quantile + 1) <= 1 - level
+    assert found.quantile == 0 or mean / found.quantile > 1 - level
+
+
+@pytest.mark.parametrize(("inputs", "expected"), [(500, 9), (10_000, 199), (20, 0)])
+def test_shared_noise_of_the_usual_runs(inputs: int, expected: int) -> None:
+    # P(count >= 10) <= 500·.001/10 = 5 %, so at most 9 with 95 %; the binomial quantile is 2.
+    assert false_certificates(inputs, 0.001, shared_noise=True).quantile == expected
+
+
+def missed(share: Fraction, alpha: Fraction, together: Fraction, *, shared_noise: bool) -> Fraction:
+    """Return how often robust_low is above the truth under noise that is shared.
+
+    With probability alpha/together the noise certifies a part ``together`` of the inputs that are
+    not robust falsely, otherwise none: each of them with probability alpha.
+    """
+    inputs, missing = 20, Fraction(0)
+    bad = alpha / together
+    for chance, q in ((bad, share + (1 - share) * together), (1 - bad, share)):
+        for k in range(inputs + 1):
+            found = accuracy_interval(k, inputs, float(alpha), shared_noise=shared_noise)
+            if Fraction(found.robust_low) > share:
+                missing += chance * math.comb(inputs, k) * q**k * (1 - q) ** (inputs - k)
+    return missing
+
+
+@pytest.mark.parametrize("share", [Fraction(1, 20), Fraction(1, 2), Fraction(9, 10)])
+@pytest.mark.parametrize("together", [Fraction(1, 10), Fraction(2, 5), Fraction(1)])
+@pytest.mark.parametrize("alpha", [Fraction(1, 1000), Fraction(1, 50), Fraction(1, 20)])
+def test_robust_low_holds_under_shared_noise(
+    share: Fraction, together: Fraction, alpha: Fraction
+) -> None:
+    assert missed(share, alpha, together, shared_noise=True) <= Fraction(1, 20)
+
+
+def test_the_formula_for_independent_noise_would_not() -> None:
+    found = missed(Fraction(1, 20), Fraction(1, 20), Fraction(1), shared_noise=False)
+    assert found > Fraction(1, 20)
+
+
+def test_robust_low_under_shared_noise_by_hand() -> None:
+    found = accuracy_interval(450, 500, 0.001, shared_noise=True)
+    low = float(stats.beta.ppf(0.025, 450, 51))
+    assert found.robust_low == pytest.approx((low - 0.04) / 0.96, abs=1e-9)
+    alone = accuracy_interval(450, 500, 0.001)
+    assert (found.low, found.high) == (alone.low, alone.high)
+    assert accuracy_interval(500, 500, 0.03, shared_noise=True).robust_low == 0.0
 
 
 def test_family_wise_alpha_is_rounded_down() -> None:
