@@ -93,16 +93,16 @@ def eta_table(results: Sequence[Eta]) -> Iterator[Row]:
 
 def noise_table(results: Sequence[NoiseCost]) -> Iterator[Row]:
     """Yield the lines of the part on noise."""
-    yield ["noise", "ns a value, drawn", "written into a batch"]
+    yield ["noise", "ns a value"]
     for r in results:
-        yield [r.what, r.drawn.text(".2f"), r.written.text(".2f")]
+        yield [r.what, r.written.text(".2f")]
 
 
 def stages_table(results: Sequence[Stages]) -> Iterator[Row]:
     """Yield the lines of the part on stages."""
-    yield ["model", "noise", "provider", "draw", "place", "session", "rest"]
+    yield ["model", "noise", "provider", "draw and add", "session", "rest"]
     for r in results:
-        shares = (r.draw, r.place, r.session, r.rest)
+        shares = (r.noise, r.session, r.rest)
         yield [r.model, r.arithmetic, r.provider, *(f"{s.median:.1%}" for s in shares)]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from bench_subjects import Subject
-from bench_timing import Spread, drawing, rates, ratios, take_turns, timed
+from bench_timing import Spread, rates, ratios, take_turns, timed
 from numpy.typing import NDArray
 
 from rsonnx.noise import Arithmetic, NoisyStream
@@ -184,8 +184,7 @@ class Stages:
     """Shares of the time of one worker; they sum to 1.
 
     Attributes:
-        draw: drawing the noise.
-        place: adding the input, scaling, and writing into the batch.
+        noise: drawing it, adding the input, and scaling into the batch.
         session: the adapted model, from preprocessing to label.
         rest: checking and counting labels, cutting ranges, and everything else.
     """
@@ -193,8 +192,7 @@ class Stages:
     model: str
     provider: str
     arithmetic: Arithmetic
-    draw: Spread
-    place: Spread
+    noise: Spread
     session: Spread
     rest: Spread
 
@@ -211,9 +209,7 @@ def measure_stages(
     smoothed = subject.smoothed(provider, batch_size=batch_size, workers=1, arithmetic=arithmetic)
     point = smoothed.point(subject.image)
     shares: list[NDArray[np.float64]] = []
-    with timed(
-        drawing(smoothed.noise, arithmetic), (NoisyStream, "write"), (Session, "run")
-    ) as clocks:
+    with timed((NoisyStream, "write"), (Session, "run")) as clocks:
 
         def count() -> None:
             for clock in clocks:
@@ -221,12 +217,12 @@ def measure_stages(
             begun = time.perf_counter()
             smoothed.sample_counts(point, 0, subject.samples, stage="estimation", seed=SEED)
             total = time.perf_counter() - begun
-            draw, write, run = (clock.seconds for clock in clocks)
-            parts = np.array([draw, write - draw, run, total - write - run])
+            write, run = (clock.seconds for clock in clocks)
+            parts = np.array([write, run, total - write - run])
             shares.append(parts / total)
 
         for _ in range(rounds + 1):
             count()
-    draw, place, session, rest = (Spread.of(column) for column in np.array(shares[1:]).T)
+    noise, session, rest = (Spread.of(column) for column in np.array(shares[1:]).T)
     name = choose_provider([provider]).name
-    return Stages(subject.name, name, arithmetic, draw, place, session, rest)
+    return Stages(subject.name, name, arithmetic, noise, session, rest)

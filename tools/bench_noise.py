@@ -8,7 +8,7 @@ from unittest import mock
 
 import numpy as np
 from bench_subjects import KINDS
-from bench_timing import Spread, take_turns, timed
+from bench_timing import Spread, take_turns
 
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream, SmoothingDistribution
 from rsonnx.noise.lattice import LatticeBlock
@@ -25,38 +25,29 @@ class NoiseCost:
     Attributes:
         what: the law, its arithmetic and what draws it; or numpy's yardstick.
         values: drawn in a round.
-        drawn: the noise alone: integers for exact, float64 for float arithmetic.
         written: all that a worker does: drawn, added to an input, and scaled into float32.
     """
 
     what: str
     values: int
-    drawn: Spread
     written: Spread
 
 
 class Writing:
-    """Writes noisy samples of one stream, and times the drawing in it.
+    """Writes noisy samples of one stream, with the code that is to draw its exact noise."""
 
-    Attributes:
-        drawn: seconds of drawing, a turn each.
-    """
-
-    def __init__(self, stream: NoisyStream, values: int, drawer: type) -> None:
+    def __init__(self, stream: NoisyStream, values: int, drawer: type = LatticeBlock) -> None:
         self._stream = stream
         self._batch = np.empty((stream.block, *stream.sample_shape), np.float32)
         self._blocks = -(-values // self._batch.size)
         self._drawer = drawer
         self.values = self._blocks * self._batch.size
-        self.drawn: list[float] = []
 
     def __call__(self) -> None:
         """Write whole blocks, as the engine does."""
-        chosen = mock.patch("rsonnx.noise.stream.exact_block", return_value=self._drawer)
-        with chosen, timed((self._drawer, "draw")) as (clock,):
+        with mock.patch("rsonnx.noise.stream.exact_block", return_value=self._drawer):
             for block in range(self._blocks):
                 self._stream.write(block * self._stream.block, self._batch)
-        self.drawn.append(clock.seconds)
 
 
 def measure_noise(*, rounds: int, values: int) -> list[NoiseCost]:
@@ -78,7 +69,7 @@ def measure_noise(*, rounds: int, values: int) -> list[NoiseCost]:
             stream = NoisyStream(exact, law, 1, "estimation")
             writings[f"{law.name} exact, {how}"] = Writing(stream, values, drawer)
         stream = NoisyStream(floating, law, 1, "estimation")
-        writings[f"{law.name} float"] = Writing(stream, values, type(law))
+        writings[f"{law.name} float"] = Writing(stream, values)
     size = next(iter(writings.values())).values
     generator = np.random.Generator(np.random.PCG64(1))
     buffer = np.empty(size // 16, np.float32)
@@ -89,11 +80,7 @@ def measure_noise(*, rounds: int, values: int) -> list[NoiseCost]:
 
     runs: dict[str, Callable[[], object]] = {**writings, YARDSTICK: yardstick}
     seconds = take_turns(runs, rounds)
-    drawn = {name: writing.drawn[1:] for name, writing in writings.items()}
-    return [
-        NoiseCost(name, size, _each(drawn.get(name, taken), size), _each(taken, size))
-        for name, taken in seconds.items()
-    ]
+    return [NoiseCost(name, size, _each(taken, size)) for name, taken in seconds.items()]
 
 
 def _each(seconds: list[float], values: int) -> Spread:

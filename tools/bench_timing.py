@@ -21,9 +21,6 @@ from unittest import mock
 
 import numpy as np
 
-from rsonnx.noise import Arithmetic, SmoothingDistribution
-from rsonnx.noise.stream import exact_block
-
 PACKAGES = (
     "rsonnx",
     "numpy",
@@ -92,11 +89,6 @@ def rates(seconds: Sequence[float], samples: int) -> Spread:
 def ratios(slower: Sequence[float], faster: Sequence[float]) -> Spread:
     """Return how many times longer the first takes than the second, round by round."""
     return Spread.of([a / b for a, b in zip(slower, faster, strict=True)])
-
-
-def drawing(law: SmoothingDistribution, arithmetic: Arithmetic) -> tuple[type, str]:
-    """Return the method that draws noise, and does nothing else, for :func:`timed`."""
-    return (exact_block(), "draw") if arithmetic == "exact" else (type(law), "draw")
 
 
 class Clock:

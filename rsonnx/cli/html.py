@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rsonnx.cli.pictures import pictures_of
 from rsonnx.data import open_dataset
-from rsonnx.errors import UsageError
 from rsonnx.report import Figures
 from rsonnx.report.html import PageRun, render_page
+from rsonnx.report.output import write_new
 from rsonnx.runs import Run, check_output
 
 
@@ -41,15 +41,4 @@ def write_html(
             for run, one in zip(runs, figures, strict=True)
         ]
     )
-    try:
-        file = path.open("x", encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise UsageError(f"the page {path} cannot be created: {error.strerror}") from None
-    try:
-        with file:
-            file.write(page)
-    except BaseException as error:
-        path.unlink(missing_ok=True)  # half a page would look like a whole one
-        if isinstance(error, OSError):
-            raise UsageError(f"the page {path} cannot be written: {error.strerror}") from None
-        raise
+    write_new(path, page.encode())

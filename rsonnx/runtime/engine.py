@@ -33,7 +33,7 @@ _BATCH_VALUES = 1 << 20
 """Values in a batch by default: on a processor small nets are fastest at 64 to 128 inputs a batch,
 a ResNet-50 at 4 to 16."""
 
-_BATCHES_A_CALL = 8
+_BATCHES_A_CALL = 32
 """Batches a worker that a call of ``count`` should hold, since at its end some workers wait."""
 
 

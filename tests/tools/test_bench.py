@@ -44,12 +44,12 @@ def test_all_parts_without_peers(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert row["bare"]["median"] > 0
         assert row["pooled"] is not None
     for row in found["parts"]["stages"]:
-        shares = [row[k]["median"] for k in ("draw", "place", "session", "rest")]
+        shares = [row[k]["median"] for k in ("noise", "session", "rest")]
         assert sum(shares) == pytest.approx(1)  # medians of two rounds are means
         assert min(shares[:3]) > 0
     noise = found["parts"]["noise"]
     assert {"gaussian exact, numpy", "gaussian float"} < {row["what"] for row in noise}
-    assert all(0 < row["drawn"]["median"] <= row["written"]["median"] for row in noise)
+    assert all(row["written"]["median"] > 0 for row in noise)
     assert [row["n"] for row in found["parts"]["linear"]] == [1_000]
     printed = capsys.readouterr().out
     assert printed.count("CPUExecutionProvider") == 4

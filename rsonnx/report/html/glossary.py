@@ -45,7 +45,8 @@ _TERMS = (
     (
         "Chance that the right class is certified",
         "An interval on what the same procedure would do with a new input of the same population "
-        "(Clopper-Pearson). It assumes that the inputs were drawn independently, and their noise.",
+        "(Clopper-Pearson). It assumes that the inputs were drawn independently, and their noise "
+        "too unless the run shares it.",
     ),
     (
         "Right and robust in truth",

@@ -77,7 +77,8 @@ def _beyond_rows(run: PageRun, named: bool) -> Markup:
     if statements.accuracy is not None:
         both = [f"{_low(one.low)}-{percent_up(Fraction(one.high))}" for one in statements.accuracy]
         robust = [_low(one.robust_low) for one in statements.accuracy]
-        rows.append(_row("of a further input: chance that its right class is certified", both))
+        chance = "of a further input: chance that its right class is certified"
+        rows.append(_row(chance + ", under this noise" * statements.shared_noise, both))
         rows.append(_row("of the population: right and robust in truth, at least", robust))
     heading = []
     if named:

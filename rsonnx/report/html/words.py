@@ -160,19 +160,24 @@ def how_sure(run: PageRun) -> Markup:
         )
     false = statements.false
     most = f"at most {false.quantile:,} have" if false.quantile else "none has"
-    copies = ""
-    if statements.copies:
-        equal = "input that equals another"
-        if statements.copies > 1:
-            equal = "inputs that equal others"
-        copies = f", which it is not for {statements.copies:,} {equal}"
-    return joined(
+    each = joined(
         f"Each certificate holds with probability at least {confidence(settings.alpha)} ({error}",
         ") over the noise that was drawn, separately for each input. Of the ",
         f"{statements.inputs:,} inputs at most {text_up(false.expected, 3)} are expected to ",
-        f"have a false certificate; with {_LEVEL} confidence {most} one, if noise is ",
-        f"independent between inputs{copies}.",
+        f"have a false certificate; with {_LEVEL} confidence {most} one",
     )
+    if statements.shared_noise:
+        return joined(
+            each,
+            " (Markov's inequality). They may be false together, since all inputs share their ",
+            "noise.",
+        )
+    copies = ""
+    if statements.copies == 1:
+        copies = "; 1 input that equals another is counted as false with it"
+    elif statements.copies:
+        copies = f"; {statements.copies:,} inputs that equal others are counted as false with them"
+    return joined(each, f", if noise is independent between inputs{copies}.")
 
 
 def not_claimed(run: PageRun) -> Iterator[Markup]:
@@ -228,7 +233,10 @@ def _population(run: PageRun) -> Markup:
     return joined(
         own,
         "What is said of the population below assumes that they were drawn from it ",
-        "independently of each other, which the run cannot know.",
+        "independently of each other, which the run cannot know",
+        ", and is of the noise that was drawn, which all inputs share."
+        if run.figures.statements.shared_noise
+        else ".",
     )
 
 

@@ -122,10 +122,18 @@ def test_an_incomplete_run_says_so() -> None:
 
 def test_inputs_that_share_their_noise_weaken_the_count() -> None:
     said = words(page_run([row(0, name="a"), row(1, name="b")]))
-    assert "which it is not" not in said  # rows without a digest are no copies
+    assert "counted as false" not in said  # rows without a digest are no copies
     copies = [row(0), row(1)]
     same = [type(r)(**{**vars(r), "digest": "d"}) for r in copies]
-    assert "which it is not for 1 input that equals another" in words(page_run(same))
+    assert "1 input that equals another is counted as false with it" in words(page_run(same))
+
+
+def test_a_run_that_shares_its_noise_says_so() -> None:
+    noise = {"norm": "l2", "distribution": "gaussian", "shared": True}
+    said = words(page_run([row(0), row(1)], noise=noise))
+    assert "They may be false together, since all inputs share their noise." in said
+    assert "is of the noise that was drawn, which all inputs share" in said
+    assert "independent between inputs" not in said
 
 
 def test_another_norm_and_noise_are_named_as_they_are() -> None:
