@@ -30,7 +30,7 @@ _MOST_IN_WORK = 256
 _SLICE_SECONDS = 10.0
 """How long one call of the engine may take: between calls a checkpoint can be taken."""
 
-_FIRST_SLICE = 4
+_FIRST_SLICE = 1
 """The first slice, while the speed is not known, in appetites of the engine."""
 
 _SHARING = 16

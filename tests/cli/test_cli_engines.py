@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loading_on_the_processor import OnTheProcessor
 
 from rsonnx.cli import engines, opening
 from rsonnx.cli import run as run_command
@@ -110,13 +111,6 @@ def test_all_devices_are_those_of_the_driver(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(engines, "find_driver", lambda _, driver=driver: driver)
         with pytest.raises(ProviderError, match="no CUDA device here"):
             device_numbers("all")
-
-
-class OnTheProcessor(Loading):
-    """Loads for the processor, whatever the device's number."""
-
-    def load(self, path: Path, number: int | None = None) -> Any:
-        return super().load(path)
 
 
 def test_several_devices_are_a_process_each(workshop: Path, tmp_path: Path) -> None:

@@ -263,7 +263,7 @@ def test_a_page_that_cannot_be_written_leaves_none(
             Path,
             "open",
             lambda self, *a, **k: (
-                (real(self, "x").close() or real(Path("/dev/full"), "w"))
+                (real(self, "x").close() or real(Path("/dev/full"), "wb"))
                 if self == full
                 else real(self, *a, **k)
             ),

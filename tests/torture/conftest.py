@@ -11,6 +11,7 @@ import pytest
 from torture_runs import INPUTS, Session, TinyJob, World
 
 from rsonnx.runs import disk, make_manifest
+from rsonnx.runtime import engine
 from rsonnx.smoothing import CertifyProcedure
 from rsonnx.smoothing import schedule as scheduling
 
@@ -34,6 +35,7 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut the work small, so that there is much to stop in between."""
     monkeypatch.setattr(scheduling, "_SLICE_SECONDS", 0.0)
     monkeypatch.setattr(scheduling, "_FIRST_SLICE", 1)
+    monkeypatch.setattr(engine, "_BATCHES_A_CALL", 8)
 
 
 @pytest.fixture
