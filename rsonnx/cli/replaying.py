@@ -10,7 +10,7 @@ from rsonnx.errors import RunFileError, UsageError
 from rsonnx.model import read_model
 from rsonnx.noise import Gaussian
 from rsonnx.runs import Job, Run, check_data, check_model, make_manifest, prepare_job, whole_field
-from rsonnx.runs.fields import shown
+from rsonnx.runs.fields import flag_field, shown
 from rsonnx.runs.replay import check_header
 from rsonnx.runtime import DeviceOptions, choose_provider
 from rsonnx.smoothing import load, try_in_child
@@ -50,8 +50,8 @@ def open_replay(run: Run, given: dict[str, Any]) -> Job | None:
             if not isinstance(arguments[name], kind | None):
                 raise TypeError(f"{name} is {shown(arguments[name])}")
         sigma = Gaussian(run.header["noise"]["sigma"]).sigma
-        shared = _flag(run.header["noise"], "shared")
-        device = DeviceOptions(tf32=_flag(again, "tf32"))
+        shared = flag_field(run.header["noise"], "shared")
+        device = DeviceOptions(tf32=flag_field(again, "tf32"))
         classes = again["classes"]
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, UsageError) as error:
         raise RunFileError(
@@ -78,9 +78,3 @@ def open_replay(run: Run, given: dict[str, Any]) -> Job | None:
     check_data(run, manifest)
     check_header(run, job, manifest)
     return job
-
-
-def _flag(fields: Any, name: str) -> bool:
-    if not isinstance(fields[name], bool):
-        raise TypeError(f"{name} is {shown(fields[name])}, not true or false")
-    return bool(fields[name])

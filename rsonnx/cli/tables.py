@@ -20,6 +20,7 @@ from rsonnx.report import (
     summarize,
 )
 from rsonnx.runs import Row, text_field, whole_field
+from rsonnx.runs.fields import flag_field
 from rsonnx.runs.parts import shard_field
 
 
@@ -76,7 +77,7 @@ def heading_of(header: dict[str, Any], status: str) -> Heading:
         if targets is None
         else tuple(_number({"target_radii": r}, "target_radii") for r in targets),
         restated_from=None if restated is None else _settings(restated),
-        shared_noise=_flag(noise, "shared"),
+        shared_noise="shared" in noise and flag_field(noise, "shared"),
     )
 
 
@@ -97,14 +98,6 @@ def _settings(fields: Any) -> Settings:
         if fields["family_wise"] is None
         else _number(fields, "family_wise", below=1.0),
     )
-
-
-def _flag(fields: Any, name: str) -> bool:
-    """Return a field that is false where it is not there."""
-    value = fields.get(name, False)
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} is neither true nor false")
-    return value
 
 
 def _number(fields: Any, name: str, *, below: float | None = None) -> float:

@@ -1,7 +1,7 @@
 """Runs over a data set, and the files that hold them."""
 
 from rsonnx.runs.attest import check_statement, read_statement, statement
-from rsonnx.runs.certify import Answers, Work, certify_inputs, counting, do_work
+from rsonnx.runs.certify import Answers, Work, counting, do_work
 from rsonnx.runs.counted import CountsRow
 from rsonnx.runs.fields import text_field, whole_field
 from rsonnx.runs.files import Part, Run, read_part, read_run
@@ -46,7 +46,6 @@ __all__ = [
     "Verification",
     "Work",
     "certify_header",
-    "certify_inputs",
     "check_continues",
     "check_data",
     "check_model",

@@ -16,9 +16,7 @@ from rsonnx.runs.manifest import Manifest
 from rsonnx.runs.parts import SampleRange
 from rsonnx.runs.rows import Row
 from rsonnx.runtime import Progress
-from rsonnx.smoothing import CertifyProcedure
-from rsonnx.smoothing.procedures import Ask
-from rsonnx.smoothing.schedule import Answer, Certified, certify_many
+from rsonnx.smoothing import Answer, Ask, Certified, CertifyProcedure, certify_many
 
 Answers = Mapping[int, Sequence[Answer]]
 
@@ -53,26 +51,6 @@ class Work:
             UsageError: as for :func:`counting`.
         """
         return self.procedure if self.samples is None else counting(self.procedure, self.samples)
-
-
-def certify_inputs(
-    job: Job, procedure: CertifyProcedure, *, seed: int, progress: Progress | None = None
-) -> Iterator[Row]:
-    """Yield a row an input, in the job's order.
-
-    Args:
-        job: the smoothed model and the inputs.
-        procedure: how one input is certified.
-        seed: of the run, >= 0.
-        progress: called with the number of samples counted since its last call.
-
-    Raises:
-        DataError: an input does not fit the model.
-        InferenceError: the model failed.
-    """
-    work = Work(job, procedure, seed)
-    for done, base_prediction in _certified(work, None, progress):
-        yield _row(work, done, base_prediction)
 
 
 def do_work(

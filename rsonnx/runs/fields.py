@@ -46,6 +46,14 @@ def real_field(fields: Any, name: str, *, most: float = sys.float_info.max) -> f
     return float(value)
 
 
+def flag_field(fields: Any, name: str) -> bool:
+    """Return true or false."""
+    value = fields[name]
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} is {shown(value)}, not true or false")
+    return value
+
+
 def text_field(fields: Any, name: str) -> str:
     """Return a text."""
     value = fields[name]

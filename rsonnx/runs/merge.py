@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -184,14 +184,7 @@ def _add(ranges: Sequence[_Range], settled: _Settled) -> Row:
             f"n0 = {settled.n0}"
         )
     certificate = rule.certify(selection, estimation, uniform(settled.seed, row.digest))
-    return Row.of(
-        replace(certificate, digest=row.digest, arithmetic=row.arithmetic),
-        index=row.index,
-        name=row.name,
-        label=row.label,
-        base_prediction=row.base_prediction,
-        seconds=sum(one.row.seconds for one in ranges),
-    )
+    return Row.again(certificate, row, sum(one.row.seconds for one in ranges))
 
 
 def _check_tiles(ranges: Sequence[_Range], n: int) -> None:

@@ -91,11 +91,9 @@ def shard_field(header: Any) -> Shard | None:
     Raises:
         TypeError, UsageError: the field is not what :meth:`Shard.to_json` wrote.
     """
-    value = header.get("shard")
+    value = _object(header, "shard", "index", "of")
     if value is None:
         return None
-    if not isinstance(value, dict) or set(value) != {"index", "of"}:
-        raise TypeError(f"shard is {shown(value)}, not an object of index and of")
     return Shard(whole_field(value, "index", least=1), whole_field(value, "of", least=1))
 
 
@@ -105,9 +103,15 @@ def samples_field(header: Any) -> SampleRange | None:
     Raises:
         TypeError, UsageError: the field is not what :meth:`SampleRange.to_json` wrote.
     """
-    value = header.get("samples")
+    value = _object(header, "samples", "start", "stop")
     if value is None:
         return None
-    if not isinstance(value, dict) or set(value) != {"start", "stop"}:
-        raise TypeError(f"samples is {shown(value)}, not an object of start and stop")
     return SampleRange(whole_field(value, "start", least=0), whole_field(value, "stop", least=1))
+
+
+def _object(header: Any, name: str, first: str, second: str) -> dict[str, Any] | None:
+    """Return a field that holds exactly two fields, None where it is absent or null."""
+    value = header.get(name)
+    if value is not None and (not isinstance(value, dict) or set(value) != {first, second}):
+        raise TypeError(f"{name} is {shown(value)}, not an object of {first} and {second}")
+    return value

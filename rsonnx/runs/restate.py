@@ -135,14 +135,7 @@ def derive_again(run: Run, rule: FixedSamples | AdaptiveSamples, row: Row) -> Ro
         certificate = _certificate(rule, row)
     except (UsageError, RunFileError) as error:
         raise RunFileError(f"{run.path}, input {row.index}: {error}") from None
-    return Row.of(
-        replace(certificate, digest=row.digest, arithmetic=row.arithmetic),
-        index=row.index,
-        name=row.name,
-        label=row.label,
-        base_prediction=row.base_prediction,
-        seconds=row.seconds,
-    )
+    return Row.again(certificate, row, row.seconds)
 
 
 def _certificate(rule: FixedSamples | AdaptiveSamples, row: Row) -> Certificate:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rsonnx.certificate import ABSTAIN, AbstainReason, Certificate
 from rsonnx.counts import NO_CLASS, Counts
 from rsonnx.errors import RunFileError
+from rsonnx.runs.counted import CountsRow
 from rsonnx.runs.fields import counts_field, real_field, shown, text_field, whole_field
 
 MEANING = {
@@ -108,6 +109,18 @@ class Row:
             one_sided_radius=certificate.one_sided_radius,
             uniform=certificate.uniform,
             claim=certificate.claim,
+        )
+
+    @classmethod
+    def again(cls, certificate: Certificate, row: Row | CountsRow, seconds: float) -> Row:
+        """Make a row of a certificate that follows from the counts of ``row``."""
+        return cls.of(
+            replace(certificate, digest=row.digest, arithmetic=row.arithmetic),
+            index=row.index,
+            name=row.name,
+            label=row.label,
+            base_prediction=row.base_prediction,
+            seconds=seconds,
         )
 
     def to_json(self) -> dict[str, Any]:

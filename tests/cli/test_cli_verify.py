@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from damaged import changed
 from PIL import Image
 
 from rsonnx.cli import run as run_command
@@ -36,15 +37,6 @@ def files(workshop: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 def check(*words: object) -> int:
     return run_command(["verify", *map(str, words)])
-
-
-def changed(path: Path, target: Path, line: int, change: Callable[[dict[str, Any]], None]) -> Path:
-    lines = path.read_text().splitlines()
-    value = json.loads(lines[line])
-    change(value)
-    lines[line] = json.dumps(value)
-    target.write_text("\n".join(lines) + "\n")
-    return target
 
 
 @pytest.mark.parametrize("name", WAYS)

@@ -11,10 +11,14 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from damaged import mutated
+
 from rsonnx.errors import RunFileError
 from rsonnx.logs import Log, LogRow, read_log
 
 _CASES = 3000
+_LENGTHS = (1, 1, 2, 5, 20)
+
 _TOKENS = (
     b"nan", b"-inf", b"1e999", b"-1", b"9" * 5000, b"\t", b"\t\t", b"\n", b"\r", b"\r\n", b"\x00",
     b"\xff", b"\xed\xa0", b"\xef\xbb\xbf", b"True", b"0x1", b"1_0", b" ", b"\xc2\xa0", b"0.5",
@@ -30,29 +34,6 @@ _LOGS = (
     _ROW.encode(),
     b"idx\tlabel\tpredict\tcorrect\ttime\n0\t3\t3\t1\t0:00:06.5\n7\t3\t-1\t0\t0:00:01\n",
 )
-
-
-def _mutated(source: random.Random, content: bytes) -> bytes:
-    for _ in range(source.randint(1, 3)):
-        at = source.randrange(len(content))
-        to = min(len(content), at + source.choice((1, 1, 2, 5, 20)))
-        lines = content.split(b"\n")
-        match source.randrange(6):
-            case 0:
-                content = content[:at] + bytes([source.randrange(256)]) + content[at + 1 :]
-            case 1:
-                content = content[:at] + content[to:]
-            case 2:
-                content = content[:at] + source.choice(_TOKENS) + content[at:]
-            case 3:
-                content = content[:at] + source.choice(_TOKENS) + content[to:]
-            case 4:
-                source.shuffle(lines)
-                content = b"\n".join(lines)
-            case _:
-                content = b"\n".join([*lines, source.choice(lines)])
-        content = content or b" "
-    return content
 
 
 def _says(row: LogRow, cells: list[str], with_radius: bool) -> bool:
@@ -86,7 +67,7 @@ def test_mutated_logs_are_read_or_refused(log_file: Callable[..., Path]) -> None
     names = ["idx", "label", "predict"]
     refused = 0
     for case in range(_CASES):
-        content = _mutated(source, source.choice(_LOGS))
+        content = mutated(source, source.choice(_LOGS), _TOKENS, _LENGTHS)
         path = log_file(content, "fuzzed.tsv")
         log = _read(path)
         if isinstance(log, str):

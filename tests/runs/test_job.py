@@ -10,7 +10,7 @@ import pytest
 
 from rsonnx.data import open_dataset
 from rsonnx.errors import DataError, UsageError
-from rsonnx.runs import certify_inputs, prepare_job
+from rsonnx.runs import Work, do_work, prepare_job
 from rsonnx.runtime import OnnxClassifier
 from rsonnx.smoothing import certify_procedure
 
@@ -124,7 +124,7 @@ def test_one_row_off_the_grid_makes_all_float(
     job = prepare_job(classifier, 0.25, open_dataset(arrays(values)))
     assert job.smoothed.arithmetic == "float"
     procedure = certify_procedure(job.smoothed.noise, n0=10, n=20, alpha=0.001)
-    rows = list(certify_inputs(job, procedure, seed=1))
+    rows = list(do_work(Work(job, procedure, 1)))
     assert [row.arithmetic for row in rows] == ["float"] * 4
     # A row that is off the grid and not chosen says nothing about those that are.
     assert prepare_job(classifier, 0.25, job.dataset, limit=2).smoothed.arithmetic == "exact"
@@ -157,7 +157,7 @@ def test_rows_do_not_depend_on_which_other_inputs_are_chosen(
     for skip_every, batch_size in ((1, 7), (2, 64)):
         job = prepare_job(classifier, 0.25, dataset, skip_every=skip_every, batch_size=batch_size)
         procedure = certify_procedure(job.smoothed.noise, n0=20, n=500, alpha=0.001)
-        rows = certify_inputs(job, procedure, seed=3)
+        rows = do_work(Work(job, procedure, 3))
         found.append({row.index: row.to_json() | {"seconds": 0} for row in rows})
     assert found[1] == {index: row for index, row in found[0].items() if index in (0, 2)}
 
@@ -168,6 +168,6 @@ def test_progress_counts_every_sample(
     job = prepare_job(classifier, 0.25, open_dataset(arrays(_levels(2))))
     procedure = certify_procedure(job.smoothed.noise, n0=20, n=300, alpha=0.001)
     seen: list[int] = []
-    rows = list(certify_inputs(job, procedure, seed=3, progress=seen.append))
+    rows = list(do_work(Work(job, procedure, 3), progress=seen.append))
     assert sum(seen) == len(rows) * procedure.samples == 640
     assert all((row.selection.total, row.estimation.total) == (20, 300) for row in rows)

@@ -9,40 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from damaged import mutated
 
 from rsonnx.counts import Counts
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.runs import CountsRow, Part, Row, RunWriter, SampleRange, read_part, read_run
 
 _CASES = 800
+_LENGTHS = (1, 1, 2, 5, 40, 400)
+
 _TOKENS = (
     b"NaN", b"-Infinity", b"1e999", b"-1", b"9" * 5000, b"1" + b"0" * 400, b"[" * 3000, b"]",
     b'{"a":' * 990, b"\\ud800", b"\\u0000", b'"', b"\\", b"\n", b"\r", b"\x00", b"\xff",
     b"\xed\xa0", b"true", b"null", b"{}", b"[]", b"99999999999", b'"-1": 3, ', b",",
 )  # fmt: skip
-
-
-def _mutated(random_source: random.Random, content: bytes) -> bytes:
-    for _ in range(random_source.randint(1, 3)):
-        at = random_source.randrange(len(content))
-        to = min(len(content), at + random_source.choice((1, 1, 2, 5, 40, 400)))
-        lines = content.split(b"\n")
-        match random_source.randrange(6):
-            case 0:
-                content = content[:at] + bytes([random_source.randrange(256)]) + content[at + 1 :]
-            case 1:
-                content = content[:at] + content[to:]
-            case 2:
-                content = content[:at] + random_source.choice(_TOKENS) + content[at:]
-            case 3:
-                content = content[:at] + random_source.choice(_TOKENS) + content[to:]
-            case 4:
-                random_source.shuffle(lines)
-                content = b"\n".join(lines)
-            case _:
-                content = b"\n".join([*lines, random_source.choice(lines)])
-        content = content or b" "
-    return content
 
 
 def _read(path: Path) -> Part | str:
@@ -79,7 +59,7 @@ def test_mutated_run_files_are_read_or_refused(
     path = tmp_path / "fuzzed.jsonl"
     refused = 0
     for case in range(_CASES):
-        path.write_bytes(_mutated(source, good))
+        path.write_bytes(mutated(source, good, _TOKENS, _LENGTHS))
         run = _read(path)
         if isinstance(run, Part):
             assert run.status in ("complete", "interrupted", "failed", "incomplete"), case
@@ -109,7 +89,7 @@ def test_a_mutated_run_file_is_gone_on_with_only_where_no_row_is_lost(
     path = tmp_path / "fuzzed.jsonl"
     kept = 0
     for _ in range(_CASES // 2):
-        content = _mutated(source, good)
+        content = mutated(source, good, _TOKENS, _LENGTHS)
         path.write_bytes(content)
         try:
             writer = RunWriter.reopen(path)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from damaged import changed
 
 from rsonnx.cli import run as run_command
 from rsonnx.runs import Verification, read_run, verify
@@ -34,16 +35,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         path = folder / f"{name}.jsonl"
         assert run_command([*map(str, words), "1", *options, "-o", str(path)]) == 0
     return {name: folder / f"{name}.jsonl" for name in WAYS}
-
-
-def changed(path: Path, target: Path, line: int, change: Callable[[dict[str, Any]], None]) -> Path:
-    """Write a copy of a run file in which one line is changed."""
-    lines = path.read_text().splitlines()
-    value = json.loads(lines[line])
-    change(value)
-    lines[line] = json.dumps(value)
-    target.write_text("\n".join(lines) + "\n")
-    return target
 
 
 @pytest.mark.parametrize("name", WAYS)
