@@ -153,7 +153,7 @@ def _write(
     for at in range(0, len(out), len(drawn)):
         tile = drawn[: min(len(drawn), len(out) - at)]
         rank = _draw(tile, position + at, rank, *address, *table, *scratch[1:])
-        _add(tile, base, (position + at) % len(base), divisor, out[at : at + len(tile)])
+        _add(tile, base, at % len(base), divisor, out[at : at + len(tile)])
     return rank
 
 

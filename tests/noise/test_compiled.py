@@ -81,3 +81,27 @@ def test_it_needs_no_folder_to_write_to() -> None:
     """In a read-only container without a home numba has nowhere to keep what it compiled."""
     done = subprocess.run([sys.executable, "-c", NOWHERE], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.parametrize("wrong", ["draw", "write"])
+def test_it_is_not_used_where_it_draws_otherwise(
+    wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a stale cache of compiled code would: one outcome of 60,000, or the last value written."""
+
+    class Stale(compiled.CompiledBlock):  # type: ignore[misc, name-defined]
+        def draw(self, count: int) -> np.ndarray:
+            drawn = super().draw(count)
+            drawn[-1] += wrong == "draw"
+            return drawn
+
+        def write(self, base: np.ndarray, divisor: np.float32, out: np.ndarray) -> None:
+            super().write(base, divisor, out)
+            out[-1, -1] += wrong == "write"
+
+    monkeypatch.setattr(compiled, "CompiledBlock", Stale)
+    stream_module.exact_block.cache_clear()
+    try:
+        assert stream_module.exact_block() is LatticeBlock
+    finally:
+        stream_module.exact_block.cache_clear()
