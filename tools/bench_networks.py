@@ -9,76 +9,18 @@ from __future__ import annotations
 
 import logging
 import warnings
-from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 import torch
-import train_mnist
 from numpy.typing import NDArray
-from onnx import numpy_helper
-from torch import Tensor, nn
-from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch import nn
+from training.export import start_from
+from training.networks import Block, Unit, cifar_resnet, folded
 
 AGREEMENT = 1e-3
 """Largest difference of logits between torch and onnxruntime; the logits are of order 1 to 10."""
-
-
-class Unit(nn.Module):
-    """A convolution with batch norm."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
-        self.norm: nn.Module = nn.BatchNorm2d(outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the normalised convolution of [B, inputs, H, W]."""
-        result: Tensor = self.norm(self.convolution(x))
-        return result
-
-    def fold(self) -> None:
-        """Put the batch norm into the convolution."""
-        assert isinstance(self.norm, nn.BatchNorm2d)
-        self.convolution = fuse_conv_bn_eval(self.convolution, self.norm)
-        self.norm = nn.Identity()
-
-
-class Block(nn.Module):
-    """A residual block: units with ReLU between them, and a shortcut (He et al., 1512.03385)."""
-
-    def __init__(self, units: list[Unit], shortcut: nn.Module) -> None:
-        super().__init__()
-        self.units = nn.ModuleList(units)
-        self.shortcut = shortcut
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output, [B, outputs, H', W']."""
-        y = x
-        for index, unit in enumerate(self.units):
-            y = unit(functional.relu(y) if index else y)
-        return functional.relu(y + self.shortcut(x))
-
-
-def cifar_resnet(depth: int) -> nn.Sequential:
-    """Return the ResNet for 32x32 images of He et al., section 4.2; depth is 6n + 2.
-
-    The shortcuts that change the width are convolutions of 1x1, as in the nets of the field.
-    """
-    layers: list[nn.Module] = [Unit(3, 16, 3), nn.ReLU()]
-    width = 16
-    for outputs in (16, 32, 64):
-        for _ in range((depth - 2) // 6):
-            stride = 1 if width == outputs else 2
-            same = stride == 1
-            shortcut = nn.Identity() if same else Unit(width, outputs, 1, stride)
-            units = [Unit(width, outputs, 3, stride), Unit(outputs, outputs, 3)]
-            layers.append(Block(units, shortcut))
-            width = outputs
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
 
 def resnet50() -> nn.Sequential:
@@ -113,15 +55,6 @@ def build(name: str, shape: tuple[int, ...]) -> nn.Sequential:
     return network.eval()
 
 
-def folded(network: nn.Sequential) -> nn.Sequential:
-    """Return a copy whose batch norms are part of their convolutions."""
-    copy = deepcopy(network).eval()
-    for module in copy.modules():
-        if isinstance(module, Unit):
-            module.fold()
-    return copy.eval()
-
-
 def export(network: nn.Sequential, shape: tuple[int, ...], path: Path) -> None:
     """Write the network to an ONNX file: input "image" [batch, *shape], output "logits"."""
     # It warns of packages that these networks do not use.
@@ -143,15 +76,11 @@ def export(network: nn.Sequential, shape: tuple[int, ...], path: Path) -> None:
 
 
 def mnist_twin(path: Path) -> nn.Sequential:
-    """Return the network of a committed MNIST model (``train_mnist.py``) with its weights."""
-    network = train_mnist.fold_batch_norm(train_mnist.build_network())
-    wanted = network.state_dict()
-    weights = {t.name: numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer}
-    missing = sorted(set(wanted) - set(weights))
-    if missing:
-        raise SystemExit(f"{path} is no model of train_mnist.py: it has no weight {missing[0]}")
-    network.load_state_dict({name: torch.tensor(weights[name]) for name in wanted})
-    return network.eval()
+    """Return the network of a committed MNIST model (``train.py``) with its weights."""
+    try:
+        return start_from(path, "convnet", 1).eval()
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
 
 
 def check_twin(network: nn.Sequential, path: Path, rows: NDArray[np.float32]) -> float:

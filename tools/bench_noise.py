@@ -11,8 +11,8 @@ from bench_subjects import KINDS
 from bench_timing import Spread, take_turns
 
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream, SmoothingDistribution
+from rsonnx.noise.additive import exact_block
 from rsonnx.noise.lattice import LatticeBlock
-from rsonnx.noise.stream import exact_block
 
 LAWS: tuple[SmoothingDistribution, ...] = (Gaussian(0.5),)
 YARDSTICK = "numpy standard_normal float32"

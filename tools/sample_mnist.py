@@ -11,7 +11,9 @@ import struct
 from pathlib import Path
 
 import numpy as np
-from train_mnist import read_idx
+
+from rsonnx.data import open_dataset
+from rsonnx.errors import DataError
 
 STRIDE = 20
 """Indices 0, 20, 40, ..., 9980: the habit of the field, and 500 images of the 10,000."""
@@ -30,12 +32,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write, made if absent")
     args = parser.parse_args()
     try:
-        images = read_idx(args.data / "t10k-images-idx3-ubyte.gz")[::STRIDE]
-        labels = read_idx(args.data / "t10k-labels-idx1-ubyte.gz")[::STRIDE]
+        found = open_dataset(args.data / "t10k-images-idx3-ubyte.gz")
+        chosen = range(0, len(found), STRIDE)
+        images = np.stack([found[index].values[:, :, 0] for index in chosen])
+        labels = np.array([found[index].label for index in chosen], np.uint8)
         args.out.mkdir(parents=True, exist_ok=True)
         write_idx(args.out / "images-idx3-ubyte.gz", images)
         write_idx(args.out / "labels-idx1-ubyte.gz", labels)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, DataError) as error:
         parser.error(str(error))
 
 

@@ -2,6 +2,7 @@
 
 from rsonnx.certificate.adaptive import ADAPTIVE_BOUND, AdaptiveSamples, target_radii
 from rsonnx.certificate.certify import RADIUS_RULES, FixedSamples, certify_from_counts
+from rsonnx.certificate.exact import EXACT, ExactCounts
 from rsonnx.certificate.predict import (
     PREDICT_METHODS,
     PredictMethod,
@@ -15,19 +16,28 @@ from rsonnx.certificate.result import (
     CertificateCounts,
     Prediction,
 )
+from rsonnx.certificate.top_k import (
+    TopKCertificate,
+    certify_top_k,
+    proves_top_k_radius,
+    top_k_radius,
+)
 from rsonnx.certificate.two_sided import (
     ALPHA_SPLITS,
     AlphaSplit,
     TwoSidedBounds,
     rival_shares,
     two_sided_bounds,
-    two_sided_radius,
 )
+
+Rule = FixedSamples | AdaptiveSamples | ExactCounts
+"""How counts become a certificate."""
 
 __all__ = [
     "ABSTAIN",
     "ADAPTIVE_BOUND",
     "ALPHA_SPLITS",
+    "EXACT",
     "PREDICT_METHODS",
     "RADIUS_RULES",
     "AbstainReason",
@@ -35,15 +45,20 @@ __all__ = [
     "AlphaSplit",
     "Certificate",
     "CertificateCounts",
+    "ExactCounts",
     "FixedSamples",
     "PredictMethod",
     "Prediction",
+    "Rule",
+    "TopKCertificate",
     "TwoSidedBounds",
     "certify_from_counts",
+    "certify_top_k",
     "check_method",
     "predict_from_counts",
+    "proves_top_k_radius",
     "rival_shares",
     "target_radii",
+    "top_k_radius",
     "two_sided_bounds",
-    "two_sided_radius",
 ]

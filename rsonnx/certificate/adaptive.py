@@ -18,7 +18,7 @@ from rsonnx.certificate.certify import make_certificate
 from rsonnx.certificate.result import ABSTAIN, Certificate
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
-from rsonnx.noise import SmoothingDistribution
+from rsonnx.noise import SampledNoise, norm_named
 from rsonnx.statistics import AdaptiveRule
 
 ADAPTIVE_BOUND = "e-process"
@@ -42,7 +42,7 @@ class AdaptiveSamples:
         UsageError: an argument is outside its range, or a target is beyond what n and alpha reach.
     """
 
-    noise: SmoothingDistribution
+    noise: SampledNoise
     n: int
     alpha: float
     target_radii: tuple[float, ...]
@@ -60,8 +60,8 @@ class AdaptiveSamples:
         if radii[-1] > reachable:
             raise UsageError(
                 f"the target radius {radii[-1]:g} cannot be reached: n = {self.n:,} samples at "
-                f"alpha = {self.alpha:g} and sigma = {self.noise.sigma:g} give at most "
-                f"{_down(reachable)}; use a larger n, a larger sigma or a smaller target"
+                f"alpha = {self.alpha:g} and {self.noise.label} give at most "
+                f"{_down(reachable)}; use a larger n, wider noise or a smaller target"
             )
 
     @cached_property
@@ -106,12 +106,15 @@ class AdaptiveSamples:
                 f"{estimation.to_json()}"
             )
         p_a_lower = self.rule.lower(hits, samples) if samples else 0.0
+        radius = self.noise.radius(p_a_lower)
+        whole = norm_named(self.noise.norm).whole
         certificate = make_certificate(
             selection,
             estimation,
             top,
             p_a_lower,
-            self.noise.radius(p_a_lower),
+            radius,
+            certified=radius > 0.0 or (whole and p_a_lower > 0.5),
             noise=self.noise,
             alpha=self.alpha,
         )

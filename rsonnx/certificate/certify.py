@@ -11,7 +11,7 @@ from rsonnx.certificate.result import ABSTAIN, AbstainReason, Certificate, Certi
 from rsonnx.certificate.two_sided import two_sided_bounds
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
-from rsonnx.noise import Gaussian, SmoothingDistribution
+from rsonnx.noise import Gaussian, SampledNoise, SmoothingDistribution, norm_named
 from rsonnx.statistics import (
     DEFAULT_BOUND,
     certifying_bound,
@@ -28,20 +28,23 @@ def certify_from_counts(
     selection: Counts | ArrayLike,
     estimation: Counts | ArrayLike,
     *,
-    sigma: float,
+    sigma: float | None = None,
+    noise: SampledNoise | None = None,
     alpha: float = 0.001,
     bound: str = DEFAULT_BOUND,
     radius: str = "one-sided",
     num_classes: int | None = None,
     uniform: float | None = None,
 ) -> Certificate:
-    """Derive a certificate for Gaussian smoothing from counts; no model is needed.
+    """Derive a certificate from counts; no model is needed.
 
     Args:
         selection: counts per class of the n0 samples that choose the class, shape (classes,).
         estimation: counts per class of the n further samples that bound its probability.
             The two must come from independent noise: never pass the same counts twice.
-        sigma: standard deviation of the noise, > 0, in the units in which the radius is wanted.
+        sigma: standard deviation of Gaussian noise, > 0, in the units in which the radius is
+            wanted.
+        noise: any other smoothing distribution, in place of ``sigma``.
         alpha: probability of error, in (0, 1).
         bound: name of a sound bound on a probability; ``rsonnx bounds`` lists them.
         radius: ``"one-sided"`` or ``"two-sided"``, see :class:`FixedSamples`.
@@ -53,7 +56,10 @@ def certify_from_counts(
     """
     selection, estimation = Counts.of(selection), Counts.of(estimation)
     _check_stages(selection, estimation)
-    rule = FixedSamples(Gaussian(sigma), estimation.total, alpha, bound, radius, num_classes)
+    if (sigma is None) == (noise is None):
+        raise UsageError("a certificate needs the noise of its counts; give either sigma or noise")
+    law = Gaussian(sigma) if noise is None else noise  # type: ignore[arg-type]
+    rule = FixedSamples(law, estimation.total, alpha, bound, radius, num_classes)
     return rule.certify(selection, estimation, uniform)
 
 
@@ -73,7 +79,7 @@ class FixedSamples:
         UsageError: an argument is outside its range, or the bound may not certify.
     """
 
-    noise: SmoothingDistribution
+    noise: SampledNoise
     n: int
     alpha: float
     bound: str = DEFAULT_BOUND
@@ -87,6 +93,11 @@ class FixedSamples:
         if self.radius not in RADIUS_RULES:
             raise UsageError(
                 f"the radius rule is {self.radius!r}, but {' or '.join(RADIUS_RULES)} was expected"
+            )
+        if self.radius == "two-sided" and not self.noise.two_sided:
+            raise UsageError(
+                f"no theorem gives {self.noise.name} noise a two-sided radius; use the one-sided "
+                "radius"
             )
         if self.radius == "two-sided" and self.bound != DEFAULT_BOUND:
             raise UsageError(
@@ -109,7 +120,7 @@ class FixedSamples:
             return two_sided_bounds(
                 [1, 0],
                 [self.n, 0],
-                sigma=self.noise.sigma,
+                noise=self.noise,
                 alpha=self.alpha,
                 num_classes=self.num_classes,
             ).radius
@@ -138,7 +149,7 @@ class FixedSamples:
             bounds = two_sided_bounds(
                 selection,
                 estimation,
-                sigma=self.noise.sigma,
+                noise=self.noise,
                 alpha=self.alpha,
                 num_classes=self.num_classes,
             )
@@ -150,8 +161,16 @@ class FixedSamples:
             radius = self.noise.radius(p_a_lower)
         else:
             radius = 0.0
+        above = p_a_lower > (0.5 if p_b_upper is None else p_b_upper)
         certificate = make_certificate(
-            selection, estimation, top, p_a_lower, radius, noise=self.noise, alpha=self.alpha
+            selection,
+            estimation,
+            top,
+            p_a_lower,
+            radius,
+            certified=radius > 0.0 or (norm_named(self.noise.norm).whole and above),
+            noise=self.noise,
+            alpha=self.alpha,
         )
         return replace(
             certificate,
@@ -170,13 +189,17 @@ def make_certificate(
     p_a_lower: float,
     radius: float,
     *,
+    certified: bool,
     noise: SmoothingDistribution,
     alpha: float,
 ) -> Certificate:
-    """Return a certificate of ``radius`` for class ``top``, or an abstention where it is 0."""
-    reason = None if radius > 0.0 else _reason(top, estimation)
+    """Return a certificate of ``radius`` for class ``top``, or an abstention.
+
+    In a norm of whole numbers a certificate may have the radius 0: of the point itself.
+    """
+    reason = None if certified else _reason(top, estimation)
     return Certificate(
-        label=top if radius > 0.0 else ABSTAIN,
+        label=top if certified else ABSTAIN,
         radius=radius,
         p_a_lower=p_a_lower,
         top_class=top,
@@ -184,7 +207,7 @@ def make_certificate(
         reason=reason,
         explanation=None if reason is None else _explain(reason, top, selection, estimation, alpha),
         noise=noise.name,
-        sigma=noise.sigma,
+        sigma=noise.deviation,
         alpha=alpha,
         norm=noise.norm,
         bound=DEFAULT_BOUND,

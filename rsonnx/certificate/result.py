@@ -41,14 +41,16 @@ class Certificate:
 
     Attributes:
         label: the certified class, or ``ABSTAIN``.
-        radius: in the units of the declared input space, rounded down; 0 for an abstention.
+        radius: in the units of the declared input space, rounded down; 0 for an abstention,
+            and where the answer is certified for the input itself only.
         p_a_lower: lower confidence bound on the probability of ``top_class``, rounded down.
         top_class: the class that the selection samples chose; ``ABSTAIN`` if none had a class.
         counts: what the base classifier answered.
         reason: why it abstained, else None.
         explanation: a sentence with the reason and a remedy, else None.
         noise: name of the smoothing distribution.
-        sigma: its standard deviation, in the units of the declared input space.
+        sigma: its standard deviation, in the units of the declared input space; None for a law that
+            has none.
         alpha: probability of error.
         norm: the norm of the radius.
         bound: the confidence bound that gave ``p_a_lower``.
@@ -59,7 +61,8 @@ class Certificate:
             was the rule.
         uniform: the number that a randomised bound was given, drawn before the samples, else None.
         claim: (hits, samples) of the look from which an adaptive run claims its bound, else None.
-        method: ``"sampled"``: the certificate holds with probability 1 - alpha.
+        method: ``"sampled"``: the certificate holds with probability 1 - alpha; ``"exact"``: it is
+            certain, since every change of the input that the noise can make was counted.
         arithmetic: ``"exact"`` for noise on the grid of 8-bit values, ``"float"`` for
             floating-point noise, None where the counts came from elsewhere.
         seed: the seed of the noise, None where the counts came from elsewhere.
@@ -74,7 +77,7 @@ class Certificate:
     reason: AbstainReason | None
     explanation: str | None
     noise: str
-    sigma: float
+    sigma: float | None
     alpha: float
     norm: str
     bound: str
@@ -90,7 +93,7 @@ class Certificate:
 
     @property
     def abstained(self) -> bool:
-        """Whether no radius was certified."""
+        """Whether no answer was certified."""
         return self.label == ABSTAIN
 
     @property

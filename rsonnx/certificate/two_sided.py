@@ -1,9 +1,10 @@
 """The two-sided radius: bounds on every class at once, from the same counts.
 
-R = sigma/2·(Φ⁻¹(p_A) - Φ⁻¹(p_B)) (Cohen et al., arXiv 1902.02918, Theorem 1) needs an upper bound
-on every other class, not only on the one that looks like the runner-up: which class that is, is
-itself a finding from the sample. All bounds hold at once with probability 1 - alpha by the union
-bound: alpha/2 is spent on the top class and alpha/2 on its rivals.
+A radius from p_A and p_B, such as sigma/2·(Φ⁻¹(p_A) - Φ⁻¹(p_B)) of Gaussian noise (Cohen et al.,
+arXiv 1902.02918, Theorem 1), needs an upper bound on every other class, not only on the one that
+looks like the runner-up: which class that is, is itself a finding from the sample. All bounds hold
+at once with probability 1 - alpha by the union bound: alpha/2 is spent on the top class and alpha/2
+on its rivals.
 """
 
 from __future__ import annotations
@@ -17,15 +18,8 @@ from numpy.typing import ArrayLike
 from rsonnx.certificate.result import ABSTAIN
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
-from rsonnx.noise import Gaussian
-from rsonnx.statistics import (
-    check_alpha,
-    clopper_pearson_lower,
-    clopper_pearson_upper,
-    normal_quantile_down,
-    scale_down,
-)
-from rsonnx.statistics.normal import normal_quantile_up
+from rsonnx.noise import SampledNoise
+from rsonnx.statistics import check_alpha, clopper_pearson_lower, clopper_pearson_upper
 
 AlphaSplit = Literal["selection-weighted", "even"]
 ALPHA_SPLITS: tuple[str, ...] = get_args(AlphaSplit)
@@ -39,7 +33,7 @@ class TwoSidedBounds:
         top_class: the class that the selection samples chose; ``ABSTAIN`` if none had a class.
         p_a_lower: lower bound on its probability, rounded down.
         p_b_upper: upper bound on the probability of every other class, rounded up.
-        radius: in the units of sigma, rounded down; 0 unless p_a_lower > p_b_upper.
+        radius: in the units of the noise, rounded down; 0 unless p_a_lower > p_b_upper.
         split: how alpha was shared among the rivals.
     """
 
@@ -59,17 +53,17 @@ def two_sided_bounds(
     selection: Counts | ArrayLike,
     estimation: Counts | ArrayLike,
     *,
-    sigma: float,
+    noise: SampledNoise,
     alpha: float = 0.001,
     split: str = "selection-weighted",
     num_classes: int | None = None,
 ) -> TwoSidedBounds:
-    """Bound the top class and every rival at once, and derive the two-sided l2 radius.
+    """Bound the top class and every rival at once, and derive the two-sided radius.
 
     Args:
         selection: counts per class of the samples that choose the class and weight the rivals.
         estimation: counts per class of further, independent samples.
-        sigma: standard deviation of the Gaussian noise, > 0.
+        noise: a smoothing distribution that has a two-sided radius.
         alpha: probability that any of the bounds is wrong, in (0, 1).
         split: ``"even"`` gives each of the K - 1 rivals alpha/(2(K-1)); ``"selection-weighted"``
             gives alpha/4 to the runner-up of the selection samples and shares alpha/4 among the
@@ -84,7 +78,6 @@ def two_sided_bounds(
     """
     selection, estimation = Counts.of(selection), Counts.of(estimation)
     alpha = check_alpha(alpha)
-    sigma = Gaussian(sigma).sigma
     if split not in ALPHA_SPLITS:
         raise UsageError(f"split is {split!r}, but {' or '.join(ALPHA_SPLITS)} was expected")
     if selection.total < 1 or estimation.total < 1:
@@ -109,16 +102,8 @@ def two_sided_bounds(
         p_b_upper = min(p_b_upper, max(clopper_pearson_upper(k, n, share) for k, share in shares))
     radius = 0.0
     if p_a_lower > p_b_upper:
-        radius = two_sided_radius(sigma, p_a_lower, p_b_upper)
+        radius = noise.radius_between(p_a_lower, p_b_upper)
     return TwoSidedBounds(top, p_a_lower, p_b_upper, radius, split)
-
-
-def two_sided_radius(sigma: float, p_a_lower: float, p_b_upper: float) -> float:
-    """Return sigma/2·(Φ⁻¹(p_A) - Φ⁻¹(p_B)), rounded down; 0 where p_A is not above p_B."""
-    if p_a_lower <= p_b_upper:
-        return 0.0
-    gap = math.nextafter(normal_quantile_down(p_a_lower) - normal_quantile_up(p_b_upper), -math.inf)
-    return max(0.0, scale_down(gap, sigma / 2.0))
 
 
 def rival_shares(

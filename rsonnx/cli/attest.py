@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from rsonnx.cli.report_sources import RunSource
-from rsonnx.cli.tables import heading_of
+from rsonnx.cli.report_sources import source_of
 from rsonnx.errors import RunFileError
 from rsonnx.report import default_radii
 from rsonnx.report.output import write_new
@@ -58,12 +57,13 @@ def summary_of(run: Run) -> dict[str, Any]:
     """
     if not run.rows:
         raise RunFileError(f"the run {run.path} has no inputs, so there is nothing to attest")
-    try:
-        source = RunSource(run, heading_of(run.header, run.status))
-    except (KeyError, TypeError) as error:
-        raise RunFileError(f"{run.path}, line 1: the header lacks a field ({error})") from None
+    source = source_of(run)
     targets = source.heading.target_radii
-    radii = default_radii(source.largest_radius) if targets is None else (0.0, *targets)
+    radii = (
+        default_radii(source.largest_radius, whole=source.whole)
+        if targets is None
+        else (0.0, *targets)
+    )
     found = source.figures(radii).to_json()
     # Resampled: another version of numpy may draw another interval from the same rows.
     del found["statements"]

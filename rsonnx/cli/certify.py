@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from rsonnx.certificate import RADIUS_RULES, AdaptiveSamples
+from rsonnx.cli.noises import early_noise, noise_options
 from rsonnx.cli.opening import choose_seed, open_job
 from rsonnx.cli.options import (
     alpha_option,
@@ -25,13 +26,13 @@ from rsonnx.cli.options import (
     quiet_option,
     sampling_options,
     share_noise_option,
-    sigma_option,
 )
 from rsonnx.cli.preflight import check_certify, say, say_clean_accuracy, say_job, say_samples
 from rsonnx.cli.running import Keeping, read_inputs, reopen, run
 from rsonnx.cli.stopping import stoppable
 from rsonnx.cli.tables import figures_of, print_runs
 from rsonnx.errors import UsageError
+from rsonnx.noise import EnumeratedNoise, norm_named
 from rsonnx.report import default_radii
 from rsonnx.runs import (
     Arguments,
@@ -53,7 +54,7 @@ from rsonnx.statistics import DEFAULT_BOUND, family_wise_alpha
 @click.command()
 @model_argument
 @data_argument
-@sigma_option
+@noise_options
 @click.option(
     "--n0", type=int, default=100, show_default=True, help="Samples that choose the class."
 )
@@ -118,9 +119,11 @@ def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
     keeping = Keeping(given.pop("output"), given.pop("resume"), given.pop("checkpoint"))
     del given["quiet"]  # `say` looks it up
     which = _which(given.pop("shard"), given.pop("samples"), keeping)
-    early = check_certify(given, num_classes=2)  # once more when the model says how many it has
-    if which.samples is not None:
-        counting(early, which.samples)
+    noise = early_noise(given)
+    if noise is not None and not isinstance(noise, EnumeratedNoise):
+        early = check_certify(given, noise, num_classes=2)  # and again for the model's own number
+        if which.samples is not None:
+            counting(early, which.samples)
     with contextlib.ExitStack() as stack:
         stack.enter_context(stoppable())
         reopened = reopen(keeping)
@@ -132,7 +135,14 @@ def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
         alpha = given["alpha"]
         if family_wise is not None:
             alpha = family_wise_alpha(family_wise, len(job.indices))
-        procedure = check_certify(given | {"alpha": alpha}, job.model.num_classes)
+        procedure = check_certify(
+            given | {"alpha": alpha},
+            job.smoothed.noise,
+            num_classes=job.model.num_classes,
+            shape=job.shape,
+        )
+        if which.samples is not None:
+            counting(procedure, which.samples)
         say_job(job, seed)
         say_samples(procedure)
         _say_part(which, job)
@@ -210,7 +220,7 @@ def _table_radii(procedure: CertifyProcedure) -> tuple[float, ...]:
     rule = procedure.rule
     if isinstance(rule, AdaptiveSamples):
         return (0.0, *rule.target_radii)
-    return default_radii(rule.largest_radius)
+    return default_radii(rule.largest_radius, whole=norm_named(rule.noise.norm).whole)
 
 
 def _arguments(model: Path, data: Path, given: dict[str, Any], job: Job) -> Arguments:
@@ -219,6 +229,10 @@ def _arguments(model: Path, data: Path, given: dict[str, Any], job: Job) -> Argu
         "model": str(model),
         "data": str(data),
         "classes": None if given["classes"] is None else str(given["classes"]),
+        # Its numbers are the noise's parameters.
+        "sigma_per_feature": None
+        if given["sigma_per_feature"] is None
+        else str(given["sigma_per_feature"]),
         "bounds": list(job.model.bounds),
         "preprocess": facts["preprocess"],
         "providers": facts["providers"]["used"],

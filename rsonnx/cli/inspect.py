@@ -12,6 +12,7 @@ import click
 from rsonnx.cli.opening import loading_arguments
 from rsonnx.cli.options import classes_option, json_option, loading_options, model_argument
 from rsonnx.cli.preprocessings import render_trials, try_preprocessings
+from rsonnx.cli.suiting import suited
 from rsonnx.errors import RsonnxError
 from rsonnx.model import (
     ModelFile,
@@ -25,7 +26,7 @@ from rsonnx.model import (
     row_coupling,
 )
 from rsonnx.report import printable
-from rsonnx.smoothing import make_plan
+from rsonnx.smoothing import make_plan, training_in
 
 _MOST_SHOWN = 2000
 """Characters of one line: a stranger's metadata may fill a screen, or a disk."""
@@ -38,7 +39,7 @@ _MOST_SHOWN = 2000
 @classes_option
 @json_option
 def inspect(model: Path, data: Path | None, as_json: bool, **given: Any) -> None:
-    """Say what the ONNX file MODEL holds and what would be done to certify it.
+    """Say what the ONNX file MODEL holds, what would be done to certify it, and with which noise.
 
     Without DATA nothing of the model is run. With labelled DATA the model is run on up to 200
     inputs under every known preprocessing, and the accuracies show which one it expects.
@@ -57,10 +58,13 @@ def inspect(model: Path, data: Path | None, as_json: bool, **given: Any) -> None
         tried = {} if trials is None else {"preprocessings": [t.to_json() for t in trials]}
         click.echo(json.dumps(found | tried, indent=2))
         return
+    noises = found.pop("noises")
     for key, value in found.items():
         text = _words(value)
         cut = f"... ({len(text):,} characters)" if len(text) > _MOST_SHOWN else ""
         click.echo(f"{key:<14}{printable(text[:_MOST_SHOWN])}{cut}")
+    for at, noise in enumerate(noises):
+        click.echo(f"{'noises' if at == 0 else '':<14}{noise['options']:<41} {_why(noise)}")
     if trials is not None:
         click.echo(render_trials(trials))
 
@@ -102,7 +106,7 @@ def _verdict(model: ModelFile, arguments: dict[str, Any]) -> dict[str, Any]:
     try:
         plan = make_plan(model.path, **(arguments | {"preprocess": declared}))
     except RsonnxError as error:
-        return {"edits": [], "verdict": f"refused: {error}"}
+        return {"edits": [], "verdict": f"refused: {error}", "noises": []}
     edits = [
         *(f"the input {name} is left out" for name in plan.facts["unused_inputs"]),
         *(f"the input {name} is fixed" for name in plan.data.feeds),
@@ -120,7 +124,17 @@ def _verdict(model: ModelFile, arguments: dict[str, Any]) -> dict[str, Any]:
     return {
         "edits": edits,
         "verdict": f"can be certified, as far as the file shows; one input is {shape}{layout}",
+        "noises": [
+            noise.to_json()
+            for noise in suited(
+                plan.data.shape, plan.data.layout, plan.bounds, training_in(model.metadata)
+            )
+        ],
     }
+
+
+def _why(noise: dict[str, Any]) -> str:
+    return f"{', '.join(noise['norms'])}: {noise['why']}"
 
 
 def _spec(spec: TensorSpec) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rsonnx.cli.engines import Loading, device_numbers, open_engine
+from rsonnx.cli.noises import noise_for
 from rsonnx.data import Dataset, open_dataset, read_class_names
 from rsonnx.errors import UsageError
 from rsonnx.noise import check_seed, fresh_seed
@@ -47,7 +48,7 @@ def open_job(model: Path, data: Path, given: dict[str, Any], stack: ExitStack | 
     opened = loading.load(model)
     return prepare_job(
         opened,
-        given["sigma"],
+        noise_for(given, opened.shape, opened.layout),
         dataset,
         skip_every=given["skip_every"],
         limit=given["limit"],

@@ -11,7 +11,9 @@ import click
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def _stack(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
+def stack_of(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Return several decorators as one, in the order in which they would stand above."""
+
     def apply(function: Command) -> Command:
         for decorator in reversed(decorators):
             function = decorator(function)
@@ -25,14 +27,6 @@ data_argument = click.argument("data", type=click.Path(path_type=Path))
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
 
-sigma_option = click.option(
-    "--sigma",
-    type=float,
-    required=True,
-    metavar="FLOAT",
-    help="Standard deviation of the noise, in the units of --bounds: with bounds 0 1, 0.25 is a "
-    "quarter of a pixel's range.",
-)
 
 alpha_option = click.option(
     "--alpha",
@@ -42,7 +36,7 @@ alpha_option = click.option(
     help="Probability of a wrong statement, for each input.",
 )
 
-loading_options = _stack(
+loading_options = stack_of(
     click.option(
         "--bounds",
         type=float,
@@ -95,7 +89,7 @@ loading_options = _stack(
     ),
 )
 
-engine_options = _stack(
+engine_options = stack_of(
     click.option(
         "--workers",
         type=int,
@@ -142,7 +136,7 @@ classes_option = click.option(
     help="File whose line i names class i, for image folders that do not hold every class.",
 )
 
-input_options = _stack(
+input_options = stack_of(
     click.option("--limit", type=int, metavar="INT", help="Take at most so many inputs."),
     click.option(
         "--skip-every",
@@ -154,7 +148,7 @@ input_options = _stack(
     classes_option,
 )
 
-part_options = _stack(
+part_options = stack_of(
     click.option(
         "--shard",
         metavar="I/K",
@@ -168,7 +162,7 @@ part_options = _stack(
     ),
 )
 
-keeping_options = _stack(
+keeping_options = stack_of(
     click.option(
         "--output",
         "-o",
@@ -194,7 +188,7 @@ quiet_option = click.option(
     "--quiet", is_flag=True, help="Print nothing but the result and errors."
 )
 
-sampling_options = _stack(
+sampling_options = stack_of(
     click.option(
         "--seed",
         type=int,

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from rsonnx.certificate import PREDICT_METHODS, Prediction
+from rsonnx.cli.noises import noise_options
 from rsonnx.cli.opening import choose_seed, open_job
 from rsonnx.cli.options import (
     alpha_option,
@@ -23,7 +24,6 @@ from rsonnx.cli.options import (
     model_argument,
     quiet_option,
     sampling_options,
-    sigma_option,
 )
 from rsonnx.cli.preflight import check_predict, quiet, say_clean_accuracy, say_job
 from rsonnx.cli.progress import ProgressLine
@@ -35,7 +35,7 @@ from rsonnx.smoothing import predict_many, predict_procedure
 @click.command()
 @model_argument
 @data_argument
-@sigma_option
+@noise_options
 @click.option("--n", type=int, default=1_000, show_default=True, help="Samples an input.")
 @alpha_option
 @click.option(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from rsonnx.certificate import AdaptiveSamples, FixedSamples, target_radii
+from rsonnx.certificate import AdaptiveSamples, ExactCounts, FixedSamples, target_radii
+from rsonnx.cli.suiting import mismatch
 from rsonnx.errors import UsageError
-from rsonnx.noise import Gaussian
+from rsonnx.noise import SampledNoise, SmoothingDistribution, norm_named
 from rsonnx.report import default_radii, printable, text_down
 from rsonnx.runs import Job, SeedUsed
-from rsonnx.smoothing import CertifyProcedure, certify_procedure
+from rsonnx.smoothing import CertifyProcedure, Trained, certify_procedure
 from rsonnx.statistics import (
     check_alpha,
     check_samples,
@@ -25,18 +27,27 @@ _CLEAN_INPUTS = 100
 """Inputs on which the clean accuracy is measured."""
 
 
-def check_certify(given: Mapping[str, Any], num_classes: int | None) -> CertifyProcedure:
+def check_certify(
+    given: Mapping[str, Any],
+    noise: SmoothingDistribution,
+    *,
+    num_classes: int | None,
+    shape: tuple[int, ...] | None = None,
+) -> CertifyProcedure:
     """Return the procedure that the options mean, or refuse one that can never certify anything.
 
     Args:
         given: the values of the options by name.
+        noise: the smoothing distribution.
         num_classes: K, None where it is not known.
+        shape: of an input, where it is known.
 
     Raises:
         UsageError: an argument is out of range, or n is too small for alpha.
     """
     n, alpha = given["n"], given["alpha"]
-    noise = Gaussian(given["sigma"])
+    if not isinstance(noise, SampledNoise):
+        return _enumerating(given, noise, shape)
     fixed = FixedSamples(noise, n, alpha, given["bound"], given["radius"], num_classes)
     least = fewest_samples_to_exceed_half(alpha)
     if n < least:
@@ -56,12 +67,46 @@ def check_certify(given: Mapping[str, Any], num_classes: int | None) -> CertifyP
         alpha=alpha,
         bound=given["bound"],
         radius=given["radius"],
-        target_radii=_targets(given, fixed.largest_radius),
+        target_radii=_targets(given, fixed),
         num_classes=num_classes,
     )
 
 
-def _targets(given: Mapping[str, Any], largest: float) -> tuple[float, ...] | None:
+def _enumerating(
+    given: Mapping[str, Any], noise: SmoothingDistribution, shape: tuple[int, ...] | None
+) -> CertifyProcedure:
+    """Return the procedure of noise that is counted in full, or refuse what it has no use for."""
+    refuse_sampling(noise, ("n0", "n", "alpha"))
+    if given["family_wise"]:
+        raise UsageError(
+            f"--family-wise was given, but {noise.name} noise is counted in full, so no "
+            "certificate can be wrong by chance; leave it out"
+        )
+    return certify_procedure(
+        noise,
+        shape=shape,
+        n0=given["n0"],
+        n=given["n"],
+        alpha=given["alpha"],
+        bound=given["bound"],
+        radius=given["radius"],
+        target_radii=(0.0,) if given["adaptive"] or given["target_radius"] is not None else None,
+    )
+
+
+def refuse_sampling(noise: SmoothingDistribution, names: Sequence[str]) -> None:
+    """Refuse options that the command line gave and that mean nothing where all is counted."""
+    context = click.get_current_context(silent=True)
+    for name in names:
+        source = None if context is None else context.get_parameter_source(name)
+        if source is ParameterSource.COMMANDLINE:
+            raise UsageError(
+                f"--{name.replace('_', '-')} was given, but {noise.name} noise is counted in full, "
+                "without chance; leave it out"
+            )
+
+
+def _targets(given: Mapping[str, Any], fixed: FixedSamples) -> tuple[float, ...] | None:
     """Return the target radii of an adaptive run: the one that was given, or the table's grid."""
     if given["target_radius"] is not None and given["adaptive"]:
         raise UsageError(
@@ -70,7 +115,8 @@ def _targets(given: Mapping[str, Any], largest: float) -> tuple[float, ...] | No
     if given["target_radius"] is not None:
         return (given["target_radius"],)
     # The ceiling of an adaptive run is a little lower than that of a fixed one.
-    return target_radii(default_radii(0.97 * largest)) if given["adaptive"] else None
+    most, whole = 0.97 * fixed.largest_radius, norm_named(fixed.noise.norm).whole
+    return target_radii(default_radii(most, whole=whole)) if given["adaptive"] else None
 
 
 def check_predict(n: int, alpha: float, method: str) -> None:
@@ -106,24 +152,43 @@ def say_job(job: Job, seed: SeedUsed) -> None:
     say("provider", f"{facts['providers']['used'][0]} (asked for: {printable(asked)})")
     preprocess = {k: v for k, v in facts["preprocess"].items() if k != "source"}
     say("preprocess", f"{preprocess} (from: {facts['preprocess']['source']})")
-    levels = f", {sigma / (high - low) * 255:g} of 255 levels" if high - low < float("inf") else ""
+    law = job.smoothed.noise
+    levels = ""
+    if sigma is not None and high - low < float("inf"):
+        levels = f", {sigma / (high - low) * 255:g} of 255 levels"
     say(
         "noise",
-        f"{job.smoothed.noise.name}, sigma = {sigma:g} where inputs lie in "
-        f"[{low:g}, {high:g}]{levels}; {job.smoothed.arithmetic} arithmetic",
+        f"{law.label} where inputs lie in [{low:g}, {high:g}]{levels}, radii in {law.norm}; "
+        f"{job.smoothed.arithmetic} arithmetic",
     )
-    if sigma > high - low:
+    if sigma is not None and sigma > high - low:
         say(
             "warning",
             f"sigma is {sigma / (high - low):.3g} times the whole range of an input; "
             "if it is meant in other units, declare them with --bounds",
         )
+    other = mismatch(_trained(facts.get("trained")), law)
+    if other is not None:
+        say("warning", other)
     say("seed", f"{seed.value} (from: {seed.source})")
 
 
 def say_samples(procedure: CertifyProcedure) -> None:
     """Tell on stderr how many samples are drawn and what they can give at most."""
     rule = procedure.rule
+    if isinstance(rule, ExactCounts):
+        say(
+            "counting",
+            f"all {rule.n:,} changes of an input that the noise can make; the largest radius that "
+            f"they can give is {text_down(rule.largest_radius, 4)}",
+        )
+        if not rule.largest_radius > 0:
+            say(
+                "warning",
+                f"{rule.noise.label} can certify no radius above 0 here, since the least change of "
+                "an input may alter half of what is counted",
+            )
+        return
     most = f"the largest radius that they can give is {text_down(rule.largest_radius, 4)}"
     if isinstance(rule, AdaptiveSamples):
         targets = ", ".join(f"{r:g}" for r in rule.target_radii)
@@ -178,6 +243,10 @@ def say(topic: str, text: str) -> None:
 def say_always(topic: str, text: str) -> None:
     """Print a line on stderr that belongs to the result: how to go on with what was stopped."""
     click.echo(f"{topic:<11}{text}", err=True)
+
+
+def _trained(facts: Mapping[str, Any] | None) -> Trained | None:
+    return None if facts is None else Trained(**facts)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

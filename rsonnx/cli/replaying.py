@@ -8,7 +8,7 @@ from typing import Any
 from rsonnx.cli.opening import loading_arguments, open_dataset_with, provider_names
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.model import read_model
-from rsonnx.noise import Gaussian
+from rsonnx.noise import noise_from
 from rsonnx.runs import Job, Run, check_data, check_model, make_manifest, prepare_job, whole_field
 from rsonnx.runs.fields import flag_field, shown
 from rsonnx.runs.replay import check_header
@@ -49,7 +49,7 @@ def open_replay(run: Run, given: dict[str, Any]) -> Job | None:
         for name, kind in (("threshold", int | float), ("output_name", str), ("float16", bool)):
             if not isinstance(arguments[name], kind | None):
                 raise TypeError(f"{name} is {shown(arguments[name])}")
-        sigma = Gaussian(run.header["noise"]["sigma"]).sigma
+        noise = noise_from(run.header["noise"])
         shared = flag_field(run.header["noise"], "shared")
         device = DeviceOptions(tf32=flag_field(again, "tf32"))
         classes = again["classes"]
@@ -68,7 +68,7 @@ def open_replay(run: Run, given: dict[str, Any]) -> Job | None:
     try_in_child(model, arguments)
     job = prepare_job(
         load(model, **arguments, providers=providers, device=device),
-        sigma,
+        noise,
         open_dataset_with(given["data"], given["classes"]),
         skip_every=skip_every,
         limit=limit,

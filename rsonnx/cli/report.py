@@ -36,7 +36,9 @@ from rsonnx.report.charts import PLOTS
 from rsonnx.report.drawing import format_of, save
 from rsonnx.report.html import PageRun
 from rsonnx.report.output import write_new
+from rsonnx.report.top_k import TopKFigures, render_top_k, render_top_k_json, top_k_figures
 from rsonnx.runs import check_output
+from rsonnx.runs.restate import made_with
 
 _TABLES: dict[str, Callable[[Sequence[Figures | LogFigures]], str]] = {
     "table": render,
@@ -51,6 +53,10 @@ _COMPARISONS: dict[str, Callable[[Sequence[Comparison]], str]] = {
     "latex": render_comparisons_latex,
     "csv": render_comparisons_csv,
     "json": render_json,
+}
+_TOP_K: dict[str, Callable[[Sequence[TopKFigures]], str]] = {
+    "table": render_top_k,
+    "json": render_top_k_json,
 }
 
 
@@ -84,6 +90,13 @@ _COMPARISONS: dict[str, Callable[[Sequence[Comparison]], str]] = {
     is_flag=True,
     help="Compare the first run with each other one on the inputs that both have, matched by "
     "digest: differences with intervals, and McNemar's test.",
+)
+@click.option(
+    "--top-k",
+    type=int,
+    metavar="K",
+    help="Print, instead, how often the true class is certified to be among the K most probable: "
+    "from the estimation counts of runs with Gaussian noise and a fixed n.",
 )
 @click.option(
     "--fail-under",
@@ -136,6 +149,7 @@ def report(
     bound: str | None,
     radius: str | None,
     paired: bool,
+    top_k: int | None,
     fail_under: tuple[str, ...],
     form: str | None,
     as_json: bool,
@@ -160,8 +174,20 @@ def report(
       rsonnx report a.jsonl b.jsonl --paired --format markdown
       rsonnx report a.jsonl b.jsonl published.tsv --plot curve.svg
       rsonnx report mnist.jsonl --fail-under acc@0.5=0.60 --card card.md
+      rsonnx report imagenet.jsonl --top-k 5
     """
     form = _form(form, as_json=as_json)
+    if top_k is not None:
+        others = {
+            "--paired": paired,
+            "--fail-under": fail_under,
+            "--bound": bound,
+            "--radius": radius,
+            "--plot": plot,
+            "--card": card,
+            "--html": html,
+        }
+        _check_top_k(form, [option for option, given in others.items() if given])
     wanted = None if radii is None else _radii(radii)
     gates = [parse_gate(text) for text in fail_under]
     _check_files(plot, plot_kind, card, html, data)
@@ -169,6 +195,9 @@ def report(
     if (alpha, bound, radius) != (None, None, None):
         sources = [restated(s, alpha=alpha, bound=bound, radius=radius) for s in sources]
     at = radii_of(sources) if wanted is None else wanted
+    if top_k is not None:
+        click.echo(_TOP_K[form]([_top_k_of(source, at, top_k) for source in sources]))
+        return
     figures = [source.figures(at) for source in sources]
     gated = _runs_only(sources, figures, "--fail-under") if gates else []
     if paired:
@@ -218,6 +247,29 @@ def _check_files(
         check_output(path)
     if len({path.resolve() for path in outputs}) < len(outputs):
         raise UsageError("two of --plot, --card and --html name the same file; name one each")
+
+
+def _check_top_k(form: str, others: Sequence[str]) -> None:
+    """Refuse what has no top-k figures."""
+    if form not in _TOP_K:
+        raise UsageError(
+            f"--top-k has no {form} format; leave out --format, or take {' or '.join(_TOP_K)}"
+        )
+    if others:
+        raise UsageError(
+            f"--top-k prints figures of its own, of which {others[0]} knows nothing; give one of "
+            "the two"
+        )
+
+
+def _top_k_of(source: Source, radii: Sequence[float], k: int) -> TopKFigures:
+    if not isinstance(source, RunSource):
+        raise UsageError(
+            f"{source.name} is a log, which has no counts to derive certificates from; leave out "
+            "--top-k, or the log"
+        )
+    rule = made_with(source.run).rule
+    return top_k_figures(source.name, source.heading, rule, source.run.rows, radii, k)
 
 
 def _runs_only(

@@ -11,6 +11,7 @@ from pathlib import Path
 from rsonnx.cli.tables import figures_of, heading_of
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.logs import Log, read_log
+from rsonnx.noise import norm_named
 from rsonnx.report import Figures, Heading, LogFigures, default_radii, log_figures
 from rsonnx.runs import Run, read_run, restate
 
@@ -32,11 +33,18 @@ class RunSource:
 
     @property
     def largest_radius(self) -> float:
-        """The largest radius that its settings can give."""
+        """The largest radius that its settings can give; 0 where that is the input alone."""
         value = self.run.header.get("largest_radius")
-        if isinstance(value, int | float) and 0 < value <= sys.float_info.max:
+        if isinstance(value, int | float) and 0 <= value <= sys.float_info.max:
             return float(value)
-        raise RunFileError(f"{self.name}, line 1: the header lacks a largest_radius above 0")
+        raise RunFileError(
+            f"{self.name}, line 1: the header lacks a largest_radius, a number of at least 0"
+        )
+
+    @property
+    def whole(self) -> bool:
+        """Whether its radii are whole numbers."""
+        return norm_named(self.heading.norm).whole
 
     def figures(self, radii: Sequence[float]) -> Figures:
         """Return what is reported of it."""
@@ -76,14 +84,24 @@ def read_source(path: Path) -> Source:
     """
     if _looks_like_log(path):
         return LogSource(_certify_log(path))
-    run = read_run(path)
-    try:
-        heading = heading_of(run.header, run.status)
-    except (KeyError, TypeError) as error:
-        raise RunFileError(f"{path}, line 1: the header lacks a field ({error})") from None
-    if not run.rows:
+    source = source_of(read_run(path))
+    if not source.run.rows:
         raise RunFileError(f"the run {path} ended before its first input: nothing to report")
-    return RunSource(run, heading)
+    return source
+
+
+def source_of(run: Run) -> RunSource:
+    """Return a run with its heading.
+
+    Raises:
+        RunFileError: its header lacks a field, or contradicts itself.
+    """
+    try:
+        return RunSource(run, heading_of(run.header, run.status))
+    except (KeyError, TypeError) as error:
+        raise RunFileError(f"{run.path}, line 1: the header lacks a field ({error})") from None
+    except UsageError as error:  # of the noise, which cannot be made
+        raise RunFileError(f"{run.path}, line 1: the header is wrong: {error}") from None
 
 
 def restated(
@@ -113,7 +131,8 @@ def radii_of(sources: Sequence[Source]) -> tuple[float, ...]:
     adaptive = all(run.heading.target_radii is not None for run in runs)
     if adaptive and 0 < len(targets) <= _MOST_TARGETS:
         return (0.0, *sorted(targets))
-    return default_radii(max(source.largest_radius for source in runs or sources))
+    whole = bool(runs) and all(run.whole for run in runs)
+    return default_radii(max(source.largest_radius for source in runs or sources), whole=whole)
 
 
 def _looks_like_log(path: Path) -> bool:

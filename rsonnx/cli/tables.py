@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from rsonnx.certificate import EXACT
+from rsonnx.noise import EnumeratedNoise, SmoothingDistribution, noise_from
 from rsonnx.report import (
     Comparison,
     Figures,
@@ -58,21 +60,29 @@ def heading_of(header: dict[str, Any], status: str) -> Heading:
     """Return what names a run in a table, from its header.
 
     Raises:
-        KeyError, TypeError: the header lacks what every run file of this format has.
+        KeyError, TypeError: the header lacks what every run file of this format has, or
+            contradicts itself.
+        UsageError: its noise is none that is known.
     """
     noise, targets = header["noise"], header["target_radii"]
+    law = _law(noise)
+    settings = _settings(header)
+    if settings.exact != isinstance(law, EnumeratedNoise):
+        raise TypeError(f"the bound is {settings.bound:.60}, which is none for {law.name} noise")
     restated = header.get("restated_from")
     if targets is not None and not (isinstance(targets, list) and targets):
         raise TypeError("target_radii is no list of numbers")
     return Heading(
         model=text_field(header["model"], "file"),
-        sigma=_number(noise, "sigma"),
+        noise=law.label,
+        sigma=law.deviation,
+        within=law.within.replace("the row's radius", "the input's radius"),
         units=text_field(noise, "units"),
-        norm=text_field(noise, "norm"),
+        norm=law.norm,
         n=whole_field(header, "n", least=1),
         arithmetic=text_field(noise, "arithmetic"),
         status=_status(header, status),
-        settings=_settings(header),
+        settings=settings,
         target_radii=None
         if targets is None
         else tuple(_number({"target_radii": r}, "target_radii") for r in targets),
@@ -89,9 +99,24 @@ def _status(header: dict[str, Any], status: str) -> str:
     return f"shard {shard}" if status == "complete" else f"{status} shard {shard}"
 
 
+def _law(recorded: Any) -> SmoothingDistribution:
+    """Return the noise that a header records, whose own fields are the record of what it is."""
+    try:
+        law = noise_from(recorded)
+    except OverflowError:
+        raise TypeError("a parameter of the noise is beyond all numbers") from None
+    for field, own in (("norm", law.norm), ("sigma", law.deviation)):
+        if recorded[field] != own:
+            raise TypeError(f"{field} is not {own!r}, which its noise has")
+    return law
+
+
 def _settings(fields: Any) -> Settings:
+    exact = text_field(fields, "bound") == EXACT
+    if exact and fields["alpha"] != 0:
+        raise TypeError("alpha is not 0, which a run that was counted in full has")
     return Settings(
-        alpha=_number(fields, "alpha", below=1.0),
+        alpha=0.0 if exact else _number(fields, "alpha", below=1.0),
         bound=text_field(fields, "bound"),
         radius_rule=text_field(fields, "radius_rule"),
         family_wise=None

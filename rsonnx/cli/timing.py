@@ -8,6 +8,7 @@ from typing import Any
 from scipy import special
 
 from rsonnx.certificate import ABSTAIN, AdaptiveSamples
+from rsonnx.noise import EnumeratedNoise
 from rsonnx.runs import Job
 from rsonnx.smoothing.procedures import LOOK
 from rsonnx.statistics import align_looks, operating_point
@@ -28,7 +29,8 @@ def time_on(job: Job, n: int, adaptive: AdaptiveSamples | None, seed: int) -> di
     """Measure the speed on the first input, and estimate what runs of the whole job take."""
     inputs = len(job.indices)
     rate = _samples_per_second(job, seed)
-    fixed = SELECTION_SAMPLES + n
+    selection = 0 if isinstance(job.smoothed.noise, EnumeratedNoise) else SELECTION_SAMPLES
+    fixed = selection + n
     return {
         "provider": job.model.facts["providers"]["used"][0],
         "batch_size": job.smoothed.batch_size,

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from rsonnx.certificate import EXACT
 from rsonnx.cli.attest import summary_of
 from rsonnx.cli.options import classes_option, json_option
 from rsonnx.cli.preflight import say
@@ -67,9 +68,10 @@ _MOST_SHOWN = 20
 def verify_command(run: Path, as_json: bool, **given: Any) -> None:
     """Derive every row of the run file RUN again from its counts, and prove its figures.
 
-    Bounds and radii are proved by integer arithmetic, apart from the code that wrote them. A row
-    that was changed afterwards is named, and the exit code is 1. With the model and the data, the
-    counts themselves can be drawn again.
+    Bounds, and radii of Gaussian noise, are proved by integer arithmetic, apart from the code that
+    wrote them; certificates that count every change are integer arithmetic as they are. Radii of
+    other noise are derived again only. A row that was changed afterwards is named, and the exit
+    code is 1. With the model and the data, the counts themselves can be drawn again.
 
     \b
     Example:
@@ -84,7 +86,7 @@ def verify_command(run: Path, as_json: bool, **given: Any) -> None:
     if statement is not None and not faults:
         faults += [Fault(None, what) for what in check_statement(read, summary_of(read), statement)]
     if not as_json:  # before the model and the data, which may be refused
-        click.echo(_words(found, read.status))
+        click.echo(_words(found, read))
         _print_faults(faults)
     job = open_replay(read, given)
     again = None
@@ -135,10 +137,19 @@ def _replay(run: Run, job: Job, count: int) -> Replay:
     return replay(run, job, rows)
 
 
-def _words(found: Verification, status: str) -> str:
+def _words(found: Verification, run: Run) -> str:
+    further = ""
+    if run.header["bound"] == EXACT:
+        further = " (every change was counted, so nothing else is needed)"
+    elif found.bounded > found.proved:
+        further = (
+            f"; of {found.bounded - found.proved:,} more the bounds on probabilities are proved, "
+            f"and the radius that follows from them with {run.header['noise']['distribution']} "
+            "noise is derived again only"
+        )
     return (
-        f"{found.rows:,} rows ({status}): {found.derived:,} derived again to the last digit, "
-        f"{found.proved:,} of them proved by integer arithmetic"
+        f"{found.rows:,} rows ({run.status}): {found.derived:,} derived again to the last digit, "
+        f"{found.proved:,} of them proved by integer arithmetic{further}"
     )
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.noise.lattice import LatticeTable
+from rsonnx.noise.distribution import IndependentNoise
+from rsonnx.noise.lattice import LatticeTable, lattice_table
 from rsonnx.noise.space import LEVELS, InputSpace
 from rsonnx.noise.stream import NoisyStream
 
@@ -60,11 +61,14 @@ def grid_noise(stream: object) -> GridNoise | None:
     """Return what a device must know of a stream, or None where only the stream can draw it.
 
     Floating-point noise stays with numpy: its sampler rejects draws, and no second implementation
-    would be the same to the last bit. So do bounds so narrow that values are subnormal.
+    would be the same to the last bit. So does noise whose values depend on each other, and so do
+    bounds so narrow that values are subnormal.
     """
     if not isinstance(stream, NoisyStream) or stream.point.arithmetic != "exact":
         return None
-    space, key = stream.point.space, stream.key
+    law, space, key = stream.distribution, stream.point.space, stream.key
+    if not isinstance(law, IndependentNoise):
+        return None
     if space.step < _SMALLEST or 0 < abs(space.bounds[0]) < _SMALLEST:
         return None
     return GridNoise(
@@ -72,7 +76,7 @@ def grid_noise(stream: object) -> GridNoise | None:
         block=stream.block,
         size=space.size,
         levels=stream.point.data.reshape(space.size),
-        table=stream.table,
+        table=lattice_table(law, space.step),
         scaling=_scaling(space),
     )
 

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
-from rsonnx.noise.distribution import SmoothingDistribution
+from rsonnx.noise.distribution import IndependentNoise
 from rsonnx.noise.philox import SETTLE, bits, raw_words
 
 CELL_BITS = 16
@@ -173,14 +173,14 @@ def add(
 
 
 @lru_cache(maxsize=16)
-def lattice_table(law: SmoothingDistribution, step: float) -> LatticeTable:
+def lattice_table(law: IndependentNoise, step: float) -> LatticeTable:
     """Build the table of ``law`` on a grid of ``step``, in the units of the law.
 
     Raises:
         UsageError: the law is so wide that its outcomes do not fit the table, or so narrow that it
             has only one.
     """
-    if law.sigma < _LEAST_STEPS * step:
+    if law.deviation is not None and law.deviation < _LEAST_STEPS * step:
         raise UsageError(
             f"{law} is too narrow for exact noise on a grid of step {step:g}: it never moves an "
             "8-bit value, so there is nothing to certify; use a larger sigma"
@@ -207,7 +207,7 @@ def lattice_table(law: SmoothingDistribution, step: float) -> LatticeTable:
     return LatticeTable(outcome, lowest, np.minimum(first, last), inside, highs, lows, minimum)
 
 
-def _thresholds_below_one_half(law: SmoothingDistribution, step: float) -> list[int]:
+def _thresholds_below_one_half(law: IndependentNoise, step: float) -> list[int]:
     """Return F((k + 1/2)·step)·2^80, rounded to nearest, for k < 0, ascending, without zeros."""
     found: list[int] = []
     with mpmath.workprec(_PRECISION):

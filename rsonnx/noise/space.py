@@ -58,8 +58,8 @@ class InputSpace:
         """Bring an array into this space.
 
         Args:
-            x: one input of this space's shape. ``uint8`` values are levels; floating-point values
-                are in the units of ``bounds``.
+            x: one input of this space's shape. ``uint8`` values are levels; numbers of any other
+                type are in the units of ``bounds``.
             arithmetic: ``"exact"`` to insist on the grid, ``"float"`` to stay off it; None takes
                 the grid where every value is on it.
 
@@ -72,9 +72,11 @@ class InputSpace:
             raise DataError(f"the input has shape {x.shape}, but {self.shape} was expected")
         if x.dtype == np.uint8:
             return self._from_levels(x, x, arithmetic)
+        if np.issubdtype(x.dtype, np.integer):
+            x = x.astype(np.float64)  # whole numbers are values; only uint8 means levels
         if not np.issubdtype(x.dtype, np.floating):
             raise DataError(
-                f"the input has type {x.dtype}, but uint8 (levels 0-255) or a floating-point type "
+                f"the input has type {x.dtype}, but uint8 (levels 0-255) or another type of number "
                 "(values in the declared bounds) was expected; convert it"
             )
         self._check_values(x)

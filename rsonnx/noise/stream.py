@@ -6,21 +6,18 @@ batch size, the worker, the device, the order of requests or a resumed run.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
-from functools import cache, cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from functools import cached_property, lru_cache
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.noise.distribution import SmoothingDistribution
-from rsonnx.noise.gaussian import Gaussian
-from rsonnx.noise.lattice import LatticeBlock, LatticeTable, add, lattice_table
-from rsonnx.noise.philox import bits, stream_key
-from rsonnx.noise.space import LEVELS, Point
-
-if TYPE_CHECKING:
-    from rsonnx.noise.compiled import CompiledBlock
+from rsonnx.noise.distribution import Drawing, Place, SmoothingDistribution
+from rsonnx.noise.lattice import add
+from rsonnx.noise.philox import stream_key
+from rsonnx.noise.space import InputSpace, Point
 
 Stage = Literal["selection", "estimation", "prediction"]
 
@@ -42,56 +39,20 @@ def block_samples(values: int) -> int:
     return int(min(_MOST_BLOCK_SAMPLES, 1 << (most.bit_length() - 1)))
 
 
-@cache
-def exact_block() -> type[LatticeBlock] | type[CompiledBlock]:
-    """Return what draws a block of exact noise: compiled code where numba is, else numpy.
-
-    Compiled code outlives the process in numba's cache, so it is used only where it is seen to draw
-    what numpy draws.
-    """
-    try:
-        from rsonnx.noise.compiled import CompiledBlock  # noqa: PLC0415 - numba is an extra
-    except ImportError:
-        return LatticeBlock
-    return CompiledBlock if _draws_as_numpy_does(CompiledBlock) else LatticeBlock
-
-
-def _draws_as_numpy_does(kind: type[CompiledBlock]) -> bool:
-    """Compare a few tiles and a write of a narrow law, some of whose cells are unsettled."""
-    table = lattice_table(Gaussian(0.01), 1 / LEVELS)
-    base = np.arange(7, dtype=np.uint8)
-    found = []
-    for drawing in (kind(table, 1 << 100, 3), LatticeBlock(table, 1 << 100, 3)):
-        written = np.empty((1_000, 7), np.float32)
-        drawn = drawing.draw(60_001)
-        drawing.write(base, np.float32(LEVELS), written)
-        found.append((drawn, written))
-    return all(np.array_equal(a, b) for a, b in zip(*found, strict=True))
-
-
-class _Drawing(Protocol):
-    """The noise of one block in its order."""
-
-    def draw(self, count: int) -> NDArray[Any]:
-        """Return the next ``count`` values."""
-
-    def write(self, base: NDArray[Any], divisor: np.float32, out: NDArray[np.float32]) -> None:
-        """Write the next values, each added to its own of ``base`` and divided; see :func:`add`."""
-
-
 @dataclass(frozen=True)
 class _Law:
-    """What decides the noise of a block, besides its number; ``step`` is None off the grid."""
+    """What decides the noise of a block, besides its number and its input."""
 
     distribution: SmoothingDistribution
-    step: float | None
+    space: InputSpace
+    exact: bool
     key: int
+    samples: int
 
-    def open(self, block: int) -> _Drawing:
+    def open(self, block: int) -> Drawing:
         """Return the noise of a block, to be drawn from its first value on."""
-        if self.step is None:
-            return _FloatBlock(self.distribution, self.key, block)
-        return exact_block()(lattice_table(self.distribution, self.step), self.key, block)
+        place = Place(self.key, block, block * self.samples, self.space, self.exact)
+        return self.distribution.open(place)
 
 
 @lru_cache(maxsize=_SHARED_BLOCKS)
@@ -100,20 +61,6 @@ def _shared_block(law: _Law, block: int, values: int) -> NDArray[Any]:
     noise = law.open(block).draw(values)
     noise.setflags(write=False)
     return noise
-
-
-class _FloatBlock:
-    """The floating-point noise of one block in its order."""
-
-    def __init__(self, law: SmoothingDistribution, key: int, block: int) -> None:
-        self._law = law
-        self._generator = np.random.Generator(bits(key, block))
-
-    def draw(self, count: int) -> NDArray[np.float64]:
-        return self._law.draw(self._generator, count)
-
-    def write(self, base: NDArray[Any], divisor: np.float32, out: NDArray[np.float32]) -> None:
-        add(self.draw(out.size), base, divisor, out)
 
 
 @dataclass(frozen=True)
@@ -142,32 +89,27 @@ class NoisyStream:
     @cached_property
     def block(self) -> int:
         """Samples in a block; ranges that start and stop at multiples of it cost no double work."""
-        return block_samples(self.point.space.size)
+        return block_samples(math.prod(self.sample_shape))
 
     @cached_property
     def key(self) -> int:
         """The Philox key of the stream, 128 bits."""
         return stream_key(self.seed, "shared" if self.shared else self.point.digest, self.stage)
 
-    @property
-    def table(self) -> LatticeTable:
-        """The table of exact noise on the grid of the input."""
-        return lattice_table(self.distribution, self.point.space.step)
-
     @cached_property
     def _law(self) -> _Law:
         exact = self.point.arithmetic == "exact"
-        return _Law(self.distribution, self.point.space.step if exact else None, self.key)
+        return _Law(self.distribution, self.point.space, exact, self.key, self.block)
 
     @cached_property
-    def _open(self) -> dict[tuple[int, int], _Drawing]:
+    def _open(self) -> dict[tuple[int, int], Drawing]:
         """Blocks that were written up to a sample, by (block, sample)."""
         return {}
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
         """Shape of one sample."""
-        return self.point.space.shape
+        return self.distribution.sample_shape(self.point.space.shape)
 
     def write(self, start: int, out: NDArray[np.float32]) -> None:
         """Write samples ``start`` .. ``start + len(out) - 1`` into ``out``.
@@ -192,7 +134,7 @@ class NoisyStream:
         space, base = self.point.space, self.point.data.reshape(-1)
         exact = self.point.arithmetic == "exact"
         divisor = space.divisor if exact else np.float32(1)
-        if self.shared:
+        if self.shared and self.distribution.additive:
             noise = _shared_block(self._law, block, self.block * space.size)
             add(noise[begin * space.size : end * space.size], base, divisor, out)
         else:
@@ -201,10 +143,10 @@ class NoisyStream:
             drawing.write(base, divisor, out)
             if end < self.block and len(self._open) < _MOST_OPEN:
                 self._open[block, end] = drawing
-        if exact:
+        if exact and not self.distribution.in_units:
             space.stretch(out)
 
-    def _drawing(self, block: int, begin: int) -> _Drawing:
+    def _drawing(self, block: int, begin: int) -> Drawing:
         """Return the noise of a block from its sample ``begin`` on."""
         drawing = self._law.open(block)
         if begin:

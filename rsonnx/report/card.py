@@ -21,9 +21,15 @@ from rsonnx.report.rounding import alpha_up, plain, text_down
 
 _TASKS = {1: "tabular-classification", 3: "image-classification"}
 _UNRECORDED = "not recorded"
-_NOT_CLAIMED = (
+_SAMPLED = (
     "No certificate is certain: each holds with the probability that is stated above, over the "
-    "noise that was drawn, and nothing tells which may be false.",
+    "noise that was drawn, and nothing tells which may be false."
+)
+_COUNTED = (
+    "Certificates that were counted in full are certain for a model that gives one input one "
+    "answer: on another machine or runtime its scores may round otherwise."
+)
+_NOT_CLAIMED = (
     "The certificates are of the smoothed classifier, not of the model as it stands: only who adds "
     "the noise and takes the vote has them.",
     "They are of these inputs and no others; the intervals on the population assume that the "
@@ -45,8 +51,17 @@ def render_card(runs: Sequence[PageRun]) -> str:
     for run in runs:
         parts += [f"### {markdown_text(run.title)}", "", *_section(run), ""]
     parts += ["### Result", "", render_markdown([run.figures for run in runs]), ""]
-    parts += ["### What is not claimed", "", *(f"- {sentence}" for sentence in _NOT_CLAIMED)]
+    parts += ["### What is not claimed", "", *(f"- {sentence}" for sentence in _denied(runs))]
     return "\n".join([*parts, ""])
+
+
+def _denied(runs: Sequence[PageRun]) -> Iterator[str]:
+    counted = [run.figures.heading.settings.exact for run in runs]
+    if not all(counted):
+        yield f"Of sampled runs: {_SAMPLED[0].lower()}{_SAMPLED[1:]}" if any(counted) else _SAMPLED
+    if any(counted):
+        yield _COUNTED
+    yield from _NOT_CLAIMED
 
 
 def _front_matter(runs: Sequence[PageRun]) -> Iterator[str]:
@@ -76,9 +91,12 @@ def _front_matter(runs: Sequence[PageRun]) -> Iterator[str]:
 
 def _metrics(run: PageRun) -> Iterator[str]:
     heading, summary = run.figures.heading, run.figures.summary
-    made = (
-        f"sigma {heading.sigma:g}, alpha {alpha_up(heading.settings.alpha)}, n {heading.n}, "
-        f"{summary.inputs} inputs" + (", shared noise" if heading.shared_noise else "")
+    noise = heading.short_noise.replace("sigma = ", "sigma ")
+    sure = f"alpha {alpha_up(heading.settings.alpha)}, n {heading.n}"
+    if heading.settings.exact:
+        sure = f"all {heading.n} changes counted"
+    made = f"{noise}, {sure}, {summary.inputs} inputs" + (
+        ", shared noise" if heading.shared_noise else ""
     )
     yield from _metric(
         "accuracy", "standard accuracy of the model itself", summary.standard_accuracy
@@ -108,23 +126,32 @@ def _section(run: PageRun) -> Iterator[str]:
         )
         yield ""
     settings = heading.settings
-    error = f"{alpha_up(settings.alpha)} for each input"
+    error = f"at most {alpha_up(settings.alpha)} for each input"
     if settings.family_wise is not None:
-        error = f"{alpha_up(settings.family_wise)} for all inputs at once"
+        error = f"at most {alpha_up(settings.family_wise)} for all inputs at once"
+    samples = f"n0 = {_text(run, 'n0')}, n = {heading.n:,}"
+    samples += "" if heading.target_radii is None else " at most (adaptive)"
+    if settings.exact:
+        error = "none: every change that the noise can make was counted"
+        samples = f"none: all {heading.n:,} changes of each input were counted"
     data = _data(run)
-    distribution = _text(run, "noise", "distribution")
+    stays = f"at every point closer to the input than its radius, in the {heading.norm} norm"
+    if heading.settings.exact or heading.norm not in ("l2", "l1", "linf"):
+        stays = heading.within
+    noise = heading.noise.replace("gaussian sigma", "gaussian, sigma")
+    arithmetic = f", {heading.arithmetic} arithmetic" if run.noise.additive else ""
     facts = {
         "Model": heading.model,
         "Model digest (SHA-256)": _text(run, "model", "sha256"),
         "Inputs": f"{summary.inputs:,}" + ("" if data is None else f" of {data}"),
-        "Guarantee": "the smoothed classifier's answer is the same at every point closer to the "
-        f"input than its radius, in the {heading.norm} norm",
-        "Noise": f"{distribution}, sigma = {heading.sigma:g}, {heading.arithmetic} arithmetic"
+        "Guarantee": f"the smoothed classifier's answer is the same {stays}",
+        "Noise": f"{noise}{arithmetic}"
         + (", the same for all inputs" if heading.shared_noise else ""),
-        "Units of sigma and radius": heading.units,
-        "Probability of error (alpha)": f"at most {error}",
-        "Samples": f"n0 = {_text(run, 'n0')}, n = {heading.n:,}"
-        + ("" if heading.target_radii is None else " at most (adaptive)"),
+        "Units of sigma and radius"
+        if heading.sigma is not None
+        else "Units of the radius": heading.units,
+        "Probability of error (alpha)": error,
+        "Samples": samples,
         "Bound and radius rule": f"{settings.bound}, {settings.radius_rule}",
         "Preprocessing, behind the noise": _text(run, "model", "preprocess"),
         "Seed": f"{_text(run, 'seed', 'value')} (from: {_text(run, 'seed', 'source')})",

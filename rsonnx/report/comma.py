@@ -13,7 +13,7 @@ from rsonnx.report.logs import LogFigures
 from rsonnx.report.rounding import fraction_down, plain
 
 _COLUMNS = (
-    *("kind", "name", "status", "sigma", "units", "norm", "n", "adaptive", "arithmetic"),
+    *("kind", "name", "status", "noise", "sigma", "units", "norm", "n", "adaptive", "arithmetic"),
     *("shared_noise", "alpha"),
     *("family_wise", "bound", "radius_rule", "restated", "inputs", "abstained"),
     *("standard_accuracy", "acr", "acr_low", "acr_high", "false_certificates_expected"),
@@ -54,6 +54,7 @@ def _run(run: Figures) -> dict[str, Any]:
         "kind": "run",
         "name": heading.model,
         "status": heading.status,
+        "noise": heading.noise,
         "sigma": heading.sigma,
         "units": heading.units,
         "norm": heading.norm,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
+from rsonnx.noise import norm_named
 from rsonnx.report.drawing import (
     LOG_COLOUR,
     Drawn,
@@ -103,6 +104,8 @@ def curve_figure(runs: Sequence[Drawn]) -> Figure:
         figure = new_figure(len(runs) + 2)
         axes = figure.add_subplot()
         radius_axis(axes, runs)
+        if all(isinstance(run, Figures) and norm_named(run.heading.norm).whole for run in runs):
+            axes.locator_params("x", integer=True)
         axes.set_ylabel("certified accuracy, % of all inputs")
         axes.set_xlim(0.0, end)
         axes.set_ylim(0.0, 101.0)

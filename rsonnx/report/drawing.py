@@ -97,7 +97,8 @@ def name_of(run: Drawn) -> str:
     if isinstance(run, LogFigures):
         return f"{shortened(printable(run.name))} (log, units not stated; {inputs})"
     heading = run.heading
-    said = f"σ = {heading.sigma:g}, {inputs}"  # noqa: RUF001 - the field's letter
+    noise = heading.short_noise.replace("sigma", "σ").replace("lambda", "λ")  # noqa: RUF001
+    said = f"{noise}, {inputs}"
     if heading.status != "complete":
         said += f", {printable(heading.status).upper()}"
     if heading.target_radii is not None:

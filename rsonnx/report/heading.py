@@ -12,9 +12,9 @@ class Settings:
     """How counts became certificates.
 
     Attributes:
-        alpha: probability of error an input.
-        bound: the confidence bound on a probability.
-        radius_rule: ``"one-sided"`` or ``"two-sided"``.
+        alpha: probability of error an input; 0 where every change was counted.
+        bound: the confidence bound on a probability; ``"exact"`` where there is none to bound.
+        radius_rule: ``"one-sided"``, ``"two-sided"`` or ``"exact"``.
         family_wise: the probability of any error among all inputs, of which ``alpha`` is the share
             of one; else None.
     """
@@ -24,7 +24,14 @@ class Settings:
     radius_rule: str
     family_wise: float | None = None
 
+    @property
+    def exact(self) -> bool:
+        """Whether every change that the noise can make was counted, which leaves nothing open."""
+        return self.alpha == 0
+
     def __str__(self) -> str:
+        if self.exact:
+            return "counted in full"
         each = f"{alpha_up(self.alpha)} an input"
         if self.family_wise is not None:
             each = f"{alpha_up(self.family_wise)} for all inputs at once, {each}"
@@ -37,10 +44,13 @@ class Heading:
 
     Attributes:
         model: the model's file name.
-        sigma: standard deviation of the noise.
+        noise: the smoothing distribution with the parameter that matters: ``gaussian sigma = 0.5``.
+        sigma: standard deviation of the noise on one value; None for noise that has none.
+        within: where answers are certified, for a radius called "the input's radius".
         units: in which sigma and the radius are measured.
         norm: the norm of the radius.
-        n: estimation samples an input; the most of them in an adaptive run.
+        n: estimation samples an input; the most of them in an adaptive run, and in an exact one how
+            many changes were counted.
         arithmetic: ``"exact"`` or ``"float"``.
         status: how the run ended.
         settings: how its counts became the certificates that are shown.
@@ -50,7 +60,9 @@ class Heading:
     """
 
     model: str
-    sigma: float
+    noise: str
+    sigma: float | None
+    within: str
     units: str
     norm: str
     n: int
@@ -60,3 +72,8 @@ class Heading:
     target_radii: tuple[float, ...] | None = None
     restated_from: Settings | None = None
     shared_noise: bool = False
+
+    @property
+    def short_noise(self) -> str:
+        """The noise in few words; Gaussian noise, which is the usual one, goes by its sigma."""
+        return self.noise.removeprefix("gaussian ")

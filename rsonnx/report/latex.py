@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from rsonnx.report.escape import latex_text
 from rsonnx.report.figures import Figures
-from rsonnx.report.lines import Figure, Line, lines_of, radius_heads
+from rsonnx.report.lines import Figure, Line, lines_of, noise_head, radius_heads
 from rsonnx.report.logs import LogFigures
 from rsonnx.report.notes import notes_of
 from rsonnx.report.population import JOINT
@@ -14,8 +15,6 @@ from rsonnx.report.ranking import rank
 from rsonnx.report.table import EXPLAINED
 
 _HEAD = (
-    "model",
-    r"$\sigma$",
     r"$\alpha$",
     "$n$",
     "inputs",
@@ -23,6 +22,7 @@ _HEAD = (
     "standard",
     "ACR",
 )
+_SCALE = re.compile(r"\b(sigma|lambda) = ([0-9.e+-]+)")
 
 
 def render_latex(runs: Sequence[Figures | LogFigures]) -> str:
@@ -32,7 +32,8 @@ def render_latex(runs: Sequence[Figures | LogFigures]) -> str:
     ``table`` of your own.
     """
     ranking = rank(runs)
-    head = [*_HEAD, *(f"$r={radius}$" for radius in radius_heads(runs))]
+    symbol = r"$\sigma$" if noise_head(runs) == "sigma" else "noise"
+    head = ["model", symbol, *_HEAD, *(f"$r={radius}$" for radius in radius_heads(runs))]
     lines = lines_of(runs, ranking)
     notes = [part for run in runs for part in _noted(run)]
     if ranking.note is not None:
@@ -80,9 +81,14 @@ def _cells(line: Line) -> list[str]:
     name = latex_text(line.name)
     return [
         rf"{name} (\textbf{{{latex_text(line.status)}}})" if line.status else name,
-        *(line.sigma, line.alpha, line.n, line.inputs, line.abstained),
+        *(_noise(line.noise), line.alpha, line.n, line.inputs, line.abstained),
         *map(_figure, (line.standard, line.acr, *line.certified)),
     ]
+
+
+def _noise(text: str) -> str:
+    """Set the noise with the Greek letter of its scale."""
+    return _SCALE.sub(r"$\\\1 = \2$", text)
 
 
 def _figure(figure: Figure) -> str:

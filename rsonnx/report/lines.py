@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -29,7 +29,8 @@ class Line:
     Attributes:
         name: of the model or the log, as a stranger wrote it.
         status: how a run ended that is not complete; else "".
-        sigma, alpha, n, inputs, abstained: as texts, ``UNKNOWN`` where a log does not say it.
+        noise: what its column has, see :func:`noise_head`.
+        alpha, n, inputs, abstained: as texts, ``UNKNOWN`` where a log does not say it.
         standard: accuracy without noise, %.
         acr: average certified radius.
         certified: certified accuracy at each radius of the table, %.
@@ -37,7 +38,7 @@ class Line:
 
     name: str
     status: str
-    sigma: str
+    noise: str
     alpha: str
     n: str
     inputs: str
@@ -49,7 +50,15 @@ class Line:
 
 def lines_of(runs: Sequence[Figures | LogFigures], ranking: Ranking) -> list[Line]:
     """Return a line a run."""
-    return [_line(run, best) for run, best in zip(runs, ranking.best, strict=True)]
+    return [
+        _line(run, noise, best)
+        for run, noise, best in zip(runs, _noises(runs), ranking.best, strict=True)
+    ]
+
+
+def noise_head(runs: Sequence[Figures | LogFigures]) -> str:
+    """Return what the column of the noise is called: sigma alone tells Gaussian noise apart."""
+    return "sigma" if _gaussian(runs) else "noise"
 
 
 def radius_heads(runs: Sequence[Figures | LogFigures]) -> list[str]:
@@ -57,7 +66,26 @@ def radius_heads(runs: Sequence[Figures | LogFigures]) -> list[str]:
     return [plain(r) for r in runs[0].summary.radii]
 
 
-def _line(run: Figures | LogFigures, best: frozenset[Column]) -> Line:
+def _gaussian(runs: Sequence[Figures | LogFigures]) -> bool:
+    return not any(
+        isinstance(run, Figures) and run.heading.short_noise == run.heading.noise for run in runs
+    )
+
+
+def _noises(runs: Sequence[Figures | LogFigures]) -> Iterator[str]:
+    """Yield the noise of each run, with its norm where the runs have several."""
+    headings = [None if isinstance(run, LogFigures) else run.heading for run in runs]
+    gaussian = _gaussian(runs)
+    several = len({heading.norm for heading in headings if heading is not None}) > 1
+    for heading in headings:
+        if heading is None:
+            yield UNKNOWN
+            continue
+        noise = heading.noise.removeprefix("gaussian sigma = ") if gaussian else heading.noise
+        yield f"{noise}, {heading.norm}" if several else noise
+
+
+def _line(run: Figures | LogFigures, noise: str, best: frozenset[Column]) -> Line:
     summary = run.summary
     shares = summary.certified_accuracy or (None,) * len(summary.radii)
     acr = UNKNOWN if summary.acr is None else text_down(summary.acr, 4)
@@ -70,7 +98,7 @@ def _line(run: Figures | LogFigures, best: frozenset[Column]) -> Line:
         return Line(
             name=run.name,
             status="",
-            sigma=UNKNOWN,
+            noise=noise,
             alpha=UNKNOWN,
             n=UNKNOWN,
             inputs=inputs,
@@ -83,7 +111,7 @@ def _line(run: Figures | LogFigures, best: frozenset[Column]) -> Line:
     return Line(
         name=heading.model,
         status="" if heading.status == "complete" else heading.status,
-        sigma=f"{heading.sigma:g}",
+        noise=noise,
         alpha=alpha_up(heading.settings.alpha),
         n=f"{heading.n:,}",
         inputs=inputs,

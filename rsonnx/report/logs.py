@@ -33,7 +33,10 @@ class LogFigures:
 
     def to_json(self) -> dict[str, Any]:
         """Return it for a program, by the names that a run has; null is what a log cannot know."""
-        unknown = ("model", "sigma", "units", "norm", "n", "alpha", "status", "standard_accuracy")
+        unknown = (
+            *("model", "noise", "sigma", "within", "units", "norm", "n", "alpha", "status"),
+            "standard_accuracy",
+        )
         return {
             "log": self.name,
             **dict.fromkeys(unknown),

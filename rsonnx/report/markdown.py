@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rsonnx.report.escape import markdown_text
 from rsonnx.report.figures import Figures
-from rsonnx.report.lines import Figure, Line, lines_of, radius_heads
+from rsonnx.report.lines import Figure, Line, lines_of, noise_head, radius_heads
 from rsonnx.report.logs import LogFigures
 from rsonnx.report.notes import notes_of
 from rsonnx.report.population import JOINT
@@ -17,7 +17,7 @@ from rsonnx.report.table import EXPLAINED
 def render_markdown(runs: Sequence[Figures | LogFigures]) -> str:
     """Return a table in GitHub's Markdown, with notes below it; the best figures are bold."""
     ranking = rank(runs)
-    head = ["model", "sigma", "alpha", "n", "inputs", "abstained", "standard", "ACR"]
+    head = ["model", noise_head(runs), "alpha", "n", "inputs", "abstained", "standard", "ACR"]
     head += [f"r={radius}" for radius in radius_heads(runs)]
     lines = [_cells(line) for line in lines_of(runs, ranking)]
     notes = [line for run in runs for line in _noted(run)]
@@ -38,7 +38,7 @@ def _cells(line: Line) -> list[str]:
     name = markdown_text(line.name)
     return [
         f"{name} (**{markdown_text(line.status)}**)" if line.status else name,
-        *(line.sigma, line.alpha, line.n, line.inputs, line.abstained),
+        *(line.noise, line.alpha, line.n, line.inputs, line.abstained),
         *map(_figure, (line.standard, line.acr, *line.certified)),
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rsonnx.noise import norm_named
 from rsonnx.report.escape import printable
 from rsonnx.report.figures import Figures
 from rsonnx.report.heading import Heading
@@ -14,6 +15,8 @@ from rsonnx.report.sampling import Gain
 from rsonnx.report.summary import Certified, Summary
 
 _MOST_NOTES = 5
+_PLAIN = "at every point closer than the input's radius in the {} norm"
+"""Where a norm alone says that an answer is certified, which then needs no further words."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,21 @@ def _of_run(run: Figures) -> Iterator[str]:
     reasons = ", ".join(f"{count} {reason}" for reason, count in summary.abstentions.items())
     most = "" if heading.target_radii is None else "at most "
     settings = heading.settings
-    yield (
-        f"{printable(heading.model)}: {printable(heading.norm)} radius in "
-        f"{printable(heading.units)}; n = {most}{heading.n:,}, "
-        f"alpha = {alpha_up(settings.alpha)} an input, {printable(heading.arithmetic)} noise; "
+    # What is ablated or replaced is not added to, so there is no arithmetic to tell of.
+    whole = norm_named(heading.norm).whole
+    arithmetic = "" if whole else f", {printable(heading.arithmetic)} noise"
+    made = (
+        f"n = {most}{heading.n:,}, alpha = {alpha_up(settings.alpha)} an input{arithmetic}; "
         f"{printable(settings.bound)}, {printable(settings.radius_rule)}"
     )
+    if settings.exact:
+        made = f"all {heading.n:,} changes that the noise can make were counted, so alpha = 0"
+    yield (
+        f"{printable(heading.model)}: {printable(heading.norm)} radius in "
+        f"{printable(heading.units)}; {made}"
+    )
+    if heading.within != _PLAIN.format(heading.norm):
+        yield f"certified {heading.within}"
     if heading.restated_from is not None:
         chosen = "; holds if chosen without looking at the counts"
         yield (
@@ -77,7 +89,8 @@ def _of_run(run: Figures) -> Iterator[str]:
         f"abstentions: {summary.abstained} of {summary.inputs}"
         + (f" ({reasons})" if reasons else "")
     )
-    yield f"samples: {_samples(heading, summary)}"
+    if not settings.exact:
+        yield f"samples: {_samples(heading, summary)}"
     if heading.shared_noise:
         yield (
             "noise shared by all inputs: their certificates are not independent, and intervals for "

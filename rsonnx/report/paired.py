@@ -249,6 +249,19 @@ def _cautions(first: tuple[str, Figures], second: tuple[str, Figures]) -> Iterat
                 f"all inputs of {name} share their noise: intervals and tests are of that very "
                 "noise, not of another that might have been drawn"
             )
-    alphas = [run.heading.settings.alpha for _, run in (first, second)]
-    if alphas[0] != alphas[1]:
-        yield f"the runs have different alphas, {alpha_up(alphas[0])} and {alpha_up(alphas[1])}"
+    (name, a), (other, b) = ((name, run.heading) for name, run in (first, second))
+    if a.within != b.within:
+        yield f"{name} is certified {a.within}; {other} {b.within}"
+    if a.settings.exact != b.settings.exact:
+        counted, sampled, alpha = (
+            (name, other, b.settings.alpha) if a.settings.exact else (other, name, a.settings.alpha)
+        )
+        yield (
+            f"{counted} counted every change that its noise can make, so its certificates are "
+            f"certain; those of {sampled} hold at alpha = {alpha_up(alpha)} an input"
+        )
+    elif a.settings.alpha != b.settings.alpha:
+        yield (
+            f"the runs have different alphas, {alpha_up(a.settings.alpha)} and "
+            f"{alpha_up(b.settings.alpha)}"
+        )

@@ -39,7 +39,8 @@ def rank(runs: Sequence[Figures | LogFigures]) -> Ranking:
     """Find the best figure of each column among complete, labelled runs on the same inputs.
 
     Logs and runs that are not complete or not labelled are not ranked. The others are compared only
-    if all of them have the same inputs (by digest and label), norm, units and alpha, and a column
+    if all of them have the same inputs (by digest and label), norm, units and alpha (runs that were
+    counted in full, which are certain, need none; whose noise it was does not matter), and a column
     only if every one of them decides it: an adaptive run understates the ACR, and certified
     accuracy elsewhere than at its target radii.
     """
@@ -61,7 +62,7 @@ def rank(runs: Sequence[Figures | LogFigures]) -> Ranking:
     return Ranking(
         tuple(frozenset(best.get(id(run), ())) for run in runs),
         "best of the complete, labelled runs, which have the same inputs, labels, "
-        "norm, units and alpha, compared before rounding; ties are all marked."
+        f"norm, units and alpha{_counted(ranked)}, compared before rounding; ties are all marked."
         + (f" {others} of {len(runs)} are not among them." if others else "")
         + (
             " Columns that an adaptive run left undecided are not marked."
@@ -87,10 +88,17 @@ def _hindrance(ranked: Sequence[Figures]) -> str | None:
     units = (first.heading.norm, first.heading.units)
     if any((run.heading.norm, run.heading.units) != units for run in ranked):
         return "the runs have different norms or units"
-    alpha = first.heading.settings.alpha
-    if any(run.heading.settings.alpha != alpha for run in ranked):
-        return "the runs have different alphas"
-    return None
+    # What was counted in full holds at every alpha.
+    sampled = {run.heading.settings.alpha for run in ranked if not run.heading.settings.exact}
+    return "the runs have different alphas" if len(sampled) > 1 else None
+
+
+def _counted(ranked: Sequence[Figures]) -> str:
+    """Return what sets runs that were counted in full apart from others beside them."""
+    counted = sum(run.heading.settings.exact for run in ranked)
+    if counted in (0, len(ranked)):
+        return ""
+    return f" ({counted} counted in full, which holds at every alpha)"
 
 
 def _inputs(run: Figures) -> Counter[tuple[str, int | None]]:

@@ -35,6 +35,9 @@ from rsonnx.statistics import (
 )
 
 NOTHING = "nothing further: the union bound"
+COUNTED = Assumed("P", "inputs drawn independently from the population")
+"""What intervals for the population assume where certificates rest on no samples of the noise."""
+NONE_FALSE = "none possible, since every change that the noise can make was counted"
 _MARKOV = "nothing further, since all inputs share their noise: Markov's inequality"
 
 
@@ -54,6 +57,8 @@ class Statements:
         shared_noise: whether all inputs share their noise. Certificates may then be false together,
             and ``accuracy``, ``band`` and ``acr`` are of the population under that noise; the
             shares that are truly right and robust are of the population all the same.
+        exact: whether every change that the noise can make was counted, so that no certificate can
+            be false.
     """
 
     inputs: int
@@ -65,10 +70,13 @@ class Statements:
     acr: MeanInterval | None
     copies: int
     shared_noise: bool = False
+    exact: bool = False
 
     @property
     def assumed(self) -> Assumed:
         """What the intervals for the population assume."""
+        if self.exact:
+            return COUNTED
         return UNDER_SHARED_NOISE if self.shared_noise else INDEPENDENT
 
     def to_json(self) -> dict[str, Any]:
@@ -76,8 +84,7 @@ class Statements:
         accuracy, band, acr, assumed = self.accuracy, self.band, self.acr, self.assumed
         return {
             "level": LEVEL,
-            "false_certificates": asdict(self.false)
-            | {"assumes": _MARKOV if self.shared_noise else NOISE},
+            "false_certificates": asdict(self.false) | {"assumes": self._false_assumes},
             "family_wise": None
             if self.family_wise is None
             else {"alpha": self.family_wise, "assumes": NOTHING},
@@ -118,7 +125,15 @@ class Statements:
         yield band_line(self.band, self.assumed)
         yield acr_line(self.acr, self.assumed)
 
+    @property
+    def _false_assumes(self) -> str:
+        if self.exact:
+            return "nothing further: every change that the noise can make was counted"
+        return _MARKOV if self.shared_noise else NOISE
+
     def _false_line(self) -> str:
+        if self.exact:
+            return f"false certificates: {NONE_FALSE}"
         tag, further = " [N]", ""
         if self.shared_noise:
             tag, further = "", " (Markov); many may be false together, since all share their noise"
@@ -143,7 +158,8 @@ def dataset_statements(
     Args:
         rows: all rows of the run, at least one.
         radii: where to state certified accuracy, >= 0, ascending.
-        alpha: probability of error of each certificate, in (0, 1).
+        alpha: probability of error of each certificate, in (0, 1); 0 where every change was
+            counted.
         family_wise: the probability of any error, if ``alpha`` is each input's share of it.
         shared_noise: whether all inputs have the same noise.
     """
@@ -166,6 +182,7 @@ def dataset_statements(
         acr=None if population is None else population.acr,
         copies=inputs - len(times),
         shared_noise=shared_noise,
+        exact=alpha == 0,
     )
 
 

@@ -26,6 +26,7 @@ _STEPS = tuple(
     for figure in ("1", "2.5", "5")
 )
 """As fractions, so that three steps of 0.1 are 0.3 and not the float above it."""
+_WHOLE_STEPS = tuple(Fraction(s) for s in (1, 2, 5, 10, 20, 50, 100, 200, 500))
 _MOST_RADII = 9
 
 
@@ -168,8 +169,13 @@ def check_radii(radii: Sequence[float]) -> None:
         raise UsageError(f"radii are {list(radii)}, but ascending numbers were expected")
 
 
-def default_radii(largest: float) -> tuple[float, ...]:
-    """Return round radii from 0 up to the largest that a run can give, at most nine of them."""
+def default_radii(largest: float, *, whole: bool = False) -> tuple[float, ...]:
+    """Return round radii from 0 up to the largest that a run can give, at most nine of them.
+
+    Args:
+        largest: the largest radius, >= 0.
+        whole: whether radii are whole numbers.
+    """
     most = Fraction(largest)
-    step = next((s for s in _STEPS if most / s < _MOST_RADII), most)
+    step = next((s for s in (_WHOLE_STEPS if whole else _STEPS) if most / s < _MOST_RADII), most)
     return tuple(float(step * i) for i in range(_MOST_RADII) if i == 0 or step * i <= most)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from rsonnx.report.escape import printable
 from rsonnx.report.figures import Figures
-from rsonnx.report.lines import Line, lines_of, radius_heads
+from rsonnx.report.lines import Line, lines_of, noise_head, radius_heads
 from rsonnx.report.logs import LogFigures
 from rsonnx.report.notes import notes_of
 from rsonnx.report.population import JOINT, LEGEND
@@ -29,7 +29,7 @@ def render(runs: Sequence[Figures | LogFigures]) -> str:
     Percentages and the ACR are rounded down, intervals outward. The best figures have a star.
     """
     ranking = rank(runs)
-    head = ["model", "sigma", "inputs", "standard", "ACR"]
+    head = ["model", noise_head(runs), "inputs", "standard", "ACR"]
     head += [f"r={radius}" for radius in radius_heads(runs)]
     lines = [_cells(line) for line in lines_of(runs, ranking)]
     notes = [line for run in runs for line in _noted(run)]
@@ -71,7 +71,7 @@ def _cells(line: Line) -> list[str]:
     figures = [line.standard, line.acr, *line.certified]
     return [
         printable(line.name),
-        line.sigma,
+        line.noise,
         line.inputs,
         *(f"{figure.text}*" if figure.best else figure.text for figure in figures),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rsonnx.certificate import ABSTAIN, AdaptiveSamples, Certificate, FixedSamples
+from rsonnx.certificate import ABSTAIN, AdaptiveSamples, Certificate, ExactCounts, FixedSamples
 from rsonnx.certificate.certify import make_certificate
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
@@ -140,7 +140,7 @@ def counting(procedure: CertifyProcedure, samples: SampleRange) -> CertifyProced
         UsageError: the range is not within n, or the procedure has no fixed n.
     """
     rule = procedure.rule
-    if not isinstance(rule, FixedSamples):
+    if isinstance(rule, AdaptiveSamples):
         raise UsageError(
             f"the samples {samples} were asked for, but an adaptive run decides from its counts "
             "how many it draws, so its samples cannot be shared out; share the inputs (--shard)"
@@ -157,19 +157,23 @@ class CountSamples:
     """Counts a range of the samples of a fixed n; what it returns certifies nothing."""
 
     n0: int
-    rule: FixedSamples | AdaptiveSamples
+    rule: FixedSamples | ExactCounts
     range: SampleRange
 
     @property
     def samples(self) -> int:
         """How many samples it draws."""
-        return self.range.stop - self.range.start + (self.n0 if self.range.selects else 0)
+        return self.range.stop - self.range.start + (self.n0 if self._selects else 0)
+
+    @property
+    def _selects(self) -> bool:
+        return self.range.selects and self.n0 > 0
 
     def steps(self, uniform: float) -> Generator[Sequence[Ask], Sequence[Counts], Certificate]:
         """Ask for the range, and for the selection samples along with sample 0."""
         del uniform  # for the certificate, which is made of all the ranges
         asked = [Ask("estimation", self.range.start, self.range.stop)]
-        if self.range.selects:
+        if self._selects:
             asked = [Ask("selection", 0, self.n0), *asked]
         *selection, estimation = yield asked
         return make_certificate(
@@ -178,6 +182,7 @@ class CountSamples:
             ABSTAIN,
             0.0,
             0.0,
+            certified=False,
             noise=self.rule.noise,
             alpha=self.rule.alpha,
         )

@@ -13,6 +13,7 @@ from typing import Any
 
 from rsonnx._version import __version__
 from rsonnx.errors import RunFileError
+from rsonnx.noise import EnumeratedNoise, SmoothingDistribution, norm_named
 from rsonnx.runs.fields import shown, text_field
 from rsonnx.runs.job import Job
 from rsonnx.runs.parts import SampleRange, Shard
@@ -73,7 +74,7 @@ def certify_header(
         "format_version": FORMAT,
         "procedure": "certify",
         "status": "started; the last line of the file says how it ended",
-        "claim": _NO_CLAIM if samples is not None else claim_in(smoothed.noise.norm),
+        "claim": _NO_CLAIM if samples is not None else claim_of(smoothed.noise),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": job.model.facts,
         "data": {
@@ -89,7 +90,8 @@ def certify_header(
             "distribution": smoothed.noise.name,
             "sigma": smoothed.sigma,
             "norm": smoothed.noise.norm,
-            "units": f"input values between {low:g} and {high:g}, before preprocessing",
+            "parameters": smoothed.noise.parameters,
+            "units": norm_named(smoothed.noise.norm).units(low, high),
             "arithmetic": smoothed.arithmetic,
             "shared": smoothed.share_noise,
             "generator": "numpy Philox4x64-10, keyed by SHA-256 of seed, "
@@ -111,13 +113,14 @@ def certify_header(
     return found
 
 
-def claim_in(norm: str) -> str:
+def claim_of(noise: SmoothingDistribution) -> str:
     """Return what a run says of its inputs."""
-    return (
-        "with probability at least 1 - alpha over the noise, separately for each input, the "
-        "smoothed classifier answers the row's prediction at every point closer than the "
-        f"row's radius in the {norm} norm"
+    sure = (
+        "for each input, every change of it that the noise can make having been counted,"
+        if isinstance(noise, EnumeratedNoise)
+        else "with probability at least 1 - alpha over the noise, separately for each input,"
     )
+    return f"{sure} the smoothed classifier answers the row's prediction {noise.within}"
 
 
 def recorded_seed(header: Mapping[str, Any]) -> int:

@@ -20,6 +20,7 @@ _FREE = frozenset(
         "arguments.given",
         # Follows from the others.
         "largest_radius",
+        "model.trained",
         # Where things lie and what they are called there: their digests say what they are.
         "model.file",
         "data.path",

@@ -11,7 +11,7 @@ import numpy as np
 
 from rsonnx.data import Dataset, arrange, resize_and_crop, resized_shape
 from rsonnx.errors import DataError, UsageError
-from rsonnx.noise import Point
+from rsonnx.noise import EnumeratedNoise, Gaussian, Point, SmoothingDistribution, Stage
 from rsonnx.runs.labels import Labels, align_labels
 from rsonnx.runtime import Engine, OnnxClassifier
 from rsonnx.smoothing import SmoothedClassifier
@@ -35,6 +35,11 @@ class Job:
     indices: tuple[int, ...]
     labels: Labels
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of an input, which noise may turn into samples of another shape."""
+        return self.smoothed.noise.input_shape(self.model.shape)
+
     def point(self, index: int) -> Point:
         """Bring one example into the model's input space.
 
@@ -44,7 +49,7 @@ class Job:
         values = self.dataset[index].values
         with _naming(self.dataset, index):
             sized = resize_and_crop(values, **asdict(self.model.geometry))
-            return self.smoothed.point(arrange(sized, self.model.shape, self.model.layout))
+            return self.smoothed.point(arrange(sized, self.shape, self.smoothed.layout))
 
     def label(self, index: int) -> int | None:
         """Return the true class of one example, None where it is not known."""
@@ -53,7 +58,7 @@ class Job:
 
 def prepare_job(
     model: OnnxClassifier,
-    sigma: float,
+    noise: SmoothingDistribution | float,
     dataset: Dataset,
     *,
     skip_every: int = 1,
@@ -70,7 +75,8 @@ def prepare_job(
 
     Args:
         model: the base classifier.
-        sigma: standard deviation of the noise, in the units of the model's bounds.
+        noise: the smoothing distribution; a number is the sigma of a Gaussian, in the units of the
+            model's bounds.
         dataset: where the inputs come from.
         skip_every: take every so many-th input, >= 1.
         limit: take at most so many, >= 1; None takes all.
@@ -80,7 +86,7 @@ def prepare_job(
         share_noise: give all inputs the same noise.
 
     Raises:
-        UsageError: an argument is out of range, or sigma too wide for exact noise.
+        UsageError: an argument is out of range, or the noise too wide for exact noise.
         DataError: a label is none of the model's classes, or an input does not fit.
         InferenceError: the model fails on a noisy input.
     """
@@ -89,11 +95,11 @@ def prepare_job(
             raise UsageError(f"{name} is {value}, but it must be at least 1")
     indices = tuple(range(0, len(dataset), skip_every))[:limit]
     labels = align_labels(dataset, model)
-    _check_shapes(model, dataset, indices)
+    law = noise if isinstance(noise, SmoothingDistribution) else Gaussian(noise)
     smooth = partial(
         SmoothedClassifier,
         model,
-        sigma,
+        noise=law,
         batch_size=batch_size,
         workers=workers,
         engine=engine,
@@ -101,25 +107,27 @@ def prepare_job(
     )
     smoothed = smooth()
     job = Job(model, smoothed, dataset, indices, labels)
+    _check_shapes(job)
     images = dataset[indices[0]].values.dtype == np.uint8
     looked_at = indices[:1] if images else indices
     found = {job.point(index).arithmetic for index in looked_at}
-    smoothed = smooth(arithmetic="float" if "float" in found else "exact")
+    smoothed = smooth(arithmetic="float" if "float" in found or not law.exact else "exact")
     job = replace(job, smoothed=smoothed)
     # One sample shows that this noise can be drawn and that the model runs on it.
-    smoothed.sample_counts(job.point(indices[0]), 0, 1, stage="selection", seed=0)
+    stage: Stage = "estimation" if isinstance(law, EnumeratedNoise) else "selection"
+    smoothed.sample_counts(job.point(indices[0]), 0, 1, stage=stage, seed=0)
     return job
 
 
-def _check_shapes(model: OnnxClassifier, dataset: Dataset, indices: tuple[int, ...]) -> None:
-    geometry = model.geometry
+def _check_shapes(job: Job) -> None:
+    dataset, geometry = job.dataset, job.model.geometry
     fitting: set[tuple[int, ...]] = set()
-    for index in indices:
+    for index in job.indices:
         shape = dataset.shape(index)
         if shape not in fitting:
             with _naming(dataset, index):
                 sized = resized_shape(shape, resize=geometry.resize, crop=geometry.crop)
-                arrange(np.zeros(sized, np.uint8), model.shape, model.layout)
+                arrange(np.zeros(sized, np.uint8), job.shape, job.smoothed.layout)
             fitting.add(shape)
 
 

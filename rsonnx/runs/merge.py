@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rsonnx.certificate import FixedSamples
+from rsonnx.certificate import AdaptiveSamples
 from rsonnx.counts import Counts
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.noise import uniform
 from rsonnx.runs.counted import CountsRow
-from rsonnx.runs.fields import digest_field, shown, text_field, whole_field
+from rsonnx.runs.fields import digest_field, shown, whole_field
 from rsonnx.runs.files import Part, read_part
-from rsonnx.runs.header import claim_in, recorded_seed, resume_command
+from rsonnx.runs.header import claim_of, recorded_seed, resume_command
 from rsonnx.runs.identity import PART, header_differences, in_words
 from rsonnx.runs.manifest import manifest_digest
 from rsonnx.runs.restate import Made, made_with
@@ -39,7 +39,6 @@ class _Settled:
     """What the headers of all parts agree on."""
 
     made: Made
-    norm: str
     n0: int
     seed: int
     skip_every: int
@@ -77,7 +76,7 @@ def merge(paths: Sequence[str | os.PathLike[str]], given: Sequence[str] = ()) ->
     rows = _joined(parts, settled)
     _check_all(first, settled, rows)
     header = first.header | {
-        "claim": claim_in(settled.norm),
+        "claim": claim_of(settled.made.rule.noise),
         "created": min(str(part.header.get("created")) for part in parts),
         "shard": None,
         "samples": None,
@@ -92,8 +91,7 @@ def _settled(first: Part) -> _Settled:
         arguments = header["arguments"]
         return _Settled(
             made_with(first),
-            text_field(header["noise"], "norm"),
-            whole_field(header, "n0", least=1),
+            whole_field(header, "n0", least=0),
             recorded_seed(header),
             whole_field(arguments["resolved"], "skip_every", least=1),
             digest_field(header["data"], "manifest"),
@@ -167,7 +165,7 @@ def _add(ranges: Sequence[_Range], settled: _Settled) -> Row:
     rule = settled.made.rule
     ranges = sorted(ranges, key=lambda one: one.row.samples.start)
     first = ranges[0]
-    if not isinstance(rule, FixedSamples):
+    if isinstance(rule, AdaptiveSamples):
         raise RunFileError(
             f"{first.path}: the run is adaptive, so it cannot hold counts of a range of samples"
         )

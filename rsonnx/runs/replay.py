@@ -14,7 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rsonnx.certificate import ABSTAIN, AdaptiveSamples, Certificate, FixedSamples
+from rsonnx.certificate import (
+    ABSTAIN,
+    AdaptiveSamples,
+    Certificate,
+    ExactCounts,
+    FixedSamples,
+    Rule,
+)
 from rsonnx.counts import Counts
 from rsonnx.errors import RunFileError
 from rsonnx.noise import Point, Stage
@@ -28,7 +35,7 @@ from rsonnx.runs.parts import shard_field
 from rsonnx.runs.restate import made_with
 from rsonnx.runs.rows import Row
 from rsonnx.runs.verify import Fault
-from rsonnx.smoothing import Certify, CertifyAdaptive, CertifyProcedure, certify_many
+from rsonnx.smoothing import Certify, CertifyAdaptive, CertifyProcedure, Enumerate, certify_many
 
 _COMPUTING = ("rsonnx", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "processor")
 """What a vote may depend on beside the provider."""
@@ -171,6 +178,8 @@ def check_header(run: Run, job: Job, manifest: Manifest) -> None:
 def _procedure(run: Run) -> CertifyProcedure:
     """Return the procedure that a header names."""
     rule = made_with(run).rule
+    if isinstance(rule, ExactCounts):
+        return Enumerate(rule)
     try:
         n0 = whole_field(run.header, "n0", least=1)
     except (KeyError, TypeError) as error:
@@ -259,9 +268,7 @@ def _elsewhere(row: Row, again: Certificate, moved: int) -> list[str]:
     return []
 
 
-def _at_its_samples(
-    job: Job, rule: FixedSamples | AdaptiveSamples, row: Row, point: Point, seed: int
-) -> Certificate:
+def _at_its_samples(job: Job, rule: Rule, row: Row, point: Point, seed: int) -> Certificate:
     """Return the certificate from the samples of a row, where another vote may stop elsewhere."""
 
     def count(stage: Stage, start: int, stop: int) -> Counts:

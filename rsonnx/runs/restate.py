@@ -6,14 +6,22 @@ but counts; an adaptive run stopped where its own settings were decided, so it k
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rsonnx.certificate import RADIUS_RULES, AdaptiveSamples, Certificate, FixedSamples
+from rsonnx.certificate import (
+    RADIUS_RULES,
+    AdaptiveSamples,
+    Certificate,
+    ExactCounts,
+    FixedSamples,
+    Rule,
+)
 from rsonnx.counts import MOST_CLASSES
 from rsonnx.errors import RunFileError, UsageError
-from rsonnx.noise import Gaussian
+from rsonnx.noise import EnumeratedNoise, SampledNoise, SmoothingDistribution, noise_from
 from rsonnx.runs.fields import shown, text_field, whole_field
 from rsonnx.runs.files import Part, Run
 from rsonnx.runs.parts import shard_field
@@ -33,7 +41,7 @@ class Made:
         selected: how many the whole run has; more, where the file holds a shard of it.
     """
 
-    rule: FixedSamples | AdaptiveSamples
+    rule: Rule
     bound: str
     radius: str
     family_wise: float | None
@@ -93,11 +101,16 @@ def restate(
     )
 
 
-def _rule(
-    run: Run, made: Made, alpha: float, bound: str, radius: str
-) -> FixedSamples | AdaptiveSamples:
+def _rule(run: Run, made: Made, alpha: float, bound: str, radius: str) -> Rule:
     """Return the rule that was asked for, or refuse it."""
     own = made.rule
+    if isinstance(own, ExactCounts):
+        if (alpha, bound, radius) != (own.alpha, made.bound, made.radius):
+            raise UsageError(
+                f"the run {run.path} counted every change that its noise can make, so there is no "
+                "alpha, bound or radius rule to restate it by; leave them out"
+            )
+        return own
     if isinstance(own, AdaptiveSamples):
         for name, asked, kept in (
             ("alpha", alpha, own.alpha),
@@ -125,7 +138,7 @@ def _rule(
     return replace(own, alpha=alpha, bound=bound, radius=radius)
 
 
-def derive_again(run: Run, rule: FixedSamples | AdaptiveSamples, row: Row) -> Row:
+def derive_again(run: Run, rule: Rule, row: Row) -> Row:
     """Return a row with everything that follows from its counts derived anew.
 
     Raises:
@@ -138,7 +151,7 @@ def derive_again(run: Run, rule: FixedSamples | AdaptiveSamples, row: Row) -> Ro
     return Row.again(certificate, row, row.seconds)
 
 
-def _certificate(rule: FixedSamples | AdaptiveSamples, row: Row) -> Certificate:
+def _certificate(rule: Rule, row: Row) -> Certificate:
     drawn = row.estimation.total
     if isinstance(rule, AdaptiveSamples):
         if drawn > rule.n:
@@ -148,6 +161,8 @@ def _certificate(rule: FixedSamples | AdaptiveSamples, row: Row) -> Certificate:
         return rule.certify(row.selection, row.estimation, row.claim)
     if drawn != rule.n:
         raise RunFileError(f"it has {drawn:,} estimation samples, but n = {rule.n:,}")
+    if isinstance(rule, ExactCounts) and row.selection.total:
+        raise RunFileError("it has selection samples, of which counting in full needs none")
     return rule.certify(row.selection, row.estimation, row.uniform)
 
 
@@ -159,32 +174,32 @@ def made_with(run: Run | Part) -> Made:
     """
     header = run.header
     try:
-        noise = header["noise"]
-        if noise["distribution"] != "gaussian":
-            raise TypeError(f"the noise is {shown(noise['distribution'])}, not gaussian")
-        sigma = _real(noise, "sigma")
+        noise = _noise(header)
         n, alpha = whole_field(header, "n", least=1), _real(header, "alpha")
         bound, radius = text_field(header, "bound"), text_field(header, "radius_rule")
         family_wise = _or_none(_real, header, "family_wise")
         selected = whole_field(header["data"], "inputs", least=1)
         shard = shard_field(header)
         inputs = selected if shard is None else shard.size(selected)
-        rule: FixedSamples | AdaptiveSamples
-        if header["target_radii"] is None:
+        rule: Rule
+        if isinstance(noise, EnumeratedNoise):
+            rule = _exact(noise, header, n)
+        elif not isinstance(noise, SampledNoise):
+            raise TypeError(f"{noise.name} noise is neither sampled nor enumerated")
+        elif header["target_radii"] is None:
             classes = header["num_classes"]
             if classes is not None and whole_field(header, "num_classes", least=1) > MOST_CLASSES:
                 raise TypeError(f"num_classes is {shown(classes)}")
             if bound not in BOUNDS or radius not in RADIUS_RULES:
                 raise TypeError(f"the bound is {shown(bound)}, the radius rule {shown(radius)}")
-            rule = FixedSamples(Gaussian(sigma), n, alpha, bound, radius, classes)
+            rule = FixedSamples(noise, n, alpha, bound, radius, classes)
         else:
             targets = {str(k): r for k, r in enumerate(header["target_radii"])}
-            rule = AdaptiveSamples(
-                Gaussian(sigma), n, alpha, tuple(_real(targets, k) for k in targets)
-            )
+            rule = AdaptiveSamples(noise, n, alpha, tuple(_real(targets, k) for k in targets))
+        if isinstance(rule, AdaptiveSamples | ExactCounts):
             own = rule.to_json()
             if (bound, radius) != (own["bound"], own["radius_rule"]):
-                raise TypeError(f"an adaptive run has the bound {shown(bound)}, {shown(radius)}")
+                raise TypeError(f"the bound is {shown(bound)}, the radius rule {shown(radius)}")
     except KeyError as error:
         raise RunFileError(f"{run.path}, line 1: the header lacks the field {error}") from None
     except (TypeError, UsageError) as error:
@@ -194,6 +209,37 @@ def made_with(run: Run | Part) -> Made:
             f"{run.path}, line 1: the header says {inputs} inputs, but there are {len(run.rows)}"
         )
     return Made(rule, bound, radius, family_wise, inputs, selected)
+
+
+def _noise(header: dict[str, Any]) -> SmoothingDistribution:
+    """Return the smoothing distribution, which says itself what its other fields must be."""
+    recorded = header["noise"]
+    noise = noise_from(recorded)
+    for field, own in (("norm", noise.norm), ("sigma", noise.deviation)):
+        if recorded[field] != own:
+            raise TypeError(f"{field} is {shown(recorded[field])}, but this noise has {own!r}")
+    size = noise.parameters.get("size")
+    if size is not None and size != math.prod(noise.input_shape(_shape(header))):
+        raise TypeError(f"the noise is for inputs of {size} values, which the model does not take")
+    return noise
+
+
+def _shape(header: dict[str, Any]) -> tuple[int, ...]:
+    """Return the shape that the model takes."""
+    shape = header["model"]["input_shape"]
+    if not isinstance(shape, list) or not all(type(axis) is int and axis > 0 for axis in shape):
+        raise TypeError(f"input_shape is {shown(shape)}")
+    return tuple(shape)
+
+
+def _exact(noise: EnumeratedNoise, header: dict[str, Any], n: int) -> ExactCounts:
+    """Return the rule of a run that was counted in full."""
+    rule = ExactCounts(noise, noise.input_shape(_shape(header)))
+    if n != rule.n:
+        raise TypeError(f"n is {n}, which is not how many changes {noise.name} noise can make")
+    if header["alpha"] != 0 or header["family_wise"] is not None:
+        raise TypeError("a run that was counted in full has an alpha")
+    return rule
 
 
 def _real(fields: Any, name: str) -> float:

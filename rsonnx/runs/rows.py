@@ -20,19 +20,22 @@ MEANING = {
     "label": "true class, null where unknown",
     "base_prediction": "class that the model itself gives without noise, -1 for none",
     "prediction": "certified class of the smoothed classifier, -1 where it abstains",
-    "top_class": "class that the selection samples chose",
+    "top_class": "class that the selection samples chose; the most frequent of an exact run",
     "counts": "how often each class was answered, by stage; no_class: NaN or infinite scores",
     "samples": "how many samples were drawn, by stage",
-    "p_a_lower": "lower confidence bound on the probability of top_class, rounded down",
+    "p_a_lower": "lower confidence bound on the probability of top_class, rounded down; its "
+    "share of all changes in an exact run, which counts every one that the noise can make",
     "p_b_upper": "upper bound on the probability of every other class, null if one-sided",
     "one_sided_radius": "what the one-sided radius would be at the same alpha, null if one-sided",
     "uniform": "number that a randomised bound was given, drawn before the samples, else null",
     "claim": "hits and samples of the look that an adaptive run claims its bound from, else null",
-    "radius": "certified radius in the units of the input, rounded down; 0 where it abstains",
+    "radius": "certified radius in the units of noise.units, rounded down; 0 where it abstains, "
+    "and where the answer is certified for the input itself alone",
     "abstained": "whether no radius was certified",
     "reason": "why it abstained: wrong-guess, low-probability or loose-bound",
     "explanation": "the reason and its remedy in words",
-    "arithmetic": "exact: integer noise on the 8-bit grid; float: floating-point noise",
+    "arithmetic": "exact: integer noise on the 8-bit grid; float: floating-point noise; for noise "
+    "that is not added to the input, how its values were given",
     "seconds": "time spent on the input",
 }
 """What each field of a row means; it stands in the header of every run file."""

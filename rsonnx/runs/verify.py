@@ -2,18 +2,19 @@
 
 A row is derived again by the code that wrote it, to the last digit. Beyond that its bound and its
 radius are proved by integer arithmetic (:mod:`rsonnx.statistics.rigorous`), which trusts neither
-scipy nor a rounding margin. Bounds that no such proof covers (the e-process of an adaptive run, the
-randomised bound) are derived only, and counted as such.
+scipy nor a rounding margin. What no such proof covers (the e-process of an adaptive run, the
+randomised bound, the radius of noise that is not Gaussian) is derived only, and counted as such.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from fractions import Fraction
 
-from rsonnx.certificate import ALPHA_SPLITS, AdaptiveSamples, FixedSamples, rival_shares
+from rsonnx.certificate import ALPHA_SPLITS, ExactCounts, FixedSamples, Rule, rival_shares
 from rsonnx.errors import RunFileError
-from rsonnx.noise import uniform
+from rsonnx.noise import AnisotropicGaussian, Gaussian, SampledNoise, uniform
 from rsonnx.runs.fields import shown
 from rsonnx.runs.files import Run
 from rsonnx.runs.header import recorded_seed
@@ -26,6 +27,9 @@ from rsonnx.statistics import (
     proves_two_sided_radius,
     proves_upper_bound,
 )
+
+_PROVABLE = (Gaussian, AnisotropicGaussian)
+"""Noise whose radius is proved by integer arithmetic too."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +47,16 @@ class Verification:
     Attributes:
         rows: how many rows there are.
         derived: rows that were derived again to the last digit.
-        proved: rows whose bound and radius were proved by integer arithmetic as well.
+        proved: rows whose bound and radius were proved by integer arithmetic as well; an exact
+            run's follow from the counts by nothing else.
+        bounded: rows whose bounds on probabilities were proved so, whether or not the radius was.
         faults: all that does not hold.
     """
 
     rows: int
     derived: int
     proved: int
+    bounded: int
     faults: tuple[Fault, ...]
 
 
@@ -61,16 +68,20 @@ def verify(run: Run) -> Verification:
     """
     made = made_with(run)
     faults = _whole_run(run, made)
-    derived = proved = 0
+    derived = proved = bounded = 0
     for row in run.rows:
         found = [Fault(row.index, what) for what in _differences(run, made.rule, row)]
         if not found:
             derived += 1
-            if isinstance(made.rule, FixedSamples) and not made.rule.needs_uniform:
+            if isinstance(made.rule, ExactCounts):
+                bounded += 1
+                proved += 1  # derived by integer arithmetic as it is
+            elif isinstance(made.rule, FixedSamples) and not made.rule.needs_uniform:
                 found = [Fault(row.index, what) for what in _unproved(made.rule, row)]
-                proved += not found
+                bounded += not found
+                proved += not found and isinstance(made.rule.noise, _PROVABLE)
         faults += found
-    return Verification(len(run.rows), derived, proved, tuple(faults))
+    return Verification(len(run.rows), derived, proved, bounded, tuple(faults))
 
 
 def _whole_run(run: Run, made: Made) -> list[Fault]:
@@ -89,7 +100,7 @@ def _whole_run(run: Run, made: Made) -> list[Fault]:
     return faults
 
 
-def _differences(run: Run, rule: FixedSamples | AdaptiveSamples, row: Row) -> list[str]:
+def _differences(run: Run, rule: Rule, row: Row) -> list[str]:
     """Return what is stored otherwise than it follows from the counts."""
     try:
         again = derive_again(run, rule, row)
@@ -122,14 +133,24 @@ def _unproved(rule: FixedSamples, row: Row) -> list[str]:
         found.append(f"p_a_lower = {row.p_a_lower!r} is not proved for {hits} hits")
     if two_sided and not _proves_rivals(rule, row):
         found.append(f"p_b_upper = {row.p_b_upper!r} is not proved")
-    sigma = rule.noise.sigma
-    if row.radius > 0 and not (
-        proves_two_sided_radius(row.radius, sigma, row.p_a_lower, row.p_b_upper or 1.0)
-        if two_sided
-        else proves_radius(row.radius, sigma, row.p_a_lower)
-    ):
+    if row.radius > 0 and not _proves_radius(rule.noise, two_sided, row):
         found.append(f"radius = {row.radius!r} is not proved")
     return found
+
+
+def _proves_radius(noise: SampledNoise, two_sided: bool, row: Row) -> bool:
+    """Prove the radius of Gaussian noise; the other laws' formulas are derived again only."""
+    if not isinstance(noise, _PROVABLE):
+        return True
+    # In its own standard deviations the noise per feature is isotropic, and their unit is 1.
+    sigma = noise.sigma if isinstance(noise, Gaussian) else 1.0
+    # The linf ball of radius r lies in the l2 ball of radius r·√d, whose root is rounded up.
+    values = (noise.size or 1) if noise.norm == "linf" else 1
+    far = Fraction(row.radius) * Fraction(math.isqrt(values << 200) + 1, 1 << 100)
+    radius = row.radius if values == 1 else math.nextafter(float(far), math.inf)
+    if two_sided:
+        return proves_two_sided_radius(radius, sigma, row.p_a_lower, row.p_b_upper or 1.0)
+    return proves_radius(radius, sigma, row.p_a_lower)
 
 
 def _proves_rivals(rule: FixedSamples, row: Row) -> bool:

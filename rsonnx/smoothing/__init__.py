@@ -8,6 +8,7 @@ from rsonnx.smoothing.procedures import (
     Certify,
     CertifyAdaptive,
     CertifyProcedure,
+    Enumerate,
     Predict,
     PredictSequential,
     certify_procedure,
@@ -21,6 +22,7 @@ from rsonnx.smoothing.schedule import (
     certify_many,
     predict_many,
 )
+from rsonnx.smoothing.training import Trained, training_in
 
 __all__ = [
     "Answer",
@@ -30,16 +32,19 @@ __all__ = [
     "CertifyAdaptive",
     "CertifyProcedure",
     "Checkpoint",
+    "Enumerate",
     "Plan",
     "Predict",
     "PredictSequential",
     "Predicted",
     "SmoothedClassifier",
+    "Trained",
     "certify_many",
     "certify_procedure",
     "load",
     "make_plan",
     "predict_many",
     "predict_procedure",
+    "training_in",
     "try_in_child",
 ]

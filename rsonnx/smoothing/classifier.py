@@ -14,10 +14,12 @@ from rsonnx.counts import Counts
 from rsonnx.errors import DataError, InferenceError, UsageError
 from rsonnx.noise import (
     Arithmetic,
+    EnumeratedNoise,
     Gaussian,
     InputSpace,
     NoisyStream,
     Point,
+    SmoothingDistribution,
     Stage,
     check_bounds,
     check_seed,
@@ -46,12 +48,13 @@ Result = TypeVar("Result", Certificate, Prediction)
 
 
 class SmoothedClassifier:
-    """g(x): the class that the base classifier f answers most often for x + N(0, sigma²) noise.
+    """g(x): the class that the base classifier f answers most often when x is changed by noise.
 
     Args:
         base: the base classifier: what :func:`rsonnx.load` returns, or any object with
             ``classify(batch) -> int64 labels`` (float32 batch in; -1 means no class).
-        sigma: standard deviation of the noise, > 0, in the units of ``bounds``.
+        sigma: standard deviation of Gaussian noise, > 0, in the units of ``bounds``.
+        noise: another smoothing distribution, in place of ``sigma``; see :mod:`rsonnx.noise`.
         bounds: lowest and highest value of an input; None takes those of ``base``, else (0, 1).
             uint8 inputs, and floats on the grid of 256 levels between the bounds, are smoothed with
             exact noise; all others with floating-point noise, and their certificates say so.
@@ -69,8 +72,9 @@ class SmoothedClassifier:
     def __init__(
         self,
         base: BaseClassifier,
-        sigma: float,
+        sigma: float | None = None,
         *,
+        noise: SmoothingDistribution | None = None,
         bounds: tuple[float, float] | None = None,
         arithmetic: Arithmetic | None = None,
         batch_size: int | None = None,
@@ -86,16 +90,40 @@ class SmoothedClassifier:
         if arithmetic not in (None, "exact", "float"):
             raise UsageError(f"arithmetic is {arithmetic!r}, but exact or float was expected")
         self.base = base
-        self.noise = Gaussian(sigma)
+        if (sigma is None) == (noise is None):
+            raise UsageError(
+                "a smoothed classifier needs one smoothing distribution; give either sigma, for "
+                "Gaussian noise, or noise"
+            )
+        # Gaussian checks what it is given, None included.
+        self.noise = Gaussian(sigma) if noise is None else noise  # type: ignore[arg-type]
+        if arithmetic == "exact" and not self.noise.exact:
+            raise UsageError(
+                f"{self.noise.name} noise has no exact arithmetic; use float, or another noise"
+            )
+        if share_noise and isinstance(self.noise, EnumeratedNoise):
+            raise UsageError(f"{self.noise.name} noise is not random, so there is none to share")
         self.bounds = _bounds(base, bounds)
         self.arithmetic = arithmetic
         self.share_noise = share_noise
         self._engine = engine or engine_for(base, grid_noise, batch_size, workers)
 
     @property
-    def sigma(self) -> float:
-        """Standard deviation of the noise, in the units of ``bounds``."""
-        return self.noise.sigma
+    def sigma(self) -> float | None:
+        """Standard deviation of the noise on one value, in the units of ``bounds``, if any."""
+        return self.noise.deviation
+
+    @property
+    def input_shape(self) -> tuple[int, ...] | None:
+        """Shape of an input, where the base classifier says what it takes."""
+        own = getattr(self.base, "shape", None)
+        return None if own is None else self.noise.input_shape(own)
+
+    @property
+    def layout(self) -> str | None:
+        """Where the channels of an input are: as the base classifier says, or else its noise."""
+        found: str | None = getattr(self.base, "layout", None)
+        return getattr(self.noise, "layout", None) if found is None else found
 
     @property
     def batch_size(self) -> int | None:
@@ -122,13 +150,22 @@ class SmoothedClassifier:
         if isinstance(x, Point):
             return self._checked(x)
         x = np.asarray(x)
-        return self._space(x.shape).point(x, self.arithmetic)
+        if self.noise.in_units and x.dtype == np.uint8 and self.bounds != (0.0, 255.0):
+            raise DataError(
+                f"the input has type uint8, which means 256 levels between the bounds, but "
+                f"{self.noise.name} noise takes whole numbers between {self.bounds[0]:g} and "
+                f"{self.bounds[1]:g}; convert it to another type"
+            )
+        arithmetic = self.arithmetic if self.noise.exact else "float"
+        if not self.noise.additive:
+            arithmetic = None  # the input's own values, which are not added to
+        point = self._space(x.shape).point(x, arithmetic)
+        self.noise.check(point)
+        return point
 
     def _space(self, shape: tuple[int, ...]) -> InputSpace:
-        own = getattr(self.base, "shape", None)
-        return InputSpace(
-            shape if own is None else own, self.bounds, getattr(self.base, "layout", None)
-        )
+        own = self.input_shape
+        return InputSpace(shape if own is None else own, self.bounds, self.layout)
 
     def _checked(self, point: Point) -> Point:
         expected = self._space(point.space.shape)
@@ -142,6 +179,7 @@ class SmoothedClassifier:
                 f"the point has {point.arithmetic} arithmetic, but {self.arithmetic} was asked "
                 "for; make it with point()"
             )
+        self.noise.check(point)
         return point
 
     def certify(
@@ -181,6 +219,7 @@ class SmoothedClassifier:
         """
         procedure = certify_procedure(
             self.noise,
+            shape=self.input_shape,
             n0=n0,
             n=n,
             alpha=alpha,
@@ -287,7 +326,7 @@ class SmoothedClassifier:
 
     def base_label(self, x: NDArray[Any] | Point) -> int:
         """Return what the base classifier answers without noise; -1 for no class."""
-        batch = self.point(x).values()[None]
+        batch = self.noise.unchanged(self.point(x))[None]
         return int(checked_labels(self.base, batch)[0])
 
     def _run(

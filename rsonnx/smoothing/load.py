@@ -46,6 +46,7 @@ from rsonnx.runtime import (
     choose_provider,
 )
 from rsonnx.runtime.cuda import open_place
+from rsonnx.smoothing.training import training_in
 
 DEFAULT_BOUNDS = (0.0, 1.0)
 
@@ -256,6 +257,7 @@ def open_plan(
 
 
 def _describe(model: ModelFile, data: Input, output: Output) -> dict[str, Any]:
+    trained = training_in(model.metadata)
     return {
         "file": model.path.name,
         "sha256": model.sha256,
@@ -272,6 +274,7 @@ def _describe(model: ModelFile, data: Input, output: Output) -> dict[str, Any]:
         "unused_inputs": list(unused_inputs(model, output)),
         "edits": list(output.edits),
         "class_names": list(output.classes),
+        "trained": None if trained is None else trained.to_json(),
         "label": _LABEL_RULES[output.kind].format(threshold=output.threshold),
         "no_class": "a NaN or infinite score is an answer of no class, never certified",
     }

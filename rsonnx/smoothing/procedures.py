@@ -14,14 +14,16 @@ from rsonnx.certificate import (
     ABSTAIN,
     AdaptiveSamples,
     Certificate,
+    ExactCounts,
     FixedSamples,
     Prediction,
+    Rule,
     check_method,
     predict_from_counts,
 )
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
-from rsonnx.noise import SmoothingDistribution, Stage
+from rsonnx.noise import EnumeratedNoise, SampledNoise, SmoothingDistribution, Stage
 from rsonnx.statistics import (
     DEFAULT_BOUND,
     SequentialPredict,
@@ -61,7 +63,7 @@ class CertifyProcedure(Protocol):
         """The most samples that it draws."""
 
     @property
-    def rule(self) -> FixedSamples | AdaptiveSamples:
+    def rule(self) -> Rule:
         """How its counts become a certificate."""
 
     @property
@@ -133,9 +135,33 @@ class CertifyAdaptive:
         return self.rule.certify(selection, estimation, decision.claim)
 
 
+@dataclass(frozen=True)
+class Enumerate:
+    """Count every change of an input that the noise can make; nothing is left to chance."""
+
+    rule: ExactCounts
+
+    @property
+    def n0(self) -> int:
+        """No selection samples: the class is read from all counts."""
+        return 0
+
+    @property
+    def samples(self) -> int:
+        """How many changes there are."""
+        return self.rule.n
+
+    def steps(self, uniform: float) -> Steps[Certificate]:
+        """Ask for all changes."""
+        del uniform  # nothing is random
+        (counts,) = yield (Ask("estimation", 0, self.rule.n),)
+        return self.rule.certify(Counts([]), counts)
+
+
 def certify_procedure(
     noise: SmoothingDistribution,
     *,
+    shape: tuple[int, ...] | None = None,
     n0: int,
     n: int,
     alpha: float,
@@ -146,9 +172,19 @@ def certify_procedure(
 ) -> CertifyProcedure:
     """Return the procedure that these options mean; see :meth:`SmoothedClassifier.certify`.
 
+    Args:
+        noise: the smoothing distribution. One that is enumerated leaves no choice but the target
+            radii that are refused: n0, n, alpha and the bound have no part in it.
+        shape: of an input; enumerated noise needs it.
+        n0, n, alpha, bound, radius, target_radii, num_classes: as there.
+
     Raises:
         UsageError: an argument is outside its range, or two of them exclude each other.
     """
+    if isinstance(noise, EnumeratedNoise):
+        return Enumerate(_exact(noise, shape, bound, radius, target_radii))
+    if not isinstance(noise, SampledNoise):
+        raise UsageError(f"{noise.name} noise can be neither sampled nor enumerated")
     if radius == "two-sided" and num_classes is None:
         raise UsageError(
             "the two-sided radius shares alpha among the classes, but the base classifier does not "
@@ -162,6 +198,26 @@ def certify_procedure(
             "cannot be chosen; leave out the target radii or the choice"
         )
     return CertifyAdaptive(n0, AdaptiveSamples(noise, n, alpha, tuple(target_radii)))
+
+
+def _exact(
+    noise: EnumeratedNoise,
+    shape: tuple[int, ...] | None,
+    bound: str,
+    radius: str,
+    target_radii: Sequence[float] | None,
+) -> ExactCounts:
+    if bound != DEFAULT_BOUND or radius != "one-sided" or target_radii is not None:
+        raise UsageError(
+            f"{noise.name} noise is counted in full, so there is no bound, radius rule or target "
+            "radius to choose; leave them out"
+        )
+    if shape is None:
+        raise UsageError(
+            f"{noise.name} noise is counted in full, but the base classifier does not say the "
+            "shape of its inputs (shape), so how many changes there are is unknown"
+        )
+    return ExactCounts(noise, shape)
 
 
 @dataclass(frozen=True)
@@ -187,7 +243,7 @@ class Predict:
         """Ask for the samples of the prediction."""
         (counts,) = yield (Ask("prediction", 0, self.n),)
         found = predict_from_counts(counts, alpha=self.alpha, method=self.method)
-        return replace(found, sigma=self.noise.sigma)
+        return replace(found, sigma=self.noise.deviation)
 
 
 @dataclass(frozen=True)
@@ -219,7 +275,7 @@ class PredictSequential:
             if found.verdict is not Verdict.CONTINUE:
                 break
         fixed = predict_from_counts(counts, alpha=self.alpha, method=self.method)
-        return replace(fixed, label=found.label, sequential=True, sigma=self.noise.sigma)
+        return replace(fixed, label=found.label, sequential=True, sigma=self.noise.deviation)
 
 
 def predict_procedure(
@@ -237,6 +293,11 @@ def predict_procedure(
         UsageError: an argument is outside its range, or the number of classes is not known where
             it is needed.
     """
+    if isinstance(noise, EnumeratedNoise):
+        raise UsageError(
+            f"{noise.name} noise is counted in full, so certify gives the smoothed classifier's "
+            "answer with certainty, and a prediction from samples has nothing to add; use certify"
+        )
     if not sequential:
         return Predict(noise, n, alpha, method)
     if num_classes is None:

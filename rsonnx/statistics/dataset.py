@@ -47,13 +47,16 @@ def false_certificates(
 
     Args:
         inputs: N, all inputs of the run, >= 1.
-        alpha: probability of error of each certificate, in (0, 1).
+        alpha: probability of error of each certificate, in [0, 1); 0 for certificates that rest on
+            no samples, of which none is false.
         level: of the quantile, in (0, 1).
         shared_noise: whether inputs may have the same noise.
     """
     check_samples("inputs", inputs)
-    check_alpha(alpha)
+    _check_error(alpha)
     _check_level("level", level)
+    if alpha == 0:
+        return FalseCertificates(0.0, 0, level)
     if shared_noise:
         # The least t with N·alpha/t <= 1 - level is reached with too small a chance to count.
         reached = math.ceil(inputs * Fraction(alpha) / (1 - Fraction(level)))
@@ -118,14 +121,17 @@ def accuracy_interval(
     Args:
         right: X, inputs certified for their label at the radius or beyond, 0..N.
         inputs: N, all inputs, abstentions among them.
-        alpha: probability of error of each certificate, in (0, 1).
+        alpha: probability of error of each certificate, in [0, 1); with 0 the certificates rest on
+            no samples, and ``robust_low`` is Clopper-Pearson's bound as it is.
         delta: 1 - the level, in (0, 1).
         shared_noise: whether all inputs have the same noise.
     """
     right, inputs = check_count(right, inputs)
-    check_alpha(alpha)
+    _check_error(alpha)
     _check_level("delta", delta)
-    error, tail = (2.0 * alpha / delta, delta / 2.0) if shared_noise else (alpha, delta)
+    error, tail = alpha, delta
+    if shared_noise and alpha != 0:
+        error, tail = 2.0 * alpha / delta, delta / 2.0
     robust = 0.0
     if error < 1.0:
         robust = (clopper_pearson_lower(right, inputs, tail) - error) / (1.0 - error)
@@ -217,6 +223,12 @@ def radius_interval(
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(means, [tail, 1.0 - tail])
     return MeanInterval(float(values.mean()), float(low), float(high), level, resamples, seed)
+
+
+def _check_error(alpha: float) -> None:
+    """Refuse what is no probability of error; certificates without samples have 0."""
+    if isinstance(alpha, bool) or alpha != 0:
+        check_alpha(alpha)
 
 
 def _check_level(name: str, value: float) -> None:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from rsonnx.certificate.certify import certify_from_counts
 from rsonnx.certificate.result import ABSTAIN
-from rsonnx.certificate.two_sided import two_sided_bounds, two_sided_radius
+from rsonnx.certificate.two_sided import two_sided_bounds
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
+from rsonnx.noise import Gaussian
 from rsonnx.statistics import (
     clopper_pearson_lower,
     clopper_pearson_upper,
@@ -47,7 +48,8 @@ def test_all_bounds_hold_at_once(split: str, selection: list[int], n: int) -> No
     alpha = 0.2
     outcomes = compositions(n, 3)
     found = [
-        two_sided_bounds(selection, list(c), sigma=1.0, alpha=alpha, split=split) for c in outcomes
+        two_sided_bounds(selection, list(c), noise=Gaussian(1.0), alpha=alpha, split=split)
+        for c in outcomes
     ]
     grid = [i / 10 for i in range(11)]
     worst = 0.0
@@ -71,7 +73,9 @@ def test_answers_without_a_class_are_bounded_too(split: str) -> None:
     alpha, n = 0.2, 10
     outcomes = compositions(n, 4)  # three classes and no class
     found = [
-        two_sided_bounds([5, 3, 2], Counts(list(c[:3]), c[3]), sigma=1.0, alpha=alpha, split=split)
+        two_sided_bounds(
+            [5, 3, 2], Counts(list(c[:3]), c[3]), noise=Gaussian(1.0), alpha=alpha, split=split
+        )
         for c in outcomes
     ]
     for truth in [(0.4, 0.1, 0.1, 0.4), (0.1, 0.0, 0.0, 0.9), (0.3, 0.2, 0.25, 0.25)]:
@@ -85,7 +89,7 @@ def test_answers_without_a_class_are_bounded_too(split: str) -> None:
 
 def test_the_even_split_by_hand() -> None:
     found = two_sided_bounds(
-        [60, 30, 10], [700, 200, 100], sigma=0.5, alpha=0.01, split="even", num_classes=10
+        [60, 30, 10], [700, 200, 100], noise=Gaussian(0.5), alpha=0.01, split="even", num_classes=10
     )
     assert found.p_a_lower == clopper_pearson_lower(700, 1000, 0.005)
     assert found.p_b_upper == clopper_pearson_upper(200, 1000, 0.01 / 18)
@@ -94,7 +98,7 @@ def test_the_even_split_by_hand() -> None:
         rel=1e-12,
     )
     weighted = two_sided_bounds(
-        [60, 30, 10], [700, 200, 100], sigma=0.5, alpha=0.01, num_classes=10
+        [60, 30, 10], [700, 200, 100], noise=Gaussian(0.5), alpha=0.01, num_classes=10
     )
     assert weighted.p_b_upper == clopper_pearson_upper(200, 1000, 0.0025)
     assert weighted.radius > found.radius
@@ -109,7 +113,7 @@ def test_every_figure_is_proved_and_never_below_the_one_sided_price(
     selection: list[int], estimation: list[int], alpha: float, split: str | None
 ) -> None:
     split = split or "selection-weighted"
-    found = two_sided_bounds(selection, estimation, sigma=0.5, alpha=alpha, split=split)
+    found = two_sided_bounds(selection, estimation, noise=Gaussian(0.5), alpha=alpha, split=split)
     top, n = found.top_class, sum(estimation)
     hits = estimation[top] if top < len(estimation) else 0
     assert proves_lower_bound(found.p_a_lower, hits, n, alpha / 2)
@@ -124,18 +128,18 @@ def test_every_figure_is_proved_and_never_below_the_one_sided_price(
     if found.radius > 0.0:
         assert found.certified
         assert proves_two_sided_radius(found.radius, 0.5, found.p_a_lower, found.p_b_upper)
-    one_sided = certify_from_counts(*pad, sigma=0.5, alpha=alpha / 2)
+    one_sided = certify_from_counts(*pad, noise=Gaussian(0.5), alpha=alpha / 2)
     assert found.radius >= one_sided.radius * (1 - 1e-9) - 1e-12
 
 
 def test_gain_where_the_rest_is_spread_and_little_loss_elsewhere() -> None:
     spread = [6000] + [400] * 10
-    gain = two_sided_bounds(spread, spread, sigma=1.0).radius
-    assert gain > 1.8 * certify_from_counts(spread, spread, sigma=1.0).radius
+    gain = two_sided_bounds(spread, spread, noise=Gaussian(1.0)).radius
+    assert gain > 1.8 * certify_from_counts(spread, spread, noise=Gaussian(1.0)).radius
     for hits in (60_000, 90_000, 99_900, 100_000):
         counts = [hits, 100_000 - hits] + [0] * 8
-        two = two_sided_bounds(counts, counts, sigma=1.0).radius
-        one = certify_from_counts(counts, counts, sigma=1.0).radius
+        two = two_sided_bounds(counts, counts, noise=Gaussian(1.0)).radius
+        one = certify_from_counts(counts, counts, noise=Gaussian(1.0)).radius
         # With one rival that takes the rest the price is that of alpha/2: measured 0.62 % where all
         # samples agree, less below; near 1/2 the radius itself is small, and 2^-9 is lost.
         assert two >= one * (1 - 0.0065) or one - two < 2.0**-9
@@ -143,34 +147,34 @@ def test_gain_where_the_rest_is_spread_and_little_loss_elsewhere() -> None:
 
 def test_certifies_below_one_half() -> None:
     counts = [450] + [50] * 11
-    found = two_sided_bounds(counts, counts, sigma=1.0)
+    found = two_sided_bounds(counts, counts, noise=Gaussian(1.0))
     assert found.p_a_lower < 0.5
     assert found.certified
     assert found.radius > 0.3
 
 
 def test_nothing_to_certify() -> None:
-    found = two_sided_bounds(Counts([0, 0], 4), [5, 5], sigma=1.0)
+    found = two_sided_bounds(Counts([0, 0], 4), [5, 5], noise=Gaussian(1.0))
     assert (found.top_class, found.radius, found.certified) == (ABSTAIN, 0.0, False)
-    assert two_sided_bounds([5, 4], [50, 50], sigma=1.0).radius == 0.0
-    assert two_sided_bounds([5], [50], sigma=1.0).radius > 0.0
-    assert two_sided_radius(1.0, 0.3, 0.3) == 0.0
+    assert two_sided_bounds([5, 4], [50, 50], noise=Gaussian(1.0)).radius == 0.0
+    assert two_sided_bounds([5], [50], noise=Gaussian(1.0)).radius > 0.0
+    assert Gaussian(1.0).radius_between(0.3, 0.3) == 0.0
 
 
 def test_bad_arguments() -> None:
     ok = [5, 4]
     with pytest.raises(UsageError, match="split is 'odd'"):
-        two_sided_bounds(ok, ok, sigma=1.0, split="odd")
+        two_sided_bounds(ok, ok, noise=Gaussian(1.0), split="odd")
     with pytest.raises(UsageError, match="alpha is 0"):
-        two_sided_bounds(ok, ok, sigma=1.0, alpha=0)
+        two_sided_bounds(ok, ok, noise=Gaussian(1.0), alpha=0)
     with pytest.raises(UsageError, match="sigma is -1"):
-        two_sided_bounds(ok, ok, sigma=-1)
+        two_sided_bounds(ok, ok, noise=Gaussian(-1))
     with pytest.raises(UsageError, match="0 estimation samples"):
-        two_sided_bounds(ok, [0, 0], sigma=1.0)
+        two_sided_bounds(ok, [0, 0], noise=Gaussian(1.0))
     with pytest.raises(UsageError, match="num_classes is 1, but the counts list 2"):
-        two_sided_bounds(ok, ok, sigma=1.0, num_classes=1)
+        two_sided_bounds(ok, ok, noise=Gaussian(1.0), num_classes=1)
 
 
 def test_counts_may_be_arrays() -> None:
     counts = np.array([70, 30])
-    assert two_sided_bounds(counts, counts, sigma=1.0).top_class == 0
+    assert two_sided_bounds(counts, counts, noise=Gaussian(1.0)).top_class == 0

@@ -42,7 +42,7 @@ CERTIFY: dict[str, tuple[tuple[str, ...], tuple[str, ...], int, tuple[str, ...]]
     "n no number": (GOOD, (*FEW, "--n", "1e5"), 2, ("'1e5'",)),
     "provider": (GOOD, (*FEW, "--providers", "gpu"), 2, ("'gpu' is not known",)),
     "option": (GOOD, (*FEW, "--sigm", "1"), 2, ("--sigm",)),
-    "no sigma": (GOOD, (), 2, ("--sigma",)),
+    "no sigma": (GOOD, (), 2, ("needs sigma",)),
     "limit": (GOOD, (*FEW, "--limit", "0"), 2, ("limit is 0",)),
     "skip": (GOOD, (*FEW, "--skip-every", "0"), 2, ("skip-every is 0",)),
     "batch": (GOOD, (*FEW, "--batch-size", "0"), 2, ("batch_size is 0",)),

@@ -117,7 +117,11 @@ FORGED: dict[str, tuple[str, Callable[[Lines], None], str]] = {
     "rivals": ("two-sided", _other_rivals, "num_classes is 11 in the file and 10 by them"),
     "elsewhere": ("fixed", _all_votes_elsewhere, "more than another rounding explains"),
     "arithmetic": ("fixed", _float_arithmetic, "but that of its values is exact"),
-    "norm": ("fixed", _in_header("noise", "norm", value="linf"), "noise.norm is 'linf'"),
+    "norm": (
+        "fixed",
+        _in_header("noise", "norm", value="linf"),
+        "norm is 'linf', but this noise has 'l2'",
+    ),
     "units": ("fixed", _in_header("noise", "units", value="pixels"), "noise.units is 'pixels'"),
     "size": ("fixed", _in_header("data", "size", value=10_000), "data.size is 10000"),
     "preprocess": (

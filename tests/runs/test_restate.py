@@ -248,13 +248,13 @@ def test_two_sided_needs_the_number_of_classes(make_run: Callable[..., Run]) -> 
         ({"family_wise": "1"}, "family_wise is '1'"),
         ({"data": {"inputs": 3}}, "the header says 3 inputs, but there are 30"),
         ({"data": {}}, "lacks the field 'inputs'"),
-        ({"noise": {"sigma": 0.5, "distribution": "laplace"}}, "the noise is 'laplace'"),
-        ({"noise": {"sigma": -1, "distribution": "gaussian"}}, "sigma is -1"),
+        ({"noise": {"sigma": 0.5, "distribution": "cauchy"}}, "the noise is 'cauchy'"),
+        ({"noise": {"sigma": -1, "norm": "l2", "distribution": "gaussian"}}, "sigma is -1"),
         ({"noise": 3}, "the header is wrong"),
         ({"target_radii": [0.5, 0.25]}, "they must rise"),
         ({"target_radii": [9.5]}, "cannot be reached"),
         ({"target_radii": ["0.5"]}, "is '0.5', not a number"),
-        ({"target_radii": [0.5]}, "an adaptive run has the bound 'clopper-pearson'"),
+        ({"target_radii": [0.5]}, "the bound is 'clopper-pearson'"),
     ],
 )
 def test_a_header_that_is_wrong_is_named(

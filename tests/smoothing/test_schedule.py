@@ -285,7 +285,14 @@ class Whimsical:
             if found["estimation"][0] > rng.random() * found["estimation"].total:
                 break
         return make_certificate(
-            found["selection"], found["estimation"], -1, 0.0, 0.0, noise=self.noise, alpha=0.1
+            found["selection"],
+            found["estimation"],
+            -1,
+            0.0,
+            0.0,
+            certified=False,
+            noise=self.noise,
+            alpha=0.1,
         )
 
 

@@ -13,7 +13,7 @@ from onnx_models import build, linear, node, save
 from rsonnx import ABSTAIN, Counts, SmoothedClassifier, load
 from rsonnx.certificate import certify_from_counts
 from rsonnx.errors import DataError, InferenceError, UsageError
-from rsonnx.noise import Gaussian, InputSpace
+from rsonnx.noise import Gaussian, InputSpace, Laplace
 from rsonnx.runtime import CountRequest, Progress
 
 Batch = NDArray[np.float32]
@@ -261,10 +261,16 @@ def test_an_input_that_does_not_fit_is_refused(x: NDArray[Any], message: str) ->
     assert caught.value.exit_code == 1
 
 
-@pytest.mark.parametrize("sigma", [0, 0.0, -1.0, np.nan, np.inf, "0.5", None])
+@pytest.mark.parametrize("sigma", [0, 0.0, -1.0, np.nan, np.inf, "0.5"])
 def test_sigma_is_a_finite_number_above_0(sigma: Any) -> None:
     with pytest.raises(UsageError, match=r"sigma is .*finite number above 0"):
         SmoothedClassifier(Brightness(), sigma)
+
+
+@pytest.mark.parametrize("both", [{}, {"sigma": 0.5, "noise": Laplace(0.5)}])
+def test_one_smoothing_distribution_is_given(both: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="needs one smoothing distribution; give either sigma"):
+        SmoothedClassifier(Brightness(), **both)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from rsonnx.noise import norm_named
 from rsonnx.report.html.content import PageRun
 from rsonnx.report.html.markup import Markup, element, foreign, joined, shortened
 from rsonnx.report.html.tables import scrolled
@@ -37,7 +38,7 @@ def curve(runs: Sequence[PageRun]) -> Markup:
     axis = largest or runs[0].figures.summary.radii[-1] or 1.0
     kind = "Certified accuracy" if _labelled(runs) else "Share of inputs that are certified"
     title = element("title", f"{kind} against radius", id="curve-title")
-    parts = [*_axes(axis), *_targets(runs, axis)]
+    parts = [*_axes(axis, runs), *_targets(runs, axis)]
     for number, run in enumerate(runs):
         steps = _steps(run, axis)
         band = run.figures.statements.band
@@ -116,19 +117,29 @@ def _y(share: float) -> float:
     return round(_TOP + (1 - share) * _HEIGHT, 2)
 
 
-def _axes(axis: float) -> list[Markup]:
+def _measured(runs: Sequence[PageRun]) -> list[tuple[str, str]]:
+    """Return the different norms and units of the radii."""
+    return sorted({(r.figures.heading.norm, r.figures.heading.units) for r in runs})
+
+
+def _axes(axis: float, runs: Sequence[PageRun]) -> list[Markup]:
     parts = []
     for percent in range(0, 101, 20):
         y = _y(percent / 100)
         parts.append(element("path", d=f"M{_LEFT:g} {y:g}H{_LEFT + _WIDTH:g}", class_="grid"))
         parts.append(_label(f"{percent} %", _LEFT - 8, y + 4, "end"))
     bottom = _TOP + _HEIGHT
-    for radius in default_radii(axis):
+    norm, *others = _measured(runs)
+    whole = norm_named(norm[0]).whole and not others
+    for radius in default_radii(axis, whole=whole):
         x = _x(radius / axis)
         parts.append(element("path", d=f"M{x:g} {bottom:g}v5", class_="axis"))
         parts.append(_label(plain(radius), x, bottom + 20, "middle"))
     parts.append(element("path", d=f"M{_LEFT:g} {bottom:g}H{_LEFT + _WIDTH:g}", class_="axis"))
-    parts.append(_label("radius", _LEFT + _WIDTH / 2, bottom + 44, "middle"))
+    unit = norm_named(norm[0]).unit
+    name = "radius" if others or norm[0] == "l2" else f"{norm[0]} radius"
+    name += f", {unit}" if unit is not None and not others else ""
+    parts.append(_label(name, _LEFT + _WIDTH / 2, bottom + 44, "middle"))
     return parts
 
 
@@ -185,6 +196,11 @@ def _caption(runs: Sequence[PageRun]) -> Markup:
         sentences.append(
             f"Shaded: ±{' or ±'.join(halves)} points, {100 * LEVEL:g} % confidence at all radii at "
             "once for the population, if the inputs were drawn from it independently (DKW)."
+        )
+    if len(_measured(runs)) > 1:
+        sentences.append(
+            "The runs measure their radii in different norms or units: their curves cannot be "
+            "compared."
         )
     if any(run.figures.heading.target_radii is not None for run in runs):
         sentences.append(

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rsonnx.noise import norm_named
+from rsonnx.report.html.content import PageRun
 from rsonnx.report.html.markup import Markup, element
 
+_RADIUS = (
+    "Certified radius",
+    "No change of the input that is smaller than this changes the answer of the smoothed "
+    "classifier. Always rounded down.",
+)
+_WHOLE_RADIUS = (
+    "Certified radius",
+    "No change of the input that is at most as large as this changes the answer of the smoothed "
+    "classifier. A whole number; 0 where the answer is certified for the input itself alone.",
+)
+_COUNTED = (
+    "Counted in full",
+    "The noise can make finitely many changes of an input, and all of them were counted. Nothing "
+    "was sampled, so the certificate is certain.",
+)
 _TERMS = (
     (
         "Smoothed classifier",
         "The classifier that answers what the model would answer most often if noise were added "
         "to the input again and again. Certificates are for it (Cohen, Rosenfeld and Kolter 2019).",
-    ),
-    (
-        "Certified radius",
-        "No change of the input that is smaller than this changes the answer of the smoothed "
-        "classifier. Always rounded down.",
     ),
     (
         "Certified accuracy at radius r",
@@ -56,10 +70,26 @@ _TERMS = (
 )
 
 
-def glossary() -> Markup:
-    """Return the terms and what they mean."""
+def glossary(runs: Sequence[PageRun]) -> Markup:
+    """Return the terms of some runs and what they mean."""
+    headings = [run.figures.heading for run in runs]
+    terms = [
+        *([] if all(norm_named(one.norm).whole for one in headings) else [_RADIUS]),
+        *([_WHOLE_RADIUS] if any(norm_named(one.norm).whole for one in headings) else []),
+        *([_COUNTED] if any(one.settings.exact for one in headings) else []),
+    ]
+    terms = [_TERMS[0], *terms, *_TERMS[1:]]
+    left_out = set()
+    if all(one.sigma is None for one in headings):
+        left_out.add("Sigma")
+    if all(one.settings.exact for one in headings):
+        left_out.add("Alpha")
     return element(
         "dl",
-        *(element("div", element("dt", term), element("dd", text)) for term, text in _TERMS),
+        *(
+            element("div", element("dt", term), element("dd", text))
+            for term, text in terms
+            if term not in left_out
+        ),
         class_="glossary",
     )

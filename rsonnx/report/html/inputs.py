@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rsonnx.counts import NO_CLASS, Counts
+from rsonnx.noise import norm_named
 from rsonnx.report.html.content import PageRun, Pictures
 from rsonnx.report.html.markup import Markup, element, foreign, joined
 from rsonnx.report.html.tables import scrolled
@@ -88,11 +89,12 @@ def input_list(run: PageRun, number: int) -> Markup:
     """
     columns = [column for column in _COLUMNS if run.pictures is not None or column != _PICTURE]
     classes = _Classes(run.class_names())
+    digits = 0 if norm_named(run.figures.heading.norm).whole else 4
     table = element(
         "table",
         element("caption", f"Every input that the run holds: {len(run.figures.rows):,}"),
         element("thead", element("tr", *map(_head, columns))),
-        element("tbody", *(_row(row, classes, run.pictures) for row in run.figures.rows)),
+        element("tbody", *(_row(row, classes, run.pictures, digits) for row in run.figures.rows)),
         class_="inputs",
     )
     return element(
@@ -126,7 +128,7 @@ def _head(column: _Column) -> Markup:
     return element("th", column.name, scope="col", class_=column.width, data_sort=column.sort)
 
 
-def _row(row: Row, classes: _Classes, pictures: Pictures | None) -> Markup:
+def _row(row: Row, classes: _Classes, pictures: Pictures | None, digits: int) -> Markup:
     outcome = _outcome(row)
     return element(
         "tr",
@@ -137,7 +139,7 @@ def _row(row: Row, classes: _Classes, pictures: Pictures | None) -> Markup:
         element("td", "-" if row.abstained else classes(row.prediction), data_v=row.prediction),
         element("td", classes(row.base_prediction), data_v=row.base_prediction),
         element("td", element("span", outcome.words, class_=outcome.look), *_why(row)),
-        element("td", text_down(row.radius, 4)),
+        element("td", text_down(row.radius, digits)),
         element("td", _votes(row.estimation, classes)),
         element("td", f"{row.samples:,}"),
         data_o=outcome.key,

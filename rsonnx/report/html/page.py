@@ -99,7 +99,7 @@ def _sections(runs: Sequence[PageRun]) -> Iterator[Markup]:
         "accuracy": [accuracy_table(runs), curve(runs), *_beyond(runs)],
         "inputs": [part for number, run in enumerate(runs) for part in _inputs(run, number, runs)],
         "provenance": [part for run in runs for part in (*_name(run, runs), provenance(run))],
-        "glossary": [glossary()],
+        "glossary": [glossary(runs)],
     }
     warnings = [warning for run in runs if (warning := incomplete(run)) is not None]
     for warning in warnings:

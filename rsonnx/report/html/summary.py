@@ -55,7 +55,9 @@ def _tiles(run: PageRun) -> Iterator[Markup]:
         yield _tile("model alone, without noise", f"{percent_down(summary.standard_accuracy)} %")
     yield _tile(f"of {summary.inputs:,} inputs abstained", f"{summary.abstained:,}")
     settings = run.figures.heading.settings
-    if settings.family_wise is None:
+    if settings.exact:
+        yield _tile("certificates, without chance", "certain")
+    elif settings.family_wise is None:
         yield _tile("confidence in each certificate", confidence(settings.alpha))
     else:
         yield _tile("confidence in all certificates at once", confidence(settings.family_wise))

@@ -7,12 +7,12 @@ from fractions import Fraction
 
 from rsonnx.report.html.content import PageRun
 from rsonnx.report.html.markup import Markup, element, foreign, joined
-from rsonnx.report.lines import Figure, Line, lines_of, radius_heads
+from rsonnx.report.lines import Figure, Line, lines_of, noise_head, radius_heads
 from rsonnx.report.population import LEVEL
 from rsonnx.report.ranking import rank
 from rsonnx.report.rounding import percent_down, percent_up, plain
 
-_COLUMNS = ("sigma", "alpha", "n", "Inputs", "Abstained", "Model alone, %", "ACR")
+_COLUMNS = ("alpha", "n", "Inputs", "Abstained", "Model alone, %", "ACR")
 
 
 def scrolled(table: Markup, label: str) -> Markup:
@@ -27,7 +27,7 @@ def accuracy_table(runs: Sequence[PageRun]) -> Markup:
     radii = radius_heads(figures)
     head = element(
         "tr",
-        *(_column(name, rowspan=2) for name in ("Run", *_COLUMNS)),
+        *(_column(name, rowspan=2) for name in ("Run", noise_head(figures), *_COLUMNS)),
         _column("Certified accuracy in % at radius", "colgroup", colspan=len(radii)),
     )
     table = element(
@@ -43,7 +43,7 @@ def accuracy_table(runs: Sequence[PageRun]) -> Markup:
 
 def _accuracy_row(run: PageRun, line: Line) -> Markup:
     mark = [" ", element("strong", f"({line.status})", class_="bad")] if line.status else []
-    texts = (line.sigma, line.alpha, line.n, line.inputs, line.abstained)
+    texts = (line.noise, line.alpha, line.n, line.inputs, line.abstained)
     return element(
         "tr",
         element(

@@ -9,16 +9,12 @@ import math
 from collections.abc import Iterator
 from decimal import Decimal
 
+from rsonnx.noise import Norm, norm_named
 from rsonnx.report.html.content import PageRun
-from rsonnx.report.html.markup import Markup, escaped, foreign, joined
+from rsonnx.report.html.markup import Markup, foreign, joined
 from rsonnx.report.population import LEVEL
 from rsonnx.report.rounding import percent_down, plain, text_down, text_up
 
-_MEASURES = {
-    "l2": "Euclidean length (l2 norm)",
-    "l1": "sum of absolute changes (l1 norm)",
-    "linf": "largest change of a single value (l-infinity norm)",
-}
 _SMALLEST_WRITTEN_OUT = Decimal("1e-9")
 _MOST_VALUES = 2**40
 _LEVEL = f"{100 * LEVEL:g} %"
@@ -42,11 +38,8 @@ def _rounded_up(alpha: float) -> Decimal:
     return Decimal(text_up(alpha, 3)).normalize()
 
 
-def measure(run: PageRun) -> Markup:
-    """Return what is measured of a change: "Euclidean length (l2 norm)"."""
-    norm = run.figures.heading.norm
-    known = _MEASURES.get(norm)
-    return joined("length in the ", foreign(norm), " norm") if known is None else escaped(known)
+def _norm(run: PageRun) -> Norm:
+    return norm_named(run.figures.heading.norm)
 
 
 def headline_radius(run: PageRun) -> float:
@@ -64,20 +57,22 @@ def lead(run: PageRun) -> Markup:
         shares = summary.certified_accuracy
     found = f"{int(shares[at] * summary.inputs):,} of {summary.inputs:,}"
     start = f"For {found} inputs ({percent_down(shares[at])} %) the smoothed classifier "
-    under = ["under every change of ", measure(run), f" below {plain(radius)}"]
+    under = f"under every change {_norm(run).covers.format(plain(radius))}"
     if radius == 0:
-        under = ["under small changes, each up to a radius of its own"]
+        under = "under small changes, each up to a radius of its own"
     settings = run.figures.heading.settings
     sure = f"is certified ({confidence(settings.alpha)} confidence in each) to keep "
-    if settings.family_wise is not None:
+    if settings.exact:
+        sure = "is certain to keep "
+    elif settings.family_wise is not None:
         sure = f"is certified ({confidence(settings.family_wise)} confidence in all) to keep "
     if summary.certified_accuracy is not None:
-        return joined(start, "gives the true class and ", sure, "it ", *under, ".")
+        return joined(start, "gives the true class and ", sure, "it ", under, ".")
     return joined(
         start,
         sure,
         "its answer ",
-        *under,
+        under,
         ". Whether these answers are right is unknown: not every input has a label.",
     )
 
@@ -85,11 +80,7 @@ def lead(run: PageRun) -> Markup:
 def what(run: PageRun) -> Markup:
     """Return what was certified."""
     heading, inputs = run.figures.heading, run.figures.summary.inputs
-    distribution, size = run.fact("noise", "distribution"), run.whole_fact("data", "size")
-    noise: list[str] = ["Gaussian noise of standard deviation "]
-    if distribution != "gaussian":
-        noise = [foreign(str(distribution or "unnamed")), " noise of sigma "]
-    exact = ", in whole steps of the 8-bit grid," if heading.arithmetic == "exact" else ""
+    size = run.whole_fact("data", "size")
     path = run.fact("data", "path")
     source = [" of ", foreign(path)] if isinstance(path, str) else []
     count = f"{inputs:,}" if size is None else f"{inputs:,} of the {size:,}"
@@ -100,23 +91,41 @@ def what(run: PageRun) -> Markup:
         foreign(heading.model),
         f", on {count} inputs",
         *source,
-        ". It answers the class that the model gives most often when ",
-        *noise,
-        f"{heading.sigma:g}{exact} is added to the input. Sigma and all radii are ",
+        f". It answers the class that the model gives most often {_when(run)}. ",
+        "All radii are " if heading.sigma is None else "Sigma and all radii are ",
         "measured in ",
         foreign(heading.units),
         ".",
     )
 
 
+def _when(run: PageRun) -> str:
+    """Return what is done to an input before the model answers."""
+    heading, law = run.figures.heading, run.noise
+    if heading.settings.exact:
+        return f"among all {heading.n:,} changes of the input that the noise makes ({law.label})"
+    if not law.additive:
+        return f"when the input is changed at random ({law.label})"
+    noise = f"{law.name} noise"
+    if heading.sigma is not None:
+        named = "Gaussian" if law.name == "gaussian" else law.name
+        noise = f"{named} noise of standard deviation {heading.sigma:g}"
+    exact = ", in whole steps of the 8-bit grid," if heading.arithmetic == "exact" else ""
+    return f"when {noise}{exact} is added to the input"
+
+
 def against(run: PageRun) -> Markup:
     """Return which changes are covered, with an example of their size."""
+    norm, heading = _norm(run), run.figures.heading
+    counted, only = "counted samples", ""
+    if heading.settings.exact:
+        counted = f"counts of all {heading.n:,} changes that the noise can make"
+    if heading.settings.exact or norm.unit is not None:
+        only = f" The answer is certified {heading.within}."
     return joined(
-        "Every change of an input whose ",
-        measure(run),
-        " is below that input's certified ",
-        "radius, however it was found. This is a proof from counted samples, not the outcome ",
-        "of attacks that were tried.",
+        f"Every change of an input whose {norm.measure} is {norm.limit} that input's certified ",
+        f"radius, however it was found. This is a proof from {counted}, not the outcome ",
+        f"of attacks that were tried.{only}",
         _example(run),
     )
 
@@ -150,6 +159,13 @@ def _shape(run: PageRun) -> list[int] | None:
 def how_sure(run: PageRun) -> Markup:
     """Return at which confidence, for one certificate and for all."""
     statements, settings = run.figures.statements, run.figures.heading.settings
+    if settings.exact:
+        return joined(
+            "Nothing was sampled: every change that the noise can make of an input was counted, ",
+            f"{run.figures.heading.n:,} of each. So there is no probability of error, and no ",
+            "certificate is false for a model that gives one input one answer. On another machine ",
+            "or runtime its scores may round otherwise.",
+        )
     error = f"alpha = {_error(settings.alpha)}"
     if settings.family_wise is not None:
         return joined(
@@ -190,11 +206,12 @@ def not_claimed(run: PageRun) -> Iterator[Markup]:
         " itself, without the noise: the ",
         "certificates are for the smoothed classifier, and protect only where that one answers.",
     )
+    norm = _norm(run)
+    beyond = "beyond" if norm.whole else "at or beyond"
     yield joined(
-        "Nothing is said of a change at or beyond an input's radius, nor of one that is small in ",
-        "another way (a rotation, a shift, another norm) unless its ",
-        measure(run),
-        " is below the radius too.",
+        f"Nothing is said of a change {beyond} an input's radius, nor of one that is small in ",
+        f"another way (a rotation, a shift, another norm) unless its {norm.measure} ",
+        f"is {norm.limit} the radius too.",
     )
     wrong = sum(not row.abstained and row.prediction != row.label for row in run.figures.rows)
     others = ""
@@ -204,7 +221,9 @@ def not_claimed(run: PageRun) -> Iterator[Markup]:
         number = "1 input is" if wrong == 1 else f"{wrong:,} inputs are"
         others = f" {number} certified for another class than the label."
     yield joined("A certificate says that the answer stays, not that it is right.", others)
-    if settings.family_wise is None:
+    if settings.exact:
+        pass  # then all certificates are true
+    elif settings.family_wise is None:
         yield joined(
             "Not all certificates need be true: each alone may be false with probability up to ",
             _error(settings.alpha),
@@ -243,7 +262,7 @@ def _population(run: PageRun) -> Markup:
 def _caveats(run: PageRun) -> Iterator[Markup]:
     """Yield what only some runs have to add."""
     heading = run.figures.heading
-    if heading.arithmetic != "exact":
+    if heading.arithmetic != "exact" and run.noise.additive:
         yield joined(
             "The noise was drawn in floating point. The proof is for ideal noise, and a model ",
             "built to exploit the rounding can have a false certificate; exact noise on the ",

@@ -1,0 +1,1 @@
+"""The smoothing distributions, one class a module; :mod:`rsonnx.noise.catalogue` lists them."""

@@ -1,0 +1,125 @@
+"""Gaussian noise with a standard deviation of its own on every value (arXiv 2107.04570).
+
+With z_j = x_j/σ_j the noise is isotropic with standard deviation 1, so that the theorem of Cohen et
+al. (arXiv 1902.02918) holds for z: the answer stands wherever √(Σ (δ_j/σ_j)²) < Φ⁻¹(p_A) (Eiras et
+al., arXiv 2107.04570, with Σ = diag(σ²)). Values of a table are in units of their own, so there is
+no grid that they share, and the noise is drawn in floating point.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsonnx.errors import UsageError
+from rsonnx.noise.distribution import Drawing, Place, SampledNoise
+from rsonnx.noise.laws.gaussian import Gaussian
+
+_IN_DEVIATIONS = Gaussian(1.0)
+"""The law of every value in its own standard deviations."""
+
+
+@dataclass(frozen=True)
+class AnisotropicGaussian(SampledNoise):
+    """Independent N(0, σ_j²) noise on the j-th value.
+
+    Attributes:
+        sigmas: σ_j, one a value of the input in its order (row-major), each finite and > 0, in the
+            units of that value.
+        norm: mahalanobis; a radius is a number of standard deviations.
+
+    Raises:
+        UsageError: there are no sigmas, one is no number or outside its range, or another norm.
+    """
+
+    sigmas: tuple[float, ...]
+    norm: str = "mahalanobis"
+
+    name: ClassVar[str] = "gaussian-per-feature"
+    norms: ClassVar[tuple[str, ...]] = ("mahalanobis",)
+    exact: ClassVar[bool] = False
+    two_sided: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sigmas", checked_sigmas(self.sigmas))
+        self._check_norm()
+
+    @property
+    def size(self) -> int:
+        """How many values an input has."""
+        return len(self.sigmas)
+
+    @property
+    def deviation(self) -> None:
+        """None: no one number has the units of all values.
+
+        1 would be right in standard deviations, but be read as sigma = 1 in the input's units.
+        """
+        return
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """All that defines the law, as JSON has it: with a list."""
+        return {"sigmas": list(self.sigmas), "norm": self.norm}
+
+    def radius(self, p_a_lower: float) -> float:
+        """Return Φ⁻¹(p_A), rounded down, in standard deviations; 0 unless p_A > 1/2."""
+        return _IN_DEVIATIONS.radius(p_a_lower)
+
+    def radius_between(self, p_a_lower: float, p_b_upper: float) -> float:
+        """Return (Φ⁻¹(p_A) - Φ⁻¹(p_B))/2, rounded down; 0 unless p_A > p_B."""
+        return _IN_DEVIATIONS.radius_between(p_a_lower, p_b_upper)
+
+    def probability_for(self, radius: float) -> float:
+        """Return a p_A at which :meth:`radius` is at least ``radius`` > 0, in deviations."""
+        return _IN_DEVIATIONS.probability_for(radius)
+
+    def open(self, place: Place) -> Drawing:
+        """Return floating-point noise."""
+        from rsonnx.noise.additive import FloatBlock  # noqa: PLC0415 - which needs the base class
+
+        return FloatBlock(self, place)
+
+    def draw(self, generator: np.random.Generator, size: int) -> NDArray[np.float64]:
+        """Return the noise of ``size`` / d samples, float64 (size,), one sample after another."""
+        draws = generator.standard_normal(size).reshape(-1, self.size)
+        draws *= self._scales
+        return draws.reshape(-1)
+
+    @cached_property
+    def _scales(self) -> NDArray[np.float64]:
+        return np.array(self.sigmas)
+
+
+def checked_sigmas(sigmas: Iterable[float]) -> tuple[float, ...]:
+    """Return one standard deviation a value as floats, or refuse them.
+
+    Raises:
+        UsageError: there are none, or one is no finite number above 0; values are numbered from 1.
+    """
+    expected = "a finite number above 0 was expected, in the units of that value"
+    if isinstance(sigmas, str) or not isinstance(sigmas, Iterable):
+        raise UsageError(
+            f"sigmas are {sigmas!r}, but a list of standard deviations, one a value of the input, "
+            "was expected"
+        )
+    found: list[float] = []
+    for number, sigma in enumerate(sigmas, start=1):
+        if isinstance(sigma, bool | np.bool_) or not isinstance(sigma, Real):
+            raise UsageError(f"sigma of value {number} is {sigma!r}, but {expected}")
+        value = float(sigma)
+        if not (math.isfinite(value) and value > 0):
+            raise UsageError(f"sigma of value {number} is {value!r}, but {expected}")
+        found.append(value)
+    if not found:
+        raise UsageError(
+            "there are no sigmas, but one standard deviation a value of the input was expected"
+        )
+    return tuple(found)

@@ -1,0 +1,90 @@
+"""Noise of density exp(-‖x/λ‖∞) (Yang et al., arXiv 2002.08118)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import mpmath
+import numpy as np
+from numpy.typing import NDArray
+
+from rsonnx.noise.differential import radius_between_from, radius_from
+from rsonnx.noise.distribution import JointNoise
+from rsonnx.noise.scale import check_scale, check_size, shown_sigma
+from rsonnx.noise.shapes import in_cubes
+
+
+@dataclass(frozen=True)
+class ExponentialLinf(JointNoise):
+    """Noise of density proportional to exp(-‖x/λ‖∞) on d values.
+
+    Attributes:
+        lam: λ, > 0, in the units of the input; σ = λ·√((d + 1)(d + 2)/3).
+        norm: l1 or linf.
+        size: d, the values of an input.
+    """
+
+    lam: float
+    norm: str = "l1"
+    size: int | None = None
+
+    name: ClassVar[str] = "exp-linf"
+    norms: ClassVar[tuple[str, ...]] = ("l1", "linf")
+    two_sided: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lam", check_scale("lambda", self.lam))
+        self._check_norm()
+        object.__setattr__(self, "size", check_size(self.size, needed=True))
+
+    @classmethod
+    def lam_for(cls, sigma: float, size: int | None) -> float:
+        """Return the λ at which one of ``size`` values has the standard deviation ``sigma``."""
+        return check_scale("sigma", sigma) / _deviation(check_size(size, needed=True) or 1)
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the noise on one value."""
+        return shown_sigma(self.lam * _deviation(self.size or 1))
+
+    def radius(self, p_a_lower: float) -> float:
+        """Return the differential method's integral, rounded down; 0 unless p_A > 1/2.
+
+        In linf: λ·ln(1/(2(1 - p_A))). Along the diagonal the noise splits into a Laplace variable,
+        (max_j x_j + min_j x_j)/2, and one that is independent of it, so no larger radius is true.
+
+        In l1: ∂ψ/∂x_1 is ±1/λ where x_1 is the largest value, with probability 1/(2d) each, else 0,
+        so Φ(q) = min(q, 1/(2d))/λ up to 1/2, and the radius is 2dλ(p_A - 1/2) for p_A <= 1 - 1/(2d)
+        and λ(d - 1) - λ·ln(2d(1 - p_A)) beyond. That is Yang et al.'s 2λ·d(p_A - 1/2), which they
+        and others state for p_A <= 1 - 1/d, continued.
+        """
+        return radius_from(self._reach, p_a_lower)
+
+    def radius_between(self, p_a_lower: float, p_b_upper: float) -> float:
+        """Return half the difference of the integrals for p_A and p_B; 0 unless p_A > p_B."""
+        return radius_between_from(self._reach, p_a_lower, p_b_upper)
+
+    def _reach(self, q: mpmath.mpf) -> mpmath.mpf:
+        lam, d = mpmath.mpf(self.lam), self.size or 1
+        if self.norm == "linf":
+            return -lam * mpmath.log(2 * q)
+        if 2 * d * q >= 1:
+            return 2 * d * lam * (mpmath.mpf(0.5) - q)
+        return lam * (d - 1 - mpmath.log(2 * d * q))
+
+    def draw_samples(
+        self, generator: np.random.Generator, samples: int, size: int
+    ) -> NDArray[np.float64]:
+        """Return floating-point noise, (samples, size).
+
+        exp(-s) = ∫_s^∞ exp(-t) dt, so the law is a mixture of uniform ones on cubes [-t, t]^d with
+        the weights t^d·exp(-t).
+        """
+        return in_cubes(generator, self.lam * generator.standard_gamma(size + 1, samples), size)
+
+
+def _deviation(size: int) -> float:
+    """Return σ at λ = 1: E t²/3 where t has the law Gamma(d + 1)."""
+    return math.sqrt((size + 1) * (size + 2) / 3)

@@ -1,0 +1,99 @@
+"""The isotropic Gaussian, and the radii that it gives (Cohen et al., arXiv 1902.02918)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import mpmath
+import numpy as np
+from numpy.typing import NDArray
+
+from rsonnx.noise.distribution import IndependentNoise
+from rsonnx.noise.scale import check_scale, check_size
+from rsonnx.statistics import normal_cdf_up, normal_quantile_down, scale_down
+from rsonnx.statistics.normal import normal_quantile_up
+
+
+@dataclass(frozen=True)
+class Gaussian(IndependentNoise):
+    """Independent N(0, sigma²) noise on every value.
+
+    Attributes:
+        sigma: standard deviation, > 0, in the units of the input.
+        norm: l2; l1, whose ball lies inside the l2 ball of the same radius; or linf, whose ball of
+            radius r lies inside the l2 ball of radius r·√d.
+        size: d, the values of an input; needed for linf only.
+    """
+
+    sigma: float
+    norm: str = "l2"
+    size: int | None = None
+
+    name: ClassVar[str] = "gaussian"
+    norms: ClassVar[tuple[str, ...]] = ("l2", "l1", "linf")
+    two_sided: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sigma", check_scale("sigma", self.sigma))
+        self._check_norm()
+        object.__setattr__(self, "size", check_size(self.size, self.norm == "linf"))
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the noise on one value."""
+        return self.sigma
+
+    def radius(self, p_a_lower: float) -> float:
+        """Return the certified radius, rounded down: σ·Φ⁻¹(p_A), Theorem 1 with p_B = 1 - p_A.
+
+        Args:
+            p_a_lower: lower bound on the probability of the top class, in [0, 1].
+
+        Returns:
+            The radius in the units of the input; 0 where the bound is not above 1/2.
+        """
+        if p_a_lower <= 0.5:
+            return 0.0
+        return self._in_norm(scale_down(normal_quantile_down(p_a_lower), self.sigma))
+
+    def radius_between(self, p_a_lower: float, p_b_upper: float) -> float:
+        """Return σ/2·(Φ⁻¹(p_A) - Φ⁻¹(p_B)), Theorem 1, rounded down; 0 unless p_A > p_B."""
+        if p_a_lower <= p_b_upper:
+            return 0.0
+        gap = normal_quantile_down(p_a_lower) - normal_quantile_up(p_b_upper)
+        return self._in_norm(scale_down(math.nextafter(gap, -math.inf), self.sigma / 2.0))
+
+    def _in_norm(self, radius: float) -> float:
+        if self.norm == "linf" and self.size is not None:
+            radius = radius / math.nextafter(math.sqrt(self.size), math.inf)
+            radius = math.nextafter(radius, -math.inf)
+        return max(0.0, radius)
+
+    def probability_for(self, radius: float) -> float:
+        """Return a p_A at which :meth:`radius` is at least ``radius``: Φ(r/σ), rounded up.
+
+        Args:
+            radius: to be certified, > 0, in the units of the input.
+
+        Returns:
+            A probability in (1/2, 1]; 1 where no double below it will do.
+        """
+        far = radius * math.sqrt(self.size) if self.norm == "linf" and self.size else radius
+        p = normal_cdf_up(far / self.sigma)
+        rest = 1.0 - p
+        # The radius of p is rounded down, so p is raised until the rounding is made good.
+        for step in range(60):
+            if self.radius(p) >= radius:
+                return p
+            p = min(1.0, p + rest * 2.0 ** (step - 50))
+        return 1.0
+
+    def cumulative(self, value: mpmath.mpf) -> mpmath.mpf:
+        """Return Φ(value/σ) at mpmath's working precision."""
+        return mpmath.ncdf(value / mpmath.mpf(self.sigma))
+
+    def draw(self, generator: np.random.Generator, size: int) -> NDArray[np.float64]:
+        """Return ``size`` floating-point draws."""
+        return self.sigma * generator.standard_normal(size)

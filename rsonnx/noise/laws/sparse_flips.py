@@ -1,0 +1,157 @@
+"""Flips of binary features at two rates, for data of which most is 0 (l0).
+
+Bojchevski, Klicpera and Günnemann, "Efficient robustness certificates for discrete data:
+sparsity-aware randomized smoothing for graphs, images and more", arXiv 2008.12952.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsonnx.errors import UsageError
+from rsonnx.noise.distribution import Drawing, Place
+from rsonnx.noise.laws.flips import check_share, codes_of, stored
+from rsonnx.noise.philox import bits, raw_words
+from rsonnx.noise.regions import RegionNoise, Regions
+from rsonnx.noise.scale import check_size
+from rsonnx.noise.space import Point
+
+_MOST_CHANGES = 64
+"""The cap on the radius: r changes are of r + 1 kinds, so the work grows with its third power."""
+
+_VALUES = 2
+
+
+@dataclass(frozen=True)
+class SparseFlips(RegionNoise):
+    """A 0 becomes 1 with probability p₊, a 1 becomes 0 with probability p₋.
+
+    A feature is one value of the input, 0 or 1, and the bounds of the input space are (0, 1).
+
+    Attributes:
+        p_plus: p₊, in [0, 1). The law that is drawn and certified has ⌊p₊·2^64⌋/2^64, which is the
+            double itself from 2^-11 on.
+        p_minus: p₋, likewise; one of the two must be above 0.
+        norm: l0, for which every split of the changes into additions and deletions is certified.
+        size: d, the features of an input. The radius is at most d, and at most 64.
+    """
+
+    p_plus: float
+    p_minus: float
+    norm: str = "l0"
+    size: int | None = None
+
+    name: ClassVar[str] = "sparse-flips"
+
+    def __post_init__(self) -> None:
+        for field in ("p_plus", "p_minus"):
+            object.__setattr__(self, field, check_share(field, getattr(self, field), lowest=0))
+        if not stored(self.p_plus) + stored(self.p_minus):
+            raise UsageError("p_plus and p_minus are both 0, so nothing is flipped; raise one")
+        self._check_norm()
+        object.__setattr__(self, "size", check_size(self.size, needed=True))
+
+    @property
+    def label(self) -> str:
+        """``sparse-flips p+ = 0.01, p- = 0.6``."""
+        return f"{self.name} p+ = {self.p_plus:g}, p- = {self.p_minus:g}"
+
+    def changes(self) -> Iterator[Sequence[Regions]]:
+        """Yield the regions of all splits of 1, 2, ... changes, at most 64 changes."""
+        before = [_Masses((1,), (1,))]
+        for changes in range(1, min(self.size or 0, _MOST_CHANGES) + 1):
+            before = [self._deleted(before[0]), *(self._added(masses) for masses in before)]
+            yield [self._regions(masses, changes) for masses in before]
+
+    def regions(self, additions: int, deletions: int) -> Regions:
+        """Return the regions of ``additions`` features changed from 0 to 1, ``deletions`` back.
+
+        A feature shows 0 or 1. The likelihood ratio of an added feature that shows 0 is the inverse
+        of that of a deleted one, and so with 1; so it depends on q alone, the number of added
+        features that show 0 less that of deleted ones. It rises with q where p₊ + p₋ <= 1.
+        """
+        masses = _Masses((1,), (1,))
+        for _ in range(deletions):
+            masses = self._deleted(masses)
+        for _ in range(additions):
+            masses = self._added(masses)
+        return self._regions(masses, additions + deletions)
+
+    @property
+    def _weights(self) -> tuple[int, int, int]:
+        """p₊, p₋ and 1 in one unit."""
+        plus, minus = stored(self.p_plus), stored(self.p_minus)
+        whole = max(plus.denominator, minus.denominator)  # both are powers of 2
+        return int(plus * whole), int(minus * whole), whole
+
+    def _added(self, masses: _Masses) -> _Masses:
+        plus, minus, whole = self._weights
+        return masses.times((plus, whole - plus), (whole - minus, minus))
+
+    def _deleted(self, masses: _Masses) -> _Masses:
+        plus, minus, whole = self._weights
+        return masses.times((minus, whole - minus), (whole - plus, plus))
+
+    def _regions(self, masses: _Masses, changes: int) -> Regions:
+        plus, minus, whole = self._weights
+        order = slice(None, None, -1 if plus + minus <= whole else 1)
+        return Regions(masses.here[order], masses.there[order], whole**changes)
+
+    def check(self, point: Point) -> None:
+        """Refuse an input of another size or bounds, or one with a value that is not 0 or 1."""
+        super().check(point)
+        exact = point.arithmetic == "exact"
+        codes_of(point.data.reshape(-1), point.space, exact, self.name, _VALUES)
+
+    def unchanged(self, point: Point) -> NDArray[np.float32]:
+        """Return the input itself, float32 zeros and ones in its shape."""
+        exact = point.arithmetic == "exact"
+        return codes_of(point.data, point.space, exact, self.name, _VALUES).astype(np.float32)
+
+    def open(self, place: Place) -> Drawing:
+        """Return the flips of a block."""
+        return _SparseBlock(self, place)
+
+
+@dataclass(frozen=True)
+class _Masses:
+    """Masses by q, ascending: coefficients of a polynomial, at the input and at the changed one."""
+
+    here: tuple[int, ...]
+    there: tuple[int, ...]
+
+    def times(self, here: tuple[int, int], there: tuple[int, int]) -> _Masses:
+        """Return the masses with one changed feature more; its own are given by q, ascending."""
+        return _Masses(_product(self.here, here), _product(self.there, there))
+
+
+def _product(masses: tuple[int, ...], factor: tuple[int, int]) -> tuple[int, ...]:
+    low, high = factor
+    return tuple(low * a + high * b for a, b in zip((*masses, 0), (0, *masses), strict=True))
+
+
+class _SparseBlock:
+    """The flips of one block in their order: a value flips where its word is below its rate."""
+
+    def __init__(self, law: SparseFlips, place: Place) -> None:
+        self._law, self._place = law, place
+        self._words = bits(place.key, place.block)
+        plus, minus = int(stored(law.p_plus) * 2**64), int(stored(law.p_minus) * 2**64)
+        self._thresholds = np.array([plus, minus], np.uint64)
+
+    def draw(self, count: int) -> NDArray[np.uint64]:
+        """Return the words that decide the next ``count`` values, uint64 (count,)."""
+        return raw_words(self._words, count)
+
+    def write(self, base: NDArray[Any], divisor: np.float32, out: NDArray[np.float32]) -> None:
+        """Write the next samples, zeros and ones; see :class:`Drawing`."""
+        del divisor
+        place = self._place
+        codes = codes_of(base, place.space, place.exact, self._law.name, _VALUES)
+        flipped = self.draw(out.size).reshape(out.shape) < self._thresholds[codes]
+        np.copyto(out, flipped ^ (codes == 1))

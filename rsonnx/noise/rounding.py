@@ -1,0 +1,28 @@
+"""From high precision to a radius that is never too large."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import mpmath
+
+_MARGIN = mpmath.mpf(2) ** -60
+"""Relative margin for the rounding of a formula in 100 bits, which may lose 30 of them."""
+
+
+def down(value: mpmath.mpf) -> float:
+    """Return a double not above ``value``, a formula evaluated in at least 100 bits; at least 0."""
+    if not value > 0:
+        return 0.0
+    if mpmath.isinf(value):
+        return math.inf
+    near = float(value * (1 - _MARGIN))
+    return max(0.0, math.nextafter(near, -math.inf))
+
+
+def quotient_down(numerator: int, denominator: int) -> float:
+    """Return the largest double not above a quotient of whole numbers, the second above 0."""
+    exact = Fraction(numerator, denominator)
+    near = float(exact)
+    return near if Fraction(near) <= exact else math.nextafter(near, -math.inf)

@@ -1,0 +1,55 @@
+"""Checks of what defines a distribution, with sentences that say which unit was expected."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+
+from rsonnx.errors import UsageError
+
+
+def check_scale(name: str, value: float) -> float:
+    """Return the scale of a noise as a float, or refuse it unless it is finite and above 0.
+
+    Args:
+        name: ``"sigma"``, the standard deviation, or ``"lambda"``, the scale of its own formula.
+        value: what was given.
+    """
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not (math.isfinite(value) and value > 0):
+        what = "standard deviation" if name == "sigma" else "scale"
+        raise UsageError(
+            f"{name} is {value!r}, but the {what} of the noise must be a finite "
+            "number above 0, in the units of the input (0.25 and 0.5 are usual for [0, 1])"
+        )
+    return float(value)
+
+
+def check_size(size: int | None, needed: bool) -> int | None:
+    """Return how many values an input has, or refuse it where it is none, or missing and needed."""
+    if size is None:
+        if needed:
+            raise UsageError(
+                "this radius depends on how many values an input has, but no size was given; give "
+                "the size"
+            )
+        return None
+    if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
+        raise UsageError(f"size is {size!r}, but a whole number of at least 1 was expected")
+    return int(size)
+
+
+def check_exponent(value: float, least: int, noise: str) -> float:
+    """Return the exponent of a noise as a float, or refuse it unless it is above ``least``."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not (math.isfinite(value) and value > least):
+        raise UsageError(
+            f"a is {value!r}, but the exponent of {noise} noise must be a finite number above "
+            f"{least}" + (", the number of values of an input" if least else "")
+        )
+    return float(value)
+
+
+def shown_sigma(value: float) -> float:
+    """Return a standard deviation that was computed, without the noise of its last digit."""
+    return float(f"{value:.14g}")

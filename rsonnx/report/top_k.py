@@ -1,0 +1,201 @@
+"""Top-k certified accuracy of runs with Gaussian noise, from the counts that they recorded.
+
+The class that is certified is the row's true label. It was fixed before the noise was drawn, so no
+selection samples are needed to choose it, and none are used: the estimation counts alone bound it
+and its rivals (Jia et al., arXiv 1912.09899). No input leaves the denominator.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rsonnx.certificate import AdaptiveSamples, FixedSamples, Rule
+from rsonnx.certificate.top_k import certify_top_k
+from rsonnx.errors import RunFileError, UsageError
+from rsonnx.noise import Gaussian
+from rsonnx.report.escape import printable
+from rsonnx.report.heading import Heading
+from rsonnx.report.rounding import alpha_up, fraction_down, percent_down, plain, text_down
+from rsonnx.report.summary import Certified, certified
+from rsonnx.report.table import columns_of, wrapped
+from rsonnx.runs.rows import Row
+
+
+@dataclass(frozen=True)
+class TopKFigures:
+    """What is reported of one run at one k.
+
+    Attributes:
+        heading: what names the run.
+        sigma: standard deviation of its noise, in the units of the radius.
+        k: among how many classes the true one is certified to be.
+        certified: its figures; a row counts where its true class is certified.
+    """
+
+    heading: Heading
+    sigma: float
+    k: int
+    certified: Certified
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for a program; shares and the ACR are rounded down."""
+        heading, settings = self.heading, self.heading.settings
+        accuracy = self.certified.certified_accuracy or ()
+        return {
+            "model": heading.model,
+            "sigma": self.sigma,
+            "units": heading.units,
+            "norm": heading.norm,
+            "n": heading.n,
+            "arithmetic": heading.arithmetic,
+            "status": heading.status,
+            "shared_noise": heading.shared_noise,
+            "alpha": settings.alpha,
+            "family_wise": settings.family_wise,
+            "inputs": self.certified.inputs,
+            "top_k": self.k,
+            "top_k_acr": self.certified.acr,
+            "radii": list(self.certified.radii),
+            "top_k_certified_accuracy": [fraction_down(share) for share in accuracy],
+        }
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """One input: its true class, and the radius within which that stays among the top k."""
+
+    label: int | None
+    radius: float
+
+    @property
+    def abstained(self) -> bool:
+        return self.radius <= 0.0
+
+    @property
+    def correct(self) -> bool:
+        return not self.abstained
+
+
+def top_k_figures(
+    name: str, heading: Heading, rule: Rule, rows: Sequence[Row], radii: Sequence[float], k: int
+) -> TopKFigures:
+    """Certify the true class of every row to be among the top k, and count.
+
+    Args:
+        name: of the run, for messages.
+        heading: what names it in the table.
+        rule: how its counts became certificates; its n, alpha, sigma and classes are used.
+        rows: all its inputs, at least one.
+        radii: where to state certified accuracy, >= 0, ascending.
+        k: 1..classes - 1.
+
+    Raises:
+        UsageError: the run is adaptive, has other noise or another norm, has inputs without a
+            label, or does not say how many classes there are; or k is outside its range.
+        RunFileError: a row contradicts the run's settings.
+    """
+    noise, classes = _checked_rule(name, rule)
+    unlabelled = sum(row.label is None for row in rows)
+    if unlabelled:
+        raise UsageError(
+            f"{unlabelled:,} of {len(rows):,} inputs of {name} have no label, but a top-{k} "
+            "certificate is for the true class; certify labelled data"
+        )
+    outcomes = []
+    for row in rows:
+        counted = row.estimation
+        fits = counted.total == rule.n and len(counted) <= classes
+        if not fits or row.label is None or row.label >= classes:
+            raise RunFileError(
+                f"{name}, input {row.index}: it has {counted.total:,} estimation samples of "
+                f"{len(counted):,} classes and the label {row.label}, but the run has "
+                f"n = {rule.n:,} and {classes:,} classes"
+            )
+        found = certify_top_k(
+            counted, row.label, k, sigma=noise.sigma, num_classes=classes, alpha=rule.alpha
+        )
+        outcomes.append(_Outcome(row.label, found.radius))
+    return TopKFigures(heading, noise.sigma, k, certified(outcomes, radii))
+
+
+def _checked_rule(name: str, rule: Rule) -> tuple[Gaussian, int]:
+    """Return the noise and the number of classes, or refuse the run."""
+    if isinstance(rule, AdaptiveSamples):
+        raise UsageError(
+            f"the run {name} is adaptive: its sampling stopped once its own question was decided, "
+            "so its counts bound nothing else; certify again with a fixed n for --top-k"
+        )
+    noise = rule.noise
+    if not isinstance(rule, FixedSamples) or not isinstance(noise, Gaussian) or noise.norm != "l2":
+        raise UsageError(
+            f"the run {name} has {noise.name} noise and radii in {noise.norm}, but top-k "
+            "certificates are for Gaussian noise in l2; certify again with that"
+        )
+    if rule.num_classes is None:
+        raise UsageError(
+            f"the run {name} does not say how many classes its model has, and a top-k certificate "
+            "shares alpha among them; certify again with this version"
+        )
+    return noise, rule.num_classes
+
+
+def render_top_k(runs: Sequence[TopKFigures]) -> str:
+    """Return one table for several runs at the same k and radii, with notes below it."""
+    k = runs[0].k
+    head = ["model", "sigma", "inputs", f"top-{k} ACR"]
+    head += [f"r={plain(radius)}" for radius in runs[0].certified.radii]
+    notes = [line for run in runs for line in _noted(run)]
+    return "\n".join([*columns_of([head, *map(_cells, runs)]), "", *notes, *_explained(k)])
+
+
+def render_top_k_json(runs: Sequence[TopKFigures]) -> str:
+    """Return the figures for a program, as a JSON list with an object a run."""
+    return json.dumps([run.to_json() for run in runs], indent=2, allow_nan=False)
+
+
+def _cells(run: TopKFigures) -> list[str]:
+    figures = run.certified
+    shares = figures.certified_accuracy or ()
+    return [
+        printable(run.heading.model),
+        f"{run.sigma:g}",
+        f"{figures.inputs:,}",
+        text_down(figures.acr or 0.0, 4),
+        *map(percent_down, shares),
+    ]
+
+
+def _noted(run: TopKFigures) -> Iterator[str]:
+    heading, settings = run.heading, run.heading.settings
+    yield (
+        f"{printable(heading.model)}: {printable(heading.norm)} radius in "
+        f"{printable(heading.units)}; n = {heading.n:,}, alpha = {alpha_up(settings.alpha)} an "
+        f"input, {printable(heading.arithmetic)} noise"
+    )
+    if heading.restated_from is not None:
+        yield from wrapped(
+            f"restated at this alpha (sampled for alpha = {alpha_up(heading.restated_from.alpha)} "
+            "an input); holds if chosen without looking at the counts",
+            "  ",
+        )
+    if heading.status != "complete":
+        yield from wrapped(
+            f"this run is {heading.status}: the figures are of the {run.certified.inputs} inputs "
+            "that it holds",
+            "  ",
+        )
+
+
+def _explained(k: int) -> list[str]:
+    among = "the most probable class" if k == 1 else f"among the {k} most probable classes"
+    return wrapped(
+        f"r=R: top-{k} certified accuracy, % of all inputs whose true class is certified, with "
+        f"radius >= R, to be {among} of the smoothed classifier. "
+        f"top-{k} ACR: mean of these radii, 0 where not certified. The true class was fixed before "
+        "the noise was drawn, so the estimation samples alone are used, and none to select it. "
+        "alpha/2 bounds the true class by Clopper-Pearson, alpha/2 all its rivals together, for "
+        "every k at once. All figures are rounded down."
+    )

@@ -1,0 +1,78 @@
+"""What a model's own metadata say of the noise that it was trained for."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from rsonnx.noise import NOISES
+
+TRAINING_KEY = "rsonnx.training"
+
+_SHAPED = frozenset({"norm", "size", "layout", "channels", "sigmas", "seed"})
+"""Fields of a law that say nothing of its strength. The seed in the metadata is the training's."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The noise that a model was trained with.
+
+    Attributes:
+        noise: its name, of :data:`rsonnx.noise.NOISES`.
+        parameters: what is said of it, by the names of its fields, ``sigma`` or ``lam``; each
+            finite and above 0.
+    """
+
+    noise: str
+    parameters: Mapping[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a run's header records."""
+        return {"noise": self.noise, "parameters": dict(self.parameters)}
+
+    @property
+    def words(self) -> str:
+        """The noise in words: ``gaussian noise (sigma = 0.25)``."""
+        said = [f"{_SHOWN.get(key, key)} = {value:g}" for key, value in self.parameters.items()]
+        return f"{self.noise} noise" + (f" ({', '.join(said)})" if said else "")
+
+
+_SHOWN = {"lam": "lambda"}
+
+
+def training_in(metadata: Mapping[str, str]) -> Trained | None:
+    """Return the noise that a model's metadata say it was trained with, None where they do not.
+
+    The entry is a JSON object, such as ``{"method": "gaussian", "sigma": 0.5}`` or ``{"method":
+    "splitting", "lambda": 2}``. A ``noise`` or ``method`` that is no noise's name is a method of
+    training with Gaussian noise if it has a ``sigma``. It is a remark on which no certificate
+    rests, so one that cannot be understood is as good as none.
+    """
+    try:
+        stored = json.loads(metadata[TRAINING_KEY])
+    except (KeyError, ValueError, RecursionError):
+        return None
+    if not isinstance(stored, dict):
+        return None
+    given = {("lam" if key == "lambda" else key): value for key, value in stored.items()}
+    named = [given.get(key) for key in ("noise", "method")]
+    name = next((one for one in named if isinstance(one, str) and one in NOISES), None)
+    if name is None:
+        sigma = _positive(given.get("sigma"))
+        return None if sigma is None else Trained("gaussian", {"sigma": sigma})
+    own = {field.name for field in fields(NOISES[name])} - _SHAPED  # type: ignore[arg-type]
+    found = {key: _positive(given.get(key)) for key in sorted(own | {"sigma"})}
+    return Trained(name, {key: value for key, value in found.items() if value is not None})
+
+
+def _positive(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number beyond all floats
+        return None
+    return number if math.isfinite(number) and number > 0 else None

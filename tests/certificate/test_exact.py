@@ -1,0 +1,153 @@
+"""Certificates from the counts of all outcomes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rsonnx.certificate import ABSTAIN, AbstainReason, FixedSamples
+from rsonnx.certificate.exact import ExactCounts
+from rsonnx.counts import Counts
+from rsonnx.errors import UsageError
+from rsonnx.noise import Gaussian
+from rsonnx.noise.laws.patches import Columns
+from rsonnx.noise.laws.splitting import Splitting
+
+NONE = Counts([])
+ONE = ExactCounts(Splitting(1.0), (1,))
+COLUMNS = ExactCounts(Columns(1, "NCHW"), (1, 8, 8))
+
+
+def test_a_certificate() -> None:
+    """The golden counts of splitting noise: R = 155/255 from (410, 100)."""
+    found = ONE.certify(NONE, Counts([410, 100]))
+    assert (found.label, found.top_class, found.abstained) == (0, 0, False)
+    assert (found.reason, found.explanation) == (None, None)
+    assert (found.noise, found.norm, found.sigma, found.alpha) == ("splitting", "l1", None, 0.0)
+    assert (found.bound, found.radius_rule, found.method) == ("exact", "exact", "exact")
+    assert (found.n0, found.n) == (0, 510)
+    assert found.radius == pytest.approx(155 / 255, rel=2**-52)
+    assert Fraction(found.radius) <= Fraction(155, 255)
+    assert Fraction(found.p_a_lower) <= Fraction(410, 510) < Fraction(found.p_a_lower + 1e-15)
+
+
+@pytest.mark.parametrize(
+    ("counts", "label", "radius"),
+    [
+        (Counts([8]), 0, 4),
+        # Classes that were not seen are rivals, and those before the top class win ties.
+        (Counts([0, 8]), 1, 3),
+        (Counts([5, 3]), 0, 1),
+        (Counts([3, 5]), 1, 0),
+        (Counts([4, 4]), 0, 0),
+        (Counts([0, 4, 4]), 1, 0),
+        (Counts([3, 3, 2]), 0, 0),
+        # Answers that are no class lose ties, and win where they are the most.
+        (Counts([5], no_class=3), 0, 1),
+        (Counts([0, 5], no_class=3), 1, 1),
+        (Counts([1, 4], no_class=3), 1, 0),
+        (Counts([4], no_class=4), 0, 0),
+        (Counts([3], no_class=5), ABSTAIN, 0),
+        (Counts([0, 0], no_class=8), ABSTAIN, 0),
+        (Counts([], no_class=8), ABSTAIN, 0),
+    ],
+)
+def test_ties_rivals_and_no_class(counts: Counts, label: int, radius: int) -> None:
+    found = COLUMNS.certify(NONE, counts)
+    assert (found.label, found.radius) == (label, radius)
+    assert found.abstained == (label == ABSTAIN)
+    assert (found.reason is None) == (found.explanation is None) == (not found.abstained)
+
+
+def test_a_radius_of_0_is_no_abstention() -> None:
+    """The answer at the input itself is known: nothing was estimated."""
+    found = COLUMNS.certify(NONE, Counts([4, 4]))
+    assert (found.label, found.radius, found.abstained, found.reason) == (0, 0.0, False, None)
+
+
+def test_an_abstention_speaks_of_answers() -> None:
+    found = COLUMNS.certify(NONE, Counts([1, 2], no_class=5))
+    assert (found.label, found.top_class, found.radius) == (ABSTAIN, 1, 0.0)
+    assert found.reason is AbstainReason.LOW_PROBABILITY
+    assert found.explanation is not None
+    assert found.explanation.startswith("5 of all 8 answers were NaN or infinite")
+    assert "no class has more than 2;" in found.explanation
+    assert "sample" not in found.explanation
+    alone = COLUMNS.certify(NONE, Counts([], no_class=8))
+    assert (alone.top_class, alone.p_a_lower) == (ABSTAIN, 0.0)
+    assert alone.explanation is not None
+    assert "no class has any;" in alone.explanation
+
+
+@given(st.lists(st.integers(0, 300), min_size=1, max_size=5), st.integers(0, 300))
+def test_laws(classes: list[int], no_class: int) -> None:
+    """Against the definition: the largest c at which no change of c outcomes can win."""
+    counts = Counts(classes, no_class)
+    if not counts.total:
+        return
+    law = Splitting(counts.total / 510)
+    rule = ExactCounts(law, (3, 2))
+    found = rule.certify(NONE, counts)
+    assert 0 <= found.radius <= rule.largest_radius
+    votes = [*classes, no_class]
+    top = max(range(len(votes)), key=lambda k: (votes[k], -k))
+    if top == len(classes):
+        assert found.abstained
+        return
+    assert found.label == top
+
+    def stands(c: int) -> bool:
+        moved = min(c, votes[top])
+        rivals = [*votes, 0]  # and a class that was never seen, behind all
+        return all(
+            (votes[top] - moved, -top) > (rivals[b] + moved, -b)
+            for b in range(len(rivals))
+            if b != top
+        )
+
+    steps = round(found.radius * 255)
+    assert stands(steps)
+    assert not stands(steps + 1)
+
+
+@pytest.mark.parametrize(
+    ("selection", "estimation"),
+    [
+        (NONE, Counts([7])),
+        (NONE, Counts([9])),
+        (NONE, Counts([5], no_class=2)),
+        (NONE, NONE),
+        (Counts([1]), Counts([8])),
+        (Counts([], no_class=1), Counts([8])),
+    ],
+)
+def test_counts_that_are_not_of_all_outcomes(selection: Counts, estimation: Counts) -> None:
+    with pytest.raises(UsageError, match="all 8 outcomes of columns of width 1"):
+        COLUMNS.certify(selection, estimation)
+
+
+def test_the_largest_radius_is_where_all_agree() -> None:
+    assert COLUMNS.largest_radius == 4
+    assert ExactCounts(Columns(5, "NCHW"), (1, 8, 8)).largest_radius == 0
+    assert ONE.largest_radius == pytest.approx(1.0, abs=1e-15)
+
+
+def test_the_header_has_the_fields_of_every_rule() -> None:
+    assert ONE.to_json() == {
+        "n": 510,
+        "alpha": 0.0,
+        "bound": "exact",
+        "radius_rule": "exact",
+        "num_classes": None,
+        "target_radii": None,
+    }
+    assert ONE.to_json().keys() == FixedSamples(Gaussian(0.5), 100, 0.001).to_json().keys()
+    assert (ONE.alpha, ONE.needs_uniform) == (0.0, False)
+
+
+def test_a_shape_that_the_noise_does_not_take() -> None:
+    with pytest.raises(UsageError, match="three axes"):
+        ExactCounts(Columns(1, "NCHW"), (64,))

@@ -1,0 +1,135 @@
+"""Top-k figures: of all rows, for the true class, from the estimation counts alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from reported import HEADING, row
+
+from rsonnx.certificate import AdaptiveSamples, FixedSamples
+from rsonnx.certificate.top_k import certify_top_k
+from rsonnx.counts import Counts
+from rsonnx.errors import RunFileError, UsageError
+from rsonnx.noise import Gaussian, Laplace
+from rsonnx.report import Settings
+from rsonnx.report.top_k import render_top_k, render_top_k_json, top_k_figures
+from rsonnx.runs import Row
+
+RULE = FixedSamples(Gaussian(0.5), 1000, 0.001, num_classes=5)
+COUNTS = (
+    Counts([5, 990, 5]),  # the true class, 1, leads
+    Counts([600, 300, 50, 50]),  # it is second
+    Counts([400, 200, 200, 100, 100]),  # second or third
+    Counts([1000]),  # it was never seen
+    Counts([0, 0, 0], 1000),  # nothing but NaN
+)
+ROWS = [row(i, 0.5, estimation=counts) for i, counts in enumerate(COUNTS)]
+RADII = (0.0, 0.25, 0.5)
+
+
+def figures(k: int, rows: list[Row] | None = None, **changed: Any) -> Any:
+    return top_k_figures("run.jsonl", HEADING, replace(RULE, **changed), rows or ROWS, RADII, k)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 4])
+def test_every_row_is_in_the_denominator(k: int) -> None:
+    found = figures(k).certified
+    each = [
+        certify_top_k(counts, 1, k, sigma=0.5, num_classes=5, alpha=0.001).radius
+        for counts in COUNTS
+    ]
+    assert each[3] == each[4] == 0.0
+    assert found.inputs == 5
+    assert found.certified_accuracy == tuple(
+        Fraction(sum(r > 0 and r >= at for r in each), 5) for at in RADII
+    )
+    assert found.acr == pytest.approx(sum(each) / 5, rel=1e-15)
+    assert found.acr <= sum(map(Fraction, each)) / 5
+
+
+def test_more_is_certified_as_k_rises() -> None:
+    at_zero = [figures(k).certified.certified_accuracy[0] for k in (1, 2, 3, 4)]
+    assert at_zero == [Fraction(1, 5), Fraction(2, 5), Fraction(3, 5), Fraction(3, 5)]
+    acr = [figures(k).certified.acr for k in (1, 2, 3, 4)]
+    assert acr == sorted(acr)
+
+
+def test_selection_and_what_it_chose_do_not_matter() -> None:
+    other = [
+        replace(r, selection=Counts([9, 0, 1]), prediction=0, top_class=0, radius=9.0) for r in ROWS
+    ]
+    assert figures(2, other) == figures(2)
+
+
+def test_the_table() -> None:
+    strange = replace(HEADING, model="a\x1b[2J.onnx", status="interrupted")
+    before = Settings(0.01, "hoeffding", "one-sided")
+    late = replace(HEADING, restated_from=before)
+    runs = [top_k_figures("x", h, RULE, ROWS, RADII, 2) for h in (strange, late)]
+    text = render_top_k(runs)
+    head, first, second, empty, *notes = text.splitlines()
+    assert head.split() == ["model", "sigma", "inputs", "top-2", "ACR", "r=0", "r=0.25", "r=0.5"]
+    assert first.split()[:3] == ["a\\x1b[2J.onnx", "0.5", "5"]
+    assert first.split()[4:] == second.split()[4:] == ["40.0", "20.0", "20.0"]
+    assert empty == ""
+    assert notes[0] == (
+        "a\\x1b[2J.onnx: l2 radius in input values between 0 and 1; n = 1,000, alpha = 0.001 an "
+        "input, exact noise"
+    )
+    assert notes[1] == "  this run is interrupted: the figures are of the 5 inputs that it holds"
+    assert notes[3].startswith("  restated at this alpha (sampled for alpha = 0.01 an input)")
+    assert "to be among the 2 most probable classes" in " ".join(notes)
+    assert "estimation samples alone" in " ".join(notes)
+    assert "to be the most probable class of" in " ".join(render_top_k([figures(1)]).split())
+    assert max(map(len, notes[1:2] + notes[3:])) <= 100  # a title stays whole
+
+
+def test_json() -> None:
+    (found,) = json.loads(render_top_k_json([figures(3)]))
+    assert found["top_k"] == 3
+    assert found["top_k_acr"] == figures(3).certified.acr
+    assert found["radii"] == [0.0, 0.25, 0.5]
+    assert found["top_k_certified_accuracy"][0] == 0.6
+    assert (found["model"], found["inputs"], found["n"]) == ("tiny.onnx", 5, 1000)
+    assert (found["alpha"], found["norm"], found["sigma"]) == (0.001, "l2", 0.5)
+
+
+def test_rows_without_a_label_are_refused() -> None:
+    rows = [ROWS[0], replace(ROWS[1], label=None), replace(ROWS[2], label=None)]
+    with pytest.raises(UsageError, match=r"2 of 3 inputs of run.jsonl have no label, but a top-2"):
+        figures(2, rows)
+
+
+def test_runs_of_another_kind_are_refused() -> None:
+    adaptive = AdaptiveSamples(Gaussian(0.5), 1000, 0.001, (0.25,))
+    with pytest.raises(UsageError, match=r"run.jsonl is adaptive: .* with a fixed n"):
+        top_k_figures("run.jsonl", HEADING, adaptive, ROWS, RADII, 2)
+    for noise in (Laplace(0.5), Gaussian(0.5, "l1")):
+        with pytest.raises(UsageError, match=r"radii in l1, but top-k certificates are for Gauss"):
+            figures(2, noise=noise)
+    with pytest.raises(UsageError, match="does not say how many classes"):
+        figures(2, num_classes=None)
+    with pytest.raises(UsageError, match="k is 5, but with 5 classes a number from 1 to 4"):
+        figures(5)
+
+
+def test_a_two_sided_run_has_the_same_counts() -> None:
+    assert figures(2, radius="two-sided") == figures(2)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"label": 5},
+        {"estimation": Counts([0, 999])},
+        {"estimation": Counts([0, 999, 2])},
+        {"estimation": Counts([0, 999, 0, 0, 0, 1])},
+    ],
+)
+def test_rows_that_contradict_the_run_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(RunFileError, match=r"run\.jsonl, input 3: .* n = 1,000 and 5 classes"):
+        figures(2, [*ROWS, replace(row(3, 0.5, estimation=COUNTS[0]), **wrong)])

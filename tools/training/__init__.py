@@ -1,0 +1,1 @@
+"""Training of base classifiers for smoothing: data, networks, losses, recipes, loop and export."""

@@ -1,0 +1,106 @@
+"""From a trained network to an ONNX file that says how it was made, and back to its weights."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from training.datasets import Split
+from training.networks import Normalised, build, folded
+
+AGREEMENT = 1e-4
+"""Largest difference of logits between torch and onnxruntime; the logits are of order 1 to 10."""
+
+
+def start_from(path: Path, name: str, channels: int) -> nn.Sequential:
+    """Return the network ``name``, batch norms folded, with the weights of an exported file.
+
+    Raises:
+        ValueError: the file is no ONNX model, or of another network.
+    """
+    network = folded(build(name, channels))
+    wanted = network.state_dict()
+    try:
+        tensors = onnx.load(path).graph.initializer
+    except Exception as error:
+        raise ValueError(f"{path} cannot be read as an ONNX model: {error}") from error
+    weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in tensors}
+    found = {key for key in wanted if key in weights and weights[key].shape == wanted[key].shape}
+    if found != set(wanted):
+        missing = sorted(set(wanted) - found)[0]
+        raise ValueError(f"{path} does not hold the weights of {name}: {missing} is not in it")
+    network.load_state_dict({key: torch.tensor(weights[key]) for key in wanted})
+    return network
+
+
+def export(model: Normalised, shape: tuple[int, ...], path: Path, training: dict[str, Any]) -> None:
+    """Write a network of inputs of ``shape`` to one ONNX file that declares how it was trained.
+
+    Input "image" [batch, channels, height, width] (normalised pixels), output "logits" [batch, 10];
+    batch norms are folded. The preprocessing, which is not in the graph, is declared too.
+    """
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages not used here
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        program = torch.onnx.export(
+            folded(model.network),
+            (torch.zeros(2, *shape),),
+            input_names=["image"],
+            output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            opset_version=18,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    proto = program.model_proto
+    # The exporter notes source files and lines in every node; they are nobody's business.
+    graph = proto.graph
+    values = (*graph.input, *graph.output, *graph.initializer, *graph.value_info)
+    for item in (graph, *graph.node, *values):
+        item.ClearField("metadata_props")
+        item.ClearField("doc_string")
+    properties = {
+        "rsonnx.preprocess": json.dumps(model.preprocess),
+        "rsonnx.bounds": json.dumps([0, 1]),
+        "rsonnx.layout": "NCHW",
+        "rsonnx.training": json.dumps(training),
+    }
+    onnx.helper.set_model_props(proto, properties)
+    onnx.checker.check_model(proto, full_check=True)
+    path.write_bytes(proto.SerializeToString(deterministic=True))
+
+
+def disagreement(model: Normalised, path: Path, pixels: Tensor) -> float:
+    """Return the largest difference of logits, torch against onnxruntime; inf if a label differs.
+
+    pixels: [N, channels, height, width], in [0, 1] before noise.
+    """
+    with torch.inference_mode():
+        expected = model(pixels).numpy()
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    logits = session.run(["logits"], {"image": model.normalise(pixels).numpy()})[0]
+    if (logits.argmax(1) != expected.argmax(1)).any():
+        return math.inf
+    return float(np.abs(logits - expected).max())
+
+
+def accuracy(model: Normalised, split: Split) -> float:
+    """Return the fraction of images whose label the network gives, without noise."""
+    right = 0
+    with torch.inference_mode():
+        for start in range(0, len(split.labels), 500):
+            chosen = slice(start, start + 500)
+            right += int((model(split.pixels(chosen)).argmax(1) == split.labels[chosen]).sum())
+    return right / len(split.labels)

@@ -1,0 +1,196 @@
+"""The training loop: seeded, resumable after every epoch, on a processor or on CUDA."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from rsonnx.noise import Gaussian, SmoothingDistribution
+from training.datasets import Kind, Split, augment
+from training.losses import LOSSES, Batch, Settings
+from training.networks import Normalised
+from training.noises import samples
+from training.recipes import Recipe
+
+RISE = 0.1
+"""Share of the steps over which the learning rate rises, where it falls along a cosine."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: the same job on the same machine gives the same weights.
+
+    Attributes:
+        method, settings: the loss.
+        law: the noise.
+        kind, recipe, seed: what it is trained on, how, and the seed of all that is random.
+        start: digest of the file whose weights it starts from; "" for fresh ones.
+        device: ``"cpu"`` or ``"cuda"``.
+        bfloat16: whether forward and backward passes are computed in bfloat16.
+    """
+
+    method: str
+    law: SmoothingDistribution
+    settings: Settings
+    kind: Kind
+    recipe: Recipe
+    seed: int
+    start: str
+    device: str
+    bfloat16: bool
+
+
+def train(job: Job, network: nn.Sequential, split: Split, checkpoint: Path) -> Normalised:
+    """Return the trained network, in evaluation mode on the processor.
+
+    Args:
+        job: what to do.
+        network: to be trained, as :func:`training.networks.build` or an exported file gives it.
+        split: the training images.
+        checkpoint: file that is written after every epoch; training goes on from it where it is
+            there, and it is removed by the caller once the result is safe.
+
+    Raises:
+        ValueError: the checkpoint is not this job's, or damaged.
+    """
+    model = normalised(job, network).to(job.device)
+    # Twice as fast on a processor; torch has this argument, its type stubs do not.
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    averaged = AveragedModel(model, avg_fn=_average(job.recipe.averaging), use_buffers=True)
+    optimiser = _optimiser(job.recipe, model)
+    state = _State(job, model, averaged, optimiser, checkpoint)
+    first = state.resume()
+    size = job.recipe.batch // job.settings.draws
+    steps = len(split.labels) // size
+    begun = time.monotonic()
+    for epoch in range(first, job.recipe.epochs):
+        model.train()
+        total = 0.0
+        ramp = min(1.0, (epoch + 1) / job.recipe.warm_up)
+        order = torch.randperm(len(split.labels))
+        for step in range(steps):
+            batch = _batch(job, split, order[step * size : (step + 1) * size])
+            with torch.autocast(job.device, torch.bfloat16, enabled=job.bfloat16):
+                loss = LOSSES[job.method](model, batch, job.settings, ramp)
+            share = (epoch * steps + step) / (job.recipe.epochs * steps)
+            optimiser.param_groups[0]["lr"] = learning_rate(job.recipe, epoch, share)
+            optimiser.zero_grad()
+            torch.autograd.backward(loss)
+            optimiser.step()
+            averaged.update_parameters(model)
+            total += loss.item()
+        state.save(epoch + 1)
+        seconds = time.monotonic() - begun
+        left = seconds / (epoch + 1 - first) * (job.recipe.epochs - epoch - 1)
+        print(
+            f"epoch {epoch + 1}/{job.recipe.epochs}  loss {total / steps:.4f}  {seconds:.0f} s, "
+            f"about {left:.0f} s left",
+            file=sys.stderr,
+            flush=True,
+        )
+    result = averaged.module if job.recipe.averaging else model
+    assert isinstance(result, Normalised)
+    return result.cpu().eval()
+
+
+def learning_rate(recipe: Recipe, epoch: int, share: float) -> float:
+    """Return the learning rate in an epoch, counted from 0, when ``share`` of all steps is done."""
+    if recipe.drop_every:
+        return recipe.rate * 0.1 ** (epoch // recipe.drop_every)
+    if share < RISE:
+        return recipe.rate * share / RISE
+    return recipe.rate * 0.5 * (1 + math.cos(math.pi * (share - RISE) / (1 - RISE)))
+
+
+def _batch(job: Job, split: Split, chosen: Tensor) -> Batch:
+    """Return the chosen images, changed and with their noise, on the job's device."""
+    images = split.pixels(chosen)
+    if job.recipe.augments:
+        images = augment(job.kind, images).clamp(0, 1)
+    labels, draws = split.labels[chosen].to(job.device), job.settings.draws
+    if isinstance(job.law, Gaussian):
+        noise = job.law.sigma * torch.randn(draws, *images.shape)
+        return Batch(images.to(job.device), labels, noise.to(job.device))
+    drawn = samples(job.law, images, draws).to(job.device)
+    images = images.to(job.device)
+    if job.law.additive:
+        return Batch(images, labels, drawn - images)
+    return Batch(images, labels, torch.zeros_like(images), drawn)
+
+
+def normalised(job: Job, network: nn.Sequential) -> Normalised:
+    """Return the network behind its normalisation: none where the noise encodes pixels anew."""
+    if job.law.additive:
+        return Normalised(network, job.kind.mean, job.kind.std)
+    return Normalised(network, (0.0,), (1.0,))
+
+
+def _average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """Return the moving average; the first steps weigh more, so that it forgets its start."""
+
+    def step(old: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
+        now = min(decay, (1 + int(count)) / (10 + int(count)))
+        return old.lerp(new, 1 - now) if old.is_floating_point() else new
+
+    return step
+
+
+def _optimiser(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(model.parameters(), weight_decay=recipe.decay)
+    return torch.optim.SGD(
+        model.parameters(), lr=recipe.rate, momentum=0.9, weight_decay=recipe.decay
+    )
+
+
+@dataclass(frozen=True)
+class _State:
+    """All that training goes on from, and its file."""
+
+    job: Job
+    model: nn.Module
+    averaged: AveragedModel
+    optimiser: torch.optim.Optimizer
+    path: Path
+
+    def save(self, epoch: int) -> None:
+        """Write the state after ``epoch`` epochs; a killed process leaves the one before."""
+        held: dict[str, Any] = {
+            "job": repr(self.job),
+            "epoch": epoch,
+            "model": self.model.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+        fresh = self.path.with_name(self.path.name + ".new")
+        torch.save(held, fresh)
+        fresh.replace(self.path)
+
+    def resume(self) -> int:
+        """Return how many epochs are done, after taking their state up; 0 without a checkpoint."""
+        if not self.path.exists():
+            return 0
+        try:
+            held = torch.load(self.path, weights_only=True)
+        except Exception as error:
+            raise ValueError(f"{self.path} cannot be read: {error}") from error
+        if held["job"] != repr(self.job):
+            raise ValueError(
+                f"{self.path} was left by another training ({held['job']}); remove it, or give "
+                "the options of that training"
+            )
+        self.model.load_state_dict(held["model"])
+        self.averaged.load_state_dict(held["averaged"])
+        self.optimiser.load_state_dict(held["optimiser"])
+        torch.set_rng_state(held["random"])
+        return int(held["epoch"])

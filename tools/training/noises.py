@@ -1,0 +1,54 @@
+"""Samples of any smoothing distribution for training: drawn by the law that will certify."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rsonnx.noise import EnumeratedNoise, InputSpace, SmoothingDistribution, noise_of
+from rsonnx.noise.distribution import Place
+from training.datasets import Kind
+
+_LEVELS = np.float32(255)
+
+
+def law_of(text: str, kind: Kind, sigma: float | None, lam: float | None) -> SmoothingDistribution:
+    """Return the distribution of ``NAME[,KEY=NUMBER]...`` for the images of a data set.
+
+    Raises:
+        UsageError: there is none such.
+        ValueError: a parameter is no whole number.
+    """
+    name, *pairs = text.split(",")
+    parameters = {key: int(value) for key, _, value in (pair.partition("=") for pair in pairs)}
+    if name == "ablation":
+        parameters.setdefault("channels", kind.shape[0])
+    size = math.prod(kind.shape)
+    return noise_of(name, size=size, sigma=sigma, lam=lam, layout="NCHW", **parameters)
+
+
+def samples(law: SmoothingDistribution, images: Tensor, draws: int) -> Tensor:
+    """Return samples [draws, B, ...] of images [B, channels, height, width] in [0, 1].
+
+    The images are rounded to 8 bits, on which every law is defined. Enumerated noise gives outcomes
+    that are chosen at random.
+    """
+    levels = (images * 255).round().to(torch.uint8).numpy()
+    shape = tuple(levels.shape[1:])
+    space = InputSpace(shape, layout="NCHW")
+    found = np.empty((draws, len(levels), *law.sample_shape(shape)), np.float32)
+    rows = found.reshape(draws * len(levels), 1, -1)
+    outcomes = law.evaluations(shape) if isinstance(law, EnumeratedNoise) else 1
+    # From torch's generator, so that a checkpoint holds all that is random.
+    keys = torch.randint(0, 1 << 62, (len(rows),)).tolist()
+    for place, (key, row) in enumerate(zip(keys, rows, strict=True)):
+        opened = law.open(Place(key, 0, key % outcomes, space, exact=law.exact))
+        base = levels[place % len(levels)].reshape(-1)
+        if law.exact:
+            opened.write(base, _LEVELS, row)
+        else:
+            opened.write(base.astype(np.float64) / 255, np.float32(1), row)
+    return torch.from_numpy(found)
