@@ -245,8 +245,12 @@ class _Work(Generic[Result]):
         source = iter(inputs)
         while True:
             self._admit(source)
+            done = False
             while self._queue and (result := self._queue[0].result) is not None:
+                done = True
                 yield self._queue.popleft(), result
+            if done:  # there is room again: what is left of the inputs comes before the end
+                continue
             asked = self._slice()
             if asked:
                 self._count(asked, progress)

@@ -92,6 +92,15 @@ def test_early_stops_do_not_empty_the_batches() -> None:
     assert len(base.batches) < 1.5 * samples / 64
 
 
+@pytest.mark.parametrize("count", [255, 256, 257, 600])
+def test_inputs_that_all_end_at_once_are_not_the_last(count: int) -> None:
+    """256 inputs are in work at once; with few samples each, all of them end in the same call."""
+    g = smoothed()
+    procedure = certify_procedure(g.noise, n0=1, n=10, alpha=0.1)
+    found = list(certify_many(g, procedure, inputs(g, count), seed=SEED))
+    assert [one.index for one in found] == [10 * k for k in range(count)]
+
+
 def test_inputs_are_drawn_from_as_they_are_needed() -> None:
     g = smoothed()
     drawn: list[int] = []
