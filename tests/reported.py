@@ -13,7 +13,9 @@ from rsonnx.runs import Row
 
 HEADING = Heading(
     model="tiny.onnx",
+    noise="gaussian sigma = 0.5",
     sigma=0.5,
+    within="at every point closer than the input's radius in the l2 norm",
     units="input values between 0 and 1",
     norm="l2",
     n=1000,
@@ -92,7 +94,8 @@ def figures(
 ) -> Figures:
     """A run with these radii, or these rows."""
     rows = tuple(one if isinstance(one, Row) else row(i, one) for i, one in enumerate(radii))
-    named = replace(HEADING, **heading)
+    noise = f"gaussian sigma = {heading.get('sigma', HEADING.sigma):g}"
+    named = replace(HEADING, **({"noise": noise} | heading))
     stated = dataset_statements(
         rows, at, alpha=named.settings.alpha, shared_noise=named.shared_noise
     )

@@ -172,7 +172,8 @@ def _made(
             *(["--sigma"] if "sigma" in own or hasattr(NOISES[name], "lam_for") else []),
             *(["--lambda"] if "lam" in own else []),
         ]
-        raise UsageError(f"{name} noise needs its scale; give {' or '.join(takes)}")
+        needed = " or ".join(option.removeprefix("--") for option in takes)
+        raise UsageError(f"{name} noise needs {needed}; give {' or '.join(takes)}")
     return noise_of(name, size=size, layout=layout, **scales, **parameters)
 
 

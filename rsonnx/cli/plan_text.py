@@ -78,9 +78,7 @@ def _radius(law: SmoothingDistribution, radius: float) -> str:
     return text_down(radius, 0 if norm_named(law.norm).whole else 4)
 
 
-def _table(
-    law: SmoothingDistribution, found: dict[str, Any], target: Target | None
-) -> list[str]:
+def _table(law: SmoothingDistribution, found: dict[str, Any], target: Target | None) -> list[str]:
     n, rows = found["n"], found["table"]
     columns: dict[str, list[str]] = {
         "p": [_plain(row["p"]) for row in rows],

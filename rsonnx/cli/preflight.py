@@ -114,9 +114,13 @@ def _targets(given: Mapping[str, Any], fixed: FixedSamples) -> tuple[float, ...]
         )
     if given["target_radius"] is not None:
         return (given["target_radius"],)
+    if not given["adaptive"]:
+        return None
+    if norm_named(fixed.noise.norm).whole:
+        one = AdaptiveSamples(fixed.noise, fixed.n, fixed.alpha, target_radii=(1.0,))
+        return target_radii(default_radii(one.largest_radius, whole=True))
     # The ceiling of an adaptive run is a little lower than that of a fixed one.
-    most, whole = 0.97 * fixed.largest_radius, norm_named(fixed.noise.norm).whole
-    return target_radii(default_radii(most, whole=whole)) if given["adaptive"] else None
+    return target_radii(default_radii(0.97 * fixed.largest_radius))
 
 
 def check_predict(n: int, alpha: float, method: str) -> None:

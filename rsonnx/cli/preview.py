@@ -12,6 +12,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.cli.noises import PER_FEATURE, law_named, noise_for, noise_option
 from rsonnx.cli.opening import choose_seed, open_job
 from rsonnx.cli.options import (
     classes_option,
@@ -26,7 +27,7 @@ from rsonnx.cli.progress import ProgressLine
 from rsonnx.counts import NO_CLASS
 from rsonnx.data import arrange, resized_shape
 from rsonnx.errors import DataError, UsageError
-from rsonnx.noise import Gaussian, NoisyStream, Point
+from rsonnx.noise import Gaussian, NoisyStream, Point, SmoothingDistribution
 from rsonnx.report import printable
 from rsonnx.report.drawing import drawing, format_of, save
 from rsonnx.report.preview import (
@@ -46,6 +47,7 @@ from rsonnx.statistics import check_samples
 @click.command()
 @model_argument
 @data_argument
+@noise_option
 @click.option(
     "--sigma",
     "sigmas",
@@ -100,8 +102,10 @@ def preview(model: Path, data: Path, output: Path, as_json: bool, **given: Any) 
     \b
     Example:
       rsonnx preview mnist.onnx images/ --sigma 0.25,0.5,1 -o preview.png
+      rsonnx preview mnist.onnx images/ --noise laplace --sigma 0.25,0.5 -o preview.svg
     """
     sigmas = _sigmas(given["sigmas"])
+    _check_noise(given)
     check_samples("n0", given["n0"])
     check_size(given["limit"], len(sigmas))
     format_of(output)
@@ -117,11 +121,24 @@ def preview(model: Path, data: Path, output: Path, as_json: bool, **given: Any) 
         others = ", ".join(f"{sigma:g}" for sigma in sigmas if sigma != max(sigmas))
         say("also", f"noise of sigma = {others}")
     say_clean_accuracy(job)
-    found = _preview(job, sigmas, given["n0"], seed.value, given["batch_size"])
+    laws = [
+        noise_for(given | {"sigma": sigma}, job.model.shape, job.model.layout) for sigma in sigmas
+    ]
+    found = _preview(job, sigmas, laws, given["n0"], seed.value, given["batch_size"])
     save(preview_figure(found), output)
     for row in found.rows:
         click.echo(_as_json(found, row) if as_json else _lines(found, row))
     say("picture", printable(str(output)))
+
+
+def _check_noise(given: dict[str, Any]) -> None:
+    """Refuse noise that is not added to an image with one standard deviation."""
+    law = law_named(given)
+    if not law.additive or law.name == PER_FEATURE:
+        raise UsageError(
+            f"preview shows noise that is added to an image, a --sigma a column, but {law.name} "
+            "noise has none; `rsonnx certify` takes it"
+        )
 
 
 def _sigmas(texts: Sequence[str]) -> tuple[float, ...]:
@@ -141,12 +158,17 @@ def _sigmas(texts: Sequence[str]) -> tuple[float, ...]:
 
 
 def _preview(
-    job: Job, sigmas: tuple[float, ...], n0: int, seed: int, batch_size: int | None
+    job: Job,
+    sigmas: tuple[float, ...],
+    laws: Sequence[SmoothingDistribution],
+    n0: int,
+    seed: int,
+    batch_size: int | None,
 ) -> Preview:
     arithmetic = job.smoothed.arithmetic
     smoothed = [
-        SmoothedClassifier(job.model, sigma, batch_size=batch_size, arithmetic=arithmetic)
-        for sigma in sigmas
+        SmoothedClassifier(job.model, noise=law, batch_size=batch_size, arithmetic=arithmetic)
+        for law in laws
     ]
     rows = []
     with ProgressLine(len(job.indices), n0 * len(sigmas), outcome=None) as progress:
@@ -163,6 +185,7 @@ def _preview(
             progress.finished(certified=False)
     return Preview(
         model=job.model.facts["file"],
+        noise=laws[0].name,
         sigmas=sigmas,
         bounds=job.model.bounds,
         arithmetic=arithmetic or "float",
@@ -266,6 +289,7 @@ def _as_json(found: Preview, row: PreviewRow) -> str:
             "answer": row.clean.answer,
             "samples": found.samples,
             "seed": str(found.seed),
+            "noise": found.noise,
             "arithmetic": found.arithmetic,
             "noisy": [
                 {

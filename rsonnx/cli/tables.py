@@ -88,6 +88,7 @@ def heading_of(header: dict[str, Any], status: str) -> Heading:
         else tuple(_number({"target_radii": r}, "target_radii") for r in targets),
         restated_from=None if restated is None else _settings(restated),
         shared_noise="shared" in noise and flag_field(noise, "shared"),
+        additive=law.additive,
     )
 
 

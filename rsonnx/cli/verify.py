@@ -138,19 +138,18 @@ def _replay(run: Run, job: Job, count: int) -> Replay:
 
 
 def _words(found: Verification, run: Run) -> str:
-    further = ""
-    if run.header["bound"] == EXACT:
-        further = " (every change was counted, so nothing else is needed)"
-    elif found.bounded > found.proved:
-        further = (
-            f"; of {found.bounded - found.proved:,} more the bounds on probabilities are proved, "
-            f"and the radius that follows from them with {run.header['noise']['distribution']} "
-            "noise is derived again only"
-        )
-    return (
-        f"{found.rows:,} rows ({run.status}): {found.derived:,} derived again to the last digit, "
-        f"{found.proved:,} of them proved by integer arithmetic{further}"
+    derived = (
+        f"{found.rows:,} rows ({run.status}): {found.derived:,} derived again to the last digit"
     )
+    if found.bounded > found.proved:
+        return (
+            f"{derived}, of {found.bounded:,} the bounds on probabilities proved by integer "
+            f"arithmetic; radii of {run.header['noise']['distribution']} noise are derived again "
+            "only"
+        )
+    proved = f"{derived}, {found.proved:,} of them proved by integer arithmetic"
+    exact = run.header["bound"] == EXACT
+    return proved + (" (all changes were counted: nothing else is needed)" if exact else "")
 
 
 def _checked(given: dict[str, Any]) -> list[str]:

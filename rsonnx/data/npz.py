@@ -17,7 +17,9 @@ from rsonnx.data.dataset import Example, position
 from rsonnx.data.limits import check_announced, check_entry
 from rsonnx.errors import DataError
 
-_ACCEPTED = ("uint8", "float16", "float32", "float64")
+_WHOLE = ("int8", "int16", "int32", "int64", "uint16", "uint32")
+"""Whole numbers, such as codes of categories; as 8-bit pixels only uint8 is read."""
+_ACCEPTED = ("uint8", "float16", "float32", "float64", *_WHOLE)
 _HEAD_BYTES = 16 * 2**10  # numpy writes at most a few hundred for a plain array
 _CHECK_VALUES = 2**22  # values looked at in one go when searching for NaN
 

@@ -20,6 +20,8 @@ INTEGERS = {"uint8": (0, 255), "int8": (-128, 127)}
 """Integer types that an input may have, with what they hold."""
 
 _IMAGE_CHANNELS = (1, 3)
+_PAIRED_CHANNELS = (2, 6)
+"""Of classifiers for ablated images, which see x and 1 - x of every channel."""
 
 _MOST_VALUES = 2**28
 """A gigabyte of float32: more than any input of a classifier, and a batch of it fits no memory."""
@@ -149,12 +151,13 @@ def _layout(
         possible += ["NCHW"] if shape[0] in _IMAGE_CHANNELS else []
         possible += ["NHWC"] if shape[2] in _IMAGE_CHANNELS else []
     if declared is not None:
-        if len(shape) == 3 and declared not in possible:
+        at = 0 if declared == "NCHW" else 2
+        if len(shape) == 3 and shape[at] not in (*_IMAGE_CHANNELS, *_PAIRED_CHANNELS):
             raise UsageError(
                 f"the layout {declared} was declared, but the input {spec.name!r} of {model.path} "
-                f"has shape {spec.dimensions}, which has no 1 or 3 channels there"
+                f"has shape {spec.dimensions}, which has no 1 or 3 channels there (nor 2 or 6)"
             )
-        return declared if possible else None
+        return declared if len(shape) == 3 else None
     denoted = denoted_layout(model, spec.name)
     if denoted in possible:
         return denoted

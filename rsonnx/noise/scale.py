@@ -8,6 +8,11 @@ from numbers import Integral, Real
 from rsonnx.errors import UsageError
 
 
+_LEAST, _MOST = 1e-290, 1e290
+"""Beyond these a scale times a power of d leaves the doubles."""
+_MOST_EXPONENT = 1e12
+
+
 def check_scale(name: str, value: float) -> float:
     """Return the scale of a noise as a float, or refuse it unless it is finite and above 0.
 
@@ -21,6 +26,11 @@ def check_scale(name: str, value: float) -> float:
         raise UsageError(
             f"{name} is {value!r}, but the {what} of the noise must be a finite "
             "number above 0, in the units of the input (0.25 and 0.5 are usual for [0, 1])"
+        )
+    if name == "lambda" and not _LEAST <= value <= _MOST:
+        raise UsageError(
+            f"lambda is {value!r:.40}, but {_LEAST:g} to {_MOST:g} was expected, in the units of the "
+            "input; rescale the inputs"
         )
     return float(value)
 
@@ -46,6 +56,10 @@ def check_exponent(value: float, least: int, noise: str) -> float:
         raise UsageError(
             f"a is {value!r}, but the exponent of {noise} noise must be a finite number above "
             f"{least}" + (", the number of values of an input" if least else "")
+        )
+    if value > _MOST_EXPONENT:
+        raise UsageError(
+            f"a is {value!r:.40}, but at most {_MOST_EXPONENT:g} was expected; use a smaller exponent"
         )
     return float(value)
 

@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import PurePath
 from typing import Any
 
+from rsonnx.noise import norm_named
 from rsonnx.report.escape import markdown_text, printable
 from rsonnx.report.html.content import PageRun
 from rsonnx.report.markdown import render_markdown
@@ -61,7 +62,9 @@ def _denied(runs: Sequence[PageRun]) -> Iterator[str]:
         yield f"Of sampled runs: {_SAMPLED[0].lower()}{_SAMPLED[1:]}" if any(counted) else _SAMPLED
     if any(counted):
         yield _COUNTED
-    yield from _NOT_CLAIMED
+    whole = all(norm_named(run.figures.heading.norm).whole for run in runs)
+    for sentence in _NOT_CLAIMED:
+        yield sentence.replace("at or beyond", "beyond") if whole else sentence
 
 
 def _front_matter(runs: Sequence[PageRun]) -> Iterator[str]:
@@ -139,7 +142,7 @@ def _section(run: PageRun) -> Iterator[str]:
     if heading.settings.exact or heading.norm not in ("l2", "l1", "linf"):
         stays = heading.within
     noise = heading.noise.replace("gaussian sigma", "gaussian, sigma")
-    arithmetic = f", {heading.arithmetic} arithmetic" if run.noise.additive else ""
+    arithmetic = f", {heading.arithmetic} arithmetic" if heading.additive else ""
     facts = {
         "Model": heading.model,
         "Model digest (SHA-256)": _text(run, "model", "sha256"),

@@ -57,6 +57,7 @@ class Heading:
         target_radii: the radii whose decision stopped an adaptive run; None for a fixed n.
         restated_from: the settings that the run was made with, if its rows were derived anew.
         shared_noise: whether all inputs have the same noise, so that certificates are dependent.
+        additive: whether the noise is added to the input, as opposed to replacing parts of it.
     """
 
     model: str
@@ -72,6 +73,7 @@ class Heading:
     target_radii: tuple[float, ...] | None = None
     restated_from: Settings | None = None
     shared_noise: bool = False
+    additive: bool = True
 
     @property
     def short_noise(self) -> str:

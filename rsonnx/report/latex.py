@@ -22,7 +22,7 @@ _HEAD = (
     "standard",
     "ACR",
 )
-_SCALE = re.compile(r"\b(sigma|lambda) = ([0-9.e+-]+)")
+_SCALE = re.compile(r"\b(sigma|lambda) = ([0-9.e+{}-]+)")
 
 
 def render_latex(runs: Sequence[Figures | LogFigures]) -> str:
@@ -88,7 +88,7 @@ def _cells(line: Line) -> list[str]:
 
 def _noise(text: str) -> str:
     """Set the noise with the Greek letter of its scale."""
-    return _SCALE.sub(r"$\\\1 = \2$", text)
+    return _SCALE.sub(r"$\\\1 = \2$", latex_text(text)) if " " in text else text
 
 
 def _figure(figure: Figure) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rsonnx.noise import norm_named
 from rsonnx.report.escape import printable
 from rsonnx.report.figures import Figures
 from rsonnx.report.heading import Heading
@@ -63,9 +62,7 @@ def _of_run(run: Figures) -> Iterator[str]:
     reasons = ", ".join(f"{count} {reason}" for reason, count in summary.abstentions.items())
     most = "" if heading.target_radii is None else "at most "
     settings = heading.settings
-    # What is ablated or replaced is not added to, so there is no arithmetic to tell of.
-    whole = norm_named(heading.norm).whole
-    arithmetic = "" if whole else f", {printable(heading.arithmetic)} noise"
+    arithmetic = f", {printable(heading.arithmetic)} noise" if heading.additive else ""
     made = (
         f"n = {most}{heading.n:,}, alpha = {alpha_up(settings.alpha)} an input{arithmetic}; "
         f"{printable(settings.bound)}, {printable(settings.radius_rule)}"

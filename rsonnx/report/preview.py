@@ -93,6 +93,7 @@ class Preview:
         seed: of the noise.
         class_names: ``class_names[k]`` is what class k is called; may be empty.
         rows: one an input, at least one.
+        noise: its name.
     """
 
     model: str
@@ -103,6 +104,7 @@ class Preview:
     seed: int
     class_names: Sequence[str]
     rows: tuple[PreviewRow, ...]
+    noise: str = "gaussian"
 
     def class_text(self, k: int) -> str:
         """Return a class as a person knows it: its number, and its name where it has another."""
@@ -288,7 +290,8 @@ def _notes(preview: Preview) -> list[str]:
         else "; whether it is right is not known."
     )
     return [
-        f"{shortened(printable(preview.model))}. Gaussian noise of standard deviation "
+        f"{shortened(printable(preview.model))}. "
+        f"{preview.noise[0].upper()}{preview.noise[1:]} noise of standard deviation "
         f"σ on inputs in [{low:g}, {high:g}], "  # noqa: RUF001
         f"{preview.arithmetic} arithmetic, seed {preview.seed}.",
         "“this one” is the model's answer to the noisy picture shown: the first selection sample "

@@ -71,7 +71,7 @@ def _cells(line: Line) -> list[str]:
     figures = [line.standard, line.acr, *line.certified]
     return [
         printable(line.name),
-        line.noise,
+        printable(line.noise),
         line.inputs,
         *(f"{figure.text}*" if figure.best else figure.text for figure in figures),
     ]

@@ -85,7 +85,8 @@ class CountsRow:
                 f"the samples are {samples}, but the counts of estimation sum to "
                 f"{shown(row.estimation.total)}"
             )
-        if samples.selects != (row.selection.total > 0):
+        # How many come with sample 0 is known to the header: noise that is enumerated has none.
+        if row.selection.total and not samples.selects:
             raise RunFileError(
                 "the selection samples come with estimation sample 0 and with no other, but the "
                 f"samples are {samples} and {row.selection.total} selection samples were counted"

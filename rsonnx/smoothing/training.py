@@ -47,7 +47,8 @@ def training_in(metadata: Mapping[str, str]) -> Trained | None:
     """Return the noise that a model's metadata say it was trained with, None where they do not.
 
     The entry is a JSON object, such as ``{"method": "gaussian", "sigma": 0.5}`` or ``{"method":
-    "splitting", "lambda": 2}``. A ``noise`` or ``method`` that is no noise's name is a method of
+    "splitting", "lambda": 2}``; its ``noise parameters`` may stand in an object of their own. A
+    ``noise`` or ``method`` that is no noise's name is a method of
     training with Gaussian noise if it has a ``sigma``. It is a remark on which no certificate
     rests, so one that cannot be understood is as good as none.
     """
@@ -57,6 +58,8 @@ def training_in(metadata: Mapping[str, str]) -> Trained | None:
         return None
     if not isinstance(stored, dict):
         return None
+    inner = stored.get("noise parameters")
+    stored = (inner if isinstance(inner, dict) else {}) | stored
     given = {("lam" if key == "lambda" else key): value for key, value in stored.items()}
     named = [given.get(key) for key in ("noise", "method")]
     name = next((one for one in named if isinstance(one, str) and one in NOISES), None)

@@ -305,3 +305,29 @@ def test_strange_names_on_the_terminal(
     assert out.startswith("a\\x1b[31m$x$.png\t?\t0\t1\t")
     assert run([*given, "--json", "-o", str(tmp_path / "c.svg")]) == 0
     assert json.loads(capsys.readouterr().out)["name"] == "a\x1b[31m$x$.png"
+
+
+@pytest.mark.parametrize("noise", ["laplace", "uniform", "ball", "power-linf,a=100", "pareto"])
+def test_other_noise_is_what_certify_draws(
+    noise: str, workshop: Path, tmp_path: Path, drawn: list[Preview]
+) -> None:
+    asked = ("--noise", noise, "--sigma", "0.25", "--n0", "64", "--limit", "1")
+    assert _preview(workshop, tmp_path / "a.png", *asked) == 0
+    kept = tmp_path / "run.jsonl"
+    model, data = str(workshop / "tiny.onnx"), str(workshop / "set")
+    more = ("--n", "100", "--seed", "3", "--providers", "cpu", "-o", str(kept))
+    assert run(["certify", model, data, *asked, *more]) == 0
+    (preview,), row = drawn, read_run(kept).rows[0]
+    assert preview.noise == noise.partition(",")[0]
+    noisy = preview.rows[0].noisy[0]
+    assert (noisy.top, noisy.count) == (row.top_class, row.selection[row.top_class])
+
+
+@pytest.mark.parametrize(
+    "noise", ["splitting", "columns,width=2", "ablation,keep=3", "flips,keep=0.5,values=2"]
+)
+def test_noise_that_is_not_added_is_refused(
+    noise: str, workshop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _preview(workshop, tmp_path / "a.png", "--noise", noise, "--sigma", "1") == 2
+    assert "preview shows noise that is added to an image" in capsys.readouterr().err

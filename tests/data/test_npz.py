@@ -102,7 +102,17 @@ def test_missing_x_lists_what_is_there(save):
         open_dataset(save())
 
 
-@pytest.mark.parametrize("dtype", ["int64", "int8", "bool", "complex64", "U3", "M8[s]"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", ">i4", "int64", "uint16", "uint32"])
+def test_whole_numbers_are_values(tmp_path: Path, dtype: str) -> None:
+    """Codes of categories keep their type; only uint8 means levels of a grid."""
+    path = tmp_path / "set.npz"
+    np.savez(path, x=np.arange(12).reshape(4, 3).astype(dtype))
+    values = open_dataset(path)[2].values
+    assert values.tolist() == [6, 7, 8]
+    assert values.dtype == np.dtype(dtype).newbyteorder("=")
+
+
+@pytest.mark.parametrize("dtype", ["uint64", "bool", "complex64", "U3", "M8[s]"])
 def test_other_types_are_refused_with_the_conversion(save, dtype):
     with pytest.raises(DataError, match=r"'x' of .*set\.npz has type .* uint8, float16") as e:
         open_dataset(save(x=np.zeros((2, 3), dtype)))

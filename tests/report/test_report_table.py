@@ -31,7 +31,9 @@ from rsonnx.runs import Row
 SETTINGS = Settings(0.001, "clopper-pearson", "one-sided")
 HEADING = Heading(
     model="tiny.onnx",
+    noise="gaussian sigma = 0.5",
     sigma=0.5,
+    within="at every point closer than the input's radius in the l2 norm",
     units="input values between 0 and 1",
     norm="l2",
     n=100_000,

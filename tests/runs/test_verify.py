@@ -40,7 +40,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.parametrize("name", WAYS)
 def test_a_run_holds_as_it_was_written(name: str, files: dict[str, Path]) -> None:
     found = verify(read_run(files[name]))
-    assert found == Verification(5, 5, 5 if name in PROVED else 0, ())
+    assert found == Verification(5, 5, *((5, 5) if name in PROVED else (0, 0)), ())
 
 
 def _flip(row: dict[str, Any]) -> None:

@@ -249,7 +249,7 @@ def test_a_loaded_model_brings_its_shape_bounds_and_layout(tmp_path: Path) -> No
         (np.array([0.5, 1.1]), "values from 0.5 to 1.1, but the declared bounds are 0 to 1"),
         (np.array([-0.2, 0.5]), "declared bounds are 0 to 1; scale the input"),
         (np.array([200.0, 3.0]), "scale the input or declare other bounds"),
-        (np.array([200, 3]), "type int64, but uint8"),
+        (np.array([200, 3]), "values from 3 to 200, but the declared bounds are 0 to 1"),
         (np.array([True]), "type bool, but uint8"),
         (np.array(["a"]), "but uint8"),
         (np.array([1j]), "type complex128"),

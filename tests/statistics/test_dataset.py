@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from rsonnx.errors import UsageError
+from rsonnx.statistics import clopper_pearson_lower
 from rsonnx.statistics.dataset import (
     accuracy_band,
     accuracy_interval,
@@ -173,3 +174,24 @@ def test_bad_arguments() -> None:
     for bad in (-1.0, math.inf, math.nan):
         with pytest.raises(UsageError, match="negative, infinite or NaN"):
             radius_interval([1.0, bad])
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_certificates_without_samples_are_never_false(shared: bool) -> None:
+    found = false_certificates(500, 0.0, shared_noise=shared)
+    assert (found.expected, found.quantile) == (0.0, 0)
+    # What is certified is true, so its share in the population is Clopper-Pearson's and no less.
+    exact = accuracy_interval(430, 500, 0.0, shared_noise=shared)
+    below = clopper_pearson_lower(430, 500, 0.05)
+    assert below - 1e-10 < exact.robust_low <= below
+    sampled = accuracy_interval(430, 500, 0.001, shared_noise=shared)
+    assert (exact.low, exact.high) == (sampled.low, sampled.high)
+    assert exact.robust_low > sampled.robust_low
+
+
+@pytest.mark.parametrize("alpha", [-0.0001, 1.0, float("nan"), False])
+def test_no_other_alpha_is_no_probability(alpha: float) -> None:
+    with pytest.raises(UsageError, match="alpha is"):
+        false_certificates(5, alpha)
+    with pytest.raises(UsageError, match="alpha is"):
+        accuracy_interval(1, 5, alpha)

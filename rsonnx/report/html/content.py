@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
-from rsonnx.noise import SmoothingDistribution, noise_from
 from rsonnx.report.figures import Figures
 
 
@@ -57,11 +56,6 @@ class PageRun:
         """What tells it from another run of the page, in a stranger's words."""
         heading = self.figures.heading
         return f"{heading.model}, {heading.short_noise} ({self.name})"
-
-    @property
-    def noise(self) -> SmoothingDistribution:
-        """The smoothing distribution that the header records."""
-        return noise_from(self.header["noise"])
 
     def fact(self, *keys: str) -> Any:
         """Return a field of the header, such as ``("model", "sha256")``; None where it is not."""

@@ -18,6 +18,11 @@ _WHOLE_RADIUS = (
     "No change of the input that is at most as large as this changes the answer of the smoothed "
     "classifier. A whole number; 0 where the answer is certified for the input itself alone.",
 )
+_FEATURE = (
+    "Feature",
+    "What a radius in the l0 norm counts: a value of the input or, where the noise ablates images, "
+    "a pixel with all its channels.",
+)
 _COUNTED = (
     "Counted in full",
     "The noise can make finitely many changes of an input, and all of them were counted. Nothing "
@@ -76,6 +81,7 @@ def glossary(runs: Sequence[PageRun]) -> Markup:
     terms = [
         *([] if all(norm_named(one.norm).whole for one in headings) else [_RADIUS]),
         *([_WHOLE_RADIUS] if any(norm_named(one.norm).whole for one in headings) else []),
+        *([_FEATURE] if any(one.norm == "l0" for one in headings) else []),
         *([_COUNTED] if any(one.settings.exact for one in headings) else []),
     ]
     terms = [_TERMS[0], *terms, *_TERMS[1:]]

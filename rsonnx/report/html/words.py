@@ -57,10 +57,12 @@ def lead(run: PageRun) -> Markup:
         shares = summary.certified_accuracy
     found = f"{int(shares[at] * summary.inputs):,} of {summary.inputs:,}"
     start = f"For {found} inputs ({percent_down(shares[at])} %) the smoothed classifier "
+    settings = run.figures.heading.settings
     under = f"under every change {_norm(run).covers.format(plain(radius))}"
+    if settings.exact and not _norm(run).whole:
+        under += " between 8-bit inputs"
     if radius == 0:
         under = "under small changes, each up to a radius of its own"
-    settings = run.figures.heading.settings
     sure = f"is certified ({confidence(settings.alpha)} confidence in each) to keep "
     if settings.exact:
         sure = "is certain to keep "
@@ -101,14 +103,17 @@ def what(run: PageRun) -> Markup:
 
 def _when(run: PageRun) -> str:
     """Return what is done to an input before the model answers."""
-    heading, law = run.figures.heading, run.noise
+    heading = run.figures.heading
     if heading.settings.exact:
-        return f"among all {heading.n:,} changes of the input that the noise makes ({law.label})"
-    if not law.additive:
-        return f"when the input is changed at random ({law.label})"
-    noise = f"{law.name} noise"
+        return (
+            f"among all {heading.n:,} changes of the input that the noise makes ({heading.noise})"
+        )
+    if not heading.additive:
+        return f"when the input is changed at random ({heading.noise})"
+    noise = f"{heading.noise} noise"
     if heading.sigma is not None:
-        named = "Gaussian" if law.name == "gaussian" else law.name
+        name = heading.noise.partition(" ")[0]
+        named = "Gaussian" if name == "gaussian" else name
         noise = f"{named} noise of standard deviation {heading.sigma:g}"
     exact = ", in whole steps of the 8-bit grid," if heading.arithmetic == "exact" else ""
     return f"when {noise}{exact} is added to the input"
@@ -213,6 +218,8 @@ def not_claimed(run: PageRun) -> Iterator[Markup]:
         f"another way (a rotation, a shift, another norm) unless its {norm.measure} ",
         f"is {norm.limit} the radius too.",
     )
+    if settings.exact and not norm.whole:
+        yield joined("Nothing is said of inputs off the 8-bit grid, which the noise does not take.")
     wrong = sum(not row.abstained and row.prediction != row.label for row in run.figures.rows)
     others = ""
     if not summary.labelled:
@@ -262,7 +269,7 @@ def _population(run: PageRun) -> Markup:
 def _caveats(run: PageRun) -> Iterator[Markup]:
     """Yield what only some runs have to add."""
     heading = run.figures.heading
-    if heading.arithmetic != "exact" and run.noise.additive:
+    if heading.arithmetic != "exact" and heading.additive:
         yield joined(
             "The noise was drawn in floating point. The proof is for ideal noise, and a model ",
             "built to exploit the rounding can have a false certificate; exact noise on the ",

@@ -180,7 +180,7 @@ def test_strangers_words_stay_words(name: str) -> None:
         pictures=Pictures(name, {0: PNG}, 1, name, {name: 1}),
         model={"file": name, "class_names": [name, name, name, name], "sha256": name},
         data={"path": name},
-        noise={"norm": name, "units": name, "arithmetic": name, "distribution": name},
+        noise={"units": name, "arithmetic": name, "generator": name},
         bound=name,
         radius_rule=name,
         arguments={"given": [name], name: name},

@@ -6,6 +6,7 @@ import html_pages
 import pytest
 from html_pages import page_run, row
 
+from rsonnx.errors import UsageError
 from rsonnx.report.html import PageRun
 from rsonnx.report.html.summary import overview
 from rsonnx.report.html.words import confidence, incomplete, lead
@@ -136,13 +137,19 @@ def test_a_run_that_shares_its_noise_says_so() -> None:
     assert "independent between inputs" not in said
 
 
-def test_another_norm_and_noise_are_named_as_they_are() -> None:
-    said = words(page_run(noise={"norm": "l7", "distribution": "cubic"}))
-    assert "length in the l7 norm" in said
-    assert "cubic noise of sigma 0.5" in said
-    for absent in ("Gaussian", "Euclidean", "For scale"):
+def test_another_norm_is_named_as_it_is() -> None:
+    said = words(page_run(noise={"norm": "l1"}))
+    assert "under every change whose absolute values sum to less than 0.5 (l1 norm)" in said
+    assert "whose sum of absolute changes (l1 norm) is below that input's certified radius" in said
+    assert "unless its sum of absolute changes (l1 norm) is below the radius too" in said
+    for absent in ("Euclidean", "For scale"):
         assert absent not in said
-    assert "sum of absolute changes (l1 norm)" in words(page_run(noise={"norm": "l1"}))
+
+
+@pytest.mark.parametrize("noise", [{"norm": "l7"}, {"distribution": "cubic"}, {"sigma": "x"}])
+def test_noise_that_is_none_makes_no_page(noise: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match=r"the noise is|the norm is|sigma is"):
+        page_run(noise=noise)
 
 
 def test_a_table_of_radius_zero_alone() -> None:
