@@ -30,6 +30,7 @@ from rsonnx.runs import read_run
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / "sample_models"
 MANIFEST = HOME / "manifest.json"
+PICTURE = HOME / "methods.svg"
 SEED = "1"
 
 
@@ -64,6 +65,7 @@ def main() -> None:
             _certify(model, args.folder, args.runs)
     else:
         _write_figures(args.runs, chosen)
+        _draw_methods(args.runs)
     print(f"{args.part}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
 
 
@@ -124,6 +126,14 @@ def _write_figures(runs: Path, chosen: list[Model]) -> None:
                 "seconds": round(sum(row.seconds for row in run.rows)),
             },
         )
+
+
+def _draw_methods(runs: Path) -> None:
+    """Draw the curves of the four methods at sigma 0.5 into one picture."""
+    methods = ("gaussian", "consistency", "smoothadv", "smoothmix")
+    files = [str(runs / f"mnist_{method}_0.50.jsonl") for method in methods]
+    PICTURE.unlink(missing_ok=True)
+    _call("-m", "rsonnx", "report", *files, "--plot", str(PICTURE))
 
 
 def _note(model: Model, **facts: Any) -> None:

@@ -36,12 +36,14 @@ class Model:
 SIGMAS = ("0.25", "0.50", "1.00")
 _SHORT = ("--recipe", "short")
 _ONE_THREAD = ("--threads", "1", "--bfloat16")
-_SHORT_ADVERSARIAL = {
-    "smoothadv": ("--epochs", "4", "--rate", "0.004"),
-    "smoothmix": ("--epochs", "5", "--rate", "0.004"),
+_ADVERSARIAL_EPOCHS = {
+    "smoothadv": {"0.25": "2", "0.50": "2", "1.00": "2"},
+    "smoothmix": {"0.25": "4", "0.50": "5", "1.00": "5"},
 }
+_CIFAR_EPOCHS = {"0.25": "9", "0.50": "15"}
+"""As many as the time of one sitting allowed."""
 _MNIST_RUN = ("--skip-every", "5")
-_CIFAR_RUN = ("--skip-every", "20", "--adaptive", "--n", "10000")
+_CIFAR_RUN = ("--skip-every", "20", "--adaptive", "--n", "2000")
 
 
 def _mnist(method: str, sigma: str) -> Model:
@@ -54,13 +56,15 @@ def _mnist(method: str, sigma: str) -> Model:
         options = (*options, "--epochs", "30", *_ONE_THREAD)
         return Model(name, "mnist", options, certifying=certifying)
     start = f"mnist_gaussian_{sigma}"
-    options = (*options, *_SHORT_ADVERSARIAL[method], *_ONE_THREAD)
+    epochs = ("--epochs", _ADVERSARIAL_EPOCHS[method][sigma], "--rate", "0.004")
+    options = (*options, *epochs, *_ONE_THREAD)
     return Model(name, "mnist", options, start, certifying)
 
 
 def _cifar(method: str, sigma: str) -> Model:
     sigma_option = ("--sigma", f"{float(sigma):g}")
-    options = ("--method", method, *sigma_option, *_SHORT, "--epochs", "15", *_ONE_THREAD)
+    epochs = ("--epochs", _CIFAR_EPOCHS[sigma])
+    options = ("--method", method, *sigma_option, *_SHORT, *epochs, *_ONE_THREAD)
     return Model(
         f"cifar10_{method}_{sigma}", "cifar10", options, certifying=(*sigma_option, *_CIFAR_RUN)
     )

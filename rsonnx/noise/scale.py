@@ -7,7 +7,6 @@ from numbers import Integral, Real
 
 from rsonnx.errors import UsageError
 
-
 _LEAST, _MOST = 1e-290, 1e290
 """Beyond these a scale times a power of d leaves the doubles."""
 _MOST_EXPONENT = 1e12
@@ -20,19 +19,19 @@ def check_scale(name: str, value: float) -> float:
         name: ``"sigma"``, the standard deviation, or ``"lambda"``, the scale of its own formula.
         value: what was given.
     """
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not (math.isfinite(value) and value > 0):
+    number = as_float(value)
+    if not (math.isfinite(number) and number > 0):
         what = "standard deviation" if name == "sigma" else "scale"
         raise UsageError(
-            f"{name} is {value!r}, but the {what} of the noise must be a finite "
+            f"{name} is {value!r:.40}, but the {what} of the noise must be a finite "
             "number above 0, in the units of the input (0.25 and 0.5 are usual for [0, 1])"
         )
-    if name == "lambda" and not _LEAST <= value <= _MOST:
+    if name == "lambda" and not _LEAST <= number <= _MOST:
         raise UsageError(
-            f"lambda is {value!r:.40}, but {_LEAST:g} to {_MOST:g} was expected, in the units of the "
-            "input; rescale the inputs"
+            f"lambda is {value!r:.40}, but {_LEAST:g} to {_MOST:g} was expected, in the units of "
+            "the input; rescale the inputs"
         )
-    return float(value)
+    return number
 
 
 def check_size(size: int | None, needed: bool) -> int | None:
@@ -51,17 +50,27 @@ def check_size(size: int | None, needed: bool) -> int | None:
 
 def check_exponent(value: float, least: int, noise: str) -> float:
     """Return the exponent of a noise as a float, or refuse it unless it is above ``least``."""
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not (math.isfinite(value) and value > least):
+    number = as_float(value)
+    if not (math.isfinite(number) and number > least):
         raise UsageError(
-            f"a is {value!r}, but the exponent of {noise} noise must be a finite number above "
+            f"a is {value!r:.40}, but the exponent of {noise} noise must be a finite number above "
             f"{least}" + (", the number of values of an input" if least else "")
         )
-    if value > _MOST_EXPONENT:
+    if number > _MOST_EXPONENT:
         raise UsageError(
-            f"a is {value!r:.40}, but at most {_MOST_EXPONENT:g} was expected; use a smaller exponent"
+            f"a is {value!r:.40}, but at most {_MOST_EXPONENT:g} was expected; use a smaller one"
         )
-    return float(value)
+    return number
+
+
+def as_float(value: object) -> float:
+    """Return a number as a float, infinite where it is beyond them; NaN for what is no number."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:  # a whole number with hundreds of digits
+        return math.inf
 
 
 def shown_sigma(value: float) -> float:

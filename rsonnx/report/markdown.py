@@ -38,7 +38,13 @@ def _cells(line: Line) -> list[str]:
     name = markdown_text(line.name)
     return [
         f"{name} (**{markdown_text(line.status)}**)" if line.status else name,
-        *(markdown_text(line.noise), line.alpha, line.n, line.inputs, line.abstained),
+        *(
+            markdown_text(line.noise) if " " in line.noise else line.noise,
+            line.alpha,
+            line.n,
+            line.inputs,
+            line.abstained,
+        ),
         *map(_figure, (line.standard, line.acr, *line.certified)),
     ]
 

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsonnx.noise import Gaussian, InputSpace, NoisyStream
-from rsonnx.noise import additive
+from rsonnx.noise import Gaussian, InputSpace, NoisyStream, additive
 from rsonnx.noise.lattice import LatticeBlock, lattice_table
 
 compiled = pytest.importorskip("rsonnx.noise.compiled", reason="numba is not installed")
