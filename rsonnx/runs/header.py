@@ -19,7 +19,7 @@ from rsonnx.runs.job import Job
 from rsonnx.runs.parts import SampleRange, Shard
 from rsonnx.runs.rows import MEANING
 from rsonnx.runtime import installed_wheels
-from rsonnx.smoothing import CertifyProcedure
+from rsonnx.smoothing import CertifyProcedure, SmoothedClassifier
 
 FORMAT = 1
 """Version of the run file's format; a reader refuses one that it does not know."""
@@ -94,8 +94,7 @@ def certify_header(
             "units": norm_named(smoothed.noise.norm).units(low, high),
             "arithmetic": smoothed.arithmetic,
             "shared": smoothed.share_noise,
-            "generator": "numpy Philox4x64-10, keyed by SHA-256 of seed, "
-            + ("stage" if smoothed.share_noise else "input digest and stage"),
+            "generator": _generator(smoothed),
         },
         "seed": {"value": str(seed.value), "source": seed.source},
         "n0": procedure.n0,
@@ -111,6 +110,13 @@ def certify_header(
     }
     found: dict[str, Any] = _finite(header)
     return found
+
+
+def _generator(smoothed: SmoothedClassifier) -> str:
+    if isinstance(smoothed.noise, EnumeratedNoise):
+        return "none: every change that the noise can make is counted"
+    keyed = "stage" if smoothed.share_noise else "input digest and stage"
+    return f"numpy Philox4x64-10, keyed by SHA-256 of seed, {keyed}"
 
 
 def claim_of(noise: SmoothingDistribution) -> str:

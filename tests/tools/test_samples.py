@@ -10,13 +10,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 
 import rsonnx
 from rsonnx.cli.noises import noise_for
 from rsonnx.data import arrange, open_dataset
+from rsonnx.noise import Splitting
 from rsonnx.smoothing import SmoothedClassifier
+from rsonnx.statistics import clopper_pearson_lower
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / "sample_models"
@@ -90,6 +93,25 @@ def test_accuracy_without_noise_is_that_of_the_manifest(name: str) -> None:
     )
     assert len(indices) == certified["inputs"]
     assert abs(right - certified["right_without_noise"]) <= 1
+
+
+def test_an_exact_radius_is_never_below_what_sampling_says() -> None:
+    """Of 12 images; a bound at alpha = 1e-6 each is wrong with odds of about 1 in 80,000 in all."""
+    base = rsonnx.load(HOME / "mnist_splitting_2.onnx", providers=["cpu"])
+    smoothed = SmoothedClassifier(base, noise=Splitting(2.0))
+    dataset = open_dataset(HOME / "mnist_test_500")
+    rng = np.random.default_rng(1)
+    sampled = []
+    for index in range(12):
+        x = arrange(dataset[index].values, base.shape, base.layout)
+        exact = smoothed.certify(x)
+        votes = exact.counts.estimation
+        assert (exact.method, exact.alpha, votes.total) == ("exact", 0.0, 1_020)
+        hits = rng.binomial(5_000, votes[exact.label] / 1_020)
+        bound = clopper_pearson_lower(hits, 5_000, 1e-6)
+        sampled.append(2 * 2.0 * max(0.0, bound - 0.5))
+        assert exact.radius >= sampled[-1]
+    assert max(sampled) > 1.5
 
 
 def _options(words: tuple[str, ...]) -> dict[str, Any]:
