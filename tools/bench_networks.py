@@ -7,8 +7,6 @@ convolutions, as onnxruntime would do anyway; the net in torch keeps them, as it
 
 from __future__ import annotations
 
-import logging
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +14,8 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from training.export import start_from
-from training.networks import Block, Unit, cifar_resnet, folded
+from training.export import onnx_model, start_from
+from training.networks import Block, Unit, cifar_resnet
 
 AGREEMENT = 1e-3
 """Largest difference of logits between torch and onnxruntime; the logits are of order 1 to 10."""
@@ -57,22 +55,7 @@ def build(name: str, shape: tuple[int, ...]) -> nn.Sequential:
 
 def export(network: nn.Sequential, shape: tuple[int, ...], path: Path) -> None:
     """Write the network to an ONNX file: input "image" [batch, *shape], output "logits"."""
-    # It warns of packages that these networks do not use.
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        program = torch.onnx.export(
-            folded(network),
-            (torch.zeros(2, *shape),),
-            input_names=["image"],
-            output_names=["logits"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            opset_version=18,
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None
-    path.write_bytes(program.model_proto.SerializeToString())
+    path.write_bytes(onnx_model(network, shape).SerializeToString())
 
 
 def mnist_twin(path: Path) -> nn.Sequential:

@@ -175,7 +175,7 @@ def test_peers_of_another_function_are_not_compared(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("_peers")
 def test_residual_nets_are_exported_as_they_are(tmp_path: Path) -> None:
-    subjects, networks = tool("bench_subjects"), tool("bench_networks")
+    subjects, networks = tool("bench_subjects"), tool("training.networks")
     subject = subjects.prepare("resnet20", tmp_path)
     subject.twin()  # checks the logits
     operators = {node.op_type for node in onnx.load(subject.path).graph.node}

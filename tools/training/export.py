@@ -44,17 +44,16 @@ def start_from(path: Path, name: str, channels: int) -> nn.Sequential:
     return network
 
 
-def export(model: Normalised, shape: tuple[int, ...], path: Path, training: dict[str, Any]) -> None:
-    """Write a network of inputs of ``shape`` to one ONNX file that declares how it was trained.
+def onnx_model(network: nn.Sequential, shape: tuple[int, ...]) -> onnx.ModelProto:
+    """Return a network of inputs of ``shape`` as ONNX, batch norms folded.
 
-    Input "image" [batch, channels, height, width] (normalised pixels), output "logits" [batch, 10];
-    batch norms are folded. The preprocessing, which is not in the graph, is declared too.
+    Input "image" [batch, *shape], output "logits" [batch, classes].
     """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages not used here
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         program = torch.onnx.export(
-            folded(model.network),
+            folded(network),
             (torch.zeros(2, *shape),),
             input_names=["image"],
             output_names=["logits"],
@@ -64,7 +63,16 @@ def export(model: Normalised, shape: tuple[int, ...], path: Path, training: dict
             verbose=False,
         )
     assert program is not None
-    proto = program.model_proto
+    proto: onnx.ModelProto = program.model_proto
+    return proto
+
+
+def export(model: Normalised, shape: tuple[int, ...], path: Path, training: dict[str, Any]) -> None:
+    """Write a network of inputs of ``shape`` to one ONNX file that declares how it was trained.
+
+    It takes normalised pixels; the preprocessing, which is not in the graph, is declared too.
+    """
+    proto = onnx_model(model.network, shape)
     # The exporter notes source files and lines in every node; they are nobody's business.
     graph = proto.graph
     values = (*graph.input, *graph.output, *graph.initializer, *graph.value_info)
