@@ -45,7 +45,7 @@ class Writing:
 
     def __call__(self) -> None:
         """Write whole blocks, as the engine does."""
-        with mock.patch("rsonnx.noise.stream.exact_block", return_value=self._drawer):
+        with mock.patch("rsonnx.noise.additive.exact_block", return_value=self._drawer):
             for block in range(self._blocks):
                 self._stream.write(block * self._stream.block, self._batch)
 
