@@ -4,6 +4,7 @@
     python tools/make_samples.py --folder DATA_SETS --part models --only mnist_gaussian_0.50
     python tools/make_samples.py --folder DATA_SETS --part runs --runs runs/
     python tools/make_samples.py --folder DATA_SETS --part figures --runs runs/
+    python tools/make_samples.py --folder DATA_SETS --part curves
 
 The folder holds MNIST's four ``.gz`` files in ``mnist/``, and ``cifar10_train.zip`` and
 ``cifar10_test.zip``. The parts follow on each other; each says how long it took, and ``--part
@@ -39,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Rebuild the sample models.")
     parser.add_argument("--folder", type=Path, required=True, help="folder of the data sets")
     parser.add_argument(
-        "--part", choices=("list", "images", "models", "runs", "figures"), required=True
+        "--part", choices=("list", "images", "models", "runs", "figures", "curves"), required=True
     )
     parser.add_argument("--only", nargs="*", help="names of models; default: all")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the run files")
@@ -63,6 +64,8 @@ def main() -> None:
         args.runs.mkdir(parents=True, exist_ok=True)
         for model in chosen:
             _certify(model, args.folder, args.runs)
+    elif args.part == "curves":
+        _call("tools/make_curves.py")
     else:
         _write_figures(args.runs, chosen)
         _draw_methods(args.runs)
