@@ -51,7 +51,7 @@ def test_radii_are_the_integrals_and_never_above_them(size: int, a: float, p: fl
 
 def test_many_values_with_a_large_exponent_are_near_exp_linf() -> None:
     """(1 + s/a)^-a tends to exp(-s); scipy's beta function at such parameters has its margin."""
-    for size, a in ((2, 1e12), (3_072, 1e15)):
+    for size, a in ((2, 1e12), (3_072, 1e12)):
         radius = PowerLinf(a, a, "linf", size).radius(0.9)
         assert radius <= math.log(5) + 1e-9
     assert PowerLinf(1e7, 1e7, "linf", 3).radius(0.9) == pytest.approx(math.log(5), rel=1e-5)
