@@ -34,15 +34,18 @@ def check_scale(name: str, value: float) -> float:
     return number
 
 
-def check_size(size: int | None, needed: bool) -> int | None:
-    """Return how many values an input has, or refuse it where it is none, or missing and needed."""
+def check_size(size: int | None, *, needed: bool) -> int | None:
+    """Return how many values an input has; None, where that is not needed, if it is not known."""
+    return None if size is None and not needed else needed_size(size)
+
+
+def needed_size(size: int | None) -> int:
+    """Return how many values an input has, or refuse it unless it is known and >= 1."""
     if size is None:
-        if needed:
-            raise UsageError(
-                "this radius depends on how many values an input has, but no size was given; give "
-                "the size"
-            )
-        return None
+        raise UsageError(
+            "this radius depends on how many values an input has, but no size was given; give the "
+            "size"
+        )
     if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
         raise UsageError(f"size is {size!r}, but a whole number of at least 1 was expected")
     return int(size)

@@ -21,7 +21,7 @@ from rsonnx.errors import UsageError
 from rsonnx.noise.distribution import Drawing, Place, SampledNoise
 from rsonnx.noise.philox import SETTLE, bits, raw_words
 from rsonnx.noise.regions import double_above
-from rsonnx.noise.scale import check_size
+from rsonnx.noise.scale import needed_size
 from rsonnx.noise.space import LEVELS, InputSpace, Point
 
 _AXES = {"NCHW": 0, "NHWC": 2}
@@ -70,7 +70,7 @@ class Ablation(SampledNoise):
 
     def __post_init__(self) -> None:
         self._check_norm()
-        object.__setattr__(self, "size", check_size(self.size, needed=True))
+        object.__setattr__(self, "size", needed_size(self.size))
         if self.layout not in (None, *_AXES):
             raise UsageError(
                 f"the layout is {self.layout!r}, but {' or '.join(_AXES)}, or none for inputs of "

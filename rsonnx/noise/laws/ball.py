@@ -14,12 +14,13 @@ from rsonnx.noise.caps import cap_edge, cap_share
 from rsonnx.noise.differential import PRECISION, settled
 from rsonnx.noise.distribution import JointNoise
 from rsonnx.noise.rounding import down
-from rsonnx.noise.scale import check_scale, check_size, shown_sigma
+from rsonnx.noise.scale import check_scale, needed_size, shown_sigma
+from rsonnx.noise.scaled import ScaledNoise
 from rsonnx.noise.shapes import on_spheres
 
 
 @dataclass(frozen=True)
-class Ball(JointNoise):
+class Ball(ScaledNoise, JointNoise):
     """Uniform noise in the ball ‖x‖₂ <= λ of d values.
 
     Attributes:
@@ -28,28 +29,22 @@ class Ball(JointNoise):
         size: d, the values of an input.
     """
 
-    lam: float
     norm: str = "l2"
-    size: int | None = None
 
     name: ClassVar[str] = "ball"
     norms: ClassVar[tuple[str, ...]] = ("l2",)
+    sized_norms: ClassVar[tuple[str, ...]] = norms
     two_sided: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "lam", check_scale("lambda", self.lam))
-        self._check_norm()
-        object.__setattr__(self, "size", check_size(self.size, needed=True))
 
     @classmethod
     def lam_for(cls, sigma: float, size: int | None) -> float:
         """Return the λ at which one of ``size`` values has the standard deviation ``sigma``."""
-        return check_scale("sigma", sigma) * math.sqrt(2 + (check_size(size, needed=True) or 1))
+        return check_scale("sigma", sigma) * math.sqrt(2 + needed_size(size))
 
     @property
     def deviation(self) -> float:
         """Standard deviation of the noise on one value."""
-        return shown_sigma(self.lam / math.sqrt(2 + (self.size or 1)))
+        return shown_sigma(self.lam / math.sqrt(2 + self._d))
 
     def radius(self, p_a_lower: float) -> float:
         """Return the radius of p_B = 1 - p_A: λ(2 - 4b), rounded down; 0 unless p_A > 1/2.
@@ -83,7 +78,7 @@ class Ball(JointNoise):
 
     @property
     def _sphere(self) -> int:
-        return 2 + (self.size or 1)
+        return 2 + self._d
 
     def probability_for(self, radius: float) -> float:
         """Return a p_A in (1/2, 1] at which :meth:`radius` is at least ``radius`` > 0."""

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from rsonnx.noise.caps import cap_edge, cap_share
 from rsonnx.noise.differential import PRECISION, radius_between_from, radius_from, settled
 from rsonnx.noise.distribution import JointNoise
-from rsonnx.noise.scale import check_scale, check_size, shown_sigma
+from rsonnx.noise.scale import check_scale, needed_size, shown_sigma
+from rsonnx.noise.scaled import ScaledNoise
 from rsonnx.noise.shapes import on_spheres
 
 
 @dataclass(frozen=True)
-class ExponentialL2(JointNoise):
+class ExponentialL2(ScaledNoise, JointNoise):
     """Noise of density proportional to exp(-‖x/λ‖₂) on d values.
 
     Attributes:
@@ -27,28 +28,22 @@ class ExponentialL2(JointNoise):
         size: d, the values of an input.
     """
 
-    lam: float
     norm: str = "l2"
-    size: int | None = None
 
     name: ClassVar[str] = "exp-l2"
     norms: ClassVar[tuple[str, ...]] = ("l2",)
+    sized_norms: ClassVar[tuple[str, ...]] = norms
     two_sided: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "lam", check_scale("lambda", self.lam))
-        self._check_norm()
-        object.__setattr__(self, "size", check_size(self.size, needed=True))
 
     @classmethod
     def lam_for(cls, sigma: float, size: int | None) -> float:
         """Return the λ at which one of ``size`` values has the standard deviation ``sigma``."""
-        return check_scale("sigma", sigma) / math.sqrt(1 + (check_size(size, needed=True) or 1))
+        return check_scale("sigma", sigma) / math.sqrt(1 + needed_size(size))
 
     @property
     def deviation(self) -> float:
         """Standard deviation of the noise on one value."""
-        return shown_sigma(self.lam * math.sqrt(1 + (self.size or 1)))
+        return shown_sigma(self.lam * math.sqrt(1 + self._d))
 
     def radius(self, p_a_lower: float) -> float:
         """Return λ(d - 1)·artanh(1 - 2b), rounded down; 0 unless p_A > 1/2.
@@ -67,7 +62,7 @@ class ExponentialL2(JointNoise):
         return radius_between_from(self._reach, p_a_lower, p_b_upper)
 
     def _reach(self, q: mpmath.mpf) -> mpmath.mpf:
-        lam, d = mpmath.mpf(self.lam), self.size or 1
+        lam, d = mpmath.mpf(self.lam), self._d
         if d == 1 or q == 0:
             return -lam * mpmath.log(2 * q)
         edge = cap_edge(q, d)
@@ -75,7 +70,7 @@ class ExponentialL2(JointNoise):
 
     def probability_for(self, radius: float) -> float:
         """Return a p_A in (1/2, 1] at which :meth:`radius` is at least ``radius`` > 0."""
-        d = self.size or 1
+        d = self._d
         if d == 1:
             return super().probability_for(radius)
         with mpmath.workprec(PRECISION):

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from rsonnx.noise.differential import radius_between_from, radius_from
 from rsonnx.noise.distribution import JointNoise
-from rsonnx.noise.scale import check_scale, check_size, shown_sigma
+from rsonnx.noise.scale import check_scale, needed_size, shown_sigma
+from rsonnx.noise.scaled import ScaledNoise
 from rsonnx.noise.shapes import in_cubes
 
 
 @dataclass(frozen=True)
-class ExponentialLinf(JointNoise):
+class ExponentialLinf(ScaledNoise, JointNoise):
     """Noise of density proportional to exp(-‖x/λ‖∞) on d values.
 
     Attributes:
@@ -26,28 +27,20 @@ class ExponentialLinf(JointNoise):
         size: d, the values of an input.
     """
 
-    lam: float
-    norm: str = "l1"
-    size: int | None = None
-
     name: ClassVar[str] = "exp-linf"
     norms: ClassVar[tuple[str, ...]] = ("l1", "linf")
+    sized_norms: ClassVar[tuple[str, ...]] = norms
     two_sided: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "lam", check_scale("lambda", self.lam))
-        self._check_norm()
-        object.__setattr__(self, "size", check_size(self.size, needed=True))
 
     @classmethod
     def lam_for(cls, sigma: float, size: int | None) -> float:
         """Return the λ at which one of ``size`` values has the standard deviation ``sigma``."""
-        return check_scale("sigma", sigma) / _deviation(check_size(size, needed=True) or 1)
+        return check_scale("sigma", sigma) / _deviation(needed_size(size))
 
     @property
     def deviation(self) -> float:
         """Standard deviation of the noise on one value."""
-        return shown_sigma(self.lam * _deviation(self.size or 1))
+        return shown_sigma(self.lam * _deviation(self._d))
 
     def radius(self, p_a_lower: float) -> float:
         """Return the differential method's integral, rounded down; 0 unless p_A > 1/2.
@@ -67,7 +60,7 @@ class ExponentialLinf(JointNoise):
         return radius_between_from(self._reach, p_a_lower, p_b_upper)
 
     def _reach(self, q: mpmath.mpf) -> mpmath.mpf:
-        lam, d = mpmath.mpf(self.lam), self.size or 1
+        lam, d = mpmath.mpf(self.lam), self._d
         if self.norm == "linf":
             return -lam * mpmath.log(2 * q)
         if 2 * d * q >= 1:

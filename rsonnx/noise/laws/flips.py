@@ -20,7 +20,7 @@ from rsonnx.errors import DataError, UsageError
 from rsonnx.noise.distribution import Drawing, Place
 from rsonnx.noise.philox import SETTLE, bits, raw_words
 from rsonnx.noise.regions import RegionNoise, Regions
-from rsonnx.noise.scale import check_size
+from rsonnx.noise.scale import needed_size
 from rsonnx.noise.space import LEVELS, InputSpace, Point
 
 _WORD = 1 << 64
@@ -64,7 +64,7 @@ class Flips(RegionNoise):
             )
         object.__setattr__(self, "values", int(self.values))
         self._check_norm()
-        object.__setattr__(self, "size", check_size(self.size, needed=True))
+        object.__setattr__(self, "size", needed_size(self.size))
 
     @property
     def label(self) -> str:
@@ -84,7 +84,7 @@ class Flips(RegionNoise):
         kept, whole = beta.numerator, beta.denominator
         old, new, third = kept * others, whole - kept, (whole - kept) * (others - 1)
         masses, total = [1], 1
-        for _ in range(min(self.size or 0, _MOST_CHANGES)):
+        for _ in range(min(needed_size(self.size), _MOST_CHANGES)):
             padded = [0, 0, *masses, 0, 0]
             masses = [
                 old * padded[i] + third * padded[i + 1] + new * padded[i + 2]

@@ -38,7 +38,7 @@ class Gaussian(IndependentNoise):
     def __post_init__(self) -> None:
         object.__setattr__(self, "sigma", check_scale("sigma", self.sigma))
         self._check_norm()
-        object.__setattr__(self, "size", check_size(self.size, self.norm == "linf"))
+        object.__setattr__(self, "size", check_size(self.size, needed=self.norm == "linf"))
 
     @property
     def deviation(self) -> float:

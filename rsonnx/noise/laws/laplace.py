@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from rsonnx.noise.differential import GrowthLines, radius_between_from, radius_from
 from rsonnx.noise.distribution import IndependentNoise
-from rsonnx.noise.scale import check_scale, check_size, shown_sigma
+from rsonnx.noise.scale import check_scale, shown_sigma
+from rsonnx.noise.scaled import ScaledNoise
 
 
 @dataclass(frozen=True)
-class Laplace(IndependentNoise):
+class Laplace(ScaledNoise, IndependentNoise):
     """Independent noise of density exp(-\\|x\\|/λ)/(2λ) on every value.
 
     Attributes:
@@ -26,18 +27,10 @@ class Laplace(IndependentNoise):
         size: d, the values of an input; needed for linf only.
     """
 
-    lam: float
-    norm: str = "l1"
-    size: int | None = None
-
     name: ClassVar[str] = "laplace"
     norms: ClassVar[tuple[str, ...]] = ("l1", "linf")
+    sized_norms: ClassVar[tuple[str, ...]] = ("linf",)
     two_sided: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "lam", check_scale("lambda", self.lam))
-        self._check_norm()
-        object.__setattr__(self, "size", check_size(self.size, self.norm == "linf"))
 
     @classmethod
     def lam_for(cls, sigma: float, size: int | None) -> float:
@@ -58,7 +51,7 @@ class Laplace(IndependentNoise):
         the integral of :func:`_sign_growth`, true to 2^-40 of it.
         """
         if self.norm == "linf":
-            return _sign_growth(self._size).radius(p_a_lower, self.lam)
+            return _sign_growth(self._d).radius(p_a_lower, self.lam)
         return radius_from(self._reach, p_a_lower)
 
     def radius_between(self, p_a_lower: float, p_b_upper: float) -> float:
@@ -71,13 +64,8 @@ class Laplace(IndependentNoise):
         term, and for p_B >= 1/2, ½ ln((1 - p_B)/(1 - p_A)), as for swapped classes.
         """
         if self.norm == "linf":
-            return _sign_growth(self._size).radius_between(p_a_lower, p_b_upper, self.lam)
+            return _sign_growth(self._d).radius_between(p_a_lower, p_b_upper, self.lam)
         return radius_between_from(self._reach, p_a_lower, p_b_upper)
-
-    @property
-    def _size(self) -> int:
-        assert self.size is not None  # noqa: S101 - __post_init__ saw to it
-        return self.size
 
     def _reach(self, q: mpmath.mpf) -> mpmath.mpf:
         return -mpmath.mpf(self.lam) * mpmath.log(2 * q)

@@ -14,7 +14,7 @@ from scipy import special
 from rsonnx.errors import UsageError
 from rsonnx.noise.differential import GrowthLines
 from rsonnx.noise.distribution import JointNoise
-from rsonnx.noise.scale import check_exponent, check_scale, check_size, shown_sigma
+from rsonnx.noise.scale import check_exponent, check_scale, needed_size, shown_sigma
 from rsonnx.noise.shapes import in_cubes
 
 _LINES = 4096
@@ -53,15 +53,16 @@ class PowerLinf(JointNoise):
     def __post_init__(self) -> None:
         object.__setattr__(self, "lam", check_scale("lambda", self.lam))
         self._check_norm()
-        object.__setattr__(self, "size", check_size(self.size, needed=True))
-        object.__setattr__(self, "a", check_exponent(self.a, self.size or 1, self.name))
+        size = needed_size(self.size)
+        object.__setattr__(self, "size", size)
+        object.__setattr__(self, "a", check_exponent(self.a, size, self.name))
 
     @classmethod
     def lam_for(cls, sigma: float, size: int | None, a: float | None = None) -> float:
         """Return the λ whose standard deviation is ``sigma``; a must be above size + 2."""
         if a is None:
             raise UsageError(f"{cls.name} noise needs a, which was not given; give it")
-        d = check_size(size, needed=True) or 1
+        d = needed_size(size)
         deviation = _deviation(check_exponent(a, d, cls.name), d)
         if deviation is None:
             raise UsageError(
@@ -73,7 +74,7 @@ class PowerLinf(JointNoise):
     @property
     def deviation(self) -> float | None:
         """Standard deviation of the noise on one value; None for a <= d + 2."""
-        deviation = _deviation(self.a, self.size or 1)
+        deviation = _deviation(self.a, needed_size(self.size))
         return None if deviation is None else shown_sigma(self.lam * deviation)
 
     @property
@@ -101,7 +102,7 @@ class PowerLinf(JointNoise):
 
     @property
     def _growth(self) -> GrowthLines:
-        d = self.size or 1
+        d = needed_size(self.size)
         return _growth(self.a, d, d if self.norm == "l1" else 1)
 
     def draw_samples(

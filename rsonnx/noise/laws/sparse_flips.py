@@ -18,7 +18,7 @@ from rsonnx.noise.distribution import Drawing, Place
 from rsonnx.noise.laws.flips import check_share, codes_of, stored
 from rsonnx.noise.philox import bits, raw_words
 from rsonnx.noise.regions import RegionNoise, Regions
-from rsonnx.noise.scale import check_size
+from rsonnx.noise.scale import needed_size
 from rsonnx.noise.space import Point
 
 _MOST_CHANGES = 64
@@ -54,7 +54,7 @@ class SparseFlips(RegionNoise):
         if not stored(self.p_plus) + stored(self.p_minus):
             raise UsageError("p_plus and p_minus are both 0, so nothing is flipped; raise one")
         self._check_norm()
-        object.__setattr__(self, "size", check_size(self.size, needed=True))
+        object.__setattr__(self, "size", needed_size(self.size))
 
     @property
     def label(self) -> str:
@@ -64,7 +64,7 @@ class SparseFlips(RegionNoise):
     def changes(self) -> Iterator[Sequence[Regions]]:
         """Yield the regions of all splits of 1, 2, ... changes, at most 64 changes."""
         before = [_Masses((1,), (1,))]
-        for changes in range(1, min(self.size or 0, _MOST_CHANGES) + 1):
+        for changes in range(1, min(needed_size(self.size), _MOST_CHANGES) + 1):
             before = [self._deleted(before[0]), *(self._added(masses) for masses in before)]
             yield [self._regions(masses, changes) for masses in before]
 

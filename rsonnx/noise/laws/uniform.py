@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from rsonnx.noise.differential import PRECISION
 from rsonnx.noise.distribution import IndependentNoise
 from rsonnx.noise.rounding import down
-from rsonnx.noise.scale import check_scale, check_size, shown_sigma
+from rsonnx.noise.scale import check_scale, shown_sigma
+from rsonnx.noise.scaled import ScaledNoise
 
 
 @dataclass(frozen=True)
-class Uniform(IndependentNoise):
+class Uniform(ScaledNoise, IndependentNoise):
     """Independent uniform noise on [-λ, λ] on every value.
 
     Noise of an input and of a changed one are uniform on two cubes of side 2λ. The probability of
@@ -31,18 +32,10 @@ class Uniform(IndependentNoise):
         size: d, the values of an input; needed for linf only.
     """
 
-    lam: float
-    norm: str = "l1"
-    size: int | None = None
-
     name: ClassVar[str] = "uniform"
     norms: ClassVar[tuple[str, ...]] = ("l1", "linf")
+    sized_norms: ClassVar[tuple[str, ...]] = ("linf",)
     two_sided: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "lam", check_scale("lambda", self.lam))
-        self._check_norm()
-        object.__setattr__(self, "size", check_size(self.size, self.norm == "linf"))
 
     @classmethod
     def lam_for(cls, sigma: float, size: int | None) -> float:
@@ -78,7 +71,7 @@ class Uniform(IndependentNoise):
         with mpmath.workprec(PRECISION):
             lam = mpmath.mpf(self.lam)
             if self.norm == "linf":
-                return down(-2 * lam * mpmath.expm1(mpmath.log1p(-lead / 2) / self.size))
+                return down(-2 * lam * mpmath.expm1(mpmath.log1p(-lead / 2) / self._d))
             return down(lam * lead)
 
     def cumulative(self, value: mpmath.mpf) -> mpmath.mpf:
