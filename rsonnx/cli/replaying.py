@@ -8,9 +8,8 @@ from typing import Any
 from rsonnx.cli.opening import loading_arguments, open_dataset_with, provider_names
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.model import read_model
-from rsonnx.noise import noise_from
 from rsonnx.runs import Job, Run, check_data, check_model, make_manifest, prepare_job, whole_field
-from rsonnx.runs.fields import flag_field, shown
+from rsonnx.runs.fields import flag_field, noise_field, shown
 from rsonnx.runs.replay import check_header
 from rsonnx.runtime import DeviceOptions, choose_provider
 from rsonnx.smoothing import load, try_in_child
@@ -49,7 +48,7 @@ def open_replay(run: Run, given: dict[str, Any]) -> Job | None:
         for name, kind in (("threshold", int | float), ("output_name", str), ("float16", bool)):
             if not isinstance(arguments[name], kind | None):
                 raise TypeError(f"{name} is {shown(arguments[name])}")
-        noise = noise_from(run.header["noise"])
+        noise = noise_field(run.header)
         shared = flag_field(run.header["noise"], "shared")
         device = DeviceOptions(tf32=flag_field(again, "tf32"))
         classes = again["classes"]

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from rsonnx.certificate import EXACT
-from rsonnx.noise import EnumeratedNoise, SmoothingDistribution, noise_from
+from rsonnx.noise import EnumeratedNoise
 from rsonnx.report import (
     Comparison,
     Figures,
@@ -22,7 +22,7 @@ from rsonnx.report import (
     summarize,
 )
 from rsonnx.runs import Row, text_field, whole_field
-from rsonnx.runs.fields import flag_field
+from rsonnx.runs.fields import flag_field, noise_field
 from rsonnx.runs.parts import shard_field
 
 
@@ -65,7 +65,7 @@ def heading_of(header: dict[str, Any], status: str) -> Heading:
         UsageError: its noise is none that is known.
     """
     noise, targets = header["noise"], header["target_radii"]
-    law = _law(noise)
+    law = noise_field(header)
     settings = _settings(header)
     if settings.exact != isinstance(law, EnumeratedNoise):
         raise TypeError(f"the bound is {settings.bound:.60}, which is none for {law.name} noise")
@@ -98,18 +98,6 @@ def _status(header: dict[str, Any], status: str) -> str:
     if shard is None or shard.of == 1:
         return status
     return f"shard {shard}" if status == "complete" else f"{status} shard {shard}"
-
-
-def _law(recorded: Any) -> SmoothingDistribution:
-    """Return the noise that a header records, whose own fields are the record of what it is."""
-    try:
-        law = noise_from(recorded)
-    except OverflowError:
-        raise TypeError("a parameter of the noise is beyond all numbers") from None
-    for field, own in (("norm", law.norm), ("sigma", law.deviation)):
-        if recorded[field] != own:
-            raise TypeError(f"{field} is not {own!r}, which its noise has")
-    return law
 
 
 def _settings(fields: Any) -> Settings:

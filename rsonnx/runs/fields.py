@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 from rsonnx.counts import Counts
+from rsonnx.noise import SmoothingDistribution, noise_from
 
 MOST_WHOLE = 2**53
 """No index and no count of a run comes near it; sums of counts stay within 64 bits."""
@@ -83,3 +84,19 @@ def counts_field(fields: Any, name: str) -> Counts:
             raise TypeError(f"the counts of {name} have the class {shown(key)}")
         whole_field(found, key, least=0)
     return Counts.from_json(found)
+
+
+def noise_field(header: Any) -> SmoothingDistribution:
+    """Return the noise of a run's header, if all that the header says of it is true.
+
+    Its parameters are the record of what it is; norm and sigma stand beside them to be read.
+
+    Raises:
+        UsageError: it is none that is known, or a parameter is out of range.
+    """
+    recorded = header["noise"]
+    noise = noise_from(recorded)
+    for name, own in (("norm", noise.norm), ("sigma", noise.deviation)):
+        if recorded[name] != own:
+            raise TypeError(f"{name} is {shown(recorded[name])}, but this noise has {own!r}")
+    return noise

@@ -21,8 +21,8 @@ from rsonnx.certificate import (
 )
 from rsonnx.counts import MOST_CLASSES
 from rsonnx.errors import RunFileError, UsageError
-from rsonnx.noise import EnumeratedNoise, SampledNoise, SmoothingDistribution, noise_from
-from rsonnx.runs.fields import shown, text_field, whole_field
+from rsonnx.noise import EnumeratedNoise, SampledNoise, SmoothingDistribution
+from rsonnx.runs.fields import noise_field, shown, text_field, whole_field
 from rsonnx.runs.files import Part, Run
 from rsonnx.runs.parts import shard_field
 from rsonnx.runs.rows import Row
@@ -212,12 +212,8 @@ def made_with(run: Run | Part) -> Made:
 
 
 def _noise(header: dict[str, Any]) -> SmoothingDistribution:
-    """Return the smoothing distribution, which says itself what its other fields must be."""
-    recorded = header["noise"]
-    noise = noise_from(recorded)
-    for field, own in (("norm", noise.norm), ("sigma", noise.deviation)):
-        if recorded[field] != own:
-            raise TypeError(f"{field} is {shown(recorded[field])}, but this noise has {own!r}")
+    """Return the smoothing distribution, for inputs that the model takes."""
+    noise = noise_field(header)
     size = noise.parameters.get("size")
     if size is not None and size != math.prod(noise.input_shape(_shape(header))):
         raise TypeError(f"the noise is for inputs of {size} values, which the model does not take")
