@@ -1,6 +1,11 @@
 """Settings that all tests share."""
 
+import os
+
 from hypothesis import HealthCheck, settings
+
+# Where no address is given, Ray would join any cluster of this machine: that of another test.
+os.environ["RAY_ADDRESS"] = "local"
 
 # How long an example takes says more about the other work on the machine than about the code.
 settings.register_profile(

@@ -10,8 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tried_models import models_are_tried_once
 
 from rsonnx.cli import cli, run
+
+__all__ = ["models_are_tried_once"]
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

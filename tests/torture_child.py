@@ -16,20 +16,19 @@ import numpy as np
 
 from rsonnx.cli import opening, run
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream
-from rsonnx.runs import disk, header
+from rsonnx.runs import disk
 from rsonnx.runtime import installed_wheels
 from rsonnx.smoothing import schedule
 
 SIGMA = 0.1
 _POINT = InputSpace((1, 4, 4)).point(np.zeros((1, 4, 4), np.uint8))
 NoisyStream(_POINT, Gaussian(SIGMA), 0, "selection").write(0, np.empty((1, 1, 4, 4), np.float32))
-_WHEELS = installed_wheels()
+installed_wheels()  # known from here on to every process that is forked
 
 
 def certify(arguments: Sequence[str], dies_at: int | None = None) -> None:
     """Run the command line; kill this process in the middle of a disk operation, by its number."""
     opening.try_in_child = lambda *_: None  # a second process is not what is tested
-    header.installed_wheels = lambda: _WHEELS
     schedule._SLICE_SECONDS = 0.0
     schedule._FIRST_SLICE = 1
     if dies_at is not None:

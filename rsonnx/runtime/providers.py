@@ -111,8 +111,13 @@ def provider_problem(name: str) -> str | None:
 
 def installed_wheels() -> dict[str, str]:
     """Return the distributions that provide onnxruntime; two of them break each other."""
-    names = set(packages_distributions().get("onnxruntime", []))
-    return {name: version(name) for name in sorted(names)}
+    return {name: version(name) for name in _wheel_names()}
+
+
+@cache
+def _wheel_names() -> tuple[str, ...]:
+    """Once a process: it lists the files of all that is installed, which takes a quarter second."""
+    return tuple(sorted(set(packages_distributions().get("onnxruntime", []))))
 
 
 def _tiny_model() -> bytes:

@@ -15,6 +15,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+from tried_models import models_are_tried_once
+
+__all__ = ["models_are_tried_once"]
 
 
 @dataclass(frozen=True)

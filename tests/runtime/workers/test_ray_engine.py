@@ -96,7 +96,14 @@ def lose_node_and_get_another(cluster: Any, engine: RayEngine, folder: Path) -> 
     cluster.add_node(num_cpus=1, num_gpus=2)
 
 
-@pytest.mark.parametrize("accident", [kill_process, kill_actor, lose_node_and_get_another])
+@pytest.mark.parametrize(
+    "accident",
+    [
+        kill_process,
+        pytest.param(kill_actor, marks=pytest.mark.slow),
+        pytest.param(lose_node_and_get_another, marks=pytest.mark.slow),
+    ],
+)
 def test_a_loss_costs_nothing_but_time(
     cluster: Any, tmp_path: Path, accident: Accident, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,6 +125,7 @@ def test_a_loss_costs_nothing_but_time(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_node_that_joins_is_used(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +136,7 @@ def test_a_node_that_joins_is_used(
         cluster.remove_node(node)
 
 
+@pytest.mark.slow
 def test_a_deadly_unit_is_given_up(cluster: Any) -> None:
     stream: Any = far.Ramp()
     with RayEngine(far.Deadly, address=cluster.address) as engine:
