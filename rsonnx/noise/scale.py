@@ -10,6 +10,7 @@ from rsonnx.errors import UsageError
 _LEAST, _MOST = 1e-290, 1e290
 """Beyond these a scale times a power of d leaves the doubles."""
 _MOST_EXPONENT = 1e12
+_MOST_VALUES = 2**53
 
 
 def check_scale(name: str, value: float) -> float:
@@ -40,14 +41,17 @@ def check_size(size: int | None, *, needed: bool) -> int | None:
 
 
 def needed_size(size: int | None) -> int:
-    """Return how many values an input has, or refuse it unless it is known and >= 1."""
+    """Return how many values an input has, or refuse it unless it is known and 1 to 2^53."""
     if size is None:
         raise UsageError(
             "this radius depends on how many values an input has, but no size was given; give the "
             "size"
         )
-    if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
-        raise UsageError(f"size is {size!r}, but a whole number of at least 1 was expected")
+    if isinstance(size, bool) or not isinstance(size, Integral) or not 1 <= size <= _MOST_VALUES:
+        raise UsageError(
+            f"size is {size!r:.40}, but a whole number of at least 1 was expected, and of at most "
+            f"{_MOST_VALUES}, what no memory holds"
+        )
     return int(size)
 
 

@@ -234,6 +234,12 @@ def test_two_sided_needs_the_number_of_classes(make_run: Callable[..., Run]) -> 
     assert _hex(restate(run, alpha=0.001).rows) == _hex(run.rows)
 
 
+def _huge(name: str) -> dict[str, Any]:
+    """A noise on inputs of so many values that its deviation is beyond the doubles."""
+    parameters = {"lam": 1.0, "norm": "l2" if name == "ball" else "l1", "size": 10**400}
+    return {"distribution": name, "parameters": parameters, "norm": parameters["norm"], "sigma": 1}
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
@@ -251,6 +257,8 @@ def test_two_sided_needs_the_number_of_classes(make_run: Callable[..., Run]) -> 
         ({"noise": {"sigma": 0.5, "distribution": "cauchy"}}, "the noise is 'cauchy'"),
         ({"noise": {"sigma": -1, "norm": "l2", "distribution": "gaussian"}}, "sigma is -1"),
         ({"noise": 3}, "the header is wrong"),
+        ({"noise": _huge("exp-linf")}, "size is 1000"),
+        ({"noise": _huge("ball")}, "size is 1000"),
         ({"target_radii": [0.5, 0.25]}, "they must rise"),
         ({"target_radii": [9.5]}, "cannot be reached"),
         ({"target_radii": ["0.5"]}, "is '0.5', not a number"),
