@@ -24,7 +24,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import torch
+try:
+    import torch
+except ImportError as error:
+    sys.exit(
+        f"torch cannot be imported ({error}), but training needs it; pip install 'rsonnx[train]'"
+    )
 from training.datasets import KINDS, load
 from training.export import AGREEMENT, accuracy, disagreement, export, start_from
 from training.loop import Job, train

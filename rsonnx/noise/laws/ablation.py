@@ -98,7 +98,7 @@ class Ablation(SampledNoise):
 
     @property
     def _values(self) -> int:
-        return self.size or 0
+        return needed_size(self.size)
 
     @property
     def features(self) -> int:
