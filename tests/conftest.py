@@ -1,11 +1,16 @@
 """Settings that all tests share."""
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
 # Where no address is given, Ray would join any cluster of this machine: that of another test.
 os.environ["RAY_ADDRESS"] = "local"
+
+# Shells have what they start in the background ignore it, and the tests of Ctrl-C would never end.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says more about the other work on the machine than about the code.
 settings.register_profile(
