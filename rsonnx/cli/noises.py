@@ -105,8 +105,9 @@ def early_noise(given: Mapping[str, Any]) -> SmoothingDistribution | None:
     except UsageError:
         if "size" not in own:
             raise
-    # What is refused for inputs of a single value is refused for all.
-    _made(name, parameters, given, size=1, layout=None)
+    if "a" not in own:  # which must be above the number of values: that of the model is to be named
+        # What is refused for inputs of a single value is refused for all.
+        _made(name, parameters, given, size=1, layout=None)
     return None
 
 

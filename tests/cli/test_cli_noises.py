@@ -236,6 +236,7 @@ WRONG = {
     "sigma wide": ((*IMAGE, "--noise", "exp-l2", "--sigma", "1e300"), 2, "from 1e-30 to 1e+30"),
     "sigma below 0": ((*IMAGE, "--noise", "ball", "--lambda", "-1"), 2, "--lambda is -1.0"),
     "exponent": ((*IMAGE, "--noise", "power-linf,a=64", "--sigma", "1"), 2, "above 64"),
+    "low exponent": ((*IMAGE, "--noise", "power-linf,a=1", "--sigma", "1"), 2, "above 64"),
     "probability": ((*CODES, "--noise", "flips,keep=1,values=4"), 2, "keep is 1"),
     "keep all": ((*PAIR, "--noise", "ablation,keep=64"), 2, "keep 1 to 63"),
     "lambda off": ((*IMAGE, "--noise", "splitting", "--lambda", "0.301"), 2, "the nearest are"),
