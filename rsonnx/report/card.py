@@ -155,7 +155,9 @@ def _section(run: PageRun) -> Iterator[str]:
         else "Units of the radius": heading.units,
         "Probability of error (alpha)": error,
         "Samples": samples,
-        "Bound and radius rule": f"{settings.bound}, {settings.radius_rule}",
+        "Bound and radius rule": settings.bound
+        if settings.exact
+        else f"{settings.bound}, {settings.radius_rule}",
         "Preprocessing, behind the noise": _text(run, "model", "preprocess"),
         "Seed": f"{_text(run, 'seed', 'value')} (from: {_text(run, 'seed', 'source')})",
         "Execution provider": _text(run, "model", "providers", "used"),

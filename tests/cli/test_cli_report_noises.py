@@ -120,6 +120,7 @@ def test_cards_pages_pictures_and_attestations(
     assert f"- Noise: {LABELS[name].replace('gaussian sigma', 'gaussian, sigma')}" in said
     assert ("Probability of error (alpha): none" in said) == (name in EXACT)
     assert ("No certificate is certain" in said) == (name not in EXACT)
+    assert ("- Bound and radius rule: exact\n" in said) == (name in EXACT)
     words = tree(page.read_text()).text
     assert LABELS[name].removeprefix("gaussian ") in words
     assert ("is certain to keep" in words) == (name in EXACT)
