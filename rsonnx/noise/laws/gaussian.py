@@ -10,6 +10,7 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.noise.differential import settled
 from rsonnx.noise.distribution import IndependentNoise
 from rsonnx.noise.scale import check_scale, check_size
 from rsonnx.statistics import normal_cdf_up, normal_quantile_down, scale_down
@@ -81,14 +82,7 @@ class Gaussian(IndependentNoise):
             A probability in (1/2, 1]; 1 where no double below it will do.
         """
         far = radius * math.sqrt(self.size) if self.norm == "linf" and self.size else radius
-        p = normal_cdf_up(far / self.sigma)
-        rest = 1.0 - p
-        # The radius of p is rounded down, so p is raised until the rounding is made good.
-        for step in range(60):
-            if self.radius(p) >= radius:
-                return p
-            p = min(1.0, p + rest * 2.0 ** (step - 50))
-        return 1.0
+        return settled(self.radius, normal_cdf_up(far / self.sigma), radius)
 
     def cumulative(self, value: mpmath.mpf) -> mpmath.mpf:
         """Return Φ(value/σ) at mpmath's working precision."""
