@@ -7,6 +7,8 @@ from functools import lru_cache
 import mpmath
 from scipy import special
 
+from rsonnx.noise.rounding import precision
+
 _PRECISION = 256
 
 
@@ -26,7 +28,7 @@ def cap_edge(share: mpmath.mpf, dimension: int) -> mpmath.mpf:
         of positive terms, cut off, still is at least ``share``.
     """
     half = (dimension - 1) / 2
-    with mpmath.workprec(_PRECISION):
+    with precision(_PRECISION):
         edge = mpmath.mpf(float(special.betaincinv(half, half, float(share))))
         for _ in range(3):
             edge -= (cap_share(edge, dimension) - share) / _density(edge, dimension)
@@ -44,7 +46,7 @@ def cap_share(edge: mpmath.mpf, dimension: int) -> mpmath.mpf:
     It is the distribution function of Beta(k, k): b^k (1 - b)^k / (k·B(k, k)) times the series
     Σ Π 2b(n - 1 + i)/(n + 1 + 2i), all of whose terms are positive (DLMF 8.17.8).
     """
-    with mpmath.workprec(_PRECISION):
+    with precision(_PRECISION):
         edge = mpmath.mpf(edge)
         half = mpmath.mpf(dimension - 1) / 2
         doubled = int(edge * 2 * mpmath.mpf(2) ** _PRECISION)
@@ -69,6 +71,6 @@ def _density(edge: mpmath.mpf, dimension: int) -> mpmath.mpf:
 @lru_cache(maxsize=64)
 def _log_beta(dimension: int) -> mpmath.mpf:
     """Return ln B(k, k), k = (dimension - 1)/2."""
-    with mpmath.workprec(_PRECISION):
+    with precision(_PRECISION):
         half = mpmath.mpf(dimension - 1) / 2
         return 2 * mpmath.loggamma(half) - mpmath.loggamma(2 * half)

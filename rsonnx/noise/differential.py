@@ -25,7 +25,7 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.noise.rounding import down
+from rsonnx.noise.rounding import down, precision
 from rsonnx.statistics import scale_down
 
 PRECISION = 160
@@ -42,7 +42,7 @@ def radius_from(reach: Reach, p_a_lower: float) -> float:
     """Return S(p_A), rounded down; 0 unless p_A > 1/2."""
     if not p_a_lower > 0.5:
         return 0.0
-    with mpmath.workprec(PRECISION):
+    with precision(PRECISION):
         return down(reach(1 - mpmath.mpf(p_a_lower)))
 
 
@@ -54,7 +54,7 @@ def radius_between_from(reach: Reach, p_a_lower: float, p_b_upper: float) -> flo
     def signed(p: mpmath.mpf) -> mpmath.mpf:
         return reach(1 - p) if p > 0.5 else -reach(p)
 
-    with mpmath.workprec(PRECISION):
+    with precision(PRECISION):
         return down((signed(mpmath.mpf(p_a_lower)) - signed(mpmath.mpf(p_b_upper))) / 2)
 
 

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from rsonnx.errors import UsageError
 from rsonnx.noise.distribution import IndependentNoise
 from rsonnx.noise.philox import SETTLE, bits, raw_words
+from rsonnx.noise.rounding import precision
 
 CELL_BITS = 16
 SETTLE_BITS = 64
@@ -177,8 +178,8 @@ def lattice_table(law: IndependentNoise, step: float) -> LatticeTable:
     """Build the table of ``law`` on a grid of ``step``, in the units of the law.
 
     Raises:
-        UsageError: the law is so wide that its outcomes do not fit the table, or so narrow that it
-            has only one.
+        UsageError: the law is so wide that its outcomes do not fit the table, or narrower than
+            any that is meant.
     """
     if law.deviation is not None and law.deviation < _LEAST_STEPS * step:
         raise UsageError(
@@ -210,7 +211,7 @@ def lattice_table(law: IndependentNoise, step: float) -> LatticeTable:
 def _thresholds_below_one_half(law: IndependentNoise, step: float) -> list[int]:
     """Return F((k + 1/2)·step)·2^80, rounded to nearest, for k < 0, ascending, without zeros."""
     found: list[int] = []
-    with mpmath.workprec(_PRECISION):
+    with precision(_PRECISION):
         scale = mpmath.mpf(1 << _BITS)
         k = -1
         while True:

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
+from threading import RLock
 
 import mpmath
 
 _MARGIN = mpmath.mpf(2) ** -60
 """Relative margin for the rounding of a formula in 100 bits, which may lose 30 of them."""
+
+_PRECISION_LOCK = RLock()
+
+
+@contextmanager
+def precision(bits: int) -> Iterator[None]:
+    """Have mpmath compute in ``bits``, which is a setting of the whole process, one thread a time.
+
+    A thread that left while another computed would put back the precision under its hands.
+    """
+    with _PRECISION_LOCK, mpmath.workprec(bits):
+        yield
 
 
 def down(value: mpmath.mpf) -> float:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.errors import UsageError
 from rsonnx.noise.distribution import Drawing, Place, SmoothingDistribution
 from rsonnx.noise.lattice import add
 from rsonnx.noise.philox import stream_key
@@ -74,6 +75,9 @@ class NoisyStream:
         stage: streams of different stages are independent of each other.
         shared: whether all inputs of the run get the same noise, so that the seed and the stage
             alone decide it.
+
+    Raises:
+        UsageError: the point is one of levels, but the noise is added to values only.
     """
 
     point: Point
@@ -81,6 +85,15 @@ class NoisyStream:
     seed: int
     stage: Stage
     shared: bool = False
+
+    def __post_init__(self) -> None:
+        law = self.distribution
+        if law.additive and not law.exact and self.point.arithmetic == "exact":
+            raise UsageError(
+                f"the input is given in levels of the 8-bit grid, but {law.name} noise is drawn in "
+                "floating point and in the units of the bounds; make the point with float "
+                "arithmetic"
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what can be derived, so that a stream travels light to another process."""

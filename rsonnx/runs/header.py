@@ -74,7 +74,9 @@ def certify_header(
         "format_version": FORMAT,
         "procedure": "certify",
         "status": "started; the last line of the file says how it ended",
-        "claim": _NO_CLAIM if samples is not None else claim_of(smoothed.noise),
+        "claim": _NO_CLAIM
+        if samples is not None
+        else claim_of(smoothed.noise, smoothed.arithmetic),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": job.model.facts,
         "data": {
@@ -119,14 +121,21 @@ def _generator(smoothed: SmoothedClassifier) -> str:
     return f"numpy Philox4x64-10, keyed by SHA-256 of seed, {keyed}"
 
 
-def claim_of(noise: SmoothingDistribution) -> str:
-    """Return what a run says of its inputs."""
+def claim_of(noise: SmoothingDistribution, arithmetic: str | None) -> str:
+    """Return what a run says of its inputs.
+
+    Exact noise is that of the law, followed by a rounding to the grid, which belongs to the base
+    classifier; so the claim is of that.
+    """
     sure = (
         "for each input, every change of it that the noise can make having been counted,"
         if isinstance(noise, EnumeratedNoise)
         else "with probability at least 1 - alpha over the noise, separately for each input,"
     )
-    return f"{sure} the smoothed classifier answers the row's prediction {noise.within}"
+    which = "the smoothed classifier"
+    if noise.additive and arithmetic == "exact":
+        which += ", which rounds noisy inputs to the grid of 256 levels,"
+    return f"{sure} {which} answers the row's prediction {noise.within}"
 
 
 def recorded_seed(header: Mapping[str, Any]) -> int:

@@ -157,9 +157,12 @@ class SmoothedClassifier:
                 f"{self.bounds[1]:g}; convert it to another type"
             )
         arithmetic = self.arithmetic if self.noise.exact else "float"
+        space = self._space(x.shape)
         if not self.noise.additive:
             arithmetic = None  # the input's own values, which are not added to
-        point = self._space(x.shape).point(x, arithmetic)
+        elif arithmetic is None and x.dtype != np.uint8 and (self.sigma or 0.0) < space.step:
+            arithmetic = "float"  # values that happen to be levels, of which noise shows nothing
+        point = space.point(x, arithmetic)
         self.noise.check(point)
         return point
 

@@ -274,7 +274,8 @@ class _Work(Generic[Result]):
             found = self._next(source)
             if found is None:
                 return
-            index, point = found
+            index, given = found
+            point = self._smoothed.point(given)
             one = _InWork(
                 index,
                 point,

@@ -35,3 +35,8 @@ def test_bad_sigma(sigma: object) -> None:
 def test_golden_radius() -> None:
     # sigma = .5, p = .99: 1.16317393702042055 (tools/make_golden.py: 0.5 * phi_inv(0.99)).
     assert Gaussian(0.5).radius(0.99) == pytest.approx(1.16317393702042055, rel=1e-14)
+
+
+def test_a_sigma_below_the_normal_doubles_is_not_halved_up() -> None:
+    sigma, gap = 3 * 5e-324, 2 * 1.2815515655446004  # half of 3 steps of 5e-324 would be 2 of them
+    assert Gaussian(sigma).radius_between(0.9, 0.1) <= math.floor(3 * gap / 2) * 5e-324

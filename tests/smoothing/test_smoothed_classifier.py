@@ -13,8 +13,9 @@ from onnx_models import build, linear, node, save
 from rsonnx import ABSTAIN, Counts, SmoothedClassifier, load
 from rsonnx.certificate import certify_from_counts
 from rsonnx.errors import DataError, InferenceError, UsageError
-from rsonnx.noise import Gaussian, InputSpace, Laplace
+from rsonnx.noise import Ball, Gaussian, InputSpace, Laplace, NoisyStream
 from rsonnx.runtime import CountRequest, Progress
+from rsonnx.smoothing import certify_many, certify_procedure
 
 Batch = NDArray[np.float32]
 
@@ -128,6 +129,30 @@ def test_values_between_levels_are_smoothed_in_floating_point() -> None:
     with pytest.raises(DataError, match="exact noise needs an input on the grid of 256 levels"):
         smooth(arithmetic="exact").certify(values, seed=2, **DRAW)
     assert smooth(arithmetic="exact").certify(X, seed=2, **DRAW).arithmetic == "exact"
+
+
+def test_values_that_happen_to_be_levels_far_apart_are_values() -> None:
+    """Exact noise of a part of a step rounds to nothing; what lies between levels would count."""
+    found = smooth(sigma=1.0, bounds=(0, 1000))
+    values = np.array([[0.0, 1000.0, 0.0], [1000.0, 1000.0, 0.0]])
+    assert found.point(values).arithmetic == "float"
+    assert found.point(np.array([[0, 255, 0], [255, 255, 0]], np.uint8)).arithmetic == "exact"
+    assert smooth(sigma=4.0, bounds=(0, 1000)).point(values).arithmetic == "exact"
+
+
+def test_levels_are_not_given_noise_in_units() -> None:
+    """Noise that is drawn in floating point only, on a point of levels: 255 times too narrow."""
+    law = Ball(1.0, size=6)
+    found, levels = SmoothedClassifier(Brightness(), noise=law), smooth().point(X)
+    assert found.certify(X, seed=1, **DRAW).arithmetic == "float"
+    procedure = certify_procedure(law, n0=50, n=1000, alpha=0.001)
+    for refused in (
+        lambda: found.certify(levels, seed=1, **DRAW),
+        lambda: next(certify_many(found, procedure, [(0, levels)], seed=1)),
+        lambda: NoisyStream(levels, law, 1, "estimation"),
+    ):
+        with pytest.raises(UsageError, match="in levels of the 8-bit grid, but ball noise"):
+            refused()
 
 
 def test_floating_point_can_be_insisted_on() -> None:
@@ -356,6 +381,9 @@ def test_a_point_of_another_space_is_refused() -> None:
     point = InputSpace((2, 3), (0.0, 255.0)).point(X)
     with pytest.raises(DataError):
         smooth().certify(point, seed=1, **DRAW)
+    procedure = certify_procedure(Gaussian(0.5), n0=50, n=1000, alpha=0.001)
+    with pytest.raises(DataError):
+        next(certify_many(smooth(), procedure, [(0, point)], seed=1))
 
 
 def test_a_point_off_the_grid_is_refused_where_exact_noise_is_insisted_on() -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rsonnx.noise.caps import cap_edge, cap_share
 from rsonnx.noise.differential import PRECISION, settled
 from rsonnx.noise.distribution import JointNoise
-from rsonnx.noise.rounding import down
+from rsonnx.noise.rounding import down, precision
 from rsonnx.noise.scale import check_scale, needed_size, shown_sigma
 from rsonnx.noise.scaled import ScaledNoise
 from rsonnx.noise.shapes import on_spheres
@@ -61,7 +61,7 @@ class Ball(ScaledNoise, JointNoise):
         not cover, and that share itself is such a set: 2t < p_A - p_B is all that can be asked, and
         t < p_A - 1/2 where p_B = 1 - p_A.
         """
-        with mpmath.workprec(PRECISION):
+        with precision(PRECISION):
             return self._reaching(mpmath.mpf(p_a_lower) - mpmath.mpf(p_b_upper))
 
     def _reaching(self, lead: mpmath.mpf) -> float:
@@ -72,7 +72,7 @@ class Ball(ScaledNoise, JointNoise):
         """
         if not lead > 0:
             return 0.0
-        with mpmath.workprec(PRECISION):
+        with precision(PRECISION):
             edge = cap_edge(mpmath.mpf(0.5) - lead / 4, self._sphere)
             return down(2 * mpmath.mpf(self.lam) * (1 - 2 * edge))
 
@@ -84,7 +84,7 @@ class Ball(ScaledNoise, JointNoise):
         """Return a p_A in (1/2, 1] at which :meth:`radius` is at least ``radius`` > 0."""
         if radius >= 2 * self.lam:
             return 1.0
-        with mpmath.workprec(PRECISION):
+        with precision(PRECISION):
             edge = (1 - mpmath.mpf(radius) / (2 * mpmath.mpf(self.lam))) / 2
             p = float(mpmath.mpf(1.5) - 2 * cap_share(edge, self._sphere))
         return settled(self.radius, min(1.0, max(p, math.nextafter(0.5, 1))), radius)

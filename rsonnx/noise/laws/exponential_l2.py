@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rsonnx.noise.caps import cap_edge, cap_share
 from rsonnx.noise.differential import PRECISION, radius_between_from, radius_from, settled
 from rsonnx.noise.distribution import JointNoise
+from rsonnx.noise.rounding import precision
 from rsonnx.noise.scale import check_scale, needed_size, shown_sigma
 from rsonnx.noise.scaled import ScaledNoise
 from rsonnx.noise.shapes import on_spheres
@@ -73,7 +74,7 @@ class ExponentialL2(ScaledNoise, JointNoise):
         d = self._d
         if d == 1:
             return super().probability_for(radius)
-        with mpmath.workprec(PRECISION):
+        with precision(PRECISION):
             odds = mpmath.exp(2 * mpmath.mpf(radius) / (self.lam * (d - 1)))
             p = float(1 - cap_share(1 / (1 + odds), d))
         return settled(self.radius, max(p, math.nextafter(0.5, 1)), radius)

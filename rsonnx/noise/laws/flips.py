@@ -28,6 +28,9 @@ _MOST_VALUES = 1 << 16
 _MOST_CHANGES = 256
 """The cap on the radius. A larger one would be sound too, but a second of exact arithmetic."""
 
+_OFF = 0.01
+"""How far from a code a value may be at most and still mean it."""
+
 _TILE = 1 << 16
 """Values drawn at a time: what is computed on the way stays in a core's nearer caches."""
 
@@ -212,7 +215,7 @@ def codes_of(
     else:
         codes = np.rint(values - low)
         # A code that was computed in float32 is off by a few roundings.
-        wrong = np.abs(values - low - codes) > 2.0**-21 * max(abs(low), abs(high))
+        wrong = np.abs(values - low - codes) > min(_OFF, 2.0**-21 * max(abs(low), abs(high)))
         wrong |= (codes < 0) | (codes > count - 1)
     if wrong.any():
         at = int(np.argmax(wrong))

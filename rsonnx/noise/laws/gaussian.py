@@ -64,7 +64,7 @@ class Gaussian(IndependentNoise):
         if p_a_lower <= p_b_upper:
             return 0.0
         gap = normal_quantile_down(p_a_lower) - normal_quantile_up(p_b_upper)
-        return self._in_norm(scale_down(math.nextafter(gap, -math.inf), self.sigma / 2.0))
+        return self._in_norm(scale_down(math.nextafter(gap, -math.inf) / 2.0, self.sigma))
 
     def _in_norm(self, radius: float) -> float:
         if self.norm == "linf" and self.size is not None:

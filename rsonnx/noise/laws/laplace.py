@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rsonnx.noise.differential import GrowthLines, radius_between_from, radius_from
 from rsonnx.noise.distribution import IndependentNoise
+from rsonnx.noise.rounding import precision
 from rsonnx.noise.scale import check_scale, shown_sigma
 from rsonnx.noise.scaled import ScaledNoise
 
@@ -87,7 +88,7 @@ def _sign_growth(size: int) -> GrowthLines:
     that Φ(q) is the mean of D over its largest values: slope 2k - d between P(B > k) and P(B >= k),
     on the line that is E(D - (2k - d))₊ at 0. Where P(B > k) < 2^-54, the line goes on to 0.
     """
-    with mpmath.workprec(256):
+    with precision(256):
         k = (size + 1) // 2
         mass = mpmath.binomial(size, k) / mpmath.mpf(2) ** size
         # E D₊ = k·P(B = k) for this k; from one line to the next, the height falls by 2P(B > k).

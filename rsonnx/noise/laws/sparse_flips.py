@@ -19,7 +19,7 @@ from rsonnx.noise.laws.flips import check_share, codes_of, stored
 from rsonnx.noise.philox import bits, raw_words
 from rsonnx.noise.regions import RegionNoise, Regions
 from rsonnx.noise.scale import needed_size
-from rsonnx.noise.space import Point
+from rsonnx.noise.space import InputSpace, Point
 
 _MOST_CHANGES = 64
 """The cap on the radius: r changes are of r + 1 kinds, so the work grows with its third power."""
@@ -106,12 +106,12 @@ class SparseFlips(RegionNoise):
         """Refuse an input of another size or bounds, or one with a value that is not 0 or 1."""
         super().check(point)
         exact = point.arithmetic == "exact"
-        codes_of(point.data.reshape(-1), point.space, exact, self.name, _VALUES)
+        _bits_of(point.data.reshape(-1), point.space, exact)
 
     def unchanged(self, point: Point) -> NDArray[np.float32]:
         """Return the input itself, float32 zeros and ones in its shape."""
         exact = point.arithmetic == "exact"
-        return codes_of(point.data, point.space, exact, self.name, _VALUES).astype(np.float32)
+        return _bits_of(point.data, point.space, exact).astype(np.float32)
 
     def open(self, place: Place) -> Drawing:
         """Return the flips of a block."""
@@ -152,6 +152,17 @@ class _SparseBlock:
         """Write the next samples, zeros and ones; see :class:`Drawing`."""
         del divisor
         place = self._place
-        codes = codes_of(base, place.space, place.exact, self._law.name, _VALUES)
+        codes = _bits_of(base, place.space, place.exact)
         flipped = self.draw(out.size).reshape(out.shape) < self._thresholds[codes]
         np.copyto(out, flipped ^ (codes == 1))
+
+
+def _bits_of(values: NDArray[Any], space: InputSpace, exact: bool) -> NDArray[np.int32]:
+    """Return the zeros and ones of an input; arguments and errors as for :func:`codes_of`."""
+    if space.bounds != (0.0, 1.0):
+        low, high = space.bounds
+        raise UsageError(
+            "sparse-flips noise is for values 0 and 1, so inputs must have the bounds 0 and 1, "
+            f"but they are {low:g} and {high:g}; declare inputs of [0, 1]"
+        )
+    return codes_of(values, space, exact, SparseFlips.name, _VALUES)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rsonnx.noise.differential import PRECISION
 from rsonnx.noise.distribution import IndependentNoise
-from rsonnx.noise.rounding import down
+from rsonnx.noise.rounding import down, precision
 from rsonnx.noise.scale import check_scale, shown_sigma
 from rsonnx.noise.scaled import ScaledNoise
 
@@ -57,7 +57,7 @@ class Uniform(ScaledNoise, IndependentNoise):
 
     def radius_between(self, p_a_lower: float, p_b_upper: float) -> float:
         """Return the radius at which t reaches (p_A - p_B)/2, rounded down; 0 unless p_A > p_B."""
-        with mpmath.workprec(PRECISION):
+        with precision(PRECISION):
             return self._reaching(mpmath.mpf(p_a_lower) - mpmath.mpf(p_b_upper))
 
     def _reaching(self, lead: mpmath.mpf) -> float:
@@ -68,7 +68,7 @@ class Uniform(ScaledNoise, IndependentNoise):
         """
         if not lead > 0:
             return 0.0
-        with mpmath.workprec(PRECISION):
+        with precision(PRECISION):
             lam = mpmath.mpf(self.lam)
             if self.norm == "linf":
                 return down(-2 * lam * mpmath.expm1(mpmath.log1p(-lead / 2) / self._d))

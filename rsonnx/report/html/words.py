@@ -115,8 +115,8 @@ def _when(run: PageRun) -> str:
         name = heading.noise.partition(" ")[0]
         named = "Gaussian" if name == "gaussian" else name
         noise = f"{named} noise of standard deviation {heading.sigma:g}"
-    exact = ", in whole steps of the 8-bit grid," if heading.arithmetic == "exact" else ""
-    return f"when {noise}{exact} is added to the input"
+    rounded = " and the sum rounded to the 8-bit grid" if heading.arithmetic == "exact" else ""
+    return f"when {noise} is added to the input{rounded}"
 
 
 def against(run: PageRun) -> Markup:

@@ -245,7 +245,9 @@ def test_a_rate_out_of_range_is_one_sentence(options: dict[str, Any], said: str)
         (Flips(0.6, 4, size=2), [0.5, 1.5], (0.5, 3.5), UsageError, "whole-number bounds"),
         (Flips(0.6, 4, size=2), [0, 1, 2], (0, 3), UsageError, "2 values, but these have 3"),
         (Flips(0.6, 4, size=2), np.array([0, 1], np.uint8), (0, 3), DataError, "are levels"),
-        (SparseFlips(0.1, 0.6, size=2), [0, 1], (0, 2), UsageError, "1 apart"),
+        (Flips(0.6, 4, size=2), [2**20 + 0.3, 2**20], (2**20, 2**20 + 3), DataError, "number 0"),
+        (SparseFlips(0.1, 0.6, size=2), [0, 1], (0, 2), UsageError, "the bounds 0 and 1, but"),
+        (SparseFlips(0.1, 0.6, size=2), [5, 6], (5, 6), UsageError, "they are 5 and 6"),
         (SparseFlips(0.1, 0.6, size=2), [0, 0.2], (0, 1), DataError, "number 1 .* is 0.2"),
     ],
 )

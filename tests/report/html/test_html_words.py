@@ -38,7 +38,8 @@ def test_an_ordinary_run() -> None:
     )
     assert "Euclidean length (l2 norm) below 0.5." in said
     assert "made of tiny.onnx, on all 3 inputs of pictures." in said
-    assert "Gaussian noise of standard deviation 0.5, in whole steps of the 8-bit grid," in said
+    noise = "Gaussian noise of standard deviation 0.5 is added to the input and the sum rounded to"
+    assert f"{noise} the 8-bit grid" in said
     assert "measured in input values between 0 and 1, before preprocessing." in said
     # 0.5 over 64 values is 0.0625 each, 15.9375 levels.
     assert "each of the 64 values by about 0.0625 (15.9 of 255 levels)" in said
