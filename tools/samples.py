@@ -37,8 +37,8 @@ SIGMAS = ("0.25", "0.50", "1.00")
 _SHORT = ("--recipe", "short")
 _ONE_THREAD = ("--threads", "1", "--bfloat16")
 _ADVERSARIAL_EPOCHS = {
-    "smoothadv": {"0.25": "2", "0.50": "2", "1.00": "2"},
-    "smoothmix": {"0.25": "4", "0.50": "5", "1.00": "5"},
+    "smoothadv": {"0.25": "2", "0.50": "2", "1.00": "6"},
+    "smoothmix": {"0.25": "10", "0.50": "8", "1.00": "5"},
 }
 _CIFAR_EPOCHS = {"0.25": "9", "0.50": "15"}
 """As many as the time of one sitting allowed."""
