@@ -27,17 +27,17 @@ CIFAR = ROOT.parent / "shared" / "data" / "cifar10_test.zip"
 MANIFEST: dict[str, Any] = json.loads((HOME / "manifest.json").read_text())
 
 
-def _samples() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("samples", ROOT / "tools" / "samples.py")
+def _tool(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["samples"] = module  # dataclasses look their module up
+    sys.modules[name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 
 
-MODELS = {model.name: model for model in _samples().MODELS}
+MODELS = {model.name: model for model in _tool("samples").MODELS}
 
 
 def test_all_models_are_there_and_no_others() -> None:
@@ -124,3 +124,16 @@ def _options(words: tuple[str, ...]) -> dict[str, Any]:
         if key in found:
             found["lam" if key == "lambda" else key] = float(found.pop(key))
     return found
+
+
+def test_the_tables_of_the_readme_are_those_of_the_figures(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = (HOME / "README.md").read_text(encoding="utf-8").splitlines()
+    _tool("sample_tables").main()
+    noises = _tool("noise_table")
+    cells = json.loads((ROOT / "tools" / "results" / "noises.json").read_text())["cells"]
+    lines = [*capsys.readouterr().out.splitlines()]
+    lines += noises.table([noises.Cell(**one) for one in cells]).splitlines()
+    assert len(lines) > 50
+    assert [line for line in lines if line and line not in said] == []
