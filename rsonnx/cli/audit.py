@@ -35,6 +35,7 @@ from rsonnx.report import Certified, certified, default_radii, fraction_down
 def audit(logs: tuple[Path, ...], sigma: float | None, alpha: float | None, as_json: bool) -> None:
     """Examine tab-separated logs (idx label predict radius correct time) of other projects.
 
+    The logs are taken to be those of Gaussian noise and l2 radii; they do not say so themselves.
     A radius of CERTIFY lies on one of n points that sigma, n and alpha leave. The usual n and alpha
     are tried; how many radii would fit by chance tells what a fit is worth. Where the printed
     digits leave several numbers of hits, --alpha takes the fewest, so that it overstates nothing if

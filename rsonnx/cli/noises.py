@@ -130,13 +130,13 @@ def noise_for(
         parameters["sigmas"] = read_sigmas(given["sigma_per_feature"], math.prod(shape))
     needed = "layout" in own and (len(shape) == 3 or own["layout"].default is MISSING)
     if needed and layout is None:
-        layout = _layout_of(name, shape)
+        layout = layout_of(name, shape)
     if "channels" in own and "channels" not in parameters and len(shape) == 3 and layout:
         parameters["channels"] = max(1, shape[0 if layout == "NCHW" else 2] // 2)
     return _made(name, parameters, given, size=NOISES[name].size_of(shape), layout=layout)
 
 
-def _layout_of(name: str, shape: tuple[int, ...]) -> str:
+def layout_of(name: str, shape: tuple[int, ...]) -> str:
     """Return where the channels are that show x and 1 - x, or refuse what does not tell."""
     axes = (("NCHW", shape[0]), ("NHWC", shape[-1])) if len(shape) == 3 else ()
     found = [layout for layout, length in axes if length in PAIRED_CHANNELS]

@@ -18,6 +18,7 @@ from rsonnx.errors import DataError, RsonnxError
 from rsonnx.noise import InputSpace
 from rsonnx.report.html import Pictures
 from rsonnx.runs import Row, Run
+from rsonnx.runs.fields import noise_field
 
 _SIDE = 48
 _COLOURS = 64
@@ -66,10 +67,12 @@ def _way(header: Mapping[str, Any]) -> _Way | None:
     try:
         model = header["model"]
         preprocess, bounds = model["preprocess"], model["bounds"]
+        noise = noise_field(header)
+        layout = model["layout"]
         space = InputSpace(
-            tuple(int(length) for length in model["input_shape"]),
+            noise.input_shape(tuple(int(length) for length in model["input_shape"])),
             (float(bounds["low"]), float(bounds["high"])),
-            model["layout"],
+            getattr(noise, "layout", None) if layout is None else layout,
         )
         geometry: dict[str, Any] = {}
         for name in ("resize", "crop"):

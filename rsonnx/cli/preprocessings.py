@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rsonnx.cli.noises import layout_of
 from rsonnx.cli.opening import open_dataset_with, provider_names
+from rsonnx.cli.suiting import paired
+from rsonnx.data import Dataset
 from rsonnx.errors import DataError, ModelError, UsageError
 from rsonnx.model import PRESETS
-from rsonnx.runs import prepare_job
+from rsonnx.noise import Columns
+from rsonnx.runs import Job, prepare_job
+from rsonnx.runtime import OnnxClassifier
 from rsonnx.smoothing import load, try_in_child
 
 _INPUTS = 200
@@ -76,12 +82,31 @@ def try_preprocessings(
         try:
             names = provider_names(providers)
             classifier = load(model, **(arguments | {"preprocess": text}), providers=names)
-            job = prepare_job(classifier, 1.0, dataset, skip_every=every, limit=_INPUTS)
+            job = _job(classifier, dataset, every)
             right = sum(job.smoothed.base_label(job.point(i)) == job.label(i) for i in job.indices)
             trials.append(Trial(text, right, len(job.indices), None))
         except (UsageError, ModelError) as error:
             trials.append(Trial(text, 0, 0, str(error)))
     return sorted(trials, key=lambda t: (t.problem is not None, -t.right))
+
+
+def _job(classifier: OnnxClassifier, dataset: Dataset, every: int) -> Job:
+    """Return the work on the inputs that are tried, none of which is given noise.
+
+    Where the data have half the channels that the model takes, it may be one that is shown x and
+    1 - x; every noise that shows these shows an input without noise alike.
+    """
+    work = partial(prepare_job, dataset=dataset, skip_every=every, limit=_INPUTS)
+    try:
+        return work(classifier, 1.0)
+    except DataError as error:
+        if not paired(classifier.shape, classifier.layout):
+            raise
+        whole = Columns(1, classifier.layout or layout_of(Columns.name, classifier.shape))
+        try:
+            return work(classifier, whole)
+        except DataError:
+            raise error from None
 
 
 def _candidates(declared: str | None) -> Iterator[str]:

@@ -52,7 +52,6 @@ from rsonnx.statistics import check_samples
     "--sigma",
     "sigmas",
     multiple=True,
-    required=True,
     metavar="S,S,...",
     help="Standard deviations of the noise, one a column, separated by commas or given again, in "
     "the units of --bounds.",
@@ -104,8 +103,8 @@ def preview(model: Path, data: Path, output: Path, as_json: bool, **given: Any) 
       rsonnx preview mnist.onnx images/ --sigma 0.25,0.5,1 -o preview.png
       rsonnx preview mnist.onnx images/ --noise laplace --sigma 0.25,0.5 -o preview.svg
     """
-    sigmas = _sigmas(given["sigmas"])
     _check_noise(given)
+    sigmas = _sigmas(given["sigmas"])
     check_samples("n0", given["n0"])
     check_size(given["limit"], len(sigmas))
     format_of(output)
@@ -143,6 +142,8 @@ def _check_noise(given: dict[str, Any]) -> None:
 
 def _sigmas(texts: Sequence[str]) -> tuple[float, ...]:
     """Return the values of --sigma in the order given, each once."""
+    if not texts:
+        raise UsageError("preview needs the standard deviations to show; give --sigma S,S,...")
     found = []
     for text in ",".join(texts).split(","):
         try:

@@ -82,7 +82,7 @@ def _reasons(
 ) -> Iterator[tuple[str, str]]:
     """Yield the name of each noise and why it suits."""
     low, high = bounds
-    if _paired(shape, layout):
+    if paired(shape, layout):
         for name, part in (("columns", "a band"), ("blocks", "a block"), ("ablation", "a few")):
             pixels = f"{part} of the pixels" if name != "ablation" else f"{part} pixels"
             yield name, f"the channels can be x and 1 - x of images of which {pixels} are shown"
@@ -104,7 +104,7 @@ def _reasons(
         yield "laplace", "values in one unit"
 
 
-def _paired(shape: tuple[int, ...], layout: str | None) -> bool:
+def paired(shape: tuple[int, ...], layout: str | None) -> bool:
     """Say whether the channels may be those of x and 1 - x."""
     axes = {"NCHW": (0,), "NHWC": (2,)}.get(layout or "", (0, 2))
     return len(shape) == 3 and any(shape[axis] in PAIRED_CHANNELS for axis in axes)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.noise.distribution import Drawing, IndependentNoise, JointNoise, Place
-from rsonnx.noise.lattice import LatticeBlock, add, lattice_table
+from rsonnx.noise.lattice import LatticeBlock, add, beyond_numbers, lattice_table
 from rsonnx.noise.philox import bits
 from rsonnx.noise.space import LEVELS
 
@@ -73,7 +73,8 @@ class FloatBlock:
 
     def draw(self, count: int) -> NDArray[np.float64]:
         """Return the next ``count`` values; see :class:`Drawing`."""
-        return self._law.draw(self._generator, count)
+        with beyond_numbers():
+            return self._law.draw(self._generator, count)
 
     def write(self, base: NDArray[Any], divisor: np.float32, out: NDArray[np.float32]) -> None:
         """Write the next samples; see :class:`Drawing`."""
@@ -110,7 +111,8 @@ class JointBlock:
         """Yield the noise of the next samples, (some, size) at a time."""
         while samples:
             if not len(self._left):
-                self._left = self._law.draw_samples(self._generator, self._portion, self._size)
+                with beyond_numbers():
+                    self._left = self._law.draw_samples(self._generator, self._portion, self._size)
             noise, self._left = self._left[:samples], self._left[samples:]
             samples -= len(noise)
             yield noise

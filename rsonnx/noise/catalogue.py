@@ -119,7 +119,8 @@ def _scale(
         return {"sigma": sigma}
     convert = getattr(law, "lam_for", None)
     if convert is None:
-        raise UsageError(f"{law.name} noise has no sigma; leave it out")
+        instead = "give lambda in its place" if "lam" in own else "leave it out"
+        raise UsageError(f"{law.name} noise has no sigma; {instead}")
     return {"lam": convert(sigma, size, **further)}
 
 

@@ -139,6 +139,14 @@ class SmoothingDistribution(ABC):
         """Where the answer is certified, for a radius called "the row's radius"."""
         return norm_named(self.norm).within
 
+    def units(self, low: float, high: float) -> str:
+        """Return in which units radii are; runs of other units are not compared.
+
+        Args:
+            low, high: the bounds of an input.
+        """
+        return norm_named(self.norm).units(low, high)
+
     def _check_norm(self) -> None:
         """Refuse a norm in which this distribution certifies nothing."""
         if self.norm not in self.norms:

@@ -157,6 +157,14 @@ class LatticeBlock:
         return cells[:count]
 
 
+def beyond_numbers() -> np.errstate:
+    """Return a context in which noise may leave the numbers, as heavy tails and huge scales do.
+
+    The classifier is then asked about infinities; scores that are none are never certified.
+    """
+    return np.errstate(over="ignore", divide="ignore", invalid="ignore")
+
+
 def add(
     noise: NDArray[Any], base: NDArray[Any], divisor: np.float32, out: NDArray[np.float32]
 ) -> None:
@@ -168,7 +176,8 @@ def add(
         divisor: 1 leaves the sum as it is.
         out: float32 (samples, size).
     """
-    np.copyto(out, noise.reshape(out.shape) + base, casting="same_kind")
+    with beyond_numbers():
+        np.copyto(out, noise.reshape(out.shape) + base, casting="same_kind")
     if divisor != 1:
         np.divide(out, divisor, out=out)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from rsonnx._version import __version__
 from rsonnx.errors import RunFileError
-from rsonnx.noise import EnumeratedNoise, SmoothingDistribution, norm_named
+from rsonnx.noise import EnumeratedNoise, SmoothingDistribution
 from rsonnx.runs.fields import shown, text_field
 from rsonnx.runs.job import Job
 from rsonnx.runs.parts import SampleRange, Shard
@@ -93,7 +93,7 @@ def certify_header(
             "sigma": smoothed.sigma,
             "norm": smoothed.noise.norm,
             "parameters": smoothed.noise.parameters,
-            "units": norm_named(smoothed.noise.norm).units(low, high),
+            "units": smoothed.noise.units(low, high),
             "arithmetic": smoothed.arithmetic,
             "shared": smoothed.share_noise,
             "generator": _generator(smoothed),

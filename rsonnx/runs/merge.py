@@ -70,7 +70,9 @@ def merge(paths: Sequence[str | os.PathLike[str]], given: Sequence[str] = ()) ->
         differences = header_differences(first.header, part.header, but=PART)
         if differences:
             found = in_words(differences, f"in {first.path}", f"in {part.path}")
-            raise UsageError(f"these are not parts of one run: {found}")
+            raise UsageError(
+                f"these are not parts of one run: {found}; give the parts of one run alone"
+            )
     _check_once(parts)
     settled = _settled(first)
     rows = _joined(parts, settled)

@@ -70,6 +70,10 @@ def try_in_child(
         kind, message = answer["error"], answer["message"]
     except (ValueError, IndexError, KeyError, TypeError):
         why = _last_words(done.returncode, done.stderr)
+        if why.startswith((" (ImportError", " (ModuleNotFoundError")):
+            raise ModelError(
+                f"the child process that tries a model could not begin{why}; install rsonnx again"
+            ) from None
         raise ModelError(
             f"{path} {_death(done.returncode)} the child process that tried it{why}; it is "
             "damaged, or made to do harm"

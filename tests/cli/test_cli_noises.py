@@ -240,6 +240,7 @@ WRONG = {
     "probability": ((*CODES, "--noise", "flips,keep=1,values=4"), 2, "keep is 1"),
     "keep all": ((*PAIR, "--noise", "ablation,keep=64"), 2, "keep 1 to 63"),
     "lambda off": ((*IMAGE, "--noise", "splitting", "--lambda", "0.301"), 2, "the nearest are"),
+    "lambda for sigma": ((*IMAGE, "--noise", "splitting", "--sigma", "0.3"), 2, "give lambda in"),
     "off the grid": (
         ("image.onnx", "grey_off.npz", "--noise", "splitting", "--lambda", "0.5"),
         1,

@@ -216,6 +216,8 @@ def test_a_model_of_a_table_is_refused(tmp_path: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("more", "said"),
     [
+        ((), "give --sigma S,S,..."),
+        (("--noise", "columns,width=2"), "columns noise has none; `rsonnx certify` takes it"),
         (("--sigma", "0.25,x"), "numbers separated by commas"),
         (("--sigma", ""), "numbers separated by commas"),
         (("--sigma", "0.25,,1"), "numbers separated by commas"),

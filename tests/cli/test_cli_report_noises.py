@@ -40,7 +40,7 @@ LABELS = {
 UNITS = {
     "per-feature": "mahalanobis radius in standard deviations of the noise",
     "columns": "patch radius in pixels",
-    "ablation": "l0 radius in features",
+    "ablation": "l0 radius in pixels",
     "flips": "l0 radius in features",
 }
 
@@ -134,6 +134,33 @@ def test_cards_pages_pictures_and_attestations(
     statement = tmp_path / "statement.json"
     assert invoke("attest", runs[name], "-o", statement).exit_code == 0
     assert invoke("verify", runs[name], "--attestation", statement).exit_code == 0
+
+
+def test_other_sigmas_per_feature_are_other_units(runs: dict[str, Path], tmp_path: Path) -> None:
+    """A standard deviation is another length there, so such runs are not ranked."""
+    sigmas, other = tmp_path / "sigmas.txt", tmp_path / "other.jsonl"
+    sigmas.write_text("0.25\n" * 81)
+    here = runs["per-feature"].parent
+    words = ["certify", here / "plain.onnx", here / "images.npz", "--sigma-per-feature", sigmas]
+    words += ["--preprocess", "none", "--seed", "1", "--n", "200", "-o", other]
+    made = invoke(*words)
+    assert made.exit_code == 0, made.output
+    found = invoke("report", runs["per-feature"], other)
+    assert "*" not in found.stdout
+    found = invoke("report", runs["per-feature"], other, "--paired")
+    assert isinstance(found.exception, UsageError)
+    assert "one norm and one unit were expected" in str(found.exception)
+
+
+@pytest.mark.parametrize("name", ["columns", "ablation"])
+def test_pictures_of_what_is_shown_as_x_and_1_minus_x(
+    name: str, runs: dict[str, Path], tmp_path: Path
+) -> None:
+    page, data = tmp_path / "page.html", runs[name].parent / "images.npz"
+    assert invoke("report", runs[name], "--html", page, "--data", data).exit_code == 0
+    words = tree(page.read_text()).text
+    assert "have the digest" in words
+    assert "left out" not in words
 
 
 @pytest.mark.parametrize("name", WAYS)

@@ -150,6 +150,14 @@ def test_inspect(shelf: Path, capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
+@pytest.mark.parametrize(("model", "data"), [("pair", "grey"), ("pair_last", "tall")])
+def test_inspect_tries_what_is_shown_as_x_and_1_minus_x(
+    model: str, data: str, shelf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["inspect", str(shelf / f"{model}.onnx"), str(shelf / f"{data}.npz")]) == 0
+    assert "100.0 % of 4  --preprocess none" in capsys.readouterr().out
+
+
 def test_inspect_of_what_is_refused(shelf: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["inspect", str(shelf / "image.onnx"), "--output-name", "nope", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

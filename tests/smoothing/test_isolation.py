@@ -118,6 +118,14 @@ def test_an_error_s_name_is_one_of_ours(
     assert type(caught.value) is expected
 
 
+def test_a_child_that_cannot_begin_is_no_fault_of_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    replace_child(monkeypatch, "import rsonnx_that_is_not_there")
+    with pytest.raises(ModelError, match=r"could not begin .*ModuleNotFoundError.*install rsonnx"):
+        try_in_child("good.onnx", {})
+
+
 def test_a_child_that_takes_too_long_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,6 +114,10 @@ class Ablation(SampledNoise):
         """``ablation keep = 45 of 784``."""
         return f"{self.name} keep = {self.keep} of {self.features}"
 
+    def units(self, low: float, high: float) -> str:
+        """Return what a radius counts: pixels with all their channels, or single values."""
+        return super().units(low, high) if self.layout is None else "pixels"
+
     def radius(self, p_a_lower: float) -> float:
         """Return the radius from a lower bound on p_A in [0, 1], a whole number of features."""
         if p_a_lower <= 0.5:
@@ -147,7 +151,16 @@ class Ablation(SampledNoise):
 
     @classmethod
     def size_of(cls, shape: tuple[int, ...]) -> int:
-        """Return the field ``size`` for a classifier that takes samples of ``shape``."""
+        """Return the field ``size`` for a classifier that takes samples of ``shape``.
+
+        Raises:
+            UsageError: they cannot be twice the values of an input.
+        """
+        if math.prod(shape) % 2:
+            raise UsageError(
+                f"the classifier takes {math.prod(shape)} values, but an even number was expected, "
+                "since ablation shows every value as x and 1 - x; use a classifier made for it"
+            )
         return math.prod(shape) // 2
 
     def sample_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:

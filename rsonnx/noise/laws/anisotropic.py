@@ -8,6 +8,7 @@ no grid that they share, and the noise is drawn in floating point.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -68,6 +69,12 @@ class AnisotropicGaussian(SampledNoise):
     def parameters(self) -> dict[str, Any]:
         """All that defines the law, as JSON has it: with a list."""
         return {"sigmas": list(self.sigmas), "norm": self.norm}
+
+    def units(self, low: float, high: float) -> str:
+        """Return the units of a radius, with the digest of the sigmas that they are."""
+        del low, high
+        digest = hashlib.sha256(np.array(self.sigmas, "<f8").tobytes()).hexdigest()
+        return f"standard deviations of the noise (sigmas: SHA-256 {digest[:12]}...)"
 
     def radius(self, p_a_lower: float) -> float:
         """Return Φ⁻¹(p_A), rounded down, in standard deviations; 0 unless p_A > 1/2."""

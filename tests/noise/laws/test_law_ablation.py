@@ -352,3 +352,16 @@ def test_a_classifier_of_another_kind_is_refused(shape: tuple[int, ...]) -> None
         MNIST.input_shape(shape)
     with pytest.raises(UsageError, match="even"):
         Ablation(2, size=4).input_shape((9,))
+
+
+def test_a_classifier_of_an_odd_number_of_values_was_not_made_for_it() -> None:
+    assert Ablation.size_of((10,)) == 5
+    with pytest.raises(UsageError, match="takes 5 values, but an even number was expected"):
+        Ablation.size_of((5,))
+
+
+@pytest.mark.parametrize(("options", "unit"), [({"layout": "NHWC"}, "pixels"), ({}, "features")])
+def test_a_radius_counts_pixels_of_images_and_values_elsewhere(
+    options: dict[str, Any], unit: str
+) -> None:
+    assert Ablation(keep=3, size=16, **options).units(0.0, 1.0) == unit
