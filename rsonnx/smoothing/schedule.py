@@ -274,8 +274,7 @@ class _Work(Generic[Result]):
             found = self._next(source)
             if found is None:
                 return
-            index, given = found
-            point = self._smoothed.point(given)
+            index, point = found
             one = _InWork(
                 index,
                 point,
@@ -296,7 +295,8 @@ class _Work(Generic[Result]):
         """
         if self._broken is None:
             try:
-                return next(source, None)
+                for index, point in source:
+                    return index, self._smoothed.point(point)
             except Exception as error:
                 self._broken = error
         return None

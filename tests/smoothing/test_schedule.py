@@ -18,7 +18,7 @@ from rsonnx.certificate import ABSTAIN, Certificate, FixedSamples
 from rsonnx.certificate.certify import make_certificate
 from rsonnx.counts import Counts
 from rsonnx.errors import DataError, InferenceError, RunFileError
-from rsonnx.noise import Point
+from rsonnx.noise import InputSpace, Point
 from rsonnx.runtime import CountRequest, ThreadEngine
 from rsonnx.smoothing import (
     Answer,
@@ -237,6 +237,19 @@ def test_a_source_that_fails_loses_nothing_before_it() -> None:
     found: list[Certificate] = []
     with pytest.raises(DataError, match=r"^the tenth is broken$"):
         found.extend(one.certificate for one in certify_many(g, procedure, source(), seed=SEED))
+    assert found == [g.run(procedure, point, seed=SEED) for _, point in points]
+
+
+def test_a_point_of_another_space_loses_nothing_before_it() -> None:
+    g = smoothed()
+    procedure = certify_procedure(g.noise, n0=50, n=4_000, alpha=0.01, target_radii=(0.2,))
+    points = inputs(g, 9)
+    shape = points[0][1].space.shape
+    other = InputSpace(shape, (0.0, 255.0)).point(np.zeros(shape, np.uint8))
+    found: list[Certificate] = []
+    rows = certify_many(g, procedure, [*points, (9, other)], seed=SEED)
+    with pytest.raises(DataError, match="make it with point"):
+        found.extend(one.certificate for one in rows)
     assert found == [g.run(procedure, point, seed=SEED) for _, point in points]
 
 
