@@ -94,7 +94,8 @@ class SmoothingDistribution(ABC):
         """Refuse an input that this law cannot change.
 
         Raises:
-            UsageError: its size or its bounds are not what the law was made for.
+            UsageError: its size or its bounds are not what the law was made for, or it is given in
+                levels and the noise in the units of the bounds.
             DataError: its values are none on which the law is defined.
         """
         size = getattr(self, "size", None)
@@ -102,6 +103,16 @@ class SmoothingDistribution(ABC):
             raise UsageError(
                 f"the noise was made for inputs of {size} values, but these have "
                 f"{point.space.size}; make it for their size"
+            )
+        self.check_arithmetic(point)
+
+    def check_arithmetic(self, point: Point) -> None:
+        """Refuse levels where the noise is in the units of the bounds: it would be too narrow."""
+        if self.additive and not self.exact and point.arithmetic == "exact":
+            raise UsageError(
+                "the input is given in levels of the 8-bit grid, but "
+                f"{self.name} noise is drawn in floating point and in the units of the bounds; "
+                "make the point with float arithmetic"
             )
 
     def unchanged(self, point: Point) -> NDArray[np.float32]:

@@ -14,7 +14,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.errors import UsageError
 from rsonnx.noise.distribution import Drawing, Place, SmoothingDistribution
 from rsonnx.noise.lattice import add
 from rsonnx.noise.philox import stream_key
@@ -87,13 +86,7 @@ class NoisyStream:
     shared: bool = False
 
     def __post_init__(self) -> None:
-        law = self.distribution
-        if law.additive and not law.exact and self.point.arithmetic == "exact":
-            raise UsageError(
-                f"the input is given in levels of the 8-bit grid, but {law.name} noise is drawn in "
-                "floating point and in the units of the bounds; make the point with float "
-                "arithmetic"
-            )
+        self.distribution.check_arithmetic(self.point)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what can be derived, so that a stream travels light to another process."""
