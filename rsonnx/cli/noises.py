@@ -14,12 +14,10 @@ import click
 from rsonnx.cli.options import stack_of
 from rsonnx.cli.sigmas import read_sigmas
 from rsonnx.errors import UsageError
+from rsonnx.model import PAIRED_CHANNELS
 from rsonnx.noise import NOISES, SmoothingDistribution, noise_of
 
 PER_FEATURE = "gaussian-per-feature"
-
-PAIRED_CHANNELS = (2, 6)
-"""Channels of a model that takes x and 1 - x of every channel of an image of one or three."""
 
 _ELSEWHERE = {
     "sigma": "--sigma",
@@ -136,10 +134,15 @@ def noise_for(
     return _made(name, parameters, given, size=NOISES[name].size_of(shape), layout=layout)
 
 
+def paired_layouts(shape: tuple[int, ...]) -> list[str]:
+    """Return where the channels may be that show x and 1 - x of every channel of an image."""
+    axes = (("NCHW", shape[0]), ("NHWC", shape[-1])) if len(shape) == 3 else ()
+    return [layout for layout, length in axes if length in PAIRED_CHANNELS]
+
+
 def layout_of(name: str, shape: tuple[int, ...]) -> str:
     """Return where the channels are that show x and 1 - x, or refuse what does not tell."""
-    axes = (("NCHW", shape[0]), ("NHWC", shape[-1])) if len(shape) == 3 else ()
-    found = [layout for layout, length in axes if length in PAIRED_CHANNELS]
+    found = paired_layouts(shape)
     if len(found) != 1:
         what = "where both can be it" if found else "where none is"
         raise UsageError(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rsonnx.cli.noises import PAIRED_CHANNELS, PER_FEATURE
+from rsonnx.cli.noises import PER_FEATURE, paired_layouts
 from rsonnx.noise import NOISES, SmoothingDistribution
 from rsonnx.smoothing import Trained
 
@@ -106,8 +106,7 @@ def _reasons(
 
 def paired(shape: tuple[int, ...], layout: str | None) -> bool:
     """Say whether the channels may be those of x and 1 - x."""
-    axes = {"NCHW": (0,), "NHWC": (2,)}.get(layout or "", (0, 2))
-    return len(shape) == 3 and any(shape[axis] in PAIRED_CHANNELS for axis in axes)
+    return any(layout in (None, one) for one in paired_layouts(shape))
 
 
 def _coded(bounds: tuple[float, float]) -> bool:

@@ -4,7 +4,7 @@ from rsonnx.model.adapt import Batch, adapt, unused_inputs
 from rsonnx.model.assumptions import node_types, refuse_unsound, row_coupling
 from rsonnx.model.half import to_half
 from rsonnx.model.head import INPUT
-from rsonnx.model.inputs import Input, find_input
+from rsonnx.model.inputs import PAIRED_CHANNELS, Input, find_input
 from rsonnx.model.outputs import Output, find_output
 from rsonnx.model.preprocess import (
     PRESETS,
@@ -22,6 +22,7 @@ from rsonnx.model.tensors import TensorSpec, inputs_of, outputs_of
 __all__ = [
     "INPUT",
     "LABEL",
+    "PAIRED_CHANNELS",
     "PRESETS",
     "SCORES",
     "Batch",

@@ -20,7 +20,7 @@ INTEGERS = {"uint8": (0, 255), "int8": (-128, 127)}
 """Integer types that an input may have, with what they hold."""
 
 _IMAGE_CHANNELS = (1, 3)
-_PAIRED_CHANNELS = (2, 6)
+PAIRED_CHANNELS = (2, 6)
 """Of classifiers for ablated images, which see x and 1 - x of every channel."""
 
 _MOST_VALUES = 2**28
@@ -152,7 +152,7 @@ def _layout(
         possible += ["NHWC"] if shape[2] in _IMAGE_CHANNELS else []
     if declared is not None:
         at = 0 if declared == "NCHW" else 2
-        if len(shape) == 3 and shape[at] not in (*_IMAGE_CHANNELS, *_PAIRED_CHANNELS):
+        if len(shape) == 3 and shape[at] not in (*_IMAGE_CHANNELS, *PAIRED_CHANNELS):
             raise UsageError(
                 f"the layout {declared} was declared, but the input {spec.name!r} of {model.path} "
                 f"has shape {spec.dimensions}, which has no 1 or 3 channels there (nor 2 or 6)"
