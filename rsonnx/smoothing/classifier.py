@@ -156,15 +156,20 @@ class SmoothedClassifier:
                 f"{self.noise.name} noise takes whole numbers between {self.bounds[0]:g} and "
                 f"{self.bounds[1]:g}; convert it to another type"
             )
-        arithmetic = self.arithmetic if self.noise.exact else "float"
         space = self._space(x.shape)
-        if not self.noise.additive:
-            arithmetic = None  # the input's own values, which are not added to
-        elif arithmetic is None and x.dtype != np.uint8 and (self.sigma or 0.0) < space.step:
-            arithmetic = "float"  # values that happen to be levels, of which noise shows nothing
-        point = space.point(x, arithmetic)
+        point = space.point(x, self._arithmetic_of(x, space))
         self.noise.check(point)
         return point
+
+    def _arithmetic_of(self, x: NDArray[Any], space: InputSpace) -> Arithmetic | None:
+        """Return the arithmetic to insist on; None takes the grid where every value is on it."""
+        if not self.noise.additive:
+            return None  # the input's own values, which are not added to
+        if not self.noise.exact:
+            return "float"
+        if self.arithmetic is None and x.dtype != np.uint8 and (self.sigma or 0.0) < space.step:
+            return "float"  # values that happen to be levels, of which noise shows nothing
+        return self.arithmetic
 
     def _space(self, shape: tuple[int, ...]) -> InputSpace:
         own = self.input_shape
