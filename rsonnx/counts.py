@@ -2,7 +2,8 @@
 
 ``counts[k]`` is how many of a stated range of noisy samples the base classifier put in class k.
 Answers that are no class (NaN or infinite scores) have a bin of their own, so that every range sums
-to its length. Counts over disjoint ranges add.
+to its length. Where a model runs in batches on the assumption that their rows do not change each
+other, it is counted too how many answers were checked alone. Counts over disjoint ranges add.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from rsonnx.errors import UsageError
 NO_CLASS = -1
 """The label of an answer that is no class, as a base classifier returns it."""
 
-_NO_CLASS_KEY = "no_class"
+NOT_CLASSES = ("no_class", "watched_rows", "near_ties")
+"""Keys of counts beside those of classes, in the order of :class:`Counts`' arguments."""
+
 MOST_CLASSES = 10_000_000
 """More than any classifier has; a number beyond it in a file would only fill the memory."""
 
@@ -29,26 +32,32 @@ class Counts:
     Args:
         classes: counts of class 0, 1, ...: whole numbers >= 0.
         no_class: how many answers were no class, >= 0.
+        watched_rows: how many of all answers were computed again alone, >= 0.
+        near_ties: how many of those were another class alone, by a rounding between two scores that
+            are all but equal, >= 0.
 
     Raises:
         UsageError: not one-dimensional, not whole numbers, or negative.
     """
 
-    __slots__ = ("_classes", "_no_class")
+    __slots__ = ("_beside", "_classes")
 
-    def __init__(self, classes: ArrayLike, no_class: int = 0) -> None:
+    def __init__(
+        self, classes: ArrayLike, no_class: int = 0, watched_rows: int = 0, near_ties: int = 0
+    ) -> None:
         array = np.array(classes)
         if array.ndim != 1 or (array.size and not np.issubdtype(array.dtype, np.integer)):
             raise UsageError(
                 f"counts are {classes!r}, but a list of whole numbers, one a class, was expected"
             )
-        if no_class < 0 or (array.size and int(array.min()) < 0):
+        beside = (int(no_class), int(watched_rows), int(near_ties))
+        if min(beside) < 0 or (array.size and int(array.min()) < 0):
             raise UsageError(f"counts are {classes!r}, but a count cannot be negative")
         if array.size and int(array.max()) > np.iinfo(np.int64).max:
             raise UsageError(f"counts are {classes!r}, but a count must fit 64 bits")
         self._classes: NDArray[np.int64] = array.astype(np.int64)
         self._classes.setflags(write=False)
-        self._no_class = int(no_class)
+        self._beside = beside
 
     @classmethod
     def of(cls, value: Counts | ArrayLike) -> Counts:
@@ -66,27 +75,28 @@ class Counts:
         """Read what :meth:`to_json` wrote."""
         found: dict[int, int] = {}
         for key, count in value.items():
-            if key != _NO_CLASS_KEY and not (key.isascii() and key.isdecimal()):
+            if key not in NOT_CLASSES and not (key.isascii() and key.isdecimal()):
                 raise UsageError(f"counts have the key {key!r}, but a class number was expected")
             if isinstance(count, bool) or not isinstance(count, int):
                 raise UsageError(
                     f"class {key} has the count {count!r}, but a whole number was expected"
                 )
-            if key != _NO_CLASS_KEY:
+            if key not in NOT_CLASSES:
                 found[int(key)] = count
-        if len(found) + (_NO_CLASS_KEY in value) < len(value):
+        if len(found) + sum(key in value for key in NOT_CLASSES) < len(value):
             raise UsageError("counts name a class twice")
         if max(found, default=0) >= MOST_CLASSES:
             raise UsageError(f"counts name class {max(found)}, but at most {MOST_CLASSES} are read")
         classes = [0] * max(num_classes, max(found, default=-1) + 1)
         for k, count in found.items():
             classes[k] = count
-        return cls(classes, value.get(_NO_CLASS_KEY, 0))
+        return cls(classes, *(value.get(key, 0) for key in NOT_CLASSES))
 
     def to_json(self) -> dict[str, int]:
-        """Return the counts that are not 0, by class number as text or ``no_class``."""
+        """Return the counts that are not 0, by class number as text or a key of NOT_CLASSES."""
         found = {str(k): int(self._classes[k]) for k in np.flatnonzero(self._classes)}
-        return found | ({_NO_CLASS_KEY: self._no_class} if self._no_class else {})
+        beside = zip(NOT_CLASSES, self._beside, strict=True)
+        return found | {key: count for key, count in beside if count}
 
     @property
     def classes(self) -> NDArray[np.int64]:
@@ -96,12 +106,22 @@ class Counts:
     @property
     def no_class(self) -> int:
         """How many answers were no class."""
-        return self._no_class
+        return self._beside[0]
+
+    @property
+    def watched_rows(self) -> int:
+        """How many of all answers were computed again alone."""
+        return self._beside[1]
+
+    @property
+    def near_ties(self) -> int:
+        """How many of those were another class alone, by rounding."""
+        return self._beside[2]
 
     @property
     def total(self) -> int:
         """How many samples were counted."""
-        return int(self._classes.sum()) + self._no_class
+        return int(self._classes.sum()) + self.no_class
 
     def top(self, most: int = 1) -> Sequence[int]:
         """Return the ``most`` classes with the largest counts; ties go to the lowest class."""
@@ -131,7 +151,7 @@ class Counts:
         total = np.zeros(size, np.int64)
         total[: len(self)] += self._classes
         total[: len(other)] += other._classes
-        return Counts(total, self._no_class + other._no_class)
+        return Counts(total, *(a + b for a, b in zip(self._beside, other._beside, strict=True)))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Counts) and self.to_json() == other.to_json()

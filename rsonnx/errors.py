@@ -46,6 +46,10 @@ class ModelError(RsonnxError):
     exit_code = 4
 
 
+class CouplingError(ModelError):
+    """A row's answer was seen to depend on its batch: there is no function, and no certificate."""
+
+
 class ProviderError(RsonnxError):
     """The execution provider that was asked for does not work here."""
 

@@ -79,6 +79,7 @@ def loading_arguments(given: dict[str, Any]) -> dict[str, Any]:
         "input_shape": _shape(given["input_shape"]),
         "feeds": dict(_feed(text) for text in given["feed"]),
         "float16": given["float16"],
+        "rows": given["rows"],
     }
 
 

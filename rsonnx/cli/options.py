@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from rsonnx.smoothing import ROWS
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -86,6 +88,15 @@ loading_options = stack_of(
         "--float16",
         is_flag=True,
         help="Convert the model to float16 first: another classifier, and the run says so.",
+    ),
+    click.option(
+        "--rows",
+        type=click.Choice(ROWS),
+        default=ROWS[0],
+        show_default=True,
+        help="How a model runs whose graph does not prove that the inputs of a batch leave each "
+        "other's answers alone: one input at a time, or in batches of which a share is watched, "
+        "on an assumption that every certificate then rests on.",
     ),
 )
 

@@ -171,10 +171,35 @@ def say_job(job: Job, seed: SeedUsed) -> None:
             f"sigma is {sigma / (high - low):.3g} times the whole range of an input; "
             "if it is meant in other units, declare them with --bounds",
         )
+    if job.model.rows == "watched":
+        say(
+            "warning",
+            "every certificate will rest on the assumption that inputs of a batch leave each "
+            "other's answers alone, which the graph does not prove; one answer of 1,024 is "
+            "computed again alone",
+        )
+    _say_monotony(job)
     other = mismatch(_trained(facts.get("trained")), law)
     if other is not None:
         say("warning", other)
     say("seed", f"{seed.value} (from: {seed.source})")
+
+
+def _say_monotony(job: Job) -> None:
+    """Warn of a model whose answers cannot tell inputs apart, as far as probes and noise show."""
+    probes = job.model.facts["probes"]
+    if probes["ties"] == probes["rows"]:
+        say(
+            "warning",
+            "the two largest scores tie on every probe input, so ties decide the class: the "
+            "lowest; look for scores that are no scores of classes",
+        )
+    elif probes["classes"] == 1 and (label := job.on_noise_alone()) is not None:
+        say(
+            "warning",
+            f"the model answers class {label} to every probe input and to noise alone; check "
+            "--preprocess, --bounds and the output before you trust a certificate",
+        )
 
 
 def say_samples(procedure: CertifyProcedure) -> None:

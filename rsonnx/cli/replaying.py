@@ -36,11 +36,16 @@ def open_replay(run: Run, given: dict[str, Any]) -> Job | None:
         preprocess = dict(recorded["preprocess"])
         preprocess.pop("source", None)
         low, high = recorded["bounds"]
-        again = recorded | {
-            "bounds": (float(low), float(high)),
-            "preprocess": preprocess,
-            "feed": list(recorded["feed"]),
-        }
+        # Older files have no such option, and certified only what a model answers alone.
+        again = (
+            {"rows": "alone"}
+            | recorded
+            | {
+                "bounds": (float(low), float(high)),
+                "preprocess": preprocess,
+                "feed": list(recorded["feed"]),
+            }
+        )
         used = given["providers"] or run.header["model"]["providers"]["used"][0]
         skip_every = whole_field(again, "skip_every", least=1)
         limit = None if again["limit"] is None else whole_field(again, "limit", least=1)

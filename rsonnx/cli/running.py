@@ -15,7 +15,7 @@ from typing import Any
 from rsonnx.certificate import AdaptiveSamples
 from rsonnx.cli.preflight import quiet, say, say_always
 from rsonnx.cli.progress import ProgressLine
-from rsonnx.errors import UsageError
+from rsonnx.errors import CouplingError, UsageError
 from rsonnx.report import printable
 from rsonnx.runs import (
     Answers,
@@ -188,6 +188,10 @@ def _saying_how_to_go_on(
 ) -> Iterator[None]:
     try:
         yield
+    except CouplingError:
+        kept = "" if output is None else f", and so is {printable(str(output))}"
+        say_always("void", f"all {done()} of {total} inputs that were done{kept}")
+        raise
     except BaseException:
         holds = "" if output is None else f"; {printable(str(output))} holds them"
         say_always("stopped", f"after {done()} of {total} inputs{holds}")

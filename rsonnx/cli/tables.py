@@ -89,6 +89,7 @@ def heading_of(header: dict[str, Any], status: str) -> Heading:
         restated_from=None if restated is None else _settings(restated),
         shared_noise="shared" in noise and flag_field(noise, "shared"),
         additive=law.additive,
+        rows=None if header["model"].get("rows") is None else text_field(header["model"], "rows"),
     )
 
 

@@ -14,10 +14,17 @@ from rsonnx.model.preprocess import (
     parse_preprocessing,
     preprocessing_in,
 )
-from rsonnx.model.probe import Batching, probe_rows, prove_batching, prove_labels
+from rsonnx.model.probe import (
+    Batched,
+    Batching,
+    choose_batching,
+    probe_rows,
+    prove_labels,
+    rows_beyond,
+)
 from rsonnx.model.read import ModelFile, read_model
 from rsonnx.model.tail import LABEL, SCORES
-from rsonnx.model.tensors import TensorSpec, inputs_of, outputs_of
+from rsonnx.model.tensors import TensorSpec, inputs_of, outputs_of, rounding_unit
 
 __all__ = [
     "INPUT",
@@ -26,6 +33,7 @@ __all__ = [
     "PRESETS",
     "SCORES",
     "Batch",
+    "Batched",
     "Batching",
     "Input",
     "ModelFile",
@@ -34,6 +42,7 @@ __all__ = [
     "TensorSpec",
     "adapt",
     "bounds_in",
+    "choose_batching",
     "declared_preprocessing",
     "find_input",
     "find_output",
@@ -43,11 +52,12 @@ __all__ = [
     "parse_preprocessing",
     "preprocessing_in",
     "probe_rows",
-    "prove_batching",
     "prove_labels",
     "read_model",
     "refuse_unsound",
+    "rounding_unit",
     "row_coupling",
+    "rows_beyond",
     "to_half",
     "unused_inputs",
 ]

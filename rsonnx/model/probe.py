@@ -1,11 +1,16 @@
-"""Prove on inputs what a graph cannot show: one vector of scores a row, the same in every batch."""
+"""How a model may be batched: as its graph proves it, and as it is seen to run on probe inputs.
+
+Probes can refute that the rows of a batch are independent and never prove it (a model may couple
+them for rare inputs only): what the graph does not prove runs alone, or in batches that are watched
+where the caller asks for that assumption.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +21,101 @@ from rsonnx.model.inputs import Input
 Runner = Callable[[NDArray[np.float32]], NDArray[Any]]
 """Runs a batch, float32 (batch, \\*shape), and returns its scores, (batch, classes)."""
 
+Rows = Literal["proved", "alone", "watched"]
+"""Why a row's answer does not depend on its batch: the graph shows it; it has no companions but
+copies of itself; or it is assumed, and a share of the rows is computed again alone."""
+
 _ROWS = 8
+_BEYOND = 4
+"""Probe rows outside the bounds, where noise will lead."""
+
 _FEWER_ROWS = 5
-"""A second batch size: a reshape to 8 rows, hard-coded, runs on the 8 probe rows and on no other
-number, so a free batch is proved on both."""
+"""A second batch size: a reshape to all rows, hard-coded, runs on the probe rows and on no other
+number, so a free batch is tried in both."""
 
 _TOLERANCE = 1e-4
-"""Largest difference of a score between batches, relative to itself or to the two largest scores of
-its row, whichever is most. Kernels sum in another order in another batch, which costs about
-1e-6; coupled rows differ by 1e-3 and more. The largest score of all would not do as the measure:
-beside one masked class at -1e9 every coupling would pass."""
+_ROUNDINGS = 8
+"""In units of the last place of the largest score."""
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far rounding may move the scores of a row when its batch is another.
+
+    Kernels sum in another order in another batch, which costs about 1e-6 of what they sum. Scores
+    matter by their distance to the row's own largest, so that is what is compared: a common offset
+    of all scores would hide any coupling behind a tolerance relative to them, and so would one
+    masked class at -1e9. The distance may move by 1e-4 of itself and of the usual distance between
+    the two largest scores, and by the rounding of the scores themselves.
+
+    Attributes:
+        usual_gap: the median over rows of the distance between the two largest scores.
+        unit: relative rounding of a score as it is computed.
+    """
+
+    usual_gap: float
+    unit: float
+
+    @classmethod
+    def of(cls, scores: NDArray[Any], unit: float) -> Tolerance:
+        """Return the tolerance for a model that gave these scores, (rows, classes)."""
+        gaps = np.sort(_gaps(scores), axis=1)[:, 1:2]
+        gaps = gaps[np.isfinite(gaps)]
+        return cls(float(np.median(gaps)) if gaps.size else 0.0, unit)
+
+    def agree(self, alone: NDArray[Any], together: NDArray[Any]) -> bool:
+        """Return whether two arrays of scores, (rows, classes), are the same but for rounding."""
+        if alone.shape != together.shape:
+            return False
+        if alone.shape[1:] == (1,):  # a column of labels, of which none is nearly another
+            return np.array_equal(alone, together)
+        finite = np.isfinite(alone)
+        if not np.array_equal(alone[~finite], together[~finite], equal_nan=True):
+            return False
+        one, other = (np.where(finite, _gaps(scores), 0.0) for scores in (alone, together))
+        return bool((np.abs(one - other) <= self._allowed(alone)).all())
+
+    def is_near_tie(self, scores: NDArray[Any], one: int, other: int) -> bool:
+        """Return whether rounding decides between two classes of one row, scores (classes,).
+
+        A class -1, for none, is no matter of rounding.
+        """
+        if min(one, other) < 0 or max(one, other) >= len(scores):
+            return False
+        gap = _gaps(scores[None])[0, [one, other]]
+        return bool((gap <= self._allowed(scores[None])[0, [one, other]]).all())
+
+    def _allowed(self, scores: NDArray[Any]) -> NDArray[np.float64]:
+        gaps = np.where(np.isfinite(scores), _gaps(scores), 0.0)
+        size = np.abs(_largest(scores)) * self.unit * _ROUNDINGS
+        return np.asarray(_TOLERANCE * (gaps + self.usual_gap) + size)
+
+
+def _largest(scores: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the largest finite score of each row, (rows, 1); 0 where there is none."""
+    found = np.where(np.isfinite(scores), scores, -np.inf).astype(np.float64)
+    largest = found.max(axis=1, keepdims=True, initial=-np.inf)
+    return np.where(np.isfinite(largest), largest, 0.0)
+
+
+def _gaps(scores: NDArray[Any]) -> NDArray[np.float64]:
+    """Return how far each score is below the largest finite one of its row; others infinitely."""
+    with np.errstate(invalid="ignore"):
+        below = _largest(scores) - scores.astype(np.float64)
+    return np.where(np.isfinite(scores), below, np.inf)
+
+
+@dataclass(frozen=True)
+class Batched:
+    """A model with a free batch size, as its file has it or rewritten.
+
+    Attributes:
+        run: runs it.
+        coupled_by: what stopped the proof that its rows are independent; None where it is proved.
+    """
+
+    run: Runner
+    coupled_by: str | None
 
 
 @dataclass(frozen=True)
@@ -34,15 +124,19 @@ class Batching:
 
     Attributes:
         size: the only batch size that may be used, None where any may.
+        rows: why a row's answer does not depend on its batch.
         num_classes: scores an input.
         why: a phrase for the run's header.
-        rewrite: which of the rewrites with a free batch size is used; None for none of them.
+        tolerance: of scores that were computed in another batch.
+        batched: which of the models with a free batch size is used; None for none of them.
     """
 
     size: int | None
+    rows: Rows
     num_classes: int
     why: str
-    rewrite: int | None = None
+    tolerance: Tolerance
+    batched: int | None = None
 
 
 def probe_rows(data: Input, bounds: tuple[float, float]) -> NDArray[np.float32]:
@@ -54,74 +148,110 @@ def probe_rows(data: Input, bounds: tuple[float, float]) -> NDArray[np.float32]:
     return np.asarray(low + (high - low) * unit * strength, np.float32)
 
 
-def prove_batching(
+def rows_beyond(data: Input, bounds: tuple[float, float]) -> NDArray[np.float32]:
+    """Return probe inputs up to the width of the bounds outside of them, where noise will lead."""
+    low, high = (b if np.isfinite(b) else s for b, s in zip(bounds, (-1.0, 1.0), strict=True))
+    unit = np.random.default_rng(20180208).random((_BEYOND, *data.shape))
+    return np.asarray(low + (high - low) * (3 * unit - 1), np.float32)
+
+
+def choose_batching(
     path: str,
     data: Input,
     rows: NDArray[np.float32],
     *,
     as_filed: Runner,
-    freed: Sequence[Runner],
-    coupling: str | None,
+    batched: Sequence[Batched],
+    watch: bool = False,
+    coupling: str | None = None,
     kind: str = "scores",
+    unit: float = float(np.finfo(np.float32).eps),
+    beyond: NDArray[np.float32] | None = None,
 ) -> Batching:
-    """Find a way of batching under which a row's scores do not depend on the other rows.
+    """Find a way of batching under which a row's answer is a function of that row.
 
     Args:
         path: the model's file, for messages.
         data: the model's input.
         rows: probe inputs, (8, \\*shape).
         as_filed: runs the model at the batch size that its file fixes.
-        freed: rewrites of the model with a free batch size in place of a fixed one, simplest first;
-            empty where the file leaves it free. Each is used only if it gives the same scores.
+        batched: the model with a free batch size: as it is, or rewrites, simplest first. Each is
+            used only if it gives the same scores.
+        watch: whether rows that are not proved to be independent may be batched all the same.
         coupling: the operator that is known to couple rows, if any.
         kind: ``"label"`` where the scores are a column of labels, ``"score"`` where they are a
             threshold and one score.
+        unit: relative rounding of a score as it is computed.
+        beyond: further probe inputs; those on which the model fails are left out.
 
     Raises:
-        ModelError: the model does not run, is random, gives no scores, or couples rows at the only
-            batch size at which it runs.
+        ModelError: the model does not run, is random, gives no scores, or answers copies of one
+            input differently.
     """
-    fixed = data.batch
+    copies = data.batch or 1
     try:
-        alone = _one_by_one(as_filed, rows, fixed or 1, path)
+        alone = _one_by_one(as_filed, rows, copies, path)
     except InferenceError as error:
         raise ModelError(
             f"{path} does not run on inputs of shape {list(data.shape)} at batch size "
-            f"{fixed or 1} ({error}); try it in onnxruntime and export it again"
+            f"{copies} ({error}); try it in onnxruntime and export it again"
         ) from None
     _check_scores(path, alone, kind)
-    classes = alone.shape[1]
-    if not _agree(alone, _one_by_one(as_filed, rows, fixed or 1, path)):
+    tolerance = Tolerance(0.0, 0.0) if kind == "label" else Tolerance.of(alone, unit)
+    if not tolerance.agree(alone, _one_by_one(as_filed, rows, copies, path)):
         raise ModelError(
             f"{path} gave different scores for the same input twice, but a certificate needs a "
             "deterministic classifier; look for random operators"
         )
-    if (
-        fixed is not None
-        and fixed > 1
-        and (coupling or _depends_on_rest(as_filed, rows, alone, fixed))
-    ):
-        raise ModelError(
-            f"{path} runs only at batch size {fixed}, and a row's scores depend on the other rows"
-            f"{f' ({coupling})' if coupling else ''}; export it with a batch size of 1"
-        )
-    if coupling:
-        return Batching(1, classes, f"1, since {coupling} couples the rows of a batch")
-    if fixed is None:
-        if _is_free(as_filed, rows, alone):
-            return Batching(None, classes, "any, as the file declares")
-        return Batching(1, classes, "1, since larger batches fail or change a row's scores")
-    for index, run in enumerate(freed):
-        if _is_free(run, rows, alone):
-            return Batching(None, classes, f"any; the file's {fixed} was freed", index)
-    return Batching(fixed, classes, f"{fixed}, as the file fixes it")
+    for row, scores in zip(rows, alone, strict=True) if copies > 1 else ():
+        several = as_filed(np.repeat(row[None], copies, axis=0))
+        if not tolerance.agree(np.repeat(scores[None], copies, axis=0), several):
+            raise ModelError(
+                f"{path} runs only at batch size {copies}, and answers copies of one input "
+                "differently by their place; export it with a batch size of 1"
+            )
+    rows, alone = _with(as_filed, rows, alone, beyond, copies)
+    classes = alone.shape[1]
+    why = None if coupling is None else f"{coupling} couples the rows of a batch"
+    for index, one in enumerate(batched):
+        proved = one.coupled_by is None
+        if coupling is not None or not (proved or watch):
+            why = why or f"{one.coupled_by} may couple the rows of a batch"
+        elif _is_free(one.run, rows, alone, tolerance):
+            how = "as the file declares" if data.batch is None else f"the file's {copies} was freed"
+            kind_of_rows: Rows = "proved" if proved else "watched"
+            return Batching(None, kind_of_rows, classes, f"any; {how}", tolerance, index)
+        else:
+            why = "larger batches fail or change a row's scores"
+    size = "1" if copies == 1 else f"{copies} copies of one input"
+    return Batching(
+        copies, "alone", classes, f"{size}, since {why or 'the file fixes it'}", tolerance
+    )
 
 
-def _is_free(run: Runner, rows: NDArray[np.float32], alone: NDArray[Any]) -> bool:
+def _with(
+    run: Runner,
+    rows: NDArray[np.float32],
+    alone: NDArray[Any],
+    beyond: NDArray[np.float32] | None,
+    copies: int,
+) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """Return the probe rows and their scores, with those of further rows on which it runs."""
+    for row in () if beyond is None else beyond:
+        scores = _try(run, np.repeat(row[None], copies, axis=0))
+        if scores is not None:
+            rows = np.concatenate([rows, row[None]])
+            alone = np.concatenate([alone, scores[:1]])
+    return rows, alone
+
+
+def _is_free(
+    run: Runner, rows: NDArray[np.float32], alone: NDArray[Any], tolerance: Tolerance
+) -> bool:
     """Return whether batches of several sizes give each row the scores that it has alone."""
     return all(
-        (scores := _try(run, rows[:size])) is not None and _agree(scores, alone[:size])
-        for size in (_ROWS, _FEWER_ROWS)
+        (scores := _try(run, rows[-size:])) is not None and tolerance.agree(alone[-size:], scores)
+        for size in (len(rows), _FEWER_ROWS)
     )
 
 
@@ -160,15 +290,6 @@ def _one_by_one(run: Runner, rows: NDArray[np.float32], batch: int, path: str) -
     return np.concatenate(found)
 
 
-def _depends_on_rest(
-    run: Runner, rows: NDArray[np.float32], alone: NDArray[Any], batch: int
-) -> bool:
-    """Return whether a row's scores change with its companions in a batch of fixed size."""
-    together = _try(run, np.resize(rows, (batch, *rows.shape[1:])))
-    most = min(batch, len(rows))
-    return together is None or not _agree(together[:most], alone[:most])
-
-
 def _try(run: Runner, rows: NDArray[np.float32]) -> NDArray[Any] | None:
     try:
         return run(rows)
@@ -193,13 +314,3 @@ def _check_scores(path: str, scores: NDArray[Any], kind: str) -> None:
             f"{path} gives an output of shape {list(scores.shape[1:])} an input, but a vector "
             "of at least 2 class scores is needed"
         )
-
-
-def _agree(a: NDArray[Any], b: NDArray[Any]) -> bool:
-    """Return whether two arrays of scores, (rows, classes), are the same but for rounding."""
-    if a.shape != b.shape:
-        return False
-    size = np.where(np.isfinite(a), np.abs(a, dtype=np.float64), 0.0)
-    top = np.argsort(np.where(np.isfinite(a), a, -np.inf), axis=1)[:, -2:]
-    at_top = np.take_along_axis(size, top, axis=1).max(axis=1, keepdims=True, initial=0.0)
-    return np.allclose(a, b, rtol=0.0, atol=_TOLERANCE * np.maximum(size, at_top), equal_nan=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import onnx
 from onnx import TensorProto
 
-from rsonnx.model.read import ModelFile
+from rsonnx.model.read import ModelFile, tensors
 
 Dimension = int | str | None
 
@@ -45,6 +45,14 @@ def outputs_of(model: ModelFile) -> tuple[TensorSpec, ...]:
 def inner_specs(model: ModelFile) -> tuple[TensorSpec, ...]:
     """Return what the file says of tensors inside the graph; many files say nothing."""
     return tuple(_spec(v) for v in model.proto.graph.value_info)
+
+
+def rounding_unit(model: ModelFile) -> float:
+    """Return the relative rounding of what a model computes, by the shortest of its weights."""
+    kinds = {tensor.data_type for tensor in tensors(model.proto)}
+    if TensorProto.BFLOAT16 in kinds:
+        return 2.0**-7
+    return 2.0**-10 if TensorProto.FLOAT16 in kinds else 2.0**-23
 
 
 def denoted_layout(model: ModelFile, name: str) -> str | None:

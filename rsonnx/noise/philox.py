@@ -47,6 +47,18 @@ def stream_key(seed: int, digest: str, stage: str) -> int:
     return int.from_bytes(hashlib.sha256(text).digest()[:16], "little")
 
 
+def place_in(key: int, span: int, length: int) -> int:
+    """Return a place 0 .. ``length`` - 1 in a span of a stream, as good as random.
+
+    Args:
+        key: of the stream.
+        span: its number, >= 0.
+        length: a power of two, so that each place is as likely.
+    """
+    text = f"rsonnx watched 1\0{key}\0{span}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "little") % length
+
+
 def uniform(seed: int, digest: str) -> float:
     """Return a number in (0, 1] for a randomised bound on one input, drawn apart from all noise."""
     word = int(bits(stream_key(seed, digest, "bound"), 0).random_raw())

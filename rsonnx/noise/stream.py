@@ -7,6 +7,7 @@ batch size, the worker, the device, the order of requests or a resumed run.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from typing import Any, Literal
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from rsonnx.noise.distribution import Drawing, Place, SmoothingDistribution
 from rsonnx.noise.lattice import add
-from rsonnx.noise.philox import stream_key
+from rsonnx.noise.philox import place_in, stream_key
 from rsonnx.noise.space import InputSpace, Point
 
 Stage = Literal["selection", "estimation", "prediction"]
@@ -28,6 +29,9 @@ _MOST_BLOCK_SAMPLES = 256
 
 _SHARED_BLOCKS = 4
 """Blocks of shared noise that are kept: the inputs in work ask for the same one at a time."""
+
+_WATCHED = 1 << 10
+"""Of so many samples one is watched."""
 
 _MOST_OPEN = 16
 """Blocks that a stream keeps open where a write ended inside them."""
@@ -134,6 +138,16 @@ class NoisyStream:
             end = min(self.block, begin + stop - at)
             self._fill(block, begin, end, rows[at - start : at - start + end - begin])
             at += end - begin
+
+    def watched(self, start: int, stop: int) -> Sequence[int]:
+        """Return which of the samples ``start`` .. ``stop - 1`` are watched.
+
+        One of every 1,024, at a place that the stream's key decides: it depends on nothing else,
+        as the samples do, and no model can know it.
+        """
+        spans = range(start // _WATCHED, -(-stop // _WATCHED))
+        places = (span * _WATCHED + place_in(self.key, span, _WATCHED) for span in spans)
+        return [place for place in places if start <= place < stop]
 
     def _fill(self, block: int, begin: int, end: int, out: NDArray[np.float32]) -> None:
         """Write the samples ``begin`` .. ``end - 1`` of a block."""

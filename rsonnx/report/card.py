@@ -163,6 +163,8 @@ def _section(run: PageRun) -> Iterator[str]:
         "Execution provider": _text(run, "model", "providers", "used"),
         "Made with": f"rsonnx {_text(run, 'versions', 'rsonnx')}, {_text(run, 'created')}",
     }
+    if run.figures.assumption is not None:
+        facts["Assumption"] = run.figures.assumption
     for name, value in facts.items():
         yield f"- {name}: {markdown_text(value)}"
 

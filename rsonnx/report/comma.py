@@ -14,7 +14,7 @@ from rsonnx.report.rounding import fraction_down, plain
 
 _COLUMNS = (
     *("kind", "name", "status", "noise", "sigma", "units", "norm", "n", "adaptive", "arithmetic"),
-    *("shared_noise", "alpha"),
+    *("shared_noise", "rows", "alpha"),
     *("family_wise", "bound", "radius_rule", "restated", "inputs", "abstained"),
     *("standard_accuracy", "acr", "acr_low", "acr_high", "false_certificates_expected"),
     "band_half_width",
@@ -62,6 +62,7 @@ def _run(run: Figures) -> dict[str, Any]:
         "adaptive": heading.target_radii is not None,
         "arithmetic": heading.arithmetic,
         "shared_noise": heading.shared_noise,
+        "rows": heading.rows,
         "alpha": settings.alpha,
         "family_wise": settings.family_wise,
         "bound": settings.bound,

@@ -28,6 +28,19 @@ class Figures:
     rows: tuple[Row, ...] = ()
 
     @property
+    def assumption(self) -> str | None:
+        """What all certificates assume of the model, in words; None where nothing is assumed."""
+        if self.heading.rows != "watched":
+            return None
+        samples = self.summary.samples
+        return (
+            "no input's answer depends on the others of its batch, which the model's graph does "
+            f"not prove; {samples.watched_rows:,} answers were computed again alone, of which "
+            f"{samples.near_ties:,} were another by a near tie of scores and none otherwise, and "
+            "what is rare escapes such watching"
+        )
+
+    @property
     def ranked(self) -> bool:
         """Whether its figures are final and of labelled inputs."""
         return self.heading.status == "complete" and self.summary.labelled
@@ -40,5 +53,6 @@ class Figures:
             **heading,
             **self.summary.to_json(),
             "samples": self.summary.samples.to_json(self.heading.n),
+            "assumption": self.assumption,
             "statements": self.statements.to_json(),
         }

@@ -58,6 +58,8 @@ class Heading:
         restated_from: the settings that the run was made with, if its rows were derived anew.
         shared_noise: whether all inputs have the same noise, so that certificates are dependent.
         additive: whether the noise is added to the input, as opposed to replacing parts of it.
+        rows: why a row's answer does not depend on its batch: ``"proved"``, ``"alone"``, or
+            ``"watched"``, which assumes it; None where the run does not say.
     """
 
     model: str
@@ -74,6 +76,7 @@ class Heading:
     restated_from: Settings | None = None
     shared_noise: bool = False
     additive: bool = True
+    rows: str | None = None
 
     @property
     def short_noise(self) -> str:

@@ -75,6 +75,8 @@ def _of_run(run: Figures) -> Iterator[str]:
     )
     if heading.within != _PLAIN.format(heading.norm):
         yield f"certified {heading.within}"
+    if run.assumption is not None:
+        yield f"assumed: {run.assumption}"
     if heading.restated_from is not None:
         chosen = "; holds if chosen without looking at the counts"
         yield (

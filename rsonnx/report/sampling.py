@@ -13,10 +13,18 @@ from rsonnx.runs.rows import Row
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples an input, on average over all inputs, by stage."""
+    """Samples an input, on average over all inputs, by stage.
+
+    Attributes:
+        selection, estimation: the means.
+        watched_rows: how many of all samples were run again alone.
+        near_ties: how many of those were another class alone, by rounding.
+    """
 
     selection: Fraction
     estimation: Fraction
+    watched_rows: int = 0
+    near_ties: int = 0
 
     @property
     def mean(self) -> Fraction:
@@ -35,6 +43,8 @@ class Samples:
             "selection": fraction_down(self.selection),
             "estimation": fraction_down(self.estimation),
             "n_over_mean": None if saving is None else fraction_down(saving),
+            "watched_rows": self.watched_rows,
+            "near_ties": self.near_ties,
         }
 
 
@@ -43,6 +53,8 @@ def samples_of(rows: Sequence[Row]) -> Samples:
     return Samples(
         Fraction(sum(row.selection.total for row in rows), len(rows)),
         Fraction(sum(row.estimation.total for row in rows), len(rows)),
+        sum(row.selection.watched_rows + row.estimation.watched_rows for row in rows),
+        sum(row.selection.near_ties + row.estimation.near_ties for row in rows),
     )
 
 

@@ -9,7 +9,7 @@ import re
 import sys
 from typing import Any
 
-from rsonnx.counts import Counts
+from rsonnx.counts import NOT_CLASSES, Counts
 from rsonnx.noise import SmoothingDistribution, noise_from
 
 MOST_WHOLE = 2**53
@@ -80,7 +80,7 @@ def counts_field(fields: Any, name: str) -> Counts:
     if not isinstance(found, dict):
         raise TypeError(f"the counts of {name} are {shown(found)}, not an object")
     for key in found:
-        if key != "no_class" and not _CLASS_NUMBER.fullmatch(key):
+        if key not in NOT_CLASSES and not _CLASS_NUMBER.fullmatch(key):
             raise TypeError(f"the counts of {name} have the class {shown(key)}")
         whole_field(found, key, least=0)
     return Counts.from_json(found)

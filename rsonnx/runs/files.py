@@ -17,7 +17,8 @@ from rsonnx.runs.header import FORMAT
 from rsonnx.runs.parts import SampleRange, Shard, samples_field, shard_field
 from rsonnx.runs.rows import Row
 
-Ending = Literal["complete", "interrupted", "failed"]
+Ending = Literal["complete", "interrupted", "failed", "void"]
+"""``"void"``: the classifier was seen to be no function of one input, so no row speaks of it."""
 
 START = b'{"kind": "header", "format": "rsonnx-run"'
 """How every run file starts, down to its first bytes."""
@@ -135,6 +136,11 @@ def parse_part(path: Path, content: bytes) -> Part:
         value = _parse(path, number, line)
         if value.get("kind") == "end":
             status = _status(path, number, value, len(rows))
+            if status == "void":
+                raise RunFileError(
+                    f"{path} is void, and none of its {len(rows)} rows holds: "
+                    f"{shown(value.get('error'))}; run it again without --rows watched"
+                )
             continue
         row = _row(path, number, value, samples)
         if row.index in rows:

@@ -76,7 +76,7 @@ def certify_header(
         "status": "started; the last line of the file says how it ended",
         "claim": _NO_CLAIM
         if samples is not None
-        else claim_of(smoothed.noise, smoothed.arithmetic),
+        else claim_of(smoothed.noise, smoothed.arithmetic, job.model.facts.get("rows")),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": job.model.facts,
         "data": {
@@ -121,8 +121,8 @@ def _generator(smoothed: SmoothedClassifier) -> str:
     return f"numpy Philox4x64-10, keyed by SHA-256 of seed, {keyed}"
 
 
-def claim_of(noise: SmoothingDistribution, arithmetic: str | None) -> str:
-    """Return what a run says of its inputs.
+def claim_of(noise: SmoothingDistribution, arithmetic: str | None, rows: str | None) -> str:
+    """Return what a run says of its inputs, and on which assumption about the model's rows.
 
     Exact noise is that of the law, followed by a rounding to the grid, which belongs to the base
     classifier; so the claim is of that.
@@ -135,7 +135,10 @@ def claim_of(noise: SmoothingDistribution, arithmetic: str | None) -> str:
     which = "the smoothed classifier"
     if noise.additive and arithmetic == "exact":
         which += ", which rounds noisy inputs to the grid of 256 levels,"
-    return f"{sure} {which} answers the row's prediction {noise.within}"
+    claim = f"{sure} {which} answers the row's prediction {noise.within}"
+    if rows != "watched":
+        return claim
+    return f"{claim}, assuming that no input's answer depends on the others of its batch"
 
 
 def recorded_seed(header: Mapping[str, Any]) -> int:

@@ -16,6 +16,9 @@ from rsonnx.runs.labels import Labels, align_labels
 from rsonnx.runtime import Engine, OnnxClassifier
 from rsonnx.smoothing import SmoothedClassifier
 
+_NOISE_ALONE = 64
+"""Samples of noise alone, which show whether a model ever answers another class."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -50,6 +53,14 @@ class Job:
         with _naming(self.dataset, index):
             sized = resize_and_crop(values, **asdict(self.model.geometry))
             return self.smoothed.point(arrange(sized, self.shape, self.smoothed.layout))
+
+    def on_noise_alone(self) -> int | None:
+        """Return the one class that noise alone is answered; None where there are several."""
+        low = self.smoothed.bounds[0]
+        nothing = np.full(self.shape, low if np.isfinite(low) else 0.0)
+        stage = _any_stage(self.smoothed.noise)
+        counts = self.smoothed.sample_counts(nothing, 0, _NOISE_ALONE, stage=stage, seed=0)
+        return counts.top()[0] if max(counts, default=0) == counts.total else None
 
     def label(self, index: int) -> int | None:
         """Return the true class of one example, None where it is not known."""
@@ -114,9 +125,13 @@ def prepare_job(
     smoothed = smooth(arithmetic="float" if "float" in found or not law.exact else "exact")
     job = replace(job, smoothed=smoothed)
     # One sample shows that this noise can be drawn and that the model runs on it.
-    stage: Stage = "estimation" if isinstance(law, EnumeratedNoise) else "selection"
-    smoothed.sample_counts(job.point(indices[0]), 0, 1, stage=stage, seed=0)
+    smoothed.sample_counts(job.point(indices[0]), 0, 1, stage=_any_stage(law), seed=0)
     return job
+
+
+def _any_stage(noise: SmoothingDistribution) -> Stage:
+    """Return a stage of which any samples can be asked for: those that are enumerated repeat."""
+    return "estimation" if isinstance(noise, EnumeratedNoise) else "selection"
 
 
 def _check_shapes(job: Job) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
-from rsonnx.errors import RunFileError
+from rsonnx.errors import CouplingError, RunFileError
 from rsonnx.runs.certify import Work, do_work
 from rsonnx.runs.counted import CountsRow
 from rsonnx.runs.partial import Checkpoint
@@ -34,6 +34,7 @@ def keep_rows(
     Raises:
         RunFileError: something cannot be written; what was written before can be gone on with.
         DataError, InferenceError: as for :func:`do_work`.
+        CouplingError: a watched row was answered otherwise alone; the file is then void.
     """
     with writer:
         try:
@@ -47,6 +48,9 @@ def keep_rows(
         except RunFileError:
             with contextlib.suppress(RunFileError):
                 checkpoint.write()
+            raise
+        except CouplingError:  # nothing that was counted is of a function of one input
+            checkpoint.remove()
             raise
         except BaseException:
             checkpoint.write()

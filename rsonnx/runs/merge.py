@@ -78,7 +78,11 @@ def merge(paths: Sequence[str | os.PathLike[str]], given: Sequence[str] = ()) ->
     rows = _joined(parts, settled)
     _check_all(first, settled, rows)
     header = first.header | {
-        "claim": claim_of(settled.made.rule.noise, first.header["noise"].get("arithmetic")),
+        "claim": claim_of(
+            settled.made.rule.noise,
+            first.header["noise"].get("arithmetic"),
+            first.header["model"].get("rows"),
+        ),
         "created": min(str(part.header.get("created")) for part in parts),
         "shard": None,
         "samples": None,

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rsonnx.errors import RunFileError, UsageError
+from rsonnx.errors import CouplingError, RunFileError, UsageError
 from rsonnx.runs import disk
 from rsonnx.runs.counted import CountsRow
 from rsonnx.runs.files import Ending, Part, identity_of, is_torn_start, line_of, parse_part
@@ -131,6 +131,8 @@ class RunWriter:
                 self._end("complete", None)
             elif issubclass(kind, KeyboardInterrupt):
                 self._end("interrupted", None)
+            elif issubclass(kind, CouplingError):
+                self._end("void", str(error))
             elif not issubclass(kind, RunFileError):
                 self._end("failed", str(error) or kind.__name__)
         finally:

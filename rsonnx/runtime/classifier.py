@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.counts import MOST_CLASSES, NO_CLASS
-from rsonnx.errors import InferenceError, RsonnxError
+from rsonnx.errors import CouplingError, InferenceError, RsonnxError
 from rsonnx.runtime.session import Session
 
 
@@ -18,8 +19,8 @@ class BaseClassifier(Protocol):
     """A deterministic function of one input, evaluated in batches.
 
     Beyond :meth:`classify` these attributes are read where they exist: ``num_classes``, ``shape``,
-    ``bounds`` and ``layout`` (see :class:`OnnxClassifier`), and ``thread_safe``, which says that
-    several threads may call at once.
+    ``bounds``, ``layout`` and ``watch`` (see :class:`OnnxClassifier`), and ``thread_safe``, which
+    says that several threads may call at once.
     """
 
     def classify(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -89,6 +90,8 @@ class OnnxClassifier:
         layout: ``"NCHW"``, ``"NHWC"`` or None.
         geometry: what is done to an image before the noise.
         batch_size: the only batch size at which the model runs, None where any will do.
+        rows: why a row's answer does not depend on its batch: ``"proved"`` from the graph;
+            ``"alone"``, with no companions but copies of itself; ``"watched"``, which assumes it.
         session: the model, open.
         input_name, label_name: names of the input and of the labels in ``session``.
         device: what draws noise and counts labels where the model runs; None for the host.
@@ -110,6 +113,9 @@ class OnnxClassifier:
         batch_size: int | None,
         on_cpu: bool,
         facts: dict[str, Any],
+        rows: Literal["proved", "alone", "watched"],
+        score_name: str,
+        is_near_tie: Callable[[NDArray[Any], int, int], bool],
         class_names: tuple[str, ...] = (),
         geometry: Geometry = _AS_IT_IS,
         device: Any = None,
@@ -125,11 +131,14 @@ class OnnxClassifier:
         self.layout = layout
         self.geometry = geometry
         self.batch_size = batch_size
+        self.rows = rows
         self.on_cpu = on_cpu
         self.facts = facts
+        self._score_name = score_name
+        self._is_near_tie = is_near_tie
 
     def classify(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return the label of each row, int64 (rows,); -1 where a score is NaN or infinite.
+        """Return the label of each row, int64 (rows,); -1 for an answer that is no class.
 
         Args:
             batch: float32 (rows, \\*shape), in the units of ``bounds``.
@@ -137,23 +146,52 @@ class OnnxClassifier:
         Raises:
             InferenceError: the model failed, or gave something other than one label a row.
         """
-        if self.batch_size is None:
-            return self._run(batch)
-        size = self.batch_size
-        parts = [self._run_fixed(batch[i : i + size], size) for i in range(0, len(batch), size)]
-        return np.concatenate(parts)
-
-    def _run_fixed(self, rows: NDArray[np.float32], size: int) -> NDArray[np.int64]:
-        if len(rows) == size:
-            return self._run(rows)
-        filled = np.concatenate([rows, np.repeat(rows[-1:], size - len(rows), axis=0)])
-        return self._run(filled)[: len(rows)]
-
-    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
-        labels = self.session.run(self.label_name, self.input_name, batch)
+        labels = self._answers(self.label_name, batch)
         if labels.shape != (len(batch),):
             raise InferenceError(
                 f"the model gave labels of shape {list(labels.shape)} for a batch of {len(batch)}, "
                 "but one label a row was expected"
             )
         return labels.astype(np.int64, copy=False)
+
+    def scores(self, batch: NDArray[np.float32]) -> NDArray[Any]:
+        """Return the scores of each row, (rows, classes); arguments as for :meth:`classify`."""
+        return self._answers(self._score_name, batch)
+
+    @property
+    def watch(self) -> Callable[[NDArray[np.float32], int], bool] | None:
+        """What compares a row's answer in a batch with its answer alone; None if none is needed.
+
+        It is given the row and the label that it had in a batch, and says whether alone it has
+        another by rounding between two scores that are all but equal.
+        """
+        return self._watch if self.rows == "watched" else None
+
+    def _watch(self, row: NDArray[np.float32], label: int) -> bool:
+        alone = int(self._alone(self.label_name, row)[0])
+        if alone == label:
+            return False
+        if self._is_near_tie(self._alone(self._score_name, row)[0], alone, label):
+            return True
+        raise CouplingError(
+            f"{self.session.name} answered class {label} to a noisy input in a batch and {alone} "
+            "to the same input alone, so its rows depend on each other: it is no function of one "
+            "input, and nothing that was certified of it in batches holds; certify it without "
+            "--rows watched, one input at a time"
+        )
+
+    def _answers(self, output: str, batch: NDArray[np.float32]) -> NDArray[Any]:
+        if self.rows == "alone":
+            return np.concatenate([self._alone(output, row) for row in batch])
+        return self.session.run(output, self.input_name, batch)
+
+    def _alone(self, output: str, row: NDArray[np.float32]) -> NDArray[Any]:
+        """Return what one row is answered, in a batch of nothing but copies of it."""
+        copies = np.repeat(row[None], self.batch_size or 1, axis=0)
+        answers = self.session.run(output, self.input_name, copies)
+        if answers.shape[:1] != (len(copies),):
+            raise InferenceError(
+                f"the model gave answers of shape {list(answers.shape)} to a batch of "
+                f"{len(copies)}, but one a row was expected"
+            )
+        return answers[:1]

@@ -28,6 +28,12 @@ from rsonnx.runtime.classifier import BaseClassifier, checked_labels
 Progress = Callable[[int], None]
 """Called with the number of samples that have been counted since the last call."""
 
+Watch = Callable[[NDArray[np.float32], int], bool]
+"""Given a row and its label in a batch, says whether alone it has another by rounding only.
+
+Raises CouplingError where it has another by more than rounding.
+"""
+
 _MOST_BATCH = 128
 _BATCH_VALUES = 1 << 20
 """Values in a batch by default: on a processor small nets are fastest at 64 to 128 inputs a batch,
@@ -54,6 +60,9 @@ class SampleStream(Protocol):
 
     def write(self, start: int, out: NDArray[np.float32]) -> None:
         """Write samples ``start`` .. ``start + len(out) - 1`` into ``out``."""
+
+    def watched(self, start: int, stop: int) -> Sequence[int]:
+        """Return which of the samples ``start`` .. ``stop - 1`` are watched, if a model is."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +137,8 @@ class ThreadEngine:
         self._classifier = classifier
         self._batch_size = batch_size
         self._num_classes = getattr(classifier, "num_classes", None)
+        self._watch: Watch | None = getattr(classifier, "watch", None)
+        self._unwatched = self._watch is not None
         self._allocate = allocate or _ordinary_memory
         parallel = getattr(classifier, "thread_safe", False) and getattr(classifier, "on_cpu", True)
         self.workers = workers or (_usable_cores() if parallel else 1)
@@ -153,6 +164,7 @@ class ThreadEngine:
         Raises:
             InferenceError: the classifier failed or gave something that is no label; nothing is
                 counted then.
+            CouplingError: a watched row had another label alone.
             UsageError: the batches do not fit the memory that is free.
         """
         self._check_memory(requests)
@@ -249,7 +261,35 @@ class ThreadEngine:
                     stream = requests[segment.request].stream
                     stream.write(segment.start, noisy[at : at + segment.length])
                     at += segment.length
-                tally.add(batch, checked_labels(self._classifier, noisy))
+                labels = checked_labels(self._classifier, noisy)
+                tally.add(batch, labels, *self._watched(requests, batch, noisy, labels))
+
+    def _watched(
+        self,
+        requests: Sequence[CountRequest],
+        batch: Sequence[_Segment],
+        noisy: NDArray[np.float32],
+        labels: NDArray[np.int64],
+    ) -> tuple[list[int], list[int]]:
+        """Compare watched rows of a batch with themselves alone: how many a segment, near ties.
+
+        The rows of the first batch are all looked at, beyond those that are counted.
+        """
+        watch = self._watch
+        if watch is None:
+            return [], []
+        if self._unwatched:
+            self._unwatched = False
+            for row, label in zip(noisy, labels.tolist(), strict=True):
+                watch(row, label)
+        rows, ties, at = [], [], 0
+        for segment in batch:
+            chosen = requests[segment.request].stream.watched(segment.start, segment.stop)
+            places = [at + index - segment.start for index in chosen]
+            rows.append(len(places))
+            ties.append(sum(watch(noisy[k], int(labels[k])) for k in places))
+            at += segment.length
+        return rows, ties
 
 
 def _batches(piece: Sequence[_Segment], size: int) -> Iterator[list[_Segment]]:
@@ -304,16 +344,32 @@ class _Tally:
     def __init__(self, requests: int, num_classes: int, progress: Progress | None) -> None:
         # Bin 0 is for no class.
         self._bins = [np.zeros(num_classes + 1, np.int64) for _ in range(requests)]
+        self._watched = np.zeros((requests, 2), np.int64)
         self._progress = progress
         self._lock = threading.Lock()
 
     @property
     def counts(self) -> list[Counts]:
         """What was counted for each request."""
-        return [Counts(bins[1:], int(bins[0])) for bins in self._bins]
+        return [
+            Counts(bins[1:], int(bins[0]), int(rows), int(ties))
+            for bins, (rows, ties) in zip(self._bins, self._watched, strict=True)
+        ]
 
-    def add(self, batch: Sequence[_Segment], labels: NDArray[np.int64]) -> None:
-        """Add the labels of a batch, whose segments lie one behind the other."""
+    def add(
+        self,
+        batch: Sequence[_Segment],
+        labels: NDArray[np.int64],
+        watched: Sequence[int] = (),
+        near_ties: Sequence[int] = (),
+    ) -> None:
+        """Add the labels of a batch, whose segments lie one behind the other.
+
+        Args:
+            batch: the segments.
+            labels: of all their rows.
+            watched, near_ties: a number a segment; empty where nothing is watched.
+        """
         at, found = 0, []
         for segment in batch:
             found.append((segment.request, np.bincount(labels[at : at + segment.length] + 1)))
@@ -324,6 +380,8 @@ class _Tally:
                 if missing > 0:  # a classifier that does not say how many classes it has
                     self._bins[request] = np.pad(self._bins[request], (0, missing))
                 self._bins[request][: len(bins)] += bins
+            for segment, rows, ties in zip(batch, watched, near_ties, strict=False):
+                self._watched[segment.request] += (rows, ties)
             if self._progress is not None:
                 self._progress(len(labels))
 

@@ -73,6 +73,9 @@ class Session:
         UsageError: an option was given that the provider does not have.
         ModelError: onnxruntime refuses the model, or would compute on the processor.
         ProviderError: the session came out on another provider, or there is no such device.
+
+    Attributes:
+        name: what to call the model in messages.
     """
 
     def __init__(
@@ -82,7 +85,7 @@ class Session:
         name: str,
         device: DeviceOptions | None = None,
     ) -> None:
-        self._name = name
+        self.name = name
         self._on_cpu = provider.is_cpu
         self.device = device or DeviceOptions()
         providers = provider_list(provider.name, self.device)
@@ -114,8 +117,8 @@ class Session:
         except Exception as error:
             raise self._refusal(error, providers) from None
         self._check_provider(session, providers)
-        placement = read_placement(session, self._name)
-        check_placement(placement, list(self._providers), self._name)
+        placement = read_placement(session, self.name)
+        check_placement(placement, list(self._providers), self.name)
         self._cpu_nodes = placement.on_cpu
         return session
 
@@ -125,13 +128,13 @@ class Session:
                 f"device {self.device.device} was asked for, but {providers[0][0]} has no device "
                 "of that number here; nvidia-smi -L lists them"
             )
-        return ModelError(f"onnxruntime cannot load {self._name}: {first_line(error)}")
+        return ModelError(f"onnxruntime cannot load {self.name}: {first_line(error)}")
 
     def _check_provider(self, session: Any, providers: Providers) -> None:
         wanted, got = [name for name, _ in providers], session.get_providers()
         if got[: len(wanted)] != wanted:
             raise ProviderError(
-                f"onnxruntime gave a session on {got[0]} for {self._name}, but "
+                f"onnxruntime gave a session on {got[0]} for {self.name}, but "
                 f"{' with '.join(wanted)} was asked for; run `rsonnx doctor`"
             )
 
@@ -207,7 +210,7 @@ class Session:
     def _failure(
         self, error: Exception, shape: tuple[int, ...], advice: str = ""
     ) -> InferenceError:
-        text = f"{self._name} failed on a batch of shape {list(shape)}: {first_line(error)}"
+        text = f"{self.name} failed on a batch of shape {list(shape)}: {first_line(error)}"
         if not self._on_cpu and any(sign in str(error) for sign in _OUT_OF_MEMORY):
             return DeviceMemoryError(text + advice)
         return InferenceError(text)

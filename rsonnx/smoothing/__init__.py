@@ -2,7 +2,7 @@
 
 from rsonnx.smoothing.classifier import SmoothedClassifier
 from rsonnx.smoothing.isolation import try_in_child
-from rsonnx.smoothing.load import Plan, load, make_plan
+from rsonnx.smoothing.load import ROWS, Plan, load, make_plan
 from rsonnx.smoothing.procedures import (
     Ask,
     Certify,
@@ -25,6 +25,7 @@ from rsonnx.smoothing.schedule import (
 from rsonnx.smoothing.training import Trained, training_in
 
 __all__ = [
+    "ROWS",
     "Answer",
     "Ask",
     "Certified",

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from rsonnx.errors import ModelError, UsageError
@@ -17,25 +18,29 @@ from rsonnx.model import (
     LABEL,
     SCORES,
     Batch,
+    Batched,
     Input,
     ModelFile,
     Output,
     Preprocessing,
     adapt,
     bounds_in,
+    choose_batching,
     declared_preprocessing,
     find_input,
     find_output,
     preprocessing_in,
     probe_rows,
-    prove_batching,
     prove_labels,
     read_model,
     refuse_unsound,
+    rounding_unit,
     row_coupling,
+    rows_beyond,
     to_half,
     unused_inputs,
 )
+from rsonnx.model.rows import prove_rows
 from rsonnx.noise import check_bounds
 from rsonnx.runtime import (
     DeviceOptions,
@@ -50,6 +55,9 @@ from rsonnx.smoothing.training import training_in
 
 DEFAULT_BOUNDS = (0.0, 1.0)
 
+ROWS = ("alone", "watched")
+"""What can be done with a model whose rows are not proved to be independent."""
+
 
 @dataclass(frozen=True, eq=False)
 class Plan:
@@ -61,6 +69,7 @@ class Plan:
         output: the tensor that answers.
         preprocessing: what the model expects done to its inputs.
         bounds: lowest and highest value of an input.
+        watch: whether rows that are not proved to be independent may share batches.
         facts: what was found, for a run's header.
     """
 
@@ -69,6 +78,7 @@ class Plan:
     output: Output
     preprocessing: Preprocessing
     bounds: tuple[float, float]
+    watch: bool
     facts: dict[str, Any]
 
 
@@ -83,6 +93,7 @@ def load(
     input_shape: Sequence[int] | None = None,
     feeds: Mapping[str, Any] | None = None,
     float16: bool = False,
+    rows: str = "alone",
     device: DeviceOptions | None = None,
 ) -> OnnxClassifier:
     """Load an ONNX classifier so that it can be smoothed.
@@ -103,6 +114,9 @@ def load(
         input_shape: of one input, without the batch axis, where the file leaves axes open.
         feeds: values for inputs that are not smoothed, by name.
         float16: convert the model to float16 first, which makes another classifier of it.
+        rows: how a model runs whose graph does not prove that a row's answer is independent of its
+            batch: ``"alone"``, one input at a time; ``"watched"``, in batches on that assumption,
+            which certificates then rest on; one of 1,024 rows is computed again alone.
         device: which device of the provider is used, and how; None takes the first.
 
     Raises:
@@ -120,6 +134,7 @@ def load(
         input_shape=input_shape,
         feeds=feeds,
         float16=float16,
+        rows=rows,
     )
     asked = [providers] if isinstance(providers, str) else providers
     return open_plan(plan, choose_provider(asked), device)
@@ -135,8 +150,11 @@ def make_plan(
     input_shape: Sequence[int] | None = None,
     feeds: Mapping[str, Any] | None = None,
     float16: bool = False,
+    rows: str = "alone",
 ) -> Plan:
     """Decide what to do with a model file, without running it; arguments as for :func:`load`."""
+    if rows not in ROWS:
+        raise UsageError(f"rows is {rows!r}, but one of {', '.join(ROWS)} was expected")
     model = read_model(path)
     half = to_half(model) if float16 else None
     model = model if half is None else half.model
@@ -165,7 +183,7 @@ def make_plan(
         "bounds": {"low": low, "high": high, "source": bounds_source},
         "float16": None if half is None else half.facts,
     }
-    return Plan(model, data, output, preprocessing, (low, high), facts)
+    return Plan(model, data, output, preprocessing, (low, high), rows == "watched", facts)
 
 
 class _Candidate:
@@ -177,21 +195,37 @@ class _Candidate:
         self._plan, self._provider, self._device, self._batch = plan, provider, device, batch
 
     @cached_property
-    def session(self) -> Session:
+    def _adapted(self) -> bytes:
         plan = self._plan
-        rewritten = adapt(
+        return adapt(
             plan.model, plan.data, plan.output, plan.preprocessing, plan.bounds, self._batch
         )
-        return Session(rewritten, self._provider, str(plan.model.path), self._device)
+
+    @cached_property
+    def session(self) -> Session:
+        return Session(self._adapted, self._provider, str(self._plan.model.path), self._device)
 
     def scores(self, rows: NDArray[np.float32]) -> NDArray[Any]:
+        if self._plan.output.kind == "label":  # as it is: a float may not tell two labels apart
+            return self.session.run(LABEL, INPUT, rows)[:, None]
         return self.session.run(SCORES, INPUT, rows)
+
+    def batched(self) -> Batched:
+        proof = prove_rows(
+            onnx.load_from_string(self._adapted), input_name=INPUT, outputs=(LABEL, SCORES)
+        )
+        return Batched(self.scores, proof.stopped_by)
 
 
 def open_plan(
     plan: Plan, provider: ProviderChoice, device: DeviceOptions | None = None
 ) -> OnnxClassifier:
-    """Adapt the model, prove on probe inputs how it may be batched, and open it.
+    """Adapt the model, find out how it may be batched, and open it.
+
+    Args:
+        plan: what is done with the file.
+        provider: what it runs on.
+        device: which device of it, and how; None for the first.
 
     Raises:
         UsageError: a device option was given that the provider does not have.
@@ -200,28 +234,26 @@ def open_plan(
     """
     data, output = plan.data, plan.output
     place = open_place(provider, device or DeviceOptions())
-    filed = _Candidate(plan, provider, place.options, Batch.AS_FILED)
-    fixed = data.batch is not None and data.has_batch_axis
-    freed = [
-        _Candidate(plan, provider, place.options, batch)
-        for batch in (Batch.FREED, Batch.PATCHED)
-        if fixed
-    ]
+    fixed = data.batch is not None
+    treatments = [Batch.AS_FILED]
+    if data.has_batch_axis and fixed:
+        treatments += [Batch.FREED, Batch.PATCHED]
+    filed, *freed = (_Candidate(plan, provider, place.options, one) for one in treatments)
+    free = freed if fixed else [filed]
     rows = probe_rows(data, plan.bounds)
-    batching = prove_batching(
+    batching = choose_batching(
         str(plan.model.path),
         data,
         rows,
         as_filed=filed.scores,
-        freed=[candidate.scores for candidate in freed],
+        batched=[candidate.batched() for candidate in free],
+        watch=plan.watch,
         coupling=row_coupling(plan.model),
         kind=output.kind,
+        unit=rounding_unit(plan.model),
+        beyond=rows_beyond(data, plan.bounds),
     )
-    chosen = (filed if batching.rewrite is None else freed[batching.rewrite]).session
-    if output.kind != "label":
-        batch = rows if batching.size is None else np.resize(rows, (batching.size, *data.shape))
-        labels = chosen.run(LABEL, INPUT, batch)
-        prove_labels(str(plan.model.path), chosen.run(SCORES, INPUT, batch), labels)
+    chosen = (filed if batching.batched is None else free[batching.batched]).session
     # A label output has no scores to count; its classes are known only where the file names them.
     named = len(output.classes)
     classes = (named or None) if output.kind == "label" else batching.num_classes
@@ -230,7 +262,7 @@ def open_plan(
             f"{plan.model.path} names {named} classes but gives {classes} scores an input, so it "
             "is not clear which score is whose; export it again"
         )
-    return OnnxClassifier(
+    found = OnnxClassifier(
         chosen,
         input_name=INPUT,
         label_name=LABEL,
@@ -250,10 +282,29 @@ def open_plan(
             "session": chosen.facts,
             "noise_drawn": place.facts,
             "classes": classes,
+            "rows": batching.rows,
             "batch": batching.why,
             "providers": {"requested": list(provider.requested), "used": list(chosen.providers)},
         },
+        rows=batching.rows,
+        score_name=SCORES,
+        is_near_tie=batching.tolerance.is_near_tie,
     )
+    labels, scores = found.classify(rows), found.scores(rows)
+    if output.kind != "label":
+        prove_labels(str(plan.model.path), scores, labels)
+    found.facts["probes"] = {
+        "rows": len(rows),
+        "classes": len(np.unique(labels)),
+        "ties": int(_ties(scores).sum()),
+    }
+    return found
+
+
+def _ties(scores: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return for each row, (rows, classes), whether its two largest scores are equal."""
+    ordered = np.sort(scores, axis=1)
+    return np.asarray((ordered[:, -1:] == ordered[:, -2:-1]).any(axis=1))
 
 
 def _describe(model: ModelFile, data: Input, output: Output) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def test_a_free_batch_may_have_any_size(tmp_path: Path) -> None:
     proto = linear()
     found = opened(proto, tmp_path)
     assert found.batch_size is None
-    assert found.facts["batch"] == "any, as the file declares"
+    assert found.facts["batch"] == "any; as the file declares"
     assert (found.num_classes, found.shape, found.layout) == (5, (1, 4, 4), "NCHW")
     assert found.bounds == (0.0, 1.0)
     check_labels(found, proto, (1, 4, 4))
@@ -136,8 +136,7 @@ def test_a_reshape_that_folds_the_batch_in_silence_falls_back_to_batch_1(tmp_pat
     ]
     proto = build(made, (1, 1, 4, 4), (1, 3), weights)
     found = opened(proto, tmp_path)
-    assert found.batch_size == 1
-    assert found.facts["batch"] == "1, as the file fixes it"
+    assert (found.batch_size, found.rows) == (1, "alone")
     check_labels(found, proto, (1, 4, 4))
 
 
@@ -168,8 +167,7 @@ def test_a_batch_of_3_is_kept_where_freeing_it_fails(tmp_path: Path) -> None:
     zeros = np.zeros((3, 5), np.float32)
     proto.graph.initializer.append(numpy_helper.from_array(zeros, "places"))
     found = opened(proto, tmp_path)
-    assert found.batch_size == 3
-    assert found.facts["batch"] == "3, as the file fixes it"
+    assert (found.batch_size, found.rows) == (3, "alone")
     check_labels(found, proto, (1, 4, 4))
 
 
@@ -195,9 +193,24 @@ def test_a_mean_over_a_free_batch_means_batch_1(tmp_path: Path) -> None:
     assert found.classify(rows(5, (4,))).tolist() == [0] * 5  # a row minus itself: ties
 
 
-def test_a_mean_over_a_fixed_batch_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"model\.onnx runs only at batch size 3.*batch size of 1"):
-        opened(batch_mean(3), tmp_path)
+def test_a_mean_over_a_fixed_batch_is_of_copies(tmp_path: Path) -> None:
+    """That is a function of one input, whatever is asked beside it."""
+    found = opened(batch_mean(3), tmp_path)
+    assert (found.batch_size, found.rows) == (3, "alone")
+    inputs = rows(20, (4,))
+    alone = [int(found.classify(row[None])[0]) for row in inputs]
+    assert found.classify(inputs).tolist() == alone
+
+
+def test_copies_that_are_answered_by_their_place_are_refused(tmp_path: Path) -> None:
+    proto = linear((3, 1, 4, 4))
+    proto.graph.node[-1].name = proto.graph.node[-1].output[0] = "open"
+    proto.graph.node.append(node("Add", ["open", "places"], "scores"))
+    places = np.arange(15, dtype=np.float32).reshape(3, 5)[:, ::-1] ** 2
+    proto.graph.initializer.append(numpy_helper.from_array(places, "places"))
+    with pytest.raises(ModelError) as caught:
+        opened(proto, tmp_path)
+    assert "place" in str(caught.value)
 
 
 def test_a_model_that_does_not_run_is_refused(tmp_path: Path) -> None:

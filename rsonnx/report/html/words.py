@@ -269,6 +269,8 @@ def _population(run: PageRun) -> Markup:
 def _caveats(run: PageRun) -> Iterator[Markup]:
     """Yield what only some runs have to add."""
     heading = run.figures.heading
+    if run.figures.assumption is not None:
+        yield joined("All certificates rest on an assumption: ", run.figures.assumption, ".")
     if heading.arithmetic != "exact" and heading.additive:
         yield joined(
             "The noise was drawn in floating point. The proof is for ideal noise, and a model ",
