@@ -147,5 +147,5 @@ def test_ray_takes_no_device_numbers(workshop: Path) -> None:
 
 
 def test_loading_arguments_can_be_sent_to_a_child() -> None:
-    given = ARGUMENTS | {"feed": (), "input_shape": "3,4"}
+    given = ARGUMENTS | {"feed": (), "input_shape": "3,4", "rows": "alone"}
     assert json.loads(json.dumps(opening.loading_arguments(given)))["input_shape"] == [3, 4]

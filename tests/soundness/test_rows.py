@@ -1,0 +1,106 @@
+"""Models whose rows depend on their batch: no certificate that batch size 1 contradicts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx_models import build, node, save
+
+from rsonnx.cli import run
+from rsonnx.errors import CouplingError, RunFileError
+from rsonnx.runs import read_run
+from rsonnx.smoothing import SmoothedClassifier, load
+
+SIZE = 8
+
+
+def rescaling(above: float) -> onnx.ModelProto:
+    """Class 1 iff the values sum to more than 4.6; divides its batch by 255 if any is ``above``.
+
+    The kind of loader that takes large values for levels of 255: at ``above`` = 1.2 rows within the
+    bounds never couple, and rows of noise do.
+    """
+    weights = {
+        "w": np.stack([np.zeros(SIZE), np.ones(SIZE)], axis=1).astype(np.float32),
+        "b": np.array([4.6, 0.0], np.float32),
+        "limit": np.array(above, np.float32),
+        "levels": np.array(255.0, np.float32),
+    }
+    made = [
+        node("ReduceMax", ["x"], "most", keepdims=0),
+        node("Greater", ["most", "limit"], "large"),
+        node("Div", ["x", "levels"], "scaled"),
+        node("Where", ["large", "scaled", "x"], "chosen"),
+        node("Gemm", ["chosen", "w", "b"], "scores"),
+    ]
+    return build(made, ("n", SIZE), ("n", 2), weights)
+
+
+def test_a_model_that_rescales_its_batch_runs_alone(tmp_path: Path) -> None:
+    found = load(save(rescaling(1.2), tmp_path), preprocess="none", providers="cpu")
+    assert (found.rows, found.batch_size) == ("alone", 1)
+    batch = np.random.default_rng(1).normal(0.5, 0.4, (200, SIZE)).astype(np.float32)
+    scaled = np.where(batch.max(axis=1, keepdims=True) > 1.2, batch / 255, batch)
+    expected = (scaled.sum(axis=1) > 4.6).astype(int)
+    assert 0 < expected.mean() < 1
+    assert found.classify(batch).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("above", [1.2, 2.6])
+def test_watching_finds_it(tmp_path: Path, above: float) -> None:
+    """At 2.6 the probes see nothing and one noisy row in 10,000 is that large."""
+    path = save(rescaling(above), tmp_path)
+    found = load(path, preprocess="none", providers="cpu", rows="watched")
+    if above == 1.2:
+        assert found.rows == "alone"  # the probes outside of the bounds see it at once
+        return
+    smoothed = SmoothedClassifier(found, sigma=0.55, batch_size=128, workers=1)
+    with pytest.raises(CouplingError):
+        smoothed.certify(np.full(SIZE, 0.7, np.float32), n=200_000, seed=1)
+
+
+def small_run(folder: Path, above: float) -> tuple[int, Path]:
+    x: NDArray[np.float32] = np.full((3, SIZE), 0.7, np.float32)
+    np.savez(folder / "data.npz", x=x + np.arange(3, dtype=np.float32)[:, None] / 50)
+    model = save(rescaling(above), folder)
+    output = folder / "run.jsonl"
+    words = ["certify", str(model), str(folder / "data.npz"), "--preprocess", "none", "--quiet"]
+    words += ["--sigma", "0.55", "--n", "60000", "--seed", "3", "--rows", "watched"]
+    return run([*words, "--workers", "1", "-o", str(output)]), output
+
+
+def test_a_difference_voids_the_run(tmp_path: Path) -> None:
+    code, output = small_run(tmp_path, 2.6)
+    assert code == 4
+    assert json.loads(output.read_text().splitlines()[-1])["status"] == "void"
+    assert not Path(f"{output}.partial").exists()
+    with pytest.raises(RunFileError):
+        read_run(output)
+    for command in (["report"], ["verify"], ["attest"], ["merge", "-o", "m.jsonl"]):
+        assert run([command[0], str(output), *command[1:]]) != 0
+
+
+def test_a_run_that_was_watched_says_what_it_assumes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, output = small_run(tmp_path, 9.0)  # 15 standard deviations: no row is that large
+    assert code == 0
+    found = read_run(output)
+    assert found.header["model"]["rows"] == "watched"
+    assert "assuming" in found.header["claim"]
+    for row in found.rows:
+        assert row.estimation.watched_rows in (58, 59)  # one in each 1,024 of 60,000
+    assert run(["verify", str(output)]) == 0
+    capsys.readouterr()
+    assert run(["report", str(output), "--json"]) == 0
+    (reported,) = json.loads(capsys.readouterr().out)
+    assert reported["rows"] == "watched"
+    assert reported["samples"]["watched_rows"] == sum(
+        row.selection.watched_rows + row.estimation.watched_rows for row in found.rows
+    )
+    assert reported["assumption"]
