@@ -11,7 +11,7 @@ import onnx
 from rsonnx.errors import ModelError
 from rsonnx.model.read import ModelFile, Scope, graphs, nodes
 
-_RANDOM = {
+RANDOM = {
     "Bernoulli",
     "BiasDropout",  # this and the two Bitmask ones are onnxruntime's fusions for training
     "BitmaskBiasDropout",
@@ -43,7 +43,7 @@ def refuse_unsound(model: ModelFile) -> None:
                 f"{model.path} uses the custom operator {node.domain}.{node.op_type}, which no "
                 "certificate can rest on; export the model with standard operators"
             )
-        if node.op_type in _RANDOM:
+        if node.op_type in RANDOM:
             raise ModelError(
                 f"{model.path} has the random operator {node.op_type} ({node.name or 'unnamed'}), "
                 "but a certificate needs a deterministic classifier; export it without"
