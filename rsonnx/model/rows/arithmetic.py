@@ -5,7 +5,7 @@ Only what is exact is computed; a number that two runtimes could round otherwise
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from rsonnx.model.rows.call import Call, positive
 from rsonnx.model.rows.picking import slices
+from rsonnx.model.rows.shapes import shown
 from rsonnx.model.rows.values import (
     MOST_VALUES,
     Multiple,
@@ -55,13 +56,13 @@ def _reshaped(_: Call, values: list[Array], made: Tensor) -> Array:
 
 
 def _pointwise(number: Callable[..., Any], symbol: Callable[..., Any] | None = None) -> Evaluate:
-    """Compute place by place, by ``number`` or where the number of rows is among them ``symbol``."""
+    """Compute place by place by ``number``, or with the number of rows among them by ``symbol``."""
     over_symbols = np.frompyfunc(symbol, 2, 1) if symbol is not None else None
 
-    def compute(_: Call, values: list[Array], made: Tensor) -> Array:
+    def compute(_: Call, values: list[Array], __: Tensor) -> Array:
         total = values[0]
         for value in values[1:]:
-            if total.dtype != object and value.dtype != object:
+            if object not in (total.dtype, value.dtype):
                 if total.dtype != value.dtype:
                     raise UnprovedError("types")
                 total = np.asarray(number(total, value))
@@ -75,7 +76,7 @@ def _pointwise(number: Callable[..., Any], symbol: Callable[..., Any] | None = N
 
 
 def _one(compute: Callable[[Array], Any]) -> Evaluate:
-    def rule(_: Call, values: list[Array], made: Tensor) -> Array:
+    def rule(_: Call, values: list[Array], __: Tensor) -> Array:
         if values[0].dtype == object:
             raise UnprovedError("arithmetic with the number of rows")
         return np.asarray(compute(values[0]))
@@ -129,7 +130,7 @@ def _cast(call: Call, values: list[Array], _: Tensor) -> Array:
         return value
     target = np.dtype(helper.tensor_dtype_to_np_dtype(kind))
     cast = value.astype(target)
-    exact = cast == value if target != bool else np.full(value.shape, True)
+    exact = cast == value if target.kind != "b" else np.full(value.shape, True)
     if value.dtype.kind == "f" and target.kind == "i":
         exact = (np.abs(value) < 2.0**31) & (np.abs(cast) < 2.0**31)
     elif value.dtype.kind == "f" and target.kind == "f":
@@ -139,14 +140,14 @@ def _cast(call: Call, values: list[Array], _: Tensor) -> Array:
     return cast
 
 
-def _where(_: Call, values: list[Array], made: Tensor) -> Array:
+def _where(_: Call, values: list[Array], __: Tensor) -> Array:
     condition, yes, no = values
     if condition.dtype != bool:
         raise UnprovedError("a condition")
     return np.where(condition, yes, no)
 
 
-def _constant(call: Call, _: list[Array], made: Tensor) -> Array:
+def _constant(call: Call, _: list[Array], __: Tensor) -> Array:
     for name, attribute in call.attributes.items():
         if name == "value":
             return numpy_helper.to_array(attribute.t)
@@ -188,23 +189,22 @@ def _expand(_: Call, values: list[Array], made: Tensor) -> Array:
     return np.broadcast_to(values[0], made.dims)  # type: ignore[arg-type]
 
 
-def _tile(_: Call, values: list[Array], made: Tensor) -> Array:
+def _tile(_: Call, values: list[Array], __: Tensor) -> Array:
     return np.tile(values[0], values[1])
 
 
-def _range(_: Call, values: list[Array], made: Tensor) -> Array:
+def _range(_: Call, values: list[Array], __: Tensor) -> Array:
     start, stop, step = (int(v.reshape(())) for v in values)
     if any(v.dtype.kind != "i" for v in values) or len(range(start, stop, step)) > MOST_VALUES:
         raise UnprovedError("a range")
-    return np.arange(start, stop, step, values[0].dtype)
+    return np.array(range(start, stop, step), values[0].dtype)
 
 
-def _shape(call: Call, _: list[Array], made: Tensor) -> Array:
-    dims = call.tensor(0).dims[call.attribute("start", 0) :][: made.dims[0]]  # type: ignore[misc]
-    return np.array([*dims, None], object)[:-1]  # the last one keeps it an array of objects
+def _shape(call: Call, _: list[Array], __: Tensor) -> Array:
+    return np.array([*shown(call), None], object)[:-1]  # None keeps it an array of objects
 
 
-def _size(call: Call, _: list[Array], made: Tensor) -> Array:
+def _size(call: Call, _: list[Array], __: Tensor) -> Array:
     value = np.empty((), object)
     value[()] = product(call.tensor(0).dims)
     return value

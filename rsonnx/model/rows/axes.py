@@ -122,7 +122,7 @@ def _last_axes(call: Call, tensor: Tensor, axis: int, weights: int) -> None:
         raise UnprovedError("weights of more axes")
 
 
-_REDUCTIONS = "L1 L2 LogSum LogSumExp Max Mean Min Prod Sum SumSquare".split()
+_REDUCTIONS = ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")
 
 RULES = {f"Reduce{name}": _reduction for name in _REDUCTIONS} | {
     "ArgMax": _largest,

@@ -107,7 +107,7 @@ class Call:
         """Return an attribute that is a list of integers, None where it is not set."""
         if name not in self.attributes:
             return None
-        return [int(v) for v in self.attribute(name, [])]
+        return [int(v) for v in self.attribute(name, list[int]())]
 
     def value(self, index: int) -> NDArray[Any]:
         """Return what an input holds, which must be known; it may hold multiples of N."""

@@ -48,8 +48,6 @@ def _dropout(call: Call) -> list[Value]:
     return [Tensor(call.tensor(0).dims)] * call.outputs
 
 
-
-
 _EVERYWHERE = """
     Abs Acos Acosh Add And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor
     Cast Ceil Celu Clip Cos Cosh Div Elu Equal Erf Exp Floor Gelu Greater GreaterOrEqual HardSigmoid

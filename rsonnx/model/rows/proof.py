@@ -10,9 +10,9 @@ from functools import cache
 import onnx
 from onnx import defs, numpy_helper
 
-from rsonnx.model.read import Scope
+from rsonnx.model.read import FunctionKey, Scope, called, function_key, usual_domain
 from rsonnx.model.rows.call import Call
-from rsonnx.model.rows.table import RULES, follow
+from rsonnx.model.rows.table import follow
 from rsonnx.model.rows.values import (
     MOST_VALUES,
     Coupled,
@@ -63,7 +63,7 @@ def prove_rows(model: onnx.ModelProto, *, input_name: str, outputs: Sequence[str
         outputs: names of outputs whose first axis must hold one entry a row.
     """
     try:
-        walk = _Walk({_key(f): f for f in model.functions})
+        walk = _Walk({function_key(f): f for f in model.functions})
         inside = walk.main(model, input_name)
         for name in outputs:
             found = inside.value(name)
@@ -78,17 +78,6 @@ def prove_rows(model: onnx.ModelProto, *, input_name: str, outputs: Sequence[str
     except Exception:
         return RowProof("a graph that contradicts itself")
     return RowProof(None)
-
-
-Key = tuple[str, str, str]
-
-
-def _key(function: onnx.FunctionProto) -> Key:
-    return _domain(function.domain), function.name, function.overload
-
-
-def _domain(domain: str) -> str:
-    return "" if domain == "ai.onnx" else domain
 
 
 @dataclass(frozen=True)
@@ -155,7 +144,7 @@ class _Walk:
         functions: the model's own operators.
     """
 
-    def __init__(self, functions: Mapping[Key, onnx.FunctionProto]) -> None:
+    def __init__(self, functions: Mapping[FunctionKey, onnx.FunctionProto]) -> None:
         self._functions = functions
         self._own = {key[:2] for key in functions}
         self._steps = 0
@@ -189,7 +178,7 @@ class _Walk:
     def _node(
         self, node: onnx.NodeProto, inputs: list[Value | None], names: _Names, frame: _Frame
     ) -> list[Value]:
-        domain = _domain(node.domain)
+        domain = usual_domain(node.domain)
         attributes = _attributes(node, frame)
         if (domain, node.op_type) in self._own:
             return self._function(node, inputs, attributes, frame)
@@ -229,8 +218,8 @@ class _Walk:
         attributes: Mapping[str, onnx.AttributeProto],
         frame: _Frame,
     ) -> list[Value]:
-        domain = _domain(node.domain)
-        function = self._functions.get((domain, node.op_type, node.overload))
+        domain = usual_domain(node.domain)
+        function = self._functions.get(called(node))
         if function is None or domain in _OPSETS or len(inputs) > len(function.input):
             raise UnprovedError("a function that is not surely the one that runs")
         self._spend(len(function.node))
@@ -272,7 +261,7 @@ def _deeper(frame: _Frame) -> _Frame:
 def _opsets(imports: Iterable[onnx.OperatorSetIdProto]) -> dict[str, int]:
     found: dict[str, int] = {}
     for one in imports:
-        if found.setdefault(_domain(one.domain), one.version) != one.version:
+        if found.setdefault(usual_domain(one.domain), one.version) != one.version:
             raise UnprovedError("two versions of one operator set")
     return found
 
@@ -304,13 +293,15 @@ def _rows(value: onnx.ValueInfoProto) -> Tensor:
     axes = list(value.type.tensor_type.shape.dim)
     names = Counter(axis.dim_param for axis in axes)
     if not axes or (axes[0].dim_param and names[axes[0].dim_param] > 1):
-        raise UnprovedError(f"the input {_short(value.name)}, which has no axis of its own for rows")
+        raise UnprovedError(
+            f"the input {_short(value.name)}, which has no axis of its own for rows"
+        )
     sizes: list[Dim] = [axis.dim_value if axis.HasField("dim_value") else None for axis in axes[1:]]
     return Tensor((Multiple(1), *sizes))
 
 
 def _label(node: onnx.NodeProto, why: str) -> str:
-    operator = ".".join(filter(None, (_domain(node.domain), node.op_type)))[:60]
+    operator = ".".join(filter(None, (usual_domain(node.domain), node.op_type)))[:60]
     first = next((name for name in node.output if name), "")
     place = f"node {_short(node.name)}" if node.name else f"of {_short(first)}"
     return f"{operator} ({place}{'; ' if why else ''}{why})"

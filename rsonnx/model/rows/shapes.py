@@ -154,9 +154,9 @@ def _blocks(call: Call, direction: int) -> list[Value]:
         if size is None:
             shape.append(None)
         elif power * direction > 0:
-            shape.append(product((size, block**abs(power))))
+            shape.append(product((size, block ** abs(power))))
         else:
-            shape.append(_remaining(size, block**abs(power)))
+            shape.append(_remaining(size, block ** abs(power)))
     return [of_shape(*shape)]
 
 
@@ -167,14 +167,17 @@ def _trilu(call: Call) -> list[Value]:
     return [Tensor(tensor.dims)]
 
 
+def shown(call: Call) -> Shape:
+    """Return the part of its input's shape that a Shape operator gives."""
+    dims = call.tensor(0).dims
+    return dims[call.attribute("start", 0) : call.attribute("end", len(dims))]
+
+
 def _shape(call: Call) -> list[Value]:
-    low, high, _ = slice(
-        call.attribute("start", 0), call.attribute("end", call.tensor(0).rank)
-    ).indices(call.tensor(0).rank)
-    return [Tensor((max(0, high - low),))]
+    return [Tensor((len(shown(call)),))]
 
 
-def _scalar(call: Call) -> list[Value]:
+def _size(_: Call) -> list[Value]:
     return [Tensor(())]
 
 
@@ -205,7 +208,7 @@ RULES = {
     "Range": _range,
     "Reshape": _reshape,
     "Shape": _shape,
-    "Size": _scalar,
+    "Size": _size,
     "SpaceToDepth": _space_to_depth,
     "Squeeze": _squeeze,
     "Tile": _tile,

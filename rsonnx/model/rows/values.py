@@ -1,7 +1,7 @@
 """What the proof knows of a tensor: its shape, with the number of rows N as a symbol in it.
 
-An axis of length k·N holds the rows of a batch: its entries i·k to (i+1)·k - 1 belong to row i of the
-input, and to no other. A shape without such an axis is that of a tensor which depends on no input.
+An axis of length k·N holds the rows of a batch: its entries i·k to (i+1)·k - 1 depend on row i of
+the input, and on no other. A tensor whose shape has no such axis depends on no input.
 """
 
 from __future__ import annotations

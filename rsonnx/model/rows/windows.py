@@ -25,7 +25,11 @@ def _slid(call: Call, space: Sequence[Dim], kernel: Sequence[Dim]) -> list[Dim]:
         raise UnprovedError("strides")
     sizes: list[Dim] = []
     for axis, (size, window) in enumerate(zip(space, kernel, strict=True)):
-        if not isinstance(size, int) or not isinstance(window, int) or call.attribute("ceil_mode", 0):
+        if (
+            not isinstance(size, int)
+            or not isinstance(window, int)
+            or call.attribute("ceil_mode", 0)
+        ):
             sizes.append(None)
         elif how in ("SAME_UPPER", "SAME_LOWER"):
             sizes.append(-(-size // strides[axis]))
@@ -173,7 +177,7 @@ def _scaled(size: Dim, factor: float) -> Dim:
 
 def _scales(call: Call) -> list[float]:
     if "scales" in call.attributes:
-        return [float(v) for v in call.attribute("scales", [])]
+        return [float(v) for v in call.attribute("scales", list[float]())]
     index = 1 if call.operator == "Upsample" or call.version < 11 else 2
     return [float(v) for v in call.value(index).tolist()]
 
