@@ -22,6 +22,9 @@ from rsonnx.errors import ModelError, UsageError
 Scope = onnx.GraphProto | onnx.FunctionProto
 """What holds nodes whose names live together: the main graph, or the body of a function."""
 
+FunctionKey = tuple[str, str, str]
+"""What tells functions apart: domain, name and overload."""
+
 _MOST_BYTES = 2**31 - 1
 """protobuf's own limit on one message. A model with its external data read must keep it too."""
 
@@ -149,14 +152,14 @@ def _names(scope: Scope) -> Iterator[str]:
 
 def _check_functions(proto: onnx.ModelProto, path: Path) -> None:
     """Refuse functions that call themselves, or would be of absurd size in place of their calls."""
-    bodies = {(f.domain, f.name): f for f in proto.functions}
-    sizes: dict[tuple[str, str], int] = {}
-    open_: list[tuple[str, str]] = []
+    bodies = {function_key(f): f for f in proto.functions}
+    sizes: dict[FunctionKey, int] = {}
+    open_: list[FunctionKey] = []
 
     def size(scope: Scope) -> int:
-        return sum(of_call((n.domain, n.op_type)) for n in nodes(scope))
+        return sum(of_call(called(n)) for n in nodes(scope))
 
-    def of_call(key: tuple[str, str]) -> int:
+    def of_call(key: FunctionKey) -> int:
         if key not in bodies:
             return 1
         if key in open_:
@@ -312,6 +315,21 @@ def _external_locations(proto: onnx.ModelProto, path: Path) -> Iterator[str]:
                 "copy the external data along with the model"
             )
         yield location
+
+
+def function_key(function: onnx.FunctionProto) -> FunctionKey:
+    """Return what a function is called by."""
+    return usual_domain(function.domain), function.name, function.overload
+
+
+def called(node: onnx.NodeProto) -> FunctionKey:
+    """Return the key of the function that a node calls, if it is one of the model's."""
+    return usual_domain(node.domain), node.op_type, node.overload
+
+
+def usual_domain(domain: str) -> str:
+    """Return the usual name of a domain: the default one has two."""
+    return "" if domain == "ai.onnx" else domain
 
 
 def nodes(scope: Scope) -> Iterator[onnx.NodeProto]:

@@ -164,10 +164,24 @@ def _doubling(levels: int) -> onnx.ModelProto:
     return graph([start], domains=("mine",), functions=[*functions, last])
 
 
+def _doubling_by_overload(levels: int) -> onnx.ModelProto:
+    """The same, where all functions have one name and are told apart by their overload."""
+    proto = _doubling(levels)
+    for function in proto.functions:
+        function.overload, function.name = function.name, "F"
+        for call in function.node:
+            if call.domain:
+                call.overload, call.op_type = call.op_type, "F"
+    call = proto.graph.node[0]
+    call.overload, call.op_type = call.op_type, "F"
+    return proto
+
+
 _add("function calls itself", lambda: _functions({"F": "F"}))
 _add("functions call each other", lambda: _functions({"F": "G", "G": "F"}))
 _add("random in a function", lambda: _functions({"F": "RandomNormalLike"}))
 _add("functions double 40 times", lambda: _doubling(40))
+_add("overloads double 40 times", lambda: _doubling_by_overload(40))
 
 
 # Little files that want much memory or time when they run

@@ -114,6 +114,101 @@ def test_a_name_that_is_false_elsewhere_does_not_excuse_a_dropout_in_a_function(
         refuse_unsound(model_file(proto))
 
 
+def constant(value: np.ndarray, name: str) -> onnx.NodeProto:
+    return node("Constant", [], name, value=numpy_helper.from_array(value))
+
+
+DROPOUT = node("Dropout", ["x", "", "mode"], "r")
+HIDING = [constant(FALSE, "mode"), node("Identity", ["x"], "r")]
+
+
+def function_of(
+    body: list[onnx.NodeProto], inputs: list[str], overload: str = "", name: str = "F"
+) -> onnx.FunctionProto:
+    opsets = [helper.make_opsetid("", 15), helper.make_opsetid("mine", 1)]
+    made = helper.make_function("mine", name, inputs, ["r"], body, opsets)
+    made.overload = overload
+    return made
+
+
+def if_of(then: list[onnx.NodeProto], otherwise: list[onnx.NodeProto]) -> onnx.NodeProto:
+    result = [helper.make_tensor_value_info("r", TensorProto.FLOAT, None)]
+    branches = [helper.make_graph(nodes, "branch", [], result) for nodes in (then, otherwise)]
+    return node("If", ["mode"], "r", then_branch=branches[0], else_branch=branches[1])
+
+
+def test_a_name_that_another_branch_makes_false_does_not_excuse_a_dropout() -> None:
+    for body in ([if_of([DROPOUT], HIDING)], [if_of(HIDING, [DROPOUT])]):
+        call = node("F", ["x", "on"], "scores", domain="mine")
+        function = function_of(body, ["x", "mode"])
+        in_function = build([call], ("n", 3), ("n", 3), {"on": TRUE}, functions=[function])
+        in_graph = build(body, ("n", 3), ("n", 3), {"mode": TRUE}, output_name="r")
+        for proto in (in_function, in_graph):
+            with pytest.raises(ModelError, match="Dropout in training mode"):
+                refuse_unsound(model_file(proto))
+
+
+def test_an_input_of_a_subgraph_hides_a_constant_outside() -> None:
+    info = helper.make_tensor_value_info
+    nodes = [node("Identity", ["go"], "on"), DROPOUT, node("Identity", ["mode"], "next")]
+    body = helper.make_graph(
+        nodes,
+        "body",
+        [info("i", TensorProto.INT64, []), info("go", TensorProto.BOOL, []),
+         info("mode", TensorProto.BOOL, [])],
+        [info("on", TensorProto.BOOL, []), info("next", TensorProto.BOOL, []),
+         info("r", TensorProto.FLOAT, None)],
+    )  # fmt: skip
+    loop = helper.make_node("Loop", ["times", "", "start"], ["last", "all"], body=body)
+    weights = {"times": np.array(1), "start": TRUE, "mode": FALSE}
+    with pytest.raises(ModelError, match="Dropout in training mode"):
+        refuse_unsound(model_file(with_weights(loop, weights)))
+
+
+def with_weights(made: onnx.NodeProto, weights: dict[str, np.ndarray]) -> onnx.ModelProto:
+    return build([made, node("Identity", ["x"], "scores")], ("n", 3), ("n", 3), weights)
+
+
+def test_a_constant_outside_a_branch_is_seen_from_within() -> None:
+    body = [constant(TRUE, "c"), constant(FALSE, "mode"), if_of([DROPOUT], [DROPOUT])]
+    in_graph = build(body, ("n", 3), ("n", 3), output_name="r")
+    call = node("F", ["x"], "scores", domain="mine")
+    in_function = build([call], ("n", 3), ("n", 3), functions=[function_of(body, ["x"])])
+    for proto in (in_graph, in_function):
+        refuse_unsound(model_file(proto))
+
+
+def test_a_constant_outside_a_function_is_not_seen_from_within() -> None:
+    call = node("F", ["x"], "scores", domain="mine")
+    function = function_of([DROPOUT], ["x"])
+    proto = build([call], ("n", 3), ("n", 3), {"mode": FALSE}, functions=[function])
+    with pytest.raises(ModelError, match="Dropout in training mode"):
+        refuse_unsound(model_file(proto))
+
+
+def test_a_mode_that_a_functions_caller_sets_is_no_constant() -> None:
+    scoped = node("Constant", [], "mode")
+    scoped.attribute.add(name="value", ref_attr_name="m", type=onnx.AttributeProto.TENSOR)
+    normal = node("BatchNormalization", ["x"] * 5, "r")
+    normal.attribute.add(name="training_mode", ref_attr_name="m", type=onnx.AttributeProto.INT)
+    for body in ([scoped, DROPOUT], [normal]):
+        call = node("F", ["x"], "scores", domain="mine")
+        proto = build([call], ("n", 3), ("n", 3), functions=[function_of(body, ["x"])])
+        with pytest.raises(ModelError, match="in training mode"):
+            refuse_unsound(model_file(proto))
+
+
+def test_functions_are_told_apart_by_their_overload() -> None:
+    call = node("F", ["x"], "z", domain="mine")
+    call.overload = "there"
+    proto = with_node(call)
+    proto.functions.append(function_of([node("Abs", ["x"], "r")], ["x"], "elsewhere"))
+    with pytest.raises(ModelError, match=r"custom operator mine\.F"):
+        refuse_unsound(model_file(proto))
+    proto.functions.append(function_of([node("Abs", ["x"], "r")], ["x"], "there"))
+    refuse_unsound(model_file(proto))
+
+
 @pytest.mark.parametrize(
     "made",
     [

@@ -1,0 +1,311 @@
+"""The proof: follow a graph from its input to its outputs, scope by scope."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+import onnx
+from onnx import defs, numpy_helper
+
+from rsonnx.model.read import FunctionKey, Scope, called, function_key, usual_domain
+from rsonnx.model.rows.call import Call
+from rsonnx.model.rows.table import follow
+from rsonnx.model.rows.values import (
+    MOST_VALUES,
+    Coupled,
+    Dim,
+    Multiple,
+    Tensor,
+    UnprovedError,
+    Value,
+    product,
+)
+
+_OPSETS = {"": range(7, 29), "ai.onnx.ml": range(1, 6), "com.microsoft": range(1, 2)}
+"""Versions of the operator sets whose operators the rules are about."""
+
+_MOST_STEPS = 300_000
+"""Inputs, outputs and attributes of nodes that are followed, those of functions at each call."""
+
+_MOST_DEPTH = 40
+"""Functions and subgraphs within each other."""
+
+
+@dataclass(frozen=True)
+class RowProof:
+    """Whether each row of a graph's outputs is one function of its own row of the input.
+
+    Attributes:
+        stopped_by: the operator or tensor at which the proof ends, None where it holds.
+    """
+
+    stopped_by: str | None
+
+    @property
+    def proved(self) -> bool:
+        """True: row i depends on row i alone, not on other rows, their number or i."""
+        return self.stopped_by is None
+
+
+def prove_rows(model: onnx.ModelProto, *, input_name: str, outputs: Sequence[str]) -> RowProof:
+    """Try to prove that a batch is nothing but its rows.
+
+    The proof is of the graph's operators as they are defined, for every number of rows N >= 1 and
+    every content of the other rows; how their kernels round is not its subject. What is not surely
+    understood ends it, so a graph without a proof may have independent rows all the same.
+
+    Args:
+        model: the graph that runs; its input's first axis holds the rows, whatever its size.
+        input_name: name of the input; no other may be fed.
+        outputs: names of outputs whose first axis must hold one entry a row.
+    """
+    try:
+        walk = _Walk({function_key(f): f for f in model.functions})
+        inside = walk.main(model, input_name)
+        for name in outputs:
+            found = inside.value(name)
+            if isinstance(found, Coupled):
+                return RowProof(found.by)
+            if found is None or not found.shape or found.shape[0] != Multiple(1):
+                return RowProof(f"the output {_short(name)}, which has not one entry a row")
+    except UnprovedError as error:
+        return RowProof(str(error))
+    except (RecursionError, MemoryError):
+        return RowProof("a graph that is too large")
+    except Exception:
+        return RowProof("a graph that contradicts itself")
+    return RowProof(None)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """What all scopes within one function body, or the main graph, share.
+
+    Attributes:
+        opsets: version of each domain.
+        attributes: of the call, which the body's nodes may refer to.
+        depth: how many functions and subgraphs lie around.
+    """
+
+    opsets: Mapping[str, int]
+    attributes: Mapping[str, onnx.AttributeProto]
+    depth: int = 0
+
+
+@dataclass(eq=False)
+class _Names:
+    """The names of one scope; a name that it makes hides the same name around it.
+
+    Attributes:
+        makes: how often the scope makes each of its names.
+        around: the scope around it; None for the main graph and functions.
+        weights: stored tensors, looked at when they are used.
+        values: what is known so far; None is an input that a function's caller left out.
+    """
+
+    makes: Mapping[str, int]
+    around: _Names | None
+    weights: Mapping[str, onnx.TensorProto]
+    values: dict[str, Value | None] = field(default_factory=dict)
+
+    def value(self, name: str) -> Value | None:
+        scope: _Names | None = self
+        while scope is not None:
+            if scope.makes.get(name, 0) > 1:
+                return Coupled(f"the tensor {_short(name)}, which is made twice")
+            if name not in scope.values and name in scope.weights:
+                scope.values[name] = _stored(scope.weights[name])
+            if name in scope.values:
+                return scope.values[name]
+            if name in scope.makes:
+                return Coupled(f"the tensor {_short(name)}, which is used before it is made")
+            scope = scope.around
+        return Coupled(f"the tensor {_short(name)}, which nothing makes")
+
+
+def _stored(tensor: onnx.TensorProto) -> Value:
+    shape = tuple(tensor.dims)
+    size = product(shape)
+    if not isinstance(size, int) or size > MOST_VALUES or tensor.data_type == tensor.STRING:
+        return Tensor(shape)
+    try:
+        return Tensor(shape, numpy_helper.to_array(tensor))
+    except Exception:
+        return Coupled(f"the tensor {_short(tensor.name)}, which is damaged")
+
+
+class _Walk:
+    """Follows the nodes of a model, with a bound on how many.
+
+    Args:
+        functions: the model's own operators.
+    """
+
+    def __init__(self, functions: Mapping[FunctionKey, onnx.FunctionProto]) -> None:
+        self._functions = functions
+        self._own = {key[:2] for key in functions}
+        self._steps = 0
+
+    def main(self, model: onnx.ModelProto, input_name: str) -> _Names:
+        """Follow the main graph and return its names."""
+        frame = _Frame(_opsets(model.opset_import), {})
+        fed = [value for value in model.graph.input if value.name == input_name]
+        if len(fed) != 1:
+            raise UnprovedError(f"the input {_short(input_name)}, which is not there once")
+        names = _names_of(model.graph, None, [input_name])
+        names.values[input_name] = _rows(fed[0])
+        self._nodes(model.graph.node, names, frame)
+        return names
+
+    def _nodes(self, nodes: Iterable[onnx.NodeProto], names: _Names, frame: _Frame) -> None:
+        for node in nodes:
+            self._spend(1 + len(node.input) + len(node.output) + len(node.attribute))
+            inputs = [names.value(name) if name else None for name in node.input]
+            try:
+                found = self._node(node, inputs, names, frame)
+            except UnprovedError as error:
+                found = [Coupled(_label(node, str(error)))] * len(node.output)
+            names.values.update(zip(node.output, found, strict=True))
+
+    def _spend(self, steps: int) -> None:
+        self._steps += steps
+        if self._steps > _MOST_STEPS:
+            raise MemoryError
+
+    def _node(
+        self, node: onnx.NodeProto, inputs: list[Value | None], names: _Names, frame: _Frame
+    ) -> list[Value]:
+        domain = usual_domain(node.domain)
+        attributes = _attributes(node, frame)
+        if (domain, node.op_type) in self._own:
+            return self._function(node, inputs, attributes, frame)
+        tensors: list[Tensor | None] = []
+        for value in inputs:
+            if isinstance(value, Coupled):
+                return [value] * len(node.output)
+            tensors.append(value)
+        version = frame.opsets.get(domain, 0)
+        if version not in _OPSETS.get(domain, ()):
+            raise UnprovedError(f"version {version} of its operator set")
+        operator = f"{domain}.{node.op_type}" if domain else node.op_type
+        defined = _defined_attributes(domain, node.op_type, version)
+        if defined is not None and not set(attributes) <= defined:
+            raise UnprovedError("an attribute that is not known")
+
+        def body(graph: onnx.GraphProto, given: Sequence[Value]) -> list[Value]:
+            return self._subgraph(graph, given, names, frame)
+
+        call = Call(operator, version, attributes, tuple(tensors), len(node.output), body)
+        return follow(call)
+
+    def _subgraph(
+        self, graph: onnx.GraphProto, given: Sequence[Value], names: _Names, frame: _Frame
+    ) -> list[Value]:
+        self._spend(len(graph.initializer) + len(graph.node))
+        inputs = [value.name for value in graph.input]
+        inside = _names_of(graph, names, inputs)
+        inside.values.update(zip(inputs, given, strict=True))
+        self._nodes(graph.node, inside, _deeper(frame))
+        return [_made(inside, value.name) for value in graph.output]
+
+    def _function(
+        self,
+        node: onnx.NodeProto,
+        inputs: list[Value | None],
+        attributes: Mapping[str, onnx.AttributeProto],
+        frame: _Frame,
+    ) -> list[Value]:
+        domain = usual_domain(node.domain)
+        function = self._functions.get(called(node))
+        if function is None or domain in _OPSETS or len(inputs) > len(function.input):
+            raise UnprovedError("a function that is not surely the one that runs")
+        self._spend(len(function.node))
+        inside = _names_of(function, None, function.input)
+        left_out = [None] * (len(function.input) - len(inputs))
+        inside.values.update(zip(function.input, [*inputs, *left_out], strict=True))
+        defaults = {a.name: a for a in function.attribute_proto}
+        own = _Frame(_opsets(function.opset_import), defaults | dict(attributes), frame.depth)
+        self._nodes(function.node, inside, _deeper(own))
+        if len(node.output) > len(function.output):
+            raise UnprovedError("more outputs than its function has")
+        return [_made(inside, name) for name in function.output[: len(node.output)]]
+
+
+def _names_of(scope: Scope, around: _Names | None, inputs: Sequence[str]) -> _Names:
+    makes = Counter(inputs)
+    makes.update(name for node in scope.node for name in node.output if name)
+    if isinstance(scope, onnx.FunctionProto):
+        return _Names(makes, around, {})
+    makes.update(tensor.name for tensor in scope.initializer)
+    makes.update(sparse.values.name for sparse in scope.sparse_initializer)
+    names = _Names(makes, around, {tensor.name: tensor for tensor in scope.initializer})
+    for sparse in scope.sparse_initializer:
+        names.values[sparse.values.name] = Tensor(tuple(sparse.dims))
+    return names
+
+
+def _made(names: _Names, name: str) -> Value:
+    value = names.value(name)
+    return Coupled(f"the tensor {_short(name)}, which is left out") if value is None else value
+
+
+def _deeper(frame: _Frame) -> _Frame:
+    if frame.depth >= _MOST_DEPTH:
+        raise MemoryError
+    return replace(frame, depth=frame.depth + 1)
+
+
+def _opsets(imports: Iterable[onnx.OperatorSetIdProto]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for one in imports:
+        if found.setdefault(usual_domain(one.domain), one.version) != one.version:
+            raise UnprovedError("two versions of one operator set")
+    return found
+
+
+def _attributes(node: onnx.NodeProto, frame: _Frame) -> dict[str, onnx.AttributeProto]:
+    """Return a node's attributes, those that refer to the call of its function put in place."""
+    found: dict[str, onnx.AttributeProto] = {}
+    for attribute in node.attribute:
+        if attribute.name in found:
+            raise UnprovedError("an attribute given twice")
+        if not attribute.ref_attr_name:
+            found[attribute.name] = attribute
+        elif attribute.ref_attr_name in frame.attributes:
+            found[attribute.name] = frame.attributes[attribute.ref_attr_name]
+    return found
+
+
+@cache
+def _defined_attributes(domain: str, operator: str, version: int) -> frozenset[str] | None:
+    """Return the attributes that onnx defines; None for an operator of onnxruntime's own."""
+    try:
+        return frozenset(defs.get_schema(operator, version, domain).attributes)
+    except defs.SchemaError:
+        return None
+
+
+def _rows(value: onnx.ValueInfoProto) -> Tensor:
+    """Return what is known of the input, whose first axis holds the rows whatever its size."""
+    axes = list(value.type.tensor_type.shape.dim)
+    names = Counter(axis.dim_param for axis in axes)
+    if not axes or (axes[0].dim_param and names[axes[0].dim_param] > 1):
+        raise UnprovedError(
+            f"the input {_short(value.name)}, which has no axis of its own for rows"
+        )
+    sizes: list[Dim] = [axis.dim_value if axis.HasField("dim_value") else None for axis in axes[1:]]
+    return Tensor((Multiple(1), *sizes))
+
+
+def _label(node: onnx.NodeProto, why: str) -> str:
+    operator = ".".join(filter(None, (usual_domain(node.domain), node.op_type)))[:60]
+    first = next((name for name in node.output if name), "")
+    place = f"node {_short(node.name)}" if node.name else f"of {_short(first)}"
+    return f"{operator} ({place}{'; ' if why else ''}{why})"
+
+
+def _short(name: str) -> str:
+    return repr(name[:40])

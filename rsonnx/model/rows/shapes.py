@@ -1,0 +1,221 @@
+"""Operators that give values another shape: reshape, transpose, expand, repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rsonnx.model.rows.call import Call, of_shape, positive, spare
+from rsonnx.model.rows.elementwise import broadcast
+from rsonnx.model.rows.values import (
+    Dim,
+    Multiple,
+    Shape,
+    Tensor,
+    UnprovedError,
+    Value,
+    product,
+    rows_axis,
+)
+
+
+def regroup(source: Shape, target: Shape) -> Tensor:
+    """Return a tensor in another shape with the same values in the same order.
+
+    Of source axes (before, N·k, after) row i owns the values numbered ((p·N + i)·k + j)·after + q.
+    They are those of row i in the target too if as many values lie before its axis of rows.
+    """
+    old, new = rows_axis(source), rows_axis(target)
+    before, after = product(source), product(target)
+    if None not in (before, after) and before != after:
+        raise UnprovedError("a shape that holds another number of values")
+    if old is not None or new is not None:
+        if old is None or new is None or 0 in (before, after):
+            raise UnprovedError("rows that are merged into other axes")
+        passed = product(source[:old]), product(target[:new])
+        if None in passed or passed[0] != passed[1]:
+            raise UnprovedError("rows that are merged with an axis before them")
+    return Tensor(target)
+
+
+def _reshape(call: Call) -> list[Value]:
+    source, asked = call.tensor(0).dims, call.numbers(1, "shape")
+    if asked is None:
+        raise UnprovedError("no shape")
+    copies = not call.attribute("allowzero", 0)
+    target: list[Any] = [
+        source[axis] if size == 0 and copies else size for axis, size in enumerate(asked)
+    ]
+    if -1 in target:
+        place = target.index(-1)
+        target[place] = _remaining(product(source), product(target[:place] + target[place + 1 :]))
+    if any(isinstance(size, int) and size < 0 for size in target):
+        raise UnprovedError("a negative size")
+    return [regroup(source, tuple(target))]
+
+
+def _remaining(total: Dim, others: Dim) -> Dim:
+    if total is None or others is None:
+        # Whether this axis holds rows does not depend on what is unknown: the others do or do not.
+        return None
+    if isinstance(others, int) and others < 1:
+        raise UnprovedError("a size of 0")
+    if isinstance(total, Multiple):
+        return total // others
+    if isinstance(others, Multiple) or total % others:
+        raise UnprovedError("a shape that holds another number of values")
+    return total // others
+
+
+def _flatten(call: Call) -> list[Value]:
+    source = call.tensor(0).dims
+    axis = call.attribute("axis", 1)
+    axis = len(source) if axis == len(source) else positive(axis, len(source))
+    return [regroup(source, (product(source[:axis]), product(source[axis:])))]
+
+
+def _transpose(call: Call) -> list[Value]:
+    source = call.tensor(0).dims
+    order = call.integers("perm")
+    order = list(reversed(range(len(source)))) if order is None else order
+    if sorted(order) != list(range(len(source))):
+        raise UnprovedError("perm")
+    return [Tensor(tuple(source[axis] for axis in order))]
+
+
+def _squeeze(call: Call) -> list[Value]:
+    source, asked = call.tensor(0).dims, call.numbers(1, "axes")
+    if asked is None:
+        # A single row would lose its axis too.
+        if None in source or Multiple(1) in source:
+            raise UnprovedError("no axes")
+        return [Tensor(tuple(size for size in source if size != 1))]
+    axes = {positive(axis, len(source)) for axis in asked}
+    if any(source[axis] not in (1, None) for axis in axes):
+        raise UnprovedError("an axis that is longer than 1")
+    return [Tensor(tuple(size for axis, size in enumerate(source) if axis not in axes))]
+
+
+def _unsqueeze(call: Call) -> list[Value]:
+    source, asked = call.tensor(0).dims, call.numbers(1, "axes")
+    if asked is None:
+        raise UnprovedError("no axes")
+    rank = len(source) + len(asked)
+    axes = {positive(axis, rank) for axis in asked}
+    rest = iter(source)
+    if len(axes) != len(asked):
+        raise UnprovedError("axes")
+    return [Tensor(tuple(1 if axis in axes else next(rest) for axis in range(rank)))]
+
+
+def _expand(call: Call) -> list[Value]:
+    return [of_shape(*broadcast(call.tensor(0).dims, _sizes(call.numbers(1))))]
+
+
+def _tile(call: Call) -> list[Value]:
+    source, repeats = call.tensor(0).dims, call.numbers(1)
+    if repeats is None or len(repeats) != len(source):
+        raise UnprovedError("repeats")
+    return [of_shape(*(_repeat(*pair) for pair in zip(source, repeats, strict=True)))]
+
+
+def _repeat(size: Dim, times: Any) -> Dim:
+    if times == 1:
+        return size
+    if isinstance(size, Multiple):
+        raise UnprovedError()
+    return product((size, times))
+
+
+def _sizes(asked: Sequence[Any] | None) -> Shape:
+    if asked is None or any(isinstance(size, int) and size < 0 for size in asked):
+        raise UnprovedError("sizes")
+    return tuple(asked)
+
+
+def _constant_of_shape(call: Call) -> list[Value]:
+    return [of_shape(*_sizes(call.numbers(0)))]
+
+
+def _depth_to_space(call: Call) -> list[Value]:
+    return _blocks(call, 1)
+
+
+def _space_to_depth(call: Call) -> list[Value]:
+    return _blocks(call, -1)
+
+
+def _blocks(call: Call, direction: int) -> list[Value]:
+    tensor = call.rows_first(rank=4)
+    block = call.attribute("blocksize", 0)
+    rows, *sizes = tensor.dims
+    shape: list[Dim] = [rows]
+    for size, power in zip(sizes, (-2, 1, 1), strict=True):
+        if size is None:
+            shape.append(None)
+        elif power * direction > 0:
+            shape.append(product((size, block ** abs(power))))
+        else:
+            shape.append(_remaining(size, block ** abs(power)))
+    return [of_shape(*shape)]
+
+
+def _trilu(call: Call) -> list[Value]:
+    tensor = call.tensor(0)
+    call.fixed(1)
+    spare(tensor, tensor.rank - 1, tensor.rank - 2)
+    return [Tensor(tensor.dims)]
+
+
+def shown(call: Call) -> Shape:
+    """Return the part of its input's shape that a Shape operator gives."""
+    dims = call.tensor(0).dims
+    return dims[call.attribute("start", 0) : call.attribute("end", len(dims))]
+
+
+def _shape(call: Call) -> list[Value]:
+    return [Tensor((len(shown(call)),))]
+
+
+def _size(_: Call) -> list[Value]:
+    return [Tensor(())]
+
+
+def _range(call: Call) -> list[Value]:
+    call.fixed_from(0)
+    return [Tensor((None,))]
+
+
+def _constant(call: Call) -> list[Value]:
+    for name, attribute in call.attributes.items():
+        if name == "value":
+            return [Tensor(tuple(attribute.t.dims))]
+        if name == "sparse_value":
+            return [Tensor(tuple(attribute.sparse_tensor.dims))]
+        if name in ("value_int", "value_float", "value_string"):
+            return [Tensor(())]
+        if name in ("value_ints", "value_floats", "value_strings"):
+            return [Tensor((len(getattr(attribute, name.removeprefix("value_"))),))]
+    raise UnprovedError("no value")
+
+
+RULES = {
+    "Constant": _constant,
+    "ConstantOfShape": _constant_of_shape,
+    "DepthToSpace": _depth_to_space,
+    "Expand": _expand,
+    "Flatten": _flatten,
+    "Range": _range,
+    "Reshape": _reshape,
+    "Shape": _shape,
+    "Size": _size,
+    "SpaceToDepth": _space_to_depth,
+    "Squeeze": _squeeze,
+    "Tile": _tile,
+    "Transpose": _transpose,
+    "Trilu": _trilu,
+    "Unsqueeze": _unsqueeze,
+}
+
+SIZES = {"ConstantOfShape": {0}, "Expand": {1}, "Reshape": {1}, "Tile": {1}}
+"""Which inputs are sizes, and so may depend on the number of rows."""

@@ -1,0 +1,200 @@
+"""What the proof knows of a tensor: its shape, with the number of rows N as a symbol in it.
+
+An axis of length k·N holds the rows of a batch: its entries i·k to (i+1)·k - 1 depend on row i of
+the input, and on no other. A tensor whose shape has no such axis depends on no input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST_VALUES = 1024
+"""Tensors of more values are followed by their shape alone."""
+
+MOST_SIZE, MOST_AXES = 2**62, 64
+"""Bounds on a shape, which no runtime reaches."""
+
+
+class UnprovedError(Exception):
+    """A step that the proof cannot follow; its text says what in few words, or is empty."""
+
+
+@dataclass(frozen=True)
+class Multiple:
+    """The number ``factor``·N, for a batch of N rows; ``factor`` is at least 1."""
+
+    factor: int
+
+    def __add__(self, other: Any) -> Multiple:
+        if isinstance(other, Multiple):
+            return Multiple(self.factor + other.factor)
+        return _only(other == 0, self)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Multiple | int:
+        if isinstance(other, Multiple):
+            return 0 if other == self else Multiple(_positive(self.factor - other.factor))
+        return _only(other == 0, self)
+
+    def __mul__(self, other: Any) -> Multiple | int:
+        return 0 if _integer(other) == 0 else Multiple(_positive(self.factor * int(other)))
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, other: Any) -> Multiple | int:
+        if isinstance(other, Multiple):
+            return self.factor // other.factor
+        return Multiple(_positive(_exact(self.factor, _integer(other))))
+
+    def __mod__(self, other: Any) -> int:
+        divisor = other.factor if isinstance(other, Multiple) else _integer(other)
+        _exact(self.factor, divisor)
+        return 0
+
+
+Dim = int | Multiple | None
+"""One entry of a shape; None is a number that depends on no input and is not known."""
+
+Shape = tuple[Dim, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A tensor of which each row depends on its own row of the input alone, or on none at all.
+
+    Attributes:
+        shape: at most one entry is a multiple of N; None where not even the rank is known, which
+            only a tensor that depends on no input may be.
+        value: what it holds, where it is small, known and depends on no input: an array of numbers,
+            or of objects where some of them are multiples of N.
+    """
+
+    shape: Shape | None
+    value: NDArray[Any] | None = None
+
+    @property
+    def rank(self) -> int:
+        """Number of axes."""
+        return len(self.dims)
+
+    @property
+    def dims(self) -> Shape:
+        """The shape, where it must be known."""
+        if self.shape is None:
+            raise UnprovedError("a shape that is not known")
+        return self.shape
+
+    @property
+    def axis(self) -> int | None:
+        """The axis of the rows; None where the tensor depends on no input."""
+        return rows_axis(self.shape or ())
+
+    @property
+    def counts_rows(self) -> bool:
+        """Whether its values depend on the number of rows."""
+        return self.value is not None and self.value.dtype == object
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it depends neither on an input nor on the number of rows."""
+        return self.axis is None and not self.counts_rows
+
+
+@dataclass(frozen=True)
+class Coupled:
+    """A tensor of which nothing is known, since ``by`` may mix rows or was not understood."""
+
+    by: str
+
+
+Value = Tensor | Coupled
+
+
+def known(value: NDArray[Any]) -> Tensor:
+    """Return the tensor of a small value; numbers of Python become an array of numbers again."""
+    if any(isinstance(v, int) and abs(v) >= MOST_SIZE for v in value.flat if value.dtype == object):
+        raise UnprovedError("a number beyond 64 bits")
+    if value.dtype == object and not any(isinstance(v, Multiple) for v in value.flat):
+        if any(v is None for v in value.flat):
+            return Tensor(value.shape)
+        value = value.astype(bool if all(isinstance(v, bool) for v in value.flat) else np.int64)
+    return Tensor(value.shape, value)
+
+
+def rows_axis(shape: Shape) -> int | None:
+    """Return the axis of the rows, None where there is none."""
+    found = [axis for axis, size in enumerate(shape) if isinstance(size, Multiple)]
+    if len(found) > 1:
+        raise UnprovedError("rows that meet rows")
+    return found[0] if found else None
+
+
+def product(sizes: Iterable[Dim]) -> Dim:
+    """Return the product of some entries of a shape, None where one is not known."""
+    total: Dim = 1
+    for size in sizes:
+        if size is None or total is None:
+            total = None
+        else:
+            total = size * total if isinstance(size, Multiple) else total * size
+    return total
+
+
+def join(a: Value, b: Value, by: str) -> Value:
+    """Return what is true of both values; ``by`` is to blame where that is nothing."""
+    if isinstance(a, Coupled):
+        return a
+    if isinstance(b, Coupled):
+        return b
+    equal = _same(a.value, b.value)
+    if not equal and (a.counts_rows or b.counts_rows):
+        return Coupled(by)
+    value = a.value if equal else None
+    if a.shape is not None and b.shape is not None and len(a.shape) == len(b.shape):
+        shape = tuple(m if m == n else None for m, n in zip(a.shape, b.shape, strict=True))
+        if rows_axis(shape) == a.axis == b.axis:
+            return Tensor(shape, value)
+    return Tensor(None) if a.is_fixed and b.is_fixed else Coupled(by)
+
+
+def same(a: Value, b: Value) -> bool:
+    """Return whether two values say the same."""
+    if isinstance(a, Coupled) or isinstance(b, Coupled):
+        return a == b
+    return a.shape == b.shape and _same(a.value, b.value)
+
+
+def _same(a: NDArray[Any] | None, b: NDArray[Any] | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return a.dtype == b.dtype and a.shape == b.shape and bool(np.all(a == b))
+
+
+def _only(holds: bool, value: Multiple) -> Multiple:
+    if not holds:
+        raise UnprovedError("a number that is no multiple of the rows")
+    return value
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, bool | int | np.integer):
+        return int(value)
+    raise UnprovedError("arithmetic with the number of rows")
+
+
+def _positive(value: int) -> int:
+    if value < 1:
+        raise UnprovedError("a negative number of rows")
+    return value
+
+
+def _exact(factor: int, divisor: int) -> int:
+    if divisor < 1 or factor % divisor:
+        raise UnprovedError("a division of the number of rows")
+    return factor // divisor
