@@ -231,7 +231,6 @@ PROVED = {
     ),
     "ReduceMax": Case(op("ReduceMax", "x", axes=[1])),
     "ReduceSum": Case(op("ReduceSum", "x a", keepdims=0), weights={"a": i(-1)}),
-    "ReduceSum of no axes": Case(op("ReduceSum", "x", noop_with_empty_axes=1)),
     "Reshape": Case(op("Reshape", "x s"), IMAGE, {"s": i(-1, 108)}),
     "Reshape by 0": Case(op("Reshape", "x s"), IMAGE, {"s": i(0, -1, 4)}),
     "Reshape into rows": Case(
@@ -252,6 +251,9 @@ PROVED = {
     ),
     "Resize": Case(
         op("Resize", "x - s", mode="linear"), IMAGE, {"s": np.array([1, 1, 1.5, 2], np.float32)}
+    ),
+    "Resize along the rows of a picture": Case(
+        op("Resize", "x - s"), weights={"s": np.array([1, 2], np.float32)}
     ),
     "Resize to sizes": Case(
         [*SIZES, op("Concat", "rows c", "s", axis=0), op("Resize", "x - - s", mode="nearest")],
@@ -556,6 +558,33 @@ COUPLED = {
     "Transpose": Case(op("Transpose", "x")),
     "Trilu": Case(op("Trilu", "x")),
     "Unique": Case(op("Unique", "x", axis=0)),
+    "Resize of rows as a picture's rows": Case(
+        op("Resize", "x - s", mode="linear"), weights={"s": np.array([1, 2], np.float32)}
+    ),
+    "Resize that starts half a row later": Case(
+        op("Resize", "x - s", coordinate_transformation_mode="tf_half_pixel_for_nn"),
+        weights={"s": np.array([1, 2], np.float32)},
+        opset=11,
+    ),
+    "Size of sizes that are not known": Case(
+        [
+            op("MaxPool", "x", "t", kernel_shape=[2, 2], ceil_mode=1),
+            op("Size", "t", "s"),
+            op("Cast", "s", "c", to=TensorProto.FLOAT),
+            op("Add", "x c"),
+        ],
+        IMAGE,
+    ),
+    "Tile of a size that is not known": Case(
+        [
+            *SIZES,
+            op("Compress", "w c", "t", axis=0),
+            op("Tile", "t rows", "u"),
+            op("ReduceSum", "u", "s"),
+            op("Add", "x s"),
+        ],
+        weights=LISTS | {"w": f(4), "c": np.array([True, False])},
+    ),
     "Unknown operator": Case(op("Magic", "x", domain=MS)),
     "Unknown attribute": Case(op("Relu", "x", axis=0)),
     "Old operator set": Case(op("Relu", "x"), opset=6),
