@@ -99,6 +99,14 @@ PROVED = {
     "ArrayFeatureExtractor": Case(
         op("ArrayFeatureExtractor", "x i", domain=ML), weights={"i": i(2, 0)}
     ),
+    "ArrayFeatureExtractor of a table": Case(
+        [
+            op("TopK", "x two", "v i"),
+            op("ArrayFeatureExtractor", "w i", "t", domain=ML),
+            op("Reshape", "t s"),
+        ],
+        weights=LISTS | {"w": f(4), "s": i(-1, 2)},
+    ),
     "AveragePool": Case(op("AveragePool", "x", kernel_shape=[2, 2]), IMAGE),
     "BatchNormalization": Case(
         op("BatchNormalization", "x a a a b"), IMAGE, {"a": f(3), "b": f(3) ** 2}
@@ -336,6 +344,13 @@ COUPLED = {
     "ArrayFeatureExtractor": Case(
         [TURN, op("ArrayFeatureExtractor", "turned i", "u", domain=ML), op("Transpose", "u")],
         weights={"i": i(0)},
+    ),
+    "ArrayFeatureExtractor of one list by many": Case(
+        [
+            op("ArgMax", "x", "i", axis=1),
+            op("Transpose", "x", "t"),
+            op("ArrayFeatureExtractor", "t i", domain=ML),
+        ]
     ),
     "AveragePool": Case(
         [
