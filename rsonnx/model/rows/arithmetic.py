@@ -20,6 +20,7 @@ from rsonnx.model.rows.values import (
     Multiple,
     Tensor,
     UnprovedError,
+    count,
     known,
     product,
 )
@@ -40,7 +41,7 @@ def evaluate(call: Call, made: Tensor) -> Tensor | None:
         UnprovedError: it computes with the number of rows what is no multiple of it for every N.
     """
     compute = VALUES.get(call.operator)
-    size = product(made.shape) if made.shape is not None else None
+    size = count(made.shape)
     bounded = isinstance(size, int) and size <= MOST_VALUES
     if compute is None or not (bounded or call.operator == "Range"):
         return None
@@ -216,8 +217,6 @@ def _reduced(number: Callable[..., Any]) -> Evaluate:
         if value.dtype.kind == "f":
             raise UnprovedError("a sum whose rounding is not known")
         asked = call.numbers(1, "axes")
-        if not asked and call.attribute("noop_with_empty_axes", 0):
-            return value
         axes = [positive(axis, value.ndim) for axis in asked or range(value.ndim)]
         for axis in sorted(axes, reverse=True):
             value = np.asarray(number(value, axis=axis))

@@ -8,31 +8,54 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rsonnx.model.rows.call import Call, of_shape, spare
-from rsonnx.model.rows.values import Multiple, Tensor, UnprovedError, Value
+from rsonnx.model.rows.shapes import regroup
+from rsonnx.model.rows.values import Dim, Multiple, Tensor, UnprovedError, Value, product
 
 
 def _same_table(call: Call) -> list[Value]:
     return [Tensor(call.rows_first(rank=2).dims)]
 
 
-def _model(*columns: int | None) -> Callable[[Call], list[Value]]:
-    """Give outputs of one row each, with so many columns; 0 stands for a list of labels."""
+def _classifier(columns: Callable[[Call], Dim]) -> Callable[[Call], list[Value]]:
+    """Give a label a row, and a row of scores."""
 
     def rule(call: Call) -> list[Value]:
         rows = call.rows_first(rank=2).dims[0]
-        return [of_shape(rows) if c == 0 else of_shape(rows, c) for c in columns]
+        return [of_shape(rows), of_shape(rows, columns(call))]
 
     return rule
 
 
+def _regressor(columns: Callable[[Call], Dim]) -> Callable[[Call], list[Value]]:
+    """Give a row of numbers."""
+
+    def rule(call: Call) -> list[Value]:
+        return [of_shape(call.rows_first(rank=2).dims[0], columns(call))]
+
+    return rule
+
+
+def _not_known(_: Call) -> Dim:
+    return None
+
+
+def _classes(call: Call) -> Dim:
+    """Return how many classes are named; of fewer than two, runtimes make what they like."""
+    labels = [a for name, a in call.attributes.items() if name.startswith("classlabels")]
+    count = max((len(a.ints) + len(a.strings) for a in labels), default=0)
+    return count if count > 1 else None
+
+
+def _targets(call: Call) -> Dim:
+    return call.attribute("n_targets", 0) or None
+
+
 def _extract(call: Call) -> list[Value]:
-    """Take columns, that is places of the last axis."""
+    """Take places of the last axis, which all indices name one after the other."""
     tensor, indices = call.tensor(0), call.tensor(1)
-    call.fixed(1)
     spare(tensor, tensor.rank - 1)
-    sizes = set(indices.dims) - {1}
-    count = sizes.pop() if len(sizes) == 1 else None if sizes else 1
-    return [of_shape(*tensor.dims[:-1], count)]
+    places = regroup(indices.dims, (product(indices.dims),)).dims
+    return [of_shape(*(tensor.dims[:-1] or (1,)), *places)]
 
 
 def _one_hot(call: Call) -> list[Value]:
@@ -49,23 +72,21 @@ def _side_by_side(call: Call) -> list[Value]:
     return [of_shape(tables[0].dims[0], None if columns is None else sum(columns))]
 
 
-_CLASSIFIER, _REGRESSOR = _model(0, None), _model(None)
-
 RULES = {
     f"ai.onnx.ml.{name}": rule
     for name, rule in {
         "ArrayFeatureExtractor": _extract,
         "FeatureVectorizer": _side_by_side,
         "Imputer": _same_table,
-        "LinearClassifier": _CLASSIFIER,
-        "LinearRegressor": _REGRESSOR,
+        "LinearClassifier": _classifier(_not_known),
+        "LinearRegressor": _regressor(lambda call: call.attribute("targets", 1)),
         "Normalizer": _same_table,
         "OneHotEncoder": _one_hot,
-        "SVMClassifier": _CLASSIFIER,
-        "SVMRegressor": _REGRESSOR,
+        "SVMClassifier": _classifier(_not_known),
+        "SVMRegressor": _regressor(lambda _: 1),
         "Scaler": _same_table,
-        "TreeEnsemble": _REGRESSOR,
-        "TreeEnsembleClassifier": _CLASSIFIER,
-        "TreeEnsembleRegressor": _REGRESSOR,
+        "TreeEnsemble": _regressor(_targets),
+        "TreeEnsembleClassifier": _classifier(_classes),
+        "TreeEnsembleRegressor": _regressor(_targets),
     }.items()
 }

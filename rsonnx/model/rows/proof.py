@@ -275,7 +275,10 @@ def _attributes(node: onnx.NodeProto, frame: _Frame) -> dict[str, onnx.Attribute
         if not attribute.ref_attr_name:
             found[attribute.name] = attribute
         elif attribute.ref_attr_name in frame.attributes:
-            found[attribute.name] = frame.attributes[attribute.ref_attr_name]
+            given = frame.attributes[attribute.ref_attr_name]
+            if given.HasField("g") or given.graphs:
+                raise UnprovedError("a subgraph that its caller gives")
+            found[attribute.name] = given
     return found
 
 
@@ -296,7 +299,7 @@ def _rows(value: onnx.ValueInfoProto) -> Tensor:
         raise UnprovedError(
             f"the input {_short(value.name)}, which has no axis of its own for rows"
         )
-    sizes: list[Dim] = [axis.dim_value if axis.HasField("dim_value") else None for axis in axes[1:]]
+    sizes: list[Dim] = [axis.dim_value if axis.dim_value > 0 else None for axis in axes[1:]]
     return Tensor((Multiple(1), *sizes))
 
 

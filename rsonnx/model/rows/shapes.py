@@ -14,6 +14,7 @@ from rsonnx.model.rows.values import (
     Tensor,
     UnprovedError,
     Value,
+    count,
     product,
     rows_axis,
 )
@@ -26,7 +27,7 @@ def regroup(source: Shape, target: Shape) -> Tensor:
     They are those of row i in the target too if as many values lie before its axis of rows.
     """
     old, new = rows_axis(source), rows_axis(target)
-    before, after = product(source), product(target)
+    before, after = count(source), count(target)
     if None not in (before, after) and before != after:
         raise UnprovedError("a shape that holds another number of values")
     if old is not None or new is not None:
@@ -48,7 +49,7 @@ def _reshape(call: Call) -> list[Value]:
     ]
     if -1 in target:
         place = target.index(-1)
-        target[place] = _remaining(product(source), product(target[:place] + target[place + 1 :]))
+        target[place] = _remaining(count(source), count((*target[:place], *target[place + 1 :])))
     if any(isinstance(size, int) and size < 0 for size in target):
         raise UnprovedError("a negative size")
     return [regroup(source, tuple(target))]

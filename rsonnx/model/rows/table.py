@@ -70,7 +70,7 @@ def follow(call: Call) -> list[Value]:
     try:
         found = _with_value(call, _apply(call), is_fixed)
     except Exception as error:
-        if is_fixed and _is_function(call.operator):
+        if is_fixed and _is_function(call):
             return [Tensor(None)] * call.outputs
         if isinstance(error, UnprovedError):
             raise
@@ -114,7 +114,9 @@ def _with_value(call: Call, found: list[Value], is_fixed: bool) -> list[Value]:
     return found
 
 
-def _is_function(operator: str) -> bool:
+def _is_function(call: Call) -> bool:
     """Return whether an operator surely gives the same answer to the same inputs each time."""
-    domain, _, name = operator.rpartition(".")
-    return name not in _NEVER_FIXED and (operator in RULES or defs.has(name, domain))
+    domain, _, name = call.operator.rpartition(".")
+    sees_more = any(a.HasField("g") or a.graphs for a in call.attributes.values())
+    is_known = call.operator in RULES or defs.has(name, domain)
+    return is_known and not sees_more and name not in _NEVER_FIXED

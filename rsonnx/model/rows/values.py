@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -137,13 +139,15 @@ def rows_axis(shape: Shape) -> int | None:
 
 def product(sizes: Iterable[Dim]) -> Dim:
     """Return the product of some entries of a shape, None where one is not known."""
-    total: Dim = 1
-    for size in sizes:
-        if size is None or total is None:
-            total = None
-        else:
-            total = size * total if isinstance(size, Multiple) else total * size
-    return total
+    sizes = tuple(sizes)
+    if None in sizes and any(isinstance(size, Multiple) for size in sizes):
+        raise UnprovedError("a number of values that is not known")
+    return None if None in sizes else reduce(mul, sizes, 1)
+
+
+def count(shape: Shape | None) -> Dim:
+    """Return how many values a tensor has, None where a size is not known."""
+    return None if shape is None or None in shape else product(shape)
 
 
 def join(a: Value, b: Value, by: str) -> Value:

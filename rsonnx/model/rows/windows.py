@@ -142,8 +142,10 @@ def _resize(call: Call) -> list[Value]:
     """Resize the axes that hold no rows; the axis of the rows keeps its length."""
     tensor = call.tensor(0)
     policy = call.attribute("keep_aspect_ratio_policy", "stretch")
-    if call.attribute("coordinate_transformation_mode", "") == "tf_crop_and_resize":
-        raise UnprovedError("crops")
+    if call.attribute("coordinate_transformation_mode", "").startswith("tf_"):
+        raise UnprovedError("places that are moved along every axis")
+    if call.attribute("mode", "nearest") != "nearest" and (tensor.rank < 4 or tensor.axis):
+        raise UnprovedError("interpolation between rows")  # of weight 0, but 0 * NaN is NaN
     if policy != "stretch":
         raise UnprovedError(f"keep_aspect_ratio_policy {policy}")
     call.fixed(1, 2)

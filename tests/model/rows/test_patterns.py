@@ -1,0 +1,159 @@
+"""What exporters write: reshapes by arithmetic on shapes, attention, tokens, time-distributed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+from row_oracle import assert_rows_are_independent
+
+from rsonnx.model.rows import prove_rows
+
+HEADS, TOKENS, WIDTH = 2, 5, 4
+WEIGHTS: dict[str, Any] = {
+    "zero": np.array(0),
+    "zeros": np.array([0]),
+    "one": np.array([1]),
+    "open": np.array([-1]),
+    "heads": np.array([HEADS]),
+    "tokens": np.array([TOKENS]),
+    "depth": np.array([WIDTH // HEADS]),
+    "width": np.array([WIDTH]),
+    "root": np.float32(np.sqrt(WIDTH // HEADS)),
+    "q": np.eye(WIDTH, dtype=np.float32) + 0.1,
+    "k": np.eye(WIDTH, dtype=np.float32) - 0.2,
+    "token": np.full((1, 1, WIDTH), 0.5, np.float32),
+    "position": np.linspace(-1, 1, (TOKENS + 1) * WIDTH, dtype=np.float32).reshape(1, -1, WIDTH),
+    "step": np.full((WIDTH, 2), 0.3, np.float32),
+    "flat": np.array([-1, WIDTH]),
+    "back": np.array([-1, TOKENS, 2]),
+    "named": np.array([1, TOKENS * WIDTH]),
+}
+
+
+def node(operator: str, inputs: str, outputs: str = "y", **attributes: Any) -> NodeProto:
+    return helper.make_node(operator, inputs.split(), outputs.split(), **attributes)
+
+
+def model(nodes: list[NodeProto], opset: int = 17) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        nodes,
+        "main",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", TOKENS, WIDTH])],
+        [onnx.ValueInfoProto(name="y")],
+        [numpy_helper.from_array(v, k) for k, v in WEIGHTS.items()],
+    )
+    opsets = [helper.make_opsetid("", opset)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+ROWS = [
+    node("Shape", "x", "shape"),
+    node("Gather", "shape zero", "rows0"),
+    node("Unsqueeze", "rows0 zeros", "rows"),
+]
+SPLIT = [node("Concat", "rows tokens heads depth", "split", axis=0)]
+
+
+def heads(name: str, order: list[int]) -> list[NodeProto]:
+    """(n, tokens, width) to heads, as PyTorch writes view and permute."""
+    return [
+        node("MatMul", f"x {name}", f"{name}1"),
+        node("Reshape", f"{name}1 split", f"{name}2"),
+        node("Transpose", f"{name}2", f"{name}3", perm=order),
+    ]
+
+
+ATTENTION = [
+    *ROWS,
+    *SPLIT,
+    *heads("q", [0, 2, 1, 3]),
+    *heads("k", [0, 2, 3, 1]),
+    node("MatMul", "q3 k3", "scores"),
+    node("Div", "scores root", "scaled"),
+    node("Softmax", "scaled", "weights", axis=-1),
+    node("MatMul", "weights q3", "mixed"),
+    node("Transpose", "mixed", "turned", perm=[0, 2, 1, 3]),
+    node("Concat", "rows tokens width", "joined", axis=0),
+    node("Reshape", "turned joined"),
+]
+OLD_ATTENTION = [  # heads merged into the batch, as torch.nn.MultiheadAttention does
+    *ROWS,
+    node("Mul", "rows heads", "lots"),
+    node("Concat", "tokens lots depth", "merged", axis=0),
+    node("Transpose", "x", "t", perm=[1, 0, 2]),
+    node("Reshape", "t merged", "h"),
+    node("Transpose", "h", "a", perm=[1, 0, 2]),
+    node("Transpose", "h", "b", perm=[1, 2, 0]),
+    node("MatMul", "a b", "scores"),
+    node("Softmax", "scores", "weights", axis=-1),
+    node("MatMul", "weights a", "mixed"),
+    node("Transpose", "mixed", "u", perm=[1, 0, 2]),
+    node("Concat", "tokens rows width", "joined", axis=0),
+    node("Reshape", "u joined", "v"),
+    node("Transpose", "v", perm=[1, 0, 2]),
+]
+TOKEN = [  # torch's expand: Where(Equal(sizes, -1), 1, sizes)
+    *ROWS,
+    node("Concat", "rows one width", "sizes0", axis=0),
+    node("Mul", "sizes0 ones", "sizes1"),
+    node("Equal", "sizes1 minusones", "asked"),
+    node("Where", "asked ones sizes1", "sizes"),
+    node("Expand", "token sizes", "first"),
+    node("Concat", "first x", "longer", axis=1),
+    node("Add", "longer position", "placed"),
+    node("Gather", "placed zero", axis=1),
+]
+TIME_DISTRIBUTED = [
+    node("Reshape", "x flat", "steps"),
+    node("MatMul", "steps step", "each"),
+    node("Reshape", "each back"),
+]
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [ATTENTION, OLD_ATTENTION, TOKEN, TIME_DISTRIBUTED],
+    ids=["attention", "old attention", "token", "time-distributed"],
+)
+def test_it_is_proved(nodes: list[NodeProto]) -> None:
+    proto = model(nodes)
+    for name, value in {"ones": [1, 1, 1], "minusones": [-1, -1, -1]}.items():
+        proto.graph.initializer.append(numpy_helper.from_array(np.array(value), name))
+    proof = prove_rows(proto, input_name="x", outputs=["y"])
+    assert proof.stopped_by is None
+    assert_rows_are_independent(proto, "y")
+
+
+def swapped(nodes: list[NodeProto], operator: str, output: str, **attributes: Any) -> Any:
+    """The nodes, one of them with other attributes."""
+    return [
+        helper.make_node(operator, list(n.input), [output], **attributes)
+        if output in n.output
+        else n
+        for n in nodes
+    ]
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        swapped(ATTENTION, "Softmax", "weights", axis=0),
+        swapped(OLD_ATTENTION, "Softmax", "weights", axis=0),
+        # The rows are not moved to the front before the heads are: each head mixes rows.
+        [*list(OLD_ATTENTION[:4]), node("Reshape", "x merged", "h"), *OLD_ATTENTION[5:]],
+        # Time is turned before the steps are merged, and not back.
+        [node("Transpose", "x", "z", perm=[1, 0, 2]), node("Reshape", "z back0")],
+        [*TIME_DISTRIBUTED[:2], node("Softmax", "each", "s", axis=0), node("Reshape", "s back")],
+        [node("Reshape", "x named")],
+    ],
+    ids=["attention", "old attention", "heads", "time", "steps", "named"],
+)
+def test_its_mixing_sibling_is_not(nodes: list[NodeProto]) -> None:
+    proto = model(nodes)
+    proto.graph.initializer.append(numpy_helper.from_array(np.array([-1, TOKENS, WIDTH]), "back0"))
+    proof = prove_rows(proto, input_name="x", outputs=["y"])
+    assert not proof.proved
