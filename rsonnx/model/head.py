@@ -8,6 +8,7 @@ deterministic function of one input, so it belongs to the base classifier.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -97,6 +98,27 @@ def _channel_axis(data: Input) -> int | None:
     return {"NCHW": 1, "NHWC": 3}.get(data.layout or "")
 
 
+def _refuse_means_of_no_pixel(data: Input, preprocessing: Preprocessing, width: float) -> None:
+    """Refuse means that no pixel comes near, and say which scale or sign is probably meant."""
+    mean, scale = preprocessing.mean, preprocessing.scale
+    least, most = sorted((0.0, scale))
+    # Values that are no pixels may be moved upwards: degrees to kelvins.
+    if max(mean) <= most and (min(mean) >= least or data.layout is None):
+        return
+    scales = [one for one in sorted({width, 255.0}) if scale < one >= max(mean)]
+    negated = [-one for one in mean]
+    meant: Preprocessing | None = None
+    if min(mean) >= 0 and scales:
+        meant = replace(preprocessing, scale=scales[0])
+    elif least <= min(negated) and max(negated) <= most:
+        meant = replace(preprocessing, mean=tuple(negated))
+    raise UsageError(
+        f"preprocessing subtracts the mean {'/'.join(f'{one:g}' for one in mean)} from values "
+        f"between {least:g} and {most:g} (scale={scale:g}), but a mean among them was expected"
+        + ("" if meant is None else f"; {meant.to_text()} is probably meant")
+    )
+
+
 def _affine(
     data: Input, preprocessing: Preprocessing, bounds: tuple[float, float]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -128,4 +150,5 @@ def _affine(
             f"preprocessing multiplies by {factor.tolist()} and adds {offset.tolist()}, which "
             "float32 cannot hold; correct its mean, std and scale, or the bounds"
         )
+    _refuse_means_of_no_pixel(data, preprocessing, high - low)
     return made

@@ -53,6 +53,7 @@ def find_input(
     output: Output,
     *,
     layout: str | None = None,
+    size: tuple[int, int] | None = None,
     input_shape: Sequence[int] | None = None,
     feeds: Mapping[str, Any] | None = None,
 ) -> Input:
@@ -62,6 +63,8 @@ def find_input(
         model: the model.
         output: the tensor that answers; inputs on which it does not depend are left out.
         layout: ``"NCHW"`` or ``"NHWC"`` where the shape leaves it open.
+        size: (height, width) that images are brought to, where that is declared: it is named where
+            axes are open, and never taken unasked.
         input_shape: of one input, without the batch axis, where the file leaves axes open.
         feeds: values for inputs that are not smoothed, by name: numbers or arrays.
 
@@ -85,7 +88,11 @@ def find_input(
             f"be added; one of {', '.join([*FLOATS, *INTEGERS])} is needed"
         )
     has_batch = _has_batch_axis(spec, output)
-    shape = _shape(model, spec, spec.shape[1:] if has_batch else spec.shape, input_shape)
+    declared = spec.shape[1:] if has_batch else spec.shape
+    if input_shape is None:
+        shape = _fixed(model, spec, declared, _example(declared, layout, size))
+    else:
+        shape = _fitting(model, spec, declared, input_shape)
     first = spec.shape[0] if has_batch and spec.shape else None
     batch = (first if isinstance(first, int) else None) if has_batch else 1
     if batch is not None:
@@ -106,21 +113,43 @@ def _has_batch_axis(spec: TensorSpec, output: Output) -> bool:
     return not (one_vector and scores[0] not in (1, spec.shape[0]))
 
 
-def _shape(
+def _fixed(
+    model: ModelFile, spec: TensorSpec, declared: tuple[int | str | None, ...], example: str
+) -> tuple[int, ...]:
+    fixed = tuple(d for d in declared if isinstance(d, int))
+    if len(fixed) < len(declared) or not declared:
+        raise ModelError(
+            f"the input {spec.name!r} of {model.path} has shape {spec.dimensions}, which leaves "
+            f"axes of one input open; fix them with --input-shape{example}"
+        )
+    return _bounded(model, spec, fixed)
+
+
+def _example(
+    declared: tuple[int | str | None, ...], layout: str | None, size: tuple[int, int] | None
+) -> str:
+    """Return how ``--input-shape`` goes on for an image; for anything else, that it needs numbers.
+
+    The channels are where the layout or their number says, else in front, as in most exports.
+    """
+    if size is not None and not declared:
+        declared = (None, None, None)
+    if len(declared) != 3:
+        return ", a whole number an axis" if len(declared) > 1 else ", such as 4"
+    last = layout == "NHWC" or (layout is None and declared[2] in _IMAGE_CHANNELS)
+    height, width = size or (224, 224)
+    usual = (height, width, 3) if last else (3, height, width)
+    shape = [d if isinstance(d, int) else u for d, u in zip(declared, usual, strict=True)]
+    such = " " if size else ", such as "
+    return such + ",".join(map(str, shape)) + (", the declared size" if size else "")
+
+
+def _fitting(
     model: ModelFile,
     spec: TensorSpec,
     declared: tuple[int | str | None, ...],
-    wanted: Sequence[int] | None,
+    wanted: Sequence[int],
 ) -> tuple[int, ...]:
-    if wanted is None:
-        fixed = tuple(d for d in declared if isinstance(d, int))
-        if len(fixed) < len(declared) or not declared:
-            raise ModelError(
-                f"the input {spec.name!r} of {model.path} has shape {spec.dimensions}, which "
-                "leaves axes of one input open; fix them with --input-shape, such as "
-                f"{','.join('224' if not isinstance(d, int) else str(d) for d in declared) or '4'}"
-            )
-        return _bounded(model, spec, fixed)
     given = tuple(int(d) for d in wanted)
     fits = not declared or (
         len(given) == len(declared)
