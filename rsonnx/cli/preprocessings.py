@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,17 +11,17 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 
 from rsonnx.cli.noises import layout_of
 from rsonnx.cli.opening import open_dataset_with, provider_names
-from rsonnx.cli.progress import ProgressLine
 from rsonnx.cli.suiting import paired
 from rsonnx.data import Dataset
 from rsonnx.errors import DataError, ModelError, UsageError
 from rsonnx.model import PRESETS, Preprocessing
 from rsonnx.noise import Columns, Point
-from rsonnx.report import percent_down, percent_up
+from rsonnx.report import percent_down, percent_up, printable
 from rsonnx.runs import Job, prepare_job
 from rsonnx.runtime import OnnxClassifier
 from rsonnx.smoothing import Plan, load, try_in_child
@@ -31,6 +32,9 @@ _INPUTS = 200
 
 _DELTA = 0.05
 """1 - the level of each interval, and of all comparisons with the best together."""
+
+_PAUSE = 10.0
+"""Seconds between two lines of progress."""
 
 _BGR = ("none", "raw-255", "imagenet", "minus-one-one")
 """Presets that are tried with blue first too."""
@@ -128,11 +132,11 @@ class Ranking:
                 f"{self.resized[0]}x{self.resized[1]}, so each line resizes them as it says"
             )
         alike = sum(map(self.like_best, self.trials))
+        test = f"on these {inputs} inputs (McNemar's exact test, 5 % for all comparisons together)"
         if alike > 1:
-            yield (
-                f"{alike} of them cannot be told from the best on these {inputs} inputs (=): "
-                "McNemar's exact test finds no difference at 5 % over all comparisons"
-            )
+            yield f"the data cannot tell apart the {alike} lines marked = {test}"
+        elif len(self.trials) > 1:
+            yield f"the first line is told from all others {test}"
         if self.commonest == inputs:
             yield (
                 "all inputs are of one class, on which a wrong preprocessing may be right too; "
@@ -146,16 +150,15 @@ class Ranking:
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of the table of accuracies, best first."""
-        yield (
-            f"accuracy without noise under each preprocessing, on {len(self.trials[0].right)} "
-            "inputs spread over the data, with its interval of 95 %:"
-        )
+        yield "accuracy without noise under each preprocessing, with its interval of 95 %:"
+        longest = max(len(trial.preprocessing) for trial in self.trials)
+        alike = sum(map(self.like_best, self.trials))
         for trial in self.trials:
             low, high = (Fraction(end) for end in trial.interval)
             share = f"{100 * trial.hits / len(trial.right):5.1f} % of {len(trial.right)}"
             within = f"[{percent_down(low)}, {percent_up(high)}]"
-            mark = "=" if len(self.trials) > 1 and self.like_best(trial) else " "
-            yield f"{mark} {share} {within:<14} --preprocess {trial.preprocessing}"
+            mark = " =" if alike > 1 and self.like_best(trial) else ""
+            yield f"  {share}  --preprocess {trial.preprocessing:<{longest}}  {within}{mark}"
         if self.impossible:
             names = "; ".join(trial.preprocessing for trial in self.impossible)
             yield f"  not possible for this model: {names}"
@@ -198,21 +201,42 @@ def try_preprocessings(
     size = _other_size(plan, dataset, every)
     geometries = _geometries(size) if size and plan.preprocessing.size is None else [""]
     names = list(_candidates(plan, stated, arguments["preprocess"]))
-    tries = len(names) + len(geometries) - 1
-    with ProgressLine(tries * len(labels), 1, outcome=None) as line:
-        trial = _Trials(path, arguments, provider_names(providers), dataset, every, line)
-        tried = [trial(name, geometries[0]) for name in names]
-        possible = [one for one in tried if one.problem is None]
-        if not possible:
-            raise UsageError(f"no preprocessing fits {path}: {tried[0].problem}")
-        best = names[tried.index(max(possible, key=lambda one: one.hits))]
-        possible += [trial(best, geometry) for geometry in geometries[1:]]
+    progress = _Progress(len(names) + len(geometries) - 1, len(labels))
+    trial = _Trials(path, arguments, provider_names(providers), dataset, every, progress)
+    tried = [trial(name, geometries[0]) for name in names]
+    possible = [one for one in tried if one.problem is None]
+    if not possible:
+        raise UsageError(f"no preprocessing fits {path}: {tried[0].problem}")
+    best = names[tried.index(max(possible, key=lambda one: one.hits))]
+    possible += [trial(best, geometry) for geometry in geometries[1:]]
     return Ranking(
         tuple(sorted(possible, key=lambda one: -one.hits)),
         tuple(one for one in tried if one.problem is not None),
         max(Counter(labels).values()),
         size if geometries != [""] else None,
     )
+
+
+class _Progress:
+    """Says on stderr how far the trials are, every ten seconds."""
+
+    def __init__(self, trials: int, inputs: int) -> None:
+        self._trials, self._inputs = trials, inputs
+        self._begun, self._text = 0, ""
+        self._next = time.monotonic() + _PAUSE
+
+    def begin(self, text: str) -> None:
+        self._begun += 1
+        self._text = text
+
+    def say(self, done: int) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _PAUSE
+            click.echo(
+                f"preprocessing {self._begun} of {self._trials}, {printable(self._text)}: "
+                f"{done} of {self._inputs} inputs",
+                err=True,
+            )
 
 
 class _Trials:
@@ -225,14 +249,15 @@ class _Trials:
         providers: list[str] | None,
         dataset: Dataset,
         every: int,
-        line: ProgressLine,
+        progress: _Progress,
     ) -> None:
         self._path, self._arguments, self._providers = path, arguments, providers
-        self._dataset, self._every, self._line = dataset, every, line
+        self._dataset, self._every, self._progress = dataset, every, progress
         self._points: dict[str, list[Point]] = {}
 
     def __call__(self, name: str, geometry: str) -> Trial:
         text = f"{name}{geometry}"
+        self._progress.begin(text)
         try:
             classifier = load(
                 self._path, **(self._arguments | {"preprocess": text}), providers=self._providers
@@ -242,11 +267,10 @@ class _Trials:
         job = _job(classifier, self._dataset, self._every)
         if geometry not in self._points:
             self._points[geometry] = [job.point(index) for index in job.indices]
-        right = []
+        right: list[bool] = []
         for index, point in zip(job.indices, self._points[geometry], strict=True):
+            self._progress.say(len(right))
             right.append(job.smoothed.base_label(point) == job.label(index))
-            self._line.drawn(1)
-            self._line.finished(certified=False)
         return Trial(text, tuple(right))
 
 

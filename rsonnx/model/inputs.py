@@ -134,14 +134,15 @@ def _example(
     """
     if size is not None and not declared:
         declared = (None, None, None)
-    if len(declared) != 3:
-        return ", a whole number an axis" if len(declared) > 1 else ", such as 4"
-    last = layout == "NHWC" or (layout is None and declared[2] in _IMAGE_CHANNELS)
-    height, width = size or (224, 224)
-    usual = (height, width, 3) if last else (3, height, width)
+    axes = len(declared)
+    if axes != 3 and (size is None or axes != 2):
+        return ", a whole number an axis" if axes > 1 else ", such as 4"
+    last = layout == "NHWC" or (layout is None and declared[-1] in _IMAGE_CHANNELS)
+    sides = size or (224, 224)
+    usual = sides if axes == 2 else (*sides, 3) if last else (3, *sides)
     shape = [d if isinstance(d, int) else u for d, u in zip(declared, usual, strict=True)]
-    such = " " if size else ", such as "
-    return such + ",".join(map(str, shape)) + (", the declared size" if size else "")
+    such, why = (", such as", "") if size is None else ("", ", the declared size")
+    return f"{such} {','.join(map(str, shape))}{why}"
 
 
 def _fitting(

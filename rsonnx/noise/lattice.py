@@ -219,14 +219,14 @@ def lattice_table(law: IndependentNoise, step: float) -> LatticeTable:
 
 
 def _narrower(law: IndependentNoise, step: float) -> str:
-    """Return what is probably meant by a law that is too wide."""
+    """Return what to do about a law that is too wide: where levels are meant, how to say so."""
     width, sigma = LEVELS * step, law.deviation
     if sigma is None or width >= LEVELS or not width < sigma <= LEVELS:
         return "use a smaller sigma, or floating-point inputs"
     return (
-        f"sigma is in the units of the bounds, {width:g} apart: {sigma:g} of {LEVELS} levels is "
-        f"sigma {sigma / LEVELS * width:.6g}, or with --bounds 0 {LEVELS} (and zero-one in place "
-        "of none as the preprocessing) levels are the unit"
+        f"use a smaller sigma, in the units of the bounds, {width:g} apart: {sigma:g} of {LEVELS} "
+        f"levels is {sigma / LEVELS * width:.6g}; or make levels the unit with --bounds 0 {LEVELS} "
+        "(and zero-one in place of none as the preprocessing)"
     )
 
 
