@@ -123,7 +123,7 @@ def test_a_mean_that_no_pixel_comes_near_is_refused_with_what_is_meant(
     declared: str, meant: str | None
 ) -> None:
     proto, batch = linear(("n", 3, 4, 4)), pixels((3, 4, 4))
-    with pytest.raises(UsageError, match="subtracts the mean .* was expected") as caught:
+    with pytest.raises(UsageError, match=r"subtracts the mean .* was expected") as caught:
         run_adapted(proto, batch, declared)
     assert ("probably meant" in str(caught.value)) is (meant is not None)
     if meant is not None:
