@@ -35,7 +35,8 @@ class Input:
         spec: as the file declares it.
         batch: the batch size that the file fixes; None where it is free.
         shape: of one input, without the batch axis.
-        layout: ``"NCHW"``, ``"NHWC"`` or None where the input is no image.
+        layout: ``"NCHW"``, ``"NHWC"`` or None where the input is no image; of a flat input, the
+            declared one from which it was flattened.
         has_batch_axis: False where the model takes one bare input.
         feeds: constant values for the model's other inputs.
     """
@@ -181,13 +182,16 @@ def _layout(
         possible += ["NCHW"] if shape[0] in _IMAGE_CHANNELS else []
         possible += ["NHWC"] if shape[2] in _IMAGE_CHANNELS else []
     if declared is not None:
-        at = 0 if declared == "NCHW" else 2
-        if len(shape) == 3 and shape[at] not in (*_IMAGE_CHANNELS, *PAIRED_CHANNELS):
+        known = (*_IMAGE_CHANNELS, *PAIRED_CHANNELS)
+        at, other = (0, 2) if declared == "NCHW" else (2, 0)
+        if len(shape) == 3 and shape[at] not in known and shape[other] in known:
             raise UsageError(
                 f"the layout {declared} was declared, but the input {spec.name!r} of {model.path} "
                 f"has shape {spec.dimensions}, which has no 1 or 3 channels there (nor 2 or 6)"
             )
-        return declared if len(shape) == 3 else None
+        # A flat input may be a colour image of either layout, whose values stand in a row.
+        flat = len(shape) == 1 and shape[0] % 3 == 0
+        return declared if flat or len(shape) == 3 else None
     denoted = denoted_layout(model, spec.name)
     if denoted in possible:
         return denoted

@@ -102,6 +102,33 @@ def test_preprocessing_that_float32_cannot_hold_is_refused(
         run_adapted(linear(), pixels((1, 4, 4)), declared, bounds)
 
 
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("blue_first", [False, True])
+def test_a_flat_input_has_the_channels_of_the_layout_that_was_flattened(
+    layout: str, blue_first: bool
+) -> None:
+    """The image is prepared as one of three axes, and flattened behind that."""
+    shape = (3, 4, 5) if layout == "NCHW" else (4, 5, 3)
+    channels = (3, 1, 1) if layout == "NCHW" else (1, 1, 3)
+    proto = linear(("n", 60))
+    batch = pixels(shape)
+    ordered = np.flip(batch, 1 if layout == "NCHW" else 3) if blue_first else batch
+    ready = (ordered.astype(np.float64) - MEAN.reshape(channels)) / STD.reshape(channels)
+    expected = reference(proto, ready.reshape(-1, 60).astype(np.float32))
+    declared = f"mean=0.1/0.2/0.4,std=0.5/0.25/2,layout={layout}"
+    if blue_first:
+        declared += ",channels=bgr"
+    labels, scores = run_adapted(proto, batch.reshape(-1, 60), declared)
+    check(labels, scores, expected, TOLERANCE["float32"])
+
+
+@pytest.mark.parametrize("declared", ["imagenet", "imagenet,layout=NCHW", "none,channels=bgr"])
+def test_a_flat_input_of_no_known_channels_takes_one_number(declared: str) -> None:
+    values = 60 if "layout" not in declared else 64
+    with pytest.raises(UsageError, match="channels"):
+        run_adapted(linear(("n", values)), pixels((values,)), declared)
+
+
 CARD = "mean=123.675/116.28/103.53,std=58.395/57.12/57.375"
 
 

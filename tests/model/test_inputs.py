@@ -355,6 +355,17 @@ def test_an_ambiguous_layout_is_asked_for(sizes: tuple[int, ...]) -> None:
         assert found_in(proto, layout=declared).layout == declared
 
 
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("sizes", [(5, 8, 8), (8, 8, 4), (192,)])
+def test_a_layout_is_taken_where_the_shape_does_not_contradict_it(
+    sizes: tuple[int, ...], layout: str
+) -> None:
+    """As for images of more channels, and for flat inputs, which were images of that layout."""
+    proto = of_shape("n", *sizes)
+    assert found_in(proto).layout is None
+    assert found_in(proto, layout=layout).layout == layout
+
+
 def test_a_declared_layout_that_contradicts_the_shape_is_refused() -> None:
     with pytest.raises(UsageError, match=r"NHWC was declared.*no 1 or 3 channels there"):
         found_in(of_shape("n", 3, 8, 8), layout="NHWC")
