@@ -19,7 +19,7 @@ from rsonnx.cli.opening import open_dataset_with, provider_names
 from rsonnx.cli.suiting import paired
 from rsonnx.data import Dataset
 from rsonnx.errors import DataError, ModelError, UsageError
-from rsonnx.model import PRESETS, Preprocessing
+from rsonnx.model import PRESETS, Preprocessing, parse_preprocessing
 from rsonnx.noise import Columns, Point
 from rsonnx.report import percent_down, percent_up, printable
 from rsonnx.runs import Job, prepare_job
@@ -308,12 +308,12 @@ def _candidates(plan: Plan, stated: Preprocessing | None, argument: str | None) 
     if stated is not None:
         yield argument or stated.to_text()
         rest = replace(stated, identity=True, channels="rgb").to_text().removeprefix("none")
-    for name in PRESETS:
+    names = (*PRESETS, *(f"{name},channels=bgr" for name in _BGR))
+    for name in names:
+        same = stated is not None and parse_preprocessing(f"{name}{rest}") == stated
         # Between 0 and 1 a value is itself.
-        if f"{name}{rest}" != argument and (name != "zero-one" or plan.bounds != (0.0, 1.0)):
+        if not same and (name != "zero-one" or plan.bounds != (0.0, 1.0)):
             yield f"{name}{rest}"
-    for name in _BGR:
-        yield f"{name},channels=bgr{rest}"
 
 
 def _other_size(plan: Plan, dataset: Dataset, every: int) -> tuple[int, int] | None:
