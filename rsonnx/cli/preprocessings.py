@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from rsonnx.cli.noises import layout_of
 from rsonnx.cli.opening import open_dataset_with, provider_names
@@ -23,7 +24,7 @@ from rsonnx.model import PRESETS, Preprocessing, parse_preprocessing
 from rsonnx.noise import Columns, Point
 from rsonnx.report import percent_down, percent_up, printable
 from rsonnx.runs import Job, prepare_job
-from rsonnx.runtime import OnnxClassifier
+from rsonnx.runtime import Geometry, OnnxClassifier
 from rsonnx.smoothing import Plan, load, try_in_child
 from rsonnx.statistics import clopper_pearson_lower, clopper_pearson_upper, paired_accuracy
 
@@ -117,7 +118,12 @@ class Ranking:
                 for trial in self.trials
             ]
             + [
-                {"preprocess": trial.preprocessing, "accuracy": None, "problem": trial.problem}
+                {
+                    "preprocess": trial.preprocessing,
+                    "accuracy": None,
+                    "inputs": 0,
+                    "problem": trial.problem,
+                }
                 for trial in self.impossible
             ],
             "preprocessings_said": list(self.said()),
@@ -199,8 +205,13 @@ def try_preprocessings(
     try_in_child(path, arguments | {"preprocess": plan.preprocessing.to_json()})
     labels = dataset.labels[::every]
     size = _other_size(plan, dataset, every)
-    geometries = _geometries(size) if size and plan.preprocessing.size is None else [""]
-    names = list(_candidates(plan, stated, arguments["preprocess"]))
+    geometries = [""] if size is None else _geometries(size)
+    first = None if stated is None else stated.to_text() if size else arguments["preprocess"]
+    names = [
+        f"{name}{layout}"
+        for layout in _layouts(plan, dataset)
+        for name in _candidates(plan, stated, first)
+    ]
     progress = _Progress(len(names) + len(geometries) - 1, len(labels))
     trial = _Trials(path, arguments, provider_names(providers), dataset, every, progress)
     tried = [trial(name, geometries[0]) for name in names]
@@ -213,7 +224,7 @@ def try_preprocessings(
         tuple(sorted(possible, key=lambda one: -one.hits)),
         tuple(one for one in tried if one.problem is not None),
         max(Counter(labels).values()),
-        size if geometries != [""] else None,
+        size,
     )
 
 
@@ -240,7 +251,7 @@ class _Progress:
 
 
 class _Trials:
-    """Tries one preprocessing after another on the same inputs, which are read once a size."""
+    """Tries one preprocessing after another on the same inputs, read once a size and layout."""
 
     def __init__(
         self,
@@ -253,7 +264,7 @@ class _Trials:
     ) -> None:
         self._path, self._arguments, self._providers = path, arguments, providers
         self._dataset, self._every, self._progress = dataset, every, progress
-        self._points: dict[str, list[Point]] = {}
+        self._points: dict[tuple[Geometry, str | None], list[Point]] = {}
 
     def __call__(self, name: str, geometry: str) -> Trial:
         text = f"{name}{geometry}"
@@ -265,10 +276,11 @@ class _Trials:
         except (UsageError, ModelError) as error:
             return Trial(text, problem=str(error))
         job = _job(classifier, self._dataset, self._every)
-        if geometry not in self._points:
-            self._points[geometry] = [job.point(index) for index in job.indices]
+        way = (classifier.geometry, classifier.layout)
+        if way not in self._points:
+            self._points[way] = [job.point(index) for index in job.indices]
         right: list[bool] = []
-        for index, point in zip(job.indices, self._points[geometry], strict=True):
+        for index, point in zip(job.indices, self._points[way], strict=True):
             self._progress.say(len(right))
             right.append(job.smoothed.base_label(point) == job.label(index))
         return Trial(text, tuple(right))
@@ -302,11 +314,11 @@ def _job(classifier: OnnxClassifier, dataset: Dataset, every: int) -> Job:
             raise error from None
 
 
-def _candidates(plan: Plan, stated: Preprocessing | None, argument: str | None) -> Iterator[str]:
+def _candidates(plan: Plan, stated: Preprocessing | None, first: str | None) -> Iterator[str]:
     """Yield what is tried: as stated, then each preset, in both orders of colours."""
     rest = ""
     if stated is not None:
-        yield argument or stated.to_text()
+        yield first or stated.to_text()
         rest = replace(stated, identity=True, channels="rgb").to_text().removeprefix("none")
     names = (*PRESETS, *(f"{name},channels=bgr" for name in _BGR))
     for name in names:
@@ -317,16 +329,28 @@ def _candidates(plan: Plan, stated: Preprocessing | None, argument: str | None) 
 
 
 def _other_size(plan: Plan, dataset: Dataset, every: int) -> tuple[int, int] | None:
-    """Return the model's height and width if some pictures have others; else None."""
-    shape = plan.data.shape
-    if plan.data.layout is None:
+    """Return the model's height and width if pictures of others are brought to no size; else None.
+
+    What a preprocessing states of sizes is taken as it is.
+    """
+    shape, stated = plan.data.shape, plan.preprocessing
+    if len(shape) != 3 or plan.data.layout is None or stated.resize or stated.crop:
         return None
     size = (shape[1], shape[2]) if plan.data.layout == "NCHW" else (shape[0], shape[1])
-    first = dataset[0].values
-    if first.dtype != np.uint8 or first.ndim != 3 or first.shape[2] not in (1, 3):
-        return None
     shapes = {dataset.shape(index)[:2] for index in range(0, len(dataset), every)}
-    return None if shapes == {size} else size
+    return None if shapes == {size} or not _is_picture(dataset[0].values) else size
+
+
+def _layouts(plan: Plan, dataset: Dataset) -> list[str]:
+    """Return the layouts that a flat input may have been flattened from, where it shows colours."""
+    values = dataset[0].values
+    flat = plan.data.shape == (values.size,) and plan.data.layout is None
+    colours = _is_picture(values) and values.shape[2] == 3
+    return [",layout=NCHW", ",layout=NHWC"] if flat and colours else [""]
+
+
+def _is_picture(values: NDArray[Any]) -> bool:
+    return values.dtype == np.uint8 and values.ndim == 3 and values.shape[2] in (1, 3)
 
 
 def _geometries(size: tuple[int, int]) -> list[str]:

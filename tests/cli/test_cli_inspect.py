@@ -251,6 +251,48 @@ def test_what_is_stated_is_tried_as_it_stands_and_its_resizing_holds_for_the_oth
     assert all(text == stated or text.endswith(f",{rest}") for text in texts)
 
 
+def test_a_file_that_states_no_size_is_resized_for_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_nearest(tmp_path / "model.onnx", "minus-one-one")
+    save_colours(tmp_path / "colours.npz", 12, 16)
+    stated = tmp_path / "own.json"
+    stated.write_text('{"mean": [0.5], "std": [0.5]}')
+    arguments = (tmp_path / "model.onnx", tmp_path / "colours.npz", "--preprocess", stated)
+    found = inspected(capsys, *arguments)["preprocessings"]
+    tried = [one["preprocess"] for one in found if one["accuracy"] is not None]
+    assert tried[0] == "scale=1,mean=0.5,std=0.5,resize=9,crop=8"
+
+
+def test_a_size_that_is_stated_and_does_not_fit_is_not_corrected(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_nearest(tmp_path / "model.onnx", "vgg")
+    save_colours(tmp_path / "colours.npz", 12, 16)
+    arguments = [str(tmp_path / "model.onnx"), str(tmp_path / "colours.npz")]
+    assert run(["inspect", *arguments, "--preprocess", "vgg,resize=8", "--providers", "cpu"]) == 1
+    assert "8x10" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_both_layouts_of_a_flat_input_are_tried(
+    layout: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The model's class is that of the nearest picture, value by value."""
+    x = np.random.default_rng(6).integers(0, 256, (CLASSES, 4, 4, 3)).astype(np.uint8)
+    ordered = np.moveaxis(x, -1, 1) if layout == "NCHW" else x
+    centres = ordered.reshape(CLASSES, 48).astype(np.float32) / 255
+    weights = {"w": 2 * centres.T, "b": -(centres**2).sum(1)}
+    made = [node("Gemm", ["x", "w", "b"], "scores")]
+    onnx.save(build(made, ("n", 48), ("n", CLASSES), weights), tmp_path / "flat.onnx")
+    np.savez(tmp_path / "data.npz", x=x, y=np.arange(CLASSES))
+    found = inspected(capsys, tmp_path / "flat.onnx", tmp_path / "data.npz")["preprocessings"]
+    assert (found[0]["preprocess"], found[0]["accuracy"]) == (f"none,layout={layout}", 1.0)
+    other = {"NCHW": "NHWC", "NHWC": "NCHW"}[layout]
+    accuracies = {one["preprocess"]: one["accuracy"] for one in found}
+    assert accuracies[f"none,layout={other}"] < 0.5
+
+
 def test_what_the_file_states_is_tried_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
