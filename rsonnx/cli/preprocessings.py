@@ -19,7 +19,7 @@ from rsonnx.cli.noises import layout_of
 from rsonnx.cli.opening import open_dataset_with, provider_names
 from rsonnx.cli.suiting import paired
 from rsonnx.data import Dataset
-from rsonnx.errors import DataError, ModelError, UsageError
+from rsonnx.errors import DataError, ModelError, RsonnxError, UsageError
 from rsonnx.model import PRESETS, Preprocessing, parse_preprocessing
 from rsonnx.noise import Columns, Point
 from rsonnx.report import percent_down, percent_up, printable
@@ -53,7 +53,7 @@ class Trial:
 
     preprocessing: str
     right: tuple[bool, ...] = ()
-    problem: str | None = None
+    problem: RsonnxError | None = None
 
     @property
     def hits(self) -> int:
@@ -122,7 +122,7 @@ class Ranking:
                     "preprocess": trial.preprocessing,
                     "accuracy": None,
                     "inputs": 0,
-                    "problem": trial.problem,
+                    "problem": str(trial.problem),
                 }
                 for trial in self.impossible
             ],
@@ -193,7 +193,7 @@ def try_preprocessings(
     Raises:
         DataError: the data have no labels, or do not fit the model.
         ModelError: the model is refused.
-        UsageError: no preprocessing fits the model.
+        RsonnxError: no preprocessing can be tried, and why not the first.
     """
     dataset = open_dataset_with(data, classes)
     if dataset.labels is None:
@@ -216,8 +216,8 @@ def try_preprocessings(
     trial = _Trials(path, arguments, provider_names(providers), dataset, every, progress)
     tried = [trial(name, geometries[0]) for name in names]
     possible = [one for one in tried if one.problem is None]
-    if not possible:
-        raise UsageError(f"no preprocessing fits {path}: {tried[0].problem}")
+    if not possible and tried[0].problem is not None:
+        raise tried[0].problem
     best = names[tried.index(max(possible, key=lambda one: one.hits))]
     possible += [trial(best, geometry) for geometry in geometries[1:]]
     return Ranking(
@@ -273,9 +273,9 @@ class _Trials:
             classifier = load(
                 self._path, **(self._arguments | {"preprocess": text}), providers=self._providers
             )
+            job = _job(classifier, self._dataset, self._every)
         except (UsageError, ModelError) as error:
-            return Trial(text, problem=str(error))
-        job = _job(classifier, self._dataset, self._every)
+            return Trial(text, problem=error)
         way = (classifier.geometry, classifier.layout)
         if way not in self._points:
             self._points[way] = [job.point(index) for index in job.indices]
