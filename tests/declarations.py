@@ -22,13 +22,18 @@ def declarations(draw: st.DrawFn) -> Preprocessing:
     channels = draw(st.sampled_from([1, 3]))
     many = draw(st.lists(finite, min_size=channels, max_size=channels))
     stds = draw(st.lists(not_zero, min_size=channels, max_size=channels))
+    resize, crop = draw(
+        st.sampled_from([(None, None), (7, None), (None, (5, 6)), ((9, 8), (3, 3))])
+    )
     return Preprocessing(
         tuple(many),
         tuple(stds),
         draw(not_zero),
         layout,
         draw(st.sampled_from(["rgb", "bgr"])),
-        *draw(st.sampled_from([(None, None), (7, None), (None, (5, 6)), ((9, 8), (3, 3))])),
+        resize,
+        crop,
+        center=draw(st.sampled_from(["round", "floor"])) if crop else "round",
     )
 
 

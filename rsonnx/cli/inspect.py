@@ -11,14 +11,18 @@ import click
 
 from rsonnx.cli.opening import loading_arguments
 from rsonnx.cli.options import classes_option, json_option, loading_options, model_argument
-from rsonnx.cli.preprocessings import render_trials, try_preprocessings
+from rsonnx.cli.preprocessings import Ranking, try_preprocessings
 from rsonnx.cli.suiting import suited
-from rsonnx.errors import RsonnxError
+from rsonnx.errors import ModelError, RsonnxError
 from rsonnx.model import (
+    PRESETS,
     ModelFile,
+    Preprocessing,
     TensorSpec,
     bounds_in,
+    declared_preprocessing,
     inputs_of,
+    make_head,
     node_types,
     outputs_of,
     preprocessing_in,
@@ -26,7 +30,7 @@ from rsonnx.model import (
     row_coupling,
 )
 from rsonnx.report import printable
-from rsonnx.smoothing import make_plan, training_in
+from rsonnx.smoothing import Plan, make_plan, training_in
 
 _MOST_SHOWN = 2000
 """Characters of one line: a stranger's metadata may fill a screen, or a disk."""
@@ -42,7 +46,11 @@ def inspect(model: Path, data: Path | None, as_json: bool, **given: Any) -> None
     """Say what the ONNX file MODEL holds, what would be done to certify it, and with which noise.
 
     Without DATA nothing of the model is run. With labelled DATA the model is run on up to 200
-    inputs under every known preprocessing, and the accuracies show which one it expects.
+    inputs, spread over the data, under every known preprocessing: the accuracies show which one it
+    expects, or that these inputs cannot tell. Pictures of other sizes are brought to the model's
+    in the usual ways, and each line can be given to --preprocess as it stands.
+
+    The exit code is 0 where the model can be certified, as far as is seen, and 4 where not.
 
     \b
     Example:
@@ -50,27 +58,71 @@ def inspect(model: Path, data: Path | None, as_json: bool, **given: Any) -> None
       rsonnx inspect mnist.onnx images/
     """
     arguments = loading_arguments(given)
-    found = facts(read_model(model), arguments)
-    trials = None
-    if data is not None:
-        trials = try_preprocessings(model, data, arguments, given["classes"], given["providers"])
+    read = read_model(model)
+    plan = _planned(read, arguments)
+    found = _described(read, plan)
+    refused = plan if isinstance(plan, RsonnxError) else None
+    ranking: Ranking | None = None
+    if not as_json:
+        _render(found)
+    try:
+        if data is not None and isinstance(plan, Plan):
+            stated = _stated(read, arguments["preprocess"])
+            ranking = try_preprocessings(
+                plan, stated, data, arguments, given["classes"], given["providers"]
+            )
+    except ModelError as error:
+        refused = error
+        found |= _refusal(error)
     if as_json:
-        tried = {} if trials is None else {"preprocessings": [t.to_json() for t in trials]}
-        click.echo(json.dumps(found | tried, indent=2))
-        return
-    noises = found.pop("noises")
-    for key, value in found.items():
-        text = _words(value)
-        cut = f"... ({len(text):,} characters)" if len(text) > _MOST_SHOWN else ""
-        click.echo(f"{key:<14}{printable(text[:_MOST_SHOWN])}{cut}")
-    for at, noise in enumerate(noises):
-        click.echo(f"{'noises' if at == 0 else '':<14}{noise['options']:<41} {_why(noise)}")
-    if trials is not None:
-        click.echo(render_trials(trials))
+        click.echo(json.dumps(found | ({} if ranking is None else ranking.to_json()), indent=2))
+    elif ranking is not None:
+        click.echo("\n".join(["", *ranking.lines()]))
+    if refused is not None:
+        raise refused
 
 
 def facts(model: ModelFile, arguments: dict[str, Any]) -> dict[str, Any]:
     """Return what can be said of a model without running it."""
+    return _described(model, _planned(model, arguments))
+
+
+def _planned(model: ModelFile, arguments: dict[str, Any]) -> Plan | RsonnxError:
+    """Return what would be done with a model, or why it would be refused.
+
+    Where no preprocessing is stated, the rest is looked at all the same.
+    """
+    try:
+        stated = _stated(model, arguments["preprocess"]) or PRESETS["none"]
+        plan = make_plan(model.path, **(arguments | {"preprocess": stated}))
+        make_head(plan.data, plan.preprocessing, plan.bounds)
+    except RsonnxError as error:
+        return error
+    return plan
+
+
+def _stated(model: ModelFile, argument: str | None) -> Preprocessing | None:
+    """Return the preprocessing that the caller states, or else the file; None where none does."""
+    if argument is not None:
+        return declared_preprocessing(argument)
+    try:
+        return preprocessing_in(model.metadata)
+    except ModelError:  # which the facts say
+        return None
+
+
+def _render(found: dict[str, Any]) -> None:
+    for key, value in found.items():
+        if key == "noises":
+            continue
+        text = _words(value)
+        cut = f"... ({len(text):,} characters)" if len(text) > _MOST_SHOWN else ""
+        click.echo(f"{key:<14}{printable(text[:_MOST_SHOWN])}{cut}")
+    for at, noise in enumerate(found["noises"]):
+        click.echo(f"{'noises' if at == 0 else '':<14}{noise['options']:<41} {_why(noise)}")
+
+
+def _described(model: ModelFile, plan: Plan | RsonnxError) -> dict[str, Any]:
     return {
         "file": str(model.path),
         "sha256": model.sha256,
@@ -84,7 +136,7 @@ def facts(model: ModelFile, arguments: dict[str, Any]) -> dict[str, Any]:
         "operators": dict(Counter(node_types(model)).most_common()),
         "metadata": model.metadata,
         "preprocessing": _preprocessing(model),
-        **_verdict(model, arguments),
+        **(_refusal(plan) if isinstance(plan, RsonnxError) else _verdict(model, plan)),
     }
 
 
@@ -98,15 +150,11 @@ def _preprocessing(model: ModelFile) -> dict[str, Any] | str:
     return found.to_json() | ({} if bounds is None else {"bounds": list(bounds)})
 
 
-def _verdict(model: ModelFile, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return what would be done with the model, or why it would be refused."""
-    declared = arguments["preprocess"]
-    if declared is None and isinstance(_preprocessing(model), str):
-        declared = "none"  # so that the rest can be looked at; the line above says what is missing
-    try:
-        plan = make_plan(model.path, **(arguments | {"preprocess": declared}))
-    except RsonnxError as error:
-        return {"edits": [], "verdict": f"refused: {error}", "noises": []}
+def _refusal(error: RsonnxError) -> dict[str, Any]:
+    return {"edits": [], "verdict": f"refused: {error}", "noises": []}
+
+
+def _verdict(model: ModelFile, plan: Plan) -> dict[str, Any]:
     edits = [
         *(f"the input {name} is left out" for name in plan.facts["unused_inputs"]),
         *(f"the input {name} is fixed" for name in plan.data.feeds),

@@ -131,7 +131,8 @@ def noise_for(
         layout = layout_of(name, shape)
     if "channels" in own and "channels" not in parameters and len(shape) == 3 and layout:
         parameters["channels"] = max(1, shape[0 if layout == "NCHW" else 2] // 2)
-    return _made(name, parameters, given, size=NOISES[name].size_of(shape), layout=layout)
+    of_axes = layout if len(shape) == 3 else None  # a flat input has no axis of channels
+    return _made(name, parameters, given, size=NOISES[name].size_of(shape), layout=of_axes)
 
 
 def paired_layouts(shape: tuple[int, ...]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from rsonnx.model import PRESETS
 from rsonnx.smoothing import ROWS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -50,8 +51,8 @@ loading_options = stack_of(
     click.option(
         "--preprocess",
         metavar="TEXT",
-        help="What the model expects done to a pixel in [0, 1]: none, zero-one, minus-one-one, "
-        "raw-255, mnist, cifar10, imagenet; mean=...,std=...,scale=...,layout=...,channels=bgr,"
+        help=f"What the model expects done to a pixel in [0, 1]: {', '.join(PRESETS)}; "
+        "mean=...,std=...,scale=...,layout=...,channels=bgr,"
         "resize=...,crop=... (with / between numbers), alone or behind a preset; or a file: JSON, "
         "TOML, Hugging Face's preprocessor_config.json, timm's config.json. [default: what the "
         "model's metadata say]",

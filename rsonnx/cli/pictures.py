@@ -78,8 +78,9 @@ def _way(header: Mapping[str, Any]) -> _Way | None:
         for name in ("resize", "crop"):
             size = preprocess.get(name)
             geometry[name] = tuple(map(int, size)) if isinstance(size, list) else size
-        if "interpolation" in preprocess:
-            geometry["interpolation"] = str(preprocess["interpolation"])
+        for name in ("interpolation", "center"):
+            if name in preprocess:
+                geometry[name] = str(preprocess[name])
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RsonnxError):
         return None
     return _Way(space, geometry)

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
 
 from rsonnx.cli.noises import layout_of
 from rsonnx.cli.opening import open_dataset_with, provider_names
 from rsonnx.cli.suiting import paired
 from rsonnx.data import Dataset
-from rsonnx.errors import DataError, ModelError, UsageError
-from rsonnx.model import PRESETS
-from rsonnx.noise import Columns
+from rsonnx.errors import DataError, ModelError, RsonnxError, UsageError
+from rsonnx.model import PRESETS, Preprocessing, parse_preprocessing
+from rsonnx.noise import Columns, Point
+from rsonnx.report import percent_down, percent_up, printable
 from rsonnx.runs import Job, prepare_job
-from rsonnx.runtime import OnnxClassifier
-from rsonnx.smoothing import load, try_in_child
+from rsonnx.runtime import Geometry, OnnxClassifier
+from rsonnx.smoothing import Plan, load, try_in_child
+from rsonnx.statistics import clopper_pearson_lower, clopper_pearson_upper, paired_accuracy
 
 _INPUTS = 200
 """Inputs on which each preprocessing is tried, spread over the data set."""
+
+_DELTA = 0.05
+"""1 - the level of each interval, and of all comparisons with the best together."""
+
+_PAUSE = 10.0
+"""Seconds between two lines of progress."""
+
+_BGR = ("none", "raw-255", "imagenet", "minus-one-one")
+"""Presets that are tried with blue first too."""
 
 
 @dataclass(frozen=True)
@@ -29,45 +47,153 @@ class Trial:
 
     Attributes:
         preprocessing: as it would be given to --preprocess.
-        right: inputs that were classified correctly.
-        inputs: inputs that were tried.
+        right: which of the inputs were classified correctly; empty where it could not be tried.
         problem: why it could not be tried, else None.
     """
 
     preprocessing: str
-    right: int
-    inputs: int
-    problem: str | None
+    right: tuple[bool, ...] = ()
+    problem: RsonnxError | None = None
+
+    @property
+    def hits(self) -> int:
+        """How many inputs were classified correctly."""
+        return sum(self.right)
+
+    @cached_property
+    def interval(self) -> tuple[float, float]:
+        """Clopper & Pearson's two-sided interval of 95 % on the accuracy."""
+        inputs = len(self.right)
+        return (
+            clopper_pearson_lower(self.hits, inputs, _DELTA / 2),
+            clopper_pearson_upper(self.hits, inputs, _DELTA / 2),
+        )
+
+    def p_value(self, best: Trial) -> float:
+        """Return McNemar's exact p-value that this one and the best are equally often right."""
+        pairs = list(zip(best.right, self.right, strict=True))
+        return paired_accuracy(
+            pairs.count((True, False)), pairs.count((False, True)), len(pairs), _DELTA
+        ).p_value
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """All preprocessings that were tried on the same inputs.
+
+    Attributes:
+        trials: those that could be tried, best first.
+        impossible: those that could not.
+        commonest: how many of the inputs are of their commonest class.
+        resized: the size of the model, where pictures had to be brought to it; else None.
+    """
+
+    trials: tuple[Trial, ...]
+    impossible: tuple[Trial, ...]
+    commonest: int
+    resized: tuple[int, int] | None
+
+    def like_best(self, trial: Trial) -> bool:
+        """Say whether the inputs cannot tell a preprocessing from the best one.
+
+        The 5 % are shared out over all comparisons (Bonferroni), since the best was picked.
+        """
+        others = len(self.trials) - 1
+        return trial is self.trials[0] or trial.p_value(self.trials[0]) > _DELTA / others
 
     def to_json(self) -> dict[str, Any]:
-        """Return the trial for a program."""
+        """Return the ranking for a program."""
         return {
-            "preprocess": self.preprocessing,
-            "accuracy": None if self.problem else self.right / self.inputs,
-            "inputs": self.inputs,
-            "problem": self.problem,
+            "preprocessings": [
+                {
+                    "preprocess": trial.preprocessing,
+                    "accuracy": trial.hits / len(trial.right),
+                    "right": trial.hits,
+                    "inputs": len(trial.right),
+                    "interval": list(trial.interval),
+                    "p_value": trial.p_value(self.trials[0]),
+                    "like_best": self.like_best(trial),
+                    "problem": None,
+                }
+                for trial in self.trials
+            ]
+            + [
+                {
+                    "preprocess": trial.preprocessing,
+                    "accuracy": None,
+                    "inputs": 0,
+                    "problem": str(trial.problem),
+                }
+                for trial in self.impossible
+            ],
+            "preprocessings_said": list(self.said()),
         }
+
+    def said(self) -> Iterator[str]:
+        """Yield what should be known of the ranking, a sentence each."""
+        best, inputs = self.trials[0], len(self.trials[0].right)
+        if self.resized is not None:
+            yield (
+                "the pictures are not all of the model's size, "
+                f"{self.resized[0]}x{self.resized[1]}, so each line resizes them as it says"
+            )
+        alike = sum(map(self.like_best, self.trials))
+        test = f"on these {inputs} inputs (McNemar's exact test, 5 % for all comparisons together)"
+        if alike > 1:
+            yield f"the data cannot tell apart the {alike} lines marked = {test}"
+        elif len(self.trials) > 1:
+            yield f"the first line is told from all others {test}"
+        if self.commonest == inputs:
+            yield (
+                "all inputs are of one class, on which a wrong preprocessing may be right too; "
+                "give data of several classes"
+            )
+        elif best.hits <= self.commonest:
+            yield (
+                f"none is right more often than always the commonest class, {self.commonest} of "
+                f"{inputs}; look at the order of classes, the output and the labels"
+            )
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines of the table of accuracies, best first."""
+        yield "accuracy without noise under each preprocessing, with its interval of 95 %:"
+        longest = max(len(trial.preprocessing) for trial in self.trials)
+        alike = sum(map(self.like_best, self.trials))
+        for trial in self.trials:
+            low, high = (Fraction(end) for end in trial.interval)
+            share = f"{100 * trial.hits / len(trial.right):5.1f} % of {len(trial.right)}"
+            within = f"[{percent_down(low)}, {percent_up(high)}]"
+            mark = " =" if alike > 1 and self.like_best(trial) else ""
+            yield f"  {share}  --preprocess {trial.preprocessing:<{longest}}  {within}{mark}"
+        if self.impossible:
+            names = "; ".join(trial.preprocessing for trial in self.impossible)
+            yield f"  not possible for this model: {names}"
+        yield from self.said()
 
 
 def try_preprocessings(
-    model: Path,
+    plan: Plan,
+    stated: Preprocessing | None,
     data: Path,
     arguments: dict[str, Any],
     classes: Path | None,
     providers: str | None,
-) -> list[Trial]:
-    """Measure the accuracy without noise under every preset, best first.
+) -> Ranking:
+    """Measure the accuracy without noise under every preset, on inputs spread over the data.
 
     Args:
-        model: the model file.
+        plan: for the model.
+        stated: the preprocessing that the caller or the file states, if any: it is tried too, and
+            its resizing and layout hold for the others.
         data: a labelled data set.
-        arguments: for :func:`rsonnx.load`; a declared preprocessing is tried first, and its
-            resizing and layout hold for the others.
+        arguments: for :func:`rsonnx.load`.
         classes: file of class names, if any.
         providers: the execution provider, if one was asked for.
 
     Raises:
-        DataError: the data have no labels.
+        DataError: the data have no labels, or do not fit the model.
+        ModelError: the model is refused.
+        RsonnxError: no preprocessing can be tried, and why not the first.
     """
     dataset = open_dataset_with(data, classes)
     if dataset.labels is None:
@@ -75,19 +201,98 @@ def try_preprocessings(
             f"{dataset.path} has no labels, but the right preprocessing shows only by accuracy; "
             "give labelled data"
         )
-    try_in_child(model, arguments | {"preprocess": arguments["preprocess"] or "none"})
-    trials = []
-    for text in _candidates(arguments["preprocess"]):
-        every = max(1, len(dataset) // _INPUTS)
+    path, every = plan.model.path, _stride(dataset.labels)
+    try_in_child(path, arguments | {"preprocess": plan.preprocessing.to_json()})
+    labels = dataset.labels[::every]
+    size = _other_size(plan, dataset, every)
+    geometries = [""] if size is None else _geometries(size)
+    first = None if stated is None else stated.to_text() if size else arguments["preprocess"]
+    names = [
+        f"{name}{layout}"
+        for layout in _layouts(plan, dataset)
+        for name in _candidates(plan, stated, first)
+    ]
+    progress = _Progress(len(names) + len(geometries) - 1, len(labels))
+    trial = _Trials(path, arguments, provider_names(providers), dataset, every, progress)
+    tried = [trial(name, geometries[0]) for name in names]
+    possible = [one for one in tried if one.problem is None]
+    if not possible and tried[0].problem is not None:
+        raise tried[0].problem
+    best = names[tried.index(max(possible, key=lambda one: one.hits))]
+    possible += [trial(best, geometry) for geometry in geometries[1:]]
+    return Ranking(
+        tuple(sorted(possible, key=lambda one: -one.hits)),
+        tuple(one for one in tried if one.problem is not None),
+        max(Counter(labels).values()),
+        size,
+    )
+
+
+class _Progress:
+    """Says on stderr how far the trials are, every ten seconds."""
+
+    def __init__(self, trials: int, inputs: int) -> None:
+        self._trials, self._inputs = trials, inputs
+        self._begun, self._text = 0, ""
+        self._next = time.monotonic() + _PAUSE
+
+    def begin(self, text: str) -> None:
+        self._begun += 1
+        self._text = text
+
+    def say(self, done: int) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _PAUSE
+            click.echo(
+                f"preprocessing {self._begun} of {self._trials}, {printable(self._text)}: "
+                f"{done} of {self._inputs} inputs",
+                err=True,
+            )
+
+
+class _Trials:
+    """Tries one preprocessing after another on the same inputs, read once a size and layout."""
+
+    def __init__(
+        self,
+        path: Path,
+        arguments: dict[str, Any],
+        providers: list[str] | None,
+        dataset: Dataset,
+        every: int,
+        progress: _Progress,
+    ) -> None:
+        self._path, self._arguments, self._providers = path, arguments, providers
+        self._dataset, self._every, self._progress = dataset, every, progress
+        self._points: dict[tuple[Geometry, str | None], list[Point]] = {}
+
+    def __call__(self, name: str, geometry: str) -> Trial:
+        text = f"{name}{geometry}"
+        self._progress.begin(text)
         try:
-            names = provider_names(providers)
-            classifier = load(model, **(arguments | {"preprocess": text}), providers=names)
-            job = _job(classifier, dataset, every)
-            right = sum(job.smoothed.base_label(job.point(i)) == job.label(i) for i in job.indices)
-            trials.append(Trial(text, right, len(job.indices), None))
+            classifier = load(
+                self._path, **(self._arguments | {"preprocess": text}), providers=self._providers
+            )
+            job = _job(classifier, self._dataset, self._every)
         except (UsageError, ModelError) as error:
-            trials.append(Trial(text, 0, 0, str(error)))
-    return sorted(trials, key=lambda t: (t.problem is not None, -t.right))
+            return Trial(text, problem=error)
+        way = (classifier.geometry, classifier.layout)
+        if way not in self._points:
+            self._points[way] = [job.point(index) for index in job.indices]
+        right: list[bool] = []
+        for index, point in zip(job.indices, self._points[way], strict=True):
+            self._progress.say(len(right))
+            right.append(job.smoothed.base_label(point) == job.label(index))
+        return Trial(text, tuple(right))
+
+
+def _stride(labels: Sequence[int]) -> int:
+    """Return a stride that takes 200 inputs at most, and meets the most classes.
+
+    In data whose classes take turns, a multiple of their number would meet a single one.
+    """
+    least = -(-len(labels) // _INPUTS)
+    return max(range(least, 2 * least), key=lambda every: len(set(labels[::every])))
 
 
 def _job(classifier: OnnxClassifier, dataset: Dataset, every: int) -> Job:
@@ -96,7 +301,7 @@ def _job(classifier: OnnxClassifier, dataset: Dataset, every: int) -> Job:
     Where the data have half the channels that the model takes, it may be one that is shown x and
     1 - x; every noise that shows these shows an input without noise alike.
     """
-    work = partial(prepare_job, dataset=dataset, skip_every=every, limit=_INPUTS)
+    work = partial(prepare_job, dataset=dataset, skip_every=every)
     try:
         return work(classifier, 1.0)
     except DataError as error:
@@ -109,28 +314,47 @@ def _job(classifier: OnnxClassifier, dataset: Dataset, every: int) -> Job:
             raise error from None
 
 
-def _candidates(declared: str | None) -> Iterator[str]:
-    if declared is not None and declared not in PRESETS:
-        yield declared
-    geometry = [
-        part
-        for part in (declared or "").split(",")
-        if part.split("=")[0] in {"resize", "crop", "interpolation", "layout"}
-    ]
-    for preset in PRESETS:
-        yield ",".join([preset, *geometry])
-    for preset in ("raw-255", "imagenet", "zero-one", "minus-one-one"):
-        yield ",".join([preset, "channels=bgr", *geometry])
+def _candidates(plan: Plan, stated: Preprocessing | None, first: str | None) -> Iterator[str]:
+    """Yield what is tried: as stated, then each preset, in both orders of colours."""
+    rest = ""
+    if stated is not None:
+        yield first or stated.to_text()
+        rest = replace(stated, identity=True, channels="rgb").to_text().removeprefix("none")
+    names = (*PRESETS, *(f"{name},channels=bgr" for name in _BGR))
+    for name in names:
+        same = stated is not None and parse_preprocessing(f"{name}{rest}") == stated
+        # Between 0 and 1 a value is itself.
+        if not same and (name != "zero-one" or plan.bounds != (0.0, 1.0)):
+            yield f"{name}{rest}"
 
 
-def render_trials(trials: list[Trial]) -> str:
-    """Return the table of accuracies, best first."""
-    lines = ["", "accuracy without noise under each preprocessing:"]
-    for trial in trials:
-        if trial.problem is None:
-            share = f"{100 * trial.right / trial.inputs:5.1f} % of {trial.inputs}"
-            lines.append(f"  {share}  --preprocess {trial.preprocessing}")
-    skipped = [t.preprocessing for t in trials if t.problem is not None]
-    if skipped:
-        lines.append(f"  not possible for this model: {'; '.join(skipped)}")
-    return "\n".join(lines)
+def _other_size(plan: Plan, dataset: Dataset, every: int) -> tuple[int, int] | None:
+    """Return the model's height and width if pictures of others are brought to no size; else None.
+
+    What a preprocessing states of sizes is taken as it is.
+    """
+    shape, stated = plan.data.shape, plan.preprocessing
+    if len(shape) != 3 or plan.data.layout is None or stated.resize or stated.crop:
+        return None
+    size = (shape[1], shape[2]) if plan.data.layout == "NCHW" else (shape[0], shape[1])
+    shapes = {dataset.shape(index)[:2] for index in range(0, len(dataset), every)}
+    return None if shapes == {size} or not _is_picture(dataset[0].values) else size
+
+
+def _layouts(plan: Plan, dataset: Dataset) -> list[str]:
+    """Return the layouts that a flat input may have been flattened from, where it shows colours."""
+    values = dataset[0].values
+    flat = plan.data.shape == (values.size,) and plan.data.layout is None
+    colours = _is_picture(values) and values.shape[2] == 3
+    return [",layout=NCHW", ",layout=NHWC"] if flat and colours else [""]
+
+
+def _is_picture(values: NDArray[Any]) -> bool:
+    return values.dtype == np.uint8 and values.ndim == 3 and values.shape[2] in (1, 3)
+
+
+def _geometries(size: tuple[int, int]) -> list[str]:
+    """Return the usual ways to bring a picture to a size: 7/8 of its middle, or all of it."""
+    height, width = size
+    whole = f",resize={height}/{width}"
+    return [whole] if height != width else [f",resize={height * 256 // 224},crop={height}", whole]

@@ -6,6 +6,7 @@ sigma and the radius are in its pixels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,14 @@ INTERPOLATIONS = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 """Pillow's filters by their usual names."""
+
+
+CENTERS: dict[str, Callable[[int], int]] = {
+    "round": lambda margin: round(margin / 2),
+    "floor": lambda margin: margin // 2,
+}
+"""Where a centre crop begins in a margin: torchvision and timm take int(round(margin / 2.0)), half
+to even, and Hugging Face margin // 2 (``center_crop`` of each)."""
 
 
 def resized_shape(
@@ -59,6 +68,7 @@ def resize_and_crop(
     resize: int | tuple[int, int] | None = None,
     crop: tuple[int, int] | None = None,
     interpolation: str = "bilinear",
+    center: str = "round",
 ) -> NDArray[Any]:
     """Resize an image and cut out its centre.
 
@@ -68,6 +78,7 @@ def resize_and_crop(
             torchvision's Resize does), or (height, width); None keeps the size.
         crop: (height, width) of the centre that is kept; None keeps all.
         interpolation: one of ``INTERPOLATIONS``; Pillow's filters, which smooth when they shrink.
+        center: one of ``CENTERS``, which differ by a pixel where a margin is odd.
 
     Returns:
         uint8 (H', W', C).
@@ -89,7 +100,8 @@ def resize_and_crop(
         picture = picture.resize((width, height), INTERPOLATIONS[interpolation])
         image = np.asarray(picture).reshape(height, width, image.shape[2])
     if crop is not None:
-        top, left = round((height - crop[0]) / 2), round((width - crop[1]) / 2)
+        begin = CENTERS[center]
+        top, left = begin(height - crop[0]), begin(width - crop[1])
         image = image[top : top + crop[0], left : left + crop[1]]
     return np.ascontiguousarray(image)
 

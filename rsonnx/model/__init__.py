@@ -3,7 +3,7 @@
 from rsonnx.model.adapt import Batch, adapt, unused_inputs
 from rsonnx.model.assumptions import node_types, refuse_unsound, row_coupling
 from rsonnx.model.half import to_half
-from rsonnx.model.head import INPUT
+from rsonnx.model.head import INPUT, make_head
 from rsonnx.model.inputs import PAIRED_CHANNELS, Input, find_input
 from rsonnx.model.outputs import Output, find_output
 from rsonnx.model.preprocess import (
@@ -47,6 +47,7 @@ __all__ = [
     "find_input",
     "find_output",
     "inputs_of",
+    "make_head",
     "node_types",
     "outputs_of",
     "parse_preprocessing",

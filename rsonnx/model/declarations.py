@@ -114,6 +114,8 @@ def _from_hugging_face(found: dict[str, Any]) -> Mapping[str, Any]:
         meant["crop"] = crop if isinstance(crop, list) else [crop, crop]
     if found.get("do_flip_channel_order", False):
         meant["channels"] = "bgr"
+    if "crop" in meant:
+        meant["center"] = "floor"  # transformers' center_crop: (orig_height - crop_height) // 2
     return meant
 
 

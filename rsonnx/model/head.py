@@ -8,6 +8,7 @@ deterministic function of one input, so it belongs to the base classifier.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -59,13 +60,13 @@ def make_head(
     """
     chain = _Chain(INPUT)
     if preprocessing.channels == "bgr":
-        axis = _channel_axis(data)
-        if axis is None or data.shape[axis - 1] != 3:
+        colours = _colours(data)
+        if colours is None or colours.channels != 3:
             raise UsageError(
                 f"the preprocessing says bgr, but an input of shape {list(data.shape)} has no 3 "
                 "channels"
             )
-        chain.add("Gather", np.array([2, 1, 0]), axis=axis)
+        chain.add("Gather", colours.reversed, axis=colours.axis)
     if not preprocessing.identity:
         factor, offset = _affine(data, preprocessing, bounds)
         if (factor != 1).any():
@@ -92,9 +93,63 @@ def make_head(
     return chain.nodes, chain.weights
 
 
-def _channel_axis(data: Input) -> int | None:
-    """Return the axis of the channels in a batch, None where the input is no image."""
-    return {"NCHW": 1, "NHWC": 3}.get(data.layout or "")
+@dataclass(frozen=True, eq=False)
+class _Colours:
+    """Where the channels of an image are.
+
+    Attributes:
+        axis: of a batch, along which they change.
+        channels: how many there are.
+        of: int64 (length of the axis,): which channel a place belongs to.
+        apart: places from a channel to the next one of the same pixel.
+    """
+
+    axis: int
+    channels: int
+    of: NDArray[np.int64]
+    apart: int
+
+    @property
+    def reversed(self) -> NDArray[np.int64]:
+        """The place, for each place, of the opposite channel of the same pixel."""
+        found: NDArray[np.int64] = (
+            np.arange(len(self.of)) + (self.channels - 1 - 2 * self.of) * self.apart
+        )
+        return found
+
+
+def _colours(data: Input) -> _Colours | None:
+    """Return where the channels are, None where the input is no image."""
+    if data.layout is None:
+        return None
+    if len(data.shape) == 3:
+        axis = 1 if data.layout == "NCHW" else 3
+        channels = data.shape[axis - 1]
+        return _Colours(axis, channels, np.arange(channels), 1)
+    values = data.shape[0]
+    apart = values // 3 if data.layout == "NCHW" else 1
+    return _Colours(1, 3, np.arange(values) // apart % 3, apart)
+
+
+def _refuse_means_of_no_pixel(data: Input, preprocessing: Preprocessing, width: float) -> None:
+    """Refuse means that no pixel comes near, and say which scale or sign is probably meant."""
+    mean, scale = preprocessing.mean, preprocessing.scale
+    least, most = sorted((0.0, scale))
+    # Values that are no pixels may be moved upwards: degrees to kelvins.
+    if max(mean) <= most and (min(mean) >= least or data.layout is None):
+        return
+    scales = [one for one in sorted({width, 255.0}) if scale < one >= max(mean)]
+    negated = [-one for one in mean]
+    meant: Preprocessing | None = None
+    if min(mean) >= 0 and scales:
+        meant = replace(preprocessing, scale=scales[0])
+    elif least <= min(negated) and max(negated) <= most:
+        meant = replace(preprocessing, mean=tuple(negated))
+    raise UsageError(
+        f"preprocessing subtracts the mean {'/'.join(f'{one:g}' for one in mean)} from values "
+        f"between {least:g} and {most:g} (scale={scale:g}), but a mean among them was expected"
+        + ("" if meant is None else f"; {meant.to_text()} is probably meant")
+    )
 
 
 def _affine(
@@ -112,15 +167,15 @@ def _affine(
     factor, offset = np.broadcast_arrays(unit / std, (-unit * low - mean) / std)
     axes = [1] * (1 + len(data.shape))
     if factor.size > 1:
-        axis = _channel_axis(data)
-        channels = data.shape[axis - 1] if axis else None
-        if axis is None or channels != factor.size:
+        colours = _colours(data)
+        if colours is None or colours.channels != factor.size:
             raise UsageError(
                 f"preprocessing has {factor.size} numbers for mean or std, but the input of shape "
-                f"{list(data.shape)} has {channels or 'no'} channels; give one number, or one "
-                "a channel"
+                f"{list(data.shape)} has {colours.channels if colours else 'no'} channels; give "
+                "one number, or one a channel"
             )
-        axes[axis] = factor.size
+        factor, offset = factor[colours.of], offset[colours.of]
+        axes[colours.axis] = len(colours.of)
     with np.errstate(all="ignore"):
         made = factor.reshape(axes).astype(np.float32), offset.reshape(axes).astype(np.float32)
     if not np.isfinite(made).all() or (made[0] == 0).any():
@@ -128,4 +183,5 @@ def _affine(
             f"preprocessing multiplies by {factor.tolist()} and adds {offset.tolist()}, which "
             "float32 cannot hold; correct its mean, std and scale, or the bounds"
         )
+    _refuse_means_of_no_pixel(data, preprocessing, high - low)
     return made

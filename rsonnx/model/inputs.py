@@ -35,7 +35,8 @@ class Input:
         spec: as the file declares it.
         batch: the batch size that the file fixes; None where it is free.
         shape: of one input, without the batch axis.
-        layout: ``"NCHW"``, ``"NHWC"`` or None where the input is no image.
+        layout: ``"NCHW"``, ``"NHWC"`` or None where the input is no image; of a flat input, the
+            declared one from which it was flattened.
         has_batch_axis: False where the model takes one bare input.
         feeds: constant values for the model's other inputs.
     """
@@ -53,6 +54,7 @@ def find_input(
     output: Output,
     *,
     layout: str | None = None,
+    size: tuple[int, int] | None = None,
     input_shape: Sequence[int] | None = None,
     feeds: Mapping[str, Any] | None = None,
 ) -> Input:
@@ -62,6 +64,8 @@ def find_input(
         model: the model.
         output: the tensor that answers; inputs on which it does not depend are left out.
         layout: ``"NCHW"`` or ``"NHWC"`` where the shape leaves it open.
+        size: (height, width) that images are brought to, where that is declared: it is named where
+            axes are open, and never taken unasked.
         input_shape: of one input, without the batch axis, where the file leaves axes open.
         feeds: values for inputs that are not smoothed, by name: numbers or arrays.
 
@@ -85,7 +89,11 @@ def find_input(
             f"be added; one of {', '.join([*FLOATS, *INTEGERS])} is needed"
         )
     has_batch = _has_batch_axis(spec, output)
-    shape = _shape(model, spec, spec.shape[1:] if has_batch else spec.shape, input_shape)
+    declared = spec.shape[1:] if has_batch else spec.shape
+    if input_shape is None:
+        shape = _fixed(model, spec, declared, _example(declared, layout, size))
+    else:
+        shape = _fitting(model, spec, declared, input_shape)
     first = spec.shape[0] if has_batch and spec.shape else None
     batch = (first if isinstance(first, int) else None) if has_batch else 1
     if batch is not None:
@@ -106,21 +114,44 @@ def _has_batch_axis(spec: TensorSpec, output: Output) -> bool:
     return not (one_vector and scores[0] not in (1, spec.shape[0]))
 
 
-def _shape(
+def _fixed(
+    model: ModelFile, spec: TensorSpec, declared: tuple[int | str | None, ...], example: str
+) -> tuple[int, ...]:
+    fixed = tuple(d for d in declared if isinstance(d, int))
+    if len(fixed) < len(declared) or not declared:
+        raise ModelError(
+            f"the input {spec.name!r} of {model.path} has shape {spec.dimensions}, which leaves "
+            f"axes of one input open; fix them with --input-shape{example}"
+        )
+    return _bounded(model, spec, fixed)
+
+
+def _example(
+    declared: tuple[int | str | None, ...], layout: str | None, size: tuple[int, int] | None
+) -> str:
+    """Return how ``--input-shape`` goes on for an image; for anything else, that it needs numbers.
+
+    The channels are where the layout or their number says, else in front, as in most exports.
+    """
+    if size is not None and not declared:
+        declared = (None, None, None)
+    axes = len(declared)
+    if axes != 3 and (size is None or axes != 2):
+        return ", a whole number an axis" if axes > 1 else ", such as 4"
+    last = layout == "NHWC" or (layout is None and declared[-1] in _IMAGE_CHANNELS)
+    sides = size or (224, 224)
+    usual = sides if axes == 2 else (*sides, 3) if last else (3, *sides)
+    shape = [d if isinstance(d, int) else u for d, u in zip(declared, usual, strict=True)]
+    such, why = (", such as", "") if size is None else ("", ", the declared size")
+    return f"{such} {','.join(map(str, shape))}{why}"
+
+
+def _fitting(
     model: ModelFile,
     spec: TensorSpec,
     declared: tuple[int | str | None, ...],
-    wanted: Sequence[int] | None,
+    wanted: Sequence[int],
 ) -> tuple[int, ...]:
-    if wanted is None:
-        fixed = tuple(d for d in declared if isinstance(d, int))
-        if len(fixed) < len(declared) or not declared:
-            raise ModelError(
-                f"the input {spec.name!r} of {model.path} has shape {spec.dimensions}, which "
-                "leaves axes of one input open; fix them with --input-shape, such as "
-                f"{','.join('224' if not isinstance(d, int) else str(d) for d in declared) or '4'}"
-            )
-        return _bounded(model, spec, fixed)
     given = tuple(int(d) for d in wanted)
     fits = not declared or (
         len(given) == len(declared)
@@ -151,13 +182,16 @@ def _layout(
         possible += ["NCHW"] if shape[0] in _IMAGE_CHANNELS else []
         possible += ["NHWC"] if shape[2] in _IMAGE_CHANNELS else []
     if declared is not None:
-        at = 0 if declared == "NCHW" else 2
-        if len(shape) == 3 and shape[at] not in (*_IMAGE_CHANNELS, *PAIRED_CHANNELS):
+        known = (*_IMAGE_CHANNELS, *PAIRED_CHANNELS)
+        at, other = (0, 2) if declared == "NCHW" else (2, 0)
+        if len(shape) == 3 and shape[at] not in known and shape[other] in known:
             raise UsageError(
                 f"the layout {declared} was declared, but the input {spec.name!r} of {model.path} "
                 f"has shape {spec.dimensions}, which has no 1 or 3 channels there (nor 2 or 6)"
             )
-        return declared if len(shape) == 3 else None
+        # A flat input may be a colour image of either layout, whose values stand in a row.
+        flat = len(shape) == 1 and shape[0] % 3 == 0
+        return declared if flat or len(shape) == 3 else None
     denoted = denoted_layout(model, spec.name)
     if denoted in possible:
         return denoted

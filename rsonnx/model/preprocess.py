@@ -22,6 +22,7 @@ BOUNDS_KEY = "rsonnx.bounds"
 LAYOUT_KEY = "rsonnx.layout"
 
 LAYOUTS = ("NCHW", "NHWC")
+CENTERS = ("round", "floor")
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
 
 _LONGEST_SIDE = 16_384
@@ -45,6 +46,8 @@ class Preprocessing:
         resize: length of the shorter side, or (height, width), in pixels; None keeps the size.
         crop: (height, width) that are cut out of the middle; None keeps all.
         interpolation: Pillow's filter for resizing.
+        center: where a crop begins if a margin is odd: ``"round"`` rounds its half to even, as
+            torchvision and timm do, ``"floor"`` down, as Hugging Face does.
         identity: the model takes x as it is, in the units of the bounds; mean, std and scale are
             not used.
     """
@@ -57,7 +60,22 @@ class Preprocessing:
     resize: int | tuple[int, int] | None = None
     crop: tuple[int, int] | None = None
     interpolation: str = "bilinear"
+    center: str = "round"
     identity: bool = False
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width of the images that this gives, where they do not depend on the image."""
+        return self.crop or (self.resize if isinstance(self.resize, tuple) else None)
+
+    def to_text(self) -> str:
+        """Return the text that :func:`parse_preprocessing` reads, as a command line takes it."""
+        stated = ["none"] if self.identity else [f"scale={_text(self.scale)}"]
+        for key, value in self.to_json().items():
+            if key not in {"identity", "scale"}:
+                parts = value if isinstance(value, list) else [value]
+                stated.append(f"{key}={'/'.join(map(_text, parts))}")
+        return ",".join(stated)
 
     def to_json(self) -> dict[str, Any]:
         """Return what a run's header records, in the form that a declaration may have."""
@@ -75,6 +93,8 @@ class Preprocessing:
             found["interpolation"] = self.interpolation
         if self.crop is not None:
             found["crop"] = list(self.crop)
+            if self.center != "round":  # the rule of all headers that do not name one
+                found["center"] = self.center
         return found
 
 
@@ -85,14 +105,32 @@ PRESETS = {
     "raw-255": Preprocessing(scale=255.0),
     "mnist": Preprocessing(mean=(0.1307,), std=(0.3081,)),
     "cifar10": Preprocessing(mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616)),
+    "cifar10-kuangliu": Preprocessing(mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010)),
+    "cifar100": Preprocessing(mean=(0.5071, 0.4867, 0.4408), std=(0.2675, 0.2565, 0.2761)),
     "imagenet": Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    "clip": Preprocessing(
+        mean=(0.48145466, 0.4578275, 0.40821073), std=(0.26862954, 0.26130258, 0.27577711)
+    ),
+    "caffe": Preprocessing(mean=(104.0, 117.0, 123.0), scale=255.0, channels="bgr"),
+    "vgg": Preprocessing(mean=(123.68, 116.78, 103.94), scale=255.0),
+    "minus-half": Preprocessing(mean=(0.5,)),
+    "minus-128": Preprocessing(mean=(128.0,), scale=255.0),
 }
-"""Named preprocessings. The numbers are those of torchvision's and timm's model cards."""
+"""Named preprocessings. The numbers are those of torchvision's and timm's model cards, but for
+``cifar10-kuangliu`` (pytorch-cifar: the deviations within an image), ``cifar100`` (those of its
+training set), ``clip`` (OpenAI's), ``caffe`` (BVLC's reference models; Keras' VGG and ResNet take
+nearly the same) and ``vgg`` (tf-slim's VGG and ResNet v1). tf-slim's Inception and MobileNet take
+``minus-one-one``, int8 models of 8-bit images ``minus-128``."""
 
 _AFFINE = {"mean", "std", "scale"}
 _KEYS = (
-    "mean", "std", "scale", "layout", "channels", "resize", "crop", "interpolation", "identity",
+    "mean", "std", "scale", "layout", "channels", "resize", "crop", "interpolation", "center",
+    "identity",
 )  # fmt: skip
+
+
+def _text(value: str | float) -> str:
+    return value if isinstance(value, str) else repr(value).removesuffix(".0")
 
 
 def parse_preprocessing(value: str | Mapping[str, Any] | Preprocessing) -> Preprocessing:
@@ -162,6 +200,7 @@ def _from_mapping(value: Mapping[str, Any], base: Preprocessing) -> Preprocessin
             ("layout", LAYOUTS),
             ("channels", ("rgb", "bgr")),
             ("interpolation", INTERPOLATIONS),
+            ("center", CENTERS),
         )
         if value.get(key) is not None
     }

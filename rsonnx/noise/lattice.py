@@ -28,6 +28,7 @@ from rsonnx.errors import UsageError
 from rsonnx.noise.distribution import IndependentNoise
 from rsonnx.noise.philox import SETTLE, bits, raw_words
 from rsonnx.noise.rounding import precision
+from rsonnx.noise.space import LEVELS
 
 CELL_BITS = 16
 SETTLE_BITS = 64
@@ -217,6 +218,18 @@ def lattice_table(law: IndependentNoise, step: float) -> LatticeTable:
     return LatticeTable(outcome, lowest, np.minimum(first, last), inside, highs, lows, minimum)
 
 
+def _narrower(law: IndependentNoise, step: float) -> str:
+    """Return what to do about a law that is too wide: where levels are meant, how to say so."""
+    width, sigma = LEVELS * step, law.deviation
+    if sigma is None or width >= LEVELS or not width < sigma <= LEVELS:
+        return "use a smaller sigma, or floating-point inputs"
+    return (
+        f"use a smaller sigma, in the units of the bounds, {width:g} apart: {sigma:g} of {LEVELS} "
+        f"levels is {sigma / LEVELS * width:.6g}; or make levels the unit with --bounds 0 {LEVELS} "
+        "(and zero-one in place of none as the preprocessing)"
+    )
+
+
 def _thresholds_below_one_half(law: IndependentNoise, step: float) -> list[int]:
     """Return F((k + 1/2)·step)·2^80, rounded to nearest, for k < 0, ascending, without zeros."""
     found: list[int] = []
@@ -232,5 +245,5 @@ def _thresholds_below_one_half(law: IndependentNoise, step: float) -> list[int]:
             if -k > _MOST_STEPS:
                 raise UsageError(
                     f"{law} is too wide for exact noise on a grid of step {step:g}; "
-                    "use a smaller sigma, or floating-point inputs"
+                    f"{_narrower(law, step)}"
                 )

@@ -69,11 +69,13 @@ class Geometry:
         resize: length of the shorter side, or (height, width), in pixels.
         crop: (height, width) that are cut out of the middle.
         interpolation: the filter for resizing.
+        center: ``"round"`` or ``"floor"``: how half of an odd margin is rounded.
     """
 
     resize: int | tuple[int, int] | None = None
     crop: tuple[int, int] | None = None
     interpolation: str = "bilinear"
+    center: str = "round"
 
 
 _AS_IT_IS = Geometry()

@@ -165,8 +165,14 @@ def make_plan(
     preprocessing, preprocess_source = _declared(given, stored, None)
     refuse_unsound(model)
     output = find_output(model, name=output_name, threshold=threshold)
-    layout = None if preprocessing is None else preprocessing.layout
-    data = find_input(model, output, layout=layout, input_shape=input_shape, feeds=feeds)
+    data = find_input(
+        model,
+        output,
+        layout=None if preprocessing is None else preprocessing.layout,
+        size=None if preprocessing is None else preprocessing.size,
+        input_shape=input_shape,
+        feeds=feeds,
+    )
     if preprocessing is None and data.spec.dtype == "uint8":
         preprocessing = declared_preprocessing("raw-255")
         preprocess_source = "input type uint8, which holds 0-255"
@@ -272,7 +278,10 @@ def open_plan(
         bounds=plan.bounds,
         layout=data.layout,
         geometry=Geometry(
-            plan.preprocessing.resize, plan.preprocessing.crop, plan.preprocessing.interpolation
+            plan.preprocessing.resize,
+            plan.preprocessing.crop,
+            plan.preprocessing.interpolation,
+            plan.preprocessing.center,
         ),
         batch_size=batching.size,
         on_cpu=provider.is_cpu,

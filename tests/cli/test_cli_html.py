@@ -128,6 +128,7 @@ def test_a_header_without_geometry_gives_pictures_that_are_not_checked(
         {"preprocess": {"crop": [0, -1]}},
         {"preprocess": {"crop": [10**9, 3, 4]}},
         {"preprocess": {"resize": 4, "interpolation": "odd"}},
+        {"preprocess": {"crop": [4, 4], "center": "odd"}},
     ],
     ids=str,
 )

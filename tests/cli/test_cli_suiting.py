@@ -159,7 +159,7 @@ def test_inspect_tries_what_is_shown_as_x_and_1_minus_x(
 
 
 def test_inspect_of_what_is_refused(shelf: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["inspect", str(shelf / "image.onnx"), "--output-name", "nope", "--json"]) == 0
+    assert run(["inspect", str(shelf / "image.onnx"), "--output-name", "nope", "--json"]) == 2
     found = json.loads(capsys.readouterr().out)
     assert found["verdict"].startswith("refused")
     assert found["noises"] == []

@@ -109,6 +109,39 @@ def test_the_centre_is_kept(
     assert resized_shape(image.shape, crop=crop) == found.shape
 
 
+@pytest.mark.parametrize("margin", range(13))
+@pytest.mark.parametrize("crop", [1, 4, 5, 32])
+def test_where_each_rule_lets_a_crop_begin(margin: int, crop: int) -> None:
+    """Every column is its own number, so the crop shows where it begins.
+
+    torchvision's center_crop and timm's begin at int(round((side - crop) / 2.0)), Hugging Face's
+    at (side - crop) // 2.
+    """
+    side = crop + margin
+    image = np.tile(np.arange(side, dtype=np.uint8), (side, 1))[:, :, np.newaxis]
+    for upright in (image, image.swapaxes(0, 1)):
+        for rule, begin in (
+            ("round", int(round((side - crop) / 2.0))),  # noqa: RUF046 - as it stands there
+            ("floor", (side - crop) // 2),
+        ):
+            found = resize_and_crop(upright, crop=(crop, crop), center=rule)
+            assert found.shape == (crop, crop, 1)
+            assert int(found.min()) == begin
+
+
+def test_the_rules_part_at_every_fourth_margin() -> None:
+    image = picture(1, 40)
+    parted = [
+        width
+        for width in range(28, 41)
+        if not np.array_equal(
+            resize_and_crop(image[:, :width], crop=(1, 28), center="round"),
+            resize_and_crop(image[:, :width], crop=(1, 28), center="floor"),
+        )
+    ]
+    assert parted == [31, 35, 39]
+
+
 def test_the_crop_follows_the_resizing() -> None:
     image = picture(375, 500)
     found = resize_and_crop(image, resize=256, crop=(224, 224), interpolation="bicubic")

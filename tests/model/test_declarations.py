@@ -50,13 +50,13 @@ HUGGING_FACE: dict[str, tuple[dict[str, Any], Preprocessing]] = {
         NORMALISED
         | {"crop_pct": 0.875, "feature_extractor_type": "ConvNextFeatureExtractor", "resample": 3}
         | {"size": 224},
-        replace(HF, resize=256, crop=(224, 224), interpolation="bicubic"),
+        replace(HF, resize=256, crop=(224, 224), interpolation="bicubic", center="floor"),
     ),
     "ConvNext": (
         NORMALISED
         | RESCALED
         | {"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 224}},
-        replace(HF, resize=256, crop=(224, 224)),
+        replace(HF, resize=256, crop=(224, 224), center="floor"),
     ),
     "ConvNext, large": (
         NORMALISED
@@ -76,24 +76,25 @@ HUGGING_FACE: dict[str, tuple[dict[str, Any], Preprocessing]] = {
             resize=224,
             crop=(224, 224),
             interpolation="bicubic",
+            center="floor",
         ),
     ),
     "CLIP, first form": (
         NORMALISED
         | {"crop_size": 224, "do_center_crop": True, "size": 224}
         | {"feature_extractor_type": "CLIPFeatureExtractor"},
-        replace(HF, resize=224, crop=(224, 224), interpolation="bicubic"),
+        replace(HF, resize=224, crop=(224, 224), interpolation="bicubic", center="floor"),
     ),
     "DeiT": (
         NORMALISED
         | {"crop_size": 224, "do_center_crop": True, "size": 256, "resample": 3}
         | {"feature_extractor_type": "DeiTFeatureExtractor"},
-        replace(HF, resize=(256, 256), crop=(224, 224), interpolation="bicubic"),
+        replace(HF, resize=(256, 256), crop=(224, 224), interpolation="bicubic", center="floor"),
     ),
     "MobileViT": (
         {"do_center_crop": True, "do_flip_channel_order": True, "do_resize": True, "size": 288}
         | {"crop_size": 256, "feature_extractor_type": "MobileViTFeatureExtractor", "resample": 2},
-        Preprocessing(layout="NCHW", channels="bgr", resize=288, crop=(256, 256)),
+        Preprocessing(layout="NCHW", channels="bgr", resize=288, crop=(256, 256), center="floor"),
     ),
     "not rescaled": (
         {"do_rescale": False, "do_normalize": True, "do_resize": False}

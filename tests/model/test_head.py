@@ -102,6 +102,92 @@ def test_preprocessing_that_float32_cannot_hold_is_refused(
         run_adapted(linear(), pixels((1, 4, 4)), declared, bounds)
 
 
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("blue_first", [False, True])
+def test_a_flat_input_has_the_channels_of_the_layout_that_was_flattened(
+    layout: str, blue_first: bool
+) -> None:
+    """The image is prepared as one of three axes, and flattened behind that."""
+    shape = (3, 4, 5) if layout == "NCHW" else (4, 5, 3)
+    channels = (3, 1, 1) if layout == "NCHW" else (1, 1, 3)
+    proto = linear(("n", 60))
+    batch = pixels(shape)
+    ordered = np.flip(batch, 1 if layout == "NCHW" else 3) if blue_first else batch
+    ready = (ordered.astype(np.float64) - MEAN.reshape(channels)) / STD.reshape(channels)
+    expected = reference(proto, ready.reshape(-1, 60).astype(np.float32))
+    declared = f"mean=0.1/0.2/0.4,std=0.5/0.25/2,layout={layout}"
+    if blue_first:
+        declared += ",channels=bgr"
+    labels, scores = run_adapted(proto, batch.reshape(-1, 60), declared)
+    check(labels, scores, expected, TOLERANCE["float32"])
+
+
+@pytest.mark.parametrize("declared", ["imagenet", "imagenet,layout=NCHW", "none,channels=bgr"])
+def test_a_flat_input_of_no_known_channels_takes_one_number(declared: str) -> None:
+    values = 60 if "layout" not in declared else 64
+    with pytest.raises(UsageError, match="channels"):
+        run_adapted(linear(("n", values)), pixels((values,)), declared)
+
+
+CARD = "mean=123.675/116.28/103.53,std=58.395/57.12/57.375"
+
+
+@pytest.mark.parametrize(
+    ("declared", "meant"),
+    [
+        (CARD, f"scale=255,{CARD}"),
+        (f"{CARD},channels=bgr,layout=NCHW", f"scale=255,{CARD},layout=NCHW,channels=bgr"),
+        ("mean=127.5,std=127.5", "scale=255,mean=127.5,std=127.5"),
+        ("mean=485/0.456/0.406,std=0.2", None),
+        ("scale=255,mean=300", None),
+        ("scale=255,mean=-104/-117/-123", "scale=255,mean=104/117/123,std=1"),
+        ("mean=-0.485/-0.456/-0.406,std=0.25", "scale=1,mean=0.485/0.456/0.406,std=0.25"),
+        ("scale=-1,mean=0.5", "scale=1,mean=0.5,std=1"),
+        ("mean=-0.1/0.2/0.3", None),
+    ],
+)
+def test_a_mean_that_no_pixel_comes_near_is_refused_with_what_is_meant(
+    declared: str, meant: str | None
+) -> None:
+    proto, batch = linear(("n", 3, 4, 4)), pixels((3, 4, 4))
+    with pytest.raises(UsageError, match=r"subtracts the mean .* was expected") as caught:
+        run_adapted(proto, batch, declared)
+    assert ("probably meant" in str(caught.value)) is (meant is not None)
+    if meant is not None:
+        assert f"; {meant} is" in str(caught.value)
+        run_adapted(proto, batch, meant)
+
+
+def test_a_mean_in_the_units_of_other_bounds_needs_their_width_as_the_scale() -> None:
+    proto, batch = linear(("n", 1, 4, 4)), pixels((1, 4, 4), (0.0, 16.0))
+    with pytest.raises(UsageError, match="scale=16,mean=8,std=4 is probably meant"):
+        run_adapted(proto, batch, "mean=8,std=4", (0.0, 16.0))
+
+
+@pytest.mark.parametrize(
+    ("declared", "bounds"),
+    [
+        ("mean=0,std=1", (0.0, 1.0)),
+        ("mean=1,std=-1", (0.0, 1.0)),  # 1 - u
+        ("scale=-1,mean=-1", (0.0, 1.0)),  # the same
+        ("scale=255,mean=255,std=-255", (0.0, 1.0)),
+        ("scale=2,mean=1", (-1.0, 1.0)),
+        ("minus-128", (0.0, 255.0)),
+    ],
+)
+def test_a_mean_among_the_pixels_is_taken(declared: str, bounds: tuple[float, float]) -> None:
+    run_adapted(linear(("n", 1, 4, 4)), pixels((1, 4, 4), bounds), declared, bounds)
+
+
+def test_values_that_are_no_pixels_may_be_moved_upwards() -> None:
+    """Degrees between -20 and 50 to kelvins: 70·u - 20 + 273.15."""
+    batch = pixels((4,), (-20.0, 50.0))
+    proto = linear(("n", 4))
+    labels, scores = run_adapted(proto, batch, "scale=70,mean=-253.15", (-20.0, 50.0))
+    expected = reference(proto, (batch.astype(np.float64) + 273.15).astype(np.float32))
+    check(labels, scores, expected, TOLERANCE["float32"])
+
+
 # 8-bit inputs: rounded half up and clipped.
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -228,6 +229,50 @@ def test_open_axes_besides_the_batch_are_asked_for(shape: tuple[Dim, ...]) -> No
         found_in(of_shape(*shape))
 
 
+@pytest.mark.parametrize(
+    ("shape", "layout", "size", "example"),
+    [
+        (("n", "c", "h", "w"), None, (16, 16), "3,16,16"),
+        (("n", "c", "h", "w"), "NCHW", (16, 24), "3,16,24"),
+        (("n", "h", "w", "c"), "NHWC", (16, 24), "16,24,3"),
+        (("n", "h", "w", 3), None, (16, 24), "16,24,3"),
+        (("n", "h", "w", 1), None, None, "224,224,1"),
+        (("n", 1, "h", "w"), None, (28, 28), "1,28,28"),
+        (("n", "c", "h", "w"), None, None, "3,224,224"),
+        (("n", "h", "w"), None, (16, 24), "16,24"),
+        (("n", "c", 32, "w"), "NCHW", (16, 16), "3,32,16"),
+        (("n", "c", "h", "w"), "NHWC", None, "224,224,3"),
+    ],
+)
+def test_the_example_for_open_axes_of_an_image_can_be_taken(
+    shape: tuple[Dim, ...],
+    layout: str | None,
+    size: tuple[int, int] | None,
+    example: str,
+) -> None:
+    proto = of_shape(*shape)
+    with pytest.raises(ModelError, match="leaves axes of one input open") as caught:
+        found_in(proto, layout=layout, size=size)
+    wanted = re.findall(r"--input-shape(?:, such as)? ([\d,]*\d)", str(caught.value))
+    assert wanted == [example]
+    expected = tuple(map(int, example.split(",")))
+    assert found_in(proto, layout=layout, size=size, input_shape=expected).shape == expected
+
+
+def test_an_input_of_no_known_shape_is_told_the_declared_size() -> None:
+    proto = echo()
+    proto.graph.input[0].type.tensor_type.ClearField("shape")
+    with pytest.raises(ModelError, match="--input-shape 3,16,16, "):
+        found_in(proto, size=(16, 16))
+
+
+@pytest.mark.parametrize("shape", [("n", "tokens", 8), ("n", "a", "b"), ("n", 3, 4, "h", "w")])
+def test_open_axes_of_no_image_have_no_image_s_example(shape: tuple[Dim, ...]) -> None:
+    with pytest.raises(ModelError, match="leaves axes of one input open") as caught:
+        found_in(of_shape(*shape))
+    assert "224" not in str(caught.value)
+
+
 @pytest.mark.parametrize("shape", [("n", "features"), ("n",), (None, None, None, None)])
 def test_open_features_are_asked_for(shape: tuple[Dim, ...]) -> None:
     with pytest.raises(ModelError, match="leaves axes of one input open; fix them with --input-sh"):
@@ -308,6 +353,17 @@ def test_an_ambiguous_layout_is_asked_for(sizes: tuple[int, ...]) -> None:
         found_in(proto)
     for declared in ("NCHW", "NHWC"):
         assert found_in(proto, layout=declared).layout == declared
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("sizes", [(5, 8, 8), (8, 8, 4), (192,)])
+def test_a_layout_is_taken_where_the_shape_does_not_contradict_it(
+    sizes: tuple[int, ...], layout: str
+) -> None:
+    """As for images of more channels, and for flat inputs, which were images of that layout."""
+    proto = of_shape("n", *sizes)
+    assert found_in(proto).layout is None
+    assert found_in(proto, layout=layout).layout == layout
 
 
 def test_a_declared_layout_that_contradicts_the_shape_is_refused() -> None:

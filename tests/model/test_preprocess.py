@@ -26,6 +26,11 @@ def test_the_presets_hold_the_published_numbers() -> None:
     assert PRESETS["none"].identity
     assert not PRESETS["zero-one"].identity
     assert PRESETS["raw-255"].scale == 255.0
+    assert PRESETS["cifar10-kuangliu"].std == (0.2023, 0.1994, 0.2010)
+    assert PRESETS["cifar10-kuangliu"].mean == PRESETS["cifar10"].mean
+    caffe, vgg = PRESETS["caffe"], PRESETS["vgg"]
+    assert (caffe.mean, caffe.scale, caffe.channels) == ((104.0, 117.0, 123.0), 255.0, "bgr")
+    assert (vgg.mean, vgg.scale, vgg.channels) == ((123.68, 116.78, 103.94), 255.0, "rgb")
 
 
 def test_a_text_is_understood() -> None:
@@ -84,6 +89,31 @@ def test_what_a_header_records_is_understood_again(declared: Preprocessing) -> N
     assert preprocessing_in({"rsonnx.preprocess": json.dumps(stored)}) == declared
 
 
+@given(declarations())
+def test_the_text_of_a_declaration_is_understood_again(declared: Preprocessing) -> None:
+    assert parse_preprocessing(declared.to_text()) == declared
+
+
+@pytest.mark.parametrize(
+    ("declared", "size"),
+    [
+        ("none", None),
+        ("none,resize=256", None),
+        ("none,resize=20/30", (20, 30)),
+        ("none,resize=256,crop=224", (224, 224)),
+        ("none,crop=10/12", (10, 12)),
+    ],
+)
+def test_the_size_of_the_images_that_it_gives(declared: str, size: tuple[int, int] | None) -> None:
+    assert parse_preprocessing(declared).size == size
+
+
+def test_a_header_without_a_rule_for_the_centre_is_of_the_rounding_one() -> None:
+    assert parse_preprocessing({"identity": True, "crop": [4, 4]}).center == "round"
+    assert "center" not in parse_preprocessing("none,crop=4").to_json()
+    assert parse_preprocessing("none,crop=4,center=floor").to_json()["center"] == "floor"
+
+
 def test_a_preset_may_be_changed() -> None:
     found = parse_preprocessing("imagenet,resize=256,crop=224")
     assert found == replace(PRESETS["imagenet"], resize=256, crop=(224, 224))
@@ -94,11 +124,12 @@ def test_a_preset_may_be_changed() -> None:
 
 
 def test_every_key_is_kept_by_a_header() -> None:
-    text = "imagenet,scale=2,layout=NHWC,channels=bgr,resize=20/30,crop=10/12,interpolation=hamming"
+    text = "imagenet,scale=2,layout=NHWC,channels=bgr,resize=20/30,crop=10/12,"
+    text += "interpolation=hamming,center=floor"
     found = parse_preprocessing(text)
     assert found == Preprocessing(
         (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 2.0, "NHWC", "bgr", (20, 30), (10, 12),
-        "hamming",
+        "hamming", "floor",
     )  # fmt: skip
     assert parse_preprocessing(json.loads(json.dumps(found.to_json()))) == found
 
@@ -111,6 +142,7 @@ def test_every_key_is_kept_by_a_header() -> None:
         ("imagenet,cifar10", "'cifar10', but key=value was expected"),
         ("channels=rbg", "channels is 'rbg', but one of rgb, bgr was expected"),
         ("interpolation=cubic", "interpolation is 'cubic', but one of nearest, bilinear"),
+        ("center=ceil", "center is 'ceil', but one of round, floor"),
         ("resize=0", "resize = '0', but one or two whole numbers of pixels"),
         ("resize=-4", "resize = '-4'"),
         ("resize=2.5", "resize = '2.5'"),

@@ -1,6 +1,7 @@
 """Exact noise on the grid, against thresholds and laws computed independently."""
 
 import bisect
+import re
 from math import erfc, sqrt
 
 import mpmath
@@ -12,7 +13,8 @@ from mpmath import mpf
 from scipy import stats
 
 from rsonnx.errors import UsageError
-from rsonnx.noise import Gaussian
+from rsonnx.noise import Gaussian, Laplace
+from rsonnx.noise.distribution import IndependentNoise
 from rsonnx.noise.lattice import LatticeTable, lattice_table
 
 STEP = 1 / 255
@@ -150,6 +152,29 @@ def test_too_narrow_noise_is_refused(sigma: float) -> None:
 def test_too_wide_noise_is_refused() -> None:
     with pytest.raises(UsageError, match=r"sigma = 50 .*too wide .* smaller sigma"):
         lattice_table(Gaussian(50.0), STEP)
+
+
+@pytest.mark.parametrize("law", [Gaussian(128.0), Gaussian(25.0), Laplace(64.0)])
+@pytest.mark.parametrize("width", [1.0, 2.0])
+def test_a_sigma_in_levels_is_told_in_the_units_of_the_bounds(
+    law: IndependentNoise, width: float
+) -> None:
+    """Both that the sentence names can be drawn: sigma in those units, and levels as the unit."""
+    with pytest.raises(UsageError, match="too wide") as caught:
+        lattice_table(law, width / 255)
+    meant = float(re.findall(r"levels is ([\d.]+)", str(caught.value))[0])
+    assert law.deviation is not None
+    assert meant == pytest.approx(law.deviation / 255 * width, rel=1e-5)  # six figures are printed
+    lattice_table(type(law)(meant), width / 255)
+    assert "--bounds 0 255" in str(caught.value)
+    lattice_table(law, 1.0)
+
+
+@pytest.mark.parametrize(("sigma", "width"), [(5000.0, 1.0), (4000.0, 255.0), (1e6, 255.0)])
+def test_bounds_that_help_nothing_are_not_named(sigma: float, width: float) -> None:
+    with pytest.raises(UsageError, match="too wide") as caught:
+        lattice_table(Gaussian(sigma), width / 255)
+    assert "--bounds" not in str(caught.value)
 
 
 @settings(max_examples=20, deadline=None)

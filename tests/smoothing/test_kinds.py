@@ -220,6 +220,10 @@ def test_resizing_and_cropping_are_handed_on(tmp_path: Path) -> None:
     assert (found.geometry.resize, found.geometry.crop) == (8, (4, 4))
     assert found.geometry.interpolation == "bilinear"
     assert found.facts["preprocess"]["resize"] == 8
+    assert found.geometry.center == "round"
+    floored = "imagenet,resize=8,crop=4,center=floor"
+    found = opened(linear(("n", 3, 4, 4)), tmp_path, preprocess=floored)
+    assert found.geometry.center == found.facts["preprocess"]["center"] == "floor"
 
 
 def test_a_freed_model_that_does_not_load_falls_back(
