@@ -19,6 +19,7 @@ from rsonnx.report import (
     Settings,
     dataset_statements,
     render,
+    selection_of,
     summarize,
 )
 from rsonnx.runs import Row, text_field, whole_field
@@ -38,7 +39,8 @@ def figures_of(
         radii: of the table, ascending.
 
     Raises:
-        KeyError, TypeError: the header lacks what every run file of this format has.
+        KeyError, TypeError, UsageError: the header lacks what every run file of this format has, or
+            contradicts itself.
     """
     heading = heading_of(header, status)
     settings = heading.settings
@@ -51,6 +53,7 @@ def figures_of(
             alpha=settings.alpha,
             family_wise=settings.family_wise,
             shared_noise=heading.shared_noise,
+            selection=selection_of(header, heading.status),
         ),
         tuple(rows),
     )

@@ -26,7 +26,13 @@ from rsonnx.noise.laws.uniform import Uniform
 from rsonnx.noise.norms import NORMS, Norm, norm_named
 from rsonnx.noise.philox import check_seed, fresh_seed, uniform
 from rsonnx.noise.space import Arithmetic, InputSpace, Point, check_bounds
-from rsonnx.noise.stream import NoisyStream, Stage, block_samples
+from rsonnx.noise.stream import (
+    STREAM_VERSION,
+    STREAM_VERSIONS,
+    NoisyStream,
+    Stage,
+    block_samples,
+)
 
 __all__ = [
     "NOISES",

@@ -1,0 +1,81 @@
+"""Whether the inputs of a run speak for the population, and which classes they show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rsonnx.runs.fields import whole_field
+from rsonnx.runs.sample import sample_field
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How the inputs of a run were chosen, as far as it bears on others.
+
+    Attributes:
+        undrawn: why they are not drawn independently from the population, in words; None where they
+            are, as far as the data set is: for the whole of it and for a random sample.
+        classes: how many classes the inputs of the run have, and how many the data set; None where
+            that is not known.
+    """
+
+    undrawn: str | None = None
+    classes: tuple[int, int] | None = None
+
+    @property
+    def note(self) -> str | None:
+        """What is said of classes that the inputs lack, if they do."""
+        if self.classes is None or self.classes[0] >= self.classes[1]:
+            return None
+        return (
+            f"the sample holds {self.classes[0]:,} of the {self.classes[1]:,} classes of the data"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for a program."""
+        here, there = self.classes or (None, None)
+        return {
+            "population_unknown": self.undrawn,
+            "classes_in_sample": here,
+            "classes_in_data": there,
+        }
+
+
+def selection_of(header: Mapping[str, Any], status: str) -> Selection:
+    """Return what a run's header says of its inputs.
+
+    Args:
+        header: the run's header.
+        status: how the run ended; one that is not complete holds the first of its inputs.
+
+    Raises:
+        KeyError, TypeError, UsageError: the header contradicts itself, or lacks a field.
+    """
+    data, classes = header["data"], None
+    if not isinstance(data, dict):
+        raise TypeError("data is no object")
+    if data.get("classes_in_data") is not None:
+        classes = (
+            whole_field(data, "classes_in_sample", least=1),
+            whole_field(data, "classes_in_data", least=1),
+        )
+    return Selection(_undrawn(header, status), classes)
+
+
+def _undrawn(header: Mapping[str, Any], status: str) -> str | None:
+    data = header["data"]
+    inputs, size = whole_field(data, "inputs", least=1), whole_field(data, "size", least=1)
+    taken = None if data.get("sample") is None else sample_field(header)
+    if status != "complete":
+        return f"the run is {status}, and what it holds of its inputs is not chosen at random"
+    if inputs == size or (taken is not None and taken.seed is not None):
+        return None
+    how = "chosen in a way that the file does not record"
+    if taken is not None:
+        how = f"{taken}, not drawn at random"
+    return (
+        f"{inputs:,} of the {size:,} inputs were taken, {how}; --limit with --sample SEED draws, "
+        "and without either all are taken"
+    )
