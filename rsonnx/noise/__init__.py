@@ -37,6 +37,8 @@ from rsonnx.noise.stream import (
 __all__ = [
     "NOISES",
     "NORMS",
+    "STREAM_VERSION",
+    "STREAM_VERSIONS",
     "Ablation",
     "AnisotropicGaussian",
     "Arithmetic",

@@ -27,11 +27,10 @@ class Selection:
     @property
     def note(self) -> str | None:
         """What is said of classes that the inputs lack, if they do."""
-        if self.classes is None or self.classes[0] >= self.classes[1]:
+        here, there = self.classes or (0, 0)
+        if here >= there:
             return None
-        return (
-            f"the sample holds {self.classes[0]:,} of the {self.classes[1]:,} classes of the data"
-        )
+        return f"the sample holds {here:,} of the {there:,} classes of the data"
 
     def to_json(self) -> dict[str, Any]:
         """Return it for a program."""
