@@ -12,7 +12,7 @@ from rsonnx.cli.tables import figures_of, heading_of
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.logs import Log, read_log
 from rsonnx.noise import norm_named
-from rsonnx.report import Figures, Heading, LogFigures, default_radii, log_figures, selection_of
+from rsonnx.report import Figures, Heading, LogFigures, default_radii, log_figures
 from rsonnx.runs import Run, read_run, restate
 
 _MOST_TARGETS = 9
@@ -97,9 +97,7 @@ def source_of(run: Run) -> RunSource:
         RunFileError: its header lacks a field, or contradicts itself.
     """
     try:
-        heading = heading_of(run.header, run.status)
-        selection_of(run.header, heading.status)  # refused here, where the file is named
-        return RunSource(run, heading)
+        return RunSource(run, heading_of(run.header, run.status))
     except (KeyError, TypeError) as error:
         raise RunFileError(f"{run.path}, line 1: the header lacks a field ({error})") from None
     except UsageError as error:  # of the noise, which cannot be made

@@ -39,8 +39,7 @@ def figures_of(
         radii: of the table, ascending.
 
     Raises:
-        KeyError, TypeError, UsageError: the header lacks what every run file of this format has, or
-            contradicts itself.
+        KeyError, TypeError: the header lacks what every run file of this format has.
     """
     heading = heading_of(header, status)
     settings = heading.settings

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rsonnx.errors import UsageError
 from rsonnx.runs.fields import whole_field
 from rsonnx.runs.sample import sample_field
 
@@ -43,38 +44,35 @@ class Selection:
 
 
 def selection_of(header: Mapping[str, Any], status: str) -> Selection:
-    """Return what a run's header says of its inputs.
+    """Return what a run's header says of its inputs, of which a stranger may have written anything.
 
     Args:
         header: the run's header.
         status: how the run ended; one that is not complete holds the first of its inputs.
-
-    Raises:
-        KeyError, TypeError, UsageError: the header contradicts itself, or lacks a field.
     """
-    data, classes = header["data"], None
-    if not isinstance(data, dict):
-        raise TypeError("data is no object")
-    if data.get("classes_in_data") is not None:
-        classes = (
-            whole_field(data, "classes_in_sample", least=1),
-            whole_field(data, "classes_in_data", least=1),
-        )
-    return Selection(_undrawn(header, status), classes)
+    try:
+        return _selection(header, status)
+    except (KeyError, TypeError, AttributeError, UsageError):
+        return Selection("the file does not say how its inputs were chosen")
 
 
-def _undrawn(header: Mapping[str, Any], status: str) -> str | None:
+def _selection(header: Mapping[str, Any], status: str) -> Selection:
     data = header["data"]
     inputs, size = whole_field(data, "inputs", least=1), whole_field(data, "size", least=1)
-    taken = None if data.get("sample") is None else sample_field(header)
+    sample = sample_field(header) if "sample" in data else None
+    classes = None
+    if data.get("classes_in_data") is not None:
+        there = whole_field(data, "classes_in_data", least=1)
+        classes = whole_field(data, "classes_in_sample", least=1), there
+    undrawn = None
     if status != "complete":
-        return f"the run is {status}, and what it holds of its inputs is not chosen at random"
-    if inputs == size or (taken is not None and taken.seed is not None):
-        return None
-    how = "chosen in a way that the file does not record"
-    if taken is not None:
-        how = f"{taken}, not drawn at random"
-    return (
-        f"{inputs:,} of the {size:,} inputs were taken, {how}; --limit with --sample SEED draws, "
-        "and without either all are taken"
-    )
+        undrawn = f"the run is {status}, and what it holds of its inputs is not chosen at random"
+    elif inputs < size and (sample is None or sample.seed is None):
+        how = (
+            "in a way that the file does not say" if sample is None else f"{sample}, not at random"
+        )
+        undrawn = (
+            f"{inputs:,} of the {size:,} inputs were taken, {how}; --limit with --sample SEED "
+            "draws, and without either all are taken"
+        )
+    return Selection(undrawn, classes)

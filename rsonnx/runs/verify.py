@@ -92,10 +92,12 @@ def verify(run: Run) -> Verification:
 
 
 def _whole_run(run: Run, made: Made) -> list[Fault]:
-    faults = [Fault(None, what) for what in _chosen(run, made)]
+    faults = []
     if run.status == "complete" and len(run.rows) != made.inputs:
         what = f"it is complete with {len(run.rows)} rows, but announces {made.inputs}"
         faults.append(Fault(None, what))
+    else:
+        faults += [Fault(None, what) for what in _chosen(run, made)]
     if made.family_wise is not None:
         share = family_wise_alpha(made.family_wise, made.selected)
         if made.rule.alpha != share:

@@ -35,7 +35,7 @@ def test_any_range_is_the_same_slice(point, start: int, length: int) -> None:  #
 
 def test_exact_samples_are_grid_points_of_the_table() -> None:
     stream = NoisyStream(EXACT, Gaussian(0.5), 3, "selection")
-    key = stream_key(3, EXACT.digest, "selection")
+    key = stream_key(3, EXACT.noise_digest, "selection")
     size = LEVELS.size
     noise = lattice_table(Gaussian(0.5), SPACE.step).draw(key, 1, stream.block * size)
     expected = (LEVELS.ravel().astype(int) + noise.reshape(-1, size)) / 255
