@@ -152,10 +152,11 @@ def say_job(job: Job, seed: SeedUsed) -> None:
         f"batch: {facts['batch']}",
     )
     rule = job.labels.rule
+    how = "" if len(job.indices) == len(job.dataset) else f", {job.sample}"
     say(
         "inputs",
         f"{len(job.indices):,} of {len(job.dataset):,} in "
-        f"{printable(str(job.dataset.path))} ({job.sample}), labels: {printable(rule)}",
+        f"{printable(str(job.dataset.path))}{how}, labels: {printable(rule)}",
     )
     lacking = Selection(classes=job.classes).note
     if lacking is not None:

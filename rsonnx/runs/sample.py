@@ -86,10 +86,10 @@ class Sample:
     def __str__(self) -> str:
         if self.seed is not None:
             return f"drawn at random by the seed {self.seed}"
-        if self.rule == "spread" and self.limit is not None:
-            return "spread evenly over the data"
-        which = "all" if self.skip_every == 1 else f"every {self.skip_every}-th"
-        return f"the first, of {which}" if self.first else which
+        every = "them" if self.skip_every == 1 else f"every {self.skip_every}-th"
+        if self.first:
+            return f"the first of {every}"
+        return "spread evenly over the data" if self.limit is not None else f"all of {every}"
 
     def to_json(self) -> dict[str, Any]:
         """Return what the header of a run says; a seed as text, since JSON rounds large numbers."""
