@@ -199,7 +199,7 @@ def test_the_ways_to_certify(
 def test_predict(call: Command) -> None:
     for name in ("laplace", "ball", "ablation", "flips"):
         asked = ASKED[name]
-        done = call("predict", *asked.words, "--json", "--providers", "cpu")
+        done = call("predict", *asked.words, "--n", "1000", "--json", "--providers", "cpu")
         assert done.code == 0, done.err
         found = [json.loads(line) for line in done.out.splitlines()]
         assert [one["prediction"] for one in found] == [0, 1, 2, 3]

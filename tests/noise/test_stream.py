@@ -115,3 +115,11 @@ def test_a_stream_travels_light() -> None:
     sent = pickle.dumps(stream)
     assert len(sent) < 2_000
     np.testing.assert_array_equal(samples(pickle.loads(sent), 0, 300), expected)  # noqa: S301 - ours
+
+
+def test_each_version_has_its_own_key() -> None:
+    point = InputSpace(SPACE.shape, layout="NCHW").point(LEVELS)
+    one, two = (NoisyStream(point, Gaussian(0.5), 7, "selection", version=v) for v in (1, 2))
+    assert one.key == stream_key(7, point.digest, "selection")
+    assert two.key == stream_key(7, point.noise_digest, "selection")
+    assert two.key == NoisyStream(point, Gaussian(0.5), 7, "selection").key
