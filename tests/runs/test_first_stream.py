@@ -62,12 +62,9 @@ def _write(path: Path, lines: Lines) -> Path:
 
 
 def _certify(*more: object) -> list[object]:
-    words = "certify channels.onnx levels.npz --preprocess none --sigma 0.25 --n0 20 --n 300"
-    return [
-        *words.split(),
-        *["--seed", "5", "--providers", "cpu", "--limit", "5", "--quiet"],
-        *more,
-    ]
+    words = "certify channels.onnx levels.npz --preprocess none --sigma 0.25 --n0 20 --n 300 "
+    words += "--seed 5 --providers cpu --limit 5 --quiet"
+    return [*words.split(), *more]
 
 
 def _rows(path: Path) -> Lines:
