@@ -27,7 +27,14 @@ from rsonnx.cli.options import (
     sampling_options,
     share_noise_option,
 )
-from rsonnx.cli.preflight import check_certify, say, say_clean_accuracy, say_job, say_samples
+from rsonnx.cli.preflight import (
+    check_certify,
+    say,
+    say_classes,
+    say_clean_accuracy,
+    say_job,
+    say_samples,
+)
 from rsonnx.cli.running import Keeping, read_inputs, reopen, run
 from rsonnx.cli.stopping import stoppable
 from rsonnx.cli.tables import figures_of, print_runs
@@ -147,6 +154,7 @@ def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
         if which.samples is not None:
             counting(procedure, which.samples)
         say_job(job, seed)
+        say_classes(job)
         say_samples(procedure)
         _say_part(which, job)
         manifest = read_inputs(job)

@@ -158,9 +158,6 @@ def say_job(job: Job, seed: SeedUsed) -> None:
         f"{len(job.indices):,} of {len(job.dataset):,} in "
         f"{printable(str(job.dataset.path))}{how}, labels: {printable(rule)}",
     )
-    lacking = Selection(classes=job.classes).note
-    if lacking is not None:
-        say("warning", f"{lacking}; every figure is of these classes alone")
     asked = ", ".join(facts["providers"]["requested"]) or "none, so the best that works"
     say("provider", f"{facts['providers']['used'][0]} (asked for: {printable(asked)})")
     preprocess = {k: v for k, v in facts["preprocess"].items() if k != "source"}
@@ -218,6 +215,13 @@ def say_samples(procedure: CertifyProcedure) -> None:
     )
 
 
+def say_classes(job: Job) -> None:
+    """Tell on stderr which classes the figures will not be of, where the sample lacks some."""
+    lacking = Selection(classes=job.classes).note
+    if lacking is not None:
+        say("warning", f"{lacking}, and figures are of these alone")
+
+
 def say_clean_accuracy(job: Job) -> None:
     """Tell on stderr how the model does without noise, where labels show it."""
     if quiet():
@@ -229,9 +233,10 @@ def say_clean_accuracy(job: Job) -> None:
     labelled = tuple(labels)
     tried = [labelled[j] for j in Sample(_CLEAN_INPUTS).indices(len(labelled))]
     right = sum(job.smoothed.base_label(job.point(i)) == labels[i] for i in tried)
+    where = "run" if job.sample.first else "data"
     say(
         "clean",
-        f"{right} of {len(tried)} labelled inputs spread over the data are classified correctly "
+        f"{right} of {len(tried)} labelled inputs spread over the {where} are classified correctly "
         "without noise",
     )
     by_class = Counter(labels.values())
@@ -240,9 +245,8 @@ def say_clean_accuracy(job: Job) -> None:
     if len(by_class) > 1 and share > guessing:  # of inputs of one class a share of 1 says nothing
         guessing, how = share, "always answering the most frequent class"
     # The exact binomial test; what closes half of the gap is no bad sign, however few the inputs.
-    if clopper_pearson_lower(right, len(tried), _CLEAN_ERROR) <= guessing and 2 * right < (
-        1 + guessing
-    ) * len(tried):
+    surely = clopper_pearson_lower(right, len(tried), _CLEAN_ERROR)
+    if surely <= guessing and 2 * right < (1 + guessing) * len(tried):
         say(
             "warning",
             f"that is hardly better than {how} ({100 * guessing:.1f} %); check --preprocess, "

@@ -251,19 +251,7 @@ def test_other_commands_take_the_same_inputs(
     if command == "plan":
         where = ("--model", where[0], "--data", where[1])
     more: tuple[object, ...] = ("-o", tmp_path / "a.png") if command == "preview" else ("--n", "20")
-    words = [
-        "--preprocess",
-        "none",
-        "--sigma",
-        "0.05",
-        "--seed",
-        "1",
-        "--providers",
-        "cpu",
-        "--limit",
-        "5",
-    ]
-    if command != "preview":
-        words += ["--alpha", "0.01"]
-    assert call(command, *where, *words, *more, "--sample", "3") == 0
+    asked = "--preprocess none --sigma 0.05 --seed 1 --providers cpu --limit 5 --sample 3"
+    asked += "" if command == "preview" else " --alpha 0.01"
+    assert call(command, *where, *asked.split(), *more) == 0
     assert "by the seed 3" in _said(capsys.readouterr().err, "inputs")

@@ -78,14 +78,14 @@ def test_the_words_name_the_fields_before_the_options() -> None:
     assert said.count(" here and ") == 4
 
 
-def _of(stream: int | None, sample: dict[str, Any] | None, **options: object) -> dict[str, Any]:
+def _of(stream: int | None, chosen: dict[str, Any] | None, **options: object) -> dict[str, Any]:
     header = _changed("noise", {"sigma": 0.5})
     header["data"] = {"size": 9}
     header["arguments"]["resolved"] |= {"limit": 5, "skip_every": 2} | options
     if stream is not None:
         header["noise"]["stream"] = stream
-    if sample is not None:
-        header["data"] |= {"sample": sample, "classes_in_sample": 2, "classes_in_data": 3}
+    if chosen is not None:
+        header["data"] |= {"sample": chosen, "classes_in_sample": 2, "classes_in_data": 3}
     return header
 
 
