@@ -29,7 +29,7 @@ RUN_HEADER: dict[str, Any] = {
     "format": "rsonnx-run",
     "format_version": 1,
     "model": {"file": "tiny.onnx", "sha256": "ab12"},
-    "data": {"inputs": 4, "path": "images"},
+    "data": {"inputs": 4, "size": 4, "path": "images"},
     "noise": {"sigma": 0.5, "units": "unit values", "norm": "l2", "arithmetic": "exact"}
     | {"distribution": "gaussian"},
     "n": 1000,

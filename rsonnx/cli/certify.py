@@ -27,12 +27,19 @@ from rsonnx.cli.options import (
     sampling_options,
     share_noise_option,
 )
-from rsonnx.cli.preflight import check_certify, say, say_clean_accuracy, say_job, say_samples
+from rsonnx.cli.preflight import (
+    check_certify,
+    say,
+    say_classes,
+    say_clean_accuracy,
+    say_job,
+    say_samples,
+)
 from rsonnx.cli.running import Keeping, read_inputs, reopen, run
 from rsonnx.cli.stopping import stoppable
 from rsonnx.cli.tables import figures_of, print_runs
-from rsonnx.errors import UsageError
-from rsonnx.noise import EnumeratedNoise, norm_named
+from rsonnx.errors import RunFileError, UsageError
+from rsonnx.noise import STREAM_VERSION, EnumeratedNoise, norm_named
 from rsonnx.report import default_radii
 from rsonnx.runs import (
     Arguments,
@@ -47,6 +54,8 @@ from rsonnx.runs import (
     counting,
     recorded_seed,
 )
+from rsonnx.runs.fields import stream_field
+from rsonnx.runs.sample import sample_field
 from rsonnx.smoothing import CertifyProcedure
 from rsonnx.statistics import DEFAULT_BOUND, family_wise_alpha
 
@@ -130,7 +139,8 @@ def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
         if reopened is not None:
             stack.enter_context(reopened)
         seed = _seed(given["seed"], reopened, which)
-        job = open_job(model, data, given, stack)
+        stream_version, given["first"] = _continued(reopened, given)
+        job = open_job(model, data, given, stack, stream_version=stream_version)
         family_wise = given["alpha"] if given["family_wise"] else None
         alpha = given["alpha"]
         if family_wise is not None:
@@ -144,6 +154,7 @@ def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
         if which.samples is not None:
             counting(procedure, which.samples)
         say_job(job, seed)
+        say_classes(job)
         say_samples(procedure)
         _say_part(which, job)
         manifest = read_inputs(job)
@@ -214,6 +225,24 @@ def _seed(given: int | None, reopened: RunWriter | None, which: _Which) -> SeedU
             "them the same --seed"
         )
     return choose_seed(given)
+
+
+def _continued(reopened: RunWriter | None, given: dict[str, Any]) -> tuple[int, bool]:
+    """Return how noise is derived and whether the first inputs are taken, as in the file so far.
+
+    What a file of the first version was limited to were its first inputs, without being told so.
+    """
+    part = None if reopened is None else reopened.part
+    if part is None:
+        return STREAM_VERSION, given["first"]
+    try:
+        first = "sample" not in part.header["data"] and sample_field(part.header).first
+        return stream_field(part.header), given["first"] or (first and given["sample"] is None)
+    except (KeyError, TypeError, AttributeError, UsageError) as error:
+        raise RunFileError(
+            f"{part.path}, line 1: the header does not say how its inputs and their noise were "
+            f"chosen ({error})"
+        ) from None
 
 
 def _table_radii(procedure: CertifyProcedure) -> tuple[float, ...]:

@@ -10,13 +10,20 @@ from rsonnx.cli.engines import Loading, device_numbers, open_engine
 from rsonnx.cli.noises import noise_for
 from rsonnx.data import Dataset, open_dataset, read_class_names
 from rsonnx.errors import UsageError
-from rsonnx.noise import check_seed, fresh_seed
+from rsonnx.noise import STREAM_VERSION, check_seed, fresh_seed
 from rsonnx.runs import Job, SeedUsed, prepare_job
 from rsonnx.runtime import DeviceOptions, choose_provider
 from rsonnx.smoothing import try_in_child
 
 
-def open_job(model: Path, data: Path, given: dict[str, Any], stack: ExitStack | None = None) -> Job:
+def open_job(
+    model: Path,
+    data: Path,
+    given: dict[str, Any],
+    stack: ExitStack | None = None,
+    *,
+    stream_version: int = STREAM_VERSION,
+) -> Job:
     """Open the data, which is quick, then the model, and check that they fit.
 
     The model is tried in a child process first, since it may come from a stranger.
@@ -26,6 +33,7 @@ def open_job(model: Path, data: Path, given: dict[str, Any], stack: ExitStack | 
         data: the data set.
         given: the values of the shared options by name.
         stack: closes what counts elsewhere; None for commands that count in this process only.
+        stream_version: how noise is derived from an input.
     """
     dataset = open_dataset_with(data, given["classes"])
     providers = provider_names(given["providers"])
@@ -52,10 +60,13 @@ def open_job(model: Path, data: Path, given: dict[str, Any], stack: ExitStack | 
         dataset,
         skip_every=given["skip_every"],
         limit=given["limit"],
+        first=given["first"],
+        sample=given["sample"],
         batch_size=given["batch_size"],
         workers=given.get("workers"),
         engine=None if stack is None else open_engine(model, opened, loading, given, stack),
         share_noise=given.get("share_noise", False),
+        stream_version=stream_version,
     )
 
 

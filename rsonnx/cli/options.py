@@ -148,15 +148,34 @@ classes_option = click.option(
     help="File whose line i names class i, for image folders that do not hold every class.",
 )
 
-input_options = stack_of(
-    click.option("--limit", type=int, metavar="INT", help="Take at most so many inputs."),
+choice_options = stack_of(
     click.option(
         "--skip-every",
         type=int,
         default=1,
         metavar="K",
-        help="Take every K-th input. [default: 1, every one]",
+        help="Take every K-th input, of which --limit then takes its own. [default: 1, every one]",
     ),
+    click.option(
+        "--sample",
+        type=int,
+        metavar="SEED",
+        help="Draw the --limit inputs at random, which statements on the population need; the same "
+        "SEED draws the same inputs.",
+    ),
+    click.option(
+        "--first", is_flag=True, help="Take the first --limit inputs, instead of a spread of them."
+    ),
+)
+
+input_options = stack_of(
+    click.option(
+        "--limit",
+        type=int,
+        metavar="INT",
+        help="Take at most so many inputs, spread evenly over the data.",
+    ),
+    choice_options,
     classes_option,
 )
 

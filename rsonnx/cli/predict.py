@@ -25,7 +25,7 @@ from rsonnx.cli.options import (
     quiet_option,
     sampling_options,
 )
-from rsonnx.cli.preflight import check_predict, quiet, say_clean_accuracy, say_job
+from rsonnx.cli.preflight import check_predict, quiet, say_classes, say_clean_accuracy, say_job
 from rsonnx.cli.progress import ProgressLine
 from rsonnx.report import percent_down, printable, text_up
 from rsonnx.runs import Job
@@ -73,6 +73,7 @@ def predict(model: Path, data: Path, as_json: bool, **given: Any) -> None:
     with contextlib.ExitStack() as stack:
         job = open_job(model, data, given, stack)
         say_job(job, seed)
+        say_classes(job)
         say_clean_accuracy(job)
         progress = stack.enter_context(
             ProgressLine(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 import click
@@ -13,18 +13,23 @@ from rsonnx.certificate import AdaptiveSamples, ExactCounts, FixedSamples, targe
 from rsonnx.cli.suiting import mismatch
 from rsonnx.errors import UsageError
 from rsonnx.noise import SampledNoise, SmoothingDistribution, norm_named
-from rsonnx.report import default_radii, printable, text_down
+from rsonnx.report import Selection, default_radii, printable, text_down
 from rsonnx.runs import Job, SeedUsed
+from rsonnx.runs.sample import Sample
 from rsonnx.smoothing import CertifyProcedure, Trained, certify_procedure
 from rsonnx.statistics import (
     check_alpha,
     check_samples,
+    clopper_pearson_lower,
     fewest_samples_to_exceed_half,
     fewest_samples_to_predict,
 )
 
 _CLEAN_INPUTS = 100
-"""Inputs on which the clean accuracy is measured."""
+"""Inputs on which the clean accuracy is measured, spread over those of the run."""
+
+_CLEAN_ERROR = 0.001
+"""Probability at most that a model that guesses passes as one that does not."""
 
 
 def check_certify(
@@ -147,10 +152,11 @@ def say_job(job: Job, seed: SeedUsed) -> None:
         f"batch: {facts['batch']}",
     )
     rule = job.labels.rule
+    how = "" if len(job.indices) == len(job.dataset) else f", {job.sample}"
     say(
         "inputs",
         f"{len(job.indices):,} of {len(job.dataset):,} in "
-        f"{printable(str(job.dataset.path))}, labels: {printable(rule)}",
+        f"{printable(str(job.dataset.path))}{how}, labels: {printable(rule)}",
     )
     asked = ", ".join(facts["providers"]["requested"]) or "none, so the best that works"
     say("provider", f"{facts['providers']['used'][0]} (asked for: {printable(asked)})")
@@ -234,26 +240,43 @@ def say_samples(procedure: CertifyProcedure) -> None:
     )
 
 
+def say_classes(job: Job) -> None:
+    """Tell on stderr which classes the figures will not be of, where the sample lacks some."""
+    lacking = Selection(classes=job.classes).note
+    if lacking is not None:
+        say("warning", f"{lacking}, and figures are of these alone")
+
+
 def say_clean_accuracy(job: Job) -> None:
     """Tell on stderr how the model does without noise, where labels show it."""
     if quiet():
         return
-    labelled = list(islice((i for i in job.indices if job.label(i) is not None), _CLEAN_INPUTS))
-    if not labelled:
+    labels = {i: label for i in job.indices if (label := job.label(i)) is not None}
+    if not labels:
         say("clean", "unknown: the inputs have no labels")
         return
-    right = sum(job.smoothed.base_label(job.point(i)) == job.label(i) for i in labelled)
+    labelled = tuple(labels)
+    tried = [labelled[j] for j in Sample(_CLEAN_INPUTS).indices(len(labelled))]
+    right = sum(job.smoothed.base_label(job.point(i)) == labels[i] for i in tried)
+    where = "run" if job.sample.first else "data"
     say(
         "clean",
-        f"{right} of the first {len(labelled)} labelled inputs are classified correctly "
+        f"{right} of {len(tried)} labelled inputs spread over the {where} are classified correctly "
         "without noise",
     )
-    chance = 1 / (job.model.num_classes or 2)
-    if right < (chance + min(chance, 0.1)) * len(labelled):
+    by_class = Counter(labels.values())
+    guessing, how = 1 / (job.model.num_classes or 2), "guessing"
+    share = max(by_class.values()) / len(labels)
+    if len(by_class) > 1 and share > guessing:  # of inputs of one class a share of 1 says nothing
+        guessing, how = share, "always answering the most frequent class"
+    # The exact binomial test; what closes half of the gap is no bad sign, however few the inputs.
+    surely = clopper_pearson_lower(right, len(tried), _CLEAN_ERROR)
+    if surely <= guessing and 2 * right < (1 + guessing) * len(tried):
         say(
             "warning",
-            "that is hardly better than guessing; check --preprocess, --bounds and the "
-            "labels before you trust a low certified accuracy",
+            f"that is hardly better than {how} ({100 * guessing:.1f} %); check --preprocess, "
+            "--bounds, the order of the classes and the labels before you trust a low certified "
+            "accuracy",
         )
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rsonnx.cli.noises import PER_FEATURE, law_named, noise_for, noise_option
 from rsonnx.cli.opening import choose_seed, open_job
 from rsonnx.cli.options import (
+    choice_options,
     classes_option,
     data_argument,
     json_option,
@@ -76,15 +77,9 @@ from rsonnx.statistics import check_samples
     default=4,
     show_default=True,
     metavar="INT",
-    help="Take at most so many inputs.",
+    help="Take at most so many inputs, spread evenly over the data.",
 )
-@click.option(
-    "--skip-every",
-    type=int,
-    default=1,
-    metavar="K",
-    help="Take every K-th input; class folders come one after the other. [default: 1, every one]",
-)
+@choice_options
 @classes_option
 @sampling_options
 @loading_options

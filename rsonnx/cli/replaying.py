@@ -8,9 +8,10 @@ from typing import Any
 from rsonnx.cli.opening import loading_arguments, open_dataset_with, provider_names
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.model import read_model
-from rsonnx.runs import Job, Run, check_data, check_model, make_manifest, prepare_job, whole_field
-from rsonnx.runs.fields import flag_field, noise_field, shown
+from rsonnx.runs import Job, Run, check_data, check_model, make_manifest, prepare_job
+from rsonnx.runs.fields import flag_field, noise_field, shown, stream_field
 from rsonnx.runs.replay import check_header
+from rsonnx.runs.sample import sample_field
 from rsonnx.runtime import DeviceOptions, choose_provider
 from rsonnx.smoothing import load, try_in_child
 
@@ -47,8 +48,7 @@ def open_replay(run: Run, given: dict[str, Any]) -> Job | None:
             }
         )
         used = given["providers"] or run.header["model"]["providers"]["used"][0]
-        skip_every = whole_field(again, "skip_every", least=1)
-        limit = None if again["limit"] is None else whole_field(again, "limit", least=1)
+        sample, stream_version = sample_field(run.header), stream_field(run.header)
         arguments = loading_arguments(again)
         for name, kind in (("threshold", int | float), ("output_name", str), ("float16", bool)):
             if not isinstance(arguments[name], kind | None):
@@ -74,9 +74,12 @@ def open_replay(run: Run, given: dict[str, Any]) -> Job | None:
         load(model, **arguments, providers=providers, device=device),
         noise,
         open_dataset_with(given["data"], given["classes"]),
-        skip_every=skip_every,
-        limit=limit,
+        skip_every=sample.skip_every,
+        limit=sample.limit,
+        first=sample.first,
+        sample=sample.seed,
         share_noise=shared,
+        stream_version=stream_version,
     )
     manifest = make_manifest(job)
     check_data(run, manifest)

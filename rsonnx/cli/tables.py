@@ -19,6 +19,7 @@ from rsonnx.report import (
     Settings,
     dataset_statements,
     render,
+    selection_of,
     summarize,
 )
 from rsonnx.runs import Row, text_field, whole_field
@@ -51,6 +52,7 @@ def figures_of(
             alpha=settings.alpha,
             family_wise=settings.family_wise,
             shared_noise=heading.shared_noise,
+            selection=selection_of(header, heading.status),
         ),
         tuple(rows),
     )

@@ -26,11 +26,19 @@ from rsonnx.noise.laws.uniform import Uniform
 from rsonnx.noise.norms import NORMS, Norm, norm_named
 from rsonnx.noise.philox import check_seed, fresh_seed, uniform
 from rsonnx.noise.space import Arithmetic, InputSpace, Point, check_bounds
-from rsonnx.noise.stream import NoisyStream, Stage, block_samples
+from rsonnx.noise.stream import (
+    STREAM_VERSION,
+    STREAM_VERSIONS,
+    NoisyStream,
+    Stage,
+    block_samples,
+)
 
 __all__ = [
     "NOISES",
     "NORMS",
+    "STREAM_VERSION",
+    "STREAM_VERSIONS",
     "Ablation",
     "AnisotropicGaussian",
     "Arithmetic",

@@ -88,7 +88,7 @@ class InputSpace:
                 "exact noise needs an input on the grid of 256 levels between the bounds "
                 f"{self.bounds}, but its values lie between levels; give uint8 values or use float"
             )
-        return Point(self, _own(x, np.float64), self._digest("float", x))
+        return Point(self, _own(x, np.float64), *self._digests("float", x))
 
     def _from_levels(
         self, levels: NDArray[np.uint8], x: NDArray[Any], arithmetic: Arithmetic | None
@@ -100,10 +100,10 @@ class InputSpace:
                     "are declared; declare bounds or give floating-point values"
                 )
             raise DataError("exact noise needs finite bounds; declare them or use float")
-        digest = self._digest("uint8", levels)
+        digests = self._digests("uint8", levels)
         if arithmetic == "float":
-            return Point(self, self.values_of(levels).astype(np.float64), digest)
-        return Point(self, _own(levels, np.uint8), digest)
+            return Point(self, self.values_of(levels).astype(np.float64), *digests)
+        return Point(self, _own(levels, np.uint8), *digests)
 
     def _check_values(self, x: NDArray[Any]) -> None:
         if not np.isfinite(x).all():
@@ -161,14 +161,11 @@ class InputSpace:
         if low != 0.0:
             np.add(levels, np.float32(low), out=levels)
 
-    def _digest(self, kind: str, values: NDArray[Any]) -> str:
-        if self.layout == "NCHW" and values.ndim == 3:
-            values = np.moveaxis(values, 0, -1)
-        stored = np.uint8 if kind == "uint8" else np.dtype("<f8")
-        payload = np.ascontiguousarray(values, stored).tobytes()
-        return hashlib.sha256(
-            f"rsonnx input 1 {kind} {values.size}\0".encode() + payload
-        ).hexdigest()
+    def _digests(self, kind: str, values: NDArray[Any]) -> tuple[str, str]:
+        """Return what the input is, in either layout, and what its noise is derived from."""
+        moved = self.layout == "NCHW" and values.ndim == 3
+        picture = np.moveaxis(values, 0, -1) if moved else values
+        return _digest(1, kind, picture), _digest(2, kind, values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,12 +175,16 @@ class Point:
     Attributes:
         space: the space.
         data: uint8 levels of the grid, or float64 values, in the shape of the space.
-        digest: SHA-256 of the values, channels last: the same for every model that takes them.
+        digest: SHA-256 of the values, channels last where the space has a layout: what the input
+            is, for every model that takes it.
+        noise_digest: SHA-256 of the values in the order in which they are taken, whatever they
+            mean: what the noise is derived from.
     """
 
     space: InputSpace
     data: NDArray[Any]
     digest: str
+    noise_digest: str
 
     @property
     def arithmetic(self) -> Arithmetic:
@@ -195,6 +196,13 @@ class Point:
         if self.arithmetic == "exact":
             return self.space.values_of(self.data)
         return self.data.astype(np.float32)
+
+
+def _digest(version: int, kind: str, values: NDArray[Any]) -> str:
+    payload = np.ascontiguousarray(values, np.uint8 if kind == "uint8" else "<f8").tobytes()
+    return hashlib.sha256(
+        f"rsonnx input {version} {kind} {values.size}\0".encode() + payload
+    ).hexdigest()
 
 
 def _own(values: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:

@@ -1,7 +1,8 @@
 """Noisy versions of one input, addressed by index.
 
-Sample i of a stream is a function of (seed, input digest, stage, i) and of nothing else: not of the
-batch size, the worker, the device, the order of requests or a resumed run.
+Sample i of a stream is a function of (seed, values of the input, stage, i) and of nothing else: not
+of the batch size, the worker, the device, the order of requests, a resumed run, or of what is known
+of the classifier.
 """
 
 from __future__ import annotations
@@ -21,6 +22,13 @@ from rsonnx.noise.philox import place_in, stream_key
 from rsonnx.noise.space import InputSpace, Point
 
 Stage = Literal["selection", "estimation", "prediction"]
+
+STREAM_VERSIONS = (1, 2)
+"""How noise is derived from an input: by the first rule from its digest with channels last, where
+the classifier was known to have them first; by the second from its values as they are taken."""
+
+STREAM_VERSION = STREAM_VERSIONS[-1]
+"""The rule of what is drawn anew."""
 
 _BLOCK_VALUES = 1 << 18
 """Values in a block, at most: the unit in which noise is addressed."""
@@ -78,6 +86,7 @@ class NoisyStream:
         stage: streams of different stages are independent of each other.
         shared: whether all inputs of the run get the same noise, so that the seed and the stage
             alone decide it.
+        version: one of ``STREAM_VERSIONS``; an older one draws what older run files hold.
 
     Raises:
         UsageError: the point is one of levels, but the noise is added to values only.
@@ -88,6 +97,7 @@ class NoisyStream:
     seed: int
     stage: Stage
     shared: bool = False
+    version: int = STREAM_VERSION
 
     def __post_init__(self) -> None:
         self.distribution.check_arithmetic(self.point)
@@ -104,7 +114,8 @@ class NoisyStream:
     @cached_property
     def key(self) -> int:
         """The Philox key of the stream, 128 bits."""
-        return stream_key(self.seed, "shared" if self.shared else self.point.digest, self.stage)
+        own = self.point.digest if self.version == 1 else self.point.noise_digest
+        return stream_key(self.seed, "shared" if self.shared else own, self.stage)
 
     @cached_property
     def _law(self) -> _Law:

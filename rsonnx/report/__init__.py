@@ -18,6 +18,7 @@ from rsonnx.report.paired_table import (
 )
 from rsonnx.report.rounding import fraction_down, percent_down, percent_up, text_down, text_up
 from rsonnx.report.sampling import Gain, Samples, gain_of, samples_of
+from rsonnx.report.selection import Selection, selection_of
 from rsonnx.report.statements import Statements, dataset_statements
 from rsonnx.report.summary import (
     Certified,
@@ -40,6 +41,7 @@ __all__ = [
     "Named",
     "Outcome",
     "Samples",
+    "Selection",
     "Settings",
     "Statements",
     "Summary",
@@ -68,6 +70,7 @@ __all__ = [
     "render_latex",
     "render_markdown",
     "samples_of",
+    "selection_of",
     "summarize",
     "text_down",
     "text_up",

@@ -30,11 +30,11 @@ _COUNTED = (
     "Certificates that were counted in full are certain for a model that gives one input one "
     "answer: on another machine or runtime its scores may round otherwise."
 )
+_DRAWN = "The intervals on the population assume that the inputs were drawn from it independently."
 _NOT_CLAIMED = (
     "The certificates are of the smoothed classifier, not of the model as it stands: only who adds "
     "the noise and takes the vote has them.",
-    "They are of these inputs and no others; the intervals on the population assume that the "
-    "inputs were drawn from it independently.",
+    "They are of these inputs and no others.",
     "Nothing is said of changes at or beyond an input's radius, nor of changes that are small in "
     "another way than the norm.",
     "A certificate says that the answer stays the same, not that it is right.",
@@ -63,6 +63,8 @@ def _denied(runs: Sequence[PageRun]) -> Iterator[str]:
     if any(counted):
         yield _COUNTED
     whole = all(norm_named(run.figures.heading.norm).whole for run in runs)
+    if any(run.figures.statements.band is not None for run in runs):
+        yield _DRAWN
     for sentence in _NOT_CLAIMED:
         yield sentence.replace("at or beyond", "beyond") if whole else sentence
 

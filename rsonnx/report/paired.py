@@ -36,7 +36,8 @@ class AtRadius:
         radius: in the units that both runs share.
         first, second: certified accuracy on the matched inputs.
         only_first, only_second: inputs that are certified for their label in one run alone.
-        found: the difference, its interval and the test.
+        found: the difference, its interval and the test; None where the inputs were not drawn from
+            the population.
     """
 
     radius: float
@@ -44,7 +45,7 @@ class AtRadius:
     second: Fraction
     only_first: int
     only_second: int
-    found: PairedAccuracy
+    found: PairedAccuracy | None
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,10 @@ class Comparison:
         at: certified accuracy at each radius that both runs decided.
         undecided: radii that an adaptive run left undecided.
         first_acr, second_acr: on the matched inputs; None where an adaptive run understates it.
-        acr: the difference; None likewise.
+        acr: the difference; None likewise, and where the inputs were not drawn from the population.
         cautions: what a reader must know of the two runs, as sentences.
         shared_noise: whether all inputs of a run share their noise, under which the figures are.
+        undrawn: why the inputs were not drawn from the population, in words; else None.
     """
 
     first: str
@@ -77,6 +79,7 @@ class Comparison:
     acr: MeanInterval | None
     cautions: tuple[str, ...]
     shared_noise: bool = False
+    undrawn: str | None = None
 
     @property
     def assumed(self) -> Assumed:
@@ -100,8 +103,9 @@ class Comparison:
                     "second": fraction_down(one.second),
                     "only_first": one.only_first,
                     "only_second": one.only_second,
-                    **asdict(one.found),
-                    "assumes": self.assumed.words,
+                    "difference": (one.only_first - one.only_second) / self.pairs,
+                    **_inferred(one.found),
+                    "assumes": self.assumed.words if self.undrawn is None else None,
                 }
                 for one in self.at
             ],
@@ -111,6 +115,7 @@ class Comparison:
             "acr": None
             if self.acr is None
             else asdict(self.acr) | {"assumes": self.assumed.asymptotic},
+            "population_unknown": self.undrawn,
             "cautions": list(self.cautions),
         }
 
@@ -153,6 +158,7 @@ def _compare(
     rows, others = [row for row, _ in pairs], [row for _, row in pairs]
     decided = [r for r in radii if decides(one.heading, r) and decides(two.heading, r)]
     fixed = one.heading.target_radii is None and two.heading.target_radii is None
+    undrawn = one.statements.selection.undrawn or two.statements.selection.undrawn
     return Comparison(
         first=first_name,
         second=second_name,
@@ -160,15 +166,16 @@ def _compare(
         left_first=len(one.rows) - len(pairs),
         left_second=len(two.rows) - len(pairs),
         copies=len(pairs) - len({row.digest for row in rows}),
-        at=tuple(_at_radius(pairs, r) for r in decided),
+        at=tuple(_at_radius(pairs, r, drawn=undrawn is None) for r in decided),
         undecided=tuple(r for r in radii if r not in decided),
         first_acr=mean_radius(rows) if fixed else None,
         second_acr=mean_radius(others) if fixed else None,
         acr=paired_mean_interval([_radius(a) - _radius(b) for a, b in pairs], level=LEVEL)
-        if fixed
+        if fixed and undrawn is None
         else None,
         cautions=tuple(_cautions(first, second)),
         shared_noise=one.heading.shared_noise or two.heading.shared_noise,
+        undrawn=undrawn,
     )
 
 
@@ -214,7 +221,14 @@ def _pairs(first: tuple[str, Figures], second: tuple[str, Figures]) -> list[tupl
     return pairs
 
 
-def _at_radius(pairs: Sequence[tuple[Row, Row]], radius: float) -> AtRadius:
+def _inferred(found: PairedAccuracy | None) -> dict[str, float | None]:
+    """Return what is said of the population for a program."""
+    if found is None:
+        return dict.fromkeys(("low", "high", "p_value"))
+    return asdict(found)
+
+
+def _at_radius(pairs: Sequence[tuple[Row, Row]], radius: float, *, drawn: bool) -> AtRadius:
     right = Counter(
         (a.correct and a.radius >= radius, b.correct and b.radius >= radius) for a, b in pairs
     )
@@ -225,7 +239,7 @@ def _at_radius(pairs: Sequence[tuple[Row, Row]], radius: float) -> AtRadius:
         second=accuracy_at([b for _, b in pairs], radius),
         only_first=only_first,
         only_second=only_second,
-        found=paired_accuracy(only_first, only_second, len(pairs), DELTA),
+        found=paired_accuracy(only_first, only_second, len(pairs), DELTA) if drawn else None,
     )
 
 

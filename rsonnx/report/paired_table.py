@@ -19,6 +19,7 @@ from rsonnx.report.rounding import fraction_down, percent_down, plain, text_down
 from rsonnx.report.table import columns_of, wrapped
 
 _HEAD = ("", "A", "B", "A-B", "from", "to", "A only", "B only", "p")
+_UNKNOWN = "?"
 _COLUMNS = (
     *("first", "second", "pairs", "left_first", "left_second", "figure", "value_first"),
     *("value_second", "difference", "low", "high", "only_first", "only_second", "p_value"),
@@ -72,15 +73,16 @@ def render_comparisons_csv(comparisons: Sequence[Comparison]) -> str:
 
 def _lines(one: Comparison) -> list[list[str]]:
     lines = [_line(at) for at in one.at]
-    if one.acr is not None and one.first_acr is not None and one.second_acr is not None:
+    if one.first_acr is not None and one.second_acr is not None:
+        acr = one.acr
         lines.append(
             [
                 "ACR",
                 text_down(one.first_acr, 4),
                 text_down(one.second_acr, 4),
                 _towards_zero(one.first_acr - one.second_acr, 4),
-                _down(Fraction(one.acr.low), 4),
-                _up(Fraction(one.acr.high), 4),
+                _UNKNOWN if acr is None else _down(Fraction(acr.low), 4),
+                _UNKNOWN if acr is None else _up(Fraction(acr.high), 4),
                 *("", "", ""),
             ]
         )
@@ -94,11 +96,11 @@ def _line(at: AtRadius) -> list[str]:
         percent_down(at.first),
         percent_down(at.second),
         _towards_zero(100 * (at.first - at.second), 1),
-        _down(100 * Fraction(found.low), 1),
-        _up(100 * Fraction(found.high), 1),
+        _UNKNOWN if found is None else _down(100 * Fraction(found.low), 1),
+        _UNKNOWN if found is None else _up(100 * Fraction(found.high), 1),
         f"{at.only_first:,}",
         f"{at.only_second:,}",
-        text_up(found.p_value, 3),
+        _UNKNOWN if found is None else text_up(found.p_value, 3),
     ]
 
 
@@ -117,6 +119,8 @@ def _notes(one: Comparison) -> Iterator[str]:
             "not compared, since an adaptive run left it undecided: "
             f"{', '.join(f'r={plain(r)}' for r in one.undecided)}"
         )
+    if one.undrawn is not None:
+        yield f"nothing is said of the population, so no interval and no p: {one.undrawn}"
     yield from one.cautions
 
 
@@ -134,21 +138,23 @@ def _csv_lines(one: Comparison) -> Iterator[dict[str, Any]]:
             "figure": f"certified_accuracy@{plain(at.radius)}",
             "value_first": fraction_down(at.first),
             "value_second": fraction_down(at.second),
-            "difference": at.found.difference,
-            "low": at.found.low,
-            "high": at.found.high,
+            "difference": (at.only_first - at.only_second) / one.pairs,
+            "low": None if at.found is None else at.found.low,
+            "high": None if at.found is None else at.found.high,
             "only_first": at.only_first,
             "only_second": at.only_second,
-            "p_value": at.found.p_value,
+            "p_value": None if at.found is None else at.found.p_value,
         }
-    if one.acr is not None and one.first_acr is not None and one.second_acr is not None:
+    if one.first_acr is not None and one.second_acr is not None:
         yield common | {
             "figure": "acr",
             "value_first": fraction_down(one.first_acr),
             "value_second": fraction_down(one.second_acr),
-            "difference": one.acr.mean,
-            "low": one.acr.low,
-            "high": one.acr.high,
+            "difference": float(one.first_acr - one.second_acr)
+            if one.acr is None
+            else one.acr.mean,
+            "low": None if one.acr is None else one.acr.low,
+            "high": None if one.acr is None else one.acr.high,
         }
 
 

@@ -24,6 +24,7 @@ from rsonnx.report.population import (
     population_of,
 )
 from rsonnx.report.rounding import alpha_up, percent_down, plain, text_up
+from rsonnx.report.selection import Selection
 from rsonnx.runs.rows import Row
 from rsonnx.statistics import (
     AccuracyInterval,
@@ -38,6 +39,7 @@ NOTHING = "nothing further: the union bound"
 COUNTED = Assumed("P", "inputs drawn independently from the population")
 """What intervals for the population assume where certificates rest on no samples of the noise."""
 NONE_FALSE = "none possible, since every change that the noise can make was counted"
+_WHOLE = Selection()
 _MARKOV = "nothing further, since all inputs share their noise: Markov's inequality"
 
 
@@ -50,15 +52,17 @@ class Statements:
         false: how many of the certificates may be false.
         family_wise: the probability that any of them is, where the run was made for it.
         radii: where certified accuracy is stated.
-        accuracy: certified accuracy of the population at each of ``radii``; None if unlabelled.
-        band: a band around certified accuracy at all radii at once; None if unlabelled.
-        acr: an interval on the average certified radius of the population; None if unlabelled.
+        accuracy: certified accuracy of the population at each of ``radii``; None if the inputs are
+            unlabelled or not drawn from it.
+        band: a band around certified accuracy at all radii at once; None likewise.
+        acr: an interval on the average certified radius of the population; None likewise.
         copies: inputs that equal an earlier one, whose noise they therefore share.
         shared_noise: whether all inputs share their noise. Certificates may then be false together,
             and ``accuracy``, ``band`` and ``acr`` are of the population under that noise; the
             shares that are truly right and robust are of the population all the same.
         exact: whether every change that the noise can make was counted, so that no certificate can
             be false.
+        selection: how the inputs were chosen.
     """
 
     inputs: int
@@ -71,6 +75,7 @@ class Statements:
     copies: int
     shared_noise: bool = False
     exact: bool = False
+    selection: Selection = _WHOLE
 
     @property
     def assumed(self) -> Assumed:
@@ -99,6 +104,7 @@ class Statements:
             "certified_accuracy_band": None if band is None else band_json(band, assumed),
             "acr": None if acr is None else asdict(acr) | {"assumes": assumed.asymptotic},
             "copies": self.copies,
+            **self.selection.to_json(),
         }
 
     def lines(self) -> Iterator[str]:
@@ -109,6 +115,10 @@ class Statements:
                 f"family-wise [assumes {NOTHING}]: none is false with probability 1 - "
                 f"{alpha_up(self.family_wise)}"
             )
+        if self.selection.note is not None:
+            yield self.selection.note
+        if self.selection.undrawn is not None:
+            yield f"nothing is said of the population: {self.selection.undrawn}"
         if self.accuracy is None or self.band is None or self.acr is None:
             return
         lows = [one.low for one in self.accuracy]
@@ -152,6 +162,7 @@ def dataset_statements(
     alpha: float,
     family_wise: float | None = None,
     shared_noise: bool = False,
+    selection: Selection = _WHOLE,
 ) -> Statements:
     """Derive the statements from the rows of a run.
 
@@ -162,9 +173,10 @@ def dataset_statements(
             counted.
         family_wise: the probability of any error, if ``alpha`` is each input's share of it.
         shared_noise: whether all inputs have the same noise.
+        selection: how the inputs were chosen.
     """
     inputs = len(rows)
-    population = population_of(rows, radii)
+    population = None if selection.undrawn is not None else population_of(rows, radii)
     accuracy = None
     if population is not None:
         right = [sum(row.correct and row.radius >= r for row in rows) for r in radii]
@@ -183,6 +195,7 @@ def dataset_statements(
         copies=inputs - len(times),
         shared_noise=shared_noise,
         exact=alpha == 0,
+        selection=selection,
     )
 
 

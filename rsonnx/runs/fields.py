@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from rsonnx.counts import NOT_CLASSES, Counts
-from rsonnx.noise import SmoothingDistribution, noise_from
+from rsonnx.noise import STREAM_VERSIONS, SmoothingDistribution, noise_from
 
 MOST_WHOLE = 2**53
 """No index and no count of a run comes near it; sums of counts stay within 64 bits."""
@@ -100,3 +100,11 @@ def noise_field(header: Any) -> SmoothingDistribution:
         if recorded[name] != own:
             raise TypeError(f"{name} is {shown(recorded[name])}, but this noise has {own!r}")
     return noise
+
+
+def stream_field(header: Any) -> int:
+    """Return by which rule a run's noise was derived; files that do not say it are of the first."""
+    version = header["noise"].get("stream", STREAM_VERSIONS[0])
+    if type(version) is not int or version not in STREAM_VERSIONS:
+        raise TypeError(f"the stream of the noise is {shown(version)}, which is none that is known")
+    return version

@@ -84,6 +84,9 @@ def certify_header(
             "kind": dataset.kind,
             "size": len(dataset),
             "inputs": len(job.indices),
+            "sample": job.sample.to_json(),
+            "classes_in_sample": None if job.classes is None else job.classes[0],
+            "classes_in_data": None if job.classes is None else job.classes[1],
             "manifest": manifest,
             "labels": job.labels.rule,
             "class_names": None if dataset.class_names is None else list(dataset.class_names),
@@ -97,6 +100,7 @@ def certify_header(
             "arithmetic": smoothed.arithmetic,
             "shared": smoothed.share_noise,
             "generator": _generator(smoothed),
+            "stream": smoothed.stream_version,
         },
         "seed": {"value": str(seed.value), "source": seed.source},
         "n0": procedure.n0,
@@ -117,7 +121,8 @@ def certify_header(
 def _generator(smoothed: SmoothedClassifier) -> str:
     if isinstance(smoothed.noise, EnumeratedNoise):
         return "none: every change that the noise can make is counted"
-    keyed = "stage" if smoothed.share_noise else "input digest and stage"
+    own = "input digest" if smoothed.stream_version == 1 else "input values"
+    keyed = "stage" if smoothed.share_noise else f"{own} and stage"
     return f"numpy Philox4x64-10, keyed by SHA-256 of seed, {keyed}"
 
 

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rsonnx.errors import UsageError
+from rsonnx.noise import STREAM_VERSIONS
 from rsonnx.runs.fields import shown
+from rsonnx.runs.sample import sample_field
 
 _MOST_SHOWN = 4
 
@@ -70,6 +73,18 @@ class Difference:
 
 
 _ABSENT = object()
+_STREAM = "noise.stream"
+"""A field that every header has but those of the first version."""
+
+_LATER = frozenset(
+    {
+        "data.classes_in_sample",
+        "data.classes_in_data",
+        "arguments.resolved.first",
+        "arguments.resolved.sample",
+    }
+)
+"""Fields that came with it; a header of the first version says nothing by lacking them."""
 
 
 def header_differences(
@@ -80,13 +95,20 @@ def header_differences(
     Args:
         one, other: headers as they are read from files.
         but: fields that may differ beyond those that always may.
+
+    Beside a newer header one of the first version is taken for what it meant.
     """
     flat, flat_other = _flat(one), _flat(other)
+    free = _FREE | but
+    if (_STREAM in flat) != (_STREAM in flat_other):
+        older, header = (flat_other, other) if _STREAM in flat else (flat, one)
+        older.update(_meant(header))
+        free |= _LATER - older.keys()
     found = []
     for field in dict.fromkeys((*flat, *flat_other)):
         a, b = flat.get(field, _ABSENT), flat_other.get(field, _ABSENT)
         # 1, 1.0 and True are equal in Python and not the same value of a header.
-        if (type(a), a) != (type(b), b) and not _within(field, _FREE | but):
+        if (type(a), a) != (type(b), b) and not _within(field, free):
             found.append(Difference(field, _text(a), _text(b)))
     return found
 
@@ -106,6 +128,15 @@ def in_words(differences: Sequence[Difference], one: str, other: str) -> str:
     ]
     more = len(telling) - _MOST_SHOWN
     return ", ".join(said) + (f", and {more} more fields differ" if more > 0 else "")
+
+
+def _meant(header: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a header meant that does not name the version of its noise."""
+    try:
+        sample = sample_field(header).to_json()
+    except (KeyError, TypeError, AttributeError, UsageError):
+        sample = {}
+    return _flat({"noise": {"stream": STREAM_VERSIONS[0]}, "data": {"sample": sample}})
 
 
 def _within(field: str, fields: frozenset[str]) -> bool:

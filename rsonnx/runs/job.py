@@ -10,9 +10,17 @@ from functools import partial
 import numpy as np
 
 from rsonnx.data import Dataset, arrange, resize_and_crop, resized_shape
-from rsonnx.errors import DataError, UsageError
-from rsonnx.noise import EnumeratedNoise, Gaussian, Point, SmoothingDistribution, Stage
+from rsonnx.errors import DataError
+from rsonnx.noise import (
+    STREAM_VERSION,
+    EnumeratedNoise,
+    Gaussian,
+    Point,
+    SmoothingDistribution,
+    Stage,
+)
 from rsonnx.runs.labels import Labels, align_labels
+from rsonnx.runs.sample import Sample
 from rsonnx.runtime import Engine, OnnxClassifier
 from rsonnx.smoothing import SmoothedClassifier
 
@@ -28,13 +36,15 @@ class Job:
         model: the base classifier.
         smoothed: the smoothed classifier of ``model``, with one arithmetic for all inputs.
         dataset: where the inputs come from.
-        indices: which of them, in order.
+        sample: by which rule inputs are taken.
+        indices: which that are, in order.
         labels: the true classes of the whole data set, in the model's numbering.
     """
 
     model: OnnxClassifier
     smoothed: SmoothedClassifier
     dataset: Dataset
+    sample: Sample
     indices: tuple[int, ...]
     labels: Labels
 
@@ -66,6 +76,14 @@ class Job:
         """Return the true class of one example, None where it is not known."""
         return None if self.labels.values is None else self.labels.values[index]
 
+    @property
+    def classes(self) -> tuple[int, int] | None:
+        """How many classes the inputs have, and how many the data set; None if unlabelled."""
+        values = self.labels.values
+        if values is None:
+            return None
+        return len({values[index] for index in self.indices}), len(set(values))
+
 
 def prepare_job(
     model: OnnxClassifier,
@@ -74,10 +92,13 @@ def prepare_job(
     *,
     skip_every: int = 1,
     limit: int | None = None,
+    first: bool = False,
+    sample: int | None = None,
     batch_size: int | None = None,
     workers: int | None = None,
     engine: Engine | None = None,
     share_noise: bool = False,
+    stream_version: int = STREAM_VERSION,
 ) -> Job:
     """Choose the inputs, check them, and smooth the model for them.
 
@@ -90,21 +111,23 @@ def prepare_job(
             model's bounds.
         dataset: where the inputs come from.
         skip_every: take every so many-th input, >= 1.
-        limit: take at most so many, >= 1; None takes all.
+        limit: take at most so many, >= 1, spread evenly over the data set (or over every so
+            many-th); None takes all.
+        first: take the first of them instead.
+        sample: draw them at random instead, without replacement, by this seed.
         batch_size: inputs a call of the model, >= 1; None chooses.
         workers: threads, >= 1; None chooses.
         engine: what counts, in place of the embedded one; then batch_size and workers are its.
         share_noise: give all inputs the same noise.
+        stream_version: how noise is derived from an input; 1 draws what older run files hold.
 
     Raises:
         UsageError: an argument is out of range, or the noise too wide for exact noise.
         DataError: a label is none of the model's classes, or an input does not fit.
         InferenceError: the model fails on a noisy input.
     """
-    for name, value in (("skip-every", skip_every), ("limit", limit)):
-        if value is not None and value < 1:
-            raise UsageError(f"{name} is {value}, but it must be at least 1")
-    indices = tuple(range(0, len(dataset), skip_every))[:limit]
+    chosen = Sample(limit, skip_every, first, sample)
+    indices = tuple(chosen.indices(len(dataset)))
     labels = align_labels(dataset, model)
     law = noise if isinstance(noise, SmoothingDistribution) else Gaussian(noise)
     smooth = partial(
@@ -115,9 +138,10 @@ def prepare_job(
         workers=workers,
         engine=engine,
         share_noise=share_noise,
+        stream_version=stream_version,
     )
     smoothed = smooth()
-    job = Job(model, smoothed, dataset, indices, labels)
+    job = Job(model, smoothed, dataset, chosen, indices, labels)
     _check_shapes(job)
     images = dataset[indices[0]].values.dtype == np.uint8
     looked_at = indices[:1] if images else indices

@@ -24,6 +24,7 @@ from rsonnx.runs.identity import PART, header_differences, in_words
 from rsonnx.runs.manifest import manifest_digest
 from rsonnx.runs.restate import Made, made_with
 from rsonnx.runs.rows import Row
+from rsonnx.runs.sample import Sample, sample_field
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class _Settled:
     made: Made
     n0: int
     seed: int
-    skip_every: int
+    sample: Sample
+    size: int
     manifest: str
     arguments: dict[str, Any]
 
@@ -99,7 +101,8 @@ def _settled(first: Part) -> _Settled:
             made_with(first),
             whole_field(header, "n0", least=0),
             recorded_seed(header),
-            whole_field(arguments["resolved"], "skip_every", least=1),
+            sample_field(header),
+            whole_field(header["data"], "size", least=1),
             digest_field(header["data"], "manifest"),
             dict(arguments),
         )
@@ -233,12 +236,15 @@ def _check_same_input(first: _Range, other: _Range) -> None:
 def _check_all(first: Part, settled: _Settled, rows: Sequence[Row]) -> None:
     """Refuse rows that are not all the inputs of the run, each as the manifest has it."""
     here = {row.index for row in rows}
-    expected, every = settled.made.selected, settled.skip_every
+    expected = settled.made.selected
     if len(rows) < expected:
-        missing = next(k * every for k in range(expected) if k * every not in here)
+        missing = ""
+        if settled.sample.seed is None:
+            taken = settled.sample.indices(settled.size)
+            missing = f", the first is the input {next(i for i in taken if i not in here)}"
         raise UsageError(
-            f"{expected - len(rows):,} of {expected:,} inputs are in no part, the first is the "
-            f"input {missing}; name the run files of all the parts"
+            f"{expected - len(rows):,} of {expected:,} inputs are in no part{missing}; name the "
+            "run files of all the parts"
         )
     if manifest_digest(rows) != settled.manifest:
         raise RunFileError(

@@ -16,7 +16,7 @@ from rsonnx.runs.fields import counts_field, real_field, shown, text_field, whol
 MEANING = {
     "index": "position of the input in the data set, from 0",
     "name": "name of the input in the data set",
-    "digest": "SHA-256 of the input's values, from which its noise is derived",
+    "digest": "SHA-256 of the input's values, the channels of an image last",
     "label": "true class, null where unknown",
     "base_prediction": "class that the model itself gives without noise, -1 for none",
     "prediction": "certified class of the smoothed classifier, -1 where it abstains",

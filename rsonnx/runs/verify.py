@@ -11,15 +11,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from itertools import islice
 
 from rsonnx.certificate import ALPHA_SPLITS, ExactCounts, FixedSamples, Rule, rival_shares
-from rsonnx.errors import RunFileError
+from rsonnx.errors import RunFileError, UsageError
 from rsonnx.noise import AnisotropicGaussian, Gaussian, SampledNoise, uniform
-from rsonnx.runs.fields import shown
+from rsonnx.runs.fields import shown, stream_field, whole_field
 from rsonnx.runs.files import Run
 from rsonnx.runs.header import recorded_seed
+from rsonnx.runs.parts import Shard, shard_field
 from rsonnx.runs.restate import Made, derive_again, made_with
 from rsonnx.runs.rows import Row
+from rsonnx.runs.sample import sample_field
 from rsonnx.statistics import (
     family_wise_alpha,
     proves_lower_bound,
@@ -30,6 +33,10 @@ from rsonnx.statistics import (
 
 _PROVABLE = (Gaussian, AnisotropicGaussian)
 """Noise whose radius is proved by integer arithmetic too."""
+
+
+_MOST_DRAWN_FROM = 1 << 23
+"""Inputs from which a random sample is drawn again without the data, which takes some seconds."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,8 @@ def _whole_run(run: Run, made: Made) -> list[Fault]:
     if run.status == "complete" and len(run.rows) != made.inputs:
         what = f"it is complete with {len(run.rows)} rows, but announces {made.inputs}"
         faults.append(Fault(None, what))
+    else:
+        faults += [Fault(None, what) for what in _chosen(run, made)]
     if made.family_wise is not None:
         share = family_wise_alpha(made.family_wise, made.selected)
         if made.rule.alpha != share:
@@ -98,6 +107,28 @@ def _whole_run(run: Run, made: Made) -> list[Fault]:
             )
             faults.append(Fault(None, what))
     return faults
+
+
+def _chosen(run: Run, made: Made) -> list[str]:
+    """Return what contradicts how the inputs and their noise are said to be chosen."""
+    try:
+        stream_field(run.header)
+        data = run.header["data"]
+        if "sample" not in data:  # a file of the first version, which the data can tell more of
+            return []
+        sample, size = sample_field(run.header), whole_field(data, "size", least=1)
+    except (KeyError, TypeError, AttributeError, UsageError) as error:
+        return [f"the header does not say how its inputs and their noise were chosen: {error}"]
+    if sample.count(size) != made.selected:
+        return [f"it announces {made.selected} inputs, but its sample has {sample.count(size)}"]
+    if sample.seed is not None and size > _MOST_DRAWN_FROM:
+        return []
+    shard = shard_field(run.header) or Shard(1, 1)
+    part = islice(sample.indices(size), shard.index - 1, None, shard.of)
+    for row, index in zip(run.rows, part, strict=False):
+        if row.index != index:
+            return [f"it has the input {row.index} where its sample has the input {index}"]
+    return []
 
 
 def _differences(run: Run, rule: Rule, row: Row) -> list[str]:

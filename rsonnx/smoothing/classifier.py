@@ -13,6 +13,8 @@ from rsonnx.certificate import Certificate, Prediction, PredictMethod
 from rsonnx.counts import Counts
 from rsonnx.errors import DataError, InferenceError, UsageError
 from rsonnx.noise import (
+    STREAM_VERSION,
+    STREAM_VERSIONS,
     Arithmetic,
     EnumeratedNoise,
     Gaussian,
@@ -64,6 +66,8 @@ class SmoothedClassifier:
         engine: what counts, in place of the embedded threads; then batch_size and workers are its.
         share_noise: give all inputs the same noise. Each certificate keeps its 1 - alpha, but they
             are no longer independent of each other.
+        stream_version: how noise is derived from an input, 1 or 2; 1 draws what older run files
+            hold.
 
     Raises:
         UsageError: an argument is outside its range, or ``base`` has no ``classify``.
@@ -81,6 +85,7 @@ class SmoothedClassifier:
         workers: int | None = None,
         engine: Engine | None = None,
         share_noise: bool = False,
+        stream_version: int = STREAM_VERSION,
     ) -> None:
         if not callable(getattr(base, "classify", None)):
             raise UsageError(
@@ -89,6 +94,8 @@ class SmoothedClassifier:
             )
         if arithmetic not in (None, "exact", "float"):
             raise UsageError(f"arithmetic is {arithmetic!r}, but exact or float was expected")
+        if stream_version not in STREAM_VERSIONS:
+            raise UsageError(f"the stream's version is {stream_version!r}, but 1 or 2 was expected")
         self.base = base
         if (sigma is None) == (noise is None):
             raise UsageError(
@@ -106,6 +113,7 @@ class SmoothedClassifier:
         self.bounds = _bounds(base, bounds)
         self.arithmetic = arithmetic
         self.share_noise = share_noise
+        self.stream_version = stream_version
         self._engine = engine or engine_for(base, grid_noise, batch_size, workers)
 
     @property
@@ -308,7 +316,7 @@ class SmoothedClassifier:
 
     def stream(self, point: Point, stage: Stage, seed: int) -> NoisyStream:
         """Return the noisy samples of one stage of one input."""
-        return NoisyStream(point, self.noise, seed, stage, self.share_noise)
+        return NoisyStream(point, self.noise, seed, stage, self.share_noise, self.stream_version)
 
     def count(
         self, requests: Sequence[CountRequest], progress: Progress | None = None

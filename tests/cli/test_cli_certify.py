@@ -68,7 +68,7 @@ def test_the_preflight_is_on_stderr(first: Any) -> None:
     most = certify_from_counts([100], [1000], sigma=0.25).radius
     printed = float(topics["samples"].split()[-1])
     assert printed <= most < printed + 1e-4
-    assert "20 of the first 20 labelled inputs" in topics["clean"]
+    assert "20 of 20 labelled inputs" in topics["clean"]
     assert "warning" not in topics
 
 

@@ -14,7 +14,8 @@ from rsonnx import cli
 from rsonnx.cli import opening
 from rsonnx.runs import RunWriter, disk, read_part, read_run
 
-FEW = ("--sigma", "0.25", "--n", "400", "--providers", "cpu", "--seed", "7", "--limit", "5")
+FEW = ("--sigma", "0.25", "--n", "400", "--providers", "cpu", "--seed", "7")
+FEW += ("--limit", "5", "--first")
 TIMES = re.compile(rb'"seconds": [0-9.]+|"created": "[^"]*"|"given": \[[^]]*\]')
 Command = Callable[..., int]
 

@@ -107,7 +107,7 @@ def test_it_certifies_verifies_and_replays(
     name: str, norm: str, call: Command, tmp_path: Path
 ) -> None:
     asked, out = ASKED[name], tmp_path / "run.jsonl"
-    done = _certify(call, asked, "--norm", norm, "-o", out, "--limit", 2)
+    done = _certify(call, asked, "--norm", norm, "-o", out, "--limit", 2, "--first")
     assert done.code == 0, done.err
     assert "counting" in done.err or not asked.exact
     found = read_run(out)
@@ -199,7 +199,7 @@ def test_the_ways_to_certify(
 def test_predict(call: Command) -> None:
     for name in ("laplace", "ball", "ablation", "flips"):
         asked = ASKED[name]
-        done = call("predict", *asked.words, "--json", "--providers", "cpu")
+        done = call("predict", *asked.words, "--n", "1000", "--json", "--providers", "cpu")
         assert done.code == 0, done.err
         found = [json.loads(line) for line in done.out.splitlines()]
         assert [one["prediction"] for one in found] == [0, 1, 2, 3]

@@ -38,7 +38,7 @@ HEADER: dict[str, Any] = {
     "format": "rsonnx-run",
     "format_version": 1,
     "model": {"file": "one\x1b[31m.onnx"},
-    "data": {"inputs": 3},
+    "data": {"inputs": 3, "size": 3},
     "noise": {"sigma": 0.5, "units": "levels\x07", "norm": "l2", "arithmetic": "exact"}
     | {"distribution": "gaussian"},
     "n": 1000,

@@ -112,7 +112,7 @@ def test_batch_size_and_the_other_sigmas_change_nothing(
 
 
 def test_json(workshop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _preview(workshop, tmp_path / "a.pdf", "--sigma", "0.1", "--json") == 0
+    assert _preview(workshop, tmp_path / "a.pdf", "--sigma", "0.1", "--first", "--json") == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [one["name"] for one in found][:2] == ["0/centre.png", "0/edge.png"]
     assert len(found) == 4

@@ -22,7 +22,7 @@ HEADER: dict[str, Any] = {
     "format": "rsonnx-run",
     "format_version": 1,
     "model": {"file": "tiny.onnx"},
-    "data": {"inputs": 4},
+    "data": {"inputs": 4, "size": 4},
     "noise": {"sigma": 0.5, "units": "unit values", "norm": "l2", "arithmetic": "exact"}
     | {"distribution": "gaussian"},
     "family_wise": None,

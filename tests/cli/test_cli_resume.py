@@ -29,7 +29,7 @@ def certify(workshop: Path, monkeypatch: pytest.MonkeyPatch) -> Certify:
     monkeypatch.setattr(opening, "try_in_child", lambda *_: None)
 
     def run(output: Path | None, *further: str, model: str = "tiny.onnx", data: str = "set") -> int:
-        given = [str(workshop / model), str(workshop / data), *FEW, "--limit", "6"]
+        given = [str(workshop / model), str(workshop / data), *FEW, "--limit", "6", "--first"]
         words = ["certify", *given, *(() if output is None else ("-o", str(output))), *further]
         monkeypatch.setattr(sys, "argv", ["rsonnx", *words])
         return cli.run(words)

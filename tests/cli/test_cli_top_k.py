@@ -22,7 +22,7 @@ HEADER: dict[str, Any] = {
     "format": "rsonnx-run",
     "format_version": 1,
     "model": {"file": "tiny\x1b.onnx", "input_shape": [1, 8, 8]},
-    "data": {"inputs": 3},
+    "data": {"inputs": 3, "size": 3},
     "noise": {"sigma": 0.5, "units": "unit values", "norm": "l2", "arithmetic": "exact"}
     | {"distribution": "gaussian", "parameters": NOISE.parameters},
     "family_wise": None,

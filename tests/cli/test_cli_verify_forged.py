@@ -186,10 +186,6 @@ def test_a_file_that_a_header_names_is_not_opened(
 @pytest.mark.parametrize(
     ("option", "value"),
     [
-        ("limit", "x"),
-        ("limit", 2.5),
-        ("skip_every", 0),
-        ("skip_every", [1]),
         ("threshold", "x"),
         ("output_name", 5),
         ("classes", 5),
@@ -211,6 +207,46 @@ def test_strange_options_in_a_header_are_one_sentence(
     lines[0]["arguments"]["resolved"][option] = value
     strange = write(tmp_path / "strange.jsonl", lines)
     assert check(strange, workshop, "--replay", 2) in (1, 2)
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("Error: ")
+    assert "bug" not in error
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["sample", "options"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("limit", "x"),
+        ("limit", 2.5),
+        ("limit", -1),
+        ("skip_every", 0),
+        ("skip_every", [1]),
+        ("seed", "x"),
+        ("seed", 7),
+        ("rule", "random"),
+        ("rule", 3),
+    ],
+)
+def test_a_strange_sample_is_one_sentence(
+    older: bool,
+    field: str,
+    value: Any,
+    files: dict[str, Path],
+    workshop: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = lines_of(files["fixed"])
+    if older:  # a file of the first version has it among the options
+        del lines[0]["data"]["sample"], lines[0]["noise"]["stream"]
+        lines[0]["arguments"]["resolved"][field] = value
+    else:
+        lines[0]["data"]["sample"][field] = value
+    strange = write(tmp_path / "strange.jsonl", lines)
+    code = check(strange, workshop, "--replay", 2)
+    if older and field in ("seed", "rule"):
+        return  # no options of that version
+    assert code in (1, 2)
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("Error: ")
     assert "bug" not in error

@@ -1,5 +1,7 @@
 """The declared input space: grids, bounds, digests."""
 
+import hashlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,10 @@ from rsonnx.errors import DataError, UsageError
 from rsonnx.noise import InputSpace
 
 IMAGE = np.arange(24, dtype=np.uint8).reshape(2, 3, 4) * 10
+LAST = "12e0e0d3f17a7c6f47ac91969d4da42e04ba516bdac35be6c21c9ae62e55f203"
+FIRST = "f556bbc227a9bf185fc4827d37f48f7f1c9fad5bf60d25135287e78b68307494"
+"""Digests of IMAGE with and without a layout, as the first version made them."""
+NOISE = "d319bb985886716094de9e8f0820c0fd2569c4c16317b858dcd6bf665e272c46"
 
 
 def space(**changes: object) -> InputSpace:
@@ -71,6 +77,30 @@ def test_one_digest_in_both_layouts_and_flat() -> None:
         InputSpace((1, 3, 4), layout="NCHW").point(grey).digest
         == InputSpace((12,)).point(grey.ravel()).digest
     )
+
+
+def test_what_noise_is_derived_from_knows_no_layout_and_no_shape() -> None:
+    alone = space().point(IMAGE)
+    known = [space(layout=layout).point(IMAGE) for layout in ("NCHW", "NHWC")]
+    flat = InputSpace((24,)).point(IMAGE.ravel())
+    assert {point.noise_digest for point in (*known, flat)} == {alone.noise_digest}
+    moved = InputSpace((3, 4, 2), layout="NHWC").point(np.moveaxis(IMAGE, 0, -1))
+    assert moved.digest == known[0].digest  # the same picture
+    assert moved.noise_digest != alone.noise_digest  # whose values come in another order
+
+
+@pytest.mark.parametrize(
+    ("layout", "digest"), [("NCHW", LAST), (None, FIRST)], ids=["known layout", "no layout"]
+)
+def test_digests_are_for_ever(layout: str | None, digest: str) -> None:
+    point = space(layout=layout).point(IMAGE)
+    assert point.digest == digest
+    assert point.noise_digest == NOISE
+    payload = b"rsonnx input 2 uint8 24\0" + IMAGE.tobytes()
+    assert point.noise_digest == hashlib.sha256(payload).hexdigest()
+    off = space(layout=layout).point(IMAGE / 255 * 0.99)
+    payload = b"rsonnx input 2 float 24\0" + (IMAGE / 255 * 0.99).astype("<f8").tobytes()
+    assert off.noise_digest == hashlib.sha256(payload).hexdigest()
 
 
 def test_digest_depends_on_every_value() -> None:

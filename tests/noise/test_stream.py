@@ -35,7 +35,7 @@ def test_any_range_is_the_same_slice(point, start: int, length: int) -> None:  #
 
 def test_exact_samples_are_grid_points_of_the_table() -> None:
     stream = NoisyStream(EXACT, Gaussian(0.5), 3, "selection")
-    key = stream_key(3, EXACT.digest, "selection")
+    key = stream_key(3, EXACT.noise_digest, "selection")
     size = LEVELS.size
     noise = lattice_table(Gaussian(0.5), SPACE.step).draw(key, 1, stream.block * size)
     expected = (LEVELS.ravel().astype(int) + noise.reshape(-1, size)) / 255
@@ -115,3 +115,11 @@ def test_a_stream_travels_light() -> None:
     sent = pickle.dumps(stream)
     assert len(sent) < 2_000
     np.testing.assert_array_equal(samples(pickle.loads(sent), 0, 300), expected)  # noqa: S301 - ours
+
+
+def test_each_version_has_its_own_key() -> None:
+    point = InputSpace(SPACE.shape, layout="NCHW").point(LEVELS)
+    one, two = (NoisyStream(point, Gaussian(0.5), 7, "selection", version=v) for v in (1, 2))
+    assert one.key == stream_key(7, point.digest, "selection")
+    assert two.key == stream_key(7, point.noise_digest, "selection")
+    assert two.key == NoisyStream(point, Gaussian(0.5), 7, "selection").key

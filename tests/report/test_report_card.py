@@ -23,7 +23,7 @@ HEADER: dict[str, Any] = {
         "preprocess": {"scale": 1.0},
         "providers": {"used": ["CPUExecutionProvider"]},
     },
-    "data": {"path": "/home/somebody/images", "inputs": 4},
+    "data": {"path": "/home/somebody/images", "inputs": 4, "size": 4},
     "noise": {"distribution": "gaussian"},
     "seed": {"value": "17", "source": "argument"},
     "n0": 100,

@@ -271,7 +271,8 @@ def test_json_has_the_settings_the_figures_and_the_statements() -> None:
     assert found["gain_over_one_sided"] is None
     assert set(found["statements"]) == {
         *("level", "false_certificates", "family_wise", "copies"),
-        *("certified_accuracy", "certified_accuracy_band", "acr"),
+        *("certified_accuracy", "certified_accuracy_band", "acr", "population_unknown"),
+        *("classes_in_sample", "classes_in_data"),
     }
     for name in ("false_certificates", "certified_accuracy", "certified_accuracy_band", "acr"):
         assert "independent" in found["statements"][name]["assumes"]

@@ -25,7 +25,7 @@ HEADER: dict[str, Any] = {
     "format_version": 1,
     "procedure": "certify",
     "model": {"file": "tiny.onnx"},
-    "data": {"inputs": 3},
+    "data": {"inputs": 3, "size": 3},
     "noise": {"sigma": 0.5, "units": "input values between 0 and 1", "norm": "l2"}
     | {"arithmetic": "exact", "distribution": "gaussian"},
     "n0": 100,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rsonnx.runs.identity import PART, header_differences, in_words
+from rsonnx.runs.sample import Sample
 
 HEADER: dict[str, Any] = {
     "created": "now",
@@ -75,3 +76,30 @@ def test_the_words_name_the_fields_before_the_options() -> None:
     said = in_words(header_differences(HEADER, other), "here", "there")
     assert said.endswith("and 7 more fields differ")
     assert said.count(" here and ") == 4
+
+
+def _of(stream: int | None, chosen: dict[str, Any] | None, **options: object) -> dict[str, Any]:
+    header = _changed("noise", {"sigma": 0.5})
+    header["data"] = {"size": 9}
+    header["arguments"]["resolved"] |= {"limit": 5, "skip_every": 2} | options
+    if stream is not None:
+        header["noise"]["stream"] = stream
+    if chosen is not None:
+        header["data"] |= {"sample": chosen, "classes_in_sample": 2, "classes_in_data": 3}
+    return header
+
+
+def test_a_header_of_the_first_version_is_taken_for_what_it_meant() -> None:
+    older = _of(None, None)
+    first = Sample(5, 2, first=True).to_json()
+    assert not header_differences(older, _of(1, first, first=True, sample=None))
+    assert not header_differences(_of(1, first, first=True, sample=None), older)
+    assert not header_differences(older, older)
+    (stream,) = header_differences(older, _of(2, first))
+    assert (stream.field, stream.one, stream.other) == ("noise.stream", "1", "2")
+    (rule,) = header_differences(_of(1, Sample(5, 2).to_json()), older)
+    assert (rule.field, rule.one, rule.other) == ("data.sample.rule", "'spread'", "'first'")
+    # Of two headers of now none lacks a field for its age.
+    assert header_differences(_of(2, first, first=True), _of(2, first))
+    (more,) = header_differences(older, _of(1, first, more=1))
+    assert more.field == "arguments.resolved.more"

@@ -31,9 +31,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("runs")
     model, data = SAMPLES / "mnist_gaussian_0.50.onnx", SAMPLES / "mnist_test_500"
     for name, options in WAYS.items():
-        words = ["certify", model, data, "--sigma", "0.5", "--n", "300", "--limit", "5", "--seed"]
+        words = ["certify", model, data, "--sigma", "0.5", "--n", "300", "--limit", "5", "--first"]
         path = folder / f"{name}.jsonl"
-        assert run_command([*map(str, words), "1", *options, "-o", str(path)]) == 0
+        assert run_command([*map(str, words), "--seed", "1", *options, "-o", str(path)]) == 0
     return {name: folder / f"{name}.jsonl" for name in WAYS}
 
 

@@ -1,0 +1,78 @@
+"""Whether the inputs of a run speak for the population, and which classes they show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rsonnx.errors import UsageError
+from rsonnx.runs.fields import whole_field
+from rsonnx.runs.sample import sample_field
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How the inputs of a run were chosen, as far as it bears on others.
+
+    Attributes:
+        undrawn: why they are not drawn independently from the population, in words; None where they
+            are, as far as the data set is: for the whole of it and for a random sample.
+        classes: how many classes the inputs of the run have, and how many the data set; None where
+            that is not known.
+    """
+
+    undrawn: str | None = None
+    classes: tuple[int, int] | None = None
+
+    @property
+    def note(self) -> str | None:
+        """What is said of classes that the inputs lack, if they do."""
+        here, there = self.classes or (0, 0)
+        if here == there:
+            return "all inputs are of one class" if here == 1 else None
+        return f"the sample holds {here:,} of the {there:,} classes of the data"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for a program."""
+        here, there = self.classes or (None, None)
+        return {
+            "population_unknown": self.undrawn,
+            "classes_in_sample": here,
+            "classes_in_data": there,
+        }
+
+
+def selection_of(header: Mapping[str, Any], status: str) -> Selection:
+    """Return what a run's header says of its inputs, of which a stranger may have written anything.
+
+    Args:
+        header: the run's header.
+        status: how the run ended; one that is not complete holds the first of its inputs.
+    """
+    try:
+        return _selection(header, status)
+    except (KeyError, TypeError, AttributeError, UsageError):
+        return Selection("the file does not say how its inputs were chosen")
+
+
+def _selection(header: Mapping[str, Any], status: str) -> Selection:
+    data = header["data"]
+    inputs, size = whole_field(data, "inputs", least=1), whole_field(data, "size", least=1)
+    sample = sample_field(header) if "sample" in data else None
+    classes = None
+    if data.get("classes_in_data") is not None:
+        there = whole_field(data, "classes_in_data", least=1)
+        classes = whole_field(data, "classes_in_sample", least=1), there
+    undrawn = None
+    if status != "complete":
+        undrawn = f"the run is {status}, and what it holds of its inputs is not chosen at random"
+    elif inputs < size and (sample is None or sample.seed is None):
+        how = (
+            "in a way that the file does not say" if sample is None else f"{sample}, not at random"
+        )
+        undrawn = (
+            f"{inputs:,} of the {size:,} inputs were taken, {how}; --limit with --sample SEED "
+            "draws, and without either all are taken"
+        )
+    return Selection(undrawn, classes)

@@ -1,0 +1,138 @@
+"""Which inputs of a data set a run takes."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rsonnx.errors import UsageError
+from rsonnx.runs.fields import shown, text_field, whole_field
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Which inputs are taken: all, or some by a rule that gives the same on every machine.
+
+    Attributes:
+        limit: take so many of the candidates, >= 1; None takes all of them.
+        skip_every: the candidates are every so many-th input, >= 1.
+        first: take the first candidates, instead of some that are spread evenly over all of them.
+        seed: take candidates at random without replacement, by this seed, >= 0.
+
+    Raises:
+        UsageError: a number is out of its range, or two rules contradict each other.
+    """
+
+    limit: int | None = None
+    skip_every: int = 1
+    first: bool = False
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, least in (
+            ("skip-every", self.skip_every, 1),
+            ("limit", self.limit, 1),
+            ("sample", self.seed, 0),
+        ):
+            if value is not None and value < least:
+                raise UsageError(f"{name} is {value}, but it must be at least {least}")
+        if self.limit is None and (self.first or self.seed is not None):
+            rule = "first" if self.first else "sample"
+            raise UsageError(f"{rule} says which inputs are taken, but not how many; give a limit")
+        if self.seed is not None and (self.first or self.skip_every > 1):
+            other = "first" if self.first else "skip-every"
+            raise UsageError(
+                f"sample draws inputs at random and {other} takes them in order; give one of them"
+            )
+
+    @property
+    def rule(self) -> str:
+        """``"all"``, ``"spread"``, ``"first"`` or ``"random"``."""
+        if self.seed is not None:
+            return "random"
+        if self.first:
+            return "first"
+        return "all" if self.limit is None and self.skip_every == 1 else "spread"
+
+    def count(self, size: int) -> int:
+        """Return how many of ``size`` inputs are taken."""
+        candidates = len(range(0, size, self.skip_every))
+        return candidates if self.limit is None else min(self.limit, candidates)
+
+    def indices(self, size: int) -> Iterator[int]:
+        """Yield the positions of the inputs, ascending; a header may announce any number of them.
+
+        Of M candidates a spread takes those at floor(j·M/limit), j = 0..limit - 1; a random sample
+        those with the least SHA-256 of ``rsonnx sample 1``, the seed and the position, with a zero
+        byte between each.
+
+        Args:
+            size: inputs of the data set, >= 1.
+        """
+        candidates, count = range(0, size, self.skip_every), self.count(size)
+        if self.seed is not None and count < size:
+            yield from sorted(heapq.nsmallest(count, candidates, key=self._rank))
+        elif self.first:
+            yield from candidates[:count]
+        else:
+            yield from (candidates[j * len(candidates) // count] for j in range(count))
+
+    def _rank(self, index: int) -> bytes:
+        return hashlib.sha256(f"rsonnx sample 1\0{self.seed}\0{index}".encode()).digest()
+
+    def __str__(self) -> str:
+        if self.seed is not None:
+            return f"drawn at random by the seed {self.seed}"
+        every = "them" if self.skip_every == 1 else f"every {self.skip_every}-th"
+        if self.first:
+            return f"the first of {every}"
+        return "spread evenly over the data" if self.limit is not None else f"all of {every}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the header of a run says; a seed as text, since JSON rounds large numbers."""
+        return {
+            "rule": self.rule,
+            "limit": self.limit,
+            "skip_every": self.skip_every,
+            "seed": None if self.seed is None else str(self.seed),
+        }
+
+
+def sample_field(header: Mapping[str, Any]) -> Sample:
+    """Return how the inputs of a run were chosen.
+
+    Files that do not say it are of a version that took the first inputs of a limited run.
+
+    Raises:
+        KeyError, TypeError, UsageError: the header contradicts itself, or lacks a field.
+    """
+    recorded = header["data"].get("sample")
+    if recorded is None:
+        options = header["arguments"]["resolved"]
+        limit = _limit(options)
+        return Sample(limit, whole_field(options, "skip_every", least=1), first=limit is not None)
+    sample = Sample(
+        _limit(recorded),
+        whole_field(recorded, "skip_every", least=1),
+        first=recorded["rule"] == "first",
+        seed=_seed(recorded),
+    )
+    if recorded != sample.to_json():
+        raise TypeError(f"the sample's rule is {shown(recorded['rule'])}, not {sample.rule}")
+    return sample
+
+
+def _seed(fields: Mapping[str, Any]) -> int | None:
+    if fields["seed"] is None:
+        return None
+    try:
+        return int(text_field(fields, "seed"))
+    except ValueError:  # or one of more digits than Python reads
+        raise TypeError(f"the seed of the sample is {shown(fields['seed'])}") from None
+
+
+def _limit(fields: Mapping[str, Any]) -> int | None:
+    return None if fields["limit"] is None else whole_field(fields, "limit", least=1)

@@ -1,0 +1,89 @@
+"""The noise of an input is the same, whatever the classifier is made with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+import rsonnx
+from rsonnx.smoothing import SmoothedClassifier
+
+CLASSES = 4
+SHAPES = {"first": (3, 5, 4), "last": (5, 4, 3), "grey": (1, 5, 4), "flat": (60,)}
+
+
+def _weights(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Whole numbers, and so small that sums of levels are the same in any order.
+
+    Each class's sum to 0, so that no class wins by how bright the input is.
+    """
+    found = np.random.default_rng(1).integers(-3, 4, (int(np.prod(shape)), CLASSES))
+    found[-1] -= found.sum(axis=0)
+    return found.astype(np.float32)
+
+
+def _file(shape: tuple[int, ...], path: Path) -> Path:
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w"], ["scores"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "linear",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", *shape])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", CLASSES])],
+        [numpy_helper.from_array(_weights(shape), "w")],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(proto.SerializeToString())
+    return path
+
+
+class Function:
+    """A classifier that says nothing of its inputs."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._weights = _weights(shape)
+
+    def classify(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
+        return (batch.reshape(len(batch), -1) @ self._weights).argmax(axis=1)
+
+
+class Module(Function):
+    """A classifier that says what a PyTorch module knows: the shape, and how many classes."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__(shape)
+        self.shape, self.num_classes = shape, CLASSES
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("grid", [True, False], ids=["exact", "float"])
+def test_a_file_a_module_and_a_function_give_the_same_counts(
+    name: str, grid: bool, tmp_path: Path
+) -> None:
+    shape, bounds = SHAPES[name], (0.0, 255.0)
+    x = np.random.default_rng(2).integers(118, 138, shape, dtype=np.uint8)
+    given = x if grid else x + 0.5
+    layout = {"first": ",layout=NCHW", "last": ",layout=NHWC", "grey": ",layout=NCHW"}
+    file = rsonnx.load(
+        _file(shape, tmp_path / "f.onnx"),
+        preprocess=f"none{layout.get(name, '')}",
+        bounds=bounds,
+        providers=["cpu"],
+    )
+    assert (file.layout is None) is (name == "flat")
+    found = [
+        SmoothedClassifier(base, 20.0, bounds=bounds).certify(given, n0=50, n=400, seed=5)
+        for base in (file, Module(shape), Function(shape))
+    ]
+    assert found[0].counts.estimation.total == 400
+    assert np.count_nonzero(found[0].counts.estimation.classes) > 1  # no vote that all noise gives
+    for other in found[1:]:
+        assert other.counts.selection == found[0].counts.selection
+        assert other.counts.estimation == found[0].counts.estimation
+        assert other.radius == found[0].radius
