@@ -33,10 +33,16 @@ def regroup(source: Shape, target: Shape) -> Tensor:
     if old is not None or new is not None:
         if old is None or new is None or 0 in (before, after):
             raise UnprovedError("rows that are merged into other axes")
+        if _mask(source[old]) is not _mask(target[new]):
+            raise UnprovedError("rows of two masks")
         passed = product(source[:old]), product(target[:new])
         if None in passed or passed[0] != passed[1]:
             raise UnprovedError("rows that are merged with an axis before them")
     return Tensor(target)
+
+
+def _mask(size: Dim) -> Tensor | None:
+    return size.of if isinstance(size, Multiple) else None
 
 
 def _reshape(call: Call) -> list[Value]:
@@ -87,8 +93,8 @@ def _transpose(call: Call) -> list[Value]:
 def _squeeze(call: Call) -> list[Value]:
     source, asked = call.tensor(0).dims, call.numbers(1, "axes")
     if asked is None:
-        # A single row would lose its axis too.
-        if None in source or Multiple(1) in source:
+        # A single row loses its axis too.
+        if None in source or any(isinstance(s, Multiple) and s.factor == 1 for s in source):
             raise UnprovedError("no axes")
         return [Tensor(tuple(size for size in source if size != 1))]
     axes = {positive(axis, len(source)) for axis in asked}

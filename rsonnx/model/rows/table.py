@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from onnx import defs
 
@@ -56,6 +57,9 @@ _SIZES: Mapping[str, set[int]] = picking.SIZES | shapes.SIZES | windows.SIZES
 
 _OF_THE_SHAPE_ALONE = {"Shape", "Size"}
 
+_MOVING = {"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
+"""What leaves a list of places the same list, in another shape."""
+
 _NEVER_FIXED = RANDOM | {"BatchNormalization", "Dropout"}
 """What may answer the same input differently from call to call."""
 
@@ -75,6 +79,11 @@ def follow(call: Call) -> list[Value]:
         if isinstance(error, UnprovedError):
             raise
         raise UnprovedError("not understood") from error  # a graph that contradicts itself
+    if call.operator not in control.RULES:
+        # A tensor of its own for each output, since masks are told apart by identity.
+        found = [replace(value) for value in found]
+    if call.operator in _MOVING and isinstance(found[0], Tensor):
+        found[0] = replace(found[0], places=call.tensor(0).places)
     missing = call.outputs - len(found)
     return [*found[: call.outputs], *[Coupled(f"an output of {call.operator}")] * missing]
 
