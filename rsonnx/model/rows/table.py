@@ -73,6 +73,8 @@ def follow(call: Call) -> list[Value]:
     is_fixed = call.operator not in control.RULES and all(t.is_fixed for t in call.given)
     try:
         found = _with_value(call, _apply(call), is_fixed)
+    except (MemoryError, RecursionError):
+        raise
     except Exception as error:
         if is_fixed and _is_function(call):
             return [Tensor(None)] * call.outputs
