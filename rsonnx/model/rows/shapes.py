@@ -17,6 +17,7 @@ from rsonnx.model.rows.values import (
     count,
     product,
     rows_axis,
+    stored_shape,
 )
 
 
@@ -196,9 +197,9 @@ def _range(call: Call) -> list[Value]:
 def _constant(call: Call) -> list[Value]:
     for name, attribute in call.attributes.items():
         if name == "value":
-            return [Tensor(tuple(attribute.t.dims))]
+            return [Tensor(stored_shape(attribute.t.dims))]
         if name == "sparse_value":
-            return [Tensor(tuple(attribute.sparse_tensor.dims))]
+            return [Tensor(stored_shape(attribute.sparse_tensor.dims))]
         if name in ("value_int", "value_float", "value_string"):
             return [Tensor(())]
         if name in ("value_ints", "value_floats", "value_strings"):

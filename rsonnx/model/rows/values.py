@@ -6,7 +6,7 @@ the input, and on no other. A tensor whose shape has no such axis depends on no 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import mul
@@ -147,6 +147,13 @@ def known(value: NDArray[Any]) -> Tensor:
             return Tensor(value.shape)
         value = value.astype(bool if all(isinstance(v, bool) for v in value.flat) else np.int64)
     return Tensor(value.shape, value)
+
+
+def stored_shape(sizes: Sequence[int]) -> Shape:
+    """Return the shape of a tensor that a file stores."""
+    if len(sizes) > MOST_AXES:
+        raise UnprovedError("a shape without sense")
+    return tuple(sizes)
 
 
 def rows_axis(shape: Shape) -> int | None:
