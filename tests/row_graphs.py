@@ -74,12 +74,17 @@ class Drawn:
         return names[0]
 
     def model(self, output: str) -> onnx.ModelProto:
+        needed, nodes = {output}, []
+        for node in reversed(self.nodes):
+            if needed.intersection(node.output):
+                needed.update(node.input)
+                nodes.append(node)
         graph = helper.make_graph(
-            self.nodes,
+            nodes[::-1],
             "drawn",
             [helper.make_tensor_value_info("x", _FLOAT, ["n", *self.shape])],
             [helper.make_tensor_value_info(output, _FLOAT, None)],
-            [numpy_helper.from_array(v, n) for n, v in self.weights.items()],
+            [numpy_helper.from_array(v, n) for n, v in self.weights.items() if n in needed],
         )
         return helper.make_model(graph, opset_imports=_OPSETS, ir_version=8)
 
