@@ -74,12 +74,17 @@ class Drawn:
         return names[0]
 
     def model(self, output: str) -> onnx.ModelProto:
+        needed, nodes = {output}, []
+        for node in reversed(self.nodes):
+            if needed.intersection(node.output):
+                needed.update(node.input)
+                nodes.append(node)
         graph = helper.make_graph(
-            self.nodes,
+            nodes[::-1],
             "drawn",
             [helper.make_tensor_value_info("x", _FLOAT, ["n", *self.shape])],
             [helper.make_tensor_value_info(output, _FLOAT, None)],
-            [numpy_helper.from_array(v, n) for n, v in self.weights.items()],
+            [numpy_helper.from_array(v, n) for n, v in self.weights.items() if n in needed],
         )
         return helper.make_model(graph, opset_imports=_OPSETS, ir_version=8)
 
@@ -253,9 +258,25 @@ def _split(g: Drawn, t: str) -> str:
     return g.add("Split", [t], 2, axis=_axis(g, t), num_outputs=2)
 
 
+def _subset(g: Drawn, t: str) -> str:
+    """Change the rows that a mask takes, and put them back: maybe to those of another mask."""
+    masks = []
+    for _ in range(2):
+        other = g.weight(np.array(range(1, g.values[t].ndim), np.int64))
+        largest = g.add("ReduceMax", [t, other], keepdims=0) if g.values[t].ndim > 1 else t
+        masks.append(g.add("Greater", [largest, g.weight(np.float32(g.one([0.0, 0.5])))]))
+    places = [
+        g.add("Transpose", [g.add("NonZero", [g.one(masks) if g.integer(0, 1) else masks[0]])])
+        for _ in range(2)
+    ]
+    taken = g.add("GatherND", [t, places[0]])
+    changed = g.draw(st.sampled_from([_unary, _along, _with_weight]))(g, taken)
+    return g.add("ScatterND", [t, places[1], changed])
+
+
 _STEPS = [
     _unary, _with_other, _with_weight, _where, _transpose, _reshape, _reshape, _reduce, _along,
-    _mat_mul, _gemm, _join, _cut, _axes, _larger, _rows_as_data, _einsum, _split,
+    _mat_mul, _gemm, _join, _cut, _axes, _larger, _rows_as_data, _einsum, _split, _subset,
 ]  # fmt: skip
 
 

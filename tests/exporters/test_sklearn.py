@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 import rsonnx
 from rsonnx.errors import ModelError
+from rsonnx.model.rows import prove_rows
 
 sklearn = pytest.importorskip("sklearn")
 skl2onnx = pytest.importorskip("skl2onnx")
@@ -93,6 +95,18 @@ def test_every_estimator_answers_as_it_does_itself(name: str, tmp_path: Path) ->
     cert = rsonnx.SmoothedClassifier(found, sigma=0.2).certify(X[0], n=1000, seed=1)
     assert cert.label == Y[0]
     assert cert.arithmetic == "float"
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_the_rows_of_every_estimator_are_proved(name: str, tmp_path: Path) -> None:
+    path = exported(tmp_path / "model.onnx", fitted(name, Y))
+    proto = onnx.load(path)
+    label, scores = (value.name for value in proto.graph.output)
+    # A ZipMap's maps are no tensor; what it makes them of is.
+    maps = [node.input[0] for node in proto.graph.node if node.op_type == "ZipMap"]
+    outputs = [label, *(maps or [scores])]
+    assert prove_rows(proto, input_name="X", outputs=outputs).stopped_by is None
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -88,11 +88,13 @@ def _one(compute: Callable[[Array], Any]) -> Evaluate:
 def _sign(a: Any, b: Any) -> int:
     """Return the sign of a - b, if it is the same for every N >= 1."""
     if isinstance(a, Multiple) and isinstance(b, Multiple):
-        return int(np.sign(a.factor - b.factor))
+        if a == b or a.of is b.of is None:
+            return int(np.sign(a.factor - b.factor))
+        return _undecided()
     if isinstance(a, Multiple):
-        return 1 if b < a.factor else _undecided()
+        return 1 if b < a.least else _undecided()
     if isinstance(b, Multiple):
-        return -1 if a < b.factor else _undecided()
+        return -1 if a < b.least else _undecided()
     return int(a > b) - int(a < b)
 
 

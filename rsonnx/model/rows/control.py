@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import onnx
 
@@ -76,7 +77,8 @@ def _settle(
     step: Callable[[list[Value]], list[Value]], states: Sequence[Value]
 ) -> tuple[list[Value], list[Value]]:
     """Return what is true of the states before and after any number of steps, and the rest."""
-    now = list(states)
+    # States that start as one mask need not stay one, and masks are told apart by identity.
+    now = [replace(state) for state in states]
     for _ in range(_MOST_ROUNDS):
         made = step(now)
         after = [join(a, b, "a loop") for a, b in zip(now, made[: len(now)], strict=True)]

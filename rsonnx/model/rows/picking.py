@@ -104,10 +104,26 @@ def _slice(call: Call) -> list[Value]:
     return [of_shape(*shape)]
 
 
+def _takes_a_subset(data: Tensor, indices: Tensor, axis: int) -> bool:
+    """Return whether indices are the places of rows that a mask of each row's own takes.
+
+    What is taken are the mask's rows then, in their order.
+    """
+    return indices.places is not None and indices.places.dims == (data.dims[axis],)
+
+
+def _non_zero(call: Call) -> list[Value]:
+    mask = call.tensor(0)
+    if mask.rank != 1 or mask.axis is None:
+        raise UnprovedError()
+    return [Tensor((1, Multiple(1, mask)), places=mask)]
+
+
 def _gather(call: Call) -> list[Value]:
     data, indices = call.tensor(0), call.tensor(1)
     axis = call.axis(data.rank, 0)
-    spare(data, axis)
+    if not _takes_a_subset(data, indices, axis):
+        spare(data, axis)
     return [of_shape(*data.dims[:axis], *indices.dims, *data.dims[axis + 1 :])]
 
 
@@ -140,7 +156,8 @@ def _gather_nd(call: Call) -> list[Value]:
     depth = indices.dims[-1]
     if not isinstance(depth, int) or not 0 <= batch < indices.rank or batch + depth > data.rank:
         raise UnprovedError("indices")
-    spare(data, *range(batch, batch + depth))
+    if (batch, depth) != (0, 1) or not _takes_a_subset(data, indices, 0):
+        spare(data, *range(batch, batch + depth))
     if data.dims[:batch] != indices.dims[:batch]:
         raise UnprovedError("batch_dims")
     return [of_shape(*indices.dims[:-1], *data.dims[batch + depth :])]
@@ -158,12 +175,15 @@ def _scatter_elements(call: Call) -> list[Value]:
 
 
 def _scatter_nd(call: Call) -> list[Value]:
-    """Replace parts that lie across all rows: the axis of the rows is not indexed."""
+    """Replace a subset of the rows by as many others, or parts that lie across all rows."""
     data, indices, updates = (call.tensor(i) for i in range(3))
     depth = indices.dims[-1]
-    call.fixed(1)
-    if data.axis is None or not isinstance(depth, int) or not 0 <= depth <= data.axis:
+    if not isinstance(depth, int) or data.axis is None:
         raise UnprovedError()
+    if depth != 1 or not _takes_a_subset(data, indices, 0):
+        call.fixed(1)
+        if not 0 <= depth <= data.axis:
+            raise UnprovedError()
     if updates.dims != indices.dims[:-1] + data.dims[depth:]:
         raise UnprovedError("updates")
     return [Tensor(data.dims)]
@@ -197,11 +217,15 @@ def _pad(call: Call) -> list[Value]:
 
 
 def _compress(call: Call) -> list[Value]:
-    tensor = call.tensor(0)
-    call.fixed(1)
+    tensor, mask = call.tensor(0), call.tensor(1)
     axis = call.axis(tensor.rank)
-    spare(tensor, axis)
-    return [of_shape(*tensor.dims[:axis], None, *tensor.dims[axis + 1 :])]
+    taken: Dim = None
+    if tensor.axis == axis and mask.dims == (tensor.dims[axis],):
+        taken = Multiple(1, mask)
+    else:
+        call.fixed(1)
+        spare(tensor, axis)
+    return [of_shape(*tensor.dims[:axis], taken, *tensor.dims[axis + 1 :])]
 
 
 RULES = {
@@ -210,6 +234,7 @@ RULES = {
     "Gather": _gather,
     "GatherElements": _gather_elements,
     "GatherND": _gather_nd,
+    "NonZero": _non_zero,
     "OneHot": _one_hot,
     "Pad": _pad,
     "ScatterElements": _scatter_elements,

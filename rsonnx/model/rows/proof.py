@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import lru_cache
 
 import onnx
 from onnx import defs, numpy_helper
@@ -21,7 +22,7 @@ from rsonnx.model.rows.values import (
     Tensor,
     UnprovedError,
     Value,
-    product,
+    stored_shape,
 )
 
 _OPSETS = {"": range(7, 29), "ai.onnx.ml": range(1, 6), "com.microsoft": range(1, 2)}
@@ -127,11 +128,10 @@ class _Names:
 
 
 def _stored(tensor: onnx.TensorProto) -> Value:
-    shape = tuple(tensor.dims)
-    size = product(shape)
-    if not isinstance(size, int) or size > MOST_VALUES or tensor.data_type == tensor.STRING:
-        return Tensor(shape)
     try:
+        shape = stored_shape(tensor.dims)
+        if math.prod(tensor.dims) > MOST_VALUES or tensor.data_type == tensor.STRING:
+            return Tensor(shape)
         return Tensor(shape, numpy_helper.to_array(tensor))
     except Exception:
         return Coupled(f"the tensor {_short(tensor.name)}, which is damaged")
@@ -204,7 +204,7 @@ class _Walk:
     def _subgraph(
         self, graph: onnx.GraphProto, given: Sequence[Value], names: _Names, frame: _Frame
     ) -> list[Value]:
-        self._spend(len(graph.initializer) + len(graph.node))
+        self._spend(len(graph.input) + len(graph.initializer) + len(graph.node))
         inputs = [value.name for value in graph.input]
         inside = _names_of(graph, names, inputs)
         inside.values.update(zip(inputs, given, strict=True))
@@ -222,7 +222,8 @@ class _Walk:
         function = self._functions.get(called(node))
         if function is None or domain in _OPSETS or len(inputs) > len(function.input):
             raise UnprovedError("a function that is not surely the one that runs")
-        self._spend(len(function.node))
+        parts = (function.input, function.attribute_proto, function.opset_import, function.node)
+        self._spend(sum(map(len, parts)))
         inside = _names_of(function, None, function.input)
         left_out = [None] * (len(function.input) - len(inputs))
         inside.values.update(zip(function.input, [*inputs, *left_out], strict=True))
@@ -243,7 +244,7 @@ def _names_of(scope: Scope, around: _Names | None, inputs: Sequence[str]) -> _Na
     makes.update(sparse.values.name for sparse in scope.sparse_initializer)
     names = _Names(makes, around, {tensor.name: tensor for tensor in scope.initializer})
     for sparse in scope.sparse_initializer:
-        names.values[sparse.values.name] = Tensor(tuple(sparse.dims))
+        names.values[sparse.values.name] = Tensor(stored_shape(sparse.dims))
     return names
 
 
@@ -282,7 +283,7 @@ def _attributes(node: onnx.NodeProto, frame: _Frame) -> dict[str, onnx.Attribute
     return found
 
 
-@cache
+@lru_cache(4096)
 def _defined_attributes(domain: str, operator: str, version: int) -> frozenset[str] | None:
     """Return the attributes that onnx defines; None for an operator of onnxruntime's own."""
     try:

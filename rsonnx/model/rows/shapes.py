@@ -17,6 +17,7 @@ from rsonnx.model.rows.values import (
     count,
     product,
     rows_axis,
+    stored_shape,
 )
 
 
@@ -33,10 +34,16 @@ def regroup(source: Shape, target: Shape) -> Tensor:
     if old is not None or new is not None:
         if old is None or new is None or 0 in (before, after):
             raise UnprovedError("rows that are merged into other axes")
+        if _mask(source[old]) is not _mask(target[new]):
+            raise UnprovedError("rows of two masks")
         passed = product(source[:old]), product(target[:new])
         if None in passed or passed[0] != passed[1]:
             raise UnprovedError("rows that are merged with an axis before them")
     return Tensor(target)
+
+
+def _mask(size: Dim) -> Tensor | None:
+    return size.of if isinstance(size, Multiple) else None
 
 
 def _reshape(call: Call) -> list[Value]:
@@ -87,8 +94,8 @@ def _transpose(call: Call) -> list[Value]:
 def _squeeze(call: Call) -> list[Value]:
     source, asked = call.tensor(0).dims, call.numbers(1, "axes")
     if asked is None:
-        # A single row would lose its axis too.
-        if None in source or Multiple(1) in source:
+        # A single row loses its axis too.
+        if None in source or any(isinstance(s, Multiple) and s.factor == 1 for s in source):
             raise UnprovedError("no axes")
         return [Tensor(tuple(size for size in source if size != 1))]
     axes = {positive(axis, len(source)) for axis in asked}
@@ -190,9 +197,9 @@ def _range(call: Call) -> list[Value]:
 def _constant(call: Call) -> list[Value]:
     for name, attribute in call.attributes.items():
         if name == "value":
-            return [Tensor(tuple(attribute.t.dims))]
+            return [Tensor(stored_shape(attribute.t.dims))]
         if name == "sparse_value":
-            return [Tensor(tuple(attribute.sparse_tensor.dims))]
+            return [Tensor(stored_shape(attribute.sparse_tensor.dims))]
         if name in ("value_int", "value_float", "value_string"):
             return [Tensor(())]
         if name in ("value_ints", "value_floats", "value_strings"):

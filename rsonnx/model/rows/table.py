@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from onnx import defs
 
@@ -56,6 +57,9 @@ _SIZES: Mapping[str, set[int]] = picking.SIZES | shapes.SIZES | windows.SIZES
 
 _OF_THE_SHAPE_ALONE = {"Shape", "Size"}
 
+_MOVING = {"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
+"""What leaves a list of places the same list, in another shape."""
+
 _NEVER_FIXED = RANDOM | {"BatchNormalization", "Dropout"}
 """What may answer the same input differently from call to call."""
 
@@ -69,12 +73,19 @@ def follow(call: Call) -> list[Value]:
     is_fixed = call.operator not in control.RULES and all(t.is_fixed for t in call.given)
     try:
         found = _with_value(call, _apply(call), is_fixed)
+    except (MemoryError, RecursionError):
+        raise
     except Exception as error:
         if is_fixed and _is_function(call):
             return [Tensor(None)] * call.outputs
         if isinstance(error, UnprovedError):
             raise
         raise UnprovedError("not understood") from error  # a graph that contradicts itself
+    if call.operator not in control.RULES:
+        # A tensor of its own for each output, since masks are told apart by identity.
+        found = [replace(value) for value in found]
+    if call.operator in _MOVING and isinstance(found[0], Tensor):
+        found[0] = replace(found[0], places=call.tensor(0).places)
     missing = call.outputs - len(found)
     return [*found[: call.outputs], *[Coupled(f"an output of {call.operator}")] * missing]
 

@@ -6,7 +6,7 @@ the input, and on no other. A tensor whose shape has no such axis depends on no 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import mul
@@ -28,36 +28,54 @@ class UnprovedError(Exception):
 
 @dataclass(frozen=True)
 class Multiple:
-    """The number ``factor``·N, for a batch of N rows; ``factor`` is at least 1."""
+    """The number ``factor``·N, for a batch of N >= 1 rows.
+
+    Attributes:
+        factor: at least 1.
+        of: the mask whose true entries are counted in place of rows, N >= 0 of them; None where all
+            rows are. Masks are told apart by their identity.
+    """
 
     factor: int
+    of: Tensor | None = None
+
+    @property
+    def least(self) -> int:
+        """The smallest that the number can be."""
+        return self.factor if self.of is None else 0
 
     def __add__(self, other: Any) -> Multiple:
         if isinstance(other, Multiple):
-            return Multiple(self.factor + other.factor)
+            return self._times(self.factor + other.factor, other)
         return _only(other == 0, self)
 
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> Multiple | int:
         if isinstance(other, Multiple):
-            return 0 if other == self else Multiple(_positive(self.factor - other.factor))
+            return 0 if other == self else self._times(self.factor - other.factor, other)
         return _only(other == 0, self)
 
     def __mul__(self, other: Any) -> Multiple | int:
-        return 0 if _integer(other) == 0 else Multiple(_positive(self.factor * int(other)))
+        return 0 if _integer(other) == 0 else self._times(self.factor * int(other))
 
     __rmul__ = __mul__
 
     def __floordiv__(self, other: Any) -> Multiple | int:
         if isinstance(other, Multiple):
+            if self.of is not None or other.of is not None:
+                raise UnprovedError("a division by a number that may be 0")
             return self.factor // other.factor
-        return Multiple(_positive(_exact(self.factor, _integer(other))))
+        return self._times(_exact(self.factor, _integer(other)))
 
     def __mod__(self, other: Any) -> int:
-        divisor = other.factor if isinstance(other, Multiple) else _integer(other)
-        _exact(self.factor, divisor)
+        _exact(self.factor, _integer(other))
         return 0
+
+    def _times(self, factor: int, other: Multiple | None = None) -> Multiple:
+        if factor < 1 or (other is not None and other.of is not self.of):
+            raise UnprovedError("a number that is no multiple of the rows")
+        return Multiple(factor, self.of)
 
 
 Dim = int | Multiple | None
@@ -75,10 +93,12 @@ class Tensor:
             only a tensor that depends on no input may be.
         value: what it holds, where it is small, known and depends on no input: an array of numbers,
             or of objects where some of them are multiples of N.
+        places: the mask whose true entries' places along its one axis it holds, in their order.
     """
 
     shape: Shape | None
     value: NDArray[Any] | None = None
+    places: Tensor | None = None
 
     @property
     def rank(self) -> int:
@@ -129,6 +149,13 @@ def known(value: NDArray[Any]) -> Tensor:
     return Tensor(value.shape, value)
 
 
+def stored_shape(sizes: Sequence[int]) -> Shape:
+    """Return the shape of a tensor that a file stores."""
+    if len(sizes) > MOST_AXES:
+        raise UnprovedError("a shape without sense")
+    return tuple(sizes)
+
+
 def rows_axis(shape: Shape) -> int | None:
     """Return the axis of the rows, None where there is none."""
     found = [axis for axis, size in enumerate(shape) if isinstance(size, Multiple)]
@@ -160,10 +187,11 @@ def join(a: Value, b: Value, by: str) -> Value:
     if not equal and (a.counts_rows or b.counts_rows):
         return Coupled(by)
     value = a.value if equal else None
+    places = a.places if a.places is b.places else None
     if a.shape is not None and b.shape is not None and len(a.shape) == len(b.shape):
         shape = tuple(m if m == n else None for m, n in zip(a.shape, b.shape, strict=True))
         if rows_axis(shape) == a.axis == b.axis:
-            return Tensor(shape, value)
+            return Tensor(shape, value, places)
     return Tensor(None) if a.is_fixed and b.is_fixed else Coupled(by)
 
 
@@ -171,7 +199,7 @@ def same(a: Value, b: Value) -> bool:
     """Return whether two values say the same."""
     if isinstance(a, Coupled) or isinstance(b, Coupled):
         return a == b
-    return a.shape == b.shape and _same(a.value, b.value)
+    return a.shape == b.shape and a.places is b.places and _same(a.value, b.value)
 
 
 def _same(a: NDArray[Any] | None, b: NDArray[Any] | None) -> bool:
@@ -190,12 +218,6 @@ def _integer(value: Any) -> int:
     if isinstance(value, bool | int | np.integer):
         return int(value)
     raise UnprovedError("arithmetic with the number of rows")
-
-
-def _positive(value: int) -> int:
-    if value < 1:
-        raise UnprovedError("a negative number of rows")
-    return value
 
 
 def _exact(factor: int, divisor: int) -> int:

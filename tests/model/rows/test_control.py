@@ -129,6 +129,32 @@ def test_a_loop_of_as_many_rounds_as_rows_couples() -> None:
     assert stopped_by(model([*counted, loop(node("Tanh", "a", "b"))], weights)) is not None
 
 
+def test_two_states_that_start_as_one_mask_are_two() -> None:
+    """The second round takes other rows than those to whose places it puts them back."""
+    inputs = [info("i", INT64, []), info("go", BOOL, []), info("a", BOOL, None),
+              info("b", BOOL, None)]  # fmt: skip
+    nodes = [
+        node("Identity", "go", "on"),
+        node("Identity", "a", "a2"),
+        node("Not", "b", "b2"),
+        node("Compress", "x a", "some", axis=0),
+        node("NonZero", "b", "n"),
+        node("Transpose", "n", "places"),
+        node("ScatterND", "x places some", "z"),
+    ]
+    outputs = [info("on", BOOL, []), info("a2", BOOL, None), info("b2", BOOL, None),
+               info("z", FLOAT, None)]  # fmt: skip
+    body = helper.make_graph(nodes, "body", inputs, outputs)
+    made = [
+        node("ReduceMax", "x", "m", axes=[1], keepdims=0),
+        node("Greater", "m t", "mask"),
+        node("Loop", "times yes mask mask", "u v all", body=body),
+        node("ReduceMax", "all", "y", axes=[0], keepdims=0),
+    ]
+    weights = {"times": np.array(2), "yes": TRUE, "t": np.float32(0)}
+    assert stopped_by(model(made, weights)) is not None
+
+
 def scan(axis: int) -> NodeProto:
     body = helper.make_graph(
         [node("Add", "s a", "t"), node("Identity", "t", "u")],

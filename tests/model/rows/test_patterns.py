@@ -128,6 +128,83 @@ def test_it_is_proved(nodes: list[NodeProto]) -> None:
     assert_rows_are_independent(proto, "y")
 
 
+MASK = [  # rows whose first value is negative
+    node("Gather", "x zero", "first", axis=1),
+    node("ReduceMax", "first", "highest", axes=[1], keepdims=0),
+    node("Less", "highest root", "mask"),
+]
+PLACES = [node("NonZero", "mask", "n"), node("Transpose", "n", "places")]
+AGAIN = [node("NonZero", "mask", "m"), node("Transpose", "m", "places2")]
+CHANGED = [node("Tanh", "some", "t"), node("Softmax", "t", "changed", axis=1)]
+BACK = node("ScatterND", "x places changed")
+SUBSETS = {
+    "gathered": [*MASK, *PLACES, node("GatherND", "x places", "some"), *CHANGED, BACK],
+    "twice": [
+        *MASK, *PLACES, *AGAIN, node("GatherND", "x places2", "some"), *CHANGED, BACK,
+    ],
+    "squeezed": [
+        *MASK, *PLACES, node("Squeeze", "n zeros", "list"), node("Gather", "x list", "some"),
+        *CHANGED, BACK,
+    ],
+    "compressed": [*MASK, *PLACES, node("Compress", "x mask", "some", axis=0), *CHANGED, BACK],
+}  # fmt: skip
+OTHER = [node("Greater", "highest root", "mask2"), node("NonZero", "mask2", "m")]
+MIXED_SUBSETS = {
+    "mixed within": [
+        *MASK, *PLACES, node("GatherND", "x places", "some"),
+        node("Softmax", "some", "changed", axis=0), BACK,
+    ],
+    "put in other places": [
+        *MASK, *PLACES, node("GatherND", "x places", "some"), *CHANGED, *OTHER,
+        node("Transpose", "m", "places2"), node("ScatterND", "x places2 changed"),
+    ],
+    "left as they are": [*MASK, *PLACES, node("GatherND", "x places")],
+    "as data": [*MASK, *PLACES, node("Cast", "places", "f", to=1), node("ReduceSum", "f", "s"),
+                node("Add", "x s")],
+    "how many": [*MASK, *PLACES, node("Size", "n", "s"), node("Cast", "s", "f", to=1),
+                 node("Add", "x f")],
+    "whether any": [
+        *MASK, *PLACES, node("Size", "n", "s"), node("Greater", "s zero", "any"),
+        node("Where", "any x root"),
+    ],
+    "of two masks": [
+        *MASK, *OTHER, node("Compress", "x mask", "some", axis=0),
+        node("Compress", "x mask2", "others", axis=0), node("Add", "some others", "changed"),
+        *PLACES, BACK,
+    ],
+    "squeezed with a single one": [
+        *MASK, *PLACES, node("Squeeze", "n", "list"), node("Gather", "x list", "some"),
+        *CHANGED, BACK,
+    ],
+    "of values": [
+        node("Less", "x root", "mask"), *PLACES, node("GatherND", "x places", "some"),
+        node("Tanh", "some", "changed"), BACK,
+    ],
+    "of two outputs of one node": [
+        *MASK, node("Unsqueeze", "highest one", "column"),
+        node("Concat", "column column", "columns", axis=1),
+        node("Split", "columns", "a1 b1", axis=1),
+        node("Squeeze", "a1 one", "a"), node("Squeeze", "b1 one", "b"),
+        node("Compress", "x a", "some", axis=0), *CHANGED,
+        node("NonZero", "b", "n"), node("Transpose", "n", "places"), BACK,
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SUBSETS)
+def test_a_subset_that_is_put_back_is_proved(name: str) -> None:
+    proto = model(SUBSETS[name])
+    proof = prove_rows(proto, input_name="x", outputs=["y"])
+    assert proof.stopped_by is None
+    assert_rows_are_independent(proto, "y")
+
+
+@pytest.mark.parametrize("name", MIXED_SUBSETS)
+def test_a_subset_that_is_mixed_or_put_elsewhere_is_not(name: str) -> None:
+    proto = model(MIXED_SUBSETS[name])
+    assert not prove_rows(proto, input_name="x", outputs=["y"]).proved
+
+
 def swapped(nodes: list[NodeProto], operator: str, output: str, **attributes: Any) -> Any:
     """The nodes, one of them with other attributes."""
     return [

@@ -9,10 +9,21 @@ from row_oracle import assert_rows_are_independent
 
 from rsonnx.model.rows import prove_rows
 
+EXAMPLES = 200
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(models())
-def test_what_is_proved_holds(drawn: tuple[onnx.ModelProto, str]) -> None:
-    model, output = drawn
-    if prove_rows(model, input_name="x", outputs=[output]).proved:
-        assert_rows_are_independent(model, output)
+
+def test_what_is_proved_holds_and_much_is_proved() -> None:
+    answers: list[bool] = []
+
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(models())
+    def check(drawn: tuple[onnx.ModelProto, str]) -> None:
+        model, output = drawn
+        proof = prove_rows(model, input_name="x", outputs=[output])
+        answers.append(proof.proved)
+        if proof.proved:
+            assert_rows_are_independent(model, output)
+
+    check()
+    # Of 15,000 graphs 41 % are proved; at this share fewer than 25 % of 200 is beyond 4 sigma.
+    assert sum(answers) > 0.25 * len(answers)
