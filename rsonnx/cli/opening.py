@@ -8,7 +8,7 @@ from typing import Any
 
 from rsonnx.cli.engines import Loading, device_numbers, open_engine
 from rsonnx.cli.noises import noise_for
-from rsonnx.data import Dataset, open_dataset, read_class_names
+from rsonnx.data import Dataset, Exif, open_dataset, read_class_names
 from rsonnx.errors import UsageError
 from rsonnx.noise import check_seed, fresh_seed
 from rsonnx.runs import Job, SeedUsed, prepare_job
@@ -27,7 +27,7 @@ def open_job(model: Path, data: Path, given: dict[str, Any], stack: ExitStack | 
         given: the values of the shared options by name.
         stack: closes what counts elsewhere; None for commands that count in this process only.
     """
-    dataset = open_dataset_with(data, given["classes"])
+    dataset = open_dataset_with(data, given["classes"], given["exif"])
     providers = provider_names(given["providers"])
     numbers = device_numbers(given.get("devices"))
     loading = Loading(
@@ -59,9 +59,10 @@ def open_job(model: Path, data: Path, given: dict[str, Any], stack: ExitStack | 
     )
 
 
-def open_dataset_with(data: Path, classes: Path | None) -> Dataset:
+def open_dataset_with(data: Path, classes: Path | None, exif: Exif = "apply") -> Dataset:
     """Open a data set, with the class names of a file where one is given."""
-    return open_dataset(data, classes=None if classes is None else read_class_names(classes))
+    names = None if classes is None else read_class_names(classes)
+    return open_dataset(data, classes=names, exif=exif)
 
 
 def provider_names(text: str | None) -> list[str] | None:

@@ -136,6 +136,14 @@ classes_option = click.option(
     help="File whose line i names class i, for image folders that do not hold every class.",
 )
 
+exif_option = click.option(
+    "--exif",
+    type=click.Choice(("apply", "ignore")),
+    default="apply",
+    show_default=True,
+    help="Turn pictures as their EXIF orientation says, or read them as they are stored.",
+)
+
 input_options = stack_of(
     click.option("--limit", type=int, metavar="INT", help="Take at most so many inputs."),
     click.option(
@@ -146,6 +154,7 @@ input_options = stack_of(
         help="Take every K-th input. [default: 1, every one]",
     ),
     classes_option,
+    exif_option,
 )
 
 part_options = stack_of(

@@ -26,6 +26,9 @@ from rsonnx.statistics import (
 _CLEAN_INPUTS = 100
 """Inputs on which the clean accuracy is measured."""
 
+_MOST_ENDINGS = 8
+"""Endings of files that are left out which are named."""
+
 
 def check_certify(
     given: Mapping[str, Any],
@@ -152,6 +155,7 @@ def say_job(job: Job, seed: SeedUsed) -> None:
         f"{len(job.indices):,} of {len(job.dataset):,} in "
         f"{printable(str(job.dataset.path))}, labels: {printable(rule)}",
     )
+    _say_data(job)
     asked = ", ".join(facts["providers"]["requested"]) or "none, so the best that works"
     say("provider", f"{facts['providers']['used'][0]} (asked for: {printable(asked)})")
     preprocess = {k: v for k, v in facts["preprocess"].items() if k != "source"}
@@ -175,6 +179,38 @@ def say_job(job: Job, seed: SeedUsed) -> None:
     if other is not None:
         say("warning", other)
     say("seed", f"{seed.value} (from: {seed.source})")
+
+
+def _say_data(job: Job) -> None:
+    """Tell on stderr what is no plain reading of the data."""
+    reading = job.dataset.reading
+    if job.labels.tried is not None:
+        say("labels", job.labels.tried)
+    if job.turned:
+        say(
+            "pictures",
+            f"{job.turned:,} of {len(job.indices):,} are turned as their EXIF orientation says; "
+            "--exif ignore reads them as they are stored",
+        )
+    if reading.left_out:
+        endings = list(reading.endings.items())
+        counts = ", ".join(
+            f"{count:,} {printable(ending) or 'without an ending'}"
+            for ending, count in endings[:_MOST_ENDINGS]
+        )
+        more = len(endings) - _MOST_ENDINGS
+        say(
+            "left out",
+            f"{len(reading.left_out):,} files that are no pictures in a form that is read: {counts}"
+            f"{f' and {more} more endings' if more > 0 else ''}, such as "
+            f"{printable(reading.left_out[0])}",
+        )
+    if reading.hidden:
+        say(
+            "left out",
+            f"{reading.hidden:,} files and folders that are hidden or a system's own, such as "
+            ".DS_Store, Thumbs.db and @eaDir",
+        )
 
 
 def say_samples(procedure: CertifyProcedure) -> None:

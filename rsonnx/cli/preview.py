@@ -17,6 +17,7 @@ from rsonnx.cli.opening import choose_seed, open_job
 from rsonnx.cli.options import (
     classes_option,
     data_argument,
+    exif_option,
     json_option,
     loading_options,
     model_argument,
@@ -86,6 +87,7 @@ from rsonnx.statistics import check_samples
     help="Take every K-th input; class folders come one after the other. [default: 1, every one]",
 )
 @classes_option
+@exif_option
 @sampling_options
 @loading_options
 @json_option

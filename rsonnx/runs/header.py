@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from rsonnx._version import __version__
+from rsonnx.data import Exif
 from rsonnx.errors import RunFileError
 from rsonnx.noise import EnumeratedNoise, SmoothingDistribution
 from rsonnx.runs.fields import shown, text_field
@@ -86,6 +87,9 @@ def certify_header(
             "inputs": len(job.indices),
             "manifest": manifest,
             "labels": job.labels.rule,
+            "exif": dataset.reading.exif,
+            "turned": job.turned,
+            "left_out": dataset.reading.endings,
             "class_names": None if dataset.class_names is None else list(dataset.class_names),
         },
         "noise": {
@@ -136,6 +140,16 @@ def claim_of(noise: SmoothingDistribution, arithmetic: str | None) -> str:
     if noise.additive and arithmetic == "exact":
         which += ", which rounds noisy inputs to the grid of 256 levels,"
     return f"{sure} {which} answers the row's prediction {noise.within}"
+
+
+def recorded_exif(header: Mapping[str, Any]) -> Exif:
+    """Return how the orientation of a run's pictures was read.
+
+    A header without it is of a time when all were read as they are stored.
+    """
+    data = header.get("data")
+    recorded = data.get("exif") if isinstance(data, dict) else None
+    return "apply" if recorded == "apply" else "ignore"
 
 
 def recorded_seed(header: Mapping[str, Any]) -> int:

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from rsonnx.data import Dataset, arrange, resize_and_crop, resized_shape
+from rsonnx.data import Dataset, arrange, check_levels, resize_and_crop, resized_shape
 from rsonnx.errors import DataError, UsageError
 from rsonnx.noise import EnumeratedNoise, Gaussian, Point, SmoothingDistribution, Stage
 from rsonnx.runs.labels import Labels, align_labels
@@ -27,6 +27,7 @@ class Job:
         dataset: where the inputs come from.
         indices: which of them, in order.
         labels: the true classes of the whole data set, in the model's numbering.
+        turned: how many of the inputs are read turned, as their EXIF orientation says.
     """
 
     model: OnnxClassifier
@@ -34,6 +35,7 @@ class Job:
     dataset: Dataset
     indices: tuple[int, ...]
     labels: Labels
+    turned: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -87,14 +89,15 @@ def prepare_job(
 
     Raises:
         UsageError: an argument is out of range, or the noise too wide for exact noise.
-        DataError: a label is none of the model's classes, or an input does not fit.
+        DataError: a label is none of the model's classes, an array of uint8 holds no levels, or an
+            input does not fit.
         InferenceError: the model fails on a noisy input.
     """
     for name, value in (("skip-every", skip_every), ("limit", limit)):
         if value is not None and value < 1:
             raise UsageError(f"{name} is {value}, but it must be at least 1")
     indices = tuple(range(0, len(dataset), skip_every))[:limit]
-    labels = align_labels(dataset, model)
+    check_levels(dataset, model.bounds)
     law = noise if isinstance(noise, SmoothingDistribution) else Gaussian(noise)
     smooth = partial(
         SmoothedClassifier,
@@ -106,8 +109,9 @@ def prepare_job(
         share_noise=share_noise,
     )
     smoothed = smooth()
-    job = Job(model, smoothed, dataset, indices, labels)
-    _check_shapes(job)
+    job = Job(model, smoothed, dataset, indices, Labels(None, dataset.label_rule))
+    labels = align_labels(dataset, model, lambda index: smoothed.base_label(job.point(index)))
+    job = replace(job, labels=labels, turned=_check_shapes(job))
     images = dataset[indices[0]].values.dtype == np.uint8
     looked_at = indices[:1] if images else indices
     found = {job.point(index).arithmetic for index in looked_at}
@@ -119,7 +123,9 @@ def prepare_job(
     return job
 
 
-def _check_shapes(job: Job) -> None:
+def _check_shapes(job: Job) -> int:
+    """Check that every input fits, and return how many of them are read turned."""
+    turned = 0
     dataset, geometry = job.dataset, job.model.geometry
     fitting: set[tuple[int, ...]] = set()
     for index in job.indices:
@@ -129,6 +135,8 @@ def _check_shapes(job: Job) -> None:
                 sized = resized_shape(shape, resize=geometry.resize, crop=geometry.crop)
                 arrange(np.zeros(sized, np.uint8), job.shape, job.smoothed.layout)
             fitting.add(shape)
+        turned += dataset.turned(index)
+    return turned
 
 
 @contextlib.contextmanager
