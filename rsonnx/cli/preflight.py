@@ -208,8 +208,14 @@ def _say_data(job: Job) -> None:
     if reading.hidden:
         say(
             "left out",
-            f"{reading.hidden:,} files and folders that are hidden or a system's own, such as "
-            ".DS_Store, Thumbs.db and @eaDir",
+            f"{len(reading.hidden):,} files and folders that are hidden or a system's own, such as "
+            f"{printable(reading.hidden[0])}",
+        )
+    if reading.largest is not None and reading.largest < 128 and job.model.bounds != (0, 255):
+        say(
+            "warning",
+            f"the largest value of all inputs is {reading.largest} of 255 levels; if the numbers "
+            "are meant, save them as float32",
         )
 
 

@@ -16,6 +16,7 @@ from rsonnx.errors import DataError, ModelError, UsageError
 from rsonnx.model import PRESETS
 from rsonnx.noise import Columns
 from rsonnx.runs import Job, prepare_job
+from rsonnx.runs.labels import UndecidedOrderError
 from rsonnx.runtime import OnnxClassifier
 from rsonnx.smoothing import load, try_in_child
 
@@ -85,7 +86,7 @@ def try_preprocessings(
             job = _job(classifier, dataset, every)
             right = sum(job.smoothed.base_label(job.point(i)) == job.label(i) for i in job.indices)
             trials.append(Trial(text, right, len(job.indices), None))
-        except (UsageError, ModelError) as error:
+        except (UsageError, ModelError, UndecidedOrderError) as error:
             trials.append(Trial(text, 0, 0, str(error)))
     return sorted(trials, key=lambda t: (t.problem is not None, -t.right))
 

@@ -114,13 +114,13 @@ def open_image_zip(
     """
     entries: dict[str, str] = {}
     others: list[str] = []
-    hidden: set[tuple[str, ...]] = set()
+    hidden: set[str] = set()
     folders: set[tuple[str, ...]] = set()
     for info in infos:
         parts = _checked_parts(info, path)
         ignored = next((depth for depth, part in enumerate(parts, 1) if is_ignored(part)), None)
         if ignored is not None:
-            hidden.add(parts[:ignored])
+            hidden.add("/".join(parts[:ignored]))
             continue
         folders.update(parts[:depth] for depth in range(1, len(parts)))
         if info.is_dir():
@@ -145,7 +145,10 @@ def open_image_zip(
             "not; give the class names, or write the archive with the images outside of a folder"
         )
     inner = {parts[depth] for parts in folders if len(parts) > depth and parts[:depth] == prefix}
-    left_out = tuple(sorted(name.removeprefix("/".join((*prefix, ""))) for name in others))
+    left_out, left_hidden = (
+        tuple(sorted(name.removeprefix("/".join((*prefix, ""))) for name in names))
+        for names in (others, hidden)
+    )
     labelling = label_tree(originals.keys(), inner, left_out, classes, f"the archive {path}")
     return ImageZip(
         path,
@@ -154,7 +157,7 @@ def open_image_zip(
         labelling.labels,
         labelling.class_names,
         labelling.rule,
-        Reading(exif, left_out, len(hidden)),
+        Reading(exif, left_out, left_hidden),
         ArchiveReader(path),
     )
 

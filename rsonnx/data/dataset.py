@@ -23,13 +23,13 @@ class Reading:
     Attributes:
         exif: what is done about orientation; None for arrays, which have none.
         left_out: files that are no pictures in a form that is read, relative to the root.
-        hidden: how many files and folders are left out that are hidden or a system's own.
+        hidden: files and folders that are left out as hidden or a system's own.
         largest: the largest value of an array of uint8; None for all else.
     """
 
     exif: Exif | None = None
     left_out: tuple[str, ...] = ()
-    hidden: int = 0
+    hidden: tuple[str, ...] = ()
     largest: int | None = None
 
     @property

@@ -19,14 +19,14 @@ class Listing:
     Attributes:
         images, others: files at any depth, by their names.
         folders, files: the names directly in it.
-        hidden: how many files and folders are left out that are hidden or a system's own.
+        hidden: files and folders at any depth that are hidden or a system's own.
     """
 
     images: tuple[str, ...]
     others: tuple[str, ...]
     folders: tuple[str, ...]
     files: tuple[str, ...]
-    hidden: int
+    hidden: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +93,7 @@ def list_directory(path: Path) -> Listing:
         raise UsageError(f"the folder {path} cannot be read ({reason})") from None
     images: list[str] = []
     others: list[str] = []
-    hidden = 0
+    hidden: list[str] = []
     folders: list[str] = []
     files: list[str] = []
     # Each pending folder carries the real folders it lies in, so that a loop of links is seen.
@@ -108,7 +108,7 @@ def list_directory(path: Path) -> Listing:
             with os.scandir(here) as scan:
                 for entry in scan:
                     if is_ignored(entry.name):
-                        hidden += 1
+                        hidden.append(prefix + entry.name)
                         continue
                     if entry.is_dir():
                         pending.append((f"{prefix}{entry.name}/", above | {real}))
@@ -126,7 +126,7 @@ def list_directory(path: Path) -> Listing:
         others=tuple(sorted(others)),
         folders=tuple(sorted(folders)),
         files=tuple(sorted(files)),
-        hidden=hidden,
+        hidden=tuple(sorted(hidden)),
     )
 
 

@@ -95,8 +95,10 @@ def read_image(
     try:
         with _open(file) as image:
             channels = _check_header(image, where)
-            plain = _without_alpha(image, channels, where)
+            if image.format == "PNG":
+                image.load()  # EXIF may stand behind the pixels
             orientation = _orientation(image)
+            plain = _without_alpha(image, channels, where)
             if image.format == "TIFF":  # Pillow turns TIFF images (and no others) as it loads them
                 orientation = _UPRIGHT if exif == "apply" else _BACK.get(orientation, orientation)
             elif exif != "apply":

@@ -40,6 +40,10 @@ class Labels:
     tried: str | None = None
 
 
+class UndecidedOrderError(DataError):
+    """Folders that are numbers, in an order that neither the model nor its answers tell."""
+
+
 @dataclass(frozen=True)
 class _Order:
     """A way in which class folders may have been numbered: the class of each label, in words."""
@@ -63,7 +67,8 @@ def align_labels(dataset: Dataset, model: OnnxClassifier, answer: Callable[[int]
 
     Raises:
         DataError: a label is none of the model's classes, the names that were given are of another
-            number than its classes, or the order of the folders is not clear.
+            number than its classes, or the order of the folders is not clear
+            (:class:`UndecidedOrderError` where inputs did not decide it).
     """
     folders, rule = dataset.class_names, dataset.label_rule
     if folders is not None and rule != SORTED_FOLDERS and model.num_classes is not None:
@@ -145,7 +150,7 @@ def _numbered(
         return _labels(labels, by_number if only_number > only_text else by_text, said)
     if sorted(present, key=str) == present:
         return _labels(labels, by_number)  # only folders that are not there would tell the two
-    raise DataError(
+    raise UndecidedOrderError(
         f"the class folders of {dataset.path} are numbers, which torchvision and Keras count in "
         f"text order (0, 1, 10, 2), and the data do not decide: {said}; name a file whose line i "
         "names class i with --classes"
