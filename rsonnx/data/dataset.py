@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections import Counter
 from dataclasses import dataclass
@@ -154,11 +155,13 @@ def check_levels(dataset: Dataset, bounds: tuple[float, float]) -> None:
         bounds: lowest and highest value of an input of the model.
 
     Raises:
-        DataError: no value is above 16, or above the upper bound where that is below 255.
+        DataError: no value is above 16, or above the upper bound.
     """
     largest, (low, high) = dataset.reading.largest, bounds
-    if largest is None or bounds == (0.0, 255.0) or largest > max(_MOST_NUMBERS, high):
-        return
+    if largest is None or not math.isfinite(high - low):
+        return  # what has no bounds takes no levels, and says so
+    if bounds == (0.0, 255.0) or largest > max(_MOST_NUMBERS, high):
+        return  # between 0 and 255 a level is the number itself
     levels = "x / 255"
     if high - low != 1:
         levels += f" * {high - low:g}"
