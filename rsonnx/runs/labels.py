@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from rsonnx.data import (
     GIVEN_NAMES,
@@ -41,7 +45,7 @@ class Labels:
 
 
 class UndecidedOrderError(DataError):
-    """Folders that are numbers, in an order that neither the model nor its answers tell."""
+    """Class folders in an order that neither the model nor its answers tell."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ def align_labels(dataset: Dataset, model: OnnxClassifier, answer: Callable[[int]
     A model that names its classes is met by name: a folder ``setosa`` is the class ``setosa``, and
     where the names are numbers, the label 3 is the class called 3. Otherwise a label is a position.
     Folders that are numbers may have been counted in the order of texts (0, 1, 10, 2), as
-    torchvision and Keras do; where that matters, the model's answers decide, or nothing does.
+    torchvision and Keras do; where that matters, the model's answers decide, or nothing does. The
+    same holds for names with accents, which are sorted as a system stores them.
 
     Args:
         dataset: the inputs with their labels.
@@ -75,24 +80,14 @@ def align_labels(dataset: Dataset, model: OnnxClassifier, answer: Callable[[int]
         _check_given(folders, model.num_classes)
     if dataset.labels is None:
         return Labels(None, rule)
-    names = {composed(name): k for k, name in enumerate(model.class_names)}
-    if len(names) < len(model.class_names):
-        raise DataError(
-            "the model gives two of its classes the same name, so labels cannot be met by name; "
-            "leave the labels out, or export it with a name for every class"
-        )
-    known = [folder for folder in folders or () if composed(folder) in names]
-    if folders is not None and len(known) == len(folders):
-        values = tuple(names[composed(folders[label])] for label in dataset.labels)
-        return Labels(values, f"{rule}, matched by the model's class names")
-    if known and rule != GIVEN_NAMES:
-        unknown = next(folder for folder in folders or () if folder not in known)
-        raise DataError(
-            f"the class {unknown!r} of {dataset.path} is none of the model's classes, though "
-            f"{known[0]!r} is; rename it as one of {', '.join(list(names)[:10])}"
-        )
+    met = _by_name(dataset, folders or (), model.class_names)
+    if met is not None:
+        return met
+    names = {name: k for k, name in enumerate(model.class_names)}
     numbered = names and all(name.lstrip("-").isdecimal() for name in names)
-    if numbered and list(names) != [str(k) for k in range(len(names))]:
+    if numbered and list(model.class_names) != [str(k) for k in range(len(names))]:
+        if len(names) < len(model.class_names):
+            raise _twice()
         for index, label in enumerate(dataset.labels):
             if str(label) not in names:
                 raise DataError(
@@ -105,13 +100,15 @@ def align_labels(dataset: Dataset, model: OnnxClassifier, answer: Callable[[int]
         return _numbered(dataset, dataset.labels, model.num_classes, answer)
     if model.num_classes is not None:
         check_labels(dataset, model.num_classes)
-    if rule == SORTED_FOLDERS and len(folders or ()) != model.num_classes:
+    if rule != SORTED_FOLDERS or folders is None:
+        return Labels(dataset.labels, rule)
+    if len(folders) != model.num_classes:
         raise DataError(
-            f"{dataset.path} has {len(folders or ())} class folders, but the model tells "
+            f"{dataset.path} has {len(folders)} class folders, but the model tells "
             f"{model.num_classes or 'an unknown number of'} classes apart, so it is not clear "
             "which folder is which class; name a file whose line i names class i with --classes"
         )
-    return Labels(dataset.labels, rule)
+    return _sorted(dataset, dataset.labels, folders, answer)
 
 
 def _check_given(names: Sequence[str], num_classes: int) -> None:
@@ -122,6 +119,39 @@ def _check_given(names: Sequence[str], num_classes: int) -> None:
         )
 
 
+def _by_name(dataset: Dataset, folders: Sequence[str], class_names: Sequence[str]) -> Labels | None:
+    """Meet the model's classes by their names; None where it has no name of the data's."""
+    known: list[str] = []
+    for form, how in ((composed, ""), (_plain, " but for case and punctuation")):
+        classes = {form(name): k for k, name in enumerate(class_names)}
+        known = [folder for folder in folders if form(folder) in classes]
+        if known and len(known) == len(set(map(form, folders))) == len(folders):
+            several = Counter(map(form, class_names))
+            if any(several[form(folder)] > 1 for folder in folders):
+                raise _twice()
+            values = tuple(classes[form(folders[label])] for label in dataset.labels or ())
+            return Labels(values, f"{dataset.label_rule}, matched by the model's class names{how}")
+    if known and dataset.label_rule != GIVEN_NAMES:
+        unknown = next((folder for folder in folders if folder not in known), folders[0])
+        raise DataError(
+            f"the class {unknown!r} of {dataset.path} is none of the model's classes, though "
+            f"{known[-1]!r} is; rename it as one of {', '.join(class_names[:10])}"
+        )
+    return None
+
+
+def _plain(name: str) -> str:
+    """Return a name without what is often written otherwise: `Sea_Lion` as `sea lion`."""
+    return re.sub(r"[\W_]+", " ", composed(name).casefold()).strip()
+
+
+def _twice() -> DataError:
+    return DataError(
+        "the model gives two of its classes the same name, so labels cannot be met by name; "
+        "leave the labels out, or export it with a name for every class"
+    )
+
+
 def _numbered(
     dataset: Dataset, labels: Sequence[int], num_classes: int | None, answer: Callable[[int], int]
 ) -> Labels:
@@ -130,31 +160,61 @@ def _numbered(
     if num_classes is not None and len(present) != num_classes:
         check_labels(dataset, num_classes)
     by_number, by_text = _orders(present, num_classes)
-    if by_number.classes == by_text.classes:
-        return _labels(labels, by_number)
-    count = min(_TRIED, len(labels))
-    # The middles of equal stretches, since class folders come one after the other.
-    tried = [(2 * k + 1) * len(labels) // (2 * count) for k in range(count)]
-    answers = [(labels[index], answer(index)) for index in tried]
-    hits, hits_by_text = (
-        [order.classes[label] == answered for label, answered in answers]
-        for order in (by_number, by_text)
-    )
-    only_number = sum(a > b for a, b in zip(hits, hits_by_text, strict=True))
-    only_text = sum(a < b for a, b in zip(hits, hits_by_text, strict=True))
-    said = (
-        f"of {count} inputs the model is right on {sum(hits)} if the folders are counted as "
-        f"numbers, on {sum(hits_by_text)} if as texts"
-    )
-    if p_value_differs_from_half(only_number, only_number + only_text) <= _SURE:
-        return _labels(labels, by_number if only_number > only_text else by_text, said)
+    decided = _decided(labels, (by_number, by_text), answer)
+    if isinstance(decided, Labels):
+        return decided
     if sorted(present, key=str) == present:
         return _labels(labels, by_number)  # only folders that are not there would tell the two
     raise UndecidedOrderError(
         f"the class folders of {dataset.path} are numbers, which torchvision and Keras count in "
-        f"text order (0, 1, 10, 2), and the data do not decide: {said}; name a file whose line i "
-        "names class i with --classes"
+        f"text order (0, 1, 10, 2), and the data do not decide: {decided}; name a file whose line "
+        "i names class i with --classes"
     )
+
+
+def _sorted(
+    dataset: Dataset, labels: Sequence[int], folders: Sequence[str], answer: Callable[[int], int]
+) -> Labels:
+    """Decide the order of folders, which is another where a system stores accents apart."""
+    orders = []
+    for form, how in (("NFC", "composed"), ("NFD", "decomposed")):
+        ordered = sorted(folders, key=partial(unicodedata.normalize, form))
+        places = {label: ordered.index(folder) for label, folder in enumerate(folders)}
+        orders.append(_Order(f"{SORTED_FOLDERS}, {how} ({form})", places))
+    if orders[0].classes == orders[1].classes:
+        return Labels(tuple(labels), dataset.label_rule)
+    decided = _decided(labels, orders, answer)
+    if isinstance(decided, Labels):
+        return decided
+    raise UndecidedOrderError(
+        f"the class folders of {dataset.path} have accents, which systems sort differently, and "
+        f"the data do not decide: {decided}; name a file whose line i names class i with --classes"
+    )
+
+
+def _decided(
+    labels: Sequence[int], orders: Sequence[_Order], answer: Callable[[int], int]
+) -> Labels | str:
+    """Let the model's answers decide between two orders; in words where they do not."""
+    one, other = orders
+    if one.classes == other.classes:
+        return _labels(labels, one)
+    count = min(_TRIED, len(labels))
+    # The middles of equal stretches, since class folders come one after the other.
+    tried = [(2 * k + 1) * len(labels) // (2 * count) for k in range(count)]
+    answers = [(labels[index], answer(index)) for index in tried]
+    hits, hits_other = (
+        [order.classes[label] == answered for label, answered in answers] for order in (one, other)
+    )
+    only_one = sum(a > b for a, b in zip(hits, hits_other, strict=True))
+    only_other = sum(a < b for a, b in zip(hits, hits_other, strict=True))
+    said = (
+        f"of {count} inputs the model is right on {sum(hits)} by '{one.rule}', on "
+        f"{sum(hits_other)} by '{other.rule}'"
+    )
+    if p_value_differs_from_half(only_one, only_one + only_other) > _SURE:
+        return said
+    return _labels(labels, one if only_one > only_other else other, said)
 
 
 def _orders(present: Sequence[int], num_classes: int | None) -> tuple[_Order, _Order]:

@@ -208,6 +208,7 @@ def test_an_orientation_that_is_none_leaves_the_picture_as_it_is(orientation):
     assert not image_header(io.BytesIO(data), "pic").turned
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 @pytest.mark.parametrize(
     "block", [b"", b"Exif\0\0", b"Exif\0\0junk", b"Exif\0\0II*\0\xff\xff\xff\xff"]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,6 +131,42 @@ def test_a_name_of_two_classes_meets_no_label() -> None:
     with pytest.raises(DataError, match="gives two of its classes the same name"):
         aligned([0, 1], folders=("a", "b"), names=("a", "b", "a"))
     assert aligned(None, names=("a", "a")).values is None
+    with pytest.raises(DataError, match="gives two of its classes the same name"):
+        aligned([1, 2], names=("1", "2", "1"))
+    # Names that no label meets, such as ImageNet's two cranes, do no harm.
+    assert aligned([0, 2], names=("crane", "tench", "crane")).values == (0, 2)
+    assert aligned([0], folders=("tench",), names=("crane", "tench", "crane")).values == (1,)
+
+
+def test_names_meet_whatever_their_case_and_punctuation() -> None:
+    folders, names = ("Dog", "sea_lion"), ("Sea Lion", "dog", "cat")
+    found = aligned([0, 1], folders=folders, names=names)
+    assert found.values == (1, 0)
+    assert "case" in found.rule
+    with pytest.raises(DataError, match=r"'hamster'.*'Dog'"):
+        aligned([0, 1], folders=("Dog", "hamster"), names=names)
+    with pytest.raises(DataError, match="none of the model's classes"):
+        aligned([0, 1], folders=("Dog", "dog!"), names=names)
+    # What the model itself tells apart by case alone is met as it is written.
+    assert aligned([0, 1], folders=("A", "a"), names=("a", "A")).values == (1, 0)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_accents_that_systems_sort_differently_are_decided_by_the_answers(form: str) -> None:
+    words = ("\u00e9toile", "eau", "zebra")  # the first comes last where it is composed
+    stored = tuple(sorted(words))
+    dataset = Rows(tuple(np.repeat(range(3), 30).tolist()), stored, label_rule=SORTED_FOLDERS)
+    trained = sorted(unicodedata.normalize(form, word) for word in words)
+    classes = {
+        label: trained.index(unicodedata.normalize(form, name)) for label, name in enumerate(stored)
+    }
+    found = align_labels(dataset, model_of(3), model_by(classes, dataset))
+    assert found.values == tuple(classes[label] for label in dataset.labels or ())
+    assert form in found.rule
+    with pytest.raises(DataError, match="--classes"):
+        align_labels(dataset, model_of(3), lambda _: 0)
+    harmless = Rows((0, 1), ("cr\u00e8me", "tea"), label_rule=SORTED_FOLDERS)
+    assert align_labels(harmless, model_of(2), unasked) == Labels((0, 1), SORTED_FOLDERS)
 
 
 def test_labels_are_taken_as_they_are_where_the_classes_are_unknown() -> None:
@@ -199,7 +236,7 @@ def test_given_names_are_one_a_class(count: int, labels: tuple[int, ...] | None)
 def test_unicode_forms_of_a_folder_and_a_class_meet(folder: str, name: str) -> None:
     assert aligned([0, 1], folders=(folder, "tea"), names=("tea", name)).values == (1, 0)
     with pytest.raises(DataError, match="the same name"):
-        aligned([0], folders=("tea",), names=("tea", folder, name))
+        aligned([0], folders=(folder,), names=("tea", folder, name))
 
 
 def numbers(*present: int, each: int = 3) -> Rows:
