@@ -201,14 +201,14 @@ def _say_data(job: Job) -> None:
         more = len(endings) - _MOST_ENDINGS
         say(
             "left out",
-            f"{len(reading.left_out):,} files that are no pictures in a form that is read: {counts}"
+            f"{_files(reading.left_out)} not read as pictures: {counts}"
             f"{f' and {more} more endings' if more > 0 else ''}, such as "
             f"{printable(reading.left_out[0])}",
         )
     if reading.hidden:
         say(
             "left out",
-            f"{len(reading.hidden):,} files and folders that are hidden or a system's own, such as "
+            f"{_files(reading.hidden)} hidden or a system's own, such as "
             f"{printable(reading.hidden[0])}",
         )
     if reading.largest is not None and reading.largest < 128 and job.model.bounds != (0, 255):
@@ -217,6 +217,10 @@ def _say_data(job: Job) -> None:
             f"the largest value of all inputs is {reading.largest} of 255 levels; if the numbers "
             "are meant, save them as float32",
         )
+
+
+def _files(names: Sequence[str]) -> str:
+    return "1 file, which is" if len(names) == 1 else f"{len(names):,} files, which are"
 
 
 def say_samples(procedure: CertifyProcedure) -> None:

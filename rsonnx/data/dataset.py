@@ -167,8 +167,9 @@ def check_levels(dataset: Dataset, bounds: tuple[float, float]) -> None:
         levels += f" * {high - low:g}"
     if low != 0:
         levels += f" + {low:g}"
+    declare = f" and declare --bounds {min(low, 0):g} {largest}" if largest > high else ""
     raise DataError(
         f"{dataset.path} holds uint8, which means levels of 255, but its largest value is "
-        f"{largest}; save x.astype('float32') if the numbers are meant, ({levels})"
-        ".astype('float32') if they are levels"
+        f"{largest}; save x.astype('float32'){declare} if the numbers are meant, "
+        f"({levels}).astype('float32') if they are levels"
     )

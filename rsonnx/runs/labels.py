@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from rsonnx.data import (
     GIVEN_NAMES,
@@ -27,6 +28,9 @@ _TRIED = 200
 _SURE = 1e-6
 """Largest p-value, of the exact sign test on the inputs that only one of two ways gets right, at
 which they decide: all of 21 inputs."""
+
+_FORMS: Mapping[Literal["NFC", "NFD"], str] = {"NFC": "composed", "NFD": "decomposed"}
+"""How systems store letters with accents."""
 
 
 @dataclass(frozen=True)
@@ -166,9 +170,8 @@ def _numbered(
     if sorted(present, key=str) == present:
         return _labels(labels, by_number)  # only folders that are not there would tell the two
     raise UndecidedOrderError(
-        f"the class folders of {dataset.path} are numbers, which torchvision and Keras count in "
-        f"text order (0, 1, 10, 2), and the data do not decide: {decided}; name a file whose line "
-        "i names class i with --classes"
+        f"the class folders of {dataset.path} are numbers: {decided}, which decides nothing; name a "
+        "file whose line i names class i with --classes"
     )
 
 
@@ -177,7 +180,7 @@ def _sorted(
 ) -> Labels:
     """Decide the order of folders, which is another where a system stores accents apart."""
     orders = []
-    for form, how in (("NFC", "composed"), ("NFD", "decomposed")):
+    for form, how in _FORMS.items():
         ordered = sorted(folders, key=partial(unicodedata.normalize, form))
         places = {label: ordered.index(folder) for label, folder in enumerate(folders)}
         orders.append(_Order(f"{SORTED_FOLDERS}, {how} ({form})", places))
@@ -187,8 +190,8 @@ def _sorted(
     if isinstance(decided, Labels):
         return decided
     raise UndecidedOrderError(
-        f"the class folders of {dataset.path} have accents, which systems sort differently, and "
-        f"the data do not decide: {decided}; name a file whose line i names class i with --classes"
+        f"the class folders of {dataset.path} have accents, which systems sort differently: "
+        f"{decided}, which decides nothing; name a file whose line i names class i with --classes"
     )
 
 

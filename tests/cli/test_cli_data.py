@@ -125,7 +125,7 @@ def test_what_is_not_read_is_said_and_recorded_but_not_part_of_the_run(
         (data / name).write_bytes(b"x")
     assert certify(model, data, path) == 0
     before = capsys.readouterr().err.split("manifest")[0]
-    for part in ("3 files", "2 .heic", "1 .csv", "1 files and folders", ".DS_Store"):
+    for part in ("3 files", "2 .heic", "1 .csv", "1 file,", ".DS_Store"):
         assert part in before
     assert read_run(path).header["data"]["left_out"] == {".heic": 2, ".csv": 1}
     (data / "labels.csv").unlink()
@@ -240,6 +240,7 @@ def test_small_numbers_of_uint8_are_no_levels(
     error = capsys.readouterr().err
     if code:
         assert f"largest value is {largest};" in error
+        assert (f"--bounds {min(bounds[0], 0)} {largest}" in error) == (largest > bounds[1])
     else:
         assert ("of 255 levels; if" in error) == (largest < 128 and bounds != (0, 255))
 
