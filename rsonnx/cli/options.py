@@ -133,7 +133,8 @@ engine_options = stack_of(
 classes_option = click.option(
     "--classes",
     type=click.Path(path_type=Path),
-    help="File whose line i names class i, for image folders that do not hold every class.",
+    help="File that names the model's classes in their order, to which image folders are matched: a "
+    "name a line, lines such as `0 red`, JSON or YAML.",
 )
 
 exif_option = click.option(

@@ -149,7 +149,8 @@ def open_image_zip(
         tuple(sorted(name.removeprefix("/".join((*prefix, ""))) for name in names))
         for names in (others, hidden)
     )
-    labelling = label_tree(originals.keys(), inner, left_out, classes, f"the archive {path}")
+    inside = (name[start:] for name in others if tuple(name.split("/")[:depth]) == prefix)
+    labelling = label_tree(originals.keys(), inner, inside, classes, f"the archive {path}")
     return ImageZip(
         path,
         labelling.names,

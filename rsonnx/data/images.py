@@ -140,7 +140,8 @@ def _stored_size(image: Image.Image) -> tuple[int, int]:
         return image.height, image.width
     # The size that Pillow states of a TIFF image is in some versions that of the turned one.
     tags = cast("dict[int, int]", getattr(image, "tag_v2"))  # noqa: B009 - not of every Image
-    return tags[_STORED_SIZE[0]], tags[_STORED_SIZE[1]]
+    height, width = (int(tags[tag]) for tag in _STORED_SIZE)
+    return height, width
 
 
 def _has_text_behind(file: io.BufferedIOBase) -> bool:

@@ -7,7 +7,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 from rsonnx.data import (
@@ -170,8 +169,8 @@ def _numbered(
     if sorted(present, key=str) == present:
         return _labels(labels, by_number)  # only folders that are not there would tell the two
     raise UndecidedOrderError(
-        f"the class folders of {dataset.path} are numbers: {decided}, which decides nothing; name a "
-        "file whose line i names class i with --classes"
+        f"the class folders of {dataset.path} are numbers: {decided}, which decides nothing; name "
+        "a file whose line i names class i with --classes"
     )
 
 
@@ -181,8 +180,10 @@ def _sorted(
     """Decide the order of folders, which is another where a system stores accents apart."""
     orders = []
     for form, how in _FORMS.items():
-        ordered = sorted(folders, key=partial(unicodedata.normalize, form))
-        places = {label: ordered.index(folder) for label, folder in enumerate(folders)}
+        spelt = [unicodedata.normalize(form, folder) for folder in folders]
+        places = {
+            at: place for place, at in enumerate(sorted(range(len(spelt)), key=spelt.__getitem__))
+        }
         orders.append(_Order(f"{SORTED_FOLDERS}, {how} ({form})", places))
     if orders[0].classes == orders[1].classes:
         return Labels(tuple(labels), dataset.label_rule)

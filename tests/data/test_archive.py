@@ -228,6 +228,9 @@ def test_files_that_are_not_read_are_named_as_in_a_folder(make_tree, make_zip, p
     )
     wrapped = {f"test/{name}": data for name, data in files.items()}
     assert open_dataset(make_zip(wrapped)).reading == folder
+    beside = {"t/0/a.png": png(), "t/1/c.png": png(), "docs/a.txt": b"x"}
+    assert open_dataset(make_zip(beside)).labels == (0, 1)
+    assert open_dataset(make_zip(beside)).reading.left_out == ("docs/a.txt",)
     gone = {"t/0/a.png": png(), "t/1/b.heic": b"x", "t/2/c.png": png()}
     with pytest.raises(DataError, match=r"'1'.*1/b\.heic"):
         open_dataset(make_zip(gone))
