@@ -133,7 +133,7 @@ engine_options = stack_of(
 classes_option = click.option(
     "--classes",
     type=click.Path(path_type=Path),
-    help="File that names the model's classes in their order, to which image folders are matched: a "
+    help="File that names the model's classes in their order, which image folders are met by: a "
     "name a line, lines such as `0 red`, JSON or YAML.",
 )
 
