@@ -263,6 +263,10 @@ class Chosen:
         """Return the shape of an example."""
         return self._dataset.shape(self._chosen[index])
 
+    def turned(self, index: int) -> bool:
+        """Say whether an example is read turned."""
+        return self._dataset.turned(self._chosen[index])
+
     def name(self, index: int) -> str:
         """Return the name of an example."""
         return self._dataset.name(self._chosen[index])

@@ -11,6 +11,7 @@ from rsonnx.report import Figures
 from rsonnx.report.html import PageRun, render_page
 from rsonnx.report.output import write_new
 from rsonnx.runs import Run, check_output
+from rsonnx.runs.header import recorded_exif
 
 
 def write_html(
@@ -29,16 +30,17 @@ def write_html(
         DataError: the data set is none.
     """
     check_output(path)
-    dataset = None if data is None else open_dataset(data)
+    exif = [recorded_exif(run.header) for run in runs]
+    read = {} if data is None else {one: open_dataset(data, exif=one) for one in set(exif)}
     page = render_page(
         [
             PageRun(
                 figures=one,
                 header=run.header,
                 file=str(run.path),
-                pictures=None if dataset is None else pictures_of(dataset, run),
+                pictures=None if data is None else pictures_of(read[way], run),
             )
-            for run, one in zip(runs, figures, strict=True)
+            for run, one, way in zip(runs, figures, exif, strict=True)
         ]
     )
     write_new(path, page.encode())

@@ -8,7 +8,7 @@ from typing import Any
 
 from rsonnx.cli.engines import Loading, device_numbers, open_engine
 from rsonnx.cli.noises import noise_for
-from rsonnx.data import Dataset, open_dataset, read_class_names
+from rsonnx.data import Dataset, Exif, open_dataset, read_class_names
 from rsonnx.errors import UsageError
 from rsonnx.noise import STREAM_VERSION, check_seed, fresh_seed
 from rsonnx.runs import Job, SeedUsed, prepare_job
@@ -35,7 +35,7 @@ def open_job(
         stack: closes what counts elsewhere; None for commands that count in this process only.
         stream_version: how noise is derived from an input.
     """
-    dataset = open_dataset_with(data, given["classes"])
+    dataset = open_dataset_with(data, given["classes"], given["exif"])
     providers = provider_names(given["providers"])
     numbers = device_numbers(given.get("devices"))
     loading = Loading(
@@ -70,9 +70,10 @@ def open_job(
     )
 
 
-def open_dataset_with(data: Path, classes: Path | None) -> Dataset:
+def open_dataset_with(data: Path, classes: Path | None, exif: Exif = "apply") -> Dataset:
     """Open a data set, with the class names of a file where one is given."""
-    return open_dataset(data, classes=None if classes is None else read_class_names(classes))
+    names = None if classes is None else read_class_names(classes)
+    return open_dataset(data, classes=names, exif=exif)
 
 
 def provider_names(text: str | None) -> list[str] | None:

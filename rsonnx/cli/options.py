@@ -145,7 +145,16 @@ engine_options = stack_of(
 classes_option = click.option(
     "--classes",
     type=click.Path(path_type=Path),
-    help="File whose line i names class i, for image folders that do not hold every class.",
+    help="File that names the model's classes in their order, which image folders are met by: a "
+    "name a line, lines such as `0 red`, JSON or YAML.",
+)
+
+exif_option = click.option(
+    "--exif",
+    type=click.Choice(("apply", "ignore")),
+    default="apply",
+    show_default=True,
+    help="Turn pictures as their EXIF orientation says, or read them as they are stored.",
 )
 
 choice_options = stack_of(
@@ -177,6 +186,7 @@ input_options = stack_of(
     ),
     choice_options,
     classes_option,
+    exif_option,
 )
 
 part_options = stack_of(

@@ -31,6 +31,9 @@ _CLEAN_INPUTS = 100
 _CLEAN_ERROR = 0.001
 """Probability at most that a model that guesses passes as one that does not."""
 
+_MOST_ENDINGS = 8
+"""Endings of files that are left out which are named."""
+
 
 def check_certify(
     given: Mapping[str, Any],
@@ -158,6 +161,7 @@ def say_job(job: Job, seed: SeedUsed) -> None:
         f"{len(job.indices):,} of {len(job.dataset):,} in "
         f"{printable(str(job.dataset.path))}{how}, labels: {printable(rule)}",
     )
+    _say_data(job)
     asked = ", ".join(facts["providers"]["requested"]) or "none, so the best that works"
     say("provider", f"{facts['providers']['used'][0]} (asked for: {printable(asked)})")
     preprocess = {k: v for k, v in facts["preprocess"].items() if k != "source"}
@@ -206,6 +210,48 @@ def _say_monotony(job: Job) -> None:
             f"the model answers class {label} to every probe input and to noise alone; check "
             "--preprocess, --bounds and the output before you trust a certificate",
         )
+
+
+def _say_data(job: Job) -> None:
+    """Tell on stderr what is no plain reading of the data."""
+    reading = job.dataset.reading
+    if job.labels.tried is not None:
+        say("labels", job.labels.tried)
+    if job.turned:
+        say(
+            "pictures",
+            f"{job.turned:,} of {len(job.indices):,} are turned as their EXIF orientation says; "
+            "--exif ignore reads them as they are stored",
+        )
+    if reading.left_out:
+        endings = list(reading.endings.items())
+        counts = ", ".join(
+            f"{count:,} {printable(ending) or 'without an ending'}"
+            for ending, count in endings[:_MOST_ENDINGS]
+        )
+        more = len(endings) - _MOST_ENDINGS
+        say(
+            "left out",
+            f"{_files(reading.left_out)} not read as pictures: {counts}"
+            f"{f' and {more} more endings' if more > 0 else ''}, such as "
+            f"{printable(reading.left_out[0])}",
+        )
+    if reading.hidden:
+        say(
+            "left out",
+            f"{_files(reading.hidden)} hidden or a system's own, such as "
+            f"{printable(reading.hidden[0])}",
+        )
+    if reading.largest is not None and reading.largest < 128 and job.model.bounds != (0, 255):
+        say(
+            "warning",
+            f"the largest value of all inputs is {reading.largest} of 255 levels; if the numbers "
+            "are meant, save them as float32",
+        )
+
+
+def _files(names: Sequence[str]) -> str:
+    return "1 file, which is" if len(names) == 1 else f"{len(names):,} files, which are"
 
 
 def say_samples(procedure: CertifyProcedure) -> None:

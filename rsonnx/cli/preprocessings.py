@@ -24,6 +24,7 @@ from rsonnx.model import PRESETS, Preprocessing, parse_preprocessing
 from rsonnx.noise import Columns, Point
 from rsonnx.report import percent_down, percent_up, printable
 from rsonnx.runs import Job, prepare_job
+from rsonnx.runs.labels import UndecidedOrderError
 from rsonnx.runtime import Geometry, OnnxClassifier
 from rsonnx.smoothing import Plan, load, try_in_child
 from rsonnx.statistics import clopper_pearson_lower, clopper_pearson_upper, paired_accuracy
@@ -274,7 +275,7 @@ class _Trials:
                 self._path, **(self._arguments | {"preprocess": text}), providers=self._providers
             )
             job = _job(classifier, self._dataset, self._every)
-        except (UsageError, ModelError) as error:
+        except (UsageError, ModelError, UndecidedOrderError) as error:
             return Trial(text, problem=error)
         way = (classifier.geometry, classifier.layout)
         if way not in self._points:

@@ -18,6 +18,7 @@ from rsonnx.cli.options import (
     choice_options,
     classes_option,
     data_argument,
+    exif_option,
     json_option,
     loading_options,
     model_argument,
@@ -81,6 +82,7 @@ from rsonnx.statistics import check_samples
 )
 @choice_options
 @classes_option
+@exif_option
 @sampling_options
 @loading_options
 @json_option

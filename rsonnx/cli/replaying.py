@@ -10,6 +10,7 @@ from rsonnx.errors import RunFileError, UsageError
 from rsonnx.model import read_model
 from rsonnx.runs import Job, Run, check_data, check_model, make_manifest, prepare_job
 from rsonnx.runs.fields import flag_field, noise_field, shown, stream_field
+from rsonnx.runs.header import recorded_exif
 from rsonnx.runs.replay import check_header
 from rsonnx.runs.sample import sample_field
 from rsonnx.runtime import DeviceOptions, choose_provider
@@ -73,7 +74,7 @@ def open_replay(run: Run, given: dict[str, Any]) -> Job | None:
     job = prepare_job(
         load(model, **arguments, providers=providers, device=device),
         noise,
-        open_dataset_with(given["data"], given["classes"]),
+        open_dataset_with(given["data"], given["classes"], recorded_exif(run.header)),
         skip_every=sample.skip_every,
         limit=sample.limit,
         first=sample.first,

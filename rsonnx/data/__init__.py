@@ -6,18 +6,24 @@ ambiguous is refused with one sentence that says what to do.
 """
 
 from rsonnx.data.arranging import arrange
-from rsonnx.data.dataset import Dataset, Example, check_labels
-from rsonnx.data.names import GIVEN_NAMES, SORTED_FOLDERS, read_class_names
+from rsonnx.data.class_files import read_class_names
+from rsonnx.data.dataset import Dataset, Example, Exif, Reading, check_labels, check_levels
+from rsonnx.data.names import GIVEN_NAMES, NUMBERED_FOLDERS, SORTED_FOLDERS, composed
 from rsonnx.data.opening import open_dataset
 from rsonnx.data.resizing import resize_and_crop, resized_shape
 
 __all__ = [
     "GIVEN_NAMES",
+    "NUMBERED_FOLDERS",
     "SORTED_FOLDERS",
     "Dataset",
     "Example",
+    "Exif",
+    "Reading",
     "arrange",
     "check_labels",
+    "check_levels",
+    "composed",
     "open_dataset",
     "read_class_names",
     "resize_and_crop",

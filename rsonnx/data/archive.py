@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rsonnx.data.dataset import Example, position
-from rsonnx.data.images import image_shape, is_image_name, read_image
+from rsonnx.data.dataset import Example, Exif, Reading, position
+from rsonnx.data.images import ImageHeader, image_header, is_image_name, read_image
 from rsonnx.data.limits import MAX_IMAGE_FILE_BYTES, check_entry
 from rsonnx.data.tree import is_ignored, label_tree
 from rsonnx.errors import DataError
@@ -53,6 +53,7 @@ class ImageZip:
     labels: tuple[int, ...] | None
     class_names: tuple[str, ...] | None
     label_rule: str
+    reading: Reading
     reader: ArchiveReader
     kind: str = "image-zip"
 
@@ -65,11 +66,18 @@ class ImageZip:
 
     def shape(self, index: int) -> tuple[int, ...]:
         """Return (H, W, C) from the image's header; DataError where the header rules it out."""
+        return self._header(index).shape
+
+    def turned(self, index: int) -> bool:
+        """Say whether the image's EXIF orientation turns it; DataError as for its shape."""
+        return self._header(index).turned
+
+    def _header(self, index: int) -> ImageHeader:
         entry = self.entries[position(index, len(self))]
         where = f"{entry!r} in {self.path}"
         try:
             with self.reader.open(entry) as stream:
-                return image_shape(stream, where)
+                return image_header(stream, where, self.reading.exif)
         except (OSError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
             raise _unreadable(where, error) from error
 
@@ -86,11 +94,13 @@ class ImageZip:
         if len(data) > MAX_IMAGE_FILE_BYTES:
             raise _too_large(where)
         label = None if self.labels is None else self.labels[at]
-        return Example(self.names[at], label, read_image(io.BytesIO(data), where))
+        return Example(
+            self.names[at], label, read_image(io.BytesIO(data), where, self.reading.exif)
+        )
 
 
 def open_image_zip(
-    path: Path, infos: Iterable[zipfile.ZipInfo], classes: tuple[str, ...] | None
+    path: Path, infos: Iterable[zipfile.ZipInfo], classes: tuple[str, ...] | None, exif: Exif
 ) -> ImageZip:
     """Label the images of an archive by the rules of an image folder.
 
@@ -103,10 +113,14 @@ def open_image_zip(
             that may be a class or not, or as `label_tree` says.
     """
     entries: dict[str, str] = {}
+    others: list[str] = []
+    hidden: set[str] = set()
     folders: set[tuple[str, ...]] = set()
     for info in infos:
         parts = _checked_parts(info, path)
-        if not parts or any(map(is_ignored, parts)):
+        ignored = next((depth for depth, part in enumerate(parts, 1) if is_ignored(part)), None)
+        if ignored is not None:
+            hidden.add("/".join(parts[:ignored]))
             continue
         folders.update(parts[:depth] for depth in range(1, len(parts)))
         if info.is_dir():
@@ -119,6 +133,8 @@ def open_image_zip(
             if "/".join(parts) in entries:
                 raise DataError(f"{where} is there twice; write the archive again")
             entries["/".join(parts)] = info.filename
+        else:
+            others.append("/".join(parts))
     prefix = _wrapping_folder(entries, classes)
     depth = len(prefix)
     start = len("".join(f"{part}/" for part in prefix))
@@ -129,7 +145,12 @@ def open_image_zip(
             "not; give the class names, or write the archive with the images outside of a folder"
         )
     inner = {parts[depth] for parts in folders if len(parts) > depth and parts[:depth] == prefix}
-    labelling = label_tree(originals.keys(), inner, classes, f"the archive {path}")
+    left_out, left_hidden = (
+        tuple(sorted(name.removeprefix("/".join((*prefix, ""))) for name in names))
+        for names in (others, hidden)
+    )
+    inside = (name[start:] for name in others if tuple(name.split("/")[:depth]) == prefix)
+    labelling = label_tree(originals.keys(), inner, inside, classes, f"the archive {path}")
     return ImageZip(
         path,
         labelling.names,
@@ -137,6 +158,7 @@ def open_image_zip(
         labelling.labels,
         labelling.class_names,
         labelling.rule,
+        Reading(exif, left_out, left_hidden),
         ArchiveReader(path),
     )
 

@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
+import math
 import operator
+from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
 from rsonnx.errors import DataError, UsageError
+
+Exif = Literal["apply", "ignore"]
+"""Turn pictures as their EXIF orientation says, or read them as they are stored."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the files of a data set are read, and which are not.
+
+    Attributes:
+        exif: what is done about orientation; None for arrays, which have none.
+        left_out: files that are no pictures in a form that is read, relative to the root.
+        hidden: files and folders that are left out as hidden or a system's own.
+        largest: the largest value of an array of uint8; None for all else.
+    """
+
+    exif: Exif | None = None
+    left_out: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    largest: int | None = None
+
+    @property
+    def endings(self) -> dict[str, int]:
+        """How many files of which ending are left out, the most frequent first."""
+        found = Counter(PurePosixPath(name).suffix.lower() for name in self.left_out)
+        return dict(found.most_common())
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +67,7 @@ class Dataset(Protocol):
             classes (folders that are numbers, arrays) and the caller gave no names.
         label_rule: one phrase for a run header that says where labels come from.
         labels: one label an example, in order; None where the data is unlabelled.
+        reading: how its files are read, and which are not.
     """
 
     @property
@@ -51,6 +80,8 @@ class Dataset(Protocol):
     def label_rule(self) -> str: ...  # noqa: D102
     @property
     def labels(self) -> tuple[int, ...] | None: ...  # noqa: D102
+    @property
+    def reading(self) -> Reading: ...  # noqa: D102
 
     def __len__(self) -> int:
         """Return the number of examples, at least 1."""
@@ -66,6 +97,10 @@ class Dataset(Protocol):
         DataError for an image whose header already rules it out, so that a whole set can be
         checked before hours of work.
         """
+        ...
+
+    def turned(self, index: int) -> bool:
+        """Say whether one example is read turned, as its EXIF orientation says; else as `shape`."""
         ...
 
     def __getitem__(self, index: int) -> Example:
@@ -104,3 +139,37 @@ def check_labels(dataset: Dataset, num_classes: int) -> None:
                 f"model's classes are 0..{num_classes - 1}; correct the labels, or give the class "
                 "names in the order of the model's outputs"
             )
+
+
+_MOST_NUMBERS = 16
+"""Largest value up to which an array of uint8 cannot be pictures: masks, grey levels, digits."""
+
+
+def check_levels(dataset: Dataset, bounds: tuple[float, float]) -> None:
+    """Refuse an array of uint8 whose values are numbers, which would be read as levels of 255.
+
+    Pictures are never that dark as a whole data set, so nothing is lost by asking.
+
+    Args:
+        dataset: the data to check.
+        bounds: lowest and highest value of an input of the model.
+
+    Raises:
+        DataError: no value is above 16, or above the upper bound.
+    """
+    largest, (low, high) = dataset.reading.largest, bounds
+    if largest is None or not math.isfinite(high - low):
+        return  # what has no bounds takes no levels, and says so
+    if bounds == (0.0, 255.0) or largest > max(_MOST_NUMBERS, high):
+        return  # between 0 and 255 a level is the number itself
+    levels = "x / 255"
+    if high - low != 1:
+        levels += f" * {high - low:g}"
+    if low != 0:
+        levels += f" + {low:g}"
+    declare = f" and declare --bounds {min(low, 0):g} {largest}" if largest > high else ""
+    raise DataError(
+        f"{dataset.path} holds uint8, which means levels of 255, but its largest value is "
+        f"{largest}; save x.astype('float32'){declare} if the numbers are meant, "
+        f"({levels}).astype('float32') if they are levels"
+    )

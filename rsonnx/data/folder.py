@@ -6,22 +6,27 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from rsonnx.data.dataset import Example, position
-from rsonnx.data.images import image_shape, is_image_name, read_image
+from rsonnx.data.dataset import Example, Exif, Reading, position
+from rsonnx.data.images import ImageHeader, image_header, is_image_name, read_image
 from rsonnx.data.tree import is_ignored, label_tree
 from rsonnx.errors import DataError, UsageError
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What a directory holds: images at any depth, and the names directly in it.
+    """What a directory holds.
 
-    Hidden files and folders, and `__MACOSX`, are left out.
+    Attributes:
+        images, others: files at any depth, by their names.
+        folders, files: the names directly in it.
+        hidden: files and folders at any depth that are hidden or a system's own.
     """
 
     images: tuple[str, ...]
+    others: tuple[str, ...]
     folders: tuple[str, ...]
     files: tuple[str, ...]
+    hidden: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +38,7 @@ class ImageFolder:
     labels: tuple[int, ...] | None
     class_names: tuple[str, ...] | None
     label_rule: str
+    reading: Reading
     kind: str = "image-folder"
 
     def __len__(self) -> int:
@@ -44,10 +50,17 @@ class ImageFolder:
 
     def shape(self, index: int) -> tuple[int, ...]:
         """Return (H, W, C) from the image's header; DataError where the header rules it out."""
+        return self._header(index).shape
+
+    def turned(self, index: int) -> bool:
+        """Say whether the image's EXIF orientation turns it; DataError as for its shape."""
+        return self._header(index).turned
+
+    def _header(self, index: int) -> ImageHeader:
         file = self.path / self.name(index)
         try:
             with file.open("rb") as stream:
-                return image_shape(stream, str(file))
+                return image_header(stream, str(file), self.reading.exif)
         except OSError as error:
             raise _unreadable(file, error) from None
 
@@ -57,7 +70,7 @@ class ImageFolder:
         file = self.path / name
         try:
             with file.open("rb") as stream:
-                values = read_image(stream, str(file))
+                values = read_image(stream, str(file), self.reading.exif)
         except OSError as error:
             raise _unreadable(file, error) from None
         return Example(name, None if self.labels is None else self.labels[index], values)
@@ -79,6 +92,8 @@ def list_directory(path: Path) -> Listing:
         reason = error.strerror or type(error).__name__
         raise UsageError(f"the folder {path} cannot be read ({reason})") from None
     images: list[str] = []
+    others: list[str] = []
+    hidden: list[str] = []
     folders: list[str] = []
     files: list[str] = []
     # Each pending folder carries the real folders it lies in, so that a loop of links is seen.
@@ -93,24 +108,42 @@ def list_directory(path: Path) -> Listing:
             with os.scandir(here) as scan:
                 for entry in scan:
                     if is_ignored(entry.name):
+                        hidden.append(prefix + entry.name)
                         continue
                     if entry.is_dir():
                         pending.append((f"{prefix}{entry.name}/", above | {real}))
                     elif is_image_name(entry.name):
                         _require_file(entry)
                         images.append(prefix + entry.name)
+                    else:
+                        others.append(prefix + entry.name)
                     if not prefix:
                         (folders if entry.is_dir() else files).append(entry.name)
         except OSError as error:
             raise _unreadable(Path(error.filename or here), error) from None
-    return Listing(tuple(sorted(images)), tuple(sorted(folders)), tuple(sorted(files)))
+    return Listing(
+        images=tuple(sorted(images)),
+        others=tuple(sorted(others)),
+        folders=tuple(sorted(folders)),
+        files=tuple(sorted(files)),
+        hidden=tuple(sorted(hidden)),
+    )
 
 
-def open_image_folder(path: Path, listing: Listing, classes: tuple[str, ...] | None) -> ImageFolder:
+def open_image_folder(
+    path: Path, listing: Listing, classes: tuple[str, ...] | None, exif: Exif
+) -> ImageFolder:
     """Label the images of a listed directory; DataError as `label_tree` says."""
-    labelling = label_tree(listing.images, listing.folders, classes, f"the folder {path}")
+    labelling = label_tree(
+        listing.images, listing.folders, listing.others, classes, f"the folder {path}"
+    )
     return ImageFolder(
-        path, labelling.names, labelling.labels, labelling.class_names, labelling.rule
+        path,
+        labelling.names,
+        labelling.labels,
+        labelling.class_names,
+        labelling.rule,
+        Reading(exif, listing.others, listing.hidden),
     )
 
 

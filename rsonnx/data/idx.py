@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.data.dataset import Example, position
+from rsonnx.data.dataset import Example, Reading, position
 from rsonnx.data.limits import check_announced
 from rsonnx.errors import DataError
 
@@ -31,6 +31,7 @@ class IdxImages:
     labels: tuple[int, ...] | None
     class_names: tuple[str, ...] | None
     label_rule: str
+    reading: Reading
     kind: str = "idx"
 
     def __len__(self) -> int:
@@ -44,6 +45,11 @@ class IdxImages:
         """Return (H, W, 1), the same for every image."""
         position(index, len(self))
         return tuple(self.images.shape[1:])
+
+    def turned(self, index: int) -> bool:
+        """Return False: an array is read as it is."""
+        position(index, len(self))
+        return False
 
     def __getitem__(self, index: int) -> Example:
         """Return one image, a read-only view."""
@@ -84,6 +90,7 @@ def open_idx(path: Path, classes: tuple[str, ...] | None) -> IdxImages:
         labels,
         classes,
         "none" if labels_path is None else f"label file {labels_path.name}",
+        Reading(largest=int(images.max())),
     )
 
 

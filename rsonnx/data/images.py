@@ -1,24 +1,27 @@
 """One image file: bytes in, uint8 (H, W, C) out, and nothing that would change its pixels unseen.
 
-Pixels come out as they are stored. EXIF orientation, colour profiles and gamma are not applied,
-which is what torchvision's `ImageFolder` does too. Conversions are only those that lose nothing:
-bilevel to grey, palette to RGB, and dropping an alpha channel that is opaque everywhere.
+Pictures are turned as their EXIF orientation says, as viewers show them, unless they are to be read
+as stored. Colour profiles and gamma are not applied, which torchvision's `ImageFolder` does not do
+either. Conversions are only those that lose nothing: bilevel to grey, palette to RGB, and dropping
+an alpha channel that is opaque everywhere.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from typing import IO, Any, cast
+from dataclasses import dataclass
+from typing import IO, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from rsonnx.data.dataset import Exif
 from rsonnx.errors import DataError
 
 IMAGE_SUFFIXES = (
-    ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif",
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".gif",
     ".ppm", ".pgm", ".pbm", ".pnm", ".tif", ".tiff",
 )  # fmt: skip
 """Endings (lower case) that make a file an image."""
@@ -27,7 +30,22 @@ IMAGE_SUFFIXES = (
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "PPM", "TIFF")
 
 _CHANNELS = {"1": 1, "L": 1, "LA": 1, "P": 3, "PA": 3, "RGB": 3, "RGBA": 3}
-_TIFF_ORIENTATION = 274
+
+_UPRIGHT = 1
+_FIRST_ON_ITS_SIDE = 5
+_BACK = {6: 8, 8: 6}
+"""The orientations whose turn another one undoes; the others undo themselves."""
+_STORED_SIZE = (ExifTags.Base.ImageLength, ExifTags.Base.ImageWidth)
+_PNG_TEXT = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
+"""Chunks of a PNG that can hold EXIF, or XMP, which states an orientation too."""
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """What an image's header says: the shape (H, W, C) that it is read in, and if it is turned."""
+
+    shape: tuple[int, int, int]
+    turned: bool
 
 
 def is_image_name(name: str) -> bool:
@@ -35,23 +53,39 @@ def is_image_name(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES)
 
 
-def image_shape(file: io.BufferedIOBase, where: str) -> tuple[int, int, int]:
-    """Return (H, W, C) of an image from its header; `where` names it in messages.
+def image_header(file: io.BufferedIOBase, where: str, exif: Exif | None = "apply") -> ImageHeader:
+    """Read an image's header; `where` names it in messages.
 
     Raises:
         DataError: the header cannot be read, or already rules the image out.
     """
     try:
         with _open(file) as image:
-            return image.height, image.width, _check_header(image, where)
+            channels = _check_header(image, where)
+            if image.format == "PNG" and _has_text_behind(file):
+                image.load()  # which reads on to the end
+            orientation = _orientation(image)
+            height, width = _stored_size(image)
     except DataError:
         raise
     except Exception as error:  # a decoder may raise anything on hostile bytes
         raise _broken(error, where) from error
+    turned = exif == "apply" and orientation != _UPRIGHT
+    if turned and orientation >= _FIRST_ON_ITS_SIDE:
+        height, width = width, height
+    return ImageHeader((height, width, channels), turned)
 
 
-def read_image(file: io.BufferedIOBase, where: str) -> NDArray[np.uint8]:
-    """Decode an image to a read-only uint8 array (H, W, C), C = 1 or 3, as stored.
+def read_image(
+    file: io.BufferedIOBase, where: str, exif: Exif | None = "apply"
+) -> NDArray[np.uint8]:
+    """Decode an image to a read-only uint8 array (H, W, C), C = 1 or 3.
+
+    Args:
+        file: the image's bytes.
+        where: names it in messages.
+        exif: "apply" turns and mirrors it as its EXIF orientation says; all else takes it as it
+            is stored.
 
     Raises:
         DataError: broken or truncated, larger than Pillow's pixel limit, several frames, more
@@ -61,7 +95,15 @@ def read_image(file: io.BufferedIOBase, where: str) -> NDArray[np.uint8]:
     try:
         with _open(file) as image:
             channels = _check_header(image, where)
-            pixels = np.array(_without_alpha(image, channels, where), dtype=np.uint8)
+            if image.format == "PNG":
+                image.load()  # EXIF may stand behind the pixels
+            orientation = _orientation(image)
+            plain = _without_alpha(image, channels, where)
+            if image.format == "TIFF":  # Pillow turns TIFF images (and no others) as it loads them
+                orientation = _UPRIGHT if exif == "apply" else _BACK.get(orientation, orientation)
+            elif exif != "apply":
+                orientation = _UPRIGHT
+            pixels = np.array(_turned(plain, orientation), dtype=np.uint8)
     except DataError:
         raise
     except Exception as error:  # a decoder may raise anything on hostile bytes
@@ -69,6 +111,51 @@ def read_image(file: io.BufferedIOBase, where: str) -> NDArray[np.uint8]:
     pixels = pixels.reshape(pixels.shape[0], pixels.shape[1], channels)
     pixels.flags.writeable = False
     return pixels
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the orientation that EXIF, or XMP in its place, states: 1 (upright) to 8.
+
+    A block that is broken, or says something else, states none: as viewers have it.
+    """
+    try:
+        # That of PngImageFile would decode every PNG without EXIF, to look behind its pixels.
+        found = Image.Image.getexif(image).get(ExifTags.Base.Orientation)
+        return next(known for known in range(1, 9) if known == found)
+    except Exception:  # StopIteration, or whatever hostile bytes provoke
+        return _UPRIGHT
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    """Turn a picture as an orientation says."""
+    # A copy without its metadata: Pillow would write them again, and fails where they are broken.
+    bare = Image.frombytes(image.mode, image.size, image.tobytes())
+    bare.getexif()[ExifTags.Base.Orientation] = orientation
+    return ImageOps.exif_transpose(bare)
+
+
+def _stored_size(image: Image.Image) -> tuple[int, int]:
+    """Return the height and width of the pixels as they are stored."""
+    if image.format != "TIFF":
+        return image.height, image.width
+    # The size that Pillow states of a TIFF image is in some versions that of the turned one.
+    tags = cast("dict[int, int]", getattr(image, "tag_v2"))  # noqa: B009 - not of every Image
+    height, width = (int(tags[tag]) for tag in _STORED_SIZE)
+    return height, width
+
+
+def _has_text_behind(file: io.BufferedIOBase) -> bool:
+    """Tell whether a PNG has metadata behind its pixels, without decoding these."""
+    at, pixels = file.tell(), False
+    file.seek(8)
+    while len(head := file.read(8)) == 8:
+        length, kind = int.from_bytes(head[:4], "big"), head[4:]
+        if pixels and kind in _PNG_TEXT:
+            break
+        pixels = pixels or kind == b"IDAT"
+        file.seek(length + 4, io.SEEK_CUR)
+    file.seek(at)
+    return len(head) == 8
 
 
 def _open(file: io.BufferedIOBase) -> Image.Image:
@@ -95,10 +182,6 @@ def _check_header(image: Image.Image, where: str) -> int:
             "image first"
         )
     _check_depth(image, where)
-    tags: Any = getattr(image, "tag_v2", {})
-    if image.format == "TIFF" and tags.get(_TIFF_ORIENTATION, 1) != 1:
-        # Pillow turns TIFF images (and no others) while it loads them.
-        raise DataError(f"{where} has a TIFF orientation tag; turn the image and remove the tag")
     return _CHANNELS[image.mode]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.data.dataset import Example, position
+from rsonnx.data.dataset import Example, Reading, position
 from rsonnx.data.limits import check_announced, check_entry
 from rsonnx.errors import DataError
 
@@ -33,6 +33,7 @@ class NpzRows:
     labels: tuple[int, ...] | None
     class_names: tuple[str, ...] | None
     label_rule: str
+    reading: Reading
     kind: str = "npz"
 
     def __len__(self) -> int:
@@ -46,6 +47,11 @@ class NpzRows:
         """Return the shape of a row, the same for all."""
         position(index, len(self))
         return tuple(self.rows.shape[1:])
+
+    def turned(self, index: int) -> bool:
+        """Return False: an array is read as it is."""
+        position(index, len(self))
+        return False
 
     def __getitem__(self, index: int) -> Example:
         """Return one row, a read-only view."""
@@ -77,7 +83,9 @@ def open_npz(
     labels = None
     if "y.npy" in members:
         labels = _checked_labels(_read_array(path, members["y.npy"]), len(rows), path)
-    return NpzRows(path, rows, labels, classes, "none" if labels is None else "array y")
+    rule = "none" if labels is None else "array y"
+    largest = int(rows.max()) if rows.dtype == np.uint8 else None
+    return NpzRows(path, rows, labels, classes, rule, Reading(largest=largest))
 
 
 def _read_array(path: Path, info: zipfile.ZipInfo) -> NDArray[Any]:

@@ -6,9 +6,10 @@ import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from rsonnx.data.archive import open_image_zip
-from rsonnx.data.dataset import Dataset
+from rsonnx.data.dataset import Dataset, Exif
 from rsonnx.data.folder import list_directory, open_image_folder
 from rsonnx.data.idx import GZIP_MAGIC, is_idx_images_name, open_idx
 from rsonnx.data.images import is_image_name
@@ -38,7 +39,9 @@ _FOREIGN = (
 )
 
 
-def open_dataset(path: str | os.PathLike[str], *, classes: Sequence[str] | None = None) -> Dataset:
+def open_dataset(
+    path: str | os.PathLike[str], *, classes: Sequence[str] | None = None, exif: Exif = "apply"
+) -> Dataset:
     """Open a folder, archive or file of inputs.
 
     - A directory with class folders of images, or of images alone (unlabelled). Labels: the
@@ -50,25 +53,27 @@ def open_dataset(path: str | os.PathLike[str], *, classes: Sequence[str] | None 
     - An .npz with `x` (first axis: examples; uint8 or float) and optionally `y` (integers).
     - An idx images file, .gz or not, with its labels file beside it if there is one.
 
-    Images are read as they are stored; EXIF orientation is not applied.
-
     Args:
         path: the directory or file.
         classes: class names in the order of the model's outputs, for images in class folders;
             for the other forms they only name the labels.
+        exif: "apply" turns images as their EXIF orientation says, "ignore" reads them as stored.
 
     Raises:
-        UsageError: the path does not exist or cannot be read, or `classes` has a duplicate.
+        UsageError: the path does not exist or cannot be read, `classes` has a duplicate, or `exif`
+            is something else.
         DataError: the data is none of the accepted forms, ambiguous, or broken.
     """
     names = checked_classes(classes)
+    if exif not in get_args(Exif):
+        raise UsageError(f"exif is {exif!r}, but one of {', '.join(get_args(Exif))} was expected")
     path = Path(path)
     if not os.path.exists(path):  # unlike Path.exists, False for a name that is too long
         raise UsageError(f"{path} does not exist; name {FORMS}")
-    return _open_directory(path, names) if path.is_dir() else _open_file(path, names)
+    return _open_directory(path, names, exif) if path.is_dir() else _open_file(path, names, exif)
 
 
-def _open_directory(path: Path, classes: tuple[str, ...] | None) -> Dataset:
+def _open_directory(path: Path, classes: tuple[str, ...] | None, exif: Exif) -> Dataset:
     listing = list_directory(path)
     idx = [name for name in listing.files if is_idx_images_name(name) and not is_image_name(name)]
     if idx and listing.images:
@@ -81,12 +86,12 @@ def _open_directory(path: Path, classes: tuple[str, ...] | None) -> Dataset:
     if idx:
         return open_idx(path / idx[0], classes)
     if not listing.images:
-        there = ", ".join((listing.files + listing.folders)[:5]) or "nothing"
+        there = ", ".join((listing.others or listing.folders)[:5]) or "nothing"
         raise DataError(f"the folder {path} holds no image (it holds: {there}); name {FORMS}")
-    return open_image_folder(path, listing, classes)
+    return open_image_folder(path, listing, classes, exif)
 
 
-def _open_file(path: Path, classes: tuple[str, ...] | None) -> Dataset:
+def _open_file(path: Path, classes: tuple[str, ...] | None, exif: Exif) -> Dataset:
     if not path.is_file():
         raise UsageError(f"{path} is no regular file; name {FORMS}")
     try:
@@ -97,7 +102,7 @@ def _open_file(path: Path, classes: tuple[str, ...] | None) -> Dataset:
         reason = error.strerror or type(error).__name__
         raise UsageError(f"{path} cannot be read ({reason}); correct its permissions") from None
     if archive:
-        return _open_archive(path, classes)
+        return _open_archive(path, classes, exif)
     if head.startswith((_IDX_IMAGES, GZIP_MAGIC)) or is_idx_images_name(path.name):
         return open_idx(path, classes)
     found = f"a file that begins with {head.hex(' ')}" if head else "an empty file"
@@ -105,7 +110,7 @@ def _open_file(path: Path, classes: tuple[str, ...] | None) -> Dataset:
     raise DataError(f"{path} is {found}; name {FORMS}")
 
 
-def _open_archive(path: Path, classes: tuple[str, ...] | None) -> Dataset:
+def _open_archive(path: Path, classes: tuple[str, ...] | None, exif: Exif) -> Dataset:
     try:
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
@@ -128,4 +133,4 @@ def _open_archive(path: Path, classes: tuple[str, ...] | None) -> Dataset:
             f"the archive {path} holds neither images nor an array 'x' (it holds: {there}); name "
             f"{FORMS}"
         )
-    return open_image_zip(path, infos, classes)
+    return open_image_zip(path, infos, classes, exif)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from rsonnx.data.images import IMAGE_SUFFIXES
-from rsonnx.data.names import GIVEN_NAMES, SORTED_FOLDERS
+from rsonnx.data.names import GIVEN_NAMES, NUMBERED_FOLDERS, SORTED_FOLDERS, composed
 from rsonnx.errors import DataError
 
 # At most 18 digits, so that a label always fits 64 bits.
@@ -29,14 +29,25 @@ class Labelling:
     rule: str
 
 
+_SYSTEM = frozenset(
+    [
+        *("__macosx", "icon\r", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin"),
+        *("system volume information", "lost+found"),
+        *("@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot"),
+    ]
+)
+"""What macOS, Windows, Linux and network storages leave in folders, in lower case."""
+
+
 def is_ignored(name: str) -> bool:
-    """Tell whether a file or folder of this name is no part of the data: hidden, or macOS's."""
-    return name.startswith(".") or name == "__MACOSX"
+    """Tell whether a file or folder of this name is no part of the data: hidden, or a system's."""
+    return name.startswith(".") or name.lower() in _SYSTEM
 
 
 def label_tree(
     images: Collection[str],
     folders: Iterable[str],
+    others: Iterable[str],
     classes: tuple[str, ...] | None,
     where: str,
 ) -> Labelling:
@@ -50,13 +61,15 @@ def label_tree(
     Args:
         images: paths of the images, relative to the root.
         folders: names of the folders in the root, those without an image included.
+        others: paths of the files that are not read.
         classes: class names in label order, or None.
         where: the root's name in messages.
 
     Raises:
         DataError: no image, images both with and without a class folder, a folder that is not
-            in `classes`, a folder without an image where that would shift labels, or folders
-            that only wrap the class folders.
+            in `classes`, a folder without an image where that would shift labels, a class of
+            which no file is read, folders whose names differ only in their Unicode form, or
+            folders that only wrap the class folders.
     """
     if not images:
         raise DataError(f"{where} holds no image ({' '.join(IMAGE_SUFFIXES)}); name one that does")
@@ -73,7 +86,10 @@ def label_tree(
             f"({loose[0]!r}); move the latter into class folders or away"
         )
     used = {name.split("/", 1)[0] for name in images}
-    number, class_names, rule = _number_classes(used, used.union(folders), images, classes, where)
+    everything = used.union(folders)
+    _refuse_twins(everything, where)
+    number, class_names, rule = _number_classes(used, everything, images, classes, where)
+    _refuse_unread(used, others, classes, where)
     order = sorted((number[name.split("/", 1)[0]], name) for name in images)
     return Labelling(
         names=tuple(name for _, name in order),
@@ -92,7 +108,8 @@ def _number_classes(
 ) -> tuple[dict[str, int], tuple[str, ...] | None, str]:
     """Return the label of each used folder, the class names, and the rule's phrase."""
     if classes is not None:
-        number = {name: label for label, name in enumerate(classes)}
+        position = {composed(name): label for label, name in enumerate(classes)}
+        number = {name: position[composed(name)] for name in used if composed(name) in position}
         if unknown := sorted(used - number.keys()):
             raise DataError(
                 f"the folder {unknown[0]!r} of {where} is none of the {len(classes)} class names "
@@ -100,7 +117,7 @@ def _number_classes(
             )
         return number, classes, GIVEN_NAMES
     if all(_NUMBER.fullmatch(name) for name in folders):
-        return {name: int(name) for name in used}, None, "class folders are the numbers"
+        return {name: int(name) for name in used}, None, NUMBERED_FOLDERS
     _refuse_wrappers(folders, images, where)
     if empty := sorted(folders - used):
         # Ignoring it would give every class after it in the order another label.
@@ -111,6 +128,31 @@ def _number_classes(
     ordered = tuple(sorted(folders))
     number = {name: label for label, name in enumerate(ordered)}
     return number, ordered, SORTED_FOLDERS
+
+
+def _refuse_twins(folders: set[str], where: str) -> None:
+    """Refuse folders that look the same: composed (NFC) in one, decomposed (NFD) in the other."""
+    seen: dict[str, str] = {}
+    for name in sorted(folders):
+        if (twin := seen.setdefault(composed(name), name)) != name:
+            raise DataError(
+                f"the folders {twin!a} and {name!a} of {where} differ only in their Unicode form; "
+                "put their images into one folder"
+            )
+
+
+def _refuse_unread(
+    used: set[str], others: Iterable[str], classes: tuple[str, ...] | None, where: str
+) -> None:
+    """Refuse to leave out a class because none of its files is read."""
+    named = None if classes is None else set(map(composed, classes))
+    for name in sorted(others):
+        folder, inside, _ = name.partition("/")
+        if inside and folder not in used and (named is None or composed(folder) in named):
+            raise DataError(
+                f"no file of the class folder {folder!r} of {where} is read ({name!r} is none of "
+                f"{' '.join(IMAGE_SUFFIXES)}); convert its pictures, or remove the folder"
+            )
 
 
 def _refuse_wrappers(folders: set[str], images: Collection[str], where: str) -> None:

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from rsonnx._version import __version__
+from rsonnx.data import Exif
 from rsonnx.errors import RunFileError
 from rsonnx.noise import EnumeratedNoise, SmoothingDistribution
 from rsonnx.runs.fields import shown, text_field
@@ -89,6 +90,9 @@ def certify_header(
             "classes_in_data": None if job.classes is None else job.classes[1],
             "manifest": manifest,
             "labels": job.labels.rule,
+            "exif": dataset.reading.exif,
+            "turned": job.turned,
+            "left_out": dataset.reading.endings,
             "class_names": None if dataset.class_names is None else list(dataset.class_names),
         },
         "noise": {
@@ -144,6 +148,16 @@ def claim_of(noise: SmoothingDistribution, arithmetic: str | None, rows: str | N
     if rows != "watched":
         return claim
     return f"{claim}, assuming that no input's answer depends on the others of its batch"
+
+
+def recorded_exif(header: Mapping[str, Any]) -> Exif:
+    """Return how the orientation of a run's pictures was read.
+
+    A header without it is of a time when all were read as they are stored.
+    """
+    data = header.get("data")
+    recorded = data.get("exif") if isinstance(data, dict) else None
+    return "apply" if recorded == "apply" else "ignore"
 
 
 def recorded_seed(header: Mapping[str, Any]) -> int:

@@ -30,6 +30,10 @@ _FREE = frozenset(
         "arguments.resolved.model",
         "arguments.resolved.data",
         "arguments.resolved.classes",
+        # What lies beside the inputs; the manifest says which are read.
+        "data.left_out",
+        # For arrays it means nothing; for pictures `data.exif` is compared.
+        "arguments.resolved.exif",
         # Where a value came from: the value itself is compared.
         "seed.source",
         "model.bounds.source",

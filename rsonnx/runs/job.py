@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from rsonnx.data import Dataset, arrange, resize_and_crop, resized_shape
+from rsonnx.data import Dataset, arrange, check_levels, resize_and_crop, resized_shape
 from rsonnx.errors import DataError
 from rsonnx.noise import (
     STREAM_VERSION,
@@ -39,6 +39,7 @@ class Job:
         sample: by which rule inputs are taken.
         indices: which that are, in order.
         labels: the true classes of the whole data set, in the model's numbering.
+        turned: how many of the inputs are read turned, as their EXIF orientation says.
     """
 
     model: OnnxClassifier
@@ -47,6 +48,7 @@ class Job:
     sample: Sample
     indices: tuple[int, ...]
     labels: Labels
+    turned: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -123,12 +125,13 @@ def prepare_job(
 
     Raises:
         UsageError: an argument is out of range, or the noise too wide for exact noise.
-        DataError: a label is none of the model's classes, or an input does not fit.
+        DataError: a label is none of the model's classes, an array of uint8 holds no levels, or an
+            input does not fit.
         InferenceError: the model fails on a noisy input.
     """
     chosen = Sample(limit, skip_every, first, sample)
     indices = tuple(chosen.indices(len(dataset)))
-    labels = align_labels(dataset, model)
+    check_levels(dataset, model.bounds)
     law = noise if isinstance(noise, SmoothingDistribution) else Gaussian(noise)
     smooth = partial(
         SmoothedClassifier,
@@ -141,8 +144,9 @@ def prepare_job(
         stream_version=stream_version,
     )
     smoothed = smooth()
-    job = Job(model, smoothed, dataset, chosen, indices, labels)
-    _check_shapes(job)
+    job = Job(model, smoothed, dataset, chosen, indices, Labels(None, dataset.label_rule))
+    labels = align_labels(dataset, model, lambda index: smoothed.base_label(job.point(index)))
+    job = replace(job, labels=labels, turned=_check_shapes(job))
     images = dataset[indices[0]].values.dtype == np.uint8
     looked_at = indices[:1] if images else indices
     found = {job.point(index).arithmetic for index in looked_at}
@@ -158,7 +162,9 @@ def _any_stage(noise: SmoothingDistribution) -> Stage:
     return "estimation" if isinstance(noise, EnumeratedNoise) else "selection"
 
 
-def _check_shapes(job: Job) -> None:
+def _check_shapes(job: Job) -> int:
+    """Check that every input fits, and return how many of them are read turned."""
+    turned = 0
     dataset, geometry = job.dataset, job.model.geometry
     fitting: set[tuple[int, ...]] = set()
     for index in job.indices:
@@ -168,6 +174,8 @@ def _check_shapes(job: Job) -> None:
                 sized = resized_shape(shape, resize=geometry.resize, crop=geometry.crop)
                 arrange(np.zeros(sized, np.uint8), job.shape, job.smoothed.layout)
             fitting.add(shape)
+        turned += dataset.turned(index)
+    return turned
 
 
 @contextlib.contextmanager

@@ -47,6 +47,9 @@ score in its third or fourth digit, well under one in a hundred samples lies so 
 _FREE = frozenset({"arguments", "versions", "model.noise_drawn"})
 _FREE_ELSEWHERE = frozenset({"model.providers", "model.session", "model.batch"})
 
+_LATER = frozenset({"exif", "turned", "left_out"})
+"""What headers did not always say of the data; without it, pictures were read as stored."""
+
 
 @dataclass(frozen=True)
 class ReplayedRow:
@@ -151,6 +154,11 @@ def check_header(run: Run, job: Job, manifest: Manifest) -> None:
         shard=shard_field(run.header),
     )
     again = json.loads(line_of(again))
+    again["data"] = {
+        name: value
+        for name, value in again["data"].items()
+        if name in run.header["data"] or name not in _LATER
+    }
     if isinstance(made.rule, FixedSamples):
         again["num_classes"] = job.model.num_classes
     changed = bool(_changed(run, job))

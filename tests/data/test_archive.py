@@ -215,3 +215,28 @@ def test_no_image_at_all_says_what_is_there(make_zip):
         open_dataset(make_zip([]))
     with pytest.raises(DataError, match=r"the archive .* holds no image"):
         open_dataset(make_zip(["__MACOSX/._a.png"]))
+
+
+def test_files_that_are_not_read_are_named_as_in_a_folder(make_tree, make_zip, png):
+    files = {"cat/a.png": png(), "cat/b.heic": b"x", "dog/c.png": png(), "README": b"x"}
+    files |= {"cat/@eaDir/a/S.jpg": b"x", "cat/@eaDir/b/S.jpg": b"x", "Thumbs.db": b"x"}
+    folder = open_dataset(make_tree(files)).reading
+    assert open_dataset(make_zip(files)).reading == folder
+    assert (folder.left_out, folder.hidden) == (
+        ("README", "cat/b.heic"),
+        ("Thumbs.db", "cat/@eaDir"),
+    )
+    wrapped = {f"test/{name}": data for name, data in files.items()}
+    assert open_dataset(make_zip(wrapped)).reading == folder
+    beside = {"t/0/a.png": png(), "t/1/c.png": png(), "docs/a.txt": b"x"}
+    assert open_dataset(make_zip(beside)).labels == (0, 1)
+    assert open_dataset(make_zip(beside)).reading.left_out == ("docs/a.txt",)
+    gone = {"t/0/a.png": png(), "t/1/b.heic": b"x", "t/2/c.png": png()}
+    with pytest.raises(DataError, match=r"'1'.*1/b\.heic"):
+        open_dataset(make_zip(gone))
+
+
+def test_a_folder_in_decomposed_form_meets_a_composed_name(make_zip):
+    """As archives from macOS have it."""
+    path = make_zip(["cafe\u0301/a.png", "tea/b.png"])
+    assert open_dataset(path, classes=["tea", "caf\u00e9"]).labels == (0, 1)

@@ -42,6 +42,108 @@ def test_lists_that_would_misnumber_are_refused(tmp_path, data, message):
     assert str(path) in str(e.value)
 
 
+RED_GREEN = ("red", "sea green")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0 red\n1 sea green\n",
+        "0: red\r\n1: sea green\r\n\r\n",
+        "\ufeff0\tred\n1\tsea green",
+        "1,sea green\n0,red",
+        "red,0\nsea green,1",
+        "red 0\nsea green 1",
+        '["red", "sea green"]',
+        '\ufeff{"red": 0, "sea green": 1}',
+        '{"sea green": 1, "red": 0}',
+        '{"0": "red", "1": "sea green"}',
+        '{"0": ["red", "a dark one"], "1": ["sea green", "a light one"]}',
+        '{"id2label": {"1": "sea green", "0": "red"}, "model_type": "vit"}',
+        '{"id2label": {"0": "red", "1": "sea green"}, "label2id": {"red": 0, "sea green": 1}}',
+        '{"label2id": {"red": 0, "sea green": 1}, "num_classes": 2}',
+        '{"names": {"0": "red", "1": "sea green"}}',
+        "{0: 'red',\n 1: 'sea green'}",
+    ],
+)
+def test_the_usual_class_files(tmp_path, text):
+    path = tmp_path / "classes"
+    path.write_bytes(text.encode())
+    assert read_class_names(path) == RED_GREEN
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path: data\nnames:\n  0: red  # the first\n  1: 'sea green'\n\nnc: 2\n",
+        "nc: 2\nnames:\n- red\n# a word\n- sea green\ndownload: x\n",
+        "names: [red, 'sea green']\n",
+        'names: ["red",\n  "sea green"]\nnc: 2',
+        "names: {1: sea green, 0: red}",
+    ],
+)
+def test_the_names_of_a_yaml_file(tmp_path, text):
+    path = tmp_path / "data.yaml"
+    path.write_text(text)
+    assert read_class_names(path) == RED_GREEN
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("speed limit 20", "speed limit 30"),
+        ("class 0", "class 1"),
+        ("1 red", "2 green"),
+        ("0 red", "green"),
+        ("0", "1", "10", "2"),
+        ("3d model", "2d model"),
+    ],
+)
+def test_numbers_that_number_no_classes_are_part_of_the_names(tmp_path, names):
+    path = tmp_path / "classes.txt"
+    path.write_text("\n".join(names))
+    assert read_class_names(path) == names
+
+
+def test_words_behind_the_folders_of_imagenet_are_no_part_of_the_name(tmp_path):
+    path = tmp_path / "synset_words.txt"
+    path.write_text("n01440764 tench, Tinca tinca\nn01443537 goldfish\n")
+    assert read_class_names(path) == ("n01440764", "n01443537")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("{not json", "c.json"),
+        ("[1, 2]", "c.json"),
+        ("[]", "c.json"),
+        ("{}", "c.json"),
+        ('["a", ""]', "c.json"),
+        ('["a", "a"]', "c.json"),
+        ('["\u00e9", "e\u0301"]', "c.json"),
+        ('{"a": 0, "b": 2}', "c.json"),
+        ('{"a": 0, "b": true}', "c.json"),
+        ('{"a": 1, "b": 2}', "c.json"),
+        ('{"0": "a", "0": "b", "1": "c"}', "c.json"),
+        ('{"id2label": {"0": "a", "1": "b"}, "label2id": {"a": 1, "b": 0}}', "c.json"),
+        ('{"version": 3}', "c.json"),
+        ("[" * 100_000, "c.json"),
+        ("0 1\n1 2\n2 0\n", "c.txt"),
+        ("\u00e9\ne\u0301\n", "c.txt"),
+        ("nc: 3\n", "c.yaml"),
+        ("names: &anchor\n- a\n", "c.yaml"),
+        ("names: ['a, b', c]\n", "c.yaml"),
+        ("names:\n- a\nnames:\n- b\n", "c.yaml"),
+    ],
+)
+def test_what_states_no_order_of_classes_is_refused(tmp_path, text, name):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError) as e:
+        read_class_names(path)
+    assert str(path) in str(e.value)
+
+
 def test_paths_that_cannot_be_read_are_usage_errors(tmp_path):
     with pytest.raises(UsageError, match=r"gone\.txt cannot be read \(No such file"):
         read_class_names(tmp_path / "gone.txt")
@@ -53,6 +155,7 @@ def test_paths_that_cannot_be_read_are_usage_errors(tmp_path):
     ("classes", "message"),
     [
         (["cat", "dog", "cat"], "class name 'cat' is given twice; name every class once"),
+        (["\u00e9", "e\u0301"], "is given twice"),
         ([], "the class names are empty"),
         ("cat", "the class names are the text 'cat'; give a sequence of names"),
     ],

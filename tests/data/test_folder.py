@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import sys
@@ -9,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from rsonnx.data import Dataset, open_dataset
-from rsonnx.errors import DataError
+from rsonnx.errors import DataError, UsageError
 
 
 def names(dataset: Dataset) -> list[str]:
@@ -105,6 +107,88 @@ def test_an_empty_folder_would_shift_labels_and_is_refused(make_tree):
     assert open_dataset(root, classes=["ant", "bee", "cat"]).labels == (0, 2)
 
 
+def test_files_that_are_not_read_are_named_and_counted(make_tree, png):
+    heic, other = b"\0\0\0\x18ftypheic", b"text"
+    root = make_tree(
+        {"cat/a.png": png(), "cat/b.HEIC": heic, "dog/c.heic": heic, "dog/d.jfif": png(mode="RGB")}
+        | {"dog/no ending": other, "README.md": other}
+        | {".DS_Store": other, "cat/Thumbs.db": other, "dog/desktop.ini": other}
+        | {"cat/@eaDir/a.png/SYNOPHOTO_THUMB_S.jpg": other, "__MACOSX/cat/._a.png": other}
+        | {"#recycle/x.png": png(), "cat/._a.png": other}
+    )
+    for dataset in (open_dataset(root), open_dataset(root, classes=["dog", "cat"])):
+        assert sorted(names(dataset)) == ["cat/a.png", "dog/d.jfif"]
+        reading = dataset.reading
+        assert reading.left_out == ("README.md", "cat/b.HEIC", "dog/c.heic", "dog/no ending")
+        assert reading.endings == {".md": 1, ".heic": 2, "": 1}
+        assert reading.hidden == (
+            *("#recycle", ".DS_Store", "__MACOSX", "cat/._a.png", "cat/@eaDir", "cat/Thumbs.db"),
+            "dog/desktop.ini",
+        )
+
+
+@pytest.mark.parametrize("ending", ["heic", "avif", "jp2", "svg", "psd", "npy", "tga"])
+def test_a_class_of_which_no_file_is_read_does_not_vanish(make_tree, png, ending):
+    for folders in (("0", "1", "2"), ("ant", "bee", "cat")):
+        root = make_tree(
+            {f"{folders[0]}/a.png": png(), f"{folders[1]}/b.{ending}": b"x"}
+            | {f"{folders[2]}/c.png": png()},
+            root=folders[1],
+        )
+        with pytest.raises(DataError, match=f"{folders[1]!r}"):
+            open_dataset(root)
+        with pytest.raises(DataError, match=f"{folders[1]}/b.{ending}"):
+            open_dataset(root, classes=folders)
+
+
+def test_a_folder_beside_the_given_classes_may_hold_other_files(make_tree, png):
+    root = make_tree({"cat/a.png": png(), "dog/b.png": png(), "notes/c.txt": b"x"})
+    assert open_dataset(root, classes=["cat", "dog"]).reading.left_out == ("notes/c.txt",)
+
+
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+
+
+@pytest.mark.parametrize(("stored", "given"), [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED)])
+def test_unicode_forms_of_a_name_meet(make_tree, stored, given):
+    dataset = open_dataset(make_tree([f"{stored}/a.png", "tea/b.png"]), classes=["tea", given])
+    assert dataset.labels == (0, 1)
+    assert names(dataset) == ["tea/b.png", f"{stored}/a.png"]
+
+
+def test_folders_that_look_the_same_are_refused(make_tree):
+    root = make_tree([f"{COMPOSED}/a.png", f"{DECOMPOSED}/b.png"])
+    if len(os.listdir(root)) == 1:
+        pytest.skip("this file system makes one folder of the two")
+    for classes in (None, [COMPOSED, "tea"]):
+        with pytest.raises(DataError, match=r"u0301' and 'caf\\xe9'.*Unicode"):
+            open_dataset(root, classes=classes)
+
+
+def oriented(orientation: int) -> bytes:
+    out, exif = io.BytesIO(), Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3)).save(out, "PNG", exif=exif)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("make", ["make_tree", "make_zip"])
+def test_orientation_is_applied_or_ignored(request, make):
+    path = request.getfixturevalue(make)({"a/x.png": oriented(6), "b/y.png": oriented(1)})
+    applied, ignored = open_dataset(path), open_dataset(path, exif="ignore")
+    assert [applied.turned(index) for index in range(2)] == [True, False]
+    assert [ignored.turned(index) for index in range(2)] == [False, False]
+    assert (applied.reading.exif, ignored.reading.exif) == ("apply", "ignore")
+    for dataset, stored in ((applied, False), (ignored, True)):
+        for index, example in enumerate(dataset):
+            assert example.values.shape == dataset.shape(index)
+        assert dataset[0].values.shape == ((2, 3, 1) if stored else (3, 2, 1))
+    assert np.array_equal(applied[0].values[..., 0], np.rot90(ignored[0].values[..., 0], -1))
+    assert np.array_equal(applied[1].values, ignored[1].values)
+    with pytest.raises(UsageError, match="exif is 'turn'"):
+        open_dataset(path, exif="turn")
+
+
 def test_an_empty_folder_shifts_no_number(make_tree):
     root = make_tree(["0/a.png", "2/a.png"])
     (root / "1").mkdir()
@@ -112,7 +196,9 @@ def test_an_empty_folder_shifts_no_number(make_tree):
 
 
 def test_a_folder_without_any_image_says_what_it_holds(make_tree):
-    with pytest.raises(DataError, match=r"set holds no image \(it holds: notes\.txt, sub\)") as e:
+    with pytest.raises(
+        DataError, match=r"set holds no image \(it holds: notes\.txt, sub/readme"
+    ) as e:
         open_dataset(make_tree(["sub/readme.md", "notes.txt"]))
     for form in ("image folder", ".zip", ".npz", "idx"):
         assert form in str(e.value)

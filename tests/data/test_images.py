@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rsonnx.data.images import image_shape, read_image
+from rsonnx.data.images import ImageHeader, image_header, read_image
 from rsonnx.errors import DataError
 
 RGB = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
@@ -29,7 +29,7 @@ def encoded(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
 def read(data: bytes) -> np.ndarray:
     """Read an image, after checking that its header promises what comes out."""
     values = read_image(io.BytesIO(data), "pic")
-    assert image_shape(io.BytesIO(data), "pic") == values.shape
+    assert image_header(io.BytesIO(data), "pic").shape == values.shape
     assert values.dtype == np.uint8
     assert values.flags.c_contiguous
     assert not values.flags.writeable
@@ -42,7 +42,7 @@ def refused(data: bytes, message: str, *, by_header: bool = True) -> None:
     assert str(e.value).startswith("dir/pic.png ")
     if by_header:
         with pytest.raises(DataError, match=message):
-            image_shape(io.BytesIO(data), "dir/pic.png")
+            image_header(io.BytesIO(data), "dir/pic.png")
 
 
 @pytest.mark.parametrize("form", ["PNG", "BMP", "PPM", "TIFF"])
@@ -163,17 +163,100 @@ def test_a_jpeg_with_a_second_picture_behind_it_is_its_first():
     assert np.array_equal(read(data), read(encoded(first, "JPEG")))
 
 
-def test_exif_orientation_is_not_applied():
+def upright(stored: np.ndarray, orientation: int) -> np.ndarray:
+    """How a picture stored under an EXIF orientation is meant (CIPA DC-008, 4.6.5.1.5)."""
+    return {
+        1: stored,
+        2: stored[:, ::-1],
+        3: stored[::-1, ::-1],
+        4: stored[::-1],
+        5: np.swapaxes(stored, 0, 1),
+        6: np.rot90(stored, -1),
+        7: np.swapaxes(stored[::-1, ::-1], 0, 1),
+        8: np.rot90(stored),
+    }[orientation]
+
+
+def oriented(form: str, orientation: Any, stored: np.ndarray = RGB) -> bytes:
+    exif = Image.Exif()
+    exif[274] = orientation
+    options = {"lossless": True} if form == "WEBP" else {}
+    return encoded(Image.fromarray(stored), form, exif=exif, **options)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF", "JPEG"])
+@pytest.mark.parametrize("stored", [RGB, GREY], ids=["rgb", "grey"])
+def test_exif_orientation_is_applied_or_ignored(form, orientation, stored):
+    data = oriented(form, orientation, stored)
+    # What the file's pixels are before any turn: JPEG loses some of them.
+    plain = read(oriented(form, 1, stored))
+    if form not in ("JPEG", "WEBP"):
+        assert np.array_equal(plain, stored.reshape(plain.shape))
+    assert np.array_equal(read(data), upright(plain, orientation))
+    assert image_header(io.BytesIO(data), "pic").turned == (orientation != 1)
+    as_stored = read_image(io.BytesIO(data), "pic", "ignore")
+    assert np.array_equal(as_stored, plain)
+    header = image_header(io.BytesIO(data), "pic", "ignore")
+    assert header == ImageHeader(plain.shape, turned=False)
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_an_orientation_that_is_none_leaves_the_picture_as_it_is(orientation):
+    data = oriented("PNG", orientation)
+    assert np.array_equal(read(data), RGB)
+    assert not image_header(io.BytesIO(data), "pic").turned
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+@pytest.mark.parametrize(
+    "block", [b"", b"Exif\0\0", b"Exif\0\0junk", b"Exif\0\0II*\0\xff\xff\xff\xff"]
+)
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+def test_a_broken_exif_block_states_no_orientation(form, block):
+    data = encoded(Image.fromarray(RGB), form, exif=b"Exif\0\0" + block)
+    assert read(data).shape == (4, 5, 3)
+    assert not image_header(io.BytesIO(data), "pic").turned
+
+
+def test_an_orientation_beside_a_broken_entry_is_applied():
+    """Pillow fails to write such a block again, which nobody needs."""
+    entry = struct.pack("<HHI4s", 274, 3, 1, b"\6\0\0\0")
+    beyond = struct.pack("<HHII", 34665, 4, 1, 0xFFFFFF00)
+    block = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entry + beyond + bytes(4)
+    assert np.array_equal(read(encoded(Image.fromarray(RGB), exif=block)), upright(RGB, 6))
+
+
+@pytest.mark.parametrize("kind", [b"eXIf", b"tEXt", b"iTXt"])
+def test_metadata_behind_the_pixels_of_a_png_count(kind):
     exif = Image.Exif()
     exif[274] = 6
-    assert np.array_equal(read(encoded(Image.fromarray(RGB), exif=exif)), RGB)
-    assert read(encoded(Image.fromarray(RGB), "JPEG", exif=exif)).shape == (4, 5, 3)
+    block = exif.tobytes()
+    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    chunk = {
+        b"eXIf": block.removeprefix(b"Exif\0\0"),
+        b"tEXt": b"Raw profile type exif\0\nexif\n%8d\n%s\n" % (len(block), block.hex().encode()),
+        b"iTXt": b"XML:com.adobe.xmp\0\0\0\0\0" + xmp,
+    }[kind]
+    plain = encoded(Image.fromarray(RGB))
+    data = plain[:-12] + _png_chunk(kind, chunk) + plain[-12:]
+    assert np.array_equal(read(data), upright(RGB, 6))
+    assert image_header(io.BytesIO(data), "pic") == ImageHeader((5, 4, 3), turned=True)
 
 
-def test_tiff_orientation_which_pillow_applies_is_refused():
-    data = encoded(Image.fromarray(RGB), "TIFF", tiffinfo={274: 6})
-    refused(data, "TIFF orientation tag; turn the image")
-    assert read(encoded(Image.fromarray(RGB), "TIFF", tiffinfo={274: 1})).shape == (4, 5, 3)
+def test_the_header_of_a_plain_png_decodes_no_pixel(monkeypatch):
+    data = encoded(Image.fromarray(RGB))
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", None)
+    assert image_header(io.BytesIO(data), "pic") == ImageHeader((4, 5, 3), turned=False)
+
+
+def test_palette_and_bilevel_pictures_are_turned_too():
+    exif = Image.Exif()
+    exif[274] = 6
+    bilevel = Image.fromarray((GREY % 2 * 255).astype(np.uint8)).convert("1")
+    assert np.array_equal(read(encoded(bilevel, exif=exif))[..., 0], upright(GREY % 2 * 255, 6))
+    palette = Image.fromarray(RGB).quantize(4)
+    assert np.array_equal(read(encoded(palette, exif=exif)), upright(read(encoded(palette)), 6))
 
 
 @pytest.mark.parametrize("limit", [19, 12, 9, 1])  # 20 pixels: Pillow warns, then raises
@@ -202,7 +285,10 @@ def test_other_formats_are_refused_whatever_the_name():
     refused(encoded(Image.fromarray(RGB), "TGA"), "its bytes are none of.*replace or remove")
 
 
-SAMPLES = [encoded(Image.fromarray(RGB), form) for form in ("PNG", "JPEG", "BMP", "GIF", "TIFF")]
+SAMPLES = [
+    *(encoded(Image.fromarray(RGB), form) for form in ("BMP", "GIF")),
+    *(oriented(form, 6) for form in ("PNG", "JPEG", "TIFF", "WEBP")),
+]
 
 
 @given(
@@ -222,3 +308,4 @@ def test_damaged_bytes_are_an_image_or_a_data_error(data, changes):
     else:
         assert values.ndim == 3
         assert values.shape[2] in (1, 3)
+        assert image_header(io.BytesIO(bytes(damaged)), "pic").shape == values.shape

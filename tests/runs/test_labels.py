@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from rsonnx.data import Example, open_dataset
+from rsonnx.data import NUMBERED_FOLDERS, SORTED_FOLDERS, Example, Reading, open_dataset
 from rsonnx.errors import DataError
 from rsonnx.runs.labels import Labels, align_labels
 
@@ -27,6 +28,7 @@ class Rows:
     kind: str = "npz"
     path: Path = Path("rows.npz")
     label_rule: str = "the array y"
+    reading: Reading = field(default_factory=Reading)
 
     def __len__(self) -> int:
         return len(self.labels or (0,))
@@ -36,6 +38,9 @@ class Rows:
 
     def shape(self, index: int) -> tuple[int, ...]:
         return (1,)
+
+    def turned(self, index: int) -> bool:
+        return False
 
     def __getitem__(self, index: int) -> Example:
         values: NDArray[Any] = np.zeros(1, np.float32)
@@ -52,11 +57,17 @@ def aligned(
     classes: int | None = None,
 ) -> Labels:
     dataset = Rows(
-        None if labels is None else tuple(labels), None if folders is None else tuple(folders)
+        None if labels is None else tuple(labels),
+        None if folders is None else tuple(folders),
+        label_rule="the array y" if folders is None else SORTED_FOLDERS,
     )
     count = (len(names) or None) if classes is None else classes
     model: Any = SimpleNamespace(class_names=tuple(names), num_classes=count)
-    return align_labels(dataset, model)
+    return align_labels(dataset, model, unasked)
+
+
+def unasked(index: int) -> int:
+    raise AssertionError(f"the model was asked for input {index}")
 
 
 def test_labels_are_positions_where_the_model_names_nothing() -> None:
@@ -72,7 +83,7 @@ def test_folders_are_met_by_the_model_s_names() -> None:
     """The folders are sorted, the model's classes are not."""
     found = aligned([0, 1, 2, 1], folders=("cat", "dog", "eel"), names=("eel", "cat", "ape", "dog"))
     assert found.values == (1, 3, 0, 3)
-    assert found.rule == "the array y, matched by the model's class names"
+    assert found.rule == f"{SORTED_FOLDERS}, matched by the model's class names"
 
 
 def test_some_of_the_model_s_classes_are_enough() -> None:
@@ -82,7 +93,7 @@ def test_some_of_the_model_s_classes_are_enough() -> None:
 def test_folders_of_other_names_are_positions() -> None:
     """ImageNet's folders are synsets, and a model may name its classes in English."""
     found = aligned([0, 1], folders=("n01440764", "n01443537"), names=("tench", "goldfish"))
-    assert found == Labels((0, 1), "the array y")
+    assert found == Labels((0, 1), SORTED_FOLDERS)
 
 
 @pytest.mark.parametrize("names", [("1", "2", "3"), ("3", "1", "2"), ("-1", "1", "2", "3")])
@@ -120,6 +131,42 @@ def test_a_name_of_two_classes_meets_no_label() -> None:
     with pytest.raises(DataError, match="gives two of its classes the same name"):
         aligned([0, 1], folders=("a", "b"), names=("a", "b", "a"))
     assert aligned(None, names=("a", "a")).values is None
+    with pytest.raises(DataError, match="gives two of its classes the same name"):
+        aligned([1, 2], names=("1", "2", "1"))
+    # Names that no label meets, such as ImageNet's two cranes, do no harm.
+    assert aligned([0, 2], names=("crane", "tench", "crane")).values == (0, 2)
+    assert aligned([0], folders=("tench",), names=("crane", "tench", "crane")).values == (1,)
+
+
+def test_names_meet_whatever_their_case_and_punctuation() -> None:
+    folders, names = ("Dog", "sea_lion"), ("Sea Lion", "dog", "cat")
+    found = aligned([0, 1], folders=folders, names=names)
+    assert found.values == (1, 0)
+    assert "case" in found.rule
+    with pytest.raises(DataError, match=r"'hamster'.*'Dog'"):
+        aligned([0, 1], folders=("Dog", "hamster"), names=names)
+    with pytest.raises(DataError, match="none of the model's classes"):
+        aligned([0, 1], folders=("Dog", "dog!"), names=names)
+    # What the model itself tells apart by case alone is met as it is written.
+    assert aligned([0, 1], folders=("A", "a"), names=("a", "A")).values == (1, 0)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_accents_that_systems_sort_differently_are_decided_by_the_answers(form: str) -> None:
+    words = ("\u00e9toile", "eau", "zebra")  # the first comes last where it is composed
+    stored = tuple(sorted(words))
+    dataset = Rows(tuple(np.repeat(range(3), 30).tolist()), stored, label_rule=SORTED_FOLDERS)
+    trained = sorted(unicodedata.normalize(form, word) for word in words)
+    classes = {
+        label: trained.index(unicodedata.normalize(form, name)) for label, name in enumerate(stored)
+    }
+    found = align_labels(dataset, model_of(3), model_by(classes, dataset))
+    assert found.values == tuple(classes[label] for label in dataset.labels or ())
+    assert form in found.rule
+    with pytest.raises(DataError, match="--classes"):
+        align_labels(dataset, model_of(3), lambda _: 0)
+    harmless = Rows((0, 1), ("cr\u00e8me", "tea"), label_rule=SORTED_FOLDERS)
+    assert align_labels(harmless, model_of(2), unasked) == Labels((0, 1), SORTED_FOLDERS)
 
 
 def test_labels_are_taken_as_they_are_where_the_classes_are_unknown() -> None:
@@ -132,7 +179,7 @@ def test_a_folder_of_images_is_met_by_name(tmp_path: Path) -> None:
         Image.fromarray(np.zeros((2, 2), np.uint8)).save(tmp_path / name / "a.png")
     dataset = open_dataset(tmp_path)
     model: Any = SimpleNamespace(class_names=("virginica", "versicolor", "setosa"), num_classes=3)
-    found = align_labels(dataset, model)
+    found = align_labels(dataset, model, unasked)
     assert found.values == (2, 0)
 
 
@@ -141,7 +188,7 @@ def test_folders_that_are_numbers_are_met_by_number(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         Image.fromarray(np.zeros((2, 2), np.uint8)).save(tmp_path / name / "a.png")
     model: Any = SimpleNamespace(class_names=("1", "2", "3"), num_classes=3)
-    assert align_labels(open_dataset(tmp_path), model).values == (0, 2)
+    assert align_labels(open_dataset(tmp_path), model, unasked).values == (0, 2)
 
 
 def folder_of(path: Path, *classes: str) -> Path:
@@ -159,15 +206,138 @@ def test_folders_for_some_of_the_classes_are_no_positions(tmp_path: Path) -> Non
     """2 of 1,000 folders would be classes 0 and 1, whatever they are called."""
     dataset = open_dataset(folder_of(tmp_path, "n01491361", "n01534433"))
     with pytest.raises(DataError, match=r"has 2 class folders, .* tells 1000 .*--classes"):
-        align_labels(dataset, model_of(1000))
-    assert align_labels(dataset, model_of(2)).values == (0, 1)
+        align_labels(dataset, model_of(1000), unasked)
+    assert align_labels(dataset, model_of(2), unasked).values == (0, 1)
     named = open_dataset(tmp_path, classes=[*(f"other {k}" for k in range(998)), "n01534433",
                                             "n01491361"])  # fmt: skip
     # The order of the data set is that of its labels.
-    assert align_labels(named, model_of(1000)).values == (998, 999)
+    assert align_labels(named, model_of(1000), unasked).values == (998, 999)
 
 
 def test_a_folder_that_is_no_class_beside_one_that_is(tmp_path: Path) -> None:
     dataset = open_dataset(folder_of(tmp_path, "cat", "hamster", "tiger"))
     with pytest.raises(DataError, match=r"'hamster' .* none of the model's classes, though 'cat'"):
-        align_labels(dataset, model_of(3, "cat", "dog", "fish"))
+        align_labels(dataset, model_of(3, "cat", "dog", "fish"), unasked)
+
+
+@pytest.mark.parametrize("count", [4, 6])
+@pytest.mark.parametrize("labels", [(0, 1), None])
+def test_given_names_are_one_a_class(count: int, labels: tuple[int, ...] | None) -> None:
+    given = Rows(labels, tuple(f"n{k}" for k in range(count)), label_rule="array y")
+    for names in ((), ("n0", "n1", "n2", "n3", "n4")):
+        with pytest.raises(DataError, match=f"{count} class names .* 5 classes"):
+            align_labels(given, model_of(5, *names), unasked)
+    assert align_labels(given, model_of(count), unasked).values == labels
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"), [("caf\u00e9", "cafe\u0301"), ("cafe\u0301", "caf\u00e9")]
+)
+def test_unicode_forms_of_a_folder_and_a_class_meet(folder: str, name: str) -> None:
+    assert aligned([0, 1], folders=(folder, "tea"), names=("tea", name)).values == (1, 0)
+    with pytest.raises(DataError, match="the same name"):
+        aligned([0], folders=(folder,), names=("tea", folder, name))
+
+
+def numbers(*present: int, each: int = 3) -> Rows:
+    """A data set of folders that are numbers."""
+    return Rows(tuple(np.repeat(sorted(present), each).tolist()), label_rule=NUMBERED_FOLDERS)
+
+
+def model_by(classes: dict[int, int], dataset: Rows, wrong: int = 0) -> Any:
+    """The answers of a model that counts folder k as class classes[k], but for some inputs."""
+    labels = dataset.labels or ()
+    return lambda index: -1 if index < wrong else classes[labels[index]]
+
+
+def text_order(numbers: Sequence[int]) -> dict[int, int]:
+    """What torchvision's ImageFolder and Keras make of folders."""
+    return {int(name): at for at, name in enumerate(sorted(map(str, numbers)))}
+
+
+@pytest.mark.parametrize("count", [12, 100])
+def test_the_model_s_answers_tell_text_order_from_number_order(count: int) -> None:
+    dataset = numbers(*range(count))
+    labels = dataset.labels or ()
+    in_text = text_order(range(count))
+    for classes in (in_text, {k: k for k in range(count)}):
+        found = align_labels(dataset, model_of(count), model_by(classes, dataset, wrong=3))
+        assert found.values == tuple(classes[label] for label in labels)
+        assert found.tried is not None
+        assert ("text" in found.rule) == (classes is in_text)
+
+
+@pytest.mark.parametrize("classes", [None, 12])
+def test_answers_that_do_not_decide_ask_for_the_names(classes: int | None) -> None:
+    few = numbers(*range(12), each=2)  # folders 2 to 11 mean another class, 20 inputs: 2^-19
+    in_text = text_order(range(12))
+    for answer in (model_by(in_text, few), model_by(in_text, numbers(*range(12)), wrong=99)):
+        with pytest.raises(DataError, match="--classes"):
+            align_labels(few, model_of(classes) if classes else _unnumbered(), answer)
+
+
+def _unnumbered() -> Any:
+    return SimpleNamespace(class_names=(), num_classes=None)
+
+
+def test_the_inputs_that_are_tried_are_spread_over_the_data() -> None:
+    dataset = numbers(*range(50), each=40)
+    asked: list[int] = []
+
+    def answer(index: int) -> int:
+        asked.append(index)
+        return (dataset.labels or ())[index]
+
+    assert align_labels(dataset, model_of(50), answer).values == dataset.labels
+    assert len(asked) == 200
+    assert {index // 40 for index in asked} == set(range(50))
+
+
+@pytest.mark.parametrize(
+    ("present", "classes"), [(range(10), 10), ((3, 7), 10), ((0, 1), None), ((8, 9), 10)]
+)
+def test_numbers_of_one_order_are_classes_unasked(present: Sequence[int], classes: int) -> None:
+    dataset = numbers(*present)
+    model: Any = SimpleNamespace(class_names=(), num_classes=classes)
+    assert align_labels(dataset, model, unasked) == Labels(dataset.labels, NUMBERED_FOLDERS)
+
+
+def test_names_of_the_model_settle_what_folders_mean() -> None:
+    dataset = numbers(*range(12))
+    for names in (map(str, range(12)), "abcdefghijkl"):
+        assert align_labels(dataset, model_of(12, *names), unasked).values == dataset.labels
+
+
+def test_folders_for_some_classes_of_a_model_in_text_order() -> None:
+    """3, 7 and 11 of 0 to 11: the places among all twelve."""
+    dataset = numbers(3, 7, 11, each=30)
+    in_text = text_order(range(12))
+    found = align_labels(dataset, model_of(12), model_by(in_text, dataset))
+    assert sorted(set(found.values or ())) == sorted(in_text[k] for k in (3, 7, 11))
+    # 3 and 7 alone are in one order: as numbers, unless the answers say otherwise.
+    two = numbers(3, 7, each=5)
+    assert align_labels(two, model_of(12), model_by(in_text, two)).values == two.labels
+    many = numbers(3, 7, each=50)
+    assert set(align_labels(many, model_of(12), model_by(in_text, many)).values or ()) == {5, 9}
+
+
+@pytest.mark.parametrize("present", [range(1, 10), (3, 7, 9)])
+def test_numbers_that_are_no_classes_are_positions_where_every_class_has_one(
+    present: Sequence[int],
+) -> None:
+    dataset = numbers(*present)
+    found = align_labels(dataset, model_of(len(present)), unasked)
+    assert found.values == tuple(np.repeat(range(len(present)), 3).tolist())
+    assert found.rule != NUMBERED_FOLDERS
+    with pytest.raises(DataError, match="has label"):
+        align_labels(dataset, model_of(len(present) - 1), unasked)
+
+
+def test_one_to_k_of_more_than_nine_classes_is_decided_by_the_answers() -> None:
+    dataset = numbers(*range(1, 13))
+    labels = dataset.labels or ()
+    for classes in (text_order(range(1, 13)), {k: k - 1 for k in range(1, 13)}):
+        found = align_labels(dataset, model_of(12), model_by(classes, dataset))
+        assert found.values == tuple(classes[label] for label in labels)
+    with pytest.raises(DataError, match="--classes"):
+        align_labels(dataset, model_of(12), lambda _: 0)

@@ -71,7 +71,7 @@ def test_the_watched_rows_do_not_depend_on_batches_or_ranges(batch: int) -> None
 
 
 def test_near_ties_are_counted_and_end_nothing() -> None:
-    (found,) = count(Watched(lambda row, label: label == 1), 64, (0, SAMPLES))
+    (found,) = count(Watched(lambda _, label: label == 1), 64, (0, SAMPLES))
     chosen = stream().watched(0, SAMPLES)
     rows = np.empty((SAMPLES, *SHAPE), np.float32)
     stream().write(0, rows)

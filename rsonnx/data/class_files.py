@@ -1,0 +1,199 @@
+"""Files that name the classes: a name a line, numbered lines, JSON, or the `names` of a YAML file.
+
+What decides is the content. A file that can be read in two ways, or in none, is refused.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rsonnx.data.names import composed
+from rsonnx.errors import DataError, UsageError
+
+_NUMBERED = (
+    re.compile(r"(?P<number>\d+)(?:\s*[:,;=]\s*|\s+)(?P<name>\S.*)", re.ASCII),
+    re.compile(r"(?P<name>\S.*?)(?:\s*[:,;=]\s*|\s+)(?P<number>\d+)", re.ASCII),
+)
+"""`0 red`, `0: red` and `red,0`."""
+
+_SYNSET = re.compile(r"(n\d{8})[\s,:].*", re.ASCII)
+"""ImageNet's lists put words behind the name of the folder: `n01440764 tench, Tinca tinca`."""
+
+_HOLDERS = (
+    *("id2label", "label2id", "names", "classes", "class_names", "label_names", "labels"),
+    "class_to_idx",
+)
+"""Where files that hold more have the names: Hugging Face, Ultralytics, timm, PyTorch."""
+
+_YAML_NAMES = re.compile(r"^names[ \t]*:(.*(?:\n(?![^\s#\-\]}]).*)*)", re.MULTILINE)
+"""The entry `names` of a YAML file, with the lines that belong to it."""
+
+_YAML_ITEM = re.compile(
+    r"\s*(?:-\s+|(?P<number>\d+)\s*:\s+)?(?P<name>\S.*?)(?:\s+#.*)?\s*", re.ASCII
+)
+
+
+def read_class_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Read class names in the order of the model's outputs, from a UTF-8 file.
+
+    - Text: one name a line, line i is class i (from 0). Blank lines at the end are ignored, and so
+      is white space around a name; a blank line between names is refused, because dropping it
+      would shift every later class. Where every line has a number beside the name, before or
+      behind it, and the numbers are 0..K-1 each once, they say which class it is.
+    - JSON, or a Python literal: a list of names, {name: index}, {index: name}, Keras's
+      {index: [folder, name]}, or an object that has one of these as `id2label`, `names`, ...
+    - YAML (by its ending): the list or mapping `names`, as Ultralytics writes it.
+
+    Raises:
+        UsageError: the path does not exist or is no readable file.
+        DataError: no names, none of these forms, a duplicate, or text that is not UTF-8.
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UsageError(f"the class names {path} cannot be read ({reason}); name a file") from None
+    except UnicodeDecodeError:
+        raise DataError(
+            f"the class names {path} are not UTF-8 text; write one name a line in UTF-8"
+        ) from None
+    # Not str.splitlines: that would also split on separators that may stand inside a name.
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if path.suffix.lower() in (".yaml", ".yml"):
+        names = _of_yaml(text)
+    elif text.lstrip()[:1] in ("{", "["):
+        names = _of_value(_literal(text, path))
+    else:
+        return _of_lines([line.strip() for line in text.rstrip().split("\n")], path)
+    if not names or not all(names):
+        raise DataError(
+            f"the class names {path} are no list of names, {{name: index}}, {{index: name}} with "
+            "the indices 0, 1, ..., nor an object that holds one; write one name a line"
+        )
+    _refuse_twice(names, path, "entry")
+    return names
+
+
+def _of_lines(lines: list[str], path: Path) -> tuple[str, ...]:
+    if lines == [""]:
+        raise DataError(f"the class names {path} hold no name; write one name a line")
+    if "" in lines:
+        number = lines.index("") + 1
+        raise DataError(
+            f"line {number} of the class names {path} is blank; remove it, or name class "
+            f"{number - 1} there"
+        )
+    _refuse_twice(lines, path, "line")
+    synsets = [_SYNSET.fullmatch(line) for line in lines]
+    if all(synsets):
+        folders = tuple(found[1] for found in synsets if found)
+        _refuse_twice(folders, path, "line")
+        return folders
+    numbered = {names for form in _NUMBERED if (names := _of_numbered(lines, form))}
+    if len(numbered) > 1:
+        raise DataError(
+            f"the lines of the class names {path} hold two numbers each, and either may be the "
+            "class; write one name a line"
+        )
+    return numbered.pop() if numbered else tuple(lines)
+
+
+def _of_numbered(lines: Sequence[str], form: re.Pattern[str]) -> tuple[str, ...] | None:
+    matches = [found for line in lines if (found := form.fullmatch(line))]
+    if len(matches) < len(lines) or len(lines) < 2:
+        return None
+    names = _in_order((int(found["number"]), found["name"]) for found in matches)
+    # "class 0", "class 1", ... are names that end in numbers.
+    return names if names and len(set(names)) == len(names) else None
+
+
+def _in_order(pairs: Iterable[tuple[int, Any]]) -> tuple[str, ...] | None:
+    """Return names by their indices; None if these are not 0..K-1 each once, or no names."""
+    ordered = sorted(pairs, key=lambda pair: pair[0])
+    if [index for index, _ in ordered] != list(range(len(ordered))):
+        return None
+    names = tuple(name.strip() for _, name in ordered if isinstance(name, str))
+    return names if len(names) == len(ordered) else None
+
+
+def _literal(text: str, path: Path) -> Any:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise DataError(
+                f"the class names {path} have a key twice in one object; give every class its own"
+            )
+        return found
+
+    try:
+        return json.loads(text, object_pairs_hook=unique)
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, DataError):
+            raise
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        raise DataError(
+            f"the class names {path} begin like JSON, but are none; correct the file, or write one "
+            "name a line"
+        ) from None
+
+
+def _of_value(value: Any) -> tuple[str, ...] | None:
+    """Return the names that a JSON value holds; None if it holds none, or different ones."""
+    if isinstance(value, list | tuple):
+        return _in_order(enumerate(value))
+    if not isinstance(value, dict):
+        return None
+    held = [value[key] for key in _HOLDERS if isinstance(value.get(key), dict | list)]
+    if held:
+        found = {_of_value(inner) for inner in held}
+        return found.pop() if len(found) == 1 else None
+    if all(isinstance(item, int) and not isinstance(item, bool) for item in value.values()):
+        return _in_order((index, name) for name, index in value.items())
+    if not all(re.fullmatch("[0-9]{1,9}", str(key)) for key in value):
+        return None
+    return _in_order(
+        (int(key), item[0] if isinstance(item, list) and item else item)
+        for key, item in value.items()
+    )
+
+
+def _of_yaml(text: str) -> tuple[str, ...] | None:
+    """Return the names of the simple forms: a block of items, or [a, b] without nested quotes."""
+    found = _YAML_NAMES.findall(text)
+    if len(found) != 1:
+        return None
+    body = found[0].strip()
+    flow = re.fullmatch(r"[\[{](.*)[\]}](?:\s*#.*)?", body, re.DOTALL)
+    parts = flow[1].replace("\n", " ").rstrip(", ").split(",") if flow else body.split("\n")
+    items = [_YAML_ITEM.fullmatch(part) for part in parts if part.strip()[:1] not in ("", "#")]
+    pairs = []
+    for at, item in enumerate(items):
+        name = "" if item is None else item["name"]
+        if name[:1] in ("'", '"'):
+            if len(name) < 3 or name[-1] != name[0]:
+                return None
+            name = name[1:-1]
+        elif not name or name[0] in "[{&*!|>%@`":
+            return None
+        pairs.append((at if item is None or item["number"] is None else int(item["number"]), name))
+    return _in_order(pairs)
+
+
+def _refuse_twice(names: Sequence[str], path: Path, what: str) -> None:
+    first: dict[str, int] = {}
+    for number, name in enumerate(names, start=1):
+        before = first.setdefault(composed(name), number)
+        if before != number:
+            raise DataError(
+                f"the class names {path} have {name!r} on {what} {before} and again on {what} "
+                f"{number}; give every class its own name"
+            )
