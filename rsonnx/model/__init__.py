@@ -2,6 +2,7 @@
 
 from rsonnx.model.adapt import Batch, adapt, unused_inputs
 from rsonnx.model.assumptions import node_types, refuse_unsound, row_coupling
+from rsonnx.model.class_names import ClassNames, name_classes
 from rsonnx.model.half import to_half
 from rsonnx.model.head import INPUT
 from rsonnx.model.inputs import PAIRED_CHANNELS, Input, find_input
@@ -14,7 +15,8 @@ from rsonnx.model.preprocess import (
     parse_preprocessing,
     preprocessing_in,
 )
-from rsonnx.model.probe import Batching, probe_rows, prove_batching, prove_labels
+from rsonnx.model.probe import Batching, probe_rows, prove_batching
+from rsonnx.model.proof import prove_labels
 from rsonnx.model.read import ModelFile, read_model
 from rsonnx.model.tail import LABEL, SCORES
 from rsonnx.model.tensors import TensorSpec, inputs_of, outputs_of
@@ -27,6 +29,7 @@ __all__ = [
     "SCORES",
     "Batch",
     "Batching",
+    "ClassNames",
     "Input",
     "ModelFile",
     "Output",
@@ -38,6 +41,7 @@ __all__ = [
     "find_input",
     "find_output",
     "inputs_of",
+    "name_classes",
     "node_types",
     "outputs_of",
     "parse_preprocessing",

@@ -61,6 +61,11 @@ class GraphView:
         """Return whether a tensor is more than an input that was moved about."""
         return any(node.op_type not in _MOVING for node in self.needed([tensor])[1])
 
+    def depends_on_input(self, tensor: str) -> bool:
+        """Return whether a tensor depends on an input of the graph, or is one."""
+        names, _ = self.needed([tensor])
+        return any(i.name in names and i.name not in self._weights for i in self._graph.input)
+
     def source(self, tensor: str) -> str:
         """Follow a tensor back through operators that only rename it."""
         seen: set[str] = set()
@@ -87,14 +92,7 @@ def attribute(node: onnx.NodeProto, name: str) -> onnx.AttributeProto | None:
     return next((a for a in node.attribute if a.name == name), None)
 
 
-def class_names(node: onnx.NodeProto) -> tuple[str, ...]:
-    """Return the classes that a classifier of ai.onnx.ml, or a ZipMap, names; empty if none."""
-    for key in ("classlabels_strings", "classlabels_string"):
-        found = attribute(node, key)
-        if found is not None and found.strings:
-            return tuple(s.decode(errors="replace") for s in found.strings)
-    for key in ("classlabels_int64s", "classlabels_ints"):
-        found = attribute(node, key)
-        if found is not None and found.ints:
-            return tuple(map(str, found.ints))
-    return ()
+def whole(node: onnx.NodeProto, name: str, default: int) -> int:
+    """Return an attribute that is a whole number."""
+    found = attribute(node, name)
+    return default if found is None else int(found.i)

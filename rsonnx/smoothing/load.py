@@ -26,6 +26,7 @@ from rsonnx.model import (
     declared_preprocessing,
     find_input,
     find_output,
+    name_classes,
     preprocessing_in,
     probe_rows,
     prove_batching,
@@ -218,24 +219,24 @@ def open_plan(
         kind=output.kind,
     )
     chosen = (filed if batching.rewrite is None else freed[batching.rewrite]).session
-    if output.kind != "label":
-        batch = rows if batching.size is None else np.resize(rows, (batching.size, *data.shape))
-        labels = chosen.run(LABEL, INPUT, batch)
-        prove_labels(str(plan.model.path), chosen.run(SCORES, INPUT, batch), labels)
-    # A label output has no scores to count; its classes are known only where the file names them.
-    named = len(output.classes)
-    classes = (named or None) if output.kind == "label" else batching.num_classes
-    if named and named != classes:
+    batch = rows if batching.size is None else np.resize(rows, (batching.size, *data.shape))
+    labels, scores = (chosen.run(answer, INPUT, batch) for answer in (LABEL, SCORES))
+    no_class = prove_labels(str(plan.model.path), output, scores, labels)
+    # A label output has no scores to count; its classes are known only where the file lists them.
+    listed = len(output.classes)
+    classes = (listed or None) if output.kind == "label" else batching.num_classes
+    if listed and listed != classes:
         raise ModelError(
-            f"{plan.model.path} names {named} classes but gives {classes} scores an input, so it "
+            f"{plan.model.path} names {listed} classes but gives {classes} scores an input, so it "
             "is not clear which score is whose; export it again"
         )
+    named = name_classes(output.classes, plan.model.metadata, classes)
     return OnnxClassifier(
         chosen,
         input_name=INPUT,
         label_name=LABEL,
         num_classes=classes,
-        class_names=output.classes,
+        class_names=named.names,
         shape=data.shape,
         bounds=plan.bounds,
         layout=data.layout,
@@ -250,6 +251,10 @@ def open_plan(
             "session": chosen.facts,
             "noise_drawn": place.facts,
             "classes": classes,
+            "class_names": list(named.names),
+            "class_names_source": named.source,
+            "edits": [*plan.facts["edits"], *filter(None, [named.note])],
+            "no_class_on_probes": f"{int(no_class.sum())} of {len(no_class)}",
             "batch": batching.why,
             "providers": {"requested": list(provider.requested), "used": list(chosen.providers)},
         },
@@ -275,8 +280,12 @@ def _describe(model: ModelFile, data: Input, output: Output) -> dict[str, Any]:
         "edits": list(output.edits),
         "class_names": list(output.classes),
         "trained": None if trained is None else trained.to_json(),
-        "label": _LABEL_RULES[output.kind].format(threshold=output.threshold),
-        "no_class": "a NaN or infinite score is an answer of no class, never certified",
+        "label": _LABEL_RULES["label" if output.label else output.kind].format(
+            threshold=output.threshold
+        ),
+        "no_class": "a NaN score, or a largest score that is infinite, is an answer of no class, "
+        "never certified",
+        "insisted": output.insisted,
     }
 
 
