@@ -234,7 +234,7 @@ def _combined(
     if operator in _PASSING:
         return operands[0]
     if operator == "Where":
-        merged: Any = frozenset().union(*operands)  # type: ignore[type-var]
+        merged: Any = frozenset().union(*operands)
         return merged  # type: ignore[no-any-return]
     sizes = [len(values) for values in operands]
     if str in kinds or len(sizes) != 2 or math.prod(sizes) > _MOST_VALUES:

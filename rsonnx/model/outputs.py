@@ -322,7 +322,7 @@ def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec) -> Output:
             "but one label an input, or scores of classes, are needed; a map of labels is no "
             "classifier's answer"
         )
-    if spec.dtype == "string" and not (label.values or label.classes):
+    if spec.dtype == "string" and not (label.values or label.classes or label.decision):
         raise ModelError(
             f"the output {spec.name!r} of {model.path} is a text, and the classes behind it cannot "
             "be found in the file; export the model with its scores, or name them with "

@@ -198,7 +198,9 @@ def _own_label(tail: _Tail, label: Label) -> str:
         return numbers
     real = tail.cast(numbers, TensorProto.FLOAT, "own_real")  # Less takes no int64 before 9
     zero = tail.constant("zero", np.zeros(1, np.float32))
-    negative = tail.cast(tail.add("Less", [real, zero], "below_0"), TensorProto.INT64, "lowered")
+    negative = tail.cast(
+        tail.add("Less", [real, zero], "is_negative"), TensorProto.INT64, "lowered"
+    )
     return tail.add("Sub", [numbers, negative], "own_number")
 
 
