@@ -63,8 +63,12 @@ class GraphView:
 
     def depends_on_input(self, tensor: str) -> bool:
         """Return whether a tensor depends on an input of the graph, or is one."""
-        names, _ = self.needed([tensor])
-        return any(i.name in names and i.name not in self._weights for i in self._graph.input)
+        return bool(self.inputs & self.needed([tensor])[0])
+
+    @property
+    def inputs(self) -> set[str]:
+        """Names of the inputs that a caller feeds."""
+        return {i.name for i in self._graph.input} - set(self._weights)
 
     def source(self, tensor: str) -> str:
         """Follow a tensor back through operators that only rename it."""

@@ -28,6 +28,7 @@ _NARROW_LABELS = {"bool", "int8", "uint8"}
 """Types of a label where there is one number an input; more of them are quantised scores."""
 
 _QUANTISED = {"uint8", "int8"}
+_SCORE_NAME = re.compile("score|prob|logit|confidence", re.IGNORECASE)
 _LABEL_NAME = re.compile("label|class|cls|pred|categor", re.IGNORECASE)
 _PASSING = {"Cast", "Identity", "Normalizer", "Reshape", "ZipMap"}
 
@@ -334,19 +335,46 @@ def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec) -> Output:
     if label.first_column:
         edits.append("the first column of the TopK's positions is the label")
     known = inferred_specs(model)
-    dtype = _type_of(known, label.scores or "")
-    if label.decision is not None and label.scores is not None and dtype in FLOATS:
+    scores = label.scores
+    dtype = _type_of(known, scores or "")
+    beside = _scores_beside(model, view, spec, label)
+    if scores is not None and dtype in FLOATS:
+        label = replace(label, evidence=beside)
         place = "before" if label.decision == "largest" else "before, negated,"
         edits.append(f"the scores {place} the label show NaN and near ties; the label counts")
-        return Output(
-            label.scores, spec, "scores", dtype, None, label.classes, tuple(edits), True, label
-        )
-    evidence = label.evidence if label.scores is None else (*label.evidence, label.scores)
-    seen = tuple(t for t in evidence if _is_row_of_floats(known.get(t)))
+        return Output(scores, spec, "scores", dtype, None, label.classes, tuple(edits), True, label)
+    evidence = (*label.evidence, *filter(None, [scores]), *beside)
+    seen = tuple(dict.fromkeys(t for t in evidence if _is_row_of_floats(known.get(t))))
     label = replace(label, scores=None, decision=None, evidence=seen)
     return Output(
         label.tensor, spec, "label", spec.dtype, None, label.classes, tuple(edits), label=label
     )
+
+
+def _scores_beside(
+    model: ModelFile, view: GraphView, spec: TensorSpec, label: Label
+) -> tuple[str, ...]:
+    """Return other outputs that are scores of the same input: NaN in them is an answer of no class.
+
+    A label may be taken of scores in which NaN was replaced.
+    """
+    needed, _ = view.needed(label.tensors)
+    known = {view.source(tensor) for tensor in label.tensors}
+    return tuple(
+        other.name
+        for other in outputs_of(model)
+        if other.dtype in FLOATS
+        and view.source(other.name) not in known
+        and len(other.shape) == 2
+        and other.shape[:1] == spec.shape[:1]
+        and (_is_squashed(view, other.name) or _SCORE_NAME.search(other.name))
+        and view.needed([other.name])[0] & view.inputs <= needed
+    )
+
+
+def _is_squashed(view: GraphView, tensor: str) -> bool:
+    node = view.producer(view.source(tensor))
+    return node is not None and node.op_type in {"LogSoftmax", "Sigmoid", "Softmax"}
 
 
 def _is_row_of_floats(spec: TensorSpec | None) -> bool:

@@ -67,9 +67,10 @@ def prove_labels(
     top = scores.max(axis=1, keepdims=True)
     expected = np.where(np.isfinite(top[:, 0]), scores.argmax(axis=1), NO_CLASS)
     same = labels == expected
-    # On a tie the file's own label may be any of the largest.
-    tied = same if output.label is None else same | _is_largest(scores, top, labels)
-    if not tied.all():
+    if output.label is not None:
+        # On a tie the file's own label may be any of the largest; NaN may be in other scores too.
+        same |= _is_largest(scores, top, labels) | (none & bool(output.label.evidence))
+    if not same.all():
         raise ModelError(
             f"{path} answers the labels {labels.tolist()} to probe inputs whose scores mean "
             f"{expected.tolist()}; "

@@ -24,6 +24,7 @@ SCORES = "rsonnx_scores"
 ML = "ai.onnx.ml"
 """Domain of the operators of classical models, which the names of classes need."""
 
+_INT64 = TensorProto.INT64
 _AXES_ARE_INPUT = 13
 """From this operator set on the axes of ReduceSum are an input."""
 
@@ -51,6 +52,9 @@ class _Tail:
 
     def whole(self, number: int) -> str:
         return self.constant(f"whole_{number}", np.array([number], np.int64))
+
+    def real(self, number: float) -> str:
+        return self.constant(f"real_{number}", np.full(1, number, np.float32))
 
     def cast(self, tensor: str, to: int, result: str) -> str:
         return self.add("Cast", [tensor], result, to=to)
@@ -96,20 +100,20 @@ def make_tail(
         has_batch_axis: False where the model takes one bare input.
     """
     tail = _Tail(opset, ml_opset, has_batch_axis=has_batch_axis)
-    if output.kind == "label" and output.label is not None:
-        label = _own_label(tail, output.label)
-        bad = [_count_of_nan(tail, name, i) for i, name in enumerate(output.label.evidence)]
-        valid = _all_valid(tail, bad)
-        _end(tail, label, valid)
-        column = tail.add("Reshape", [LABEL, tail.constant("column", np.array([-1, 1]))], "column_")
-        tail.cast(column, TensorProto.FLOAT, SCORES)
+    valid = None if output.kind == "label" else _end_in_scores(tail, output)
+    if output.label is None:
+        label = tail.add("ArgMax", [SCORES], "argmax", axis=1, keepdims=0)
     else:
-        valid = _end_in_scores(tail, output)
-        if output.label is None:
-            label = tail.add("ArgMax", [SCORES], "argmax", axis=1, keepdims=0)
-        else:
-            label = _own_label(tail, output.label)
-        _end(tail, label, valid)
+        label = _own_label(tail, output.label)
+        for index, tensor in enumerate(output.label.evidence):
+            numbers = _has_no_nan(tail, tensor, index)
+            valid = (
+                numbers if valid is None else tail.add("Mul", [valid, numbers], f"valid_{index}")
+            )
+    _end(tail, label, valid)
+    if output.kind == "label":
+        column = tail.add("Reshape", [LABEL, tail.constant("column", np.array([-1, 1]))], "labels")
+        tail.cast(column, TensorProto.FLOAT, SCORES)
     return tail.nodes, tail.weights
 
 
@@ -118,15 +122,16 @@ def _end_in_scores(tail: _Tail, output: Output) -> str:
     double = output.dtype == "float64"
     real = np.dtype(np.float64 if double else np.float32)
     # float16 and quantised scores are widened, which is exact. A type that is not known is cast.
-    scores = tail.cast(output.tensor, TensorProto.DOUBLE if double else TensorProto.FLOAT, "wide")
+    wide = TensorProto.DOUBLE if double else TensorProto.FLOAT
+    scores = tail.cast(output.tensor, wide, "wide")
     if not (tail.has_batch_axis and output.is_vector):
         scores = tail.rows(scores, "rows")
     if output.kind == "score":
         zero = tail.constant("zero", np.zeros(1, real))
         level = tail.constant("threshold", np.full(1, output.threshold, real))
-        # The threshold in as many rows as there are; 0 * NaN would not do, so by comparison.
-        never = tail.add("And", [*_both_sides(tail, scores, zero)], "never")
-        zeros = tail.cast(never, TensorProto.DOUBLE if double else TensorProto.FLOAT, "zeros")
+        # As many thresholds as rows. 0 * NaN is no 0, but nothing is below and above 0.
+        sides = [tail.add(side, [scores, zero], f"side_{side}") for side in ("Less", "Greater")]
+        zeros = tail.cast(tail.add("And", sides, "never"), wide, "zeros")
         levels = tail.add("Add", [zeros, level], "levels")
         tail.add("Concat", [levels, scores], SCORES, axis=1)
     else:
@@ -138,41 +143,21 @@ def _end_in_scores(tail: _Tail, output: Output) -> str:
     above = tail.add("Greater", [SCORES, minus_inf], "above_minus_inf")
     bad = tail.sum_of_rows(tail.add("Not", [below], "too_large"), "bad")
     good = tail.sum_of_rows(above, "good")
-    none_bad = tail.add("Less", [bad, tail.constant("half", np.full(1, 0.5, np.float32))], "none")
-    some_good = tail.add(
-        "Greater", [good, tail.constant("half", np.full(1, 0.5, np.float32))], "some"
-    )
+    none_bad = tail.add("Less", [bad, tail.real(0.5)], "none_bad")
+    some_good = tail.add("Greater", [good, tail.real(0.5)], "some_good")
     valid = tail.add("And", [none_bad, some_good], "is_valid")
-    return tail.cast(valid, TensorProto.INT64, "valid")
+    return tail.cast(valid, _INT64, "valid")
 
 
-def _both_sides(tail: _Tail, tensor: str, zero: str) -> list[str]:
-    return [
-        tail.add("Less", [tensor, zero], "negative"),
-        tail.add("Greater", [tensor, zero], "positive"),
-    ]
-
-
-def _count_of_nan(tail: _Tail, tensor: str, index: int) -> str:
-    """Count the NaN of each row: what is neither above 0 nor below 1."""
-    real = tail.cast(tensor, TensorProto.FLOAT, f"seen_{index}")
-    row = tail.rows(real, f"seen_row_{index}")
-    zero = tail.constant("zero", np.zeros(1, np.float32))
-    one = tail.constant("one", np.ones(1, np.float32))
-    above = tail.add("Greater", [row, zero], f"above_{index}")
-    below = tail.add("Less", [row, one], f"below_{index}")
-    number = tail.add("Or", [above, below], f"number_{index}")
-    return tail.sum_of_rows(tail.add("Not", [number], f"nan_{index}"), f"nans_{index}")
-
-
-def _all_valid(tail: _Tail, bad: list[str]) -> str | None:
-    if not bad:
-        return None
-    total = bad[0]
-    for index, count in enumerate(bad[1:]):
-        total = tail.add("Add", [total, count], f"all_nans_{index}")
-    half = tail.constant("half", np.full(1, 0.5, np.float32))
-    return tail.cast(tail.add("Less", [total, half], "is_valid"), TensorProto.INT64, "valid")
+def _has_no_nan(tail: _Tail, tensor: str, index: int) -> str:
+    """Say of each row whether it holds numbers alone, which are above 0 or below 1: 1 or 0."""
+    row = tail.rows(tail.cast(tensor, TensorProto.FLOAT, f"seen_{index}"), f"seen_row_{index}")
+    above = tail.add("Greater", [row, tail.real(0)], f"above_{index}")
+    below = tail.add("Less", [row, tail.real(1)], f"below_{index}")
+    is_nan = tail.add("Not", [tail.add("Or", [above, below], f"number_{index}")], f"nan_{index}")
+    count = tail.sum_of_rows(is_nan, f"nans_{index}")
+    is_real = tail.add("Less", [count, tail.real(0.5)], f"no_nan_{index}")
+    return tail.cast(is_real, _INT64, f"all_numbers_{index}")
 
 
 def _own_label(tail: _Tail, label: Label) -> str:
@@ -188,7 +173,7 @@ def _own_label(tail: _Tail, label: Label) -> str:
         tensor = tail.add("Gather", [tensor, tail.whole(0)], "first", axis=1)
     if label.values and isinstance(label.values[0], str):
         return tail.flat(tail.position_of_text(tensor, list(map(str, label.values))), "number_flat")
-    numbers = tail.flat(tail.cast(tensor, TensorProto.INT64, "own"), "own_flat")
+    numbers = tail.flat(tail.cast(tensor, _INT64, "own"), "own_flat")
     if label.values:
         return _position(tail, numbers, np.array(label.values, np.int64))
     if label.table:
@@ -197,10 +182,7 @@ def _own_label(tail: _Tail, label: Label) -> str:
     if label.decision is not None:
         return numbers
     real = tail.cast(numbers, TensorProto.FLOAT, "own_real")  # Less takes no int64 before 9
-    zero = tail.constant("zero", np.zeros(1, np.float32))
-    negative = tail.cast(
-        tail.add("Less", [real, zero], "is_negative"), TensorProto.INT64, "lowered"
-    )
+    negative = tail.cast(tail.add("Less", [real, tail.real(0)], "is_negative"), _INT64, "lowered")
     return tail.add("Sub", [numbers, negative], "own_number")
 
 
@@ -212,7 +194,7 @@ def _position(tail: _Tail, numbers: str, values: NDArray[np.int64]) -> str:
     same = tail.add("Equal", [column, tail.constant("values", values[None])], "same")
     real = tail.cast(same, TensorProto.FLOAT, "same_real")  # CUDA's ArgMax takes no integers
     at = tail.add("ArgMax", [real], "at", axis=1, keepdims=0)
-    found = tail.cast(tail.sum_of_rows(same, "found"), TensorProto.INT64, "is_found")
+    found = tail.cast(tail.sum_of_rows(same, "found"), _INT64, "is_found")
     beyond = tail.whole(len(values))
     offset = tail.add("Mul", [tail.add("Sub", [at, beyond], "from_end"), found], "offset")
     return tail.add("Add", [offset, beyond], "position")

@@ -38,7 +38,7 @@ def test_the_scores_before_an_argmax_are_used(tmp_path) -> None:  # type: ignore
     onnx.save(argmax_model(), path)
     found = rsonnx.load(path, preprocess="none", providers=["cpu"])
     assert found.num_classes == 3
-    assert "before the ArgMax" in found.facts["edits"][0]
+    assert found.facts["label"] == "the model's own label"
     rows = np.array([[0.1, 0.7, 0.2], [0.5, 0.5, 0.0], [0.0, 0.0, 0.0]], np.float32)
     # A tie goes to the lowest class; 0/0 is NaN and no class, where the bare ArgMax says 0.
     assert found.classify(rows).tolist() == [1, 0, -1]
