@@ -180,8 +180,8 @@ def _decided(view: GraphView, node: onnx.NodeProto, tensor: str) -> Label | None
     if by_top_k and (tensor not in node.output[1:2] or not by_rows or not whole(node, "sorted", 1)):
         return None
     scores = node.input[0]
-    if not by_rows or whole(node, "select_last_index", 0):
-        return Label(tensor, evidence=(scores,) if by_rows else (), is_decided=True)
+    if not by_rows:
+        return Label(tensor, is_decided=True)
     smallest = node.op_type == "ArgMin" or (by_top_k and not whole(node, "largest", 1))
     return Label(
         tensor,
