@@ -44,7 +44,7 @@ def check_scores(path: str, scores: NDArray[Any], kind: str) -> None:
 
 def prove_labels(
     path: str, output: Output, scores: NDArray[Any], labels: NDArray[Any]
-) -> NDArray[np.bool_]:
+) -> str | None:
     """Check that the labels are classes, and those that the scores mean where there are scores.
 
     Args:
@@ -55,15 +55,16 @@ def prove_labels(
             the largest is infinite.
 
     Returns:
-        Which rows are of no class.
+        How many rows are of no class, such as ``"3 of 8"``; None for none.
 
     Raises:
         ModelError: a label is no class, or another than its scores mean.
     """
     none = labels == NO_CLASS
+    said = f"{int(none.sum())} of {len(none)}" if none.any() else None
     if output.kind == "label":
         _check_numbers(path, output, labels[~none])
-        return np.asarray(none)
+        return said
     top = scores.max(axis=1, keepdims=True)
     expected = np.where(np.isfinite(top[:, 0]), scores.argmax(axis=1), NO_CLASS)
     same = labels == expected
@@ -80,7 +81,7 @@ def prove_labels(
                 else "its label is not the largest of them, so name another with --output-name"
             )
         )
-    return np.asarray(none)
+    return said
 
 
 def _is_largest(scores: NDArray[Any], top: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.bool_]:

@@ -219,8 +219,7 @@ def open_plan(
         kind=output.kind,
     )
     chosen = (filed if batching.rewrite is None else freed[batching.rewrite]).session
-    batch = rows if batching.size is None else np.resize(rows, (batching.size, *data.shape))
-    labels, scores = (chosen.run(answer, INPUT, batch) for answer in (LABEL, SCORES))
+    labels, scores = (_run(chosen, answer, rows, batching.size) for answer in (LABEL, SCORES))
     no_class = prove_labels(str(plan.model.path), output, scores, labels)
     # A label output has no scores to count; its classes are known only where the file lists them.
     listed = len(output.classes)
@@ -253,12 +252,22 @@ def open_plan(
             "classes": classes,
             "class_names": list(named.names),
             "class_names_source": named.source,
-            "edits": [*plan.facts["edits"], *filter(None, [named.note])],
-            "no_class_on_probes": f"{int(no_class.sum())} of {len(no_class)}",
+            "class_names_notes": [] if named.note is None else [named.note],
+            "no_class_on_probes": no_class,
             "batch": batching.why,
             "providers": {"requested": list(provider.requested), "used": list(chosen.providers)},
         },
     )
+
+
+def _run(
+    session: Session, answer: str, rows: NDArray[np.float32], size: int | None
+) -> NDArray[Any]:
+    """Return an answer to every row, in batches of the size that the model needs."""
+    size = size or len(rows)
+    batches = [rows[i : i + size] for i in range(0, len(rows), size)]
+    found = [session.run(answer, INPUT, np.resize(b, (size, *b.shape[1:]))) for b in batches]
+    return np.concatenate(found)[: len(rows)]
 
 
 def _describe(model: ModelFile, data: Input, output: Output) -> dict[str, Any]:
