@@ -129,7 +129,7 @@ class OnnxClassifier:
         self.facts = facts
 
     def classify(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return the label of each row, int64 (rows,); -1 where a score is NaN or infinite.
+        """Return the label of each row, int64 (rows,); -1 for no class.
 
         Args:
             batch: float32 (rows, \\*shape), in the units of ``bounds``.
