@@ -12,6 +12,16 @@ from onnx import numpy_helper
 _MOVING = {"Cast", "Constant", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
 """Operators that move values about and compute nothing."""
 
+_CONSTANTS: dict[str, type] = {
+    "value_int": np.int64,
+    "value_ints": np.int64,
+    "value_float": np.float32,
+    "value_floats": np.float32,
+    "value_string": object,
+    "value_strings": object,
+}
+"""Attributes of Constant, beside its tensor."""
+
 
 class GraphView:
     """Look-ups over the top level of a graph, which it does not change.
@@ -37,10 +47,11 @@ class GraphView:
         if node is None or node.op_type != "Constant":
             return None
         for found in node.attribute:
+            value = onnx.helper.get_attribute_value(found)
             if found.name == "value":
-                return numpy_helper.to_array(found.t)
-            if found.name in {"value_int", "value_ints"}:
-                return np.array(found.i if found.name == "value_int" else found.ints, np.int64)
+                return numpy_helper.to_array(value)
+            if found.name in _CONSTANTS:
+                return np.array(value, _CONSTANTS[found.name])
         return None
 
     def needed(self, tensors: Iterable[str]) -> tuple[set[str], list[onnx.NodeProto]]:

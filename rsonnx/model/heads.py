@@ -33,6 +33,7 @@ _EMBEDDING = re.compile(
 )
 _DETECTING = {"NonMaxSuppression", "EfficientNMS_TRT", "BatchedNMS_TRT", "RoiAlign", "MaxRoiPool"}
 _DETECTING_TASKS = {"detect", "segment", "pose", "obb"}
+_OTHER_TASK = re.compile("multi[-_ ]?label|regression|feature[-_ ]extraction|detection", re.I)
 
 SIGMOIDS = "independent sigmoids"
 
@@ -52,9 +53,10 @@ def kind_of_head(model: ModelFile, view: GraphView, spec: TensorSpec, tensor: st
 def _kinds_of_head(
     model: ModelFile, view: GraphView, spec: TensorSpec, tensor: str
 ) -> Iterator[str]:
-    task = model.metadata.get("task", "")
-    if task in _DETECTING_TASKS:
-        yield f"a model for {task!r}, by its metadata"
+    for key in ("task", "problem_type"):
+        task = model.metadata.get(key, "")
+        if task in _DETECTING_TASKS or _OTHER_TASK.search(task):
+            yield f"a model for {task[:40]!r}, by its metadata"
     if any(n.op_type in _DETECTING for n in view.needed([tensor])[1]):
         yield "a detector's boxes or their scores"
     node = view.producer(behind(view, tensor, _MOVING))

@@ -128,17 +128,16 @@ def ml_classes(node: onnx.NodeProto) -> tuple[int, ...] | tuple[str, ...]:
 def _looked_up(view: GraphView, node: onnx.NodeProto) -> Label | None:
     """Read a label that is looked up in a constant list: the position in it is the class."""
     if node.op_type in {"ArrayFeatureExtractor", "Gather"} and len(node.input) > 1:
-        found = view.constant(node.input[0])
-        flat = found is not None and found.size == max(found.shape, default=0)
-        if found is None or not flat or (node.op_type == "Gather" and found.ndim != 1):
-            return None
-        position, entries = node.input[1], found.ravel().tolist()
+        axis = whole(node, "axis", 0) if node.op_type == "Gather" else -1
+        position, entries = node.input[1], _list_along(view, node.input[0], axis)
     elif node.op_type == "LabelEncoder" and node.input:
-        keys, entries = attribute(node, "keys_int64s"), _encoded(node)
-        if keys is None or list(keys.ints) != list(range(len(entries))) or not entries:
-            return None
-        position = node.input[0]
+        keys, position = attribute(node, "keys_int64s"), node.input[0]
+        entries = _encoded(node)
+        if keys is None or list(keys.ints) != list(range(len(entries))):
+            entries = []
     else:
+        return None
+    if not entries:
         return None
     names = [_name(entry) for entry in entries]
     inner = read_label(view, position)
@@ -154,13 +153,22 @@ def _looked_up(view: GraphView, node: onnx.NodeProto) -> Label | None:
     return replace(inner, tensor=position, classes=classes, is_decided=True)
 
 
+def _list_along(view: GraphView, tensor: str, axis: int) -> list[Any]:
+    """Return the entries of a constant list that lies along an axis; empty for anything else."""
+    found = view.constant(view.source(tensor))
+    if found is None or not -found.ndim <= axis < found.ndim or found.shape[axis] != found.size:
+        return []
+    entries: list[Any] = found.ravel().tolist()
+    return entries
+
+
 def _name(entry: Any) -> str:
     if isinstance(entry, bytes):
         return entry.decode(errors="replace")
     return str(int(entry)) if isinstance(entry, float) and entry.is_integer() else str(entry)
 
 
-def _encoded(node: onnx.NodeProto) -> list[int] | list[bytes]:
+def _encoded(node: onnx.NodeProto) -> list[Any]:
     strings, ints = attribute(node, "values_strings"), attribute(node, "values_int64s")
     if strings is not None and strings.strings:
         return list(strings.strings)
@@ -208,7 +216,7 @@ def _takes_first_column(view: GraphView, node: onnx.NodeProto) -> bool:
 
 def _possible(view: GraphView, tensor: str, depth: int = 0) -> frozenset[int] | frozenset[str]:
     """Return all values that a label made of constants and comparisons may take; empty: unknown."""
-    constant = view.constant(tensor)
+    constant = view.constant(view.source(tensor))
     if constant is not None:
         return _entries(constant)
     node = view.producer(tensor)

@@ -17,20 +17,21 @@ from typing import Literal
 import onnx
 
 from rsonnx.errors import ModelError, UsageError
+from rsonnx.model.choice import (
+    LABELS,
+    QUANTISED,
+    classifier_behind,
+    is_label,
+    listed_outputs,
+    only_answer,
+)
 from rsonnx.model.graph import GraphView, attribute
-from rsonnx.model.heads import SIGMOIDS, are_anchors, is_detector, kind_of_head
-from rsonnx.model.label import ML_CLASSIFIERS, Label, behind, ml_classes, read_label
+from rsonnx.model.heads import SIGMOIDS, are_anchors, kind_of_head
+from rsonnx.model.label import Label, ml_classes, read_label
 from rsonnx.model.read import ModelFile
 from rsonnx.model.tensors import FLOATS, TensorSpec, inferred_specs, outputs_of
 
-_LABELS = {"int64", "int32", "int16", "uint16", "uint32", "uint64", "string"}
-_NARROW_LABELS = {"bool", "int8", "uint8"}
-"""Types of a label where there is one number an input; more of them are quantised scores."""
-
-_QUANTISED = {"uint8", "int8"}
 _SCORE_NAME = re.compile("score|prob|logit|confidence", re.IGNORECASE)
-_LABEL_NAME = re.compile("label|class|cls|pred|categor", re.IGNORECASE)
-_PASSING = {"Cast", "Identity", "Normalizer", "Reshape", "ZipMap"}
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,11 @@ def find_output(
     if name is not None:
         chosen = next((spec for spec in outputs if spec.name == name), None)
         if chosen is None:
-            raise UsageError(f"{model.path} has no output {name!r}; it has {_names(outputs)}")
+            raise UsageError(
+                f"{model.path} has no output {name!r}; it has {listed_outputs(outputs)}"
+            )
     else:
-        chosen = _only_answer(model, view, outputs)
+        chosen = only_answer(model, view, outputs)
     found = _understand(model, view, chosen, threshold, is_named=name is not None)
     if threshold is not None and found.kind != "score":
         raise UsageError(
@@ -105,70 +108,12 @@ def find_output(
     return found
 
 
-def _only_answer(model: ModelFile, view: GraphView, outputs: tuple[TensorSpec, ...]) -> TensorSpec:
-    """Return the one output that can be the answer: the label, and the scores where there is none.
-
-    Several labels are one where they are made of the same decision, such as a number and its name.
-    """
-    if len(outputs) == 1:
-        return outputs[0]
-    if is_detector(outputs):
-        raise ModelError(
-            f"{model.path} gives {_names(outputs)}, which are a detector's: boxes and the classes "
-            "of each; a certificate needs a classifier of the whole input"
-        )
-    computed = [spec for spec in outputs if view.is_computed(spec.name)]
-    labels = {s: read_label(view, s.name) for s in computed if _is_label(view, s)}
-    decided = {s: label for s, label in labels.items() if label.is_decided}
-    scores = [
-        spec
-        for spec in computed
-        if spec not in labels and spec.dtype in {*FLOATS, *_QUANTISED, "sequence_type"}
-    ]
-    if scores and not decided:  # beside scores, a number that nothing decides may be anything
-        labels = {s: label for s, label in labels.items() if _LABEL_NAME.search(s.name)}
-    labels = decided or labels
-    if len({(label.decision, label.scores or label.tensor) for label in labels.values()}) == 1:
-        return max(labels, key=lambda spec: (spec.dtype == "string", len(labels[spec].classes)))
-    others = len(computed) - len(scores)
-    if not labels and len(scores) == 1 and not others:
-        return scores[0]
-    of_classifiers = [spec for spec in scores if _is_classifiers(view, spec.name)]
-    if not labels and len(of_classifiers) == 1:
-        return of_classifiers[0]
-    raise ModelError(
-        f"{model.path} gives {len(outputs)} outputs ({_names(outputs)}), and it is not clear which "
-        "holds the class scores or the label; name it with --output-name"
-    )
-
-
-def _is_label(view: GraphView, spec: TensorSpec) -> bool:
-    """Return whether an output is a label an input, by its type and shape or by what made it."""
-    one_an_input = all(d == 1 for d in spec.shape[1:])
-    if spec.dtype in _LABELS or (spec.dtype in _NARROW_LABELS and spec.shape and one_an_input):
-        return one_an_input or read_label(view, spec.name).is_decided
-    if spec.dtype not in FLOATS or not one_an_input:
-        return False
-    label = read_label(view, spec.name)  # numbers of classes, cast to floats
-    return label.is_decided and bool(label.values or label.decision or label.classes)
-
-
-def _is_classifiers(view: GraphView, tensor: str) -> bool:
-    """Return whether a tensor is the scores that a classifier of ai.onnx.ml gives."""
-    return _classifier(view, tensor) is not None
-
-
-def _classifier(view: GraphView, tensor: str) -> onnx.NodeProto | None:
-    node = view.producer(behind(view, tensor, _PASSING))
-    return node if node is not None and node.op_type in ML_CLASSIFIERS else None
-
-
 def _is_pairwise(view: GraphView, tensor: str) -> bool:
     """Return whether a tensor is a support vector machine's score for each pair of classes.
 
     They are no scores of classes: the label is found by a vote among them.
     """
-    node = _classifier(view, tensor)
+    node = classifier_behind(view, tensor)
     if node is None or node.op_type != "SVMClassifier":
         return False
     chances = attribute(node, "prob_a")
@@ -178,7 +123,7 @@ def _is_pairwise(view: GraphView, tensor: str) -> bool:
 def _understand(
     model: ModelFile, view: GraphView, spec: TensorSpec, threshold: float | None, *, is_named: bool
 ) -> Output:
-    if _is_label(view, spec) or spec.dtype in _LABELS:
+    if is_label(view, spec) or spec.dtype in LABELS:
         return _from_label(model, view, spec)
     tensor = view.source(spec.name)
     node = view.producer(tensor)
@@ -197,7 +142,7 @@ def _understand(
             f"the output {spec.name!r} of {model.path} is a sequence that no ZipMap made, but a "
             "tensor of class scores is needed; export the model with its scores as a tensor"
         )
-    if spec.dtype not in FLOATS and spec.dtype not in _QUANTISED:
+    if spec.dtype not in FLOATS and spec.dtype not in QUANTISED:
         raise ModelError(
             f"the output {spec.name!r} of {model.path} has type {spec.dtype}, but class scores or "
             "labels are needed"
@@ -250,11 +195,11 @@ def _refuse_map(model: ModelFile, spec: TensorSpec) -> None:
 
 def _names_of_scores(model: ModelFile, view: GraphView, tensor: str) -> tuple[str, ...]:
     """Return the class names that the graph has for scores, behind them or at a label of theirs."""
-    node = _classifier(view, tensor)
+    node = classifier_behind(view, tensor)
     if node is not None:
         return tuple(map(str, ml_classes(node)))
     for other in outputs_of(model):
-        if _is_label(view, other):
+        if is_label(view, other):
             label = read_label(view, other.name)
             if label.scores is not None and view.source(label.scores) == tensor:
                 return label.classes
@@ -270,7 +215,7 @@ def _labels_left_out(
         for other in outputs_of(model)
         if other.name != spec.name
         and view.is_computed(other.name)
-        and _is_label(view, other)
+        and is_label(view, other)
         and (label := read_label(view, other.name)).is_decided
         and (label.decision != "largest" or view.source(label.scores or "") != tensor)
     ]
@@ -342,7 +287,12 @@ def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec) -> Output:
         label = replace(label, evidence=beside)
         place = "before" if label.decision == "largest" else "before, negated,"
         edits.append(f"the scores {place} the label show NaN and near ties; the label counts")
-        return Output(scores, spec, "scores", dtype, None, label.classes, tuple(edits), True, label)
+        found = known.get(scores)
+        axes = [] if found is None else [d for d in found.shape[1:] if d != 1]
+        names, said = label.classes, tuple(edits)
+        return Output(
+            scores, spec, "scores", dtype, None, names, said, is_vector=len(axes) != 1, label=label
+        )
     evidence = (*label.evidence, *filter(None, [scores]), *beside)
     seen = tuple(dict.fromkeys(t for t in evidence if _is_row_of_floats(known.get(t))))
     label = replace(label, scores=None, decision=None, evidence=seen)
@@ -409,7 +359,3 @@ def _refuse_joined_heads(
             f"({', '.join(sorted(kinds))}), which cannot be compared as class scores; name the "
             "classifier's own head with --output-name or export it alone"
         )
-
-
-def _names(specs: tuple[TensorSpec, ...]) -> str:
-    return ", ".join(f"{s.name!r} {s.dtype} {s.dimensions}" for s in specs) or "none"

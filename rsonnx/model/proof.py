@@ -60,6 +60,11 @@ def prove_labels(
     Raises:
         ModelError: a label is no class, or another than its scores mean.
     """
+    if labels.shape != scores.shape[:1]:
+        raise ModelError(
+            f"{path} gives {labels.size} labels for {len(scores)} inputs, but one label an input "
+            "is needed; a map of labels is no classifier's answer"
+        )
     none = labels == NO_CLASS
     said = f"{int(none.sum())} of {len(none)}" if none.any() else None
     if output.kind == "label":

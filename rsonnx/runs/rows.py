@@ -21,7 +21,8 @@ MEANING = {
     "base_prediction": "class that the model itself gives without noise, -1 for none",
     "prediction": "certified class of the smoothed classifier, -1 where it abstains",
     "top_class": "class that the selection samples chose; the most frequent of an exact run",
-    "counts": "how often each class was answered, by stage; no_class: NaN or infinite scores",
+    "counts": "how often each class was answered, by stage; no_class: NaN, or an infinite largest "
+    "score",
     "samples": "how many samples were drawn, by stage",
     "p_a_lower": "lower confidence bound on the probability of top_class, rounded down; its "
     "share of all changes in an exact run, which counts every one that the noise can make",

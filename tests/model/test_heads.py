@@ -162,12 +162,21 @@ def test_skl2onnx_s_name_for_numbers_that_are_no_scores() -> None:
         found_in(proto)
 
 
-@pytest.mark.parametrize("task", ["detect", "segment", "pose", "obb"])
-def test_ultralytics_other_tasks(task: str) -> None:
-    proto = build([node("Relu", ["x"], "scores")], ("n", 4), ("n", 4), metadata={"task": task})
+@pytest.mark.parametrize(
+    ("key", "task"),
+    [
+        *(("task", task) for task in ("detect", "segment", "pose", "obb", "object-detection")),
+        ("problem_type", "multi_label_classification"),
+        ("problem_type", "regression"),
+    ],
+)
+def test_metadata_that_state_another_task(key: str, task: str) -> None:
+    proto = build([node("Relu", ["x"], "scores")], ("n", 4), ("n", 4), metadata={key: task})
     with pytest.raises(ModelError, match=task):
         found_in(proto)
-    helper.set_model_props(proto, {"task": "classify"})
+    helper.set_model_props(
+        proto, {"task": "classify", "problem_type": "single_label_classification"}
+    )
     assert found_in(proto).kind == "scores"
 
 

@@ -248,6 +248,37 @@ KINDS: dict[str, tuple[onnx.ModelProto, str]] = {
         ),
         "label",
     ),
+    "texts in a constant of their own": (
+        model(
+            [
+                ARGMAX,
+                node("Constant", [], "texts", value_strings=list("edcba")),
+                node("Identity", ["texts"], "same"),
+                node("Gather", ["same", "at"], "label", axis=0),
+            ],
+            [label(STRING), scores()],
+        ),
+        "label",
+    ),
+    "a column of numbers": (
+        model(
+            [ARGMAX, node("Gather", ["column", "at"], "label", axis=0)],
+            [label(INT64, 1)],
+            {"column": np.array([[9], [8], [7], [6], [5]])},
+        ),
+        "label",
+    ),
+    "maps of one pixel": (
+        model(
+            [
+                node("Reshape", ["s", "maps"], "m"),
+                node("ArgMax", ["m"], "label", axis=1, keepdims=1),
+            ],
+            [label(INT64, 1, 1, 1)],
+            {"maps": np.array([-1, 5, 1, 1])},
+        ),
+        "label",
+    ),
     "a number and its name": (
         model(
             [ARGMAX, node("Gather", ["texts", "at"], "class_name", axis=0)],
