@@ -31,6 +31,7 @@ _EMBEDDING = re.compile(
     r"|pooler_output)(:0|_?\d+)?",
     re.IGNORECASE,
 )
+_LONGEST_NAME = 200
 _DETECTING = {"NonMaxSuppression", "EfficientNMS_TRT", "BatchedNMS_TRT", "RoiAlign", "MaxRoiPool"}
 _DETECTING_TASKS = {"detect", "segment", "pose", "obb"}
 _OTHER_TASK = re.compile("multi[-_ ]?label|regression|feature[-_ ]extraction|detection", re.I)
@@ -72,7 +73,7 @@ def _kinds_of_head(
         yield "what skl2onnx calls the output of a regressor or a transformer"
     if _is_unit_vector(view, node):
         yield "an embedding, scaled to length 1"
-    if _EMBEDDING.fullmatch(spec.name):
+    if len(spec.name) <= _LONGEST_NAME and _EMBEDDING.fullmatch(spec.name):
         yield "an embedding, by its name"
 
 
@@ -130,7 +131,7 @@ def _is_unit_vector(view: GraphView, node: onnx.NodeProto) -> bool:
     if length.op_type == "ReduceL2":
         return view.source(length.input[0]) == view.source(node.input[0])
     total = view.producer(view.source(length.input[0]))
-    if total is None or total.op_type not in {"ReduceSum", "ReduceSumSquare"}:
+    if total is None or total.op_type not in {"ReduceSum", "ReduceSumSquare"} or not total.input:
         return False
     squared = view.producer(view.source(total.input[0]))
     sources = {view.source(name) for name in ([] if squared is None else squared.input)}

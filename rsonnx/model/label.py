@@ -65,18 +65,19 @@ class Label:
         return (self.tensor, *filter(None, [self.scores]), *self.evidence)
 
 
-def read_label(view: GraphView, output: str) -> Label:
+def read_label(view: GraphView, output: str, depth: int = 0) -> Label:
     """Read a label back to what decides it.
 
     Args:
         view: the graph.
         output: the label's tensor.
+        depth: how many look-ups were read on the way; a damaged file may go round in a circle.
     """
     tensor = behind(view, output, _PASSING)
     node = view.producer(tensor)
-    if node is None:
+    if node is None or depth > _DEEPEST:
         return Label(output)
-    looked_up = _looked_up(view, node)
+    looked_up = _looked_up(view, node, depth)
     if looked_up is not None:
         return looked_up
     if node.op_type in ML_CLASSIFIERS and tensor == node.output[0]:
@@ -125,7 +126,7 @@ def ml_classes(node: onnx.NodeProto) -> tuple[int, ...] | tuple[str, ...]:
     return ()
 
 
-def _looked_up(view: GraphView, node: onnx.NodeProto) -> Label | None:
+def _looked_up(view: GraphView, node: onnx.NodeProto, depth: int) -> Label | None:
     """Read a label that is looked up in a constant list: the position in it is the class."""
     if node.op_type in {"ArrayFeatureExtractor", "Gather"} and len(node.input) > 1:
         axis = whole(node, "axis", 0) if node.op_type == "Gather" else -1
@@ -140,7 +141,7 @@ def _looked_up(view: GraphView, node: onnx.NodeProto) -> Label | None:
     if not entries:
         return None
     names = [_name(entry) for entry in entries]
-    inner = read_label(view, position)
+    inner = read_label(view, position, depth + 1)
     classes = tuple(dict.fromkeys(names))
     if len(classes) < len(names):
         # Several positions are one class, so the scores are not those of the classes.
@@ -203,7 +204,7 @@ def _decided(view: GraphView, node: onnx.NodeProto, tensor: str) -> Label | None
 def _takes_first_column(view: GraphView, node: onnx.NodeProto) -> bool:
     """Return whether a Gather or Slice takes the first column of a table."""
     numbers = [view.constant(name) for name in node.input[1:]]
-    if any(n is None for n in numbers):
+    if not node.input or any(n is None for n in numbers):
         return False
     lists = [np.ravel(n).tolist() for n in numbers if n is not None]
     if node.op_type == "Gather":
