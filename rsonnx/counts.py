@@ -1,9 +1,10 @@
 """Counts, the contract between drawing samples and reasoning about them.
 
 ``counts[k]`` is how many of a stated range of noisy samples the base classifier put in class k.
-Answers that are no class (NaN or infinite scores) have a bin of their own, so that every range sums
-to its length. Where a model runs in batches on the assumption that their rows do not change each
-other, it is counted too how many answers were checked alone. Counts over disjoint ranges add.
+Answers that are no class (NaN, or an infinite largest score) have a bin of their own, so that every
+range sums to its length. Where a model runs in batches on the assumption that their rows do not
+change each other, it is counted too how many answers were checked alone. Counts over disjoint
+ranges add.
 """
 
 from __future__ import annotations

@@ -223,10 +223,10 @@ def _check_stages(selection: Counts, estimation: Counts) -> None:
 
 
 def _reason(top: int, estimation: Counts) -> AbstainReason:
-    if top == ABSTAIN:
-        return AbstainReason.LOW_PROBABILITY
     favourite = estimation.top()[0] if len(estimation) else ABSTAIN
-    if favourite == ABSTAIN or 2 * estimation[favourite] <= estimation.total:
+    if ABSTAIN in (top, favourite) or estimation.no_class > estimation[favourite]:
+        return AbstainReason.NO_CLASS
+    if 2 * estimation[favourite] <= estimation.total:
         return AbstainReason.LOW_PROBABILITY
     return AbstainReason.LOOSE_BOUND if favourite == top else AbstainReason.WRONG_GUESS
 
@@ -237,8 +237,8 @@ def _explain(
     n = estimation.total
     if top == ABSTAIN:
         return (
-            f"all {selection.total:,} answers to the selection samples were NaN or infinite "
-            "scores, which are never certified; look for an overflow in the model at this sigma"
+            f"all {selection.total:,} answers to the selection samples were no class (NaN, or an "
+            "infinite largest score); look for an overflow in the model at this sigma"
         )
     favourite = estimation.top()[0] if len(estimation) else ABSTAIN
     share = estimation[favourite] / n if favourite != ABSTAIN else 0.0
@@ -256,10 +256,10 @@ def _explain(
             f"class {top} has {estimation[top]:,} of {n:,} samples, too few to be sure of more "
             f"than half at alpha = {alpha:g}; {enough} would do{few}"
         )
-    if 2 * estimation.no_class > n:
+    if reason is AbstainReason.NO_CLASS:
         return (
-            f"{estimation.no_class:,} of {n:,} answers were NaN or infinite scores, which are "
-            "never certified; look for an overflow in the model at this sigma"
+            f"{estimation.no_class:,} of {n:,} answers were no class (NaN, or an infinite largest "
+            "score), which is never certified; look for an overflow in the model at this sigma"
         )
     return (
         f"no class has more than half of the samples (the most is {100 * share:.4g} %); train the "

@@ -92,7 +92,7 @@ class ExactCounts:
             p_a_lower=0.0 if top == ABSTAIN else quotient_down(estimation[top], self.n),
             top_class=top,
             counts=CertificateCounts(Counts([]), estimation),
-            reason=AbstainReason.LOW_PROBABILITY if abstains else None,
+            reason=AbstainReason.NO_CLASS if abstains else None,
             explanation=_explain(top, estimation) if abstains else None,
             noise=self.noise.name,
             sigma=self.noise.deviation,
@@ -108,6 +108,6 @@ def _explain(top: int, outcomes: Counts) -> str:
     n = outcomes.total
     most = "no class has any" if top == ABSTAIN else f"no class has more than {outcomes[top]:,}"
     return (
-        f"{outcomes.no_class:,} of all {n:,} answers were NaN or infinite scores, which are never "
-        f"certified, and {most}; look for an overflow in the model on inputs so changed"
+        f"{outcomes.no_class:,} of all {n:,} answers were no class (NaN, or an infinite largest "
+        f"score), and {most}; look for an overflow in the model on inputs so changed"
     )

@@ -12,13 +12,16 @@ ABSTAIN = -1
 
 
 class AbstainReason(StrEnum):
-    """Why no certificate was given: the one of three reasons that fits best."""
+    """Why no certificate was given: the one reason that fits best."""
 
     WRONG_GUESS = "wrong-guess"
     """The selection samples chose a class, but the estimation samples favour another."""
 
     LOW_PROBABILITY = "low-probability"
     """No class was seen in more than half of the estimation samples."""
+
+    NO_CLASS = "no-class"
+    """No class was seen as often as answers of no class: NaN, or an infinite largest score."""
 
     LOOSE_BOUND = "loose-bound"
     """The class was seen in more than half, but in too few samples to be sure of it."""

@@ -59,8 +59,9 @@ from rsonnx.smoothing import predict_many, predict_procedure
 def predict(model: Path, data: Path, as_json: bool, **given: Any) -> None:
     """Answer for the inputs in DATA with the smoothed classifier, or abstain (-1).
 
-    One line an input on stdout: name, label, prediction, p-value; with --json one JSON object a
-    line, with the counts. DATA is what `rsonnx certify` takes.
+    One line an input on stdout: name, label, prediction, p-value; classes are named where the
+    model, else DATA, names them. With --json one JSON object a line, with the counts. DATA is what
+    `rsonnx certify` takes.
 
     \b
     Example:
@@ -114,8 +115,8 @@ def _line(job: Job, index: int, prediction: Prediction) -> str:
     return "\t".join(
         (
             printable(job.dataset.name(index)),
-            "?" if label is None else str(label),
-            str(prediction.label),
+            "?" if label is None else printable(job.class_name(label) or str(label)),
+            printable(job.class_name(prediction.label) or str(prediction.label)),
             text_up(prediction.p_value, 3),
         )
     )
@@ -128,7 +129,9 @@ def _as_json(job: Job, index: int, prediction: Prediction) -> str:
             "name": job.dataset.name(index),
             "digest": prediction.digest,
             "label": job.label(index),
+            "label_name": job.class_name(job.label(index)),
             "prediction": prediction.label,
+            "prediction_name": job.class_name(prediction.label),
             "top_class": prediction.top_class,
             "p_value": prediction.p_value,
             "abstained": prediction.abstained,

@@ -154,6 +154,16 @@ def say_job(job: Job, seed: SeedUsed) -> None:
         f"{job.model.num_classes or '?'} classes, input {_shape(job.model.shape)}, "
         f"batch: {facts['batch']}",
     )
+    if facts["insisted"]:
+        say("answer", f"the output {printable(facts['output']['name'])} is {facts['insisted']}")
+    if facts["probes"]["no_class"]:
+        say(
+            "no class",
+            f"{facts['probes']['no_class']} probe inputs got NaN, or an infinite largest score, "
+            "which is no class and is never certified; look at the --preprocess and --bounds",
+        )
+    for note in facts["class_names_notes"]:
+        say("names", printable(note))
     rule = job.labels.rule
     how = "" if len(job.indices) == len(job.dataset) else f", {job.sample}"
     say(

@@ -2,6 +2,7 @@
 
 from rsonnx.model.adapt import Batch, adapt, unused_inputs
 from rsonnx.model.assumptions import node_types, refuse_unsound, row_coupling
+from rsonnx.model.class_names import ClassNames, name_classes
 from rsonnx.model.half import to_half
 from rsonnx.model.head import INPUT, make_head
 from rsonnx.model.inputs import PAIRED_CHANNELS, Input, find_input
@@ -14,14 +15,8 @@ from rsonnx.model.preprocess import (
     parse_preprocessing,
     preprocessing_in,
 )
-from rsonnx.model.probe import (
-    Batched,
-    Batching,
-    choose_batching,
-    probe_rows,
-    prove_labels,
-    rows_beyond,
-)
+from rsonnx.model.probe import Batched, Batching, choose_batching, probe_rows, rows_beyond
+from rsonnx.model.proof import prove_labels
 from rsonnx.model.read import ModelFile, read_model
 from rsonnx.model.tail import LABEL, SCORES
 from rsonnx.model.tensors import TensorSpec, inputs_of, outputs_of, rounding_unit
@@ -35,6 +30,7 @@ __all__ = [
     "Batch",
     "Batched",
     "Batching",
+    "ClassNames",
     "Input",
     "ModelFile",
     "Output",
@@ -48,6 +44,7 @@ __all__ = [
     "find_output",
     "inputs_of",
     "make_head",
+    "name_classes",
     "node_types",
     "outputs_of",
     "parse_preprocessing",

@@ -7,6 +7,7 @@ on a copy.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 
 import numpy as np
@@ -20,7 +21,7 @@ from rsonnx.model.inputs import Input
 from rsonnx.model.outputs import Output
 from rsonnx.model.preprocess import Preprocessing
 from rsonnx.model.read import ModelFile
-from rsonnx.model.tail import LABEL, SCORES, make_tail
+from rsonnx.model.tail import LABEL, ML, SCORES, make_tail
 from rsonnx.model.tensors import inputs_of
 
 _OLDEST_OPSET = 7
@@ -73,9 +74,11 @@ def adapt(
         _free_reshapes(graph, data)
     # Last, since a patched reshape leaves its old shape behind: in files before IR version 4
     # onnxruntime refuses a weight that no node uses.
-    _keep_needed(graph, output.tensor)
+    _keep_needed(graph, output.tensors)
     head, head_weights = make_head(data, preprocessing, bounds)
-    tail, tail_weights = make_tail(output, opset, has_batch_axis=data.has_batch_axis)
+    tail, tail_weights = make_tail(
+        output, opset, _ml_opset(proto), has_batch_axis=data.has_batch_axis
+    )
     own = list(graph.node)
     del graph.node[:]
     graph.node.extend([*head, *own, *tail])
@@ -107,9 +110,16 @@ def _opset(model: ModelFile, proto: onnx.ModelProto) -> int:
     return model.opset
 
 
-def _keep_needed(graph: onnx.GraphProto, tensor: str) -> None:
+def _ml_opset(proto: onnx.ModelProto) -> int:
+    """Return the version of the operators of classical models; a file without any gets one."""
+    if not any(o.domain == ML for o in proto.opset_import):
+        proto.opset_import.append(helper.make_opsetid(ML, 2))
+    return int(next(o.version for o in proto.opset_import if o.domain == ML))
+
+
+def _keep_needed(graph: onnx.GraphProto, tensors: Sequence[str]) -> None:
     """Drop what the answer does not depend on: other outputs' nodes, and weights of theirs."""
-    names, nodes = GraphView(graph).needed([tensor])
+    names, nodes = GraphView(graph).needed(tensors)
     weights = [t for t in graph.initializer if t.name in names]
     sparse = [t for t in graph.sparse_initializer if t.values.name in names]
     del graph.node[:], graph.initializer[:], graph.sparse_initializer[:]
@@ -146,5 +156,5 @@ def _free_reshapes(graph: onnx.GraphProto, data: Input) -> None:
 
 def unused_inputs(model: ModelFile, output: Output) -> tuple[str, ...]:
     """Return the names of inputs that the answer does not depend on."""
-    names, _ = GraphView(model.proto.graph).needed([output.tensor])
+    names, _ = GraphView(model.proto.graph).needed(output.tensors)
     return tuple(spec.name for spec in inputs_of(model) if spec.name not in names)

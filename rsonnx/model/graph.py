@@ -12,6 +12,16 @@ from onnx import numpy_helper
 _MOVING = {"Cast", "Constant", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
 """Operators that move values about and compute nothing."""
 
+_CONSTANTS: dict[str, type] = {
+    "value_int": np.int64,
+    "value_ints": np.int64,
+    "value_float": np.float32,
+    "value_floats": np.float32,
+    "value_string": object,
+    "value_strings": object,
+}
+"""Attributes of Constant, beside its tensor."""
+
 
 class GraphView:
     """Look-ups over the top level of a graph, which it does not change.
@@ -37,10 +47,11 @@ class GraphView:
         if node is None or node.op_type != "Constant":
             return None
         for found in node.attribute:
+            value = onnx.helper.get_attribute_value(found)
             if found.name == "value":
-                return numpy_helper.to_array(found.t)
-            if found.name in {"value_int", "value_ints"}:
-                return np.array(found.i if found.name == "value_int" else found.ints, np.int64)
+                return numpy_helper.to_array(value)
+            if found.name in _CONSTANTS:
+                return np.array(value, _CONSTANTS[found.name])
         return None
 
     def needed(self, tensors: Iterable[str]) -> tuple[set[str], list[onnx.NodeProto]]:
@@ -60,6 +71,15 @@ class GraphView:
     def is_computed(self, tensor: str) -> bool:
         """Return whether a tensor is more than an input that was moved about."""
         return any(node.op_type not in _MOVING for node in self.needed([tensor])[1])
+
+    def depends_on_input(self, tensor: str) -> bool:
+        """Return whether a tensor depends on an input of the graph, or is one."""
+        return bool(self.inputs & self.needed([tensor])[0])
+
+    @property
+    def inputs(self) -> set[str]:
+        """Names of the inputs that a caller feeds."""
+        return {i.name for i in self._graph.input} - set(self._weights)
 
     def source(self, tensor: str) -> str:
         """Follow a tensor back through operators that only rename it."""
@@ -87,14 +107,7 @@ def attribute(node: onnx.NodeProto, name: str) -> onnx.AttributeProto | None:
     return next((a for a in node.attribute if a.name == name), None)
 
 
-def class_names(node: onnx.NodeProto) -> tuple[str, ...]:
-    """Return the classes that a classifier of ai.onnx.ml, or a ZipMap, names; empty if none."""
-    for key in ("classlabels_strings", "classlabels_string"):
-        found = attribute(node, key)
-        if found is not None and found.strings:
-            return tuple(s.decode(errors="replace") for s in found.strings)
-    for key in ("classlabels_int64s", "classlabels_ints"):
-        found = attribute(node, key)
-        if found is not None and found.ints:
-            return tuple(map(str, found.ints))
-    return ()
+def whole(node: onnx.NodeProto, name: str, default: int) -> int:
+    """Return an attribute that is a whole number."""
+    found = attribute(node, name)
+    return default if found is None else int(found.i)

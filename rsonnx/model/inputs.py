@@ -73,7 +73,7 @@ def find_input(
         ModelError: there is not exactly one input left, or it is of a kind that cannot be smoothed.
         UsageError: a feed, shape or layout contradicts the file.
     """
-    needed, _ = GraphView(model.proto.graph).needed([output.tensor])
+    needed, _ = GraphView(model.proto.graph).needed(output.tensors)
     used = tuple(spec for spec in inputs_of(model) if spec.name in needed)
     fed = _feeds(model, used, feeds or {})
     left = [spec for spec in used if spec.name not in fed]
@@ -110,7 +110,8 @@ def _has_batch_axis(spec: TensorSpec, output: Output) -> bool:
     if len(spec.shape) == 1:
         return False
     scores = output.spec.shape
-    one_vector = output.kind == "scores" and len(scores) == 1 and isinstance(scores[0], int)
+    bare = output.kind == "scores" and output.label is None
+    one_vector = bare and len(scores) == 1 and isinstance(scores[0], int)
     return not (one_vector and scores[0] not in (1, spec.shape[0]))
 
 

@@ -1,30 +1,37 @@
-"""Which tensor of a model answers, and how: class scores, one score with a threshold, or a label.
+"""Which tensor of a model answers, and how: a label, class scores, or one score with a threshold.
 
-Classical models give a label beside their scores, the scores as a list of dicts (ZipMap), or the
-label alone. The scores are preferred, since ties and NaN can be seen in them; a ZipMap is cut off.
+Where a file gives a label, that label is the class that is counted: the graph that runs answers the
+file's own tensor, so no reading of ours can put another class in its place. Scores behind it are
+read for what a label hides: NaN, and how near a tie was. They count as class scores only where the
+label is seen to be the position of their largest (or smallest) element; a support vector machine
+votes among pairs and a tree ensemble has thresholds, so theirs never do.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import onnx
 
 from rsonnx.errors import ModelError, UsageError
-from rsonnx.model.graph import GraphView, attribute, class_names
+from rsonnx.model.choice import (
+    LABELS,
+    QUANTISED,
+    classifier_behind,
+    is_label,
+    listed_outputs,
+    only_answer,
+)
+from rsonnx.model.graph import GraphView, attribute
+from rsonnx.model.heads import SIGMOIDS, are_anchors, kind_of_head
+from rsonnx.model.label import Label, ml_classes, read_label
 from rsonnx.model.read import ModelFile
-from rsonnx.model.tensors import FLOATS, TensorSpec, inner_specs, outputs_of
+from rsonnx.model.tensors import FLOATS, TensorSpec, inferred_specs, outputs_of
 
-_LABELS = {"int64", "int32", "uint32", "uint64", "int16", "string"}
-_QUANTISED = {"uint8", "int8"}
-
-_ML_CLASSIFIERS = {
-    "LinearClassifier",
-    "TreeEnsembleClassifier",
-    "SVMClassifier",
-}
+_SCORE_NAME = re.compile("score|prob|logit|confidence", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -32,29 +39,36 @@ class Output:
     """The tensor that answers.
 
     Attributes:
-        tensor: its name in the graph.
+        tensor: its name in the graph: the scores, or where there are none the label.
         spec: the graph output that it was found by.
         kind: ``"scores"``: a vector an input, the largest wins; ``"score"``: one number an input,
-            class 1 above the threshold; ``"label"``: the class itself.
+            class 1 above the threshold; ``"label"``: the class itself, and no class scores.
+        dtype: element type of the tensor.
         threshold: for ``"score"``.
-        classes: names of the classes, in order, where the file has them.
+        classes: names of the classes, in order, where the graph has them.
         edits: what is changed to get at it, in words.
         is_vector: whether the scores must be (batch, classes) as they are; otherwise axes of
             length 1 are flattened away.
+        label: the file's own label, where it gives one.
+        insisted: what the output is, where it is no vector of class scores and was named all the
+            same.
     """
 
     tensor: str
     spec: TensorSpec
     kind: Literal["scores", "score", "label"]
+    dtype: str
     threshold: float | None = None
     classes: tuple[str, ...] = ()
     edits: tuple[str, ...] = ()
     is_vector: bool = False
+    label: Label | None = None
+    insisted: str | None = None
 
     @property
-    def dtype(self) -> str:
-        """Element type of the tensor; float32 behind a ZipMap."""
-        return "float32" if self.spec.dtype == "sequence_type" else self.spec.dtype
+    def tensors(self) -> tuple[str, ...]:
+        """All tensors that the answer needs."""
+        return (self.tensor, *(() if self.label is None else self.label.tensors))
 
 
 def find_output(
@@ -64,7 +78,8 @@ def find_output(
 
     Args:
         model: the model.
-        name: the output to use, where there are several.
+        name: the output to use, where there are several, or where it is no vector of class scores
+            and its largest element is wanted all the same.
         threshold: for a model of one score: class 1 is answered above it, class 0 otherwise.
 
     Raises:
@@ -79,10 +94,12 @@ def find_output(
     if name is not None:
         chosen = next((spec for spec in outputs if spec.name == name), None)
         if chosen is None:
-            raise UsageError(f"{model.path} has no output {name!r}; it has {_names(outputs)}")
+            raise UsageError(
+                f"{model.path} has no output {name!r}; it has {listed_outputs(outputs)}"
+            )
     else:
-        chosen = _only_answer(model, view, outputs)
-    found = _understand(model, view, chosen, threshold)
+        chosen = only_answer(model, view, outputs)
+    found = _understand(model, view, chosen, threshold, is_named=name is not None)
     if threshold is not None and found.kind != "score":
         raise UsageError(
             f"a threshold was given, but the output {chosen.name!r} of {model.path} gives "
@@ -91,92 +108,132 @@ def find_output(
     return found
 
 
-def _only_answer(model: ModelFile, view: GraphView, outputs: tuple[TensorSpec, ...]) -> TensorSpec:
-    """Return the one output that can be the answer; scores are preferred to the label beside."""
-    if len(outputs) == 1:
-        return outputs[0]
-    computed = [spec for spec in outputs if view.is_computed(spec.name)]
-    labels = [s for s in computed if s.dtype in _LABELS]
-    scores = [
-        spec
-        for spec in computed
-        if spec.dtype in {*FLOATS, *_QUANTISED, "sequence_type"}
-        and not (labels and _is_pairwise(view, spec.name))
-    ]
-    if len(scores) == 1 and len(labels) <= 1:
-        return scores[0]
-    of_classifiers = [spec for spec in scores if _is_classifiers(view, spec.name)]
-    if len(of_classifiers) == 1:
-        return of_classifiers[0]
-    if not scores and len(labels) == 1:
-        return labels[0]
-    raise ModelError(
-        f"{model.path} gives {len(outputs)} outputs ({_names(outputs)}), and it is not clear which "
-        "holds the class scores; name it with --output-name"
-    )
-
-
-def _is_classifiers(view: GraphView, tensor: str) -> bool:
-    """Return whether a tensor is the scores that a classifier of ai.onnx.ml gives."""
-    node = _behind(view, tensor, {"Cast", "Identity", "Normalizer", "ZipMap"})
-    return node is not None and node.op_type in _ML_CLASSIFIERS
-
-
 def _is_pairwise(view: GraphView, tensor: str) -> bool:
     """Return whether a tensor is a support vector machine's score for each pair of classes.
 
     They are no scores of classes: the label is found by a vote among them.
     """
-    node = _behind(view, tensor, {"Cast", "Identity", "Normalizer", "ZipMap"})
-    return node is not None and node.op_type == "SVMClassifier" and not _has_chances(node)
-
-
-def _has_chances(node: onnx.NodeProto) -> bool:
-    found = attribute(node, "prob_a")
-    return found is not None and len(found.floats) > 0
+    node = classifier_behind(view, tensor)
+    if node is None or node.op_type != "SVMClassifier":
+        return False
+    chances = attribute(node, "prob_a")
+    return chances is None or len(chances.floats) == 0
 
 
 def _understand(
-    model: ModelFile, view: GraphView, spec: TensorSpec, threshold: float | None
+    model: ModelFile, view: GraphView, spec: TensorSpec, threshold: float | None, *, is_named: bool
 ) -> Output:
+    if is_label(view, spec) or spec.dtype in LABELS:
+        return _from_label(model, view, spec)
     tensor = view.source(spec.name)
     node = view.producer(tensor)
-    if _is_pairwise(view, spec.name) and node is not None and tensor not in node.output[:1]:
+    if _is_pairwise(view, spec.name):
         raise ModelError(
             f"the output {spec.name!r} of {model.path} holds a support vector machine's scores of "
             "pairs of classes, but scores of classes or a label are needed; name the label with "
             "--output-name, or export it with probabilities"
         )
     if node is not None and node.op_type == "ZipMap" and node.input:
-        return Output(
-            node.input[0], spec, "scores", None, class_names(node), ("the ZipMap is cut off",)
-        )
+        names = tuple(map(str, ml_classes(node)))
+        edits = ("the ZipMap is cut off", *_labels_left_out(model, view, spec, node.input[0]))
+        return Output(node.input[0], spec, "scores", "float32", None, names, edits)
     if spec.dtype == "sequence_type":
         raise ModelError(
             f"the output {spec.name!r} of {model.path} is a sequence that no ZipMap made, but a "
             "tensor of class scores is needed; export the model with its scores as a tensor"
         )
-    if spec.dtype in _LABELS:
-        return _from_label(model, view, spec, tensor)
-    if spec.dtype not in FLOATS and spec.dtype not in _QUANTISED:
+    if spec.dtype not in FLOATS and spec.dtype not in QUANTISED:
         raise ModelError(
             f"the output {spec.name!r} of {model.path} has type {spec.dtype}, but class scores or "
             "labels are needed"
         )
+    if node is not None and node.op_type == "TopK" and tensor == node.output[0]:
+        return _before_top_k(model, spec, node)
     _refuse_joined_heads(model, view, spec, node)
-    names = class_names(node) if node is not None and node.op_type in _ML_CLASSIFIERS else ()
+    _refuse_map(model, spec)
     axes = [d for d in spec.shape[1:] if d != 1]
-    if len(axes) > 1:
-        raise ModelError(
-            f"the output {spec.name!r} of {model.path} has shape {spec.dimensions}, but one vector "
-            "of class scores an input is needed; a map of values is no classifier's answer"
-        )
     # One value an input: (N, 1) or (N, 1, 1). A lone axis may be the batch or the classes: a
     # threshold says that it is the batch, and running the model shows whether it is.
     lone = not any(isinstance(d, int) and d > 1 for d in spec.shape)
     if (len(spec.shape) > 1 and not axes) or (lone and threshold is not None):
-        return _one_score(model, view, Output(tensor, spec, "score", threshold))
-    return Output(tensor, spec, "scores", None, names)
+        return _one_score(model, view, Output(tensor, spec, "score", spec.dtype, threshold))
+    head = kind_of_head(model, view, spec, tensor)
+    if head is not None and not is_named:
+        _refuse_head(model, spec, head)
+    insisted = None if head is None else f"{head}: the largest is counted"
+    return Output(
+        tensor,
+        spec,
+        "scores",
+        spec.dtype,
+        classes=_names_of_scores(model, view, tensor),
+        edits=_labels_left_out(model, view, spec, tensor),
+        insisted=insisted,
+    )
+
+
+def _refuse_head(model: ModelFile, spec: TensorSpec, head: str) -> None:
+    why = "any number of which can be true of one input, " if head == SIGMOIDS else ""
+    raise ModelError(
+        f"the output {spec.name!r} of {model.path} is {head}, {why}not scores of which one class "
+        "is right; to certify which of them is largest all the same, name it: --output-name "
+        f"{spec.name}"
+    )
+
+
+def _refuse_map(model: ModelFile, spec: TensorSpec) -> None:
+    if sum(d != 1 for d in spec.shape[1:]) <= 1:
+        return
+    what = "a map of values is no classifier's answer"
+    if are_anchors(spec):
+        what = "this is a detector's: boxes and their classes; a map of values is no classifier's"
+    raise ModelError(
+        f"the output {spec.name!r} of {model.path} has shape {spec.dimensions}, but one vector "
+        f"of class scores an input is needed; {what}"
+    )
+
+
+def _names_of_scores(model: ModelFile, view: GraphView, tensor: str) -> tuple[str, ...]:
+    """Return the class names that the graph has for scores, behind them or at a label of theirs."""
+    node = classifier_behind(view, tensor)
+    if node is not None:
+        return tuple(map(str, ml_classes(node)))
+    for other in outputs_of(model):
+        if is_label(view, other):
+            label = read_label(view, other.name)
+            if label.scores is not None and view.source(label.scores) == tensor:
+                return label.classes
+    return ()
+
+
+def _labels_left_out(
+    model: ModelFile, view: GraphView, spec: TensorSpec, tensor: str
+) -> tuple[str, ...]:
+    """Return a sentence for each label that the file gives beside scores which were named."""
+    beside = [
+        other.name
+        for other in outputs_of(model)
+        if other.name != spec.name
+        and view.is_computed(other.name)
+        and is_label(view, other)
+        and (label := read_label(view, other.name)).is_decided
+        and (label.decision != "largest" or view.source(label.scores or "") != tensor)
+    ]
+    return tuple(f"the file's label {name!r} is left out, for the scores named" for name in beside)
+
+
+def _before_top_k(model: ModelFile, spec: TensorSpec, node: onnx.NodeProto) -> Output:
+    """Return the scores of which an output holds the few largest: sorted, they name no class."""
+    largest = attribute(node, "largest")
+    if not node.input or (largest is not None and not largest.i):
+        raise ModelError(
+            f"the output {spec.name!r} of {model.path} holds the smallest of a row's values, "
+            "sorted, so it is not clear whose they are; name the output of their positions with "
+            "--output-name"
+        )
+    dtype = _type_of(inferred_specs(model), node.input[0])
+    edits = ("what goes into the TopK is used in place of its sorted values",)
+    return Output(node.input[0], spec, "scores", dtype, None, (), edits, is_vector=True)
 
 
 def _one_score(model: ModelFile, view: GraphView, output: Output) -> Output:
@@ -196,82 +253,87 @@ def _one_score(model: ModelFile, view: GraphView, output: Output) -> Output:
     )
 
 
-def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec, tensor: str) -> Output:
-    """Understand a label output, by the scores behind it where they can be found."""
+def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec) -> Output:
+    """Understand a label output, with the scores that decide it where they can be found."""
+    label = read_label(view, spec.name)
     if not spec.shape:
         raise ModelError(
             f"the output {spec.name!r} of {model.path} is one {spec.dtype} for a whole batch, but "
             "a label an input is needed"
         )
-    if any(d != 1 for d in spec.shape[1:]):
+    looked_up = label.tensor != spec.name  # cut off, the look-up's own shape is of no account
+    if any(d != 1 for d in spec.shape[1:]) and not looked_up and not label.first_column:
         raise ModelError(
             f"the output {spec.name!r} of {model.path} is {spec.dtype} of shape {spec.dimensions}, "
             "but one label an input, or scores of classes, are needed; a map of labels is no "
             "classifier's answer"
         )
-    node = _behind(view, tensor, {"Cast", "Reshape", "Squeeze", "Identity"})
-    if (
-        node is not None
-        and node.op_type in _ML_CLASSIFIERS
-        and len(node.output) > 1
-        and node.output[1]
-        and (node.op_type != "SVMClassifier" or _has_chances(node))
-    ):
-        scores = replace(spec, name=node.output[1], dtype="float32", shape=())
-        edits = (f"the scores of {node.op_type} are used in place of its label",)
-        return Output(node.output[1], scores, "scores", None, class_names(node), edits)
-    if node is not None and node.op_type == "ArrayFeatureExtractor" and len(node.input) > 1:
-        # skl2onnx looks the label up in a constant list: the position in it is our label.
-        names = view.constant(node.input[0])
-        if names is not None:
-            texts = tuple(
-                n.decode(errors="replace") if isinstance(n, bytes) else str(n)
-                for n in names.ravel().tolist()
-            )
-            edits = ("the look-up of class names is cut off",)
-            before = _scores_before(model, view, spec, node.input[1])
-            if before is not None:
-                return replace(before, classes=texts, edits=(*edits, *before.edits))
-            return Output(node.input[1], replace(spec, dtype="int64"), "label", None, texts, edits)
-    before = _scores_before(model, view, spec, tensor)
-    if before is not None:
-        return before
-    if spec.dtype == "string":
+    if spec.dtype == "string" and not (label.values or label.classes or label.decision):
         raise ModelError(
             f"the output {spec.name!r} of {model.path} is a text, and the classes behind it cannot "
             "be found in the file; export the model with its scores, or name them with "
             "--output-name"
         )
-    return Output(tensor, spec, "label")
+    edits = []
+    if label.classes and not label.values:
+        edits.append("the look-up of class names is cut off")
+    if label.first_column:
+        edits.append("the first column of the TopK's positions is the label")
+    known = inferred_specs(model)
+    scores = label.scores
+    dtype = _type_of(known, scores or "")
+    beside = _scores_beside(model, view, spec, label)
+    if scores is not None and dtype in FLOATS:
+        label = replace(label, evidence=beside)
+        place = "before" if label.decision == "largest" else "before, negated,"
+        edits.append(f"the scores {place} the label show NaN and near ties; the label counts")
+        found = known.get(scores)
+        axes = [] if found is None else [d for d in found.shape[1:] if d != 1]
+        names, said = label.classes, tuple(edits)
+        return Output(
+            scores, spec, "scores", dtype, None, names, said, is_vector=len(axes) != 1, label=label
+        )
+    evidence = (*label.evidence, *filter(None, [scores]), *beside)
+    seen = tuple(dict.fromkeys(t for t in evidence if _is_row_of_floats(known.get(t))))
+    label = replace(label, scores=None, decision=None, evidence=seen)
+    return Output(
+        label.tensor, spec, "label", spec.dtype, None, label.classes, tuple(edits), label=label
+    )
 
 
-def _scores_before(
-    model: ModelFile, view: GraphView, spec: TensorSpec, tensor: str
-) -> Output | None:
-    """Return the scores of which a label is the ArgMax: NaN can be seen in them."""
-    node = _behind(view, tensor, {"Cast", "Reshape", "Squeeze", "Identity"})
-    if node is None or node.op_type != "ArgMax" or not node.input:
-        return None
-    axis, last = attribute(node, "axis"), attribute(node, "select_last_index")
-    if axis is None or axis.i not in (1, -1) or (last is not None and last.i):
-        return None
-    name = node.input[0]
-    dtype = next((s.dtype for s in inner_specs(model) if s.name == name), "float32")
-    if dtype not in FLOATS:
-        return None
-    scores = replace(spec, name=name, dtype=dtype, shape=())
-    edits = ("the scores before the ArgMax are used in place of its label",)
-    return Output(name, scores, "scores", None, (), edits, is_vector=True)
+def _scores_beside(
+    model: ModelFile, view: GraphView, spec: TensorSpec, label: Label
+) -> tuple[str, ...]:
+    """Return other outputs that are scores of the same input: NaN in them is an answer of no class.
+
+    A label may be taken of scores in which NaN was replaced.
+    """
+    needed, _ = view.needed(label.tensors)
+    known = {view.source(tensor) for tensor in label.tensors}
+    return tuple(
+        other.name
+        for other in outputs_of(model)
+        if other.dtype in FLOATS
+        and view.source(other.name) not in known
+        and len(other.shape) == 2
+        and other.shape[:1] == spec.shape[:1]
+        and (_is_squashed(view, other.name) or _SCORE_NAME.search(other.name))
+        and view.needed([other.name])[0] & view.inputs <= needed
+    )
 
 
-def _behind(view: GraphView, tensor: str, passing: set[str]) -> onnx.NodeProto | None:
-    """Return the node that made a tensor, looking through operators that do not compute."""
-    for _ in range(16):
-        node = view.producer(tensor)
-        if node is None or node.op_type not in passing or not node.input:
-            return node
-        tensor = node.input[0]
-    return None
+def _is_squashed(view: GraphView, tensor: str) -> bool:
+    node = view.producer(view.source(tensor))
+    return node is not None and node.op_type in {"LogSoftmax", "Sigmoid", "Softmax"}
+
+
+def _is_row_of_floats(spec: TensorSpec | None) -> bool:
+    return spec is None or (spec.dtype in FLOATS and len(spec.shape) > 0)
+
+
+def _type_of(known: dict[str, TensorSpec], tensor: str) -> str:
+    """Return the element type of a tensor; where it is not known float64, which holds any score."""
+    return known[tensor].dtype if tensor in known else "float64"
 
 
 def _refuse_joined_heads(
@@ -297,7 +359,3 @@ def _refuse_joined_heads(
             f"({', '.join(sorted(kinds))}), which cannot be compared as class scores; name the "
             "classifier's own head with --output-name or export it alone"
         )
-
-
-def _names(specs: tuple[TensorSpec, ...]) -> str:
-    return ", ".join(f"{s.name!r} {s.dtype} {s.dimensions}" for s in specs) or "none"

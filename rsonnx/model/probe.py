@@ -7,7 +7,6 @@ where the caller asks for that assumption.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from rsonnx.errors import InferenceError, ModelError, RsonnxError
 from rsonnx.model.inputs import Input
+from rsonnx.model.proof import check_scores
 
 Runner = Callable[[NDArray[np.float32]], NDArray[Any]]
 """Runs a batch, float32 (batch, \\*shape), and returns its scores, (batch, classes)."""
@@ -196,7 +196,7 @@ def choose_batching(
             f"{path} does not run on inputs of shape {list(data.shape)} at batch size "
             f"{copies} ({error}); try it in onnxruntime and export it again"
         ) from None
-    _check_scores(path, alone, kind)
+    check_scores(path, alone, kind)
     tolerance = Tolerance(0.0, 0.0) if kind == "label" else Tolerance.of(alone, unit)
     if not tolerance.agree(alone, _one_by_one(as_filed, rows, copies, path)):
         raise ModelError(
@@ -255,27 +255,6 @@ def _is_free(
     )
 
 
-def prove_labels(path: str, scores: NDArray[Any], labels: NDArray[Any]) -> None:
-    """Check that a provider's labels are those that its scores mean.
-
-    Args:
-        path: the model's file, for messages.
-        scores: (rows, classes).
-        labels: int64 (rows,): the index of the largest score, the lowest on a tie; -1 where a score
-            is NaN or infinite.
-
-    Raises:
-        ModelError: a label is another.
-    """
-    finite = np.isfinite(scores).all(axis=1)
-    expected = np.where(finite, np.where(finite[:, None], scores, 0).argmax(axis=1), -1)
-    if not np.array_equal(labels, expected):
-        raise ModelError(
-            f"{path} answers the labels {labels.tolist()} to probe inputs whose scores mean "
-            f"{expected.tolist()}; the execution provider computes them wrongly, so try another"
-        )
-
-
 def _one_by_one(run: Runner, rows: NDArray[np.float32], batch: int, path: str) -> NDArray[Any]:
     """Return each row's scores from a batch that holds nothing but copies of it."""
     found = []
@@ -295,22 +274,3 @@ def _try(run: Runner, rows: NDArray[np.float32]) -> NDArray[Any] | None:
         return run(rows)
     except RsonnxError:
         return None
-
-
-def _check_scores(path: str, scores: NDArray[Any], kind: str) -> None:
-    if kind == "score" and scores.shape[1:] != (2,):  # the threshold and the score
-        raise ModelError(
-            f"a threshold was given, but {path} gives {math.prod(scores.shape[1:]) // 2} numbers "
-            "an input; leave the threshold out"
-        )
-    if kind == "scores" and scores.shape[1:] == (1,):
-        raise ModelError(
-            f"{path} gives one number an input: if that is the score of a binary classifier, "
-            "declare from where on it means class 1 with --threshold (0 is usual for logits and "
-            "0.5 for probabilities); a regressor cannot be certified"
-        )
-    if scores.ndim != 2 or (scores.shape[1] < 2 and kind != "label"):
-        raise ModelError(
-            f"{path} gives an output of shape {list(scores.shape[1:])} an input, but a vector "
-            "of at least 2 class scores is needed"
-        )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import onnx
+import onnx.shape_inference
 from onnx import TensorProto
 
 from rsonnx.model.read import ModelFile, tensors
@@ -42,9 +44,17 @@ def outputs_of(model: ModelFile) -> tuple[TensorSpec, ...]:
     return tuple(_spec(v) for v in model.proto.graph.output)
 
 
-def inner_specs(model: ModelFile) -> tuple[TensorSpec, ...]:
-    """Return what the file says of tensors inside the graph; many files say nothing."""
-    return tuple(_spec(v) for v in model.proto.graph.value_info)
+def inferred_specs(model: ModelFile) -> dict[str, TensorSpec]:
+    """Return what can be said of a graph's tensors, by the file and by shape inference.
+
+    Files of more than 2 GB cannot be handed over, and damaged files fail: what the file says is all
+    there is then.
+    """
+    graph = model.proto.graph
+    with contextlib.suppress(Exception):  # C++ exceptions of several kinds
+        graph = onnx.shape_inference.infer_shapes(model.proto).graph
+    values = [*graph.input, *graph.output, *graph.value_info]
+    return {value.name: _spec(value) for value in values}
 
 
 def rounding_unit(model: ModelFile) -> float:

@@ -292,7 +292,7 @@ class EnumeratedNoise(SmoothingDistribution):
         """Return the smoothed classifier's answer and its exact radius.
 
         The answer is the class with the most outcomes, the lowest one among equals. Answers that
-        are no class (NaN or infinite scores) compete as one more class behind all others: they lose
+        are no class (NaN, say) compete as one more class behind all others: they lose
         every tie, and where they win there is no answer.
 
         An input near by, at which c of the n outcomes are other ones, has n_A' >= n_A - c and

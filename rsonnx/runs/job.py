@@ -74,6 +74,11 @@ class Job:
         counts = self.smoothed.sample_counts(nothing, 0, _NOISE_ALONE, stage=stage, seed=0)
         return counts.top()[0] if max(counts, default=0) == counts.total else None
 
+    def class_name(self, number: int | None) -> str | None:
+        """Return what a class is called by the model, else by the data; None where by neither."""
+        names = self.model.class_names or self.dataset.class_names or ()
+        return names[number] if number is not None and 0 <= number < len(names) else None
+
     def label(self, index: int) -> int | None:
         """Return the true class of one example, None where it is not known."""
         return None if self.labels.values is None else self.labels.values[index]

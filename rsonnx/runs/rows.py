@@ -34,7 +34,7 @@ MEANING = {
     "radius": "certified radius in the units of noise.units, rounded down; 0 where it abstains, "
     "and where the answer is certified for the input itself alone",
     "abstained": "whether no radius was certified",
-    "reason": "why it abstained: wrong-guess, low-probability or loose-bound",
+    "reason": "why it abstained: wrong-guess, low-probability, no-class or loose-bound",
     "explanation": "the reason and its remedy in words",
     "arithmetic": "exact: integer noise on the 8-bit grid; float: floating-point noise; for noise "
     "that is not added to the input, how its values were given",

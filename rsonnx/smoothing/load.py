@@ -29,6 +29,7 @@ from rsonnx.model import (
     declared_preprocessing,
     find_input,
     find_output,
+    name_classes,
     preprocessing_in,
     probe_rows,
     prove_labels,
@@ -260,20 +261,21 @@ def open_plan(
         beyond=rows_beyond(data, plan.bounds),
     )
     chosen = (filed if batching.batched is None else free[batching.batched]).session
-    # A label output has no scores to count; its classes are known only where the file names them.
-    named = len(output.classes)
-    classes = (named or None) if output.kind == "label" else batching.num_classes
-    if named and named != classes:
+    # A label output has no scores to count; its classes are known only where the file lists them.
+    listed = len(output.classes)
+    classes = (listed or None) if output.kind == "label" else batching.num_classes
+    if listed and listed != classes:
         raise ModelError(
-            f"{plan.model.path} names {named} classes but gives {classes} scores an input, so it "
+            f"{plan.model.path} names {listed} classes but gives {classes} scores an input, so it "
             "is not clear which score is whose; export it again"
         )
+    named = name_classes(output.classes, plan.model.metadata, classes)
     found = OnnxClassifier(
         chosen,
         input_name=INPUT,
         label_name=LABEL,
         num_classes=classes,
-        class_names=output.classes,
+        class_names=named.names,
         shape=data.shape,
         bounds=plan.bounds,
         layout=data.layout,
@@ -291,6 +293,9 @@ def open_plan(
             "session": chosen.facts,
             "noise_drawn": place.facts,
             "classes": classes,
+            "class_names": list(named.names),
+            "class_names_source": named.source,
+            "class_names_notes": [] if named.note is None else [named.note],
             "rows": batching.rows,
             "batch": batching.why,
             "providers": {"requested": list(provider.requested), "used": list(chosen.providers)},
@@ -300,12 +305,11 @@ def open_plan(
         is_near_tie=batching.tolerance.is_near_tie,
     )
     labels, scores = found.classify(rows), found.scores(rows)
-    if output.kind != "label":
-        prove_labels(str(plan.model.path), scores, labels)
     found.facts["probes"] = {
         "rows": len(rows),
         "classes": len(np.unique(labels)),
         "ties": int(_ties(scores).sum()),
+        "no_class": prove_labels(str(plan.model.path), output, scores, labels),
     }
     return found
 
@@ -335,8 +339,12 @@ def _describe(model: ModelFile, data: Input, output: Output) -> dict[str, Any]:
         "edits": list(output.edits),
         "class_names": list(output.classes),
         "trained": None if trained is None else trained.to_json(),
-        "label": _LABEL_RULES[output.kind].format(threshold=output.threshold),
-        "no_class": "a NaN or infinite score is an answer of no class, never certified",
+        "label": _LABEL_RULES["label" if output.label else output.kind].format(
+            threshold=output.threshold
+        ),
+        "no_class": "a NaN score, or a largest score that is infinite, is an answer of no class, "
+        "never certified",
+        "insisted": output.insisted,
     }
 
 

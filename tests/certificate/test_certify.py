@@ -84,8 +84,14 @@ def test_answers_without_a_class_are_never_certified() -> None:
     nothing = Counts([0, 0], no_class=1000)
     cert = certify_from_counts(nothing, nothing, sigma=0.5)
     assert (cert.label, cert.top_class) == (ABSTAIN, ABSTAIN)
+    assert cert.reason is AbstainReason.NO_CLASS
     assert cert.explanation is not None
-    assert "NaN or infinite" in cert.explanation
+    assert "NaN" in cert.explanation
+    most = certify_from_counts(Counts([10, 0]), Counts([300, 200], no_class=500), sigma=0.5)
+    assert most.reason is AbstainReason.NO_CLASS
+    assert "500 of 1,000" in str(most.explanation)
+    some = certify_from_counts(Counts([10, 0]), Counts([400, 300], no_class=300), sigma=0.5)
+    assert some.reason is AbstainReason.LOW_PROBABILITY
     mixed = certify_from_counts(Counts([10, 0]), Counts([600, 0], no_class=400), sigma=0.5)
     assert mixed.p_a_lower == clopper_pearson_lower(600, 1000, 0.001)
 

@@ -71,9 +71,9 @@ def test_a_radius_of_0_is_no_abstention() -> None:
 def test_an_abstention_speaks_of_answers() -> None:
     found = COLUMNS.certify(NONE, Counts([1, 2], no_class=5))
     assert (found.label, found.top_class, found.radius) == (ABSTAIN, 1, 0.0)
-    assert found.reason is AbstainReason.LOW_PROBABILITY
+    assert found.reason is AbstainReason.NO_CLASS
     assert found.explanation is not None
-    assert found.explanation.startswith("5 of all 8 answers were NaN or infinite")
+    assert found.explanation.startswith("5 of all 8 answers were no class")
     assert "no class has more than 2;" in found.explanation
     assert "sample" not in found.explanation
     alone = COLUMNS.certify(NONE, Counts([], no_class=8))

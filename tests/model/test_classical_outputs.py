@@ -28,14 +28,18 @@ from rsonnx.errors import ModelError
 from rsonnx.model import outputs_of
 
 
-def test_scores_are_preferred_to_the_label_beside() -> None:
+def test_the_label_is_preferred_to_the_scores_beside() -> None:
     proto = pair(
         [linear_classifier()], tensor("label", INT64, ["n"]), tensor("scores", FLOAT, ["n", 3])
     )
     assert [o.name for o in outputs_of(model_file(proto))] == ["label", "scores"]
     found = found_in(proto)
-    assert (found.tensor, found.kind, found.classes) == ("scores", "scores", ("0", "1", "2"))
-    assert found_in(proto, name="label").tensor == "scores"  # the scores behind it
+    assert (found.tensor, found.kind, found.classes) == ("label", "label", ("0", "1", "2"))
+    assert found.label is not None
+    assert found.label.evidence == ("scores",)  # NaN shows there
+    named = found_in(proto, name="scores")
+    assert (named.tensor, named.kind, named.label) == ("scores", "scores", None)
+    assert any("'label'" in edit for edit in named.edits)  # that is left out
 
 
 @pytest.mark.parametrize(
@@ -45,7 +49,9 @@ def test_scores_are_preferred_to_the_label_beside() -> None:
 )
 def test_a_zip_map_is_cut_off(classes: Any, kind: int) -> None:
     made = [linear_classifier(classes), zip_map(classes)]
-    found = found_in(pair(made, tensor("label", kind, ["n"]), dicts(kind)))
+    beside = found_in(pair(made, tensor("label", kind, ["n"]), dicts(kind)))
+    assert (beside.tensor, beside.kind) == ("label", "label")
+    found = found_in(pair(made, dicts(kind)))
     assert (found.tensor, found.kind, found.dtype) == ("scores", "scores", "float32")
     assert found.classes == tuple(map(str, classes))
     assert found.edits == ("the ZipMap is cut off",)
@@ -57,7 +63,7 @@ def test_a_zip_map_behind_an_identity_is_cut_off() -> None:
         helper.make_node("ZipMap", ["scores"], ["zipped"], domain=ML, classlabels_int64s=[0, 1, 2]),
         helper.make_node("Identity", ["zipped"], ["dicts"]),
     ]
-    assert found_in(pair(made, tensor("label", INT64, ["n"]), dicts())).tensor == "scores"
+    assert found_in(pair(made, dicts())).tensor == "scores"
 
 
 def test_a_sequence_that_no_zip_map_made_is_refused() -> None:
@@ -70,13 +76,15 @@ def test_a_sequence_that_no_zip_map_made_is_refused() -> None:
 
 @pytest.mark.parametrize("make", [linear_classifier, tree_classifier])
 @pytest.mark.parametrize("classes", [(0, 1, 2), (1, 5, 9), ("a", "b", "c")])
-def test_the_scores_behind_a_lone_label_are_used(make: Any, classes: Any) -> None:
+def test_a_lone_label_is_counted_itself(make: Any, classes: Any) -> None:
     kind = STRING if isinstance(classes[0], str) else INT64
     made = make(classes)
     found = found_in(pair([made], tensor("label", kind, ["n"])))
-    assert (found.tensor, found.kind) == ("scores", "scores")
+    assert (found.tensor, found.kind) == ("label", "label")
     assert found.classes == tuple(map(str, classes))
-    assert found.edits == (f"the scores of {made.op_type} are used in place of its label",)
+    assert found.label is not None
+    assert found.label.values == classes
+    assert found.tensors == ("label", "label", "scores")
 
 
 @pytest.mark.parametrize("omitted", [["label"], ["label", ""]])
@@ -116,12 +124,10 @@ def looked_up(names: np.ndarray, kind: int) -> onnx.ModelProto:
 def test_a_look_up_of_names_is_cut_off(names: np.ndarray, kind: int) -> None:
     found = found_in(looked_up(names, kind))
     # Behind the look-up is an ArgMax, and behind that are the scores.
-    assert (found.tensor, found.kind, found.spec.dtype) == ("x", "scores", "float32")
+    assert (found.tensor, found.kind, found.dtype) == ("x", "scores", "float32")
     assert found.classes == tuple(map(str, names.tolist()))
-    assert found.edits == (
-        "the look-up of class names is cut off",
-        "the scores before the ArgMax are used in place of its label",
-    )
+    assert found.label is not None
+    assert (found.label.tensor, found.label.decision) == ("position", "largest")
 
 
 def passing_through() -> list[onnx.NodeProto]:
@@ -145,7 +151,7 @@ PASSED = [
 def test_inputs_that_are_passed_through_are_no_answer() -> None:
     """ML.NET gives its input columns back beside its scores."""
     found = found_in(pair(passing_through(), *PASSED, shape=(1, 4)))
-    assert (found.spec.name, found.tensor) == ("Score.output", "scores")
+    assert (found.spec.name, found.tensor) == ("PredictedLabel.output", "label")
     named = found_in(pair(passing_through(), *PASSED, shape=(1, 4)), name="Features.output")
     assert named.spec.name == "Features.output"
 
@@ -187,6 +193,8 @@ def test_scores_of_pairs_of_classes_are_no_class_scores() -> None:
     assert found_in(alone).kind == "label"
 
 
-def test_a_support_vector_machine_s_chances_are_scores() -> None:
+def test_a_support_vector_machine_s_chances_do_not_decide() -> None:
+    """Platt's probabilities may prefer another class than the vote, which is the label."""
     found = found_in(machine_model(chances=True))
-    assert (found.tensor, found.kind) == ("scores", "scores")
+    assert (found.tensor, found.kind) == ("label", "label")
+    assert found_in(machine_model(chances=True), name="scores").kind == "scores"

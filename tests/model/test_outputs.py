@@ -215,9 +215,8 @@ def test_a_difference_beside_a_chance_is_no_rest() -> None:
         found_in(with_outputs(made, [tensor("scores", FLOAT, ["n", 8])], weights))
 
 
-@pytest.mark.parametrize("makers", [("Relu", "Relu"), ("Sigmoid", "Sigmoid")])
-def test_joined_heads_of_one_kind_are_scores(makers: tuple[str, ...]) -> None:
-    assert found_in(joined(*makers)).kind == "scores"
+def test_joined_heads_of_one_kind_are_scores() -> None:
+    assert found_in(joined("Relu", "Relu")).kind == "scores"
 
 
 def test_a_chance_beside_its_rest_is_two_scores() -> None:
@@ -242,6 +241,16 @@ def test_a_chance_beside_its_rest_is_two_scores() -> None:
         helper.make_node("Concat", [], ["scores"], axis=1),
         helper.make_node("ZipMap", [], ["scores"], domain=ML),
         helper.make_node("ArrayFeatureExtractor", ["x"], ["scores"], domain=ML),
+        helper.make_node("ArrayFeatureExtractor", ["list", "scores"], ["scores"], domain=ML),
+        helper.make_node("Add", ["scores", "scores"], ["scores"]),
+        *(
+            helper.make_node(kind, [], ["scores"])
+            for kind in ("ArgMax", "Gather", "Not", "Sign", "Slice", "Where")
+        ),
+        helper.make_node("Slice", [], ["scores"], starts=[0], ends=[1], axes=[1]),
+        helper.make_node("TopK", [], ["values", "scores"]),
+        helper.make_node("LabelEncoder", [], ["scores"], domain=ML),
+        helper.make_node("TreeEnsembleClassifier", ["x"], ["scores"], domain=ML),
         helper.make_node("Identity", ["scores"], ["scores"]),
         helper.make_node("Cast", ["scores"], ["scores"], to=1),
     ],
@@ -249,7 +258,9 @@ def test_a_chance_beside_its_rest_is_two_scores() -> None:
 )
 @pytest.mark.parametrize("kind", [FLOAT, INT64, STRING])
 def test_damaged_nodes_end_in_an_output_or_a_sentence(made: onnx.NodeProto, kind: int) -> None:
-    proto = with_outputs([made], [tensor("scores", kind, ["n", 3 if kind == FLOAT else 1])])
+    weights = {"list": np.arange(3)}
+    shape: list[Dim] = ["n", 3 if kind == FLOAT else 1]
+    proto = with_outputs([made], [tensor("scores", kind, shape)], weights)
     try:
         found = found_in(proto)
     except ModelError as error:

@@ -143,12 +143,10 @@ def test_pass_through_outputs_and_a_score_column(tmp_path: Path) -> None:
     ]
     proto = with_outputs(made, outputs, {"column": np.array([-1, 1])}, shape=(1, 4))
     found = opened(proto, tmp_path)
-    assert found.facts["output"]["name"] == "Score.output"
+    assert found.facts["output"]["name"] == "PredictedLabel.output"
     batch = rows(32, 4)
-    assert (
-        found.classify(batch).tolist()
-        == np.argmax(original(proto, "Score.output", batch), axis=1).tolist()
-    )
+    labels = np.ravel(original(proto, "PredictedLabel.output", batch))
+    assert [int(found.class_names[k]) for k in found.classify(batch)] == labels.tolist()
 
 
 def binary(classes: Any, maker: str, transform: str) -> onnx.NodeProto:

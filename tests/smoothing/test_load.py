@@ -152,10 +152,10 @@ def test_cuda_is_refused_where_it_does_not_work(tmp_path: Path, providers: Any) 
     assert caught.value.exit_code == 4
 
 
-def test_a_score_that_is_not_finite_is_label_minus_1(tmp_path: Path) -> None:
+def test_nan_or_an_infinite_largest_score_is_label_minus_1(tmp_path: Path) -> None:
     found = opened(echo(3), tmp_path)
     batch = np.array([[1, 2, 3], [np.nan, 1, 0], [0, np.inf, 1], [-np.inf, 1, 2]], np.float32)
-    assert found.classify(batch).tolist() == [2, -1, -1, -1]
+    assert found.classify(batch).tolist() == [2, -1, -1, 2]
 
 
 def test_the_header_facts_say_what_was_found(tmp_path: Path) -> None:

@@ -1,0 +1,83 @@
+"""Which of a file's outputs is the answer: its label, and its scores where it has none."""
+
+from __future__ import annotations
+
+import re
+
+import onnx
+
+from rsonnx.errors import ModelError
+from rsonnx.model.graph import GraphView
+from rsonnx.model.heads import is_detector
+from rsonnx.model.label import ML_CLASSIFIERS, behind, read_label
+from rsonnx.model.read import ModelFile
+from rsonnx.model.tensors import FLOATS, TensorSpec
+
+LABELS = {"int64", "int32", "int16", "uint16", "uint32", "uint64", "string"}
+_NARROW_LABELS = {"bool", "int8", "uint8"}
+"""Types of a label where there is one number an input; more of them are quantised scores."""
+
+QUANTISED = {"uint8", "int8"}
+_LABEL_NAME = re.compile("label|class|cls|pred|categor", re.IGNORECASE)
+_PASSING = {"Cast", "Identity", "Normalizer", "Reshape", "ZipMap"}
+
+
+def only_answer(model: ModelFile, view: GraphView, outputs: tuple[TensorSpec, ...]) -> TensorSpec:
+    """Return the one output that can be the answer: the label, and the scores where there is none.
+
+    Several labels are one where they are made of the same decision, such as a number and its name.
+
+    Raises:
+        ModelError: several can be, or none.
+    """
+    if len(outputs) == 1:
+        return outputs[0]
+    if is_detector(outputs):
+        raise ModelError(
+            f"{model.path} gives {listed_outputs(outputs)}, which are a detector's: boxes and the "
+            "classes of each; a certificate needs a classifier of the whole input"
+        )
+    computed = [spec for spec in outputs if view.is_computed(spec.name)]
+    labels = {s: read_label(view, s.name) for s in computed if is_label(view, s)}
+    decided = {s: label for s, label in labels.items() if label.is_decided}
+    scores = [
+        spec
+        for spec in computed
+        if spec not in labels and spec.dtype in {*FLOATS, *QUANTISED, "sequence_type"}
+    ]
+    # Beside scores, a number that nothing decides may be anything, unless it is called a label.
+    doubtful = [s for s in labels if scores and s not in decided and not _LABEL_NAME.search(s.name)]
+    labels = decided or {s: label for s, label in labels.items() if s not in doubtful}
+    if len({(label.decision, label.scores or label.tensor) for label in labels.values()}) == 1:
+        return max(labels, key=lambda spec: (spec.dtype == "string", len(labels[spec].classes)))
+    if not labels and len(scores) == 1 and not doubtful:
+        return scores[0]
+    of_classifiers = [spec for spec in scores if classifier_behind(view, spec.name) is not None]
+    if not labels and len(of_classifiers) == 1:
+        return of_classifiers[0]
+    raise ModelError(
+        f"{model.path} gives {len(outputs)} outputs ({listed_outputs(outputs)}), and it is not "
+        "clear which holds the class scores or the label; name it with --output-name"
+    )
+
+
+def is_label(view: GraphView, spec: TensorSpec) -> bool:
+    """Return whether an output is a label an input, by its type and shape or by what made it."""
+    one_an_input = all(d == 1 for d in spec.shape[1:])
+    if spec.dtype in LABELS or (spec.dtype in _NARROW_LABELS and spec.shape and one_an_input):
+        return one_an_input or read_label(view, spec.name).is_decided
+    if spec.dtype not in FLOATS or not one_an_input:
+        return False
+    label = read_label(view, spec.name)  # numbers of classes, cast to floats
+    return label.is_decided and bool(label.values or label.decision or label.classes)
+
+
+def classifier_behind(view: GraphView, tensor: str) -> onnx.NodeProto | None:
+    """Return the classifier of ai.onnx.ml whose scores a tensor is; None where it is none's."""
+    node = view.producer(behind(view, tensor, _PASSING))
+    return node if node is not None and node.op_type in ML_CLASSIFIERS else None
+
+
+def listed_outputs(specs: tuple[TensorSpec, ...]) -> str:
+    """Return outputs in words, for messages."""
+    return ", ".join(f"{s.name!r} {s.dtype} {s.dimensions}" for s in specs) or "none"

@@ -1,0 +1,115 @@
+"""Prove on probe inputs that an adapted model answers a class, and the one that its file states."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsonnx.counts import MOST_CLASSES, NO_CLASS
+from rsonnx.errors import ModelError
+from rsonnx.model.outputs import Output
+
+
+def check_scores(path: str, scores: NDArray[Any], kind: str) -> None:
+    """Check the shape of scores.
+
+    Args:
+        path: the model's file, for messages.
+        scores: (rows, classes); a column of labels for ``"label"``.
+        kind: as of :class:`Output`.
+
+    Raises:
+        ModelError: they are of another shape.
+    """
+    if kind == "score" and scores.shape[1:] != (2,):  # the threshold and the score
+        raise ModelError(
+            f"a threshold was given, but {path} gives {math.prod(scores.shape[1:]) // 2} numbers "
+            "an input; leave the threshold out"
+        )
+    if kind == "scores" and scores.shape[1:] == (1,):
+        raise ModelError(
+            f"{path} gives one number an input: if that is the score of a binary classifier, "
+            "declare from where on it means class 1 with --threshold (0 is usual for logits and "
+            "0.5 for probabilities); a regressor cannot be certified"
+        )
+    if scores.ndim != 2 or (scores.shape[1] < 2 and kind != "label"):
+        raise ModelError(
+            f"{path} gives an output of shape {list(scores.shape[1:])} an input, but a vector "
+            "of at least 2 class scores is needed"
+        )
+
+
+def prove_labels(
+    path: str, output: Output, scores: NDArray[Any], labels: NDArray[Any]
+) -> str | None:
+    """Check that the labels are classes, and those that the scores mean where there are scores.
+
+    Args:
+        path: the model's file, for messages.
+        output: what answers.
+        scores: (rows, classes); a column of labels for ``"label"``.
+        labels: int64 (rows,), as the adapted model gives them; ``NO_CLASS`` where a score is NaN or
+            the largest is infinite.
+
+    Returns:
+        How many rows are of no class, such as ``"3 of 8"``; None for none.
+
+    Raises:
+        ModelError: a label is no class, or another than its scores mean.
+    """
+    if labels.shape != scores.shape[:1]:
+        raise ModelError(
+            f"{path} gives {labels.size} labels for {len(scores)} inputs, but one label an input "
+            "is needed; a map of labels is no classifier's answer"
+        )
+    none = labels == NO_CLASS
+    said = f"{int(none.sum())} of {len(none)}" if none.any() else None
+    if output.kind == "label":
+        _check_numbers(path, output, labels[~none])
+        return said
+    top = scores.max(axis=1, keepdims=True)
+    expected = np.where(np.isfinite(top[:, 0]), scores.argmax(axis=1), NO_CLASS)
+    same = labels == expected
+    if output.label is not None:
+        # On a tie the file's own label may be any of the largest; NaN may be in other scores too.
+        same |= _is_largest(scores, top, labels) | (none & bool(output.label.evidence))
+    if not same.all():
+        raise ModelError(
+            f"{path} answers the labels {labels.tolist()} to probe inputs whose scores mean "
+            f"{expected.tolist()}; "
+            + (
+                "the execution provider computes them wrongly, so try another"
+                if output.label is None
+                else "its label is not the largest of them, so name another with --output-name"
+            )
+        )
+    return said
+
+
+def _is_largest(scores: NDArray[Any], top: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.bool_]:
+    inside = (labels >= 0) & (labels < scores.shape[1])
+    own = np.take_along_axis(scores, np.where(inside, labels, 0)[:, None], axis=1)
+    return np.asarray(inside & np.isfinite(top[:, 0]) & (own == top)[:, 0])
+
+
+def _check_numbers(path: str, output: Output, labels: NDArray[Any]) -> None:
+    """Check labels that come with no scores."""
+    classes = len(output.classes)
+    beyond = labels[(labels < 0) | (labels >= (classes or MOST_CLASSES))]
+    if not beyond.size:
+        return
+    if classes:
+        raise ModelError(
+            f"the output {output.spec.name!r} of {path} gave a label that is none of the {classes} "
+            f"classes that its graph lists ({', '.join(output.classes[:5])}, ...); export it again"
+        )
+    label = int(beyond[0])
+    raise ModelError(
+        f"the output {output.spec.name!r} of {path} gave the label "
+        f"{label + 1 if label < 0 else label}, but the file does not list its classes, and without "
+        f"a list they are numbered 0 to {MOST_CLASSES:,}; export it with scores, or with numbers "
+        "from 0"
+    )

@@ -1,0 +1,447 @@
+"""The class that is counted is the label that plain onnxruntime gives, for every kind of label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from against_onnxruntime import opened, original, rows
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx_models import FLOAT, INT64, ML, STRING, node, tensor, with_outputs
+
+from rsonnx.errors import ModelError
+
+UINT8, INT32, BOOL = TensorProto.UINT8, TensorProto.INT32, TensorProto.BOOL
+W = np.random.default_rng(1).standard_normal((4, 5)).astype(np.float32)
+ONE = W[:, :1]
+"""Weights of five scores, and of one."""
+
+
+def text(name: str, *values: str) -> onnx.TensorProto:
+    return helper.make_tensor(name, STRING, [len(values)], [v.encode() for v in values])
+
+
+def top_k(k: int, **options: Any) -> list[NodeProto]:
+    weight = numpy_helper.from_array(np.array([k]), "")
+    return [
+        node("Constant", [], "k", value=weight),
+        helper.make_node("TopK", ["s", "k"], ["values", "indices"], axis=1, **options),
+    ]
+
+
+def model(
+    made: Sequence[NodeProto],
+    outputs: Sequence[onnx.ValueInfoProto],
+    weights: dict[str, NDArray[np.generic]] | None = None,
+    texts: Sequence[onnx.TensorProto] = (),
+    w: NDArray[np.float32] = W,
+) -> onnx.ModelProto:
+    """Make a model whose scores s = (x - 1/2) @ w are followed by other nodes."""
+    start = [node("Sub", ["x", "centre"], "c"), node("MatMul", ["c", "w"], "s")]
+    own = {"w": w, "centre": np.full(1, 0.5, np.float32)}
+    proto = with_outputs([*start, *made], outputs, own | (weights or {}))
+    proto.graph.initializer.extend(texts)
+    proto.opset_import[0].version = 3
+    return proto
+
+
+ARGMAX = node("ArgMax", ["s"], "at", axis=1, keepdims=0)
+PROBABILITIES = node("Softmax", ["s"], "p", axis=1)
+NEGATIVE = node("Less", ["s", "zero"], "negative")
+ZERO: dict[str, NDArray[np.generic]] = {"zero": np.zeros(1, np.float32)}
+LARGE = np.array([3_000_000_000, 2**40, 7, -1, 12])
+
+
+def scores(width: int = 5, name: str = "s") -> onnx.ValueInfoProto:
+    return tensor(name, FLOAT, ["n", width])
+
+
+def label(kind: int = INT64, *more: int, name: str = "label") -> onnx.ValueInfoProto:
+    return tensor(name, kind, ["n", *more])
+
+
+KINDS: dict[str, tuple[onnx.ModelProto, str]] = {
+    "the best 3 of a TopK": (
+        model(top_k(3), [scores(3, "values"), label(INT64, 3, name="indices")]),
+        "indices",
+    ),
+    "the best of a TopK": (
+        model(top_k(1), [scores(1, "values"), label(INT64, 1, name="indices")]),
+        "indices",
+    ),
+    "the smallest of a TopK": (
+        model(top_k(2, largest=0), [scores(2, "values"), label(INT64, 2, name="indices")]),
+        "indices",
+    ),
+    "the first column of a TopK": (
+        model(
+            [*top_k(3), node("Gather", ["indices", "first"], "label", axis=1)],
+            [label()],
+            {"first": np.array(0)},
+        ),
+        "label",
+    ),
+    "torch.max": (
+        model(
+            [
+                PROBABILITIES,
+                node("ReduceMax", ["p"], "confidence", axes=[1], keepdims=0),
+                node("ArgMax", ["p"], "label", axis=1, keepdims=0),
+            ],
+            [tensor("confidence", FLOAT, ["n"]), label()],
+        ),
+        "label",
+    ),
+    "the last of the largest": (
+        model(
+            [
+                node("Round", ["s"], "r"),
+                node("ArgMax", ["r"], "label", axis=1, keepdims=0, select_last_index=1),
+            ],
+            [label(), scores(name="r")],
+        ),
+        "label",
+    ),
+    "the nearest prototype": (
+        model(
+            [
+                node("Mul", ["s", "s"], "distances"),
+                node("ArgMin", ["distances"], "label", axis=1, keepdims=0),
+            ],
+            [scores(name="distances"), label()],
+        ),
+        "label",
+    ),
+    "features beside": (
+        model(
+            [ARGMAX, node("Identity", ["c"], "features")], [scores(4, "features"), label(name="at")]
+        ),
+        "at",
+    ),
+    "uint8": (model([ARGMAX, node("Cast", ["at"], "label", to=UINT8)], [label(UINT8)]), "label"),
+    "int32": (
+        model([ARGMAX, node("Cast", ["at"], "label", to=INT32)], [label(INT32), scores()]),
+        "label",
+    ),
+    "a float": (model([ARGMAX, node("Cast", ["at"], "label", to=FLOAT)], [label(FLOAT)]), "label"),
+    "-1 and 1 by comparison": (
+        model(
+            [NEGATIVE, node("Where", ["negative", "minus", "plus"], "label")],
+            [label(INT64, 1), scores(1)],
+            ZERO | {"minus": np.array([-1]), "plus": np.array([1])},
+            w=ONE,
+        ),
+        "label",
+    ),
+    "-1 and 1 by arithmetic": (
+        model(
+            [
+                NEGATIVE,
+                node("Cast", ["negative"], "is_out", to=INT64),
+                node("Mul", ["is_out", "minus"], "step"),
+                node("Add", ["step", "plus"], "label"),
+            ],
+            [label(INT64, 1), scores(1)],
+            ZERO | {"minus": np.array([-2]), "plus": np.array([1])},
+            w=ONE,
+        ),
+        "label",
+    ),
+    "a sign": (
+        model(
+            [node("Sign", ["s"], "sign"), node("Cast", ["sign"], "label", to=INT64)],
+            [label(INT64, 1), scores(1)],
+            w=ONE,
+        ),
+        "label",
+    ),
+    "a sign that is a float": (
+        model([node("Sign", ["s"], "label")], [label(FLOAT, 1)], w=ONE),
+        "label",
+    ),
+    "a threshold": (
+        model(
+            [
+                node("Sigmoid", ["s"], "p"),
+                node("Greater", ["p", "half"], "above"),
+                node("Cast", ["above"], "label", to=INT64),
+            ],
+            [label(INT64, 1), scores(1, "p")],
+            {"half": np.full(1, 0.5, np.float32)},
+            w=ONE,
+        ),
+        "label",
+    ),
+    "a truth value": (
+        model([NEGATIVE], [label(BOOL, 1, name="negative")], ZERO, w=ONE),
+        "negative",
+    ),
+    "numbers above 2^31 and -1": (
+        model(
+            [ARGMAX, node("Gather", ["large", "at"], "label")],
+            [label(), scores()],
+            {"large": LARGE},
+        ),
+        "label",
+    ),
+    "groups of classes": (
+        model(
+            [ARGMAX, node("Gather", ["groups", "at"], "label")],
+            [label(), scores()],
+            {"groups": np.array([4, 2, 4, 4, 2])},
+        ),
+        "label",
+    ),
+    "gathered texts": (
+        model(
+            [ARGMAX, node("Gather", ["texts", "at"], "label", axis=0)],
+            [label(STRING), scores()],
+            texts=[text("texts", "e", "d", "c", "é", "a")],
+        ),
+        "label",
+    ),
+    "gathered texts, some alike": (
+        model(
+            [ARGMAX, node("Gather", ["texts", "at"], "label", axis=0)],
+            [label(STRING)],
+            texts=[text("texts", "crane", "d", "crane", "b", "a")],
+        ),
+        "label",
+    ),
+    "texts of the best 2": (
+        model(
+            [*top_k(2), node("Gather", ["texts", "indices"], "label", axis=0)],
+            [label(STRING, 2), scores(2, "values")],
+            texts=[text("texts", "e", "d", "c", "b", "a")],
+        ),
+        "label",
+    ),
+    "encoded texts": (
+        model(
+            [
+                ARGMAX,
+                node(
+                    "LabelEncoder",
+                    ["at"],
+                    "label",
+                    domain=ML,
+                    keys_int64s=[0, 1, 2, 3, 4],
+                    values_strings=list("vwxyz"),
+                ),
+            ],
+            [label(STRING)],
+        ),
+        "label",
+    ),
+    "one of two texts": (
+        model(
+            [NEGATIVE, node("Where", ["negative", "no", "yes"], "label")],
+            [label(STRING, 1), scores(1)],
+            ZERO,
+            [text("no", "no"), text("yes", "yes")],
+            w=ONE,
+        ),
+        "label",
+    ),
+    "texts in a constant of their own": (
+        model(
+            [
+                ARGMAX,
+                node("Constant", [], "texts", value_strings=list("edcba")),
+                node("Identity", ["texts"], "same"),
+                node("Gather", ["same", "at"], "label", axis=0),
+            ],
+            [label(STRING), scores()],
+        ),
+        "label",
+    ),
+    "a column of numbers": (
+        model(
+            [ARGMAX, node("Gather", ["column", "at"], "label", axis=0)],
+            [label(INT64, 1)],
+            {"column": np.array([[9], [8], [7], [6], [5]])},
+        ),
+        "label",
+    ),
+    "maps of one pixel": (
+        model(
+            [
+                node("Reshape", ["s", "maps"], "m"),
+                node("ArgMax", ["m"], "label", axis=1, keepdims=1),
+            ],
+            [label(INT64, 1, 1, 1)],
+            {"maps": np.array([-1, 5, 1, 1])},
+        ),
+        "label",
+    ),
+    "a number and its name": (
+        model(
+            [ARGMAX, node("Gather", ["texts", "at"], "class_name", axis=0)],
+            [label(name="at"), label(STRING, name="class_name"), scores()],
+            texts=[text("texts", "e", "d", "c", "b", "a")],
+        ),
+        "class_name",
+    ),
+}
+
+
+def as_text(value: Any) -> str:
+    first = np.ravel(value)[0]
+    return str(first) if isinstance(first, str | bytes) else str(int(first))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_counted_class_is_the_file_s_own_label(tmp_path: Path, kind: str) -> None:
+    proto, output = KINDS[kind]
+    found = opened(proto, tmp_path)
+    batch = rows(200, 4)
+    own = [as_text(value) for value in original(proto, output, batch)]
+    counted = found.classify(batch).tolist()
+    names = found.class_names or [str(k) for k in range(5)]
+    assert [names[k] for k in counted] == own
+    assert min(counted) >= 0  # no label is "no class", whatever its number
+    assert found.num_classes in (None, len(names))
+    assert found.num_classes is not None
+    assert len(set(own)) > 1  # else this test would show little
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nan_is_no_class_though_a_label_hides_it(tmp_path: Path, kind: str) -> None:
+    found = opened(KINDS[kind][0], tmp_path)
+    batch = rows(4, 4)
+    batch[2, 1] = np.nan
+    assert (found.classify(batch) == -1).tolist() == [False, False, True, False]
+
+
+def test_the_sorted_values_of_a_top_k_are_no_scores(tmp_path: Path) -> None:
+    proto = model(top_k(3), [scores(3, "values")])
+    batch = rows(64, 4)
+    assert opened(proto, tmp_path).num_classes == 5
+    expected = ((batch - 0.5) @ W).argmax(axis=1)
+    assert opened(proto, tmp_path).classify(batch).tolist() == expected.tolist()
+    assert (
+        opened(proto, tmp_path, output_name="values").classify(batch).tolist() == expected.tolist()
+    )
+
+
+def test_a_top_k_of_the_smallest_values_alone_is_refused(tmp_path: Path) -> None:
+    proto = model(top_k(3, largest=0), [scores(3, "values")])
+    with pytest.raises(ModelError, match="'values'"):
+        opened(proto, tmp_path)
+
+
+@pytest.mark.parametrize("least", [-2.0, 2e7, 3e9])
+def test_a_label_that_can_be_no_number_of_a_class_is_refused(tmp_path: Path, least: float) -> None:
+    """Nothing says which classes floor(s) + least may be."""
+    made = [
+        node("Floor", ["s"], "floor"),
+        node("Add", ["floor", "least"], "moved"),
+        node("Cast", ["moved"], "label", to=INT64),
+    ]
+    proto = model(made, [label(INT64, 1)], {"least": np.full(1, least, np.float32)}, w=ONE)
+    with pytest.raises(ModelError, match="'label'") as caught:
+        opened(proto, tmp_path)
+    assert caught.value.exit_code == 4
+
+
+def test_large_numbers_of_no_known_class_are_counted_as_they_are(tmp_path: Path) -> None:
+    made = [
+        node("Cast", ["s"], "floor", to=INT64),
+        node("Abs", ["floor"], "size"),
+        node("Add", ["size", "least"], "label"),
+    ]
+    proto = model(made, [label(INT64, 1)], {"least": np.array([50_000])}, w=4 * ONE)
+    found = opened(proto, tmp_path)
+    batch = rows(64, 4)
+    own = [int(np.ravel(value)[0]) for value in original(proto, "label", batch)]
+    assert (found.num_classes, found.classify(batch).tolist()) == (None, own)
+    assert len(set(own)) > 1
+
+
+def test_two_labels_of_different_decisions_are_refused(tmp_path: Path) -> None:
+    made = [ARGMAX, node("ArgMin", ["s"], "worst", axis=1, keepdims=0)]
+    proto = model(made, [label(name="at"), label(name="worst")])
+    with pytest.raises(ModelError, match="--output-name"):
+        opened(proto, tmp_path)
+    assert opened(proto, tmp_path, output_name="worst").num_classes == 5
+
+
+def test_a_number_beside_scores_that_nothing_decides_is_not_taken_for_the_label(
+    tmp_path: Path,
+) -> None:
+    made = [
+        node("ReduceSum", ["c", "axis"], "sum", keepdims=0),
+        node("Cast", ["sum"], "length", to=INT64),
+    ]
+    proto = model(made, [scores(), label(name="length")], {"axis": np.array([1])})
+    with pytest.raises(ModelError, match=r"'length' .*--output-name"):
+        opened(proto, tmp_path)
+    assert opened(proto, tmp_path, output_name="s").num_classes == 5
+
+
+def trees(weights: Sequence[float]) -> NodeProto:
+    """Make a TreeEnsembleClassifier of one stump at x0 = .3 with weights for one class alone."""
+    return helper.make_node(
+        "TreeEnsembleClassifier",
+        ["x"],
+        ["label", "scores"],
+        domain=ML,
+        nodes_treeids=[0] * 3,
+        nodes_nodeids=[0, 1, 2],
+        nodes_featureids=[0] * 3,
+        nodes_values=[0.3, 0.0, 0.0],
+        nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"],
+        nodes_truenodeids=[1, 0, 0],
+        nodes_falsenodeids=[2, 0, 0],
+        class_treeids=[0] * 2,
+        class_nodeids=[1, 2],
+        class_ids=[0, 0],
+        class_weights=list(weights),
+        post_transform="NONE",
+        classlabels_int64s=[7, 9],
+    )
+
+
+@pytest.mark.parametrize("weights", [(0.2, 0.9), (0.2, 0.4), (-0.7, 0.9), (0.6, 0.9)])
+@pytest.mark.parametrize("with_scores", [True, False])
+def test_the_threshold_of_trees_decides_and_not_the_largest_score(
+    tmp_path: Path, weights: tuple[float, float], with_scores: bool
+) -> None:
+    """With positive weights of one class onnxruntime's threshold is .5, else 0."""
+    shown = [label(), scores(2, "scores")] if with_scores else [label()]
+    proto = with_outputs([trees(weights)], shown)
+    found = opened(proto, tmp_path)
+    batch = rows(64, 4)
+    own = [str(value) for value in original(proto, "label", batch)]
+    assert [found.class_names[k] for k in found.classify(batch)] == own
+
+
+def test_a_support_vector_machine_s_vote_wins_over_its_probabilities(tmp_path: Path) -> None:
+    """Platt's sigmoid is turned over here, so every probability is the other class's."""
+    made = helper.make_node(
+        "SVMClassifier",
+        ["x"],
+        ["label", "scores"],
+        domain=ML,
+        kernel_type="LINEAR",
+        kernel_params=[1.0, 0.0, 3.0],
+        classlabels_ints=[5, 3],
+        vectors_per_class=[1, 1],
+        support_vectors=[1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0],
+        coefficients=[1.0, -1.0],
+        rho=[0.0],
+        prob_a=[4.0],
+        prob_b=[0.5],
+    )
+    proto = with_outputs([made], [label(), scores(2, "scores")])
+    batch = rows(64, 4)
+    own = original(proto, "label", batch)
+    found = opened(proto, tmp_path)
+    assert [int(found.class_names[k]) for k in found.classify(batch)] == own
+    by_scores = opened(proto, tmp_path, output_name="scores").classify(batch).tolist()
+    assert by_scores != found.classify(batch).tolist()
