@@ -29,6 +29,7 @@ from rsonnx.noise.space import Arithmetic, InputSpace, Point, check_bounds
 from rsonnx.noise.stream import (
     STREAM_VERSION,
     STREAM_VERSIONS,
+    WATCHED_SPAN,
     NoisyStream,
     Stage,
     block_samples,
@@ -39,6 +40,7 @@ __all__ = [
     "NORMS",
     "STREAM_VERSION",
     "STREAM_VERSIONS",
+    "WATCHED_SPAN",
     "Ablation",
     "AnisotropicGaussian",
     "Arithmetic",

@@ -38,7 +38,7 @@ _MOST_BLOCK_SAMPLES = 256
 _SHARED_BLOCKS = 4
 """Blocks of shared noise that are kept: the inputs in work ask for the same one at a time."""
 
-_WATCHED = 1 << 10
+WATCHED_SPAN = 1 << 10
 """Of so many samples one is watched."""
 
 _MOST_OPEN = 16
@@ -156,8 +156,8 @@ class NoisyStream:
         One of every 1,024, at a place that the stream's key decides: it depends on nothing else,
         as the samples do, and no model can know it.
         """
-        spans = range(start // _WATCHED, -(-stop // _WATCHED))
-        places = (span * _WATCHED + place_in(self.key, span, _WATCHED) for span in spans)
+        spans = range(start // WATCHED_SPAN, -(-stop // WATCHED_SPAN))
+        places = (span * WATCHED_SPAN + place_in(self.key, span, WATCHED_SPAN) for span in spans)
         return [place for place in places if start <= place < stop]
 
     def _fill(self, block: int, begin: int, end: int, out: NDArray[np.float32]) -> None:

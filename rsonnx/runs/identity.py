@@ -24,6 +24,8 @@ _FREE = frozenset(
         # Follows from the others.
         "largest_radius",
         "model.trained",
+        "model.batch",
+        "model.probes",
         # Where things lie and what they are called there: their digests say what they are.
         "model.file",
         "data.path",
@@ -84,11 +86,19 @@ _LATER = frozenset(
     {
         "data.classes_in_sample",
         "data.classes_in_data",
+        "data.exif",  # the manifest says whether pictures are the same
+        "data.turned",
+        "model.class_names_notes",
+        "model.class_names_source",
+        "model.insisted",
+        "model.no_class",
         "arguments.resolved.first",
+        "arguments.resolved.rows",
         "arguments.resolved.sample",
     }
 )
-"""Fields that came with it; a header of the first version says nothing by lacking them."""
+"""Fields that came with it, or were worded anew; by those a header of the first version says
+nothing."""
 
 
 def header_differences(
@@ -104,10 +114,10 @@ def header_differences(
     """
     flat, flat_other = _flat(one), _flat(other)
     free = _FREE | but
-    if (_STREAM in flat) != (_STREAM in flat_other):
-        older, header = (flat_other, other) if _STREAM in flat else (flat, one)
+    if is_first_version(one) != is_first_version(other):
+        older, header = (flat, one) if is_first_version(one) else (flat_other, other)
         older.update(_meant(header))
-        free |= _LATER - older.keys()
+        free |= _LATER
     found = []
     for field in dict.fromkeys((*flat, *flat_other)):
         a, b = flat.get(field, _ABSENT), flat_other.get(field, _ABSENT)
@@ -115,6 +125,11 @@ def header_differences(
         if (type(a), a) != (type(b), b) and not _within(field, free):
             found.append(Difference(field, _text(a), _text(b)))
     return found
+
+
+def is_first_version(header: Mapping[str, Any]) -> bool:
+    """Say whether a header is of the first version, which names none of its noise."""
+    return _STREAM not in _flat(header)
 
 
 def in_words(differences: Sequence[Difference], one: str, other: str) -> str:
@@ -135,12 +150,18 @@ def in_words(differences: Sequence[Difference], one: str, other: str) -> str:
 
 
 def _meant(header: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a header meant that does not name the version of its noise."""
+    """Return what a header meant that is of the first version."""
     try:
         sample = sample_field(header).to_json()
     except (KeyError, TypeError, AttributeError, UsageError):
         sample = {}
-    return _flat({"noise": {"stream": STREAM_VERSIONS[0]}, "data": {"sample": sample}})
+    return _flat(
+        {
+            "noise": {"stream": STREAM_VERSIONS[0]},
+            "data": {"sample": sample},
+            "model": {"rows": "proved"},  # it was run in batches, as only these may be now
+        }
+    )
 
 
 def _within(field: str, fields: frozenset[str]) -> bool:

@@ -28,7 +28,12 @@ from rsonnx.noise import Point, Stage
 from rsonnx.runs.fields import shown, whole_field
 from rsonnx.runs.files import Run, line_of
 from rsonnx.runs.header import Arguments, SeedUsed, certify_header, recorded_seed, versions
-from rsonnx.runs.identity import Difference, header_differences, in_words
+from rsonnx.runs.identity import (
+    Difference,
+    header_differences,
+    in_words,
+    is_first_version,
+)
 from rsonnx.runs.job import Job
 from rsonnx.runs.manifest import Manifest
 from rsonnx.runs.parts import shard_field
@@ -45,10 +50,11 @@ _MOST_MOVED = 0.01
 score in its third or fourth digit, well under one in a hundred samples lies so near to a tie."""
 
 _FREE = frozenset({"arguments", "versions", "model.noise_drawn"})
-_FREE_ELSEWHERE = frozenset({"model.providers", "model.session", "model.batch"})
+_FREE_ELSEWHERE = frozenset({"model.providers", "model.session"})
 
-_LATER = frozenset({"exif", "turned", "left_out"})
-"""What headers did not always say of the data; without it, pictures were read as stored."""
+_REREAD = frozenset({"model.edits", "model.label", "model.rows"})
+"""In what way a model answers may be read otherwise than by the first version of run files; whether
+its answers are others shows in the votes."""
 
 
 @dataclass(frozen=True)
@@ -154,15 +160,11 @@ def check_header(run: Run, job: Job, manifest: Manifest) -> None:
         shard=shard_field(run.header),
     )
     again = json.loads(line_of(again))
-    again["data"] = {
-        name: value
-        for name, value in again["data"].items()
-        if name in run.header["data"] or name not in _LATER
-    }
     if isinstance(made.rule, FixedSamples):
         again["num_classes"] = job.model.num_classes
     changed = bool(_changed(run, job))
     free = _FREE | _FREE_ELSEWHERE if changed else _FREE
+    free |= _REREAD if is_first_version(run.header) else frozenset()
     found = header_differences(run.header, again, but=free)
     if changed:  # another version may write fewer fields, or more
         found = [

@@ -9,13 +9,14 @@ randomised bound, the radius of noise that is not Gaussian) is derived only, and
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from itertools import islice
 
 from rsonnx.certificate import ALPHA_SPLITS, ExactCounts, FixedSamples, Rule, rival_shares
 from rsonnx.errors import RunFileError, UsageError
-from rsonnx.noise import AnisotropicGaussian, Gaussian, SampledNoise, uniform
+from rsonnx.noise import WATCHED_SPAN, AnisotropicGaussian, Gaussian, SampledNoise, uniform
 from rsonnx.runs.fields import shown, stream_field, whole_field
 from rsonnx.runs.files import Run
 from rsonnx.runs.header import recorded_seed
@@ -144,6 +145,7 @@ def _differences(run: Run, rule: Rule, row: Row) -> list[str]:
         for field in fields(Row)
         if getattr(row, field.name) != getattr(again, field.name)
     ]
+    found += _wrongly_watched(row, watched=run.header["model"].get("rows") == "watched")
     if isinstance(rule, FixedSamples) and row.selection.total != n0:
         found.append(f"it has {row.selection.total} selection samples, but n0 = {shown(n0)}")
     # Drawn before the samples, from the seed: one that was chosen afterwards could be a better one.
@@ -152,6 +154,16 @@ def _differences(run: Run, rule: Rule, row: Row) -> list[str]:
     if row.uniform != expected:
         found.append(f"uniform is {row.uniform!r}, but the seed gives {expected!r}")
     return found
+
+
+def _wrongly_watched(row: Row, *, watched: bool) -> Iterator[str]:
+    """Yield what contradicts that one sample of each 1,024 was watched, if any was."""
+    for stage, counts in (("selection", row.selection), ("estimation", row.estimation)):
+        spans = counts.total / WATCHED_SPAN if watched else 0
+        if not math.floor(spans) <= counts.watched_rows <= math.ceil(spans):
+            yield f"{counts.watched_rows} of {counts.total} samples of {stage} are watched"
+        if counts.near_ties > counts.watched_rows:
+            yield f"{counts.near_ties} of {counts.watched_rows} watched samples are near ties"
 
 
 def _unproved(rule: FixedSamples, row: Row) -> list[str]:

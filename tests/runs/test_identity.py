@@ -84,6 +84,7 @@ def _of(stream: int | None, chosen: dict[str, Any] | None, **options: object) ->
     header["arguments"]["resolved"] |= {"limit": 5, "skip_every": 2} | options
     if stream is not None:
         header["noise"]["stream"] = stream
+        header["model"] = header["model"] | {"rows": "proved"}
     if chosen is not None:
         header["data"] |= {"sample": chosen, "classes_in_sample": 2, "classes_in_data": 3}
     return header
@@ -101,5 +102,8 @@ def test_a_header_of_the_first_version_is_taken_for_what_it_meant() -> None:
     assert (rule.field, rule.one, rule.other) == ("data.sample.rule", "'spread'", "'first'")
     # Of two headers of now none lacks a field for its age.
     assert header_differences(_of(2, first, first=True), _of(2, first))
+    alone = _of(1, first)
+    alone["model"]["rows"] = "alone"  # which the first version never was
+    assert [one.field for one in header_differences(older, alone)] == ["model.rows"]
     (more,) = header_differences(older, _of(1, first, more=1))
     assert more.field == "arguments.resolved.more"
