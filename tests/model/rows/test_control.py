@@ -94,6 +94,19 @@ def test_a_condition_that_holds_for_every_number_of_rows_is_known() -> None:
     assert stopped_by(model(nodes, {"t": np.array(4)})) is not None  # not where one row is 4
 
 
+def test_a_number_that_wraps_in_32_bits_is_not_known() -> None:
+    nodes = [
+        node("Shape", "x", "s"),
+        node("Concat", "s big", "long", axis=0),
+        node("Cast", "long", "short", to=TensorProto.INT32),
+        node("Gather", "short two", "k"),
+        node("Equal", "k none", "c"),  # 2^32 is 0
+        choice(MIXED, RELU),
+    ]
+    weights = {"big": np.array([2**32]), "two": np.array(2), "none": np.array(0, np.int32)}
+    assert stopped_by(model(nodes, weights)) is not None
+
+
 def loop(*nodes: NodeProto, go: str = "go", results: str = "b") -> NodeProto:
     inputs = [info("i", INT64, []), info("go", BOOL, []), info("a", FLOAT, None)]
     outputs = [info("on", BOOL, []), *(info(name, FLOAT, None) for name in results.split())]

@@ -257,6 +257,21 @@ PROVED = {
         ],
         weights=LISTS,
     ),
+    "Reshape by arithmetic in 32 bits": Case(
+        [
+            op("Shape", "x", "s0"),
+            op("Cast", "s0", "s", to=TensorProto.INT32),
+            op("Slice", "s zero one", "rows"),
+            op("Slice", "s one three", "others"),
+            op("ReduceProd", "others", "p"),
+            op("Mul", "p single", "q"),
+            op("Concat", "rows q", "t", axis=0),
+            op("Cast", "t", "u", to=TensorProto.INT64),
+            op("Reshape", "x u"),
+        ],
+        (2, 3),
+        LISTS | {"one": i(1), "three": i(3), "single": np.array([1], np.int32)},
+    ),
     "Resize": Case(
         op("Resize", "x - s", mode="linear"), IMAGE, {"s": np.array([1, 1, 1.5, 2], np.float32)}
     ),
@@ -551,6 +566,17 @@ COUPLED = {
         weights=LISTS | {"w": f(1, 4)},
     ),
     "Size as data": Case([op("Size", "x", "s"), op("Cast", "s", "c", to=1), op("Div", "x c")]),
+    "Sizes of 32 bits that wrap": Case(
+        [
+            *SIZES,
+            op("Cast", "rows", "r", to=TensorProto.INT32),
+            op("Mul", "r big", "m"),
+            op("Greater", "m none", "c"),
+            op("Where", "c x w"),
+        ],
+        weights=LISTS
+        | {"big": np.array([2**30], np.int32), "none": np.zeros(1, np.int32), "w": f(1, 4)},
+    ),
     "Slice": Case([op("Slice", "x a b", "m"), op("Add", "x m")], weights={"a": i(0), "b": i(1)}),
     "Slice backwards": Case(
         op("Slice", "x a b c d"), weights={"a": i(-1), "b": i(-(2**62)), "c": i(0), "d": i(-1)}
