@@ -200,6 +200,11 @@ def test_functions_are_followed_by_domain_name_and_overload() -> None:
     assert "mine.F" in str(stopped_by(model([call], functions=made)))
 
 
+def test_a_function_that_is_defined_twice_is_not_followed() -> None:
+    made = [function([node("Softmax", "a", axis=0)]), function([node("Relu", "a")])]
+    assert stopped_by(model([node("F", "x", domain="mine")], functions=made)) is not None
+
+
 def test_attributes_of_a_call_reach_the_functions_body() -> None:
     body = node("Softmax", "a")
     body.attribute.add(name="axis", ref_attr_name="along", type=onnx.AttributeProto.INT)
