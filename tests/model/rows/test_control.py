@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -19,7 +21,9 @@ info = helper.make_tensor_value_info
 MAKERS = hostile_graphs.MAKERS
 
 
-def node(operator: str, inputs: str, outputs: str = "y", domain: str = "", **attributes: object):  # type: ignore[no-untyped-def]
+def node(
+    operator: str, inputs: str, outputs: str = "y", domain: str = "", **attributes: Any
+) -> NodeProto:
     return helper.make_node(operator, inputs.split(), outputs.split(), domain=domain, **attributes)
 
 
@@ -308,7 +312,7 @@ def growing() -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize("make", [lambda: exponential(30), growing], ids=["functions", "numbers"])
-def test_it_takes_little_time(make) -> None:  # type: ignore[no-untyped-def]
+def test_it_takes_little_time(make: Callable[[], onnx.ModelProto]) -> None:
     proto = make()
     start = time.perf_counter()
     assert not prove_rows(proto, input_name="x", outputs=["y"]).proved
