@@ -153,6 +153,11 @@ def _names(scope: Scope) -> Iterator[str]:
 def _check_functions(proto: onnx.ModelProto, path: Path) -> None:
     """Refuse functions that call themselves, or would be of absurd size in place of their calls."""
     bodies = {function_key(f): f for f in proto.functions}
+    if len(bodies) < len(proto.functions):
+        raise ModelError(
+            f"{path} defines a function twice, so it is not clear which of the two is called; "
+            "export the model again"
+        )
     sizes: dict[FunctionKey, int] = {}
     open_: list[FunctionKey] = []
 

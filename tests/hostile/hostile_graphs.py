@@ -177,6 +177,13 @@ def _doubling_by_overload(levels: int) -> onnx.ModelProto:
     return proto
 
 
+def _defined_twice() -> onnx.ModelProto:
+    proto = _functions({"F": "Neg"})
+    proto.functions.append(_functions({"F": "RandomNormalLike"}).functions[0])
+    return proto
+
+
+_add("function defined twice", _defined_twice)
 _add("function calls itself", lambda: _functions({"F": "F"}))
 _add("functions call each other", lambda: _functions({"F": "G", "G": "F"}))
 _add("random in a function", lambda: _functions({"F": "RandomNormalLike"}))

@@ -190,6 +190,9 @@ def test_a_models_metadata_name_no_file_of_this_machine(files: dict[str, Path]) 
         make_plan(files["preprocessing of a file"])
 
 
-def test_functions_are_counted_as_often_as_they_are_called(files: dict[str, Path]) -> None:
+@pytest.mark.parametrize("name", ["functions double 40 times", "overloads double 40 times"])
+def test_functions_are_counted_as_often_as_they_are_called(
+    name: str, files: dict[str, Path]
+) -> None:
     with pytest.raises(ModelError, match="more than 2,000,000 operators"):
-        read_model(files["functions double 40 times"])
+        read_model(files[name])

@@ -47,9 +47,12 @@ def evaluate(call: Call, made: Tensor) -> Tensor | None:
         return None
     with np.errstate(all="ignore"):
         value = compute(call, [t.value for t in call.given if t.value is not None], made)
-    if value.dtype.kind == "f" and not np.isfinite(value).all():
+    if value.dtype.kind == "f" and (value.itemsize < 4 or not np.isfinite(value).all()):
         return None
-    return known(value)
+    narrow = any(t.narrow for t in call.given)
+    if call.operator == "Cast":
+        narrow = call.attribute("to", 0) == TensorProto.INT32
+    return known(value, narrow=narrow)
 
 
 def _reshaped(_: Call, values: list[Array], made: Tensor) -> Array:
@@ -127,7 +130,6 @@ _quotients, _remainders = (np.frompyfunc(f, 2, 1) for f in (_quotient, _remainde
 def _cast(call: Call, values: list[Array], _: Tensor) -> Array:
     value, kind = values[0], call.attribute("to", 0)
     if value.dtype == object:
-        # As many rows as overflow 32 bits fit no machine.
         if kind not in (TensorProto.INT32, TensorProto.INT64):
             raise UnprovedError("a number of rows that is made data")
         return value
@@ -221,7 +223,7 @@ def _reduced(number: Callable[..., Any]) -> Evaluate:
         asked = call.numbers(1, "axes")
         axes = [positive(axis, value.ndim) for axis in asked or range(value.ndim)]
         for axis in sorted(axes, reverse=True):
-            value = np.asarray(number(value, axis=axis))
+            value = np.asarray(number(value, axis=axis), value.dtype)
         return value.reshape(made.dims)  # type: ignore[arg-type]
 
     return compute

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rsonnx.model.rows.call import Call, of_shape, positive, spare
-from rsonnx.model.rows.values import Dim, Shape, Tensor, UnprovedError, Value
+from rsonnx.model.rows.values import Coupled, Dim, Shape, Tensor, UnprovedError, Value
 
 
 def reduced(shape: Shape, axes: Sequence[int], keep: bool) -> Tensor:
@@ -107,12 +107,13 @@ def _layer_normalisation(call: Call) -> list[Value]:
 
 
 def _skip_layer_normalisation(call: Call) -> list[Value]:
-    """Normalise the sum of two tensors, which is the fourth output too, over the last axis."""
+    """Normalise the sum of two tensors, which is the fourth output, over the last axis."""
     tensor = call.tensor(0)
-    if call.outputs > 1 or call.tensor(1).dims != tensor.dims:
-        raise UnprovedError("outputs or inputs of another shape")
+    if call.tensor(1).dims != tensor.dims:
+        raise UnprovedError("inputs of two shapes")
     _last_axes(call, tensor, tensor.rank - 1, 2)
-    return [Tensor(tensor.dims)]
+    made, unused = Tensor(tensor.dims), Coupled(f"statistics of {call.operator}")
+    return [made, unused, unused, made]
 
 
 def _last_axes(call: Call, tensor: Tensor, axis: int, weights: int) -> None:

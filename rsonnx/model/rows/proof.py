@@ -64,7 +64,10 @@ def prove_rows(model: onnx.ModelProto, *, input_name: str, outputs: Sequence[str
         outputs: names of outputs whose first axis must hold one entry a row.
     """
     try:
-        walk = _Walk({function_key(f): f for f in model.functions})
+        functions = {function_key(f): f for f in model.functions}
+        if len(functions) < len(model.functions):
+            raise UnprovedError("a function that is defined twice")
+        walk = _Walk(functions)
         inside = walk.main(model, input_name)
         for name in outputs:
             found = inside.value(name)

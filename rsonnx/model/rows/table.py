@@ -9,6 +9,7 @@ from onnx import defs
 
 from rsonnx.model.assumptions import RANDOM
 from rsonnx.model.rows import (
+    attention,
     axes,
     classical,
     control,
@@ -40,7 +41,8 @@ It raises :class:`UnprovedError` where rows may mix, or where it does not surely
 """
 
 RULES: Mapping[str, Rule] = (
-    axes.RULES
+    attention.RULES
+    | axes.RULES
     | classical.RULES
     | control.RULES
     | elementwise.RULES

@@ -21,6 +21,9 @@ MOST_VALUES = 1024
 MOST_SIZE, MOST_AXES = 2**62, 64
 """Bounds on a shape, which no runtime reaches."""
 
+_MOST_FACTOR = 2**14
+"""Up to this factor a multiple of N has 32 bits for batches of up to 2^17 rows."""
+
 
 class UnprovedError(Exception):
     """A step that the proof cannot follow; its text says what in few words, or is empty."""
@@ -93,11 +96,13 @@ class Tensor:
             only a tensor that depends on no input may be.
         value: what it holds, where it is small, known and depends on no input: an array of numbers,
             or of objects where some of them are multiples of N.
+        narrow: whether the numbers among those objects have 32 bits.
         places: the mask whose true entries' places along its one axis it holds, in their order.
     """
 
     shape: Shape | None
     value: NDArray[Any] | None = None
+    narrow: bool = False
     places: Tensor | None = None
 
     @property
@@ -138,15 +143,30 @@ class Coupled:
 Value = Tensor | Coupled
 
 
-def known(value: NDArray[Any]) -> Tensor:
-    """Return the tensor of a small value; numbers of Python become an array of numbers again."""
-    if any(isinstance(v, int) and abs(v) >= MOST_SIZE for v in value.flat if value.dtype == object):
-        raise UnprovedError("a number beyond 64 bits")
-    if value.dtype == object and not any(isinstance(v, Multiple) for v in value.flat):
-        if any(v is None for v in value.flat):
-            return Tensor(value.shape)
-        value = value.astype(bool if all(isinstance(v, bool) for v in value.flat) else np.int64)
-    return Tensor(value.shape, value)
+def known(value: NDArray[Any], *, narrow: bool = False) -> Tensor:
+    """Return the tensor of a small value; numbers of Python become an array of numbers again.
+
+    Args:
+        value: what the tensor holds.
+        narrow: whether its integers have 32 bits, if they are numbers of Python now.
+    """
+    if value.dtype != object:
+        return Tensor(value.shape, value)
+    limit, most_factor = (2**31, _MOST_FACTOR) if narrow else (MOST_SIZE, MOST_SIZE)
+    for number in value.flat:
+        if isinstance(number, Multiple):
+            is_small = number.factor < most_factor
+        else:
+            is_small = number is None or abs(number) < limit
+        if not is_small:
+            raise UnprovedError("a number that is too large")
+    if any(isinstance(number, Multiple) for number in value.flat):
+        return Tensor(value.shape, value, narrow)
+    if any(number is None for number in value.flat):
+        return Tensor(value.shape)
+    is_logical = all(isinstance(number, bool) for number in value.flat)
+    dtype = bool if is_logical else np.int32 if narrow else np.int64
+    return Tensor(value.shape, value.astype(dtype))
 
 
 def stored_shape(sizes: Sequence[int]) -> Shape:
@@ -191,7 +211,7 @@ def join(a: Value, b: Value, by: str) -> Value:
     if a.shape is not None and b.shape is not None and len(a.shape) == len(b.shape):
         shape = tuple(m if m == n else None for m, n in zip(a.shape, b.shape, strict=True))
         if rows_axis(shape) == a.axis == b.axis:
-            return Tensor(shape, value, places)
+            return Tensor(shape, value, a.narrow or b.narrow, places)
     return Tensor(None) if a.is_fixed and b.is_fixed else Coupled(by)
 
 
@@ -199,7 +219,8 @@ def same(a: Value, b: Value) -> bool:
     """Return whether two values say the same."""
     if isinstance(a, Coupled) or isinstance(b, Coupled):
         return a == b
-    return a.shape == b.shape and a.places is b.places and _same(a.value, b.value)
+    alike = a.shape == b.shape and a.narrow == b.narrow and a.places is b.places
+    return alike and _same(a.value, b.value)
 
 
 def _same(a: NDArray[Any] | None, b: NDArray[Any] | None) -> bool:

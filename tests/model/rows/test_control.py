@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -19,7 +21,9 @@ info = helper.make_tensor_value_info
 MAKERS = hostile_graphs.MAKERS
 
 
-def node(operator: str, inputs: str, outputs: str = "y", domain: str = "", **attributes: object):  # type: ignore[no-untyped-def]
+def node(
+    operator: str, inputs: str, outputs: str = "y", domain: str = "", **attributes: Any
+) -> NodeProto:
     return helper.make_node(operator, inputs.split(), outputs.split(), domain=domain, **attributes)
 
 
@@ -92,6 +96,19 @@ def test_a_condition_that_holds_for_every_number_of_rows_is_known() -> None:
     nodes = [node("Size", "x", "s"), node("Greater", "s t", "c"), choice(RELU, MIXED)]
     assert stopped_by(model(nodes, {"t": np.array(0)})) is None
     assert stopped_by(model(nodes, {"t": np.array(4)})) is not None  # not where one row is 4
+
+
+def test_a_number_that_wraps_in_32_bits_is_not_known() -> None:
+    nodes = [
+        node("Shape", "x", "s"),
+        node("Concat", "s big", "long", axis=0),
+        node("Cast", "long", "short", to=TensorProto.INT32),
+        node("Gather", "short two", "k"),
+        node("Equal", "k none", "c"),  # 2^32 is 0
+        choice(MIXED, RELU),
+    ]
+    weights = {"big": np.array([2**32]), "two": np.array(2), "none": np.array(0, np.int32)}
+    assert stopped_by(model(nodes, weights)) is not None
 
 
 def loop(*nodes: NodeProto, go: str = "go", results: str = "b") -> NodeProto:
@@ -185,6 +202,11 @@ def test_functions_are_followed_by_domain_name_and_overload() -> None:
     assert "Softmax" in str(stopped_by(model([call], functions=made)))
     call.overload = "none"
     assert "mine.F" in str(stopped_by(model([call], functions=made)))
+
+
+def test_a_function_that_is_defined_twice_is_not_followed() -> None:
+    made = [function([node("Softmax", "a", axis=0)]), function([node("Relu", "a")])]
+    assert stopped_by(model([node("F", "x", domain="mine")], functions=made)) is not None
 
 
 def test_attributes_of_a_call_reach_the_functions_body() -> None:
@@ -290,7 +312,7 @@ def growing() -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize("make", [lambda: exponential(30), growing], ids=["functions", "numbers"])
-def test_it_takes_little_time(make) -> None:  # type: ignore[no-untyped-def]
+def test_it_takes_little_time(make: Callable[[], onnx.ModelProto]) -> None:
     proto = make()
     start = time.perf_counter()
     assert not prove_rows(proto, input_name="x", outputs=["y"]).proved

@@ -9,13 +9,11 @@ from row_oracle import assert_rows_are_independent
 
 from rsonnx.model.rows import prove_rows
 
-EXAMPLES = 200
-
 
 def test_what_is_proved_holds_and_much_is_proved() -> None:
     answers: list[bool] = []
 
-    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
     @given(models())
     def check(drawn: tuple[onnx.ModelProto, str]) -> None:
         model, output = drawn

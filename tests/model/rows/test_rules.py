@@ -107,6 +107,12 @@ PROVED = {
         ],
         weights=LISTS | {"w": f(4), "s": i(-1, 2)},
     ),
+    "Attention": Case(
+        op("Attention", "x w b", domain=MS, num_heads=2), (3, 4), {"w": f(4, 12), "b": f(12)}
+    ),
+    "Attention of the standard": Case(
+        op("Attention", "x x x", q_num_heads=2, kv_num_heads=2), (3, 4), opset=23
+    ),
     "AveragePool": Case(op("AveragePool", "x", kernel_shape=[2, 2]), IMAGE),
     "BatchNormalization": Case(
         op("BatchNormalization", "x a a a b"), IMAGE, {"a": f(3), "b": f(3) ** 2}
@@ -206,6 +212,7 @@ PROVED = {
     ),
     "MaxPool": Case(op("MaxPool", "x", kernel_shape=[2, 2]), IMAGE),
     "MeanVarianceNormalization": Case(op("MeanVarianceNormalization", "x", axes=[2, 3]), IMAGE),
+    "MultiHeadAttention": Case(op("MultiHeadAttention", "x x x", domain=MS, num_heads=2), (3, 4)),
     "Normalizer": Case(op("Normalizer", "x", domain=ML, norm="L2")),
     "OneHot": Case(
         [op("ArgMax", "x", "i", axis=1, keepdims=0), op("OneHot", "i d v")],
@@ -257,6 +264,21 @@ PROVED = {
         ],
         weights=LISTS,
     ),
+    "Reshape by arithmetic in 32 bits": Case(
+        [
+            op("Shape", "x", "s0"),
+            op("Cast", "s0", "s", to=TensorProto.INT32),
+            op("Slice", "s zero one", "rows"),
+            op("Slice", "s one three", "others"),
+            op("ReduceProd", "others", "p"),
+            op("Mul", "p single", "q"),
+            op("Concat", "rows q", "t", axis=0),
+            op("Cast", "t", "u", to=TensorProto.INT64),
+            op("Reshape", "x u"),
+        ],
+        (2, 3),
+        LISTS | {"one": i(1), "three": i(3), "single": np.array([1], np.int32)},
+    ),
     "Resize": Case(
         op("Resize", "x - s", mode="linear"), IMAGE, {"s": np.array([1, 1, 1.5, 2], np.float32)}
     ),
@@ -297,7 +319,9 @@ PROVED = {
         {"zero": i(0)},
     ),
     "SkipLayerNormalization": Case(
-        op("SkipLayerNormalization", "x x g", domain=MS), (2, 4), {"g": f(4)}
+        [op("SkipLayerNormalization", "x x g", "n - - s", domain=MS), op("Add", "n s")],
+        (2, 4),
+        {"g": f(4)},
     ),
     "Slice": Case(op("Slice", "x a b c"), weights={"a": i(1), "b": i(3), "c": i(1)}),
     "Slice to the end": Case(op("Slice", "x a b"), weights={"a": i(0, 1), "b": i(2**63 - 1, 3)}),
@@ -351,6 +375,22 @@ COUPLED = {
             op("Transpose", "x", "t"),
             op("ArrayFeatureExtractor", "t i", domain=ML),
         ]
+    ),
+    "Attention between rows": Case(
+        [
+            op("Transpose", "x", "t", perm=[1, 0, 2]),
+            op("MultiHeadAttention", "t t t", "u", domain=MS, num_heads=2),
+            op("Transpose", "u", perm=[1, 0, 2]),
+        ],
+        (3, 4),
+    ),
+    "Attention to fixed keys": Case(
+        op("MultiHeadAttention", "x w w", domain=MS, num_heads=2), (3, 4), {"w": f(1, 3, 4)}
+    ),
+    "Attention with a mask of all rows": Case(
+        op("Attention", "x w b m", domain=MS, num_heads=2),
+        (3, 4),
+        {"w": f(4, 12), "b": f(12), "m": np.array([3, 3, 3, 3, 3], np.int32)},
     ),
     "AveragePool": Case(
         [
@@ -551,6 +591,17 @@ COUPLED = {
         weights=LISTS | {"w": f(1, 4)},
     ),
     "Size as data": Case([op("Size", "x", "s"), op("Cast", "s", "c", to=1), op("Div", "x c")]),
+    "Sizes of 32 bits that wrap": Case(
+        [
+            *SIZES,
+            op("Cast", "rows", "r", to=TensorProto.INT32),
+            op("Mul", "r big", "m"),
+            op("Greater", "m none", "c"),
+            op("Where", "c x w"),
+        ],
+        weights=LISTS
+        | {"big": np.array([2**30], np.int32), "none": np.zeros(1, np.int32), "w": f(1, 4)},
+    ),
     "Slice": Case([op("Slice", "x a b", "m"), op("Add", "x m")], weights={"a": i(0), "b": i(1)}),
     "Slice backwards": Case(
         op("Slice", "x a b c d"), weights={"a": i(-1), "b": i(-(2**62)), "c": i(0), "d": i(-1)}
