@@ -94,7 +94,7 @@ class Population:
         }
 
     def lines(self) -> Iterator[str]:
-        """Return the intervals as text, one a line, rounded outward; :func:`legend` has the tags."""
+        """Return the intervals as text, one a line, rounded outward; ``legend`` has the tags."""
         yield accuracy_line(self.radii, self.low, self.high, INDEPENDENT)
         yield band_line(self.band, INDEPENDENT)
         yield acr_line(self.acr, INDEPENDENT)
