@@ -121,11 +121,12 @@ class Session:
 
     def header(self) -> dict[str, Any]:
         """The least that a header must have, so that few bytes are of it."""
+        inputs = len(self.job.indices)
         return {
             "kind": "header",
             "format": "rsonnx-run",
             "format_version": 1,
-            "data": {"inputs": len(self.job.indices), "manifest": self.manifest.sha256},
+            "data": {"inputs": inputs, "size": inputs, "manifest": self.manifest.sha256},
             "noise": {"distribution": "gaussian", "sigma": 0.25, "norm": "l2"},
             "seed": {"value": str(SEED)},
             "n0": self.procedure.n0,
@@ -133,7 +134,7 @@ class Session:
             "family_wise": None,
             "shard": None if self.shard is None else self.shard.to_json(),
             "samples": None if self.samples is None else self.samples.to_json(),
-            "arguments": {"given": [], "resolved": {"skip_every": 1}},
+            "arguments": {"given": [], "resolved": {"limit": None, "skip_every": 1}},
         }
 
     def go(self) -> list[Row | CountsRow]:

@@ -2,7 +2,7 @@
 
 Every block of noise has a counter range of its own under a key of its own, so a block can be drawn
 anywhere, in any order, and is the same. The key is the first 128 bits of a SHA-256 over the run's
-seed, the input's digest and the stage, so the streams of two inputs or two stages never meet.
+seed, a digest of the input and the stage, so the streams of two inputs or two stages never meet.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def stream_key(seed: int, digest: str, stage: str) -> int:
 
     Args:
         seed: the run's seed, any whole number >= 0.
-        digest: the input's SHA-256 in hexadecimal.
+        digest: a SHA-256 of the input in hexadecimal; streams say which.
         stage: the name of the stage, such as ``"selection"``.
     """
     text = f"rsonnx stream 1\0{seed}\0{digest}\0{stage}".encode()

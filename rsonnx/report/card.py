@@ -63,7 +63,7 @@ def _denied(runs: Sequence[PageRun]) -> Iterator[str]:
     if any(counted):
         yield _COUNTED
     whole = all(norm_named(run.figures.heading.norm).whole for run in runs)
-    if any(run.figures.statements.band is not None for run in runs):
+    if any(run.figures.drawn for run in runs):
         yield _DRAWN
     for sentence in _NOT_CLAIMED:
         yield sentence.replace("at or beyond", "beyond") if whole else sentence

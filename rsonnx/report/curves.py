@@ -99,7 +99,7 @@ def curve_figure(runs: Sequence[Drawn]) -> Figure:
         r for run in runs if isinstance(run, Figures) for r in run.heading.target_radii or ()
     ]
     end = axis_end(max(*(float(curve.radii[-1]) for curve in curves), *targets, 0.0))
-    banded = any(isinstance(run, Figures) and run.statements.band is not None for run in runs)
+    banded = any(isinstance(run, Figures) and run.drawn for run in runs)
     with drawing():
         figure = new_figure(len(runs) + 2)
         axes = figure.add_subplot()
@@ -115,7 +115,7 @@ def curve_figure(runs: Sequence[Drawn]) -> Figure:
             if isinstance(run, Figures):
                 look: dict[str, Any] = look_of(own) | {"linewidth": 1.8, "zorder": 3}
                 handles.append(_draw(axes, curve, end, look))
-                if run.statements.band is not None:
+                if run.drawn:
                     _draw_band(axes, curve, end, look["color"])
                 _draw_targets(axes, curve, run.heading.target_radii or (), look["color"])
                 own += 1

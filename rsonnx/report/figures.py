@@ -45,6 +45,11 @@ class Figures:
         """Whether its figures are final and of labelled inputs."""
         return self.heading.status == "complete" and self.summary.labelled
 
+    @property
+    def drawn(self) -> bool:
+        """Whether something is said of the population that its inputs were drawn from."""
+        return self.statements.accuracy is not None
+
     def to_json(self) -> dict[str, Any]:
         """Return it for a program: the settings beside the heading's other fields."""
         heading = asdict(self.heading)

@@ -12,7 +12,7 @@ from rsonnx.report.logs import LogFigures
 from rsonnx.report.notes import notes_of
 from rsonnx.report.population import JOINT
 from rsonnx.report.ranking import rank
-from rsonnx.report.table import EXPLAINED
+from rsonnx.report.table import explained
 
 _HEAD = (
     r"$\alpha$",
@@ -38,7 +38,7 @@ def render_latex(runs: Sequence[Figures | LogFigures]) -> str:
     notes = [part for run in runs for part in _noted(run)]
     if ranking.note is not None:
         notes.append(f"Bold: {ranking.note}" if ranking.marked else ranking.note)
-    notes.append(EXPLAINED.replace("\n", " "))
+    notes.append(explained(runs).replace("\n", " "))
     return "\n".join(
         [
             r"% \usepackage{booktabs}",

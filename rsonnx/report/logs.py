@@ -31,6 +31,11 @@ class LogFigures:
     rows: Sequence[Outcome]
     notes: tuple[str, ...] = ()
 
+    @property
+    def drawn(self) -> bool:
+        """Whether something is said of the population that its inputs were drawn from."""
+        return self.population is not None
+
     def to_json(self) -> dict[str, Any]:
         """Return it for a program, by the names that a run has; null is what a log cannot know."""
         unknown = (

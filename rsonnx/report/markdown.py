@@ -11,7 +11,7 @@ from rsonnx.report.logs import LogFigures
 from rsonnx.report.notes import notes_of
 from rsonnx.report.population import JOINT
 from rsonnx.report.ranking import rank
-from rsonnx.report.table import EXPLAINED
+from rsonnx.report.table import explained
 
 
 def render_markdown(runs: Sequence[Figures | LogFigures]) -> str:
@@ -24,7 +24,7 @@ def render_markdown(runs: Sequence[Figures | LogFigures]) -> str:
     if ranking.note is not None:
         note = f"Bold: {ranking.note}" if ranking.marked else ranking.note
         notes.append(f"- {markdown_text(note)}")
-    notes += [f"- {markdown_text(EXPLAINED.replace(chr(10), ' '))}"]
+    notes += [f"- {markdown_text(explained(runs).replace(chr(10), ' '))}"]
     return "\n".join([*table_of(head, lines), "", *notes])
 
 

@@ -25,11 +25,16 @@ PERCENT = f"{100 * LEVEL:g} %"
 """The level of every interval of a report, as it is shown."""
 
 NOISE = "noise independent between inputs"
-LEGEND = f"Assumed: [N] {NOISE}, [P] inputs drawn independently from the population."
 JOINT = "\xa0"
 """A space at which no line is broken; it is shown as a space."""
 
 _HUGE = 2.0**900
+
+
+def legend(*, drawn: bool) -> str:
+    """Return what the tags mean, that of drawn inputs where something is said of them."""
+    inputs = ", [P] inputs drawn independently from the population" if drawn else ""
+    return f"Assumed: [N] {NOISE}{inputs}."
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Assumed:
     """What intervals for the population assume.
 
     Attributes:
-        tags: in a line of text, which ``LEGEND`` explains.
+        tags: in a line of text, which :func:`legend` explains.
         words: for a program.
     """
 
@@ -89,7 +94,7 @@ class Population:
         }
 
     def lines(self) -> Iterator[str]:
-        """Return the intervals as text, one a line, rounded outward; ``LEGEND`` has the tags."""
+        """Return the intervals as text, one a line, rounded outward; ``legend`` has the tags."""
         yield accuracy_line(self.radii, self.low, self.high, INDEPENDENT)
         yield band_line(self.band, INDEPENDENT)
         yield acr_line(self.acr, INDEPENDENT)

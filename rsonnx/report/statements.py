@@ -108,7 +108,7 @@ class Statements:
         }
 
     def lines(self) -> Iterator[str]:
-        """Return the statements as text, one a line, rounded outward; ``LEGEND`` has the tags."""
+        """Return the statements as text, one a line, rounded outward; ``legend`` has the tags."""
         yield self._false_line()
         if self.family_wise is not None:
             yield (

@@ -10,17 +10,10 @@ from rsonnx.report.figures import Figures
 from rsonnx.report.lines import Line, lines_of, noise_head, radius_heads
 from rsonnx.report.logs import LogFigures
 from rsonnx.report.notes import notes_of
-from rsonnx.report.population import JOINT, LEGEND
+from rsonnx.report.population import JOINT, legend
 from rsonnx.report.ranking import rank
 
 _WIDTH = 100
-
-EXPLAINED = (
-    "standard: accuracy of the model itself without noise, %. r=R: certified accuracy, % of\n"
-    "all inputs that are right with radius >= R. ACR: mean certified radius, 0 where wrong.\n"
-    f"{LEGEND}\n"
-    "Intervals are rounded outward, all other figures down."
-)
 
 
 def render(runs: Sequence[Figures | LogFigures]) -> str:
@@ -35,7 +28,17 @@ def render(runs: Sequence[Figures | LogFigures]) -> str:
     notes = [line for run in runs for line in _noted(run)]
     if ranking.note is not None:
         notes += wrapped(f"*: {ranking.note}" if ranking.marked else ranking.note)
-    return "\n".join([*columns_of([head, *lines]), "", *notes, EXPLAINED])
+    return "\n".join([*columns_of([head, *lines]), "", *notes, explained(runs)])
+
+
+def explained(runs: Sequence[Figures | LogFigures]) -> str:
+    """Return what the columns and tags of a table mean, in lines."""
+    return (
+        "standard: accuracy of the model itself without noise, %. r=R: certified accuracy, % of\n"
+        "all inputs that are right with radius >= R. ACR: mean certified radius, 0 where wrong.\n"
+        f"{legend(drawn=any(run.drawn for run in runs))}\n"
+        "Intervals are rounded outward, all other figures down."
+    )
 
 
 def columns_of(lines: Sequence[Sequence[str]]) -> list[str]:

@@ -168,7 +168,7 @@ def test_what_is_said_of_the_population(
 ) -> None:
     path = tmp_path / "run.jsonl"
     assert call(*_certify(*options, "--quiet", "-o", path)) == 0
-    assert ("[N, P]" in capsys.readouterr().out) is drawn
+    assert ("P]" in capsys.readouterr().out) is drawn
     assert call("report", path, "--json") == 0
     (found,) = json.loads(capsys.readouterr().out)
     stated: dict[str, Any] = found["statements"]

@@ -71,6 +71,6 @@ def test_no_interval_and_no_test_rest_on_inputs_that_were_not_drawn() -> None:
 def test_a_curve_of_inputs_that_were_not_drawn_has_no_band() -> None:
     pytest.importorskip("matplotlib")
     drawn = figures([row(k, 0.5) for k in range(9)])
-    chosen = replace(drawn, statements=replace(drawn.statements, band=None))
+    chosen = replace(drawn, statements=replace(drawn.statements, accuracy=None))
     bands = [len(curve_figure([run]).axes[0].collections) for run in (drawn, chosen)]
     assert bands[0] > bands[1] == 0

@@ -18,7 +18,7 @@ from rsonnx.report.html.summary import overview
 from rsonnx.report.html.tables import accuracy_table, beyond_table
 from rsonnx.report.html.words import incomplete
 from rsonnx.report.notes import notes_of
-from rsonnx.report.population import JOINT, LEGEND
+from rsonnx.report.population import JOINT, legend
 
 _LONGEST_NOTE = 2_000
 _SECTIONS = (
@@ -120,7 +120,8 @@ def _beyond(runs: Sequence[PageRun]) -> Iterator[Markup]:
         items = (element("li", _note(detail)) for detail in notes.details)
         yield element("p", _note(notes.title), class_="notes")
         yield element("ul", *items, class_="notes")
-    yield element("p", LEGEND, class_="notes")
+    drawn = any(run.figures.drawn for run in runs)
+    yield element("p", legend(drawn=drawn), class_="notes")
 
 
 def _note(text: str) -> Markup:

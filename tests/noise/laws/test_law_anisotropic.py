@@ -33,7 +33,7 @@ def noisy(law: AnisotropicGaussian, x: NDArray[np.float64], samples: int) -> NDA
     """Samples of the noise around ``x``, (samples, values)."""
     point = InputSpace(x.shape, UNBOUNDED).point(x)
     out = np.empty((samples, *x.shape), np.float32)
-    NoisyStream(point, law, 11, "estimation").write(0, out)
+    NoisyStream(point, law, 12, "estimation").write(0, out)
     return out
 
 
@@ -125,12 +125,12 @@ def test_a_sample_does_not_depend_on_how_many_are_drawn(pieces: list[int]) -> No
     law = AnisotropicGaussian(SIGMAS)
     whole = noisy(law, POINT, sum(pieces))
     stream = NoisyStream(
-        InputSpace(POINT.shape, UNBOUNDED).point(POINT), law, 11, "estimation", False
+        InputSpace(POINT.shape, UNBOUNDED).point(POINT), law, 12, "estimation", False
     )
     at = 0
     for piece in pieces:
         out = np.empty((piece, 5), np.float32)
-        NoisyStream(stream.point, law, 11, "estimation").write(at, out)  # begins anew
+        NoisyStream(stream.point, law, 12, "estimation").write(at, out)  # begins anew
         np.testing.assert_array_equal(out, whole[at : at + piece])
         again = np.empty_like(out)
         stream.write(at, again)  # goes on
