@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import onnx
@@ -89,7 +91,7 @@ def find_output(
     """
     if threshold is not None and not math.isfinite(threshold):
         raise UsageError(f"the threshold is {threshold}, but a finite number was expected")
-    view = GraphView(model.proto.graph)
+    view = GraphView(model.proto.graph, partial(inferred_specs, model))
     outputs = outputs_of(model)
     if name is not None:
         chosen = next((spec for spec in outputs if spec.name == name), None)
@@ -148,7 +150,7 @@ def _understand(
             "labels are needed"
         )
     if node is not None and node.op_type == "TopK" and tensor == node.output[0]:
-        return _before_top_k(model, spec, node)
+        return _before_top_k(model, view, spec, node)
     _refuse_joined_heads(model, view, spec, node)
     _refuse_map(model, spec)
     axes = [d for d in spec.shape[1:] if d != 1]
@@ -222,7 +224,9 @@ def _labels_left_out(
     return tuple(f"the file's label {name!r} is left out, for the scores named" for name in beside)
 
 
-def _before_top_k(model: ModelFile, spec: TensorSpec, node: onnx.NodeProto) -> Output:
+def _before_top_k(
+    model: ModelFile, view: GraphView, spec: TensorSpec, node: onnx.NodeProto
+) -> Output:
     """Return the scores of which an output holds the few largest: sorted, they name no class."""
     largest = attribute(node, "largest")
     if not node.input or (largest is not None and not largest.i):
@@ -231,7 +235,7 @@ def _before_top_k(model: ModelFile, spec: TensorSpec, node: onnx.NodeProto) -> O
             "sorted, so it is not clear whose they are; name the output of their positions with "
             "--output-name"
         )
-    dtype = _type_of(inferred_specs(model), node.input[0])
+    dtype = _type_of(view.specs, node.input[0])
     edits = ("what goes into the TopK is used in place of its sorted values",)
     return Output(node.input[0], spec, "scores", dtype, None, (), edits, is_vector=True)
 
@@ -279,7 +283,7 @@ def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec) -> Output:
         edits.append("the look-up of class names is cut off")
     if label.first_column:
         edits.append("the first column of the TopK's positions is the label")
-    known = inferred_specs(model)
+    known = view.specs
     scores = label.scores
     dtype = _type_of(known, scores or "")
     beside = _scores_beside(model, view, spec, label)
@@ -331,7 +335,7 @@ def _is_row_of_floats(spec: TensorSpec | None) -> bool:
     return spec is None or (spec.dtype in FLOATS and len(spec.shape) > 0)
 
 
-def _type_of(known: dict[str, TensorSpec], tensor: str) -> str:
+def _type_of(known: Mapping[str, TensorSpec], tensor: str) -> str:
     """Return the element type of a tensor; where it is not known float64, which holds any score."""
     return known[tensor].dtype if tensor in known else "float64"
 

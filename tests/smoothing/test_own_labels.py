@@ -152,6 +152,23 @@ KINDS: dict[str, tuple[onnx.ModelProto, str]] = {
         ),
         "label",
     ),
+    "-1 for an input of no known class": (
+        model(
+            [
+                node("ReduceMax", ["s"], "top", axes=[1], keepdims=0),
+                node("Less", ["top", "zero"], "rejected"),
+                ARGMAX,
+                node("Where", ["rejected", "minus", "at"], "label"),
+            ],
+            [label(), scores()],
+            ZERO | {"minus": np.array(-1)},
+        ),
+        "label",
+    ),
+    "numbers from 1": (
+        model([ARGMAX, node("Add", ["at", "one"], "label")], [label()], {"one": np.array(1)}),
+        "label",
+    ),
     "a sign": (
         model(
             [node("Sign", ["s"], "sign"), node("Cast", ["sign"], "label", to=INT64)],
