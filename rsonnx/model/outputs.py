@@ -33,6 +33,9 @@ from rsonnx.model.label import Label, ml_classes, read_label
 from rsonnx.model.read import ModelFile
 from rsonnx.model.tensors import FLOATS, TensorSpec, inferred_specs, outputs_of
 
+_WHOLE_SCORES = {"int32", "int64"}
+"""Votes, or products of quantised numbers: float64 holds them."""
+
 _SCORE_NAME = re.compile("score|prob|logit|confidence", re.IGNORECASE)
 
 
@@ -287,7 +290,8 @@ def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec) -> Output:
     scores = label.scores
     dtype = _type_of(known, scores or "")
     beside = _scores_beside(model, view, spec, label)
-    if scores is not None and dtype in FLOATS:
+    dtype = "float64" if dtype in _WHOLE_SCORES else dtype
+    if scores is not None and dtype in {*FLOATS, *QUANTISED}:
         label = replace(label, evidence=beside)
         place = "before" if label.decision == "largest" else "before, negated,"
         edits.append(f"the scores {place} the label show NaN and near ties; the label counts")
