@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
+
+from rsonnx.model.tensors import TensorSpec
 
 _MOVING = {"Cast", "Constant", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
 """Operators that move values about and compute nothing."""
@@ -28,12 +31,21 @@ class GraphView:
 
     Args:
         graph: the graph.
+        infer: returns what is known of tensors, by name; asked once, when it is needed.
     """
 
-    def __init__(self, graph: onnx.GraphProto) -> None:
+    def __init__(
+        self, graph: onnx.GraphProto, infer: Callable[[], Mapping[str, TensorSpec]] = dict
+    ) -> None:
         self._graph = graph
+        self._infer = infer
         self._weights = {t.name: t for t in graph.initializer}
         self._made_by = {name: node for node in graph.node for name in node.output if name}
+
+    @cached_property
+    def specs(self) -> Mapping[str, TensorSpec]:
+        """What is known of tensors: type and shape by name."""
+        return self._infer()
 
     def producer(self, tensor: str) -> onnx.NodeProto | None:
         """Return the node that makes a tensor; None for inputs and weights."""

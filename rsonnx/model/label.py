@@ -25,8 +25,8 @@ _COMPARING = {"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"}
 _LOGICAL = {"And", "Not", "Or", "Xor"}
 _DECIDING = {"ArgMax", "ArgMin", "Ceil", "Floor", "Round", "Sign", "TopK", *_COMPARING}
 _ROW_AXES = (1, -1)
-_MOST_VALUES = 1_000
-"""Of a label that arithmetic on constants makes, such as 1 - 2 * (score < 0)."""
+_MOST_VALUES = 30_000
+"""Of a label that arithmetic makes, such as 1 - 2 * (score < 0), or a position + 1."""
 
 _ARITHMETIC = {"Add": operators.add, "Mul": operators.mul, "Sub": operators.sub}
 _DEEPEST = 12
@@ -216,7 +216,10 @@ def _takes_first_column(view: GraphView, node: onnx.NodeProto) -> bool:
 
 
 def _possible(view: GraphView, tensor: str, depth: int = 0) -> frozenset[int] | frozenset[str]:
-    """Return all values that a label made of constants and comparisons may take; empty: unknown."""
+    """Return all values that a label of constants, comparisons and positions may take.
+
+    Empty where that is not known.
+    """
     constant = view.constant(view.source(tensor))
     if constant is not None:
         return _entries(constant)
@@ -227,10 +230,21 @@ def _possible(view: GraphView, tensor: str, depth: int = 0) -> frozenset[int] | 
     to_bool = operator == "Cast" and whole(node, "to", 0) == onnx.TensorProto.BOOL
     if to_bool or operator in {"Sign", *_COMPARING, *_LOGICAL}:
         return frozenset({-1, 0, 1} if operator == "Sign" else {0, 1})
+    if operator in {"ArgMax", "ArgMin"} and node.input:
+        return _positions(view, node)
     if operator in {"Where", *_ARITHMETIC, *_PASSING}:
         names = node.input[:1] if operator in _PASSING else node.input[operator == "Where" :]
         return _combined(operator, [_possible(view, name, depth + 1) for name in names])
     return _UNKNOWN
+
+
+def _positions(view: GraphView, node: onnx.NodeProto) -> frozenset[int]:
+    """Return the positions along the axis that an ArgMax or ArgMin reduces."""
+    spec, axis = view.specs.get(node.input[0]), whole(node, "axis", 0)
+    if spec is None or not -len(spec.shape) <= axis < len(spec.shape):
+        return _UNKNOWN
+    size = spec.shape[axis]
+    return frozenset(range(size)) if isinstance(size, int) and size <= _MOST_VALUES else _UNKNOWN
 
 
 def _combined(

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import onnx
@@ -30,6 +32,9 @@ from rsonnx.model.heads import SIGMOIDS, are_anchors, kind_of_head
 from rsonnx.model.label import Label, ml_classes, read_label
 from rsonnx.model.read import ModelFile
 from rsonnx.model.tensors import FLOATS, TensorSpec, inferred_specs, outputs_of
+
+_WHOLE_SCORES = {"int32", "int64"}
+"""Votes, or products of quantised numbers: float64 holds them."""
 
 _SCORE_NAME = re.compile("score|prob|logit|confidence", re.IGNORECASE)
 
@@ -89,7 +94,7 @@ def find_output(
     """
     if threshold is not None and not math.isfinite(threshold):
         raise UsageError(f"the threshold is {threshold}, but a finite number was expected")
-    view = GraphView(model.proto.graph)
+    view = GraphView(model.proto.graph, partial(inferred_specs, model))
     outputs = outputs_of(model)
     if name is not None:
         chosen = next((spec for spec in outputs if spec.name == name), None)
@@ -148,7 +153,7 @@ def _understand(
             "labels are needed"
         )
     if node is not None and node.op_type == "TopK" and tensor == node.output[0]:
-        return _before_top_k(model, spec, node)
+        return _before_top_k(model, view, spec, node)
     _refuse_joined_heads(model, view, spec, node)
     _refuse_map(model, spec)
     axes = [d for d in spec.shape[1:] if d != 1]
@@ -222,7 +227,9 @@ def _labels_left_out(
     return tuple(f"the file's label {name!r} is left out, for the scores named" for name in beside)
 
 
-def _before_top_k(model: ModelFile, spec: TensorSpec, node: onnx.NodeProto) -> Output:
+def _before_top_k(
+    model: ModelFile, view: GraphView, spec: TensorSpec, node: onnx.NodeProto
+) -> Output:
     """Return the scores of which an output holds the few largest: sorted, they name no class."""
     largest = attribute(node, "largest")
     if not node.input or (largest is not None and not largest.i):
@@ -231,7 +238,7 @@ def _before_top_k(model: ModelFile, spec: TensorSpec, node: onnx.NodeProto) -> O
             "sorted, so it is not clear whose they are; name the output of their positions with "
             "--output-name"
         )
-    dtype = _type_of(inferred_specs(model), node.input[0])
+    dtype = _type_of(view.specs, node.input[0])
     edits = ("what goes into the TopK is used in place of its sorted values",)
     return Output(node.input[0], spec, "scores", dtype, None, (), edits, is_vector=True)
 
@@ -279,11 +286,12 @@ def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec) -> Output:
         edits.append("the look-up of class names is cut off")
     if label.first_column:
         edits.append("the first column of the TopK's positions is the label")
-    known = inferred_specs(model)
+    known = view.specs
     scores = label.scores
     dtype = _type_of(known, scores or "")
     beside = _scores_beside(model, view, spec, label)
-    if scores is not None and dtype in FLOATS:
+    dtype = "float64" if dtype in _WHOLE_SCORES else dtype
+    if scores is not None and dtype in {*FLOATS, *QUANTISED}:
         label = replace(label, evidence=beside)
         place = "before" if label.decision == "largest" else "before, negated,"
         edits.append(f"the scores {place} the label show NaN and near ties; the label counts")
@@ -331,7 +339,7 @@ def _is_row_of_floats(spec: TensorSpec | None) -> bool:
     return spec is None or (spec.dtype in FLOATS and len(spec.shape) > 0)
 
 
-def _type_of(known: dict[str, TensorSpec], tensor: str) -> str:
+def _type_of(known: Mapping[str, TensorSpec], tensor: str) -> str:
     """Return the element type of a tensor; where it is not known float64, which holds any score."""
     return known[tensor].dtype if tensor in known else "float64"
 

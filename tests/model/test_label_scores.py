@@ -14,7 +14,7 @@ import rsonnx
 from rsonnx.model import find_input, find_output
 
 
-def argmax_model(axis: int = 1, last: int = 0, dtype: int = TensorProto.FLOAT) -> onnx.ModelProto:
+def argmax_model(axis: int = 1, last: int = 0) -> onnx.ModelProto:
     """0/0 for a row of zeros: scores x / sum(x), then ArgMax, Squeeze and a label."""
     nodes = [
         helper.make_node("ReduceSum", ["x", "axes"], ["total"], keepdims=1),
@@ -30,14 +30,12 @@ def argmax_model(axis: int = 1, last: int = 0, dtype: int = TensorProto.FLOAT) -
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])],
         [helper.make_tensor_value_info("label", TensorProto.INT64, ["n"])],
         [helper.make_tensor("axes", TensorProto.INT64, [1], [1])],
-        value_info=[helper.make_tensor_value_info("scores", dtype, ["n", 3])],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def test_the_scores_before_an_argmax_are_used(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    path = tmp_path / "argmax.onnx"
-    onnx.save(argmax_model(), path)
+def test_the_scores_before_an_argmax_show_nan(tmp_path: Path) -> None:
+    path = save(argmax_model(), tmp_path)
     found = rsonnx.load(path, preprocess="none", providers=["cpu"])
     assert found.num_classes == 3
     assert found.facts["label"] == "the model's own label"
@@ -46,9 +44,8 @@ def test_the_scores_before_an_argmax_are_used(tmp_path) -> None:  # type: ignore
     assert found.classify(rows).tolist() == [1, 0, -1]
 
 
-@pytest.mark.parametrize(("axis", "dtype"), [(0, TensorProto.FLOAT), (1, TensorProto.INT32)])
-def test_other_argmaxes_have_no_scores(axis: int, dtype: int) -> None:
-    assert find_output(model_file(argmax_model(axis, dtype=dtype))).kind == "label"
+def test_an_argmax_along_the_batch_has_no_scores() -> None:
+    assert find_output(model_file(argmax_model(axis=0))).kind == "label"
 
 
 @pytest.mark.parametrize("last", [0, 1])

@@ -16,15 +16,16 @@ import rsonnx.smoothing
 from rsonnx.errors import ModelError, UsageError
 
 
-def test_a_label_without_scores_or_names_is_the_model_s_own(tmp_path: Path) -> None:
-    made = [node("ArgMax", ["x"], "position", axis=1, keepdims=0), node("Neg", ["position"], "m")]
-    made = [made[0], node("Add", ["position", "ten"], "label")]
-    proto = with_outputs(made, [tensor("label", INT64, ["n"])], {"ten": np.array(10)})
-    found = opened(proto, tmp_path)
+def test_a_label_of_no_known_classes_is_the_model_s_own(tmp_path: Path) -> None:
+    made = [node("Abs", ["x"], "size"), node("ReduceSum", ["size", "axis"], "sum", keepdims=0)]
+    made += [node("Mul", ["sum", "ten"], "real"), node("Cast", ["real"], "label", to=INT64)]
+    weights = {"axis": np.array([1]), "ten": np.full(1, 10, np.float32)}
+    found = opened(with_outputs(made, [tensor("label", INT64, ["n"])], weights), tmp_path)
     assert (found.num_classes, found.class_names) == (None, ())
     assert found.facts["label"] == "the model's own label"
     batch = rows(16, 4)
-    assert found.classify(batch).tolist() == (10 + batch.argmax(axis=1)).tolist()
+    own = np.trunc(np.float32(10) * np.abs(batch).sum(axis=1))
+    assert found.classify(batch).tolist() == own.tolist()
 
 
 @pytest.mark.parametrize("shape", [("n", 1), ("n",)])
