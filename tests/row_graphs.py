@@ -271,6 +271,8 @@ def _subset(g: Drawn, t: str) -> str:
     ]
     taken = g.add("GatherND", [t, places[0]])
     changed = g.draw(st.sampled_from([_unary, _along, _with_weight]))(g, taken)
+    if not g.integer(0, 3):
+        changed = g.add("Add", [changed, g.add("Cast", [places[0]], to=_FLOAT)])
     return g.add("ScatterND", [t, places[1], changed])
 
 

@@ -91,7 +91,7 @@ def _settle(
 def _stacked(value: Value, length: Dim, axis: int) -> Value:
     if isinstance(value, Coupled):
         return value
-    if value.counts_rows:
+    if value.counts_rows or value.places:
         raise UnprovedError("the number of rows used as a value")
     if value.shape is None:
         return value

@@ -107,9 +107,14 @@ def _slice(call: Call) -> list[Value]:
 def _takes_a_subset(data: Tensor, indices: Tensor, axis: int) -> bool:
     """Return whether indices are the places of rows that a mask of each row's own takes.
 
-    What is taken are the mask's rows then, in their order.
+    What is taken are the mask's rows then, in their order. Elsewhere a place would tell a row's
+    number.
     """
-    return indices.places is not None and indices.places.dims == (data.dims[axis],)
+    if indices.places is None:
+        return False
+    if indices.places.dims != (data.dims[axis],):
+        raise UnprovedError("row numbers used as values")
+    return True
 
 
 def _non_zero(call: Call) -> list[Value]:
@@ -156,7 +161,7 @@ def _gather_nd(call: Call) -> list[Value]:
     depth = indices.dims[-1]
     if not isinstance(depth, int) or not 0 <= batch < indices.rank or batch + depth > data.rank:
         raise UnprovedError("indices")
-    if (batch, depth) != (0, 1) or not _takes_a_subset(data, indices, 0):
+    if not (_takes_a_subset(data, indices, 0) and (batch, depth) == (0, 1)):
         spare(data, *range(batch, batch + depth))
     if data.dims[:batch] != indices.dims[:batch]:
         raise UnprovedError("batch_dims")
@@ -180,7 +185,7 @@ def _scatter_nd(call: Call) -> list[Value]:
     depth = indices.dims[-1]
     if not isinstance(depth, int) or data.axis is None:
         raise UnprovedError()
-    if depth != 1 or not _takes_a_subset(data, indices, 0):
+    if not (_takes_a_subset(data, indices, 0) and depth == 1):
         call.fixed(1)
         if not 0 <= depth <= data.axis:
             raise UnprovedError()
@@ -244,3 +249,6 @@ RULES = {
 }
 
 SIZES = {"Slice": {2}}
+
+PLACES = {"Gather": {1}, "GatherND": {1}, "ScatterND": {1}}
+"""Which inputs may be the places of rows, which are their numbers and nothing else's business."""

@@ -62,6 +62,11 @@ _OF_THE_SHAPE_ALONE = {"Shape", "Size"}
 _MOVING = {"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
 """What leaves a list of places the same list, in another shape."""
 
+_PLACES: Mapping[str, set[int]] = picking.PLACES | {
+    operator: {0} for operator in _MOVING | _OF_THE_SHAPE_ALONE
+}
+"""Which inputs may be the places of rows."""
+
 _NEVER_FIXED = RANDOM | {"BatchNormalization", "Dropout"}
 """What may answer the same input differently from call to call."""
 
@@ -96,6 +101,9 @@ def _apply(call: Call) -> list[Value]:
     rule = RULES.get(call.operator)
     if rule is None:
         raise UnprovedError()
+    allowed = _PLACES.get(call.operator, set())
+    if any(t and t.places and i not in allowed for i, t in enumerate(call.inputs)):
+        raise UnprovedError("row numbers used as values")
     found = rule(call)
     for tensor in found:
         if isinstance(tensor, Tensor) and tensor.shape is not None:

@@ -97,7 +97,8 @@ class Tensor:
         value: what it holds, where it is small, known and depends on no input: an array of numbers,
             or of objects where some of them are multiples of N.
         narrow: whether the numbers among those objects have 32 bits.
-        places: the mask whose true entries' places along its one axis it holds, in their order.
+        places: the mask whose true entries' places along its one axis it holds, in their order;
+            they are row numbers, so they may be used to take those rows and for nothing else.
     """
 
     shape: Shape | None
@@ -204,14 +205,13 @@ def join(a: Value, b: Value, by: str) -> Value:
     if isinstance(b, Coupled):
         return b
     equal = _same(a.value, b.value)
-    if not equal and (a.counts_rows or b.counts_rows):
+    if a.places is not b.places or (not equal and (a.counts_rows or b.counts_rows)):
         return Coupled(by)
     value = a.value if equal else None
-    places = a.places if a.places is b.places else None
     if a.shape is not None and b.shape is not None and len(a.shape) == len(b.shape):
         shape = tuple(m if m == n else None for m, n in zip(a.shape, b.shape, strict=True))
         if rows_axis(shape) == a.axis == b.axis:
-            return Tensor(shape, value, a.narrow or b.narrow, places)
+            return Tensor(shape, value, a.narrow or b.narrow, a.places)
     return Tensor(None) if a.is_fixed and b.is_fixed else Coupled(by)
 
 

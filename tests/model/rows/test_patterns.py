@@ -30,6 +30,8 @@ WEIGHTS: dict[str, Any] = {
     "step": np.full((WIDTH, 2), 0.3, np.float32),
     "flat": np.array([-1, WIDTH]),
     "back": np.array([-1, TOKENS, 2]),
+    "numbers": np.arange(100, dtype=np.float32)[None],
+    "standing": np.array([-1, 1, 1]),
     "named": np.array([1, TOKENS * WIDTH]),
 }
 
@@ -161,6 +163,53 @@ MIXED_SUBSETS = {
     "left as they are": [*MASK, *PLACES, node("GatherND", "x places")],
     "as data": [*MASK, *PLACES, node("Cast", "places", "f", to=1), node("ReduceSum", "f", "s"),
                 node("Add", "x s")],
+    "their numbers as values": [
+        *MASK,
+        *PLACES,
+        node("GatherND", "x places", "some"),
+        node("Cast", "places", "f", to=1),
+        node("Unsqueeze", "f one", "column"),
+        node("Add", "some column", "changed"),
+        BACK,
+    ],
+    "their numbers into a table": [
+        *MASK,
+        *PLACES,
+        node("Squeeze", "n zeros", "list"),
+        node("Gather", "numbers list", "f", axis=1),
+        node("Reshape", "f standing", "g"),
+        node("GatherND", "x places", "some"),
+        node("Add", "some g", "changed"),
+        BACK,
+    ],
+    "their numbers compared": [
+        *MASK,
+        *PLACES,
+        node("GatherND", "x places", "some"),
+        node("Less", "places one", "late"),
+        node("Unsqueeze", "late one", "late3"),
+        node("Where", "late3 some root", "changed"),
+        BACK,
+    ],
+    "their numbers through a branch": [
+        *MASK,
+        *PLACES,
+        *AGAIN,
+        node("ReduceMax", "position", "high", keepdims=0),
+        node("Cast", "high", "opaque", to=TensorProto.BOOL),
+        node("If", "opaque", "numbers2", **{
+            f"{name}_branch": helper.make_graph(
+                [node("Identity", source, "b")], name, [],
+                [helper.make_tensor_value_info("b", TensorProto.INT64, None)],
+            )
+            for name, source in (("then", "places"), ("else", "places2"))
+        }),
+        node("Cast", "numbers2", "f", to=1),
+        node("Unsqueeze", "f one", "column"),
+        node("GatherND", "x places", "some"),
+        node("Add", "some column", "changed"),
+        BACK,
+    ],
     "how many": [*MASK, *PLACES, node("Size", "n", "s"), node("Cast", "s", "f", to=1),
                  node("Add", "x f")],
     "whether any": [
