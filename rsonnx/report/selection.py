@@ -34,13 +34,9 @@ class Selection:
         return f"the sample holds {here:,} of the {there:,} classes of the data"
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for a program."""
+        """Return the classes for a program."""
         here, there = self.classes or (None, None)
-        return {
-            "population_unknown": self.undrawn,
-            "classes_in_sample": here,
-            "classes_in_data": there,
-        }
+        return {"classes_in_sample": here, "classes_in_data": there}
 
 
 def selection_of(header: Mapping[str, Any], status: str) -> Selection:

@@ -105,6 +105,7 @@ class Statements:
             "acr": None if acr is None else asdict(acr) | {"assumes": assumed.asymptotic},
             "copies": self.copies,
             **self.selection.to_json(),
+            "population_unknown": self._unknown,
         }
 
     def lines(self) -> Iterator[str]:
@@ -134,6 +135,13 @@ class Statements:
         )
         yield band_line(self.band, self.assumed)
         yield acr_line(self.acr, self.assumed)
+
+    @property
+    def _unknown(self) -> str | None:
+        """Why nothing is said of the population, in words."""
+        if self.selection.undrawn is None and self.accuracy is None:
+            return "not every input has a label"
+        return self.selection.undrawn
 
     @property
     def _false_assumes(self) -> str:

@@ -86,10 +86,10 @@ class Sample:
     def __str__(self) -> str:
         if self.seed is not None:
             return f"drawn at random by the seed {self.seed}"
-        every = "them" if self.skip_every == 1 else f"every {self.skip_every}-th"
+        every = f"one in every {self.skip_every}"
         if self.first:
-            return f"the first of {every}"
-        return "spread evenly over the data" if self.limit is not None else f"all of {every}"
+            return "the first of them" if self.skip_every == 1 else f"the first, {every}"
+        return every if self.limit is None else "spread evenly over the data"
 
     def to_json(self) -> dict[str, Any]:
         """Return what the header of a run says; a seed as text, since JSON rounds large numbers."""
