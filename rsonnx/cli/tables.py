@@ -24,6 +24,7 @@ from rsonnx.report import (
 )
 from rsonnx.runs import Row, text_field, whole_field
 from rsonnx.runs.fields import flag_field, noise_field
+from rsonnx.runs.header import recorded_rows
 from rsonnx.runs.parts import shard_field
 
 
@@ -91,7 +92,7 @@ def heading_of(header: dict[str, Any], status: str) -> Heading:
         restated_from=None if restated is None else _settings(restated),
         shared_noise="shared" in noise and flag_field(noise, "shared"),
         additive=law.additive,
-        rows=None if header["model"].get("rows") is None else text_field(header["model"], "rows"),
+        rows=recorded_rows(header),
     )
 
 

@@ -150,6 +150,17 @@ def claim_of(noise: SmoothingDistribution, arithmetic: str | None, rows: str | N
     return f"{claim}, assuming that no input's answer depends on the others of its batch"
 
 
+def recorded_rows(header: Mapping[str, Any]) -> str | None:
+    """Return why a row's answer does not depend on its batch; None where a header does not say.
+
+    Raises:
+        TypeError: it says something that is no text.
+    """
+    model = header.get("model")
+    recorded = model.get("rows") if isinstance(model, dict) else None
+    return None if recorded is None else text_field({"rows": recorded}, "rows")
+
+
 def recorded_exif(header: Mapping[str, Any]) -> Exif:
     """Return how the orientation of a run's pictures was read.
 

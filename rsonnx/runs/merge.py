@@ -19,7 +19,7 @@ from rsonnx.noise import uniform
 from rsonnx.runs.counted import CountsRow
 from rsonnx.runs.fields import digest_field, shown, whole_field
 from rsonnx.runs.files import Part, read_part
-from rsonnx.runs.header import claim_of, recorded_seed, resume_command
+from rsonnx.runs.header import claim_of, recorded_rows, recorded_seed, resume_command
 from rsonnx.runs.identity import PART, header_differences, in_words
 from rsonnx.runs.manifest import manifest_digest
 from rsonnx.runs.restate import Made, made_with
@@ -83,7 +83,7 @@ def merge(paths: Sequence[str | os.PathLike[str]], given: Sequence[str] = ()) ->
         "claim": claim_of(
             settled.made.rule.noise,
             first.header["noise"].get("arithmetic"),
-            first.header["model"].get("rows"),
+            recorded_rows(first.header),
         ),
         "created": min(str(part.header.get("created")) for part in parts),
         "shard": None,

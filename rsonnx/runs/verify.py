@@ -19,7 +19,7 @@ from rsonnx.errors import RunFileError, UsageError
 from rsonnx.noise import WATCHED_SPAN, AnisotropicGaussian, Gaussian, SampledNoise, uniform
 from rsonnx.runs.fields import shown, stream_field, whole_field
 from rsonnx.runs.files import Run
-from rsonnx.runs.header import recorded_seed
+from rsonnx.runs.header import recorded_rows, recorded_seed
 from rsonnx.runs.parts import Shard, shard_field
 from rsonnx.runs.restate import Made, derive_again, made_with
 from rsonnx.runs.rows import Row
@@ -145,7 +145,7 @@ def _differences(run: Run, rule: Rule, row: Row) -> list[str]:
         for field in fields(Row)
         if getattr(row, field.name) != getattr(again, field.name)
     ]
-    found += _wrongly_watched(row, watched=run.header["model"].get("rows") == "watched")
+    found += _wrongly_watched(row, watched=recorded_rows(run.header) == "watched")
     if isinstance(rule, FixedSamples) and row.selection.total != n0:
         found.append(f"it has {row.selection.total} selection samples, but n0 = {shown(n0)}")
     # Drawn before the samples, from the seed: one that was chosen afterwards could be a better one.
