@@ -214,11 +214,12 @@ def _say_monotony(job: Job) -> None:
             "the two largest scores tie on every probe input, so ties decide the class: the "
             "lowest; look for scores that are no scores of classes",
         )
-    elif probes["classes"] == 1 and (label := job.on_noise_alone()) is not None:
+    elif probes["classes"] == 1 and (label := job.one_answer()) is not None:
         say(
             "warning",
-            f"the model answers class {label} to every probe input and to noise alone; check "
-            "--preprocess, --bounds and the output before you trust a certificate",
+            f"the model answers class {label} to every probe input, to noise alone and to every "
+            "input of the run that was tried; check --preprocess, --bounds and the output before "
+            "you trust a certificate",
         )
 
 

@@ -28,6 +28,10 @@ _NOISE_ALONE = 64
 """Samples of noise alone, which show whether a model ever answers another class."""
 
 
+_TRIED = 20
+"""Inputs, spread over the run, that show it too."""
+
+
 @dataclass(frozen=True)
 class Job:
     """What a run works on.
@@ -66,13 +70,17 @@ class Job:
             sized = resize_and_crop(values, **asdict(self.model.geometry))
             return self.smoothed.point(arrange(sized, self.shape, self.smoothed.layout))
 
-    def on_noise_alone(self) -> int | None:
-        """Return the one class that noise alone is answered; None where there are several."""
+    def one_answer(self) -> int | None:
+        """Return the class that noise alone and inputs of the run are answered; None if several."""
         low = self.smoothed.bounds[0]
         nothing = np.full(self.shape, low if np.isfinite(low) else 0.0)
         stage = _any_stage(self.smoothed.noise)
         counts = self.smoothed.sample_counts(nothing, 0, _NOISE_ALONE, stage=stage, seed=0)
-        return counts.top()[0] if max(counts, default=0) == counts.total else None
+        if max(counts, default=0) < counts.total:
+            return None
+        tried = Sample(_TRIED).indices(len(self.indices))
+        answers = {self.smoothed.base_label(self.point(self.indices[j])) for j in tried}
+        return counts.top()[0] if answers == {counts.top()[0]} else None
 
     def class_name(self, number: int | None) -> str | None:
         """Return what a class is called by the model, else by the data; None where by neither."""

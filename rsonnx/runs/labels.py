@@ -169,8 +169,8 @@ def _numbered(
     if sorted(present, key=str) == present:
         return _labels(labels, by_number)  # only folders that are not there would tell the two
     raise UndecidedOrderError(
-        f"the class folders of {dataset.path} are numbers: {decided}, which decides nothing; name "
-        "a file whose line i names class i with --classes"
+        f"the class folders of {dataset.path} are numbers: {decided}, which decides nothing; "
+        "check --preprocess, or name a file whose line i names class i with --classes"
     )
 
 
@@ -192,7 +192,8 @@ def _sorted(
         return decided
     raise UndecidedOrderError(
         f"the class folders of {dataset.path} have accents, which systems sort differently: "
-        f"{decided}, which decides nothing; name a file whose line i names class i with --classes"
+        f"{decided}, which decides nothing; check --preprocess, or name a file whose line i names "
+        "class i with --classes"
     )
 
 
