@@ -6,16 +6,12 @@ the ranges into batches and spreads them over workers cannot be seen in the coun
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
-import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import chain, zip_longest
-from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -24,6 +20,7 @@ from numpy.typing import NDArray
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
 from rsonnx.runtime.classifier import BaseClassifier, checked_labels
+from rsonnx.runtime.resources import available_memory, usable_cores
 
 Progress = Callable[[int], None]
 """Called with the number of samples that have been counted since the last call."""
@@ -141,7 +138,7 @@ class ThreadEngine:
         self._unwatched = self._watch is not None
         self._allocate = allocate or _ordinary_memory
         parallel = getattr(classifier, "thread_safe", False) and getattr(classifier, "on_cpu", True)
-        self.workers = workers or (_usable_cores() if parallel else 1)
+        self.workers = workers or (usable_cores() if parallel else 1)
 
     def batch_size(self, sample_shape: tuple[int, ...]) -> int:
         """Return how many inputs of this shape make a batch."""
@@ -313,29 +310,6 @@ def _batches(piece: Sequence[_Segment], size: int) -> Iterator[list[_Segment]]:
 
 def _ordinary_memory(shape: tuple[int, ...]) -> NDArray[np.float32]:
     return np.empty(shape, np.float32)
-
-
-def _usable_cores() -> int:
-    """Return the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def available_memory(root: Path = Path("/")) -> int | None:
-    """Return the bytes of memory that may still be used; None where the system is not Linux.
-
-    Args:
-        root: of the file system, for tests.
-    """
-    found = []
-    with contextlib.suppress(OSError, ValueError):
-        text = (root / "proc/meminfo").read_text("ascii")
-        line = re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.MULTILINE)
-        found += [] if line is None else [int(line[1]) * 1024]
-    with contextlib.suppress(OSError, ValueError):  # a container's limit, or the word max
-        found.append(int((root / "sys/fs/cgroup/memory.max").read_text("ascii")))
-    return min(found, default=None)
 
 
 class _Tally:

@@ -16,7 +16,7 @@ from rsonnx.counts import Counts
 from rsonnx.errors import DataError, InferenceError, UsageError
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream
 from rsonnx.runtime import CountRequest, OnnxClassifier, ThreadEngine
-from rsonnx.runtime.engine import available_memory
+from rsonnx.runtime.resources import available_memory
 from rsonnx.smoothing import load
 
 Batch = NDArray[np.float32]

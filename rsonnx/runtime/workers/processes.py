@@ -20,6 +20,7 @@ from rsonnx.counts import Counts
 from rsonnx.errors import InferenceError, RsonnxError, UsageError
 from rsonnx.runtime.classifier import BaseClassifier
 from rsonnx.runtime.engine import CountRequest, Progress
+from rsonnx.runtime.resources import usable_cores
 from rsonnx.runtime.workers.loads import Load, appetite_of, deal
 from rsonnx.runtime.workers.units import Work
 from rsonnx.runtime.workers.worker import (
@@ -71,7 +72,7 @@ class ProcessEngine(Generic[Device]):
     ) -> None:
         if not devices:
             raise UsageError("no device was given, but a worker process needs one; name a device")
-        threads = max(1, _usable_cores() // len(devices))
+        threads = max(1, usable_cores() // len(devices))
         plans = [
             _packed(WorkerPlan(partial(factory, device), engine_factory, batch_size, threads))
             for device in devices
@@ -249,12 +250,6 @@ def _packed(message: object) -> bytes:
             f"the {what} cannot be sent to a worker process ({error}); make it of functions and "
             "classes of a module, not of local ones or lambdas"
         ) from None
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextlib.contextmanager
