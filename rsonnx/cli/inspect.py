@@ -27,7 +27,6 @@ from rsonnx.model import (
     outputs_of,
     preprocessing_in,
     read_model,
-    row_coupling,
 )
 from rsonnx.report import printable
 from rsonnx.smoothing import Plan, make_plan, training_in
@@ -162,11 +161,7 @@ def _verdict(model: ModelFile, plan: Plan) -> dict[str, Any]:
         "the preprocessing is put in front",
         f"the answer is made an integer label: {plan.facts['label']}",
     ]
-    coupling = row_coupling(model)
-    if coupling:
-        edits.append(f"none to the batch: one at a time, since {coupling} couples its rows")
-    elif plan.data.batch is not None and plan.data.has_batch_axis:
-        edits.append(f"the batch size {plan.data.batch} is freed if a run proves that it is sound")
+    edits.append(f"batches: {_rows(plan)}")
     shape = "x".join(map(str, plan.data.shape))
     layout = f" ({plan.data.layout})" if plan.data.layout else ""
     return {
@@ -179,6 +174,17 @@ def _verdict(model: ModelFile, plan: Plan) -> dict[str, Any]:
             )
         ],
     }
+
+
+def _rows(plan: Plan) -> str:
+    """Say how inputs will be batched, as far as the graph shows it."""
+    coupled_by = [plan.coupled_by(batch) for batch in plan.free_batches]
+    if not coupled_by:
+        return "one input at a time, as the model takes them"
+    if None not in coupled_by:
+        return f"one input at a time, since {coupled_by[0]} may couple the rows of a batch"
+    freed = "" if plan.data.batch is None else f"; the file's {plan.data.batch} is freed"
+    return f"of any size, since the graph proves their rows independent{freed}"
 
 
 def _why(noise: dict[str, Any]) -> str:

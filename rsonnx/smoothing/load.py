@@ -82,6 +82,22 @@ class Plan:
     watch: bool
     facts: dict[str, Any]
 
+    @property
+    def free_batches(self) -> tuple[Batch, ...]:
+        """What can be done to the batch axis so that batches may have any size, simplest first."""
+        if self.data.batch is None:
+            return (Batch.AS_FILED,)
+        return (Batch.FREED, Batch.PATCHED) if self.data.has_batch_axis else ()
+
+    def adapted(self, batch: Batch) -> bytes:
+        """Return the model that runs, with that done to its batch axis; see :func:`adapt`."""
+        return adapt(self.model, self.data, self.output, self.preprocessing, self.bounds, batch)
+
+    def coupled_by(self, batch: Batch) -> str | None:
+        """Return what stops the proof that its rows are independent; None where it is proved."""
+        runs = onnx.load_from_string(self.adapted(batch))
+        return prove_rows(runs, input_name=INPUT, outputs=(LABEL, SCORES)).stopped_by
+
 
 def load(
     path: str | os.PathLike[str],
@@ -202,15 +218,9 @@ class _Candidate:
         self._plan, self._provider, self._device, self._batch = plan, provider, device, batch
 
     @cached_property
-    def _adapted(self) -> bytes:
-        plan = self._plan
-        return adapt(
-            plan.model, plan.data, plan.output, plan.preprocessing, plan.bounds, self._batch
-        )
-
-    @cached_property
     def session(self) -> Session:
-        return Session(self._adapted, self._provider, str(self._plan.model.path), self._device)
+        model = self._plan.adapted(self._batch)
+        return Session(model, self._provider, str(self._plan.model.path), self._device)
 
     def scores(self, rows: NDArray[np.float32]) -> NDArray[Any]:
         if self._plan.output.kind == "label":  # as it is: a float may not tell two labels apart
@@ -218,10 +228,7 @@ class _Candidate:
         return self.session.run(SCORES, INPUT, rows)
 
     def batched(self) -> Batched:
-        proof = prove_rows(
-            onnx.load_from_string(self._adapted), input_name=INPUT, outputs=(LABEL, SCORES)
-        )
-        return Batched(self.scores, proof.stopped_by)
+        return Batched(self.scores, self._plan.coupled_by(self._batch))
 
 
 def open_plan(
@@ -241,12 +248,10 @@ def open_plan(
     """
     data, output = plan.data, plan.output
     place = open_place(provider, device or DeviceOptions())
-    fixed = data.batch is not None
-    treatments = [Batch.AS_FILED]
-    if data.has_batch_axis and fixed:
-        treatments += [Batch.FREED, Batch.PATCHED]
-    filed, *freed = (_Candidate(plan, provider, place.options, one) for one in treatments)
-    free = freed if fixed else [filed]
+    free = [_Candidate(plan, provider, place.options, one) for one in plan.free_batches]
+    filed = (
+        free[0] if data.batch is None else _Candidate(plan, provider, place.options, Batch.AS_FILED)
+    )
     rows = probe_rows(data, plan.bounds)
     batching = choose_batching(
         str(plan.model.path),
