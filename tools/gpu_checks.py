@@ -86,7 +86,7 @@ def _stream(size: int, sigma: float, bounds: tuple[float, float]) -> NoisyStream
 
 
 def check_ties(where: Where) -> Check:
-    """See that the lowest index wins a tie, and that NaN and infinite scores are no class."""
+    """See that the lowest index wins a tie, and that NaN or an infinite largest is no class."""
     random = np.random.default_rng(SEED)
     rows = random.integers(0, 3, (4_096, 10)).astype(np.float32)
     rows[::7, 3], rows[::11, 5], rows[::13, 0] = np.nan, np.inf, -np.inf

@@ -55,6 +55,8 @@ from rsonnx.runs import (
     recorded_seed,
 )
 from rsonnx.runs.fields import stream_field
+from rsonnx.runs.header import recorded_exif
+from rsonnx.runs.identity import is_first_version
 from rsonnx.runs.sample import sample_field
 from rsonnx.smoothing import CertifyProcedure
 from rsonnx.statistics import DEFAULT_BOUND, family_wise_alpha
@@ -139,8 +141,8 @@ def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
         if reopened is not None:
             stack.enter_context(reopened)
         seed = _seed(given["seed"], reopened, which)
-        stream_version, given["first"] = _continued(reopened, given)
-        job = open_job(model, data, given, stack, stream_version=stream_version)
+        given = _as_begun(reopened, given)
+        job = open_job(model, data, given, stack, stream_version=given.pop("stream_version"))
         family_wise = given["alpha"] if given["family_wise"] else None
         alpha = given["alpha"]
         if family_wise is not None:
@@ -227,17 +229,21 @@ def _seed(given: int | None, reopened: RunWriter | None, which: _Which) -> SeedU
     return choose_seed(given)
 
 
-def _continued(reopened: RunWriter | None, given: dict[str, Any]) -> tuple[int, bool]:
-    """Return how noise is derived and whether the first inputs are taken, as in the file so far.
+def _as_begun(reopened: RunWriter | None, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with what a file of the first version took without being told so.
 
-    What a file of the first version was limited to were its first inputs, without being told so.
+    These are the version of the noise, the first inputs where it was limited, and pictures as they
+    are stored.
     """
     part = None if reopened is None else reopened.part
     if part is None:
-        return STREAM_VERSION, given["first"]
+        return given | {"stream_version": STREAM_VERSION}
     try:
-        first = "sample" not in part.header["data"] and sample_field(part.header).first
-        return stream_field(part.header), given["first"] or (first and given["sample"] is None)
+        begun: dict[str, Any] = {"stream_version": stream_field(part.header)}
+        if is_first_version(part.header):
+            first = sample_field(part.header).first and given["sample"] is None
+            begun |= {"first": given["first"] or first, "exif": recorded_exif(part.header)}
+        return given | begun
     except (KeyError, TypeError, AttributeError, UsageError) as error:
         raise RunFileError(
             f"{part.path}, line 1: the header does not say how its inputs and their noise were "

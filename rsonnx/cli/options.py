@@ -60,7 +60,8 @@ loading_options = stack_of(
     click.option(
         "--output-name",
         metavar="NAME",
-        help="The output that holds the class scores, where there are several.",
+        help="The output that answers, a label or class scores, where several may; or one that is "
+        "neither, to certify which of its values is largest all the same.",
     ),
     click.option(
         "--threshold",

@@ -143,6 +143,7 @@ def _as_json(job: Job, index: int, prediction: Prediction) -> str:
             "alpha": prediction.alpha,
             "arithmetic": prediction.arithmetic,
             "seed": str(prediction.seed),
+            "rows": job.model.rows,
         }
     )
 

@@ -156,11 +156,13 @@ def say_job(job: Job, seed: SeedUsed) -> None:
     )
     if facts["insisted"]:
         say("answer", f"the output {printable(facts['output']['name'])} is {facts['insisted']}")
-    if facts["probes"]["no_class"]:
+    probes = facts["probes"]
+    if probes["no_class"]:
         say(
             "no class",
-            f"{facts['probes']['no_class']} probe inputs got NaN, or an infinite largest score, "
-            "which is no class and is never certified; look at the --preprocess and --bounds",
+            f"{probes['no_class']} of {probes['rows']} probe inputs got NaN, or an infinite "
+            "largest score, which is no class and is never certified; look at the --preprocess and "
+            "--bounds",
         )
     for note in facts["class_names_notes"]:
         say("names", printable(note))
@@ -215,9 +217,10 @@ def _say_monotony(job: Job) -> None:
             "lowest; look for scores that are no scores of classes",
         )
     elif probes["classes"] == 1 and (label := job.one_answer()) is not None:
+        name = printable(job.class_name(label) or str(label))
         say(
             "warning",
-            f"the model answers class {label} to every probe input, to noise alone and to every "
+            f"the model answers class {name} to every probe input, to noise alone and to every "
             "input of the run that was tried; check --preprocess, --bounds and the output before "
             "you trust a certificate",
         )

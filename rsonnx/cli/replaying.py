@@ -38,7 +38,8 @@ def open_replay(run: Run, given: dict[str, Any]) -> Job | None:
         preprocess = dict(recorded["preprocess"])
         preprocess.pop("source", None)
         low, high = recorded["bounds"]
-        # Older files have no such option, and certified only what a model answers alone.
+        # Older files have no such option: what is not proved is run alone, and the votes show
+        # whether it is the same.
         again = (
             {"rows": "alone"}
             | recorded
@@ -51,7 +52,12 @@ def open_replay(run: Run, given: dict[str, Any]) -> Job | None:
         used = given["providers"] or run.header["model"]["providers"]["used"][0]
         sample, stream_version = sample_field(run.header), stream_field(run.header)
         arguments = loading_arguments(again)
-        for name, kind in (("threshold", int | float), ("output_name", str), ("float16", bool)):
+        for name, kind in (
+            ("threshold", int | float),
+            ("output_name", str),
+            ("float16", bool),
+            ("rows", str),
+        ):
             if not isinstance(arguments[name], kind | None):
                 raise TypeError(f"{name} is {shown(arguments[name])}")
         noise = noise_field(run.header)

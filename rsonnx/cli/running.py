@@ -189,8 +189,8 @@ def _saying_how_to_go_on(
     try:
         yield
     except CouplingError:
-        kept = "" if output is None else f", and so is {printable(str(output))}"
-        say_always("void", f"all {done()} of {total} inputs that were done{kept}")
+        kept = "" if output is None else f", in {printable(str(output))}"
+        say_always("void", f"all that was done: {done()} of {total} inputs{kept}")
         raise
     except BaseException:
         holds = "" if output is None else f"; {printable(str(output))} holds them"

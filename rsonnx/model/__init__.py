@@ -1,6 +1,7 @@
 """Read an ONNX file safely, find out what it takes and gives, adapt it and prove the result."""
 
 from rsonnx.model.adapt import Batch, adapt, unused_inputs
+from rsonnx.model.answers import check_answers
 from rsonnx.model.assumptions import node_types, refuse_unsound, row_coupling
 from rsonnx.model.class_names import ClassNames, name_classes
 from rsonnx.model.half import to_half
@@ -16,7 +17,6 @@ from rsonnx.model.preprocess import (
     preprocessing_in,
 )
 from rsonnx.model.probe import Batched, Batching, choose_batching, probe_rows, rows_beyond
-from rsonnx.model.proof import prove_labels
 from rsonnx.model.read import ModelFile, read_model
 from rsonnx.model.tail import LABEL, SCORES
 from rsonnx.model.tensors import TensorSpec, inputs_of, outputs_of, rounding_unit
@@ -38,6 +38,7 @@ __all__ = [
     "TensorSpec",
     "adapt",
     "bounds_in",
+    "check_answers",
     "choose_batching",
     "declared_preprocessing",
     "find_input",
@@ -50,7 +51,6 @@ __all__ = [
     "parse_preprocessing",
     "preprocessing_in",
     "probe_rows",
-    "prove_labels",
     "read_model",
     "refuse_unsound",
     "rounding_unit",

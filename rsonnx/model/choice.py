@@ -8,7 +8,7 @@ import onnx
 
 from rsonnx.errors import ModelError
 from rsonnx.model.graph import GraphView
-from rsonnx.model.heads import is_detector
+from rsonnx.model.kinds import is_detector
 from rsonnx.model.label import ML_CLASSIFIERS, behind, read_label
 from rsonnx.model.read import ModelFile
 from rsonnx.model.tensors import FLOATS, TensorSpec

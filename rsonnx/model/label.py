@@ -23,7 +23,8 @@ ML_CLASSIFIERS = {"LinearClassifier", "TreeEnsembleClassifier", "SVMClassifier"}
 _PASSING = {"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
 _COMPARING = {"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"}
 _LOGICAL = {"And", "Not", "Or", "Xor"}
-_DECIDING = {"ArgMax", "ArgMin", "Ceil", "Floor", "Round", "Sign", "TopK", *_COMPARING}
+_CHOOSING = {"ArgMax", "ArgMin", "TopK"}
+_DECIDING = {"Ceil", "Floor", "Round", "Sign", *_CHOOSING, *_COMPARING}
 _ROW_AXES = (1, -1)
 _MOST_VALUES = 30_000
 """Of a label that arithmetic makes, such as 1 - 2 * (score < 0), or a position + 1."""
@@ -285,7 +286,9 @@ def _evidence(view: GraphView, tensor: str) -> Iterator[str]:
         if node is None or name in seen:
             continue
         seen.add(name)
-        if node.op_type in _DECIDING:
+        default = -1 if node.op_type == "TopK" else 0
+        across = node.op_type in _CHOOSING and whole(node, "axis", default) not in _ROW_AXES
+        if node.op_type in _DECIDING and not across:
             yield from (used for used in node.input if view.depends_on_input(used))
         elif node.op_type in {"Add", "Max", "Min", "Mul", "Neg", "Sub", "Where"} | (
             _PASSING | _LOGICAL

@@ -28,7 +28,7 @@ from rsonnx.model.choice import (
     only_answer,
 )
 from rsonnx.model.graph import GraphView, attribute
-from rsonnx.model.heads import SIGMOIDS, are_anchors, kind_of_head
+from rsonnx.model.kinds import SIGMOIDS, are_anchors, kind_of_head
 from rsonnx.model.label import Label, ml_classes, read_label
 from rsonnx.model.read import ModelFile
 from rsonnx.model.tensors import FLOATS, TensorSpec, inferred_specs, outputs_of

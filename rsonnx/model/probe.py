@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import InferenceError, ModelError, RsonnxError
+from rsonnx.model.answers import check_scores
 from rsonnx.model.inputs import Input
-from rsonnx.model.proof import check_scores
 
 Runner = Callable[[NDArray[np.float32]], NDArray[Any]]
 """Runs a batch, float32 (batch, \\*shape), and returns its scores, (batch, classes)."""
@@ -128,7 +128,7 @@ class Batching:
         num_classes: scores an input.
         why: a phrase for the run's header.
         tolerance: of scores that were computed in another batch.
-        batched: which of the models with a free batch size is used; None for none of them.
+        chosen: which of the models with a free batch size is used; None for none of them.
     """
 
     size: int | None
@@ -136,7 +136,7 @@ class Batching:
     num_classes: int
     why: str
     tolerance: Tolerance
-    batched: int | None = None
+    chosen: int | None = None
 
 
 def probe_rows(data: Input, bounds: tuple[float, float]) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from rsonnx.report.rounding import fraction_down, plain
 
 _COLUMNS = (
     *("kind", "name", "status", "noise", "sigma", "units", "norm", "n", "adaptive", "arithmetic"),
-    *("shared_noise", "rows", "alpha"),
+    *("shared_noise", "rows", "watched_rows", "near_ties", "alpha"),
     *("family_wise", "bound", "radius_rule", "restated", "inputs", "abstained"),
     *("standard_accuracy", "acr", "acr_low", "acr_high", "false_certificates_expected"),
     "band_half_width",
@@ -63,6 +63,8 @@ def _run(run: Figures) -> dict[str, Any]:
         "arithmetic": heading.arithmetic,
         "shared_noise": heading.shared_noise,
         "rows": heading.rows,
+        "watched_rows": summary.samples.watched_rows,
+        "near_ties": summary.samples.near_ties,
         "alpha": settings.alpha,
         "family_wise": settings.family_wise,
         "bound": settings.bound,

@@ -6,9 +6,22 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rsonnx.report.heading import Heading
+from rsonnx.report.sampling import Samples
 from rsonnx.report.statements import Statements
 from rsonnx.report.summary import Summary
 from rsonnx.runs.rows import Row
+
+
+def assumption_of(heading: Heading, samples: Samples) -> str | None:
+    """Say what the certificates of a run assume of its model; None where nothing is assumed."""
+    if heading.rows != "watched":
+        return None
+    return (
+        "no input's answer depends on the others of its batch, which the model's graph does not "
+        f"prove; {samples.watched_rows:,} answers were computed again alone, of which "
+        f"{samples.near_ties:,} were another by a near tie of scores and none otherwise, and what "
+        "is rare escapes such watching"
+    )
 
 
 @dataclass(frozen=True)
@@ -30,15 +43,7 @@ class Figures:
     @property
     def assumption(self) -> str | None:
         """What all certificates assume of the model, in words; None where nothing is assumed."""
-        if self.heading.rows != "watched":
-            return None
-        samples = self.summary.samples
-        return (
-            "no input's answer depends on the others of its batch, which the model's graph does "
-            f"not prove; {samples.watched_rows:,} answers were computed again alone, of which "
-            f"{samples.near_ties:,} were another by a near tie of scores and none otherwise, and "
-            "what is rare escapes such watching"
-        )
+        return assumption_of(self.heading, self.summary.samples)
 
     @property
     def ranked(self) -> bool:

@@ -258,6 +258,8 @@ def _cautions(first: tuple[str, Figures], second: tuple[str, Figures]) -> Iterat
                 f"{', '.join(map(plain, heading.target_radii))} were decided, so elsewhere, and by "
                 "ACR, it is not compared"
             )
+        if run.assumption is not None:
+            yield f"{name} assumes: {run.assumption}"
         if heading.shared_noise:
             yield (
                 f"all inputs of {name} share their noise: intervals and tests are of that very "

@@ -55,7 +55,6 @@ def selection_of(header: Mapping[str, Any], status: str) -> Selection:
 def _selection(header: Mapping[str, Any], status: str) -> Selection:
     data = header["data"]
     inputs, size = whole_field(data, "inputs", least=1), whole_field(data, "size", least=1)
-    sample = sample_field(header) if "sample" in data else None
     classes = None
     if data.get("classes_in_data") is not None:
         there = whole_field(data, "classes_in_data", least=1)
@@ -63,12 +62,9 @@ def _selection(header: Mapping[str, Any], status: str) -> Selection:
     undrawn = None
     if status != "complete":
         undrawn = f"the run is {status}, and what it holds of its inputs is not chosen at random"
-    elif inputs < size and (sample is None or sample.seed is None):
-        how = (
-            "in a way that the file does not say" if sample is None else f"{sample}, not at random"
-        )
+    elif inputs < size and (sample := sample_field(header)).seed is None:
         undrawn = (
-            f"{inputs:,} of the {size:,} inputs were taken, {how}; --limit with --sample SEED "
-            "draws, and without either all are taken"
+            f"{inputs:,} of the {size:,} inputs were taken, {sample}, not at random; --limit with "
+            "--sample SEED draws, and without either all are taken"
         )
     return Selection(undrawn, classes)

@@ -17,8 +17,10 @@ from rsonnx.certificate.top_k import certify_top_k
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.noise import Gaussian
 from rsonnx.report.escape import printable
+from rsonnx.report.figures import assumption_of
 from rsonnx.report.heading import Heading
 from rsonnx.report.rounding import alpha_up, fraction_down, percent_down, plain, text_down
+from rsonnx.report.sampling import samples_of
 from rsonnx.report.summary import Certified, certified
 from rsonnx.report.table import columns_of, wrapped
 from rsonnx.runs.rows import Row
@@ -33,12 +35,14 @@ class TopKFigures:
         sigma: standard deviation of its noise, in the units of the radius.
         k: among how many classes the true one is certified to be.
         certified: its figures; a row counts where its true class is certified.
+        assumption: what all certificates assume of the model; None where nothing is assumed.
     """
 
     heading: Heading
     sigma: float
     k: int
     certified: Certified
+    assumption: str | None
 
     def to_json(self) -> dict[str, Any]:
         """Return it for a program; shares and the ACR are rounded down."""
@@ -60,6 +64,7 @@ class TopKFigures:
             "top_k_acr": self.certified.acr,
             "radii": list(self.certified.radii),
             "top_k_certified_accuracy": [fraction_down(share) for share in accuracy],
+            "assumption": self.assumption,
         }
 
 
@@ -118,7 +123,8 @@ def top_k_figures(
             counted, row.label, k, sigma=noise.sigma, num_classes=classes, alpha=rule.alpha
         )
         outcomes.append(_Outcome(row.label, found.radius))
-    return TopKFigures(heading, noise.sigma, k, certified(outcomes, radii))
+    assumption = assumption_of(heading, samples_of(rows))
+    return TopKFigures(heading, noise.sigma, k, certified(outcomes, radii), assumption)
 
 
 def _checked_rule(name: str, rule: Rule) -> tuple[Gaussian, int]:
@@ -175,6 +181,8 @@ def _noted(run: TopKFigures) -> Iterator[str]:
         f"{printable(heading.units)}; n = {heading.n:,}, alpha = {alpha_up(settings.alpha)} an "
         f"input, {printable(heading.arithmetic)} noise"
     )
+    if run.assumption is not None:
+        yield from wrapped(f"assumed: {run.assumption}", "  ")
     if heading.restated_from is not None:
         yield from wrapped(
             f"restated at this alpha (sampled for alpha = {alpha_up(heading.restated_from.alpha)} "

@@ -139,7 +139,8 @@ def parse_part(path: Path, content: bytes) -> Part:
             if status == "void":
                 raise RunFileError(
                     f"{path} is void, and none of its {len(rows)} rows holds: "
-                    f"{shown(value.get('error'))}; run it again without --rows watched"
+                    f"{shown(value.get('error'))}; run it again without --rows watched, into "
+                    "another file"
                 )
             continue
         row = _row(path, number, value, samples)

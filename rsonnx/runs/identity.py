@@ -87,7 +87,9 @@ _LATER = frozenset(
         "data.classes_in_sample",
         "data.classes_in_data",
         "data.exif",  # the manifest says whether pictures are the same
+        "data.labels",  # and whose labels
         "data.turned",
+        "model.class_names",
         "model.class_names_notes",
         "model.class_names_source",
         "model.insisted",

@@ -111,6 +111,8 @@ def align_labels(dataset: Dataset, model: OnnxClassifier, answer: Callable[[int]
             f"{model.num_classes or 'an unknown number of'} classes apart, so it is not clear "
             "which folder is which class; name a file whose line i names class i with --classes"
         )
+    if names and not numbered:
+        return _unmet(dataset, dataset.labels, model.class_names, answer)
     return _sorted(dataset, dataset.labels, folders, answer)
 
 
@@ -140,6 +142,12 @@ def _by_name(dataset: Dataset, folders: Sequence[str], class_names: Sequence[str
             f"the class {unknown!r} of {dataset.path} is none of the model's classes, though "
             f"{known[-1]!r} is; rename it as one of {', '.join(class_names[:10])}"
         )
+    for place, (given, own) in enumerate(zip(folders, class_names, strict=False)):
+        if given in known and _plain(given) != _plain(own):
+            raise DataError(
+                f"class {place} is called {given!r} in the names that were given (--classes), but "
+                f"{own!r} by the model, which calls another class so; correct the names"
+            )
     return None
 
 
@@ -174,6 +182,34 @@ def _numbered(
     )
 
 
+def _unmet(
+    dataset: Dataset,
+    labels: Sequence[int],
+    class_names: Sequence[str],
+    answer: Callable[[int], int],
+) -> Labels:
+    """Take folders in their order, of which the model names none, if it mostly answers so.
+
+    ImageNet's folders are synsets, and its models call their classes by English names.
+    """
+    tried = _tried(len(labels))
+    right = sum(answer(index) == labels[index] for index in tried)
+    said = f"of {len(tried)} inputs the model is right on {right} by '{SORTED_FOLDERS}'"
+    if 2 * right > len(tried) and p_value_differs_from_half(right, len(tried)) <= _SURE:
+        return Labels(tuple(labels), SORTED_FOLDERS, said)
+    raise UndecidedOrderError(
+        f"none of the class folders of {dataset.path} is a class of the model "
+        f"({', '.join(class_names[:5])}), and {said}, which decides nothing; check --preprocess, or "
+        "name a file whose line i names class i, as the folders do, with --classes"
+    )
+
+
+def _tried(count: int) -> list[int]:
+    """Return inputs in the middles of equal stretches, since folders come one after the other."""
+    most = min(_TRIED, count)
+    return [(2 * k + 1) * count // (2 * most) for k in range(most)]
+
+
 def _sorted(
     dataset: Dataset, labels: Sequence[int], folders: Sequence[str], answer: Callable[[int], int]
 ) -> Labels:
@@ -204,17 +240,14 @@ def _decided(
     one, other = orders
     if one.classes == other.classes:
         return _labels(labels, one)
-    count = min(_TRIED, len(labels))
-    # The middles of equal stretches, since class folders come one after the other.
-    tried = [(2 * k + 1) * len(labels) // (2 * count) for k in range(count)]
-    answers = [(labels[index], answer(index)) for index in tried]
+    answers = [(labels[index], answer(index)) for index in _tried(len(labels))]
     hits, hits_other = (
         [order.classes[label] == answered for label, answered in answers] for order in (one, other)
     )
     only_one = sum(a > b for a, b in zip(hits, hits_other, strict=True))
     only_other = sum(a < b for a, b in zip(hits, hits_other, strict=True))
     said = (
-        f"of {count} inputs the model is right on {sum(hits)} by '{one.rule}', on "
+        f"of {len(answers)} inputs the model is right on {sum(hits)} by '{one.rule}', on "
         f"{sum(hits_other)} by '{other.rule}'"
     )
     if p_value_differs_from_half(only_one, only_one + only_other) > _SURE:

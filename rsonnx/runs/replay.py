@@ -261,6 +261,8 @@ def _here(row: Row, again: Certificate, moved: int) -> list[str]:
             f"{moved} votes differ, though all that computes is what it was: the counts are not "
             "those of this model and seed"
         ]
+    if (row.selection, row.estimation) != (again.counts.selection, again.counts.estimation):
+        return ["its watched rows or near ties are not those of this model and seed"]
     if row.claim != again.claim:
         return [f"it claims its bound from {row.claim}, but this run would from {again.claim}"]
     return []

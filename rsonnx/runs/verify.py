@@ -19,7 +19,8 @@ from rsonnx.errors import RunFileError, UsageError
 from rsonnx.noise import WATCHED_SPAN, AnisotropicGaussian, Gaussian, SampledNoise, uniform
 from rsonnx.runs.fields import shown, stream_field, whole_field
 from rsonnx.runs.files import Run
-from rsonnx.runs.header import recorded_rows, recorded_seed
+from rsonnx.runs.header import claim_of, recorded_rows, recorded_seed
+from rsonnx.runs.identity import is_first_version
 from rsonnx.runs.parts import Shard, shard_field
 from rsonnx.runs.restate import Made, derive_again, made_with
 from rsonnx.runs.rows import Row
@@ -99,6 +100,9 @@ def _whole_run(run: Run, made: Made) -> list[Fault]:
         faults.append(Fault(None, what))
     else:
         faults += [Fault(None, what) for what in _chosen(run, made)]
+    claim = claim_of(made.rule.noise, _arithmetic(run), recorded_rows(run.header))
+    if run.header.get("claim") != claim:
+        faults.append(Fault(None, f"its claim is not that of its noise and rows: {claim}"))
     if made.family_wise is not None:
         share = family_wise_alpha(made.family_wise, made.selected)
         if made.rule.alpha != share:
@@ -110,13 +114,18 @@ def _whole_run(run: Run, made: Made) -> list[Fault]:
     return faults
 
 
+def _arithmetic(run: Run) -> str | None:
+    noise = run.header.get("noise")
+    return noise.get("arithmetic") if isinstance(noise, dict) else None
+
+
 def _chosen(run: Run, made: Made) -> list[str]:
     """Return what contradicts how the inputs and their noise are said to be chosen."""
     try:
         stream_field(run.header)
         data = run.header["data"]
-        if "sample" not in data:  # a file of the first version, which the data can tell more of
-            return []
+        if "sample" not in data and is_first_version(run.header):
+            return []  # which its data show: what was taken are the first of them
         sample, size = sample_field(run.header), whole_field(data, "size", least=1)
     except (KeyError, TypeError, AttributeError, UsageError) as error:
         return [f"the header does not say how its inputs and their noise were chosen: {error}"]

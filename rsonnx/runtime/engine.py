@@ -135,7 +135,7 @@ class ThreadEngine:
         self._batch_size = batch_size
         self._num_classes = getattr(classifier, "num_classes", None)
         self._watch: Watch | None = getattr(classifier, "watch", None)
-        self._unwatched = self._watch is not None
+        self._largest_watched = 0
         self._allocate = allocate or _ordinary_memory
         parallel = getattr(classifier, "thread_safe", False) and getattr(classifier, "on_cpu", True)
         self.workers = workers or (usable_cores() if parallel else 1)
@@ -270,13 +270,14 @@ class ThreadEngine:
     ) -> tuple[list[int], list[int]]:
         """Compare watched rows of a batch with themselves alone: how many a segment, near ties.
 
-        The rows of the first batch are all looked at, beyond those that are counted.
+        The rows of the first batch, and of any that is larger than those before, are all looked at,
+        beyond those that are counted.
         """
         watch = self._watch
         if watch is None:
             return [], []
-        if self._unwatched:
-            self._unwatched = False
+        if len(noisy) > self._largest_watched:
+            self._largest_watched = len(noisy)
             for row, label in zip(noisy, labels.tolist(), strict=True):
                 watch(row, label)
         rows, ties, at = [], [], 0

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from rsonnx.counts import NO_CLASS
 from rsonnx.errors import ModelError, UsageError
 from rsonnx.model import (
     INPUT,
@@ -25,6 +26,7 @@ from rsonnx.model import (
     Preprocessing,
     adapt,
     bounds_in,
+    check_answers,
     choose_batching,
     declared_preprocessing,
     find_input,
@@ -32,7 +34,6 @@ from rsonnx.model import (
     name_classes,
     preprocessing_in,
     probe_rows,
-    prove_labels,
     read_model,
     refuse_unsound,
     rounding_unit,
@@ -126,7 +127,8 @@ def load(
             metadata say.
         providers: the execution provider to run on, ``["cuda"]`` or ``["cpu"]``; None takes the
             best one that works.
-        output_name: the output that answers, where there are several.
+        output_name: the output that answers, a label or class scores, where several may; or one
+            that is neither, to certify which of its values is largest all the same.
         threshold: for a model of one score: class 1 is answered above it, class 0 otherwise.
         input_shape: of one input, without the batch axis, where the file leaves axes open.
         feeds: values for inputs that are not smoothed, by name.
@@ -232,14 +234,14 @@ class _Candidate:
 
 
 def open_plan(
-    plan: Plan, provider: ProviderChoice, device: DeviceOptions | None = None
+    plan: Plan, provider: ProviderChoice, options: DeviceOptions | None = None
 ) -> OnnxClassifier:
     """Adapt the model, find out how it may be batched, and open it.
 
     Args:
         plan: what is done with the file.
         provider: what it runs on.
-        device: which device of it, and how; None for the first.
+        options: which device of it, and how; None for the first.
 
     Raises:
         UsageError: a device option was given that the provider does not have.
@@ -247,7 +249,7 @@ def open_plan(
         ModelError: the model does not load or run, or is not what the theorem assumes.
     """
     data, output = plan.data, plan.output
-    place = open_place(provider, device or DeviceOptions())
+    place = open_place(provider, options or DeviceOptions())
     free = [_Candidate(plan, provider, place.options, one) for one in plan.free_batches]
     filed = (
         free[0] if data.batch is None else _Candidate(plan, provider, place.options, Batch.AS_FILED)
@@ -265,7 +267,7 @@ def open_plan(
         unit=rounding_unit(plan.model),
         beyond=rows_beyond(data, plan.bounds),
     )
-    chosen = (filed if batching.batched is None else free[batching.batched]).session
+    chosen = (filed if batching.chosen is None else free[batching.chosen]).session
     # A label output has no scores to count; its classes are known only where the file lists them.
     listed = len(output.classes)
     classes = (listed or None) if output.kind == "label" else batching.num_classes
@@ -275,6 +277,10 @@ def open_plan(
             "is not clear which score is whose; export it again"
         )
     named = name_classes(output.classes, plan.model.metadata, classes)
+    # A device counts whole batches, whose rows are then never looked at one by one.
+    device, drawn = place.device, place.facts
+    if device is not None and (batching.rows != "proved" or classes is None):
+        device, drawn = None, {"noise": "host", "why": "rows are looked at one by one"}
     found = OnnxClassifier(
         chosen,
         input_name=INPUT,
@@ -292,11 +298,11 @@ def open_plan(
         ),
         batch_size=batching.size,
         on_cpu=provider.is_cpu,
-        device=place.device,
+        device=device,
         facts=plan.facts
         | {
             "session": chosen.facts,
-            "noise_drawn": place.facts,
+            "noise_drawn": drawn,
             "classes": classes,
             "class_names": list(named.names),
             "class_names_source": named.source,
@@ -310,11 +316,12 @@ def open_plan(
         is_near_tie=batching.tolerance.is_near_tie,
     )
     labels, scores = found.classify(rows), found.scores(rows)
+    check_answers(str(plan.model.path), output, scores, labels)
     found.facts["probes"] = {
         "rows": len(rows),
         "classes": len(np.unique(labels)),
         "ties": int(_ties(scores).sum()),
-        "no_class": prove_labels(str(plan.model.path), output, scores, labels),
+        "no_class": int((labels == NO_CLASS).sum()),
     }
     return found
 

@@ -93,22 +93,22 @@ def test_probe_rows_lie_within_the_bounds_and_differ(bounds: tuple[float, float]
 
 def test_a_free_batch_is_used_where_the_graph_proves_it() -> None:
     found = choose(plain)
-    assert (found.size, found.rows, found.num_classes, found.batched) == (None, "proved", 4, 0)
+    assert (found.size, found.rows, found.num_classes, found.chosen) == (None, "proved", 4, 0)
 
 
 def test_what_the_graph_does_not_prove_runs_alone_unless_watched() -> None:
     found = choose(plain, coupled_by="Magic")
-    assert (found.size, found.rows, found.batched) == (1, "alone", None)
+    assert (found.size, found.rows, found.chosen) == (1, "alone", None)
     assert "Magic" in found.why
     found = choose(plain, coupled_by="Magic", watch=True)
-    assert (found.size, found.rows, found.batched) == (None, "watched", 0)
+    assert (found.size, found.rows, found.chosen) == (None, "watched", 0)
 
 
 @pytest.mark.parametrize("coupled_by", [None, "Magic"])
 def test_rows_that_are_seen_to_be_coupled_run_alone(coupled_by: str | None) -> None:
     """Whatever the graph shows: a kernel may have a fault that no graph shows."""
     found = choose(centred, coupled_by=coupled_by, watch=True)
-    assert (found.size, found.rows, found.batched) == (1, "alone", None)
+    assert (found.size, found.rows, found.chosen) == (1, "alone", None)
 
 
 def test_coupling_outside_of_the_bounds_is_seen() -> None:
@@ -124,7 +124,7 @@ def test_a_batch_that_says_free_and_fails_runs_at_1() -> None:
 
 def test_a_fixed_batch_is_freed_where_that_is_proved() -> None:
     found = choose(only(1, plain), 1, freed=[plain])
-    assert (found.size, found.batched) == (None, 0)
+    assert (found.size, found.chosen) == (None, 0)
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_a_batch_of_the_probe_s_own_size_is_no_free_batch() -> None:
 
 def test_the_first_rewrite_that_is_proved_is_used() -> None:
     found = choose(only(1, plain), 1, freed=[centred, plain])
-    assert (found.size, found.batched) == (None, 1)
+    assert (found.size, found.chosen) == (None, 1)
 
 
 def test_a_model_that_does_not_run_is_refused() -> None:

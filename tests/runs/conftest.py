@@ -16,7 +16,9 @@ from PIL import Image
 import rsonnx
 from rsonnx.certificate import certify_from_counts
 from rsonnx.counts import Counts
+from rsonnx.noise import Gaussian
 from rsonnx.runs import Row, RunWriter
+from rsonnx.runs.header import claim_of
 from rsonnx.runtime import OnnxClassifier
 
 HEADER: dict[str, Any] = {
@@ -37,6 +39,7 @@ HEADER: dict[str, Any] = {
     "target_radii": None,
     "family_wise": None,
     "largest_radius": 1.2,
+    "claim": claim_of(Gaussian(0.5), "exact", None),
 }
 
 

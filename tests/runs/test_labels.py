@@ -14,9 +14,16 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from rsonnx.data import NUMBERED_FOLDERS, SORTED_FOLDERS, Example, Reading, open_dataset
+from rsonnx.data import (
+    GIVEN_NAMES,
+    NUMBERED_FOLDERS,
+    SORTED_FOLDERS,
+    Example,
+    Reading,
+    open_dataset,
+)
 from rsonnx.errors import DataError
-from rsonnx.runs.labels import Labels, align_labels
+from rsonnx.runs.labels import Labels, UndecidedOrderError, align_labels
 
 
 @dataclass(frozen=True)
@@ -90,10 +97,32 @@ def test_some_of_the_model_s_classes_are_enough() -> None:
     assert aligned([0, 0], folders=("dog",), names=("cat", "dog")).values == (1, 1)
 
 
-def test_folders_of_other_names_are_positions() -> None:
+@pytest.mark.parametrize(("right", "decided"), [(30, True), (29, True), (20, False), (0, False)])
+def test_folders_that_the_model_does_not_name_are_positions_if_it_answers_so(
+    right: int, decided: bool
+) -> None:
     """ImageNet's folders are synsets, and a model may name its classes in English."""
-    found = aligned([0, 1], folders=("n01440764", "n01443537"), names=("tench", "goldfish"))
-    assert found == Labels((0, 1), SORTED_FOLDERS)
+    labels = [0] * 15 + [1] * 15
+    dataset = Rows(tuple(labels), ("n01440764", "n01443537"), label_rule=SORTED_FOLDERS)
+    model: Any = SimpleNamespace(class_names=("tench", "goldfish"), num_classes=2)
+
+    def answer(index: int) -> int:
+        return labels[index] if index < right else 1 - labels[index]
+
+    if decided:
+        found = align_labels(dataset, model, answer)
+        assert (found.values, found.rule) == (tuple(labels), SORTED_FOLDERS)
+        assert str(right) in (found.tried or "")
+        return
+    with pytest.raises(UndecidedOrderError):
+        align_labels(dataset, model, answer)
+
+
+def test_names_that_were_given_and_contradict_the_models_are_refused() -> None:
+    dataset = Rows((0, 1, 2), ("cat", "dog", "bird"), label_rule=GIVEN_NAMES)
+    model: Any = SimpleNamespace(class_names=("dog", "cat", "brid"), num_classes=3)
+    with pytest.raises(DataError, match="'cat'"):
+        align_labels(dataset, model, unasked)
 
 
 @pytest.mark.parametrize("names", [("1", "2", "3"), ("3", "1", "2"), ("-1", "1", "2", "3")])

@@ -51,14 +51,16 @@ def test_a_model_that_rescales_its_batch_runs_alone(tmp_path: Path) -> None:
     assert found.classify(batch).tolist() == expected.tolist()
 
 
-@pytest.mark.parametrize("above", [1.2, 2.6])
-def test_watching_finds_it(tmp_path: Path, above: float) -> None:
-    """At 2.6 the probes see nothing and one noisy row in 10,000 is that large."""
-    path = save(rescaling(above), tmp_path)
+def test_probes_outside_of_the_bounds_find_it(tmp_path: Path) -> None:
+    path = save(rescaling(1.2), tmp_path)
+    assert load(path, preprocess="none", providers="cpu", rows="watched").rows == "alone"
+
+
+def test_watching_finds_it(tmp_path: Path) -> None:
+    """The probes see nothing, and one noisy row in 10,000 is that large."""
+    path = save(rescaling(2.6), tmp_path)
     found = load(path, preprocess="none", providers="cpu", rows="watched")
-    if above == 1.2:
-        assert found.rows == "alone"  # the probes outside of the bounds see it at once
-        return
+    assert found.rows == "watched"
     smoothed = SmoothedClassifier(found, sigma=0.55, batch_size=128, workers=1)
     with pytest.raises(CouplingError):
         smoothed.certify(np.full(SIZE, 0.7, np.float32), n=200_000, seed=1)
@@ -104,3 +106,48 @@ def test_a_run_that_was_watched_says_what_it_assumes(
         row.selection.watched_rows + row.estimation.watched_rows for row in found.rows
     )
     assert reported["assumption"]
+
+
+def counting_its_rows(most: int) -> onnx.ModelProto:
+    """Scores that are negated where the batch has more than ``most`` rows."""
+    weights = {
+        "w": np.stack([np.zeros(SIZE), np.ones(SIZE)], axis=1).astype(np.float32),
+        "b": np.array([4.6, 0.0], np.float32),
+        "most": np.array(most),
+        "first": np.array(0),
+    }
+    made = [
+        node("Shape", ["x"], "shape"),
+        node("Gather", ["shape", "first"], "rows"),
+        node("Greater", ["rows", "most"], "many"),
+        node("Gemm", ["x", "w", "b"], "open"),
+        node("Neg", ["open"], "turned"),
+        node("Where", ["many", "turned", "open"], "scores"),
+    ]
+    return build(made, ("n", SIZE), ("n", 2), weights)
+
+
+def test_the_batch_that_runs_is_the_batch_that_is_watched(tmp_path: Path) -> None:
+    """Fewer samples than hold a watched one, and small batches before: a run begins with one."""
+    model = load(
+        save(counting_its_rows(40), tmp_path), preprocess="none", providers="cpu", rows="watched"
+    )
+    assert model.rows == "watched"  # the probes' batches are smaller
+    smoothed = SmoothedClassifier(model, sigma=0.3, batch_size=64, workers=1)
+    x = np.full(SIZE, 0.6, np.float32)
+    smoothed.sample_counts(x, 0, 1, stage="selection", seed=0)
+    with pytest.raises(CouplingError):
+        smoothed.certify(x, n0=100, n=300, seed=7)
+
+
+def test_a_changed_claim_is_found(tmp_path: Path) -> None:
+    code, output = small_run(tmp_path, 9.0)
+    assert code == 0
+    assert run(["verify", str(output)]) == 0
+    content = output.read_text()
+    cut = content.replace(
+        ", assuming that no input's answer depends on the others of its batch", ""
+    )
+    assert cut != content
+    output.write_text(cut)
+    assert run(["verify", str(output)]) == 1

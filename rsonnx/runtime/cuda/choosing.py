@@ -76,9 +76,7 @@ def engine_for(
         workers: threads; None chooses.
     """
     device: Device | None = getattr(classifier, "device", None)
-    # A device counts whole batches, whose rows are then never looked at one by one.
-    in_batches = getattr(classifier, "rows", "proved") == "proved"
-    if device is not None and in_batches and getattr(classifier, "num_classes", None) is not None:
+    if device is not None and getattr(classifier, "num_classes", None) is not None:
         return DeviceEngine(classifier, device, recipe, batch_size)  # type: ignore[arg-type]
     if getattr(classifier, "on_cpu", True):
         return ThreadEngine(classifier, batch_size, workers)

@@ -1,4 +1,4 @@
-"""Prove on probe inputs that an adapted model answers a class, and the one that its file states."""
+"""See on probe inputs whether an adapted model answers a class, and the one its file states."""
 
 from __future__ import annotations
 
@@ -42,9 +42,7 @@ def check_scores(path: str, scores: NDArray[Any], kind: str) -> None:
         )
 
 
-def prove_labels(
-    path: str, output: Output, scores: NDArray[Any], labels: NDArray[Any]
-) -> str | None:
+def check_answers(path: str, output: Output, scores: NDArray[Any], labels: NDArray[Any]) -> None:
     """Check that the labels are classes, and those that the scores mean where there are scores.
 
     Args:
@@ -53,9 +51,6 @@ def prove_labels(
         scores: (rows, classes); a column of labels for ``"label"``.
         labels: int64 (rows,), as the adapted model gives them; ``NO_CLASS`` where a score is NaN or
             the largest is infinite.
-
-    Returns:
-        How many rows are of no class, such as ``"3 of 8"``; None for none.
 
     Raises:
         ModelError: a label is no class, or another than its scores mean.
@@ -66,10 +61,9 @@ def prove_labels(
             "is needed; a map of labels is no classifier's answer"
         )
     none = labels == NO_CLASS
-    said = f"{int(none.sum())} of {len(none)}" if none.any() else None
     if output.kind == "label":
         _check_numbers(path, output, labels[~none])
-        return said
+        return
     top = scores.max(axis=1, keepdims=True)
     expected = np.where(np.isfinite(top[:, 0]), scores.argmax(axis=1), NO_CLASS)
     same = labels == expected
@@ -86,7 +80,6 @@ def prove_labels(
                 else "its label is not the largest of them, so name another with --output-name"
             )
         )
-    return said
 
 
 def _is_largest(scores: NDArray[Any], top: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.bool_]:
