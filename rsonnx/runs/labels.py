@@ -86,19 +86,10 @@ def align_labels(dataset: Dataset, model: OnnxClassifier, answer: Callable[[int]
     met = _by_name(dataset, folders or (), model.class_names)
     if met is not None:
         return met
-    names = {name: k for k, name in enumerate(model.class_names)}
-    numbered = names and all(name.lstrip("-").isdecimal() for name in names)
-    if numbered and list(model.class_names) != [str(k) for k in range(len(names))]:
-        if len(names) < len(model.class_names):
-            raise _twice()
-        for index, label in enumerate(dataset.labels):
-            if str(label) not in names:
-                raise DataError(
-                    f"the input {dataset.name(index)!r} has the label {label}, but the model's "
-                    f"classes are called {', '.join(list(names)[:10])}; correct the labels"
-                )
-        values = tuple(names[str(label)] for label in dataset.labels)
-        return Labels(values, f"{rule}, matched by the model's class numbers")
+    names = model.class_names
+    numbered = all(name.lstrip("-").isdecimal() for name in names)
+    if numbered and names and list(names) != [str(k) for k in range(len(names))]:
+        return _by_number(dataset, dataset.labels, names)
     if rule == NUMBERED_FOLDERS and not names:
         return _numbered(dataset, dataset.labels, model.num_classes, answer)
     if model.num_classes is not None:
@@ -111,9 +102,24 @@ def align_labels(dataset: Dataset, model: OnnxClassifier, answer: Callable[[int]
             f"{model.num_classes or 'an unknown number of'} classes apart, so it is not clear "
             "which folder is which class; name a file whose line i names class i with --classes"
         )
-    if names and not numbered:
-        return _unmet(dataset, dataset.labels, model.class_names, answer)
-    return _sorted(dataset, dataset.labels, folders, answer)
+    if numbered:
+        return _sorted(dataset, dataset.labels, folders, answer)
+    return _unmet(dataset, dataset.labels, names, answer)
+
+
+def _by_number(dataset: Dataset, labels: Sequence[int], class_names: Sequence[str]) -> Labels:
+    """Meet a model whose classes are called by numbers, which are not their positions."""
+    names = {name: k for k, name in enumerate(class_names)}
+    if len(names) < len(class_names):
+        raise _twice()
+    for index, label in enumerate(labels):
+        if str(label) not in names:
+            raise DataError(
+                f"the input {dataset.name(index)!r} has the label {label}, but the model's "
+                f"classes are called {', '.join(list(names)[:10])}; correct the labels"
+            )
+    values = tuple(names[str(label)] for label in labels)
+    return Labels(values, f"{dataset.label_rule}, matched by the model's class numbers")
 
 
 def _check_given(names: Sequence[str], num_classes: int) -> None:
@@ -199,8 +205,8 @@ def _unmet(
         return Labels(tuple(labels), SORTED_FOLDERS, said)
     raise UndecidedOrderError(
         f"none of the class folders of {dataset.path} is a class of the model "
-        f"({', '.join(class_names[:5])}), and {said}, which decides nothing; check --preprocess, or "
-        "name a file whose line i names class i, as the folders do, with --classes"
+        f"({', '.join(class_names[:5])}), and {said}, which decides nothing; check --preprocess, "
+        "or name a file whose line i names class i, as the folders do, with --classes"
     )
 
 
