@@ -178,7 +178,7 @@ def _verdict(model: ModelFile, plan: Plan) -> dict[str, Any]:
 
 def _rows(plan: Plan) -> str:
     """Say how inputs will be batched, as far as the graph shows it."""
-    coupled_by = [plan.coupled_by(batch) for batch in plan.free_batches]
+    coupled_by = [plan.adapted(batch).coupled_by for batch in plan.free_batches]
     if not coupled_by:
         return "one input at a time, as the model takes them"
     if None not in coupled_by:

@@ -20,7 +20,7 @@ from rsonnx.model.head import INPUT, make_head
 from rsonnx.model.inputs import Input
 from rsonnx.model.outputs import Output
 from rsonnx.model.preprocess import Preprocessing
-from rsonnx.model.read import ModelFile
+from rsonnx.model.read import ModelFile, Scope, nodes
 from rsonnx.model.tail import LABEL, ML, SCORES, make_tail
 from rsonnx.model.tensors import inputs_of
 
@@ -29,6 +29,10 @@ _OLDEST_OPSET = 7
 
 _USUAL_OPSET = 15
 """For models of ai.onnx.ml operators alone, which name no version of the default set."""
+
+
+_ROWS = "rsonnx_rows_of_batch"
+"""The number of rows, as a list of one."""
 
 
 class Batch(Enum):
@@ -46,6 +50,7 @@ def adapt(
     preprocessing: Preprocessing,
     bounds: tuple[float, float],
     batch: Batch = Batch.AS_FILED,
+    guards: Sequence[str] = (),
 ) -> bytes:
     """Return the rewritten model, serialized.
 
@@ -60,6 +65,7 @@ def adapt(
         bounds: lowest and highest value of an input.
         batch: what to do to a fixed batch size. Whether the result still computes the same function
             must be proved by running it.
+        guards: tensors with a row an input; a row with NaN in them is answered no class.
 
     Raises:
         ModelError: the model is too old.
@@ -77,7 +83,7 @@ def adapt(
     _keep_needed(graph, output.tensors)
     head, head_weights = make_head(data, preprocessing, bounds)
     tail, tail_weights = make_tail(
-        output, opset, _ml_opset(proto), has_batch_axis=data.has_batch_axis
+        output, opset, _ml_opset(proto), has_batch_axis=data.has_batch_axis, guards=guards
     )
     own = list(graph.node)
     del graph.node[:]
@@ -91,9 +97,26 @@ def adapt(
     kind = TensorProto.DOUBLE if double else TensorProto.FLOAT
     graph.output.append(helper.make_tensor_value_info(LABEL, TensorProto.INT64, None))
     graph.output.append(helper.make_tensor_value_info(SCORES, kind, None))
-    # What the file says of inner shapes may hold for its own batch size alone.
-    del graph.value_info[:]
+    for scope in (graph, *proto.functions):
+        _forget_shapes(scope)
     return bytes(proto.SerializeToString())
+
+
+def _forget_shapes(scope: Scope) -> None:
+    """Take out what the file says of inner shapes, which may hold for its own batch size alone.
+
+    onnxruntime believes it, in subgraphs too, and computes with it.
+    """
+    del scope.value_info[:]
+    for node in nodes(scope):
+        for attribute in node.attribute:
+            for body in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
+                del body.value_info[:]
+                # A loop's number and condition may have an axis, which their shape alone tells.
+                counters = 2 if node.op_type == "Loop" else 0
+                for value in (*body.input[counters:], *body.output):
+                    if value.type.HasField("tensor_type"):
+                        value.type.tensor_type.ClearField("shape")
 
 
 def _opset(model: ModelFile, proto: onnx.ModelProto) -> int:
@@ -135,8 +158,12 @@ def _fix_feeds(graph: onnx.GraphProto, data: Input) -> None:
 
 
 def _free_reshapes(graph: onnx.GraphProto, data: Input) -> None:
-    """Let reshapes of data follow the batch where their constant shape starts with its size."""
+    """Let reshapes of data follow the batch where their constant shape starts with its size.
+
+    At the file's own batch size they stay what they are.
+    """
     view = GraphView(graph)
+    counting: list[onnx.NodeProto] = []
     for index, node in enumerate(list(graph.node)):
         if node.op_type != "Reshape" or len(node.input) < 2:
             continue
@@ -146,12 +173,20 @@ def _free_reshapes(graph: onnx.GraphProto, data: Input) -> None:
         depends, _ = view.needed([node.input[0]])
         if data.spec.name not in depends:
             continue
-        # -1 lets the axis follow from the others; where another axis does that already, 0 copies
-        # the size of the same axis of what is reshaped.
-        freed = np.array([0 if (shape[1:] == -1).any() else -1, *shape[1:]], np.int64)
-        name = f"rsonnx_shape_{index}"
-        graph.initializer.append(numpy_helper.from_array(freed, name))
-        node.input[1] = name
+        node.input[1] = name = f"rsonnx_shape_{index}"
+        rest = np.array(shape[1:], np.int64)
+        if (rest != -1).all():  # then the first axis may follow from the others
+            graph.initializer.append(numpy_helper.from_array(np.array([-1, *rest]), name))
+            continue
+        graph.initializer.append(numpy_helper.from_array(rest, f"{name}_rest"))
+        counting.append(helper.make_node("Concat", [_ROWS, f"{name}_rest"], [name], axis=0))
+    if counting:
+        graph.initializer.append(numpy_helper.from_array(np.array([0]), f"{_ROWS}_axis"))
+        sizes = helper.make_node("Shape", [data.spec.name], [f"{_ROWS}_sizes"])
+        first = helper.make_node("Gather", [f"{_ROWS}_sizes", f"{_ROWS}_axis"], [_ROWS], axis=0)
+        own = list(graph.node)
+        del graph.node[:]
+        graph.node.extend([sizes, first, *counting, *own])
 
 
 def unused_inputs(model: ModelFile, output: Output) -> tuple[str, ...]:

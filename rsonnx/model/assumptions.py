@@ -11,7 +11,14 @@ from collections import ChainMap
 import onnx
 
 from rsonnx.errors import ModelError
-from rsonnx.model.read import ModelFile, Scope, called, function_key, nodes
+from rsonnx.model.read import (
+    ModelFile,
+    Scope,
+    called,
+    function_key,
+    is_reserved,
+    nodes,
+)
 
 RANDOM = {
     "Bernoulli",
@@ -146,4 +153,7 @@ def _all_nodes(model: ModelFile) -> list[onnx.NodeProto]:
 
 
 def _is_local(model: ModelFile, node: onnx.NodeProto) -> bool:
-    return any(function_key(f) == called(node) for f in model.proto.functions)
+    """Return whether a function of the file is what runs: an operator of its name would win."""
+    return not is_reserved(node.domain) and any(
+        function_key(f) == called(node) for f in model.proto.functions
+    )

@@ -75,16 +75,6 @@ class Tolerance:
         one, other = (np.where(finite, _gaps(scores), 0.0) for scores in (alone, together))
         return bool((np.abs(one - other) <= self._allowed(alone)).all())
 
-    def is_near_tie(self, scores: NDArray[Any], one: int, other: int) -> bool:
-        """Return whether rounding decides between two classes of one row, scores (classes,).
-
-        A class -1, for none, is no matter of rounding.
-        """
-        if min(one, other) < 0 or max(one, other) >= len(scores):
-            return False
-        gap = _gaps(scores[None])[0, [one, other]]
-        return bool((gap <= self._allowed(scores[None])[0, [one, other]]).all())
-
     def _allowed(self, scores: NDArray[Any]) -> NDArray[np.float64]:
         gaps = np.where(np.isfinite(scores), _gaps(scores), 0.0)
         size = np.abs(_largest(scores)) * self.unit * _ROUNDINGS

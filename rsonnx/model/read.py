@@ -337,6 +337,12 @@ def usual_domain(domain: str) -> str:
     return "" if domain == "ai.onnx" else domain
 
 
+def is_reserved(domain: str) -> bool:
+    """Return whether a domain has operators that onnx or onnxruntime brings along."""
+    name = f"{usual_domain(domain)}."
+    return name.startswith((".", "ai.onnx.", "com.microsoft.", "com.ms.", "org.pytorch.aten."))
+
+
 def nodes(scope: Scope) -> Iterator[onnx.NodeProto]:
     """Yield every node of a graph or function and of its subgraphs."""
     for node in scope.node:

@@ -9,6 +9,7 @@ operator set: IsNaN is younger than some files, and maxima may or may not carry 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,12 @@ class _Tail:
 
 
 def make_tail(
-    output: Output, opset: int, ml_opset: int, *, has_batch_axis: bool
+    output: Output,
+    opset: int,
+    ml_opset: int,
+    *,
+    has_batch_axis: bool,
+    guards: Sequence[str] = (),
 ) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
     """Return the nodes from the model's answer to ``SCORES`` and ``LABEL``, and their constants.
 
@@ -98,6 +104,7 @@ def make_tail(
         opset: version of the default operator set.
         ml_opset: version of the operators of ``ML``.
         has_batch_axis: False where the model takes one bare input.
+        guards: further tensors of which a row with NaN is of no class.
     """
     tail = _Tail(opset, ml_opset, has_batch_axis=has_batch_axis)
     valid = None if output.kind == "label" else _end_in_scores(tail, output)
@@ -110,6 +117,11 @@ def make_tail(
             valid = (
                 numbers if valid is None else tail.add("Mul", [valid, numbers], f"valid_{index}")
             )
+    for index, tensor in enumerate(guards):
+        numbers = _has_no_nan(tail, tensor, f"guard_{index}")
+        if valid is not None:
+            numbers = tail.add("Mul", [valid, numbers], f"guarded_{index}")
+        valid = numbers
     _end(tail, label, valid)
     if output.kind == "label":
         column = tail.add("Reshape", [LABEL, tail.constant("column", np.array([-1, 1]))], "labels")
@@ -149,7 +161,7 @@ def _end_in_scores(tail: _Tail, output: Output) -> str:
     return tail.cast(valid, _INT64, "valid")
 
 
-def _has_no_nan(tail: _Tail, tensor: str, index: int) -> str:
+def _has_no_nan(tail: _Tail, tensor: str, index: int | str) -> str:
     """Say of each row whether it holds numbers alone, which are above 0 or below 1: 1 or 0."""
     row = tail.rows(tail.cast(tensor, TensorProto.FLOAT, f"seen_{index}"), f"seen_row_{index}")
     above = tail.add("Greater", [row, tail.real(0)], f"above_{index}")

@@ -117,7 +117,7 @@ class OnnxClassifier:
         facts: dict[str, Any],
         rows: Literal["proved", "alone", "watched"],
         score_name: str,
-        is_near_tie: Callable[[NDArray[Any], int, int], bool],
+        agree: Callable[[NDArray[Any], NDArray[Any]], bool],
         class_names: tuple[str, ...] = (),
         geometry: Geometry = _AS_IT_IS,
         device: Any = None,
@@ -137,7 +137,7 @@ class OnnxClassifier:
         self.on_cpu = on_cpu
         self.facts = facts
         self._score_name = score_name
-        self._is_near_tie = is_near_tie
+        self._agree = agree
 
     def classify(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return the label of each row, int64 (rows,); -1 for an answer that is no class.
@@ -161,19 +161,21 @@ class OnnxClassifier:
         return self._answers(self._score_name, batch)
 
     @property
-    def watch(self) -> Callable[[NDArray[np.float32], int], bool] | None:
+    def watch(self) -> Callable[[NDArray[np.float32], int, int], bool] | None:
         """What compares a row's answer in a batch with its answer alone; None if none is needed.
 
-        It is given the row and the label that it had in a batch, and says whether alone it has
-        another by rounding between two scores that are all but equal.
+        It is given the batch, the row's place in it and the label that it had there, and says
+        whether alone it has another by the rounding of scores. It raises CouplingError where it has
+        another by more.
         """
         return self._watch if self.rows == "watched" else None
 
-    def _watch(self, row: NDArray[np.float32], label: int) -> bool:
-        alone = int(self._alone(self.label_name, row)[0])
+    def _watch(self, batch: NDArray[np.float32], place: int, label: int) -> bool:
+        alone = int(self._alone(self.label_name, batch[place])[0])
         if alone == label:
             return False
-        if self._is_near_tie(self._alone(self._score_name, row)[0], alone, label):
+        scores = self._alone(self._score_name, batch[place])
+        if self._agree(scores, self._answers(self._score_name, batch)[place][None]):
             return True
         raise CouplingError(
             f"{self.session.name} answered class {label} to a noisy input in a batch and {alone} "

@@ -25,8 +25,9 @@ from rsonnx.runtime.resources import available_memory, usable_cores
 Progress = Callable[[int], None]
 """Called with the number of samples that have been counted since the last call."""
 
-Watch = Callable[[NDArray[np.float32], int], bool]
-"""Given a row and its label in a batch, says whether alone it has another by rounding only.
+Watch = Callable[[NDArray[np.float32], int, int], bool]
+"""Given a batch, a row's place in it and its label there, says whether alone the row has another
+label by rounding only.
 
 Raises CouplingError where it has another by more than rounding.
 """
@@ -278,14 +279,14 @@ class ThreadEngine:
             return [], []
         if len(noisy) > self._largest_watched:
             self._largest_watched = len(noisy)
-            for row, label in zip(noisy, labels.tolist(), strict=True):
-                watch(row, label)
+            for place, label in enumerate(labels.tolist()):
+                watch(noisy, place, label)
         rows, ties, at = [], [], 0
         for segment in batch:
             chosen = requests[segment.request].stream.watched(segment.start, segment.stop)
             places = [at + index - segment.start for index in chosen]
             rows.append(len(places))
-            ties.append(sum(watch(noisy[k], int(labels[k])) for k in places))
+            ties.append(sum(watch(noisy, k, int(labels[k])) for k in places))
             at += segment.length
         return rows, ties
 

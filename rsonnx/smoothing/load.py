@@ -42,7 +42,7 @@ from rsonnx.model import (
     to_half,
     unused_inputs,
 )
-from rsonnx.model.rows import prove_rows
+from rsonnx.model.rows import RowProof, prove_rows
 from rsonnx.noise import check_bounds
 from rsonnx.runtime import (
     DeviceOptions,
@@ -59,6 +59,19 @@ DEFAULT_BOUNDS = (0.0, 1.0)
 
 ROWS = ("alone", "watched")
 """What can be done with a model whose rows are not proved to be independent."""
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """A model as it runs.
+
+    Attributes:
+        model: serialized.
+        coupled_by: what stops the proof that its rows are independent; None where it is proved.
+    """
+
+    model: bytes
+    coupled_by: str | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,14 +103,28 @@ class Plan:
             return (Batch.AS_FILED,)
         return (Batch.FREED, Batch.PATCHED) if self.data.has_batch_axis else ()
 
-    def adapted(self, batch: Batch) -> bytes:
-        """Return the model that runs, with that done to its batch axis; see :func:`adapt`."""
-        return adapt(self.model, self.data, self.output, self.preprocessing, self.bounds, batch)
+    def adapted(self, batch: Batch) -> Adapted:
+        """Return the model that runs with that done to its batch axis, and try to prove it."""
+        made = self._adapt(batch)
+        proof = self._prove(made)
+        if proof.guards:
+            guarded = self._adapt(batch, proof.guards)
+            proof = self._prove(guarded, proof.guards)
+            made = guarded if proof.proved else made
+        return Adapted(made, proof.stopped_by)
 
-    def coupled_by(self, batch: Batch) -> str | None:
-        """Return what stops the proof that its rows are independent; None where it is proved."""
-        runs = onnx.load_from_string(self.adapted(batch))
-        return prove_rows(runs, input_name=INPUT, outputs=(LABEL, SCORES)).stopped_by
+    def _adapt(self, batch: Batch, guards: Sequence[str] = ()) -> bytes:
+        return adapt(
+            self.model, self.data, self.output, self.preprocessing, self.bounds, batch, guards
+        )
+
+    def _prove(self, made: bytes, guarded: Sequence[str] = ()) -> RowProof:
+        return prove_rows(
+            onnx.load_from_string(made),
+            input_name=INPUT,
+            outputs=(LABEL, SCORES),
+            guarded=guarded,
+        )
 
 
 def load(
@@ -220,8 +247,12 @@ class _Candidate:
         self._plan, self._provider, self._device, self._batch = plan, provider, device, batch
 
     @cached_property
+    def _adapted(self) -> Adapted:
+        return self._plan.adapted(self._batch)
+
+    @cached_property
     def session(self) -> Session:
-        model = self._plan.adapted(self._batch)
+        model = self._adapted.model
         return Session(model, self._provider, str(self._plan.model.path), self._device)
 
     def scores(self, rows: NDArray[np.float32]) -> NDArray[Any]:
@@ -230,7 +261,7 @@ class _Candidate:
         return self.session.run(SCORES, INPUT, rows)
 
     def batched(self) -> Batched:
-        return Batched(self.scores, self._plan.coupled_by(self._batch))
+        return Batched(self.scores, self._adapted.coupled_by)
 
 
 def open_plan(
@@ -313,7 +344,7 @@ def open_plan(
         },
         rows=batching.rows,
         score_name=SCORES,
-        is_near_tie=batching.tolerance.is_near_tie,
+        agree=batching.tolerance.agree,
     )
     labels, scores = found.classify(rows), found.scores(rows)
     check_answers(str(plan.model.path), output, scores, labels)

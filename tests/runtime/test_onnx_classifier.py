@@ -37,7 +37,7 @@ def classifier(session: FakeSession, copies: int | None) -> OnnxClassifier:
         facts={},
         rows="proved" if copies is None else "alone",
         score_name="scores",
-        is_near_tie=lambda *_: False,
+        agree=lambda *_: False,
     )
 
 

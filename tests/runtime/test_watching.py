@@ -32,7 +32,8 @@ class Watched:
     def classify(self, batch: Batch) -> NDArray[np.int64]:
         return np.asarray(batch.sum(axis=1) > 1.5, np.int64)
 
-    def watch(self, row: Batch, label: int) -> bool:
+    def watch(self, batch: Batch, place: int, label: int) -> bool:
+        row = batch[place]
         assert label == int(row.sum() > 1.5)  # the label of this very row
         self.seen.append(tuple(row.tolist()))
         return self._near_tie(row, label)

@@ -5,6 +5,7 @@ Only what is exact is computed; a number that two runtimes could round otherwise
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,9 @@ from rsonnx.model.rows.values import (
     product,
 )
 
+_MOST_COMPUTED = 1 << 14
+"""Values of all operands of a node, so that no node takes long."""
+
 Array = NDArray[Any]
 Evaluate = Callable[[Call, list[Array], Tensor], Array]
 """Computes what an operator gives, from its inputs' values and the shape that follows from them."""
@@ -42,7 +46,9 @@ def evaluate(call: Call, made: Tensor) -> Tensor | None:
     """
     compute = VALUES.get(call.operator)
     size = count(made.shape)
-    bounded = isinstance(size, int) and size <= MOST_VALUES
+    bounded = (
+        isinstance(size, int) and size <= MOST_VALUES and size * len(call.inputs) <= _MOST_COMPUTED
+    )
     if compute is None or not (bounded or call.operator == "Range"):
         return None
     with np.errstate(all="ignore"):
@@ -183,7 +189,10 @@ def _concat(call: Call, values: list[Array], _: Tensor) -> Array:
 def _slice(call: Call, values: list[Array], _: Tensor) -> Array:
     if any(value.dtype == object for value in values[1:]):
         raise UnprovedError("a place that depends on the number of rows")
-    return np.asarray(values[0][tuple(slices(call))])
+    parts = slices(call)
+    if any(part.step is not None and part.step < 0 for part in parts):
+        raise UnprovedError("a slice that runs backwards")
+    return np.asarray(values[0][tuple(parts)])
 
 
 def _transpose(call: Call, values: list[Array], _: Tensor) -> Array:
@@ -215,6 +224,12 @@ def _size(call: Call, _: list[Array], __: Tensor) -> Array:
     return value
 
 
+def _is_small(number: Callable[..., Any], value: Array) -> bool:
+    """Return whether no partial result can overflow or be rounded, however runtimes compute it."""
+    sizes = [max(1, abs(int(v))) for v in value.flat]
+    return (math.prod(sizes) if number == np.multiply.reduce else sum(sizes)) < 2**31
+
+
 def _reduced(number: Callable[..., Any]) -> Evaluate:
     def compute(call: Call, values: list[Array], made: Tensor) -> Array:
         value = values[0]
@@ -222,6 +237,8 @@ def _reduced(number: Callable[..., Any]) -> Evaluate:
             raise UnprovedError("a sum whose rounding is not known")
         asked = call.numbers(1, "axes")
         axes = [positive(axis, value.ndim) for axis in asked or range(value.ndim)]
+        if value.dtype != object and not _is_small(number, value):
+            raise UnprovedError("a sum that may overflow")
         for axis in sorted(axes, reverse=True):
             value = np.asarray(number(value, axis=axis), value.dtype)
         return value.reshape(made.dims)  # type: ignore[arg-type]

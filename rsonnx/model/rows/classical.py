@@ -42,8 +42,8 @@ def _not_known(_: Call) -> Dim:
 def _classes(call: Call) -> Dim:
     """Return how many classes are named; of fewer than two, runtimes make what they like."""
     labels = [a for name, a in call.attributes.items() if name.startswith("classlabels")]
-    count = max((len(a.ints) + len(a.strings) for a in labels), default=0)
-    return count if count > 1 else None
+    counts = {len(a.ints) + len(a.strings) for a in labels} - {0}
+    return counts.pop() if len(counts) == len(labels) == 1 and counts != {1} else None
 
 
 def _targets(call: Call) -> Dim:

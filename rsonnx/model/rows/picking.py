@@ -99,6 +99,8 @@ def _slice(call: Call) -> list[Value]:
     for part, size in zip(slices(call), call.tensor(0).dims, strict=True):
         if part == slice(None):
             shape.append(size)
+        elif part.step < 0:  # whose ends runtimes clamp in ways of their own
+            shape.append(None)
         else:
             shape.append(len(range(size)[part]) if isinstance(size, int) else None)
     return [of_shape(*shape)]

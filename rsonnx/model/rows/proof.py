@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import onnx
 from onnx import defs, numpy_helper
 
-from rsonnx.model.read import FunctionKey, Scope, called, function_key, usual_domain
+from rsonnx.model.read import (
+    FunctionKey,
+    Scope,
+    called,
+    function_key,
+    is_reserved,
+    usual_domain,
+)
 from rsonnx.model.rows.call import Call
 from rsonnx.model.rows.table import follow
 from rsonnx.model.rows.values import (
@@ -28,6 +35,11 @@ from rsonnx.model.rows.values import (
 _OPSETS = {"": range(7, 29), "ai.onnx.ml": range(1, 6), "com.microsoft": range(1, 2)}
 """Versions of the operator sets whose operators the rules are about."""
 
+_LOSING_NAN = {"Hardmax", "ReduceMax", "ReduceMin"}
+
+_TAKEN_BY_NAME = {"Constant", "If", "Loop", "Scan"}
+"""Which onnxruntime knows in any domain, a Constant at least."""
+
 _MOST_STEPS = 300_000
 """Inputs, outputs and attributes of nodes that are followed, those of functions at each call."""
 
@@ -41,9 +53,11 @@ class RowProof:
 
     Attributes:
         stopped_by: the operator or tensor at which the proof ends, None where it holds.
+        guards: tensors that must be guarded, see :func:`prove_rows`, whether or not they are.
     """
 
     stopped_by: str | None
+    guards: tuple[str, ...] = ()
 
     @property
     def proved(self) -> bool:
@@ -51,7 +65,13 @@ class RowProof:
         return self.stopped_by is None
 
 
-def prove_rows(model: onnx.ModelProto, *, input_name: str, outputs: Sequence[str]) -> RowProof:
+def prove_rows(
+    model: onnx.ModelProto,
+    *,
+    input_name: str,
+    outputs: Sequence[str],
+    guarded: Collection[str] = (),
+) -> RowProof:
     """Try to prove that a batch is nothing but its rows.
 
     The proof is of the graph's operators as they are defined, for every number of rows N >= 1 and
@@ -62,7 +82,13 @@ def prove_rows(model: onnx.ModelProto, *, input_name: str, outputs: Sequence[str
         model: the graph that runs; its input's first axis holds the rows, whatever its size.
         input_name: name of the input; no other may be fed.
         outputs: names of outputs whose first axis must hold one entry a row.
+        guarded: tensors of the main graph that the caller guards: a row with NaN in them counts as
+            no class, whatever the outputs say. onnxruntime's kernels of ReduceMax, ReduceMin and
+            Hardmax pass NaN on or lose it by where in memory a row lies, so that without it a row
+            could be answered by its place.
     """
+    walk: _Walk | None = None
+    stopped_by = None
     try:
         functions = {function_key(f): f for f in model.functions}
         if len(functions) < len(model.functions):
@@ -72,16 +98,23 @@ def prove_rows(model: onnx.ModelProto, *, input_name: str, outputs: Sequence[str
         for name in outputs:
             found = inside.value(name)
             if isinstance(found, Coupled):
-                return RowProof(found.by)
-            if found is None or not found.shape or found.shape[0] != Multiple(1):
-                return RowProof(f"the output {_short(name)}, which has not one entry a row")
+                stopped_by = found.by
+            elif found is None or not found.shape or found.shape[0] != Multiple(1):
+                stopped_by = f"the output {_short(name)}, which has not one entry a row"
+            if stopped_by is not None:
+                break
+        unguarded = [name for name in walk.guards if name not in guarded]
+        if stopped_by is None and unguarded:
+            stopped_by = (
+                f"the maximum of {_short(unguarded[0])}, where NaN may be lost by its place"
+            )
     except UnprovedError as error:
-        return RowProof(str(error))
+        stopped_by = str(error)
     except (RecursionError, MemoryError):
-        return RowProof("a graph that is too large")
+        stopped_by = "a graph that is too large"
     except Exception:
-        return RowProof("a graph that contradicts itself")
-    return RowProof(None)
+        stopped_by = "a graph that contradicts itself"
+    return RowProof(stopped_by, () if walk is None else tuple(walk.guards))
 
 
 @dataclass(frozen=True)
@@ -145,16 +178,22 @@ class _Walk:
 
     Args:
         functions: the model's own operators.
+
+    Attributes:
+        guards: tensors that must be guarded, in order.
     """
 
     def __init__(self, functions: Mapping[FunctionKey, onnx.FunctionProto]) -> None:
         self._functions = functions
         self._own = {key[:2] for key in functions}
+        self._main: Mapping[str, int] = {}
         self._steps = 0
+        self.guards: dict[str, None] = {}
 
     def main(self, model: onnx.ModelProto, input_name: str) -> _Names:
         """Follow the main graph and return its names."""
-        frame = _Frame(_opsets(model.opset_import), {})
+        self._main = _opsets(model.opset_import)
+        frame = _Frame(self._main, {})
         fed = [value for value in model.graph.input if value.name == input_name]
         if len(fed) != 1:
             raise UnprovedError(f"the input {_short(input_name)}, which is not there once")
@@ -202,7 +241,18 @@ class _Walk:
             return self._subgraph(graph, given, names, frame)
 
         call = Call(operator, version, attributes, tuple(tensors), len(node.output), body)
-        return follow(call)
+        found = follow(call)
+        if operator in _LOSING_NAN and tensors and tensors[0] is not None:
+            self._guard(node.input[0], tensors[0], is_main=names.around is None and not frame.depth)
+        return found
+
+    def _guard(self, name: str, tensor: Tensor, *, is_main: bool) -> None:
+        """Demand that a row with NaN in a tensor is no class, where the tensor has rows at all."""
+        if tensor.axis is None:
+            return
+        if not is_main or tensor.dims[0] != Multiple(1):
+            raise UnprovedError("NaN may be lost by its place")
+        self.guards[name] = None
 
     def _subgraph(
         self, graph: onnx.GraphProto, given: Sequence[Value], names: _Names, frame: _Frame
@@ -223,15 +273,20 @@ class _Walk:
     ) -> list[Value]:
         domain = usual_domain(node.domain)
         function = self._functions.get(called(node))
-        if function is None or domain in _OPSETS or len(inputs) > len(function.input):
+        if function is None or len(inputs) > len(function.input):
             raise UnprovedError("a function that is not surely the one that runs")
+        if is_reserved(domain) or node.op_type in _TAKEN_BY_NAME:
+            raise UnprovedError("a function that onnxruntime may take for an operator")
+        versions = _opsets(function.opset_import)
+        if any(self._main.get(name, version) != version for name, version in versions.items()):
+            raise UnprovedError("a function of another version of an operator set")
         parts = (function.input, function.attribute_proto, function.opset_import, function.node)
         self._spend(sum(map(len, parts)))
         inside = _names_of(function, None, function.input)
         left_out = [None] * (len(function.input) - len(inputs))
         inside.values.update(zip(function.input, [*inputs, *left_out], strict=True))
         defaults = {a.name: a for a in function.attribute_proto}
-        own = _Frame(_opsets(function.opset_import), defaults | dict(attributes), frame.depth)
+        own = _Frame(versions, defaults | dict(attributes), frame.depth)
         self._nodes(function.node, inside, _deeper(own))
         if len(node.output) > len(function.output):
             raise UnprovedError("more outputs than its function has")

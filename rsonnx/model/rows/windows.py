@@ -25,18 +25,16 @@ def _slid(call: Call, space: Sequence[Dim], kernel: Sequence[Dim]) -> list[Dim]:
         raise UnprovedError("strides")
     sizes: list[Dim] = []
     for axis, (size, window) in enumerate(zip(space, kernel, strict=True)):
-        if (
-            not isinstance(size, int)
-            or not isinstance(window, int)
-            or call.attribute("ceil_mode", 0)
-        ):
-            sizes.append(None)
-        elif how in ("SAME_UPPER", "SAME_LOWER"):
-            sizes.append(-(-size // strides[axis]))
-        else:
+        free = None
+        if isinstance(size, int) and isinstance(window, int) and not call.attribute("ceil_mode", 0):
             padding = pads[axis] + pads[axis + rank] if how == "NOTSET" else 0
             free = size + padding - dilations[axis] * (window - 1) - 1
-            sizes.append(max(0, free // strides[axis] + 1))
+        if free is None or free < 0 or (how != "NOTSET" and dilations[axis] > 1):
+            sizes.append(None)  # or what runtimes do not agree about
+        elif how in ("SAME_UPPER", "SAME_LOWER"):
+            sizes.append(-(-size // strides[axis]))  # type: ignore[operator]
+        else:
+            sizes.append(free // strides[axis] + 1)
     return sizes
 
 

@@ -8,9 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
-from row_oracle import assert_rows_are_independent
-
-from rsonnx.model.rows import prove_rows
+from row_oracle import assert_rows_are_independent, proof_of
 
 HEADS, TOKENS, WIDTH = 2, 5, 4
 WEIGHTS: dict[str, Any] = {
@@ -125,7 +123,7 @@ def test_it_is_proved(nodes: list[NodeProto]) -> None:
     proto = model(nodes)
     for name, value in {"ones": [1, 1, 1], "minusones": [-1, -1, -1]}.items():
         proto.graph.initializer.append(numpy_helper.from_array(np.array(value), name))
-    proof = prove_rows(proto, input_name="x", outputs=["y"])
+    proof = proof_of(proto)
     assert proof.stopped_by is None
     assert_rows_are_independent(proto, "y")
 
@@ -243,7 +241,7 @@ MIXED_SUBSETS = {
 @pytest.mark.parametrize("name", SUBSETS)
 def test_a_subset_that_is_put_back_is_proved(name: str) -> None:
     proto = model(SUBSETS[name])
-    proof = prove_rows(proto, input_name="x", outputs=["y"])
+    proof = proof_of(proto)
     assert proof.stopped_by is None
     assert_rows_are_independent(proto, "y")
 
@@ -251,7 +249,7 @@ def test_a_subset_that_is_put_back_is_proved(name: str) -> None:
 @pytest.mark.parametrize("name", MIXED_SUBSETS)
 def test_a_subset_that_is_mixed_or_put_elsewhere_is_not(name: str) -> None:
     proto = model(MIXED_SUBSETS[name])
-    assert not prove_rows(proto, input_name="x", outputs=["y"]).proved
+    assert not proof_of(proto).proved
 
 
 def swapped(nodes: list[NodeProto], operator: str, output: str, **attributes: Any) -> Any:
@@ -281,5 +279,5 @@ def swapped(nodes: list[NodeProto], operator: str, output: str, **attributes: An
 def test_its_mixing_sibling_is_not(nodes: list[NodeProto]) -> None:
     proto = model(nodes)
     proto.graph.initializer.append(numpy_helper.from_array(np.array([-1, TOKENS, WIDTH]), "back0"))
-    proof = prove_rows(proto, input_name="x", outputs=["y"])
+    proof = proof_of(proto)
     assert not proof.proved

@@ -14,9 +14,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
-from row_oracle import assert_rows_are_independent
-
-from rsonnx.model.rows import prove_rows
+from row_oracle import assert_rows_are_independent, proof_of
 
 ML, MS = "ai.onnx.ml", "com.microsoft"
 RNG = np.random.default_rng(0)
@@ -662,7 +660,7 @@ COUPLED = {
 def test_rows_that_stay_by_themselves_are_proved(name: str) -> None:
     case = PROVED[name]
     model = case.model()
-    proof = prove_rows(model, input_name="x", outputs=["y"])
+    proof = proof_of(model)
     assert proof.stopped_by is None
     assert_rows_are_independent(model, "y", nan=case.nan)
 
@@ -670,6 +668,6 @@ def test_rows_that_stay_by_themselves_are_proved(name: str) -> None:
 @pytest.mark.parametrize("name", COUPLED)
 def test_rows_that_mix_are_not_proved(name: str) -> None:
     case = COUPLED[name]
-    proof = prove_rows(case.model(), input_name="x", outputs=["y"])
+    proof = proof_of(case.model())
     assert not proof.proved
     assert proof.stopped_by
