@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from rsonnx.model.rows.call import Call, of_shape, positive, spare
@@ -24,26 +25,30 @@ from rsonnx.model.rows.values import (
 def regroup(source: Shape, target: Shape) -> Tensor:
     """Return a tensor in another shape with the same values in the same order.
 
-    Of source axes (before, N·k, after) row i owns the values numbered ((p·N + i)·k + j)·after + q.
-    They are those of row i in the target too if as many values lie before its axis of rows.
+    Of source axes (before, outer·N·k, after) row i owns the values numbered (P·N + i)·R + r, for P
+    below before·outer and r below R = k·after. The target has the same numbers, so its axis of rows
+    comes round as often as is left of before·outer by the axes before it.
     """
     old, new = rows_axis(source), rows_axis(target)
     before, after = count(source), count(target)
     if None not in (before, after) and before != after:
         raise UnprovedError("a shape that holds another number of values")
-    if old is not None or new is not None:
-        if old is None or new is None or 0 in (before, after):
-            raise UnprovedError("rows that are merged into other axes")
-        if _mask(source[old]) is not _mask(target[new]):
-            raise UnprovedError("rows of two masks")
-        passed = product(source[:old]), product(target[:new])
-        if None in passed or passed[0] != passed[1]:
-            raise UnprovedError("rows that are merged with an axis before them")
-    return Tensor(target)
-
-
-def _mask(size: Dim) -> Tensor | None:
-    return size.of if isinstance(size, Multiple) else None
+    if old is None and new is None:
+        return Tensor(target)
+    rows, moved = (
+        None if axis is None else shape[axis] for axis, shape in ((old, source), (new, target))
+    )
+    if not isinstance(rows, Multiple) or not isinstance(moved, Multiple) or 0 in (before, after):
+        raise UnprovedError("rows that are merged into other axes")
+    if rows.of is not moved.of:
+        raise UnprovedError("rows of two masks")
+    above, passed = product(source[:old]), product(target[:new])
+    if not isinstance(above, int) or not isinstance(passed, int) or passed < 1:
+        raise UnprovedError("rows behind an axis of unknown length")
+    outer, rest = divmod(above * rows.outer, passed)
+    if rest or outer < 1 or moved.factor % outer:
+        raise UnprovedError("rows that are merged with an axis before them")
+    return Tensor((*target[:new], replace(moved, outer=outer), *target[new + 1 :]))  # type: ignore[operator]
 
 
 def _reshape(call: Call) -> list[Value]:
@@ -178,7 +183,9 @@ def _trilu(call: Call) -> list[Value]:
 def shown(call: Call) -> Shape:
     """Return the part of its input's shape that a Shape operator gives."""
     dims = call.tensor(0).dims
-    return dims[call.attribute("start", 0) : call.attribute("end", len(dims))]
+    shape = dims[call.attribute("start", 0) : call.attribute("end", len(dims))]
+    # A number tells nothing of how rows lie on an axis.
+    return tuple(replace(size, outer=1) if isinstance(size, Multiple) else size for size in shape)
 
 
 def _shape(call: Call) -> list[Value]:

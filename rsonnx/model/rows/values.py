@@ -1,7 +1,8 @@
 """What the proof knows of a tensor: its shape, with the number of rows N as a symbol in it.
 
 An axis of length k·N holds the rows of a batch: its entries i·k to (i+1)·k - 1 depend on row i of
-the input, and on no other. A tensor whose shape has no such axis depends on no input.
+the input, and on no other; or its rows come round several times, see :class:`Multiple`. A tensor
+whose shape has no such axis depends on no input.
 """
 
 from __future__ import annotations
@@ -37,10 +38,13 @@ class Multiple:
         factor: at least 1.
         of: the mask whose true entries are counted in place of rows, N >= 0 of them; None where all
             rows are. Masks are told apart by their identity.
+        outer: of an axis, how often its rows come round, a divisor of ``factor``: its entries
+            (o·N + i)·k + j are those of row i, for o below ``outer`` and j below k.
     """
 
     factor: int
     of: Tensor | None = None
+    outer: int = 1
 
     @property
     def least(self) -> int:
