@@ -27,8 +27,9 @@ from rsonnx.model.choice import (
     listed_outputs,
     only_answer,
 )
-from rsonnx.model.graph import GraphView, attribute
-from rsonnx.model.kinds import SIGMOIDS, are_anchors, kind_of_head
+from rsonnx.model.elements import Origin, class_number, is_wide, sorted_values
+from rsonnx.model.graph import GraphView, attribute, whole
+from rsonnx.model.kinds import INDEPENDENT, are_anchors, independent, kind_of_head
 from rsonnx.model.label import Label, ml_classes, read_label
 from rsonnx.model.read import ModelFile
 from rsonnx.model.tensors import FLOATS, TensorSpec, inferred_specs, outputs_of
@@ -128,6 +129,7 @@ def _is_pairwise(view: GraphView, tensor: str) -> bool:
 def _understand(
     model: ModelFile, view: GraphView, spec: TensorSpec, threshold: float | None, *, is_named: bool
 ) -> Output:
+    _refuse_several_labels(model, view, spec)
     if is_label(view, spec) or spec.dtype in LABELS:
         return _from_label(model, view, spec)
     tensor = view.source(spec.name)
@@ -152,8 +154,10 @@ def _understand(
             f"the output {spec.name!r} of {model.path} has type {spec.dtype}, but class scores or "
             "labels are needed"
         )
-    if node is not None and node.op_type == "TopK" and tensor == node.output[0]:
-        return _before_top_k(model, view, spec, node)
+    ordered = sorted_values(view, spec, tensor)
+    if ordered is not None:
+        return _before_top_k(model, view, spec, ordered, is_named=is_named)
+    _refuse_class_number(model, view, spec)
     _refuse_joined_heads(model, view, spec, node)
     _refuse_map(model, spec)
     axes = [d for d in spec.shape[1:] if d != 1]
@@ -165,7 +169,6 @@ def _understand(
     head = kind_of_head(model, view, spec, tensor)
     if head is not None and not is_named:
         _refuse_head(model, spec, head)
-    insisted = None if head is None else f"{head}: the largest is counted"
     return Output(
         tensor,
         spec,
@@ -173,12 +176,12 @@ def _understand(
         spec.dtype,
         classes=_names_of_scores(model, view, tensor),
         edits=_labels_left_out(model, view, spec, tensor),
-        insisted=insisted,
+        insisted=_insisted(head),
     )
 
 
 def _refuse_head(model: ModelFile, spec: TensorSpec, head: str) -> None:
-    why = "any number of which can be true of one input, " if head == SIGMOIDS else ""
+    why = "any number of which can be true of one input, " if head in INDEPENDENT else ""
     raise ModelError(
         f"the output {spec.name!r} of {model.path} is {head}, {why}not scores of which one class "
         "is right; to certify which of them is largest all the same, name it: --output-name "
@@ -228,19 +231,43 @@ def _labels_left_out(
 
 
 def _before_top_k(
-    model: ModelFile, view: GraphView, spec: TensorSpec, node: onnx.NodeProto
+    model: ModelFile, view: GraphView, spec: TensorSpec, ordered: Origin, *, is_named: bool
 ) -> Output:
     """Return the scores of which an output holds the few largest: sorted, they name no class."""
-    largest = attribute(node, "largest")
-    if not node.input or (largest is not None and not largest.i):
+    scores = ordered.node.input[0]
+    if not (ordered.keeps_order and whole(ordered.node, "largest", 1)):
         raise ModelError(
-            f"the output {spec.name!r} of {model.path} holds the smallest of a row's values, "
-            "sorted, so it is not clear whose they are; name the output of their positions with "
-            "--output-name"
+            f"the output {spec.name!r} of {model.path} is made of a row's values, sorted by "
+            f"TopK, so their places are no classes; name the output of their positions with "
+            "--output-name, or export it with what goes into the TopK"
         )
-    dtype = _type_of(view.specs, node.input[0])
-    edits = ("what goes into the TopK is used in place of its sorted values",)
-    return Output(node.input[0], spec, "scores", dtype, None, (), edits, is_vector=True)
+    kinds = (kind_of_head(model, view, spec, tensor) for tensor in (spec.name, scores))
+    head = next(filter(None, kinds), None)
+    if head is not None and not is_named:
+        _refuse_head(model, spec, head)
+    return Output(
+        scores,
+        spec,
+        "scores",
+        _type_of(view.specs, scores),
+        edits=("what goes into the TopK is used in place of its sorted values",),
+        is_vector=True,
+        insisted=_insisted(head),
+    )
+
+
+def _insisted(head: str | None) -> str | None:
+    return None if head is None else f"{head}: the largest is counted"
+
+
+def _refuse_class_number(model: ModelFile, view: GraphView, spec: TensorSpec) -> None:
+    found = class_number(view, spec.name)
+    if found is not None:
+        raise ModelError(
+            f"the output {spec.name!r} of {model.path} has the number of a class in it, by "
+            f"{found.node.op_type}, which is no score: its largest element names no class; "
+            f"export {found.tensor!r} as an integer output of its own, or the scores before it"
+        )
 
 
 def _one_score(model: ModelFile, view: GraphView, output: Output) -> Output:
@@ -269,7 +296,7 @@ def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec) -> Output:
             "a label an input is needed"
         )
     looked_up = label.tensor != spec.name  # cut off, the look-up's own shape is of no account
-    if any(d != 1 for d in spec.shape[1:]) and not looked_up and not label.first_column:
+    if is_wide(spec) and not looked_up and not label.first_column:
         raise ModelError(
             f"the output {spec.name!r} of {model.path} is {spec.dtype} of shape {spec.dimensions}, "
             "but one label an input, or scores of classes, are needed; a map of labels is no "
@@ -278,8 +305,7 @@ def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec) -> Output:
     if spec.dtype == "string" and not (label.values or label.classes or label.decision):
         raise ModelError(
             f"the output {spec.name!r} of {model.path} is a text, and the classes behind it cannot "
-            "be found in the file; export the model with its scores, or name them with "
-            "--output-name"
+            f"be found in the file; export the model with its scores{_or_name_them(model)}"
         )
     edits = []
     if label.classes and not label.values:
@@ -289,7 +315,11 @@ def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec) -> Output:
     known = view.specs
     scores = label.scores
     dtype = _type_of(known, scores or "")
-    beside = _scores_beside(model, view, spec, label)
+    beside = _floats_beside(model, view, spec, label)
+    shown = (*label.shown, *(name for name in beside if _are_scores(view, name)))
+    shown = tuple(dict.fromkeys(t for t in shown if _is_row_of_floats(known.get(t))))
+    beside = tuple(name for name in beside if name not in shown)
+    label = replace(label, shown=shown)
     dtype = "float64" if dtype in _WHOLE_SCORES else dtype
     if scores is not None and dtype in {*FLOATS, *QUANTISED}:
         label = replace(label, evidence=beside)
@@ -309,10 +339,27 @@ def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec) -> Output:
     )
 
 
-def _scores_beside(
+def _or_name_them(model: ModelFile) -> str:
+    return ", or name them with --output-name" if len(outputs_of(model)) > 1 else ""
+
+
+def _refuse_several_labels(model: ModelFile, view: GraphView, spec: TensorSpec) -> None:
+    """Refuse truth values of several classes, of which any number can be true of one input."""
+    if spec.dtype not in {*LABELS, "bool"}:
+        return
+    kind = independent(view, spec, spec.name)
+    if kind is not None:
+        raise ModelError(
+            f"the output {spec.name!r} of {model.path} has several labels an input ({kind}), any "
+            "number of which can be true, but one class an input is needed; export the scores of "
+            f"which the largest is wanted{_or_name_them(model)}"
+        )
+
+
+def _floats_beside(
     model: ModelFile, view: GraphView, spec: TensorSpec, label: Label
 ) -> tuple[str, ...]:
-    """Return other outputs that are scores of the same input: NaN in them is an answer of no class.
+    """Return other outputs of floats for the same input: NaN in them is an answer of no class.
 
     A label may be taken of scores in which NaN was replaced.
     """
@@ -323,16 +370,18 @@ def _scores_beside(
         for other in outputs_of(model)
         if other.dtype in FLOATS
         and view.source(other.name) not in known
-        and len(other.shape) == 2
+        and len(other.shape) in (1, 2)
         and other.shape[:1] == spec.shape[:1]
-        and (_is_squashed(view, other.name) or _SCORE_NAME.search(other.name))
+        and view.depends_on_input(other.name)
         and view.needed([other.name])[0] & view.inputs <= needed
     )
 
 
-def _is_squashed(view: GraphView, tensor: str) -> bool:
+def _are_scores(view: GraphView, tensor: str) -> bool:
+    """Return whether an output beside a label is seen to hold scores of classes."""
     node = view.producer(view.source(tensor))
-    return node is not None and node.op_type in {"LogSoftmax", "Sigmoid", "Softmax"}
+    squashed = node is not None and node.op_type in {"LogSoftmax", "Sigmoid", "Softmax"}
+    return squashed or _SCORE_NAME.search(tensor) is not None
 
 
 def _is_row_of_floats(spec: TensorSpec | None) -> bool:
