@@ -143,7 +143,10 @@ def _looked_up(view: GraphView, node: onnx.NodeProto, depth: int) -> Label | Non
         position, entries = node.input[1], list_along(view, node.input[0], axis)
     elif node.op_type == "LabelEncoder" and node.input:
         encoder, position = encoder_of(view, node), node.input[0]
-        in_order = encoder is not None and encoder.keys == tuple(range(len(encoder.keys)))
+        keys = () if encoder is None else encoder.keys
+        in_order = keys == tuple(range(len(keys))) and set(keys).issuperset(
+            possible_values(view, position)
+        )
         entries = list(encoder.values) if encoder is not None and in_order else []
     else:
         return None
@@ -248,4 +251,4 @@ def _evidence(view: GraphView, tensor: str) -> Iterator[tuple[str, bool]]:
             )
             yield from ((used, of_largest) for used in node.input if view.depends_on_input(used))
         elif node.op_type in _THROUGH:
-            waiting.extend(node.input)
+            waiting.extend(node.input[node.op_type in READING :])  # of a table, the position

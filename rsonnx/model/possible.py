@@ -95,10 +95,8 @@ def possible_values(view: GraphView, tensor: str, depth: int = 0) -> Values:
         return _positions(view, node)
     if operator == "LabelEncoder":
         return _encoded(view, node, depth)
-    if operator in READING | PASSING:
-        table = view.constant(view.source(node.input[0]))
-        known = table is not None or operator in PASSING
-        return possible_values(view, node.input[0], depth + 1) if known else ()
+    if operator in {"Slice", "Split", "Transpose"} | READING | PASSING:
+        return possible_values(view, node.input[0], depth + 1)
     names = node.input[operator == "Where" :] if operator in {"Where", *_ARITHMETIC} else []
     return _combined(operator, [possible_values(view, name, depth + 1) for name in names])
 
