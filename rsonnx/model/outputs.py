@@ -16,8 +16,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-import onnx
-
 from rsonnx.errors import ModelError, UsageError
 from rsonnx.model.choice import (
     LABELS,
@@ -27,12 +25,20 @@ from rsonnx.model.choice import (
     listed_outputs,
     only_answer,
 )
-from rsonnx.model.elements import Origin, class_number, is_wide, sorted_values
+from rsonnx.model.elements import Origin, is_wide, sorted_values
 from rsonnx.model.graph import GraphView, attribute, whole
-from rsonnx.model.kinds import INDEPENDENT, are_anchors, independent, kind_of_head
+from rsonnx.model.kinds import kind_of_head
 from rsonnx.model.label import Label, ml_classes, read_label
 from rsonnx.model.read import ModelFile
-from rsonnx.model.tensors import FLOATS, TensorSpec, inferred_specs, outputs_of
+from rsonnx.model.refusals import (
+    or_name_them,
+    refuse_class_number,
+    refuse_head,
+    refuse_joined_heads,
+    refuse_map,
+    refuse_several_labels,
+)
+from rsonnx.model.tensors import FLOATS, Dimension, TensorSpec, inferred_specs, outputs_of
 
 _WHOLE_SCORES = {"int32", "int64"}
 """Votes, or products of quantised numbers: float64 holds them."""
@@ -129,7 +135,7 @@ def _is_pairwise(view: GraphView, tensor: str) -> bool:
 def _understand(
     model: ModelFile, view: GraphView, spec: TensorSpec, threshold: float | None, *, is_named: bool
 ) -> Output:
-    _refuse_several_labels(model, view, spec)
+    refuse_several_labels(model, view, spec)
     if is_label(view, spec) or spec.dtype in LABELS:
         return _from_label(model, view, spec)
     tensor = view.source(spec.name)
@@ -157,9 +163,9 @@ def _understand(
     ordered = sorted_values(view, spec, tensor)
     if ordered is not None:
         return _before_top_k(model, view, spec, ordered, is_named=is_named)
-    _refuse_class_number(model, view, spec)
-    _refuse_joined_heads(model, view, spec, node)
-    _refuse_map(model, spec)
+    refuse_class_number(model, view, spec)
+    refuse_joined_heads(model, view, spec, node)
+    refuse_map(model, spec)
     axes = [d for d in spec.shape[1:] if d != 1]
     # One value an input: (N, 1) or (N, 1, 1). A lone axis may be the batch or the classes: a
     # threshold says that it is the batch, and running the model shows whether it is.
@@ -168,7 +174,7 @@ def _understand(
         return _one_score(model, view, Output(tensor, spec, "score", spec.dtype, threshold))
     head = kind_of_head(model, view, spec, tensor)
     if head is not None and not is_named:
-        _refuse_head(model, spec, head)
+        refuse_head(model, spec, head)
     return Output(
         tensor,
         spec,
@@ -177,27 +183,6 @@ def _understand(
         classes=_names_of_scores(model, view, tensor),
         edits=_labels_left_out(model, view, spec, tensor),
         insisted=_insisted(head),
-    )
-
-
-def _refuse_head(model: ModelFile, spec: TensorSpec, head: str) -> None:
-    why = "any number of which can be true of one input, " if head in INDEPENDENT else ""
-    raise ModelError(
-        f"the output {spec.name!r} of {model.path} is {head}, {why}not scores of which one class "
-        "is right; to certify which of them is largest all the same, name it: --output-name "
-        f"{spec.name}"
-    )
-
-
-def _refuse_map(model: ModelFile, spec: TensorSpec) -> None:
-    if sum(d != 1 for d in spec.shape[1:]) <= 1:
-        return
-    what = "a map of values is no classifier's answer"
-    if are_anchors(spec):
-        what = "this is a detector's: boxes and their classes; a map of values is no classifier's"
-    raise ModelError(
-        f"the output {spec.name!r} of {model.path} has shape {spec.dimensions}, but one vector "
-        f"of class scores an input is needed; {what}"
     )
 
 
@@ -244,7 +229,7 @@ def _before_top_k(
     kinds = (kind_of_head(model, view, spec, tensor) for tensor in (spec.name, scores))
     head = next(filter(None, kinds), None)
     if head is not None and not is_named:
-        _refuse_head(model, spec, head)
+        refuse_head(model, spec, head)
     return Output(
         scores,
         spec,
@@ -258,16 +243,6 @@ def _before_top_k(
 
 def _insisted(head: str | None) -> str | None:
     return None if head is None else f"{head}: the largest is counted"
-
-
-def _refuse_class_number(model: ModelFile, view: GraphView, spec: TensorSpec) -> None:
-    found = class_number(view, spec.name)
-    if found is not None:
-        raise ModelError(
-            f"the output {spec.name!r} of {model.path} has the number of a class in it, by "
-            f"{found.node.op_type}, which is no score: its largest element names no class; "
-            f"export {found.tensor!r} as an integer output of its own, or the scores before it"
-        )
 
 
 def _one_score(model: ModelFile, view: GraphView, output: Output) -> Output:
@@ -305,7 +280,7 @@ def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec) -> Output:
     if spec.dtype == "string" and not (label.values or label.classes or label.decision):
         raise ModelError(
             f"the output {spec.name!r} of {model.path} is a text, and the classes behind it cannot "
-            f"be found in the file; export the model with its scores{_or_name_them(model)}"
+            f"be found in the file; export the model with its scores{or_name_them(model)}"
         )
     edits = []
     if label.classes and not label.values:
@@ -339,23 +314,6 @@ def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec) -> Output:
     )
 
 
-def _or_name_them(model: ModelFile) -> str:
-    return ", or name them with --output-name" if len(outputs_of(model)) > 1 else ""
-
-
-def _refuse_several_labels(model: ModelFile, view: GraphView, spec: TensorSpec) -> None:
-    """Refuse truth values of several classes, of which any number can be true of one input."""
-    if spec.dtype not in {*LABELS, "bool"}:
-        return
-    kind = independent(view, spec, spec.name)
-    if kind is not None:
-        raise ModelError(
-            f"the output {spec.name!r} of {model.path} has several labels an input ({kind}), any "
-            "number of which can be true, but one class an input is needed; export the scores of "
-            f"which the largest is wanted{_or_name_them(model)}"
-        )
-
-
 def _floats_beside(
     model: ModelFile, view: GraphView, spec: TensorSpec, label: Label
 ) -> tuple[str, ...]:
@@ -371,10 +329,15 @@ def _floats_beside(
         if other.dtype in FLOATS
         and view.source(other.name) not in known
         and len(other.shape) in (1, 2)
-        and other.shape[:1] == spec.shape[:1]
+        and _is_same_batch(other.shape[0], spec.shape[0])
         and view.depends_on_input(other.name)
         and view.needed([other.name])[0] & view.inputs <= needed
     )
+
+
+def _is_same_batch(one: Dimension, other: Dimension) -> bool:
+    """Return whether two axes may be the batch: exporters give a free one several names."""
+    return one == other or not (isinstance(one, int) or isinstance(other, int))
 
 
 def _are_scores(view: GraphView, tensor: str) -> bool:
@@ -391,28 +354,3 @@ def _is_row_of_floats(spec: TensorSpec | None) -> bool:
 def _type_of(known: Mapping[str, TensorSpec], tensor: str) -> str:
     """Return the element type of a tensor; where it is not known float64, which holds any score."""
     return known[tensor].dtype if tensor in known else "float64"
-
-
-def _refuse_joined_heads(
-    model: ModelFile, view: GraphView, spec: TensorSpec, node: onnx.NodeProto | None
-) -> None:
-    """Refuse a vector that joins heads of different kinds, such as an angle and a chance."""
-    if node is None or node.op_type != "Concat":
-        return
-    heads = [view.source(name) for name in node.input]
-    makers = [view.producer(head) for head in heads]
-    # 1 - p beside p is how binary classifiers write two probabilities.
-    makers = [
-        maker
-        for maker in makers
-        if maker is None
-        or maker.op_type != "Sub"
-        or not any(view.source(operand) in heads for operand in maker.input[1:])
-    ]
-    kinds = {"none" if maker is None else maker.op_type for maker in makers}
-    if len(kinds) > 1 and kinds & {"Sigmoid", "Softmax", "Tanh"}:
-        raise ModelError(
-            f"the output {spec.name!r} of {model.path} joins the results of separate heads "
-            f"({', '.join(sorted(kinds))}), which cannot be compared as class scores; name the "
-            "classifier's own head with --output-name or export it alone"
-        )

@@ -632,12 +632,12 @@ LOGS = [
 
 
 @pytest.mark.parametrize("name", ["output_1", "confidence"])
-@pytest.mark.parametrize("shape", [["n"], ["n", 1], ["n", 4]])
+@pytest.mark.parametrize("shape", [["n"], ["n", 1], ["n", 4], ["unk__6", 4], [None]])
 def test_nan_in_any_floats_beside_a_label_is_no_class(
     tmp_path: Path, name: str, shape: list[Any]
 ) -> None:
     last = node("Identity", ["logs"], name)
-    if shape != ["n", 4]:
+    if shape[1:] != [4]:
         last = node("ReduceSum", ["logs", "axis"], name, keepdims=len(shape) - 1)
     weights = ZERO | {"axis": np.array([1])}
     proto = model([*LOGS, last], [label(), tensor(name, FLOAT, shape)], weights)
