@@ -16,10 +16,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-KEYS = (
-    *("names", "id2label", "label2id", "class_names", "classes", "class_labels"),
-    *("labels", "label_names", "categories", "class_to_idx"),
-)
+_KEYS = {
+    *("names", "id2label", "label2id", "classnames", "classes", "classlabels"),
+    *("labels", "labelnames", "categories", "classtoidx"),
+}
 """Ultralytics writes ``names``, transformers ``id2label``, torchvision ``class_to_idx``."""
 
 _NUMBERED = re.compile(r"(\d{1,9})(?:\s*[:=]\s*|\s+)(\S.*)", re.ASCII)
@@ -37,6 +37,11 @@ class Names:
 
     names: tuple[str, ...]
     first: int = 0
+
+
+def is_key(key: Any) -> bool:
+    """Return whether a key usually holds class names, however it is written."""
+    return re.sub("[-_ ]", "", str(key).lower()) in _KEYS
 
 
 def names_of_text(text: str) -> Names | None:
@@ -67,8 +72,11 @@ def names_of_value(value: Any, depth: int = 0) -> Names | None:
         return _of_list(value)
     if not isinstance(value, Mapping) or depth > _DEEPEST:
         return None
-    held = {str(key).lower(): inner for key, inner in value.items()}
-    inside = [held[key] for key in KEYS if isinstance(held.get(key), dict | list | tuple)]
+    inside = [
+        inner
+        for key, inner in value.items()
+        if is_key(key) and isinstance(inner, dict | list | tuple)
+    ]
     if inside:
         found = {names_of_value(inner, depth + 1) for inner in inside}
         return found.pop() if len(found) == 1 else None

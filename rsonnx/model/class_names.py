@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rsonnx.names import KEYS, Names, names_of_text, names_of_value, parsed
+from rsonnx.names import Names, is_key, names_of_text, names_of_value, parsed
 
 _LONGEST = 1_000_000
 """Characters of one entry: 20,000 classes have names of 400,000."""
@@ -86,7 +86,7 @@ def _may_name(key: str, text: str) -> bool:
     """Return whether an entry is there to name classes; a number alone says how many there are."""
     if key.lower() == _CONFIG:
         return _read(key, text) is not None
-    return key.lower() in KEYS and bool(text.strip()) and not text.strip().isdecimal()
+    return is_key(key) and bool(text.strip()) and not text.strip().isdecimal()
 
 
 def _read(key: str, text: str) -> Names | None:
@@ -94,5 +94,7 @@ def _read(key: str, text: str) -> Names | None:
         return None
     if key.lower() == _CONFIG:
         value = parsed(text)
-        return names_of_value(value) if isinstance(value, dict) and set(value) & set(KEYS) else None
+        return (
+            names_of_value(value) if isinstance(value, dict) and any(map(is_key, value)) else None
+        )
     return names_of_text(text)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from rsonnx.model.graph import GraphView, whole
+from rsonnx.model.graph import ENCODING, READING, GraphView, whole
 from rsonnx.model.tensors import TensorSpec
 
 _KEEPING = {
@@ -33,7 +33,7 @@ _KEEPING = {
 }
 """Operators of one tensor that leave the largest element where it is."""
 
-_OF_ONE = {"Abs", "Gather", "Neg", "Not", "Reciprocal", "Slice", "Transpose"}
+_OF_ONE = {"Abs", "Gather", "Neg", "Not", "Reciprocal", "Slice", "Split", "Transpose"}
 """Operators of one tensor that may move it, or make another element the largest."""
 
 _OF_SEVERAL = {
@@ -113,15 +113,28 @@ def _origins(view: GraphView, tensor: str) -> Iterator[Origin]:
         yield Origin(name, node, in_order)
         if node.op_type in _KEEPING:
             waiting += [(operand, in_order) for operand in node.input[:1]]
-        elif node.op_type in _OF_ONE:
+        elif positions := _read_at(view, node):
+            waiting += [(position, False) for position in positions]
+        elif node.op_type in ENCODING | _OF_ONE:
             waiting += [(operand, False) for operand in node.input[:1]]
         elif node.op_type in _OF_SEVERAL:
             waiting += [
                 (operand, in_order and _keeps(view, node, operand))
                 for operand in node.input[node.op_type == "Where" :]
                 if view.depends_on_input(operand)
-                and (node.op_type == "Concat" or not _is_column(view, operand))
+                and (
+                    node.op_type == "Concat" or _is_column(view, name) >= _is_column(view, operand)
+                )
             ]
+
+
+def _read_at(view: GraphView, node: onnx.NodeProto) -> list[str]:
+    """Return the positions that a constant list is read at; none where it is no list."""
+    if node.op_type not in READING or not node.input:
+        return []
+    table = view.constant(view.source(node.input[0]))
+    is_list = table is not None and table.size == max(table.shape, default=1)
+    return list(node.input[1:2]) if is_list else []
 
 
 def _keeps(view: GraphView, node: onnx.NodeProto, operand: str) -> bool:

@@ -19,7 +19,7 @@ from rsonnx.model.tensors import TensorSpec
 
 _MOVING = {
     *("Cast", "Clip", "DequantizeLinear", "Dropout", "Flatten", "Identity", "QuantizeLinear"),
-    *("Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"),
+    *("Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"),
 }
 """Operators that leave what a vector is."""
 
@@ -40,11 +40,11 @@ _DETECTING_TASKS = {"detect", "segment", "pose", "obb"}
 _OTHER_TASK = re.compile("multi[-_ ]?label|regression|feature[-_ ]extraction|detection", re.I)
 
 _BY_CONSTANTS = {
-    *("Add", "ArrayFeatureExtractor", "Ceil", "Div", "Floor", "Gather", "Log", "Max", "Min"),
-    *("Mul", "Not", "Pow", "Round", "Sign", "Sub", "Where"),
+    *("Add", "And", "ArrayFeatureExtractor", "Ceil", "Div", "Floor", "Gather", "Log", "Max", "Min"),
+    *("Mul", "Not", "Or", "Pow", "Round", "Sign", "Sub", "Where"),
 }
 _THRESHOLDS = {"Greater", "GreaterOrEqual", "Less", "LessOrEqual"}
-_PICKING = {"ArrayFeatureExtractor", "Gather", "Slice"}
+_PICKING = {"ArrayFeatureExtractor", "Gather", "Slice", "Split"}
 _MOST_STEPS = 32
 
 SIGMOIDS = "independent sigmoids"
@@ -85,7 +85,7 @@ def _kinds_of_head(
         yield f"transformed features ({node.op_type})"
     if model.proto.producer_name == "skl2onnx" and re.fullmatch(r"variable\d*", spec.name):
         yield "what skl2onnx calls the output of a regressor or a transformer"
-    if _is_unit_vector(view, node):
+    if any(_is_unit_vector(view, n) for _, n in _alone(view, tensor)):
         yield "an embedding, scaled to length 1"
     if len(spec.name) <= _LONGEST_NAME and _EMBEDDING.fullmatch(spec.name):
         yield "an embedding, by its name"
@@ -140,7 +140,7 @@ def _truth(view: GraphView, node: onnx.NodeProto, tensor: str) -> str | None:
         return None  # one number an input
     if node.op_type in _SIGMOIDS or _is_written_out(view, node):
         return SIGMOIDS
-    if node.op_type == "Binarizer" or (
+    if node.op_type in {"Binarizer", "Sign"} or (
         node.op_type in _THRESHOLDS
         and any(view.constant(view.source(n)) is not None for n in node.input)
     ):

@@ -14,12 +14,11 @@ import numpy as np
 import onnx
 
 from rsonnx.model.elements import by_rows, is_wide, length_of
-from rsonnx.model.graph import GraphView, attribute, whole
+from rsonnx.model.graph import ENCODING, READING, GraphView, attribute, whole
 from rsonnx.model.possible import (
     COMPARING,
     LOGICAL,
     PASSING,
-    READING,
     encoder_of,
     list_along,
     possible_values,
@@ -30,8 +29,8 @@ ML_CLASSIFIERS = {"LinearClassifier", "TreeEnsembleClassifier", "SVMClassifier"}
 _CHOOSING = {"ArgMax", "ArgMin", "TopK"}
 _DECIDING = {"Ceil", "Floor", "Round", "Sign", *_CHOOSING, *COMPARING}
 _THROUGH = {
-    *("Add", "LabelEncoder", "Max", "Min", "Mul", "Neg", "Sub", "Where"),
-    *(PASSING | LOGICAL | READING),
+    *("Add", "Max", "Min", "Mul", "Neg", "Sub", "Where"),
+    *(ENCODING | LOGICAL | PASSING | READING),
 }
 _ROW_AXES = (1, -1)
 _DEEPEST = 12
@@ -141,7 +140,7 @@ def _looked_up(view: GraphView, node: onnx.NodeProto, depth: int) -> Label | Non
     if node.op_type in {"ArrayFeatureExtractor", "Gather"} and len(node.input) > 1:
         axis = whole(node, "axis", 0) if node.op_type == "Gather" else -1
         position, entries = node.input[1], list_along(view, node.input[0], axis)
-    elif node.op_type == "LabelEncoder" and node.input:
+    elif node.op_type in ENCODING and node.input:
         encoder, position = encoder_of(view, node), node.input[0]
         keys = () if encoder is None else encoder.keys
         in_order = keys == tuple(range(len(keys))) and set(keys).issuperset(
@@ -154,7 +153,7 @@ def _looked_up(view: GraphView, node: onnx.NodeProto, depth: int) -> Label | Non
         return None
     names = [_name(entry) for entry in entries]
     inner = read_label(view, position, depth + 1)
-    if node.op_type == "LabelEncoder" and inner.decision is None:
+    if node.op_type in ENCODING and inner.decision is None:
         return None  # what is none of its keys has a name too
     classes = tuple(dict.fromkeys(names))
     if len(classes) < len(names):

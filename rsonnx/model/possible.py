@@ -11,14 +11,11 @@ from typing import Any
 import onnx
 from onnx import numpy_helper
 
-from rsonnx.model.graph import GraphView, attribute, whole
+from rsonnx.model.graph import ENCODING, READING, GraphView, attribute, whole
 
 PASSING = {"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
 COMPARING = {"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"}
 LOGICAL = {"And", "Not", "Or", "Xor"}
-READING = {"ArrayFeatureExtractor", "Gather", "GatherElements", "GatherND"}
-"""Operators that read a table at positions."""
-
 _ARITHMETIC = {"Add": operators.add, "Mul": operators.mul, "Sub": operators.sub}
 _MOST = 30_000
 """Values of a label, such as 1 - 2 * (score < 0), or a position + 1."""
@@ -29,7 +26,7 @@ Values = tuple[int, ...] | tuple[str, ...]
 
 @dataclass(frozen=True)
 class Encoder:
-    """A LabelEncoder: ``values[i]`` is the answer to ``keys[i]``, ``default`` to anything else."""
+    """What maps ``keys[i]`` to ``values[i]``, and anything else to ``default``."""
 
     keys: tuple[Any, ...]
     values: tuple[Any, ...]
@@ -37,11 +34,13 @@ class Encoder:
 
 
 def encoder_of(view: GraphView, node: onnx.NodeProto) -> Encoder | None:
-    """Read a LabelEncoder of any version; None where it is damaged."""
-    listed = _strings(node, "classes_strings")
-    if listed:  # version 1, which maps positions to texts, or texts to positions
-        known = view.specs.get(node.output[0])
-        numbers = tuple(range(len(listed)))
+    """Read a LabelEncoder of any version, or a CategoryMapper; None where it is damaged."""
+    listed = _strings(node, "classes_strings") or _strings(node, "cats_strings")
+    if listed:  # numbers to texts or texts to numbers; LabelEncoder has this in version 1
+        known, stated = view.specs.get(node.output[0]), attribute(node, "cats_int64s")
+        numbers = tuple(range(len(listed)) if stated is None else stated.ints)
+        if len(numbers) != len(listed):
+            return None
         if known is not None and known.dtype == "string":
             default = _strings(node, "default_string") or ("_Unused",)
             return Encoder(numbers, listed, default[0])
@@ -93,7 +92,7 @@ def possible_values(view: GraphView, tensor: str, depth: int = 0) -> Values:
         return (-1, 0, 1) if operator == "Sign" else (0, 1)
     if operator in {"ArgMax", "ArgMin"}:
         return _positions(view, node)
-    if operator == "LabelEncoder":
+    if operator in ENCODING:
         return _encoded(view, node, depth)
     if operator in {"Slice", "Split", "Transpose"} | READING | PASSING:
         return possible_values(view, node.input[0], depth + 1)

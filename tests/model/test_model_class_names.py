@@ -47,7 +47,7 @@ def test_metadata_name_the_classes(
         ("class_to_idx", "{'red': 0, 'green': 1, 'blue': 2, 'black': 3}"),
         ("names", "{1: 'red', 2: 'green', 3: 'blue', 4: 'black'}"),
         ("Labels", "red;green;blue;black"),
-        ("CLASSES", "red, green, blue, black"),
+        ("classNames", "red, green, blue, black"),
         ("labels", "0 red\n1 green\n2 blue\n3 black"),
         ("names", "0: red, 1: green, 2: blue, 3: black"),
         ("categories", json.dumps([{"id": k, "name": SIMPLE[k]} for k in (2, 0, 3, 1)])),

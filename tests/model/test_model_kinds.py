@@ -205,6 +205,27 @@ HEADS: dict[str, tuple[onnx.ModelProto, str]] = {
         ),
         "embedding",
     ),
+    "sigmoids, split and joined": (
+        head(
+            [
+                node("Sigmoid", ["x"], "p"),
+                helper.make_node("Split", ["p"], ["a", "b"], axis=1),
+                node("Concat", ["b", "a"], "scores", axis=1),
+            ]
+        ),
+        "sigmoid",
+    ),
+    "signs": (head([node("Sign", ["x"], "scores")]), "truth"),
+    "a scaled embedding": (
+        head(
+            [
+                node("LpNormalization", ["x"], "unit", axis=1, p=2),
+                node("Mul", ["unit", "hundred"], "scores"),
+            ],
+            HUNDRED,
+        ),
+        "embedding",
+    ),
     "a linear regressor": (head([regressor("LinearRegressor")]), "regressor"),
     "a regressor, cast": (
         head(

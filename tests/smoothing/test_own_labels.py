@@ -70,6 +70,18 @@ def label(kind: int = INT64, *more: int, name: str = "label") -> onnx.ValueInfoP
 
 
 KINDS: dict[str, tuple[onnx.ModelProto, str]] = {
+    "the best of a TopK beside the second": (
+        model(
+            [
+                *top_k(2),
+                node("Gather", ["indices", "first"], "label", axis=1),
+                node("Gather", ["indices", "second"], "next", axis=1),
+            ],
+            [label(), label(name="next")],
+            {"first": np.array(0), "second": np.array(1)},
+        ),
+        "label",
+    ),
     "the best 3 of a TopK": (
         model(top_k(3), [scores(3, "values"), label(INT64, 3, name="indices")]),
         "indices",
@@ -381,6 +393,25 @@ KINDS: dict[str, tuple[onnx.ModelProto, str]] = {
         ),
         "label",
     ),
+    "texts of numbered categories": (
+        model(
+            [
+                ARGMAX,
+                node("Add", ["at", "one"], "key"),
+                node(
+                    "CategoryMapper",
+                    ["key"],
+                    "label",
+                    domain=ML,
+                    cats_int64s=[5, 4, 3, 2, 1],
+                    cats_strings=list("vwxyz"),
+                ),
+            ],
+            [label(STRING)],
+            {"one": np.array([1])},
+        ),
+        "label",
+    ),
     "texts encoded from floats": (
         model(
             [
@@ -597,19 +628,42 @@ def test_scores_with_a_top_k_behind_them_that_keep_their_places(
 
 @pytest.mark.parametrize("number_first", [True, False])
 @pytest.mark.parametrize("by", ["ArgMax", "ArgMin", "TopK"])
-def test_the_number_of_a_class_is_no_score(tmp_path: Path, by: str, number_first: bool) -> None:
+@pytest.mark.parametrize("then", ["Cast", "Add", "Gather", "Where", "LabelEncoder"])
+def test_the_number_of_a_class_is_no_score(
+    tmp_path: Path, by: str, then: str, number_first: bool
+) -> None:
     chosen = top_k(1) if by == "TopK" else [node(by, ["s"], "indices", axis=1, keepdims=1)]
+    encoded = {"keys_int64s": [0, 1, 2, 3, 4], "values_floats": [7.0, 5.0, 6.0, 8.0, 9.0]}
+    numbered = {
+        "Cast": node("Cast", ["indices"], "id", to=FLOAT),
+        "Add": node("Add", ["indices", "one"], "id"),
+        "Gather": node("Gather", ["ids", "indices"], "id"),
+        "Where": node("Where", ["known", "indices", "none"], "id"),
+        "LabelEncoder": node("LabelEncoder", ["indices"], "id", domain=ML, **encoded),
+    }
     parts = ["number", "confidence"] if number_first else ["confidence", "number"]
     made = [
         *chosen,
-        node("Cast", ["indices"], "number", to=FLOAT),
         node("ReduceMax", ["s"], "confidence", axes=[1], keepdims=1),
+        node("Greater", ["confidence", "zero"], "known"),
+        numbered[then],
+        node("Cast", ["id"], "number", to=FLOAT),
         node("Concat", parts, "joined", axis=1),
         node("Cast", ["joined"], "out", to=FLOAT),
     ]
+    weights = ZERO | {"one": np.array([1]), "ids": np.arange(5) + 10, "none": np.array([[-1]])}
     for name in (None, "out"):
         with pytest.raises(ModelError, match=r"'out'.*number of a class"):
-            opened(model(made, [scores(2, "out")]), tmp_path, output_name=name)
+            opened(model(made, [scores(2, "out")], weights), tmp_path, output_name=name)
+
+
+def test_one_hot_rows_read_at_a_class_number_are_scores(tmp_path: Path) -> None:
+    made = [ARGMAX, node("Gather", ["one_hot", "at"], "out")]
+    found = opened(
+        model(made, [scores(5, "out")], {"one_hot": np.eye(5, dtype=np.float32)}), tmp_path
+    )
+    batch = rows(64, 4)
+    assert found.classify(batch).tolist() == ((batch - 0.5) @ W).argmax(axis=1).tolist()
 
 
 def test_a_constant_list_of_the_classes_beside_a_label_is_no_answer(tmp_path: Path) -> None:
