@@ -15,7 +15,7 @@ from rsonnx.model.elements import is_wide
 from rsonnx.model.graph import GraphView, attribute, whole
 from rsonnx.model.label import behind, ml_classes
 from rsonnx.model.read import ModelFile
-from rsonnx.model.tensors import TensorSpec
+from rsonnx.model.tensors import FLOATS, TensorSpec
 
 _MOVING = {
     *("Cast", "Clip", "DequantizeLinear", "Dropout", "Flatten", "Identity", "QuantizeLinear"),
@@ -116,9 +116,10 @@ def independent(view: GraphView, spec: TensorSpec, tensor: str) -> str | None:
     """
     if not is_wide(spec) and any(n.op_type in _PICKING for _, n in _alone(view, tensor)):
         return None  # one of them
-    return next(
-        filter(None, (_truth(view, node, made) for made, node in _alone(view, tensor))), None
-    )
+    # A lone axis is that of the batch for labels, and may be that of the classes for floats.
+    axes = 1 if spec.dtype in FLOATS else 0
+    made = _alone(view, tensor)
+    return next(filter(None, (_truth(view, node, name, axes) for name, node in made)), None)
 
 
 def _alone(view: GraphView, tensor: str) -> Iterator[tuple[str, onnx.NodeProto]]:
@@ -134,9 +135,9 @@ def _alone(view: GraphView, tensor: str) -> Iterator[tuple[str, onnx.NodeProto]]
         tensor = operands[0]
 
 
-def _truth(view: GraphView, node: onnx.NodeProto, tensor: str) -> str | None:
+def _truth(view: GraphView, node: onnx.NodeProto, tensor: str, axes: int) -> str | None:
     known = view.specs.get(tensor)
-    if known is not None and known.shape and not is_wide(known):
+    if known is not None and len(known.shape) > axes and not is_wide(known):
         return None  # one number an input
     if node.op_type in _SIGMOIDS or _is_written_out(view, node):
         return SIGMOIDS

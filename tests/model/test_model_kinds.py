@@ -382,6 +382,15 @@ def test_several_labels_an_input_are_named(kind: int, beside: bool) -> None:
         assert "sigmoid" in str(found_in(proto, name="p").insisted)
 
 
+def test_a_lone_axis_is_of_classes_for_sigmoids_and_of_the_batch_for_labels() -> None:
+    proto = build([node("Sigmoid", ["x"], "scores")], (4,), (4,))
+    with pytest.raises(ModelError, match="sigmoid"):
+        found_in(proto)
+    made = [*TRUTHS, node("Cast", ["b"], "label", to=INT64)]
+    proto = with_outputs(made, [tensor("label", INT64, ["n"])], HUNDRED, shape=("n",))
+    assert found_in(proto).classes == ("0", "1")
+
+
 def test_several_labels_whose_shape_says_one_are_named() -> None:
     """So skl2onnx writes a perceptron of several labels."""
     made = [
