@@ -15,7 +15,7 @@ from rsonnx.errors import UsageError
 from rsonnx.noise import SampledNoise, SmoothingDistribution, norm_named
 from rsonnx.report import Selection, default_radii, printable, text_down
 from rsonnx.runs import Job, SeedUsed
-from rsonnx.runs.sample import Sample
+from rsonnx.runs.sample import spread_over
 from rsonnx.smoothing import CertifyProcedure, Trained, certify_procedure
 from rsonnx.statistics import (
     check_alpha,
@@ -316,7 +316,7 @@ def say_clean_accuracy(job: Job) -> None:
         say("clean", "unknown: the inputs have no labels")
         return
     labelled = tuple(labels)
-    tried = [labelled[j] for j in Sample(_CLEAN_INPUTS).indices(len(labelled))]
+    tried = [labelled[j] for j in spread_over(tuple(labels.values()), _CLEAN_INPUTS)]
     right = sum(job.smoothed.base_label(job.point(i)) == labels[i] for i in tried)
     where = "run" if job.sample.first else "data"
     say(
@@ -324,9 +324,9 @@ def say_clean_accuracy(job: Job) -> None:
         f"{right} of {len(tried)} labelled inputs spread over the {where} are classified correctly "
         "without noise",
     )
-    by_class = Counter(labels.values())
+    by_class = Counter(labels[i] for i in tried)
     guessing, how = 1 / (job.model.num_classes or 2), "guessing"
-    share = max(by_class.values()) / len(labels)
+    share = max(by_class.values()) / len(tried)
     if len(by_class) > 1 and share > guessing:  # of inputs of one class a share of 1 says nothing
         guessing, how = share, "always answering the most frequent class"
     # The exact binomial test; what closes half of the gap is no bad sign, however few the inputs.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
@@ -20,7 +20,7 @@ from rsonnx.noise import (
     Stage,
 )
 from rsonnx.runs.labels import Labels, align_labels
-from rsonnx.runs.sample import Sample
+from rsonnx.runs.sample import Sample, spread_over
 from rsonnx.runtime import Engine, OnnxClassifier
 from rsonnx.smoothing import SmoothedClassifier
 
@@ -78,14 +78,18 @@ class Job:
         counts = self.smoothed.sample_counts(nothing, 0, _NOISE_ALONE, stage=stage, seed=0)
         if max(counts, default=0) < counts.total:
             return None
-        tried = Sample(_TRIED).indices(len(self.indices))
+        tried = spread_over([self.label(index) or 0 for index in self.indices], _TRIED)
         answers = {self.smoothed.base_label(self.point(self.indices[j])) for j in tried}
         return counts.top()[0] if answers == {counts.top()[0]} else None
 
     def class_name(self, number: int | None) -> str | None:
         """Return what a class is called by the model, else by the data; None where by neither."""
-        names = self.model.class_names or self.dataset.class_names or ()
-        return names[number] if number is not None and 0 <= number < len(names) else None
+        return _name(self.labels.class_names, number)
+
+    def label_name(self, index: int) -> str | None:
+        """Return what the true class of one example is called by the data, else by the model."""
+        names = self.labels.own_names or self.labels.class_names
+        return _name(names, self.label(index))
 
     def label(self, index: int) -> int | None:
         """Return the true class of one example, None where it is not known."""
@@ -98,6 +102,10 @@ class Job:
         if values is None:
             return None
         return len({values[index] for index in self.indices}), len(set(values))
+
+
+def _name(names: Sequence[str], number: int | None) -> str | None:
+    return names[number] if number is not None and 0 <= number < len(names) else None
 
 
 def prepare_job(
