@@ -273,7 +273,7 @@ def say_dark_pictures(job: Job, manifest: Manifest) -> None:
     levels = job.dataset.reading.exif is not None and math.isfinite(high - low)
     if levels and manifest.largest is not None and (low, high) != (0, 255):
         level = round((manifest.largest - low) / (high - low) * 255)
-        if level < _BRIGHT:
+        if 0 < level < _BRIGHT:
             _say_levels(level, (low, high), "save them as float32 in an .npz file")
 
 
