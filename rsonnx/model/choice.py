@@ -7,6 +7,7 @@ import re
 import onnx
 
 from rsonnx.errors import ModelError
+from rsonnx.model.elements import class_number, is_wide
 from rsonnx.model.graph import GraphView
 from rsonnx.model.kinds import is_detector
 from rsonnx.model.label import ML_CLASSIFIERS, behind, read_label
@@ -37,7 +38,9 @@ def only_answer(model: ModelFile, view: GraphView, outputs: tuple[TensorSpec, ..
             f"{model.path} gives {listed_outputs(outputs)}, which are a detector's: boxes and the "
             "classes of each; a certificate needs a classifier of the whole input"
         )
-    computed = [spec for spec in outputs if view.is_computed(spec.name)]
+    computed = [
+        spec for spec in outputs if view.is_computed(spec.name) and view.depends_on_input(spec.name)
+    ]
     labels = {s: read_label(view, s.name) for s in computed if is_label(view, s)}
     decided = {s: label for s, label in labels.items() if label.is_decided}
     scores = [
@@ -50,6 +53,8 @@ def only_answer(model: ModelFile, view: GraphView, outputs: tuple[TensorSpec, ..
     labels = decided or {s: label for s, label in labels.items() if s not in doubtful}
     if len({(label.decision, label.scores or label.tensor) for label in labels.values()}) == 1:
         return max(labels, key=lambda spec: (spec.dtype == "string", len(labels[spec].classes)))
+    if not labels:
+        _refuse_several_labels(model, view, computed)
     if not labels and len(scores) == 1 and not doubtful:
         return scores[0]
     of_classifiers = [spec for spec in scores if classifier_behind(view, spec.name) is not None]
@@ -59,6 +64,21 @@ def only_answer(model: ModelFile, view: GraphView, outputs: tuple[TensorSpec, ..
         f"{model.path} gives {len(outputs)} outputs ({listed_outputs(outputs)}), and it is not "
         "clear which holds the class scores or the label; name it with --output-name"
     )
+
+
+def _refuse_several_labels(model: ModelFile, view: GraphView, outputs: list[TensorSpec]) -> None:
+    """Refuse a file that gives several labels an input: no one class is right then."""
+    for spec in outputs:
+        if spec.dtype not in {*LABELS, "bool"} or len(spec.shape) != 2 or not is_wide(spec):
+            continue
+        number = class_number(view, spec.name)
+        if number is not None and number.node.op_type == "TopK":
+            continue  # the next best
+        raise ModelError(
+            f"{model.path} gives several labels an input ({spec.name!r} {spec.dtype} "
+            f"{spec.dimensions}), any number of which can be true, but one class an input is "
+            "needed; to certify which score is largest all the same, name it with --output-name"
+        )
 
 
 def is_label(view: GraphView, spec: TensorSpec) -> bool:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import ast
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-_KEYS = (
-    *("names", "id2label", "label2id", "class_names", "classes", "class_labels"),
-    *("labels", "label_names", "categories"),
-)
-"""Ultralytics writes ``names``, transformers ``id2label``, and others what they call them."""
+from rsonnx.names import Names, is_key, names_of_text, names_of_value, parsed
 
 _LONGEST = 1_000_000
 """Characters of one entry: 20,000 classes have names of 400,000."""
+
+_CONFIG = "config"
+"""Some exporters store the whole ``config.json`` of a model of transformers."""
 
 
 @dataclass(frozen=True)
@@ -45,71 +41,60 @@ def name_classes(
         metadata: of the file.
         classes: how many classes the model has, None where that is not known.
     """
-    if in_graph and in_graph != tuple(map(str, range(len(in_graph)))):
-        return ClassNames(in_graph, "graph")
-    listed = names_in(metadata)
-    fitting = {k: n for k, n in listed.items() if classes is None or len(n) == classes}
-    plain = ClassNames(in_graph, "graph" if in_graph else None)
-    if len(set(fitting.values())) > 1:
-        keys = " and ".join(map(repr, fitting))
-        return ClassNames(*_plain(plain), f"the metadata {keys} name the classes differently")
-    if fitting:
-        key, names = next(iter(fitting.items()))
-        return ClassNames(names, f"metadata {key!r}")
-    if listed:
-        key, names = next(iter(listed.items()))
-        note = f"the metadata {key!r} name {len(names)} classes and the model has {classes}"
-        return ClassNames(*_plain(plain), f"{note}, so they are left out")
-    return plain
+    source = "graph" if in_graph else None
+    if not all(name.removeprefix("-").isdecimal() for name in in_graph):
+        return ClassNames(in_graph, source)
+    read = {key: _read(key, text) for key, text in metadata.items() if _may_name(key, text)}
+    listed = {key: found for key, found in read.items() if found is not None}
+    fitting = {key: found for key, found in listed.items() if _fits(found, classes)}
+    note = None
+    if in_graph != tuple(map(str, range(len(in_graph)))):
+        if listed:
+            note = (
+                f"the metadata {_keys(listed)} name classes, but the graph numbers them "
+                f"{', '.join(in_graph[:3])}, ..., so they are left out"
+            )
+    elif len({found.names for found in fitting.values()}) > 1:
+        note = f"the metadata {_keys(fitting)} name the classes differently"
+    elif fitting:
+        key, found = next(iter(fitting.items()))
+        return ClassNames(found.names, f"metadata {key!r}")
+    elif listed:
+        key, found = next(iter(listed.items()))
+        note = (
+            f"the metadata {key!r} name {len(found.names)} classes from {found.first} on and the "
+            f"model has {'any' if classes is None else classes}, so they are left out"
+        )
+    elif read:
+        note = f'the metadata {_keys(read)} hold no list of names, such as ["cat", "dog"]'
+    return ClassNames(in_graph, source, note)
 
 
-def _plain(found: ClassNames) -> tuple[tuple[str, ...], str | None]:
-    return found.names, found.source
+def _keys(entries: Mapping[str, object]) -> str:
+    return " and ".join(map(repr, entries))
 
 
-def names_in(metadata: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Return the lists of class names that a file's metadata hold, by the key of each."""
-    found = {key: _listed(metadata[key]) for key in _KEYS if key in metadata}
-    return {key: names for key, names in found.items() if names}
+def _fits(found: Names, classes: int | None) -> bool:
+    """Return whether names are those of a model's classes.
+
+    Of a model whose label may be any number, names from 1 on would be those of other classes.
+    """
+    return len(found.names) == classes if classes is not None else found.first == 0
 
 
-def _listed(text: str) -> tuple[str, ...]:
-    """Read names: a list, or a dict from or to numbers, as JSON or Python writes it; a,b,c."""
+def _may_name(key: str, text: str) -> bool:
+    """Return whether an entry is there to name classes; a number alone says how many there are."""
+    if key.lower() == _CONFIG:
+        return _read(key, text) is not None
+    return is_key(key) and bool(text.strip()) and not text.strip().isdecimal()
+
+
+def _read(key: str, text: str) -> Names | None:
     if len(text) > _LONGEST:
-        return ()
-    value = _parsed(text)
-    if isinstance(value, dict):
-        value = _in_order(value)
-    if isinstance(value, list | tuple):
-        names = [n["name"] if isinstance(n, dict) and "name" in n else n for n in value]
-        return tuple(names) if all(isinstance(n, str) for n in names) else ()
-    if value is None and not text.lstrip().startswith(("{", "[", "(")):
-        parts = [part.strip() for part in text.replace("\n", ",").split(",")]
-        return tuple(filter(None, parts)) if len(parts) > 1 else ()
-    return ()
-
-
-def _parsed(text: str) -> Any:
-    """Return what a text of JSON or a Python literal holds; None for any other text."""
-    for parse in (json.loads, ast.literal_eval):
-        try:
-            return parse(text)
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            continue
-    return None
-
-
-def _in_order(value: dict[Any, Any]) -> list[Any] | None:
-    """Return the names of {0: name, ...} or {name: 0, ...}; None where numbers are missing."""
-    for pairs in (value.items(), [(v, k) for k, v in value.items()]):
-        numbered = {_number(k): name for k, name in pairs}
-        if len(numbered) == len(value) and set(numbered) == set(range(len(value))):
-            return [numbered[k] for k in range(len(value))]
-    return None
-
-
-def _number(key: Any) -> int | None:
-    if isinstance(key, int) and not isinstance(key, bool):
-        return key
-    is_number = isinstance(key, str) and key.isascii() and key.isdecimal() and len(key) < 9
-    return int(key) if is_number else None
+        return None
+    if key.lower() == _CONFIG:
+        value = parsed(text)
+        return (
+            names_of_value(value) if isinstance(value, dict) and any(map(is_key, value)) else None
+        )
+    return names_of_text(text)

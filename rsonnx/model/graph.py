@@ -15,6 +15,12 @@ from rsonnx.model.tensors import TensorSpec
 _MOVING = {"Cast", "Constant", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
 """Operators that move values about and compute nothing."""
 
+READING = {"ArrayFeatureExtractor", "Gather", "GatherElements", "GatherND"}
+"""Operators that read a table at positions."""
+
+ENCODING = {"CategoryMapper", "LabelEncoder"}
+"""Operators that map each key to a value."""
+
 _CONSTANTS: dict[str, type] = {
     "value_int": np.int64,
     "value_ints": np.int64,

@@ -11,21 +11,24 @@ from collections.abc import Iterator
 
 import onnx
 
-from rsonnx.model.graph import GraphView, whole
-from rsonnx.model.label import behind
+from rsonnx.model.elements import is_wide
+from rsonnx.model.graph import GraphView, attribute, whole
+from rsonnx.model.label import behind, ml_classes
 from rsonnx.model.read import ModelFile
 from rsonnx.model.tensors import TensorSpec
 
 _MOVING = {
     *("Cast", "Clip", "DequantizeLinear", "Dropout", "Flatten", "Identity", "QuantizeLinear"),
-    *("Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"),
+    *("Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"),
 }
 """Operators that leave what a vector is."""
 
 _SIGMOIDS = {"HardSigmoid", "QLinearSigmoid", "Sigmoid"}
 _REGRESSORS = {"LinearRegressor", "SVMRegressor", "TreeEnsembleRegressor"}
 _TRANSFORMERS = {"Binarizer", "FeatureVectorizer", "Imputer", "OneHotEncoder", "Scaler"}
-_NORMS = {"ReduceL2", "Sqrt"}
+_GUARDS = {"Add", "Cast", "Clip", "Expand", "Identity", "Max", "Unsqueeze"}
+"""Operators that keep a length from 0, or bring it to the vector's shape."""
+
 _EMBEDDING = re.compile(
     r"(.*[_./:-])?((\w+_)?embed(ding)?s?|features?|feature_vector|descriptors?|last_hidden_state"
     r"|pooler_output)(:0|_?\d+)?",
@@ -36,7 +39,17 @@ _DETECTING = {"NonMaxSuppression", "EfficientNMS_TRT", "BatchedNMS_TRT", "RoiAli
 _DETECTING_TASKS = {"detect", "segment", "pose", "obb"}
 _OTHER_TASK = re.compile("multi[-_ ]?label|regression|feature[-_ ]extraction|detection", re.I)
 
+_BY_CONSTANTS = {
+    *("Add", "And", "ArrayFeatureExtractor", "Ceil", "Div", "Floor", "Gather", "Log", "Max", "Min"),
+    *("Mul", "Not", "Or", "Pow", "Round", "Sign", "Sub", "Where"),
+}
+_THRESHOLDS = {"Greater", "GreaterOrEqual", "Less", "LessOrEqual"}
+_PICKING = {"ArrayFeatureExtractor", "Gather", "Slice", "Split"}
+_MOST_STEPS = 32
+
 SIGMOIDS = "independent sigmoids"
+THRESHOLDS = "independent truth values"
+INDEPENDENT = {SIGMOIDS, THRESHOLDS}
 
 
 def kind_of_head(model: ModelFile, view: GraphView, spec: TensorSpec, tensor: str) -> str | None:
@@ -61,17 +74,18 @@ def _kinds_of_head(
     if any(n.op_type in _DETECTING for n in view.needed([tensor])[1]):
         yield "a detector's boxes or their scores"
     node = view.producer(behind(view, tensor, _MOVING))
+    kind = independent(view, spec, tensor)
+    if kind is not None:
+        yield kind
     if node is None:
         return
-    if _are_sigmoids(view, node):
-        yield SIGMOIDS
     if node.op_type in _REGRESSORS:
         yield f"a regressor's values ({node.op_type})"
     if node.op_type in _TRANSFORMERS:
         yield f"transformed features ({node.op_type})"
     if model.proto.producer_name == "skl2onnx" and re.fullmatch(r"variable\d*", spec.name):
         yield "what skl2onnx calls the output of a regressor or a transformer"
-    if _is_unit_vector(view, node):
+    if any(_is_unit_vector(view, n) for _, n in _alone(view, tensor)):
         yield "an embedding, scaled to length 1"
     if len(spec.name) <= _LONGEST_NAME and _EMBEDDING.fullmatch(spec.name):
         yield "an embedding, by its name"
@@ -92,14 +106,77 @@ def are_anchors(spec: TensorSpec) -> bool:
     return few >= 5 and many >= 4 * few and many >= 100
 
 
-def _are_sigmoids(view: GraphView, node: onnx.NodeProto) -> bool:
-    """Return whether a vector is made of sigmoids, each of its own number."""
-    if node.op_type in _SIGMOIDS:
-        return True
-    if node.op_type == "Concat":
-        parts = [view.producer(behind(view, name, _MOVING)) for name in node.input]
-        return bool(parts) and all(p is not None and p.op_type in _SIGMOIDS for p in parts)
-    # 1 / (1 + exp(-x)), written out.
+def independent(view: GraphView, spec: TensorSpec, tensor: str) -> str | None:
+    """Return in words what a vector is whose elements are each true or not; None for any other.
+
+    Args:
+        view: the graph.
+        spec: the output; its shape may be unknown, or wrong.
+        tensor: the tensor behind it that answers.
+    """
+    if not is_wide(spec) and any(n.op_type in _PICKING for _, n in _alone(view, tensor)):
+        return None  # one of them
+    return next(
+        filter(None, (_truth(view, node, made) for made, node in _alone(view, tensor))), None
+    )
+
+
+def _alone(view: GraphView, tensor: str) -> Iterator[tuple[str, onnx.NodeProto]]:
+    """Yield what a vector is made of, element by element, by constants alone."""
+    for _ in range(_MOST_STEPS):
+        node = view.producer(tensor)
+        if node is None:
+            return
+        yield tensor, node
+        operands = [name for name in node.input if name and view.depends_on_input(name)]
+        if node.op_type not in _MOVING | _BY_CONSTANTS or len(operands) != 1:
+            return
+        tensor = operands[0]
+
+
+def _truth(view: GraphView, node: onnx.NodeProto, tensor: str) -> str | None:
+    known = view.specs.get(tensor)
+    if known is not None and known.shape and not is_wide(known):
+        return None  # one number an input
+    if node.op_type in _SIGMOIDS or _is_written_out(view, node):
+        return SIGMOIDS
+    if node.op_type in {"Binarizer", "Sign"} or (
+        node.op_type in _THRESHOLDS
+        and any(view.constant(view.source(n)) is not None for n in node.input)
+    ):
+        return THRESHOLDS
+    if node.op_type == "Add" and _is_moved_tanh(view, node):
+        return SIGMOIDS
+    chances = [_chance(view, name) for name in node.input] if node.op_type == "Concat" else [None]
+    return None if None in chances or len(set(chances)) < len(chances) else SIGMOIDS
+
+
+def _chance(view: GraphView, part: str) -> str | None:
+    """Return what makes a part of a vector a chance of its own; None where it is no chance.
+
+    That is a sigmoid, or a binary classifier of which it is a column. A chance and its rest, 1 - p,
+    are made by the same.
+    """
+    picked = False
+    for made, node in _alone(view, part):
+        if node.op_type in _SIGMOIDS:
+            known = view.specs.get(made)
+            return part if known is not None and is_wide(known) else made
+        found = attribute(node, "post_transform")
+        if picked and found is not None and found.s == b"LOGISTIC" and made in node.output[1:]:
+            return made if len(ml_classes(node)) == 2 else None
+        picked = picked or node.op_type in _PICKING
+    return None
+
+
+def _is_moved_tanh(view: GraphView, node: onnx.NodeProto) -> bool:
+    """Return whether a sum moves a tanh, which is between -1 and 1, as (1 + tanh(x)) / 2 does."""
+    made = [step.op_type for name in node.input for _, step in _alone(view, name)]
+    return "Tanh" in made
+
+
+def _is_written_out(view: GraphView, node: onnx.NodeProto) -> bool:
+    """Return whether a node ends 1 / (1 + exp(-x))."""
     if node.op_type == "Reciprocal":
         below = view.producer(view.source(node.input[0])) if node.input else None
     elif node.op_type == "Div" and len(node.input) == 2 and _is_one(view, node.input[0]):
@@ -119,21 +196,43 @@ def _is_one(view: GraphView, tensor: str) -> bool:
 
 
 def _is_unit_vector(view: GraphView, node: onnx.NodeProto) -> bool:
-    """Return whether a vector is divided by its length."""
+    """Return whether a vector is divided by its length, or multiplied by the inverse of it."""
     if node.op_type == "LpNormalization":
         return whole(node, "p", 2) == 2
-    if node.op_type != "Div" or len(node.input) != 2:
+    if node.op_type not in {"Div", "Mul"} or len(node.input) != 2:
         return False
-    guards = {"Add", "Cast", "Clip", "Expand", "Identity", "Max", "Unsqueeze"}
-    length = view.producer(behind(view, node.input[1], guards))
-    if length is None or length.op_type not in _NORMS or not length.input:
-        return False
-    if length.op_type == "ReduceL2":
-        return view.source(length.input[0]) == view.source(node.input[0])
-    total = view.producer(view.source(length.input[0]))
-    if total is None or total.op_type not in {"ReduceSum", "ReduceSumSquare"} or not total.input:
-        return False
+    pairs = [tuple(node.input)] if node.op_type == "Div" else [node.input, node.input[::-1]]
+    return any(_is_length_of(view, length, vector, node.op_type) for vector, length in pairs)
+
+
+def _is_length_of(view: GraphView, length: str, vector: str, operator: str) -> bool:
+    """Return whether a tensor is the root of a vector's sum of squares; for Mul, its inverse."""
+    inverted, rooted = operator == "Div", False
+    for _ in range(_MOST_STEPS):
+        node = view.producer(view.source(length))
+        if node is None or not node.input:
+            return False
+        exponent = view.constant(view.source(node.input[-1])) if node.op_type == "Pow" else None
+        if node.op_type == "ReduceL2":
+            return inverted and view.source(node.input[0]) == view.source(vector)
+        if node.op_type in {"ReduceSum", "ReduceSumSquare"}:
+            return inverted and rooted and _is_of_squares(view, node, vector)
+        if node.op_type == "Reciprocal" or (node.op_type == "Div" and _is_one(view, node.input[0])):
+            inverted = True
+        elif exponent is not None and exponent.size == 1 and abs(float(exponent.ravel()[0])) == 0.5:
+            rooted, inverted = True, inverted or float(exponent.ravel()[0]) < 0
+        elif node.op_type == "Sqrt":
+            rooted = True
+        elif node.op_type not in _GUARDS:
+            return False
+        length = next((n for n in node.input if view.depends_on_input(n)), node.input[0])
+    return False
+
+
+def _is_of_squares(view: GraphView, total: onnx.NodeProto, vector: str) -> bool:
+    if total.op_type == "ReduceSumSquare":
+        return True
     squared = view.producer(view.source(total.input[0]))
     sources = {view.source(name) for name in ([] if squared is None else squared.input)}
     square = squared is not None and squared.op_type in {"Mul", "Pow"}
-    return total.op_type == "ReduceSumSquare" or (square and view.source(node.input[0]) in sources)
+    return square and view.source(vector) in sources

@@ -16,8 +16,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-import onnx
-
 from rsonnx.errors import ModelError, UsageError
 from rsonnx.model.choice import (
     LABELS,
@@ -27,11 +25,20 @@ from rsonnx.model.choice import (
     listed_outputs,
     only_answer,
 )
-from rsonnx.model.graph import GraphView, attribute
-from rsonnx.model.kinds import SIGMOIDS, are_anchors, kind_of_head
+from rsonnx.model.elements import Origin, is_wide, sorted_values
+from rsonnx.model.graph import GraphView, attribute, whole
+from rsonnx.model.kinds import kind_of_head
 from rsonnx.model.label import Label, ml_classes, read_label
 from rsonnx.model.read import ModelFile
-from rsonnx.model.tensors import FLOATS, TensorSpec, inferred_specs, outputs_of
+from rsonnx.model.refusals import (
+    or_name_them,
+    refuse_class_number,
+    refuse_head,
+    refuse_joined_heads,
+    refuse_map,
+    refuse_several_labels,
+)
+from rsonnx.model.tensors import FLOATS, Dimension, TensorSpec, inferred_specs, outputs_of
 
 _WHOLE_SCORES = {"int32", "int64"}
 """Votes, or products of quantised numbers: float64 holds them."""
@@ -128,6 +135,7 @@ def _is_pairwise(view: GraphView, tensor: str) -> bool:
 def _understand(
     model: ModelFile, view: GraphView, spec: TensorSpec, threshold: float | None, *, is_named: bool
 ) -> Output:
+    refuse_several_labels(model, view, spec)
     if is_label(view, spec) or spec.dtype in LABELS:
         return _from_label(model, view, spec)
     tensor = view.source(spec.name)
@@ -152,10 +160,12 @@ def _understand(
             f"the output {spec.name!r} of {model.path} has type {spec.dtype}, but class scores or "
             "labels are needed"
         )
-    if node is not None and node.op_type == "TopK" and tensor == node.output[0]:
-        return _before_top_k(model, view, spec, node)
-    _refuse_joined_heads(model, view, spec, node)
-    _refuse_map(model, spec)
+    ordered = sorted_values(view, spec, tensor)
+    if ordered is not None:
+        return _before_top_k(model, view, spec, ordered, is_named=is_named)
+    refuse_class_number(model, view, spec)
+    refuse_joined_heads(model, view, spec, node)
+    refuse_map(model, spec)
     axes = [d for d in spec.shape[1:] if d != 1]
     # One value an input: (N, 1) or (N, 1, 1). A lone axis may be the batch or the classes: a
     # threshold says that it is the batch, and running the model shows whether it is.
@@ -164,8 +174,7 @@ def _understand(
         return _one_score(model, view, Output(tensor, spec, "score", spec.dtype, threshold))
     head = kind_of_head(model, view, spec, tensor)
     if head is not None and not is_named:
-        _refuse_head(model, spec, head)
-    insisted = None if head is None else f"{head}: the largest is counted"
+        refuse_head(model, spec, head)
     return Output(
         tensor,
         spec,
@@ -173,28 +182,7 @@ def _understand(
         spec.dtype,
         classes=_names_of_scores(model, view, tensor),
         edits=_labels_left_out(model, view, spec, tensor),
-        insisted=insisted,
-    )
-
-
-def _refuse_head(model: ModelFile, spec: TensorSpec, head: str) -> None:
-    why = "any number of which can be true of one input, " if head == SIGMOIDS else ""
-    raise ModelError(
-        f"the output {spec.name!r} of {model.path} is {head}, {why}not scores of which one class "
-        "is right; to certify which of them is largest all the same, name it: --output-name "
-        f"{spec.name}"
-    )
-
-
-def _refuse_map(model: ModelFile, spec: TensorSpec) -> None:
-    if sum(d != 1 for d in spec.shape[1:]) <= 1:
-        return
-    what = "a map of values is no classifier's answer"
-    if are_anchors(spec):
-        what = "this is a detector's: boxes and their classes; a map of values is no classifier's"
-    raise ModelError(
-        f"the output {spec.name!r} of {model.path} has shape {spec.dimensions}, but one vector "
-        f"of class scores an input is needed; {what}"
+        insisted=_insisted(head),
     )
 
 
@@ -228,19 +216,33 @@ def _labels_left_out(
 
 
 def _before_top_k(
-    model: ModelFile, view: GraphView, spec: TensorSpec, node: onnx.NodeProto
+    model: ModelFile, view: GraphView, spec: TensorSpec, ordered: Origin, *, is_named: bool
 ) -> Output:
     """Return the scores of which an output holds the few largest: sorted, they name no class."""
-    largest = attribute(node, "largest")
-    if not node.input or (largest is not None and not largest.i):
+    scores = ordered.node.input[0]
+    if not (ordered.keeps_order and whole(ordered.node, "largest", 1)):
         raise ModelError(
-            f"the output {spec.name!r} of {model.path} holds the smallest of a row's values, "
-            "sorted, so it is not clear whose they are; name the output of their positions with "
-            "--output-name"
+            f"the output {spec.name!r} of {model.path} is made of a row's values, sorted by "
+            f"TopK, so their places are no classes; name the output of their positions with "
+            "--output-name, or export it with what goes into the TopK"
         )
-    dtype = _type_of(view.specs, node.input[0])
-    edits = ("what goes into the TopK is used in place of its sorted values",)
-    return Output(node.input[0], spec, "scores", dtype, None, (), edits, is_vector=True)
+    kinds = (kind_of_head(model, view, spec, tensor) for tensor in (spec.name, scores))
+    head = next(filter(None, kinds), None)
+    if head is not None and not is_named:
+        refuse_head(model, spec, head)
+    return Output(
+        scores,
+        spec,
+        "scores",
+        _type_of(view.specs, scores),
+        edits=("what goes into the TopK is used in place of its sorted values",),
+        is_vector=True,
+        insisted=_insisted(head),
+    )
+
+
+def _insisted(head: str | None) -> str | None:
+    return None if head is None else f"{head}: the largest is counted"
 
 
 def _one_score(model: ModelFile, view: GraphView, output: Output) -> Output:
@@ -269,7 +271,7 @@ def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec) -> Output:
             "a label an input is needed"
         )
     looked_up = label.tensor != spec.name  # cut off, the look-up's own shape is of no account
-    if any(d != 1 for d in spec.shape[1:]) and not looked_up and not label.first_column:
+    if is_wide(spec) and not looked_up and not label.first_column:
         raise ModelError(
             f"the output {spec.name!r} of {model.path} is {spec.dtype} of shape {spec.dimensions}, "
             "but one label an input, or scores of classes, are needed; a map of labels is no "
@@ -278,8 +280,7 @@ def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec) -> Output:
     if spec.dtype == "string" and not (label.values or label.classes or label.decision):
         raise ModelError(
             f"the output {spec.name!r} of {model.path} is a text, and the classes behind it cannot "
-            "be found in the file; export the model with its scores, or name them with "
-            "--output-name"
+            f"be found in the file; export the model with its scores{or_name_them(model)}"
         )
     edits = []
     if label.classes and not label.values:
@@ -289,7 +290,11 @@ def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec) -> Output:
     known = view.specs
     scores = label.scores
     dtype = _type_of(known, scores or "")
-    beside = _scores_beside(model, view, spec, label)
+    beside = _floats_beside(model, view, spec, label)
+    shown = (*label.shown, *(name for name in beside if _are_scores(view, name)))
+    shown = tuple(dict.fromkeys(t for t in shown if _is_row_of_floats(known.get(t))))
+    beside = tuple(name for name in beside if name not in shown)
+    label = replace(label, shown=shown)
     dtype = "float64" if dtype in _WHOLE_SCORES else dtype
     if scores is not None and dtype in {*FLOATS, *QUANTISED}:
         label = replace(label, evidence=beside)
@@ -309,10 +314,10 @@ def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec) -> Output:
     )
 
 
-def _scores_beside(
+def _floats_beside(
     model: ModelFile, view: GraphView, spec: TensorSpec, label: Label
 ) -> tuple[str, ...]:
-    """Return other outputs that are scores of the same input: NaN in them is an answer of no class.
+    """Return other outputs of floats for the same input: NaN in them is an answer of no class.
 
     A label may be taken of scores in which NaN was replaced.
     """
@@ -323,16 +328,23 @@ def _scores_beside(
         for other in outputs_of(model)
         if other.dtype in FLOATS
         and view.source(other.name) not in known
-        and len(other.shape) == 2
-        and other.shape[:1] == spec.shape[:1]
-        and (_is_squashed(view, other.name) or _SCORE_NAME.search(other.name))
+        and len(other.shape) in (1, 2)
+        and _is_same_batch(other.shape[0], spec.shape[0])
+        and view.depends_on_input(other.name)
         and view.needed([other.name])[0] & view.inputs <= needed
     )
 
 
-def _is_squashed(view: GraphView, tensor: str) -> bool:
+def _is_same_batch(one: Dimension, other: Dimension) -> bool:
+    """Return whether two axes may be the batch: exporters give a free one several names."""
+    return one == other or not (isinstance(one, int) or isinstance(other, int))
+
+
+def _are_scores(view: GraphView, tensor: str) -> bool:
+    """Return whether an output beside a label is seen to hold scores of classes."""
     node = view.producer(view.source(tensor))
-    return node is not None and node.op_type in {"LogSoftmax", "Sigmoid", "Softmax"}
+    squashed = node is not None and node.op_type in {"LogSoftmax", "Sigmoid", "Softmax"}
+    return squashed or _SCORE_NAME.search(tensor) is not None
 
 
 def _is_row_of_floats(spec: TensorSpec | None) -> bool:
@@ -342,28 +354,3 @@ def _is_row_of_floats(spec: TensorSpec | None) -> bool:
 def _type_of(known: Mapping[str, TensorSpec], tensor: str) -> str:
     """Return the element type of a tensor; where it is not known float64, which holds any score."""
     return known[tensor].dtype if tensor in known else "float64"
-
-
-def _refuse_joined_heads(
-    model: ModelFile, view: GraphView, spec: TensorSpec, node: onnx.NodeProto | None
-) -> None:
-    """Refuse a vector that joins heads of different kinds, such as an angle and a chance."""
-    if node is None or node.op_type != "Concat":
-        return
-    heads = [view.source(name) for name in node.input]
-    makers = [view.producer(head) for head in heads]
-    # 1 - p beside p is how binary classifiers write two probabilities.
-    makers = [
-        maker
-        for maker in makers
-        if maker is None
-        or maker.op_type != "Sub"
-        or not any(view.source(operand) in heads for operand in maker.input[1:])
-    ]
-    kinds = {"none" if maker is None else maker.op_type for maker in makers}
-    if len(kinds) > 1 and kinds & {"Sigmoid", "Softmax", "Tanh"}:
-        raise ModelError(
-            f"the output {spec.name!r} of {model.path} joins the results of separate heads "
-            f"({', '.join(sorted(kinds))}), which cannot be compared as class scores; name the "
-            "classifier's own head with --output-name or export it alone"
-        )

@@ -104,12 +104,11 @@ def make_tail(
     if output.label is None:
         label = tail.add("ArgMax", [SCORES], "argmax", axis=1, keepdims=0)
     else:
-        label = _own_label(tail, output.label)
-        for index, tensor in enumerate(output.label.evidence):
-            numbers = _has_no_nan(tail, tensor, index)
-            valid = (
-                numbers if valid is None else tail.add("Mul", [valid, numbers], f"valid_{index}")
-            )
+        label = _own_label(tail, output.label, is_flat=len(output.spec.shape) < 2)
+        seen = [_has_no_nan(tail, t, index) for index, t in enumerate(output.label.evidence)]
+        seen += [_is_of_a_class(tail, t, index) for index, t in enumerate(output.label.shown)]
+        for index, one in enumerate(seen):
+            valid = one if valid is None else tail.add("Mul", [valid, one], f"valid_{index}")
     _end(tail, label, valid)
     if output.kind == "label":
         column = tail.add("Reshape", [LABEL, tail.constant("column", np.array([-1, 1]))], "labels")
@@ -137,16 +136,35 @@ def _end_in_scores(tail: _Tail, output: Output) -> str:
     else:
         smallest = output.label is not None and output.label.decision == "smallest"
         tail.add("Neg" if smallest else "Identity", [scores], SCORES)
-    inf = tail.constant("inf", np.full(1, np.inf, real))
-    minus_inf = tail.constant("minus_inf", np.full(1, -np.inf, real))
-    below = tail.add("Less", [SCORES, inf], "below_inf")  # false for NaN too
-    above = tail.add("Greater", [SCORES, minus_inf], "above_minus_inf")
-    bad = tail.sum_of_rows(tail.add("Not", [below], "too_large"), "bad")
-    good = tail.sum_of_rows(above, "good")
-    none_bad = tail.add("Less", [bad, tail.real(0.5)], "none_bad")
-    some_good = tail.add("Greater", [good, tail.real(0.5)], "some_good")
-    valid = tail.add("And", [none_bad, some_good], "is_valid")
-    return tail.cast(valid, _INT64, "valid")
+    return _has_a_largest(tail, SCORES, real)
+
+
+def _is_of_a_class(tail: _Tail, tensor: str, index: int) -> str:
+    """Say of each row of class scores beside a label whether it is of a class: 1 or 0."""
+    wide = tail.cast(tensor, TensorProto.DOUBLE, f"shown_{index}")
+    row = tail.rows(wide, f"shown_row_{index}")
+    return _has_a_largest(tail, row, np.dtype(np.float64), f"_{index}")
+
+
+def _has_a_largest(tail: _Tail, rows: str, real: np.dtype[Any], mark: str = "") -> str:
+    """Say of each row whether it has no NaN and its largest element is finite: 1 or 0.
+
+    Args:
+        tail: where the nodes go.
+        rows: (rows, n).
+        real: type of the rows.
+        mark: of the names, where there are several.
+    """
+    inf = tail.constant(f"inf_{real}", np.full(1, np.inf, real))
+    minus_inf = tail.constant(f"minus_inf_{real}", np.full(1, -np.inf, real))
+    below = tail.add("Less", [rows, inf], f"below_inf{mark}")  # false for NaN too
+    above = tail.add("Greater", [rows, minus_inf], f"above_minus_inf{mark}")
+    bad = tail.sum_of_rows(tail.add("Not", [below], f"too_large{mark}"), f"bad{mark}")
+    good = tail.sum_of_rows(above, f"good{mark}")
+    none_bad = tail.add("Less", [bad, tail.real(0.5)], f"none_bad{mark}")
+    some_good = tail.add("Greater", [good, tail.real(0.5)], f"some_good{mark}")
+    valid = tail.add("And", [none_bad, some_good], f"is_valid{mark}")
+    return tail.cast(valid, _INT64, f"has_largest{mark}")
 
 
 def _has_no_nan(tail: _Tail, tensor: str, index: int) -> str:
@@ -160,7 +178,7 @@ def _has_no_nan(tail: _Tail, tensor: str, index: int) -> str:
     return tail.cast(is_real, _INT64, f"all_numbers_{index}")
 
 
-def _own_label(tail: _Tail, label: Label) -> str:
+def _own_label(tail: _Tail, label: Label, *, is_flat: bool) -> str:
     """Return the number of the class that a file's label is, int64 (rows,).
 
     A value that is none of the classes is numbered beyond them, and a negative number of no known
@@ -168,7 +186,7 @@ def _own_label(tail: _Tail, label: Label) -> str:
     """
     tensor = label.tensor
     if label.first_column:
-        if not tail.has_batch_axis:
+        if is_flat or not tail.has_batch_axis:
             tensor = tail.rows(tensor, "columns")
         tensor = tail.add("Gather", [tensor, tail.whole(0)], "first", axis=1)
     if label.values and isinstance(label.values[0], str):

@@ -36,7 +36,7 @@ def test_the_label_is_preferred_to_the_scores_beside() -> None:
     found = found_in(proto)
     assert (found.tensor, found.kind, found.classes) == ("label", "label", ("0", "1", "2"))
     assert found.label is not None
-    assert found.label.evidence == ("scores",)  # NaN shows there
+    assert found.label.shown == ("scores",)  # NaN shows there
     named = found_in(proto, name="scores")
     assert (named.tensor, named.kind, named.label) == ("scores", "scores", None)
     assert any("'label'" in edit for edit in named.edits)  # that is left out

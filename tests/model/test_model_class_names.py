@@ -7,13 +7,10 @@ from pathlib import Path
 
 import pytest
 from against_onnxruntime import opened
-from hypothesis import given
-from hypothesis import strategies as st
 from onnx import helper
 from onnx_models import FLOAT, INT64, ML, linear, linear_classifier, node, tensor, with_outputs
 
 from rsonnx.model import name_classes
-from rsonnx.model.class_names import names_in
 
 NAMES = ("red", "green", "it's", "é, 黒")
 SIMPLE = ("red", "green", "blue", "black")
@@ -31,7 +28,7 @@ SIMPLE = ("red", "green", "blue", "black")
         ("classes", str(NAMES), NAMES),
         ("labels", ",".join(SIMPLE), SIMPLE),
         ("labels", "\n".join(SIMPLE) + "\n", SIMPLE),
-        ("class_names", json.dumps([{"id": 0, "name": n} for n in SIMPLE]), SIMPLE),
+        ("class_names", json.dumps([{"name": n} for n in SIMPLE]), SIMPLE),
     ],
 )
 def test_metadata_name_the_classes(
@@ -45,36 +42,57 @@ def test_metadata_name_the_classes(
 
 
 @pytest.mark.parametrize(
-    "value",
+    ("key", "value"),
     [
-        "4",
-        "",
-        "a sentence",
-        "{",
-        "[" * 10_000,
-        "(" * 10_000,
-        '{"1": "a", "2": "b", "3": "c", "4": "d"}',
-        "{0: 'a', 0.5: 'b', 2: 'c', 3: 'd'}",
-        "[1, 2, 3, 4]",
-        "__import__('os').getcwd()",
-        "['a'] * 4",
-        "null",
+        ("class_to_idx", "{'red': 0, 'green': 1, 'blue': 2, 'black': 3}"),
+        ("names", "{1: 'red', 2: 'green', 3: 'blue', 4: 'black'}"),
+        ("Labels", "red;green;blue;black"),
+        ("classNames", "red, green, blue, black"),
+        ("labels", "0 red\n1 green\n2 blue\n3 black"),
+        ("names", "0: red, 1: green, 2: blue, 3: black"),
+        ("categories", json.dumps([{"id": k, "name": SIMPLE[k]} for k in (2, 0, 3, 1)])),
+        ("categories", json.dumps([{"id": k + 1, "name": SIMPLE[k]} for k in (2, 0, 3, 1)])),
+        ("config", json.dumps({"id2label": dict(enumerate(SIMPLE)), "hidden_size": 8})),
     ],
 )
-def test_what_is_no_list_of_names_names_nothing(value: str) -> None:
-    assert names_in({"names": value}) == {}
+def test_metadata_in_other_natural_forms_name_the_classes(key: str, value: str) -> None:
+    found = name_classes((), {key: value}, 4)
+    assert (found.names, found.source, found.note) == (SIMPLE, f"metadata {key!r}", None)
 
 
-@given(st.text(max_size=60))
-def test_any_text_ends_in_names_or_none(text: str) -> None:
-    assert all(isinstance(n, str) for names in names_in({"names": text}).values() for n in names)
+@pytest.mark.parametrize(
+    "value",
+    [
+        "red green blue black",
+        json.dumps([{"id": k, "name": name} for k, name in zip((1, 4, 7, 9), SIMPLE, strict=True)]),
+        json.dumps([{"id": 0, "name": name} for name in SIMPLE]),
+        "{2: 'red', 3: 'green', 4: 'blue', 5: 'black'}",
+    ],
+)
+def test_metadata_that_cannot_be_read_are_said(value: str) -> None:
+    found = name_classes((), {"labels": value}, 4)
+    assert found.names == ()
+    assert "'labels'" in str(found.note)
 
 
-@given(st.lists(st.text(max_size=12), min_size=2, max_size=30))
-def test_what_python_and_json_write_is_read_back(names: list[str]) -> None:
-    written = [str(dict(enumerate(names))), str(names), json.dumps(names)]
-    written.append(json.dumps(dict(enumerate(names))))
-    assert [names_in({"names": text})["names"] for text in written] == [tuple(names)] * 4
+def test_a_number_of_classes_and_other_metadata_are_no_names() -> None:
+    metadata = {"classes": "4", "labels": "", "config": '{"hidden_size": 8}', "author": "red,green"}
+    assert name_classes((), metadata, 4).note is None
+
+
+@pytest.mark.parametrize("numbers", [("1", "2", "3"), ("-1", "0", "1"), ("7", "3", "5")])
+def test_names_of_classes_that_the_graph_numbers_otherwise_are_left_out_and_said(
+    numbers: tuple[str, ...],
+) -> None:
+    found = name_classes(numbers, {"names": "['a', 'b', 'c']"}, 3)
+    assert (found.names, found.source) == (numbers, "graph")
+    assert "'names'" in str(found.note)
+
+
+def test_names_from_1_on_are_not_those_of_labels_that_may_be_any_number() -> None:
+    """Label 1 would be called what label 2 is."""
+    assert name_classes((), {"names": "{1: 'a', 2: 'b'}"}, None).names == ()
+    assert name_classes((), {"names": "{0: 'a', 1: 'b'}"}, None).names == ("a", "b")
 
 
 @pytest.mark.parametrize("count", [3, 5])

@@ -8,13 +8,41 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx import NodeProto, helper
+from onnx import NodeProto, TensorProto, helper
 from onnx_models import FLOAT, INT64, ML, Dim, build, found_in, node, tensor, with_outputs
 
 from rsonnx.errors import ModelError
 
+BOOL = TensorProto.BOOL
 ONE = {"one": np.ones(1, np.float32)}
 AXIS = {"axis": np.array([1])}
+
+
+HUNDRED: dict[str, NDArray[np.generic]] = {
+    "hundred": np.full(1, 100, np.float32),
+    "half": np.full(1, 0.5, np.float32),
+    "minus_half": np.array(-0.5, np.float32),
+    "mask": np.array([[1, 0, 1, 1]], np.float32),
+    "two": np.array([2]),
+    "axis": np.array([1]),
+    "one": np.ones(1, np.float32),
+}
+
+
+def binary(number: int) -> NodeProto:
+    """Make a binary logistic regression of one input value."""
+    weights = [0.0] * 4
+    weights[number] = 1.0
+    return helper.make_node(
+        "LinearClassifier",
+        ["x"],
+        [f"l{number}", f"p{number}"],
+        domain=ML,
+        coefficients=[-w for w in weights] + weights,
+        intercepts=[0.0, 0.0],
+        classlabels_ints=[0, 1],
+        post_transform="LOGISTIC",
+    )
 
 
 def head(
@@ -84,6 +112,119 @@ HEADS: dict[str, tuple[onnx.ModelProto, str]] = {
             ONE,
         ),
         "sigmoid",
+    ),
+    "sigmoids, rounded": (
+        head([node("Sigmoid", ["x"], "p"), node("Round", ["p"], "scores")]),
+        "sigmoid",
+    ),
+    "sigmoids in percent": (
+        head([node("Sigmoid", ["x"], "p"), node("Mul", ["p", "hundred"], "scores")], HUNDRED),
+        "sigmoid",
+    ),
+    "sigmoids of some classes": (
+        head([node("Sigmoid", ["x"], "p"), node("Mul", ["mask", "p"], "scores")], HUNDRED),
+        "sigmoid",
+    ),
+    "logarithms of sigmoids": (
+        head([node("Sigmoid", ["x"], "p"), node("Log", ["p"], "scores")]),
+        "sigmoid",
+    ),
+    "sigmoids by tanh": (
+        head(
+            [
+                node("Tanh", ["x"], "t"),
+                node("Mul", ["t", "half"], "h"),
+                node("Add", ["h", "half"], "scores"),
+            ],
+            HUNDRED,
+        ),
+        "sigmoid",
+    ),
+    "columns of binary classifiers": (
+        head(
+            [
+                *(binary(k) for k in range(4)),
+                *(node("Slice", [f"p{k}", "axis", "two", "axis"], f"c{k}") for k in range(4)),
+                node("Concat", [f"c{k}" for k in range(4)], "scores", axis=1),
+            ],
+            HUNDRED,
+        ),
+        "sigmoid",
+    ),
+    "thresholds": (
+        head(
+            [
+                node("Sigmoid", ["x"], "p"),
+                node("Greater", ["p", "half"], "b"),
+                node("Cast", ["b"], "scores", to=FLOAT),
+            ],
+            HUNDRED,
+        ),
+        "truth",
+    ),
+    "thresholds by Where": (
+        head(
+            [node("Less", ["half", "x"], "b"), node("Where", ["b", "hundred", "half"], "scores")],
+            HUNDRED,
+        ),
+        "truth",
+    ),
+    "an embedding by l2_normalize of TensorFlow": (
+        head(
+            [
+                node("Mul", ["x", "x"], "s"),
+                node("ReduceSum", ["s", "axis"], "t", keepdims=1),
+                node("Max", ["t", "half"], "m"),
+                node("Sqrt", ["m"], "l"),
+                node("Reciprocal", ["l"], "r"),
+                node("Mul", ["x", "r"], "scores"),
+            ],
+            HUNDRED,
+        ),
+        "embedding",
+    ),
+    "an embedding by a power": (
+        head(
+            [
+                node("ReduceSumSquare", ["x"], "t", axes=[1], keepdims=1),
+                node("Pow", ["t", "minus_half"], "r"),
+                node("Mul", ["r", "x"], "scores"),
+            ],
+            HUNDRED,
+        ),
+        "embedding",
+    ),
+    "an embedding by the inverse of its length": (
+        head(
+            [
+                node("ReduceL2", ["x"], "l", axes=[1], keepdims=1),
+                node("Div", ["one", "l"], "r"),
+                node("Mul", ["x", "r"], "scores"),
+            ],
+            HUNDRED,
+        ),
+        "embedding",
+    ),
+    "sigmoids, split and joined": (
+        head(
+            [
+                node("Sigmoid", ["x"], "p"),
+                helper.make_node("Split", ["p"], ["a", "b"], axis=1),
+                node("Concat", ["b", "a"], "scores", axis=1),
+            ]
+        ),
+        "sigmoid",
+    ),
+    "signs": (head([node("Sign", ["x"], "scores")]), "truth"),
+    "a scaled embedding": (
+        head(
+            [
+                node("LpNormalization", ["x"], "unit", axis=1, p=2),
+                node("Mul", ["unit", "hundred"], "scores"),
+            ],
+            HUNDRED,
+        ),
+        "embedding",
     ),
     "a linear regressor": (head([regressor("LinearRegressor")]), "regressor"),
     "a regressor, cast": (
@@ -196,8 +337,21 @@ def test_metadata_that_state_another_task(key: str, task: str) -> None:
             node("MatMul", ["unit", "centres"], "scores"),
         ],
         [node("Exp", ["x"], "e"), node("Div", ["e", "one"], "scores")],
+        [
+            node("ReduceMax", ["x"], "top", axes=[1], keepdims=1),
+            node("Equal", ["x", "top"], "is_top"),
+            node("Cast", ["is_top"], "scores", to=FLOAT),
+        ],
+        [node("Tanh", ["x"], "t"), node("MatMul", ["t", "centres"], "scores")],
+        [
+            node("ReduceL2", ["x"], "l", axes=[1], keepdims=1),
+            node("Mul", ["x", "l"], "scores"),
+        ],
     ],
-    ids=["softmax", "relu", "swish", "sigmoids over their sum", "cosines", "quotient"],
+    ids=[
+        *("softmax", "relu", "swish", "sigmoids over their sum", "cosines", "quotient"),
+        *("one hot", "linear behind tanh", "times its length"),
+    ],
 )
 def test_class_scores_are_not_mistaken(made: list[NodeProto]) -> None:
     weights = AXIS | ONE | {"centres": np.eye(4, dtype=np.float32)}
@@ -210,6 +364,57 @@ def test_a_label_of_the_largest_sigmoid_is_the_file_s_own_answer() -> None:
     proto = with_outputs(made, [tensor("p", FLOAT, ["n", 4]), tensor("label", INT64, ["n"])])
     found = found_in(proto)
     assert (found.spec.name, found.insisted) == ("label", None)
+
+
+TRUTHS = [node("Sigmoid", ["x"], "p"), node("Greater", ["p", "half"], "b")]
+
+
+@pytest.mark.parametrize("kind", [INT64, BOOL, TensorProto.INT32])
+@pytest.mark.parametrize("beside", [True, False])
+def test_several_labels_an_input_are_named(kind: int, beside: bool) -> None:
+    made = [*TRUTHS, node("Cast", ["b"], "label", to=kind)]
+    outputs = [tensor("label", kind, ["n", 4])] + [tensor("p", FLOAT, ["n", 4])] * beside
+    proto = with_outputs(made, outputs, HUNDRED)
+    with pytest.raises(ModelError, match=r"several labels an input") as caught:
+        found_in(proto)
+    assert ("--output-name" in str(caught.value)) == beside
+    if beside:
+        assert "sigmoid" in str(found_in(proto, name="p").insisted)
+
+
+def test_several_labels_whose_shape_says_one_are_named() -> None:
+    """So skl2onnx writes a perceptron of several labels."""
+    made = [
+        node("Sigmoid", ["x"], "p"),
+        node("Binarizer", ["p"], "b", domain=ML, threshold=0.5),
+        node("Cast", ["b"], "label", to=INT64),
+    ]
+    outputs = [tensor("label", INT64, ["n"]), tensor("p", FLOAT, ["n", 4])]
+    with pytest.raises(ModelError, match="several labels an input"):
+        found_in(with_outputs(made, outputs))
+
+
+@pytest.mark.parametrize("picked", [True, False])
+def test_one_truth_value_an_input_is_a_label(picked: bool) -> None:
+    made, shape = [*TRUTHS, node("Cast", ["b"], "label", to=INT64)], ("n", 1)
+    if picked:
+        made, shape = [*TRUTHS, node("Slice", ["b", "axis", "two", "axis"], "c")], ("n", 4)
+        made.append(node("Cast", ["c"], "label", to=INT64))
+    proto = with_outputs(made, [tensor("label", INT64, ["n", 1])], HUNDRED, shape=shape)
+    assert found_in(proto).classes == ("0", "1")
+
+
+def test_labels_of_several_outputs_of_trees_are_named() -> None:
+    """As skl2onnx writes trees of several outputs: a column of labels for each."""
+    made = [
+        node("ArgMax", ["x"], "a", axis=1, keepdims=1),
+        node("ArgMin", ["x"], "b", axis=1, keepdims=1),
+        node("Concat", ["a", "b"], "label", axis=1),
+    ]
+    outputs = [tensor("label", INT64, ["n", 2]), tensor("x2", FLOAT, [2, "n", 4])]
+    made.append(node("Expand", ["x", "shape"], "x2"))
+    with pytest.raises(ModelError, match=r"several labels an input .*'label'"):
+        found_in(with_outputs(made, outputs, {"shape": np.array([2, 1, 1])}))
 
 
 @pytest.mark.parametrize("shape", [("n", 84, 8400), ("n", 25200, 85)])

@@ -108,8 +108,13 @@ def test_a_label_an_input_is_taken(shape: tuple[Dim, ...]) -> None:
 
 
 def test_a_text_whose_classes_are_not_in_the_file_is_refused() -> None:
+    proto = of_shape("n", maker="Identity", kind=STRING)
+    with pytest.raises(ModelError, match=r"'scores' .* is a text") as caught:
+        found_in(proto)
+    assert "--output-name" not in str(caught.value)  # there is no other
+    proto.graph.output.append(tensor("x", FLOAT, ["n", 4]))
     with pytest.raises(ModelError, match=r"'scores' .* is a text, .*--output-name"):
-        found_in(of_shape("n", maker="Identity", kind=STRING))
+        found_in(proto, name="scores")
 
 
 # One score.

@@ -50,6 +50,10 @@ def model(
     return proto
 
 
+def encoder(position: str, **options: Any) -> NodeProto:
+    return node("LabelEncoder", [position], "label", domain=ML, **options)
+
+
 ARGMAX = node("ArgMax", ["s"], "at", axis=1, keepdims=0)
 PROBABILITIES = node("Softmax", ["s"], "p", axis=1)
 NEGATIVE = node("Less", ["s", "zero"], "negative")
@@ -66,6 +70,18 @@ def label(kind: int = INT64, *more: int, name: str = "label") -> onnx.ValueInfoP
 
 
 KINDS: dict[str, tuple[onnx.ModelProto, str]] = {
+    "the best of a TopK beside the second": (
+        model(
+            [
+                *top_k(2),
+                node("Gather", ["indices", "first"], "label", axis=1),
+                node("Gather", ["indices", "second"], "next", axis=1),
+            ],
+            [label(), label(name="next")],
+            {"first": np.array(0), "second": np.array(1)},
+        ),
+        "label",
+    ),
     "the best 3 of a TopK": (
         model(top_k(3), [scores(3, "values"), label(INT64, 3, name="indices")]),
         "indices",
@@ -319,6 +335,155 @@ KINDS: dict[str, tuple[onnx.ModelProto, str]] = {
         ),
         "label",
     ),
+    "the best of a TopK, squeezed": (
+        model(
+            [*top_k(1), node("Squeeze", ["indices", "axis"], "label")],
+            [label()],
+            {"axis": np.array([1])},
+        ),
+        "label",
+    ),
+    "the best of a TopK, in one row": (
+        model(
+            [
+                *top_k(1),
+                node("Reshape", ["indices", "flat"], "label"),
+                node("Reshape", ["values", "flat"], "confidence"),
+            ],
+            [label(), tensor("confidence", FLOAT, ["n"])],
+            {"flat": np.array([-1])},
+        ),
+        "label",
+    ),
+    "the best of a TopK, split from the next": (
+        model(
+            [*top_k(2), helper.make_node("Split", ["indices"], ["label", "rest"], axis=1)],
+            [label(INT64, 1), label(INT64, 1, name="rest")],
+        ),
+        "label",
+    ),
+    "texts encoded from 1": (
+        model(
+            [
+                ARGMAX,
+                node("Add", ["at", "one"], "key"),
+                encoder("key", keys_int64s=[1, 2, 3, 4, 5], values_strings=list("vwxyz")),
+            ],
+            [label(STRING), scores()],
+            {"one": np.array([1])},
+        ),
+        "label",
+    ),
+    "texts encoded in another order": (
+        model(
+            [ARGMAX, encoder("at", keys_int64s=[2, 0, 3, 1, 4], values_strings=list("vwxyz"))],
+            [label(STRING)],
+        ),
+        "label",
+    ),
+    "texts encoded, but for one": (
+        model(
+            [
+                ARGMAX,
+                encoder(
+                    "at", keys_int64s=[0, 1, 2], values_strings=list("vwx"), default_string="none"
+                ),
+            ],
+            [label(STRING)],
+        ),
+        "label",
+    ),
+    "texts of numbered categories": (
+        model(
+            [
+                ARGMAX,
+                node("Add", ["at", "one"], "key"),
+                node(
+                    "CategoryMapper",
+                    ["key"],
+                    "label",
+                    domain=ML,
+                    cats_int64s=[5, 4, 3, 2, 1],
+                    cats_strings=list("vwxyz"),
+                ),
+            ],
+            [label(STRING)],
+            {"one": np.array([1])},
+        ),
+        "label",
+    ),
+    "texts encoded from floats": (
+        model(
+            [
+                ARGMAX,
+                node("Cast", ["at"], "real", to=FLOAT),
+                encoder(
+                    "real", keys_floats=[0.0, 1.0, 2.0, 3.0, 4.0], values_strings=list("vwxyz")
+                ),
+            ],
+            [label(STRING)],
+        ),
+        "label",
+    ),
+    "texts encoded from floats that are not all keys": (
+        model(
+            [
+                ARGMAX,
+                node("Cast", ["at"], "real", to=FLOAT),
+                node("Mul", ["real", "half"], "halves"),
+                encoder("halves", keys_floats=[0.0, 1.0, 2.0], values_strings=list("vwx")),
+            ],
+            [label(STRING)],
+            {"half": np.full(1, 0.5, np.float32)},
+        ),
+        "label",
+    ),
+    "texts encoded from texts": (
+        model(
+            [
+                ARGMAX,
+                node("Gather", ["texts", "at"], "name"),
+                encoder("name", keys_strings=list("edcba"), values_strings=list("vwxyz")),
+            ],
+            [label(STRING)],
+            texts=[text("texts", *"abcde")],
+        ),
+        "label",
+    ),
+    "a text for an input of no known class": (
+        model(
+            [
+                node("ReduceMax", ["s"], "top", axes=[1], keepdims=0),
+                node("Less", ["top", "zero"], "rejected"),
+                ARGMAX,
+                node("Gather", ["texts", "at"], "name"),
+                node("Where", ["rejected", "unknown", "name"], "label"),
+            ],
+            [label(STRING)],
+            ZERO,
+            [text("texts", *"edcba"), text("unknown", "unknown")],
+        ),
+        "label",
+    ),
+    "texts by GatherND": (
+        model(
+            [
+                node("ArgMax", ["s"], "at", axis=1, keepdims=1),
+                node("GatherND", ["texts", "at"], "label"),
+            ],
+            [label(STRING)],
+            texts=[text("texts", *"edcba")],
+        ),
+        "label",
+    ),
+    "texts by GatherElements": (
+        model(
+            [ARGMAX, node("GatherElements", ["texts", "at"], "label")],
+            [label(STRING)],
+            texts=[text("texts", *"edcba")],
+        ),
+        "label",
+    ),
     "a number and its name": (
         model(
             [ARGMAX, node("Gather", ["texts", "at"], "class_name", axis=0)],
@@ -358,6 +523,217 @@ def test_nan_is_no_class_though_a_label_hides_it(tmp_path: Path, kind: str) -> N
     batch = rows(4, 4)
     batch[2, 1] = np.nan
     assert (found.classify(batch) == -1).tolist() == [False, False, True, False]
+
+
+AFTER_SORTING: dict[str, list[NodeProto]] = {
+    "nothing": [node("Identity", ["values"], "out")],
+    "half precision": [
+        node("Cast", ["values"], "half", to=TensorProto.FLOAT16),
+        node("Cast", ["half"], "out", to=FLOAT),
+    ],
+    "softmax": [node("Softmax", ["values"], "out", axis=1)],
+    "log of softmax": [node("LogSoftmax", ["values"], "out", axis=1)],
+    "percent": [node("Mul", ["values", "hundred"], "out")],
+    "less a number": [node("Sub", ["values", "hundred"], "out")],
+    "scaled, clipped and rounded": [
+        node("Div", ["values", "hundred"], "small"),
+        node("Clip", ["small"], "clipped"),
+        node("Round", ["clipped"], "out"),
+    ],
+    "less the largest": [
+        node("ReduceMax", ["values"], "top", axes=[1], keepdims=1),
+        node("Sub", ["values", "top"], "out"),
+    ],
+    "softmax, written out": [
+        node("Exp", ["values"], "e"),
+        node("ReduceSum", ["e", "axis"], "total", keepdims=1),
+        node("Div", ["e", "total"], "out"),
+    ],
+}
+SORTING = {"hundred": np.full(1, 100, np.float32), "axis": np.array([1])}
+
+
+@pytest.mark.parametrize("k", [3, 5])
+@pytest.mark.parametrize("after", AFTER_SORTING)
+def test_sorted_values_are_no_scores_whatever_is_made_of_them(
+    tmp_path: Path, after: str, k: int
+) -> None:
+    proto = model([*top_k(k), *AFTER_SORTING[after]], [scores(k, "out")], dict(SORTING))
+    batch = rows(64, 4)
+    found = opened(proto, tmp_path)
+    assert found.num_classes == 5
+    assert found.classify(batch).tolist() == ((batch - 0.5) @ W).argmax(axis=1).tolist()
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        [node("Neg", ["values"], "out")],
+        [node("Mul", ["values", "minus"], "out")],
+        [node("Mul", ["values", "mask"], "out")],
+        [node("Sub", ["minus", "values"], "out")],
+        [node("Concat", ["values", "values"], "out", axis=1)],
+        [node("Mul", ["values", "values"], "out")],
+    ],
+    ids=["negated", "times -1", "masked", "subtracted", "joined", "squared"],
+)
+def test_sorted_values_out_of_order_are_refused(tmp_path: Path, after: list[NodeProto]) -> None:
+    weights = {"minus": np.full(1, -1, np.float32), "mask": np.array([0, 1, 1], np.float32)}
+    width = 6 if after[0].op_type == "Concat" else 3
+    proto = model([*top_k(3), *after], [scores(width, "out")], weights)
+    for name in (None, "out"):
+        with pytest.raises(ModelError, match="TopK"):
+            opened(proto, tmp_path, output_name=name)
+
+
+def test_the_sorted_values_of_sigmoids_are_still_sigmoids(tmp_path: Path) -> None:
+    for made in (
+        [*top_k(3), node("Sigmoid", ["values"], "out")],
+        [
+            node("Sigmoid", ["c"], "p"),
+            node("Constant", [], "k", value=numpy_helper.from_array(np.array([3]), "")),
+            helper.make_node("TopK", ["p", "k"], ["out", "indices"], axis=1),
+        ],
+    ):
+        with pytest.raises(ModelError, match="sigmoid"):
+            opened(model(made, [scores(3, "out")]), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        [
+            *top_k(3),
+            node("ReduceMin", ["values"], "least", axes=[1], keepdims=1),
+            node("Less", ["s", "least"], "low"),
+            node("Where", ["low", "minus", "s"], "out"),
+        ],
+        [
+            node("Unsqueeze", ["s", "two"], "cells"),
+            node("Constant", [], "k", value=numpy_helper.from_array(np.array([1]), "")),
+            helper.make_node("TopK", ["cells", "k"], ["best", "where"], axis=2),
+            node("Squeeze", ["best", "two"], "out"),
+        ],
+    ],
+    ids=["all but the best masked", "the best of each channel"],
+)
+def test_scores_with_a_top_k_behind_them_that_keep_their_places(
+    tmp_path: Path, made: list[NodeProto]
+) -> None:
+    weights = {"minus": np.full(1, -1e9, np.float32), "two": np.array([2])}
+    batch = rows(64, 4)
+    found = opened(model(made, [scores(5, "out")], weights), tmp_path)
+    assert found.classify(batch).tolist() == ((batch - 0.5) @ W).argmax(axis=1).tolist()
+
+
+@pytest.mark.parametrize("number_first", [True, False])
+@pytest.mark.parametrize("by", ["ArgMax", "ArgMin", "TopK"])
+@pytest.mark.parametrize("then", ["Cast", "Add", "Gather", "Where", "LabelEncoder"])
+def test_the_number_of_a_class_is_no_score(
+    tmp_path: Path, by: str, then: str, number_first: bool
+) -> None:
+    chosen = top_k(1) if by == "TopK" else [node(by, ["s"], "indices", axis=1, keepdims=1)]
+    encoded = {"keys_int64s": [0, 1, 2, 3, 4], "values_floats": [7.0, 5.0, 6.0, 8.0, 9.0]}
+    numbered = {
+        "Cast": node("Cast", ["indices"], "id", to=FLOAT),
+        "Add": node("Add", ["indices", "one"], "id"),
+        "Gather": node("Gather", ["ids", "indices"], "id"),
+        "Where": node("Where", ["known", "indices", "none"], "id"),
+        "LabelEncoder": node("LabelEncoder", ["indices"], "id", domain=ML, **encoded),
+    }
+    parts = ["number", "confidence"] if number_first else ["confidence", "number"]
+    made = [
+        *chosen,
+        node("ReduceMax", ["s"], "confidence", axes=[1], keepdims=1),
+        node("Greater", ["confidence", "zero"], "known"),
+        numbered[then],
+        node("Cast", ["id"], "number", to=FLOAT),
+        node("Concat", parts, "joined", axis=1),
+        node("Cast", ["joined"], "out", to=FLOAT),
+    ]
+    weights = ZERO | {"one": np.array([1]), "ids": np.arange(5) + 10, "none": np.array([[-1]])}
+    for name in (None, "out"):
+        with pytest.raises(ModelError, match=r"'out'.*number of a class"):
+            opened(model(made, [scores(2, "out")], weights), tmp_path, output_name=name)
+
+
+def test_one_hot_rows_read_at_a_class_number_are_scores(tmp_path: Path) -> None:
+    made = [ARGMAX, node("Gather", ["one_hot", "at"], "out")]
+    found = opened(
+        model(made, [scores(5, "out")], {"one_hot": np.eye(5, dtype=np.float32)}), tmp_path
+    )
+    batch = rows(64, 4)
+    assert found.classify(batch).tolist() == ((batch - 0.5) @ W).argmax(axis=1).tolist()
+
+
+def test_a_constant_list_of_the_classes_beside_a_label_is_no_answer(tmp_path: Path) -> None:
+    made = [ARGMAX, node("Gather", ["texts", "at"], "label"), node("Identity", ["texts"], "list")]
+    names = text("texts", *"edcba")
+    proto = model(made, [label(STRING), scores(), tensor("list", STRING, [5])], texts=[names])
+    batch = rows(32, 4)
+    own = [as_text(value) for value in original(proto, "label", batch)]
+    found = opened(proto, tmp_path)
+    assert [found.class_names[k] for k in found.classify(batch)] == own
+
+
+LOGS = [
+    node("Log", ["x"], "logs"),
+    node("IsNaN", ["logs"], "is_nan"),
+    node("Where", ["is_nan", "zero", "logs"], "clean"),
+    node("ArgMax", ["clean"], "label", axis=1, keepdims=0),
+]
+"""A label that hides the NaN in the logarithms of negative numbers."""
+
+
+@pytest.mark.parametrize("name", ["output_1", "confidence"])
+@pytest.mark.parametrize("shape", [["n"], ["n", 1], ["n", 4], ["unk__6", 4], [None]])
+def test_nan_in_any_floats_beside_a_label_is_no_class(
+    tmp_path: Path, name: str, shape: list[Any]
+) -> None:
+    last = node("Identity", ["logs"], name)
+    if shape[1:] != [4]:
+        last = node("ReduceSum", ["logs", "axis"], name, keepdims=len(shape) - 1)
+    weights = ZERO | {"axis": np.array([1])}
+    proto = model([*LOGS, last], [label(), tensor(name, FLOAT, shape)], weights)
+    batch = rows(4, 4)
+    batch[2, 1] = -1
+    assert (opened(proto, tmp_path).classify(batch) == -1).tolist() == [False, False, True, False]
+
+
+def test_an_infinite_largest_score_beside_a_label_is_no_class(tmp_path: Path) -> None:
+    made = [
+        ARGMAX,
+        node("Mul", ["s", "large"], "more"),
+        node("Exp", ["more"], "scores"),
+    ]
+    proto = model(
+        made, [label(name="at"), scores(name="scores")], {"large": np.full(1, 60, np.float32)}
+    )
+    batch = 3 * rows(200, 4)
+    shown = np.array(original(proto, "scores", batch))
+    own = np.array(original(proto, "at", batch))
+    infinite = np.isinf(shown.max(axis=1))
+    assert 0 < infinite.sum() < len(batch)
+    expected = np.where(infinite, -1, own)
+    assert opened(proto, tmp_path).classify(batch).tolist() == expected.tolist()
+
+
+def test_an_infinite_largest_score_of_a_classifier_is_no_class(tmp_path: Path) -> None:
+    made = helper.make_node(
+        "LinearClassifier",
+        ["x"],
+        ["label", "scores"],
+        domain=ML,
+        coefficients=[3e38, 0.0, 0.0, 0.0, 0.0, 3e38, 0.0, 0.0],
+        intercepts=[0.0, 0.0],
+        classlabels_ints=[0, 1],
+        post_transform="NONE",
+    )
+    proto = with_outputs([made], [label(), scores(2, "scores")])
+    batch = np.array([[0.5, 0.1, 0, 0], [2, 0.1, 0, 0], [0.1, 2, 0, 0]], np.float32)
+    for outputs in (2, 1):
+        del proto.graph.output[outputs:]
+        assert opened(proto, tmp_path).classify(batch).tolist() == [0, -1, -1]
 
 
 def test_the_sorted_values_of_a_top_k_are_no_scores(tmp_path: Path) -> None:

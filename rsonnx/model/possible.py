@@ -1,0 +1,178 @@
+"""Which values a label may take, where constants, look-ups and comparisons make it."""
+
+from __future__ import annotations
+
+import math
+import operator as operators
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import onnx
+from onnx import numpy_helper
+
+from rsonnx.model.graph import ENCODING, READING, GraphView, attribute, whole
+
+PASSING = {"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
+COMPARING = {"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"}
+LOGICAL = {"And", "Not", "Or", "Xor"}
+_ARITHMETIC = {"Add": operators.add, "Mul": operators.mul, "Sub": operators.sub}
+_MOST = 30_000
+"""Values of a label, such as 1 - 2 * (score < 0), or a position + 1."""
+
+_DEEPEST = 12
+Values = tuple[int, ...] | tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """What maps ``keys[i]`` to ``values[i]``, and anything else to ``default``."""
+
+    keys: tuple[Any, ...]
+    values: tuple[Any, ...]
+    default: Any
+
+
+def encoder_of(view: GraphView, node: onnx.NodeProto) -> Encoder | None:
+    """Read a LabelEncoder of any version, or a CategoryMapper; None where it is damaged."""
+    listed = _strings(node, "classes_strings") or _strings(node, "cats_strings")
+    if listed:  # numbers to texts or texts to numbers; LabelEncoder has this in version 1
+        known, stated = view.specs.get(node.output[0]), attribute(node, "cats_int64s")
+        numbers = tuple(range(len(listed)) if stated is None else stated.ints)
+        if len(numbers) != len(listed):
+            return None
+        if known is not None and known.dtype == "string":
+            default = _strings(node, "default_string") or ("_Unused",)
+            return Encoder(numbers, listed, default[0])
+        return Encoder(listed, numbers, whole(node, "default_int64", -1))
+    keys, values = _side(node, "keys"), _side(node, "values")
+    if not keys or len(keys) != len(values):
+        return None
+    return Encoder(keys, values, _default(node, values[0]))
+
+
+def _default(node: onnx.NodeProto, value: Any) -> Any:
+    """Return the answer to what is none of the keys, by the type of the values."""
+    stated = _table(node, "default_tensor")
+    if stated:
+        return stated[0]
+    if isinstance(value, str):
+        return (_strings(node, "default_string") or ("_Unused",))[0]
+    if isinstance(value, float):
+        number = attribute(node, "default_float")
+        return -0.0 if number is None else number.f
+    return whole(node, "default_int64", -1)
+
+
+def list_along(view: GraphView, tensor: str, axis: int) -> list[Any]:
+    """Return the entries of a constant list that lies along an axis; empty for anything else."""
+    found = view.constant(view.source(tensor))
+    if found is None or not -found.ndim <= axis < found.ndim or found.shape[axis] != found.size:
+        return []
+    entries: list[Any] = found.ravel().tolist()
+    return entries
+
+
+def possible_values(view: GraphView, tensor: str, depth: int = 0) -> Values:
+    """Return all values that a label may take, each once; empty where that is not known.
+
+    Texts are in the order of the table that has them.
+
+    Args:
+        view: the graph.
+        tensor: the label.
+        depth: how many operators were read on the way; a damaged file may go round in a circle.
+    """
+    constant, node = view.constant(view.source(tensor)), view.producer(tensor)
+    if constant is not None or node is None or depth > _DEEPEST or not node.input:
+        return () if constant is None else _each_once(constant.ravel().tolist())
+    operator = node.op_type
+    to_bool = operator == "Cast" and whole(node, "to", 0) == onnx.TensorProto.BOOL
+    if to_bool or operator in {"Sign", *COMPARING, *LOGICAL}:
+        return (-1, 0, 1) if operator == "Sign" else (0, 1)
+    if operator in {"ArgMax", "ArgMin"}:
+        return _positions(view, node)
+    if operator in ENCODING:
+        return _encoded(view, node, depth)
+    if operator in {"Slice", "Split", "Transpose"} | READING | PASSING:
+        return possible_values(view, node.input[0], depth + 1)
+    names = node.input[operator == "Where" :] if operator in {"Where", *_ARITHMETIC} else []
+    return _combined(operator, [possible_values(view, name, depth + 1) for name in names])
+
+
+def _side(node: onnx.NodeProto, side: str) -> tuple[Any, ...]:
+    """Return the keys or values of a LabelEncoder."""
+    texts, table = _strings(node, f"{side}_strings"), _table(node, f"{side}_tensor")
+    ints, floats = attribute(node, f"{side}_int64s"), attribute(node, f"{side}_floats")
+    numbers = [] if ints is None else list(ints.ints)
+    reals = [] if floats is None else list(floats.floats)
+    return texts or table or tuple(numbers or reals)
+
+
+def _strings(node: onnx.NodeProto, name: str) -> tuple[str, ...]:
+    found = attribute(node, name)
+    if found is None:
+        return ()
+    listed = list(found.strings) or ([found.s] if found.type == found.STRING else [])
+    return tuple(map(_decoded, listed))
+
+
+def _table(node: onnx.NodeProto, name: str) -> tuple[Any, ...]:
+    found = attribute(node, name)
+    if found is None or found.type != found.TENSOR:
+        return ()
+    return tuple(map(_decoded, numpy_helper.to_array(found.t).ravel().tolist()))
+
+
+def _encoded(view: GraphView, node: onnx.NodeProto, depth: int) -> Values:
+    """Return what a LabelEncoder may answer, in the order of the keys or of what they are."""
+    encoder = encoder_of(view, node)
+    if encoder is None:
+        return ()
+    answers = dict(zip(encoder.keys, encoder.values, strict=True))
+    asked: tuple[Any, ...] = possible_values(view, node.input[0], depth + 1)
+    if asked:
+        return _each_once([answers.get(key, encoder.default) for key in asked])
+    by_number = not any(isinstance(key, str) for key in answers)
+    ordered = sorted(answers) if by_number else list(answers)
+    return _each_once([*(answers[key] for key in ordered), encoder.default])
+
+
+def _positions(view: GraphView, node: onnx.NodeProto) -> tuple[int, ...]:
+    """Return the positions along the axis that an ArgMax or ArgMin reduces."""
+    spec, axis = view.specs.get(node.input[0]), whole(node, "axis", 0)
+    if spec is None or not -len(spec.shape) <= axis < len(spec.shape):
+        return ()
+    size = spec.shape[axis]
+    return tuple(range(size)) if isinstance(size, int) and size <= _MOST else ()
+
+
+def _combined(operator: str, operands: Sequence[Values]) -> Values:
+    """Return what an operator makes of operands that may take these values."""
+    sizes = [len(values) for values in operands]
+    kinds = {type(value) for values in operands for value in values}
+    if len(sizes) != 2 or not all(sizes) or len(kinds) > 1:
+        return ()
+    if operator == "Where":  # names, and one for what is none of them
+        first, second = sorted(operands, key=lambda values: (-len(values), values))
+        return _each_once([*first, *second])
+    if str in kinds or math.prod(sizes) > _MOST:
+        return ()
+    one, other = ([int(value) for value in values] for values in operands)
+    return _each_once([_ARITHMETIC[operator](a, b) for a in one for b in other])
+
+
+def _each_once(values: Sequence[Any]) -> Values:
+    """Return texts or whole numbers without repetition; nothing where there are others."""
+    distinct = [_decoded(value) for value in dict.fromkeys(values)]
+    if len(distinct) > _MOST:
+        return ()
+    if all(isinstance(value, str) for value in distinct):
+        return tuple(distinct)
+    if all(isinstance(value, bool | int | float) and value % 1 == 0 for value in distinct):
+        return tuple(dict.fromkeys(map(int, distinct)))
+    return ()
+
+
+def _decoded(value: Any) -> Any:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
