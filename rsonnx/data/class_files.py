@@ -16,6 +16,7 @@ from typing import Any
 
 from rsonnx.data.names import composed
 from rsonnx.errors import DataError, UsageError
+from rsonnx.names import names_of_value
 
 _NUMBERED = (
     re.compile(
@@ -40,12 +41,6 @@ _HEADINGS = frozenset(
 
 _SYNSET = re.compile(r"(n\d{8})[\s,:].*", re.ASCII)
 """ImageNet's lists put words behind the name of the folder: `n01440764 tench, Tinca tinca`."""
-
-_HOLDERS = (
-    *("id2label", "label2id", "names", "classes", "class_names", "label_names", "labels"),
-    *("class_to_idx", "categories"),
-)
-"""Where files that hold more have the names: Hugging Face, Ultralytics, timm, PyTorch, COCO."""
 
 _YAML_NAMES = re.compile(r"^names[ \t]*:(.*(?:\n(?![^\s#\-\]}]).*)*)", re.MULTILINE)
 """The entry `names` of a YAML file, with the lines that belong to it."""
@@ -88,7 +83,8 @@ def read_class_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
     if path.suffix.lower() in (".yaml", ".yml"):
         names = _of_yaml(text)
     elif text.lstrip()[:1] in ("{", "[") and not re.match(r"\s*\[\d+\][^\S\n]*[^\s,\]]", text):
-        names = _of_value(_literal(text, path))
+        found = names_of_value(_literal(text, path))
+        names = None if found is None or found.first else tuple(map(str.strip, found.names))
     else:
         return _of_lines([line.strip() for line in text.rstrip().split("\n")], path)
     if not names or not all(names):
@@ -199,16 +195,12 @@ def _numbering(lines: Sequence[str], form: re.Pattern[str]) -> _Numbering | None
     return _Numbering(tuple(name for _, name in pairs), base, apart)
 
 
-def _in_order(pairs: Iterable[tuple[Any, Any]]) -> tuple[str, ...] | None:
-    """Return names by their indices; None if these are not 0..K-1 each once, or no names."""
-    pairs = list(pairs)
-    if not all(type(index) is int for index, _ in pairs):
-        return None
-    ordered = sorted(pairs, key=lambda pair: pair[0])
+def _in_order(pairs: Iterable[tuple[int, str]]) -> tuple[str, ...] | None:
+    """Return names by their indices; None if these are not 0..K-1 each once."""
+    ordered = sorted(pairs)
     if [index for index, _ in ordered] != list(range(len(ordered))):
         return None
-    names = tuple(name.strip() for _, name in ordered if isinstance(name, str))
-    return names if len(names) == len(ordered) else None
+    return tuple(name.strip() for _, name in ordered)
 
 
 def _literal(text: str, path: Path) -> Any:
@@ -232,29 +224,6 @@ def _literal(text: str, path: Path) -> Any:
             f"the class names {path} begin like JSON, but are none; correct the file, or write one "
             "name a line"
         ) from None
-
-
-def _of_value(value: Any) -> tuple[str, ...] | None:
-    """Return the names that a JSON value holds; None if it holds none, or different ones."""
-    if isinstance(value, list | tuple):
-        objects = all(isinstance(item, dict) for item in value)
-        return _in_order(
-            ((one.get("id"), one.get("name")) for one in value) if objects else enumerate(value)
-        )
-    if not isinstance(value, dict):
-        return None
-    held = [value[key] for key in _HOLDERS if isinstance(value.get(key), dict | list)]
-    if held:
-        found = {_of_value(inner) for inner in held}
-        return found.pop() if len(found) == 1 else None
-    if all(isinstance(item, int) and not isinstance(item, bool) for item in value.values()):
-        return _in_order((index, name) for name, index in value.items())
-    if not all(re.fullmatch("[0-9]{1,9}", str(key)) for key in value):
-        return None
-    return _in_order(
-        (int(key), item[0] if isinstance(item, list) and item else item)
-        for key, item in value.items()
-    )
 
 
 def _of_yaml(text: str) -> tuple[str, ...] | None:
