@@ -113,10 +113,7 @@ def prepare_job(
     noise: SmoothingDistribution | float,
     dataset: Dataset,
     *,
-    skip_every: int = 1,
-    limit: int | None = None,
-    first: bool = False,
-    sample: int | None = None,
+    sample: Sample | None = None,
     batch_size: int | None = None,
     workers: int | None = None,
     engine: Engine | None = None,
@@ -133,11 +130,7 @@ def prepare_job(
         noise: the smoothing distribution; a number is the sigma of a Gaussian, in the units of the
             model's bounds.
         dataset: where the inputs come from.
-        skip_every: take every so many-th input, >= 1.
-        limit: take at most so many, >= 1, spread evenly over the data set (or over every so
-            many-th); None takes all.
-        first: take the first of them instead.
-        sample: draw them at random instead, without replacement, by this seed.
+        sample: which inputs are taken; None takes all.
         batch_size: inputs a call of the model, >= 1; None chooses.
         workers: threads, >= 1; None chooses.
         engine: what counts, in place of the embedded one; then batch_size and workers are its.
@@ -150,7 +143,7 @@ def prepare_job(
             input does not fit.
         InferenceError: the model fails on a noisy input.
     """
-    chosen = Sample(limit, skip_every, first, sample)
+    chosen = sample or Sample()
     indices = tuple(chosen.indices(len(dataset)))
     check_levels(dataset, model.bounds)
     law = noise if isinstance(noise, SmoothingDistribution) else Gaussian(noise)

@@ -30,6 +30,7 @@ from rsonnx.runs import (
 )
 from rsonnx.runs.labels import Labels
 from rsonnx.runs.rows import MEANING
+from rsonnx.runs.sample import Sample
 from rsonnx.runtime import OnnxClassifier
 from rsonnx.smoothing import certify_procedure
 
@@ -39,7 +40,9 @@ GIVEN = ["certify", "tiny.onnx", "set", "--sigma", "0.5"]
 @pytest.fixture
 def job(classifier: OnnxClassifier, image_folder: Callable[..., Path]) -> Job:
     folder = image_folder({f"{k}/a.png": (k * 20, (8, 8)) for k in range(5)})
-    return prepare_job(classifier, 0.5, open_dataset(folder), skip_every=2, batch_size=32)
+    return prepare_job(
+        classifier, 0.5, open_dataset(folder), sample=Sample(skip_every=2), batch_size=32
+    )
 
 
 def _header(job: Job, seed: int = 7) -> dict[str, Any]:
