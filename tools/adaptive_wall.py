@@ -17,6 +17,7 @@ from pathlib import Path
 import rsonnx
 from rsonnx.data import open_dataset
 from rsonnx.runs import prepare_job
+from rsonnx.runs.sample import Sample
 
 
 def main() -> None:
@@ -35,7 +36,7 @@ def main() -> None:
         rsonnx.load(arguments.model),
         arguments.sigma,
         open_dataset(arguments.data),
-        limit=arguments.limit,
+        sample=Sample(arguments.limit),
     )
     seconds, samples, differ = [0.0, 0.0], [0, 0], 0
     for index in job.indices:

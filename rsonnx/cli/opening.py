@@ -12,6 +12,7 @@ from rsonnx.data import Dataset, Exif, open_dataset, read_class_names
 from rsonnx.errors import UsageError
 from rsonnx.noise import STREAM_VERSION, check_seed, fresh_seed
 from rsonnx.runs import Job, SeedUsed, prepare_job
+from rsonnx.runs.sample import Sample
 from rsonnx.runtime import DeviceOptions, choose_provider
 from rsonnx.smoothing import try_in_child
 
@@ -58,10 +59,7 @@ def open_job(
         opened,
         noise_for(given, opened.shape, opened.layout),
         dataset,
-        skip_every=given["skip_every"],
-        limit=given["limit"],
-        first=given["first"],
-        sample=given["sample"],
+        sample=Sample(given["limit"], given["skip_every"], given["first"], given["sample"]),
         batch_size=given["batch_size"],
         workers=given.get("workers"),
         engine=None if stack is None else open_engine(model, opened, loading, given, stack),

@@ -115,7 +115,7 @@ def _line(job: Job, index: int, prediction: Prediction) -> str:
     return "\t".join(
         (
             printable(job.dataset.name(index)),
-            "?" if label is None else printable(job.class_name(label) or str(label)),
+            "?" if label is None else printable(job.label_name(index) or str(label)),
             printable(job.class_name(prediction.label) or str(prediction.label)),
             text_up(prediction.p_value, 3),
         )
@@ -129,7 +129,7 @@ def _as_json(job: Job, index: int, prediction: Prediction) -> str:
             "name": job.dataset.name(index),
             "digest": prediction.digest,
             "label": job.label(index),
-            "label_name": job.class_name(job.label(index)),
+            "label_name": job.label_name(index),
             "prediction": prediction.label,
             "prediction_name": job.class_name(prediction.label),
             "top_class": prediction.top_class,

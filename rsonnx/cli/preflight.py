@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,8 +15,8 @@ from rsonnx.cli.suiting import mismatch
 from rsonnx.errors import UsageError
 from rsonnx.noise import SampledNoise, SmoothingDistribution, norm_named
 from rsonnx.report import Selection, default_radii, printable, text_down
-from rsonnx.runs import Job, SeedUsed
-from rsonnx.runs.sample import Sample
+from rsonnx.runs import Job, Manifest, SeedUsed
+from rsonnx.runs.sample import spread_over
 from rsonnx.smoothing import CertifyProcedure, Trained, certify_procedure
 from rsonnx.statistics import (
     check_alpha,
@@ -30,6 +31,12 @@ _CLEAN_INPUTS = 100
 
 _CLEAN_ERROR = 0.001
 """Probability at most that a model that guesses passes as one that does not."""
+
+_BRIGHT = 128
+"""Level of 255 that some pixel of pictures reaches, unless their numbers are no levels."""
+
+_MOST_UNITS = 16
+"""Largest upper bound that is surely one of normalized inputs, and no count of levels."""
 
 _MOST_ENDINGS = 8
 """Endings of files that are left out which are named."""
@@ -256,11 +263,35 @@ def _say_data(job: Job) -> None:
             f"{_files(reading.hidden)} hidden or a system's own, such as "
             f"{printable(reading.hidden[0])}",
         )
-    if reading.largest is not None and reading.largest < 128 and job.model.bounds != (0, 255):
+    if reading.largest is not None and job.model.bounds != (0, 255):
+        _say_levels(reading.largest, job.model.bounds, "save them as float32")
+
+
+def say_dark_pictures(job: Job, manifest: Manifest) -> None:
+    """Warn of pictures whose numbers may be no levels, as those of masks, digits and indices."""
+    low, high = job.model.bounds
+    levels = job.dataset.reading.exif is not None and math.isfinite(high - low)
+    if levels and manifest.largest is not None and (low, high) != (0, 255):
+        level = round((manifest.largest - low) / (high - low) * 255)
+        if 0 < level < _BRIGHT:
+            _say_levels(level, (low, high), "save them as float32 in an .npz file")
+
+
+def _say_levels(largest: int, bounds: tuple[float, float], remedy: str) -> None:
+    """Warn of values of uint8 that may be meant as numbers, being small or near the bounds."""
+    low, high = bounds
+    if largest < _BRIGHT:
         say(
             "warning",
-            f"the largest value of all inputs is {reading.largest} of 255 levels; if the numbers "
-            "are meant, save them as float32",
+            f"the largest value of all inputs is {largest} of 255 levels; if the numbers are "
+            f"meant, {remedy}",
+        )
+    elif _MOST_UNITS < high < largest:
+        say(
+            "warning",
+            f"the largest value of all inputs is {largest} of 255 levels, which are read as values "
+            f"between the bounds {low:g} and {high:g}; if the numbers are meant, {remedy} and "
+            f"declare --bounds {min(low, 0):g} {largest}",
         )
 
 
@@ -316,7 +347,7 @@ def say_clean_accuracy(job: Job) -> None:
         say("clean", "unknown: the inputs have no labels")
         return
     labelled = tuple(labels)
-    tried = [labelled[j] for j in Sample(_CLEAN_INPUTS).indices(len(labelled))]
+    tried = [labelled[j] for j in spread_over(tuple(labels.values()), _CLEAN_INPUTS)]
     right = sum(job.smoothed.base_label(job.point(i)) == labels[i] for i in tried)
     where = "run" if job.sample.first else "data"
     say(
@@ -324,9 +355,9 @@ def say_clean_accuracy(job: Job) -> None:
         f"{right} of {len(tried)} labelled inputs spread over the {where} are classified correctly "
         "without noise",
     )
-    by_class = Counter(labels.values())
+    by_class = Counter(labels[i] for i in tried)
     guessing, how = 1 / (job.model.num_classes or 2), "guessing"
-    share = max(by_class.values()) / len(labels)
+    share = max(by_class.values()) / len(tried)
     if len(by_class) > 1 and share > guessing:  # of inputs of one class a share of 1 says nothing
         guessing, how = share, "always answering the most frequent class"
     # The exact binomial test; what closes half of the gap is no bad sign, however few the inputs.

@@ -25,6 +25,7 @@ from rsonnx.noise import Columns, Point
 from rsonnx.report import percent_down, percent_up, printable
 from rsonnx.runs import Job, prepare_job
 from rsonnx.runs.labels import UndecidedOrderError
+from rsonnx.runs.sample import Sample
 from rsonnx.runtime import Geometry, OnnxClassifier
 from rsonnx.smoothing import Plan, load, try_in_child
 from rsonnx.statistics import clopper_pearson_lower, clopper_pearson_upper, paired_accuracy
@@ -302,7 +303,7 @@ def _job(classifier: OnnxClassifier, dataset: Dataset, every: int) -> Job:
     Where the data have half the channels that the model takes, it may be one that is shown x and
     1 - x; every noise that shows these shows an input without noise alike.
     """
-    work = partial(prepare_job, dataset=dataset, skip_every=every)
+    work = partial(prepare_job, dataset=dataset, sample=Sample(skip_every=every))
     try:
         return work(classifier, 1.0)
     except DataError as error:

@@ -189,7 +189,7 @@ def _preview(
         arithmetic=arithmetic or "float",
         samples=n0,
         seed=seed,
-        class_names=job.model.class_names or job.dataset.class_names or (),
+        class_names=job.labels.class_names,
         rows=tuple(rows),
     )
 

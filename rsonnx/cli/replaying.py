@@ -81,10 +81,7 @@ def open_replay(run: Run, given: dict[str, Any]) -> Job | None:
         load(model, **arguments, providers=providers, device=device),
         noise,
         open_dataset_with(given["data"], given["classes"], recorded_exif(run.header)),
-        skip_every=sample.skip_every,
-        limit=sample.limit,
-        first=sample.first,
-        sample=sample.seed,
+        sample=sample,
         share_noise=shared,
         stream_version=stream_version,
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rsonnx.certificate import AdaptiveSamples
-from rsonnx.cli.preflight import quiet, say, say_always
+from rsonnx.cli.preflight import quiet, say, say_always, say_dark_pictures
 from rsonnx.cli.progress import ProgressLine
 from rsonnx.errors import CouplingError, UsageError
 from rsonnx.report import printable
@@ -99,6 +99,7 @@ def read_inputs(job: Job) -> Manifest:
 
     manifest = make_manifest(job, seen)
     say("manifest", f"all {total:,} inputs can be read (sha256 {manifest.sha256[:16]}...)")
+    say_dark_pictures(job, manifest)
     return manifest
 
 

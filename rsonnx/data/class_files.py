@@ -10,26 +10,37 @@ import json
 import os
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rsonnx.data.names import composed
 from rsonnx.errors import DataError, UsageError
+from rsonnx.names import names_of_value
 
 _NUMBERED = (
-    re.compile(r"(?P<number>\d+)(?:\s*[:,;=]\s*|\s+)(?P<name>\S.*)", re.ASCII),
-    re.compile(r"(?P<name>\S.*?)(?:\s*[:,;=]\s*|\s+)(?P<number>\d+)", re.ASCII),
+    re.compile(
+        r"[\[(]?(?P<number>\d+)"
+        r"(?P<by>[\])]?\s*(?:->|=>|[:\uff1a,;=|])\s*|[\])]\s*|\.\s+|\s*[-\u2013]\s+|\s+)"
+        r"(?P<name>\S.*)"
+    ),
+    re.compile(
+        r"(?P<name>\S.*?)(?P<by>\s*(?:->|=>|[:\uff1a,;=|])\s*|\s+[-\u2013]\s+|\s+)(?P<number>\d+)"
+    ),
 )
-"""`0 red`, `0: red` and `red,0`."""
+"""`0 red`, `0: red`, `[0] red`, `0 - red`, `red,0` and `red -> 0`."""
+
+_HEADINGS = frozenset(
+    [
+        *("id", "idx", "index", "no", "number", "class", "classid", "classindex", "classname"),
+        *("name", "label", "labelid", "labelname", "category", "categoryid", "categoryname"),
+        *("target", "synset", "wnid"),
+    ]
+)
+"""What the columns of a table of classes are called."""
 
 _SYNSET = re.compile(r"(n\d{8})[\s,:].*", re.ASCII)
 """ImageNet's lists put words behind the name of the folder: `n01440764 tench, Tinca tinca`."""
-
-_HOLDERS = (
-    *("id2label", "label2id", "names", "classes", "class_names", "label_names", "labels"),
-    "class_to_idx",
-)
-"""Where files that hold more have the names: Hugging Face, Ultralytics, timm, PyTorch."""
 
 _YAML_NAMES = re.compile(r"^names[ \t]*:(.*(?:\n(?![^\s#\-\]}]).*)*)", re.MULTILINE)
 """The entry `names` of a YAML file, with the lines that belong to it."""
@@ -45,9 +56,12 @@ def read_class_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
     - Text: one name a line, line i is class i (from 0). Blank lines at the end are ignored, and so
       is white space around a name; a blank line between names is refused, because dropping it
       would shift every later class. Where every line has a number beside the name, before or
-      behind it, and the numbers are 0..K-1 each once, they say which class it is.
+      behind it, and the numbers are 0..K-1 each once, they say which class it is; so do 1..K where
+      more than a space parts them from the names. A heading such as `index,name`, quotes around
+      names, and ImageNet's words behind `n01440764` are no part of a name.
     - JSON, or a Python literal: a list of names, {name: index}, {index: name}, Keras's
-      {index: [folder, name]}, or an object that has one of these as `id2label`, `names`, ...
+      {index: [folder, name]}, a list of {"id": index, "name": name}, or an object that
+      has one of these as `id2label`, `names`, ...
     - YAML (by its ending): the list or mapping `names`, as Ultralytics writes it.
 
     Raises:
@@ -68,8 +82,9 @@ def read_class_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if path.suffix.lower() in (".yaml", ".yml"):
         names = _of_yaml(text)
-    elif text.lstrip()[:1] in ("{", "["):
-        names = _of_value(_literal(text, path))
+    elif text.lstrip()[:1] in ("{", "[") and not re.match(r"\s*\[\d+\][^\S\n]*[^\s,\]]", text):
+        found = names_of_value(_literal(text, path))
+        names = None if found is None or found.first else tuple(map(str.strip, found.names))
     else:
         return _of_lines([line.strip() for line in text.rstrip().split("\n")], path)
     if not names or not all(names):
@@ -91,36 +106,101 @@ def _of_lines(lines: list[str], path: Path) -> tuple[str, ...]:
             f"{number - 1} there"
         )
     _refuse_twice(lines, path, "line")
-    synsets = [_SYNSET.fullmatch(line) for line in lines]
-    if all(synsets):
-        folders = tuple(found[1] for found in synsets if found)
-        _refuse_twice(folders, path, "line")
-        return folders
-    numbered = {names for form in _NUMBERED if (names := _of_numbered(lines, form))}
-    if len(numbered) > 1:
+    if len(lines) > 1 and all(line.endswith(",") for line in lines[:-1]):
+        lines = [line.removesuffix(",").rstrip() for line in lines]  # entries cut out of a list
+    headed = _is_heading(lines[0])
+    body = lines[1:] if headed else lines
+    names = _folders_of(body) or _of_numbered(body, path)
+    if lines[0].startswith("# ") or (headed and (names is None or len(_columns(lines[0])) != 2)):
+        raise DataError(
+            f"line 1 of the class names {path} is {lines[0]!r}, which names no class; remove it "
+            "and write one name a line"
+        )
+    names = tuple(_unquoted(name, path) for name in names or body)
+    if all(name[:1] == name[-1:] == "'" and len(name) > 2 for name in names):
+        names = tuple(name[1:-1] for name in names)
+    names = _folders_of(names) or names
+    _refuse_twice(names, path, "entry")
+    return names
+
+
+def _columns(line: str) -> list[str]:
+    return re.split(r"\s*[,;|\t]\s*", line)
+
+
+def _is_heading(line: str) -> bool:
+    columns = [re.sub(r"[\W_]", "", column).casefold() for column in _columns(line)]
+    return len(columns) > 1 and _HEADINGS.issuperset(columns)
+
+
+def _folders_of(lines: Sequence[str]) -> tuple[str, ...] | None:
+    """Return the synsets that all lines begin with; None where they do not."""
+    synsets = [found for line in lines if (found := _SYNSET.fullmatch(line))]
+    return tuple(found[1] for found in synsets) if 0 < len(lines) == len(synsets) else None
+
+
+def _unquoted(name: str, path: Path) -> str:
+    if not name.startswith('"'):
+        return name
+    if len(name) < 3 or not name.endswith('"'):
+        raise DataError(
+            f"the class names {path} have {name!r}, whose quote does not end it; write one name a "
+            "line, without quotes"
+        )
+    return name[1:-1].replace('""', '"')
+
+
+@dataclass(frozen=True)
+class _Numbering:
+    """What numbered lines say: names in the order of their numbers.
+
+    Attributes:
+        names: without the numbers.
+        base: the least number, where they are K in a row from 0 or 1; else None.
+        apart: more than a space parts every number from its name.
+    """
+
+    names: tuple[str, ...]
+    base: int | None
+    apart: bool
+
+
+def _of_numbered(lines: Sequence[str], path: Path) -> tuple[str, ...] | None:
+    """Return the names of lines that are all numbered; None where the numbers are part of them."""
+    found = [one for form in _NUMBERED if (one := _numbering(lines, form))]
+    sure = {one.names for one in found if one.base == 0 or (one.base == 1 and one.apart)}
+    plain = all(one.base is not None and all(map(str.isdecimal, one.names)) for one in found)
+    if len(sure) > 1 or (len(found) > 1 and plain):
         raise DataError(
             f"the lines of the class names {path} hold two numbers each, and either may be the "
             "class; write one name a line"
         )
-    return numbered.pop() if numbered else tuple(lines)
+    if not sure and any(one.apart or one.base == 1 for one in found):
+        raise DataError(
+            f"the lines of the class names {path} are numbered, from {lines[0]!r} on, but not 0, "
+            "1, 2, ...; correct the numbers, or write a JSON list if they are part of the names"
+        )
+    return sure.pop() if sure else None
 
 
-def _of_numbered(lines: Sequence[str], form: re.Pattern[str]) -> tuple[str, ...] | None:
+def _numbering(lines: Sequence[str], form: re.Pattern[str]) -> _Numbering | None:
     matches = [found for line in lines if (found := form.fullmatch(line))]
-    if len(matches) < len(lines) or len(lines) < 2:
-        return None
-    names = _in_order((int(found["number"]), found["name"]) for found in matches)
+    pairs = sorted((int(found["number"]), found["name"]) for found in matches)
     # "class 0", "class 1", ... are names that end in numbers.
-    return names if names and len(set(names)) == len(names) else None
+    if len(matches) < len(lines) or len(lines) < 2 or len({name for _, name in pairs}) < len(lines):
+        return None
+    numbers = [number for number, _ in pairs]
+    base = next((k for k in (0, 1) if numbers == list(range(k, k + len(lines)))), None)
+    apart = all(found["by"].strip() or "\t" in found["by"] for found in matches)
+    return _Numbering(tuple(name for _, name in pairs), base, apart)
 
 
-def _in_order(pairs: Iterable[tuple[int, Any]]) -> tuple[str, ...] | None:
-    """Return names by their indices; None if these are not 0..K-1 each once, or no names."""
-    ordered = sorted(pairs, key=lambda pair: pair[0])
+def _in_order(pairs: Iterable[tuple[int, str]]) -> tuple[str, ...] | None:
+    """Return names by their indices; None if these are not 0..K-1 each once."""
+    ordered = sorted(pairs)
     if [index for index, _ in ordered] != list(range(len(ordered))):
         return None
-    names = tuple(name.strip() for _, name in ordered if isinstance(name, str))
-    return names if len(names) == len(ordered) else None
+    return tuple(name.strip() for _, name in ordered)
 
 
 def _literal(text: str, path: Path) -> Any:
@@ -144,26 +224,6 @@ def _literal(text: str, path: Path) -> Any:
             f"the class names {path} begin like JSON, but are none; correct the file, or write one "
             "name a line"
         ) from None
-
-
-def _of_value(value: Any) -> tuple[str, ...] | None:
-    """Return the names that a JSON value holds; None if it holds none, or different ones."""
-    if isinstance(value, list | tuple):
-        return _in_order(enumerate(value))
-    if not isinstance(value, dict):
-        return None
-    held = [value[key] for key in _HOLDERS if isinstance(value.get(key), dict | list)]
-    if held:
-        found = {_of_value(inner) for inner in held}
-        return found.pop() if len(found) == 1 else None
-    if all(isinstance(item, int) and not isinstance(item, bool) for item in value.values()):
-        return _in_order((index, name) for name, index in value.items())
-    if not all(re.fullmatch("[0-9]{1,9}", str(key)) for key in value):
-        return None
-    return _in_order(
-        (int(key), item[0] if isinstance(item, list) and item else item)
-        for key, item in value.items()
-    )
 
 
 def _of_yaml(text: str) -> tuple[str, ...] | None:

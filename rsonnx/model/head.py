@@ -93,6 +93,10 @@ def make_head(
     return chain.nodes, chain.weights
 
 
+_OTHER_UNITS = 16
+"""Numbers this far apart are no numbers of one unit."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Colours:
     """Where the channels of an image are.
@@ -138,7 +142,10 @@ def _refuse_means_of_no_pixel(data: Input, preprocessing: Preprocessing, width: 
     # Values that are no pixels may be moved upwards: degrees to kelvins.
     if max(mean) <= most and (min(mean) >= least or data.layout is None):
         return
-    scales = [one for one in sorted({width, 255.0}) if scale < one >= max(mean)]
+    # A mean far below a scale is none in its units either.
+    scales = [
+        one for one in sorted({width, 255.0}) if scale < one >= max(mean) >= one / _OTHER_UNITS
+    ]
     negated = [-one for one in mean]
     meant: Preprocessing | None = None
     if min(mean) >= 0 and scales:
@@ -148,8 +155,39 @@ def _refuse_means_of_no_pixel(data: Input, preprocessing: Preprocessing, width: 
     raise UsageError(
         f"preprocessing subtracts the mean {'/'.join(f'{one:g}' for one in mean)} from values "
         f"between {least:g} and {most:g} (scale={scale:g}), but a mean among them was expected"
-        + ("" if meant is None else f"; {meant.to_text()} is probably meant")
+        + ("; correct the mean or the scale" if meant is None else _meant(meant))
     )
+
+
+def _refuse_mixed_units(data: Input, preprocessing: Preprocessing) -> None:
+    """Refuse numbers of which some count levels of 255 and others parts of 1, as cards have both.
+
+    What is no picture may be divided by anything.
+    """
+    mean, std, scale = preprocessing.mean, preprocessing.std, preprocessing.scale
+    if data.layout is None:
+        return
+    meant: Preprocessing | None = None
+    if abs(scale) < 1 / _OTHER_UNITS:
+        what = f"has scale={scale:g}, which multiplies values that lie between 0 and 1 already"
+        meant = replace(preprocessing, scale=1.0) if abs(255 * scale - 1) < 0.01 else None
+    elif max(map(abs, std)) > _OTHER_UNITS * abs(scale):
+        what = f"divides values between 0 and {scale:g} by std={max(std):g}"
+        if scale == 1.0 and max(map(abs, std)) <= 255:
+            meant = replace(preprocessing, std=tuple(float(f"{s / 255:.6g}") for s in std))
+    elif scale == 255 and 0 < min(mean) <= max(mean) <= 1 and max(map(abs, std)) < 1:
+        what = f"subtracts a mean and divides by a std below 1, but from values up to {scale:g}"
+        meant = replace(preprocessing, scale=1.0)
+    else:
+        return
+    raise UsageError(
+        f"preprocessing {what}; "
+        + ("give scale, mean and std in the same units" if meant is None else _meant(meant)[2:])
+    )
+
+
+def _meant(preprocessing: Preprocessing) -> str:
+    return f"; {preprocessing.to_text()} is probably meant"
 
 
 def _affine(
@@ -184,4 +222,5 @@ def _affine(
             "float32 cannot hold; correct its mean, std and scale, or the bounds"
         )
     _refuse_means_of_no_pixel(data, preprocessing, high - low)
+    _refuse_mixed_units(data, preprocessing)
     return made

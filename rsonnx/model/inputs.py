@@ -23,6 +23,8 @@ _IMAGE_CHANNELS = (1, 3)
 PAIRED_CHANNELS = (2, 6)
 """Of classifiers for ablated images, which see x and 1 - x of every channel."""
 
+_CHANNELS = (*_IMAGE_CHANNELS, *PAIRED_CHANNELS)
+
 _MOST_VALUES = 2**28
 """A gigabyte of float32: more than any input of a classifier, and a batch of it fits no memory."""
 
@@ -91,6 +93,7 @@ def find_input(
     has_batch = _has_batch_axis(spec, output)
     declared = spec.shape[1:] if has_batch else spec.shape
     if input_shape is None:
+        _refuse_contradictions(model, spec, declared, layout, size)
         shape = _fixed(model, spec, declared, _example(declared, layout, size))
     else:
         shape = _fitting(model, spec, declared, input_shape)
@@ -139,12 +142,53 @@ def _example(
     axes = len(declared)
     if axes != 3 and (size is None or axes != 2):
         return ", a whole number an axis" if axes > 1 else ", such as 4"
-    last = layout == "NHWC" or (layout is None and declared[-1] in _IMAGE_CHANNELS)
+    last = _channels_last(declared, layout)
     sides = size or (224, 224)
     usual = sides if axes == 2 else (*sides, 3) if last else (3, *sides)
     shape = [d if isinstance(d, int) else u for d, u in zip(declared, usual, strict=True)]
     such, why = (", such as", "") if size is None else ("", ", the declared size")
     return f"{such} {','.join(map(str, shape))}{why}"
+
+
+def _channels_last(declared: tuple[int | str | None, ...], layout: str | None) -> bool:
+    return layout == "NHWC" or (layout is None and declared[-1] in _IMAGE_CHANNELS)
+
+
+def _refuse_contradictions(
+    model: ModelFile,
+    spec: TensorSpec,
+    declared: tuple[int | str | None, ...],
+    layout: str | None,
+    size: tuple[int, int] | None,
+) -> None:
+    """Refuse a layout or size that axes contradict, before one is told how to fix the others."""
+    if len(declared) not in (2, 3) or all(isinstance(axis, int) for axis in declared):
+        return
+    sides = declared
+    if len(declared) == 3:
+        last = _channels_last(declared, layout)
+        sides = declared[:2] if last else declared[1:]
+        channels, other = (declared[2], declared[0]) if last else (declared[0], declared[2])
+        if isinstance(channels, int):
+            turned = isinstance(declared[1], int) and not isinstance(other, int)
+            wrong = channels not in _CHANNELS and (other in _CHANNELS or turned)
+        else:
+            wrong = other in _IMAGE_CHANNELS
+        if layout is not None and wrong:
+            raise _no_channels(model, spec, layout)
+    if any(isinstance(s, int) and s != w for s, w in zip(sides, size or sides, strict=True)):
+        raise UsageError(
+            f"the preprocessing makes images of {'x'.join(map(str, size or ()))} (height x width), "
+            f"but the input {spec.name!r} of {model.path} has shape {spec.dimensions}; correct its "
+            "resize and crop"
+        )
+
+
+def _no_channels(model: ModelFile, spec: TensorSpec, layout: str) -> UsageError:
+    return UsageError(
+        f"the layout {layout} was declared, but the input {spec.name!r} of {model.path} "
+        f"has shape {spec.dimensions}, which has no 1 or 3 channels there (nor 2 or 6)"
+    )
 
 
 def _fitting(
@@ -183,13 +227,9 @@ def _layout(
         possible += ["NCHW"] if shape[0] in _IMAGE_CHANNELS else []
         possible += ["NHWC"] if shape[2] in _IMAGE_CHANNELS else []
     if declared is not None:
-        known = (*_IMAGE_CHANNELS, *PAIRED_CHANNELS)
         at, other = (0, 2) if declared == "NCHW" else (2, 0)
-        if len(shape) == 3 and shape[at] not in known and shape[other] in known:
-            raise UsageError(
-                f"the layout {declared} was declared, but the input {spec.name!r} of {model.path} "
-                f"has shape {spec.dimensions}, which has no 1 or 3 channels there (nor 2 or 6)"
-            )
+        if len(shape) == 3 and shape[at] not in _CHANNELS and shape[other] in _CHANNELS:
+            raise _no_channels(model, spec, declared)
         # A flat input may be a colour image of either layout, whose values stand in a row.
         flat = len(shape) == 1 and shape[0] % 3 == 0
         return declared if flat or len(shape) == 3 else None

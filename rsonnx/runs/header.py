@@ -93,7 +93,7 @@ def certify_header(
             "exif": dataset.reading.exif,
             "turned": job.turned,
             "left_out": dataset.reading.endings,
-            "class_names": None if dataset.class_names is None else list(dataset.class_names),
+            "class_names": list(job.labels.own_names) or None,
         },
         "noise": {
             "distribution": smoothed.noise.name,

@@ -84,6 +84,7 @@ _STREAM = "noise.stream"
 
 _LATER = frozenset(
     {
+        "data.class_names",  # folders' in their own order, whatever the model's
         "data.classes_in_sample",
         "data.classes_in_data",
         "data.exif",  # the manifest says whether pictures are the same

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
@@ -20,7 +20,7 @@ from rsonnx.noise import (
     Stage,
 )
 from rsonnx.runs.labels import Labels, align_labels
-from rsonnx.runs.sample import Sample
+from rsonnx.runs.sample import Sample, spread_over
 from rsonnx.runtime import Engine, OnnxClassifier
 from rsonnx.smoothing import SmoothedClassifier
 
@@ -78,14 +78,18 @@ class Job:
         counts = self.smoothed.sample_counts(nothing, 0, _NOISE_ALONE, stage=stage, seed=0)
         if max(counts, default=0) < counts.total:
             return None
-        tried = Sample(_TRIED).indices(len(self.indices))
+        tried = spread_over([self.label(index) or 0 for index in self.indices], _TRIED)
         answers = {self.smoothed.base_label(self.point(self.indices[j])) for j in tried}
         return counts.top()[0] if answers == {counts.top()[0]} else None
 
     def class_name(self, number: int | None) -> str | None:
         """Return what a class is called by the model, else by the data; None where by neither."""
-        names = self.model.class_names or self.dataset.class_names or ()
-        return names[number] if number is not None and 0 <= number < len(names) else None
+        return _name(self.labels.class_names, number)
+
+    def label_name(self, index: int) -> str | None:
+        """Return what the true class of one example is called by the data, else by the model."""
+        names = self.labels.own_names or self.labels.class_names
+        return _name(names, self.label(index))
 
     def label(self, index: int) -> int | None:
         """Return the true class of one example, None where it is not known."""
@@ -100,15 +104,16 @@ class Job:
         return len({values[index] for index in self.indices}), len(set(values))
 
 
+def _name(names: Sequence[str], number: int | None) -> str | None:
+    return names[number] if number is not None and 0 <= number < len(names) else None
+
+
 def prepare_job(
     model: OnnxClassifier,
     noise: SmoothingDistribution | float,
     dataset: Dataset,
     *,
-    skip_every: int = 1,
-    limit: int | None = None,
-    first: bool = False,
-    sample: int | None = None,
+    sample: Sample | None = None,
     batch_size: int | None = None,
     workers: int | None = None,
     engine: Engine | None = None,
@@ -125,11 +130,7 @@ def prepare_job(
         noise: the smoothing distribution; a number is the sigma of a Gaussian, in the units of the
             model's bounds.
         dataset: where the inputs come from.
-        skip_every: take every so many-th input, >= 1.
-        limit: take at most so many, >= 1, spread evenly over the data set (or over every so
-            many-th); None takes all.
-        first: take the first of them instead.
-        sample: draw them at random instead, without replacement, by this seed.
+        sample: which inputs are taken; None takes all.
         batch_size: inputs a call of the model, >= 1; None chooses.
         workers: threads, >= 1; None chooses.
         engine: what counts, in place of the embedded one; then batch_size and workers are its.
@@ -142,7 +143,7 @@ def prepare_job(
             input does not fit.
         InferenceError: the model fails on a noisy input.
     """
-    chosen = Sample(limit, skip_every, first, sample)
+    chosen = sample or Sample()
     indices = tuple(chosen.indices(len(dataset)))
     check_levels(dataset, model.bounds)
     law = noise if isinstance(noise, SmoothingDistribution) else Gaussian(noise)

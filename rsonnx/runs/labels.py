@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from rsonnx.data import (
     GIVEN_NAMES,
@@ -18,18 +16,13 @@ from rsonnx.data import (
     composed,
 )
 from rsonnx.errors import DataError
+from rsonnx.runs.orders import Order, choose, confirm, orders_of_names, orders_of_numbers
 from rsonnx.runtime import OnnxClassifier
-from rsonnx.statistics import p_value_differs_from_half
 
-_TRIED = 200
-"""Inputs, spread over the data, whose answers may decide how a model numbers its classes."""
+_PLACEHOLDER = re.compile(r"(?:label|class)[ _-]?(\d+)", re.ASCII | re.IGNORECASE)
+"""What exporters call classes that nobody named, as Hugging Face's ``LABEL_3``."""
 
-_SURE = 1e-6
-"""Largest p-value, of the exact sign test on the inputs that only one of two ways gets right, at
-which they decide: all of 21 inputs."""
-
-_FORMS: Mapping[Literal["NFC", "NFD"], str] = {"NFC": "composed", "NFD": "decomposed"}
-"""How systems store letters with accents."""
+_NAME_THEM = "name a file whose line i names class i, as the folders do, with --classes"
 
 
 @dataclass(frozen=True)
@@ -40,33 +33,29 @@ class Labels:
         values: one an input of the data set; None where it is unlabelled.
         rule: how they were found, in words.
         tried: what inputs were seen to decide it, in words; None where they were not asked.
+        own_names: class by class, what the data call it; empty where they name none.
+        class_names: class by class, what the model calls it, else the data; may be empty.
     """
 
     values: tuple[int, ...] | None
     rule: str
     tried: str | None = None
+    own_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
 
 
 class UndecidedOrderError(DataError):
     """Class folders in an order that neither the model nor its answers tell."""
 
 
-@dataclass(frozen=True)
-class _Order:
-    """A way in which class folders may have been numbered: the class of each label, in words."""
-
-    rule: str
-    classes: Mapping[int, int]
-
-
 def align_labels(dataset: Dataset, model: OnnxClassifier, answer: Callable[[int], int]) -> Labels:
     """Express a data set's labels in the model's numbering.
 
-    A model that names its classes is met by name: a folder ``setosa`` is the class ``setosa``, and
-    where the names are numbers, the label 3 is the class called 3. Otherwise a label is a position.
-    Folders that are numbers may have been counted in the order of texts (0, 1, 10, 2), as
-    torchvision and Keras do; where that matters, the model's answers decide, or nothing does. The
-    same holds for names with accents, which are sorted as a system stores them.
+    A model that names its classes is met by name: a folder ``setosa`` is the class ``setosa``.
+    Labels that are numbers are met by number where the model's names are numbers, and are positions
+    elsewhere; the lines of given names are positions always, and so are folders in their order
+    where every class has one. Where labels may be counted in several ways, the model's answers
+    decide, or nothing does.
 
     Args:
         dataset: the inputs with their labels.
@@ -78,48 +67,33 @@ def align_labels(dataset: Dataset, model: OnnxClassifier, answer: Callable[[int]
             number than its classes, or the order of the folders is not clear
             (:class:`UndecidedOrderError` where inputs did not decide it).
     """
-    folders, rule = dataset.class_names, dataset.label_rule
-    if folders is not None and rule != SORTED_FOLDERS and model.num_classes is not None:
-        _check_given(folders, model.num_classes)
+    names = dataset.class_names or ()
+    if names and dataset.label_rule != SORTED_FOLDERS and model.num_classes is not None:
+        _check_given(names, model.num_classes)
     if dataset.labels is None:
-        return Labels(None, rule)
-    met = _by_name(dataset, folders or (), model.class_names)
+        found = Labels(None, dataset.label_rule, own_names=names)
+    else:
+        found = _met(dataset, dataset.labels, names, model, answer)
+    named = model.class_names and _numbers(model.class_names) is None
+    return replace(
+        found, class_names=model.class_names if named else found.own_names or model.class_names
+    )
+
+
+def _met(
+    dataset: Dataset,
+    labels: Sequence[int],
+    names: Sequence[str],
+    model: OnnxClassifier,
+    answer: Callable[[int], int],
+) -> Labels:
+    """Meet the model's classes by name, else by place or by number."""
+    met = _by_name(dataset, labels, names, model.class_names)
     if met is not None:
         return met
-    names = model.class_names
-    numbered = all(name.lstrip("-").isdecimal() for name in names)
-    if numbered and names and list(names) != [str(k) for k in range(len(names))]:
-        return _by_number(dataset, dataset.labels, names)
-    if rule == NUMBERED_FOLDERS and not names:
-        return _numbered(dataset, dataset.labels, model.num_classes, answer)
-    if model.num_classes is not None:
-        check_labels(dataset, model.num_classes)
-    if rule != SORTED_FOLDERS or folders is None:
-        return Labels(dataset.labels, rule)
-    if len(folders) != model.num_classes:
-        raise DataError(
-            f"{dataset.path} has {len(folders)} class folders, but the model tells "
-            f"{model.num_classes or 'an unknown number of'} classes apart, so it is not clear "
-            "which folder is which class; name a file whose line i names class i with --classes"
-        )
-    if numbered:
-        return _sorted(dataset, dataset.labels, folders, answer)
-    return _unmet(dataset, dataset.labels, names, answer)
-
-
-def _by_number(dataset: Dataset, labels: Sequence[int], class_names: Sequence[str]) -> Labels:
-    """Meet a model whose classes are called by numbers, which are not their positions."""
-    names = {name: k for k, name in enumerate(class_names)}
-    if len(names) < len(class_names):
-        raise _twice()
-    for index, label in enumerate(labels):
-        if str(label) not in names:
-            raise DataError(
-                f"the input {dataset.name(index)!r} has the label {label}, but the model's "
-                f"classes are called {', '.join(list(names)[:10])}; correct the labels"
-            )
-    values = tuple(names[str(label)] for label in labels)
-    return Labels(values, f"{dataset.label_rule}, matched by the model's class numbers")
+    if dataset.label_rule in (GIVEN_NAMES, SORTED_FOLDERS):
+        return _by_place(dataset, labels, names, model, answer)
+    return _by_number(dataset, labels, model, answer)
 
 
 def _check_given(names: Sequence[str], num_classes: int) -> None:
@@ -130,28 +104,37 @@ def _check_given(names: Sequence[str], num_classes: int) -> None:
         )
 
 
-def _by_name(dataset: Dataset, folders: Sequence[str], class_names: Sequence[str]) -> Labels | None:
+def _by_name(
+    dataset: Dataset, labels: Sequence[int], folders: Sequence[str], class_names: Sequence[str]
+) -> Labels | None:
     """Meet the model's classes by their names; None where it has no name of the data's."""
+    given = dataset.label_rule != SORTED_FOLDERS
+    called_by_numbers = _numbers(class_names)
+    if given and called_by_numbers == _positions(class_names):
+        return None  # `--classes` says which folder each number means, even if that is a number
     known: list[str] = []
     for form, how in ((composed, ""), (_plain, " but for case and punctuation")):
         classes = {form(name): k for k, name in enumerate(class_names)}
         known = [folder for folder in folders if form(folder) in classes]
-        if known and len(known) == len(set(map(form, folders))) == len(folders):
+        met = known and len(known) == len(set(map(form, folders))) == len(folders)
+        if met and not (given and called_by_numbers):
             several = Counter(map(form, class_names))
             if any(several[form(folder)] > 1 for folder in folders):
                 raise _twice()
-            values = tuple(classes[form(folders[label])] for label in dataset.labels or ())
-            return Labels(values, f"{dataset.label_rule}, matched by the model's class names{how}")
+            check_labels(dataset, len(folders))
+            values = tuple(classes[form(folders[label])] for label in labels)
+            rule = f"{dataset.label_rule}, matched by the model's class names{how}"
+            return Labels(values, rule, own_names=tuple(class_names))
     if known and dataset.label_rule != GIVEN_NAMES:
         unknown = next((folder for folder in folders if folder not in known), folders[0])
         raise DataError(
             f"the class {unknown!r} of {dataset.path} is none of the model's classes, though "
             f"{known[-1]!r} is; rename it as one of {', '.join(class_names[:10])}"
         )
-    for place, (given, own) in enumerate(zip(folders, class_names, strict=False)):
-        if given in known and _plain(given) != _plain(own):
+    for place, (name, own) in enumerate(zip(folders, class_names, strict=False)):
+        if name in known and _plain(name) != _plain(own):
             raise DataError(
-                f"class {place} is called {given!r} in the names that were given (--classes), but "
+                f"class {place} is called {name!r} in the names that were given (--classes), but "
                 f"{own!r} by the model, which calls another class so; correct the names"
             )
     return None
@@ -169,114 +152,98 @@ def _twice() -> DataError:
     )
 
 
-def _numbered(
-    dataset: Dataset, labels: Sequence[int], num_classes: int | None, answer: Callable[[int], int]
-) -> Labels:
-    """Decide what folders that are numbers mean to a model that does not name its classes."""
-    present = sorted(set(labels))
-    if num_classes is not None and len(present) != num_classes:
-        check_labels(dataset, num_classes)
-    by_number, by_text = _orders(present, num_classes)
-    decided = _decided(labels, (by_number, by_text), answer)
-    if isinstance(decided, Labels):
-        return decided
-    if sorted(present, key=str) == present:
-        return _labels(labels, by_number)  # only folders that are not there would tell the two
-    raise UndecidedOrderError(
-        f"the class folders of {dataset.path} are numbers: {decided}, which decides nothing; "
-        "check --preprocess, or name a file whose line i names class i with --classes"
-    )
-
-
-def _unmet(
+def _by_place(
     dataset: Dataset,
     labels: Sequence[int],
-    class_names: Sequence[str],
+    names: Sequence[str],
+    model: OnnxClassifier,
     answer: Callable[[int], int],
 ) -> Labels:
-    """Take folders in their order, of which the model names none, if it mostly answers so.
+    """Take the lines of given names, or folders in their order, for the model's classes in turn."""
+    if dataset.label_rule == GIVEN_NAMES:
+        return Labels(tuple(labels), GIVEN_NAMES, own_names=tuple(names))
+    called = f" ({', '.join(model.class_names[:5])})" if model.class_names else ""
+    if len(names) != model.num_classes:
+        raise DataError(
+            f"{dataset.path} has {len(names)} class folders, but the model tells "
+            f"{model.num_classes or 'an unknown number of'} classes{called} apart, so it is not "
+            f"clear which folder is which class; {_NAME_THEM}"
+        )
+    orders = orders_of_names(names)
+    if model.class_names and _numbers(model.class_names) is None:
+        # ImageNet's folders are synsets, and its models call their classes by English names.
+        order = Order(SORTED_FOLDERS, {k: k for k in range(len(names))}, tuple(names))
+        choice, why = confirm(labels, order, answer), f"are none of the model's classes{called}"
+    else:
+        choice, why = choose(labels, orders, answer), "have accents, which systems sort differently"
+    if choice.order is None:
+        raise UndecidedOrderError(
+            f"the class folders of {dataset.path} {why}: {choice.said}, which decides nothing; "
+            f"check --preprocess, or {_NAME_THEM}"
+        )
+    rule = choice.order.rule if len(orders) > 1 else SORTED_FOLDERS
+    return replace(_labels(labels, choice.order, choice.said), rule=rule)
 
-    ImageNet's folders are synsets, and its models call their classes by English names.
-    """
-    tried = _tried(len(labels))
-    right = sum(answer(index) == labels[index] for index in tried)
-    said = f"of {len(tried)} inputs the model is right on {right} by '{SORTED_FOLDERS}'"
-    if 2 * right > len(tried) and p_value_differs_from_half(right, len(tried)) <= _SURE:
-        return Labels(tuple(labels), SORTED_FOLDERS, said)
-    raise UndecidedOrderError(
-        f"none of the class folders of {dataset.path} is a class of the model "
-        f"({', '.join(class_names[:5])}), and {said}, which decides nothing; check --preprocess, "
-        "or name a file whose line i names class i, as the folders do, with --classes"
-    )
 
-
-def _tried(count: int) -> list[int]:
-    """Return inputs in the middles of equal stretches, since folders come one after the other."""
-    most = min(_TRIED, count)
-    return [(2 * k + 1) * count // (2 * most) for k in range(most)]
-
-
-def _sorted(
-    dataset: Dataset, labels: Sequence[int], folders: Sequence[str], answer: Callable[[int], int]
+def _by_number(
+    dataset: Dataset, labels: Sequence[int], model: OnnxClassifier, answer: Callable[[int], int]
 ) -> Labels:
-    """Decide the order of folders, which is another where a system stores accents apart."""
-    orders = []
-    for form, how in _FORMS.items():
-        spelt = [unicodedata.normalize(form, folder) for folder in folders]
-        places = {
-            at: place for place, at in enumerate(sorted(range(len(spelt)), key=spelt.__getitem__))
-        }
-        orders.append(_Order(f"{SORTED_FOLDERS}, {how} ({form})", places))
-    if orders[0].classes == orders[1].classes:
-        return Labels(tuple(labels), dataset.label_rule)
-    decided = _decided(labels, orders, answer)
-    if isinstance(decided, Labels):
-        return decided
-    raise UndecidedOrderError(
-        f"the class folders of {dataset.path} have accents, which systems sort differently: "
-        f"{decided}, which decides nothing; check --preprocess, or name a file whose line i names "
-        "class i with --classes"
-    )
+    """Take labels that are numbers for those by which the model calls its classes."""
+    rule, names, classes = dataset.label_rule, model.class_names, model.num_classes
+    own_names = dataset.class_names or ()
+    numbers = _numbers(names)
+    digits = numbers is not None and not any(map(_PLACEHOLDER.fullmatch, names))
+    known = digits or (rule == NUMBERED_FOLDERS and set(labels) <= set(numbers or ()))
+    if numbers is not None and numbers != _positions(names) and known:
+        values = _numbered(dataset, labels, names, numbers)
+        matched = f"{rule}, matched by the model's class numbers"
+        return Labels(values, matched, own_names=own_names or tuple(map(str, numbers)))
+    present = sorted(set(labels))
+    every = rule == NUMBERED_FOLDERS and len(present) == classes and not digits
+    if classes is not None and not every:
+        check_labels(dataset, classes)
+    orders = orders_of_numbers(rule, present, classes)
+    choice = choose(labels, orders[:1] if digits else orders, answer)
+    taken, said = choice.order, choice.said
+    if taken is None and (rule != NUMBERED_FOLDERS or sorted(present, key=str) == present):
+        taken, said = orders[0], f"{said}, which decides nothing; so they are taken as they are"
+    if taken is None:
+        raise UndecidedOrderError(
+            f"the class folders of {dataset.path} are numbers: {said}, which decides nothing; "
+            f"check --preprocess, or {_NAME_THEM}"
+        )
+    found = _labels(labels, taken, said)
+    return replace(found, own_names=own_names) if own_names else found
 
 
-def _decided(
-    labels: Sequence[int], orders: Sequence[_Order], answer: Callable[[int], int]
-) -> Labels | str:
-    """Let the model's answers decide between two orders; in words where they do not."""
-    one, other = orders
-    if one.classes == other.classes:
-        return _labels(labels, one)
-    answers = [(labels[index], answer(index)) for index in _tried(len(labels))]
-    hits, hits_other = (
-        [order.classes[label] == answered for label, answered in answers] for order in (one, other)
-    )
-    only_one = sum(a > b for a, b in zip(hits, hits_other, strict=True))
-    only_other = sum(a < b for a, b in zip(hits, hits_other, strict=True))
-    said = (
-        f"of {len(answers)} inputs the model is right on {sum(hits)} by '{one.rule}', on "
-        f"{sum(hits_other)} by '{other.rule}'"
-    )
-    if p_value_differs_from_half(only_one, only_one + only_other) > _SURE:
-        return said
-    return _labels(labels, one if only_one > only_other else other, said)
+def _numbered(
+    dataset: Dataset, labels: Sequence[int], names: Sequence[str], numbers: Sequence[int]
+) -> tuple[int, ...]:
+    """Return the classes that are called by the numbers of the labels."""
+    places = {number: k for k, number in enumerate(numbers)}
+    if len(places) < len(numbers):
+        raise _twice()
+    for index, label in enumerate(labels):
+        if label not in places:
+            raise DataError(
+                f"the input {dataset.name(index)!r} has the label {label}, but the model's "
+                f"classes are called {', '.join(names[:10])}; correct the labels"
+            )
+    return tuple(places[label] for label in labels)
 
 
-def _orders(present: Sequence[int], num_classes: int | None) -> tuple[_Order, _Order]:
-    """Return which classes folders mean as numbers, and in the order of texts.
-
-    Where a number is no class, as in 1 to K, but every class has a folder, both are positions.
-    """
-    by_number = _Order(NUMBERED_FOLDERS, {k: k for k in present})
-    every: Sequence[int] = present
-    if num_classes is not None and present[-1] < num_classes:
-        every = range(num_classes)
-    elif num_classes is not None:
-        positions = {k: at for at, k in enumerate(present)}
-        by_number = _Order("class folders in the order of their numbers", positions)
-    places = {int(name): at for at, name in enumerate(sorted(map(str, every)))}
-    by_text = _Order("class folders in text order (0, 1, 10, 2)", {k: places[k] for k in present})
-    return by_number, by_text
+def _numbers(names: Sequence[str]) -> tuple[int, ...] | None:
+    """Return the numbers that a model's classes are called by; None where they are not."""
+    found = [_PLACEHOLDER.sub(r"\1", name) for name in names]
+    if not found or not all(re.fullmatch(r"-?[0-9]{1,18}", name) for name in found):
+        return None
+    return tuple(map(int, found))
 
 
-def _labels(labels: Sequence[int], order: _Order, tried: str | None = None) -> Labels:
-    return Labels(tuple(order.classes[label] for label in labels), order.rule, tried)
+def _positions(names: Sequence[str]) -> tuple[int, ...]:
+    return tuple(range(len(names)))
+
+
+def _labels(labels: Sequence[int], order: Order, tried: str | None) -> Labels:
+    values = tuple(order.classes[label] for label in labels)
+    return Labels(values, order.rule, tried, own_names=order.names)

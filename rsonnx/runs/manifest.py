@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -45,9 +46,12 @@ class Manifest:
 
     Attributes:
         entries: by index, in the order of the run.
+        largest: value of all inputs, in the units of the model's bounds; None where it is not
+            known.
     """
 
     entries: Mapping[int, Entry]
+    largest: float | None = None
 
     @property
     def sha256(self) -> str:
@@ -108,9 +112,11 @@ def make_manifest(job: Job, seen: Callable[[int], None] | None = None) -> Manife
         DataError: one cannot be read or does not fit; the message names it.
     """
     entries = {}
+    largest = -math.inf
     for count, index in enumerate(job.indices, start=1):
-        digest = job.point(index).digest
-        entries[index] = Entry(index, job.dataset.name(index), job.label(index), digest)
+        point = job.point(index)
+        largest = max(largest, float(point.values().max()))
+        entries[index] = Entry(index, job.dataset.name(index), job.label(index), point.digest)
         if seen is not None:
             seen(count)
-    return Manifest(entries)
+    return Manifest(entries, largest)

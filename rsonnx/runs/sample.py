@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from rsonnx.errors import UsageError
@@ -74,14 +75,11 @@ class Sample:
         """
         candidates, count = range(0, size, self.skip_every), self.count(size)
         if self.seed is not None and count < size:
-            yield from sorted(heapq.nsmallest(count, candidates, key=self._rank))
+            yield from sorted(heapq.nsmallest(count, candidates, key=partial(_rank, self.seed)))
         elif self.first:
             yield from candidates[:count]
         else:
             yield from (candidates[j * len(candidates) // count] for j in range(count))
-
-    def _rank(self, index: int) -> bytes:
-        return hashlib.sha256(f"rsonnx sample 1\0{self.seed}\0{index}".encode()).digest()
 
     def __str__(self) -> str:
         if self.seed is not None:
@@ -99,6 +97,25 @@ class Sample:
             "skip_every": self.skip_every,
             "seed": None if self.seed is None else str(self.seed),
         }
+
+
+def _rank(seed: int, index: int) -> bytes:
+    return hashlib.sha256(f"rsonnx sample 1\0{seed}\0{index}".encode()).digest()
+
+
+def spread_over(labels: Sequence[int], limit: int) -> list[int]:
+    """Return positions of some inputs, ascending: as many of a class as its share, at random in it.
+
+    A regular stride would meet one class alone where classes take turns.
+
+    Args:
+        labels: one an input.
+        limit: how many are taken at most, >= 1.
+    """
+    size = len(labels)
+    count = min(limit, size)
+    by_class = sorted(range(size), key=lambda index: (labels[index], _rank(0, index)))
+    return sorted(by_class[(2 * j + 1) * size // (2 * count)] for j in range(count))
 
 
 def sample_field(header: Mapping[str, Any]) -> Sample:

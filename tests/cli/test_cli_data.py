@@ -269,6 +269,57 @@ def test_an_idx_file_of_masks_is_refused(halves: tuple[Path, Path], tmp_path: Pa
         assert certify(halves[0], data, tmp_path / f"{largest}.jsonl") == code
 
 
+@pytest.mark.parametrize(
+    ("largest", "bounds", "said"),
+    [(1, (0, 1), True), (9, (-1, 1), True), (255, (0, 1), False), (1, (0, 255), False)],
+)
+def test_pictures_of_small_numbers_are_said(
+    largest: int,
+    bounds: tuple[int, int],
+    said: bool,
+    halves: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Masks and digits in class folders are read as levels of 255, and surely not meant so."""
+    for k in range(2):
+        (tmp_path / "masks" / str(k)).mkdir(parents=True)
+        mask = np.full((8, 8), 0, np.uint8)
+        mask[k] = largest
+        Image.fromarray(mask).save(tmp_path / "masks" / str(k) / "a.png")
+    declared = ["--bounds", *map(str, bounds)]
+    assert certify(halves[0], tmp_path / "masks", tmp_path / "run.jsonl", *declared) == 0
+    assert (f"is {largest} of 255 levels" in capsys.readouterr().err) == said
+
+
+@pytest.mark.parametrize(("high", "said"), [(123, True), (1, False), (255, False)])
+def test_levels_above_a_bound_that_may_count_them_are_said(
+    high: int,
+    said: bool,
+    digits: Callable[..., Path],
+    halves: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    declared = ["--bounds", "0", str(high)]
+    assert certify(halves[0], digits(200), tmp_path / "run.jsonl", *declared) == 0
+    assert ("--bounds 0 200" in capsys.readouterr().err) == said
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_a_guessing_model_is_found_where_classes_take_turns(
+    classes: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every second or fourth input is of one class."""
+    y = np.arange(400) % classes
+    model = _save(tmp_path / "always.onnx", np.zeros((4, classes)), -np.arange(classes), (4,))
+    np.savez(tmp_path / "turns.npz", x=np.random.default_rng(3).random((400, 4)), y=y)
+    assert certify(model, tmp_path / "turns.npz", tmp_path / "run.jsonl") == 0
+    error = capsys.readouterr().err
+    assert f"{100 // classes} of 100 labelled" in error
+    assert "hardly better" in error
+
+
 @pytest.mark.parametrize("command", ["predict", "preview"])
 def test_other_commands_read_pictures_alike(
     command: str,

@@ -42,6 +42,8 @@ def test_lists_that_would_misnumber_are_refused(tmp_path, data, message):
     assert str(path) in str(e.value)
 
 
+SEPARATORS = (" - ", ". ", ") ", " -> ", "->", " => ", "|", " | ", "\t", "\u00a0", "\uff1a", " ; ")
+
 RED_GREEN = ("red", "sea green")
 
 
@@ -64,6 +66,22 @@ RED_GREEN = ("red", "sea green")
         '{"label2id": {"red": 0, "sea green": 1}, "num_classes": 2}',
         '{"names": {"0": "red", "1": "sea green"}}',
         "{0: 'red',\n 1: 'sea green'}",
+        '[{"id": 1, "name": "sea green"}, {"id": 0, "name": "red"}]',
+        '{"categories": [{"id": 0, "name": "red"}, {"id": 1, "name": "sea green"}]}',
+        *(f"0{by}red\n1{by}sea green\n" for by in SEPARATORS),
+        *(f"1{by}red\n2{by}sea green\n" for by in SEPARATORS if by.strip()),
+        *(f"red{by}0\nsea green{by}1\n" for by in SEPARATORS if by[0] not in ".)]"),
+        "[0] red\n[1] sea green\n",
+        "(0) red\n(1) sea green\n",
+        "[1] sea green\n[0] red\n",
+        "\uff10\u3000red\n\uff11\u3000sea green",
+        '"red"\n"sea green"\n',
+        "'red',\n'sea green'\n",
+        '0,"red"\n1,"sea green"\n',
+        '0: "red",\n1: "sea green",\n',
+        "index,name\n0,red\n1,sea green\n",
+        "Class Name;Class ID\nred;0\nsea green;1\n",
+        "1\tred\n2\tsea green\n",
     ],
 )
 def test_the_usual_class_files(tmp_path, text):
@@ -93,10 +111,12 @@ def test_the_names_of_a_yaml_file(tmp_path, text):
     [
         ("speed limit 20", "speed limit 30"),
         ("class 0", "class 1"),
-        ("1 red", "2 green"),
         ("0 red", "green"),
         ("0", "1", "10", "2"),
         ("3d model", "2d model"),
+        ("1 kg", "2 kg"),
+        ("20 mph", "30 mph"),
+        ('12" pipe', "pipe"),
     ],
 )
 def test_numbers_that_number_no_classes_are_part_of_the_names(tmp_path, names):
@@ -105,9 +125,21 @@ def test_numbers_that_number_no_classes_are_part_of_the_names(tmp_path, names):
     assert read_class_names(path) == names
 
 
+def test_names_that_end_in_numbers_may_be_numbered(tmp_path):
+    path = tmp_path / "classes.txt"
+    path.write_text("0 Class 1\n1 Class 2\n")
+    assert read_class_names(path) == ("Class 1", "Class 2")
+    path.write_text("0: 1\n1: 10\n2: 11\n")
+    assert read_class_names(path) == ("1", "10", "11")
+
+
 def test_words_behind_the_folders_of_imagenet_are_no_part_of_the_name(tmp_path):
     path = tmp_path / "synset_words.txt"
     path.write_text("n01440764 tench, Tinca tinca\nn01443537 goldfish\n")
+    assert read_class_names(path) == ("n01440764", "n01443537")
+    path.write_text("0 n01440764 tench, Tinca tinca\n1 n01443537 goldfish\n")
+    assert read_class_names(path) == ("n01440764", "n01443537")
+    path.write_text('1,n01443537,goldfish\n0,n01440764,"tench, Tinca tinca"\n')
     assert read_class_names(path) == ("n01440764", "n01443537")
 
 
@@ -129,6 +161,19 @@ def test_words_behind_the_folders_of_imagenet_are_no_part_of_the_name(tmp_path):
         ('{"version": 3}', "c.json"),
         ("[" * 100_000, "c.json"),
         ("0 1\n1 2\n2 0\n", "c.txt"),
+        ("1 0\n2 1\n3 2\n", "c.txt"),
+        ("1 red\n2 green\n", "c.txt"),  # numbers, or part of the names as in `1 kg`
+        ("0: red\n2: green\n", "c.txt"),
+        ("red,1\ngreen,3\n", "c.txt"),
+        ("0: red\n0: green\n2: blue\n", "c.txt"),
+        ("index,name\nred\ngreen\n", "c.txt"),
+        ("index,name,label\n0,red,a\n1,green,b\n", "c.txt"),
+        ("# classes\nred\ngreen\n", "c.txt"),
+        ('0,"red\n1,"green\n', "c.txt"),
+        ('0,"red"\n1,red\n', "c.txt"),
+        ('[{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]', "c.json"),
+        ('[{"id": 0}, {"id": 1}]', "c.json"),
+        ('[{"id": 0, "name": "a"}, {"id": "1", "name": "b"}]', "c.json"),
         ("\u00e9\ne\u0301\n", "c.txt"),
         ("nc: 3\n", "c.yaml"),
         ("names: &anchor\n- a\n", "c.yaml"),

@@ -140,6 +140,7 @@ CARD = "mean=123.675/116.28/103.53,std=58.395/57.12/57.375"
         ("mean=127.5,std=127.5", "scale=255,mean=127.5,std=127.5"),
         ("mean=485/0.456/0.406,std=0.2", None),
         ("scale=255,mean=300", None),
+        ("mean=1.5,std=0.5", None),
         ("scale=255,mean=-104/-117/-123", "scale=255,mean=104/117/123,std=1"),
         ("mean=-0.485/-0.456/-0.406,std=0.25", "scale=1,mean=0.485/0.456/0.406,std=0.25"),
         ("scale=-1,mean=0.5", "scale=1,mean=0.5,std=1"),
@@ -156,6 +157,31 @@ def test_a_mean_that_no_pixel_comes_near_is_refused_with_what_is_meant(
     if meant is not None:
         assert f"; {meant} is" in str(caught.value)
         run_adapted(proto, batch, meant)
+
+
+@pytest.mark.parametrize(
+    ("declared", "meant"),
+    [
+        ("mean=0.4/0.5/0.6,std=51/102/153", "scale=1,mean=0.4/0.5/0.6,std=0.2/0.4/0.6"),
+        ("mean=0,std=1000", None),
+        ("scale=255,mean=0.4/0.5/0.6,std=0.2", "scale=1,mean=0.4/0.5/0.6,std=0.2"),
+        ("scale=0.00392156862745098", "scale=1,mean=0,std=1"),
+        ("scale=0.0039216,mean=0", "scale=1,mean=0,std=1"),
+        ("scale=0.02", None),
+    ],
+)
+def test_numbers_of_two_units_are_refused_with_what_is_meant(
+    declared: str, meant: str | None
+) -> None:
+    proto, batch = linear(("n", 3, 2, 2)), np.full((1, 3, 2, 2), 0.5, np.float32)
+    with pytest.raises(UsageError) as caught:
+        run_adapted(proto, batch, declared)
+    assert ("probably meant" in str(caught.value)) is (meant is not None)
+    if meant is not None:
+        assert f"; {meant} is" in str(caught.value)
+        run_adapted(proto, batch, meant)
+    # What is no picture may be divided by anything.
+    run_adapted(linear(("n", 7)), np.full((1, 7), 0.5, np.float32), "mean=0,std=1000")
 
 
 def test_a_mean_in_the_units_of_other_bounds_needs_their_width_as_the_scale() -> None:

@@ -240,7 +240,7 @@ def test_open_axes_besides_the_batch_are_asked_for(shape: tuple[Dim, ...]) -> No
         (("n", 1, "h", "w"), None, (28, 28), "1,28,28"),
         (("n", "c", "h", "w"), None, None, "3,224,224"),
         (("n", "h", "w"), None, (16, 24), "16,24"),
-        (("n", "c", 32, "w"), "NCHW", (16, 16), "3,32,16"),
+        (("n", "c", 32, "w"), "NCHW", (32, 16), "3,32,16"),
         (("n", "c", "h", "w"), "NHWC", None, "224,224,3"),
     ],
 )
@@ -257,6 +257,31 @@ def test_the_example_for_open_axes_of_an_image_can_be_taken(
     assert wanted == [example]
     expected = tuple(map(int, example.split(",")))
     assert found_in(proto, layout=layout, size=size, input_shape=expected).shape == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout", "size"),
+    [
+        (("n", 3, "h", "w"), "NHWC", None),
+        (("n", 1, "h", "w"), "NHWC", (4, 4)),
+        (("n", "h", "w", 3), "NCHW", (4, 4)),
+        (("n", "c", 4, 4), "NHWC", (4, 4)),
+        (("n", 4, 4, "c"), "NCHW", (4, 4)),
+        (("n", "c", 4, 4), None, (4, 6)),
+        (("n", "c", 32, "w"), "NCHW", (16, 16)),
+        (("n", 16, "w", 3), None, (32, 32)),
+        (("n", 16, "w"), None, (32, 32)),
+    ],
+)
+def test_a_layout_or_size_that_axes_contradict_is_said_instead_of_an_example(
+    shape: tuple[Dim, ...], layout: str | None, size: tuple[int, int] | None
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        found_in(of_shape(*shape), layout=layout, size=size)
+    assert "--input-shape" not in str(caught.value)
+    named = layout if layout and size != (16, 16) else f"{size[0]}x{size[1]}" if size else ""
+    assert named
+    assert named in str(caught.value)
 
 
 def test_an_input_of_no_known_shape_is_told_the_declared_size() -> None:

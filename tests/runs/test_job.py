@@ -11,6 +11,7 @@ import pytest
 from rsonnx.data import open_dataset
 from rsonnx.errors import DataError, UsageError
 from rsonnx.runs import Work, do_work, prepare_job
+from rsonnx.runs.sample import Sample
 from rsonnx.runtime import OnnxClassifier
 from rsonnx.smoothing import certify_procedure
 
@@ -50,7 +51,7 @@ def test_selections(
     expected: range | tuple[int, ...],
 ) -> None:
     dataset = open_dataset(arrays(_levels(10)))
-    job = prepare_job(classifier, 0.25, dataset, skip_every=skip_every, limit=limit)
+    job = prepare_job(classifier, 0.25, dataset, sample=Sample(limit, skip_every))
     assert job.indices == tuple(expected)
 
 
@@ -61,14 +62,18 @@ def test_selections(
         ({"limit": -3}, "limit is -3"),
         ({"skip_every": 0}, "skip-every is 0"),
         ({"skip_every": -1}, "skip-every is -1"),
-        ({"batch_size": 0}, "batch_size is 0"),
     ],
 )
 def test_selections_out_of_range(
     classifier: OnnxClassifier, arrays: Callable[..., Path], wrong: dict[str, int], name: str
 ) -> None:
     with pytest.raises(UsageError, match=f"{name}, but it must be at least 1"):
-        prepare_job(classifier, 0.25, open_dataset(arrays(_levels(2))), **wrong)
+        prepare_job(classifier, 0.25, open_dataset(arrays(_levels(2))), sample=Sample(**wrong))
+
+
+def test_a_batch_size_out_of_range(classifier: OnnxClassifier, arrays: Callable[..., Path]) -> None:
+    with pytest.raises(UsageError, match="batch_size is 0, but it must be at least 1"):
+        prepare_job(classifier, 0.25, open_dataset(arrays(_levels(2))), batch_size=0)
 
 
 @pytest.mark.parametrize("label", [10, -1, 2**40])
@@ -82,7 +87,7 @@ def test_a_label_that_is_no_class_is_named(
 
 def test_labels_of_chosen_inputs(classifier: OnnxClassifier, arrays: Callable[..., Path]) -> None:
     dataset = open_dataset(arrays(_levels(6), np.array([5, 4, 3, 2, 1, 0])))
-    job = prepare_job(classifier, 0.25, dataset, skip_every=2)
+    job = prepare_job(classifier, 0.25, dataset, sample=Sample(skip_every=2))
     assert [job.label(index) for index in job.indices] == [5, 3, 1]
     unlabelled = prepare_job(classifier, 0.25, open_dataset(arrays(_levels(2))))
     assert unlabelled.label(1) is None
@@ -95,7 +100,7 @@ def test_an_image_of_another_size_is_named(
     with pytest.raises(DataError, match=r"the input '1/c\.png': .*9x8"):
         prepare_job(classifier, 0.25, open_dataset(folder))
     # An input that is not chosen need not fit.
-    assert prepare_job(classifier, 0.25, open_dataset(folder), limit=2).indices == (0, 1)
+    assert prepare_job(classifier, 0.25, open_dataset(folder), sample=Sample(2)).indices == (0, 1)
 
 
 def test_images_are_exact(classifier: OnnxClassifier, image_folder: Callable[..., Path]) -> None:
@@ -127,7 +132,9 @@ def test_one_row_off_the_grid_makes_all_float(
     rows = list(do_work(Work(job, procedure, 1)))
     assert [row.arithmetic for row in rows] == ["float"] * 4
     # A row that is off the grid and not chosen says nothing about those that are.
-    assert prepare_job(classifier, 0.25, job.dataset, limit=1).smoothed.arithmetic == "exact"
+    assert (
+        prepare_job(classifier, 0.25, job.dataset, sample=Sample(1)).smoothed.arithmetic == "exact"
+    )
 
 
 @pytest.mark.parametrize("row", [0, 1, 2, 3])
@@ -155,7 +162,9 @@ def test_rows_do_not_depend_on_which_other_inputs_are_chosen(
     dataset = open_dataset(arrays(_levels(4), np.arange(4)))
     found = []
     for skip_every, batch_size in ((1, 7), (2, 64)):
-        job = prepare_job(classifier, 0.25, dataset, skip_every=skip_every, batch_size=batch_size)
+        job = prepare_job(
+            classifier, 0.25, dataset, sample=Sample(skip_every=skip_every), batch_size=batch_size
+        )
         procedure = certify_procedure(job.smoothed.noise, n0=20, n=500, alpha=0.001)
         rows = do_work(Work(job, procedure, 3))
         found.append({row.index: row.to_json() | {"seconds": 0} for row in rows})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,7 +84,7 @@ def test_labels_are_positions_where_the_model_names_nothing() -> None:
 
 
 def test_no_labels_stay_none() -> None:
-    assert aligned(None, names=("1", "2")) == Labels(None, "the array y")
+    assert aligned(None, names=("1", "2")).values is None
 
 
 def test_folders_are_met_by_the_model_s_names() -> None:
@@ -133,7 +134,8 @@ def test_classes_that_are_called_by_numbers_are_met_by_number(names: tuple[str, 
 
 
 def test_classes_called_0_1_2_are_positions() -> None:
-    assert aligned([2, 0], names=("0", "1", "2")) == Labels((2, 0), "the array y")
+    found = aligned([2, 0], names=("0", "1", "2"))
+    assert (found.values, found.rule) == ((2, 0), "the array y")
 
 
 @pytest.mark.parametrize("label", [0, 4, -1])
@@ -195,7 +197,8 @@ def test_accents_that_systems_sort_differently_are_decided_by_the_answers(form: 
     with pytest.raises(DataError, match="--classes"):
         align_labels(dataset, model_of(3), lambda _: 0)
     harmless = Rows((0, 1), ("cr\u00e8me", "tea"), label_rule=SORTED_FOLDERS)
-    assert align_labels(harmless, model_of(2), unasked) == Labels((0, 1), SORTED_FOLDERS)
+    plain = align_labels(harmless, model_of(2), unasked)
+    assert (plain.values, plain.rule) == ((0, 1), SORTED_FOLDERS)
 
 
 def test_labels_are_taken_as_they_are_where_the_classes_are_unknown() -> None:
@@ -323,7 +326,7 @@ def test_the_inputs_that_are_tried_are_spread_over_the_data() -> None:
 
 
 @pytest.mark.parametrize(
-    ("present", "classes"), [(range(10), 10), ((3, 7), 10), ((0, 1), None), ((8, 9), 10)]
+    ("present", "classes"), [(range(10), 10), ((0, 7), 10), ((0, 1), None), ((8,), 10)]
 )
 def test_numbers_of_one_order_are_classes_unasked(present: Sequence[int], classes: int) -> None:
     dataset = numbers(*present)
@@ -333,8 +336,134 @@ def test_numbers_of_one_order_are_classes_unasked(present: Sequence[int], classe
 
 def test_names_of_the_model_settle_what_folders_mean() -> None:
     dataset = numbers(*range(12))
-    for names in (map(str, range(12)), "abcdefghijkl"):
-        assert align_labels(dataset, model_of(12, *names), unasked).values == dataset.labels
+    names = map(str, range(12))
+    assert align_labels(dataset, model_of(12, *names), unasked).values == dataset.labels
+
+
+@pytest.mark.parametrize("names", ["LABEL_{}", "class {}", "word-{}x"])
+def test_names_that_are_not_the_folders_leave_the_order_to_the_answers(names: str) -> None:
+    """Hugging Face calls classes that nobody named LABEL_0, LABEL_1, ..., whatever they mean."""
+    dataset = numbers(*range(12))
+    model = model_of(12, *(names.format(k) for k in range(12)))
+    for classes in (text_order(range(12)), {k: k for k in range(12)}):
+        found = align_labels(dataset, model, model_by(classes, dataset))
+        assert found.values == tuple(classes[label] for label in dataset.labels or ())
+    with pytest.raises(UndecidedOrderError):
+        align_labels(dataset, model, lambda _: 0)
+
+
+def test_placeholders_with_other_numbers_are_met_by_number() -> None:
+    model = model_of(3, "LABEL_3", "LABEL_1", "LABEL_2")
+    assert align_labels(numbers(1, 3, each=1), model, unasked).values == (1, 0)
+
+
+NUMBERED = [("-1", "0", "1"), ("1", "2", "3"), ("0", "7", "1"), ("0", "1", "2")]
+
+
+@pytest.mark.parametrize("names", NUMBERED)
+def test_named_folders_are_positions_where_the_classes_are_called_by_numbers(
+    names: tuple[str, ...],
+) -> None:
+    """The k-th folder is no class that is called k."""
+    for rule in (SORTED_FOLDERS, GIVEN_NAMES):
+        dataset = Rows((0, 1, 2), ("ant", "bee", "cat"), label_rule=rule)
+        found = align_labels(dataset, model_of(3, *names), unasked)
+        assert found.values == (0, 1, 2)
+        assert found.class_names == ("ant", "bee", "cat")
+    fewer = Rows((0, 1), ("ant", "bee"), label_rule=SORTED_FOLDERS)
+    with pytest.raises(DataError, match=rf"{', '.join(names)}.*--classes"):
+        align_labels(fewer, model_of(3, *names), unasked)
+    some = Rows((1, 2), ("ant", "bee", "cat"), label_rule=GIVEN_NAMES)
+    assert align_labels(some, model_of(3, *names), unasked).values == (1, 2)
+
+
+def test_lines_that_are_numbers_are_positions_too() -> None:
+    """They say what the model's numbers mean, or contradict what it calls its classes."""
+    given = ("0", "1", "10", "2")
+    dataset = Rows((0, 1, 2, 3), given, label_rule=GIVEN_NAMES)
+    assert align_labels(dataset, model_of(4, "0", "1", "2", "3"), unasked).values == (0, 1, 2, 3)
+    with pytest.raises(DataError, match="'10'"):
+        align_labels(dataset, model_of(4, "0", "1", "2", "10"), unasked)
+
+
+@pytest.mark.parametrize("labels", [(1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2)])
+@pytest.mark.parametrize("folders", [True, False])
+def test_numbers_from_one_are_told_from_those_from_zero(
+    labels: tuple[int, ...], folders: bool
+) -> None:
+    """9 of 10 folders, as 1 to 10 without 10: no label would be out of range."""
+    rule = NUMBERED_FOLDERS if folders else "the array y"
+    dataset = Rows(tuple(np.repeat(labels, 60).tolist()), label_rule=rule)
+    for offset in (0, 1):
+        classes = {k: k - offset for k in labels}
+        found = align_labels(dataset, model_of(10), model_by(classes, dataset))
+        assert found.values == tuple(classes[label] for label in dataset.labels or ())
+        assert found.own_names == (tuple(map(str, range(1, 11))) if offset else ())
+    # Where the answers tell nothing, the numbers stand, and it is said.
+    for answer in (0, 1, 2):
+        constant = align_labels(dataset, model_of(10), lambda _, answer=answer: answer)
+        assert constant.values == dataset.labels
+        assert constant.tried is not None
+
+
+def test_one_to_ten_in_text_order_of_which_some_lack() -> None:
+    dataset = numbers(1, 2, 10, 11, each=40)
+    classes = text_order(range(1, 13))
+    found = align_labels(dataset, model_of(12), model_by(classes, dataset))
+    assert found.values == tuple(classes[label] for label in dataset.labels or ())
+    assert found.own_names[classes[10]] == "10"
+
+
+def test_a_model_of_one_answer_confirms_no_order() -> None:
+    """Most inputs being of one class, it is mostly right by any."""
+    dataset = Rows((0,) * 95 + (1,) * 5, ("n1", "n2"), label_rule=SORTED_FOLDERS)
+    with pytest.raises(UndecidedOrderError):
+        align_labels(dataset, model_of(2, "tench", "crane"), lambda _: 0)
+
+
+def test_the_inputs_that_are_tried_do_not_alias_with_classes_that_take_turns() -> None:
+    labels = tuple(k % 12 for k in range(1200))
+    dataset = Rows(labels, label_rule=NUMBERED_FOLDERS)
+    asked = []
+
+    def answer(index: int) -> int:
+        asked.append(labels[index])
+        return labels[index]
+
+    assert align_labels(dataset, model_of(12), answer).values == labels
+    counts = Counter(asked)
+    assert len(counts) == 12
+    assert max(counts.values()) - min(counts.values()) <= 1
+
+
+def test_class_names_follow_the_order_that_was_found() -> None:
+    words = ("e\u0301tude", "ecole", "zebra")  # sorted as decomposed text would: ecole, etude
+    stored = tuple(sorted(words))
+    dataset = Rows(tuple(np.repeat(range(3), 40).tolist()), stored, label_rule=SORTED_FOLDERS)
+    composed = sorted(unicodedata.normalize("NFC", word) for word in words)
+    classes = {
+        label: composed.index(unicodedata.normalize("NFC", name))
+        for label, name in enumerate(stored)
+    }
+    found = align_labels(dataset, model_of(3), model_by(classes, dataset))
+    assert [unicodedata.normalize("NFC", name) for name in found.class_names] == composed
+    counted = numbers(*range(1, 13))
+    found = align_labels(counted, model_of(12), model_by(text_order(range(1, 13)), counted))
+    assert found.class_names == tuple(sorted(map(str, range(1, 13))))
+
+
+def test_a_folder_that_was_met_by_place_keeps_its_name_beside_the_model_s() -> None:
+    labels = [0] * 30 + [1] * 30
+    dataset = Rows(tuple(labels), ("n01440764", "n01443537"), label_rule=SORTED_FOLDERS)
+    found = align_labels(dataset, model_of(2, "tench", "goldfish"), labels.__getitem__)
+    assert found.own_names == ("n01440764", "n01443537")
+    assert found.class_names == ("tench", "goldfish")
+
+
+def test_a_label_that_no_given_name_has_is_refused() -> None:
+    dataset = Rows((0, -1), ("cat", "dog"))
+    with pytest.raises(DataError, match="'row 1'"):
+        align_labels(dataset, model_of(2, "dog", "cat"), unasked)
 
 
 def test_folders_for_some_classes_of_a_model_in_text_order() -> None:

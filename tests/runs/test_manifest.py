@@ -13,6 +13,7 @@ from rsonnx.data import open_dataset
 from rsonnx.errors import DataError, RunFileError
 from rsonnx.runs import Job, Manifest, Row, make_manifest, manifest_digest, prepare_job
 from rsonnx.runs.manifest import Entry
+from rsonnx.runs.sample import Sample
 from rsonnx.runtime import OnnxClassifier
 
 ENTRIES = [Entry(0, "3/a.png", 3, "ab" * 32), Entry(7, "\udcffß", None, "cd" * 32)]
@@ -21,7 +22,7 @@ ENTRIES = [Entry(0, "3/a.png", 3, "ab" * 32), Entry(7, "\udcffß", None, "cd" * 
 @pytest.fixture
 def job(classifier: OnnxClassifier, image_folder: Callable[..., Path]) -> Job:
     folder = image_folder({f"{k}/a.png": (k * 20, (8, 8)) for k in range(5)})
-    return prepare_job(classifier, 0.5, open_dataset(folder), skip_every=2)
+    return prepare_job(classifier, 0.5, open_dataset(folder), sample=Sample(skip_every=2))
 
 
 def test_the_digest_is_of_plain_lines() -> None:

@@ -28,7 +28,9 @@ from rsonnx.runs import (
     read_run,
     versions,
 )
+from rsonnx.runs.labels import Labels
 from rsonnx.runs.rows import MEANING
+from rsonnx.runs.sample import Sample
 from rsonnx.runtime import OnnxClassifier
 from rsonnx.smoothing import certify_procedure
 
@@ -38,7 +40,9 @@ GIVEN = ["certify", "tiny.onnx", "set", "--sigma", "0.5"]
 @pytest.fixture
 def job(classifier: OnnxClassifier, image_folder: Callable[..., Path]) -> Job:
     folder = image_folder({f"{k}/a.png": (k * 20, (8, 8)) for k in range(5)})
-    return prepare_job(classifier, 0.5, open_dataset(folder), skip_every=2, batch_size=32)
+    return prepare_job(
+        classifier, 0.5, open_dataset(folder), sample=Sample(skip_every=2), batch_size=32
+    )
 
 
 def _header(job: Job, seed: int = 7) -> dict[str, Any]:
@@ -146,3 +150,15 @@ class _WithFacts:
 
     def __init__(self, facts: dict[str, Any]) -> None:
         self.facts = facts
+
+
+def test_class_names_are_in_the_model_s_numbering(job: Job) -> None:
+    """Folders in text order: the numbers of the rows are not those of the folders."""
+    labels = Labels((1, 0, 2, 0, 1), "text order", None, ("1", "10", "2"), ("ape", "bee", "cat"))
+    known = replace(job, labels=labels)
+    assert _header(known)["data"]["class_names"] == ["1", "10", "2"]
+    assert [known.label_name(index) for index in range(3)] == ["10", "1", "2"]
+    assert [known.class_name(number) for number in (0, 2, 3, None)] == ["ape", "cat", None, None]
+    unnamed = replace(job, labels=Labels((0,) * 5, "the array y"))
+    assert _header(unnamed)["data"]["class_names"] is None
+    assert unnamed.label_name(0) is None

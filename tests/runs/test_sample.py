@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rsonnx.errors import UsageError
-from rsonnx.runs.sample import Sample, sample_field
+from rsonnx.runs.sample import Sample, sample_field, spread_over
 
 SAMPLES = st.one_of(
     st.builds(Sample, st.none() | st.integers(1, 60), st.integers(1, 9)),
@@ -96,3 +96,23 @@ def test_a_file_that_does_not_say_it_took_the_first(
 def test_a_sample_that_a_header_cannot_have_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises((TypeError, UsageError)):
         sample_field({"data": {"sample": Sample(3).to_json() | change}})
+
+
+@given(
+    st.lists(st.integers(0, 5), min_size=1, max_size=200),
+    st.integers(1, 60),
+)
+def test_inputs_spread_over_classes_hold_each_by_its_share(labels: list[int], limit: int) -> None:
+    found = spread_over(labels, limit)
+    count = min(limit, len(labels))
+    assert found == sorted(set(found))
+    assert len(found) == count
+    taken, there = Counter(labels[index] for index in found), Counter(labels)
+    for label, total in there.items():
+        assert abs(taken[label] - total * count / len(labels)) <= 1
+
+
+@pytest.mark.parametrize("period", [2, 4, 10])
+def test_inputs_spread_over_classes_alias_with_no_turns_inside_a_class(period: int) -> None:
+    """Of one class, a regular stride would meet one kind of picture alone."""
+    assert {index % period for index in spread_over([0] * 400, 100)} == set(range(period))
