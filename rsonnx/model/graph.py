@@ -12,8 +12,11 @@ from onnx import numpy_helper
 
 from rsonnx.model.tensors import TensorSpec
 
-_MOVING = {"Cast", "Constant", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
-"""Operators that move values about and compute nothing."""
+_MOVING = {"Cast", "Constant", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"} | {
+    "CategoryMapper",
+    "LabelEncoder",
+}
+"""Operators that move values about, or name them, and compute nothing."""
 
 READING = {"ArrayFeatureExtractor", "Gather", "GatherElements", "GatherND"}
 """Operators that read a table at positions."""

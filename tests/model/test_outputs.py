@@ -272,3 +272,30 @@ def test_damaged_nodes_end_in_an_output_or_a_sentence(made: onnx.NodeProto, kind
         assert "model.onnx" in str(error)  # noqa: PT017 - either is right
     else:
         assert found.spec.name == "scores"
+
+
+def test_a_label_that_is_fed_and_encoded_is_no_answer() -> None:
+    """ML.NET passes the column of true labels through, numbered, beside the predicted ones."""
+    encoder = helper.make_node(
+        "LabelEncoder", ["true"], ["numbered"], domain="ai.onnx.ml",
+        keys_strings=["a", "b"], values_int64s=[0, 1],
+    )  # fmt: skip
+    classifier = helper.make_node(
+        "LinearClassifier", ["x"], ["predicted", "scores"], domain="ai.onnx.ml",
+        coefficients=[1.0, 0.0, 0.0, 1.0], intercepts=[0.0, 0.0], classlabels_ints=[0, 1],
+    )  # fmt: skip
+    passed = helper.make_node("Identity", ["numbered"], ["label"])
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [encoder, classifier, passed],
+        "columns",
+        [value("true", TensorProto.STRING, [1, 1]), value("x", TensorProto.FLOAT, [1, 2])],
+        [
+            value("label", TensorProto.INT64, [1, 1]),
+            value("predicted", TensorProto.INT64, [1]),
+            value("scores", TensorProto.FLOAT, [1, 2]),
+        ],
+    )
+    opsets = [helper.make_opsetid("", 15), helper.make_opsetid("ai.onnx.ml", 2)]
+    found = found_in(helper.make_model(graph, opset_imports=opsets, ir_version=8))
+    assert found.spec.name == "predicted"
