@@ -63,14 +63,14 @@ class GraphView:
     def constant(self, tensor: str) -> NDArray[np.generic] | None:
         """Return the value of a weight or of a Constant node, None for anything else."""
         if tensor in self._weights:
-            return numpy_helper.to_array(self._weights[tensor])
+            return stored(self._weights[tensor])
         node = self.producer(tensor)
         if node is None or node.op_type != "Constant":
             return None
         for found in node.attribute:
             value = onnx.helper.get_attribute_value(found)
             if found.name == "value":
-                return numpy_helper.to_array(value)
+                return stored(value)
             if found.name in _CONSTANTS:
                 return np.array(value, _CONSTANTS[found.name])
         return None
@@ -111,6 +111,14 @@ class GraphView:
             tensor = node.input[0]
             node = self.producer(tensor)
         return tensor
+
+
+def stored(tensor: onnx.TensorProto) -> NDArray[np.generic]:
+    """Return what a stored tensor holds; texts with what is no UTF-8 replaced."""
+    if tensor.data_type != tensor.STRING:
+        return numpy_helper.to_array(tensor)
+    texts = [text.decode(errors="replace") for text in tensor.string_data]
+    return np.array(texts, object).reshape(list(tensor.dims))
 
 
 def used_by(node: onnx.NodeProto) -> Iterator[str]:

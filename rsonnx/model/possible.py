@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import onnx
-from onnx import numpy_helper
 
-from rsonnx.model.graph import ENCODING, READING, GraphView, attribute, whole
+from rsonnx.model.graph import ENCODING, READING, GraphView, attribute, stored, whole
 
 PASSING = {"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
 COMPARING = {"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"}
@@ -121,7 +120,7 @@ def _table(node: onnx.NodeProto, name: str) -> tuple[Any, ...]:
     found = attribute(node, name)
     if found is None or found.type != found.TENSOR:
         return ()
-    return tuple(map(_decoded, numpy_helper.to_array(found.t).ravel().tolist()))
+    return tuple(map(_decoded, stored(found.t).ravel().tolist()))
 
 
 def _encoded(view: GraphView, node: onnx.NodeProto, depth: int) -> Values:
