@@ -31,8 +31,8 @@ from rsonnx.runtime import OnnxClassifier
 from rsonnx.smoothing import SmoothedClassifier, load
 
 _SIGMA, _SEED = 0.25, 1
-_FEWEST = 4096
-"""Samples of a round at least, in which four are watched."""
+_FEWEST = 1024
+"""Samples of a round at least, in which one is watched."""
 
 
 @dataclass(frozen=True)

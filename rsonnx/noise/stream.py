@@ -157,8 +157,20 @@ class NoisyStream:
         as the samples do, and no model can know it.
         """
         spans = range(start // WATCHED_SPAN, -(-stop // WATCHED_SPAN))
-        places = (span * WATCHED_SPAN + place_in(self.key, span, WATCHED_SPAN) for span in spans)
-        return [place for place in places if start <= place < stop]
+        return [place for span in spans if start <= (place := self._watched_in(span)) < stop]
+
+    def _watched_in(self, span: int) -> int:
+        """Return the watched sample of a span; the last one is kept, since batches are smaller."""
+        kept = self._kept_place
+        if kept[0] != span:
+            place = span * WATCHED_SPAN + place_in(self.key, span, WATCHED_SPAN)
+            kept = self.__dict__["_kept_place"] = (span, place)
+        return kept[1]
+
+    @cached_property
+    def _kept_place(self) -> tuple[int, int]:
+        """A span and its watched sample, of which several threads may each set another."""
+        return (-1, -1)
 
     def _fill(self, block: int, begin: int, end: int, out: NDArray[np.float32]) -> None:
         """Write the samples ``begin`` .. ``end - 1`` of a block."""
