@@ -348,19 +348,14 @@ def open_plan(
     )
     labels, scores = found.classify(rows), found.scores(rows)
     check_answers(str(plan.model.path), output, scores, labels)
+    ordered = np.sort(scores, axis=1)
     found.facts["probes"] = {
         "rows": len(rows),
         "classes": len(np.unique(labels)),
-        "ties": int(_ties(scores).sum()),
+        "ties": int((ordered[:, -1:] == ordered[:, -2:-1]).any(axis=1).sum()),
         "no_class": int((labels == NO_CLASS).sum()),
     }
     return found
-
-
-def _ties(scores: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return for each row, (rows, classes), whether its two largest scores are equal."""
-    ordered = np.sort(scores, axis=1)
-    return np.asarray((ordered[:, -1:] == ordered[:, -2:-1]).any(axis=1))
 
 
 def _describe(model: ModelFile, data: Input, output: Output) -> dict[str, Any]:
