@@ -219,6 +219,32 @@ def tree_classifier(classes: Sequence[int] | Sequence[str] = (0, 1, 2)) -> NodeP
     )
 
 
+def stump(
+    classes: Sequence[int] | Sequence[str], weights: Sequence[float], transform: str = "NONE"
+) -> NodeProto:
+    """Make a TreeEnsembleClassifier of one stump at x0 = .3 with weights for one class alone."""
+    key = "classlabels_strings" if isinstance(classes[0], str) else "classlabels_int64s"
+    return helper.make_node(
+        "TreeEnsembleClassifier",
+        ["x"],
+        ["label", "scores"],
+        domain=ML,
+        nodes_treeids=[0] * 3,
+        nodes_nodeids=[0, 1, 2],
+        nodes_featureids=[0] * 3,
+        nodes_values=[0.3, 0.0, 0.0],
+        nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"],
+        nodes_truenodeids=[1, 0, 0],
+        nodes_falsenodeids=[2, 0, 0],
+        class_treeids=[0] * 2,
+        class_nodeids=[1, 2],
+        class_ids=[0, 0],
+        class_weights=list(weights),
+        post_transform=transform,
+        **{key: list(classes)},
+    )
+
+
 def zip_map(classes: Sequence[int] | Sequence[str], given: str = "scores") -> NodeProto:
     key = "classlabels_strings" if isinstance(classes[0], str) else "classlabels_int64s"
     return helper.make_node("ZipMap", [given], ["dicts"], domain=ML, **{key: list(classes)})

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -172,9 +172,7 @@ def _understand(
     lone = not any(isinstance(d, int) and d > 1 for d in spec.shape)
     if (len(spec.shape) > 1 and not axes) or (lone and threshold is not None):
         return _one_score(model, view, Output(tensor, spec, "score", spec.dtype, threshold))
-    head = kind_of_head(model, view, spec, tensor)
-    if head is not None and not is_named:
-        refuse_head(model, spec, head)
+    insisted = _insisted(model, view, spec, (tensor,), is_named=is_named)
     return Output(
         tensor,
         spec,
@@ -182,7 +180,7 @@ def _understand(
         spec.dtype,
         classes=_names_of_scores(model, view, tensor),
         edits=_labels_left_out(model, view, spec, tensor),
-        insisted=_insisted(head),
+        insisted=insisted,
     )
 
 
@@ -226,10 +224,7 @@ def _before_top_k(
             f"TopK, so their places are no classes; name the output of their positions with "
             "--output-name, or export it with what goes into the TopK"
         )
-    kinds = (kind_of_head(model, view, spec, tensor) for tensor in (spec.name, scores))
-    head = next(filter(None, kinds), None)
-    if head is not None and not is_named:
-        refuse_head(model, spec, head)
+    insisted = _insisted(model, view, spec, (spec.name, scores), is_named=is_named)
     return Output(
         scores,
         spec,
@@ -237,12 +232,21 @@ def _before_top_k(
         _type_of(view.specs, scores),
         edits=("what goes into the TopK is used in place of its sorted values",),
         is_vector=True,
-        insisted=_insisted(head),
+        insisted=insisted,
     )
 
 
-def _insisted(head: str | None) -> str | None:
-    return None if head is None else f"{head}: the largest is counted"
+def _insisted(
+    model: ModelFile, view: GraphView, spec: TensorSpec, tensors: Sequence[str], *, is_named: bool
+) -> str | None:
+    """Return what an output is in place of class scores, and refuse it where no user named it."""
+    kinds = (kind_of_head(model, view, spec, tensor) for tensor in tensors)
+    head = next(filter(None, kinds), None)
+    if head is None:
+        return None
+    if not is_named:
+        refuse_head(model, spec, head)
+    return f"{head}: the largest is counted"
 
 
 def _one_score(model: ModelFile, view: GraphView, output: Output) -> Output:

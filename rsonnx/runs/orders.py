@@ -125,18 +125,28 @@ def choose(labels: Sequence[int], orders: Sequence[Order], answer: Callable[[int
     """
     if len(orders) == 1:
         return Choice(orders[0])
-    tried = spread_over(labels, _TRIED)
-    answers = [(labels[index], answer(index)) for index in tried]
-    ((usual, _),) = Counter(answered for _, answered in answers).most_common(1)
+    answers = _asked(labels, answer)
+    usual = _usual(answers)
     telling = [pair for pair in answers if pair[1] != usual]
     right = [sum(order.classes[label] == got for label, got in answers) for order in orders]
-    said = f"of {len(tried)} inputs the model is right on " + ", on ".join(
+    said = f"of {len(answers)} inputs the model is right on " + ", on ".join(
         f"{hits} by '{order.rule}'" for hits, order in zip(right, orders, strict=True)
     )
     for order in orders:
         if all(_better(order, other, telling) for other in orders if other is not order):
             return Choice(order, said)
     return Choice(None, said)
+
+
+def _asked(labels: Sequence[int], answer: Callable[[int], int]) -> list[tuple[int, int]]:
+    """Return the labels of some inputs, spread over the classes, each with the model's answer."""
+    return [(labels[index], answer(index)) for index in spread_over(labels, _TRIED)]
+
+
+def _usual(answers: Sequence[tuple[int, int]]) -> int:
+    """Return the model's most frequent answer."""
+    ((usual, _),) = Counter(answered for _, answered in answers).most_common(1)
+    return usual
 
 
 def _better(one: Order, other: Order, answers: Sequence[tuple[int, int]]) -> bool:
@@ -154,12 +164,11 @@ def confirm(labels: Sequence[int], order: Order, answer: Callable[[int], int]) -
         order: the only one that may be meant.
         answer: the class that the model answers to an input, by its index.
     """
-    tried = spread_over(labels, _TRIED)
-    answers = [(order.classes[labels[index]], answer(index)) for index in tried]
-    ((usual, _),) = Counter(answered for _, answered in answers).most_common(1)
+    answers = [(order.classes[label], got) for label, got in _asked(labels, answer)]
+    usual = _usual(answers)
     right = sum(meant == got for meant, got in answers)
     others = [meant == got for meant, got in answers if meant != usual]
-    mostly = 2 * right > len(tried) and 2 * sum(others) > len(others)
-    sure = mostly and p_value_differs_from_half(right, len(tried)) <= _SURE
-    said = f"of {len(tried)} inputs the model is right on {right} by '{order.rule}'"
+    mostly = 2 * right > len(answers) and 2 * sum(others) > len(others)
+    sure = mostly and p_value_differs_from_half(right, len(answers)) <= _SURE
+    said = f"of {len(answers)} inputs the model is right on {right} by '{order.rule}'"
     return Choice(order if sure else None, said)

@@ -20,6 +20,7 @@ from onnx_models import (
     STRING,
     dicts,
     linear_classifier,
+    stump,
     tensor,
     tree_classifier,
     with_outputs,
@@ -151,32 +152,13 @@ def test_pass_through_outputs_and_a_score_column(tmp_path: Path) -> None:
 
 def binary(classes: Any, maker: str, transform: str) -> onnx.NodeProto:
     """Make a classifier of two classes from one row of weights, or one weight a leaf."""
-    text = isinstance(classes[0], str)
     if maker == "linear":
-        key = "classlabels_strings" if text else "classlabels_ints"
+        key = "classlabels_strings" if isinstance(classes[0], str) else "classlabels_ints"
         parts: dict[str, Any] = {"coefficients": [1.0, -2.0, 0.5, 0.25, -1.0, 2.0, -0.5, -0.25]}
         parts |= {"intercepts": [0.1, -0.1], "post_transform": transform, key: list(classes)}
         return helper.make_node("LinearClassifier", ["x"], ["label", "scores"], domain=ML, **parts)
-    key = "classlabels_strings" if text else "classlabels_int64s"
-    return helper.make_node(
-        "TreeEnsembleClassifier",
-        ["x"],
-        ["label", "scores"],
-        domain=ML,
-        nodes_treeids=[0] * 3,
-        nodes_nodeids=[0, 1, 2],
-        nodes_featureids=[0] * 3,
-        nodes_values=[0.3, 0.0, 0.0],
-        nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"],
-        nodes_truenodeids=[1, 0, 0],
-        nodes_falsenodeids=[2, 0, 0],
-        class_treeids=[0] * 2,
-        class_nodeids=[1, 2],
-        class_ids=[0, 0],
-        class_weights=[-0.7, 0.9] if transform == "LOGISTIC" else [0.2, 0.9],
-        post_transform=transform,
-        **{key: list(classes)},
-    )
+    weights = [-0.7, 0.9] if transform == "LOGISTIC" else [0.2, 0.9]
+    return stump(classes, weights, transform)
 
 
 @pytest.mark.parametrize("outputs", ["label and scores", "label"])

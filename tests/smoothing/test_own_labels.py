@@ -12,7 +12,7 @@ import pytest
 from against_onnxruntime import opened, original, rows
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
-from onnx_models import FLOAT, INT64, ML, STRING, node, tensor, with_outputs
+from onnx_models import FLOAT, INT64, ML, STRING, node, stump, tensor, with_outputs
 
 from rsonnx.errors import ModelError
 
@@ -802,29 +802,6 @@ def test_a_number_beside_scores_that_nothing_decides_is_not_taken_for_the_label(
     assert opened(proto, tmp_path, output_name="s").num_classes == 5
 
 
-def trees(weights: Sequence[float]) -> NodeProto:
-    """Make a TreeEnsembleClassifier of one stump at x0 = .3 with weights for one class alone."""
-    return helper.make_node(
-        "TreeEnsembleClassifier",
-        ["x"],
-        ["label", "scores"],
-        domain=ML,
-        nodes_treeids=[0] * 3,
-        nodes_nodeids=[0, 1, 2],
-        nodes_featureids=[0] * 3,
-        nodes_values=[0.3, 0.0, 0.0],
-        nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"],
-        nodes_truenodeids=[1, 0, 0],
-        nodes_falsenodeids=[2, 0, 0],
-        class_treeids=[0] * 2,
-        class_nodeids=[1, 2],
-        class_ids=[0, 0],
-        class_weights=list(weights),
-        post_transform="NONE",
-        classlabels_int64s=[7, 9],
-    )
-
-
 @pytest.mark.parametrize("weights", [(0.2, 0.9), (0.2, 0.4), (-0.7, 0.9), (0.6, 0.9)])
 @pytest.mark.parametrize("with_scores", [True, False])
 def test_the_threshold_of_trees_decides_and_not_the_largest_score(
@@ -832,7 +809,7 @@ def test_the_threshold_of_trees_decides_and_not_the_largest_score(
 ) -> None:
     """With positive weights of one class onnxruntime's threshold is .5, else 0."""
     shown = [label(), scores(2, "scores")] if with_scores else [label()]
-    proto = with_outputs([trees(weights)], shown)
+    proto = with_outputs([stump((7, 9), weights)], shown)
     found = opened(proto, tmp_path)
     batch = rows(64, 4)
     own = [str(value) for value in original(proto, "label", batch)]
