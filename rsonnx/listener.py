@@ -1,0 +1,45 @@
+"""What a long call of the library tells whoever waits for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much a call is about to do.
+
+    Attributes:
+        inputs: how many inputs there are, with those that are done already.
+        samples_each: how many samples one of them takes; where ``adaptive``, at most.
+        adaptive: whether inputs may take fewer.
+        already: how many inputs an earlier session has done, 0..inputs.
+        already_certified: how many of those are certified, 0..already.
+        outcome: what an input that counts is called; None where nothing is to be counted.
+    """
+
+    inputs: int
+    samples_each: int
+    adaptive: bool = False
+    already: int = 0
+    already_certified: int = 0
+    outcome: str | None = "certified"
+
+
+class Listener:
+    """Hears what a call does; a subclass overrides what it wants to hear.
+
+    What a method raises ends the call as Ctrl-C would: the run file stays resumable.
+    """
+
+    def said(self, topic: str, text: str) -> None:
+        """Hear a fact or, under the topic ``warning``, a doubt; printable and without an end."""
+
+    def begun(self, extent: Extent) -> None:
+        """Hear that samples will be drawn from now on, and how many at most."""
+
+    def drawn(self, samples: int) -> None:
+        """Hear that so many more samples are counted, from any thread."""
+
+    def finished(self, result: object, *, certified: bool) -> None:
+        """Hear of an input that is done: its row or its prediction, and whether it counts."""
