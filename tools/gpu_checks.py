@@ -15,7 +15,6 @@ from gpu_subjects import SEED, Subject, Where, open_subject, ties_model
 
 from rsonnx.counts import Counts
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream
-from rsonnx.noise.device import grid_noise
 from rsonnx.report.rounding import plain
 from rsonnx.runtime import CountRequest, Engine, ThreadEngine, choose_provider
 from rsonnx.runtime.cuda import DeviceEngine, open_device
@@ -65,7 +64,7 @@ def check_noise(number: int) -> Check:
                 for start, rows in _RANGES:
                     taken = max(1, min(rows, _MOST_VALUES // size))
                     stream = _stream(size, sigma, bounds)
-                    noise = grid_noise(stream)
+                    noise = stream.grid
                     assert noise is not None
                     out = device.zeros((taken, size), np.float32)
                     drawing.write(noise, drawing.upload(noise), start, out)

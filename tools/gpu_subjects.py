@@ -14,7 +14,6 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from rsonnx.errors import UsageError
 from rsonnx.model import INPUT, LABEL, SCORES, Batch, adapt
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream
-from rsonnx.noise.device import grid_noise
 from rsonnx.runtime import Engine, ProviderChoice, Session
 from rsonnx.runtime.cuda import engine_for, open_place
 from rsonnx.runtime.device_options import DeviceOptions
@@ -104,7 +103,7 @@ def open_subject(
     )
     # A processor has one thread, as the bare session beside it has.
     workers = 1 if where.provider.is_cpu and place.device is None else None
-    return subject, engine_for(subject, grid_noise, batch, workers)
+    return subject, engine_for(subject, batch, workers)
 
 
 def ties_model() -> bytes:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from rsonnx.errors import ModelError, ProviderError, UsageError
-from rsonnx.noise.device import grid_noise
 from rsonnx.runtime import BaseClassifier, DeviceOptions, Engine, OnnxClassifier
 from rsonnx.runtime.cuda import engine_for
 from rsonnx.runtime.machine import find_driver
@@ -137,4 +136,4 @@ def _load_on(loading: Loading, path: Path, sha256: str, number: int) -> OnnxClas
 def _engine_in_worker(
     classifier: BaseClassifier, *, batch_size: int | None, workers: int | None
 ) -> Engine:
-    return engine_for(classifier, grid_noise, batch_size, workers)
+    return engine_for(classifier, batch_size, workers)

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
+from rsonnx.grid import Cells
 from rsonnx.noise.distribution import IndependentNoise
 from rsonnx.noise.philox import SETTLE, bits, raw_words
 from rsonnx.noise.rounding import precision
@@ -48,25 +49,13 @@ _TILE = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
-class LatticeTable:
-    """The inverse distribution function of an integer law, cut into 65,536 cells.
+class LatticeTable(Cells):
+    """The cells of an integer law, and how they are drawn from.
 
     Attributes:
-        outcome: int16 (65536,): the outcome of a cell, or -32768 where the cell is unsettled.
-        lowest: int16 (65536,): the outcome at the lower end of each cell.
-        first: int64 (65536,): index of the first threshold inside each cell.
-        inside: int64 (65536,): how many thresholds lie inside each cell.
-        high, low: the thresholds' upper 64 and lower 16 bits, ascending. Outcome number j of the
-            law, ``minimum + j``, is drawn where exactly j thresholds are <= U.
-        minimum: the smallest outcome.
+        minimum: the smallest outcome: outcome number j of the law is ``minimum + j``.
     """
 
-    outcome: NDArray[np.int16]
-    lowest: NDArray[np.int16]
-    first: NDArray[np.int64]
-    inside: NDArray[np.int64]
-    high: NDArray[np.uint64]
-    low: NDArray[np.uint16]
     minimum: int
 
     def draw(self, key: int, block: int, size: int) -> NDArray[np.int16]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import DataError, UsageError
+from rsonnx.grid import Scaling
 
 LEVELS = 255
 """Steps between the lowest and the highest level of an 8-bit value."""
@@ -160,6 +161,14 @@ class InputSpace:
             np.multiply(levels, np.float32(self.step), out=levels)
         if low != 0.0:
             np.add(levels, np.float32(low), out=levels)
+
+    @property
+    def scaling(self) -> Scaling:
+        """The map of :meth:`scale_levels` in numbers, for a device."""
+        low, high = self.bounds
+        if (low, high) == (0.0, 1.0):
+            return Scaling(float(LEVELS), None, None)
+        return Scaling(None, self.step if self.step != 1.0 else None, low if low != 0.0 else None)
 
     def _digests(self, kind: str, values: NDArray[Any]) -> tuple[str, str]:
         """Return what the input is, in either layout, and what its noise is derived from."""

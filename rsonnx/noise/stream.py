@@ -16,8 +16,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.noise.distribution import Drawing, Place, SmoothingDistribution
-from rsonnx.noise.lattice import add
+from rsonnx.grid import GridNoise
+from rsonnx.noise.distribution import Drawing, IndependentNoise, Place, SmoothingDistribution
+from rsonnx.noise.lattice import add, lattice_table
 from rsonnx.noise.philox import place_in, stream_key
 from rsonnx.noise.space import InputSpace, Point
 
@@ -43,6 +44,11 @@ WATCHED_SPAN = 1 << 10
 
 _MOST_OPEN = 16
 """Blocks that a stream keeps open where a write ended inside them."""
+
+_SMALLEST = 2.0**-100
+"""Steps and bounds from here on give no subnormal float32, which a device may round to 0: what is
+left of a difference of two such numbers is at least 2^-24 of them, and normal ones begin at
+2^-126."""
 
 
 def block_samples(values: int) -> int:
@@ -126,6 +132,28 @@ class NoisyStream:
     def _open(self) -> dict[tuple[int, int], Drawing]:
         """Blocks that were written up to a sample, by (block, sample)."""
         return {}
+
+    @cached_property
+    def grid(self) -> GridNoise | None:
+        """What a device must know to draw the stream; None where only the stream can draw it.
+
+        Floating-point noise stays with numpy: its sampler rejects draws, and no second
+        implementation would be the same to the last bit. So does noise whose values depend on each
+        other, and so do bounds so narrow that values are subnormal.
+        """
+        law, space = self.distribution, self.point.space
+        if self.point.arithmetic != "exact" or not isinstance(law, IndependentNoise):
+            return None
+        if space.step < _SMALLEST or 0 < abs(space.bounds[0]) < _SMALLEST:
+            return None
+        return GridNoise(
+            key=(self.key & 0xFFFF_FFFF_FFFF_FFFF, self.key >> 64),
+            block=self.block,
+            size=space.size,
+            levels=self.point.data.reshape(space.size),
+            table=lattice_table(law, space.step),
+            scaling=space.scaling,
+        )
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

@@ -46,7 +46,10 @@ _SMALL = 256 << 20
 
 
 class SampleStream(Protocol):
-    """Noisy samples of one input, addressed by index."""
+    """Noisy samples of one input, addressed by index.
+
+    Where it has a ``grid``, a :class:`rsonnx.grid.GridNoise` or None, a device may draw it.
+    """
 
     @property
     def block(self) -> int:

@@ -28,7 +28,6 @@ from rsonnx.noise import (
     fresh_seed,
     uniform,
 )
-from rsonnx.noise.device import grid_noise
 from rsonnx.runtime import (
     BaseClassifier,
     CountRequest,
@@ -114,7 +113,7 @@ class SmoothedClassifier:
         self.arithmetic = arithmetic
         self.share_noise = share_noise
         self.stream_version = stream_version
-        self._engine = engine or engine_for(base, grid_noise, batch_size, workers)
+        self._engine = engine or engine_for(base, batch_size, workers)
 
     @property
     def sigma(self) -> float | None:

@@ -1,16 +1,12 @@
 """Counting on a CUDA device: noise drawn there, labels counted there, K integers come back."""
 
 from rsonnx.runtime.cuda.choosing import Place, engine_for, open_place
-from rsonnx.runtime.cuda.device import Device, DeviceClassifier, NoiseOnDevice
 from rsonnx.runtime.cuda.engine import DeviceEngine
 from rsonnx.runtime.cuda.opening import cupy_problem, open_device
 from rsonnx.runtime.cuda.pinned import PinnedBuffers
 
 __all__ = [
-    "Device",
-    "DeviceClassifier",
     "DeviceEngine",
-    "NoiseOnDevice",
     "PinnedBuffers",
     "Place",
     "cupy_problem",

@@ -12,8 +12,7 @@ from typing import Any
 from rsonnx.errors import UsageError
 from rsonnx.runtime.classifier import BaseClassifier
 from rsonnx.runtime.cuda.cupy_device import CupyDevice
-from rsonnx.runtime.cuda.device import Device
-from rsonnx.runtime.cuda.engine import DeviceEngine, Recipe
+from rsonnx.runtime.cuda.engine import DeviceEngine
 from rsonnx.runtime.cuda.opening import cupy_problem, open_device
 from rsonnx.runtime.cuda.pinned import PinnedBuffers
 from rsonnx.runtime.device_options import CUDA, TENSORRT, DeviceOptions
@@ -61,23 +60,19 @@ def open_place(provider: ProviderChoice, options: DeviceOptions) -> Place:
 
 
 def engine_for(
-    classifier: BaseClassifier,
-    recipe: Recipe,
-    batch_size: int | None = None,
-    workers: int | None = None,
+    classifier: BaseClassifier, batch_size: int | None = None, workers: int | None = None
 ) -> Engine:
     """Return the engine that counts for a classifier.
 
     Args:
-        classifier: with ``device`` (see :class:`Place`) and what :class:`DeviceClassifier` has, it
-            is counted on the device; any other by threads.
-        recipe: what a device must know of a stream.
+        classifier: one with ``device`` (see :class:`OnnxClassifier`) is counted on the device, any
+            other by threads.
         batch_size: inputs a run; None chooses.
         workers: threads; None chooses.
     """
-    device: Device | None = getattr(classifier, "device", None)
+    device = getattr(classifier, "device", None)
     if device is not None and getattr(classifier, "num_classes", None) is not None:
-        return DeviceEngine(classifier, device, recipe, batch_size)  # type: ignore[arg-type]
+        return DeviceEngine(classifier, device, batch_size)  # type: ignore[arg-type]
     if getattr(classifier, "on_cpu", True):
         return ThreadEngine(classifier, batch_size, workers)
     return ThreadEngine(classifier, batch_size, workers or _HOST_WORKERS, PinnedBuffers().empty)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from rsonnx.runtime.cuda.device import Cells, Device, NoiseOnDevice, Steps
+from rsonnx.grid import Cells, GridNoise, Scaling
+from rsonnx.runtime.cuda.cupy_device import CupyDevice
 
 CELLS = 16
 """Cells of 16 bits in the four words of a counter: what one thread draws."""
@@ -37,17 +38,17 @@ class Drawing:
     counting open cells, which grows to what the largest piece needs.
     """
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: CupyDevice) -> None:
         self._device = device
         self._tables: dict[Cells, _Table] = {}
         self._open = device.zeros((1,), np.uint8)
         self._tiles = device.zeros((1,), np.uint32)
 
-    def upload(self, noise: NoiseOnDevice) -> Any:
+    def upload(self, noise: GridNoise) -> Any:
         """Return the input without noise in the device's memory, uint8 (size,)."""
         return self._sent(noise.levels, np.uint8)
 
-    def write(self, noise: NoiseOnDevice, levels: Any, start: int, rows: Any) -> None:
+    def write(self, noise: GridNoise, levels: Any, start: int, rows: Any) -> None:
         """Write samples ``start`` .. ``start + len(rows) - 1`` into ``rows``.
 
         Args:
@@ -115,7 +116,7 @@ class Drawing:
         return memory
 
 
-def _steps(scaling: Steps) -> tuple[np.uint32, np.float32, np.float32, np.float32]:
+def _steps(scaling: Scaling) -> tuple[np.uint32, np.float32, np.float32, np.float32]:
     """Return which steps are taken, as bits, and their numbers."""
     steps = 0
     numbers = []

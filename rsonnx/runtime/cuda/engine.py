@@ -11,7 +11,7 @@ its roundings, by the shape.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,14 +20,13 @@ from numpy.typing import NDArray
 
 from rsonnx.counts import NO_CLASS, Counts
 from rsonnx.errors import InferenceError, UsageError
-from rsonnx.runtime.cuda.device import Device, DeviceClassifier, NoiseOnDevice
+from rsonnx.grid import GridNoise
+from rsonnx.runtime.classifier import OnnxClassifier
+from rsonnx.runtime.cuda.cupy_device import CupyDevice
 from rsonnx.runtime.cuda.drawing import Drawing
 from rsonnx.runtime.cuda.pieces import Piece, Queue, first_batch
 from rsonnx.runtime.engine import CountRequest, Progress, SampleStream
 from rsonnx.runtime.session import BoundRun, DeviceMemoryError
-
-Recipe = Callable[[SampleStream], NoiseOnDevice | None]
-"""Says what the device must know to draw a stream, or None where only the stream can draw it."""
 
 _BATCHES_A_CALL = 16
 """Batches that a call should hold: its last one is half empty on average."""
@@ -50,7 +49,6 @@ class DeviceEngine:
         classifier: the model, open on the device.
         device: where noise is drawn and labels are counted; the same that the session runs on, and
             on the same stream.
-        recipe: what the device must know of a stream.
         batch_size: inputs a run, at most; None chooses by the free memory.
 
     Raises:
@@ -60,9 +58,8 @@ class DeviceEngine:
 
     def __init__(
         self,
-        classifier: DeviceClassifier,
-        device: Device,
-        recipe: Recipe,
+        classifier: OnnxClassifier,
+        device: CupyDevice,
         batch_size: int | None = None,
     ) -> None:
         if classifier.num_classes is None:
@@ -75,7 +72,6 @@ class DeviceEngine:
         self._classifier = classifier
         self._classes = classifier.num_classes
         self._device = device
-        self._recipe = recipe
         self._drawing = Drawing(device)
         self._size = (
             classifier.batch_size
@@ -122,7 +118,7 @@ class DeviceEngine:
                 )
         if not any(request.stop > request.start for request in requests):
             return [Counts([0] * self._classes) for _ in requests]
-        noises = [self._recipe(request.stream) for request in requests]
+        noises = [getattr(request.stream, "grid", None) for request in requests]
         self._noise_on_host |= any(noise is None for noise in noises)
         levels = self._levels(noises)
         tally = self._device.zeros((len(requests), self._classes + 2), np.uint64)
@@ -145,7 +141,7 @@ class DeviceEngine:
         self,
         pieces: Sequence[Piece],
         requests: Sequence[CountRequest],
-        noises: Sequence[NoiseOnDevice | None],
+        noises: Sequence[GridNoise | None],
         levels: Sequence[Any],
         tally: Any,
     ) -> None:
@@ -158,7 +154,7 @@ class DeviceEngine:
         for piece in pieces:
             self._count(piece, batch, tally)
 
-    def _levels(self, noises: Sequence[NoiseOnDevice | None]) -> list[Any]:
+    def _levels(self, noises: Sequence[GridNoise | None]) -> list[Any]:
         """Return the inputs without noise on the device, sent once where streams share one."""
         sent: dict[int, Any] = {}
         for noise in noises:
@@ -198,7 +194,7 @@ class DeviceEngine:
         self,
         piece: Piece,
         stream: SampleStream,
-        noise: NoiseOnDevice | None,
+        noise: GridNoise | None,
         levels: Any,
         batch: _Batch,
     ) -> None:
@@ -230,6 +226,6 @@ class DeviceEngine:
         return Counts(classes, no_class)
 
 
-def _address(noise: NoiseOnDevice) -> int:
+def _address(noise: GridNoise) -> int:
     """Return where the levels lie in the host's memory: the same for all streams of one input."""
     return int(noise.levels.__array_interface__["data"][0])

@@ -12,7 +12,6 @@ from host_device import HostDevice
 from onnx_models import linear, save
 
 from rsonnx.errors import ProviderError, UsageError
-from rsonnx.noise.device import grid_noise
 from rsonnx.runtime import ProviderChoice, ThreadEngine
 from rsonnx.runtime.cuda import DeviceEngine, engine_for, open_place
 from rsonnx.runtime.device_options import CPU, CUDA, TENSORRT, DeviceOptions
@@ -71,18 +70,18 @@ def base(**claims: Any) -> Any:
 def test_without_a_device_threads_count(
     claims: dict[str, Any], workers: int | None, expected: int
 ) -> None:
-    engine = engine_for(base(**claims), grid_noise, 8, workers)
+    engine = engine_for(base(**claims), 8, workers)
     assert isinstance(engine, ThreadEngine)
     assert engine.workers == expected
 
 
 def test_a_loaded_model_is_counted_by_threads(tmp_path: Path) -> None:
     model = load(save(linear(), tmp_path), preprocess="none", providers="cpu")
-    assert isinstance(engine_for(model, grid_noise), ThreadEngine)
+    assert isinstance(engine_for(model), ThreadEngine)
 
 
 def test_with_a_device_the_device_counts() -> None:
     claims = {"num_classes": 3, "shape": (2,), "batch_size": None, "session": None}
-    engine = engine_for(base(device=HostDevice(), **claims), grid_noise, 8)
+    engine = engine_for(base(device=HostDevice(), **claims), 8)
     assert isinstance(engine, DeviceEngine)
     assert engine.size == 8

@@ -17,7 +17,6 @@ from onnx_models import linear, save
 from rsonnx.errors import InferenceError, ProviderError, UsageError
 from rsonnx.model import INPUT, LABEL
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream
-from rsonnx.noise.device import grid_noise
 from rsonnx.runtime import CountRequest, ThreadEngine
 from rsonnx.runtime.cuda import DeviceEngine, PinnedBuffers, cupy_problem, open_device
 from rsonnx.runtime.cuda.cupy_device import CupyDevice, kernel_source
@@ -51,7 +50,7 @@ def test_counts_through_cupy_are_those_of_worker_threads(tmp_path: Path, launche
     cupy = FakeCupy(launcher)
     device = OnHost(cupy, 0)
     asked = [CountRequest(stream, 0, 700), CountRequest(stream, 300, 301)]
-    found = DeviceEngine(model, device, grid_noise, 64).count(asked)
+    found = DeviceEngine(model, device, 64).count(asked)
     assert found == ThreadEngine(model.loaded).count(asked)
     assert device.stream == cupy.streams[0].ptr
     assert len(cupy.streams) == 1

@@ -17,7 +17,6 @@ from onnx_models import build, linear, node, save
 from rsonnx.errors import InferenceError, UsageError
 from rsonnx.model import INPUT, LABEL
 from rsonnx.noise import Arithmetic, Gaussian, InputSpace, NoisyStream, Stage
-from rsonnx.noise.device import grid_noise
 from rsonnx.runtime import CountRequest, OnnxClassifier, ThreadEngine
 from rsonnx.runtime.cuda import DeviceEngine
 from rsonnx.runtime.session import Buffer, DeviceMemoryError
@@ -74,7 +73,7 @@ def test_counts_are_those_of_worker_threads(
     asked = requests(noisy(), noisy(seed=8), noisy(stage="selection"))
     if batch_size in (1, 7):  # a batch is three kernels, and numpy's are slow
         asked = [CountRequest(r.stream, r.start, min(r.stop, r.start + 40)) for r in asked[3:]]
-    engine = DeviceEngine(of(model), HostDevice(launcher), grid_noise, batch_size)
+    engine = DeviceEngine(of(model), HostDevice(launcher), batch_size)
     assert engine.appetite(SHAPE) >= 8 * engine.size
     seen: list[int] = []
     found = engine.count(asked, seen.append)
@@ -86,7 +85,7 @@ def test_counts_are_those_of_worker_threads(
 
 
 def test_batches_are_full_but_for_the_last(model: OnnxClassifier) -> None:
-    engine = DeviceEngine(of(model), HostDevice(), grid_noise, 64)
+    engine = DeviceEngine(of(model), HostDevice(), 64)
     seen: list[int] = []
     engine.count(requests(noisy(), noisy(seed=8)), seen.append)
     total = sum(stop - start for start, stop in RANGES) * 2
@@ -95,7 +94,7 @@ def test_batches_are_full_but_for_the_last(model: OnnxClassifier) -> None:
 
 def test_nothing_to_count(model: OnnxClassifier) -> None:
     device = HostDevice()
-    engine = DeviceEngine(of(model), device, grid_noise, 8)
+    engine = DeviceEngine(of(model), device, 8)
     assert engine.count([]) == []
     (empty,) = engine.count([CountRequest(noisy(), 5, 5)])
     assert (empty.total, len(empty)) == (0, 5)
@@ -104,7 +103,7 @@ def test_nothing_to_count(model: OnnxClassifier) -> None:
 
 def test_an_input_of_many_streams_is_sent_once(model: OnnxClassifier) -> None:
     device = HostDevice()
-    engine = DeviceEngine(of(model), device, grid_noise, 8)
+    engine = DeviceEngine(of(model), device, 8)
     first = noisy()
     tables = 6
     engine.count([CountRequest(s, 0, 8) for s in (first, replace(first, stage="selection"), first)])
@@ -115,7 +114,7 @@ def test_answers_that_are_no_class_have_their_own_bin(tmp_path: Path) -> None:
     made = build([node("Log", ["x"], "scores")], ("batch", 3), ("batch", 3))
     model = loaded(made, tmp_path)
     asked = [CountRequest(noisy(shape=(3,)), 0, 500)]
-    (found,) = DeviceEngine(of(model), HostDevice(), grid_noise, 48).count(asked)
+    (found,) = DeviceEngine(of(model), HostDevice(), 48).count(asked)
     assert [found] == ThreadEngine(model).count(asked)
     assert 0 < found.no_class < found.total == 500
 
@@ -123,7 +122,7 @@ def test_answers_that_are_no_class_have_their_own_bin(tmp_path: Path) -> None:
 @pytest.mark.parametrize("batch_size", [5, 64])
 def test_noise_off_the_grid_is_drawn_on_the_host(model: OnnxClassifier, batch_size: int) -> None:
     asked = requests(noisy(), noisy(arithmetic="float"))
-    engine = DeviceEngine(of(model), HostDevice(), grid_noise, batch_size)
+    engine = DeviceEngine(of(model), HostDevice(), batch_size)
     assert engine.count(asked) == ThreadEngine(model).count(asked)
     assert engine.facts["noise"] == "host"
 
@@ -131,7 +130,7 @@ def test_noise_off_the_grid_is_drawn_on_the_host(model: OnnxClassifier, batch_si
 def test_a_model_of_one_batch_size_runs_at_it(tmp_path: Path) -> None:
     model = loaded(linear((3, 1, 4, 4)), tmp_path)
     fixed = replace(of(model), batch_size=3)
-    engine = DeviceEngine(fixed, HostDevice(), grid_noise, 64)
+    engine = DeviceEngine(fixed, HostDevice(), 64)
     asked = requests(noisy())
     assert engine.size == 3
     assert engine.count(asked) == ThreadEngine(model).count(asked)
@@ -168,7 +167,7 @@ def test_out_of_memory_halves_the_batch_and_counts_nothing_twice(
 ) -> None:
     """At the first run, and after some good ones; nothing is lost and nothing counted twice."""
     session, device = Narrow(model.session, rows, fail_at), HostDevice()
-    engine = DeviceEngine(replace(of(model), session=session), device, grid_noise, 128)
+    engine = DeviceEngine(replace(of(model), session=session), device, 128)
     asked = requests(noisy(), noisy(seed=8))
     seen: list[int] = []
     assert engine.count(asked, seen.append) == ThreadEngine(model).count(asked)
@@ -179,7 +178,7 @@ def test_out_of_memory_halves_the_batch_and_counts_nothing_twice(
 
 def test_a_batch_that_does_not_fit_is_given_back_before_the_next(model: OnnxClassifier) -> None:
     session, device = Narrow(model.session, 5_000), HostDevice()
-    engine = DeviceEngine(replace(of(model), session=session), device, grid_noise, 20_000)
+    engine = DeviceEngine(replace(of(model), session=session), device, 20_000)
     engine.count([CountRequest(noisy(), 0, 100)])
     assert engine.size == 5_000
     bytes_a_row = 4 * 16
@@ -188,7 +187,7 @@ def test_a_batch_that_does_not_fit_is_given_back_before_the_next(model: OnnxClas
 
 def test_no_memory_for_the_buffers_halves_the_batch_too(model: OnnxClassifier) -> None:
     device = HostDevice(memory=700_000)  # enough for the tables; a row has 64 bytes
-    engine = DeviceEngine(of(model), device, grid_noise, 20_000)
+    engine = DeviceEngine(of(model), device, 20_000)
     asked = [CountRequest(noisy(), 0, 20_000)]
     assert engine.count(asked) == ThreadEngine(model).count(asked)
     assert engine.size == 10_000
@@ -198,24 +197,22 @@ def test_a_batch_that_fits_no_memory_is_one_sentence(model: OnnxClassifier) -> N
     session = Narrow(model.session, 0)
     narrow = replace(of(model), session=session)
     with pytest.raises(DeviceMemoryError, match="batch of 1, the smallest there is") as caught:
-        DeviceEngine(narrow, HostDevice(), grid_noise, 8).count(requests(noisy()))
+        DeviceEngine(narrow, HostDevice(), 8).count(requests(noisy()))
     assert session.runs == [8, 4, 2, 1]
     assert caught.value.exit_code == 1
     with pytest.raises(DeviceMemoryError, match="batch of 8, the only size it runs at"):
-        DeviceEngine(replace(narrow, batch_size=8), HostDevice(), grid_noise).count(
-            requests(noisy())
-        )
+        DeviceEngine(replace(narrow, batch_size=8), HostDevice()).count(requests(noisy()))
 
 
 def test_a_failing_run_counts_nothing_and_is_an_error(model: OnnxClassifier) -> None:
     wrong = replace(of(model), shape=(1, 4, 5))
-    engine = DeviceEngine(wrong, HostDevice(), grid_noise, 8)
+    engine = DeviceEngine(wrong, HostDevice(), 8)
     with pytest.raises(InferenceError, match=r"failed on a batch of shape \[8, 1, 4, 5\]"):
         engine.count([CountRequest(noisy(shape=(1, 4, 5)), 0, 8)])
 
 
 def test_a_label_that_is_no_class_is_an_error(model: OnnxClassifier) -> None:
-    engine = DeviceEngine(replace(of(model), num_classes=2), HostDevice(), grid_noise, 64)
+    engine = DeviceEngine(replace(of(model), num_classes=2), HostDevice(), 64)
     with pytest.raises(InferenceError, match=r"answered \d+ labels that are none of its 2 classes"):
         engine.count(requests(noisy()))
 
@@ -225,7 +222,7 @@ class StopError(Exception):
 
 
 def test_a_call_that_was_stopped_leaves_nothing_behind(model: OnnxClassifier) -> None:
-    engine = DeviceEngine(of(model), HostDevice(), grid_noise, 64)
+    engine = DeviceEngine(of(model), HostDevice(), 64)
 
     def stop(samples: int) -> None:
         raise StopError
@@ -249,7 +246,7 @@ def test_padding_is_never_counted(model: OnnxClassifier) -> None:
 
     device.zeros = poisoned  # type: ignore[method-assign]
     asked = [CountRequest(noisy(), 0, 10)]
-    found = DeviceEngine(of(model), device, grid_noise, 64).count(asked)
+    found = DeviceEngine(of(model), device, 64).count(asked)
     assert found == ThreadEngine(model).count(asked)
     assert found[0].total == 10
 
@@ -266,20 +263,18 @@ def test_what_cannot_be_counted_is_refused(
 ) -> None:
     size = change.pop("batch_size", None)
     with pytest.raises(UsageError, match=message):
-        DeviceEngine(replace(of(model), **change), HostDevice(), grid_noise, size)
+        DeviceEngine(replace(of(model), **change), HostDevice(), size)
 
 
 def test_samples_of_another_shape_are_refused(model: OnnxClassifier) -> None:
-    engine = DeviceEngine(of(model), HostDevice(), grid_noise)
+    engine = DeviceEngine(of(model), HostDevice())
     with pytest.raises(UsageError, match=r"a sample has shape \[3\], but the model takes \[1, 4"):
         engine.count([CountRequest(noisy(shape=(3,)), 0, 8)])
 
 
 def test_the_first_batch_follows_memory_and_input_size(model: OnnxClassifier) -> None:
     def size(shape: tuple[int, ...], memory: int) -> int:
-        return DeviceEngine(
-            replace(of(model), shape=shape), HostDevice(memory=memory), grid_noise
-        ).size
+        return DeviceEngine(replace(of(model), shape=shape), HostDevice(memory=memory)).size
 
     card = 24 << 30
     assert size((1, 28, 28), card) == 1024

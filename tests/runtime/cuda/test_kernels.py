@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream
-from rsonnx.noise.device import grid_noise
 from rsonnx.noise.lattice import LatticeTable
 from rsonnx.noise.philox import SETTLE, bits
 from rsonnx.runtime.cuda.drawing import Drawing
@@ -35,7 +34,7 @@ def stream(
 
 
 def drawn(device: HostDevice, what: NoisyStream, start: int, rows: int) -> NDArray[np.float32]:
-    noise = grid_noise(what)
+    noise = what.grid
     assert noise is not None
     drawing = Drawing(device)
     out = np.full((rows, *what.sample_shape), np.nan, np.float32)
@@ -169,7 +168,7 @@ def test_every_drawn_cell_open_and_thresholds_where_words_fall(launcher: str) ->
         low=np.array([int(t) & 0xFFFF for t in thresholds], np.uint16),
         minimum=-9000,
     )
-    noise = grid_noise(what)
+    noise = what.grid
     assert noise is not None
     device = HostDevice(launcher)
     drawing = Drawing(device)
@@ -185,7 +184,7 @@ def test_every_drawn_cell_open_and_thresholds_where_words_fall(launcher: str) ->
 
 def test_noise_that_inputs_share_is_shared_on_the_device() -> None:
     streams = [replace(stream(48, seed=s), seed=9, shared=True) for s in (1, 2)]
-    noises = [grid_noise(s) for s in streams]
+    noises = [s.grid for s in streams]
     assert noises[0] is not None
     assert noises[1] is not None
     assert noises[0].key == noises[1].key
@@ -204,7 +203,7 @@ def test_one_drawing_serves_small_and_large_pieces_and_several_laws(launcher: st
         (stream(10, 0.5, seed=6), 200, 100),
         (stream(48, 0.5), 3, 2),
     ):
-        noise = grid_noise(what)
+        noise = what.grid
         assert noise is not None
         out = np.full((rows, *what.sample_shape), np.nan, np.float32)
         drawing.write(noise, drawing.upload(noise), start, out)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rsonnx.grid import Scaling
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream
-from rsonnx.noise.device import Scaling, grid_noise
 from rsonnx.noise.lattice import lattice_table
 
 
@@ -19,7 +19,7 @@ def stream(space: InputSpace, arithmetic: str | None = None) -> NoisyStream:
 
 def test_a_stream_on_the_grid_tells_all_a_device_must_know() -> None:
     what = stream(InputSpace((2, 3, 4)))
-    noise = grid_noise(what)
+    noise = what.grid
     assert noise is not None
     assert noise.key[0] + (noise.key[1] << 64) == what.key
     assert max(noise.key) < 2**64
@@ -43,7 +43,7 @@ def test_the_scale_is_that_of_the_input_space(
     bounds: tuple[float, float], expected: Scaling
 ) -> None:
     space = InputSpace((5,), bounds)
-    noise = grid_noise(stream(space))
+    noise = stream(space).grid
     assert noise is not None
     assert noise.scaling == expected
     level = np.arange(-600, 900).astype(np.float32)
@@ -59,20 +59,19 @@ def test_the_scale_is_that_of_the_input_space(
 
 
 def test_only_exact_noise_is_drawn_on_the_device() -> None:
-    assert grid_noise(stream(InputSpace((4,)), "float")) is None
-    assert grid_noise(object()) is None
+    assert stream(InputSpace((4,)), "float").grid is None
 
 
 @pytest.mark.parametrize("bounds", [(0.0, 1e-30), (1e-33, 1.0), (-1e-32, 1.0)])
 def test_values_that_a_device_would_round_to_0_are_left_to_numpy(
     bounds: tuple[float, float],
 ) -> None:
-    assert grid_noise(stream(InputSpace((4,), bounds))) is None
+    assert stream(InputSpace((4,), bounds)).grid is None
 
 
 @pytest.mark.parametrize("bounds", [(0.0, 2.0**-90), (2.0**-99, 1.0), (-1.0, 1.0)])
 def test_other_bounds_give_no_subnormal_values(bounds: tuple[float, float]) -> None:
     space = InputSpace((4,), bounds)
-    assert grid_noise(stream(space)) is not None
+    assert stream(space).grid is not None
     values = np.abs(space.values_of(np.arange(-30_000, 30_000)))
     assert values[values > 0].min() >= np.finfo(np.float32).tiny
