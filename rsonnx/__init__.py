@@ -6,27 +6,34 @@
 (0, 1.145)
 """
 
+from typing import TYPE_CHECKING
+
+from rsonnx._lazy import offer_lazily
 from rsonnx._version import __version__
-from rsonnx.certificate import (
-    ABSTAIN,
-    AbstainReason,
-    Certificate,
-    CertificateCounts,
-    Prediction,
-    certify_from_counts,
-    predict_from_counts,
-)
-from rsonnx.counts import Counts
-from rsonnx.errors import (
-    DataError,
-    InferenceError,
-    ModelError,
-    ProviderError,
-    RsonnxError,
-    RunFileError,
-    UsageError,
-)
-from rsonnx.smoothing import SmoothedClassifier, load
+
+if TYPE_CHECKING:
+    from rsonnx.certificate import (
+        ABSTAIN,
+        AbstainReason,
+        Certificate,
+        CertificateCounts,
+        Prediction,
+        certify_from_counts,
+        predict_from_counts,
+    )
+    from rsonnx.counts import Counts
+    from rsonnx.errors import (
+        DataError,
+        InferenceError,
+        ModelError,
+        ProviderError,
+        RsonnxError,
+        RunFileError,
+        UsageError,
+    )
+    from rsonnx.smoothing import SmoothedClassifier, load
+
+offer_lazily(__name__)
 
 __all__ = [
     "ABSTAIN",

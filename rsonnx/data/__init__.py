@@ -5,12 +5,19 @@ Labels and layouts are only ever taken from what the data or the caller states; 
 ambiguous is refused with one sentence that says what to do.
 """
 
-from rsonnx.data.arranging import arrange
-from rsonnx.data.class_files import read_class_names
-from rsonnx.data.dataset import Dataset, Example, Exif, Reading, check_labels, check_levels
-from rsonnx.data.names import GIVEN_NAMES, NUMBERED_FOLDERS, SORTED_FOLDERS, composed
-from rsonnx.data.opening import open_dataset
-from rsonnx.data.resizing import resize_and_crop, resized_shape
+from typing import TYPE_CHECKING
+
+from rsonnx._lazy import offer_lazily
+
+if TYPE_CHECKING:
+    from rsonnx.data.arranging import arrange
+    from rsonnx.data.class_files import read_class_names
+    from rsonnx.data.dataset import Dataset, Example, Exif, Reading, check_labels, check_levels
+    from rsonnx.data.names import GIVEN_NAMES, NUMBERED_FOLDERS, SORTED_FOLDERS, composed
+    from rsonnx.data.opening import open_dataset
+    from rsonnx.data.resizing import resize_and_crop, resized_shape
+
+offer_lazily(__name__)
 
 __all__ = [
     "GIVEN_NAMES",

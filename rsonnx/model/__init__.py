@@ -1,25 +1,32 @@
 """Read an ONNX file safely, find out what it takes and gives, adapt it and prove the result."""
 
-from rsonnx.model.adapt import Batch, adapt, unused_inputs
-from rsonnx.model.answers import check_answers
-from rsonnx.model.assumptions import node_types, refuse_unsound, row_coupling
-from rsonnx.model.class_names import ClassNames, name_classes
-from rsonnx.model.half import to_half
-from rsonnx.model.head import INPUT, make_head
-from rsonnx.model.inputs import PAIRED_CHANNELS, Input, find_input
-from rsonnx.model.outputs import Output, find_output
-from rsonnx.model.preprocess import (
-    PRESETS,
-    Preprocessing,
-    bounds_in,
-    declared_preprocessing,
-    parse_preprocessing,
-    preprocessing_in,
-)
-from rsonnx.model.probe import Batched, Batching, choose_batching, probe_rows, rows_beyond
-from rsonnx.model.read import ModelFile, read_model
-from rsonnx.model.tail import LABEL, SCORES
-from rsonnx.model.tensors import TensorSpec, inputs_of, outputs_of, rounding_unit
+from typing import TYPE_CHECKING
+
+from rsonnx._lazy import offer_lazily
+
+if TYPE_CHECKING:
+    from rsonnx.model.adapt import Batch, adapt, unused_inputs
+    from rsonnx.model.answers import check_answers
+    from rsonnx.model.assumptions import node_types, refuse_unsound, row_coupling
+    from rsonnx.model.class_names import ClassNames, name_classes
+    from rsonnx.model.half import to_half
+    from rsonnx.model.head import INPUT, make_head
+    from rsonnx.model.inputs import PAIRED_CHANNELS, Input, find_input
+    from rsonnx.model.outputs import Output, find_output
+    from rsonnx.model.preprocess import (
+        PRESETS,
+        Preprocessing,
+        bounds_in,
+        declared_preprocessing,
+        parse_preprocessing,
+        preprocessing_in,
+    )
+    from rsonnx.model.probe import Batched, Batching, choose_batching, probe_rows, rows_beyond
+    from rsonnx.model.read import ModelFile, read_model
+    from rsonnx.model.tail import LABEL, SCORES
+    from rsonnx.model.tensors import TensorSpec, inputs_of, outputs_of, rounding_unit
+
+offer_lazily(__name__)
 
 __all__ = [
     "INPUT",

@@ -1,39 +1,46 @@
 """Smoothing distributions: how to draw a block of noise, and which radius follows in which norm."""
 
-from rsonnx.noise.catalogue import NOISES, noise_from, noise_of
-from rsonnx.noise.distribution import (
-    EnumeratedNoise,
-    ExactOutcome,
-    IndependentNoise,
-    JointNoise,
-    SampledNoise,
-    SmoothingDistribution,
-)
-from rsonnx.noise.laws.ablation import Ablation
-from rsonnx.noise.laws.anisotropic import AnisotropicGaussian
-from rsonnx.noise.laws.ball import Ball
-from rsonnx.noise.laws.exponential_l2 import ExponentialL2
-from rsonnx.noise.laws.exponential_linf import ExponentialLinf
-from rsonnx.noise.laws.flips import Flips
-from rsonnx.noise.laws.gaussian import Gaussian
-from rsonnx.noise.laws.laplace import Laplace
-from rsonnx.noise.laws.pareto import Pareto
-from rsonnx.noise.laws.patches import Blocks, Columns
-from rsonnx.noise.laws.power_linf import PowerLinf
-from rsonnx.noise.laws.sparse_flips import SparseFlips
-from rsonnx.noise.laws.splitting import Splitting
-from rsonnx.noise.laws.uniform import Uniform
-from rsonnx.noise.norms import NORMS, Norm, norm_named
-from rsonnx.noise.philox import check_seed, fresh_seed, uniform
-from rsonnx.noise.space import Arithmetic, InputSpace, Point, check_bounds
-from rsonnx.noise.stream import (
-    STREAM_VERSION,
-    STREAM_VERSIONS,
-    WATCHED_SPAN,
-    NoisyStream,
-    Stage,
-    block_samples,
-)
+from typing import TYPE_CHECKING
+
+from rsonnx._lazy import offer_lazily
+
+if TYPE_CHECKING:
+    from rsonnx.noise.catalogue import NOISES, noise_from, noise_of
+    from rsonnx.noise.distribution import (
+        EnumeratedNoise,
+        ExactOutcome,
+        IndependentNoise,
+        JointNoise,
+        SampledNoise,
+        SmoothingDistribution,
+    )
+    from rsonnx.noise.laws.ablation import Ablation
+    from rsonnx.noise.laws.anisotropic import AnisotropicGaussian
+    from rsonnx.noise.laws.ball import Ball
+    from rsonnx.noise.laws.exponential_l2 import ExponentialL2
+    from rsonnx.noise.laws.exponential_linf import ExponentialLinf
+    from rsonnx.noise.laws.flips import Flips
+    from rsonnx.noise.laws.gaussian import Gaussian
+    from rsonnx.noise.laws.laplace import Laplace
+    from rsonnx.noise.laws.pareto import Pareto
+    from rsonnx.noise.laws.patches import Blocks, Columns
+    from rsonnx.noise.laws.power_linf import PowerLinf
+    from rsonnx.noise.laws.sparse_flips import SparseFlips
+    from rsonnx.noise.laws.splitting import Splitting
+    from rsonnx.noise.laws.uniform import Uniform
+    from rsonnx.noise.norms import NORMS, Norm, norm_named
+    from rsonnx.noise.philox import check_seed, fresh_seed, uniform
+    from rsonnx.noise.space import Arithmetic, InputSpace, Point, check_bounds
+    from rsonnx.noise.stream import (
+        STREAM_VERSION,
+        STREAM_VERSIONS,
+        WATCHED_SPAN,
+        NoisyStream,
+        Stage,
+        block_samples,
+    )
+
+offer_lazily(__name__)
 
 __all__ = [
     "NOISES",

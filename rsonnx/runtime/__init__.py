@@ -1,15 +1,22 @@
 """Run a base classifier on noisy blocks: providers, sessions, and engines that count answers."""
 
-from rsonnx.runtime.classifier import BaseClassifier, Geometry, OnnxClassifier, checked_labels
-from rsonnx.runtime.device_options import DeviceOptions
-from rsonnx.runtime.engine import CountRequest, Engine, Progress, SampleStream, ThreadEngine
-from rsonnx.runtime.providers import (
-    ProviderChoice,
-    choose_provider,
-    installed_wheels,
-    provider_problem,
-)
-from rsonnx.runtime.session import Session
+from typing import TYPE_CHECKING
+
+from rsonnx._lazy import offer_lazily
+
+if TYPE_CHECKING:
+    from rsonnx.runtime.classifier import BaseClassifier, Geometry, OnnxClassifier, checked_labels
+    from rsonnx.runtime.device_options import DeviceOptions
+    from rsonnx.runtime.engine import CountRequest, Engine, Progress, SampleStream, ThreadEngine
+    from rsonnx.runtime.providers import (
+        ProviderChoice,
+        choose_provider,
+        installed_wheels,
+        provider_problem,
+    )
+    from rsonnx.runtime.session import Session
+
+offer_lazily(__name__)
 
 __all__ = [
     "BaseClassifier",

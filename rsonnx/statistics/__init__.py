@@ -1,55 +1,67 @@
 """Bounds on a probability and tests of one: exact, one-sided, rounded outward."""
 
-from rsonnx.statistics.adaptive import (
-    AdaptiveDecision,
-    AdaptiveRule,
-    Verdict,
-    align_looks,
-    look_schedule,
-)
-from rsonnx.statistics.binomial_test import (
-    fewest_samples_to_predict,
-    p_value_above_half,
-    p_value_differs_from_half,
-)
-from rsonnx.statistics.bounds import BOUNDS, DEFAULT_BOUND, Bound, certifying_bound, get_bound
-from rsonnx.statistics.checks import check_alpha, check_count, check_samples
-from rsonnx.statistics.clopper_pearson import (
-    clopper_pearson_lower,
-    clopper_pearson_upper,
-    fewest_samples_to_exceed_half,
-    samples_to_exceed_half,
-)
-from rsonnx.statistics.dataset import (
-    AccuracyInterval,
-    Band,
-    FalseCertificates,
-    MeanInterval,
-    accuracy_band,
-    accuracy_interval,
-    false_certificates,
-    family_wise_alpha,
-    radius_interval,
-)
-from rsonnx.statistics.eprocess import anytime_lower, log_e, rejects
-from rsonnx.statistics.normal import normal_cdf_up, normal_quantile_up
-from rsonnx.statistics.operating import OperatingPoint, operating_point
-from rsonnx.statistics.paired import PairedAccuracy, paired_accuracy, paired_mean_interval
-from rsonnx.statistics.power import (
-    chance_to_certify,
-    fewest_hits,
-    fewest_samples,
-    largest_bound,
-    samples_for_chance,
-)
-from rsonnx.statistics.rigorous import (
-    proves_lower_bound,
-    proves_radius,
-    proves_two_sided_radius,
-    proves_upper_bound,
-)
-from rsonnx.statistics.rounding import normal_quantile_down, scale_down
-from rsonnx.statistics.sequential import PredictLook, SequentialPredict, lead_of, selection_settled
+from typing import TYPE_CHECKING
+
+from rsonnx._lazy import offer_lazily
+
+if TYPE_CHECKING:
+    from rsonnx.statistics.adaptive import (
+        AdaptiveDecision,
+        AdaptiveRule,
+        Verdict,
+        align_looks,
+        look_schedule,
+    )
+    from rsonnx.statistics.binomial_test import (
+        fewest_samples_to_predict,
+        p_value_above_half,
+        p_value_differs_from_half,
+    )
+    from rsonnx.statistics.bounds import BOUNDS, DEFAULT_BOUND, Bound, certifying_bound, get_bound
+    from rsonnx.statistics.checks import check_alpha, check_count, check_samples
+    from rsonnx.statistics.clopper_pearson import (
+        clopper_pearson_lower,
+        clopper_pearson_upper,
+        fewest_samples_to_exceed_half,
+        samples_to_exceed_half,
+    )
+    from rsonnx.statistics.dataset import (
+        AccuracyInterval,
+        Band,
+        FalseCertificates,
+        MeanInterval,
+        accuracy_band,
+        accuracy_interval,
+        false_certificates,
+        family_wise_alpha,
+        radius_interval,
+    )
+    from rsonnx.statistics.eprocess import anytime_lower, log_e, rejects
+    from rsonnx.statistics.normal import normal_cdf_up, normal_quantile_up
+    from rsonnx.statistics.operating import OperatingPoint, operating_point
+    from rsonnx.statistics.paired import PairedAccuracy, paired_accuracy, paired_mean_interval
+    from rsonnx.statistics.power import (
+        chance_to_certify,
+        fewest_hits,
+        fewest_samples,
+        largest_bound,
+        samples_for_chance,
+    )
+    from rsonnx.statistics.rigorous import (
+        proves_lower_bound,
+        proves_radius,
+        proves_two_sided_radius,
+        proves_upper_bound,
+    )
+    from rsonnx.statistics.rounding import normal_quantile_down, scale_down
+    from rsonnx.statistics.sequential import (
+        PredictLook,
+        SequentialPredict,
+        lead_of,
+        selection_settled,
+    )
+
+offer_lazily(__name__)
 
 __all__ = [
     "BOUNDS",
