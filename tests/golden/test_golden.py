@@ -1,0 +1,130 @@
+"""The golden runs: what is read from them and what is counted again are the same to the last bit.
+
+``tools/make_golden_runs.py`` made them, and says how. Nothing is compared with a tolerance: counts,
+rows, bounds, radii and the figures of reports are those of the files. A header may have gained
+fields, and so may what a command prints; nothing may be missing or have another value, but for the
+versions of software, the time, and the words that explain a row's fields.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+_TOOL = HERE.parents[1] / "tools" / "make_golden_runs.py"
+if not _TOOL.is_file():
+    pytest.skip("the tools are not part of an installation", allow_module_level=True)
+
+
+def _load_tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location(_TOOL.stem, _TOOL)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+tool = _load_tool()
+RUNS = {path.stem: path for path in sorted((HERE / "runs").glob("*.jsonl"))}
+SAID = json.loads((HERE / "said.json").read_text("utf-8"))
+CERTIFIED = sorted(tool.RUN_COMMANDS)
+COUNTED = {name for name in RUNS if name.startswith("samples")}  # without certificates
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the inputs, in which commands run."""
+    shutil.copytree(HERE / "inputs", tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def other(golden: Any, now: Any, path: str = "") -> list[str]:
+    """Return where a value is not the golden one; objects may have gained fields."""
+    if isinstance(golden, dict) and isinstance(now, dict):
+        lost = [f"{path}.{key} is gone" for key in golden.keys() - now.keys()]
+        kept = golden.keys() & now.keys()
+        return lost + [d for key in kept for d in other(golden[key], now[key], f"{path}.{key}")]
+    same = (type(golden), golden) == (type(now), now)
+    return [] if same else [f"{path} was {golden!r} and is {now!r}"]
+
+
+def check_same_run(name: str, path: Path) -> None:
+    """Compare a file with a golden one: rows byte for byte, headers field for field."""
+    golden, now = tool.read_lines(RUNS[name]), tool.by_nobody(tool.read_lines(path))
+    assert not other(golden[0] | {"versions": {}}, now[0])
+    assert [json.dumps(line) for line in now[1:]] == [json.dumps(line) for line in golden[1:]]
+
+
+def tear(name: str, header: dict[str, Any], path: Path) -> None:
+    """Write the first half of a golden run, and half of the line behind it."""
+    lines = tool.read_lines(RUNS[name])
+    half = 1 + (len(lines) - 2) // 2
+    tool.write_lines(path, [header, *lines[1:half]])
+    with path.open("a", encoding="ascii") as file:
+        file.write(json.dumps(lines[half])[:99])
+
+
+def assert_replayed(path: Path, model: str, data: str, names: str | None = None) -> None:
+    """Draw all noise of a run again, and find every vote where it was."""
+    classes = () if names is None else ("--classes", names)
+    given = ("--model", model, "--data", data, "--replay", 9, *classes, "--json")
+    replay = json.loads(tool.call("verify", path, *given))["replay"]
+    assert replay["exact"]
+    assert not any(row["differing"] for row in replay["rows"])
+
+
+def test_every_run_is_here() -> None:
+    assert set(RUNS) == {*tool.RUN_COMMANDS, *tool.MERGES, *tool.EARLIER} == set(SAID["runs"])
+
+
+@pytest.mark.parametrize("name", sorted(set(RUNS) - COUNTED))
+def test_commands_say_the_same(name: str, here: Path) -> None:
+    shutil.copy(RUNS[name], here)
+    assert not other(SAID["runs"][name], tool.said_of(Path(f"{name}.jsonl")))
+
+
+@pytest.mark.parametrize("name", CERTIFIED)
+def test_it_is_certified_again_replayed_and_gone_on_with(name: str, here: Path) -> None:
+    path, words = Path(f"{name}.jsonl"), tool.words_of(name)
+    tool.call(*words)
+    check_same_run(name, path)
+    if name not in COUNTED:
+        assert_replayed(path, *words[1:3], *(["names.txt"] if "--classes" in words else []))
+    tear(name, tool.read_lines(path)[0], path)
+    tool.call(*words, "--resume")
+    check_same_run(name, path)
+
+
+@pytest.mark.parametrize("name", sorted(tool.MERGES))
+def test_parts_are_merged_again(name: str, here: Path) -> None:
+    for part in tool.MERGES[name]:
+        shutil.copy(RUNS[part], here)
+    tool.call(*tool.words_of(name))
+    check_same_run(name, Path(f"{name}.jsonl"))
+
+
+def test_a_run_of_the_first_stream_is_gone_on_with_and_replayed(here: Path) -> None:
+    """By the noise of its time; the versions of what computes are taken for those of now."""
+    tool.call(*tool.words_of("fixed"))
+    (header, *_), path = tool.read_lines(RUNS["first"]), Path("run.jsonl")
+    tear("first", header | {"versions": tool.read_lines(Path("fixed.jsonl"))[0]["versions"]}, path)
+    words = header["arguments"]["given"]
+    tool.call(*words[: words.index("-o")], "-o", path, "--resume")
+    check_same_run("first", path)
+    assert_replayed(path, *words[1:3])
+
+
+@pytest.mark.parametrize("name", sorted(tool.PREDICTIONS))
+def test_the_smoothed_classifier_answers_the_same(name: str, here: Path) -> None:
+    golden, now = SAID["predict"][name], tool.predictions(name)
+    assert len(golden) == len(now)
+    assert not [where for a, b in zip(golden, now, strict=True) for where in other(a, b)]
