@@ -127,7 +127,7 @@ def mismatch(trained: Trained | None, noise: SmoothingDistribution) -> str | Non
     """
     if trained is None or (trained.noise == noise.name and _as_trained(trained, noise)):
         return None
-    here = noise.label.removeprefix(noise.name).strip()
+    here = noise.settings
     return (
         f"the model was trained with {trained.words}, but the noise here is {noise.name} noise"
         + (f" ({here})" if here else "")

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 from rsonnx._lazy import offer_lazily
 
 if TYPE_CHECKING:
-    from rsonnx.noise.catalogue import NOISES, noise_from, noise_of
-    from rsonnx.noise.distribution import (
+    from rsonnx.noise.catalogue import NOISES, law_from_json, noise_of
+    from rsonnx.noise.law import (
         EnumeratedNoise,
         ExactOutcome,
         IndependentNoise,
         JointNoise,
+        Law,
         SampledNoise,
         SmoothingDistribution,
     )
@@ -64,6 +65,7 @@ __all__ = [
     "InputSpace",
     "JointNoise",
     "Laplace",
+    "Law",
     "NoisyStream",
     "Norm",
     "Pareto",
@@ -79,7 +81,7 @@ __all__ = [
     "check_bounds",
     "check_seed",
     "fresh_seed",
-    "noise_from",
+    "law_from_json",
     "noise_of",
     "norm_named",
     "uniform",

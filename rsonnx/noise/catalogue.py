@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from rsonnx.errors import UsageError
-from rsonnx.noise.distribution import SmoothingDistribution
+from rsonnx.noise.law import Law
 from rsonnx.noise.laws.ablation import Ablation
 from rsonnx.noise.laws.anisotropic import AnisotropicGaussian
 from rsonnx.noise.laws.ball import Ball
@@ -23,7 +23,7 @@ from rsonnx.noise.laws.sparse_flips import SparseFlips
 from rsonnx.noise.laws.splitting import Splitting
 from rsonnx.noise.laws.uniform import Uniform
 
-NOISES: dict[str, type[SmoothingDistribution]] = {
+NOISES: dict[str, type[Law]] = {
     law.name: law
     for law in (
         Gaussian,
@@ -55,7 +55,7 @@ def noise_of(
     norm: str | None = None,
     layout: str | None = None,
     **parameters: Any,
-) -> SmoothingDistribution:
+) -> Law:
     """Return a smoothing distribution.
 
     Args:
@@ -99,7 +99,7 @@ def noise_of(
 
 
 def _scale(
-    law: type[SmoothingDistribution],
+    law: type[Law],
     own: list[str],
     sigma: float | None,
     lam: float | None,
@@ -124,23 +124,29 @@ def _scale(
     return {"lam": convert(sigma, size, **further)}
 
 
-def noise_from(recorded: Mapping[str, Any]) -> SmoothingDistribution:
-    """Return the distribution that a run's header records.
+def law_from_json(recorded: Mapping[str, Any]) -> Law:
+    """Return the law that a run's header records, if all that it says of it is true.
+
+    Its parameters are the record of what it is; norm and sigma stand beside them to be read.
 
     Args:
-        recorded: its field ``noise``, with ``distribution`` and ``parameters``.
+        recorded: what :meth:`Law.to_json` returned; further keys are left alone.
 
     Raises:
-        UsageError: it is none that is known.
+        UsageError: it is none that is known, or a parameter is out of range.
         KeyError: a field is missing.
-        TypeError: a field is of the wrong type.
+        TypeError: a field is of the wrong type, or contradicts the parameters.
     """
     name, parameters = recorded["distribution"], recorded.get("parameters")
     if parameters is None and name == Gaussian.name:  # as runs of rsonnx 0.1 recorded it
         parameters = {"sigma": recorded["sigma"], "norm": recorded["norm"]}
-    law = NOISES.get(name) if isinstance(name, str) else None
-    if law is None:
+    known = NOISES.get(name) if isinstance(name, str) else None
+    if known is None:
         raise UsageError(f"the noise is {name!r:.60}, but one of {', '.join(NOISES)} was expected")
     if not isinstance(parameters, dict):
         raise TypeError("the noise has no parameters")
-    return law(**parameters)
+    law = known(**parameters)
+    for key, own in (("norm", law.norm), ("sigma", law.deviation)):
+        if recorded[key] != own:
+            raise TypeError(f"{key} is {recorded[key]!r:.60}, but this noise has {own!r}")
+    return law

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import mpmath
 import numba
 import numpy as np
 from llvmlite import ir
@@ -15,7 +16,7 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from rsonnx.noise.lattice import UNSETTLED, LatticeTable
+from rsonnx.noise.lattice import UNSETTLED, LatticeBlock, LatticeTable, lattice_table
 from rsonnx.noise.philox import MAIN, SETTLE
 
 _TILE = 1 << 13
@@ -203,3 +204,16 @@ def _scratch() -> tuple[NDArray[Any], ...]:
     """Return room for a tile: outcomes, words, the same as cells, and places of unsettled cells."""
     words = np.empty(_TILE // 4 + 4, np.uint64)
     return np.empty(_TILE, np.int16), words, words.view(np.uint16), np.empty(_TILE, np.int32)
+
+
+def draws_as_numpy_does() -> bool:
+    """Compare a few tiles and a write of a narrow law, some of whose cells are unsettled."""
+    step = 1 / 255
+    table = lattice_table(lambda value: mpmath.ncdf(value / mpmath.mpf(0.01)), step)
+    base, divisor = np.arange(7, dtype=np.uint8), np.float32(255)
+    drawn, written = [], []
+    for block in (CompiledBlock(table, 1 << 100, 3), LatticeBlock(table, 1 << 100, 3)):
+        drawn.append(block.draw(60_001))
+        written.append(np.empty((1_000, 7), np.float32))
+        block.write(base, divisor, written[-1])
+    return np.array_equal(drawn[0], drawn[1]) and np.array_equal(written[0], written[1])

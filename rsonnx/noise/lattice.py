@@ -16,20 +16,18 @@ bound is rounded down.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import cached_property
 
 import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.errors import UsageError
 from rsonnx.grid import Cells
-from rsonnx.noise.distribution import IndependentNoise
 from rsonnx.noise.philox import SETTLE, bits, raw_words
 from rsonnx.noise.rounding import precision
-from rsonnx.noise.space import LEVELS
+from rsonnx.noise.space import add
 
 CELL_BITS = 16
 SETTLE_BITS = 64
@@ -38,7 +36,7 @@ _PRECISION = 160
 _MOST_STEPS = 30_000
 """The widest noise, in steps, so that outcomes fit int16 beside the mark."""
 
-_LEAST_STEPS = 1e-6
+LEAST_STEPS = 1e-6
 """The narrowest noise, in steps: at a hundredth already, no draw in 10^500 leaves its level."""
 
 UNSETTLED = np.int16(-32768)
@@ -147,45 +145,18 @@ class LatticeBlock:
         return cells[:count]
 
 
-def beyond_numbers() -> np.errstate:
-    """Return a context in which noise may leave the numbers, as heavy tails and huge scales do.
-
-    The classifier is then asked about infinities; scores that are none are never certified.
-    """
-    return np.errstate(over="ignore", divide="ignore", invalid="ignore")
-
-
-def add(
-    noise: NDArray[Any], base: NDArray[Any], divisor: np.float32, out: NDArray[np.float32]
-) -> None:
-    """Write (noise + base) / divisor; the sum is rounded to float32 once, and so is the quotient.
+def lattice_table(cumulative: Callable[[mpmath.mpf], mpmath.mpf], step: float) -> LatticeTable:
+    """Build the table of a law on a grid of ``step``, in the units of the law.
 
     Args:
-        noise: shape (samples · size,).
-        base: the input, shape (size,), which repeats from sample to sample.
-        divisor: 1 leaves the sum as it is.
-        out: float32 (samples, size).
-    """
-    with beyond_numbers():
-        np.copyto(out, noise.reshape(out.shape) + base, casting="same_kind")
-    if divisor != 1:
-        np.divide(out, divisor, out=out)
-
-
-@lru_cache(maxsize=16)
-def lattice_table(law: IndependentNoise, step: float) -> LatticeTable:
-    """Build the table of ``law`` on a grid of ``step``, in the units of the law.
+        cumulative: the distribution function of a law symmetric about 0, at values <= 0 and at
+            mpmath's working precision.
+        step: of the grid, > 0.
 
     Raises:
-        UsageError: the law is so wide that its outcomes do not fit the table, or narrower than
-            any that is meant.
+        OverflowError: the law is so wide that its outcomes do not fit the table.
     """
-    if law.deviation is not None and law.deviation < _LEAST_STEPS * step:
-        raise UsageError(
-            f"{law} is too narrow for exact noise on a grid of step {step:g}: it never moves an "
-            "8-bit value, so there is nothing to certify; use a larger sigma"
-        )
-    lower_half = _thresholds_below_one_half(law, step)
+    lower_half = _thresholds_below_one_half(cumulative, step)
     whole = 1 << _BITS
     # The law is symmetric, so the thresholds above one half mirror those below: the one between
     # k and k + 1 is 1 minus the one between -k - 1 and -k.
@@ -207,32 +178,16 @@ def lattice_table(law: IndependentNoise, step: float) -> LatticeTable:
     return LatticeTable(outcome, lowest, np.minimum(first, last), inside, highs, lows, minimum)
 
 
-def _narrower(law: IndependentNoise, step: float) -> str:
-    """Return what to do about a law that is too wide: where levels are meant, how to say so."""
-    width, sigma = LEVELS * step, law.deviation
-    if sigma is None or width >= LEVELS or not width < sigma <= LEVELS:
-        return "use a smaller sigma, or floating-point inputs"
-    return (
-        f"use a smaller sigma, in the units of the bounds, {width:g} apart: {sigma:g} of {LEVELS} "
-        f"levels is {sigma / LEVELS * width:.6g}; or make levels the unit with --bounds 0 {LEVELS} "
-        "(and zero-one in place of none as the preprocessing)"
-    )
-
-
-def _thresholds_below_one_half(law: IndependentNoise, step: float) -> list[int]:
+def _thresholds_below_one_half(
+    cumulative: Callable[[mpmath.mpf], mpmath.mpf], step: float
+) -> list[int]:
     """Return F((k + 1/2)·step)·2^80, rounded to nearest, for k < 0, ascending, without zeros."""
-    found: list[int] = []
+    thresholds: list[int] = []
     with precision(_PRECISION):
         scale = mpmath.mpf(1 << _BITS)
-        k = -1
-        while True:
-            threshold = int(mpmath.nint(law.cumulative((mpmath.mpf(k) + 0.5) * step) * scale))
+        for k in range(-1, -_MOST_STEPS - 1, -1):
+            threshold = int(mpmath.nint(cumulative((mpmath.mpf(k) + 0.5) * step) * scale))
             if threshold == 0:
-                return found[::-1]
-            found.append(threshold)
-            k -= 1
-            if -k > _MOST_STEPS:
-                raise UsageError(
-                    f"{law} is too wide for exact noise on a grid of step {step:g}; "
-                    f"{_narrower(law, step)}"
-                )
+                return thresholds[::-1]
+            thresholds.append(threshold)
+    raise OverflowError("the law has more outcomes than fit a table")

@@ -18,7 +18,7 @@ from functools import lru_cache
 from threading import Lock
 from typing import ClassVar
 
-from rsonnx.noise.distribution import SampledNoise
+from rsonnx.noise.law import SampledNoise
 
 
 def double_above(value: Fraction) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rsonnx.noise.distribution import SampledNoise
+from rsonnx.noise.law import SampledNoise
 from rsonnx.noise.scale import check_scale, check_size, needed_size
 
 

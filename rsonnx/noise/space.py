@@ -232,3 +232,28 @@ def check_bounds(bounds: tuple[float, float]) -> tuple[float, float]:
     if not low < high:
         raise UsageError(f"bounds are {low:g} and {high:g}, but the first must be below the second")
     return low, high
+
+
+def beyond_numbers() -> np.errstate:
+    """Return a context in which noise may leave the numbers, as heavy tails and huge scales do.
+
+    The classifier is then asked about infinities; scores that are none are never certified.
+    """
+    return np.errstate(over="ignore", divide="ignore", invalid="ignore")
+
+
+def add(
+    noise: NDArray[Any], base: NDArray[Any], divisor: np.float32, out: NDArray[np.float32]
+) -> None:
+    """Write (noise + base) / divisor; the sum is rounded to float32 once, and so is the quotient.
+
+    Args:
+        noise: shape (samples · size,).
+        base: the input, shape (size,), which repeats from sample to sample.
+        divisor: 1 leaves the sum as it is.
+        out: float32 (samples, size).
+    """
+    with beyond_numbers():
+        np.copyto(out, noise.reshape(out.shape) + base, casting="same_kind")
+    if divisor != 1:
+        np.divide(out, divisor, out=out)

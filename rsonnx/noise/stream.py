@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.grid import GridNoise
-from rsonnx.noise.distribution import Drawing, IndependentNoise, Place, SmoothingDistribution
-from rsonnx.noise.lattice import add, lattice_table
+from rsonnx.noise.drawing import Drawing, Place
+from rsonnx.noise.law import IndependentNoise, Law
 from rsonnx.noise.philox import place_in, stream_key
-from rsonnx.noise.space import InputSpace, Point
+from rsonnx.noise.space import InputSpace, Point, add
 
 Stage = Literal["selection", "estimation", "prediction"]
 
@@ -58,10 +58,10 @@ def block_samples(values: int) -> int:
 
 
 @dataclass(frozen=True)
-class _Law:
+class _Blocks:
     """What decides the noise of a block, besides its number and its input."""
 
-    distribution: SmoothingDistribution
+    distribution: Law
     space: InputSpace
     exact: bool
     key: int
@@ -74,9 +74,9 @@ class _Law:
 
 
 @lru_cache(maxsize=_SHARED_BLOCKS)
-def _shared_block(law: _Law, block: int, values: int) -> NDArray[Any]:
+def _shared_block(blocks: _Blocks, block: int, values: int) -> NDArray[Any]:
     """Return a whole block of noise that several inputs share."""
-    noise = law.open(block).draw(values)
+    noise = blocks.open(block).draw(values)
     noise.setflags(write=False)
     return noise
 
@@ -99,7 +99,7 @@ class NoisyStream:
     """
 
     point: Point
-    distribution: SmoothingDistribution
+    distribution: Law
     seed: int
     stage: Stage
     shared: bool = False
@@ -124,9 +124,9 @@ class NoisyStream:
         return stream_key(self.seed, "shared" if self.shared else own, self.stage)
 
     @cached_property
-    def _law(self) -> _Law:
+    def _blocks(self) -> _Blocks:
         exact = self.point.arithmetic == "exact"
-        return _Law(self.distribution, self.point.space, exact, self.key, self.block)
+        return _Blocks(self.distribution, self.point.space, exact, self.key, self.block)
 
     @cached_property
     def _open(self) -> dict[tuple[int, int], Drawing]:
@@ -151,7 +151,7 @@ class NoisyStream:
             block=self.block,
             size=space.size,
             levels=self.point.data.reshape(space.size),
-            table=lattice_table(law, space.step),
+            table=law.table(space.step),
             scaling=space.scaling,
         )
 
@@ -206,7 +206,7 @@ class NoisyStream:
         exact = self.point.arithmetic == "exact"
         divisor = space.divisor if exact else np.float32(1)
         if self.shared and self.distribution.additive:
-            noise = _shared_block(self._law, block, self.block * space.size)
+            noise = _shared_block(self._blocks, block, self.block * space.size)
             add(noise[begin * space.size : end * space.size], base, divisor, out)
         else:
             # A drawing belongs to the one thread that popped it.
@@ -219,7 +219,7 @@ class NoisyStream:
 
     def _drawing(self, block: int, begin: int) -> Drawing:
         """Return the noise of a block from its sample ``begin`` on."""
-        drawing = self._law.open(block)
+        drawing = self._blocks.open(block)
         if begin:
             drawing.draw(begin * self.point.space.size)
         return drawing

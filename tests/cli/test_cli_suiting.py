@@ -117,7 +117,7 @@ def test_the_noise_of_the_training_is_nothing_to_tell(
         (QUARTER, Laplace(0.5 / math.sqrt(2)), "laplace noise (sigma = 0.5)"),
         (QUARTER, AnisotropicGaussian((0.25, 0.25)), "gaussian-per-feature noise:"),
         (Trained("splitting", {"lam": 2.0}), Splitting(1.0), "splitting noise (lambda = 1)"),
-        (Trained("columns", {"width": 4.0}), Columns(3, "NCHW"), "columns noise (of width 3)"),
+        (Trained("columns", {"width": 4.0}), Columns(3, "NCHW"), "columns noise (width 3)"),
     ],
 )
 def test_other_noise_is(trained: Trained, noise: SmoothingDistribution, said: str) -> None:

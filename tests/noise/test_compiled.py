@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsonnx.noise import Gaussian, InputSpace, NoisyStream, additive
-from rsonnx.noise.lattice import LatticeBlock, lattice_table
+from rsonnx.noise import Gaussian, InputSpace, NoisyStream, drawing
+from rsonnx.noise.lattice import LatticeBlock
 
 compiled = pytest.importorskip("rsonnx.noise.compiled", reason="numba is not installed")
 
@@ -21,7 +21,7 @@ STEP = 1 / 255
 @pytest.mark.parametrize("sigma", [1e-5, 0.004, 0.12, 0.5, 1.0, 4.0])
 @pytest.mark.parametrize("size", [1, 3, 784, 40_001, 1 << 18])
 def test_a_block_is_the_same_to_the_bit(sigma: float, size: int) -> None:
-    table = lattice_table(Gaussian(sigma), STEP)
+    table = Gaussian(sigma).table(STEP)
     for key, block in ((0, 0), (2**128 - 1, 2**40 + 5), (0xABCDEF << 60, 1)):
         expected = LatticeBlock(table, key, block).draw(size)
         np.testing.assert_array_equal(
@@ -35,7 +35,7 @@ def test_a_block_is_the_same_to_the_bit(sigma: float, size: int) -> None:
     st.lists(st.integers(0, 3_000), min_size=1, max_size=6),
 )
 def test_it_goes_on_where_it_stopped(key: int, block: int, counts: list[int]) -> None:
-    table = lattice_table(Gaussian(0.5), STEP)
+    table = Gaussian(0.5).table(STEP)
     for kind in (LatticeBlock, compiled.CompiledBlock):
         drawing = kind(table, key, block)
         parts = np.concatenate([drawing.draw(count) for count in counts])
@@ -46,7 +46,7 @@ def test_a_stream_is_the_same_with_and_without_it(monkeypatch: pytest.MonkeyPatc
     point = InputSpace((3, 5, 7)).point(np.arange(105, dtype=np.uint8).reshape(3, 5, 7))
     found = []
     for kind in (LatticeBlock, compiled.CompiledBlock):
-        monkeypatch.setattr(additive, "exact_block", lambda kind=kind: kind)
+        monkeypatch.setattr(drawing, "exact_block", lambda kind=kind: kind)
         out = np.empty((600, 3, 5, 7), np.float32)
         NoisyStream(point, Gaussian(1.0), 3, "estimation").write(100, out)
         found.append(out)
@@ -55,7 +55,7 @@ def test_a_stream_is_the_same_with_and_without_it(monkeypatch: pytest.MonkeyPatc
 
 
 def test_it_is_used_where_numba_is() -> None:
-    assert additive.exact_block() is compiled.CompiledBlock
+    assert drawing.exact_block() is compiled.CompiledBlock
 
 
 NOWHERE = """
@@ -68,9 +68,9 @@ for name in dir(caching):
     if name.endswith("Locator") or name.endswith("LocatorFsAgnostic"):
         getattr(caching, name).ensure_cache_path = refuse
 from rsonnx.noise import Gaussian
-from rsonnx.noise.lattice import LatticeBlock, lattice_table
-from rsonnx.noise.additive import exact_block
-table = lattice_table(Gaussian(0.5), 1 / 255)
+from rsonnx.noise.lattice import LatticeBlock
+from rsonnx.noise.drawing import exact_block
+table = Gaussian(0.5).table(1 / 255)
 assert exact_block() is not LatticeBlock
 assert (exact_block()(table, 3, 1).draw(5000) == table.draw(3, 1, 5000)).all()
 """
@@ -99,8 +99,8 @@ def test_it_is_not_used_where_it_draws_otherwise(
             out[-1, -1] += wrong == "write"
 
     monkeypatch.setattr(compiled, "CompiledBlock", Stale)
-    additive.exact_block.cache_clear()
+    drawing.exact_block.cache_clear()
     try:
-        assert additive.exact_block() is LatticeBlock
+        assert drawing.exact_block() is LatticeBlock
     finally:
-        additive.exact_block.cache_clear()
+        drawing.exact_block.cache_clear()

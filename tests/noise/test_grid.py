@@ -7,7 +7,6 @@ import pytest
 
 from rsonnx.grid import Scaling
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream
-from rsonnx.noise.lattice import lattice_table
 
 
 def stream(space: InputSpace, arithmetic: str | None = None) -> NoisyStream:
@@ -25,7 +24,7 @@ def test_a_stream_on_the_grid_tells_all_a_device_must_know() -> None:
     assert max(noise.key) < 2**64
     assert (noise.block, noise.size) == (256, 24)
     assert noise.levels.tolist() == list(range(24))
-    assert noise.table is lattice_table(what.distribution, what.point.space.step)
+    assert noise.table is what.distribution.table(what.point.space.step)
     assert np.shares_memory(noise.levels, what.point.data)
 
 

@@ -48,5 +48,5 @@ def test_a_large_sample_is_a_portion_of_its_own() -> None:
 @pytest.mark.parametrize("law", LAWS, ids=str)
 def test_another_size_is_refused(law: JointNoise) -> None:
     point = InputSpace((5,)).point(np.zeros(5), "float")
-    with pytest.raises(UsageError, match="inputs of 600 values, but an input has 5"):
+    with pytest.raises(UsageError, match="inputs of 600 values"):
         NoisyStream(point, law, 1, "estimation").write(0, np.empty((1, 5), np.float32))

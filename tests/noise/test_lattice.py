@@ -14,8 +14,8 @@ from scipy import stats
 
 from rsonnx.errors import UsageError
 from rsonnx.noise import Gaussian, Laplace
-from rsonnx.noise.distribution import IndependentNoise
-from rsonnx.noise.lattice import LatticeTable, lattice_table
+from rsonnx.noise.lattice import LatticeTable
+from rsonnx.noise.law import IndependentNoise
 
 STEP = 1 / 255
 
@@ -42,7 +42,7 @@ def reference_outcome(thresholds: list[int], minimum: int, u: int) -> int:
 @pytest.mark.parametrize("sigma", [0.002, 0.05, 0.25, 1.0])
 def test_every_cell_against_the_reference(sigma: float) -> None:
     """All 65,536 cells, at both of their ends and at every threshold and its two neighbours."""
-    table = lattice_table(Gaussian(sigma), STEP)
+    table = Gaussian(sigma).table(STEP)
     thresholds, minimum = reference_thresholds(sigma)
     values = [cell << 64 for cell in range(1 << 16)]
     values += [(cell << 64) | (2**64 - 1) for cell in range(1 << 16)]
@@ -63,7 +63,7 @@ def test_every_cell_against_the_reference(sigma: float) -> None:
 
 def test_thresholds_have_the_law_of_rounded_noise() -> None:
     """P(N = k) = Φ((k+½)Δ/σ) - Φ((k-½)Δ/σ) to 2^-79: two thresholds, each rounded to 2^-81."""
-    table = lattice_table(Gaussian(0.5), STEP)
+    table = Gaussian(0.5).table(STEP)
     thresholds = [(int(h) << 16) | int(lo) for h, lo in zip(table.high, table.low, strict=True)]
     with mpmath.workprec(300):
         for k in (-1300, -600, -127, -1, 0, 1, 64, 700):
@@ -94,7 +94,7 @@ def reference_draw(table: LatticeTable, sigma: float, key: int, block: int, size
 
 @pytest.mark.parametrize("size", [1, 3, 4, 5000])
 def test_draws_word_by_word(size: int) -> None:
-    table = lattice_table(Gaussian(1.0), STEP)
+    table = Gaussian(1.0).table(STEP)
     for block in (0, 1, 12345):
         expected = reference_draw(table, 1.0, 0xABCDEF, block, size)
         assert table.draw(0xABCDEF, block, size).tolist() == expected
@@ -103,7 +103,7 @@ def test_draws_word_by_word(size: int) -> None:
 def test_chi_square_of_a_million_draws() -> None:
     """Fixed seed; under the right law the test fails with odds of 1e-6."""
     sigma, size = 0.05, 1 << 20
-    table = lattice_table(Gaussian(sigma), STEP)
+    table = Gaussian(sigma).table(STEP)
     drawn = table.draw(20260101, 0, size)
     edges = np.arange(-41, 41) + 0.5
     found = np.bincount(np.searchsorted(edges, drawn), minlength=len(edges) + 1)
@@ -117,7 +117,7 @@ def test_chi_square_of_a_million_draws() -> None:
 def test_tails_beyond_four_sigma_occur_as_often_as_they_should() -> None:
     """Odds of failing under the right law: 1e-6 a side, for |N| > 4.5 sigma in 2^24 draws."""
     sigma = 0.25
-    table = lattice_table(Gaussian(sigma), STEP)
+    table = Gaussian(sigma).table(STEP)
     beyond = 0
     for block in range(16):
         beyond += int((np.abs(table.draw(99, block, 1 << 20).astype(int)) > 4.5 * 255 / 4).sum())
@@ -130,7 +130,7 @@ def test_tails_beyond_four_sigma_occur_as_often_as_they_should() -> None:
 
 def test_blocks_and_keys_are_unrelated() -> None:
     """Correlations of fixed draws, each N(0, 1/m): beyond 5.5 standard errors with odds 4e-8."""
-    table = lattice_table(Gaussian(0.5), STEP)
+    table = Gaussian(0.5).table(STEP)
     size = 1 << 16
     draws = [table.draw(key, block, size).astype(float) for key in (1, 2) for block in (0, 1)]
     correlations = np.corrcoef(draws)[np.triu_indices(4, 1)]
@@ -139,19 +139,19 @@ def test_blocks_and_keys_are_unrelated() -> None:
 
 
 def test_very_narrow_noise_is_all_zero() -> None:
-    table = lattice_table(Gaussian(1e-5), STEP)
+    table = Gaussian(1e-5).table(STEP)
     assert not table.draw(1, 0, 1000).any()
 
 
 @pytest.mark.parametrize("sigma", [1e-300, 5e-324, 1e-9])
 def test_too_narrow_noise_is_refused(sigma: float) -> None:
     with pytest.raises(UsageError, match=r"too narrow .* larger sigma"):
-        lattice_table(Gaussian(sigma), STEP)
+        Gaussian(sigma).table(STEP)
 
 
 def test_too_wide_noise_is_refused() -> None:
     with pytest.raises(UsageError, match=r"sigma = 50 .*too wide .* smaller sigma"):
-        lattice_table(Gaussian(50.0), STEP)
+        Gaussian(50.0).table(STEP)
 
 
 @pytest.mark.parametrize("law", [Gaussian(128.0), Gaussian(25.0), Laplace(64.0)])
@@ -161,26 +161,26 @@ def test_a_sigma_in_levels_is_told_in_the_units_of_the_bounds(
 ) -> None:
     """Both that the sentence names can be drawn: sigma in those units, and levels as the unit."""
     with pytest.raises(UsageError, match="too wide") as caught:
-        lattice_table(law, width / 255)
+        law.table(width / 255)
     meant = float(re.findall(r"levels is ([\d.]+)", str(caught.value))[0])
     assert law.deviation is not None
     assert meant == pytest.approx(law.deviation / 255 * width, rel=1e-5)  # six figures are printed
-    lattice_table(type(law)(meant), width / 255)
+    type(law)(meant).table(width / 255)
     assert "--bounds 0 255" in str(caught.value)
-    lattice_table(law, 1.0)
+    law.table(1.0)
 
 
 @pytest.mark.parametrize(("sigma", "width"), [(5000.0, 1.0), (4000.0, 255.0), (1e6, 255.0)])
 def test_bounds_that_help_nothing_are_not_named(sigma: float, width: float) -> None:
     with pytest.raises(UsageError, match="too wide") as caught:
-        lattice_table(Gaussian(sigma), width / 255)
+        Gaussian(sigma).table(width / 255)
     assert "--bounds" not in str(caught.value)
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.floats(0.003, 0.4))
 def test_any_sigma_is_symmetric_and_complete(sigma: float) -> None:
-    table = lattice_table(Gaussian(sigma), STEP)
+    table = Gaussian(sigma).table(STEP)
     full = [(int(h) << 16) | int(lo) for h, lo in zip(table.high, table.low, strict=True)]
     assert full == sorted(full)
     assert [2**80 - t for t in reversed(full)] == full

@@ -29,7 +29,6 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream
-from rsonnx.noise.lattice import lattice_table
 
 ODDS = 1e-9
 
@@ -157,7 +156,7 @@ def far_tail_odds(law: Gaussian) -> list[float]:
     1 - 2^-16, which is |N| beyond 4.17 sigma. The further 64 bits come from another generator.
     """
     sigma = law.sigma
-    table, exact = lattice_table(law, 1 / 255), rounded_gaussian(sigma)
+    table, exact = law.table(1 / 255), rounded_gaussian(sigma)
     further = np.random.Generator(np.random.PCG64DXSM(9)).integers(0, 2**64, 1 << 20, np.uint64)
     cells = np.repeat(np.array([0, 65_535], np.uint16), len(further) // 2)
     sizes = np.abs(table.settle(cells, further).astype(np.int64))

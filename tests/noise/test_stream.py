@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream, block_samples
-from rsonnx.noise.lattice import lattice_table
 from rsonnx.noise.philox import stream_key
 
 SHAPE = (3, 5, 7)
@@ -37,7 +36,7 @@ def test_exact_samples_are_grid_points_of_the_table() -> None:
     stream = NoisyStream(EXACT, Gaussian(0.5), 3, "selection")
     key = stream_key(3, EXACT.noise_digest, "selection")
     size = LEVELS.size
-    noise = lattice_table(Gaussian(0.5), SPACE.step).draw(key, 1, stream.block * size)
+    noise = Gaussian(0.5).table(SPACE.step).draw(key, 1, stream.block * size)
     expected = (LEVELS.ravel().astype(int) + noise.reshape(-1, size)) / 255
     found = samples(stream, stream.block, 2 * stream.block).reshape(-1, size)
     np.testing.assert_array_equal(found, expected.astype(np.float32))

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
-from rsonnx.noise.distribution import Drawing, Place, SampledNoise
+from rsonnx.noise.drawing import Drawing, Place
+from rsonnx.noise.law import SampledNoise
 from rsonnx.noise.philox import SETTLE, bits, raw_words
 from rsonnx.noise.regions import double_above
 from rsonnx.noise.scale import needed_size
@@ -110,9 +111,9 @@ class Ablation(SampledNoise):
         """Ablation has none."""
 
     @property
-    def label(self) -> str:
-        """``ablation keep = 45 of 784``."""
-        return f"{self.name} keep = {self.keep} of {self.features}"
+    def settings(self) -> str:
+        """``keep = 45 of 784``."""
+        return f"keep = {self.keep} of {self.features}"
 
     def units(self, low: float, high: float) -> str:
         """Return what a radius counts: pixels with all their channels, or single values."""

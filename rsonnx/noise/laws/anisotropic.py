@@ -14,13 +14,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
-from rsonnx.noise.distribution import Drawing, Place, SampledNoise
+from rsonnx.noise.drawing import Drawing, FloatBlock, Place
+from rsonnx.noise.law import SampledNoise
 from rsonnx.noise.laws.gaussian import Gaussian
 
 _IN_DEVIATIONS = Gaussian(1.0)
@@ -65,11 +66,6 @@ class AnisotropicGaussian(SampledNoise):
         """
         return
 
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """All that defines the law, as JSON has it: with a list."""
-        return {"sigmas": list(self.sigmas), "norm": self.norm}
-
     def units(self, low: float, high: float) -> str:
         """Return the units of a radius, with the digest of the sigmas that they are."""
         del low, high
@@ -88,11 +84,13 @@ class AnisotropicGaussian(SampledNoise):
         """Return a p_A at which :meth:`radius` is at least ``radius`` > 0, in deviations."""
         return _IN_DEVIATIONS.probability_for(radius)
 
+    def proves(self, radius: float, p_a_lower: float, p_b_upper: float | None) -> bool:
+        """Prove a radius by integers; see :meth:`Law.proves`."""
+        return _IN_DEVIATIONS.proves(radius, p_a_lower, p_b_upper)
+
     def open(self, place: Place) -> Drawing:
         """Return floating-point noise."""
-        from rsonnx.noise.additive import FloatBlock  # noqa: PLC0415 - which needs the base class
-
-        return FloatBlock(self, place)
+        return FloatBlock(self.draw, place)
 
     def draw(self, generator: np.random.Generator, size: int) -> NDArray[np.float64]:
         """Return the noise of ``size`` / d samples, float64 (size,), one sample after another."""

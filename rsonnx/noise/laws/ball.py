@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rsonnx.noise.caps import cap_edge, cap_share
 from rsonnx.noise.differential import PRECISION, settled
-from rsonnx.noise.distribution import JointNoise
+from rsonnx.noise.law import JointNoise
 from rsonnx.noise.rounding import down, precision
 from rsonnx.noise.scale import check_scale, needed_size, shown_sigma
 from rsonnx.noise.scaled import ScaledNoise

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.noise.differential import radius_between_from, radius_from
-from rsonnx.noise.distribution import JointNoise
+from rsonnx.noise.law import JointNoise
 from rsonnx.noise.scale import check_scale, needed_size, shown_sigma
 from rsonnx.noise.scaled import ScaledNoise
 from rsonnx.noise.shapes import in_cubes

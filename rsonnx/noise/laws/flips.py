@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import DataError, UsageError
-from rsonnx.noise.distribution import Drawing, Place
+from rsonnx.noise.drawing import Drawing, Place
 from rsonnx.noise.philox import SETTLE, bits, raw_words
 from rsonnx.noise.regions import RegionNoise, Regions
 from rsonnx.noise.scale import needed_size
@@ -70,9 +70,9 @@ class Flips(RegionNoise):
         object.__setattr__(self, "size", needed_size(self.size))
 
     @property
-    def label(self) -> str:
-        """``flips keep = 0.8 of 4 values``."""
-        return f"{self.name} keep = {self.keep:g} of {self.values} values"
+    def settings(self) -> str:
+        """``keep = 0.8 of 4 values``."""
+        return f"keep = {self.keep:g} of {self.values} values"
 
     def changes(self) -> Iterator[Sequence[Regions]]:
         """Yield the regions of 1, 2, ... changed features, at most 256.

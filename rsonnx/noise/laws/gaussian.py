@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import ClassVar
 
 import mpmath
@@ -11,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.noise.differential import settled
-from rsonnx.noise.distribution import IndependentNoise
+from rsonnx.noise.law import IndependentNoise
 from rsonnx.noise.scale import check_scale, check_size
 from rsonnx.statistics import normal_cdf_up, normal_quantile_down, scale_down
 from rsonnx.statistics.normal import normal_quantile_up
+from rsonnx.statistics.rigorous import proves_radius, proves_two_sided_radius
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class Gaussian(IndependentNoise):
     def deviation(self) -> float:
         """Standard deviation of the noise on one value."""
         return self.sigma
+
+    @property
+    def short_label(self) -> str:
+        """The usual noise goes by its sigma."""
+        return self.settings
 
     def radius(self, p_a_lower: float) -> float:
         """Return the certified radius, rounded down: σ·Φ⁻¹(p_A), Theorem 1 with p_B = 1 - p_A.
@@ -83,6 +90,17 @@ class Gaussian(IndependentNoise):
         """
         far = radius * math.sqrt(self.size) if self.norm == "linf" and self.size else radius
         return settled(self.radius, normal_cdf_up(far / self.sigma), radius)
+
+    def proves(self, radius: float, p_a_lower: float, p_b_upper: float | None) -> bool:
+        """Prove a radius by integers; see :meth:`Law.proves`."""
+        # The linf ball of radius r lies in the l2 ball of radius r·√d, whose root is rounded up.
+        values = (self.size or 1) if self.norm == "linf" else 1
+        if values > 1:
+            far = Fraction(radius) * Fraction(math.isqrt(values << 200) + 1, 1 << 100)
+            radius = math.nextafter(float(far), math.inf)
+        if p_b_upper is None:
+            return proves_radius(radius, self.sigma, p_a_lower)
+        return proves_two_sided_radius(radius, self.sigma, p_a_lower, p_b_upper)
 
     def cumulative(self, value: mpmath.mpf) -> mpmath.mpf:
         """Return Φ(value/σ) at mpmath's working precision."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.noise.differential import GrowthLines, radius_between_from, radius_from
-from rsonnx.noise.distribution import IndependentNoise
+from rsonnx.noise.law import IndependentNoise
 from rsonnx.noise.rounding import precision
 from rsonnx.noise.scale import check_scale, shown_sigma
 from rsonnx.noise.scaled import ScaledNoise

@@ -27,7 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
-from rsonnx.noise.distribution import Drawing, EnumeratedNoise, Place
+from rsonnx.noise.drawing import Drawing, Place
+from rsonnx.noise.law import EnumeratedNoise
 from rsonnx.noise.space import InputSpace, Point
 
 _LAYOUTS = ("NCHW", "NHWC")
@@ -64,9 +65,14 @@ class _Part(EnumeratedNoise):
         self._check_norm()
 
     @property
+    def settings(self) -> str:
+        """``width 4``."""
+        return f"width {self.width}"
+
+    @property
     def label(self) -> str:
-        """A short name for tables."""
-        return f"{self.name} of width {self.width}"
+        """``columns of width 4``."""
+        return f"{self.name} of {self.settings}"
 
     @abstractmethod
     def kept(self, places: NDArray[np.int64], height: int, width: int) -> NDArray[np.bool_]:

@@ -13,7 +13,7 @@ from scipy import special
 
 from rsonnx.errors import UsageError
 from rsonnx.noise.differential import GrowthLines
-from rsonnx.noise.distribution import JointNoise
+from rsonnx.noise.law import JointNoise
 from rsonnx.noise.scale import check_exponent, check_scale, needed_size, shown_sigma
 from rsonnx.noise.shapes import in_cubes
 
@@ -78,9 +78,9 @@ class PowerLinf(JointNoise):
         return None if deviation is None else shown_sigma(self.lam * deviation)
 
     @property
-    def label(self) -> str:
-        """A short name with the parameters that matter."""
-        return f"{self.name} a = {self.a:g} lambda = {self.lam:g}"
+    def settings(self) -> str:
+        """``a = 3 lambda = 0.5``."""
+        return f"a = {self.a:g} lambda = {self.lam:g}"
 
     def radius(self, p_a_lower: float) -> float:
         """Return the differential method's integral, rounded down; 0 unless p_A > 1/2.

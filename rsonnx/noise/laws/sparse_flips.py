@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
-from rsonnx.noise.distribution import Drawing, Place
+from rsonnx.noise.drawing import Drawing, Place
 from rsonnx.noise.laws.flips import check_share, codes_of, stored
 from rsonnx.noise.philox import bits, raw_words
 from rsonnx.noise.regions import RegionNoise, Regions
@@ -57,9 +57,9 @@ class SparseFlips(RegionNoise):
         object.__setattr__(self, "size", needed_size(self.size))
 
     @property
-    def label(self) -> str:
-        """``sparse-flips p+ = 0.01, p- = 0.6``."""
-        return f"{self.name} p+ = {self.p_plus:g}, p- = {self.p_minus:g}"
+    def settings(self) -> str:
+        """``p+ = 0.01, p- = 0.6``."""
+        return f"p+ = {self.p_plus:g}, p- = {self.p_minus:g}"
 
     def changes(self) -> Iterator[Sequence[Regions]]:
         """Yield the regions of all splits of 1, 2, ... changes, at most 64 changes."""

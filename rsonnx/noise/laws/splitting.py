@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import DataError, UsageError
-from rsonnx.noise.distribution import Drawing, EnumeratedNoise, Place
+from rsonnx.noise.drawing import Drawing, Place
+from rsonnx.noise.law import EnumeratedNoise
 from rsonnx.noise.philox import bits, check_seed, stream_key
 from rsonnx.noise.rounding import quotient_down
 from rsonnx.noise.scale import check_scale
@@ -75,9 +76,9 @@ class Splitting(EnumeratedNoise):
         return "at every 8-bit input closer than the row's radius in the l1 norm"
 
     @property
-    def label(self) -> str:
-        """A short name for tables."""
-        return f"{self.name} lambda = {self.lam:g}"
+    def settings(self) -> str:
+        """``lambda = 0.5``."""
+        return f"lambda = {self.lam:g}"
 
     def evaluations(self, shape: tuple[int, ...]) -> int:
         """Return L, whatever the shape."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.noise.differential import PRECISION
-from rsonnx.noise.distribution import IndependentNoise
+from rsonnx.noise.law import IndependentNoise
 from rsonnx.noise.rounding import down, precision
 from rsonnx.noise.scale import check_scale, shown_sigma
 from rsonnx.noise.scaled import ScaledNoise

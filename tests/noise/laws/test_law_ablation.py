@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from rsonnx.errors import UsageError
-from rsonnx.noise import InputSpace, NoisyStream, noise_from, noise_of
+from rsonnx.noise import InputSpace, NoisyStream, law_from_json, noise_of
 from rsonnx.noise.laws import ablation
 from rsonnx.noise.laws.ablation import Ablation
 from rsonnx.noise.philox import raw_words
@@ -289,7 +289,7 @@ def test_pieces_are_the_whole(tied: bool, monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_law_is_read_back_from_a_header() -> None:
     law = noise_of("ablation", size=3072, layout="NHWC", keep=75, channels=3)
     assert law == Ablation(75, 3, "NHWC", size=3072)
-    assert noise_from({"distribution": law.name, "parameters": law.parameters}) == law
+    assert law_from_json(law.to_json()) == law
     assert law.norm == "l0"
     assert law.deviation is None
     assert str(law) == "ablation keep = 75 of 1024"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from rsonnx.errors import UsageError
-from rsonnx.noise import Gaussian, InputSpace, NoisyStream, noise_from, noise_of
+from rsonnx.noise import Gaussian, InputSpace, NoisyStream, law_from_json, noise_of
 from rsonnx.noise.laws.anisotropic import AnisotropicGaussian
 
 SIGMAS = (0.02, 1.5, 40.0, 7.0, 1000.0)
@@ -154,7 +154,7 @@ def test_parameters_come_back_through_json(sigmas: list[float]) -> None:
     law = noise_of("gaussian-per-feature", sigmas=sigmas)
     parameters = json.loads(json.dumps(law.parameters))
     assert parameters == law.parameters  # a header that is read equals the one that was written
-    again = noise_from({"distribution": law.name, "parameters": parameters})
+    again = law_from_json(law.to_json())
     assert (again, hash(again)) == (law, hash(law))
 
 

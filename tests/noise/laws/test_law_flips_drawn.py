@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from rsonnx.errors import DataError, UsageError
-from rsonnx.noise import InputSpace, NoisyStream, SampledNoise, noise_from, noise_of
+from rsonnx.noise import InputSpace, NoisyStream, SampledNoise, law_from_json, noise_of
 from rsonnx.noise.laws import flips
 from rsonnx.noise.laws.flips import Flips
 from rsonnx.noise.laws.sparse_flips import SparseFlips
@@ -194,7 +194,7 @@ def test_bytes_are_codes_for_bounds_of_bytes() -> None:
 )
 def test_the_law_is_read_back_from_a_header(law: SampledNoise, recorded: Any) -> None:
     assert recorded == law
-    assert noise_from({"distribution": law.name, "parameters": law.parameters}) == law
+    assert law_from_json(law.to_json()) == law
     assert law.norm == "l0"
     assert law.deviation is None
 

@@ -12,8 +12,8 @@ from scipy import integrate, stats
 
 from rsonnx.errors import UsageError
 from rsonnx.noise import Laplace, noise_of
-from rsonnx.noise.additive import exact_block
-from rsonnx.noise.lattice import LatticeBlock, lattice_table
+from rsonnx.noise.drawing import exact_block
+from rsonnx.noise.lattice import LatticeBlock
 
 SIZE = 3_072
 PROBABILITIES = st.floats(0.0, 1.0, exclude_max=True)
@@ -143,6 +143,6 @@ def test_draws_have_the_law(lam: float) -> None:
 
 
 def test_compiled_and_reference_draw_the_same() -> None:
-    table = lattice_table(Laplace(0.35), 1 / 255)
+    table = Laplace(0.35).table(1 / 255)
     expected = LatticeBlock(table, 77, 3).draw(50_001)
     np.testing.assert_array_equal(exact_block()(table, 77, 3).draw(50_001), expected)

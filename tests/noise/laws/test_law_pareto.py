@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import integrate, stats
 
 from rsonnx.errors import UsageError
-from rsonnx.noise import InputSpace, NoisyStream, noise_from, noise_of
+from rsonnx.noise import InputSpace, NoisyStream, law_from_json, noise_of
 from rsonnx.noise.laws.pareto import Pareto
 
 PROBABILITIES = st.floats(0.0, 1.0, exclude_max=True)
@@ -74,7 +74,7 @@ def test_parameters() -> None:
     law = noise_of("pareto", sigma=0.5, a=4)
     assert law.parameters["lam"] == pytest.approx(0.5 / math.sqrt(2 / (3 * 2)))
     assert law.deviation == 0.5
-    assert noise_from({"distribution": law.name, "parameters": law.parameters}) == law
+    assert law_from_json(law.to_json()) == law
     assert noise_of("pareto", sigma=0.5).parameters["a"] == 3.0
     assert noise_of("pareto", lam=0.5, a=1.5).deviation is None
     for bad in (0, -1, math.nan, math.inf, True, "x"):

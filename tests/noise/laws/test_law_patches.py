@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
-from rsonnx.noise import ExactOutcome, InputSpace, NoisyStream, Point, noise_from, noise_of
+from rsonnx.noise import ExactOutcome, InputSpace, NoisyStream, Point, law_from_json, noise_of
 from rsonnx.noise.laws.patches import Blocks, Columns
 
 Law = Columns | Blocks
@@ -260,7 +260,7 @@ def test_they_are_made_by_name_and_read_from_a_header() -> None:
     for kind in (Columns, Blocks):
         law = noise_of(kind.name, layout="NHWC", size=784, width=4)
         assert law == kind(4, "NHWC")
-        assert noise_from({"distribution": law.name, "parameters": law.parameters}) == law
+        assert law_from_json(law.to_json()) == law
         assert (law.label, law.deviation) == (f"{law.name} of width 4", None)
         with pytest.raises(UsageError, match="needs layout"):
             noise_of(kind.name, width=4)

@@ -11,7 +11,7 @@ from noise_laws import check_radii, float_noise, kept_along_diagonal, kept_along
 from scipy import integrate, special, stats
 
 from rsonnx.errors import UsageError
-from rsonnx.noise import noise_from, noise_of
+from rsonnx.noise import law_from_json, noise_of
 from rsonnx.noise.laws.power_linf import PowerLinf
 
 PROBABILITIES = st.floats(0.0, 1.0, exclude_max=True)
@@ -105,7 +105,7 @@ def test_radii_in_order(norm: str, data: st.DataObject) -> None:
 
 def test_parameters() -> None:
     law = noise_of("power-linf", sigma=0.5, size=10, a=40)
-    assert noise_from({"distribution": law.name, "parameters": law.parameters}) == law
+    assert law_from_json(law.to_json()) == law
     assert law.label == f"power-linf a = 40 lambda = {law.parameters['lam']:g}"
     assert noise_of("power-linf", lam=0.5, size=10, a=11).deviation is None
     with pytest.raises(UsageError, match="needs a, which was not given"):

@@ -20,7 +20,7 @@ from scipy import stats
 
 from rsonnx.counts import Counts
 from rsonnx.errors import DataError, UsageError
-from rsonnx.noise import ExactOutcome, InputSpace, NoisyStream, Point, noise_from, noise_of
+from rsonnx.noise import ExactOutcome, InputSpace, NoisyStream, Point, law_from_json, noise_of
 from rsonnx.noise.laws.splitting import Splitting
 
 Classify = Callable[[NDArray[np.float32]], NDArray[np.int64]]
@@ -266,7 +266,7 @@ def test_inputs_off_the_grid_are_refused_where_they_are_opened() -> None:
 def test_it_is_made_by_name_and_read_from_a_header() -> None:
     law = noise_of("splitting", lam=2.0, size=784, layout="NCHW", seed=5)
     assert law == Splitting(2.0, seed=5)
-    assert noise_from({"distribution": "splitting", "parameters": law.parameters}) == law
+    assert law_from_json(law.to_json()) == law
     assert (law.label, law.deviation, law.sample_shape((3, 4))) == (
         "splitting lambda = 2",
         None,

@@ -17,8 +17,8 @@ from scipy import stats
 
 from rsonnx.errors import UsageError
 from rsonnx.noise import noise_of
-from rsonnx.noise.additive import exact_block
-from rsonnx.noise.lattice import LatticeBlock, lattice_table
+from rsonnx.noise.drawing import exact_block
+from rsonnx.noise.lattice import LatticeBlock
 from rsonnx.noise.laws.uniform import Uniform
 
 PROBABILITIES = st.floats(0.0, 1.0)
@@ -124,6 +124,6 @@ def test_exact_noise_stays_inside_the_rounded_cube() -> None:
 
 @pytest.mark.parametrize("lam", [0.3 / 255, 2.2 / 255, 0.9])
 def test_compiled_and_reference_draw_the_same(lam: float) -> None:
-    table = lattice_table(Uniform(lam), 1 / 255)
+    table = Uniform(lam).table(1 / 255)
     expected = LatticeBlock(table, 77, 3).draw(50_001)
     np.testing.assert_array_equal(exact_block()(table, 77, 3).draw(50_001), expected)

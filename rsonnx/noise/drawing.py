@@ -1,24 +1,62 @@
-"""Blocks of additive noise: exact on the grid of 8-bit values, else in floating point."""
+"""Blocks of noise: where one lies, how it is drawn, and additive noise, exact or in floating point.
+
+A block is drawn by what it is given, a table or a function; of laws it knows nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.noise.distribution import Drawing, IndependentNoise, JointNoise, Place
-from rsonnx.noise.lattice import LatticeBlock, add, beyond_numbers, lattice_table
+from rsonnx.noise.lattice import LatticeBlock, LatticeTable
 from rsonnx.noise.philox import bits
-from rsonnx.noise.space import LEVELS
+from rsonnx.noise.space import InputSpace, add, beyond_numbers
 
 if TYPE_CHECKING:
     from rsonnx.noise.compiled import CompiledBlock
 
 _PORTION_VALUES = 1 << 14
 """Values of joint noise that are drawn at a time, at most: a core's nearer caches hold them."""
+
+
+class Drawing(Protocol):
+    """The randomness of one block in its order."""
+
+    def draw(self, count: int) -> NDArray[Any]:
+        """Return the next ``count`` values; whole samples at a time where they are not apart."""
+
+    def write(self, base: NDArray[Any], divisor: np.float32, out: NDArray[np.float32]) -> None:
+        """Write the next samples.
+
+        Args:
+            base: the input, flat: uint8 levels, or float64 values.
+            divisor: what a level is divided by, see :attr:`InputSpace.divisor`; 1 for values.
+            out: float32 (samples, values of a sample).
+        """
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a block of samples lies.
+
+    Attributes:
+        key: of the stream: the seed, the input and the stage.
+        block: number of the block.
+        first: index of its first sample in the stream.
+        space: of the input.
+        exact: whether the input is given in levels of the grid.
+    """
+
+    key: int
+    block: int
+    first: int
+    space: InputSpace
+    exact: bool
 
 
 @cache
@@ -29,52 +67,35 @@ def exact_block() -> type[LatticeBlock] | type[CompiledBlock]:
     what numpy draws.
     """
     try:
-        from rsonnx.noise.compiled import CompiledBlock  # noqa: PLC0415 - numba is an extra
+        from rsonnx.noise import compiled  # noqa: PLC0415 - numba is an extra
     except ImportError:
         return LatticeBlock
-    return CompiledBlock if _draws_as_numpy_does(CompiledBlock) else LatticeBlock
+    return compiled.CompiledBlock if compiled.draws_as_numpy_does() else LatticeBlock
 
 
-def _draws_as_numpy_does(kind: type[CompiledBlock]) -> bool:
-    """Compare a few tiles and a write of a narrow law, some of whose cells are unsettled."""
-    from rsonnx.noise.laws.gaussian import Gaussian  # noqa: PLC0415 - a law needs this module
-
-    table = lattice_table(Gaussian(0.01), 1 / LEVELS)
-    base = np.arange(7, dtype=np.uint8)
-    found = []
-    for drawing in (kind(table, 1 << 100, 3), LatticeBlock(table, 1 << 100, 3)):
-        written = np.empty((1_000, 7), np.float32)
-        drawn = drawing.draw(60_001)
-        drawing.write(base, np.float32(LEVELS), written)
-        found.append((drawn, written))
-    return all(np.array_equal(a, b) for a, b in zip(*found, strict=True))
-
-
-def independent_block(law: IndependentNoise, place: Place) -> Drawing:
-    """Return the noise of a block of independent values."""
-    if not place.exact:
-        return FloatBlock(law, place)
-    return exact_block()(lattice_table(law, place.space.step), place.key, place.block)
-
-
-class ValueByValue(Protocol):
-    """A law whose draws go on one from another, so that two calls draw what one would."""
-
-    def draw(self, generator: np.random.Generator, size: int) -> NDArray[np.float64]:
-        """Return ``size`` floating-point draws: those of whole samples."""
+def grid_block(table: LatticeTable, place: Place) -> Drawing:
+    """Return the exact noise of a block."""
+    return exact_block()(table, place.key, place.block)
 
 
 class FloatBlock:
-    """The floating-point noise of one block in its order."""
+    """The floating-point noise of one block in its order.
 
-    def __init__(self, law: ValueByValue, place: Place) -> None:
-        self._law = law
+    Args:
+        draw: returns so many further values of a generator; two calls draw what one would.
+        place: of the block.
+    """
+
+    def __init__(
+        self, draw: Callable[[np.random.Generator, int], NDArray[np.float64]], place: Place
+    ) -> None:
+        self._draw = draw
         self._generator = np.random.Generator(bits(place.key, place.block))
 
     def draw(self, count: int) -> NDArray[np.float64]:
         """Return the next ``count`` values; see :class:`Drawing`."""
         with beyond_numbers():
-            return self._law.draw(self._generator, count)
+            return self._draw(self._generator, count)
 
     def write(self, base: NDArray[Any], divisor: np.float32, out: NDArray[np.float32]) -> None:
         """Write the next samples; see :class:`Drawing`."""
@@ -86,10 +107,16 @@ class JointBlock:
 
     How many depends on the size of a sample alone, and all draws of a block are those, in order: a
     sample never depends on how many are asked for, nor in which portions.
+
+    Args:
+        draw: returns so many further samples of such a size, (samples, size).
+        place: of the block.
     """
 
-    def __init__(self, law: JointNoise, place: Place) -> None:
-        self._law = law
+    def __init__(
+        self, draw: Callable[[np.random.Generator, int, int], NDArray[np.float64]], place: Place
+    ) -> None:
+        self._draw = draw
         self._size = place.space.size
         self._generator = np.random.Generator(bits(place.key, place.block))
         self._portion = max(1, _PORTION_VALUES // self._size)
@@ -112,7 +139,7 @@ class JointBlock:
         while samples:
             if not len(self._left):
                 with beyond_numbers():
-                    self._left = self._law.draw_samples(self._generator, self._portion, self._size)
+                    self._left = self._draw(self._generator, self._portion, self._size)
             noise, self._left = self._left[:samples], self._left[samples:]
             samples -= len(noise)
             yield noise

@@ -1,0 +1,42 @@
+"""No two files of the package import each other, directly or through others."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import rsonnx
+
+ROOT = Path(rsonnx.__file__).parent
+FILES = {
+    ".".join((ROOT.name, *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(
+        ".__init__"
+    ): path
+    for path in ROOT.rglob("*.py")
+}
+"""All modules by name; a package's is that of its ``__init__``."""
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Yield every module of the package that a file imports, also in a function or for types."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in FILES)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "a relative import"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                if inner in FILES or node.module in FILES:
+                    yield inner if inner in FILES else str(node.module)
+
+
+def test_no_two_files_import_each_other() -> None:
+    graph = {name: set(imports(ast.parse(path.read_text()))) for name, path in FILES.items()}
+    assert len(graph) > 100
+    assert any(graph.values())
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        raise AssertionError(" -> ".join(error.args[1])) from None
