@@ -6,6 +6,7 @@ import os
 import sys
 
 import click
+from cloup import Section, group
 
 from rsonnx._version import __version__
 from rsonnx.cli.attest import attest
@@ -27,7 +28,18 @@ from rsonnx.report import printable
 INTERRUPTED = 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+SECTIONS = (
+    Section("Certify", [certify, predict, preview]),
+    Section("Before a run", [inspect, plan, bounds, doctor]),
+    Section("Run files", [report, verify_command, attest, merge_command, export]),
+    Section("Other projects' logs", [audit]),
+)
+
+
+@group(
+    sections=SECTIONS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
     """Certify ONNX classifiers by randomized smoothing.
@@ -37,24 +49,6 @@ def cli() -> None:
     provider refused, 130 interrupted.
     Results go to stdout, everything else to stderr. Abstaining is a result, not an error.
     """
-
-
-for command in (
-    certify,
-    predict,
-    preview,
-    report,
-    bounds,
-    plan,
-    inspect,
-    doctor,
-    verify_command,
-    attest,
-    merge_command,
-    audit,
-    export,
-):
-    cli.add_command(command)
 
 
 def main() -> None:

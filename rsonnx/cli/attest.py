@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from cloup import command
 
 from rsonnx.cli.report_sources import source_of
 from rsonnx.errors import RunFileError
@@ -15,7 +16,7 @@ from rsonnx.report.output import write_new
 from rsonnx.runs import Run, check_output, read_run, statement, verify
 
 
-@click.command()
+@command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--output",

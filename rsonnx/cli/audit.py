@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from cloup import command
 
 from rsonnx.cli.audit_text import audit_text
 from rsonnx.cli.options import json_option
@@ -16,7 +17,7 @@ from rsonnx.logs import Audit, Fit, GridAudit, audit_log, read_log
 from rsonnx.report import Certified, certified, default_radii, fraction_down
 
 
-@click.command()
+@command()
 @click.argument("logs", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="LOG...")
 @click.option(
     "--sigma",

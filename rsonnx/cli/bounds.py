@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from cloup import command
 
 from rsonnx.cli.options import alpha_option, json_option
 from rsonnx.cli.preflight import say
@@ -46,7 +47,7 @@ class Row:
     note: str
 
 
-@click.command()
+@command()
 @click.option("-k", type=int, required=True, metavar="INT", help="Hits: samples of the class.")
 @click.option("-n", type=int, required=True, metavar="INT", help="Samples in all.")
 @alpha_option

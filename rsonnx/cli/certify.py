@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from cloup import command, option_group
 
 from rsonnx.certificate import RADIUS_RULES, AdaptiveSamples
 from rsonnx.cli.noises import early_noise, noise_options
@@ -62,58 +63,74 @@ from rsonnx.smoothing import CertifyProcedure
 from rsonnx.statistics import DEFAULT_BOUND, family_wise_alpha
 
 
-@click.command()
+@command()
 @model_argument
 @data_argument
-@noise_options
-@click.option(
-    "--n0", type=int, default=100, show_default=True, help="Samples that choose the class."
+@option_group(
+    "Noise",
+    noise_options,
 )
-@click.option(
-    "--n", type=int, default=100_000, show_default=True, help="Samples that bound its probability."
+@option_group(
+    "Certificate",
+    alpha_option,
+    click.option(
+        "--bound",
+        default=DEFAULT_BOUND,
+        show_default=True,
+        metavar="NAME",
+        help="Confidence bound on the probability; `rsonnx bounds` shows them all.",
+    ),
+    click.option(
+        "--radius",
+        type=click.Choice(RADIUS_RULES),
+        default="one-sided",
+        show_default=True,
+        help="From the top class alone, or from the top class and every other.",
+    ),
+    click.option(
+        "--target-radius",
+        type=float,
+        metavar="R",
+        help="Only decide whether each input is certified at this radius, with as few samples as "
+        "that takes; --n0 and --n are then ceilings.",
+    ),
+    click.option(
+        "--adaptive",
+        is_flag=True,
+        help="The same for all radii of the table at once.",
+    ),
+    click.option(
+        "--family-wise",
+        is_flag=True,
+        help="Let alpha be the probability of any wrong certificate among all inputs: each gets "
+        "its share.",
+    ),
 )
-@alpha_option
-@click.option(
-    "--bound",
-    default=DEFAULT_BOUND,
-    show_default=True,
-    metavar="NAME",
-    help="Confidence bound on the probability; `rsonnx bounds` shows them all.",
+@option_group(
+    "Sampling",
+    click.option(
+        "--n0", type=int, default=100, show_default=True, help="Samples that choose the class."
+    ),
+    click.option(
+        "--n",
+        type=int,
+        default=100_000,
+        show_default=True,
+        help="Samples that bound its probability.",
+    ),
+    sampling_options,
+    share_noise_option,
 )
-@click.option(
-    "--radius",
-    type=click.Choice(RADIUS_RULES),
-    default="one-sided",
-    show_default=True,
-    help="From the top class alone, or from the top class and every other.",
-)
-@click.option(
-    "--target-radius",
-    type=float,
-    metavar="R",
-    help="Only decide whether each input is certified at this radius, with as few samples as that "
-    "takes; --n0 and --n are then ceilings.",
-)
-@click.option(
-    "--adaptive",
-    is_flag=True,
-    help="The same for all radii of the table at once.",
-)
-@click.option(
-    "--family-wise",
-    is_flag=True,
-    help="Let alpha be the probability of any wrong certificate among all inputs: each gets its "
-    "share.",
-)
-@sampling_options
-@share_noise_option
 @loading_options
 @engine_options
 @input_options
-@part_options
-@keeping_options
-@quiet_option
-@json_option
+@option_group(
+    "Output",
+    part_options,
+    keeping_options,
+    quiet_option,
+    json_option,
+)
 def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
     """Certify the inputs in DATA for the ONNX classifier MODEL by randomized smoothing.
 

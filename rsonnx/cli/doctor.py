@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import onnxruntime
+from cloup import command
 
 from rsonnx.cli.options import json_option
 from rsonnx.report import printable
@@ -18,7 +19,7 @@ from rsonnx.runtime.diagnosis import diagnose
 from rsonnx.runtime.machine import Machine, this_machine
 
 
-@click.command()
+@command()
 @json_option
 def doctor(as_json: bool) -> None:
     """Say which execution providers work here, and what mends those that do not.

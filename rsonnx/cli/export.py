@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from cloup import command
 
 from rsonnx.errors import UsageError
 from rsonnx.runs import read_run
 from rsonnx.runs.export import Format, export_run
 
 
-@click.command()
+@command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--tsv",

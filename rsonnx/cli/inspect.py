@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from cloup import command
 
 from rsonnx.cli.opening import loading_arguments
 from rsonnx.cli.options import classes_option, json_option, loading_options, model_argument
@@ -35,7 +36,7 @@ _MOST_SHOWN = 2000
 """Characters of one line: a stranger's metadata may fill a screen, or a disk."""
 
 
-@click.command()
+@command()
 @model_argument
 @click.argument("data", type=click.Path(path_type=Path), required=False)
 @loading_options

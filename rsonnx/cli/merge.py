@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 import click
+from cloup import command
 
 from rsonnx.report import printable
 from rsonnx.runs import RunWriter, check_output, merge
 
 
-@click.command("merge")
+@command("merge")
 @click.argument(
     "parts", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="PART..."
 )

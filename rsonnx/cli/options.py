@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands share, in the groups that help shows them in."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from cloup import option_group
 
 from rsonnx.model import PRESETS
 from rsonnx.smoothing import ROWS
@@ -39,7 +40,8 @@ alpha_option = click.option(
     help="Probability of a wrong statement, for each input.",
 )
 
-loading_options = stack_of(
+loading_options = option_group(
+    "Model",
     click.option(
         "--bounds",
         type=float,
@@ -102,7 +104,8 @@ loading_options = stack_of(
     ),
 )
 
-engine_options = stack_of(
+engine_options = option_group(
+    "Engine",
     click.option(
         "--workers",
         type=int,
@@ -178,7 +181,8 @@ choice_options = stack_of(
     ),
 )
 
-input_options = stack_of(
+input_options = option_group(
+    "Inputs",
     click.option(
         "--limit",
         type=int,

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 from click.core import ParameterSource
+from cloup import command, option_group
 
 from rsonnx.certificate import AdaptiveSamples, ExactCounts
 from rsonnx.cli.noises import early_noise, law_named, noise_for, noise_options
@@ -36,23 +37,35 @@ _WITHOUT_MODEL = frozenset(
 )
 
 
-@click.command()
-@noise_options
-@alpha_option
-@click.option(
-    "--n",
-    type=int,
-    metavar="INT",
-    help="Samples an input, of a fixed run or at most of an adaptive one. [default: 100000, or 10 "
-    "times the least that can reach the target radius, if that is more]",
+@command()
+@option_group(
+    "Noise",
+    noise_options,
 )
-@click.option("--target-radius", type=float, metavar="R", help="The radius to be certified.")
-@click.option("--model", type=click.Path(path_type=Path), help="Model to measure the speed of.")
-@click.option("--data", type=click.Path(path_type=Path), help="Its inputs, as for certify.")
-@sampling_options
+@option_group(
+    "Certificate",
+    alpha_option,
+    click.option(
+        "--n",
+        type=int,
+        metavar="INT",
+        help="Samples an input, of a fixed run or at most of an adaptive one. [default: 100000, or "
+        "10 times the least that can reach the target radius, if that is more]",
+    ),
+    click.option("--target-radius", type=float, metavar="R", help="The radius to be certified."),
+)
+@option_group(
+    "Time",
+    click.option("--model", type=click.Path(path_type=Path), help="Model to measure the speed of."),
+    click.option("--data", type=click.Path(path_type=Path), help="Its inputs, as for certify."),
+    sampling_options,
+)
 @loading_options
 @input_options
-@json_option
+@option_group(
+    "Output",
+    json_option,
+)
 @click.pass_context
 def plan(
     context: click.Context,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from cloup import command, option_group
 
 from rsonnx.certificate import PREDICT_METHODS, Prediction
 from rsonnx.cli.noises import noise_options
@@ -32,30 +33,42 @@ from rsonnx.runs import Job
 from rsonnx.smoothing import predict_many, predict_procedure
 
 
-@click.command()
+@command()
 @model_argument
 @data_argument
-@noise_options
-@click.option("--n", type=int, default=1_000, show_default=True, help="Samples an input.")
-@alpha_option
-@click.option(
-    "--method",
-    type=click.Choice(PREDICT_METHODS),
-    default="two-class",
-    show_default=True,
-    help="Test the top two classes against each other, or the top class against one half.",
+@option_group(
+    "Noise",
+    noise_options,
 )
-@click.option(
-    "--sequential",
-    is_flag=True,
-    help="Stop as soon as the answer is sure; --n is then a ceiling.",
+@option_group(
+    "Answer",
+    alpha_option,
+    click.option(
+        "--method",
+        type=click.Choice(PREDICT_METHODS),
+        default="two-class",
+        show_default=True,
+        help="Test the top two classes against each other, or the top class against one half.",
+    ),
+    click.option(
+        "--sequential",
+        is_flag=True,
+        help="Stop as soon as the answer is sure; --n is then a ceiling.",
+    ),
 )
-@sampling_options
+@option_group(
+    "Sampling",
+    click.option("--n", type=int, default=1_000, show_default=True, help="Samples an input."),
+    sampling_options,
+)
 @loading_options
 @engine_options
 @input_options
-@quiet_option
-@json_option
+@option_group(
+    "Output",
+    quiet_option,
+    json_option,
+)
 def predict(model: Path, data: Path, as_json: bool, **given: Any) -> None:
     """Answer for the inputs in DATA with the smoothed classifier, or abstain (-1).
 

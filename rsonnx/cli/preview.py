@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 import numpy as np
+from cloup import command, option_group
 from numpy.typing import NDArray
 
 from rsonnx.cli.noises import PER_FEATURE, law_named, noise_for, noise_option
@@ -46,46 +47,58 @@ from rsonnx.smoothing import SmoothedClassifier
 from rsonnx.statistics import check_samples
 
 
-@click.command()
+@command()
 @model_argument
 @data_argument
-@noise_option
-@click.option(
-    "--sigma",
-    "sigmas",
-    multiple=True,
-    metavar="S,S,...",
-    help="Standard deviations of the noise, one a column, separated by commas or given again, in "
-    "the units of --bounds.",
+@option_group(
+    "Noise",
+    noise_option,
+    click.option(
+        "--sigma",
+        "sigmas",
+        multiple=True,
+        metavar="S,S,...",
+        help="Standard deviations of the noise, one a column, separated by commas or given again, "
+        "in the units of --bounds.",
+    ),
 )
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Picture to write, by its ending: .png, .svg or .pdf; it must not exist yet.",
+@option_group(
+    "Sampling",
+    click.option(
+        "--n0",
+        type=int,
+        default=100,
+        show_default=True,
+        help="Noisy samples whose answers are counted, for each input and sigma.",
+    ),
+    sampling_options,
 )
-@click.option(
-    "--n0",
-    type=int,
-    default=100,
-    show_default=True,
-    help="Noisy samples whose answers are counted, for each input and sigma.",
-)
-@click.option(
-    "--limit",
-    type=int,
-    default=4,
-    show_default=True,
-    metavar="INT",
-    help="Take at most so many inputs, spread evenly over the data.",
-)
-@choice_options
-@classes_option
-@exif_option
-@sampling_options
 @loading_options
-@json_option
+@option_group(
+    "Inputs",
+    click.option(
+        "--limit",
+        type=int,
+        default=4,
+        show_default=True,
+        metavar="INT",
+        help="Take at most so many inputs, spread evenly over the data.",
+    ),
+    choice_options,
+    classes_option,
+    exif_option,
+)
+@option_group(
+    "Output",
+    click.option(
+        "--output",
+        "-o",
+        type=click.Path(path_type=Path),
+        required=True,
+        help="Picture to write, by its ending: .png, .svg or .pdf; it must not exist yet.",
+    ),
+    json_option,
+)
 def preview(model: Path, data: Path, output: Path, as_json: bool, **given: Any) -> None:
     """Show inputs under noise and what the model answers, so that one sees what sigma means.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
+from cloup import command
 
 from rsonnx.certificate import RADIUS_RULES
 from rsonnx.cli.html import write_html
@@ -60,7 +61,7 @@ _TOP_K: dict[str, Callable[[Sequence[TopKFigures]], str]] = {
 }
 
 
-@click.command()
+@command()
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="RUN...")
 @click.option(
     "--radii",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from cloup import command
 
 from rsonnx.certificate import EXACT
 from rsonnx.cli.attest import summary_of
@@ -34,7 +35,7 @@ from rsonnx.runs import (
 _MOST_SHOWN = 20
 
 
-@click.command("verify")
+@command("verify")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--model", type=click.Path(path_type=Path), help="The model: its digest must be the run's."
