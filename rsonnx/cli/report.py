@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -12,53 +12,27 @@ from rsonnx.certificate import RADIUS_RULES
 from rsonnx.cli.html import write_html
 from rsonnx.cli.options import json_option
 from rsonnx.cli.report_sources import RunSource, Source, radii_of, read_source, restated
-from rsonnx.cli.tables import render_json
 from rsonnx.errors import GateError, UsageError
 from rsonnx.report import (
-    Comparison,
+    FORMATS,
     Figures,
     LogFigures,
     Named,
+    accuracy_report,
     check_radii,
     compare,
     failures,
+    paired_report,
     parse_gate,
-    render,
-    render_comparisons,
-    render_comparisons_csv,
-    render_comparisons_latex,
-    render_comparisons_markdown,
-    render_csv,
-    render_latex,
-    render_markdown,
 )
 from rsonnx.report.card import render_card
 from rsonnx.report.charts import PLOTS
 from rsonnx.report.drawing import format_of, save
 from rsonnx.report.html import PageRun
 from rsonnx.report.output import write_new
-from rsonnx.report.top_k import TopKFigures, render_top_k, render_top_k_json, top_k_figures
+from rsonnx.report.top_k import TopKFigures, top_k_figures, top_k_report
 from rsonnx.runs import check_output
 from rsonnx.runs.restate import made_with
-
-_TABLES: dict[str, Callable[[Sequence[Figures | LogFigures]], str]] = {
-    "table": render,
-    "markdown": render_markdown,
-    "latex": render_latex,
-    "csv": render_csv,
-    "json": render_json,
-}
-_COMPARISONS: dict[str, Callable[[Sequence[Comparison]], str]] = {
-    "table": render_comparisons,
-    "markdown": render_comparisons_markdown,
-    "latex": render_comparisons_latex,
-    "csv": render_comparisons_csv,
-    "json": render_json,
-}
-_TOP_K: dict[str, Callable[[Sequence[TopKFigures]], str]] = {
-    "table": render_top_k,
-    "json": render_top_k_json,
-}
 
 
 @command()
@@ -109,7 +83,7 @@ _TOP_K: dict[str, Callable[[Sequence[TopKFigures]], str]] = {
 @click.option(
     "--format",
     "form",
-    type=click.Choice(list(_TABLES)),
+    type=click.Choice(list(FORMATS)),
     help="How to print the table. [default: table]",
 )
 @json_option
@@ -188,7 +162,7 @@ def report(
             "--card": card,
             "--html": html,
         }
-        _check_top_k(form, [option for option, given in others.items() if given])
+        _check_top_k([option for option, given in others.items() if given])
     wanted = None if radii is None else _radii(radii)
     gates = [parse_gate(text) for text in fail_under]
     _check_files(plot, plot_kind, card, html, data)
@@ -197,15 +171,16 @@ def report(
         sources = [restated(s, alpha=alpha, bound=bound, radius=radius) for s in sources]
     at = radii_of(sources) if wanted is None else wanted
     if top_k is not None:
-        click.echo(_TOP_K[form]([_top_k_of(source, at, top_k) for source in sources]))
+        top_k_runs = [_top_k_of(source, at, top_k) for source in sources]
+        click.echo(FORMATS[form](top_k_report(top_k_runs)))
         return
     figures = [source.figures(at) for source in sources]
     gated = _runs_only(sources, figures, "--fail-under") if gates else []
     if paired:
         named = [Named(s.name, f) for s, f in zip(sources, figures, strict=True)]
-        printed = _COMPARISONS[form](compare(named, at))
+        printed = paired_report(compare(named, at))
     else:
-        printed = _TABLES[form](figures)
+        printed = accuracy_report(figures)
     if plot is not None:
         save(PLOTS[plot_kind or "curve"](figures), plot)
     if card is not None:
@@ -217,7 +192,7 @@ def report(
     if html is not None:
         found = _runs_only(sources, figures, "--html")
         write_html(html, [source.run for source, _ in found], [one for _, one in found], data)
-    click.echo(printed)
+    click.echo(FORMATS[form](printed))
     failed = failures(gates, [(source.name, one) for source, one in gated])
     if failed:
         raise GateError(failed)
@@ -250,12 +225,8 @@ def _check_files(
         raise UsageError("two of --plot, --card and --html name the same file; name one each")
 
 
-def _check_top_k(form: str, others: Sequence[str]) -> None:
+def _check_top_k(others: Sequence[str]) -> None:
     """Refuse what has no top-k figures."""
-    if form not in _TOP_K:
-        raise UsageError(
-            f"--top-k has no {form} format; leave out --format, or take {' or '.join(_TOP_K)}"
-        )
     if others:
         raise UsageError(
             f"--top-k prints figures of its own, of which {others[0]} knows nothing; give one of "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -12,13 +11,13 @@ import click
 from rsonnx.certificate import EXACT
 from rsonnx.noise import EnumeratedNoise
 from rsonnx.report import (
-    Comparison,
+    FORMATS,
     Figures,
     Heading,
     LogFigures,
     Settings,
+    accuracy_report,
     dataset_statements,
-    render,
     selection_of,
     summarize,
 )
@@ -129,9 +128,4 @@ def _number(fields: Any, name: str, *, below: float | None = None) -> float:
 
 def print_runs(runs: Sequence[Figures | LogFigures], *, as_json: bool) -> None:
     """Print the table of several runs, or a JSON list with an object a run."""
-    click.echo((render_json if as_json else render)(runs))
-
-
-def render_json(results: Sequence[Figures | LogFigures | Comparison]) -> str:
-    """Return results for a program, as a JSON list with an object each."""
-    return json.dumps([one.to_json() for one in results], indent=2, allow_nan=False)
+    click.echo(FORMATS["json" if as_json else "table"](accuracy_report(runs)))

@@ -14,9 +14,10 @@ from pathlib import PurePath
 from typing import Any
 
 from rsonnx.noise import norm_named
+from rsonnx.report.accuracy import accuracy_report
 from rsonnx.report.escape import markdown_text, printable
+from rsonnx.report.formats import to_markdown
 from rsonnx.report.html.content import PageRun
-from rsonnx.report.markdown import render_markdown
 from rsonnx.report.ranking import decides
 from rsonnx.report.rounding import alpha_up, plain, text_down
 
@@ -51,7 +52,7 @@ def render_card(runs: Sequence[PageRun]) -> str:
     parts = [*_front_matter(runs), "## Certified robustness", ""]
     for run in runs:
         parts += [f"### {markdown_text(run.title)}", "", *_section(run), ""]
-    parts += ["### Result", "", render_markdown([run.figures for run in runs]), ""]
+    parts += ["### Result", "", to_markdown(accuracy_report([run.figures for run in runs])), ""]
     parts += ["### What is not claimed", "", *(f"- {sentence}" for sentence in _denied(runs))]
     return "\n".join([*parts, ""])
 

@@ -79,6 +79,16 @@ class Heading:
     rows: str | None = None
 
     @property
+    def gaussian(self) -> bool:
+        """Whether the noise is the usual one, which its sigma alone tells apart."""
+        return self.short_noise != self.noise
+
+    @property
+    def radii_of(self) -> str:
+        """Of which norm and in which units radii are, in a stranger's words."""
+        return f"{self.norm} radius in {self.units}"
+
+    @property
     def short_noise(self) -> str:
         """The noise in few words; Gaussian noise, which is the usual one, goes by its sigma."""
         return self.noise.removeprefix("gaussian ")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rsonnx.report.escape import printable
 from rsonnx.report.figures import Figures
@@ -12,27 +11,52 @@ from rsonnx.report.logs import LogFigures
 from rsonnx.report.rounding import alpha_up, percent_down, plain, text_down
 from rsonnx.report.sampling import Gain
 from rsonnx.report.summary import Certified, Summary
+from rsonnx.report.table import Note
 
 _MOST_NOTES = 5
 _PLAIN = "at every point closer than the input's radius in the {} norm"
 """Where a norm alone says that an answer is certified, which then needs no further words."""
 
 
-@dataclass(frozen=True)
-class Notes:
-    """What is said of one run: a line that names it, then one a matter.
-
-    Strangers' words in them are printable; the format that shows them escapes the rest.
-    """
-
-    title: str
-    details: tuple[str, ...]
-
-
-def notes_of(run: Figures | LogFigures) -> Notes:
-    """Return what is said of a run or of a log."""
+def notes_of(run: Figures | LogFigures) -> Note:
+    """Return what is said of a run or of a log, strangers' words printable."""
     title, *details = _of_log(run) if isinstance(run, LogFigures) else _of_run(run)
-    return Notes(title, tuple(details))
+    return Note(title, tuple(details))
+
+
+def cautions(heading: Heading, inputs: int, assumption: str | None) -> Iterator[str]:
+    """Yield what a reader must know wherever figures of a run stand, a sentence each.
+
+    Args:
+        heading: what names the run.
+        inputs: how many it holds.
+        assumption: what its certificates assume of the model; None where nothing is assumed.
+    """
+    if heading.status != "complete":
+        yield (
+            f"this run is {printable(heading.status)}: the figures are of the {inputs:,} inputs "
+            "that it holds"
+        )
+    if assumption is not None:
+        yield f"assumed: {assumption}"
+    if heading.restated_from is not None:
+        chosen = "; holds if chosen without looking at the counts"
+        yield (
+            f"restated at {printable(str(heading.settings))} (sampled for "
+            f"{printable(str(heading.restated_from))})"
+            + (chosen if heading.settings != heading.restated_from else "")
+        )
+    if heading.shared_noise:
+        yield (
+            "noise shared by all inputs: their certificates are not independent, and what is "
+            "said of the population is of this very noise, not of another that might be drawn"
+        )
+    if heading.target_radii is not None:
+        yield (
+            "sampling stopped once the radii were decided, so ACR understates (do not compare "
+            "it with that of a fixed n), and so does certified accuracy elsewhere than at "
+            f"{', '.join(map(plain, heading.target_radii))}"
+        )
 
 
 def _of_log(log: LogFigures) -> Iterator[str]:
@@ -59,59 +83,32 @@ def _of_log(log: LogFigures) -> Iterator[str]:
 
 def _of_run(run: Figures) -> Iterator[str]:
     heading, summary = run.heading, run.summary
-    reasons = ", ".join(f"{count} {reason}" for reason, count in summary.abstentions.items())
-    most = "" if heading.target_radii is None else "at most "
-    settings = heading.settings
-    arithmetic = f", {printable(heading.arithmetic)} noise" if heading.additive else ""
-    made = (
-        f"n = {most}{heading.n:,}, alpha = {alpha_up(settings.alpha)} an input{arithmetic}; "
-        f"{printable(settings.bound)}, {printable(settings.radius_rule)}"
-    )
-    if settings.exact:
-        made = f"all {heading.n:,} changes that the noise can make were counted, so alpha = 0"
-    yield (
-        f"{printable(heading.model)}: {printable(heading.norm)} radius in "
-        f"{printable(heading.units)}; {made}"
-    )
+    yield f"{printable(heading.model)}: {printable(heading.radii_of)}; {made(heading)}"
     if heading.within != _PLAIN.format(heading.norm):
         yield f"certified {heading.within}"
-    if run.assumption is not None:
-        yield f"assumed: {run.assumption}"
-    if heading.restated_from is not None:
-        chosen = "; holds if chosen without looking at the counts"
-        yield (
-            f"restated at {printable(str(settings))} (sampled for "
-            f"{printable(str(heading.restated_from))})"
-            + (chosen if settings != heading.restated_from else "")
-        )
-    yield (
-        f"abstentions: {summary.abstained} of {summary.inputs}"
-        + (f" ({reasons})" if reasons else "")
-    )
-    if not settings.exact:
+    yield from cautions(heading, summary.inputs, run.assumption)
+    reasons = ", ".join(f"{count} {reason}" for reason, count in summary.abstentions.items())
+    yield f"abstentions: {summary.abstained} of {summary.inputs}" + f" ({reasons})" * bool(reasons)
+    if not heading.settings.exact:
         yield f"samples: {_samples(heading, summary)}"
-    if heading.shared_noise:
-        yield (
-            "noise shared by all inputs: their certificates are not independent, and intervals for "
-            "the population are of this very noise, not of another that might have been drawn"
-        )
-    if heading.target_radii is not None:
-        targets = ", ".join(map(plain, heading.target_radii))
-        yield (
-            "sampling stopped once the radii were decided, so ACR understates (do not compare "
-            "it with that of a fixed n), and so does certified accuracy elsewhere than at "
-            f"{targets}"
-        )
     if summary.gain is not None:
         yield _gain(summary.gain)
     if not summary.labelled:
         yield _unlabelled(summary)
     yield from run.statements.lines()
-    if heading.status != "complete":
-        yield (
-            f"this run is {heading.status}: the figures are of the {summary.inputs} inputs "
-            "that it holds"
-        )
+
+
+def made(heading: Heading) -> str:
+    """Return how the certificates of a run were made."""
+    settings = heading.settings
+    if settings.exact:
+        return f"all {heading.n:,} changes that the noise can make were counted, so alpha = 0"
+    most = "" if heading.target_radii is None else "at most "
+    arithmetic = f", {printable(heading.arithmetic)} noise" if heading.additive else ""
+    return (
+        f"n = {most}{heading.n:,}, alpha = {alpha_up(settings.alpha)} an input{arithmetic}; "
+        f"{printable(settings.bound)}, {printable(settings.radius_rule)}"
+    )
 
 
 def _unlabelled(summary: Certified) -> str:
@@ -128,7 +125,7 @@ def _unlabelled(summary: Certified) -> str:
 def _samples(heading: Heading, summary: Summary) -> str:
     samples = summary.samples
     mean, selection, estimation = (
-        f"{_grouped(text_down(value, 1))}"
+        _grouped(text_down(value, 1))
         for value in (samples.mean, samples.selection, samples.estimation)
     )
     saving = samples.saving(heading.n)

@@ -12,9 +12,10 @@ from rsonnx.errors import UsageError
 from rsonnx.report.escape import printable
 from rsonnx.report.figures import Figures
 from rsonnx.report.logs import LogFigures
+from rsonnx.report.notes import cautions
 from rsonnx.report.population import DELTA, INDEPENDENT, LEVEL, UNDER_SHARED_NOISE, Assumed
 from rsonnx.report.ranking import decides
-from rsonnx.report.rounding import alpha_up, fraction_down, plain
+from rsonnx.report.rounding import alpha_up, fraction_down
 from rsonnx.report.summary import accuracy_at, mean_radius
 from rsonnx.runs.rows import Row
 from rsonnx.statistics import MeanInterval, PairedAccuracy, paired_accuracy, paired_mean_interval
@@ -249,22 +250,8 @@ def _radius(row: Row) -> float:
 
 def _cautions(first: tuple[str, Figures], second: tuple[str, Figures]) -> Iterator[str]:
     for name, run in (first, second):
-        heading = run.heading
-        if heading.status != "complete":
-            yield f"{name} is {heading.status}: it holds {run.summary.inputs} inputs"
-        if heading.target_radii is not None:
-            yield (
-                f"{name} is adaptive: it stopped once "
-                f"{', '.join(map(plain, heading.target_radii))} were decided, so elsewhere, and by "
-                "ACR, it is not compared"
-            )
-        if run.assumption is not None:
-            yield f"{name} assumes: {run.assumption}"
-        if heading.shared_noise:
-            yield (
-                f"all inputs of {name} share their noise: intervals and tests are of that very "
-                "noise, not of another that might have been drawn"
-            )
+        for caution in cautions(run.heading, run.summary.inputs, run.assumption):
+            yield f"{name}: {caution}"
     (name, a), (other, b) = ((name, run.heading) for name, run in (first, second))
     if a.within != b.within:
         yield f"{name} is certified {a.within}; {other} {b.within}"

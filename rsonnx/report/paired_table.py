@@ -1,4 +1,4 @@
-"""Paired comparisons as text, Markdown, LaTeX and CSV.
+"""Paired comparisons as tables.
 
 Differences are rounded towards 0, so that none is overstated; intervals outward, all else down.
 """
@@ -9,23 +9,14 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
-from rsonnx.report.comma import written
-from rsonnx.report.escape import latex_text, markdown_text, printable
-from rsonnx.report.latex import footnotes, tabular
-from rsonnx.report.markdown import table_of
+from rsonnx.report.escape import printable
 from rsonnx.report.paired import AtRadius, Comparison
 from rsonnx.report.population import PERCENT
-from rsonnx.report.rounding import fraction_down, percent_down, plain, text_down, text_up
-from rsonnx.report.table import columns_of, wrapped
+from rsonnx.report.rounding import plain, text_down, text_up
+from rsonnx.report.table import Cell, Column, Form, Note, Report, Table, Value, decimals, grouped
+from rsonnx.report.table import percent as percents
 
-_HEAD = ("", "A", "B", "A-B", "from", "to", "A only", "B only", "p")
-_UNKNOWN = "?"
-_COLUMNS = (
-    *("first", "second", "pairs", "left_first", "left_second", "figure", "value_first"),
-    *("value_second", "difference", "low", "high", "only_first", "only_second", "p_value"),
-    "cautions",
-)
-EXPLAINED = (
+_EXPLAINED = (
     "r=R: certified accuracy, % of the matched inputs, and differences in points. from, to: "
     f"{PERCENT} interval on the difference in the population, assuming inputs drawn "
     "independently from it; each line by itself. A only, B only: inputs certified for their label "
@@ -35,127 +26,104 @@ EXPLAINED = (
 )
 
 
-def render_comparisons(comparisons: Sequence[Comparison]) -> str:
-    """Return a text table a comparison, each with its notes."""
-    parts = []
-    for one in comparisons:
-        notes = [line for note in _notes(one) for line in wrapped(printable(note))]
-        parts += [*columns_of([_HEAD, *_lines(one)]), "", *notes, ""]
-    return "\n".join([*parts, *wrapped(EXPLAINED)])
+def paired_report(comparisons: Sequence[Comparison]) -> Report:
+    """Return a table a comparison, each with its notes."""
+    return Report(
+        [_table(comparison) for comparison in comparisons],
+        notes=[_EXPLAINED],
+        records=[record for comparison in comparisons for record in _records(comparison)],
+        value=[comparison.to_json() for comparison in comparisons],
+    )
 
 
-def render_comparisons_markdown(comparisons: Sequence[Comparison]) -> str:
-    """Return a Markdown table a comparison, each with its notes."""
-    parts = []
-    for one in comparisons:
-        notes = [f"- {markdown_text(note)}" for note in _notes(one)]
-        parts += [*table_of(_HEAD, _lines(one)), "", *notes, ""]
-    return "\n".join([*parts, f"- {markdown_text(EXPLAINED)}"])
-
-
-def render_comparisons_latex(comparisons: Sequence[Comparison]) -> str:
-    """Return a LaTeX table a comparison, each with its notes."""
-    parts = [r"% \usepackage{booktabs}"]
-    for one in comparisons:
-        parts += [
-            *(f"% {latex_text(caution)}" for caution in one.cautions),
-            *tabular(_HEAD, [[_dashed(cell) for cell in line] for line in _lines(one)]),
-            *footnotes(list(_notes(one))),
-            r"\bigskip",
-        ]
-    return "\n".join([*parts, *footnotes([EXPLAINED])])
-
-
-def render_comparisons_csv(comparisons: Sequence[Comparison]) -> str:
-    """Return a line a comparison and figure; shares are fractions of 1, in full."""
-    return written(_COLUMNS, [line for one in comparisons for line in _csv_lines(one)])
-
-
-def _lines(one: Comparison) -> list[list[str]]:
-    lines = [_line(at) for at in one.at]
-    if one.first_acr is not None and one.second_acr is not None:
-        acr = one.acr
-        lines.append(
-            [
+def _table(pair: Comparison) -> Table:
+    columns = (
+        Column("", symbols=True),
+        Column("A", form=percents),
+        Column("B", form=percents),
+        Column("A-B", form=_points(_towards_zero)),
+        Column("from", form=_points(_down)),
+        Column("to", form=_points(_up)),
+        Column("A only", form=grouped),
+        Column("B only", form=grouped),
+        Column("p", form=lambda p: text_up(p, 3)),
+    )
+    rows: list[Sequence[Cell | Value]] = [_row(at) for at in pair.at]
+    if pair.first_acr is not None and pair.second_acr is not None:
+        acr = pair.acr
+        rows.append(
+            (
                 "ACR",
-                text_down(one.first_acr, 4),
-                text_down(one.second_acr, 4),
-                _towards_zero(one.first_acr - one.second_acr, 4),
-                _UNKNOWN if acr is None else _down(Fraction(acr.low), 4),
-                _UNKNOWN if acr is None else _up(Fraction(acr.high), 4),
+                Cell(pair.first_acr, decimals(4)),
+                Cell(pair.second_acr, decimals(4)),
+                Cell(pair.first_acr - pair.second_acr, lambda value: _towards_zero(value, 4)),
+                Cell(None if acr is None else acr.low, lambda low: _down(Fraction(low), 4)),
+                Cell(None if acr is None else acr.high, lambda high: _up(Fraction(high), 4)),
                 *("", "", ""),
-            ]
+            )
         )
-    return lines
+    return Table(columns, rows, notes=[Note(printable(note)) for note in _notes(pair)])
 
 
-def _line(at: AtRadius) -> list[str]:
+def _row(at: AtRadius) -> Sequence[Value]:
     found = at.found
-    return [
-        f"r={plain(at.radius)}",
-        percent_down(at.first),
-        percent_down(at.second),
-        _towards_zero(100 * (at.first - at.second), 1),
-        _UNKNOWN if found is None else _down(100 * Fraction(found.low), 1),
-        _UNKNOWN if found is None else _up(100 * Fraction(found.high), 1),
-        f"{at.only_first:,}",
-        f"{at.only_second:,}",
-        _UNKNOWN if found is None else text_up(found.p_value, 3),
-    ]
+    inferred = (None,) * 3 if found is None else (found.low, found.high, found.p_value)
+    low, high, p = inferred
+    difference = at.first - at.second
+    counts = (at.only_first, at.only_second)
+    return (f"r={plain(at.radius)}", at.first, at.second, difference, low, high, *counts, p)
 
 
-def _notes(one: Comparison) -> Iterator[str]:
-    yield f"A: {one.first}"
-    yield f"B: {one.second}"
-    copies = f", of which {one.copies:,} equal others and share their noise" if one.copies else ""
-    yield f"{one.pairs:,} inputs are matched by digest{copies}"
-    if one.left_first or one.left_second:
+def _notes(pair: Comparison) -> Iterator[str]:
+    yield f"A: {pair.first}"
+    yield f"B: {pair.second}"
+    copies = f", of which {pair.copies:,} equal others and share their noise" if pair.copies else ""
+    yield f"{pair.pairs:,} inputs are matched by digest{copies}"
+    if pair.left_first or pair.left_second:
         yield (
-            f"not matched and left out: {one.left_first:,} inputs of A, {one.left_second:,} of B; "
-            "the figures are of the matched ones alone"
+            f"not matched and left out: {pair.left_first:,} inputs of A, {pair.left_second:,} of "
+            "B; the figures are of the matched ones alone"
         )
-    if one.undecided:
+    if pair.undecided:
         yield (
             "not compared, since an adaptive run left it undecided: "
-            f"{', '.join(f'r={plain(r)}' for r in one.undecided)}"
+            f"{', '.join(f'r={plain(r)}' for r in pair.undecided)}"
         )
-    if one.undrawn is not None:
-        yield f"nothing is said of the population, so no interval and no p: {one.undrawn}"
-    yield from one.cautions
+    if pair.undrawn is not None:
+        yield f"nothing is said of the population, so no interval and no p: {pair.undrawn}"
+    yield from pair.cautions
 
 
-def _csv_lines(one: Comparison) -> Iterator[dict[str, Any]]:
-    common = {
-        "first": one.first,
-        "second": one.second,
-        "pairs": one.pairs,
-        "left_first": one.left_first,
-        "left_second": one.left_second,
-        "cautions": "; ".join(one.cautions),
-    }
-    for at in one.at:
-        yield common | {
-            "figure": f"certified_accuracy@{plain(at.radius)}",
-            "value_first": fraction_down(at.first),
-            "value_second": fraction_down(at.second),
-            "difference": (at.only_first - at.only_second) / one.pairs,
-            "low": None if at.found is None else at.found.low,
-            "high": None if at.found is None else at.found.high,
-            "only_first": at.only_first,
-            "only_second": at.only_second,
-            "p_value": None if at.found is None else at.found.p_value,
+def _records(pair: Comparison) -> Iterator[dict[str, Value]]:
+    """Yield a line a figure, from what JSON says of the comparison."""
+    value = pair.to_json()
+    runs = ("first", "second", "pairs", "left_first", "left_second")
+    inferred = ("low", "high", "only_first", "only_second", "p_value")
+
+    def record(figure: str, first: Any, second: Any, found: dict[str, Any]) -> dict[str, Value]:
+        return {
+            **{name: value[name] for name in runs},
+            "figure": figure,
+            "value_first": first,
+            "value_second": second,
+            "difference": found["difference"],
+            **{name: found.get(name) for name in inferred},
+            "cautions": "; ".join(pair.cautions),
         }
-    if one.first_acr is not None and one.second_acr is not None:
-        yield common | {
-            "figure": "acr",
-            "value_first": fraction_down(one.first_acr),
-            "value_second": fraction_down(one.second_acr),
-            "difference": float(one.first_acr - one.second_acr)
-            if one.acr is None
-            else one.acr.mean,
-            "low": None if one.acr is None else one.acr.low,
-            "high": None if one.acr is None else one.acr.high,
-        }
+
+    for at in value["certified_accuracy"]:
+        name = f"certified_accuracy@{plain(at['radius'])}"
+        yield record(name, at["first"], at["second"], at)
+    if pair.first_acr is not None and pair.second_acr is not None:
+        difference = float(pair.first_acr - pair.second_acr)
+        if pair.acr is not None:
+            difference = pair.acr.mean
+        found = (value["acr"] or {}) | {"difference": difference}
+        yield record("acr", value["first_acr"], value["second_acr"], found)
+
+
+def _points(rounded: Any) -> Form:
+    return lambda share: str(rounded(100 * Fraction(share), 1))
 
 
 def _towards_zero(value: Fraction, digits: int) -> str:
@@ -177,8 +145,3 @@ def _signed(text: str, *, negative: bool) -> str:
     if not text.strip("0."):
         return text
     return f"-{text}" if negative else f"+{text}"
-
-
-def _dashed(cell: str) -> str:
-    """Set a number's minus sign as one."""
-    return f"$-${cell[1:]}" if cell.startswith("-") else cell

@@ -10,6 +10,7 @@ from typing import Any
 from rsonnx.report.outcome import Outcome
 from rsonnx.report.rounding import percent_down, percent_up, plain, text_down
 from rsonnx.report.summary import accuracy_at
+from rsonnx.report.table import JOINT
 from rsonnx.statistics import (
     Band,
     MeanInterval,
@@ -25,9 +26,6 @@ PERCENT = f"{100 * LEVEL:g} %"
 """The level of every interval of a report, as it is shown."""
 
 NOISE = "noise independent between inputs"
-JOINT = "\xa0"
-"""A space at which no line is broken; it is shown as a space."""
-
 _HUGE = 2.0**900
 
 

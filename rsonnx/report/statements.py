@@ -11,7 +11,6 @@ from typing import Any
 from rsonnx.report.population import (
     DELTA,
     INDEPENDENT,
-    JOINT,
     LEVEL,
     NOISE,
     PERCENT,
@@ -25,6 +24,7 @@ from rsonnx.report.population import (
 )
 from rsonnx.report.rounding import alpha_up, percent_down, plain, text_up
 from rsonnx.report.selection import Selection
+from rsonnx.report.table import JOINT
 from rsonnx.runs.rows import Row
 from rsonnx.statistics import (
     AccuracyInterval,

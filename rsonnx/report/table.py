@@ -1,68 +1,179 @@
-"""The certified-accuracy table as text."""
+"""One table for every command: columns, typed cells, and notes below them.
+
+A cell is what it is, not how it looks: a stranger's words stay as they were written until a format
+escapes them, and a number is rounded where its column says how.
+"""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
 
-from rsonnx.report.escape import printable
-from rsonnx.report.figures import Figures
-from rsonnx.report.lines import Line, lines_of, noise_head, radius_heads
-from rsonnx.report.logs import LogFigures
-from rsonnx.report.notes import notes_of
-from rsonnx.report.population import JOINT, legend
-from rsonnx.report.ranking import rank
+from rsonnx.report.rounding import percent_down, text_down
 
-_WIDTH = 100
+Value = str | int | float | Fraction | None
+Form = Callable[[Any], str]
+
+UNKNOWN = "?"
+WIDTH = 100
+JOINT = "\xa0"
+"""In notes a space at which no line is broken; it is shown as a space."""
 
 
-def render(runs: Sequence[Figures | LogFigures]) -> str:
-    """Return one table for several runs over the same radii, with notes below it.
+def grouped(count: int) -> str:
+    """Return a whole number with commas between thousands."""
+    return f"{count:,}"
 
-    Percentages and the ACR are rounded down, intervals outward. The best figures have a star.
+
+def percent(share: float | Fraction) -> str:
+    """Return a share in % with one decimal, rounded down."""
+    return percent_down(Fraction(share))
+
+
+def decimals(digits: int) -> Form:
+    """Return how a number gets so many decimals, rounded down."""
+    return lambda value: text_down(value, digits)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        name, unit: its head.
+        form: how a value becomes text, rounded for print.
+        left: whether cells stand to the left; the first column's always do.
+        wide: whether it is left out where a line must be short, on a terminal.
+        symbols: whether LaTeX sets sigma, alpha, n and r in it as the field's symbols.
+        unknown: what stands for None.
     """
-    ranking = rank(runs)
-    head = ["model", noise_head(runs), "inputs", "standard", "ACR"]
-    head += [f"r={radius}" for radius in radius_heads(runs)]
-    lines = [_cells(line) for line in lines_of(runs, ranking)]
-    notes = [line for run in runs for line in _noted(run)]
-    if ranking.note is not None:
-        notes += wrapped(f"*: {ranking.note}" if ranking.marked else ranking.note)
-    return "\n".join([*columns_of([head, *lines]), "", *notes, explained(runs)])
+
+    name: str
+    unit: str = ""
+    form: Form = str
+    left: bool = False
+    wide: bool = False
+    symbols: bool = False
+    unknown: str = UNKNOWN
+
+    @property
+    def head(self) -> str:
+        """What stands above it."""
+        return f"{self.name} {self.unit}".strip()
 
 
-def explained(runs: Sequence[Figures | LogFigures]) -> str:
-    """Return what the columns and tags of a table mean, in lines."""
-    return (
-        "standard: accuracy of the model itself without noise, %. r=R: certified accuracy, % of\n"
-        "all inputs that are right with radius >= R. ACR: mean certified radius, 0 where wrong.\n"
-        f"{legend(drawn=any(run.drawn for run in runs))}\n"
-        "Intervals are rounded outward, all other figures down."
-    )
+@dataclass(frozen=True)
+class Cell:
+    """A value that says more than its column does.
+
+    Attributes:
+        value: text is a stranger's, and is escaped; None is not known.
+        form: how it becomes text, where its column's is not for it.
+        best: whether no other line has a better one.
+        status: what must be read beside it, such as ``incomplete``.
+    """
+
+    value: Value
+    form: Form | None = None
+    best: bool = False
+    status: str = ""
+
+    def text(self, column: Column) -> str:
+        """Return it as text, which is not escaped."""
+        if self.value is None:
+            return column.unknown
+        form = str if isinstance(self.value, str) else column.form
+        return (self.form or form)(self.value)
 
 
-def columns_of(lines: Sequence[Sequence[str]]) -> list[str]:
-    """Lay out lines of cells: the first column to the left, figures to the right, stars beside."""
-    stars = [any(cell.endswith("*") for cell in column) for column in zip(*lines, strict=True)]
-    padded = [
-        [
-            f"{cell} " if star and i and not cell.endswith("*") else cell
-            for i, (cell, star) in enumerate(zip(line, stars, strict=True))
-        ]
-        for line in lines
-    ]
-    widths = [max(map(len, column)) for column in zip(*padded, strict=True)]
-    return [
-        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
-        for line in padded
-    ]
+@dataclass(frozen=True)
+class Note:
+    """A line below a table, and what belongs to it; words of strangers are printable already."""
+
+    title: str
+    details: tuple[str, ...] = ()
 
 
-def wrapped(text: str, indent: str = "") -> list[str]:
-    """Break a note into lines, the first after ``indent``."""
+@dataclass(frozen=True)
+class Table:
+    """Columns, rows and what is said of them.
+
+    Attributes:
+        columns: one or more; a table whose heads are all empty has no head.
+        rows: a cell a column each.
+        title: what stands above it.
+        notes: below it.
+        marked: what a mark of the best cells means, or why there is none.
+    """
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell | Value]]
+    title: str = ""
+    notes: Sequence[Note] = ()
+    marked: str | None = None
+
+    @property
+    def cells(self) -> Iterator[list[Cell]]:
+        """The rows, every value in a cell."""
+        for row in self.rows:
+            yield [cell if isinstance(cell, Cell) else Cell(cell) for cell in row]
+
+    def said(self, mark: str) -> list[Note]:
+        """Return the notes, and behind them what the mark of the best means, by its name."""
+        if self.marked is None:
+            return list(self.notes)
+        best = any(cell.best for row in self.cells for cell in row)
+        return [*self.notes, Note(f"{mark}: {self.marked}" if best else self.marked)]
+
+    def texts(
+        self, escape: Callable[[str], str], best: str, status: str, *, wide: bool = True
+    ) -> Iterator[list[str]]:
+        """Yield the rows as a format shows them.
+
+        Args:
+            escape: makes a stranger's words harmless; numbers are not given to it.
+            best, status: patterns with a ``{}`` for a best cell, and for what stands beside one.
+            wide: whether wide columns are shown.
+        """
+        for row in self.cells:
+            line = []
+            for cell, column in zip(row, self.columns, strict=True):
+                if column.wide and not wide:
+                    continue
+                text = cell.text(column)
+                text = escape(text) if isinstance(cell.value, str) else text
+                text = best.format(text) if cell.best else text
+                line.append(
+                    f"{text} ({status.format(escape(cell.status))})" if cell.status else text
+                )
+            yield line
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a command prints: tables for readers, the same figures in full for programs.
+
+    Attributes:
+        tables: one or more.
+        notes: below all of them.
+        records: the lines of a CSV file, by column; None for the cells of the tables.
+        value: the JSON.
+    """
+
+    tables: Sequence[Table]
+    notes: Sequence[str] = ()
+    records: Sequence[Mapping[str, Value]] | None = None
+    value: Any = None
+
+
+def wrapped(text: str, indent: str = "", width: int = WIDTH) -> list[str]:
+    """Break a note into lines, the first after ``indent``, further ones after twice as much."""
     lines = textwrap.wrap(
         f"{indent}{text}",
-        _WIDTH,
+        width,
         subsequent_indent=indent * 2,
         break_long_words=False,
         break_on_hyphens=False,
@@ -70,19 +181,6 @@ def wrapped(text: str, indent: str = "") -> list[str]:
     return [line.replace(JOINT, " ") for line in lines]
 
 
-def _cells(line: Line) -> list[str]:
-    figures = [line.standard, line.acr, *line.certified]
-    return [
-        printable(line.name),
-        printable(line.noise),
-        line.inputs,
-        *(f"{figure.text}*" if figure.best else figure.text for figure in figures),
-    ]
-
-
-def _noted(run: Figures | LogFigures) -> Iterator[str]:
-    """Yield the notes: the title stays whole, what belongs to it is indented."""
-    notes = notes_of(run)
-    yield notes.title
-    for detail in notes.details:
-        yield from wrapped(detail, "  ")
+def facts(pairs: Iterable[tuple[str, Value]]) -> Table:
+    """Return names and what is true of them as a table without a head."""
+    return Table((Column(""), Column("", left=True)), list(pairs))

@@ -7,8 +7,7 @@ and its rivals (Jia et al., arXiv 1912.09899). No input leaves the denominator.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +18,11 @@ from rsonnx.noise import Gaussian
 from rsonnx.report.escape import printable
 from rsonnx.report.figures import assumption_of
 from rsonnx.report.heading import Heading
-from rsonnx.report.rounding import alpha_up, fraction_down, percent_down, plain, text_down
+from rsonnx.report.notes import cautions
+from rsonnx.report.rounding import alpha_up, fraction_down, plain
 from rsonnx.report.sampling import samples_of
 from rsonnx.report.summary import Certified, certified
-from rsonnx.report.table import columns_of, wrapped
+from rsonnx.report.table import Cell, Column, Note, Report, Table, decimals, grouped, percent
 from rsonnx.runs.rows import Row
 
 
@@ -148,58 +148,43 @@ def _checked_rule(name: str, rule: Rule) -> tuple[Gaussian, int]:
     return noise, rule.num_classes
 
 
-def render_top_k(runs: Sequence[TopKFigures]) -> str:
+def top_k_report(runs: Sequence[TopKFigures]) -> Report:
     """Return one table for several runs at the same k and radii, with notes below it."""
     k = runs[0].k
-    head = ["model", "sigma", "inputs", f"top-{k} ACR"]
-    head += [f"r={plain(radius)}" for radius in runs[0].certified.radii]
-    notes = [line for run in runs for line in _noted(run)]
-    return "\n".join([*columns_of([head, *map(_cells, runs)]), "", *notes, *_explained(k)])
-
-
-def render_top_k_json(runs: Sequence[TopKFigures]) -> str:
-    """Return the figures for a program, as a JSON list with an object a run."""
-    return json.dumps([run.to_json() for run in runs], indent=2, allow_nan=False)
-
-
-def _cells(run: TopKFigures) -> list[str]:
-    figures = run.certified
-    shares = figures.certified_accuracy or ()
-    return [
-        printable(run.heading.model),
-        f"{run.sigma:g}",
-        f"{figures.inputs:,}",
-        text_down(figures.acr or 0.0, 4),
-        *map(percent_down, shares),
+    columns = [
+        Column("model"),
+        Column("sigma", form=lambda sigma: f"{sigma:g}", symbols=True),
+        Column("inputs", form=grouped),
+        Column(f"top-{k} ACR", form=decimals(4)),
+        *(Column(f"r={plain(r)}", form=percent, symbols=True) for r in runs[0].certified.radii),
     ]
+    rows = [
+        (
+            Cell(run.heading.model, status=run.heading.status.removeprefix("complete")),
+            run.sigma,
+            run.certified.inputs,
+            run.certified.acr,
+            *(run.certified.certified_accuracy or ()),
+        )
+        for run in runs
+    ]
+    notes = [*map(_note, runs), Note(_explained(k))]
+    return Report([Table(columns, rows, notes=notes)], value=[run.to_json() for run in runs])
 
 
-def _noted(run: TopKFigures) -> Iterator[str]:
-    heading, settings = run.heading, run.heading.settings
-    yield (
-        f"{printable(heading.model)}: {printable(heading.norm)} radius in "
-        f"{printable(heading.units)}; n = {heading.n:,}, alpha = {alpha_up(settings.alpha)} an "
-        f"input, {printable(heading.arithmetic)} noise"
+def _note(run: TopKFigures) -> Note:
+    heading = run.heading
+    arithmetic, alpha = printable(heading.arithmetic), alpha_up(heading.settings.alpha)
+    return Note(
+        f"{printable(heading.model)}: {printable(heading.radii_of)}; n = {heading.n:,}, "
+        f"alpha = {alpha} an input, {arithmetic} noise",
+        tuple(cautions(heading, run.certified.inputs, run.assumption)),
     )
-    if run.assumption is not None:
-        yield from wrapped(f"assumed: {run.assumption}", "  ")
-    if heading.restated_from is not None:
-        yield from wrapped(
-            f"restated at this alpha (sampled for alpha = {alpha_up(heading.restated_from.alpha)} "
-            "an input); holds if chosen without looking at the counts",
-            "  ",
-        )
-    if heading.status != "complete":
-        yield from wrapped(
-            f"this run is {heading.status}: the figures are of the {run.certified.inputs} inputs "
-            "that it holds",
-            "  ",
-        )
 
 
-def _explained(k: int) -> list[str]:
+def _explained(k: int) -> str:
     among = "the most probable class" if k == 1 else f"among the {k} most probable classes"
-    return wrapped(
+    return (
         f"r=R: top-{k} certified accuracy, % of all inputs whose true class is certified, with "
         f"radius >= R, to be {among} of the smoothed classifier. "
         f"top-{k} ACR: mean of these radii, 0 where not certified. The true class was fixed before "

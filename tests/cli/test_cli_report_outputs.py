@@ -246,7 +246,7 @@ def test_a_run_whose_inputs_share_their_noise_says_so(
     card = tmp_path / "card.md"
     code, out, _ = report(capsys, files["a"], shared, "--paired", "--card", str(card))
     assert code == 0
-    assert "share their noise: intervals and tests are of that very noise" in " ".join(out.split())
+    assert "of this very noise" in " ".join(out.split())
     text = card.read_text()
     assert "exact arithmetic, the same for all inputs" in text
     assert "4 inputs, shared noise)" in text

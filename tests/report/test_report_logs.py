@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rsonnx.logs import read_log
-from rsonnx.report import LogFigures, log_figures, render
+from rsonnx.report import LogFigures, accuracy_report, log_figures, to_text
 from rsonnx.report.summary import mean_radius
 from rsonnx.statistics import accuracy_interval
 
@@ -41,7 +41,7 @@ def test_the_published_figures(sigma: float) -> None:
     assert summary.certified_accuracy is not None
     if summary.inputs == 500:
         assert summary.certified_accuracy == tuple(Fraction(k, 1000) for k in shares)
-    printed = render([found]).splitlines()[1].split()
+    printed = to_text(accuracy_report([found])).splitlines()[1].split()
     assert printed[5:] == [f"{k // 10}.{k % 10}" for k in shares]
     # Published to nearest; ours is rounded down, from the exact mean.
     assert f"{float(mean_radius(found.rows)):.4f}" == acr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import random
 from dataclasses import replace
 from fractions import Fraction
@@ -13,17 +15,23 @@ from reported import HEADING, Line, figures, row
 
 from rsonnx.errors import UsageError
 from rsonnx.report import (
+    FORMATS,
     Comparison,
     Figures,
     Named,
     Settings,
     compare,
     log_figures,
-    render_comparisons,
+    paired_report,
+    to_text,
 )
 from rsonnx.statistics import paired_accuracy, paired_mean_interval
 
 AT = (0.0, 0.5)
+
+
+def shown(pairs: list[Comparison]) -> str:
+    return to_text(paired_report(pairs))
 
 
 def pair(one: Figures, two: Figures) -> Comparison:
@@ -70,7 +78,7 @@ def test_copies_are_matched_one_to_one_and_said() -> None:
     two = figures([row(3, 0.2), row(1, 0.1, **same), row(2, 0.1, **same)])
     found = pair(one, two)
     assert (found.pairs, found.left_first, found.left_second, found.copies) == (3, 1, 0, 1)
-    assert "of which 1 equal others and share their noise" in render_comparisons([found])
+    assert "of which 1 equal others and share their noise" in shown([found])
 
 
 def test_copies_with_several_labels_meet_their_own() -> None:
@@ -117,9 +125,9 @@ def test_adaptive_runs_are_compared_where_both_decided() -> None:
         assert [at.radius for at in found.at] == [0.5]
         assert found.undecided == (0.0,)
         assert (found.acr, found.first_acr, found.second_acr) == (None, None, None)
-        text = " ".join(render_comparisons([found]).split())
+        text = " ".join(shown([found]).split())
         assert "not compared, since an adaptive run left it undecided: r=0" in text
-        assert "b is adaptive: it stopped once 0.5 were decided" in text
+        assert "b: sampling stopped once the radii were decided" in text
         assert "ACR 0" not in text
 
 
@@ -139,8 +147,8 @@ def test_the_first_run_is_compared_with_each_other() -> None:
 
 def test_differences_are_rounded_towards_zero_and_intervals_outward() -> None:
     one, two = figures([1.0, 0.1, 0.1]), figures([0.1, 0.1, 0.1])
-    forth = render_comparisons([pair(one, two)])
-    back = render_comparisons([pair(two, one)])
+    forth = shown([pair(one, two)])
+    back = shown([pair(two, one)])
     at = paired_accuracy(1, 0, 3)
     line = cells(forth, "r=0.5")
     assert line[3] == "+33.3"
@@ -152,3 +160,25 @@ def test_differences_are_rounded_towards_zero_and_intervals_outward() -> None:
 
 def cells(text: str, head: str) -> list[str]:
     return next(line.split() for line in text.splitlines() if line.split()[:1] == [head])
+
+
+def test_comparisons_have_the_same_figures_in_every_format() -> None:
+    one, two = figures([1.0, 0.5, 0.25, -1.0]), figures([1.5, 0.25, 0.25, -1.0])
+    report = paired_report([pair(one, two)])
+    line, acr = cells(to_text(report), "r=0.5"), cells(to_text(report), "ACR")
+    # 1 of 4 inputs is right at .5 in the first run alone.
+    assert line[1:4] + line[6:] == ["50.0", "25.0", "+25.0", "1", "0", "1.0"]
+    assert acr[1:4] == ["0.4375", "0.5000", "-0.0625"]
+    assert f"| {' | '.join(line)} |" in FORMATS["markdown"](report)
+    assert r"ACR & 0.4375 & 0.5000 & $-$0.0625 &" in FORMATS["latex"](report)
+    lines = {x["figure"]: x for x in csv.DictReader(io.StringIO(FORMATS["csv"](report)))}
+    assert float(lines["certified_accuracy@0.5"]["difference"]) == 0.25
+    assert float(lines["acr"]["difference"]) == -0.0625
+    assert lines["acr"]["pairs"] == "4"
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_incomplete_run_says_so_in_every_comparison(form: str) -> None:
+    late = figures([1.0], status="interrupted")
+    said = "b: this run is interrupted: the figures are of the 1 inputs"
+    assert said in FORMATS[form](paired_report([pair(figures([1.0]), late)]))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from reported import figures, row
 
-from rsonnx.report import Named, compare, dataset_statements, render_comparisons, selection_of
+from rsonnx.report import Named, compare, dataset_statements, paired_report, selection_of, to_text
 from rsonnx.report.curves import curve_figure
 from rsonnx.report.selection import Selection
 from rsonnx.runs.sample import Sample
@@ -65,7 +65,7 @@ def test_no_interval_and_no_test_rest_on_inputs_that_were_not_drawn() -> None:
         (found,) = compare([Named(name, one) for name, one in zip("ab", pair, strict=True)], (0.0,))
         assert (found.undrawn, found.acr, found.at[0].found) == (why.undrawn, None, None)
         assert found.first_acr == found.second_acr is not None
-        assert "chosen by hand" in render_comparisons([found])
+        assert "chosen by hand" in to_text(paired_report([found]))
 
 
 def test_a_curve_of_inputs_that_were_not_drawn_has_no_band() -> None:

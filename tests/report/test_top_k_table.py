@@ -15,8 +15,8 @@ from rsonnx.certificate.top_k import certify_top_k
 from rsonnx.counts import Counts
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.noise import Gaussian, Laplace
-from rsonnx.report import Settings
-from rsonnx.report.top_k import render_top_k, render_top_k_json, top_k_figures
+from rsonnx.report import FORMATS, Settings
+from rsonnx.report.top_k import top_k_figures, top_k_report
 from rsonnx.runs import Row
 
 RULE = FixedSamples(Gaussian(0.5), 1000, 0.001, num_classes=5)
@@ -70,26 +70,27 @@ def test_the_table() -> None:
     before = Settings(0.01, "hoeffding", "one-sided")
     late = replace(HEADING, restated_from=before)
     runs = [top_k_figures("x", h, RULE, ROWS, RADII, 2) for h in (strange, late)]
-    text = render_top_k(runs)
+    text = FORMATS["table"](top_k_report(runs))
     head, first, second, empty, *notes = text.splitlines()
     assert head.split() == ["model", "sigma", "inputs", "top-2", "ACR", "r=0", "r=0.25", "r=0.5"]
-    assert first.split()[:3] == ["a\\x1b[2J.onnx", "0.5", "5"]
-    assert first.split()[4:] == second.split()[4:] == ["40.0", "20.0", "20.0"]
+    assert first.split()[:4] == ["a\\x1b[2J.onnx", "(interrupted)", "0.5", "5"]
+    assert first.split()[5:] == second.split()[4:] == ["40.0", "20.0", "20.0"]
     assert empty == ""
     assert notes[0] == (
         "a\\x1b[2J.onnx: l2 radius in input values between 0 and 1; n = 1,000, alpha = 0.001 an "
         "input, exact noise"
     )
     assert notes[1] == "  this run is interrupted: the figures are of the 5 inputs that it holds"
-    assert notes[3].startswith("  restated at this alpha (sampled for alpha = 0.01 an input)")
+    assert notes[3].startswith(
+        "  restated at alpha = 0.001 an input, clopper-pearson, one-sided (sampled"
+    )
     assert "to be among the 2 most probable classes" in " ".join(notes)
     assert "estimation samples alone" in " ".join(notes)
-    assert "to be the most probable class of" in " ".join(render_top_k([figures(1)]).split())
     assert max(map(len, notes[1:2] + notes[3:])) <= 100  # a title stays whole
 
 
 def test_json() -> None:
-    (found,) = json.loads(render_top_k_json([figures(3)]))
+    (found,) = json.loads(FORMATS["json"](top_k_report([figures(3)])))
     assert found["top_k"] == 3
     assert found["top_k_acr"] == figures(3).certified.acr
     assert found["radii"] == [0.0, 0.25, 0.5]

@@ -15,10 +15,11 @@ from rsonnx.report.html.inputs import input_list, pictures_note
 from rsonnx.report.html.markup import Markup, element, foreign, joined
 from rsonnx.report.html.provenance import provenance
 from rsonnx.report.html.summary import overview
-from rsonnx.report.html.tables import accuracy_table, beyond_table
+from rsonnx.report.html.tables import accuracy_figures, beyond_table
 from rsonnx.report.html.words import incomplete
 from rsonnx.report.notes import notes_of
-from rsonnx.report.population import JOINT, legend
+from rsonnx.report.population import legend
+from rsonnx.report.table import JOINT
 
 _LONGEST_NOTE = 2_000
 _SECTIONS = (
@@ -96,7 +97,7 @@ def _banner(runs: Sequence[PageRun]) -> Markup:
 def _sections(runs: Sequence[PageRun]) -> Iterator[Markup]:
     content = {
         "summary": [overview(run, len(runs) > 1) for run in runs],
-        "accuracy": [accuracy_table(runs), curve(runs), *_beyond(runs)],
+        "accuracy": [accuracy_figures(runs), curve(runs), *_beyond(runs)],
         "inputs": [part for number, run in enumerate(runs) for part in _inputs(run, number, runs)],
         "provenance": [part for run in runs for part in (*_name(run, runs), provenance(run))],
         "glossary": [glossary(runs)],

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
+from rsonnx.report.accuracy import accuracy_table
 from rsonnx.report.html.content import PageRun
 from rsonnx.report.html.markup import Markup, element, foreign, joined
-from rsonnx.report.lines import Figure, Line, lines_of, noise_head, radius_heads
 from rsonnx.report.population import LEVEL
-from rsonnx.report.ranking import rank
 from rsonnx.report.rounding import percent_down, percent_up, plain
-
-_COLUMNS = ("alpha", "n", "Inputs", "Abstained", "Model alone, %", "ACR")
+from rsonnx.report.table import Cell, Column
 
 
 def scrolled(table: Markup, label: str) -> Markup:
@@ -20,42 +18,35 @@ def scrolled(table: Markup, label: str) -> Markup:
     return element("div", table, class_="scroll", role="region", aria_label=label, tabindex=0)
 
 
-def accuracy_table(runs: Sequence[PageRun]) -> Markup:
+def accuracy_figures(runs: Sequence[PageRun]) -> Markup:
     """Return the table of papers: a row a run, a column a radius."""
-    figures = [run.figures for run in runs]
-    ranking = rank(figures)
-    radii = radius_heads(figures)
-    head = element(
-        "tr",
-        *(_column(name, rowspan=2) for name in ("Run", noise_head(figures), *_COLUMNS)),
-        _column("Certified accuracy in % at radius", "colgroup", colspan=len(radii)),
-    )
-    table = element(
+    table = accuracy_table([run.figures for run in runs])
+    head = element("tr", *(_column(column.head) for column in table.columns))
+    body = [
+        element(
+            "tr",
+            *(_shown(cell, column, run) for cell, column in zip(row, table.columns, strict=True)),
+        )
+        for row, run in zip(table.cells, runs, strict=True)
+    ]
+    made = element(
         "table",
         element("caption", "All inputs of each run; figures are rounded down"),
-        element("thead", head, element("tr", *map(_column, radii))),
-        element("tbody", *map(_accuracy_row, runs, lines_of(figures, ranking))),
+        element("thead", head),
+        element("tbody", *body),
         class_="figures",
     )
-    note = [] if ranking.note is None else [element("p", ranking.note, class_="notes")]
-    return joined(scrolled(table, "Table of certified accuracy"), *note)
+    note = [] if table.marked is None else [element("p", table.marked, class_="notes")]
+    return joined(scrolled(made, "Table of certified accuracy"), *note)
 
 
-def _accuracy_row(run: PageRun, line: Line) -> Markup:
-    mark = [" ", element("strong", f"({line.status})", class_="bad")] if line.status else []
-    texts = (line.noise, line.alpha, line.n, line.inputs, line.abstained)
-    return element(
-        "tr",
-        element(
-            "th", foreign(line.name), " ", element("small", foreign(run.name)), *mark, scope="row"
-        ),
-        *map(_cell, texts),
-        *map(_figure, (line.standard, line.acr, *line.certified)),
-    )
-
-
-def _figure(figure: Figure) -> Markup:
-    return _cell(element("strong", figure.text) if figure.best else figure.text)
+def _shown(cell: Cell, column: Column, run: PageRun) -> Markup:
+    text = cell.text(column)
+    mark = [" ", element("strong", f"({cell.status})", class_="bad")] if cell.status else []
+    if column.name == "model":
+        own = element("small", foreign(run.name))
+        return element("th", foreign(text), " ", own, *mark, scope="row")
+    return _cell(element("strong", text) if cell.best else text)
 
 
 def beyond_table(runs: Sequence[PageRun]) -> Markup:

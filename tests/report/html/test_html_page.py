@@ -13,7 +13,7 @@ import pytest
 from html_pages import Node, page_run, row, tree
 
 import rsonnx.report.html
-from rsonnx.report import render
+from rsonnx.report import accuracy_report, to_text
 from rsonnx.report.html import Pictures, render_page
 
 PNG = b"\x89PNG\r\n\x1a\n and so on"
@@ -134,7 +134,7 @@ def test_a_row_shows_what_is_known_of_its_input() -> None:
 
 def test_figures_are_those_of_the_text() -> None:
     run = page_run()
-    text = render([run.figures])
+    text = to_text(accuracy_report([run.figures]))
     figures = next(
         line for line in text.splitlines() if line.startswith("tiny.onnx") and ":" not in line
     )

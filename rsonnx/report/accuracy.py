@@ -1,0 +1,126 @@
+"""The certified-accuracy table, of runs and of logs beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rsonnx.report.figures import Figures
+from rsonnx.report.logs import LogFigures
+from rsonnx.report.notes import notes_of
+from rsonnx.report.population import legend
+from rsonnx.report.ranking import ACR, STANDARD, rank
+from rsonnx.report.rounding import alpha_up, plain
+from rsonnx.report.table import Cell, Column, Note, Report, Table, Value, decimals, grouped, percent
+
+Drawn = Figures | LogFigures
+
+_RECORD = {
+    name: (name,)
+    for name in (
+        *("status", "noise", "sigma", "units", "norm", "n", "adaptive", "arithmetic"),
+        *("shared_noise", "rows", "watched_rows", "near_ties", "alpha", "family_wise", "bound"),
+        *("radius_rule", "restated", "inputs", "abstained", "standard_accuracy", "acr"),
+    )
+} | {
+    "acr_low": ("statements", "acr", "low"),
+    "acr_high": ("statements", "acr", "high"),
+    "false_certificates_expected": ("statements", "false_certificates", "expected"),
+    "band_half_width": ("statements", "certified_accuracy_band", "half_width"),
+}
+"""Columns of the CSV file, and where the JSON has them."""
+
+
+def accuracy_report(runs: Sequence[Drawn]) -> Report:
+    """Return the table of several runs over the same radii, best figures marked."""
+    values = [run.to_json() for run in runs]
+    return Report([accuracy_table(runs)], records=list(map(_record, values)), value=values)
+
+
+def accuracy_table(runs: Sequence[Drawn]) -> Table:
+    """Return the table: a row a run, a column a radius, shares in %, all rounded down."""
+    ranking = rank(runs)
+    gaussian = all(isinstance(r, LogFigures) or r.heading.gaussian for r in runs)
+    several = len({run.heading.norm for run in runs if isinstance(run, Figures)}) > 1
+    columns = [
+        Column("model"),
+        Column("sigma" if gaussian else "noise", symbols=True),
+        Column("alpha", form=alpha_up, wide=True, symbols=True),
+        Column("n", form=grouped, wide=True, symbols=True),
+        Column("inputs", form=grouped),
+        Column("abstained", form=grouped, wide=True),
+        Column("standard", form=percent),
+        Column("ACR", form=decimals(4)),
+        *(Column(f"r={plain(r)}", form=percent, symbols=True) for r in runs[0].summary.radii),
+    ]
+    rows = []
+    for run, best in zip(runs, ranking.best, strict=True):
+        summary = run.summary
+        shares = summary.certified_accuracy or (None,) * len(summary.radii)
+        rows.append(
+            [
+                *(_of_log(run) if isinstance(run, LogFigures) else _of_run(run, gaussian, several)),
+                Cell(getattr(summary, "standard_accuracy", None), best=STANDARD in best),
+                Cell(summary.acr, best=ACR in best),
+                *(Cell(s, best=r in best) for r, s in zip(summary.radii, shares, strict=True)),
+            ]
+        )
+    notes = [*map(notes_of, runs), *map(Note, explained(runs))]
+    return Table(columns, rows, notes=notes, marked=ranking.note)
+
+
+def explained(runs: Sequence[Drawn]) -> Iterator[str]:
+    """Yield what the columns and tags of the table mean."""
+    yield (
+        "standard: accuracy of the model itself without noise, %. r=R: certified accuracy, % of "
+        "all inputs that are right with radius >= R. ACR: mean certified radius, 0 where wrong."
+    )
+    yield legend(drawn=any(run.drawn for run in runs))
+    yield "Intervals are rounded outward, all other figures down."
+
+
+def _of_run(run: Figures, gaussian: bool, several: bool) -> Iterator[Cell | Value]:
+    heading = run.heading
+    noise: str = heading.noise
+    if gaussian:
+        noise = noise.removeprefix("gaussian sigma = ")
+    yield Cell(heading.model, status="" if heading.status == "complete" else heading.status)
+    yield f"{noise}, {heading.norm}" if several else Cell(heading.sigma or noise, lambda _: noise)
+    yield from (heading.settings.alpha, heading.n, run.summary.inputs, run.summary.abstained)
+
+
+def _of_log(log: LogFigures) -> Iterator[Cell | Value]:
+    yield from (log.name, None, None, None, log.summary.inputs)
+    yield sum(row.abstained for row in log.rows)
+
+
+def _record(value: Mapping[str, Any]) -> dict[str, Value]:
+    """Return what JSON says of a run or a log as a line of CSV; shares are fractions of 1."""
+    log = "log" in value
+    flat = dict(value)
+    if not log:
+        flat |= {
+            "adaptive": value["target_radii"] is not None,
+            "restated": value["restated_from"] is not None,
+            "watched_rows": value["samples"]["watched_rows"],
+            "near_ties": value["samples"]["near_ties"],
+        }
+    record = {"kind": "log" if log else "run", "name": value["log" if log else "model"]}
+    record |= {name: _at(flat, *path) for name, path in _RECORD.items()}
+    for i, radius in enumerate(value["radii"]):
+        at = f"certified_accuracy@{plain(radius)}"
+        record[at] = _at(flat, "certified_accuracy", i)
+        for bound in ("low", "high"):
+            record[f"{at}_{bound}"] = _at(flat, "statements", "certified_accuracy", bound, i)
+        robust = _at(flat, "statements", "certified_accuracy", "robust_low", i)
+        record[f"robust_low@{plain(radius)}"] = robust
+    return record
+
+
+def _at(value: Any, *path: str | int) -> Any:
+    """Return what is at a path, or None where it is not known."""
+    for key in path:
+        if value is None or (isinstance(key, str) and key not in value):
+            return None
+        value = value[key]
+    return value

@@ -1,0 +1,215 @@
+"""The certified-accuracy table: its figures, what they rest on, and what is not known."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from reported import HEADING, STRANGERS, Line, figures, row
+
+from rsonnx.report import (
+    FORMATS,
+    Figures,
+    Gain,
+    LogFigures,
+    Samples,
+    Settings,
+    accuracy_report,
+    fraction_down,
+    log_figures,
+)
+
+ONE = figures([1.0, 0.5, 0.25, -1.0])
+TWO = figures([1.5, 0.25, 0.25, -1.0], model="two.onnx", sigma=0.25)
+COMMON = ("0.001", "1,000", "4", "1", "**100.0**")
+LOG = log_figures(
+    "published.tsv",
+    [Line(1, 1, 0.7), Line(2, 1, 0.9), Line(1, -1, 0.0)],
+    (0.0, 0.5),
+    ["line 3: the label is empty"] * 7,
+)
+
+
+def show(*runs: Figures | LogFigures, form: str = "table") -> str:
+    return FORMATS[form](accuracy_report(runs))
+
+
+def said(run: Figures | LogFigures, **changed: Any) -> str:
+    """Table and notes on one line, some of a run's summary changed."""
+    if changed and isinstance(run, Figures):
+        run = replace(run, summary=replace(run.summary, **changed))
+    return " ".join(show(run).split())
+
+
+def headed(**changed: Any) -> Figures:
+    return replace(ONE, heading=replace(HEADING, **changed))
+
+
+def test_the_figures_and_their_columns() -> None:
+    lines = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in show(ONE, TWO, LOG, form="markdown").splitlines()
+        if line.startswith("|")
+    ]
+    # (1 + .5 + .25)/4 = .4375 against (1.5 + .25 + .25)/4 = .5; 3/4 at 0; 2/4 against 1/4 at .5.
+    head = ("model", "sigma", "alpha", "n", "inputs", "abstained", "standard", "ACR")
+    assert lines == [
+        [*head, "r=0", "r=0.5"],
+        ["---", *["---:"] * 9],
+        ["tiny.onnx", "0.5", *COMMON, "0.4375", "**75.0**", "**50.0**"],
+        ["two.onnx", "0.25", *COMMON, "**0.5000**", "**75.0**", "25.0"],
+        ["published.tsv", "?", "?", "?", "3", "1", "?", "0.2333", "33.3", "33.3"],
+    ]
+    words, first = show(ONE).splitlines()[:2]
+    assert words.split() == ["model", "sigma", "inputs", "standard", "ACR", "r=0", "r=0.5"]
+    assert first.split() == ["tiny.onnx", "0.5", "4", "100.0", "0.4375", "75.0", "50.0"]
+
+
+def test_figures_are_rounded_down() -> None:
+    third = Fraction(2, 3)
+    line = show(replace(ONE, summary=replace(ONE.summary, standard_accuracy=third, acr=0.69999)))
+    assert line.splitlines()[1].split()[3:5] == ["66.6", "0.6999"]
+
+
+def test_other_noise_and_several_norms_are_named() -> None:
+    other = figures([1.0], norm="linf", noise="uniform lambda = 2")
+    lines = show(ONE, other, form="markdown").splitlines()
+    assert [line.split(" | ")[1] for line in (lines[0], *lines[2:4])] == [
+        *("noise", "gaussian sigma = 0.5, l2", "uniform lambda = 2, linf")
+    ]
+
+
+def test_a_radius_in_the_head_is_never_shortened() -> None:
+    radii = (0.1234567, 0.30000000000000004, 1.9999999)
+    head = show(figures([1.0], radii)).splitlines()[0]
+    assert tuple(float(cell[2:]) for cell in head.split()[5:]) == radii
+
+
+def test_csv_has_every_figure_as_json_has_it() -> None:
+    text = show(ONE, TWO, LOG, form="csv")
+    values = json.loads(show(ONE, TWO, LOG, form="json"))
+    for line, value in zip(csv.DictReader(io.StringIO(text)), values, strict=True):
+        stated = value["statements"]
+        kind = "log" if "log" in value else "run"
+        assert (line["kind"], line["name"]) == (kind, value["log" if kind == "log" else "model"])
+        for name in ("acr", "standard_accuracy", "n", "alpha", "inputs", "abstained"):
+            assert line[name] == ("" if value[name] is None else str(value[name]))
+        assert float(line["acr_low"]) == stated["acr"]["low"]
+        for i, radius in enumerate(("0", "0.5")):
+            at, accuracy = f"certified_accuracy@{radius}", stated["certified_accuracy"]
+            assert float(line[at]) == value["certified_accuracy"][i]
+            assert float(line[f"{at}_low"]) == accuracy["low"][i]
+            assert float(line[f"{at}_high"]) == accuracy["high"][i]
+            if kind == "run":
+                assert float(line[f"robust_low@{radius}"]) == accuracy["robust_low"][i]
+    unknown = ("status", "sigma", "units", "adaptive", "restated", "robust_low@0")
+    assert [line[name] for name in unknown] == [""] * len(unknown)
+
+
+@pytest.mark.parametrize("status", ["incomplete", "interrupted", "failed", "shard 1/4"])
+@pytest.mark.parametrize("form", ["table", "markdown", "latex", "csv"])
+def test_an_incomplete_run_says_so_in_every_format(form: str, status: str) -> None:
+    text = show(ONE, replace(TWO, heading=replace(TWO.heading, status=status)), form=form)
+    beside = {"markdown": f"two.onnx (**{status}**)", "csv": f",two.onnx,{status},"}
+    beside["latex"] = rf"two.onnx (\textbf{{{status}}})"
+    assert beside.get(form, f"two.onnx ({status})") in text
+    assert "**0" not in text
+    if form != "csv":
+        assert f"this run is {status}: the figures are of the 4 inputs" in text
+
+
+def test_a_log_says_what_it_does_not_know() -> None:
+    text = said(LOG)
+    for words in ("nor whether it is complete", "false certificates: ?", "may overstate"):
+        assert words in text
+    assert "as read: 2 further irregularities" in text
+    value = LOG.to_json()
+    assert [value[k] for k in ("model", "sigma", "alpha", "status")] == [None] * 4
+    assert value["certified_accuracy"] == [fraction_down(Fraction(1, 3))] * 2
+
+
+@pytest.mark.parametrize(
+    "run", [figures([row(0, 1.0, label=None)]), log_figures("x", [Line(None, 1, 1.0)], (0.0, 0.5))]
+)
+def test_an_unlabelled_run_has_no_accuracy(run: Figures | LogFigures) -> None:
+    assert show(run).splitlines()[1].split()[-4:] == ["?"] * 4
+    assert "certified, right or wrong: 100.0 at 0, 100.0 at 0.5" in said(run)
+    (line,) = csv.DictReader(io.StringIO(show(run, form="csv")))
+    assert (line["acr"], line["certified_accuracy@0"], line["robust_low@0"]) == ("",) * 3
+
+
+@pytest.mark.parametrize("name", STRANGERS, ids=ascii)
+def test_what_a_stranger_wrote_stays_words(name: str) -> None:
+    settings = Settings(0.001, name, name)
+    strange = dict.fromkeys(("model", "units", "norm", "arithmetic", "status"), name)
+    run = headed(**strange, settings=settings, restated_from=settings)
+    for form in ("table", "markdown", "latex", "csv"):
+        text = show(run, ONE, log_figures(name, [Line(1, 1, 1.0)], (0.0, 0.5), [name]), form=form)
+        assert all(c.isprintable() or c == "\n" for c in text)
+
+
+def test_samples_of_a_fixed_and_of_an_adaptive_run() -> None:
+    assert "samples: 100 an input on average (10 + 90)" in said(ONE)
+    drawn = {"samples": Samples(Fraction(25, 2), Fraction(9001, 8))}
+    text = said(headed(n=100_000, target_radii=(0.5, 1.25)), **drawn)
+    assert "n = at most 100,000" in text
+    # 12.5 + 1125.125 = 1137.625, and 1e5/1137.625 = 87.9...
+    assert "1,137.6 an input on average (12.5 + 1,125.1); n = 100,000 is 87.9 times as many" in text
+    assert "elsewhere than at 0.5, 1.25" in text
+
+
+@pytest.mark.parametrize(
+    ("acr", "one_sided", "words"),
+    [
+        (Fraction(3, 4), Fraction(5, 8), "12.5 %; ACR 0.7500 against 0.6250 (+20.0 %) "),
+        (Fraction(1, 2), Fraction(5, 8), "(-20.0 %) "),
+        (Fraction(0), Fraction(0), "ACR 0.0000 against 0.0000 "),
+        (None, None, "smaller for 12.5 % "),
+    ],
+)
+def test_the_gain_of_the_two_sided_radius(
+    acr: Fraction | None, one_sided: Fraction | None, words: str
+) -> None:
+    text = said(ONE, gain=Gain(acr, one_sided, Fraction(2, 3), Fraction(1, 8)))
+    assert "larger than the one-sided for 66.6 % of inputs, smaller for 12.5 %" in text
+    assert words in f"{text} "
+
+
+def test_the_statements_stand_below_the_table_with_their_assumptions() -> None:
+    run = figures([0.5] * 14 + [-1.0] * 6, (0.0, 0.5, 1.25))
+    text = said(run)
+    # N·alpha = 0.02; P(Bin(20, .001) = 0) = .98; CP at .025 of 14/20; sqrt(ln 40 / 40).
+    assert "false certificates [N]: 0.02 expected at most; 95 %: at most 0 of 20 " in text
+    assert "at each radius [N, P]: 0: 45.7-88.2, 0.5: 45.7-88.2, 1.25: 0.0-16.9 " in text
+    assert "truly right and robust, at least, 95 % at each radius [N, P]: 0: 49.1, 0.5: 49" in text
+    assert "at all radii at once, 95 % [N, P]: +-30.4 points (DKW)" in text
+    assert "ACR of the population, 95 % [N, P, many inputs]: 0.25" in text
+    assert "Assumed: [N] noise independent between inputs, [P] inputs drawn" in text
+    assert max(map(len, show(run).splitlines())) <= 140
+
+
+def test_a_restated_run_says_so() -> None:
+    before, after = HEADING.settings, Settings(0.01, "hoeffding", "one-sided")
+    text = said(headed(settings=after, restated_from=before))
+    assert f"restated at {after} (sampled for {before}); holds if" in text
+    assert "holds if" not in said(headed(restated_from=before))
+    family = Settings(0.0005, "clopper-pearson", "one-sided", 0.01)
+    text = said(headed(settings=family, restated_from=before))
+    assert "restated at alpha = 0.01 for all inputs at once, 0.0005 an input" in text
+
+
+def test_json_has_the_settings_the_figures_and_the_statements() -> None:
+    run = headed(restated_from=HEADING.settings, target_radii=(0.5,))
+    (found,) = json.loads(show(run, form="json"))
+    settings = (found["alpha"], found["bound"], found["radius_rule"], found["family_wise"])
+    assert settings == (0.001, "clopper-pearson", "one-sided", None)
+    assert (found["target_radii"], found["restated_from"]["alpha"]) == ([0.5], 0.001)
+    assert (found["samples"]["mean"], found["samples"]["n_over_mean"]) == (100, 10)
+    assert found["gain_over_one_sided"] is None
+    for name in ("false_certificates", "certified_accuracy", "certified_accuracy_band", "acr"):
+        assert "independent" in found["statements"][name]["assumes"]
