@@ -27,7 +27,8 @@ from rsonnx.cli.options import (
     sampling_options,
 )
 from rsonnx.cli.preflight import check_predict, quiet, say_classes, say_clean_accuracy, say_job
-from rsonnx.cli.progress import ProgressLine
+from rsonnx.cli.progress import ProgressBar
+from rsonnx.listener import Extent
 from rsonnx.report import percent_down, printable, text_up
 from rsonnx.runs import Job
 from rsonnx.smoothing import predict_many, predict_procedure
@@ -89,14 +90,9 @@ def predict(model: Path, data: Path, as_json: bool, **given: Any) -> None:
         say_job(job, seed)
         say_classes(job)
         say_clean_accuracy(job)
-        progress = stack.enter_context(
-            ProgressLine(
-                len(job.indices),
-                given["n"],
-                adaptive=given["sequential"],
-                outcome="answered",
-                quiet=quiet(),
-            )
+        progress = stack.enter_context(ProgressBar(quiet=quiet()))
+        progress.begun(
+            Extent(len(job.indices), given["n"], adaptive=given["sequential"], outcome="answered")
         )
         for index, prediction in _predictions(job, given, seed.value, progress):
             found.append((index, prediction))
@@ -107,7 +103,7 @@ def predict(model: Path, data: Path, as_json: bool, **given: Any) -> None:
 
 
 def _predictions(
-    job: Job, given: dict[str, Any], seed: int, progress: ProgressLine
+    job: Job, given: dict[str, Any], seed: int, progress: ProgressBar
 ) -> Iterator[tuple[int, Prediction]]:
     procedure = predict_procedure(
         job.smoothed.noise,
@@ -119,7 +115,7 @@ def _predictions(
     )
     inputs = ((index, job.point(index)) for index in job.indices)
     for one in predict_many(job.smoothed, procedure, inputs, seed=seed, progress=progress.drawn):
-        progress.finished(certified=not one.prediction.abstained)
+        progress.finished(one.prediction, certified=not one.prediction.abstained)
         yield one.index, one.prediction
 
 

@@ -26,10 +26,11 @@ from rsonnx.cli.options import (
     sampling_options,
 )
 from rsonnx.cli.preflight import say, say_clean_accuracy, say_job
-from rsonnx.cli.progress import ProgressLine
+from rsonnx.cli.progress import ProgressBar
 from rsonnx.counts import NO_CLASS
 from rsonnx.data import arrange, resized_shape
 from rsonnx.errors import DataError, UsageError
+from rsonnx.listener import Extent
 from rsonnx.noise import Gaussian, NoisyStream, Point, SmoothingDistribution
 from rsonnx.report import printable
 from rsonnx.report.drawing import drawing, format_of, save
@@ -182,7 +183,8 @@ def _preview(
         for law in laws
     ]
     rows = []
-    with ProgressLine(len(job.indices), n0 * len(sigmas), outcome=None) as progress:
+    with ProgressBar() as progress:
+        progress.begun(Extent(len(job.indices), n0 * len(sigmas), outcome=None))
         for index in job.indices:
             point = job.point(index)
             picture = _Unarranged(job, index)
@@ -193,7 +195,7 @@ def _preview(
             clean = Seen(picture.of(point.values()), job.smoothed.base_label(point))
             name = job.dataset.name(index)
             rows.append(PreviewRow(name, job.label(index), clean, tuple(noisy)))
-            progress.finished(certified=False)
+            progress.finished(None, certified=False)
     return Preview(
         model=job.model.facts["file"],
         noise=laws[0].name,

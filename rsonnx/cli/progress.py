@@ -1,48 +1,36 @@
-"""Progress on stderr: a live bar on a terminal, a line now and then in a log, or nothing.
-
-The bar has no colours, so NO_COLOR has nothing to turn off. A terminal that calls itself dumb may
-not know how to go back to the start of a line, so it gets the lines of a log.
-"""
+"""How far a long call is: a bar on a terminal and in a notebook, a line now and then in a log."""
 
 from __future__ import annotations
 
-import os
-import shutil
+import contextlib
+import math
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, repeat
-from types import TracebackType
-from typing import TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
-_LIVE_PAUSE = 0.2
+from rsonnx.listener import Extent, Listener
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+_TICK = 0.2
+"""Seconds between two looks at the rate, and between two pictures of a bar."""
+
 _LOG_PAUSES = (2.0, 10.0, 60.0)
 """Seconds before the first line of a log, the second, and every further one."""
 
-_RATE_SECONDS = 15.0
-"""How far back the rate of a live bar looks; in a log it looks back to the last line."""
 
-_BAR_WIDTHS = (30, 20, 10)
-_NARROWEST = 4
-"""Columns below which nothing fits, not even ``99 %``."""
+class ProgressBar(Listener):
+    """Says on stderr what a call does, and shows how far it is and how long it will still take.
 
-
-class ProgressLine:
-    """Counts samples and inputs and says how far a run is and how long it will still take.
-
-    It is a courtesy: a stream that can no longer be written to ends it, and not the run.
+    It is a courtesy: a stream that can no longer be written to ends it, and not the call. As a
+    context manager it takes the bar away at the end.
 
     Args:
-        inputs: how many inputs there are, with those that are done already.
-        samples_each: how many samples one of them takes; where ``adaptive``, at most.
-        adaptive: whether inputs may take fewer; the time left is then estimated from those that
-            are finished, and is "at most" until there is one.
-        already: how many inputs an earlier session has done, 0..inputs.
-        already_certified: how many of those are certified, 0..already.
-        outcome: what an input that counts is called; None where nothing is to be counted.
         quiet: say nothing at all.
         stream: where to; None is stderr.
         clock: seconds that never go back.
@@ -50,205 +38,178 @@ class ProgressLine:
 
     def __init__(
         self,
-        inputs: int,
-        samples_each: int,
         *,
-        adaptive: bool = False,
-        already: int = 0,
-        already_certified: int = 0,
-        outcome: str | None = "certified",
         quiet: bool = False,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._stream = sys.stderr if stream is None else stream
+        self._stream = _Courtesy(sys.stderr if stream is None else stream)
         self._clock = clock
         self._silent = quiet
-        self._live = _is_live(self._stream)
-        self._done = already
-        self._certified = already_certified
-        self._outcome = outcome
-        self._work = _Work(inputs, samples_each, adaptive, already)
-        self._pauses: Iterator[float] = (
-            repeat(_LIVE_PAUSE) if self._live else chain(_LOG_PAUSES, repeat(_LOG_PAUSES[-1]))
-        )
-        now = clock()
-        self._rate = _Rate(now, _RATE_SECONDS if self._live else _LOG_PAUSES[-1])
-        self._next = now + next(self._pauses)
-        self._on_screen = 0
+        self._work: _Work | None = None
         # The engine's threads draw while the main one may finish, or clear in a signal handler.
         self._lock = threading.RLock()
 
-    def __enter__(self) -> ProgressLine:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.clear()
         self._silent = True
 
+    def said(self, topic: str, text: str) -> None:
+        """Print a line."""
+        if not self._silent:
+            self.clear()
+            self._print(f"{topic:<11}{text}")
+
+    def begun(self, extent: Extent) -> None:
+        """Count from here on."""
+        if self._silent:
+            return
+        self._bar = _bar_on(self._stream, self._clock)
+        console = self._bar.console
+        self._live = console.is_jupyter or (console.is_terminal and not console.is_dumb_terminal)
+        self._bar.add_task("", total=extent.inputs, text="")
+        self._samples = self._bar.add_task("", total=None, visible=False, text="")
+        self._pauses = repeat(_TICK) if self._live else chain(_LOG_PAUSES, repeat(_LOG_PAUSES[-1]))
+        self._tick = self._clock()
+        self._due = self._tick + next(self._pauses)
+        self._work = _Work(extent, extent.already_certified)
+
     def clear(self) -> None:
-        """Take the live line away, so that something else can be printed."""
+        """Take the bar away until it is next drawn, so that something else can be printed."""
         with self._lock:
-            if self._on_screen:
-                blanks = " " * min(self._on_screen, _columns(self._stream) - 1)
-                self._write(f"\r{blanks}\r")
-                self._on_screen = 0
+            if self._work is not None and self._live:
+                self._bar.stop()
 
     def drawn(self, samples: int) -> None:
         """Take note of samples; the engine calls this, from any thread."""
         with self._lock:
-            now = self._clock()
+            if self._silent or self._work is None:
+                return
             self._work.drawn += samples
-            self._rate.note(now, self._work.drawn)
-            if now >= self._next and not self._silent:
-                self._next = now + next(self._pauses)
-                self._show(now)
+            now = self._clock()
+            if now - self._tick >= _TICK:
+                self._tick = now
+                self._bar.update(self._samples, completed=self._work.drawn)
+            if now >= self._due:
+                self._due = now + next(self._pauses)
+                self._show(self._work)
 
-    def finished(self, *, certified: bool) -> None:
+    def finished(self, result: object, *, certified: bool) -> None:
         """Take note of a finished input."""
+        del result
         with self._lock:
-            self._done += 1
-            self._certified += certified
-            self._work.finish()
+            if self._work is not None:
+                self._work.finish(certified=certified)
 
-    def _show(self, now: float) -> None:
+    def _show(self, work: _Work) -> None:
+        inputs, samples = self._bar.tasks
+        # rich looks back half a minute; batches that take longer leave it without a rate.
+        rate = samples.speed or work.drawn / (samples.elapsed or math.inf)
+        text = ", ".join(work.words(rate))
         if not self._live:
-            self._write(f"{', '.join(self._parts(now))}\n")
+            self._print(text)
             return
-        columns = _columns(self._stream) - 1  # a letter in the last column would move the cursor
-        text = next((t for t in self._candidates(now, columns) if len(t) <= columns), "")
-        # Blanks over what was there, instead of an escape sequence: every terminal knows them.
-        blanks = " " * (min(self._on_screen, columns) - len(text))
-        self._write(f"\r{text}{blanks}")
-        self._on_screen = len(text)
+        position = work.position()
+        percent = int(100 * position / max(1, work.extent.inputs))
+        self._bar.update(inputs.id, completed=position, text=f"{percent:3d} %  {text}")
+        self._bar.start()
+        self._bar.refresh()
 
-    def _candidates(self, now: float, columns: int) -> Iterator[str]:
-        """Give what could be shown, the most telling first."""
-        share = self._work.position() / max(1, self._work.inputs)
-        percent = f"{int(100 * share):3d} %"
-        parts = self._parts(now)
-        inputs, left = parts[0], parts[-1]
-        for width in _BAR_WIDTHS:
-            yield f"{_bar(share, width, self._stream)} {percent}  {', '.join(parts)}"
-        yield f"{percent}  {', '.join(parts)}"
-        yield f"{percent}  {', '.join((*parts[:-2], left))}"
-        yield f"{percent}  {', '.join((inputs, left))}"
-        short = f"{self._done}/{self._work.inputs}"
-        yield f"{percent}  {short}, {left}"
-        yield f"{percent}  {short}"
-        if columns >= _NARROWEST:
-            yield percent.strip()
-
-    def _parts(self, now: float) -> list[str]:
-        rate = self._rate.at(now)
-        outcome = [] if self._outcome is None else [f"{self._certified} {self._outcome}"]
-        return [
-            f"{self._done} of {self._work.inputs} inputs",
-            *outcome,
-            f"{rate:,.0f} samples/s" if rate >= 10 or rate == 0 else f"{rate:.1f} samples/s",
-            self._work.time_left(rate),
-        ]
-
-    def _write(self, text: str) -> None:
-        if self._silent:
-            return
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except (OSError, ValueError):  # its reader has gone, or it was closed
-            self._silent = True
+    def _print(self, text: str) -> None:
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
 
 
 @dataclass
 class _Work:
     """How much there is to do, and how much of it is done."""
 
-    inputs: int
-    samples_each: int
-    adaptive: bool
-    already: int
+    extent: Extent
+    certified: int
     drawn: int = 0
     finished: int = 0
     drawn_by_finished: int = 0
 
-    def finish(self) -> None:
+    def finish(self, *, certified: bool) -> None:
         self.finished += 1
+        self.certified += certified
         self.drawn_by_finished = self.drawn
 
     def position(self) -> float:
-        """Return how many inputs are done, with a share of the one that is under way."""
+        """Return how many inputs are done, with a share of those that are under way."""
         each = self._expected_each()
-        if self.adaptive:
+        if self.extent.adaptive:
             under_way = (self.drawn - self.drawn_by_finished) / each
             here = self.finished + min(1.0, under_way)
         else:
             here = self.drawn / each
-        return min(self.already + here, self.inputs)
+        return min(self.extent.already + here, self.extent.inputs)
 
-    def time_left(self, rate: float) -> str:
-        """Say how long the rest takes at a rate in samples a second."""
-        if rate <= 0:
-            return "? left"
-        seconds = (self.inputs - self.position()) * self._expected_each() / rate
-        hedge = ("about " if self.finished else "at most ") if self.adaptive else ""
-        return f"{hedge}{duration(seconds)} left"
+    def words(self, rate: float) -> Iterator[str]:
+        """Say how far it is at a rate in samples a second, the most telling first."""
+        extent = self.extent
+        yield f"{extent.already + self.finished} of {extent.inputs} inputs"
+        if rate > 0:
+            seconds = (extent.inputs - self.position()) * self._expected_each() / rate
+            hedge = ("about " if self.finished else "at most ") if extent.adaptive else ""
+            yield f"{hedge}{duration(seconds)} left"
+        if extent.outcome is not None:
+            yield f"{self.certified} {extent.outcome}"
+        yield f"{rate:,.0f} samples/s" if rate >= 10 or rate == 0 else f"{rate:.1f} samples/s"
 
     def _expected_each(self) -> float:
-        if self.adaptive and self.drawn_by_finished:
+        if self.extent.adaptive and self.drawn_by_finished:
             return self.drawn_by_finished / self.finished
-        return max(1, self.samples_each)
+        return max(1, self.extent.samples_each)
 
 
-class _Rate:
-    """Samples a second over the last ``window`` seconds, or over more where they come rarely."""
+class _Courtesy:
+    """A stream that swallows what cannot be written: its reader has gone, or it was closed."""
 
-    def __init__(self, now: float, window: float) -> None:
-        self._window = window
-        self._marks: deque[tuple[float, int]] = deque([(now, 0)])
-        self._drawn = 0
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
 
-    def note(self, now: float, drawn: int) -> None:
-        # A mark a tick is enough, and bounds how many there are.
-        if now - self._marks[-1][0] >= self._window / 60:
-            self._marks.append((now, drawn))
-        self._drawn = drawn
-        while len(self._marks) > 1 and now - self._marks[1][0] >= self._window:
-            self._marks.popleft()
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except (OSError, ValueError):
+            return 0
 
-    def at(self, now: float) -> float:
-        then, drawn = self._marks[0]
-        return (self._drawn - drawn) / (now - then) if now > then else 0.0
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
 
+    def isatty(self) -> bool:
+        return not self._stream.closed and self._stream.isatty()
 
-def _is_live(stream: TextIO) -> bool:
-    try:
-        return stream.isatty() and os.environ.get("TERM") != "dumb"
-    except ValueError:  # it is closed
-        return False
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
-def _columns(stream: TextIO) -> int:
-    """Return the width of the terminal, which may change at any time."""
-    try:
-        found = os.get_terminal_size(stream.fileno()).columns
-    except (OSError, ValueError):  # not a file of the operating system
-        found = 0
-    return found or shutil.get_terminal_size().columns
+def _bar_on(stream: _Courtesy, clock: Callable[[], float]) -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
 
+    class Visible(Console):
+        """A console that leaves the cursor alone, which a killed process could not bring back."""
 
-def _bar(share: float, width: int, stream: TextIO) -> str:
-    full, empty = "█░"
-    try:
-        (full + empty).encode(getattr(stream, "encoding", None) or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        full, empty = "#-"
-    filled = int(share * width)
-    return full * filled + empty * (width - filled)
+        def show_cursor(self, show: bool = True) -> bool:  # noqa: ARG002
+            return False
+
+    return Progress(
+        BarColumn(30),
+        TextColumn("{task.fields[text]}", markup=False),
+        console=Visible(file=cast(TextIO, stream), force_terminal=stream.isatty()),
+        auto_refresh=False,
+        transient=True,
+        # Results go to stdout, which may be a file.
+        redirect_stdout=False,
+        redirect_stderr=False,
+        get_time=clock,
+    )
 
 
 def duration(seconds: float) -> str:

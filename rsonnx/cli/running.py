@@ -14,8 +14,9 @@ from typing import Any
 
 from rsonnx.certificate import AdaptiveSamples
 from rsonnx.cli.preflight import quiet, say, say_always, say_dark_pictures
-from rsonnx.cli.progress import ProgressLine
+from rsonnx.cli.progress import ProgressBar
 from rsonnx.errors import CouplingError, UsageError
+from rsonnx.listener import Extent
 from rsonnx.report import printable
 from rsonnx.runs import (
     Answers,
@@ -129,19 +130,21 @@ def run(
             Checkpoint(part.path, part.identity, manifest, seconds=0).remove()
             return rows
     work = replace(work, indices=inputs[len(rows) :], manifest=manifest)
-    progress = ProgressLine(
-        len(inputs),
-        work.asking.samples,
-        adaptive=isinstance(work.procedure.rule, AdaptiveSamples),
-        already=len(rows),
-        already_certified=sum(_certified(row) for row in rows),
-        outcome="certified" if work.samples is None else None,
-        quiet=quiet(),
+    progress = ProgressBar(quiet=quiet())
+    progress.begun(
+        Extent(
+            len(inputs),
+            work.asking.samples,
+            adaptive=isinstance(work.procedure.rule, AdaptiveSamples),
+            already=len(rows),
+            already_certified=sum(_certified(row) for row in rows),
+            outcome="certified" if work.samples is None else None,
+        )
     )
 
     def finished(row: Row | CountsRow) -> None:
         rows.append(row)
-        progress.finished(certified=_certified(row))
+        progress.finished(row, certified=_certified(row))
 
     if keeping.output is None:
         say("warning", "the rows are not kept; name a run file with -o to keep them")
