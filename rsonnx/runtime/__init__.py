@@ -7,13 +7,14 @@ from rsonnx._lazy import offer_lazily
 if TYPE_CHECKING:
     from rsonnx.runtime.classifier import BaseClassifier, Geometry, OnnxClassifier, checked_labels
     from rsonnx.runtime.device_options import DeviceOptions
-    from rsonnx.runtime.engine import CountRequest, Engine, Progress, SampleStream, ThreadEngine
+    from rsonnx.runtime.engine import Engine, Progress, ThreadEngine
     from rsonnx.runtime.providers import (
         ProviderChoice,
         choose_provider,
         installed_wheels,
         provider_problem,
     )
+    from rsonnx.runtime.ranges import CountRequest, SampleStream
     from rsonnx.runtime.session import Session
 
 offer_lazily(__name__)

@@ -11,10 +11,9 @@ from typing import Any
 
 from rsonnx.errors import UsageError
 from rsonnx.runtime.classifier import BaseClassifier
-from rsonnx.runtime.cuda.cupy_device import CupyDevice
+from rsonnx.runtime.cuda.cupy_device import CupyDevice, cupy_problem, open_device
 from rsonnx.runtime.cuda.engine import DeviceEngine
-from rsonnx.runtime.cuda.opening import cupy_problem, open_device
-from rsonnx.runtime.cuda.pinned import PinnedBuffers
+from rsonnx.runtime.cuda.pinned import pinned
 from rsonnx.runtime.device_options import CUDA, TENSORRT, DeviceOptions
 from rsonnx.runtime.engine import Engine, ThreadEngine
 from rsonnx.runtime.providers import ProviderChoice
@@ -60,19 +59,25 @@ def open_place(provider: ProviderChoice, options: DeviceOptions) -> Place:
 
 
 def engine_for(
-    classifier: BaseClassifier, batch_size: int | None = None, workers: int | None = None
+    classifier: BaseClassifier,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    *,
+    cores: int | None = None,
 ) -> Engine:
-    """Return the engine that counts for a classifier.
+    """Return the engine that counts for a classifier in this process.
 
     Args:
         classifier: one with ``device`` (see :class:`OnnxClassifier`) is counted on the device, any
             other by threads.
         batch_size: inputs a run; None chooses.
         workers: threads; None chooses.
+        cores: that threads may use where their number is chosen; None for all.
     """
     device = getattr(classifier, "device", None)
     if device is not None and getattr(classifier, "num_classes", None) is not None:
         return DeviceEngine(classifier, device, batch_size)  # type: ignore[arg-type]
     if getattr(classifier, "on_cpu", True):
-        return ThreadEngine(classifier, batch_size, workers)
-    return ThreadEngine(classifier, batch_size, workers or _HOST_WORKERS, PinnedBuffers().empty)
+        return ThreadEngine(classifier, batch_size, workers, cores=cores)
+    workers = workers or _HOST_WORKERS
+    return ThreadEngine(classifier, batch_size, workers, allocate=pinned)

@@ -1,12 +1,14 @@
 """A CUDA device as CuPy sees it: its memory, one stream, and the kernels, compiled when needed.
 
 Everything goes into one stream, which the session is opened with too, so that noise, model and
-counting follow each other without the host waiting in between.
+counting follow each other without the host waiting in between. What is asked of a device is done in
+the order in which it was asked, also when a call returns before the work is done.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
@@ -14,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from rsonnx.errors import InferenceError
+from rsonnx.errors import InferenceError, ProviderError, UsageError
+from rsonnx.runtime.device_options import DeviceOptions
 from rsonnx.runtime.providers import first_line
 from rsonnx.runtime.session import Buffer, DeviceMemoryError
 
@@ -25,6 +28,55 @@ _THREADS_A_BLOCK = 128
 def kernel_source() -> str:
     """Return the text of the kernels."""
     return (files("rsonnx.runtime.cuda") / "kernels.cu").read_text(encoding="utf-8")
+
+
+def cupy_problem() -> str | None:
+    """Return why CuPy cannot draw noise here, or None where it can, as far as is known now."""
+    try:
+        if _cupy().cuda.runtime.getDeviceCount() < 1:
+            return "CuPy finds no device"
+    except (ProviderError, UsageError) as error:
+        return str(error)
+    except Exception as error:  # CuPy raises classes of its own, which cannot be named here
+        return f"CuPy finds no device that works: {first_line(error)}"
+    return None
+
+
+def open_device(number: int) -> CupyDevice:
+    """Open a device for drawing noise and counting labels.
+
+    Raises:
+        UsageError: CuPy is not installed, or ``number`` is no device number.
+        ProviderError: CuPy does not work here, or there is no such device.
+    """
+    cupy = _cupy()
+    DeviceOptions(device=number)  # refuses what is no number of a device
+    try:
+        devices = int(cupy.cuda.runtime.getDeviceCount())
+        if number < devices:
+            return CupyDevice(cupy, number)
+    except Exception as error:
+        raise ProviderError(
+            f"CuPy cannot use device {number}: {first_line(error)}; run `rsonnx doctor`"
+        ) from None
+    raise ProviderError(
+        f"device {number} was asked for, but there are {devices}, numbered from 0; nvidia-smi -L "
+        "lists them"
+    )
+
+
+def _cupy() -> Any:
+    try:
+        return importlib.import_module("cupy")
+    except ModuleNotFoundError:
+        raise UsageError(
+            "drawing noise on the device needs CuPy, which is not installed: "
+            "pip install 'rsonnx[cuda]'"
+        ) from None
+    except ImportError as error:
+        raise ProviderError(
+            f"CuPy is installed but cannot be loaded: {first_line(error)}; run `rsonnx doctor`"
+        ) from None
 
 
 class CupyDevice:
@@ -69,10 +121,10 @@ class CupyDevice:
             return self._cupy.zeros(shape, dtype)
 
     def copy_in(self, memory: Any, host: NDArray[Any]) -> None:
-        """Copy a host array into memory of the same shape and type."""
+        """Copy a host array into memory of the same shape and type; it is read before returning."""
         with self._current():
             memory.set(host, stream=self._stream)
-            self._stream.synchronize()  # the caller may change the array now
+            self._stream.synchronize()
 
     def copy_out(self, memory: Any) -> NDArray[Any]:
         """Return a host copy, after all work asked for so far."""
@@ -91,7 +143,13 @@ class CupyDevice:
         )
 
     def launch(self, kernel: str, threads: int, *arguments: Any) -> None:
-        """Run a kernel with at least so many threads."""
+        """Run a kernel with at least so many threads.
+
+        Args:
+            kernel: its name.
+            threads: >= 1; those beyond it do nothing, which the kernels see to.
+            arguments: memory of the device, or numpy scalars of exactly the kernel's types.
+        """
         blocks = -(-threads // _THREADS_A_BLOCK)
         with self._current():
             self._kernels[kernel]((blocks,), (_THREADS_A_BLOCK,), arguments)

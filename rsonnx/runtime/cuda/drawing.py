@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,20 +15,6 @@ CELLS = 16
 TILE = 64
 """Counters whose open cells are counted together; the kernels have the same number."""
 
-_DIVIDE, _MULTIPLY, _SHIFT = 1, 2, 4
-
-
-@dataclass(frozen=True, eq=False)
-class _Table:
-    """The law of the noise in the device's memory."""
-
-    outcome: Any
-    lowest: Any
-    first: Any
-    inside: Any
-    high: Any
-    low: Any
-
 
 class Drawing:
     """Draws exact noise on a device, into memory that it is given.
@@ -40,7 +25,7 @@ class Drawing:
 
     def __init__(self, device: CupyDevice) -> None:
         self._device = device
-        self._tables: dict[Cells, _Table] = {}
+        self._tables: dict[Cells, tuple[Any, ...]] = {}
         self._open = device.zeros((1,), np.uint8)
         self._tiles = device.zeros((1,), np.uint32)
 
@@ -60,7 +45,7 @@ class Drawing:
         Raises:
             DeviceMemoryError: there is no memory for counting the open cells.
         """
-        table = self._table(noise.table)
+        outcome, *inverse = self._table(noise.table)
         block_values = noise.block * noise.size
         first_block, skipped = divmod(start, noise.block)
         begin = skipped * noise.size
@@ -70,13 +55,16 @@ class Drawing:
         # Of the last block only the counters up to the last sample are drawn.
         threads = (blocks - 1) * groups + -(-(end - (blocks - 1) * block_values) // CELLS)
         tiles_a_block = -(-groups // TILE)
-        self._make_room(threads, blocks * tiles_a_block)
+        if len(self._open) < threads:
+            self._open = self._device.zeros((threads,), np.uint8)
+        if len(self._tiles) < blocks * tiles_a_block:
+            self._tiles = self._device.zeros((blocks * tiles_a_block,), np.uint32)
         common = (
             *(np.uint64(word) for word in noise.key),
             *(np.int64(n) for n in (first_block, groups, threads, block_values, noise.size)),
             np.int64(begin),
             np.int64(end),
-            table.outcome,
+            outcome,
             levels,
             *_steps(noise.scaling),
             rows,
@@ -88,18 +76,12 @@ class Drawing:
         self._device.launch(
             "rsonnx_sum", blocks, np.int64(blocks), np.int64(tiles_a_block), self._tiles
         )
-        inverse = (table.lowest, table.first, table.inside, table.high, table.low)
         self._device.launch("rsonnx_settle", threads, *common, *inverse)
 
-    def _make_room(self, threads: int, tiles: int) -> None:
-        if len(self._open) < threads:
-            self._open = self._device.zeros((threads,), np.uint8)
-        if len(self._tiles) < tiles:
-            self._tiles = self._device.zeros((tiles,), np.uint32)
-
-    def _table(self, cells: Cells) -> _Table:
+    def _table(self, cells: Cells) -> tuple[Any, ...]:
+        """Return a law in the device's memory, in the order in which the kernels take it."""
         if cells not in self._tables:
-            self._tables[cells] = _Table(
+            self._tables[cells] = (
                 self._sent(cells.outcome, np.int16),
                 self._sent(cells.lowest, np.int16),
                 self._sent(cells.first, np.int32),
@@ -117,14 +99,8 @@ class Drawing:
 
 
 def _steps(scaling: Scaling) -> tuple[np.uint32, np.float32, np.float32, np.float32]:
-    """Return which steps are taken, as bits, and their numbers."""
-    steps = 0
-    numbers = []
-    for bit, number in (
-        (_DIVIDE, scaling.divisor),
-        (_MULTIPLY, scaling.factor),
-        (_SHIFT, scaling.offset),
-    ):
-        steps |= 0 if number is None else bit
-        numbers.append(np.float32(0.0 if number is None else number))
-    return np.uint32(steps), numbers[0], numbers[1], numbers[2]
+    """Return which steps are taken, as the kernels' bits, and their numbers."""
+    numbers = (scaling.divisor, scaling.factor, scaling.offset)
+    steps = sum(1 << bit for bit, number in enumerate(numbers) if number is not None)
+    divisor, factor, offset = (np.float32(number or 0.0) for number in numbers)
+    return np.uint32(steps), divisor, factor, offset

@@ -11,12 +11,13 @@ its roundings, by the shape.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rsonnx.counts import NO_CLASS, Counts
 from rsonnx.errors import InferenceError, UsageError
@@ -24,22 +25,44 @@ from rsonnx.grid import GridNoise
 from rsonnx.runtime.classifier import OnnxClassifier
 from rsonnx.runtime.cuda.cupy_device import CupyDevice
 from rsonnx.runtime.cuda.drawing import Drawing
-from rsonnx.runtime.cuda.pieces import Piece, Queue, first_batch
-from rsonnx.runtime.engine import CountRequest, Progress, SampleStream
+from rsonnx.runtime.engine import Progress
+from rsonnx.runtime.ranges import CountRequest, Ranges, Span
 from rsonnx.runtime.session import BoundRun, DeviceMemoryError
 
 _BATCHES_A_CALL = 16
 """Batches that a call should hold: its last one is half empty on average."""
 
+_MOST_BATCH = 1024
+_MOST_VALUES = 1 << 26
+"""Float32 values in a batch: a quarter of a gigabyte, which is beyond what fills any card."""
+
+_MEMORY_A_VALUE = 4 * 64
+"""Bytes that a model is taken to need a value of its input: 64 float32 values. A ResNet-50 at 224
+keeps fewer, a small net on small images more; what does not fit is halved when it is run."""
+
 
 @dataclass(frozen=True, eq=False)
-class _Batch:
-    """Buffers of one batch, and the session bound to them."""
+class _Buffers:
+    """Memory of one batch, and the session bound to it."""
 
-    size: int
     inputs: Any
     labels: Any
     bound: BoundRun
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """Where the samples of a request come from.
+
+    Attributes:
+        request: the request.
+        noise: what the device must know to draw them; None where the host draws them.
+        levels: the input without noise in the device's memory, where the device draws.
+    """
+
+    request: CountRequest
+    noise: GridNoise | None
+    levels: Any
 
 
 class DeviceEngine:
@@ -52,15 +75,14 @@ class DeviceEngine:
         batch_size: inputs a run, at most; None chooses by the free memory.
 
     Raises:
-        UsageError: batch_size is below 1 or not the model's own, or the model does not say how many
-            classes it has.
+        UsageError: batch_size is below 1, or the model does not say how many classes it has.
+
+    Attributes:
+        size: inputs a run; it is halved where the device has no memory for them.
     """
 
     def __init__(
-        self,
-        classifier: OnnxClassifier,
-        device: CupyDevice,
-        batch_size: int | None = None,
+        self, classifier: OnnxClassifier, device: CupyDevice, batch_size: int | None = None
     ) -> None:
         if classifier.num_classes is None:
             raise UsageError(
@@ -73,23 +95,18 @@ class DeviceEngine:
         self._classes = classifier.num_classes
         self._device = device
         self._drawing = Drawing(device)
-        self._size = (
+        self.size = (
             classifier.batch_size
             or batch_size
-            or first_batch(classifier.shape, device.free_memory())
+            or _first_batch(classifier.shape, device.free_memory())
         )
-        self._batch: _Batch | None = None
+        self._buffers: _Buffers | None = None
         self._noise_on_host = False
-
-    @property
-    def size(self) -> int:
-        """Inputs a run; it is halved where the device has no memory for them."""
-        return self._size
 
     def batch_size(self, sample_shape: tuple[int, ...]) -> int:
         """Return how many inputs make a batch."""
         del sample_shape  # the model's own, which the session is bound to
-        return self._size
+        return self.size
 
     def appetite(self, sample_shape: tuple[int, ...]) -> int:
         """Return how many samples a call should ask for, so that few of its batches are padded."""
@@ -98,7 +115,7 @@ class DeviceEngine:
     @property
     def facts(self) -> dict[str, Any]:
         """What a run's header or its end says: where the noise was drawn, in batches of what."""
-        return {"noise": "host" if self._noise_on_host else "device", "batch_size": self._size}
+        return {"noise": "host" if self._noise_on_host else "device", "batch_size": self.size}
 
     def count(
         self, requests: Sequence[CountRequest], progress: Progress | None = None
@@ -116,108 +133,95 @@ class DeviceEngine:
                     f"a sample has shape {list(request.stream.sample_shape)}, but the model takes "
                     f"{list(self._classifier.shape)}"
                 )
-        if not any(request.stop > request.start for request in requests):
+        ranges = Ranges(requests)
+        if not ranges.left:
             return [Counts([0] * self._classes) for _ in requests]
-        noises = [getattr(request.stream, "grid", None) for request in requests]
-        self._noise_on_host |= any(noise is None for noise in noises)
-        levels = self._levels(noises)
+        sources = self._sources(requests)
         tally = self._device.zeros((len(requests), self._classes + 2), np.uint64)
-        queue = Queue(requests)
-        while pieces := queue.next(self._size):
+        while part := ranges.take(self.size):
             problem = None
             try:
-                self._count_batch(pieces, requests, noises, levels, tally)
+                self._count_part(part, sources, tally)
             except DeviceMemoryError as error:
                 problem = str(error)
             if problem is not None:  # the error is gone here, and with it what holds the buffers
+                ranges.give_back(part)
                 self._halve(problem)
-                continue
-            queue.done(pieces)
-            if progress is not None:
-                progress(sum(piece.rows for piece in pieces))
-        return [self._counts(row) for row in self._device.copy_out(tally)]
+            elif progress is not None:
+                progress(sum(map(len, part)))
+        return [self._counts(bins) for bins in self._device.copy_out(tally).tolist()]
 
-    def _count_batch(
-        self,
-        pieces: Sequence[Piece],
-        requests: Sequence[CountRequest],
-        noises: Sequence[GridNoise | None],
-        levels: Sequence[Any],
-        tally: Any,
-    ) -> None:
-        """Draw a batch, run it and count its labels: all of them, or none where it fails."""
-        batch = self._ready()
-        for piece in pieces:
-            stream = requests[piece.request].stream
-            self._draw(piece, stream, noises[piece.request], levels[piece.request], batch)
-        batch.bound.run()
-        for piece in pieces:
-            self._count(piece, batch, tally)
-
-    def _levels(self, noises: Sequence[GridNoise | None]) -> list[Any]:
-        """Return the inputs without noise on the device, sent once where streams share one."""
+    def _sources(self, requests: Sequence[CountRequest]) -> list[_Source]:
+        """Send the inputs without noise to the device, once where streams share one."""
         sent: dict[int, Any] = {}
-        for noise in noises:
-            if noise is not None and _address(noise) not in sent:
-                sent[_address(noise)] = self._drawing.upload(noise)
-        return [None if noise is None else sent[_address(noise)] for noise in noises]
+        sources = []
+        for request in requests:
+            noise: GridNoise | None = getattr(request.stream, "grid", None)
+            levels = None
+            if noise is not None:  # the levels of one input lie at one place in the host's memory
+                address = noise.levels.ctypes.data
+                if address not in sent:
+                    sent[address] = self._drawing.upload(noise)
+                levels = sent[address]
+            self._noise_on_host |= noise is None
+            sources.append(_Source(request, noise, levels))
+        return sources
 
-    def _ready(self) -> _Batch:
+    def _count_part(self, part: Sequence[Span], sources: Sequence[_Source], tally: Any) -> None:
+        """Draw a batch, run it and count its labels: all of them, or none where it fails."""
+        buffers = self._ready()
+        ends = accumulate(map(len, part))
+        rows = [slice(end - len(span), end) for span, end in zip(part, ends, strict=True)]
+        for span, place in zip(part, rows, strict=True):
+            self._draw(sources[span.request], span.start, buffers.inputs[place])
+        buffers.bound.run()
+        for span, place in zip(part, rows, strict=True):
+            self._device.launch(
+                "rsonnx_count",
+                len(span),
+                np.int64(len(span)),
+                buffers.labels[place],
+                np.int64(self._classes),
+                tally[span.request],
+            )
+
+    def _ready(self) -> _Buffers:
         """Return the buffers, made where there are none."""
-        if self._batch is None:
-            shape = (self._size, *self._classifier.shape)
-            inputs = self._device.zeros(shape, np.float32)
-            labels = self._device.zeros((self._size,), np.int64)
+        if self._buffers is None:
+            inputs = self._device.zeros((self.size, *self._classifier.shape), np.float32)
+            labels = self._device.zeros((self.size,), np.int64)
             bound = self._classifier.session.bind(
                 self._classifier.input_name,
                 self._device.buffer(inputs),
                 self._classifier.label_name,
                 self._device.buffer(labels),
             )
-            self._batch = _Batch(self._size, inputs, labels, bound)
-        return self._batch
+            self._buffers = _Buffers(inputs, labels, bound)
+        return self._buffers
+
+    def _draw(self, source: _Source, start: int, rows: Any) -> None:
+        if source.noise is not None:
+            self._drawing.write(source.noise, source.levels, start, rows)
+            return
+        host = np.empty(rows.shape, np.float32)
+        source.request.stream.write(start, host)
+        self._device.copy_in(rows, host)
 
     def _halve(self, problem: str) -> None:
         """Make the batch smaller, or give up where it cannot be."""
         fixed = self._classifier.batch_size
-        if fixed is not None or self._size == 1:
+        if fixed is not None or self.size == 1:
             size = "the only size it runs at" if fixed is not None else "the smallest there is"
             raise DeviceMemoryError(
-                f"the model does not fit the memory of the device at a batch of {self._size}, "
+                f"the model does not fit the memory of the device at a batch of {self.size}, "
                 f"{size} ({problem}); free the device's memory, or use another device or the CPU"
             )
-        self._batch = None  # first, so that its memory can be given back
+        self._buffers = None  # first, so that its memory can be given back
         self._device.release()
-        self._size = -(-self._size // 2)
+        self.size = -(-self.size // 2)
 
-    def _draw(
-        self,
-        piece: Piece,
-        stream: SampleStream,
-        noise: GridNoise | None,
-        levels: Any,
-        batch: _Batch,
-    ) -> None:
-        rows = batch.inputs[piece.row : piece.row + piece.rows]
-        if noise is not None:
-            self._drawing.write(noise, levels, piece.start, rows)
-            return
-        host = np.empty((piece.rows, *self._classifier.shape), np.float32)
-        stream.write(piece.start, host)
-        self._device.copy_in(rows, host)
-
-    def _count(self, piece: Piece, batch: _Batch, tally: Any) -> None:
-        self._device.launch(
-            "rsonnx_count",
-            piece.rows,
-            np.int64(piece.rows),
-            batch.labels[piece.row : piece.row + piece.rows],
-            np.int64(self._classes),
-            tally[piece.request],
-        )
-
-    def _counts(self, bins: NDArray[np.uint64]) -> Counts:
-        *classes, no_class, wrong = (int(count) for count in bins)
+    def _counts(self, bins: Sequence[int]) -> Counts:
+        *classes, no_class, wrong = bins
         if wrong:
             raise InferenceError(
                 f"the model answered {wrong} labels that are none of its {self._classes} classes, "
@@ -226,6 +230,9 @@ class DeviceEngine:
         return Counts(classes, no_class)
 
 
-def _address(noise: GridNoise) -> int:
-    """Return where the levels lie in the host's memory: the same for all streams of one input."""
-    return int(noise.levels.__array_interface__["data"][0])
+def _first_batch(shape: tuple[int, ...], free_memory: int) -> int:
+    """Return the batch size to begin with: a power of two, at least 1, that should fit."""
+    values = max(1, math.prod(shape))
+    fits = free_memory // (2 * values * _MEMORY_A_VALUE)
+    most = max(1, min(_MOST_BATCH, _MOST_VALUES // values, fits))
+    return 1 << (most.bit_length() - 1)

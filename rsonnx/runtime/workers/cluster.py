@@ -9,7 +9,8 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
-from rsonnx.errors import ProviderError, UsageError
+from rsonnx.errors import InferenceError, ProviderError, UsageError
+from rsonnx.runtime.providers import first_line
 
 _SECONDS = 10.0
 """How long a cluster may take to accept a connection."""
@@ -79,14 +80,30 @@ class Cluster:
                 address=address, include_dashboard=False, log_to_driver=False, logging_level="ERROR"
             )
         except (ConnectionError, RuntimeError, ValueError, OSError, ImportError) as error:
-            words = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(". ")
             raise ProviderError(
-                f"no Ray cluster could be joined at {address or 'the default address'}: {words}; "
-                "start one with `ray start --head`, or check --address"
+                f"no Ray cluster could be joined at {address or 'the default address'}: "
+                f"{first_line(error)}; start one with `ray start --head`, or check --address"
             ) from None
         # Ray prints the deaths of workers on stdout whatever log_to_driver says; that is where
         # results go, and it is for us to say what becomes of them.
         importlib.import_module("ray._private.worker").__dict__["_worker_logs_enabled"] = False
+
+    def put(self, plan: object) -> Any:
+        """Return a reference to a plan that every node fetches once.
+
+        Raises:
+            UsageError: it cannot be pickled.
+            InferenceError: Ray has no memory for it.
+        """
+        try:
+            return self.ray.put(plan)
+        except self.ray.exceptions.RayError as error:
+            raise InferenceError(f"Ray cannot hold the model: {first_line(error)}") from None
+        except Exception as error:  # cloudpickle raises many classes
+            raise UsageError(
+                f"the factory cannot be sent to a Ray worker ({first_line(error)}); make it of "
+                "functions and values that can be pickled"
+            ) from None
 
     def room(self, needs: Needs) -> int:
         """Return how many workers the nodes that live would hold if nothing else ran there."""

@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import rsonnx.errors
@@ -17,7 +18,9 @@ from rsonnx._version import __version__
 from rsonnx.counts import Counts
 from rsonnx.errors import InferenceError, ModelError, ProviderError, RsonnxError
 from rsonnx.runtime.classifier import BaseClassifier
-from rsonnx.runtime.engine import CountRequest, Engine, ThreadEngine
+from rsonnx.runtime.cuda import engine_for
+from rsonnx.runtime.engine import Engine
+from rsonnx.runtime.ranges import CountRequest
 
 EngineFactory = Callable[[BaseClassifier], Engine]
 """Makes the engine that counts inside a worker."""
@@ -29,15 +32,14 @@ class WorkerPlan:
 
     Attributes:
         factory: makes the classifier.
-        engine_factory: makes the engine of the classifier; None takes threads.
-        batch_size: inputs a call of the model, for threads; None chooses.
-        threads: of a classifier on the processor.
+        engine_factory: makes the engine of the classifier; None takes
+            :func:`rsonnx.runtime.cuda.engine_for`.
+        cores: that the worker may use.
     """
 
     factory: Callable[[], BaseClassifier]
     engine_factory: EngineFactory | None
-    batch_size: int | None
-    threads: int
+    cores: int
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,29 @@ class Ready:
     model: str | None
     version: str
     host: str
+
+    def check_alike(self, other: Ready, where: str) -> None:
+        """Refuse a worker that has another model than this one, or another rsonnx than we.
+
+        Counts of two models must never be added, and another version may draw other noise.
+
+        Raises:
+            ModelError: another model.
+            ProviderError: another rsonnx.
+        """
+        if other.version != __version__:
+            raise ProviderError(
+                f"the {where} has rsonnx {other.version}, but {__version__} is needed, since noise "
+                "may differ; install the same version there"
+            )
+        if (self.model, self.num_classes) != (other.model, other.num_classes):
+            raise ModelError(
+                f"the {where} loaded another model than the others ({other}, not {self}); give all "
+                "of them the same file"
+            )
+
+    def __str__(self) -> str:
+        return f"sha256 {(self.model or 'unknown')[:12]}, {self.num_classes} classes"
 
 
 @dataclass(frozen=True)
@@ -96,8 +121,11 @@ class Failed:
         """Return the error to raise; ``where`` names the worker."""
         if self.kind is None:
             return InferenceError(f"the {where} failed: {self.message}")
-        found: type[RsonnxError] = getattr(rsonnx.errors, self.kind)
-        return found(f"{self.message} (in the {where})")
+        kind: type[RsonnxError] = getattr(rsonnx.errors, self.kind)
+        return kind(f"{self.message} (in the {where})")
+
+
+Answer = Ready | Done | Failed
 
 
 class Worker:
@@ -110,16 +138,13 @@ class Worker:
         """Load the model."""
         try:
             classifier = plan.factory()
-            self._engine = _engine(plan, classifier)
+            make = plan.engine_factory or partial(engine_for, cores=plan.cores)
+            self._engine = make(classifier)
         except BaseException as error:  # a factory may even exit
             return Failed.of(error)
         facts: dict[str, Any] = getattr(classifier, "facts", {})
-        return Ready(
-            getattr(classifier, "num_classes", None),
-            facts.get("sha256"),
-            __version__,
-            socket.gethostname(),
-        )
+        classes = getattr(classifier, "num_classes", None)
+        return Ready(classes, facts.get("sha256"), __version__, socket.gethostname())
 
     def count(self, requests: Sequence[CountRequest]) -> Done | Failed:
         """Count a unit."""
@@ -127,41 +152,6 @@ class Worker:
         try:
             if self._engine is None:
                 raise RuntimeError("a worker was asked to count before it was opened")
-            counts = self._engine.count(requests)
+            return Done(self._engine.count(requests), time.perf_counter() - start)
         except BaseException as error:
             return Failed.of(error)
-        return Done(counts, time.perf_counter() - start)
-
-
-def _engine(plan: WorkerPlan, classifier: BaseClassifier) -> Engine:
-    if plan.engine_factory is not None:
-        return plan.engine_factory(classifier)
-    engine = ThreadEngine(classifier, plan.batch_size)
-    if getattr(classifier, "on_cpu", True) and engine.workers > plan.threads:
-        return ThreadEngine(classifier, plan.batch_size, plan.threads)
-    return engine
-
-
-def check_alike(one: Ready, other: Ready, where: str) -> None:
-    """Refuse a worker that has another model than the first, or another rsonnx than we.
-
-    Counts of two models must never be added, and another version may draw other noise.
-
-    Raises:
-        ModelError: another model.
-        ProviderError: another rsonnx.
-    """
-    if other.version != __version__:
-        raise ProviderError(
-            f"the {where} has rsonnx {other.version}, but {__version__} is needed, since noise may "
-            "differ; install the same version there"
-        )
-    if (one.model, one.num_classes) != (other.model, other.num_classes):
-        raise ModelError(
-            f"the {where} loaded another model than the others "
-            f"({_model(other)}, not {_model(one)}); give all of them the same file"
-        )
-
-
-def _model(ready: Ready) -> str:
-    return f"sha256 {(ready.model or 'unknown')[:12]}, {ready.num_classes} classes"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import kernels_in_cpp
 import kernels_in_numpy
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from rsonnx.grid import GridNoise
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream
 from rsonnx.noise.lattice import LatticeTable
 from rsonnx.noise.philox import SETTLE, bits
@@ -34,12 +36,17 @@ def stream(
 
 
 def drawn(device: HostDevice, what: NoisyStream, start: int, rows: int) -> NDArray[np.float32]:
-    noise = what.grid
+    return written(Drawing(device), device, what.grid, start, (rows, *what.sample_shape))
+
+
+def written(
+    drawing: Drawing, device: HostDevice, noise: GridNoise | None, start: int, shape: Any
+) -> NDArray[np.float32]:
     assert noise is not None
-    drawing = Drawing(device)
-    out = np.full((rows, *what.sample_shape), np.nan, np.float32)
+    out = device.zeros(shape, np.float32)
+    out[...] = np.nan
     drawing.write(noise, drawing.upload(noise), start, out)
-    return out
+    return device.copy_out(out)
 
 
 def expected(what: NoisyStream, start: int, rows: int) -> NDArray[np.float32]:
@@ -171,9 +178,8 @@ def test_every_drawn_cell_open_and_thresholds_where_words_fall(launcher: str) ->
     noise = what.grid
     assert noise is not None
     device = HostDevice(launcher)
-    drawing = Drawing(device)
-    out = np.empty((5, 48), np.float32)
-    drawing.write(replace(noise, table=table), drawing.upload(noise), block * what.block, out)
+    hard = replace(noise, table=table)
+    out = written(Drawing(device), device, hard, block * what.block, (5, 48))
     found = table.draw(key, block, out.size).reshape(out.shape)
     ideal = [sum(t <= n for t in wanted) - 9000 for n in numbers[: out.size]]
     assert found.ravel().tolist() == ideal
@@ -203,16 +209,15 @@ def test_one_drawing_serves_small_and_large_pieces_and_several_laws(launcher: st
         (stream(10, 0.5, seed=6), 200, 100),
         (stream(48, 0.5), 3, 2),
     ):
-        noise = what.grid
-        assert noise is not None
-        out = np.full((rows, *what.sample_shape), np.nan, np.float32)
-        drawing.write(noise, drawing.upload(noise), start, out)
-        same_bits(out, expected(what, start, rows))
+        shape = (rows, *what.sample_shape)
+        same_bits(written(drawing, device, what.grid, start, shape), expected(what, start, rows))
 
 
 @pytest.mark.parametrize("launcher", EACH_LAUNCHER)
 def test_labels_are_counted_with_bins_for_none_and_for_nonsense(launcher: str) -> None:
-    labels = np.array([0, 2, 2, -1, 3, 7, -2, 2, 2**62, -1, 9, 9], np.int64)
-    counts = np.array([1, 0, 0, 0, 0], np.uint64)
-    HostDevice(launcher).launch("rsonnx_count", 10, np.int64(10), labels, np.int64(3), counts)
+    device = HostDevice(launcher)
+    labels, counts = device.zeros((12,), np.int64), device.zeros((5,), np.uint64)
+    device.copy_in(labels, np.array([0, 2, 2, -1, 3, 7, -2, 2, 2**62, -1, 9, 9], np.int64))
+    counts[0] = 1
+    device.launch("rsonnx_count", 10, np.int64(10), labels, np.int64(3), counts)
     assert counts.tolist() == [2, 0, 3, 2, 4]

@@ -72,10 +72,13 @@ def killing(folder: Path, number: int) -> Any:
     return progress
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+UNIX = pytest.mark.skipif(not hasattr(os, "killpg"), reason="no such signals on this system")
+
+
+@UNIX
 def test_a_killed_worker_is_one_error_and_nothing_is_left(tmp_path: Path) -> None:
     engine = ProcessEngine(partial(far.slow, folder=tmp_path, seconds=0.005), ["one", "two"])
-    with pytest.raises(InferenceError, match=r"for device (one|two) was ended by SIGKILL, as"):
+    with pytest.raises(InferenceError, match=r"device (one|two) .*SIGKILL"):
         engine.count(LONG, killing(tmp_path, signal.SIGKILL))
     assert all_gone(pids(tmp_path))
     with pytest.raises(UsageError, match="closed"):
@@ -83,28 +86,28 @@ def test_a_killed_worker_is_one_error_and_nothing_is_left(tmp_path: Path) -> Non
     engine.close()
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+@UNIX
 def test_a_worker_that_dies_idle_is_found(tmp_path: Path) -> None:
     with ProcessEngine(partial(far.slow, folder=tmp_path), ["one"]) as engine:
         os.kill(pids(tmp_path)[0], signal.SIGTERM)
         assert all_gone(pids(tmp_path))
-        with pytest.raises(InferenceError, match="device one was ended by SIGTERM; use"):
+        with pytest.raises(InferenceError, match=r"device one .*SIGTERM"):
             engine.count(LONG)
 
 
 @pytest.mark.parametrize(
-    ("factory", "kind", "words"),
+    ("factory", "kind", "named"),
     [
-        (far.refusing, ProviderError, r"^there is no such device \(in the .* for device bad\)$"),
-        (far.broken, InferenceError, r"device (good|bad) failed: KeyError: 'weights'$"),
-        (far.exhausted, InferenceError, r"failed: there is not enough memory$"),
-        (far.exiting, InferenceError, r"ended with exit code 7 before it had loaded the model"),
+        (far.refusing, ProviderError, r"no such device \(in the .* for device bad\)$"),
+        (far.broken, InferenceError, r"device (good|bad) .*KeyError: 'weights'$"),
+        (far.exhausted, InferenceError, r"memory"),
+        (far.exiting, InferenceError, r"exit code 7"),
     ],
 )
-def test_a_factory_that_fails(factory: Any, kind: type[RsonnxError], words: str) -> None:
-    with pytest.raises(kind, match=words) as found:
+def test_a_factory_that_fails(factory: Any, kind: type[RsonnxError], named: str) -> None:
+    with pytest.raises(kind, match=named) as caught:
         ProcessEngine(factory, ["good", "bad"])
-    assert type(found.value) is kind
+    assert type(caught.value) is kind
 
 
 def test_a_model_that_fails_on_a_batch() -> None:
@@ -118,24 +121,24 @@ def test_a_model_that_fails_on_a_batch() -> None:
 def test_an_engine_that_loses_samples_is_refused() -> None:
     with (
         ProcessEngine(far.failing, ["good"], engine_factory=far.Lying) as engine,
-        pytest.raises(InferenceError, match=r"counted \[255\] answers to pieces of \[256\]"),
+        pytest.raises(InferenceError, match=r"\[255\] answers to .* \[256\]"),
     ):
         engine.count(LONG)
 
 
 def test_what_cannot_be_sent() -> None:
-    with pytest.raises(UsageError, match="the factory cannot be sent to a worker process"):
+    with pytest.raises(UsageError, match="factory"):
         ProcessEngine(lambda _: far.Failing(), ["one"])
     engine = ProcessEngine(far.failing, ["good"])
-    with pytest.raises(UsageError, match="the noise stream cannot be sent"):
+    with pytest.raises(UsageError, match="noise stream"):
         engine.count([CountRequest(far.Unsendable(), 0, 100)])
     engine = ProcessEngine(far.failing, ["good"])
-    with pytest.raises(InferenceError, match="device good failed: KeyError: 'a class of another"):
+    with pytest.raises(InferenceError, match=r"device good .*a class of another"):
         engine.count([CountRequest(far.Unreadable(), 0, 100)])
 
 
 def test_no_device() -> None:
-    with pytest.raises(UsageError, match="no device was given"):
+    with pytest.raises(UsageError, match="no device"):
         ProcessEngine(far.failing, [])
 
 
@@ -145,7 +148,7 @@ def test_different_models_are_refused(tmp_path: Path) -> None:
     factory = partial(far.one_model_each, folder=tmp_path)
     with ProcessEngine(factory, ["a", "b"]):
         pass
-    with pytest.raises(ModelError, match=r"loaded another model than the others \(sha256 "):
+    with pytest.raises(ModelError, match="another model"):
         ProcessEngine(factory, ["a", "c"])
 
 
@@ -218,7 +221,7 @@ def wait_for(word: str, parent: subprocess.Popen[str]) -> None:
     pytest.fail(f"the script ended before it was {word}")
 
 
-@pytest.mark.skipif(not hasattr(os, "killpg"), reason="no process groups on this system")
+@UNIX
 def test_no_orphan_is_left_by_a_killed_parent(tmp_path: Path) -> None:
     parent = run_script(SCRIPT, tmp_path)
     wait_for("ready", parent)
@@ -228,7 +231,7 @@ def test_no_orphan_is_left_by_a_killed_parent(tmp_path: Path) -> None:
     assert parent.communicate(timeout=10)[1] == ""
 
 
-@pytest.mark.skipif(not hasattr(os, "killpg"), reason="no process groups on this system")
+@UNIX
 @pytest.mark.parametrize("when", ["starting", "ready"])
 @pytest.mark.parametrize("delay", [0.1, 0.5])
 def test_ctrl_c_ends_all_without_a_word(tmp_path: Path, when: str, delay: float) -> None:

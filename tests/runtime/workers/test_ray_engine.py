@@ -88,7 +88,7 @@ def kill_process(cluster: Any, engine: RayEngine, folder: Path) -> None:
 
 
 def kill_actor(cluster: Any, engine: RayEngine, folder: Path) -> None:
-    ray.kill(engine._actors[0].handle)
+    ray.kill(engine._links[0].handle)
 
 
 def lose_node_and_get_another(cluster: Any, engine: RayEngine, folder: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_loss_costs_nothing_but_time(
     seen: list[int] = []
     with RayEngine(partial(far.Slow, tmp_path, 0.01), address=cluster.address) as engine:
         count_until(engine, lambda: at_work(tmp_path, 2))
-        before = set(engine._actors)
+        before = set(engine._links)
 
         def progress(samples: int) -> None:
             seen.append(samples)
@@ -119,7 +119,7 @@ def test_a_loss_costs_nothing_but_time(
                 capfd.readouterr()  # what the cluster itself said
 
         counts = engine.count(LONG, progress)
-        assert before - set(engine._actors)
+        assert before - set(engine._links)
     assert counts == ThreadEngine(far.Slow(tmp_path)).count(LONG)
     assert sum(seen) == LONG_SAMPLES
     assert capfd.readouterr() == ("", "")

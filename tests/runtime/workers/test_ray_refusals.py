@@ -13,7 +13,6 @@ from runtime.workers import far
 from rsonnx.errors import ModelError, ProviderError, UsageError
 from rsonnx.runtime.workers import RayEngine, shipped
 from rsonnx.runtime.workers.cluster import Needs
-from rsonnx.runtime.workers.worker import Ready, check_alike
 
 
 def test_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,18 +75,6 @@ def test_arguments(options: Any, words: str) -> None:
 )
 def test_room_on_a_node(needs: Needs, resources: dict[str, float], room: int) -> None:
     assert needs.room(resources) == room
-
-
-def test_workers_that_differ_are_refused() -> None:
-    from rsonnx import __version__
-
-    one = Ready(10, "a" * 64, __version__, "here")
-    check_alike(one, Ready(10, "a" * 64, __version__, "there"), "worker")
-    with pytest.raises(ProviderError, match=r"the worker has rsonnx 0\.0\.1, but"):
-        check_alike(one, Ready(10, "a" * 64, "0.0.1", "there"), "worker")
-    for other in (Ready(10, "b" * 64, __version__, "t"), Ready(9, "a" * 64, __version__, "t")):
-        with pytest.raises(ModelError, match="the worker loaded another model"):
-            check_alike(one, other, "worker")
 
 
 def test_a_shipped_model_is_the_one_that_was_loaded(tmp_path: Path) -> None:

@@ -1,33 +1,19 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from runtime.test_ranges import ranges_drawn, requests
 
 from rsonnx.counts import Counts
-from rsonnx.errors import InferenceError
+from rsonnx.errors import InferenceError, ModelError, ProviderError
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream
-from rsonnx.runtime import CountRequest
-from rsonnx.runtime.workers.loads import unit_samples
-from rsonnx.runtime.workers.units import Unit, Work
-
-
-class Blocks:
-    """A stream that is only asked for its block."""
-
-    sample_shape = (1,)
-
-    def __init__(self, block: int) -> None:
-        self.block = block
-
-
-def requests(block: int, ranges: Sequence[tuple[int, int]]) -> list[CountRequest]:
-    return [CountRequest(Blocks(block), start, stop) for start, stop in ranges]  # type: ignore[arg-type]
+from rsonnx.runtime.workers.remote import Unit, Work, unit_samples
+from rsonnx.runtime.workers.worker import Ready
 
 
 def counted(work: Work, unit: Unit) -> list[Counts]:
@@ -36,12 +22,6 @@ def counted(work: Work, unit: Unit) -> list[Counts]:
         Counts(np.bincount(np.arange(request.start, request.stop)))
         for request in work.requests_of(unit)
     ]
-
-
-ranges_drawn = st.lists(
-    st.tuples(st.integers(0, 300), st.integers(0, 300)).map(lambda r: (r[0], r[0] + r[1])),
-    max_size=8,
-)
 
 
 @given(
@@ -55,7 +35,6 @@ def test_every_sample_is_counted_once_however_the_work_is_cut_and_lost(
 ) -> None:
     seen: list[int] = []
     work = Work(requests(block, ranges), 2, seen.append)
-    total = sum(stop - start for start, stop in ranges)
     held: list[Unit] = []
     turn = 0
     while not work.finished:
@@ -69,33 +48,18 @@ def test_every_sample_is_counted_once_however_the_work_is_cut_and_lost(
             else:
                 work.add(oldest, counted(work, oldest))
         turn += 1
-        assert work.left == total - sum(seen) - sum(u.samples for u in held)
-    assert sum(seen) == total
+    assert held == []
+    assert sum(seen) == sum(stop - start for start, stop in ranges)
     for (start, stop), counts in zip(ranges, work.counts, strict=True):
         ones = np.zeros(max(2, stop if stop > start else 0), np.int64)
         ones[start:stop] = 1
         assert np.array(counts).tolist() == ones.tolist()
 
 
-@given(ranges=ranges_drawn, block=st.sampled_from([2, 16, 256]), size=st.integers(1, 500))
-def test_cuts_are_between_blocks(ranges: list[tuple[int, int]], block: int, size: int) -> None:
-    work = Work(requests(block, ranges), 0, None)
-    while (unit := work.take(size)) is not None:
-        for piece in unit.pieces:
-            start, stop = ranges[piece.request]
-            assert piece.start == start or piece.start % block == 0
-            assert piece.stop == stop or piece.stop % block == 0
-        assert unit.samples <= max(size, block)
-
-
 def test_a_unit_spans_small_requests_but_not_without_end() -> None:
     work = Work(requests(16, [(0, 4)] * 1000), 0, None)
-    first = work.take(64)
-    assert first is not None
-    assert len(first.pieces) == 16
-    many = work.take(100_000)
-    assert many is not None
-    assert len(many.pieces) == 256
+    units = [work.take(64), work.take(100_000)]
+    assert [len(unit.spans) for unit in units if unit] == [16, 256]
 
 
 def test_a_unit_that_was_given_back_is_next() -> None:
@@ -112,12 +76,10 @@ def test_wrong_totals_are_refused() -> None:
     unit = work.take(16)
     assert unit is not None
     for wrong in ([Counts([10])], [Counts([6]), Counts([10])], [Counts([10]), Counts([5])]):
-        with pytest.raises(InferenceError, match=r"pieces of \[10, 6\] samples"):
+        with pytest.raises(InferenceError, match=r"\[10, 6\]"):
             work.add(unit, wrong)
     work.add(unit, [Counts([10]), Counts([], no_class=6)])
     assert work.finished
-    with pytest.raises(KeyError):  # a second answer to the same unit
-        work.add(unit, [Counts([10]), Counts([6])])
 
 
 @pytest.mark.parametrize(
@@ -139,8 +101,16 @@ def test_size_of_a_unit(
     assert unit_samples(left, total, rate, rates) == samples
 
 
-def sent(stream: NoisyStream) -> Any:
-    return pickle.loads(pickle.dumps(stream))  # noqa: S301 - our own
+def test_workers_that_differ_are_refused() -> None:
+    from rsonnx import __version__
+
+    first = Ready(10, "a" * 64, __version__, "here")
+    first.check_alike(Ready(10, "a" * 64, __version__, "there"), "worker")
+    with pytest.raises(ProviderError, match=r"0\.0\.1"):
+        first.check_alike(Ready(10, "a" * 64, "0.0.1", "there"), "worker")
+    for other in (Ready(10, "b" * 64, __version__, "t"), Ready(9, "a" * 64, __version__, "t")):
+        with pytest.raises(ModelError, match="another model"):
+            first.check_alike(other, "worker")
 
 
 def test_a_used_stream_travels_light() -> None:
@@ -149,8 +119,10 @@ def test_a_used_stream_travels_light() -> None:
         space.point(np.zeros(space.shape, np.uint8)), Gaussian(0.5), 2**127, "estimation"
     )
     stream.write(0, np.empty((5, *space.shape), np.float32))
-    assert len(pickle.dumps(stream)) < 3 * 32 * 32 + 1000
-    there: NoisyStream = sent(stream)
+    assert stream.grid is not None
+    sent = pickle.dumps(stream)
+    assert len(sent) < 3 * 32 * 32 + 1000
+    there: Any = pickle.loads(sent)  # noqa: S301 - our own
     mine, theirs = (np.empty((300, *space.shape), np.float32) for _ in range(2))
     stream.write(7, mine)
     there.write(7, theirs)

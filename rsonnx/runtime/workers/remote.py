@@ -1,0 +1,265 @@
+"""The near end of an engine whose workers are elsewhere: what processes and Ray share.
+
+Requests are cut into units, which are dealt by the speed of each worker, so that all finish
+together. A unit comes back counted, or its worker is lost and it is dealt again; each is added
+exactly once, so that how the work was cut and who did it cannot be seen in the sums.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Self, TypeVar
+
+from rsonnx.counts import Counts
+from rsonnx.errors import InferenceError, UsageError
+from rsonnx.runtime.engine import Progress, usual_batch
+from rsonnx.runtime.ranges import CountRequest, Ranges, Span
+from rsonnx.runtime.workers.worker import Answer, Done, Failed, Ready
+
+_MOST_SPANS = 256
+"""Spans of a unit at most: each carries the values of its input."""
+
+_LEAST_SAMPLES = 64
+"""Samples of a unit at least, where there are so many: a batch or so."""
+
+_SECONDS = (0.25, 4.0)
+"""A unit shall last about so long: long enough that sending it and filling its last batch do not
+show, short enough that workers finish together and little is lost with one of them."""
+
+_IN_FLIGHT = 2
+"""Units that a worker holds: the next lies ready when it has finished one."""
+
+_BATCHES_A_CALL = 64
+"""Batches a worker that a call should ask for: a device's are larger than the usual ones."""
+
+
+@dataclass(eq=False)
+class Unit:
+    """What a worker counts at a time.
+
+    Attributes:
+        spans: its samples.
+        deaths: how many workers were lost while they counted it.
+    """
+
+    spans: list[Span]
+    deaths: int = 0
+
+    @property
+    def samples(self) -> int:
+        """How many samples it has."""
+        return sum(map(len, self.spans))
+
+
+class Work:
+    """The requests of one call: what is left of them, and what was counted.
+
+    Attributes:
+        ranges: what nobody has taken.
+        counts: one vector of counts a request.
+    """
+
+    def __init__(
+        self, requests: Sequence[CountRequest], num_classes: int, progress: Progress | None
+    ) -> None:
+        self._requests = requests
+        self._progress = progress
+        self._lost: deque[Unit] = deque()
+        self._taken = 0
+        self.ranges = Ranges(requests)
+        self.counts = [Counts([0] * num_classes) for _ in requests]
+
+    @property
+    def finished(self) -> bool:
+        """Whether every sample was counted."""
+        return not (self._taken or self._lost or self.ranges.left)
+
+    def take(self, samples: int) -> Unit | None:
+        """Return a lost unit as it was, else one of about so many samples, if any are left."""
+        if self._lost:
+            unit = self._lost.popleft()
+        else:
+            unit = Unit(self.ranges.take(samples, whole_blocks=True, most=_MOST_SPANS))
+        self._taken += unit.samples
+        return unit if unit.spans else None
+
+    def requests_of(self, unit: Unit) -> list[CountRequest]:
+        """Return a unit as requests for the engine of a worker."""
+        return [CountRequest(self._requests[s.request].stream, s.start, s.stop) for s in unit.spans]
+
+    def give_back(self, unit: Unit) -> None:
+        """Take back a unit whose worker was lost before it answered."""
+        self._taken -= unit.samples
+        self._lost.append(unit)
+
+    def add(self, unit: Unit, counts: Sequence[Counts]) -> None:
+        """Add what a worker counted of a unit that it had taken.
+
+        Raises:
+            InferenceError: the counts do not sum to the lengths of the unit's spans.
+        """
+        totals, lengths = [c.total for c in counts], [len(span) for span in unit.spans]
+        if totals != lengths:
+            raise InferenceError(
+                f"a worker counted {totals} answers to spans of {lengths} samples, so none of "
+                "them can be used; look into its engine"
+            )
+        self._taken -= unit.samples
+        for span, some in zip(unit.spans, counts, strict=True):
+            self.counts[span.request] += some
+        if self._progress is not None:
+            self._progress(unit.samples)
+
+
+class Link(ABC):
+    """One worker, as its engine sees it.
+
+    Attributes:
+        name: what to call it in messages.
+        ready: whether it has loaded the model.
+        units: handed to it and not answered, oldest first.
+        rate: samples a second; None where it has not counted enough to tell.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.ready = False
+        self.units: deque[Unit] = deque()
+        self.rate: float | None = None
+        self._warm = False
+
+    @abstractmethod
+    def send(self, requests: list[CountRequest]) -> None:
+        """Ask for the counts of a unit, which has been put behind :attr:`units`."""
+
+    def done(self, seconds: float) -> Unit:
+        """Take the oldest unit off, which was counted in so many seconds."""
+        unit = self.units.popleft()
+        if self._warm:  # the first unit also paid for what is made once
+            self.rate = unit.samples / max(seconds, 1e-6)
+        self._warm = True
+        return unit
+
+
+AnyLink = TypeVar("AnyLink", bound=Link)
+
+
+class RemoteEngine(ABC, Generic[AnyLink]):
+    """Counts with workers elsewhere; a subclass says how they are had, heard and lost."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._links: list[AnyLink] = []
+        self._alike: Ready | None = None
+        self._open = True
+
+    @abstractmethod
+    def _hear(self) -> Iterable[tuple[AnyLink, Answer | Exception]]:
+        """Wait a while for answers; an exception is why a worker is lost."""
+
+    @abstractmethod
+    def _end(self, links: Sequence[AnyLink]) -> None:
+        """End the workers and whatever leads to them; called once."""
+
+    def _recruit(self) -> None:
+        """Have as many workers as there should be; called between any two answers."""
+
+    def _lose(self, link: AnyLink, why: Exception, work: Work | None) -> None:  # noqa: ARG002
+        """Give a worker up: have its units counted elsewhere, or raise an error."""
+        raise why
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workers; a unit that they count is given up."""
+        links, self._links = self._links, []
+        was_open, self._open = self._open, False
+        if was_open:
+            self._end(links)
+
+    def appetite(self, sample_shape: tuple[int, ...]) -> int:
+        """Return how many samples a call should ask for, so that all workers stay busy."""
+        return max(1, len(self._links)) * _BATCHES_A_CALL * usual_batch(sample_shape)
+
+    def count(
+        self, requests: Sequence[CountRequest], progress: Progress | None = None
+    ) -> list[Counts]:
+        """Return one vector of counts a request.
+
+        Raises:
+            UsageError: the engine is closed, or a stream cannot be sent to a worker.
+            RsonnxError: what the classifier raised in a worker, naming it; it is not tried again.
+            InferenceError: workers were lost, and it could not be gone on without them.
+        """
+        with self._lock:
+            if not self._open:
+                raise UsageError("the engine is closed; make another one")
+            work = Work(requests, (self._alike.num_classes if self._alike else None) or 0, progress)
+            try:
+                while not work.finished:
+                    self._recruit()
+                    self._deal(work)
+                    self._listen(work)
+            except BaseException:  # what is in flight must never meet the next call
+                self.close()
+                raise
+            return work.counts
+
+    def _listen(self, work: Work | None) -> None:
+        """Take in what the workers have answered."""
+        for link, answer in self._hear():
+            if isinstance(answer, Exception):
+                self._lose(link, answer, work)
+            elif isinstance(answer, Failed):
+                raise answer.error(link.name)
+            elif isinstance(answer, Ready) and not link.ready:
+                self._alike = self._alike or answer
+                self._alike.check_alike(answer, link.name)
+                link.ready = True
+            elif isinstance(answer, Done) and work is not None and link.units:
+                work.add(link.done(answer.seconds), answer.counts)
+            else:
+                raise InferenceError(f"the {link.name} answered out of turn; run again")
+
+    def _deal(self, work: Work) -> None:
+        """Deal units out until every worker holds enough or all are taken, one each first."""
+        links = [link for link in self._links if link.ready]
+        rates = [link.rate for link in links]
+        for depth in range(1, _IN_FLIGHT + 1):
+            for link in links:
+                if len(link.units) < depth:
+                    ranges = work.ranges
+                    unit = work.take(unit_samples(ranges.left, ranges.total, link.rate, rates))
+                    if unit is None:
+                        return
+                    link.units.append(unit)
+                    link.send(work.requests_of(unit))
+
+
+def unit_samples(left: int, total: int, rate: float | None, rates: Sequence[float | None]) -> int:
+    """Return how many samples the next unit of a worker shall have.
+
+    Each worker takes its share of what is left by its speed, so that units shrink towards the end.
+    The size is a power of two, which most batch sizes divide.
+
+    Args:
+        left: samples that no worker has taken yet, >= 0.
+        total: samples of the whole work: where they are few, no unit is more than a share of them.
+        rate: samples a second that this worker counts, None where that is not known.
+        rates: those of all workers, this one among them; one that is not known is taken to be as
+            fast as this one.
+    """
+    if rate is None:
+        return _LEAST_SAMPLES
+    shortest, longest = (rate * seconds for seconds in _SECONDS)
+    part = rate / sum(other or rate for other in rates)
+    size = int(max(_LEAST_SAMPLES, min(shortest, total * part), min(longest, left * part)))
+    return 1 << (size.bit_length() - 1)
