@@ -141,7 +141,7 @@ def test_a_deadly_unit_is_given_up(cluster: Any) -> None:
     stream: Any = far.Ramp()
     with RayEngine(far.Deadly, address=cluster.address) as engine:
         assert engine.count([CountRequest(stream, 0, 640)])[0].total == 640
-        with pytest.raises(InferenceError, match=r"^3 Ray workers died one after the other of sam"):
+        with pytest.raises(InferenceError, match=r"3 Ray workers died"):
             engine.count([CountRequest(stream, 0, 10_000)])
 
 
