@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from rsonnx.cli import opening, preprocessings, replaying
+from rsonnx.model import ModelSettings
 from rsonnx.smoothing import try_in_child
 
 
@@ -19,13 +20,13 @@ from rsonnx.smoothing import try_in_child
 def _try(path: str | Path, file: Path, digest: str, options: str) -> None:
     """What fails is not remembered: an exception leaves no entry."""
     del file, digest
-    try_in_child(path, json.loads(options))
+    try_in_child(path, ModelSettings(**json.loads(options)))
 
 
 def _try_once(path: str | Path, options: Mapping[str, Any]) -> None:
     file = Path(path).absolute()
     if not file.is_file():
-        try_in_child(path, options)
+        try_in_child(path, ModelSettings(**options))
     else:
         _try(path, file, sha256(file.read_bytes()).hexdigest(), json.dumps(options))
 

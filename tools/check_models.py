@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from rsonnx.data import Dataset, Example, open_dataset, read_class_names
 from rsonnx.errors import RsonnxError
-from rsonnx.model import ModelFile, read_model
+from rsonnx.model import ModelFile, ModelSettings, read_model
 from rsonnx.runs import prepare_job
 from rsonnx.runtime import OnnxClassifier
 from rsonnx.smoothing import SmoothedClassifier, load, try_in_child
@@ -168,7 +168,7 @@ def with_input_shape(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     It is only given where the model is refused without.
     """
     try:
-        try_in_child(path, given)
+        try_in_child(path, ModelSettings(**given))
     except RsonnxError as error:
         if "--input-shape" in str(error):
             features = features_of_trees(read_model(path))
@@ -226,7 +226,7 @@ def check(entry: Mapping[str, Any], folder: Path, data: Mapping[str, Dataset], n
     if dataset is not None and transposed:
         dataset = Transposed(dataset)  # type: ignore[assignment]
     try:
-        try_in_child(path, options)
+        try_in_child(path, ModelSettings(**options))
         model = load(path, **options, providers=["cpu"])
         result.found = describe(model)
         job = None if dataset is None else prepare_job(model, _SIGMA, dataset)

@@ -34,7 +34,7 @@ from fuzz_seeds import seed_data, seed_models, seed_runs
 from rsonnx.cli.inspect import facts
 from rsonnx.data import open_dataset
 from rsonnx.errors import RsonnxError
-from rsonnx.model import read_model
+from rsonnx.model import ModelSettings, read_model
 from rsonnx.runs import read_run
 from rsonnx.smoothing import load, make_plan
 
@@ -45,8 +45,8 @@ _CHILD_BYTES = 8 * 2**30
 def try_model(path: Path) -> str:
     """Read, describe and plan a model; return the outcome in a word."""
     model = read_model(path)
-    facts(model, _ARGUMENTS | {"preprocess": None})
-    make_plan(path, **_ARGUMENTS)
+    facts(model, ModelSettings(**_ARGUMENTS | {"preprocess": None}))
+    make_plan(model, ModelSettings(**_ARGUMENTS))
     return "planned"
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from rsonnx.errors import UsageError
-from rsonnx.model import INPUT, LABEL, SCORES, Batch, adapt
+from rsonnx.model import INPUT, LABEL, SCORES, Batch, ModelSettings, adapt, read_model
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream
 from rsonnx.runtime import Engine, ProviderChoice, Session
 from rsonnx.runtime.cuda import engine_for, open_place
@@ -83,7 +83,7 @@ def open_subject(
     Raises:
         UsageError: the model has no free batch axis, which this tool does not deal with.
     """
-    plan = make_plan(path, preprocess=preprocess)
+    plan = make_plan(read_model(path), ModelSettings(preprocess=preprocess))
     if plan.data.batch is not None or not plan.data.has_batch_axis:
         raise UsageError(f"{path} has a fixed batch size, but one with a free one was expected")
     made = adapt(

@@ -5,17 +5,18 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rsonnx.errors import ModelError, ProviderError, UsageError
+from rsonnx.model import ModelSettings
 from rsonnx.runtime import BaseClassifier, DeviceOptions, Engine, OnnxClassifier
 from rsonnx.runtime.cuda import engine_for
 from rsonnx.runtime.machine import find_driver
 from rsonnx.runtime.workers import ProcessEngine, RayEngine, shipped
-from rsonnx.smoothing import load
+from rsonnx.smoothing import load_with
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,12 @@ class Loading:
     """How a model file becomes a classifier; it travels to other processes.
 
     Attributes:
-        arguments: of :func:`rsonnx.load`, but for the providers and the device.
+        settings: what is declared of the model.
         providers: as they were asked for; None for the best that works.
         device: how a device is used; its number is that of the first.
     """
 
-    arguments: dict[str, Any]
+    settings: ModelSettings
     providers: list[str] | None
     device: DeviceOptions
 
@@ -37,7 +38,7 @@ class Loading:
         device = self.device
         if number is not None:
             device = DeviceOptions(number, tf32=device.tf32, cuda_graph=device.cuda_graph)
-        return load(path, **self.arguments, providers=self.providers, device=device)
+        return load_with(path, self.settings, self.providers, device)
 
 
 def open_engine(
@@ -111,10 +112,6 @@ def _ray_engine(
             "workers; ask for --gpus-per-worker"
         )
     facts = model.facts
-    # Resolved to values: the nodes do not see the files of this disk.
-    preprocess = {k: v for k, v in facts["preprocess"].items() if k != "source"}
-    resolved = {"preprocess": preprocess, "bounds": model.bounds}
-    loading = replace(loading, arguments=loading.arguments | resolved)
     gpus = given.get("gpus_per_worker")
     on_cpu = facts["providers"]["used"][0] == "CPUExecutionProvider"
     return RayEngine(

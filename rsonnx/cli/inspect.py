@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 from cloup import command
 
-from rsonnx.cli.opening import loading_arguments
+from rsonnx.cli.opening import model_settings
 from rsonnx.cli.options import classes_option, json_option, loading_options, model_argument
 from rsonnx.cli.preprocessings import Ranking, try_preprocessings
 from rsonnx.cli.suiting import suited
@@ -18,14 +19,12 @@ from rsonnx.errors import ModelError, RsonnxError
 from rsonnx.model import (
     PRESETS,
     ModelFile,
+    ModelSettings,
     Preprocessing,
     TensorSpec,
     bounds_in,
-    declared_preprocessing,
-    inputs_of,
     make_head,
     node_types,
-    outputs_of,
     preprocessing_in,
     read_model,
 )
@@ -57,9 +56,9 @@ def inspect(model: Path, data: Path | None, as_json: bool, **given: Any) -> None
       rsonnx inspect mnist.onnx
       rsonnx inspect mnist.onnx images/
     """
-    arguments = loading_arguments(given)
+    settings = model_settings(given)
     read = read_model(model)
-    plan = _planned(read, arguments)
+    plan = _planned(read, settings)
     found = _described(read, plan)
     refused = plan if isinstance(plan, RsonnxError) else None
     ranking: Ranking | None = None
@@ -67,9 +66,15 @@ def inspect(model: Path, data: Path | None, as_json: bool, **given: Any) -> None
         _render(found)
     try:
         if data is not None and isinstance(plan, Plan):
-            stated = _stated(read, arguments["preprocess"])
+            stated = _stated(read, settings)
             ranking = try_preprocessings(
-                plan, stated, data, arguments, given["classes"], given["providers"]
+                plan,
+                stated,
+                data,
+                settings,
+                given["preprocess"],
+                given["classes"],
+                given["providers"],
             )
     except ModelError as error:
         refused = error
@@ -82,29 +87,29 @@ def inspect(model: Path, data: Path | None, as_json: bool, **given: Any) -> None
         raise refused
 
 
-def facts(model: ModelFile, arguments: dict[str, Any]) -> dict[str, Any]:
+def facts(model: ModelFile, settings: ModelSettings) -> dict[str, Any]:
     """Return what can be said of a model without running it."""
-    return _described(model, _planned(model, arguments))
+    return _described(model, _planned(model, settings))
 
 
-def _planned(model: ModelFile, arguments: dict[str, Any]) -> Plan | RsonnxError:
+def _planned(model: ModelFile, settings: ModelSettings) -> Plan | RsonnxError:
     """Return what would be done with a model, or why it would be refused.
 
     Where no preprocessing is stated, the rest is looked at all the same.
     """
     try:
-        stated = _stated(model, arguments["preprocess"]) or PRESETS["none"]
-        plan = make_plan(model.path, **(arguments | {"preprocess": stated}))
+        stated = _stated(model, settings) or PRESETS["none"]
+        plan = make_plan(model, replace(settings, preprocess=stated))
         make_head(plan.data, plan.preprocessing, plan.bounds)
     except RsonnxError as error:
         return error
     return plan
 
 
-def _stated(model: ModelFile, argument: str | None) -> Preprocessing | None:
+def _stated(model: ModelFile, settings: ModelSettings) -> Preprocessing | None:
     """Return the preprocessing that the caller states, or else the file; None where none does."""
-    if argument is not None:
-        return declared_preprocessing(argument)
+    if settings.preprocessing is not None:
+        return settings.preprocessing
     try:
         return preprocessing_in(model.metadata)
     except ModelError:  # which the facts say
@@ -124,15 +129,15 @@ def _render(found: dict[str, Any]) -> None:
 
 def _described(model: ModelFile, plan: Plan | RsonnxError) -> dict[str, Any]:
     return {
-        "file": str(model.path),
+        "file": str(model),
         "sha256": model.sha256,
         "bytes": model.size,
         "external data": list(model.external_data),
         "producer": f"{model.proto.producer_name} {model.proto.producer_version}".strip(),
         "ir version": model.proto.ir_version,
         "opset": {o.domain or "ai.onnx": o.version for o in model.proto.opset_import},
-        "inputs": [_spec(spec) for spec in inputs_of(model)],
-        "outputs": [_spec(spec) for spec in outputs_of(model)],
+        "inputs": [_spec(spec) for spec in model.view.inputs],
+        "outputs": [_spec(spec) for spec in model.view.outputs],
         "operators": dict(Counter(node_types(model)).most_common()),
         "metadata": model.metadata,
         "preprocessing": _preprocessing(model),

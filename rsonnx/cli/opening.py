@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from rsonnx.cli.engines import Loading, device_numbers, open_engine
 from rsonnx.cli.noises import noise_for
 from rsonnx.data import Dataset, Exif, open_dataset, read_class_names
 from rsonnx.errors import UsageError
+from rsonnx.model import ModelSettings, read_feed, read_shape
 from rsonnx.noise import STREAM_VERSION, check_seed, fresh_seed
 from rsonnx.runs import Job, SeedUsed, prepare_job
 from rsonnx.runs.sample import Sample
@@ -40,7 +42,7 @@ def open_job(
     providers = provider_names(given["providers"])
     numbers = device_numbers(given.get("devices"))
     loading = Loading(
-        loading_arguments(given),
+        model_settings(given),
         providers,
         DeviceOptions(
             numbers[0] if numbers else 0,
@@ -53,7 +55,7 @@ def open_job(
             "--devices was given, but the model runs on the processor; ask for --providers cuda, "
             "or for --workers"
         )
-    try_in_child(model, loading.arguments)
+    try_in_child(model, loading.settings)
     opened = loading.load(model)
     return prepare_job(
         opened,
@@ -79,50 +81,19 @@ def provider_names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",")]
 
 
-def loading_arguments(given: dict[str, Any]) -> dict[str, Any]:
-    """Return the keyword arguments of :func:`rsonnx.load`, but for the providers."""
-    return {
-        "bounds": given["bounds"],
-        "preprocess": given["preprocess"],
-        "output_name": given["output_name"],
-        "threshold": given["threshold"],
-        "input_shape": _shape(given["input_shape"]),
-        "feeds": dict(_feed(text) for text in given["feed"]),
-        "float16": given["float16"],
-        "rows": given["rows"],
-    }
-
-
-def _shape(text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    try:
-        return [int(part) for part in text.replace("x", ",").split(",")]
-    except ValueError:
-        raise UsageError(
-            f"--input-shape is {text!r}, but whole numbers such as 3,224,224 were expected"
-        ) from None
-
-
-def _feed(text: str) -> tuple[str, Any]:
-    # A name may hold an equals sign; a number cannot.
-    name, equals, value = text.rpartition("=")
-    try:
-        numbers = [_number(part) for part in value.split(",")]
-    except ValueError:
-        equals = ""
-    if not name or not equals:
-        raise UsageError(f"--feed is {text!r}, but NAME=NUMBER or NAME=NUMBER,... was expected")
-    return name, numbers[0] if len(numbers) == 1 else numbers
-
-
-def _number(text: str) -> int | float | bool:
-    if text in {"true", "false"}:
-        return text == "true"
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
+def model_settings(given: Mapping[str, Any]) -> ModelSettings:
+    """Return what the options declare of a model."""
+    shape = given["input_shape"]
+    return ModelSettings(
+        bounds=given["bounds"],
+        preprocess=given["preprocess"],
+        output_name=given["output_name"],
+        threshold=given["threshold"],
+        input_shape=None if shape is None else read_shape(shape),
+        feeds=dict(map(read_feed, given["feed"])),
+        float16=given["float16"],
+        rows=given["rows"],
+    )
 
 
 def choose_seed(seed: int | None) -> SeedUsed:

@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 import click
 from cloup import option_group
 
-from rsonnx.model import PRESETS
-from rsonnx.smoothing import ROWS
+from rsonnx.model import PRESETS, ROWS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

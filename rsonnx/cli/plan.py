@@ -14,7 +14,7 @@ from cloup import command, option_group
 
 from rsonnx.certificate import AdaptiveSamples, ExactCounts
 from rsonnx.cli.noises import early_noise, law_named, noise_for, noise_options
-from rsonnx.cli.opening import choose_seed, loading_arguments, open_job
+from rsonnx.cli.opening import choose_seed, open_job
 from rsonnx.cli.options import (
     alpha_option,
     input_options,
@@ -27,6 +27,7 @@ from rsonnx.cli.planning import Target, samples_for, table_of, target_of
 from rsonnx.cli.preflight import refuse_sampling, say_job
 from rsonnx.cli.timing import time_on
 from rsonnx.errors import UsageError
+from rsonnx.model import read_shape
 from rsonnx.noise import EnumeratedNoise, SampledNoise, SmoothingDistribution, norm_named
 from rsonnx.report import default_radii
 from rsonnx.statistics import check_alpha, largest_bound
@@ -183,7 +184,8 @@ def _law(given: Mapping[str, Any], model: Path | None) -> SmoothingDistribution 
 
 def _shape(given: Mapping[str, Any]) -> tuple[int, ...]:
     """Return the shape that --input-shape says a model takes, () where it was not given."""
-    shape = tuple(loading_arguments(dict(given))["input_shape"] or ())
+    text = given["input_shape"]
+    shape = () if text is None else read_shape(text)
     if any(length < 1 for length in shape):
         raise UsageError(
             f"--input-shape is {given['input_shape']!r}, but whole numbers of at least 1 were "

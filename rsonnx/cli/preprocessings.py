@@ -20,14 +20,19 @@ from rsonnx.cli.opening import open_dataset_with, provider_names
 from rsonnx.cli.suiting import paired
 from rsonnx.data import Dataset
 from rsonnx.errors import DataError, ModelError, RsonnxError, UsageError
-from rsonnx.model import PRESETS, Preprocessing, parse_preprocessing
+from rsonnx.model import (
+    PRESETS,
+    ModelSettings,
+    Preprocessing,
+    parse_preprocessing,
+)
 from rsonnx.noise import Columns, Point
 from rsonnx.report import percent_down, percent_up, printable
 from rsonnx.runs import Job, prepare_job
 from rsonnx.runs.labels import UndecidedOrderError
 from rsonnx.runs.sample import Sample
 from rsonnx.runtime import Geometry, OnnxClassifier
-from rsonnx.smoothing import Plan, load, try_in_child
+from rsonnx.smoothing import Plan, load_with, try_in_child
 from rsonnx.statistics import clopper_pearson_lower, clopper_pearson_upper, paired_accuracy
 
 _INPUTS = 200
@@ -177,7 +182,8 @@ def try_preprocessings(
     plan: Plan,
     stated: Preprocessing | None,
     data: Path,
-    arguments: dict[str, Any],
+    settings: ModelSettings,
+    named: str | None,
     classes: Path | None,
     providers: str | None,
 ) -> Ranking:
@@ -188,7 +194,8 @@ def try_preprocessings(
         stated: the preprocessing that the caller or the file states, if any: it is tried too, and
             its resizing and layout hold for the others.
         data: a labelled data set.
-        arguments: for :func:`rsonnx.load`.
+        settings: what is declared of it.
+        named: the preprocessing as the caller names it, if one is stated.
         classes: file of class names, if any.
         providers: the execution provider, if one was asked for.
 
@@ -203,19 +210,19 @@ def try_preprocessings(
             f"{dataset.path} has no labels, but the right preprocessing shows only by accuracy; "
             "give labelled data"
         )
-    path, every = plan.model.path, _stride(dataset.labels)
-    try_in_child(path, arguments | {"preprocess": plan.preprocessing.to_json()})
+    path, every = plan.model.path or Path(), _stride(dataset.labels)
+    try_in_child(path, replace(settings, preprocess=plan.preprocessing))
     labels = dataset.labels[::every]
     size = _other_size(plan, dataset, every)
     geometries = [""] if size is None else _geometries(size)
-    first = None if stated is None else stated.to_text() if size else arguments["preprocess"]
+    first = None if stated is None else stated.to_text() if size else named
     names = [
         f"{name}{layout}"
         for layout in _layouts(plan, dataset)
         for name in _candidates(plan, stated, first)
     ]
     progress = _Progress(len(names) + len(geometries) - 1, len(labels))
-    trial = _Trials(path, arguments, provider_names(providers), dataset, every, progress)
+    trial = _Trials(path, settings, provider_names(providers), dataset, every, progress)
     tried = [trial(name, geometries[0]) for name in names]
     possible = [one for one in tried if one.problem is None]
     if not possible and tried[0].problem is not None:
@@ -258,13 +265,13 @@ class _Trials:
     def __init__(
         self,
         path: Path,
-        arguments: dict[str, Any],
+        settings: ModelSettings,
         providers: list[str] | None,
         dataset: Dataset,
         every: int,
         progress: _Progress,
     ) -> None:
-        self._path, self._arguments, self._providers = path, arguments, providers
+        self._path, self._settings, self._providers = path, settings, providers
         self._dataset, self._every, self._progress = dataset, every, progress
         self._points: dict[tuple[Geometry, str | None], list[Point]] = {}
 
@@ -272,9 +279,8 @@ class _Trials:
         text = f"{name}{geometry}"
         self._progress.begin(text)
         try:
-            classifier = load(
-                self._path, **(self._arguments | {"preprocess": text}), providers=self._providers
-            )
+            settings = replace(self._settings, preprocess=parse_preprocessing(text))
+            classifier = load_with(self._path, settings, self._providers)
             job = _job(classifier, self._dataset, self._every)
         except (UsageError, ModelError, UndecidedOrderError) as error:
             return Trial(text, problem=error)

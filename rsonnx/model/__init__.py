@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rsonnx.model.answers import check_answers
     from rsonnx.model.assumptions import node_types, refuse_unsound, row_coupling
     from rsonnx.model.class_names import ClassNames, name_classes
+    from rsonnx.model.graph import TensorSpec
     from rsonnx.model.half import to_half
     from rsonnx.model.head import INPUT, make_head
     from rsonnx.model.inputs import PAIRED_CHANNELS, Input, find_input
@@ -21,10 +22,17 @@ if TYPE_CHECKING:
         parse_preprocessing,
         preprocessing_in,
     )
-    from rsonnx.model.probe import Batched, Batching, choose_batching, probe_rows, rows_beyond
-    from rsonnx.model.read import ModelFile, read_model
+    from rsonnx.model.probe import (
+        Batched,
+        Batching,
+        choose_batching,
+        probe_rows,
+        rounding_unit,
+        rows_beyond,
+    )
+    from rsonnx.model.read import ModelFile, ModelSource, read_model
+    from rsonnx.model.settings import ROWS, ModelSettings, read_feed, read_shape
     from rsonnx.model.tail import LABEL, SCORES
-    from rsonnx.model.tensors import TensorSpec, inputs_of, outputs_of, rounding_unit
 
 offer_lazily(__name__)
 
@@ -33,6 +41,7 @@ __all__ = [
     "LABEL",
     "PAIRED_CHANNELS",
     "PRESETS",
+    "ROWS",
     "SCORES",
     "Batch",
     "Batched",
@@ -40,6 +49,8 @@ __all__ = [
     "ClassNames",
     "Input",
     "ModelFile",
+    "ModelSettings",
+    "ModelSource",
     "Output",
     "Preprocessing",
     "TensorSpec",
@@ -50,15 +61,15 @@ __all__ = [
     "declared_preprocessing",
     "find_input",
     "find_output",
-    "inputs_of",
     "make_head",
     "name_classes",
     "node_types",
-    "outputs_of",
     "parse_preprocessing",
     "preprocessing_in",
     "probe_rows",
+    "read_feed",
     "read_model",
+    "read_shape",
     "refuse_unsound",
     "rounding_unit",
     "row_coupling",

@@ -15,14 +15,13 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from rsonnx.errors import ModelError
-from rsonnx.model.graph import GraphView
+from rsonnx.model.graph import GraphView, Scope, nodes
 from rsonnx.model.head import INPUT, make_head
 from rsonnx.model.inputs import Input
 from rsonnx.model.outputs import Output
 from rsonnx.model.preprocess import Preprocessing
-from rsonnx.model.read import ModelFile, Scope, nodes
+from rsonnx.model.read import ModelFile
 from rsonnx.model.tail import LABEL, ML, SCORES, make_tail
-from rsonnx.model.tensors import inputs_of
 
 _OLDEST_OPSET = 7
 """Operators broadcast as numpy does from here on, and onnxruntime supports nothing older."""
@@ -77,10 +76,10 @@ def adapt(
     graph = proto.graph
     _fix_feeds(graph, data)
     if batch is Batch.PATCHED:
-        _free_reshapes(graph, data)
+        _free_reshapes(proto, data)
     # Last, since a patched reshape leaves its old shape behind: in files before IR version 4
     # onnxruntime refuses a weight that no node uses.
-    _keep_needed(graph, output.tensors)
+    _keep_needed(proto, output.tensors)
     head, head_weights = make_head(data, preprocessing, bounds)
     tail, tail_weights = make_tail(
         output, opset, _ml_opset(proto), has_batch_axis=data.has_batch_axis, guards=guards
@@ -127,7 +126,7 @@ def _opset(model: ModelFile, proto: onnx.ModelProto) -> int:
         return _USUAL_OPSET
     if model.opset < _OLDEST_OPSET:
         raise ModelError(
-            f"{model.path} uses operator set {model.opset}, but at least {_OLDEST_OPSET} is "
+            f"{model} uses operator set {model.opset}, but at least {_OLDEST_OPSET} is "
             "needed; convert it with onnx.version_converter"
         )
     return model.opset
@@ -140,9 +139,10 @@ def _ml_opset(proto: onnx.ModelProto) -> int:
     return int(next(o.version for o in proto.opset_import if o.domain == ML))
 
 
-def _keep_needed(graph: onnx.GraphProto, tensors: Sequence[str]) -> None:
+def _keep_needed(proto: onnx.ModelProto, tensors: Sequence[str]) -> None:
     """Drop what the answer does not depend on: other outputs' nodes, and weights of theirs."""
-    names, nodes = GraphView(graph).needed(tensors)
+    graph = proto.graph
+    names, nodes = GraphView(proto).needed(tensors)
     weights = [t for t in graph.initializer if t.name in names]
     sparse = [t for t in graph.sparse_initializer if t.values.name in names]
     del graph.node[:], graph.initializer[:], graph.sparse_initializer[:]
@@ -157,12 +157,12 @@ def _fix_feeds(graph: onnx.GraphProto, data: Input) -> None:
     )
 
 
-def _free_reshapes(graph: onnx.GraphProto, data: Input) -> None:
+def _free_reshapes(proto: onnx.ModelProto, data: Input) -> None:
     """Let reshapes of data follow the batch where their constant shape starts with its size.
 
     At the file's own batch size they stay what they are.
     """
-    view = GraphView(graph)
+    graph, view = proto.graph, GraphView(proto)
     counting: list[onnx.NodeProto] = []
     for index, node in enumerate(list(graph.node)):
         if node.op_type != "Reshape" or len(node.input) < 2:
@@ -191,5 +191,5 @@ def _free_reshapes(graph: onnx.GraphProto, data: Input) -> None:
 
 def unused_inputs(model: ModelFile, output: Output) -> tuple[str, ...]:
     """Return the names of inputs that the answer does not depend on."""
-    names, _ = GraphView(model.proto.graph).needed(output.tensors)
-    return tuple(spec.name for spec in inputs_of(model) if spec.name not in names)
+    names, _ = model.view.needed(output.tensors)
+    return tuple(spec.name for spec in model.view.inputs if spec.name not in names)

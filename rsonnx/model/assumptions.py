@@ -11,14 +11,8 @@ from collections import ChainMap
 import onnx
 
 from rsonnx.errors import ModelError
-from rsonnx.model.read import (
-    ModelFile,
-    Scope,
-    called,
-    function_key,
-    is_reserved,
-    nodes,
-)
+from rsonnx.model.graph import Scope, called, function_key, is_reserved, nodes
+from rsonnx.model.read import ModelFile
 
 RANDOM = {
     "Bernoulli",
@@ -49,17 +43,17 @@ def refuse_unsound(model: ModelFile) -> None:
     for node in _all_nodes(model):
         if node.domain not in _STANDARD_DOMAINS and not _is_local(model, node):
             raise ModelError(
-                f"{model.path} uses the custom operator {node.domain}.{node.op_type}, which no "
+                f"{model} uses the custom operator {node.domain}.{node.op_type}, which no "
                 "certificate can rest on; export the model with standard operators"
             )
         if node.op_type in RANDOM:
             raise ModelError(
-                f"{model.path} has the random operator {node.op_type} ({node.name or 'unnamed'}), "
+                f"{model} has the random operator {node.op_type} ({node.name or 'unnamed'}), "
                 "but a certificate needs a deterministic classifier; export it without"
             )
         if _is_training_normalisation(node):
             raise ModelError(
-                f"{model.path} has a BatchNormalization in training mode "
+                f"{model} has a BatchNormalization in training mode "
                 f"({node.name or 'unnamed'}), so its answers depend on the inputs before; export "
                 "it in evaluation mode"
             )
@@ -94,7 +88,7 @@ def _refuse_training_dropout(model: ModelFile, scope: Scope, around: ChainMap[st
         is_trained = node.op_type == "Dropout" and len(node.input) > 2 and node.input[2]
         if is_trained and not is_false.get(node.input[2], False):
             raise ModelError(
-                f"{model.path} has a Dropout in training mode ({node.name or 'unnamed'}), or in a "
+                f"{model} has a Dropout in training mode ({node.name or 'unnamed'}), or in a "
                 "mode that its file does not fix, so its answers are random; export it in "
                 "evaluation mode"
             )

@@ -7,12 +7,11 @@ import re
 import onnx
 
 from rsonnx.errors import ModelError
-from rsonnx.model.elements import class_number, is_wide
-from rsonnx.model.graph import GraphView
+from rsonnx.model.elements import class_number
+from rsonnx.model.graph import FLOATS, GraphView, TensorSpec, listed
 from rsonnx.model.kinds import is_detector
-from rsonnx.model.label import ML_CLASSIFIERS, behind, read_label
+from rsonnx.model.label import ML_CLASSIFIERS, read_label
 from rsonnx.model.read import ModelFile
-from rsonnx.model.tensors import FLOATS, TensorSpec
 
 LABELS = {"int64", "int32", "int16", "uint16", "uint32", "uint64", "string"}
 _NARROW_LABELS = {"bool", "int8", "uint8"}
@@ -35,7 +34,7 @@ def only_answer(model: ModelFile, view: GraphView, outputs: tuple[TensorSpec, ..
         return outputs[0]
     if is_detector(outputs):
         raise ModelError(
-            f"{model.path} gives {listed_outputs(outputs)}, which are a detector's: boxes and the "
+            f"{model} gives {listed(outputs)}, which are a detector's: boxes and the "
             "classes of each; a certificate needs a classifier of the whole input"
         )
     computed = [
@@ -61,7 +60,7 @@ def only_answer(model: ModelFile, view: GraphView, outputs: tuple[TensorSpec, ..
     if not labels and len(of_classifiers) == 1:
         return of_classifiers[0]
     raise ModelError(
-        f"{model.path} gives {len(outputs)} outputs ({listed_outputs(outputs)}), and it is not "
+        f"{model} gives {len(outputs)} outputs ({listed(outputs)}), and it is not "
         "clear which holds the class scores or the label; name it with --output-name"
     )
 
@@ -69,13 +68,13 @@ def only_answer(model: ModelFile, view: GraphView, outputs: tuple[TensorSpec, ..
 def _refuse_several_labels(model: ModelFile, view: GraphView, outputs: list[TensorSpec]) -> None:
     """Refuse a file that gives several labels an input: no one class is right then."""
     for spec in outputs:
-        if spec.dtype not in {*LABELS, "bool"} or len(spec.shape) != 2 or not is_wide(spec):
+        if spec.dtype not in {*LABELS, "bool"} or len(spec.shape) != 2 or not spec.is_wide:
             continue
         number = class_number(view, spec.name)
         if number is not None and number.node.op_type == "TopK":
             continue  # the next best
         raise ModelError(
-            f"{model.path} gives several labels an input ({spec.name!r} {spec.dtype} "
+            f"{model} gives several labels an input ({spec.name!r} {spec.dtype} "
             f"{spec.dimensions}), any number of which can be true, but one class an input is "
             "needed; to certify which score is largest all the same, name it with --output-name"
         )
@@ -94,10 +93,5 @@ def is_label(view: GraphView, spec: TensorSpec) -> bool:
 
 def classifier_behind(view: GraphView, tensor: str) -> onnx.NodeProto | None:
     """Return the classifier of ai.onnx.ml whose scores a tensor is; None where it is none's."""
-    node = view.producer(behind(view, tensor, _PASSING))
+    node = view.producer(view.behind(tensor, _PASSING))
     return node if node is not None and node.op_type in ML_CLASSIFIERS else None
-
-
-def listed_outputs(specs: tuple[TensorSpec, ...]) -> str:
-    """Return outputs in words, for messages."""
-    return ", ".join(f"{s.name!r} {s.dtype} {s.dimensions}" for s in specs) or "none"

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from rsonnx.model.graph import ENCODING, READING, GraphView, whole
-from rsonnx.model.tensors import TensorSpec
+from rsonnx.model.graph import ENCODING, READING, GraphView, TensorSpec, whole
 
 _KEEPING = {
     *("Cast", "DequantizeLinear", "Dropout", "Flatten", "Identity", "QuantizeLinear", "Reshape"),
@@ -67,7 +66,7 @@ def sorted_values(view: GraphView, spec: TensorSpec, tensor: str) -> Origin | No
         if node.op_type != "TopK" or origin.tensor != node.output[0] or not node.input:
             continue
         # The one largest of each channel is no sorted row.
-        if by_rows(view, node) and not (is_wide(spec) and length_of(view, node) == 1):
+        if by_rows(view, node) and not (spec.is_wide and length_of(view, node) == 1):
             return origin
     return None
 
@@ -87,7 +86,7 @@ def length_of(view: GraphView, top_k: onnx.NodeProto) -> int | None:
     """Return how many elements a TopK gives; None where that is not known."""
     if len(top_k.input) < 2:
         return whole(top_k, "k", 0) or None
-    found = view.constant(view.source(top_k.input[1]))
+    found = view.constant(top_k.input[1])
     return int(found.ravel()[0]) if found is not None and found.size == 1 else None
 
 
@@ -95,11 +94,6 @@ def by_rows(view: GraphView, top_k: onnx.NodeProto) -> bool:
     """Return whether a TopK orders the values of each input."""
     axis, known = whole(top_k, "axis", -1), view.specs.get(top_k.input[0])
     return axis in (1, -1) or (axis == 0 and known is not None and len(known.shape) == 1)
-
-
-def is_wide(spec: TensorSpec) -> bool:
-    """Return whether a tensor holds several elements an input, by its shape."""
-    return any(d != 1 for d in spec.shape[1:])
 
 
 def _origins(view: GraphView, tensor: str) -> Iterator[Origin]:
@@ -132,7 +126,7 @@ def _read_at(view: GraphView, node: onnx.NodeProto) -> list[str]:
     """Return the positions that a constant list is read at; none where it is no list."""
     if node.op_type not in READING or not node.input:
         return []
-    table = view.constant(view.source(node.input[0]))
+    table = view.constant(node.input[0])
     is_list = table is not None and table.size == max(table.shape, default=1)
     return list(node.input[1:2]) if is_list else []
 
@@ -143,7 +137,7 @@ def _keeps(view: GraphView, node: onnx.NodeProto, operand: str) -> bool:
         return False
     first = operand == node.input[0]
     other = node.input[first]
-    constant = view.constant(view.source(other))
+    constant = view.constant(other)
     uniform = constant is not None and bool(constant.size) and np.unique(constant).size == 1
     if node.op_type in {"Add", "Sub"}:
         return (first or node.op_type == "Add") and (uniform or _is_column(view, other))
@@ -153,11 +147,11 @@ def _keeps(view: GraphView, node: onnx.NodeProto, operand: str) -> bool:
         return False
     if constant is not None:
         return uniform and float(constant.ravel()[0]) > 0
-    total = view.producer(view.source(other))
+    total = view.maker(other)
     return node.op_type == "Div" and total is not None and total.op_type in _SUMS
 
 
 def _is_column(view: GraphView, tensor: str) -> bool:
     """Return whether a tensor is known to hold one element an input."""
     known = view.specs.get(tensor)
-    return known is not None and len(known.shape) > 1 and not is_wide(known)
+    return known is not None and len(known.shape) > 1 and not known.is_wide

@@ -1,22 +1,28 @@
-"""Small questions about a graph: who made a tensor, what it depends on, what a constant holds."""
+"""Small questions about a graph: what it declares, who made a tensor, what it depends on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import onnx
+import onnx.shape_inference
 from numpy.typing import NDArray
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 
-from rsonnx.model.tensors import TensorSpec
+Scope = onnx.GraphProto | onnx.FunctionProto
+"""What holds nodes whose names live together: the main graph, or the body of a function."""
 
-_MOVING = {"Cast", "Constant", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"} | {
-    "CategoryMapper",
-    "LabelEncoder",
-}
-"""Operators that move values about, or name them, and compute nothing."""
+FunctionKey = tuple[str, str, str]
+"""What tells functions apart: domain, name and overload."""
+
+Dimension = int | str | None
+
+FLOATS = {"float32": "FLOAT", "float16": "FLOAT16", "float64": "DOUBLE"}
+"""Floating-point types by their usual name, with ONNX's."""
 
 READING = {"ArrayFeatureExtractor", "Gather", "GatherElements", "GatherND"}
 """Operators that read a table at positions."""
@@ -24,44 +30,121 @@ READING = {"ArrayFeatureExtractor", "Gather", "GatherElements", "GatherND"}
 ENCODING = {"CategoryMapper", "LabelEncoder"}
 """Operators that map each key to a value."""
 
-_CONSTANTS: dict[str, type] = {
-    "value_int": np.int64,
-    "value_ints": np.int64,
-    "value_float": np.float32,
-    "value_floats": np.float32,
-    "value_string": object,
-    "value_strings": object,
-}
-"""Attributes of Constant, beside its tensor."""
+_MOVING = {"Cast", "Constant", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"} | ENCODING
+"""Operators that move values about, or name them, and compute nothing."""
+
+_USUAL = {onnx_name: name for name, onnx_name in FLOATS.items()}
+_CONSTANTS = {"value_int": np.int64, "value_float": np.float32, "value_string": object}
+"""Attributes of Constant beside its tensor, each also as a list."""
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output: its name, element type and dimensions (None or a name: not fixed)."""
+
+    name: str
+    dtype: str
+    shape: tuple[Dimension, ...]
+
+    @classmethod
+    def of(cls, value: onnx.ValueInfoProto) -> TensorSpec:
+        """Return what a file declares of a tensor."""
+        if not value.type.HasField("tensor_type"):
+            return cls(value.name, str(value.type.WhichOneof("value") or "unknown"), ())
+        tensor = value.type.tensor_type
+        try:
+            kind = TensorProto.DataType.Name(tensor.elem_type)
+        except ValueError:  # a number that no version of ONNX defines
+            kind = f"unknown type {tensor.elem_type}"
+        shape = tuple(
+            (int(d.dim_value) if d.dim_value >= 1 else None)
+            if d.HasField("dim_value")
+            else d.dim_param or None
+            for d in tensor.shape.dim
+        )
+        return cls(value.name, _USUAL.get(kind) or kind.lower(), shape)
+
+    @property
+    def dimensions(self) -> str:
+        """The shape in words."""
+        return "[" + ", ".join("?" if d is None else str(d) for d in self.shape) + "]"
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it holds several elements an input, by its shape."""
+        return any(d != 1 for d in self.shape[1:])
+
+    def __str__(self) -> str:
+        return f"{self.name!r} {self.dtype} {self.dimensions}"
+
+
+def listed(specs: Iterable[TensorSpec]) -> str:
+    """Return tensors in words, for messages."""
+    return ", ".join(map(str, specs)) or "none"
+
+
+def onnx_type(dtype: str) -> int:
+    """Return ONNX's number of an element type."""
+    return int(TensorProto.DataType.Value(FLOATS.get(dtype, dtype.upper())))
 
 
 class GraphView:
-    """Look-ups over the top level of a graph, which it does not change.
+    """Look-ups over the top level of a model's graph, which it does not change."""
 
-    Args:
-        graph: the graph.
-        infer: returns what is known of tensors, by name; asked once, when it is needed.
-    """
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self._model, self._graph = model, model.graph
+        self._weights = {t.name: t for t in model.graph.initializer}
+        self._made_by = {name: node for node in model.graph.node for name in node.output if name}
 
-    def __init__(
-        self, graph: onnx.GraphProto, infer: Callable[[], Mapping[str, TensorSpec]] = dict
-    ) -> None:
-        self._graph = graph
-        self._infer = infer
-        self._weights = {t.name: t for t in graph.initializer}
-        self._made_by = {name: node for node in graph.node for name in node.output if name}
+    @cached_property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """The inputs that a caller must feed; old files list their weights among them too."""
+        fed = (value for value in self._graph.input if value.name not in self._weights)
+        return tuple(map(TensorSpec.of, fed))
+
+    @cached_property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """The outputs."""
+        return tuple(map(TensorSpec.of, self._graph.output))
 
     @cached_property
     def specs(self) -> Mapping[str, TensorSpec]:
-        """What is known of tensors: type and shape by name."""
-        return self._infer()
+        """What can be said of tensors, by the file and by shape inference.
+
+        Files of more than 2 GB cannot be handed over, and damaged files fail: what the file says is
+        all there is then.
+        """
+        graph = self._graph
+        with contextlib.suppress(Exception):  # C++ exceptions of several kinds
+            graph = onnx.shape_inference.infer_shapes(self._model).graph
+        values = [*graph.input, *graph.output, *graph.value_info]
+        return {value.name: TensorSpec.of(value) for value in values}
 
     def producer(self, tensor: str) -> onnx.NodeProto | None:
         """Return the node that makes a tensor; None for inputs and weights."""
         return self._made_by.get(tensor)
 
+    def maker(self, tensor: str) -> onnx.NodeProto | None:
+        """Return the node that makes a tensor under its first name."""
+        return self.producer(self.source(tensor))
+
+    def source(self, tensor: str) -> str:
+        """Follow a tensor back through operators that only rename it."""
+        return self.behind(tensor, {"Identity"})
+
+    def behind(self, tensor: str, passing: set[str]) -> str:
+        """Return the tensor behind operators of some names, followed along their first inputs."""
+        seen: set[str] = set()
+        node = self.producer(tensor)
+        while node is not None and node.op_type in passing and node.input and tensor not in seen:
+            seen.add(tensor)
+            tensor = node.input[0]
+            node = self.producer(tensor)
+        return tensor
+
     def constant(self, tensor: str) -> NDArray[np.generic] | None:
-        """Return the value of a weight or of a Constant node, None for anything else."""
+        """Return the value of a weight or of a Constant node, by any name; None for others."""
+        tensor = self.source(tensor)
         if tensor in self._weights:
             return stored(self._weights[tensor])
         node = self.producer(tensor)
@@ -71,8 +154,8 @@ class GraphView:
             value = onnx.helper.get_attribute_value(found)
             if found.name == "value":
                 return stored(value)
-            if found.name in _CONSTANTS:
-                return np.array(value, _CONSTANTS[found.name])
+            if found.name.removesuffix("s") in _CONSTANTS:
+                return np.array(value, _CONSTANTS[found.name.removesuffix("s")])
         return None
 
     def needed(self, tensors: Iterable[str]) -> tuple[set[str], list[onnx.NodeProto]]:
@@ -86,31 +169,20 @@ class GraphView:
             names.add(name)
             node = self.producer(name)
             if node is not None:
-                waiting += [n for n in used_by(node) if n not in names]
+                waiting += [n for n in _used_by(node) if n not in names]
         return names, [n for n in self._graph.node if any(o in names for o in n.output)]
 
     def is_computed(self, tensor: str) -> bool:
         """Return whether a tensor is more than an input that was moved about."""
         return any(node.op_type not in _MOVING for node in self.needed([tensor])[1])
 
+    def inputs_behind(self, tensors: Iterable[str]) -> set[str]:
+        """Return the names of the inputs that tensors depend on."""
+        return {spec.name for spec in self.inputs} & self.needed(tensors)[0]
+
     def depends_on_input(self, tensor: str) -> bool:
         """Return whether a tensor depends on an input of the graph, or is one."""
-        return bool(self.inputs & self.needed([tensor])[0])
-
-    @property
-    def inputs(self) -> set[str]:
-        """Names of the inputs that a caller feeds."""
-        return {i.name for i in self._graph.input} - set(self._weights)
-
-    def source(self, tensor: str) -> str:
-        """Follow a tensor back through operators that only rename it."""
-        seen: set[str] = set()
-        node = self.producer(tensor)
-        while node is not None and node.op_type == "Identity" and node.input and tensor not in seen:
-            seen.add(tensor)
-            tensor = node.input[0]
-            node = self.producer(tensor)
-        return tensor
+        return bool(self.inputs_behind([tensor]))
 
 
 def stored(tensor: onnx.TensorProto) -> NDArray[np.generic]:
@@ -121,14 +193,13 @@ def stored(tensor: onnx.TensorProto) -> NDArray[np.generic]:
     return np.array(texts, object).reshape(list(tensor.dims))
 
 
-def used_by(node: onnx.NodeProto) -> Iterator[str]:
+def _used_by(node: onnx.NodeProto) -> Iterator[str]:
     """Yield the tensors that a node uses, those of its subgraphs included."""
     yield from filter(None, node.input)
-    for attribute in node.attribute:
-        for subgraph in (attribute.g, *attribute.graphs):
-            for inner in subgraph.node:
-                yield from used_by(inner)
-            yield from (output.name for output in subgraph.output)
+    for body in bodies(node):
+        for inner in body.node:
+            yield from _used_by(inner)
+        yield from (output.name for output in body.output)
 
 
 def attribute(node: onnx.NodeProto, name: str) -> onnx.AttributeProto | None:
@@ -140,3 +211,67 @@ def whole(node: onnx.NodeProto, name: str, default: int) -> int:
     """Return an attribute that is a whole number."""
     found = attribute(node, name)
     return default if found is None else int(found.i)
+
+
+def usual_domain(domain: str) -> str:
+    """Return the usual name of a domain: the default one has two."""
+    return "" if domain == "ai.onnx" else domain
+
+
+def function_key(function: onnx.FunctionProto) -> FunctionKey:
+    """Return what a function is called by."""
+    return usual_domain(function.domain), function.name, function.overload
+
+
+def called(node: onnx.NodeProto) -> FunctionKey:
+    """Return the key of the function that a node calls, if it is one of the model's."""
+    return usual_domain(node.domain), node.op_type, node.overload
+
+
+def is_reserved(domain: str) -> bool:
+    """Return whether a domain has operators that onnx or onnxruntime brings along."""
+    name = f"{usual_domain(domain)}."
+    return name.startswith((".", "ai.onnx.", "com.microsoft.", "com.ms.", "org.pytorch.aten."))
+
+
+def scopes(proto: onnx.ModelProto) -> list[Scope]:
+    """Return the main graph and the functions."""
+    return [proto.graph, *proto.functions]
+
+
+def bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    """Yield the subgraphs of a node."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
+def nodes(scope: Scope) -> Iterator[onnx.NodeProto]:
+    """Yield every node of a graph or function and of its subgraphs."""
+    for node in scope.node:
+        yield node
+        for body in bodies(node):
+            yield from nodes(body)
+
+
+def graphs(scope: Scope) -> Iterator[onnx.GraphProto]:
+    """Yield a graph and its subgraphs; of a function, which is no graph itself, the subgraphs."""
+    if isinstance(scope, onnx.GraphProto):
+        yield scope
+    for node in nodes(scope):
+        yield from bodies(node)
+
+
+def tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Yield every stored tensor of a model, of its functions and of their subgraphs."""
+    for scope in scopes(proto):
+        for graph in graphs(scope):
+            yield from graph.initializer
+            for sparse in graph.sparse_initializer:
+                yield from (sparse.values, sparse.indices)
+        for node in nodes(scope):
+            for attribute in node.attribute:
+                yield from (attribute.t, *attribute.tensors)
+                for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                    yield from (sparse.values, sparse.indices)

@@ -57,13 +57,13 @@ def to_half(model: ModelFile) -> HalfModel:
     )
     if quantised:
         raise ModelError(
-            f"float16 was asked for, but {model.path} is quantised ({', '.join(quantised)}), and "
+            f"float16 was asked for, but {model} is quantised ({', '.join(quantised)}), and "
             "its float32 numbers are scales, which must stay; leave float16 out"
         )
     weights = [t for t in _weights(model.proto.graph) if t.data_type == TensorProto.FLOAT]
     if not weights:
         raise ModelError(
-            f"float16 was asked for, but {model.path} has no float32 weights to convert; leave "
+            f"float16 was asked for, but {model} has no float32 weights to convert; leave "
             "float16 out"
         )
     beyond = sum(_beyond(tensor) for tensor in weights)
@@ -109,6 +109,6 @@ def _beyond(tensor: TensorProto) -> int:
 def _cannot(model: ModelFile, error: Exception) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return (
-        f"{model.path} cannot be converted to float16 ({lines[0].rstrip('. ')}); leave float16 "
+        f"{model} cannot be converted to float16 ({lines[0].rstrip('. ')}); leave float16 "
         "out, or export the model in float16"
     )

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from rsonnx.errors import UsageError
+from rsonnx.model.graph import onnx_type
 from rsonnx.model.inputs import INTEGERS, Input
 from rsonnx.model.preprocess import Preprocessing
-from rsonnx.model.tensors import onnx_type
 
 INPUT = "rsonnx_input"
 

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import ModelError, UsageError
-from rsonnx.model.graph import GraphView
+from rsonnx.model.graph import FLOATS, TensorSpec, listed
 from rsonnx.model.outputs import Output
 from rsonnx.model.read import ModelFile
-from rsonnx.model.tensors import FLOATS, TensorSpec, denoted_layout, inputs_of
 
 INTEGERS = {"uint8": (0, 255), "int8": (-128, 127)}
 """Integer types that an input may have, with what they hold."""
@@ -75,19 +74,19 @@ def find_input(
         ModelError: there is not exactly one input left, or it is of a kind that cannot be smoothed.
         UsageError: a feed, shape or layout contradicts the file.
     """
-    needed, _ = GraphView(model.proto.graph).needed(output.tensors)
-    used = tuple(spec for spec in inputs_of(model) if spec.name in needed)
+    needed, _ = model.view.needed(output.tensors)
+    used = tuple(spec for spec in model.view.inputs if spec.name in needed)
     fed = _feeds(model, used, feeds or {})
     left = [spec for spec in used if spec.name not in fed]
     if len(left) != 1:
         raise ModelError(
-            f"{model.path} takes {len(left)} inputs ({_names(left)}), but noise is added to one; "
+            f"{model} takes {len(left)} inputs ({listed(left)}), but noise is added to one; "
             + ("fix the values of the others with --feed NAME=VALUE" if left else "none is left")
         )
     spec = left[0]
     if spec.dtype not in FLOATS and spec.dtype not in INTEGERS:
         raise ModelError(
-            f"the input {spec.name!r} of {model.path} has type {spec.dtype}, to which no noise can "
+            f"the input {spec.name!r} of {model} has type {spec.dtype}, to which no noise can "
             f"be added; one of {', '.join([*FLOATS, *INTEGERS])} is needed"
         )
     has_batch = _has_batch_axis(spec, output)
@@ -124,7 +123,7 @@ def _fixed(
     fixed = tuple(d for d in declared if isinstance(d, int))
     if len(fixed) < len(declared) or not declared:
         raise ModelError(
-            f"the input {spec.name!r} of {model.path} has shape {spec.dimensions}, which leaves "
+            f"the input {spec.name!r} of {model} has shape {spec.dimensions}, which leaves "
             f"axes of one input open; fix them with --input-shape{example}"
         )
     return _bounded(model, spec, fixed)
@@ -179,14 +178,14 @@ def _refuse_contradictions(
     if any(isinstance(s, int) and s != w for s, w in zip(sides, size or sides, strict=True)):
         raise UsageError(
             f"the preprocessing makes images of {'x'.join(map(str, size or ()))} (height x width), "
-            f"but the input {spec.name!r} of {model.path} has shape {spec.dimensions}; correct its "
+            f"but the input {spec.name!r} of {model} has shape {spec.dimensions}; correct its "
             "resize and crop"
         )
 
 
 def _no_channels(model: ModelFile, spec: TensorSpec, layout: str) -> UsageError:
     return UsageError(
-        f"the layout {layout} was declared, but the input {spec.name!r} of {model.path} "
+        f"the layout {layout} was declared, but the input {spec.name!r} of {model} "
         f"has shape {spec.dimensions}, which has no 1 or 3 channels there (nor 2 or 6)"
     )
 
@@ -205,7 +204,7 @@ def _fitting(
     if not fits or any(g < 1 for g in given):
         raise UsageError(
             f"the input shape {','.join(map(str, given))} was declared, but one input of "
-            f"{spec.name!r} of {model.path} has shape {TensorSpec('', '', declared).dimensions}"
+            f"{spec.name!r} of {model} has shape {TensorSpec('', '', declared).dimensions}"
         )
     return _bounded(model, spec, given)
 
@@ -213,7 +212,7 @@ def _fitting(
 def _bounded(model: ModelFile, spec: TensorSpec, shape: tuple[int, ...]) -> tuple[int, ...]:
     if math.prod(shape) > _MOST_VALUES:
         raise ModelError(
-            f"the input {spec.name!r} of {model.path} has {math.prod(shape):,} values, but at most "
+            f"the input {spec.name!r} of {model} has {math.prod(shape):,} values, but at most "
             f"{_MOST_VALUES:,} can be smoothed; correct its shape"
         )
     return shape
@@ -238,7 +237,7 @@ def _layout(
         return denoted
     if len(possible) == 2:
         raise ModelError(
-            f"the input {spec.name!r} of {model.path} has shape {spec.dimensions}, which can be "
+            f"the input {spec.name!r} of {model} has shape {spec.dimensions}, which can be "
             "NCHW or NHWC; declare the layout in the preprocessing"
         )
     return possible[0] if possible else None
@@ -252,8 +251,7 @@ def _feeds(
     for name, value in feeds.items():
         if name not in known:
             raise UsageError(
-                f"a value was given for the input {name!r}, but {model.path} uses "
-                f"{_names(list(used))}"
+                f"a value was given for the input {name!r}, but {model} uses {listed(used)}"
             )
         found[name] = _fed_value(known[name], value)
     return found
@@ -290,5 +288,14 @@ def _in_shape(value: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
     return value if fits or not shape else value.reshape(shape)
 
 
-def _names(specs: Sequence[TensorSpec]) -> str:
-    return ", ".join(f"{s.name!r} {s.dtype} {s.dimensions}" for s in specs) or "none"
+def denoted_layout(model: ModelFile, name: str) -> str | None:
+    """Return the layout that the denotations of an input's axes tell, or None.
+
+    ONNX denotes the axis of the channels as DATA_CHANNEL (its DimensionDenotation.md).
+    """
+    for value in model.proto.graph.input:
+        if value.name == name:
+            axes = [d.denotation for d in value.type.tensor_type.shape.dim]
+            if len(axes) == 4 and axes.count("DATA_CHANNEL") == 1:
+                return {1: "NCHW", 3: "NHWC"}.get(axes.index("DATA_CHANNEL"))
+    return None

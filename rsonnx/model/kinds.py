@@ -11,11 +11,9 @@ from collections.abc import Iterator
 
 import onnx
 
-from rsonnx.model.elements import is_wide
-from rsonnx.model.graph import GraphView, attribute, whole
-from rsonnx.model.label import behind, ml_classes
+from rsonnx.model.graph import FLOATS, GraphView, TensorSpec, attribute, whole
+from rsonnx.model.label import ml_classes
 from rsonnx.model.read import ModelFile
-from rsonnx.model.tensors import FLOATS, TensorSpec
 
 _MOVING = {
     *("Cast", "Clip", "DequantizeLinear", "Dropout", "Flatten", "Identity", "QuantizeLinear"),
@@ -73,7 +71,7 @@ def _kinds_of_head(
             yield f"a model for {task[:40]!r}, by its metadata"
     if any(n.op_type in _DETECTING for n in view.needed([tensor])[1]):
         yield "a detector's boxes or their scores"
-    node = view.producer(behind(view, tensor, _MOVING))
+    node = view.producer(view.behind(tensor, _MOVING))
     kind = independent(view, spec, tensor)
     if kind is not None:
         yield kind
@@ -114,7 +112,7 @@ def independent(view: GraphView, spec: TensorSpec, tensor: str) -> str | None:
         spec: the output; its shape may be unknown, or wrong.
         tensor: the tensor behind it that answers.
     """
-    if not is_wide(spec) and any(n.op_type in _PICKING for _, n in _alone(view, tensor)):
+    if not spec.is_wide and any(n.op_type in _PICKING for _, n in _alone(view, tensor)):
         return None  # one of them
     # A lone axis is that of the batch for labels, and may be that of the classes for floats.
     axes = 1 if spec.dtype in FLOATS else 0
@@ -137,13 +135,12 @@ def _alone(view: GraphView, tensor: str) -> Iterator[tuple[str, onnx.NodeProto]]
 
 def _truth(view: GraphView, node: onnx.NodeProto, tensor: str, axes: int) -> str | None:
     known = view.specs.get(tensor)
-    if known is not None and len(known.shape) > axes and not is_wide(known):
+    if known is not None and len(known.shape) > axes and not known.is_wide:
         return None  # one number an input
     if node.op_type in _SIGMOIDS or _is_written_out(view, node):
         return SIGMOIDS
     if node.op_type in {"Binarizer", "Sign"} or (
-        node.op_type in _THRESHOLDS
-        and any(view.constant(view.source(n)) is not None for n in node.input)
+        node.op_type in _THRESHOLDS and any(view.constant(n) is not None for n in node.input)
     ):
         return THRESHOLDS
     if node.op_type == "Add" and _is_moved_tanh(view, node):
@@ -162,7 +159,7 @@ def _chance(view: GraphView, part: str) -> str | None:
     for made, node in _alone(view, part):
         if node.op_type in _SIGMOIDS:
             known = view.specs.get(made)
-            return part if known is not None and is_wide(known) else made
+            return part if known is not None and known.is_wide else made
         found = attribute(node, "post_transform")
         if picked and found is not None and found.s == b"LOGISTIC" and made in node.output[1:]:
             return made if len(ml_classes(node)) == 2 else None
@@ -179,20 +176,20 @@ def _is_moved_tanh(view: GraphView, node: onnx.NodeProto) -> bool:
 def _is_written_out(view: GraphView, node: onnx.NodeProto) -> bool:
     """Return whether a node ends 1 / (1 + exp(-x))."""
     if node.op_type == "Reciprocal":
-        below = view.producer(view.source(node.input[0])) if node.input else None
+        below = view.maker(node.input[0]) if node.input else None
     elif node.op_type == "Div" and len(node.input) == 2 and _is_one(view, node.input[0]):
-        below = view.producer(view.source(node.input[1]))
+        below = view.maker(node.input[1])
     else:
         return False
     if below is None or below.op_type != "Add" or len(below.input) != 2:
         return False
-    makers = [view.producer(view.source(name)) for name in below.input]
+    makers = [view.maker(name) for name in below.input]
     is_exp = [maker is not None and maker.op_type == "Exp" for maker in makers]
     return any(is_exp) and any(_is_one(view, name) for name in below.input)
 
 
 def _is_one(view: GraphView, tensor: str) -> bool:
-    found = view.constant(view.source(tensor))
+    found = view.constant(tensor)
     return found is not None and found.dtype.kind == "f" and bool((found == 1).all())
 
 
@@ -210,10 +207,10 @@ def _is_length_of(view: GraphView, length: str, vector: str, operator: str) -> b
     """Return whether a tensor is the root of a vector's sum of squares; for Mul, its inverse."""
     inverted, rooted = operator == "Div", False
     for _ in range(_MOST_STEPS):
-        node = view.producer(view.source(length))
+        node = view.maker(length)
         if node is None or not node.input:
             return False
-        exponent = view.constant(view.source(node.input[-1])) if node.op_type == "Pow" else None
+        exponent = view.constant(node.input[-1]) if node.op_type == "Pow" else None
         if node.op_type == "ReduceL2":
             return inverted and view.source(node.input[0]) == view.source(vector)
         if node.op_type in {"ReduceSum", "ReduceSumSquare"}:
@@ -233,7 +230,7 @@ def _is_length_of(view: GraphView, length: str, vector: str, operator: str) -> b
 def _is_of_squares(view: GraphView, total: onnx.NodeProto, vector: str) -> bool:
     if total.op_type == "ReduceSumSquare":
         return True
-    squared = view.producer(view.source(total.input[0]))
+    squared = view.maker(total.input[0])
     sources = {view.source(name) for name in ([] if squared is None else squared.input)}
     square = squared is not None and squared.op_type in {"Mul", "Pow"}
     return square and view.source(vector) in sources

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import onnx
 
-from rsonnx.model.elements import by_rows, is_wide, length_of
+from rsonnx.model.elements import by_rows, length_of
 from rsonnx.model.graph import ENCODING, READING, GraphView, attribute, whole
 from rsonnx.model.possible import (
     COMPARING,
@@ -78,7 +78,7 @@ def read_label(view: GraphView, output: str, depth: int = 0) -> Label:
         output: the label's tensor.
         depth: how many look-ups were read on the way; a damaged file may go round in a circle.
     """
-    tensor = behind(view, output, PASSING)
+    tensor = view.behind(output, PASSING)
     node = view.producer(tensor)
     if node is None or depth > _DEEPEST:
         return Label(output)
@@ -110,16 +110,6 @@ def read_label(view: GraphView, output: str, depth: int = 0) -> Label:
     is_text = isinstance(possible[0], str)
     ordered: Any = possible if is_text else tuple(sorted(possible))
     return replace(label, values=ordered, classes=tuple(map(str, ordered)))
-
-
-def behind(view: GraphView, tensor: str, passing: set[str]) -> str:
-    """Return the tensor behind operators that do not compute."""
-    for _ in range(32):  # a damaged file may go round in a circle
-        node = view.producer(tensor)
-        if node is None or node.op_type not in passing or not node.input:
-            break
-        tensor = node.input[0]
-    return tensor
 
 
 def ml_classes(node: onnx.NodeProto) -> tuple[int, ...] | tuple[str, ...]:
@@ -189,7 +179,7 @@ def _decided(view: GraphView, node: onnx.NodeProto, tensor: str) -> Label | None
     """Read a label that is a position of the largest or smallest element of a row."""
     column_taken = _takes_first_column(view, node, tensor)
     if column_taken:  # the first of the best few
-        tensor = behind(view, node.input[0], PASSING)
+        tensor = view.behind(node.input[0], PASSING)
         node = view.producer(tensor) or node
     if not node.input or node.op_type not in {"ArgMax", "ArgMin", "TopK"}:
         return None
@@ -214,7 +204,7 @@ def _takes_first_column(view: GraphView, node: onnx.NodeProto, tensor: str) -> b
     """Return whether a Gather, Slice or Split takes the first column of a table."""
     if node.op_type == "Split":
         spec, in_rows = view.specs.get(tensor), whole(node, "axis", 0) in _ROW_AXES
-        is_column = spec is not None and len(spec.shape) > 1 and not is_wide(spec)
+        is_column = spec is not None and len(spec.shape) > 1 and not spec.is_wide
         return in_rows and is_column and tensor == node.output[0]
     if node.op_type not in {"Gather", "Slice"}:
         return False

@@ -13,7 +13,6 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Literal
 
 from rsonnx.errors import ModelError, UsageError
@@ -22,11 +21,18 @@ from rsonnx.model.choice import (
     QUANTISED,
     classifier_behind,
     is_label,
-    listed_outputs,
     only_answer,
 )
-from rsonnx.model.elements import Origin, is_wide, sorted_values
-from rsonnx.model.graph import GraphView, attribute, whole
+from rsonnx.model.elements import Origin, sorted_values
+from rsonnx.model.graph import (
+    FLOATS,
+    Dimension,
+    GraphView,
+    TensorSpec,
+    attribute,
+    listed,
+    whole,
+)
 from rsonnx.model.kinds import kind_of_head
 from rsonnx.model.label import Label, ml_classes, read_label
 from rsonnx.model.read import ModelFile
@@ -38,7 +44,6 @@ from rsonnx.model.refusals import (
     refuse_map,
     refuse_several_labels,
 )
-from rsonnx.model.tensors import FLOATS, Dimension, TensorSpec, inferred_specs, outputs_of
 
 _WHOLE_SCORES = {"int32", "int64"}
 """Votes, or products of quantised numbers: float64 holds them."""
@@ -101,20 +106,18 @@ def find_output(
     """
     if threshold is not None and not math.isfinite(threshold):
         raise UsageError(f"the threshold is {threshold}, but a finite number was expected")
-    view = GraphView(model.proto.graph, partial(inferred_specs, model))
-    outputs = outputs_of(model)
+    view = model.view
+    outputs = model.view.outputs
     if name is not None:
         chosen = next((spec for spec in outputs if spec.name == name), None)
         if chosen is None:
-            raise UsageError(
-                f"{model.path} has no output {name!r}; it has {listed_outputs(outputs)}"
-            )
+            raise UsageError(f"{model} has no output {name!r}; it has {listed(outputs)}")
     else:
         chosen = only_answer(model, view, outputs)
     found = _understand(model, view, chosen, threshold, is_named=name is not None)
     if threshold is not None and found.kind != "score":
         raise UsageError(
-            f"a threshold was given, but the output {chosen.name!r} of {model.path} gives "
+            f"a threshold was given, but the output {chosen.name!r} of {model} gives "
             f"{'class scores' if found.kind == 'scores' else 'labels'}, not one score an input"
         )
     return found
@@ -142,7 +145,7 @@ def _understand(
     node = view.producer(tensor)
     if _is_pairwise(view, spec.name):
         raise ModelError(
-            f"the output {spec.name!r} of {model.path} holds a support vector machine's scores of "
+            f"the output {spec.name!r} of {model} holds a support vector machine's scores of "
             "pairs of classes, but scores of classes or a label are needed; name the label with "
             "--output-name, or export it with probabilities"
         )
@@ -152,12 +155,12 @@ def _understand(
         return Output(node.input[0], spec, "scores", "float32", None, names, edits)
     if spec.dtype == "sequence_type":
         raise ModelError(
-            f"the output {spec.name!r} of {model.path} is a sequence that no ZipMap made, but a "
+            f"the output {spec.name!r} of {model} is a sequence that no ZipMap made, but a "
             "tensor of class scores is needed; export the model with its scores as a tensor"
         )
     if spec.dtype not in FLOATS and spec.dtype not in QUANTISED:
         raise ModelError(
-            f"the output {spec.name!r} of {model.path} has type {spec.dtype}, but class scores or "
+            f"the output {spec.name!r} of {model} has type {spec.dtype}, but class scores or "
             "labels are needed"
         )
     ordered = sorted_values(view, spec, tensor)
@@ -189,7 +192,7 @@ def _names_of_scores(model: ModelFile, view: GraphView, tensor: str) -> tuple[st
     node = classifier_behind(view, tensor)
     if node is not None:
         return tuple(map(str, ml_classes(node)))
-    for other in outputs_of(model):
+    for other in model.view.outputs:
         if is_label(view, other):
             label = read_label(view, other.name)
             if label.scores is not None and view.source(label.scores) == tensor:
@@ -203,7 +206,7 @@ def _labels_left_out(
     """Return a sentence for each label that the file gives beside scores which were named."""
     beside = [
         other.name
-        for other in outputs_of(model)
+        for other in model.view.outputs
         if other.name != spec.name
         and view.is_computed(other.name)
         and is_label(view, other)
@@ -220,7 +223,7 @@ def _before_top_k(
     scores = ordered.node.input[0]
     if not (ordered.keeps_order and whole(ordered.node, "largest", 1)):
         raise ModelError(
-            f"the output {spec.name!r} of {model.path} is made of a row's values, sorted by "
+            f"the output {spec.name!r} of {model} is made of a row's values, sorted by "
             f"TopK, so their places are no classes; name the output of their positions with "
             "--output-name, or export it with what goes into the TopK"
         )
@@ -260,7 +263,7 @@ def _one_score(model: ModelFile, view: GraphView, output: Output) -> Output:
         else "0 is usual for logits and 0.5 for probabilities"
     )
     raise ModelError(
-        f"the output {output.spec.name!r} of {model.path} is one number an input: if that is the "
+        f"the output {output.spec.name!r} of {model} is one number an input: if that is the "
         f"score of a binary classifier, declare from where on it means class 1 with --threshold "
         f"({hint}); a regressor cannot be certified"
     )
@@ -271,19 +274,19 @@ def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec) -> Output:
     label = read_label(view, spec.name)
     if not spec.shape:
         raise ModelError(
-            f"the output {spec.name!r} of {model.path} is one {spec.dtype} for a whole batch, but "
+            f"the output {spec.name!r} of {model} is one {spec.dtype} for a whole batch, but "
             "a label an input is needed"
         )
     looked_up = label.tensor != spec.name  # cut off, the look-up's own shape is of no account
-    if is_wide(spec) and not looked_up and not label.first_column:
+    if spec.is_wide and not looked_up and not label.first_column:
         raise ModelError(
-            f"the output {spec.name!r} of {model.path} is {spec.dtype} of shape {spec.dimensions}, "
+            f"the output {spec.name!r} of {model} is {spec.dtype} of shape {spec.dimensions}, "
             "but one label an input, or scores of classes, are needed; a map of labels is no "
             "classifier's answer"
         )
     if spec.dtype == "string" and not (label.values or label.classes or label.decision):
         raise ModelError(
-            f"the output {spec.name!r} of {model.path} is a text, and the classes behind it cannot "
+            f"the output {spec.name!r} of {model} is a text, and the classes behind it cannot "
             f"be found in the file; export the model with its scores{or_name_them(model)}"
         )
     edits = []
@@ -329,13 +332,13 @@ def _floats_beside(
     known = {view.source(tensor) for tensor in label.tensors}
     return tuple(
         other.name
-        for other in outputs_of(model)
+        for other in model.view.outputs
         if other.dtype in FLOATS
         and view.source(other.name) not in known
         and len(other.shape) in (1, 2)
         and _is_same_batch(other.shape[0], spec.shape[0])
         and view.depends_on_input(other.name)
-        and view.needed([other.name])[0] & view.inputs <= needed
+        and view.needed([other.name])[0] & {i.name for i in view.inputs} <= needed
     )
 
 
@@ -346,7 +349,7 @@ def _is_same_batch(one: Dimension, other: Dimension) -> bool:
 
 def _are_scores(view: GraphView, tensor: str) -> bool:
     """Return whether an output beside a label is seen to hold scores of classes."""
-    node = view.producer(view.source(tensor))
+    node = view.maker(tensor)
     squashed = node is not None and node.op_type in {"LogSoftmax", "Sigmoid", "Softmax"}
     return squashed or _SCORE_NAME.search(tensor) is not None
 

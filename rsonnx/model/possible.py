@@ -65,7 +65,7 @@ def _default(node: onnx.NodeProto, value: Any) -> Any:
 
 def list_along(view: GraphView, tensor: str, axis: int) -> list[Any]:
     """Return the entries of a constant list that lies along an axis; empty for anything else."""
-    found = view.constant(view.source(tensor))
+    found = view.constant(tensor)
     if found is None or not -found.ndim <= axis < found.ndim or found.shape[axis] != found.size:
         return []
     entries: list[Any] = found.ravel().tolist()
@@ -82,7 +82,7 @@ def possible_values(view: GraphView, tensor: str, depth: int = 0) -> Values:
         tensor: the label.
         depth: how many operators were read on the way; a damaged file may go round in a circle.
     """
-    constant, node = view.constant(view.source(tensor)), view.producer(tensor)
+    constant, node = view.constant(tensor), view.producer(tensor)
     if constant is not None or node is None or depth > _DEEPEST or not node.input:
         return () if constant is None else _each_once(constant.ravel().tolist())
     operator = node.op_type

@@ -13,10 +13,13 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import TensorProto
 
 from rsonnx.errors import InferenceError, ModelError, RsonnxError
 from rsonnx.model.answers import check_scores
+from rsonnx.model.graph import tensors
 from rsonnx.model.inputs import Input
+from rsonnx.model.read import ModelFile
 
 Runner = Callable[[NDArray[np.float32]], NDArray[Any]]
 """Runs a batch, float32 (batch, \\*shape), and returns its scores, (batch, classes)."""
@@ -127,6 +130,14 @@ class Batching:
     why: str
     tolerance: Tolerance
     chosen: int | None = None
+
+
+def rounding_unit(model: ModelFile) -> float:
+    """Return the relative rounding of what a model computes, by the shortest of its weights."""
+    kinds = {tensor.data_type for tensor in tensors(model.proto)}
+    if TensorProto.BFLOAT16 in kinds:
+        return 2.0**-7
+    return 2.0**-10 if TensorProto.FLOAT16 in kinds else 2.0**-23
 
 
 def probe_rows(data: Input, bounds: tuple[float, float]) -> NDArray[np.float32]:

@@ -7,10 +7,9 @@ import onnx
 from rsonnx.errors import ModelError
 from rsonnx.model.choice import LABELS
 from rsonnx.model.elements import class_number
-from rsonnx.model.graph import GraphView
+from rsonnx.model.graph import GraphView, TensorSpec
 from rsonnx.model.kinds import INDEPENDENT, are_anchors, independent
 from rsonnx.model.read import ModelFile
-from rsonnx.model.tensors import TensorSpec, outputs_of
 
 
 def refuse_several_labels(model: ModelFile, view: GraphView, spec: TensorSpec) -> None:
@@ -20,7 +19,7 @@ def refuse_several_labels(model: ModelFile, view: GraphView, spec: TensorSpec) -
     kind = independent(view, spec, spec.name)
     if kind is not None:
         raise ModelError(
-            f"the output {spec.name!r} of {model.path} has several labels an input ({kind}), any "
+            f"the output {spec.name!r} of {model} has several labels an input ({kind}), any "
             "number of which can be true, but one class an input is needed; export the scores of "
             f"which the largest is wanted{or_name_them(model)}"
         )
@@ -31,7 +30,7 @@ def refuse_class_number(model: ModelFile, view: GraphView, spec: TensorSpec) -> 
     found = class_number(view, spec.name)
     if found is not None:
         raise ModelError(
-            f"the output {spec.name!r} of {model.path} has the number of a class in it, by "
+            f"the output {spec.name!r} of {model} has the number of a class in it, by "
             f"{found.node.op_type}, which is no score: its largest element names no class; "
             f"export {found.tensor!r} as an integer output of its own, or the scores before it"
         )
@@ -56,7 +55,7 @@ def refuse_joined_heads(
     kinds = {"none" if maker is None else maker.op_type for maker in makers}
     if len(kinds) > 1 and kinds & {"Sigmoid", "Softmax", "Tanh"}:
         raise ModelError(
-            f"the output {spec.name!r} of {model.path} joins the results of separate heads "
+            f"the output {spec.name!r} of {model} joins the results of separate heads "
             f"({', '.join(sorted(kinds))}), which cannot be compared as class scores; name the "
             "classifier's own head with --output-name or export it alone"
         )
@@ -70,7 +69,7 @@ def refuse_map(model: ModelFile, spec: TensorSpec) -> None:
     if are_anchors(spec):
         what = "this is a detector's: boxes and their classes; a map of values is no classifier's"
     raise ModelError(
-        f"the output {spec.name!r} of {model.path} has shape {spec.dimensions}, but one vector "
+        f"the output {spec.name!r} of {model} has shape {spec.dimensions}, but one vector "
         f"of class scores an input is needed; {what}"
     )
 
@@ -79,7 +78,7 @@ def refuse_head(model: ModelFile, spec: TensorSpec, head: str) -> None:
     """Refuse a vector that is no vector of class scores but, in words, ``head``."""
     why = "any number of which can be true of one input, " if head in INDEPENDENT else ""
     raise ModelError(
-        f"the output {spec.name!r} of {model.path} is {head}, {why}not scores of which one class "
+        f"the output {spec.name!r} of {model} is {head}, {why}not scores of which one class "
         "is right; to certify which of them is largest all the same, name it: --output-name "
         f"{spec.name}"
     )
@@ -87,4 +86,4 @@ def refuse_head(model: ModelFile, spec: TensorSpec, head: str) -> None:
 
 def or_name_them(model: ModelFile) -> str:
     """Return the hint that another output may be named, where there is another."""
-    return ", or name them with --output-name" if len(outputs_of(model)) > 1 else ""
+    return ", or name them with --output-name" if len(model.view.outputs) > 1 else ""

@@ -7,7 +7,7 @@ from rsonnx._lazy import offer_lazily
 if TYPE_CHECKING:
     from rsonnx.smoothing.classifier import SmoothedClassifier
     from rsonnx.smoothing.isolation import try_in_child
-    from rsonnx.smoothing.load import ROWS, Plan, load, make_plan
+    from rsonnx.smoothing.load import Plan, load, load_with, make_plan
     from rsonnx.smoothing.procedures import (
         Ask,
         Certify,
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 offer_lazily(__name__)
 
 __all__ = [
-    "ROWS",
     "Answer",
     "Ask",
     "Certified",
@@ -50,6 +49,7 @@ __all__ = [
     "certify_many",
     "certify_procedure",
     "load",
+    "load_with",
     "make_plan",
     "predict_many",
     "predict_procedure",

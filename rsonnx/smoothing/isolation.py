@@ -12,12 +12,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rsonnx import errors
 from rsonnx.errors import ModelError, RsonnxError
+from rsonnx.model import ModelSettings
 
 SECONDS = 300
 """Longest time that a model may take to be loaded and probed."""
@@ -28,7 +27,7 @@ _MEMORY_SHARE = 0.8
 
 def try_in_child(
     path: str | os.PathLike[str],
-    options: Mapping[str, Any],
+    settings: ModelSettings,
     *,
     seconds: float = SECONDS,
     memory: int | None = None,
@@ -37,8 +36,7 @@ def try_in_child(
 
     Args:
         path: the model file.
-        options: keyword arguments of :func:`rsonnx.load` that JSON can hold; providers are left
-            out, since the child runs on the processor.
+        settings: what is declared of it.
         seconds: give up after this time.
         memory: bytes that the child may address; None allows most of the machine's.
 
@@ -47,7 +45,7 @@ def try_in_child(
         ModelError: the child crashed, ran out of memory or took too long.
     """
     asked = json.dumps(
-        {"path": str(Path(path).absolute()), "options": dict(options), "memory": memory}
+        {"path": str(Path(path).absolute()), "settings": settings.to_json(), "memory": memory}
     )
     command = [sys.executable, "-m", "rsonnx.smoothing.isolation"]
     try:
@@ -116,13 +114,13 @@ def _limit_memory(most: int | None) -> None:
 
 def _child() -> None:
     """Answer one request from stdin with a line of JSON on stdout."""
-    from rsonnx.smoothing.load import load  # noqa: PLC0415 - the child alone needs it here
+    from rsonnx.smoothing.load import load_with  # noqa: PLC0415 - the child alone needs it here
 
     asked = json.loads(sys.stdin.read())
     _limit_memory(asked["memory"])
     error, message = None, ""
     try:
-        load(asked["path"], providers=["cpu"], **asked["options"])
+        load_with(asked["path"], ModelSettings.from_json(asked["settings"]), ["cpu"])
     except RsonnxError as found:
         error, message = type(found).__name__, str(found)
     except MemoryError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -22,6 +21,8 @@ from rsonnx.model import (
     Batched,
     Input,
     ModelFile,
+    ModelSettings,
+    ModelSource,
     Output,
     Preprocessing,
     adapt,
@@ -56,9 +57,6 @@ from rsonnx.runtime.cuda import open_place
 from rsonnx.smoothing.training import training_in
 
 DEFAULT_BOUNDS = (0.0, 1.0)
-
-ROWS = ("alone", "watched")
-"""What can be done with a model whose rows are not proved to be independent."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +126,7 @@ class Plan:
 
 
 def load(
-    path: str | os.PathLike[str],
+    model: ModelSource,
     *,
     bounds: tuple[float, float] | None = None,
     preprocess: str | Mapping[str, Any] | Preprocessing | None = None,
@@ -144,7 +142,7 @@ def load(
     """Load an ONNX classifier so that it can be smoothed.
 
     Args:
-        path: the model file.
+        model: the model's file, the bytes of one, or the model as onnx holds it.
         bounds: lowest and highest value of an input. They are the units of sigma and of the radius;
             the lowest and highest pixel value of an 8-bit image are mapped to them. None takes what
             the model's metadata say, else (0, 1).
@@ -171,60 +169,55 @@ def load(
         ModelError: the file is no classifier that can be certified.
         ProviderError: the provider does not work on this machine.
     """
-    plan = make_plan(
-        path,
+    settings = ModelSettings(
         bounds=bounds,
         preprocess=preprocess,
         output_name=output_name,
         threshold=threshold,
         input_shape=input_shape,
-        feeds=feeds,
+        feeds=feeds or {},
         float16=float16,
         rows=rows,
     )
+    return load_with(model, settings, providers, device)
+
+
+def load_with(
+    model: ModelSource,
+    settings: ModelSettings,
+    providers: Sequence[str] | str | None = None,
+    device: DeviceOptions | None = None,
+) -> OnnxClassifier:
+    """Load an ONNX classifier as :func:`load` does, what is declared of it in one object."""
     asked = [providers] if isinstance(providers, str) else providers
-    return open_plan(plan, choose_provider(asked), device)
+    return open_plan(make_plan(read_model(model), settings), choose_provider(asked), device)
 
 
-def make_plan(
-    path: str | os.PathLike[str],
-    *,
-    bounds: tuple[float, float] | None = None,
-    preprocess: str | Mapping[str, Any] | Preprocessing | None = None,
-    output_name: str | None = None,
-    threshold: float | None = None,
-    input_shape: Sequence[int] | None = None,
-    feeds: Mapping[str, Any] | None = None,
-    float16: bool = False,
-    rows: str = "alone",
-) -> Plan:
-    """Decide what to do with a model file, without running it; arguments as for :func:`load`."""
-    if rows not in ROWS:
-        raise UsageError(f"rows is {rows!r}, but one of {', '.join(ROWS)} was expected")
-    model = read_model(path)
-    half = to_half(model) if float16 else None
+def make_plan(model: ModelFile, settings: ModelSettings) -> Plan:
+    """Decide what to do with a model, without running it."""
+    half = to_half(model) if settings.float16 else None
     model = model if half is None else half.model
-    stored_bounds = None if bounds is not None else bounds_in(model.metadata)
-    found_bounds, bounds_source = _declared(bounds, stored_bounds, DEFAULT_BOUNDS)
-    given = None if preprocess is None else declared_preprocessing(preprocess)
+    stored_bounds = None if settings.bounds is not None else bounds_in(model.metadata)
+    found_bounds, bounds_source = _declared(settings.bounds, stored_bounds, DEFAULT_BOUNDS)
+    given = settings.preprocessing
     stored = None if given is not None else preprocessing_in(model.metadata)
     preprocessing, preprocess_source = _declared(given, stored, None)
     refuse_unsound(model)
-    output = find_output(model, name=output_name, threshold=threshold)
+    output = find_output(model, name=settings.output_name, threshold=settings.threshold)
     data = find_input(
         model,
         output,
         layout=None if preprocessing is None else preprocessing.layout,
         size=None if preprocessing is None else preprocessing.size,
-        input_shape=input_shape,
-        feeds=feeds,
+        input_shape=settings.input_shape,
+        feeds=settings.feeds,
     )
     if preprocessing is None and data.spec.dtype == "uint8":
         preprocessing = declared_preprocessing("raw-255")
         preprocess_source = "input type uint8, which holds 0-255"
     if preprocessing is None:
         raise UsageError(
-            f"{model.path} does not say what preprocessing its inputs need, and none was declared; "
+            f"{model} does not say what preprocessing its inputs need, and none was declared; "
             "declare one: none (inputs are fed as they are), a preset such as mnist, cifar10, "
             "imagenet, minus-one-one or raw-255, mean=...,std=..., or a preprocessor_config.json "
             "(rsonnx inspect MODEL DATA shows which gives the best accuracy)"
@@ -235,7 +228,7 @@ def make_plan(
         "bounds": {"low": low, "high": high, "source": bounds_source},
         "float16": None if half is None else half.facts,
     }
-    return Plan(model, data, output, preprocessing, (low, high), rows == "watched", facts)
+    return Plan(model, data, output, preprocessing, (low, high), settings.rows == "watched", facts)
 
 
 class _Candidate:
@@ -253,7 +246,7 @@ class _Candidate:
     @cached_property
     def session(self) -> Session:
         model = self._adapted.model
-        return Session(model, self._provider, str(self._plan.model.path), self._device)
+        return Session(model, self._provider, str(self._plan.model), self._device)
 
     def scores(self, rows: NDArray[np.float32]) -> NDArray[Any]:
         if self._plan.output.kind == "label":  # as it is: a float may not tell two labels apart
@@ -287,7 +280,7 @@ def open_plan(
     )
     rows = probe_rows(data, plan.bounds)
     batching = choose_batching(
-        str(plan.model.path),
+        str(plan.model),
         data,
         rows,
         as_filed=filed.scores,
@@ -304,7 +297,7 @@ def open_plan(
     classes = (listed or None) if output.kind == "label" else batching.num_classes
     if listed and listed != classes:
         raise ModelError(
-            f"{plan.model.path} names {listed} classes but gives {classes} scores an input, so it "
+            f"{plan.model} names {listed} classes but gives {classes} scores an input, so it "
             "is not clear which score is whose; export it again"
         )
     named = name_classes(output.classes, plan.model.metadata, classes)
@@ -347,7 +340,7 @@ def open_plan(
         agree=batching.tolerance.agree,
     )
     labels, scores = found.classify(rows), found.scores(rows)
-    check_answers(str(plan.model.path), output, scores, labels)
+    check_answers(str(plan.model), output, scores, labels)
     ordered = np.sort(scores, axis=1)
     found.facts["probes"] = {
         "rows": len(rows),
@@ -361,7 +354,7 @@ def open_plan(
 def _describe(model: ModelFile, data: Input, output: Output) -> dict[str, Any]:
     trained = training_in(model.metadata)
     return {
-        "file": model.path.name,
+        "file": model.name,
         "sha256": model.sha256,
         "bytes": model.size,
         "external_data": list(model.external_data),

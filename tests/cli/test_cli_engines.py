@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,11 @@ from typing import Any
 import pytest
 from loading_on_the_processor import OnTheProcessor
 
-from rsonnx.cli import engines, opening
+from rsonnx.cli import engines
 from rsonnx.cli import run as run_command
 from rsonnx.cli.engines import Loading, device_numbers, open_engine
 from rsonnx.errors import ModelError, ProviderError, UsageError
+from rsonnx.model import ModelSettings
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream
 from rsonnx.runs import Row, read_run
 from rsonnx.runtime import CountRequest, DeviceOptions, ThreadEngine
@@ -22,8 +22,7 @@ from rsonnx.runtime.machine import Driver
 from rsonnx.runtime.workers import ProcessEngine
 
 NEEDS_RAY = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is missing")
-ARGUMENTS = {"preprocess": "none", "bounds": None, "output_name": None, "threshold": None}
-ARGUMENTS |= {"input_shape": None, "feeds": {}, "float16": False}
+SETTINGS = ModelSettings(preprocess="none")
 
 
 def certify(workshop: Path, out: Path, *options: str) -> int:
@@ -115,7 +114,7 @@ def test_all_devices_are_those_of_the_driver(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_several_devices_are_a_process_each(workshop: Path, tmp_path: Path) -> None:
     path = workshop / "tiny.onnx"
-    loading = OnTheProcessor(ARGUMENTS, ["cpu"], DeviceOptions())
+    loading = OnTheProcessor(SETTINGS, ["cpu"], DeviceOptions())
     model = loading.load(path)
     given = {"devices": "0,1", "batch_size": 50, "workers": 1}
     space = InputSpace(model.shape)
@@ -139,13 +138,8 @@ def _levels(shape: tuple[int, ...]) -> Any:
 
 
 def test_ray_takes_no_device_numbers(workshop: Path) -> None:
-    loading = Loading(ARGUMENTS, ["cpu"], DeviceOptions())
+    loading = Loading(SETTINGS, ["cpu"], DeviceOptions())
     model = loading.load(workshop / "tiny.onnx")
     given = {"engine": "ray", "devices": "0", "workers": None, "batch_size": None}
     with ExitStack() as stack, pytest.raises(UsageError, match="Ray places the workers"):
         open_engine(workshop / "tiny.onnx", model, loading, given, stack)
-
-
-def test_loading_arguments_can_be_sent_to_a_child() -> None:
-    given = ARGUMENTS | {"feed": (), "input_shape": "3,4", "rows": "alone"}
-    assert json.loads(json.dumps(opening.loading_arguments(given)))["input_shape"] == [3, 4]

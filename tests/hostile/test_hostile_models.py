@@ -21,7 +21,7 @@ from hostile.making import ENDLESS, HARMLESS, SLOW
 
 from rsonnx.cli.inspect import facts
 from rsonnx.errors import ModelError, RsonnxError
-from rsonnx.model import read_model
+from rsonnx.model import ModelSettings, read_model
 from rsonnx.smoothing import make_plan, try_in_child
 
 MAKERS = hostile_files.MAKERS | hostile_graphs.MAKERS
@@ -60,8 +60,8 @@ def _assert_sentence(message: str, path: Path) -> None:
 def test_reading_and_planning_end_in_a_sentence(name: str, files: dict[str, Path]) -> None:
     path = files[name]
     for attempt in (
-        lambda: facts(read_model(path), _ARGUMENTS | {"preprocess": None}),
-        lambda: make_plan(path, **_ARGUMENTS),
+        lambda: facts(read_model(path), ModelSettings(**_ARGUMENTS | {"preprocess": None})),
+        lambda: make_plan(read_model(path), ModelSettings(**_ARGUMENTS)),
     ):
         refusal = None
         try:
@@ -102,28 +102,28 @@ def test_loading_ends_in_a_sentence(
 
 def test_a_loop_without_end_is_stopped(files: dict[str, Path]) -> None:
     with pytest.raises(ModelError, match="took more than 3 s to load and probe"):
-        try_in_child(files["endless loop"], {"preprocess": "zero-one"}, seconds=3)
+        try_in_child(files["endless loop"], ModelSettings(preprocess="zero-one"), seconds=3)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SLOW))
 def test_what_takes_longer_ends_in_a_sentence_too(name: str, tmp_path: Path) -> None:
     path = MAKERS[name](tmp_path)
-    found = facts(read_model(path), _ARGUMENTS)
+    found = facts(read_model(path), ModelSettings(**_ARGUMENTS))
     assert "can be certified" in found["verdict"]
     options = {"preprocess": "zero-one"}
     if name in HARMLESS:
-        try_in_child(path, options)
+        try_in_child(path, ModelSettings(**options))
     else:
         with pytest.raises(ModelError) as caught:
-            try_in_child(path, options, memory=4 * 2**30)
+            try_in_child(path, ModelSettings(**options), memory=4 * 2**30)
         _assert_sentence(str(caught.value), path)
 
 
 def test_a_child_that_may_not_have_the_memory_is_a_sentence(files: dict[str, Path]) -> None:
     path = files["10000 nodes"]
     with pytest.raises(ModelError) as caught:
-        try_in_child(path, {"preprocess": "zero-one"}, memory=300 * 2**20)
+        try_in_child(path, ModelSettings(preprocess="zero-one"), memory=300 * 2**20)
     _assert_sentence(str(caught.value), path)
 
 
@@ -187,7 +187,7 @@ def test_a_name_of_ours_is_refused_where_it_would_change_the_model(files: dict[s
 
 def test_a_models_metadata_name_no_file_of_this_machine(files: dict[str, Path]) -> None:
     with pytest.raises(RsonnxError, match="cannot be understood"):
-        make_plan(files["preprocessing of a file"])
+        make_plan(read_model(files["preprocessing of a file"]), ModelSettings())
 
 
 @pytest.mark.parametrize("name", ["functions double 40 times", "overloads double 40 times"])

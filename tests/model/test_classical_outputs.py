@@ -25,14 +25,13 @@ from onnx_models import (
 )
 
 from rsonnx.errors import ModelError
-from rsonnx.model import outputs_of
 
 
 def test_the_label_is_preferred_to_the_scores_beside() -> None:
     proto = pair(
         [linear_classifier()], tensor("label", INT64, ["n"]), tensor("scores", FLOAT, ["n", 3])
     )
-    assert [o.name for o in outputs_of(model_file(proto))] == ["label", "scores"]
+    assert [o.name for o in model_file(proto).view.outputs] == ["label", "scores"]
     found = found_in(proto)
     assert (found.tensor, found.kind, found.classes) == ("label", "label", ("0", "1", "2"))
     assert found.label is not None

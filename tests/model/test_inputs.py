@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from onnx_models import Dim, build, echo, linear, model_file, node
 
 from rsonnx.errors import ModelError, UsageError
-from rsonnx.model import Input, find_input, find_output, inputs_of, unused_inputs
+from rsonnx.model import Input, find_input, find_output, unused_inputs
 
 
 def found_in(proto: onnx.ModelProto, *, path: str = "model.onnx", **options: Any) -> Input:
@@ -74,7 +74,7 @@ def test_other_types_are_refused(kind: str) -> None:
 def test_weights_that_are_listed_as_inputs_are_no_inputs() -> None:
     model = model_file(linear(list_weights=True, ir_version=3))
     assert len(model.proto.graph.input) == 3
-    assert [i.name for i in inputs_of(model)] == ["x"]
+    assert [i.name for i in model.view.inputs] == ["x"]
     assert find_input(model, find_output(model)).spec.name == "x"
 
 

@@ -175,3 +175,35 @@ def test_external_data_of_a_sparse_tensor_are_refused(tmp_path: Path) -> None:
 def test_a_name_that_no_file_can_have_is_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist; check the path"):
         read_model(tmp_path / ("a" * 300 + ".onnx"))
+
+
+def test_bytes_and_models_in_memory_are_read_as_the_file_is(tmp_path: Path) -> None:
+    proto = linear(opset=17, metadata={"author": "me"})
+    path = tmp_path / "m.onnx"
+    path.write_bytes(proto.SerializeToString(deterministic=True))
+    for source in (path.read_bytes(), proto):
+        model = read_model(source)
+        assert model.path is None
+        assert model.proto == proto
+        assert (model.sha256, model.size) == (read_model(path).sha256, path.stat().st_size)
+
+
+def test_a_model_in_memory_is_a_copy() -> None:
+    proto = linear()
+    model = read_model(proto)
+    proto.graph.node[0].op_type = "Relu"
+    assert model.proto.graph.node[0].op_type != "Relu"
+
+
+@pytest.mark.parametrize("kind", ["bytes", "proto"])
+def test_weights_beside_a_model_in_memory_are_refused(tmp_path: Path, kind: str) -> None:
+    weights(tmp_path)
+    data = with_external(tmp_path, "w.bin").read_bytes()
+    with pytest.raises(ModelError, match=r"'w\.bin'.*path"):
+        read_model(data if kind == "bytes" else onnx.load_from_string(data))
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", onnx.ModelProto()])
+def test_what_is_in_memory_and_no_model_is_refused(content: bytes | onnx.ModelProto) -> None:
+    with pytest.raises(ModelError, match="is not an ONNX model"):
+        read_model(content)

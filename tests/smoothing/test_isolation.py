@@ -16,6 +16,7 @@ from onnx_models import echo, linear, save
 
 from rsonnx import errors
 from rsonnx.errors import ModelError, RsonnxError, UsageError
+from rsonnx.model import ModelSettings
 from rsonnx.smoothing import isolation, try_in_child
 
 COMMAND = [sys.executable, "-m", "rsonnx.smoothing.isolation"]
@@ -42,18 +43,18 @@ def test_a_healthy_model_passes(tmp_path: Path) -> None:
         "threshold": None,
         "output_name": "scores",
     }
-    assert try_in_child(path, options) is None
+    assert try_in_child(path, ModelSettings(**options)) is None
 
 
 def test_the_child_s_errors_arrive_with_class_and_text(tmp_path: Path) -> None:
     path = save(linear(), tmp_path)
     with pytest.raises(UsageError, match="does not say what preprocessing its inputs need") as c:
-        try_in_child(path, {"preprocess": None})
+        try_in_child(path, ModelSettings())
     assert type(c.value) is UsageError
     assert str(path) in str(c.value)
     old = save(linear(opset=6), tmp_path, "old.onnx")
     with pytest.raises(ModelError, match=r"old\.onnx uses operator set 6") as caught:
-        try_in_child(str(old), {"preprocess": "none"})
+        try_in_child(str(old), ModelSettings(preprocess="none"))
     assert type(caught.value) is ModelError
     assert caught.value.exit_code == 4
 
@@ -61,7 +62,7 @@ def test_the_child_s_errors_arrive_with_class_and_text(tmp_path: Path) -> None:
 def test_a_relative_path_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(echo(), tmp_path, "a b'é.onnx")
     monkeypatch.chdir(tmp_path)
-    assert try_in_child("a b'é.onnx", {"preprocess": "none"}) is None
+    assert try_in_child("a b'é.onnx", ModelSettings(preprocess="none")) is None
 
 
 @pytest.mark.parametrize(
@@ -85,18 +86,18 @@ def test_a_child_that_dies_is_a_sentence(
 ) -> None:
     replace_child(monkeypatch, code)
     with pytest.raises(ModelError, match=rf"bad\.onnx ({message}).* the child process that tried"):
-        try_in_child("bad.onnx", {})
+        try_in_child("bad.onnx", ModelSettings())
 
 
 def test_bytes_that_are_no_text_are_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     replace_child(monkeypatch, r"import sys; sys.stdout.buffer.write(b'\xff\xfe')")
     with pytest.raises(ModelError, match=r"bad\.onnx ended"):
-        try_in_child("bad.onnx", {})
+        try_in_child("bad.onnx", ModelSettings())
 
 
 def test_what_is_printed_before_the_answer_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     replace_child(monkeypatch, """print('warning\\n{"error": null, "message": ""}')""")
-    assert try_in_child("good.onnx", {}) is None
+    assert try_in_child("good.onnx", ModelSettings()) is None
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_an_error_s_name_is_one_of_ours(
     answer = f'{{"error": "{kind}", "message": "it is bad"}}'
     replace_child(monkeypatch, f"print({answer!r})")
     with pytest.raises(expected, match=r"^it is bad$") as caught:
-        try_in_child("bad.onnx", {})
+        try_in_child("bad.onnx", ModelSettings())
     assert type(caught.value) is expected
 
 
@@ -123,7 +124,7 @@ def test_a_child_that_cannot_begin_is_no_fault_of_the_model(
 ) -> None:
     replace_child(monkeypatch, "import rsonnx_that_is_not_there")
     with pytest.raises(ModelError, match=r"could not begin .*ModuleNotFoundError.*install rsonnx"):
-        try_in_child("good.onnx", {})
+        try_in_child("good.onnx", ModelSettings())
 
 
 def test_a_child_that_takes_too_long_is_ended(
@@ -134,7 +135,7 @@ def test_a_child_that_takes_too_long_is_ended(
     replace_child(monkeypatch, code)
     begun = time.monotonic()
     with pytest.raises(ModelError, match=r"slow\.onnx took more than 0.5 s to load and probe"):
-        try_in_child("slow.onnx", {}, seconds=0.5)
+        try_in_child("slow.onnx", ModelSettings(), seconds=0.5)
     assert time.monotonic() - begun < 30
     if started.exists() and started.read_text():  # on a busy machine it may not have come so far
         with pytest.raises(ProcessLookupError):
@@ -152,4 +153,4 @@ def test_a_model_that_needs_too_much_memory_is_a_sentence(tmp_path: Path) -> Non
     del proto.graph.output[0].type.tensor_type.shape.dim[1:]
     proto.graph.output[0].type.tensor_type.shape.dim.add(dim_param="k")
     with pytest.raises(ModelError, match=r"model\.onnx"):
-        try_in_child(save(proto, tmp_path), {"preprocess": "none"}, seconds=60)
+        try_in_child(save(proto, tmp_path), ModelSettings(preprocess="none"), seconds=60)

@@ -11,7 +11,7 @@ from functools import lru_cache
 import onnx
 from onnx import defs, numpy_helper
 
-from rsonnx.model.read import (
+from rsonnx.model.graph import (
     FunctionKey,
     Scope,
     called,

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from onnx_models import batch_mean, build, linear, node, save
 
-from rsonnx.model import Batch
+from rsonnx.model import Batch, ModelSettings, read_model
 from rsonnx.smoothing import make_plan
 
 SAMPLES = sorted((Path(__file__).parents[3] / "sample_models").glob("*.onnx"))
 
 
 def coupled_by(path: Path, batch: Batch = Batch.AS_FILED, **options: Any) -> str | None:
-    return make_plan(path, **options).adapted(batch).coupled_by
+    return make_plan(read_model(path), ModelSettings(**options)).adapted(batch).coupled_by
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda p: p.stem)

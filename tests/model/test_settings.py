@@ -1,0 +1,76 @@
+"""What a caller declares of a model is one object, which JSON brings back as it was."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from rsonnx.errors import UsageError
+from rsonnx.model import ModelSettings
+
+SETTINGS = {
+    "none": ModelSettings(),
+    "all": ModelSettings(
+        bounds=(-1.0, 1.0),
+        preprocess="imagenet,layout=NHWC,channels=bgr,resize=20,crop=16",
+        output_name="scores",
+        threshold=0.5,
+        input_shape=(3, 224, 224),
+        feeds={
+            "a=b": 1,
+            "c": [1.5, -2e-7],
+            "d": np.eye(2),
+            "e": [3],
+            "f": True,
+            "g": [True, False],
+        },
+        float16=True,
+        rows="watched",
+    ),
+}
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+def test_json_and_pickle_bring_settings_back(settings: ModelSettings) -> None:
+    recorded = json.loads(json.dumps(settings.to_json()))
+    assert ModelSettings.from_json(recorded) == settings
+    assert pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301
+
+
+def test_a_header_is_read_whatever_else_it_records() -> None:
+    recorded = ModelSettings(preprocess="cifar10").to_json() | {"sigma": 0.5}
+    del recorded["rows"]
+    recorded["preprocess"]["source"] = "argument"
+    assert ModelSettings.from_json(recorded) == ModelSettings(preprocess="cifar10")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"threshold": "0.5"}, {"output_name": 3}, {"float16": "yes"}, {"rows": "both"},
+        {"feed": [3]}, {"feed": ["x"]}, {"feed": ["x=a"]}, {"feed": ["x=[1"]}, {"bounds": [1]},
+        {"bounds": "ab"}, {"input_shape": "3,a"}, {"input_shape": 3}, {"preprocess": "imagenet"},
+        {"preprocess": {"mean": "a"}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_forged_header_is_refused(changed: dict[str, object]) -> None:
+    recorded = ModelSettings().to_json() | changed
+    with pytest.raises((TypeError, ValueError, AttributeError)):
+        ModelSettings.from_json(recorded)
+
+
+def test_a_file_of_preprocessing_is_read_at_once(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "p.json"
+    path.write_text('{"mean": 0.5}')
+    settings = ModelSettings(preprocess=str(path))
+    path.unlink()
+    assert settings.to_json()["preprocess"]["mean"] == [0.5]
+
+
+def test_an_assumption_that_is_not_known_is_refused() -> None:
+    with pytest.raises(UsageError, match="alone, watched"):
+        ModelSettings(rows="proved")
