@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,18 +15,18 @@ from rsonnx.smoothing import try_in_child
 
 
 @cache
-def _try(path: str | Path, file: Path, digest: str, options: str) -> None:
+def _try(path: str | Path, file: Path, digest: str, settings: str) -> None:
     """What fails is not remembered: an exception leaves no entry."""
     del file, digest
-    try_in_child(path, ModelSettings(**json.loads(options)))
+    try_in_child(path, ModelSettings.from_json(json.loads(settings)))
 
 
-def _try_once(path: str | Path, options: Mapping[str, Any]) -> None:
+def _try_once(path: str | Path, settings: ModelSettings) -> None:
     file = Path(path).absolute()
     if not file.is_file():
-        try_in_child(path, ModelSettings(**options))
+        try_in_child(path, settings)
     else:
-        _try(path, file, sha256(file.read_bytes()).hexdigest(), json.dumps(options))
+        _try(path, file, sha256(file.read_bytes()).hexdigest(), json.dumps(settings.to_json()))
 
 
 @pytest.fixture(autouse=True)
