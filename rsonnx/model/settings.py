@@ -111,7 +111,7 @@ def read_shape(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.replace("x", ",").split(","))
     except ValueError:
         raise UsageError(
-            f"the input shape is {text!r}, but whole numbers such as 3,224,224 were expected"
+            f"--input-shape is {text!r}, but whole numbers such as 3,224,224 were expected"
         ) from None
 
 
@@ -126,7 +126,7 @@ def read_feed(text: str) -> tuple[str, Any]:
     except ValueError:
         equals = ""
     if not name or not equals:
-        raise UsageError(f"the feed is {text!r}, but NAME=NUMBER or NAME=NUMBER,... was expected")
+        raise UsageError(f"--feed is {text!r}, but NAME=NUMBER or NAME=NUMBER,... was expected")
     return name, numbers[0] if len(numbers) == 1 else numbers
 
 
