@@ -6,6 +6,8 @@ from rsonnx._lazy import offer_lazily
 
 if TYPE_CHECKING:
     from rsonnx.report.accuracy import accuracy_report
+    from rsonnx.report.bounds import BoundComparison, bounds_figure, bounds_report, compare_bounds
+    from rsonnx.report.drawing import save
     from rsonnx.report.escape import csv_text, latex_text, markdown_text, printable
     from rsonnx.report.figures import Figures
     from rsonnx.report.formats import FORMATS, to_text
@@ -43,6 +45,7 @@ offer_lazily(__name__)
 
 __all__ = [
     "FORMATS",
+    "BoundComparison",
     "Cell",
     "Certified",
     "Column",
@@ -63,9 +66,12 @@ __all__ = [
     "Summary",
     "Table",
     "accuracy_report",
+    "bounds_figure",
+    "bounds_report",
     "certified",
     "check_radii",
     "compare",
+    "compare_bounds",
     "csv_text",
     "dataset_statements",
     "decimals",
@@ -85,6 +91,7 @@ __all__ = [
     "percent_up",
     "printable",
     "samples_of",
+    "save",
     "selection_of",
     "summarize",
     "text_down",
