@@ -7,7 +7,7 @@ is read here too, so that a name needs no second list and ``--help`` loads no mo
 from __future__ import annotations
 
 import ast
-import importlib
+import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -28,11 +28,12 @@ def offer_lazily(package: str) -> None:
 
     class Lazy(ModuleType):
         def __getattr__(self, name: str) -> Any:
-            if name not in where:
-                raise AttributeError(f"module {package!r} has no attribute {name!r}")
-            value = getattr(importlib.import_module(where[name]), name)
-            self.__dict__[name] = value
-            return value
+            if name in where:
+                value = self.__dict__[name] = getattr(importlib.import_module(where[name]), name)
+                return value
+            if not name.startswith("_") and importlib.util.find_spec(f"{package}.{name}"):
+                return importlib.import_module(f"{package}.{name}")
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
         def __dir__(self) -> list[str]:
             return sorted({*super().__dir__(), *where})
