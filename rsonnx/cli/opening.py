@@ -7,16 +7,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from rsonnx.cli.engines import Loading, device_numbers, open_engine
+from rsonnx.cli.engines import engine_settings
 from rsonnx.cli.noises import noise_for
 from rsonnx.data import Dataset, Exif, open_dataset, read_class_names
-from rsonnx.errors import UsageError
 from rsonnx.model import ModelSettings, read_feed, read_shape
 from rsonnx.noise import STREAM_VERSION, check_seed, fresh_seed
 from rsonnx.runs import Job, SeedUsed, prepare_job
 from rsonnx.runs.sample import Sample
-from rsonnx.runtime import DeviceOptions, choose_provider
-from rsonnx.smoothing import try_in_child
+from rsonnx.runtime import open_engine
+from rsonnx.smoothing import load_with, try_in_child
 
 
 def open_job(
@@ -39,32 +38,17 @@ def open_job(
         stream_version: how noise is derived from an input.
     """
     dataset = open_dataset_with(data, given["classes"], given["exif"])
-    providers = provider_names(given["providers"])
-    numbers = device_numbers(given.get("devices"))
-    loading = Loading(
-        model_settings(given),
-        providers,
-        DeviceOptions(
-            numbers[0] if numbers else 0,
-            tf32=given.get("tf32", False),
-            cuda_graph=given.get("cuda_graph", False),
-        ),
-    )
-    if choose_provider(providers).is_cpu and numbers:
-        raise UsageError(
-            "--devices was given, but the model runs on the processor; ask for --providers cuda, "
-            "or for --workers"
-        )
-    try_in_child(model, loading.settings)
-    opened = loading.load(model)
+    settings, counting = model_settings(given), engine_settings(given)
+    counting.provider()  # what is refused is refused before the model is tried
+    try_in_child(model, settings)
+    opened = load_with(model, settings, counting.providers, counting.device)
+    engine = (stack or ExitStack()).enter_context(open_engine(opened, counting))
     return prepare_job(
         opened,
         noise_for(given, opened.shape, opened.layout),
         dataset,
         sample=Sample(given["limit"], given["skip_every"], given["first"], given["sample"]),
-        batch_size=given["batch_size"],
-        workers=given.get("workers"),
-        engine=None if stack is None else open_engine(model, opened, loading, given, stack),
+        engine=engine,
         share_noise=given.get("share_noise", False),
         stream_version=stream_version,
     )
@@ -74,11 +58,6 @@ def open_dataset_with(data: Path, classes: Path | None, exif: Exif = "apply") ->
     """Open a data set, with the class names of a file where one is given."""
     names = None if classes is None else read_class_names(classes)
     return open_dataset(data, classes=names, exif=exif)
-
-
-def provider_names(text: str | None) -> list[str] | None:
-    """Return the providers of a comma-separated text."""
-    return None if text is None else [name.strip() for name in text.split(",")]
 
 
 def model_settings(given: Mapping[str, Any]) -> ModelSettings:

@@ -15,8 +15,9 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.cli.engines import provider_names
 from rsonnx.cli.noises import layout_of
-from rsonnx.cli.opening import open_dataset_with, provider_names
+from rsonnx.cli.opening import open_dataset_with
 from rsonnx.cli.suiting import paired
 from rsonnx.data import Dataset
 from rsonnx.errors import DataError, ModelError, RsonnxError, UsageError
@@ -266,7 +267,7 @@ class _Trials:
         self,
         path: Path,
         settings: ModelSettings,
-        providers: list[str] | None,
+        providers: Sequence[str],
         dataset: Dataset,
         every: int,
         progress: _Progress,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rsonnx.cli.opening import open_dataset_with, provider_names
+from rsonnx.cli.engines import provider_names
+from rsonnx.cli.opening import open_dataset_with
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.model import ModelSettings, read_model
 from rsonnx.runs import Job, Run, check_data, check_model, make_manifest, prepare_job

@@ -5,9 +5,16 @@ from typing import TYPE_CHECKING
 from rsonnx._lazy import offer_lazily
 
 if TYPE_CHECKING:
-    from rsonnx.runtime.classifier import BaseClassifier, Geometry, OnnxClassifier, checked_labels
+    from rsonnx.runtime.classifier import (
+        BaseClassifier,
+        Geometry,
+        OnnxClassifier,
+        base_classifier,
+        checked_labels,
+    )
     from rsonnx.runtime.device_options import DeviceOptions
     from rsonnx.runtime.engine import Engine, Progress, ThreadEngine
+    from rsonnx.runtime.origin import Origin
     from rsonnx.runtime.providers import (
         ProviderChoice,
         choose_provider,
@@ -16,6 +23,7 @@ if TYPE_CHECKING:
     )
     from rsonnx.runtime.ranges import CountRequest, SampleStream
     from rsonnx.runtime.session import Session
+    from rsonnx.runtime.settings import EngineSettings, open_engine
 
 offer_lazily(__name__)
 
@@ -24,15 +32,19 @@ __all__ = [
     "CountRequest",
     "DeviceOptions",
     "Engine",
+    "EngineSettings",
     "Geometry",
     "OnnxClassifier",
+    "Origin",
     "Progress",
     "ProviderChoice",
     "SampleStream",
     "Session",
     "ThreadEngine",
+    "base_classifier",
     "checked_labels",
     "choose_provider",
     "installed_wheels",
+    "open_engine",
     "provider_problem",
 ]

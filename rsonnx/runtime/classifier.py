@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from pickle import PicklingError
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.counts import MOST_CLASSES, NO_CLASS
-from rsonnx.errors import CouplingError, InferenceError, RsonnxError
+from rsonnx.errors import CouplingError, InferenceError, RsonnxError, UsageError
+from rsonnx.runtime.origin import Origin
 from rsonnx.runtime.session import Session
 
 
@@ -29,6 +31,31 @@ class BaseClassifier(Protocol):
         Args:
             batch: float32 (rows, \\*shape). It is reused: do not keep it.
         """
+
+
+@dataclass(frozen=True)
+class FunctionClassifier:
+    """A base classifier that is a function from a batch to labels; nothing else is known of it."""
+
+    classify: Callable[[NDArray[np.float32]], NDArray[np.int64]]
+
+
+def base_classifier(
+    base: BaseClassifier | Callable[[NDArray[np.float32]], NDArray[np.int64]],
+) -> BaseClassifier:
+    """Return a base classifier as it is, or one that is made of a function.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if callable(getattr(base, "classify", None)):
+        return base  # type: ignore[return-value]
+    if callable(base):
+        return FunctionClassifier(base)
+    raise UsageError(
+        f"the base classifier is a {type(base).__name__}, but a function of a batch, or an object "
+        "with classify(batch) -> int64 labels, was expected; rsonnx.load makes one of a file"
+    )
 
 
 def checked_labels(classifier: BaseClassifier, batch: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -78,66 +105,58 @@ class Geometry:
     center: str = "round"
 
 
-_AS_IT_IS = Geometry()
-
-
+@dataclass(eq=False, repr=False)
 class OnnxClassifier:
-    """An ONNX model that answers labels.
+    """An ONNX model that answers labels; it pickles by its origin, and is loaded again elsewhere.
 
     Attributes:
+        session: the model, open.
+        input_name, label_name, score_name: names of the input, of the labels and of the scores in
+            ``session``.
         num_classes: classes that it tells apart; None where the file does not say.
-        class_names: what the file calls them, in order; empty where it does not.
         shape: of one input, without the batch axis.
         bounds: lowest and highest value of an input: the units of sigma and of the radius.
         layout: ``"NCHW"``, ``"NHWC"`` or None.
-        geometry: what is done to an image before the noise.
         batch_size: the only batch size at which the model runs, None where any will do.
+        on_cpu: whether it runs on the processor.
+        facts: what was found and done while loading, for a run's header.
         rows: why a row's answer does not depend on its batch: ``"proved"`` from the graph;
             ``"alone"``, with no companions but copies of itself; ``"watched"``, which assumes it.
-        session: the model, open.
-        input_name, label_name: names of the input and of the labels in ``session``.
+        agree: whether two arrays of scores are the same but for rounding.
+        class_names: what the file calls the classes, in order; empty where it does not.
+        geometry: what is done to an image before the noise.
         device: what draws noise and counts labels where the model runs; None for the host.
-        facts: what was found and done while loading, for a run's header.
+        origin: what it was made of; None where it cannot be made again.
     """
 
-    thread_safe = True
+    session: Session
+    input_name: str
+    label_name: str
+    score_name: str
+    num_classes: int | None
+    shape: tuple[int, ...]
+    bounds: tuple[float, float]
+    layout: str | None
+    batch_size: int | None
+    on_cpu: bool
+    facts: dict[str, Any]
+    rows: Literal["proved", "alone", "watched"]
+    agree: Callable[[NDArray[Any], NDArray[Any]], bool]
+    class_names: tuple[str, ...] = ()
+    geometry: Geometry = Geometry()
+    device: Any = None
+    origin: Origin | None = None
 
-    def __init__(
-        self,
-        session: Session,
-        *,
-        input_name: str,
-        label_name: str,
-        num_classes: int | None,
-        shape: tuple[int, ...],
-        bounds: tuple[float, float],
-        layout: str | None,
-        batch_size: int | None,
-        on_cpu: bool,
-        facts: dict[str, Any],
-        rows: Literal["proved", "alone", "watched"],
-        score_name: str,
-        agree: Callable[[NDArray[Any], NDArray[Any]], bool],
-        class_names: tuple[str, ...] = (),
-        geometry: Geometry = _AS_IT_IS,
-        device: Any = None,
-    ) -> None:
-        self.session = session
-        self.input_name = input_name
-        self.label_name = label_name
-        self.device = device
-        self.num_classes = num_classes
-        self.class_names = class_names
-        self.shape = shape
-        self.bounds = bounds
-        self.layout = layout
-        self.geometry = geometry
-        self.batch_size = batch_size
-        self.rows = rows
-        self.on_cpu = on_cpu
-        self.facts = facts
-        self._score_name = score_name
-        self._agree = agree
+    thread_safe: ClassVar[bool] = True
+
+    def __repr__(self) -> str:
+        provider = self.session.providers[0]
+        return f"<{self.session.name}: {self.num_classes} classes, {self.shape}, {provider}>"
+
+    def __reduce__(self) -> tuple[Callable[[], OnnxClassifier], tuple[()]]:
+        if self.origin is None:
+            raise PicklingError("the classifier was not loaded from a model, so it cannot travel")
+        return self.origin.classifier, ()
 
     def classify(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return the label of each row, int64 (rows,); -1 for an answer that is no class.
@@ -158,7 +177,7 @@ class OnnxClassifier:
 
     def scores(self, batch: NDArray[np.float32]) -> NDArray[Any]:
         """Return the scores of each row, (rows, classes); arguments as for :meth:`classify`."""
-        return self._answers(self._score_name, batch)
+        return self._answers(self.score_name, batch)
 
     @property
     def watch(self) -> Callable[[NDArray[np.float32], int, int], bool] | None:
@@ -174,8 +193,8 @@ class OnnxClassifier:
         alone = int(self._alone(self.label_name, batch[place])[0])
         if alone == label:
             return False
-        scores = self._alone(self._score_name, batch[place])
-        if self._agree(scores, self._answers(self._score_name, batch)[place][None]):
+        scores = self._alone(self.score_name, batch[place])
+        if self.agree(scores, self._answers(self.score_name, batch)[place][None]):
             return True
         raise CouplingError(
             f"{self.session.name} answered class {label} to a noisy input in a batch and {alone} "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar, get_args
 
@@ -33,6 +33,7 @@ from rsonnx.runtime import (
     CountRequest,
     Engine,
     Progress,
+    base_classifier,
     checked_labels,
 )
 from rsonnx.runtime.cuda import engine_for
@@ -52,8 +53,9 @@ class SmoothedClassifier:
     """g(x): the class that the base classifier f answers most often when x is changed by noise.
 
     Args:
-        base: the base classifier: what :func:`rsonnx.load` returns, or any object with
-            ``classify(batch) -> int64 labels`` (float32 batch in; -1 means no class).
+        base: the base classifier: what :func:`rsonnx.load` returns, any object with
+            ``classify(batch) -> int64 labels`` (float32 batch in; -1 means no class), or such a
+            function.
         sigma: standard deviation of Gaussian noise, > 0, in the units of ``bounds``.
         noise: another smoothing distribution, in place of ``sigma``; see :mod:`rsonnx.noise`.
         bounds: lowest and highest value of an input; None takes those of ``base``, else (0, 1).
@@ -74,7 +76,7 @@ class SmoothedClassifier:
 
     def __init__(
         self,
-        base: BaseClassifier,
+        base: BaseClassifier | Callable[[NDArray[np.float32]], NDArray[np.int64]],
         sigma: float | None = None,
         *,
         noise: SmoothingDistribution | None = None,
@@ -86,16 +88,11 @@ class SmoothedClassifier:
         share_noise: bool = False,
         stream_version: int = STREAM_VERSION,
     ) -> None:
-        if not callable(getattr(base, "classify", None)):
-            raise UsageError(
-                f"the base classifier is a {type(base).__name__}, but an object with "
-                "classify(batch) -> int64 labels was expected; rsonnx.load makes one of a file"
-            )
         if arithmetic not in (None, "exact", "float"):
             raise UsageError(f"arithmetic is {arithmetic!r}, but exact or float was expected")
         if stream_version not in STREAM_VERSIONS:
             raise UsageError(f"the stream's version is {stream_version!r}, but 1 or 2 was expected")
-        self.base = base
+        self.base = base_classifier(base)
         if (sigma is None) == (noise is None):
             raise UsageError(
                 "a smoothed classifier needs one smoothing distribution; give either sigma, for "
@@ -109,11 +106,11 @@ class SmoothedClassifier:
             )
         if share_noise and isinstance(self.noise, EnumeratedNoise):
             raise UsageError(f"{self.noise.name} noise is not random, so there is none to share")
-        self.bounds = _bounds(base, bounds)
+        self.bounds = _bounds(self.base, bounds)
         self.arithmetic = arithmetic
         self.share_noise = share_noise
         self.stream_version = stream_version
-        self._engine = engine or engine_for(base, batch_size, workers)
+        self._engine = engine or engine_for(self.base, batch_size, workers)
 
     @property
     def sigma(self) -> float | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ from rsonnx.runtime import (
     DeviceOptions,
     Geometry,
     OnnxClassifier,
+    Origin,
     ProviderChoice,
     Session,
     choose_provider,
@@ -190,7 +192,31 @@ def load_with(
 ) -> OnnxClassifier:
     """Load an ONNX classifier as :func:`load` does, what is declared of it in one object."""
     asked = [providers] if isinstance(providers, str) else providers
-    return open_plan(make_plan(read_model(model), settings), choose_provider(asked), device)
+    file = read_model(model)
+    classifier = open_plan(make_plan(file, settings), choose_provider(asked), device)
+    source: Path | bytes
+    if isinstance(model, onnx.ModelProto):
+        source = model.SerializeToString(deterministic=True)
+    else:
+        source = model if isinstance(model, bytes) else Path(model).absolute()
+    classifier.origin = Origin(
+        source,
+        file.sha256,
+        file.external_data,
+        partial(_load_again, settings=settings, providers=asked),
+        device or DeviceOptions(),
+    )
+    return classifier
+
+
+def _load_again(
+    model: ModelSource,
+    device: DeviceOptions,
+    *,
+    settings: ModelSettings,
+    providers: Sequence[str] | None,
+) -> OnnxClassifier:
+    return load_with(model, settings, providers, device)
 
 
 def make_plan(model: ModelFile, settings: ModelSettings) -> Plan:

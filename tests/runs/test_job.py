@@ -72,7 +72,7 @@ def test_selections_out_of_range(
 
 
 def test_a_batch_size_out_of_range(classifier: OnnxClassifier, arrays: Callable[..., Path]) -> None:
-    with pytest.raises(UsageError, match="batch_size is 0, but it must be at least 1"):
+    with pytest.raises(UsageError, match="batch_size is 0"):
         prepare_job(classifier, 0.25, open_dataset(arrays(_levels(2))), batch_size=0)
 
 

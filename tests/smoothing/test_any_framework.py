@@ -44,7 +44,7 @@ def _file(shape: tuple[int, ...], path: Path) -> Path:
 
 
 class Function:
-    """A classifier that says nothing of its inputs."""
+    """A classifier that says nothing of its inputs; its method alone is a function."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self._weights = _weights(shape)
@@ -79,7 +79,7 @@ def test_a_file_a_module_and_a_function_give_the_same_counts(
     assert (file.layout is None) is (name == "flat")
     found = [
         SmoothedClassifier(base, 20.0, bounds=bounds).certify(given, n0=50, n=400, seed=5)
-        for base in (file, Module(shape), Function(shape))
+        for base in (file, Module(shape), Function(shape), Function(shape).classify)
     ]
     assert found[0].counts.estimation.total == 400
     assert np.count_nonzero(found[0].counts.estimation.classes) > 1  # no vote that all noise gives

@@ -252,7 +252,7 @@ def test_numbers_out_of_range_are_refused(options: dict[str, Any], message: str)
 def test_other_arguments_are_checked() -> None:
     with pytest.raises(UsageError, match="method"):
         smooth().predict(X, method="median")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="is a int, but an object with classify"):
+    with pytest.raises(UsageError, match="is a int"):
         SmoothedClassifier(3, 0.5)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="arithmetic is 'fuzzy', but exact or float"):
         smooth(arithmetic="fuzzy")

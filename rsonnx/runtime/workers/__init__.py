@@ -2,6 +2,5 @@
 
 from rsonnx.runtime.workers.processes import ProcessEngine
 from rsonnx.runtime.workers.ray import RayEngine
-from rsonnx.runtime.workers.shipping import Shipped, shipped
 
-__all__ = ["ProcessEngine", "RayEngine", "Shipped", "shipped"]
+__all__ = ["ProcessEngine", "RayEngine"]

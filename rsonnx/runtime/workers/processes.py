@@ -17,6 +17,7 @@ from typing import Any
 
 from rsonnx.errors import InferenceError, UsageError
 from rsonnx.runtime.classifier import BaseClassifier
+from rsonnx.runtime.cuda import engine_for
 from rsonnx.runtime.ranges import CountRequest
 from rsonnx.runtime.resources import usable_cores
 from rsonnx.runtime.workers.remote import Link, RemoteEngine
@@ -110,10 +111,9 @@ class ProcessEngine(RemoteEngine[_Process]):
         if not devices:
             raise UsageError("no device was given, but a worker process needs one; name a device")
         super().__init__()
-        cores = max(1, usable_cores() // len(devices))
+        inside = engine_factory or partial(engine_for, cores=max(1, usable_cores() // len(devices)))
         plans = [
-            _packed(WorkerPlan(partial(factory, device), engine_factory, cores), "factory")
-            for device in devices
+            _packed(WorkerPlan(partial(factory, device), inside), "factory") for device in devices
         ]
         resource_tracker.ensure_running()  # it would end the holding of interrupts
         try:

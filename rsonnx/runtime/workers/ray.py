@@ -6,11 +6,13 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import count as numbers
 from typing import Any
 
 from rsonnx.errors import InferenceError, ModelError, ProviderError, UsageError
 from rsonnx.runtime.classifier import BaseClassifier
+from rsonnx.runtime.cuda import engine_for
 from rsonnx.runtime.ranges import CountRequest
 from rsonnx.runtime.workers.cluster import Cluster, Needs
 from rsonnx.runtime.workers.remote import Link, RemoteEngine, Work
@@ -51,7 +53,7 @@ class RayEngine(RemoteEngine[_Actor]):
 
     Args:
         factory: makes the classifier on a node; sent there by Ray, with what it holds, once a node.
-            :func:`rsonnx.runtime.workers.shipped` sends a model file along.
+            :meth:`rsonnx.runtime.origin.Origin.shipped` sends a model along.
         address: of the cluster; see :class:`rsonnx.runtime.workers.cluster.Cluster`.
         workers: how many; None takes as many as the cluster has room for at any time.
         gpus_per_worker: devices that Ray keeps for a worker, which sees no others.
@@ -91,9 +93,8 @@ class RayEngine(RemoteEngine[_Actor]):
         self._cluster = Cluster(address)
         self._ray = self._cluster.ray
         try:
-            self._plan = self._cluster.put(
-                WorkerPlan(factory, engine_factory, max(1, int(cpus_per_worker)))
-            )
+            inside = engine_factory or partial(engine_for, cores=max(1, int(cpus_per_worker)))
+            self._plan = self._cluster.put(WorkerPlan(factory, inside))
             self._actor_class = self._ray.remote(
                 num_cpus=cpus_per_worker,
                 num_gpus=gpus_per_worker,

@@ -10,7 +10,6 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import rsonnx.errors
@@ -18,7 +17,6 @@ from rsonnx._version import __version__
 from rsonnx.counts import Counts
 from rsonnx.errors import InferenceError, ModelError, ProviderError, RsonnxError
 from rsonnx.runtime.classifier import BaseClassifier
-from rsonnx.runtime.cuda import engine_for
 from rsonnx.runtime.engine import Engine
 from rsonnx.runtime.ranges import CountRequest
 
@@ -32,14 +30,11 @@ class WorkerPlan:
 
     Attributes:
         factory: makes the classifier.
-        engine_factory: makes the engine of the classifier; None takes
-            :func:`rsonnx.runtime.cuda.engine_for`.
-        cores: that the worker may use.
+        engine_factory: makes the engine of the classifier.
     """
 
     factory: Callable[[], BaseClassifier]
-    engine_factory: EngineFactory | None
-    cores: int
+    engine_factory: EngineFactory
 
 
 @dataclass(frozen=True)
@@ -138,8 +133,7 @@ class Worker:
         """Load the model."""
         try:
             classifier = plan.factory()
-            make = plan.engine_factory or partial(engine_for, cores=plan.cores)
-            self._engine = make(classifier)
+            self._engine = plan.engine_factory(classifier)
         except BaseException as error:  # a factory may even exit
             return Failed.of(error)
         facts: dict[str, Any] = getattr(classifier, "facts", {})

@@ -17,7 +17,7 @@ from runtime.workers.far import all_gone, noisy, pids
 
 from rsonnx.errors import InferenceError, ModelError, ProviderError, RsonnxError, UsageError
 from rsonnx.runtime import CountRequest, ThreadEngine
-from rsonnx.runtime.workers import RayEngine, shipped
+from rsonnx.runtime.workers import RayEngine
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 ray: Any = pytest.importorskip("ray", reason="ray is not installed: pip install 'rsonnx[ray]'")
@@ -56,7 +56,8 @@ def test_counts_are_those_of_threads(
     model = save(linear(), tmp_path)
     mine = far.from_file(model)
     expected = ThreadEngine(mine).count(REQUESTS)
-    factory = shipped(model, far.from_file, sha256=mine.facts["sha256"])
+    assert mine.origin is not None
+    factory = mine.origin.shipped()
     model.unlink()  # its bytes travel: no node reads our disk
     seen: list[int] = []
     with RayEngine(factory, address=cluster.address) as engine:

@@ -1,0 +1,94 @@
+"""What a classifier was made of: it travels to other processes and machines in its place."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rsonnx.errors import ModelError, UsageError
+from rsonnx.runtime.device_options import DeviceOptions
+
+if TYPE_CHECKING:
+    from rsonnx.runtime.classifier import OnnxClassifier
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A model, and how a classifier is made of it.
+
+    Attributes:
+        model: the file, or the bytes of a model that has no file.
+        sha256: of the model and its external data. One that has changed since is refused.
+        external_data: names of its external data files, relative to its folder.
+        load: makes the classifier on a device; picklable.
+        device: what the classifier was opened with.
+    """
+
+    model: Path | bytes = field(repr=False)
+    sha256: str
+    external_data: tuple[str, ...]
+    load: Callable[[Path | bytes, DeviceOptions], OnnxClassifier]
+    device: DeviceOptions
+
+    def classifier(self) -> OnnxClassifier:
+        """Make the classifier again.
+
+        Raises:
+            ModelError: the model is no longer what it was.
+            RsonnxError: it cannot be loaded here.
+        """
+        classifier = self.load(self.model, self.device)
+        sha256 = classifier.facts["sha256"]
+        if sha256 != self.sha256:
+            raise ModelError(
+                f"{classifier.session.name} has the SHA-256 {sha256}, but {self.sha256} was "
+                "expected; it was changed after it had been loaded, so run again"
+            )
+        return classifier
+
+    def on(self, number: int) -> OnnxClassifier:
+        """Make the classifier again on the device of this number."""
+        return replace(self, device=replace(self.device, device=number)).classifier()
+
+    def shipped(self) -> Callable[[], OnnxClassifier]:
+        """Return a factory that takes the bytes of the model to wherever it is called.
+
+        Raises:
+            UsageError: a file cannot be read.
+        """
+        if isinstance(self.model, bytes):
+            return self.classifier
+        names = [self.model.name, *self.external_data]
+        try:
+            files = tuple((name, (self.model.parent / name).read_bytes()) for name in names)
+        except OSError as error:
+            raise UsageError(
+                f"{error.filename} cannot be read, so it cannot be sent to a worker: "
+                f"{error.strerror}"
+            ) from None
+        return Shipped(self, files)
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A factory of a classifier that brings the model's files along.
+
+    Attributes:
+        origin: what the classifier was made of where the files were read.
+        files: the model file, then its external data: relative names and contents.
+    """
+
+    origin: Origin
+    files: tuple[tuple[str, bytes], ...] = field(repr=False)
+
+    def __call__(self) -> OnnxClassifier:
+        """Write the files to a folder of their own, and make the classifier of them there."""
+        with tempfile.TemporaryDirectory(prefix="rsonnx-") as folder:
+            for name, content in self.files:
+                path = Path(folder, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            return replace(self.origin, model=Path(folder, self.files[0][0])).classifier()

@@ -1,0 +1,110 @@
+"""Where and how a run counts: threads of this process, a process a device, or a Ray cluster."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+
+from rsonnx.errors import UsageError
+from rsonnx.runtime.classifier import OnnxClassifier
+from rsonnx.runtime.cuda import engine_for
+from rsonnx.runtime.device_options import DeviceOptions
+from rsonnx.runtime.engine import Engine
+from rsonnx.runtime.providers import ProviderChoice, choose_provider
+from rsonnx.runtime.resources import usable_cores
+from rsonnx.runtime.workers import ProcessEngine, RayEngine
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """Where and how a model runs and counts; only ``providers`` and ``tf32`` may change an answer.
+
+    Attributes:
+        providers: execution providers as they are asked for; empty takes the best that works.
+        devices: numbers of the devices, a process each where there are several; empty takes the
+            first.
+        tf32, cuda_graph: see :class:`DeviceOptions`.
+        batch_size: inputs a call of the model; None chooses.
+        workers: threads, or workers of the Ray cluster; None chooses.
+        ray: whether a Ray cluster counts.
+        address: of the cluster; None takes the one that Ray finds, else starts one here.
+        gpus_per_worker: devices that Ray keeps for a worker; None takes one where the model runs on
+            a device.
+
+    Raises:
+        UsageError: settings that exclude each other.
+    """
+
+    providers: tuple[str, ...] = ()
+    devices: tuple[int, ...] = ()
+    tf32: bool = False
+    cuda_graph: bool = False
+    batch_size: int | None = None
+    workers: int | None = None
+    ray: bool = False
+    address: str | None = None
+    gpus_per_worker: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.ray and self.devices:
+            raise UsageError(
+                "devices are those of this machine, but a Ray cluster places its workers itself; "
+                "ask for --gpus-per-worker in place of --devices"
+            )
+        if not self.ray and (self.address, self.gpus_per_worker) != (None, None):
+            option = "--gpus-per-worker" if self.address is None else "--address"
+            raise UsageError(f"{option} is of a Ray cluster; add --engine ray, or leave it out")
+        if len(set(self.devices)) < len(self.devices):
+            raise UsageError(f"the devices {self.devices} name one twice; name each once")
+
+    @property
+    def device(self) -> DeviceOptions:
+        """How the model is opened in this process: on the first of the devices."""
+        return DeviceOptions(
+            self.devices[0] if self.devices else 0, tf32=self.tf32, cuda_graph=self.cuda_graph
+        )
+
+    def provider(self) -> ProviderChoice:
+        """Return the provider that the model runs on.
+
+        Raises:
+            UsageError: a provider is not known, or devices are named and it has none.
+            ProviderError: it does not work on this machine.
+        """
+        choice = choose_provider(self.providers)
+        if choice.is_cpu and self.devices:
+            raise UsageError(
+                "--devices was given, but the model runs on the processor; ask for --providers "
+                "cuda, or for --workers"
+            )
+        return choice
+
+
+def open_engine(model: OnnxClassifier, settings: EngineSettings) -> AbstractContextManager[Engine]:
+    """Return what counts for a model, which ends with its context.
+
+    Args:
+        model: the model, open in this process; elsewhere its :attr:`origin` is loaded again.
+        settings: where and how.
+
+    Raises:
+        RsonnxError: the engine does not start.
+    """
+    batch_size, workers = settings.batch_size, settings.workers
+    if not settings.ray and len(settings.devices) < 2:
+        return nullcontext(engine_for(model, batch_size, workers))
+    if model.origin is None:
+        raise UsageError("the model was not loaded from a file, so no other process can load it")
+    if not settings.ray:
+        cores = max(1, usable_cores() // len(settings.devices))
+        inside = partial(engine_for, batch_size=batch_size, workers=workers, cores=cores)
+        return ProcessEngine(model.origin.on, settings.devices, engine_factory=inside)
+    gpus = settings.gpus_per_worker
+    return RayEngine(
+        model.origin.shipped(),
+        address=settings.address,
+        workers=workers,
+        gpus_per_worker=float(not model.on_cpu) if gpus is None else gpus,
+        engine_factory=partial(engine_for, batch_size=batch_size, cores=1),
+    )
