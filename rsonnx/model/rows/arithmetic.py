@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from rsonnx.model.rows.call import Call, positive
+from rsonnx.model.rows.call import Call
 from rsonnx.model.rows.picking import slices
 from rsonnx.model.rows.shapes import shown
 from rsonnx.model.rows.values import (
@@ -30,7 +30,7 @@ _MOST_COMPUTED = 1 << 14
 """Values of all operands of a node, so that no node takes long."""
 
 Array = NDArray[Any]
-Evaluate = Callable[[Call, list[Array], Tensor], Array]
+Evaluate = Callable[[Call, list[Array], Tensor], Any]
 """Computes what an operator gives, from its inputs' values and the shape that follows from them."""
 
 
@@ -52,7 +52,8 @@ def evaluate(call: Call, made: Tensor) -> Tensor | None:
     if compute is None or not (bounded or call.operator == "Range"):
         return None
     with np.errstate(all="ignore"):
-        value = compute(call, [t.value for t in call.given if t.value is not None], made)
+        values = [t.value for t in call.given if t.value is not None]
+        value = np.asarray(compute(call, values, made))
     if value.dtype.kind == "f" and (value.itemsize < 4 or not np.isfinite(value).all()):
         return None
     narrow = any(t.narrow for t in call.given)
@@ -85,11 +86,15 @@ def _pointwise(number: Callable[..., Any], symbol: Callable[..., Any] | None = N
     return compute
 
 
+def _of_numbers(*values: Array) -> None:
+    if any(value.dtype == object for value in values):
+        raise UnprovedError("arithmetic with the number of rows")
+
+
 def _one(compute: Callable[[Array], Any]) -> Evaluate:
-    def rule(_: Call, values: list[Array], __: Tensor) -> Array:
-        if values[0].dtype == object:
-            raise UnprovedError("arithmetic with the number of rows")
-        return np.asarray(compute(values[0]))
+    def rule(_: Call, values: list[Array], __: Tensor) -> Any:
+        _of_numbers(values[0])
+        return compute(values[0])
 
     return rule
 
@@ -99,15 +104,13 @@ def _sign(a: Any, b: Any) -> int:
     if isinstance(a, Multiple) and isinstance(b, Multiple):
         if a == b or a.of is b.of is None:
             return int(np.sign(a.factor - b.factor))
-        return _undecided()
-    if isinstance(a, Multiple):
-        return 1 if b < a.least else _undecided()
-    if isinstance(b, Multiple):
-        return -1 if a < b.least else _undecided()
-    return int(a > b) - int(a < b)
-
-
-def _undecided() -> int:
+    elif isinstance(a, Multiple):
+        if b < a.least:
+            return 1
+    elif not isinstance(b, Multiple):
+        return int(a > b) - int(a < b)
+    elif a < b.least:
+        return -1
     raise UnprovedError("a comparison with the number of rows")
 
 
@@ -175,36 +178,18 @@ def _filled(call: Call, _: list[Array], made: Tensor) -> Array:
     return np.full(made.dims, value.reshape(()), value.dtype)  # type: ignore[arg-type]
 
 
-def _gather(call: Call, values: list[Array], _: Tensor) -> Array:
+def _gather(call: Call, values: list[Array], _: Tensor) -> Any:
     data, indices = values
-    if indices.dtype == object:
-        raise UnprovedError("a place that depends on the number of rows")
-    return np.asarray(np.take(data, indices, axis=call.axis(data.ndim, 0)))
-
-
-def _concat(call: Call, values: list[Array], _: Tensor) -> Array:
-    return np.concatenate(values, axis=call.axis(values[0].ndim))
+    _of_numbers(indices)
+    return np.take(data, indices, axis=call.axis(data.ndim, 0))
 
 
 def _slice(call: Call, values: list[Array], _: Tensor) -> Array:
-    if any(value.dtype == object for value in values[1:]):
-        raise UnprovedError("a place that depends on the number of rows")
+    _of_numbers(*values[1:])
     parts = slices(call)
     if any(part.step is not None and part.step < 0 for part in parts):
         raise UnprovedError("a slice that runs backwards")
-    return np.asarray(values[0][tuple(parts)])
-
-
-def _transpose(call: Call, values: list[Array], _: Tensor) -> Array:
-    return values[0].transpose(call.integers("perm"))
-
-
-def _expand(_: Call, values: list[Array], made: Tensor) -> Array:
-    return np.broadcast_to(values[0], made.dims)  # type: ignore[arg-type]
-
-
-def _tile(_: Call, values: list[Array], __: Tensor) -> Array:
-    return np.tile(values[0], values[1])
+    return values[0][tuple(parts)]
 
 
 def _range(_: Call, values: list[Array], __: Tensor) -> Array:
@@ -220,27 +205,23 @@ def _shape(call: Call, _: list[Array], __: Tensor) -> Array:
 
 def _size(call: Call, _: list[Array], __: Tensor) -> Array:
     value = np.empty((), object)
-    value[()] = product(call.tensor(0).dims)
+    value[()] = product(call.tensor().dims)
     return value
 
 
-def _is_small(number: Callable[..., Any], value: Array) -> bool:
-    """Return whether no partial result can overflow or be rounded, however runtimes compute it."""
-    sizes = [max(1, abs(int(v))) for v in value.flat]
-    return (math.prod(sizes) if number == np.multiply.reduce else sum(sizes)) < 2**31
-
-
-def _reduced(number: Callable[..., Any]) -> Evaluate:
+def _reduced(number: np.ufunc) -> Evaluate:
     def compute(call: Call, values: list[Array], made: Tensor) -> Array:
         value = values[0]
         if value.dtype.kind == "f":
             raise UnprovedError("a sum whose rounding is not known")
-        asked = call.numbers(1, "axes")
-        axes = [positive(axis, value.ndim) for axis in asked or range(value.ndim)]
-        if value.dtype != object and not _is_small(number, value):
-            raise UnprovedError("a sum that may overflow")
+        axes = call.axes(call.numbers(1, "axes") or None, value.ndim)
+        if value.dtype != object:
+            # No partial result may overflow, in whatever order runtimes compute it.
+            sizes = [max(1, abs(int(v))) for v in value.flat]
+            if (math.prod(sizes) if number is np.multiply else sum(sizes)) >= 2**31:
+                raise UnprovedError("a sum that may overflow")
         for axis in sorted(axes, reverse=True):
-            value = np.asarray(number(value, axis=axis), value.dtype)
+            value = np.asarray(number.reduce(value, axis=axis), value.dtype)
         return value.reshape(made.dims)  # type: ignore[arg-type]
 
     return compute
@@ -251,18 +232,16 @@ VALUES: dict[str, Evaluate] = {
     "And": _pointwise(np.logical_and),
     "Cast": _cast,
     "Ceil": _one(np.ceil),
-    "Concat": _concat,
+    "Concat": lambda call, values, _: np.concatenate(values, axis=call.axis(values[0].ndim)),
     "Constant": _constant,
     "ConstantOfShape": _filled,
     "Div": _pointwise(_divide, _quotient),
     "Equal": _pointwise(np.equal, lambda a, b: _sign(a, b) == 0),
-    "Expand": _expand,
-    "Flatten": _reshaped,
+    "Expand": lambda _, values, made: np.broadcast_to(values[0], made.dims),
     "Floor": _one(np.floor),
     "Gather": _gather,
     "Greater": _pointwise(np.greater, lambda a, b: _sign(a, b) > 0),
     "GreaterOrEqual": _pointwise(np.greater_equal, lambda a, b: _sign(a, b) >= 0),
-    "Identity": _reshaped,
     "Less": _pointwise(np.less, lambda a, b: _sign(a, b) < 0),
     "LessOrEqual": _pointwise(np.less_equal, lambda a, b: _sign(a, b) <= 0),
     "Max": _pointwise(np.maximum, lambda a, b: a if _sign(a, b) >= 0 else b),
@@ -273,16 +252,13 @@ VALUES: dict[str, Evaluate] = {
     "Not": _one(np.logical_not),
     "Or": _pointwise(np.logical_or),
     "Range": _range,
-    "ReduceProd": _reduced(np.multiply.reduce),
-    "ReduceSum": _reduced(np.add.reduce),
-    "Reshape": _reshaped,
+    "ReduceProd": _reduced(np.multiply),
+    "ReduceSum": _reduced(np.add),
     "Shape": _shape,
     "Size": _size,
     "Slice": _slice,
-    "Squeeze": _reshaped,
     "Sub": _pointwise(np.subtract, lambda a, b: a - b),
-    "Tile": _tile,
-    "Transpose": _transpose,
-    "Unsqueeze": _reshaped,
+    "Tile": lambda _, values, __: np.tile(values[0], values[1]),
+    "Transpose": lambda call, values, _: values[0].transpose(call.integers("perm")),
     "Where": _where,
-}
+} | dict.fromkeys(("Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"), _reshaped)

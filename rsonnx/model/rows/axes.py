@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from rsonnx.model.rows.call import Call, of_shape, positive, spare
+from rsonnx.model.rows.call import MICROSOFT, Call, of_shape, positive, rule, spare
 from rsonnx.model.rows.values import Coupled, Dim, Shape, Tensor, UnprovedError, Value
+
+_REDUCTIONS = ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")
 
 
 def reduced(shape: Shape, axes: Sequence[int], keep: bool) -> Tensor:
@@ -15,100 +17,96 @@ def reduced(shape: Shape, axes: Sequence[int], keep: bool) -> Tensor:
     return of_shape(*(size for axis, size in enumerate(shape) if axis not in axes))
 
 
-def _reduction(call: Call) -> list[Value]:
-    tensor, asked = call.tensor(0), call.numbers(1, "axes")
-    if not asked and call.attribute("noop_with_empty_axes", 0):
-        raise UnprovedError("noop_with_empty_axes")  # which not every runtime heeds
-    axes = [positive(axis, tensor.rank) for axis in asked or range(tensor.rank)]
+@rule("ArgMax", "ArgMin", *(f"Reduce{name}" for name in _REDUCTIONS))
+def _reduction(call: Call) -> Tensor:
+    tensor = call.tensor()
+    if call.operator in ("ArgMax", "ArgMin"):
+        axes = [call.axis(tensor.rank, 0)]
+    else:
+        asked = call.numbers(1, "axes")
+        if not asked and call.attribute("noop_with_empty_axes", 0):
+            raise UnprovedError("noop_with_empty_axes")  # which not every runtime heeds
+        axes = call.axes(asked or None, tensor.rank)
     spare(tensor, *axes)
-    return [reduced(tensor.dims, axes, bool(call.attribute("keepdims", 1)))]
+    return reduced(tensor.dims, axes, bool(call.attribute("keepdims", 1)))
 
 
-def _largest(call: Call) -> list[Value]:
-    tensor = call.tensor(0)
-    axis = call.axis(tensor.rank, 0)
-    spare(tensor, axis)
-    return [reduced(tensor.dims, [axis], bool(call.attribute("keepdims", 1)))]
+@rule("Hardmax", "LogSoftmax", "LpNormalization", "Softmax")
+def _along(call: Call) -> Tensor:
+    is_old = call.version < 13 and call.operator != "LpNormalization"
+    return _mixed(call, flattened=is_old)
 
 
-def _softmax(call: Call) -> list[Value]:
-    if call.version < 13:
-        return flattened_softmax(call)
-    return _along(-1)(call)
+def _mixed(call: Call, *, flattened: bool) -> Tensor:
+    """Mix along one axis; before operator set 13 softmax did along all from ``axis`` on."""
+    tensor = call.tensor()
+    first = call.axis(tensor.rank, 1 if flattened else -1)
+    spare(tensor, *range(first, tensor.rank if flattened else first + 1))
+    return Tensor(tensor.dims)
 
 
-def flattened_softmax(call: Call) -> list[Value]:
-    """Mix along all axes from ``axis`` on, as softmax did before operator set 13."""
-    tensor = call.tensor(0)
-    spare(tensor, *range(call.axis(tensor.rank, 1), tensor.rank))
-    return [Tensor(tensor.dims)]
+@rule("QLinearSoftmax", domain=MICROSOFT)
+def _quantised_softmax(call: Call) -> Tensor:
+    call.scalar(1, 2, 3, 4)
+    opset = call.attribute("opset", 0)
+    if opset < 1:
+        raise UnprovedError("opset")
+    return _mixed(call, flattened=opset < 13)
 
 
-def _along(default: int | None) -> Callable[[Call], list[Value]]:
-    """Mix along one axis and keep the shape."""
-
-    def rule(call: Call) -> list[Value]:
-        call.fixed_from(1)
-        tensor = call.tensor(0)
-        spare(tensor, call.axis(tensor.rank, default))
-        return [Tensor(tensor.dims)]
-
-    return rule
-
-
-def _cumulative(call: Call) -> list[Value]:
-    tensor = call.tensor(0)
+@rule("CumProd", "CumSum")
+def _cumulative(call: Call) -> Tensor:
+    tensor = call.tensor()
     spare(tensor, positive(int(call.value(1).reshape(())), tensor.rank))
-    return [Tensor(tensor.dims)]
+    return Tensor(tensor.dims)
 
 
-def _top_k(call: Call) -> list[Value]:
-    tensor = call.tensor(0)
+@rule("TopK")
+def _top_k(call: Call) -> list[Tensor]:
+    tensor = call.tensor()
     axis = call.axis(tensor.rank, -1)
     spare(tensor, axis)
     call.fixed(1)
-    count: Dim = None
+    size: Dim = None
     if not call.has(1):
-        count = call.attribute("k", 0)
+        size = call.attribute("k", 0)
     elif call.tensor(1).value is not None:
-        count = int(call.value(1).reshape(()))
-    shape = list(tensor.dims)
-    shape[axis] = count
-    return [of_shape(*shape)] * 2
+        size = int(call.value(1).reshape(()))
+    return [of_shape(*tensor.dims[:axis], size, *tensor.dims[axis + 1 :])] * 2
 
 
-def _channels(call: Call) -> list[Value]:
+@rule("BatchNormalization", "GroupNormalization", "InstanceNormalization", "LRN")
+def _channels(call: Call) -> Tensor:
     """Normalise each row by itself or by fixed statistics, with one weight a channel (axis 1)."""
+    is_batch = call.operator == "BatchNormalization"
+    if is_batch and (call.attribute("training_mode", 0) or call.outputs > 1):
+        raise UnprovedError("training mode")
     tensor = call.rows_first(least=2)
     call.fixed_from(1)
-    return [Tensor(tensor.dims)]
+    return Tensor(tensor.dims)
 
 
-def _batch_normalisation(call: Call) -> list[Value]:
-    if call.attribute("training_mode", 0) or call.outputs > 1:
-        raise UnprovedError("training mode")
-    return _channels(call)
+@rule("MeanVarianceNormalization")
+def _mean_variance(call: Call) -> Tensor:
+    tensor, asked = call.tensor(), call.integers("axes")
+    spare(tensor, *call.axes([0, 2, 3] if asked is None else asked, tensor.rank))
+    return Tensor(tensor.dims)
 
 
-def _mean_variance(call: Call) -> list[Value]:
-    tensor = call.tensor(0)
-    axes = call.integers("axes")
-    spare(tensor, *(positive(a, tensor.rank) for a in ([0, 2, 3] if axes is None else axes)))
-    return [Tensor(tensor.dims)]
-
-
-def _layer_normalisation(call: Call) -> list[Value]:
+@rule("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization")
+def _layer_normalisation(call: Call) -> list[Tensor]:
     """Normalise over the last axes, with weights that have no more axes than these."""
-    tensor = call.tensor(0)
+    tensor = call.tensor()
     axis = call.axis(tensor.rank, -1)
     _last_axes(call, tensor, axis, 1)
     statistics = reduced(tensor.dims, range(axis, tensor.rank), keep=True)
     return [Tensor(tensor.dims), *[statistics] * (call.outputs - 1)]
 
 
+@rule("SkipLayerNormalization", "SkipSimplifiedLayerNormalization", domain=MICROSOFT)
 def _skip_layer_normalisation(call: Call) -> list[Value]:
     """Normalise the sum of two tensors, which is the fourth output, over the last axis."""
-    tensor = call.tensor(0)
+    tensor = call.tensor()
     if call.tensor(1).dims != tensor.dims:
         raise UnprovedError("inputs of two shapes")
     _last_axes(call, tensor, tensor.rank - 1, 2)
@@ -121,28 +119,3 @@ def _last_axes(call: Call, tensor: Tensor, axis: int, weights: int) -> None:
     call.fixed_from(weights)
     if any(weight.rank > tensor.rank - axis for weight in call.given[weights:]):
         raise UnprovedError("weights of more axes")
-
-
-_REDUCTIONS = ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")
-
-RULES = {f"Reduce{name}": _reduction for name in _REDUCTIONS} | {
-    "ArgMax": _largest,
-    "ArgMin": _largest,
-    "BatchNormalization": _batch_normalisation,
-    "CumProd": _cumulative,
-    "CumSum": _cumulative,
-    "GroupNormalization": _channels,
-    "Hardmax": _softmax,
-    "InstanceNormalization": _channels,
-    "LRN": _channels,
-    "LayerNormalization": _layer_normalisation,
-    "LogSoftmax": _softmax,
-    "LpNormalization": _along(-1),
-    "MeanVarianceNormalization": _mean_variance,
-    "RMSNormalization": _layer_normalisation,
-    "SimplifiedLayerNormalization": _layer_normalisation,
-    "Softmax": _softmax,
-    "TopK": _top_k,
-    "com.microsoft.SkipLayerNormalization": _skip_layer_normalisation,
-    "com.microsoft.SkipSimplifiedLayerNormalization": _skip_layer_normalisation,
-}

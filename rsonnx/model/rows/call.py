@@ -1,8 +1,8 @@
-"""One use of an operator: what its rule may ask about it."""
+"""One use of an operator: what its rule may ask about it, and where the rules are listed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from rsonnx.model.rows.values import (
 )
 
 T = TypeVar("T")
+ML, MICROSOFT = "ai.onnx.ml.", "com.microsoft."
 
 Body = Callable[[onnx.GraphProto, Sequence[Value]], list[Value]]
 """Follows a subgraph, given its inputs, and returns its outputs."""
@@ -32,7 +33,7 @@ class Call:
     """One node, with what is known of its inputs.
 
     Attributes:
-        operator: its name.
+        operator: its name, behind that of its domain where this is not the default one.
         version: of the operator set that it belongs to.
         attributes: by name, those of a function's call put in place.
         inputs: None stands for one that is left out.
@@ -51,12 +52,12 @@ class Call:
         """Return whether the input is given."""
         return index < len(self.inputs) and self.inputs[index] is not None
 
-    def tensor(self, index: int) -> Tensor:
+    def tensor(self, index: int = 0) -> Tensor:
         """Return an input that must be given."""
-        found = self.inputs[index] if index < len(self.inputs) else None
-        if found is None:
+        tensor = self.inputs[index] if index < len(self.inputs) else None
+        if tensor is None:
             raise UnprovedError(f"no input {index}")
-        return found
+        return tensor
 
     @property
     def given(self) -> list[Tensor]:
@@ -118,18 +119,51 @@ class Call:
 
     def numbers(self, index: int, name: str = "") -> list[Any] | None:
         """Return the list that an input holds or an attribute, None where neither is given."""
-        if self.has(index):
-            if name in self.attributes:
-                raise UnprovedError(f"{name} given twice")
-            return list(np.atleast_1d(self.value(index)).tolist())
-        return self.integers(name)
+        if not self.has(index):
+            return self.integers(name)
+        if name in self.attributes:
+            raise UnprovedError(f"{name} given twice")
+        return list(np.atleast_1d(self.value(index)).tolist())
 
-    def axis(self, rank: int, default: int | None = None, name: str = "axis") -> int:
-        """Return an axis attribute, from 0 to ``rank`` - 1."""
-        value = self.attributes.get(name)
-        if value is None and default is None:
-            raise UnprovedError(f"no {name}")
-        return positive(default if value is None else self.attribute(name, 0), rank)  # type: ignore[arg-type]
+    def axis(self, rank: int, default: int | None = None) -> int:
+        """Return the attribute ``axis``, from 0 to ``rank`` - 1."""
+        if default is None and "axis" not in self.attributes:
+            raise UnprovedError("no axis")
+        return positive(self.attribute("axis", default or 0), rank)
+
+    def axes(self, asked: Sequence[Any] | None, rank: int) -> list[int]:
+        """Return axes, from 0 to ``rank`` - 1; all of them where none are named."""
+        return [positive(axis, rank) for axis in (range(rank) if asked is None else asked)]
+
+
+Rule = Callable[[Call], Value | Sequence[Value]]
+"""Returns what is known of an operator's outputs.
+
+It raises :class:`UnprovedError` where rows may mix, or where it does not surely understand.
+"""
+
+R = TypeVar("R", bound=Rule)
+RULES: dict[str, Rule] = {}
+
+SIZES: dict[str, Collection[int]] = {}
+"""Which inputs say how large the output is, and so may depend on the number of rows."""
+
+PLACES: dict[str, Collection[int]] = {}
+"""Which inputs may be the places of rows, which are their numbers and nothing else's business."""
+
+
+def rule(
+    *operators: str, domain: str = "", sizes: Collection[int] = (), places: Collection[int] = ()
+) -> Callable[[R], R]:
+    """List a function as the rule of operators."""
+
+    def lists(function: R) -> R:
+        for operator in operators:
+            name = domain + operator
+            RULES[name], SIZES[name], PLACES[name] = function, sizes, places
+        return function
+
+    return lists
 
 
 def positive(axis: int, rank: int) -> int:
@@ -148,4 +182,4 @@ def spare(tensor: Tensor, *axes: int) -> None:
 def of_shape(*sizes: Any) -> Tensor:
     """Return a tensor of a shape, which may hold rows on one axis."""
     rows_axis(sizes)
-    return Tensor(tuple(sizes))
+    return Tensor(sizes)

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import onnx
 
-from rsonnx.model.rows.call import Call, of_shape, positive, spare
+from rsonnx.model.rows.call import Call, of_shape, positive, rule, spare
 from rsonnx.model.rows.values import Coupled, Dim, Tensor, UnprovedError, Value, join, same
+
+OPERATORS = {"If", "Loop", "Scan"}
 
 _MOST_ROUNDS = 8
 """How often a loop's body is followed until what is known of its states no longer changes."""
@@ -20,8 +22,9 @@ def _subgraph(call: Call, name: str) -> onnx.GraphProto:
     return call.attributes[name].g
 
 
+@rule("If")
 def _if(call: Call) -> list[Value]:
-    condition = call.tensor(0)
+    condition = call.tensor()
     call.fixed(0)
     branches = [_subgraph(call, name) for name in ("then_branch", "else_branch")]
     if condition.value is not None:
@@ -30,6 +33,7 @@ def _if(call: Call) -> list[Value]:
     return [join(a, b, "If") for a, b in zip(then, otherwise, strict=True)]
 
 
+@rule("Loop")
 def _loop(call: Call) -> list[Value]:
     body = _subgraph(call, "body")
     call.fixed(0, 1)
@@ -37,7 +41,6 @@ def _loop(call: Call) -> list[Value]:
         Tensor(None) if len(value.type.tensor_type.shape.dim) else Tensor(())
         for value in body.input[:2]
     ]
-    states: list[Value] = [call.tensor(i) for i in range(2, len(call.inputs))]
 
     def step(now: list[Value]) -> list[Value]:
         made = call.body(body, [*counters, *now])
@@ -45,10 +48,11 @@ def _loop(call: Call) -> list[Value]:
             raise UnprovedError("a condition that depends on the inputs")
         return made[1:]
 
-    states, collected = _settle(step, states)
+    states, collected = _settle(step, [call.tensor(i) for i in range(2, len(call.inputs))])
     return [*states, *(_stacked(value, None, 0) for value in collected)]
 
 
+@rule("Scan")
 def _scan(call: Call) -> list[Value]:
     if call.version < 9:
         raise UnprovedError("before operator set 9")
@@ -97,6 +101,3 @@ def _stacked(value: Value, length: Dim, axis: int) -> Value:
         return value
     place = positive(axis, value.rank + 1)
     return of_shape(*value.dims[:place], length, *value.dims[place:])
-
-
-RULES = {"If": _if, "Loop": _loop, "Scan": _scan}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import zip_longest
 
-from rsonnx.model.rows.call import Call, of_shape
-from rsonnx.model.rows.values import Dim, Multiple, Shape, Tensor, UnprovedError, Value
+from rsonnx.model.rows.call import MICROSOFT, ML, Call, of_shape, rule, spare
+from rsonnx.model.rows.values import Dim, Multiple, Shape, Tensor, UnprovedError, product
 
 
 def broadcast(*shapes: Shape) -> Shape:
@@ -31,34 +31,61 @@ def _meet(sizes: tuple[Dim, ...]) -> Dim:
     return numbers.pop() if numbers else None if others else 1
 
 
-def elementwise(call: Call) -> list[Value]:
-    """Combine all inputs place by place."""
-    return [of_shape(*broadcast(*(tensor.dims for tensor in call.given)))]
-
-
-def first_alone(call: Call) -> list[Value]:
-    """Change the first input place by place; of the others only the type matters."""
-    return [Tensor(call.tensor(0).dims)]
-
-
-def _dropout(call: Call) -> list[Value]:
-    if call.has(2) and call.value(2).any():
-        raise UnprovedError("training mode")
-    call.fixed(1)
-    return [Tensor(call.tensor(0).dims)] * call.outputs
-
-
 _EVERYWHERE = """
     Abs Acos Acosh Add And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor
     Cast Ceil Celu Clip Cos Cosh Div Elu Equal Erf Exp Floor Gelu Greater GreaterOrEqual HardSigmoid
     HardSwish Identity IsInf IsNaN LeakyRelu Less LessOrEqual Log Max Mean Min Mish Mod Mul Neg Not
     Or PRelu Pow Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Sub
     Sum Swish Tan Tanh ThresholdedRelu Where Xor
-    ai.onnx.ml.Binarizer ai.onnx.ml.CategoryMapper ai.onnx.ml.LabelEncoder
-    com.microsoft.BiasGelu com.microsoft.FastGelu com.microsoft.Gelu com.microsoft.QuickGelu
     """
 
-RULES = dict.fromkeys(_EVERYWHERE.split(), elementwise) | {
-    "CastLike": first_alone,
-    "Dropout": _dropout,
+
+@rule(*_EVERYWHERE.split())
+@rule("Binarizer", "CategoryMapper", "LabelEncoder", domain=ML)
+@rule("BiasGelu", "FastGelu", "Gelu", "QuickGelu", domain=MICROSOFT)
+def _everywhere(call: Call) -> Tensor:
+    return of_shape(*broadcast(*(tensor.dims for tensor in call.given)))
+
+
+@rule("CastLike")
+def _first_alone(call: Call) -> Tensor:
+    """Change the first input place by place; of the others only the type matters."""
+    return Tensor(call.tensor().dims)
+
+
+@rule("Dropout")
+def _dropout(call: Call) -> list[Tensor]:
+    if call.has(2) and call.value(2).any():
+        raise UnprovedError("training mode")
+    call.fixed(1)
+    return [Tensor(call.tensor().dims)] * call.outputs
+
+
+@rule("DequantizeLinear", "QuantizeLinear")
+@rule("DequantizeLinear", "QuantizeLinear", domain=MICROSOFT)
+def _scaled(call: Call) -> Tensor:
+    """Quantise, or undo it: one scale for all, or one for each place along ``axis``."""
+    tensor, scale = call.tensor(), call.tensor(1)
+    call.fixed_from(1)
+    if product(scale.dims) != 1:
+        if scale.rank != 1 or call.attribute("block_size", 0):
+            raise UnprovedError("blocks of scales")
+        spare(tensor, call.axis(tensor.rank, 1))
+    return Tensor(tensor.dims)
+
+
+_QUANTISED = {
+    "QLinearAdd": (0, 3),
+    "QLinearLeakyRelu": (0,),
+    "QLinearMul": (0, 3),
+    "QLinearSigmoid": (0,),
+    "QLinearWhere": (0, 1, 4),
 }
+"""The places of their data; all other inputs are scales and zero points."""
+
+
+@rule(*_QUANTISED, domain=MICROSOFT)
+def _quantised(call: Call) -> Tensor:
+    data = _QUANTISED[call.operator.removeprefix(MICROSOFT)]
+    call.scalar(*(i for i in range(9) if i not in data))
+    return of_shape(*broadcast(*(call.tensor(i).dims for i in data)))

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from rsonnx.model.rows.call import Call, of_shape, positive, spare
-from rsonnx.model.rows.values import Dim, Multiple, Shape, Tensor, UnprovedError, Value
+from rsonnx.model.rows.call import MICROSOFT, Call, of_shape, positive, rule, spare
+from rsonnx.model.rows.values import Dim, Multiple, Tensor, UnprovedError
 
 _TO_THE_END = 2**31 - 1
 """What exporters write as the end of an axis of any length; no batch has as many rows."""
 
 
-def concatenated(tensors: list[Tensor], axis: int) -> Tensor:
+@rule("Concat")
+def _concat(call: Call) -> Tensor:
+    return _joined(call, call.given)
+
+
+@rule("QLinearConcat", domain=MICROSOFT)
+def _quantised_concat(call: Call) -> Tensor:
+    call.scalar(0, 1, *(i for i in range(2, len(call.inputs)) if i % 3 != 2))
+    return _joined(call, [call.tensor(i) for i in range(2, len(call.inputs), 3)])
+
+
+def _joined(call: Call, tensors: list[Tensor]) -> Tensor:
     """Return tensors one after the other along an axis; all of them have rows, or none has."""
+    axis = call.axis(tensors[0].rank)
     shapes = [tensor.dims for tensor in tensors]
-    rest = {_without(shape, axis) for shape in shapes}
     with_rows = {tensor.axis for tensor in tensors}
     if axis in with_rows or len(with_rows) > 1 or len({len(shape) for shape in shapes}) > 1:
         raise UnprovedError()
@@ -22,32 +33,19 @@ def concatenated(tensors: list[Tensor], axis: int) -> Tensor:
     if rows is not None and len({shape[rows] for shape in shapes}) > 1:
         raise UnprovedError("rows of several lengths")
     sizes = [shape[axis] for shape in shapes]
-    shape: list[Dim] = list(shapes[0]) if len(rest) == 1 else [None] * len(shapes[0])
-    shape[axis] = None if None in sizes else sum(sizes)  # type: ignore[arg-type]
-    if rows is not None:
-        shape[rows] = shapes[0][rows]
-    return of_shape(*shape)
+    same = len({shape[:axis] + shape[axis + 1 :] for shape in shapes}) == 1
+    joined: list[Dim] = [size if same or i == rows else None for i, size in enumerate(shapes[0])]
+    joined[axis] = None if None in sizes else sum(sizes)  # type: ignore[arg-type]
+    return of_shape(*joined)
 
 
-def _without(shape: Shape, axis: int) -> Shape:
-    return shape[:axis] + shape[axis + 1 :]
-
-
-def _concat(call: Call) -> list[Value]:
-    return [concatenated(call.given, call.axis(call.tensor(0).rank))]
-
-
-def _split(call: Call) -> list[Value]:
-    tensor = call.tensor(0)
+@rule("Split")
+def _split(call: Call) -> list[Tensor]:
+    tensor = call.tensor()
     axis = call.axis(tensor.rank, 0)
     spare(tensor, axis)
-    sizes = _parts(call, tensor.dims[axis])
-    made = []
-    for size in sizes:
-        shape = list(tensor.dims)
-        shape[axis] = size
-        made.append(Tensor(tuple(shape)))
-    return list(made)
+    before, after = tensor.dims[:axis], tensor.dims[axis + 1 :]
+    return [Tensor((*before, size, *after)) for size in _parts(call, tensor.dims[axis])]
 
 
 def _parts(call: Call, size: Dim) -> list[Any]:
@@ -59,13 +57,12 @@ def _parts(call: Call, size: Dim) -> list[Any]:
     if not isinstance(size, int):
         return [None] * call.outputs
     part = -(-size // call.outputs)
-    last = size - part * (call.outputs - 1)
-    return [part] * (call.outputs - 1) + [last]
+    return [part] * (call.outputs - 1) + [size - part * (call.outputs - 1)]
 
 
 def slices(call: Call) -> list[slice]:
     """Return what a Slice takes of each axis, all of an axis of rows."""
-    tensor = call.tensor(0)
+    tensor = call.tensor()
     starts, ends = call.numbers(1, "starts"), call.numbers(2, "ends")
     if starts is None or ends is None:
         raise UnprovedError("no starts or ends")
@@ -74,36 +71,34 @@ def slices(call: Call) -> list[slice]:
     steps = call.numbers(4) or [1] * len(starts)
     if not len(starts) == len(ends) == len(axes) == len(steps) == len(set(axes)):
         raise UnprovedError("starts, ends, axes and steps")
-    found = [slice(None)] * tensor.rank
+    parts = [slice(None)] * tensor.rank
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         place = positive(axis, tensor.rank)
         size = tensor.dims[place]
-        if found[place] != slice(None):
+        if parts[place] != slice(None):
             raise UnprovedError("axes")
         if isinstance(size, Multiple):
-            if start != 0 or step != 1 or not (end == size or _is_end(end)):
+            is_whole = end == size or (isinstance(end, int) and end >= _TO_THE_END)
+            if start != 0 or step != 1 or not is_whole:
                 raise UnprovedError()
         elif any(isinstance(v, Multiple) for v in (start, end, step)):
             raise UnprovedError("a place that depends on the number of rows")
         else:
-            found[place] = slice(start, end, step)
-    return found
+            parts[place] = slice(start, end, step)
+    return parts
 
 
-def _is_end(end: Any) -> bool:
-    return isinstance(end, int) and end >= _TO_THE_END
-
-
-def _slice(call: Call) -> list[Value]:
+@rule("Slice", sizes={2})
+def _slice(call: Call) -> Tensor:
     shape: list[Dim] = []
-    for part, size in zip(slices(call), call.tensor(0).dims, strict=True):
+    for part, size in zip(slices(call), call.tensor().dims, strict=True):
         if part == slice(None):
             shape.append(size)
         elif part.step < 0:  # whose ends runtimes clamp in ways of their own
             shape.append(None)
         else:
             shape.append(len(range(size)[part]) if isinstance(size, int) else None)
-    return [of_shape(*shape)]
+    return of_shape(*shape)
 
 
 def _takes_a_subset(data: Tensor, indices: Tensor, axis: int) -> bool:
@@ -119,34 +114,35 @@ def _takes_a_subset(data: Tensor, indices: Tensor, axis: int) -> bool:
     return True
 
 
-def _non_zero(call: Call) -> list[Value]:
-    mask = call.tensor(0)
+@rule("NonZero")
+def _non_zero(call: Call) -> Tensor:
+    mask = call.tensor()
     if mask.rank != 1 or mask.axis is None:
         raise UnprovedError()
-    return [Tensor((1, Multiple(1, mask)), places=mask)]
+    return Tensor((1, Multiple(1, mask)), places=mask)
 
 
-def _gather(call: Call) -> list[Value]:
-    data, indices = call.tensor(0), call.tensor(1)
+@rule("Gather", places={1})
+def _gather(call: Call) -> Tensor:
+    data, indices = call.tensor(), call.tensor(1)
     axis = call.axis(data.rank, 0)
     if not _takes_a_subset(data, indices, axis):
         spare(data, axis)
-    return [of_shape(*data.dims[:axis], *indices.dims, *data.dims[axis + 1 :])]
+    return of_shape(*data.dims[:axis], *indices.dims, *data.dims[axis + 1 :])
 
 
-def _gather_elements(call: Call) -> list[Value]:
-    data, indices = call.tensor(0), call.tensor(1)
-    axis = call.axis(data.rank, 0)
-    _same_rows(data, indices, axis)
-    return [Tensor(indices.dims)]
+@rule("GatherElements", "ScatterElements")
+def _elements(call: Call) -> Tensor:
+    """Take, or replace, values of that row or of no row, for each row of the indices.
 
-
-def _same_rows(data: Tensor, indices: Tensor, axis: int) -> None:
-    """Demand that indices into one axis take, for each row, values of that row or of no row.
-
-    Into the other axes they stand at the place that they take, so into an axis of rows only where
-    they have the same rows, and into a fixed one never by their row.
+    Into the other axes indices stand at the place that they take, so into an axis of rows only
+    where they have the same rows, and into a fixed one never by their row.
     """
+    data, indices = call.tensor(), call.tensor(1)
+    axis = call.axis(data.rank, 0)
+    scatters = call.operator == "ScatterElements"
+    if scatters and (data.axis is None or call.tensor(2).axis not in (None, data.axis)):
+        raise UnprovedError()
     if data.rank != indices.rank:
         raise UnprovedError("ranks")
     if data.axis is not None:
@@ -155,10 +151,14 @@ def _same_rows(data: Tensor, indices: Tensor, axis: int) -> None:
             raise UnprovedError("indices without rows")
     elif indices.axis not in (None, axis):
         raise UnprovedError("fixed values, one for each of so many rows")
+    if scatters and call.tensor(2).dims != indices.dims:
+        raise UnprovedError("updates")
+    return Tensor((data if scatters else indices).dims)
 
 
-def _gather_nd(call: Call) -> list[Value]:
-    data, indices = call.tensor(0), call.tensor(1)
+@rule("GatherND", places={1})
+def _gather_nd(call: Call) -> Tensor:
+    data, indices = call.tensor(), call.tensor(1)
     batch = call.attribute("batch_dims", 0)
     depth = indices.dims[-1]
     if not isinstance(depth, int) or not 0 <= batch < indices.rank or batch + depth > data.rank:
@@ -167,21 +167,11 @@ def _gather_nd(call: Call) -> list[Value]:
         spare(data, *range(batch, batch + depth))
     if data.dims[:batch] != indices.dims[:batch]:
         raise UnprovedError("batch_dims")
-    return [of_shape(*indices.dims[:-1], *data.dims[batch + depth :])]
+    return of_shape(*indices.dims[:-1], *data.dims[batch + depth :])
 
 
-def _scatter_elements(call: Call) -> list[Value]:
-    data, indices, updates = (call.tensor(i) for i in range(3))
-    axis = call.axis(data.rank, 0)
-    if data.axis is None or updates.axis not in (None, data.axis):
-        raise UnprovedError()
-    _same_rows(data, indices, axis)
-    if updates.dims != indices.dims:
-        raise UnprovedError("updates")
-    return [Tensor(data.dims)]
-
-
-def _scatter_nd(call: Call) -> list[Value]:
+@rule("ScatterND", places={1})
+def _scatter_nd(call: Call) -> Tensor:
     """Replace a subset of the rows by as many others, or parts that lie across all rows."""
     data, indices, updates = (call.tensor(i) for i in range(3))
     depth = indices.dims[-1]
@@ -193,38 +183,39 @@ def _scatter_nd(call: Call) -> list[Value]:
             raise UnprovedError()
     if updates.dims != indices.dims[:-1] + data.dims[depth:]:
         raise UnprovedError("updates")
-    return [Tensor(data.dims)]
+    return Tensor(data.dims)
 
 
-def _one_hot(call: Call) -> list[Value]:
-    indices = call.tensor(0)
+@rule("OneHot")
+def _one_hot(call: Call) -> Tensor:
+    indices = call.tensor()
     call.fixed_from(1)
     axis = call.axis(indices.rank + 1, -1)
     depth = call.tensor(1).value
     size = None if depth is None else int(depth.reshape(()))
-    return [of_shape(*indices.dims[:axis], size, *indices.dims[axis:])]
+    return of_shape(*indices.dims[:axis], size, *indices.dims[axis:])
 
 
-def _pad(call: Call) -> list[Value]:
-    tensor = call.tensor(0)
+@rule("Pad")
+def _pad(call: Call) -> Tensor:
+    tensor = call.tensor()
     call.fixed(2)
-    pads, asked = call.numbers(1, "pads"), call.numbers(3)
-    axes = [positive(a, tensor.rank) for a in (range(tensor.rank) if asked is None else asked)]
+    pads, axes = call.numbers(1, "pads"), call.axes(call.numbers(3), tensor.rank)
     if pads is None or len(pads) != 2 * len(axes) or len(set(axes)) != len(axes):
         raise UnprovedError("pads")
     shape = list(tensor.dims)
     for axis, low, high in zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True):
         size = shape[axis]
-        if isinstance(size, Multiple):
-            if low != 0 or high != 0:
-                raise UnprovedError()
-        else:
+        if not isinstance(size, Multiple):
             shape[axis] = None if size is None else size + low + high
-    return [of_shape(*shape)]
+        elif low != 0 or high != 0:
+            raise UnprovedError()
+    return of_shape(*shape)
 
 
-def _compress(call: Call) -> list[Value]:
-    tensor, mask = call.tensor(0), call.tensor(1)
+@rule("Compress")
+def _compress(call: Call) -> Tensor:
+    tensor, mask = call.tensor(), call.tensor(1)
     axis = call.axis(tensor.rank)
     taken: Dim = None
     if tensor.axis == axis and mask.dims == (tensor.dims[axis],):
@@ -232,25 +223,4 @@ def _compress(call: Call) -> list[Value]:
     else:
         call.fixed(1)
         spare(tensor, axis)
-    return [of_shape(*tensor.dims[:axis], taken, *tensor.dims[axis + 1 :])]
-
-
-RULES = {
-    "Compress": _compress,
-    "Concat": _concat,
-    "Gather": _gather,
-    "GatherElements": _gather_elements,
-    "GatherND": _gather_nd,
-    "NonZero": _non_zero,
-    "OneHot": _one_hot,
-    "Pad": _pad,
-    "ScatterElements": _scatter_elements,
-    "ScatterND": _scatter_nd,
-    "Slice": _slice,
-    "Split": _split,
-}
-
-SIZES = {"Slice": {2}}
-
-PLACES = {"Gather": {1}, "GatherND": {1}, "ScatterND": {1}}
-"""Which inputs may be the places of rows, which are their numbers and nothing else's business."""
+    return of_shape(*tensor.dims[:axis], taken, *tensor.dims[axis + 1 :])

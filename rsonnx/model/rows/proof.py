@@ -46,6 +46,8 @@ _MOST_STEPS = 300_000
 _MOST_DEPTH = 40
 """Functions and subgraphs within each other."""
 
+_Attributes = Mapping[str, onnx.AttributeProto]
+
 
 @dataclass(frozen=True)
 class RowProof:
@@ -87,34 +89,30 @@ def prove_rows(
             Hardmax pass NaN on or lose it by where in memory a row lies, so that without it a row
             could be answered by its place.
     """
-    walk: _Walk | None = None
-    stopped_by = None
+    guards: dict[str, None] = {}
     try:
         functions = {function_key(f): f for f in model.functions}
         if len(functions) < len(model.functions):
             raise UnprovedError("a function that is defined twice")
-        walk = _Walk(functions)
-        inside = walk.main(model, input_name)
+        names = _Walk(functions, guards).main(model, input_name)
         for name in outputs:
-            found = inside.value(name)
-            if isinstance(found, Coupled):
-                stopped_by = found.by
-            elif found is None or not found.shape or found.shape[0] != Multiple(1):
-                stopped_by = f"the output {_short(name)}, which has not one entry a row"
-            if stopped_by is not None:
-                break
-        unguarded = [name for name in walk.guards if name not in guarded]
-        if stopped_by is None and unguarded:
-            stopped_by = (
-                f"the maximum of {_short(unguarded[0])}, where NaN may be lost by its place"
-            )
+            value = names.value(name)
+            if isinstance(value, Coupled):
+                raise UnprovedError(value.by)
+            if value is None or not value.shape or value.shape[0] != Multiple(1):
+                raise UnprovedError(f"the output {_short(name)}, which has not one entry a row")
+        for name in guards:
+            if name not in guarded:
+                raise UnprovedError(
+                    f"the maximum of {_short(name)}, where NaN may be lost by its place"
+                )
     except UnprovedError as error:
-        stopped_by = str(error)
+        return RowProof(str(error), tuple(guards))
     except (RecursionError, MemoryError):
-        stopped_by = "a graph that is too large"
+        return RowProof("a graph that is too large", tuple(guards))
     except Exception:
-        stopped_by = "a graph that contradicts itself"
-    return RowProof(stopped_by, () if walk is None else tuple(walk.guards))
+        return RowProof("a graph that contradicts itself", tuple(guards))
+    return RowProof(None, tuple(guards))
 
 
 @dataclass(frozen=True)
@@ -128,8 +126,14 @@ class _Frame:
     """
 
     opsets: Mapping[str, int]
-    attributes: Mapping[str, onnx.AttributeProto]
+    attributes: _Attributes
     depth: int = 0
+
+    def deeper(self) -> _Frame:
+        """Return the frame of a body within."""
+        if self.depth >= _MOST_DEPTH:
+            raise MemoryError
+        return replace(self, depth=self.depth + 1)
 
 
 @dataclass(eq=False)
@@ -145,10 +149,26 @@ class _Names:
 
     makes: Mapping[str, int]
     around: _Names | None
-    weights: Mapping[str, onnx.TensorProto]
+    weights: Mapping[str, onnx.TensorProto] = field(default_factory=dict)
     values: dict[str, Value | None] = field(default_factory=dict)
 
+    @classmethod
+    def of(
+        cls, scope: Scope, around: _Names | None, inputs: Iterable[tuple[str, Value | None]]
+    ) -> _Names:
+        """Return the names of a scope, some of them inputs that have these values."""
+        inputs = list(inputs)
+        makes = Counter(name for name, _ in inputs)
+        makes.update(name for node in scope.node for name in node.output if name)
+        if isinstance(scope, onnx.FunctionProto):
+            return cls(makes, around, {}, dict(inputs))
+        makes.update(tensor.name for tensor in scope.initializer)
+        makes.update(sparse.values.name for sparse in scope.sparse_initializer)
+        sparse = [(s.values.name, Tensor(stored_shape(s.dims))) for s in scope.sparse_initializer]
+        return cls(makes, around, {t.name: t for t in scope.initializer}, dict([*sparse, *inputs]))
+
     def value(self, name: str) -> Value | None:
+        """Return what is known of a name, in this scope or around it."""
         scope: _Names | None = self
         while scope is not None:
             if scope.makes.get(name, 0) > 1:
@@ -161,6 +181,11 @@ class _Names:
                 return Coupled(f"the tensor {_short(name)}, which is used before it is made")
             scope = scope.around
         return Coupled(f"the tensor {_short(name)}, which nothing makes")
+
+    def made(self, name: str) -> Value:
+        """Return what is known of an output."""
+        value = self.value(name)
+        return Coupled(f"the tensor {_short(name)}, which is left out") if value is None else value
 
 
 def _stored(tensor: onnx.TensorProto) -> Value:
@@ -178,28 +203,25 @@ class _Walk:
 
     Args:
         functions: the model's own operators.
-
-    Attributes:
-        guards: tensors that must be guarded, in order.
+        guards: where the tensors that must be guarded are collected, in order.
     """
 
-    def __init__(self, functions: Mapping[FunctionKey, onnx.FunctionProto]) -> None:
-        self._functions = functions
+    def __init__(
+        self, functions: Mapping[FunctionKey, onnx.FunctionProto], guards: dict[str, None]
+    ) -> None:
+        self._functions, self._guards = functions, guards
         self._own = {key[:2] for key in functions}
         self._main: Mapping[str, int] = {}
         self._steps = 0
-        self.guards: dict[str, None] = {}
 
     def main(self, model: onnx.ModelProto, input_name: str) -> _Names:
         """Follow the main graph and return its names."""
         self._main = _opsets(model.opset_import)
-        frame = _Frame(self._main, {})
         fed = [value for value in model.graph.input if value.name == input_name]
         if len(fed) != 1:
             raise UnprovedError(f"the input {_short(input_name)}, which is not there once")
-        names = _names_of(model.graph, None, [input_name])
-        names.values[input_name] = _rows(fed[0])
-        self._nodes(model.graph.node, names, frame)
+        names = _Names.of(model.graph, None, [(input_name, _rows(fed[0]))])
+        self._nodes(model.graph.node, names, _Frame(self._main, {}))
         return names
 
     def _nodes(self, nodes: Iterable[onnx.NodeProto], names: _Names, frame: _Frame) -> None:
@@ -207,10 +229,10 @@ class _Walk:
             self._spend(1 + len(node.input) + len(node.output) + len(node.attribute))
             inputs = [names.value(name) if name else None for name in node.input]
             try:
-                found = self._node(node, inputs, names, frame)
+                values = self._node(node, inputs, names, frame)
             except UnprovedError as error:
-                found = [Coupled(_label(node, str(error)))] * len(node.output)
-            names.values.update(zip(node.output, found, strict=True))
+                values = [Coupled(_label(node, str(error)))] * len(node.output)
+            names.values.update(zip(node.output, values, strict=True))
 
     def _spend(self, steps: int) -> None:
         self._steps += steps
@@ -237,14 +259,18 @@ class _Walk:
         if defined is not None and not set(attributes) <= defined:
             raise UnprovedError("an attribute that is not known")
 
-        def body(graph: onnx.GraphProto, given: Sequence[Value]) -> list[Value]:
-            return self._subgraph(graph, given, names, frame)
+        def body(graph: onnx.GraphProto, fed: Sequence[Value]) -> list[Value]:
+            self._spend(len(graph.input) + len(graph.initializer) + len(graph.node))
+            inputs = [value.name for value in graph.input]
+            inside = _Names.of(graph, names, zip(inputs, fed, strict=True))
+            self._nodes(graph.node, inside, frame.deeper())
+            return [inside.made(value.name) for value in graph.output]
 
         call = Call(operator, version, attributes, tuple(tensors), len(node.output), body)
-        found = follow(call)
+        values = follow(call)
         if operator in _LOSING_NAN and tensors and tensors[0] is not None:
             self._guard(node.input[0], tensors[0], is_main=names.around is None and not frame.depth)
-        return found
+        return values
 
     def _guard(self, name: str, tensor: Tensor, *, is_main: bool) -> None:
         """Demand that a row with NaN in a tensor is no class, where the tensor has rows at all."""
@@ -252,93 +278,58 @@ class _Walk:
             return
         if not is_main or tensor.dims[0] != Multiple(1):
             raise UnprovedError("NaN may be lost by its place")
-        self.guards[name] = None
-
-    def _subgraph(
-        self, graph: onnx.GraphProto, given: Sequence[Value], names: _Names, frame: _Frame
-    ) -> list[Value]:
-        self._spend(len(graph.input) + len(graph.initializer) + len(graph.node))
-        inputs = [value.name for value in graph.input]
-        inside = _names_of(graph, names, inputs)
-        inside.values.update(zip(inputs, given, strict=True))
-        self._nodes(graph.node, inside, _deeper(frame))
-        return [_made(inside, value.name) for value in graph.output]
+        self._guards[name] = None
 
     def _function(
         self,
         node: onnx.NodeProto,
         inputs: list[Value | None],
-        attributes: Mapping[str, onnx.AttributeProto],
+        attributes: _Attributes,
         frame: _Frame,
     ) -> list[Value]:
-        domain = usual_domain(node.domain)
         function = self._functions.get(called(node))
         if function is None or len(inputs) > len(function.input):
             raise UnprovedError("a function that is not surely the one that runs")
-        if is_reserved(domain) or node.op_type in _TAKEN_BY_NAME:
+        if is_reserved(node.domain) or node.op_type in _TAKEN_BY_NAME:
             raise UnprovedError("a function that onnxruntime may take for an operator")
         versions = _opsets(function.opset_import)
         if any(self._main.get(name, version) != version for name, version in versions.items()):
             raise UnprovedError("a function of another version of an operator set")
         parts = (function.input, function.attribute_proto, function.opset_import, function.node)
         self._spend(sum(map(len, parts)))
-        inside = _names_of(function, None, function.input)
         left_out = [None] * (len(function.input) - len(inputs))
-        inside.values.update(zip(function.input, [*inputs, *left_out], strict=True))
+        fed = zip(function.input, [*inputs, *left_out], strict=True)
+        inside = _Names.of(function, None, fed)
         defaults = {a.name: a for a in function.attribute_proto}
         own = _Frame(versions, defaults | dict(attributes), frame.depth)
-        self._nodes(function.node, inside, _deeper(own))
+        self._nodes(function.node, inside, own.deeper())
         if len(node.output) > len(function.output):
             raise UnprovedError("more outputs than its function has")
-        return [_made(inside, name) for name in function.output[: len(node.output)]]
-
-
-def _names_of(scope: Scope, around: _Names | None, inputs: Sequence[str]) -> _Names:
-    makes = Counter(inputs)
-    makes.update(name for node in scope.node for name in node.output if name)
-    if isinstance(scope, onnx.FunctionProto):
-        return _Names(makes, around, {})
-    makes.update(tensor.name for tensor in scope.initializer)
-    makes.update(sparse.values.name for sparse in scope.sparse_initializer)
-    names = _Names(makes, around, {tensor.name: tensor for tensor in scope.initializer})
-    for sparse in scope.sparse_initializer:
-        names.values[sparse.values.name] = Tensor(stored_shape(sparse.dims))
-    return names
-
-
-def _made(names: _Names, name: str) -> Value:
-    value = names.value(name)
-    return Coupled(f"the tensor {_short(name)}, which is left out") if value is None else value
-
-
-def _deeper(frame: _Frame) -> _Frame:
-    if frame.depth >= _MOST_DEPTH:
-        raise MemoryError
-    return replace(frame, depth=frame.depth + 1)
+        return [inside.made(name) for name in function.output[: len(node.output)]]
 
 
 def _opsets(imports: Iterable[onnx.OperatorSetIdProto]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for one in imports:
-        if found.setdefault(usual_domain(one.domain), one.version) != one.version:
+    versions: dict[str, int] = {}
+    for opset in imports:
+        if versions.setdefault(usual_domain(opset.domain), opset.version) != opset.version:
             raise UnprovedError("two versions of one operator set")
-    return found
+    return versions
 
 
-def _attributes(node: onnx.NodeProto, frame: _Frame) -> dict[str, onnx.AttributeProto]:
+def _attributes(node: onnx.NodeProto, frame: _Frame) -> _Attributes:
     """Return a node's attributes, those that refer to the call of its function put in place."""
-    found: dict[str, onnx.AttributeProto] = {}
+    attributes: dict[str, onnx.AttributeProto] = {}
     for attribute in node.attribute:
-        if attribute.name in found:
+        if attribute.name in attributes:
             raise UnprovedError("an attribute given twice")
         if not attribute.ref_attr_name:
-            found[attribute.name] = attribute
+            attributes[attribute.name] = attribute
         elif attribute.ref_attr_name in frame.attributes:
-            given = frame.attributes[attribute.ref_attr_name]
-            if given.HasField("g") or given.graphs:
+            stated = frame.attributes[attribute.ref_attr_name]
+            if stated.HasField("g") or stated.graphs:
                 raise UnprovedError("a subgraph that its caller gives")
-            found[attribute.name] = given
-    return found
+            attributes[attribute.name] = stated
+    return attributes
 
 
 @lru_cache(4096)

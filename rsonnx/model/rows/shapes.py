@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from rsonnx.model.rows.call import Call, of_shape, positive, spare
+from rsonnx.model.rows.call import Call, of_shape, positive, rule, spare
 from rsonnx.model.rows.elementwise import broadcast
 from rsonnx.model.rows.values import (
     Dim,
@@ -14,7 +14,6 @@ from rsonnx.model.rows.values import (
     Shape,
     Tensor,
     UnprovedError,
-    Value,
     count,
     product,
     rows_axis,
@@ -51,8 +50,9 @@ def regroup(source: Shape, target: Shape) -> Tensor:
     return Tensor((*target[:new], replace(moved, outer=outer), *target[new + 1 :]))  # type: ignore[operator]
 
 
-def _reshape(call: Call) -> list[Value]:
-    source, asked = call.tensor(0).dims, call.numbers(1, "shape")
+@rule("Reshape", sizes={1})
+def _reshape(call: Call) -> Tensor:
+    source, asked = call.tensor().dims, call.numbers(1, "shape")
     if asked is None:
         raise UnprovedError("no shape")
     copies = not call.attribute("allowzero", 0)
@@ -64,7 +64,7 @@ def _reshape(call: Call) -> list[Value]:
         target[place] = _remaining(count(source), count((*target[:place], *target[place + 1 :])))
     if any(isinstance(size, int) and size < 0 for size in target):
         raise UnprovedError("a negative size")
-    return [regroup(source, tuple(target))]
+    return regroup(source, tuple(target))
 
 
 def _remaining(total: Dim, others: Dim) -> Dim:
@@ -80,64 +80,59 @@ def _remaining(total: Dim, others: Dim) -> Dim:
     return total // others
 
 
-def _flatten(call: Call) -> list[Value]:
-    source = call.tensor(0).dims
+@rule("Flatten")
+def _flatten(call: Call) -> Tensor:
+    source = call.tensor().dims
     axis = call.attribute("axis", 1)
-    axis = len(source) if axis == len(source) else positive(axis, len(source))
-    return [regroup(source, (product(source[:axis]), product(source[axis:])))]
+    axis = axis if axis == len(source) else positive(axis, len(source))
+    return regroup(source, (product(source[:axis]), product(source[axis:])))
 
 
-def _transpose(call: Call) -> list[Value]:
-    source = call.tensor(0).dims
-    order = call.integers("perm")
-    order = list(reversed(range(len(source)))) if order is None else order
+@rule("Transpose")
+def _transpose(call: Call) -> Tensor:
+    source = call.tensor().dims
+    asked = call.integers("perm")
+    order = list(reversed(range(len(source)))) if asked is None else asked
     if sorted(order) != list(range(len(source))):
         raise UnprovedError("perm")
-    return [Tensor(tuple(source[axis] for axis in order))]
+    return Tensor(tuple(source[axis] for axis in order))
 
 
-def _squeeze(call: Call) -> list[Value]:
-    source, asked = call.tensor(0).dims, call.numbers(1, "axes")
+@rule("Squeeze")
+def _squeeze(call: Call) -> Tensor:
+    source, asked = call.tensor().dims, call.numbers(1, "axes")
     if not asked:  # onnxruntime takes an empty list for none
         # A single row loses its axis too.
         if None in source or any(isinstance(s, Multiple) and s.factor == 1 for s in source):
             raise UnprovedError("no axes")
-        return [Tensor(tuple(size for size in source if size != 1))]
-    axes = {positive(axis, len(source)) for axis in asked}
+        return Tensor(tuple(size for size in source if size != 1))
+    axes = call.axes(asked, len(source))
     if any(source[axis] not in (1, None) for axis in axes):
         raise UnprovedError("an axis that is longer than 1")
-    return [Tensor(tuple(size for axis, size in enumerate(source) if axis not in axes))]
+    return Tensor(tuple(size for axis, size in enumerate(source) if axis not in axes))
 
 
-def _unsqueeze(call: Call) -> list[Value]:
-    source, asked = call.tensor(0).dims, call.numbers(1, "axes")
+@rule("Unsqueeze")
+def _unsqueeze(call: Call) -> Tensor:
+    source, asked = call.tensor().dims, call.numbers(1, "axes")
     if asked is None:
         raise UnprovedError("no axes")
     rank = len(source) + len(asked)
-    axes = {positive(axis, rank) for axis in asked}
+    axes = set(call.axes(asked, rank))
     rest = iter(source)
     if len(axes) != len(asked):
         raise UnprovedError("axes")
-    return [Tensor(tuple(1 if axis in axes else next(rest) for axis in range(rank)))]
+    return Tensor(tuple(1 if axis in axes else next(rest) for axis in range(rank)))
 
 
-def _expand(call: Call) -> list[Value]:
-    return [of_shape(*broadcast(call.tensor(0).dims, _sizes(call.numbers(1))))]
+@rule("Expand", sizes={1})
+def _expand(call: Call) -> Tensor:
+    return of_shape(*broadcast(call.tensor().dims, _sizes(call.numbers(1))))
 
 
-def _tile(call: Call) -> list[Value]:
-    source, repeats = call.tensor(0).dims, call.numbers(1)
-    if repeats is None or len(repeats) != len(source):
-        raise UnprovedError("repeats")
-    return [of_shape(*(_repeat(*pair) for pair in zip(source, repeats, strict=True)))]
-
-
-def _repeat(size: Dim, times: Any) -> Dim:
-    if times == 1:
-        return size
-    if isinstance(size, Multiple):
-        raise UnprovedError()
-    return product((size, times))
+@rule("ConstantOfShape", sizes={0})
+def _constant_of_shape(call: Call) -> Tensor:
+    return of_shape(*_sizes(call.numbers(0)))
 
 
 def _sizes(asked: Sequence[Any] | None) -> Shape:
@@ -146,22 +141,22 @@ def _sizes(asked: Sequence[Any] | None) -> Shape:
     return tuple(asked)
 
 
-def _constant_of_shape(call: Call) -> list[Value]:
-    return [of_shape(*_sizes(call.numbers(0)))]
+@rule("Tile", sizes={1})
+def _tile(call: Call) -> Tensor:
+    source, repeats = call.tensor().dims, call.numbers(1)
+    if repeats is None or len(repeats) != len(source):
+        raise UnprovedError("repeats")
+    pairs = list(zip(source, repeats, strict=True))
+    if any(isinstance(size, Multiple) and times != 1 for size, times in pairs):
+        raise UnprovedError()
+    return of_shape(*(size if times == 1 else product((size, times)) for size, times in pairs))
 
 
-def _depth_to_space(call: Call) -> list[Value]:
-    return _blocks(call, 1)
-
-
-def _space_to_depth(call: Call) -> list[Value]:
-    return _blocks(call, -1)
-
-
-def _blocks(call: Call, direction: int) -> list[Value]:
-    tensor = call.rows_first(rank=4)
-    block = call.attribute("blocksize", 0)
+@rule("DepthToSpace", "SpaceToDepth")
+def _blocks(call: Call) -> Tensor:
+    tensor, block = call.rows_first(rank=4), call.attribute("blocksize", 0)
     rows, *sizes = tensor.dims
+    direction = 1 if call.operator == "DepthToSpace" else -1
     shape: list[Dim] = [rows]
     for size, power in zip(sizes, (-2, 1, 1), strict=True):
         if size is None:
@@ -170,67 +165,50 @@ def _blocks(call: Call, direction: int) -> list[Value]:
             shape.append(product((size, block ** abs(power))))
         else:
             shape.append(_remaining(size, block ** abs(power)))
-    return [of_shape(*shape)]
+    return of_shape(*shape)
 
 
-def _trilu(call: Call) -> list[Value]:
-    tensor = call.tensor(0)
+@rule("Trilu")
+def _trilu(call: Call) -> Tensor:
+    tensor = call.tensor()
     call.fixed(1)
     spare(tensor, tensor.rank - 1, tensor.rank - 2)
-    return [Tensor(tensor.dims)]
+    return Tensor(tensor.dims)
 
 
 def shown(call: Call) -> Shape:
     """Return the part of its input's shape that a Shape operator gives."""
-    dims = call.tensor(0).dims
+    dims = call.tensor().dims
     shape = dims[call.attribute("start", 0) : call.attribute("end", len(dims))]
     # A number tells nothing of how rows lie on an axis.
     return tuple(replace(size, outer=1) if isinstance(size, Multiple) else size for size in shape)
 
 
-def _shape(call: Call) -> list[Value]:
-    return [Tensor((len(shown(call)),))]
+@rule("Shape")
+def _shape(call: Call) -> Tensor:
+    return Tensor((len(shown(call)),))
 
 
-def _size(_: Call) -> list[Value]:
-    return [Tensor(())]
+@rule("Size")
+def _size(_: Call) -> Tensor:
+    return Tensor(())
 
 
-def _range(call: Call) -> list[Value]:
+@rule("Range")
+def _range(call: Call) -> Tensor:
     call.fixed_from(0)
-    return [Tensor((None,))]
+    return Tensor((None,))
 
 
-def _constant(call: Call) -> list[Value]:
+@rule("Constant")
+def _constant(call: Call) -> Tensor:
     for name, attribute in call.attributes.items():
         if name == "value":
-            return [Tensor(stored_shape(attribute.t.dims))]
+            return Tensor(stored_shape(attribute.t.dims))
         if name == "sparse_value":
-            return [Tensor(stored_shape(attribute.sparse_tensor.dims))]
+            return Tensor(stored_shape(attribute.sparse_tensor.dims))
         if name in ("value_int", "value_float", "value_string"):
-            return [Tensor(())]
+            return Tensor(())
         if name in ("value_ints", "value_floats", "value_strings"):
-            return [Tensor((len(getattr(attribute, name.removeprefix("value_"))),))]
+            return Tensor((len(getattr(attribute, name.removeprefix("value_"))),))
     raise UnprovedError("no value")
-
-
-RULES = {
-    "Constant": _constant,
-    "ConstantOfShape": _constant_of_shape,
-    "DepthToSpace": _depth_to_space,
-    "Expand": _expand,
-    "Flatten": _flatten,
-    "Range": _range,
-    "Reshape": _reshape,
-    "Shape": _shape,
-    "Size": _size,
-    "SpaceToDepth": _space_to_depth,
-    "Squeeze": _squeeze,
-    "Tile": _tile,
-    "Transpose": _transpose,
-    "Trilu": _trilu,
-    "Unsqueeze": _unsqueeze,
-}
-
-SIZES = {"ConstantOfShape": {0}, "Expand": {1}, "Reshape": {1}, "Tile": {1}}
-"""Which inputs are sizes, and so may depend on the number of rows."""

@@ -158,20 +158,17 @@ def known(value: NDArray[Any], *, narrow: bool = False) -> Tensor:
     if value.dtype != object:
         return Tensor(value.shape, value)
     limit, most_factor = (2**31, _MOST_FACTOR) if narrow else (MOST_SIZE, MOST_SIZE)
-    for number in value.flat:
-        if isinstance(number, Multiple):
-            is_small = number.factor < most_factor
-        else:
-            is_small = number is None or abs(number) < limit
-        if not is_small:
-            raise UnprovedError("a number that is too large")
-    if any(isinstance(number, Multiple) for number in value.flat):
+    kinds = {type(number) for number in value.flat}
+    if any(
+        number.factor >= most_factor if isinstance(number, Multiple) else abs(number or 0) >= limit
+        for number in value.flat
+    ):
+        raise UnprovedError("a number that is too large")
+    if Multiple in kinds:
         return Tensor(value.shape, value, narrow)
-    if any(number is None for number in value.flat):
+    if type(None) in kinds:
         return Tensor(value.shape)
-    is_logical = all(isinstance(number, bool) for number in value.flat)
-    dtype = bool if is_logical else np.int32 if narrow else np.int64
-    return Tensor(value.shape, value.astype(dtype))
+    return Tensor(value.shape, value.astype(bool if kinds <= {bool} else "i4" if narrow else "i8"))
 
 
 def stored_shape(sizes: Sequence[int]) -> Shape:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rsonnx.model.rows.call import Call, of_shape, positive
+from rsonnx.model.rows.call import MICROSOFT, Call, of_shape, rule
 from rsonnx.model.rows.elementwise import broadcast
 from rsonnx.model.rows.values import Coupled, Dim, Multiple, Tensor, UnprovedError, Value
 
@@ -15,9 +15,7 @@ from rsonnx.model.rows.values import Coupled, Dim, Multiple, Tensor, UnprovedErr
 def _slid(call: Call, space: Sequence[Dim], kernel: Sequence[Dim]) -> list[Dim]:
     """Return how many places a window has on each space axis, None where that is not known."""
     rank = len(space)
-    strides = call.integers("strides") or [1] * rank
-    dilations = call.integers("dilations") or [1] * rank
-    pads = call.integers("pads") or [0] * (2 * rank)
+    strides, dilations, pads = _steps(call, rank)
     how = call.attribute("auto_pad", "NOTSET")
     if not len(kernel) == len(strides) == len(dilations) == rank == len(pads) // 2:
         raise UnprovedError("a window of another number of axes")
@@ -38,66 +36,68 @@ def _slid(call: Call, space: Sequence[Dim], kernel: Sequence[Dim]) -> list[Dim]:
     return sizes
 
 
-def convolution(
-    call: Call, data: int = 0, weights: int = 1, *, channels_last: bool = False
-) -> Tensor:
-    """Return a convolution of one input by another, which may hold no rows."""
-    tensor, kernel = call.rows_first(data, least=3), call.tensor(weights)
+def _steps(call: Call, rank: int) -> tuple[list[int], list[int], list[int]]:
+    """Return strides, dilations and pads."""
+    strides, dilations = (call.integers(name) or [1] * rank for name in ("strides", "dilations"))
+    return strides, dilations, call.integers("pads") or [0] * 2 * rank
+
+
+def _convolution(call: Call, weights: int = 1, *, channels_last: bool = False) -> Tensor:
+    """Return a convolution of the first input by another, which may hold no rows."""
+    tensor, kernel = call.rows_first(least=3), call.tensor(weights)
     call.fixed(weights)
     if kernel.rank != tensor.rank:
         raise UnprovedError("weights of another number of axes")
     if channels_last:
         return of_shape(tensor.dims[0], *[None] * (tensor.rank - 2), kernel.dims[0])
-    space = _slid(call, tensor.dims[2:], _kernel(call, kernel.dims[2:]))
-    return of_shape(tensor.dims[0], kernel.dims[0], *space)
+    window = call.integers("kernel_shape") or kernel.dims[2:]
+    return of_shape(tensor.dims[0], kernel.dims[0], *_slid(call, tensor.dims[2:], window))
 
 
-def _kernel(call: Call, stored: Sequence[Dim]) -> Sequence[Dim]:
-    return call.integers("kernel_shape") or stored
-
-
-def _convolve(call: Call) -> list[Value]:
+@rule("Conv")
+@rule("FusedConv", domain=MICROSOFT)
+def _convolve(call: Call) -> Tensor:
     call.fixed(2)
-    made = convolution(call)
+    made = _convolution(call)
     if call.has(3):  # what onnxruntime adds in a fused convolution
         made = of_shape(*broadcast(made.dims, call.tensor(3).dims))
-    return [made]
+    return made
 
 
-def _convolve_integers(call: Call) -> list[Value]:
+@rule("ConvInteger")
+def _convolve_integers(call: Call) -> Tensor:
     call.scalar(2)
     call.fixed(3)
-    return [convolution(call)]
+    return _convolution(call)
 
 
-def _convolve_quantised(call: Call) -> list[Value]:
+@rule("QLinearConv")
+@rule("QLinearConv", domain=MICROSOFT)
+def _convolve_quantised(call: Call) -> Tensor:
     call.scalar(1, 2, 6, 7)
     call.fixed(4, 5, 8)
-    last = bool(call.attribute("channels_last", 0))
-    return [convolution(call, 0, 3, channels_last=last)]
+    return _convolution(call, 3, channels_last=bool(call.attribute("channels_last", 0)))
 
 
-def _convolve_transposed(call: Call) -> list[Value]:
+@rule("ConvTranspose")
+def _convolve_transposed(call: Call) -> Tensor:
     tensor, kernel = call.rows_first(least=3), call.tensor(1)
     call.fixed(1, 2)
     if kernel.rank != tensor.rank or not isinstance(kernel.dims[1], int):
         raise UnprovedError("weights of another number of axes")
     channels = kernel.dims[1] * call.attribute("group", 1)
-    return [of_shape(tensor.dims[0], channels, *_grown(call, tensor, kernel))]
+    return of_shape(tensor.dims[0], channels, *_grown(call, tensor, kernel))
 
 
 def _grown(call: Call, tensor: Tensor, kernel: Tensor) -> list[Dim]:
     rank = tensor.rank - 2
     if call.attribute("auto_pad", "NOTSET") != "NOTSET" or "output_shape" in call.attributes:
         return [None] * rank
-    strides = call.integers("strides") or [1] * rank
-    dilations = call.integers("dilations") or [1] * rank
-    pads = call.integers("pads") or [0] * (2 * rank)
+    strides, dilations, pads = _steps(call, rank)
     more = call.integers("output_padding") or [0] * rank
+    windows = call.integers("kernel_shape") or kernel.dims[2:]
     sizes: list[Dim] = []
-    for i, (size, window) in enumerate(
-        zip(tensor.dims[2:], _kernel(call, kernel.dims[2:]), strict=True)
-    ):
+    for i, (size, window) in enumerate(zip(tensor.dims[2:], windows, strict=True)):
         if not isinstance(size, int) or not isinstance(window, int):
             sizes.append(None)
         else:
@@ -106,39 +106,38 @@ def _grown(call: Call, tensor: Tensor, kernel: Tensor) -> list[Dim]:
     return sizes
 
 
+@rule("AveragePool", "LpPool", "MaxPool")
+@rule("NhwcMaxPool", "QLinearAveragePool", domain=MICROSOFT)
 def _pool(call: Call) -> list[Value]:
-    tensor = call.rows_first(least=3)
-    kernel = call.integers("kernel_shape")
+    tensor, kernel = call.rows_first(least=3), call.integers("kernel_shape")
     if kernel is None:
         raise UnprovedError("no kernel_shape")
     call.fixed_from(1)
-    if call.attribute("channels_last", 0):
-        space = _slid(call, tensor.dims[1:-1], kernel)
-        made = of_shape(tensor.dims[0], *space, tensor.dims[-1])
-    else:
-        made = of_shape(*tensor.dims[:2], *_slid(call, tensor.dims[2:], kernel))
+    is_last = call.operator == MICROSOFT + "NhwcMaxPool" or call.attribute("channels_last", 0)
+    space = tensor.dims[1:-1] if is_last else tensor.dims[2:]
     # The indices of MaxPool count through the whole batch.
-    return [made, Coupled(f"the indices of {call.operator}")]
+    indices = Coupled(f"the indices of {call.operator}")
+    return [_pooled(tensor, _slid(call, space, kernel), is_last=bool(is_last)), indices]
 
 
-def _pool_last(call: Call) -> list[Value]:
-    tensor = call.rows_first(least=3)
-    space = _slid(call, tensor.dims[1:-1], call.integers("kernel_shape") or ())
-    return [of_shape(tensor.dims[0], *space, tensor.dims[-1])]
-
-
-def _pool_all(call: Call) -> list[Value]:
+@rule("GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool")
+@rule("QLinearGlobalAveragePool", domain=MICROSOFT)
+def _pool_all(call: Call) -> Tensor:
     tensor = call.rows_first(least=3)
     call.fixed_from(1)
-    ones = [1] * (tensor.rank - 2)
-    if call.attribute("channels_last", 0):
-        return [of_shape(tensor.dims[0], *ones, tensor.dims[-1])]
-    return [of_shape(*tensor.dims[:2], *ones)]
+    is_last = bool(call.attribute("channels_last", 0))
+    return _pooled(tensor, [1] * (tensor.rank - 2), is_last=is_last)
 
 
-def _resize(call: Call) -> list[Value]:
+def _pooled(tensor: Tensor, space: Sequence[Dim], *, is_last: bool) -> Tensor:
+    rows, channels = tensor.dims[0], tensor.dims[-1 if is_last else 1]
+    return of_shape(rows, *space, channels) if is_last else of_shape(rows, channels, *space)
+
+
+@rule("Resize", "Upsample", sizes={3})
+def _resize(call: Call) -> Tensor:
     """Resize the axes that hold no rows; the axis of the rows keeps its length."""
-    tensor = call.tensor(0)
+    tensor = call.tensor()
     policy = call.attribute("keep_aspect_ratio_policy", "stretch")
     if call.attribute("coordinate_transformation_mode", "").startswith("tf_"):
         raise UnprovedError("places that are moved along every axis")
@@ -147,12 +146,10 @@ def _resize(call: Call) -> list[Value]:
     if policy != "stretch":
         raise UnprovedError(f"keep_aspect_ratio_policy {policy}")
     call.fixed(1, 2)
-    asked = call.integers("axes")
-    axes = [positive(a, tensor.rank) for a in (range(tensor.rank) if asked is None else asked)]
+    axes = call.axes(call.integers("axes"), tensor.rank)
     sizes = call.numbers(3) if call.has(3) else None
-    scales = _scales(call) if not sizes else None
-    factors = sizes or scales
-    if factors is None or len(factors) != len(axes) or len(set(axes)) != len(axes):
+    factors = sizes or _scales(call)
+    if len(factors) != len(axes) or len(set(axes)) != len(axes):
         raise UnprovedError("scales and sizes that are not known")
     shape = list(tensor.dims)
     for axis, factor in zip(axes, factors, strict=True):
@@ -164,7 +161,7 @@ def _resize(call: Call) -> list[Value]:
             raise UnprovedError("a size that depends on the number of rows")
         else:
             shape[axis] = factor if sizes else _scaled(size, factor)
-    return [of_shape(*shape)]
+    return of_shape(*shape)
 
 
 def _scaled(size: Dim, factor: float) -> Dim:
@@ -182,32 +179,9 @@ def _scales(call: Call) -> list[float]:
     return [float(v) for v in call.value(index).tolist()]
 
 
-def _grid_sample(call: Call) -> list[Value]:
+@rule("GridSample")
+def _grid_sample(call: Call) -> Tensor:
     tensor, grid = call.rows_first(least=3), call.rows_first(1, least=3)
     if tensor.dims[0] != grid.dims[0]:
         raise UnprovedError("a grid without rows")
-    return [of_shape(*tensor.dims[:2], *grid.dims[1:-1])]
-
-
-RULES = {
-    "AveragePool": _pool,
-    "Conv": _convolve,
-    "ConvInteger": _convolve_integers,
-    "ConvTranspose": _convolve_transposed,
-    "GlobalAveragePool": _pool_all,
-    "GlobalLpPool": _pool_all,
-    "GlobalMaxPool": _pool_all,
-    "GridSample": _grid_sample,
-    "LpPool": _pool,
-    "MaxPool": _pool,
-    "QLinearConv": _convolve_quantised,
-    "Resize": _resize,
-    "Upsample": _resize,
-    "com.microsoft.FusedConv": _convolve,
-    "com.microsoft.NhwcMaxPool": _pool_last,
-    "com.microsoft.QLinearAveragePool": _pool,
-    "com.microsoft.QLinearConv": _convolve_quantised,
-    "com.microsoft.QLinearGlobalAveragePool": _pool_all,
-}
-
-SIZES = {"Resize": {3}}
+    return of_shape(*tensor.dims[:2], *grid.dims[1:-1])
