@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+import textwrap
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,22 @@ from typing import Any
 import click
 from cloup import command
 
-from rsonnx.cli.audit_text import audit_text
 from rsonnx.cli.options import json_option
-from rsonnx.logs import Audit, Fit, GridAudit, audit_log, read_log
-from rsonnx.report import Certified, certified, default_radii, fraction_down
+from rsonnx.logs import ALPHAS, SAMPLES, Audit, Fit, GridAudit, Restatement, audit_log, read_log
+from rsonnx.report import (
+    Certified,
+    certified,
+    default_radii,
+    fraction_down,
+    percent_down,
+    printable,
+    text_down,
+)
+
+_MOST_SHOWN = 5
+_TELLING = -1.0
+"""Decades: where the chance of a fit, times the grids that were tried, is above one in ten, the
+best one does not show how the log was made."""
 
 
 @command()
@@ -48,71 +62,187 @@ def audit(logs: tuple[Path, ...], sigma: float | None, alpha: float | None, as_j
       rsonnx audit results/*.tsv --sigma 0.5 --alpha 0.001 --json
     """
     audits = [audit_log(read_log(path), sigma=sigma, alpha=alpha) for path in logs]
-    tables = [list(_tables(found)) for found in audits]
     if as_json:
-        values = [_to_json(found, table) for found, table in zip(audits, tables, strict=True)]
-        click.echo(json.dumps(values, indent=2, allow_nan=False))
+        click.echo(json.dumps([_to_json(audit) for audit in audits], indent=2, allow_nan=False))
     else:
-        texts = [audit_text(found, table) for found, table in zip(audits, tables, strict=True)]
-        click.echo("\n\n".join(texts))
+        click.echo("\n\n".join("\n".join(_text(audit)) for audit in audits))
 
 
-def _tables(audit: Audit) -> Iterator[Certified]:
-    """Yield the figures as printed, and the restated ones where there are."""
-    rows = audit.log.rows
-    if rows:
-        radii = default_radii(max(row.radius for row in rows)) if audit.radii else (0.0,)
-        yield certified(rows, radii)
-        if audit.grid and audit.grid.restated:
-            yield certified(audit.grid.restated.rows, radii)
+def _tables(audit: Audit) -> dict[str, Certified]:
+    """Return the figures as printed, and the restated ones where there are, by name."""
+    rows, restated = audit.log.rows, audit.restated
+    if not rows:
+        return {}
+    radii = default_radii(max(row.radius for row in rows)) if audit.radii else (0.0,)
+    tables = {"as printed": certified(rows, radii)}
+    if restated is not None:
+        tables[f"alpha = {restated.alpha:g}"] = certified(restated.rows, radii)
+    return tables
 
 
-def _to_json(audit: Audit, tables: list[Certified]) -> dict[str, Any]:
-    log = audit.log
+def _to_json(audit: Audit) -> dict[str, Any]:
+    log, restated = audit.log, audit.restated
+    figures = [
+        {
+            "acr": table.acr,
+            "radii": table.radii,
+            "certified_accuracy": table.certified_accuracy
+            and [fraction_down(share) for share in table.certified_accuracy],
+        }
+        for table in _tables(audit).values()
+    ]
     return {
         "path": str(log.path),
         "kind": log.kind,
         "rows": len(log.rows),
         "abstentions": audit.abstentions,
-        "indices": None if audit.indices is None else asdict(audit.indices),
-        "correct": asdict(audit.correctness),
-        "not_finite": list(audit.not_finite),
+        "indices": audit.indices and asdict(audit.indices),
+        "correct": asdict(log.correctness),
+        "not_finite": audit.not_finite,
         "radii": audit.radii,
-        "figures": _figures(tables[0]) if tables else None,
-        "grid": None if audit.grid is None else _grid(audit.grid),
-        "restated": None
-        if audit.grid is None or audit.grid.restated is None
-        else {
-            "alpha": audit.grid.restated.alpha,
-            "assumed": [_fit(fit) for fit in audit.grid.restated.assumed],
-            "ambiguous": audit.grid.restated.ambiguous,
-            "figures": _figures(tables[1]),
+        "figures": figures[0] if figures else None,
+        "grid": audit.grid and asdict(audit.grid),
+        "restated": restated
+        and {
+            "alpha": restated.alpha,
+            "assumed": [asdict(fit) for fit in restated.assumed],
+            "ambiguous": restated.ambiguous,
+            "figures": figures[1],
         },
         "notes": [asdict(note) for note in log.notes],
     }
 
 
-def _grid(grid: GridAudit) -> dict[str, Any]:
-    return {
-        "sigma_source": grid.sigma.source,
-        "sigmas_tried": list(grid.sigma.sigmas),
-        "printed": asdict(grid.printed.resolution),
-        "distinct_radii": len(grid.printed.values),
-        "fits": [_fit(fit) | {"alike": fit in grid.fits.alike} for fit in grid.fits.all],
-        "misfits": [{"alpha": alpha, "radii": count} for alpha, count in grid.misfits.items()],
-        "overstated": None if grid.overstated is None else asdict(grid.overstated),
-    }
+def _text(audit: Audit) -> Iterator[str]:
+    log = audit.log
+    yield (
+        f"{printable(str(log.path))}: {log.kind} log, {len(log.rows):,} rows, "
+        f"{audit.abstentions:,} abstentions"
+    )
+    notes = [printable(str(note)) for note in log.notes[:_MOST_SHOWN]]
+    if len(log.notes) > _MOST_SHOWN:
+        notes.append(f"and {len(log.notes) - _MOST_SHOWN:,} notes more; --json lists them all")
+    for finding in (*_findings(audit), *notes):
+        yield textwrap.fill(
+            finding, 100, initial_indent="  ", subsequent_indent="      ", break_long_words=False
+        )
+    yield from _table(audit)
 
 
-def _fit(fit: Fit) -> dict[str, Any]:
-    fields = {name: value for name, value in asdict(fit).items() if name != "grid"}
-    return asdict(fit.grid) | fields
+def _table(audit: Audit) -> Iterator[str]:
+    tables = _tables(audit)
+    if any(figures.certified_accuracy is None for figures in tables.values()):
+        yield "  not every row has a label, so certified accuracy and ACR are unknown"
+    elif audit.log.kind == "predict":
+        for figures in tables.values():
+            right = percent_down((figures.certified_accuracy or ())[0])
+            yield f"  right: {right} % of all rows, rounded down"
+    elif tables:
+        radii = next(iter(tables.values())).radii
+        lines = [["", "ACR", *(f"r={radius:g}" for radius in radii)]]
+        for name, figures in tables.items():
+            shares = [percent_down(share) for share in figures.certified_accuracy or ()]
+            lines.append([name, text_down(figures.acr or 0.0, 4), *shares])
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        for line in lines:
+            cells = [text.rjust(width) for text, width in zip(line[1:], widths[1:], strict=True)]
+            yield "  ".join([f"  {line[0].ljust(widths[0])}", *cells])
+        yield "  certified accuracy in % of all rows; all figures rounded down"
 
 
-def _figures(figures: Certified) -> dict[str, Any]:
-    shares = figures.certified_accuracy
-    return {
-        "acr": figures.acr,
-        "radii": list(figures.radii),
-        "certified_accuracy": None if shares is None else [fraction_down(s) for s in shares],
-    }
+def _findings(audit: Audit) -> Iterator[str]:
+    """Say what was found, a sentence a matter."""
+    indices, correct = audit.indices, audit.log.correctness
+    if indices is not None:
+        steps = "" if indices.step is None else f" in steps of {indices.step:,}"
+        gaps = _some([f"{gap.after:,} and {gap.before:,}" for gap in indices.gaps])
+        repeated = _some([f"{index:,}" for index in indices.repeated])
+        yield (
+            f"idx: {indices.first:,} to {indices.last:,}{steps}; "
+            f"{f'gaps between {gaps}' if gaps else 'no gaps'}; "
+            f"{f'repeated: {repeated}' if repeated else 'none repeated'}"
+            f"{'' if indices.ascending else '; not ascending'}"
+        )
+    if correct.standing != "absent":
+        lines = _some([f"{line:,}" for line in correct.lines])
+        yield {
+            "agrees": "correct: agrees with label and predict",
+            "cumulative": "correct: a running count of right answers; label and predict are used",
+            "contradicts": f"correct: contradicts label and predict, which count, on line {lines}",
+        }[correct.standing]
+    if audit.log.kind == "predict":
+        return
+    infinite = len(audit.not_finite)
+    finite = f"{infinite:,} not finite, counted as 0" if infinite else "all finite"
+    if audit.grid is None:
+        yield f"radii: none above 0; {finite}"
+        return
+    yield (
+        f"radii: {audit.radii:,} above 0, {audit.grid.distinct_radii:,} distinct, printed with "
+        f"{audit.grid.printed.digits} {audit.grid.printed.kind}; {finite}"
+    )
+    yield from _grid_findings(audit.grid)
+    over = audit.grid.overstated
+    if over is not None and not over.possibly:
+        yield "rounding: no radius is printed above the grid's value"
+    elif over is not None:
+        yield (
+            f"rounding: {over.surely:,} of the {audit.radii:,} radii are printed above the grid's "
+            f"value, up to {over.possibly:,} may be, about {over.expected:,.0f} are to be expected"
+        )
+    if audit.restated is not None:
+        yield _restated_finding(audit.restated, audit.radii)
+
+
+def _grid_findings(grid: GridAudit) -> Iterator[str]:
+    sigmas = ", ".join(f"{sigma:g}" for sigma in grid.sigmas_tried)
+    source = {
+        "given": "as given",
+        "path": "from the path; --sigma gives another",
+        "fitted": f"fitted among {sigmas}",
+    }[grid.sigma_source]
+    if not grid.fits:
+        yield f"grid: no usual n and alpha gives these radii with sigma {sigmas} ({source})"
+        return
+    best = grid.fits[0]
+    tried = len(grid.sigmas_tried) * len(SAMPLES) * len(ALPHAS)
+    chance = f"1 in {10**-best.log10_chance:,.3g}" if best.log10_chance > -300 else "nil"
+    doubt = ": among so many one may well fit by chance"
+    yield f"sigma: {best.sigma:g}, {source}"
+    yield (
+        f"grid: n = {best.n:,}, alpha = {best.alpha:g}, radii rounded "
+        f"{'down' if best.rounding == 'down' else 'to nearest'}: all {grid.distinct_radii:,} "
+        f"distinct radii lie on it, of which {best.by_chance:,.1f} would by chance; the chance of "
+        f"all is {chance}, and {tried:,} grids were tried"
+        f"{'' if best.log10_chance + math.log10(tried) < _TELLING else doubt}"
+    )
+    off = [f"{misfit.alpha:g} ({misfit.radii:,})" for misfit in grid.misfits if misfit.radii]
+    if off:
+        yield f"not at this n: alpha {', '.join(off)}; in brackets how many radii lie off the grid"
+    alike = [fit for fit in grid.fits[1:] if fit.alike]
+    others = [fit for fit in grid.fits if not fit.alike]
+    if alike:
+        yield f"as likely: {_named(alike)}"
+    if others:
+        yield f"fitting too, but far likelier by chance: {_named(others)}"
+
+
+def _named(fits: Sequence[Fit]) -> str:
+    return _some([f"sigma {fit.sigma:g}, n {fit.n:,}, alpha {fit.alpha:g}" for fit in fits], "; ")
+
+
+def _restated_finding(restated: Restatement, radii: int) -> str:
+    grids = len(restated.assumed)
+    over = "" if grids == 1 else f", and the smallest radius that any of the {grids} grids gives"
+    hits = (
+        f"{restated.ambiguous:,} of the {radii:,} radii leave several numbers of hits, of which "
+        "the fewest are taken"
+        if restated.ambiguous
+        else "every radius has one number of hits behind it"
+    )
+    return f"restated at alpha = {restated.alpha:g}: if the grid is right; {hits}{over}"
+
+
+def _some(items: Sequence[str], separator: str = ", ") -> str:
+    more = f" and {len(items) - _MOST_SHOWN:,} more" if len(items) > _MOST_SHOWN else ""
+    return separator.join(items[:_MOST_SHOWN]) + more

@@ -5,15 +5,10 @@ from typing import TYPE_CHECKING
 from rsonnx._lazy import offer_lazily
 
 if TYPE_CHECKING:
-    from rsonnx.logs.audit import Audit, Gap, GridAudit, Indices, audit_log
-    from rsonnx.logs.correctness import Correctness
-    from rsonnx.logs.digits import Resolution
-    from rsonnx.logs.fit import ALPHAS, SAMPLES, SIGMAS, Fit, Fits, Printed
-    from rsonnx.logs.grid import Grid
-    from rsonnx.logs.log import ABSTAIN, Kind, Log, LogRow, Note
+    from rsonnx.logs.audit import Audit, GridAudit, Indices, Restatement, audit_log
+    from rsonnx.logs.fit import ALPHAS, SAMPLES, SIGMAS, Fit
+    from rsonnx.logs.log import ABSTAIN, Correctness, Log, LogRow, Note
     from rsonnx.logs.read import read_log
-    from rsonnx.logs.restate import Overstated, Restatement
-    from rsonnx.logs.sigma import SigmaSource
 
 offer_lazily(__name__)
 
@@ -25,20 +20,12 @@ __all__ = [
     "Audit",
     "Correctness",
     "Fit",
-    "Fits",
-    "Gap",
-    "Grid",
     "GridAudit",
     "Indices",
-    "Kind",
     "Log",
     "LogRow",
     "Note",
-    "Overstated",
-    "Printed",
-    "Resolution",
     "Restatement",
-    "SigmaSource",
     "audit_log",
     "read_log",
 ]

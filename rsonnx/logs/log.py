@@ -9,17 +9,10 @@ from typing import Literal
 ABSTAIN = -1
 """The prediction of an input that got no certificate, as the field's logs write it."""
 
-Kind = Literal["certify", "predict"]
-
 
 @dataclass(frozen=True)
 class Note:
-    """An irregularity of a log: what was found, and what was made of it.
-
-    Attributes:
-        line: line number, from 1.
-        text: one clause, without the file's name.
-    """
+    """An irregularity: the line, from 1, and one clause on what stands there and how it counts."""
 
     line: int
     text: str
@@ -41,7 +34,6 @@ class LogRow:
             and where it is not finite, and throughout a predict log.
         printed: the text of the radius; None where there is none.
         stated: what the column ``correct`` says, 0 or 1 (or a running count); None without it.
-        seconds: what the column ``time`` says; None without it.
     """
 
     line: int
@@ -51,7 +43,6 @@ class LogRow:
     radius: float
     printed: str | None = None
     stated: int | None = None
-    seconds: float | None = None
 
     @property
     def abstained(self) -> bool:
@@ -65,6 +56,19 @@ class LogRow:
 
 
 @dataclass(frozen=True)
+class Correctness:
+    """How the column ``correct`` stands to label and prediction, which decide.
+
+    Attributes:
+        standing: ``"cumulative"`` where it is the running count of right answers.
+        lines: the lines that it contradicts, from 1; empty for the other standings.
+    """
+
+    standing: Literal["absent", "agrees", "cumulative", "contradicts"]
+    lines: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Log:
     """A log that was read.
 
@@ -72,10 +76,12 @@ class Log:
         path: the file.
         kind: ``"certify"`` with radii, ``"predict"`` without.
         rows: one a line, in the file's order.
+        correctness: what the column ``correct`` is worth.
         notes: every irregularity, by line; nothing was left out or reinterpreted without one.
     """
 
     path: Path
-    kind: Kind
+    kind: Literal["certify", "predict"]
     rows: tuple[LogRow, ...]
+    correctness: Correctness
     notes: tuple[Note, ...]

@@ -9,43 +9,33 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from rsonnx.errors import RunFileError, UsageError
-from rsonnx.logs import cells
-from rsonnx.logs.columns import Columns, guess, header
-from rsonnx.logs.correctness import judge_correct
-from rsonnx.logs.log import ABSTAIN, Log, LogRow, Note
+from rsonnx.logs.log import ABSTAIN, Correctness, Log, LogRow, Note
 
+_CERTIFY = ("idx", "label", "predict", "radius", "correct", "time")
+_NEEDED = _CERTIFY[:3]
+_PREDICT = (*_NEEDED, "correct", "time")
 
-@dataclass(frozen=True)
-class _Line:
-    """A line that is not blank, cut at its tabs; ``ended`` unless the file stops within it."""
-
-    number: int
-    fields: tuple[str, ...]
-    ended: bool
-
-
-@dataclass
-class _Reading:
-    """What has been read so far."""
-
-    notes: list[Note] = field(default_factory=list)
-    rows: list[LogRow] = field(default_factory=list)
-    first_line_of: dict[int, int] = field(default_factory=dict)
-
-    def note(self, line: int, text: str) -> None:
-        self.notes.append(Note(line, text))
-
-
-class _LineError(Exception):
-    """A line that is not understood: its number and the reason."""
-
-    def __init__(self, number: int, reason: object) -> None:
-        super().__init__(f"line {number}: {reason}")
+_BOOLEANS = {"True": "1", "False": "0", "true": "1", "false": "0"}
+_WHOLE = "(?:0|[1-9][0-9]{0,14})"
+_REAL = r"(?:[0-9]{1,310}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,3})?"
+_CLOCK = r"(?:[0-9]+ days?, )?[0-9]+:[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
+_CELLS = {
+    "idx": (_WHOLE, "a whole number of at least 0"),
+    "label": (f"{_WHOLE}?", "a class or nothing"),
+    "predict": (f"-1|{_WHOLE}", "a class or -1"),
+    "radius": (f"[+-]?(?i:inf|infinity|nan)|{_REAL}", "a number of at least 0"),
+    "correct": (f"{'|'.join(_BOOLEANS)}|{_WHOLE}", "0, 1 or a running count"),
+    "time": (f"{_CLOCK}|{_REAL}", "h:mm:ss or a number of seconds"),
+}
+"""The form of each cell and its words; strict, since ``int`` and ``float`` take more than that."""
+_MOST_SHOWN = 40
 
 
 def read_log(path: str | os.PathLike[str]) -> Log:
@@ -71,157 +61,180 @@ def read_log(path: str | os.PathLike[str]) -> Log:
         content = path.read_bytes()
     except OSError as error:
         raise RunFileError(f"the log {path} cannot be read: {error.strerror}") from None
-    if content.startswith(b"{"):
-        raise RunFileError(
-            f"{path}, line 1: this is JSON and no tab-separated log; `rsonnx report` and `rsonnx "
-            "verify` read rsonnx's own run files"
-        )
-    reading = _Reading()
+    reader = _Reader()
     try:
-        columns = _read(reading, content)
-    except _LineError as error:
-        raise RunFileError(f"{path}, {error}") from None
-    notes = sorted(reading.notes, key=lambda note: note.line)
-    return Log(path, columns.kind, tuple(reading.rows), tuple(notes))
+        reader.read(content)
+    except ValueError as error:
+        raise RunFileError(f"{path}, line {reader.line}: {error}") from None
+    return Log(
+        path,
+        "certify" if "radius" in reader.names else "predict",
+        tuple(reader.rows),
+        reader.correctness,
+        tuple(sorted(reader.notes, key=lambda note: note.line)),
+    )
 
 
-def _read(reading: _Reading, content: bytes) -> Columns:
-    lines = list(_lines(reading, content))
-    if not lines:
-        raise _LineError(1, "the log is empty, but a header or a row was expected")
-    columns, body = _columns(reading, lines)
-    for line in body:
-        try:
-            row = _row(reading, line, columns)
-        except ValueError as error:
-            raise _LineError(line.number, error) from None
-        if row is not None:
-            reading.rows.append(row)
-    if not reading.rows:
-        reading.note(lines[0].number, "the log has a header and no rows")
-    _note_booleans(reading, body, columns)
-    _note_correct(reading)
-    return columns
+class _Reader:
+    """What has been read so far; a ValueError is about ``line``."""
 
+    def __init__(self) -> None:
+        self.line = 1
+        self.names: tuple[str, ...] = ()
+        self.rows: list[LogRow] = []
+        self.notes: list[Note] = []
+        self.correctness = Correctness("absent")
+        self._first_line_of: dict[int, int] = {}
+        self._lines_that: defaultdict[str, list[int]] = defaultdict(list)
 
-def _lines(reading: _Reading, content: bytes) -> Iterator[_Line]:
-    """Yield the lines that are not blank."""
-    if content.startswith(b"\xef\xbb\xbf"):
-        content = content[3:]
-        reading.note(1, "the file begins with a byte order mark")
-    *whole, last = content.split(b"\n")
-    returns = []
-    for number, raw in enumerate([*whole, last] if last else whole, start=1):
+    def read(self, content: bytes) -> None:
+        """Read the whole file."""
+        if content.startswith(b"{"):
+            raise ValueError(
+                "this is JSON and no tab-separated log; `rsonnx report` and `rsonnx verify` read "
+                "rsonnx's own run files"
+            )
+        if content.startswith(b"\xef\xbb\xbf"):
+            self._note("the file begins with a byte order mark")
+        header: tuple[str, ...] = ()
+        lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+        for self.line, raw in enumerate(lines, start=1):
+            torn = self.line == len(lines)  # no newline follows
+            fields = self._fields(raw)
+            if not "".join(fields).strip():
+                if raw or not torn:
+                    self._note("the line is blank")
+            elif fields == header:
+                self._note("the header stands here again")
+            elif not self.names and self._is_header(fields):
+                header = fields
+            else:
+                self._take_row(fields, torn=torn)
+        if not self.names:
+            self.line = 1
+            raise ValueError("the log is empty, but a header or a row was expected")
+        if not self.rows:
+            self._note("the log has a header and no rows")
+        self._judge_correct()
+        for what, numbers in self._lines_that.items():
+            self.notes.append(Note(numbers[0], f"lines that {what}: {len(numbers):,}"))
+
+    def _note(self, text: str) -> None:
+        self.notes.append(Note(self.line, text))
+
+    def _fields(self, raw: bytes) -> tuple[str, ...]:
         if raw.endswith(b"\r"):
-            returns.append(number)
+            self._lines_that["end in CRLF"].append(self.line)
         try:
             text = raw.decode("utf-8").removesuffix("\r")
         except UnicodeDecodeError:
-            raise _LineError(number, "the line is no UTF-8 text") from None
+            raise ValueError("the line is no UTF-8 text") from None
         if "\r" in text:
-            raise _LineError(number, "there is a carriage return within the line")
-        if text.strip():
-            yield _Line(number, tuple(text.split("\t")), ended=number <= len(whole))
-        else:
-            reading.note(number, "the line is blank")
-    if returns:
-        many = f"{len(returns):,} lines end" if len(returns) > 1 else "the line ends"
-        reading.note(returns[0], f"{many} in CRLF")
+            raise ValueError("there is a carriage return within the line")
+        return tuple(text.split("\t"))
 
-
-def _columns(reading: _Reading, lines: list[_Line]) -> tuple[Columns, list[_Line]]:
-    """Return the columns, and the lines that hold rows."""
-    first = lines[0]
-    try:
-        columns = header(first.fields)
-        if columns is None:
-            cells.whole("idx", first.fields[0])
-            columns = guess(line.fields for line in lines)
-            reading.note(
-                first.number, f"no header: the columns are taken to be {' '.join(columns.names)}"
+    def _is_header(self, fields: Sequence[str]) -> bool:
+        """Take the columns from the first line's names, or their number where it is a row."""
+        names = tuple(field.strip().lower() for field in fields)
+        if not set(names) & set(_NEEDED):
+            _check("idx", fields[0])
+            if len(fields) not in (len(_PREDICT), len(_CERTIFY)):
+                raise ValueError(
+                    f"there is no header, and {len(fields)} columns separated by tabs where "
+                    f"{' '.join(_CERTIFY)} or {' '.join(_PREDICT)} were expected"
+                )
+            without_radius = len(fields) == len(_PREDICT) and fields[3] in ("0", "1", *_BOOLEANS)
+            self.names = _PREDICT if without_radius else _CERTIFY[: len(fields)]
+            self._note(f"no header: the columns are taken to be {' '.join(self.names)}")
+            return False
+        missing = [name for name in _NEEDED if name not in names]
+        unknown = [name for name in names if name not in _CERTIFY]
+        if missing:
+            raise ValueError(f"the header lacks the column {missing[0]}")
+        if len(set(names)) < len(names):
+            raise ValueError("the header names a column twice")
+        if unknown and "radius" not in names:
+            raise ValueError(
+                f"the header has no column radius, and {_quoted(unknown[0])} is unknown; name the "
+                f"columns {' '.join(_CERTIFY)}"
             )
-            return columns, lines
-    except ValueError as error:
-        raise _LineError(first.number, error) from None
-    for name in columns.unknown:
-        reading.note(first.number, f"the column {cells.quoted(name)} is not read")
-    for name in {"correct", "time"} - set(columns.names):
-        reading.note(first.number, f"there is no column {name}")
-    body = []
-    for line in lines[1:]:
-        if line.fields == first.fields:
-            reading.note(line.number, "the header stands here again")
+        for name in unknown:
+            self._note(f"the column {_quoted(name)} is not read")
+        for name in ("correct", "time"):
+            if name not in names:
+                self._note(f"there is no column {name}")
+        self.names = names
+        return True
+
+    def _take_row(self, fields: Sequence[str], *, torn: bool) -> None:
+        count, expected = len(fields), len(self.names)
+        if count > expected:
+            raise ValueError(f"the row has {count} columns, but {expected} were expected")
+        if count < expected:
+            self._note(f"short row: {count} of {expected} columns")
+        if torn:  # the last cell may be the beginning of a longer one
+            self._note("the last line does not end in a newline: its last cell is not read")
+            fields = fields[:-1]
+        cells = dict(zip(self.names, fields, strict=False))
+        if set(_NEEDED) <= cells.keys():
+            self.rows.append(self._row(cells))
+        elif torn:
+            self._note("the last line breaks off before its prediction and is left out")
         else:
-            body.append(line)
-    return columns, body
-
-
-def _row(reading: _Reading, line: _Line, columns: Columns) -> LogRow | None:
-    number, found, expected = line.number, len(line.fields), len(columns.names)
-    if found > expected:
-        raise ValueError(f"the row has {found} columns, but {expected} were expected")
-    # Where the file breaks off, the last cell may be the beginning of a longer one.
-    sure = found if line.ended else found - 1
-    if sure < columns.needed:
-        if line.ended:
             raise ValueError("the row breaks off before its prediction")
-        reading.note(number, "the last line breaks off before its prediction and is left out")
-        return None
-    if not line.ended:
-        reading.note(number, "the last line does not end in a newline: its last cell is not read")
-    if found < expected:
-        reading.note(number, f"short row: {found} of {expected} columns")
-    return _checked(reading, number, columns, columns.cells(line.fields[:sure]))
+
+    def _row(self, cells: dict[str, str]) -> LogRow:
+        for name, text in cells.items():
+            _check(name, text)
+        index, label, prediction = int(cells["idx"]), cells["label"], int(cells["predict"])
+        printed, correct = cells.get("radius"), cells.get("correct")
+        radius = float(printed or 0)
+        first = self._first_line_of.setdefault(index, self.line)
+        if first != self.line:
+            self._note(f"idx {index} stands on line {first} already; both rows count")
+        if not label:
+            self._note("the label is empty")
+        if "radius" in self.names and printed is None and prediction != ABSTAIN:
+            self._note(f"prediction {prediction} has no radius and counts as an abstention")
+            prediction = ABSTAIN
+        elif not math.isfinite(radius):
+            self._note(f"the radius {printed} is not finite and counts as 0")
+            radius = 0.0
+        elif prediction == ABSTAIN and radius != 0.0:
+            self._note(f"the abstention has the radius {printed}, which counts as 0")
+            radius = 0.0
+        if correct in _BOOLEANS:
+            self._lines_that["say True or False for 1 or 0"].append(self.line)
+        stated = None if correct is None else int(_BOOLEANS.get(correct, correct))
+        if stated is not None and stated > len(self.rows) + 1:
+            raise ValueError(f"correct is {stated}, but {_CELLS['correct'][1]} was expected")
+        true_class = int(label) if label else None
+        return LogRow(self.line, index, true_class, prediction, radius, printed, stated)
+
+    def _judge_correct(self) -> None:
+        """Compare the column ``correct`` with label and prediction, row by row."""
+        if all(row.stated is None for row in self.rows):
+            return
+        wrong = [row.line for row in self.rows if row.stated not in (None, row.correct)]
+        running = accumulate(row.correct for row in self.rows)
+        if not wrong:
+            self.correctness = Correctness("agrees")
+        elif all(row.stated in (None, n) for row, n in zip(self.rows, running, strict=True)):
+            self.correctness = Correctness("cumulative")
+            self.notes.append(Note(self.rows[0].line, "the column correct is a running count"))
+        else:
+            self.correctness = Correctness("contradicts", tuple(wrong))
+            contradiction = "correct contradicts label and predict, which are believed"
+            self.notes += [Note(line, contradiction) for line in wrong]
 
 
-def _checked(reading: _Reading, number: int, columns: Columns, texts: dict[str, str]) -> LogRow:
-    index = cells.whole("idx", texts["idx"])
-    first = reading.first_line_of.setdefault(index, number)
-    if first != number:
-        reading.note(number, f"idx {index} stands on line {first} already; both rows count")
-    label = cells.label(texts["label"])
-    if label is None:
-        reading.note(number, "the label is empty")
-    prediction, radius = cells.prediction(texts["predict"]), 0.0
-    printed = texts.get("radius")
-    if printed is not None:
-        radius = _radius(reading, number, printed, prediction)
-    elif columns.kind == "certify" and prediction != ABSTAIN:
-        reading.note(number, f"prediction {prediction} has no radius and counts as an abstention")
-        prediction = ABSTAIN
-    stated = cells.correct(texts["correct"]) if "correct" in texts else None
-    if stated is not None and stated > len(reading.rows) + 1:
-        raise ValueError(f"correct is {stated}, but 0, 1 or a running count was expected")
-    seconds = cells.seconds(texts["time"]) if "time" in texts else None
-    return LogRow(number, index, label, prediction, radius, printed, stated, seconds)
+def _check(name: str, text: str) -> None:
+    form, expected = _CELLS.get(name, (None, ""))  # nothing is expected of an unknown column
+    overflows = name == "radius" and re.fullmatch(_REAL, text) and math.isinf(float(text))
+    if form and (overflows or not re.fullmatch(form, text)):
+        raise ValueError(f"{name} is {_quoted(text)}, but {expected} was expected")
 
 
-def _radius(reading: _Reading, number: int, printed: str, prediction: int) -> float:
-    """Return the radius that counts, which is 0 where the log certifies none."""
-    radius = cells.radius(printed)
-    if not math.isfinite(radius):
-        reading.note(number, f"the radius {printed} is not finite and counts as 0")
-        return 0.0
-    if prediction == ABSTAIN and radius != 0.0:
-        reading.note(number, f"the abstention has the radius {printed}, which counts as 0")
-        return 0.0
-    return radius
-
-
-def _note_booleans(reading: _Reading, body: list[_Line], columns: Columns) -> None:
-    lines = [
-        line.number
-        for line in body
-        if cells.is_boolean(columns.cells(line.fields).get("correct", ""))
-    ]
-    if lines:
-        many = f"{len(lines):,} rows say" if len(lines) > 1 else "the row says"
-        reading.note(lines[0], f"{many} True or False for 1 or 0")
-
-
-def _note_correct(reading: _Reading) -> None:
-    found = judge_correct(reading.rows)
-    if found.standing == "cumulative":
-        reading.note(reading.rows[0].line, "the column correct is a running count")
-    for line in found.lines:
-        reading.note(line, "correct contradicts label and predict, which are believed")
+def _quoted(text: str) -> str:
+    quoted = ascii(text)
+    return quoted if len(quoted) <= _MOST_SHOWN else quoted[:_MOST_SHOWN] + "..."

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from rsonnx.logs import SIGMAS, Gap, Grid, audit_log, read_log
-from rsonnx.logs.sigma import sigma_of
+from rsonnx.errors import UsageError
+from rsonnx.logs import SIGMAS, audit_log, read_log
+from rsonnx.logs.audit import Gap
 
 HEADER = "idx\tlabel\tpredict\tradius\tcorrect\ttime\n"
-ROW = "{}\t3\t3\t0.25\t1\t1.0\n"
 
 
 @pytest.mark.parametrize(
@@ -34,42 +34,11 @@ def test_idx(
     repeated: tuple[int, ...],
     ascending: bool,
 ) -> None:
-    path = log_file(HEADER + "".join(ROW.format(index) for index in indices))
-    found = audit_log(read_log(path), sigma=0.5).indices
-    assert found is not None
-    assert (found.first, found.last) == (min(indices), max(indices))
-    assert (found.step, found.gaps, found.repeated) == (step, gaps, repeated)
-    assert found.ascending is ascending
-
-
-@pytest.mark.parametrize(
-    ("stated", "standing", "lines"),
-    [
-        ("1 0 1", "agrees", ()),
-        ("1 1 2", "cumulative", ()),
-        ("1 1 1", "contradicts", (3,)),
-        ("2 2 2", None, ()),
-        ("0 1 0", "contradicts", (2, 3, 4)),
-    ],
-)
-def test_correct(
-    log_file: Callable[..., Path], stated: str, standing: str | None, lines: tuple[int, ...]
-) -> None:
-    a, b, c = stated.split()
-    path = log_file(
-        HEADER + f"0\t3\t3\t0.25\t{a}\t1.0\n1\t3\t4\t0.2\t{b}\t1.0\n2\t3\t3\t0.1\t{c}\t1.0\n"
-    )
-    if standing is None:
-        with pytest.raises(Exception, match="line 2: correct is 2"):
-            read_log(path)
-        return
-    found = audit_log(read_log(path), sigma=0.5).correctness
-    assert (found.standing, found.lines) == (standing, lines)
-
-
-def test_without_the_column_nothing_is_said(log_file: Callable[..., Path]) -> None:
-    path = log_file("idx\tlabel\tpredict\tradius\n0\t3\t3\t0.25\n")
-    assert audit_log(read_log(path), sigma=0.5).correctness.standing == "absent"
+    path = log_file(HEADER + "".join(f"{index}\t3\t3\t0.25\t1\t1.0\n" for index in indices))
+    idx = audit_log(read_log(path), sigma=0.5).indices
+    assert idx is not None
+    assert (idx.first, idx.last) == (min(indices), max(indices))
+    assert (idx.step, idx.gaps, idx.repeated, idx.ascending) == (step, gaps, repeated, ascending)
 
 
 def test_radii_that_do_not_count_are_left_out_of_the_fit(log_file: Callable[..., Path]) -> None:
@@ -77,17 +46,17 @@ def test_radii_that_do_not_count_are_left_out_of_the_fit(log_file: Callable[...,
         HEADER + "0\t3\t3\tinf\t1\t1.0\n1\t3\t-1\t0.3\t0\t1.0\n2\t3\t3\t0.0\t1\t1.0\n"
         "3\t3\t3\t0.25\t1\t1.0\n"
     )
-    found = audit_log(read_log(path), sigma=0.5)
-    assert (found.radii, found.abstentions, found.not_finite) == (1, 1, (2,))
-    assert found.grid is not None
-    assert found.grid.printed.values.tolist() == [0.25]
+    audit = audit_log(read_log(path), sigma=0.5)
+    assert (audit.radii, audit.abstentions, audit.not_finite) == (1, 1, (2,))
+    assert audit.grid is not None
+    assert audit.grid.distinct_radii == 1
 
 
 @pytest.mark.parametrize("content", [HEADER, HEADER + "0\t3\t-1\t0.0\t0\t1.0\n"])
 def test_without_radii_no_grid_is_sought(log_file: Callable[..., Path], content: str) -> None:
-    found = audit_log(read_log(log_file(content)), alpha=0.001)
-    assert found.grid is None
-    assert (found.indices is None) == (content == HEADER)
+    audit = audit_log(read_log(log_file(content)), alpha=0.001)
+    assert (audit.grid, audit.restated) == (None, None)
+    assert (audit.indices is None) == (content == HEADER)
 
 
 @pytest.mark.parametrize(
@@ -107,22 +76,33 @@ def test_without_radii_no_grid_is_sought(log_file: Callable[..., Path], content:
         ("insigma_0.25x", None),
     ],
 )
-def test_sigma_is_read_from_the_path(path: str, sigma: float | None) -> None:
-    found = sigma_of(Path(path), None)
-    if sigma is None:
-        assert (found.source, found.sigmas) == ("fitted", SIGMAS)
-    else:
-        assert (found.source, found.sigmas) == ("path", (sigma,))
+def test_sigma_is_read_from_the_path(
+    log_file: Callable[..., Path], path: str, sigma: float | None
+) -> None:
+    log = read_log(log_file(HEADER + "0\t3\t3\t0.123456\t1\t1\n", path))
+    for given, source, tried in [
+        (None, *(("fitted", SIGMAS) if sigma is None else ("path", (sigma,)))),
+        (0.7, "given", (0.7,)),
+    ]:
+        grid = audit_log(log, sigma=given).grid
+        assert grid is not None
+        assert (grid.sigma_source, grid.sigmas_tried) == (source, tried)
 
 
-def test_a_given_sigma_comes_first(made_log: Callable[..., Path]) -> None:
-    path = made_log(sigma=0.5, name="sigma_0.25/log")
-    by_path = audit_log(read_log(path)).grid
-    given = audit_log(read_log(path), sigma=0.5).grid
-    assert by_path is not None
-    assert given is not None
-    assert (by_path.sigma.source, by_path.fits.best) == ("path", None)
-    assert (given.sigma.source, given.sigma.sigmas) == ("given", (0.5,))
-    assert given.fits.best is not None
-    assert given.fits.best.grid == Grid(0.5, 100_000, 0.001)
-    assert (by_path.misfits, by_path.overstated, by_path.restated) == ({}, None, None)
+def test_a_sigma_that_is_wrong_fits_nothing(made_log: Callable[..., Path]) -> None:
+    audit = audit_log(read_log(made_log(sigma=0.5, name="sigma_0.25/log")), alpha=0.5)
+    assert audit.grid is not None
+    assert (audit.grid.fits, audit.grid.misfits, audit.grid.overstated) == ((), (), None)
+    assert audit.restated is None
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"alpha": value} for value in (0.0, 1.0, -1.0, float("nan"))]
+    + [{"sigma": value} for value in (0.0, -1.0, float("inf"), float("nan"))],
+)
+def test_bad_parameters_are_refused(
+    log_file: Callable[..., Path], settings: dict[str, float]
+) -> None:
+    with pytest.raises(UsageError, match=next(iter(settings))):
+        audit_log(read_log(log_file(HEADER)), **settings)

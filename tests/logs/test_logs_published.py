@@ -31,7 +31,7 @@ def test_all_are_read_without_a_note(audits: dict[str, Audit]) -> None:
     assert kinds == {"certify": 13, "predict": 4}
     for audit in audits.values():
         assert audit.log.notes == ()
-        assert audit.correctness.standing == "agrees"
+        assert audit.log.correctness.standing == "agrees"
         assert audit.indices is not None
         assert (audit.indices.gaps, audit.indices.repeated) == ((), ())
         assert audit.indices.ascending
@@ -65,13 +65,11 @@ def test_nine_logs_were_certified_at_alpha_01(audits: dict[str, Audit]) -> None:
     usual = {}
     for name, audit in audits.items():
         if audit.grid is not None:
-            assert audit.grid.sigma.source == "path"
-            fits = {(fit.grid.n, fit.grid.alpha) for fit in audit.grid.fits.all}
+            assert audit.grid.sigma_source == "path"
+            fits = {(fit.n, fit.alpha) for fit in audit.grid.fits}
             usual[name] = ((100_000, 0.01) in fits, (100_000, 0.001) in fits)
-            best = audit.grid.fits.best
-            assert best is not None
-            assert best.rounding == "nearest"
-            assert best.grid.n == 100_000
+            assert audit.grid.fits[0].rounding == "nearest"
+            assert audit.grid.fits[0].n == 100_000
     assert Counter(usual.values()) == {(True, False): 9, (False, True): 3, (True, True): 1}
     assert all(found == (True, False) for name, found in usual.items() if "imagenet" in name)
 

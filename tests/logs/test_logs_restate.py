@@ -8,41 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import stats
 
-from rsonnx.errors import UsageError
-from rsonnx.logs import ALPHAS, SAMPLES, Audit, Restatement, audit_log, read_log
-from rsonnx.logs.restate import hits_behind
+from rsonnx.logs import ALPHAS, SAMPLES, Fit, Restatement, audit_log, read_log
+from rsonnx.logs.printed import Printed
 from rsonnx.noise import Gaussian
 from rsonnx.statistics import clopper_pearson_lower
 
 
-def field_radius(hits: int, n: int, sigma: float, alpha: float) -> float:
-    """The radius of Cohen et al., Algorithm 1, by scipy."""
-    return float(sigma * stats.norm.ppf(stats.beta.ppf(alpha, hits, n - hits + 1)))
-
-
-def restated(path: Path, alpha: float, sigma: float | None = 0.5) -> tuple[Audit, Restatement]:
-    found = audit_log(read_log(path), sigma=sigma, alpha=alpha)
-    assert found.grid is not None
-    assert found.grid.restated is not None
-    return found, found.grid.restated
-
-
-@pytest.mark.parametrize("alpha", [1e-4, 0.001, 0.05])
-def test_a_restatement_never_overstates_the_truth(
-    made_log: Callable[..., Path], alpha: float
-) -> None:
-    """The same counts are printed in full and with three digits; the full ones give the truth."""
-    truth, exact = restated(made_log(alpha=0.01, show=str), alpha)
-    _, found = restated(made_log(alpha=0.01), alpha)
-    assert exact.ambiguous == 0
-    assert found.ambiguous > 100
-    for row, true in zip(found.rows, exact.rows, strict=True):
-        assert row.radius <= true.radius
-        assert row.radius >= true.radius - 0.02
-        assert row.abstained or row.prediction == true.prediction
-    assert truth.abstentions <= sum(row.abstained for row in found.rows)
+def restated(path: Path, alpha: float) -> Restatement:
+    restatement = audit_log(read_log(path), sigma=0.5, alpha=alpha).restated
+    assert restatement is not None
+    return restatement
 
 
 def _floor(digits: int) -> Callable[[float], str]:
@@ -60,116 +36,85 @@ PRINTED: dict[str, Callable[[float], str]] = {
 
 @pytest.mark.parametrize("show", PRINTED.values(), ids=PRINTED)
 def test_no_rounding_makes_a_restatement_overstate(
-    log_file: Callable[..., Path], show: Callable[[float], str]
+    certify_log: Callable[..., Path], show: Callable[[float], str]
 ) -> None:
     """Logs from known counts: whenever the true grid is allowed for, nothing is overstated."""
     source = np.random.default_rng(11)
     judged = 0
     for _ in range(8):
-        n, alpha, other = (source.choice(values) for values in (SAMPLES, ALPHAS, ALPHAS))
+        n, alpha, other = (source.choice(values).item() for values in (SAMPLES, ALPHAS, ALPHAS))
         p = 1.0 - 0.6 * source.random(source.choice((1, 5, 40))) ** 3
-        hits = [int(k) for k in source.binomial(n, p)]
-        radii = [field_radius(k, n, 0.5, alpha) if k else 0.0 for k in hits]
-        lines = [
-            f"{i}\t3\t3\t{show(r)}\t1\t1\n" if r > 0 else f"{i}\t3\t-1\t0.0\t0\t1\n"
-            for i, r in enumerate(radii)
-        ]
-        grid = audit_log(read_log(log_file("".join(lines))), sigma=0.5, alpha=float(other)).grid
-        if grid is None or grid.restated is None:
-            continue
-        assumed = [(fit.grid.n, fit.grid.alpha) for fit in grid.restated.assumed]
-        if (n, alpha) not in assumed:
+        hits = source.binomial(n, p).tolist()
+        log = read_log(certify_log(hits, n, 0.5, alpha, show=show))
+        restatement = audit_log(log, sigma=0.5, alpha=other).restated
+        if restatement is None or (n, alpha) not in [(f.n, f.alpha) for f in restatement.assumed]:
             continue
         judged += 1
-        for row, k in zip(grid.restated.rows, hits, strict=True):
-            truth = Gaussian(0.5).radius(clopper_pearson_lower(k, int(n), float(other)))
-            assert row.radius <= truth
+        for row, k in zip(restatement.rows, hits, strict=True):
+            assert row.radius <= Gaussian(0.5).radius(clopper_pearson_lower(k, n, other))
     assert judged >= 2
 
 
-def test_an_unambiguous_log_gives_the_field_s_radius(made_log: Callable[..., Path]) -> None:
-    path = made_log(alpha=0.01, n=1000, show=str)
-    found, exact = restated(path, 0.001)
-    assert found.grid is not None
-    assert found.grid.fits.best is not None
-    hits = hits_behind(found.grid.printed, found.grid.fits.best)
-    assert hits.fewest == hits.most
-    radius_of = dict(zip(found.grid.printed.values.tolist(), hits.fewest, strict=True))
-    for row, new in zip(found.log.rows, exact.rows, strict=True):
-        if row.abstained:
-            assert new == row
-            continue
-        k = radius_of[row.radius]
-        expected = field_radius(k, 1000, 0.5, 0.001)
-        if expected > 0:
-            assert new.radius == pytest.approx(expected, abs=1e-7)  # rounded down by about 5e-8
-            assert new.radius <= expected
-        else:
-            assert new.abstained
-
-
-def test_a_smaller_alpha_makes_no_radius_larger_than_the_grid_s(
-    made_log: Callable[..., Path],
+@pytest.mark.parametrize("alpha", [1e-4, 0.001, 0.05])
+def test_three_digits_cost_little_and_full_ones_nothing(
+    made_log: Callable[..., Path], alpha: float
 ) -> None:
-    path = made_log(alpha=0.01)
-    _, same = restated(path, 0.01)
-    _, smaller = restated(path, 0.001)
+    source = np.random.default_rng(7)  # the draws of made_log
+    p = 1.0 - 0.6 * source.random(300) ** 3
+    hits = np.where(source.random(300) < 0.9, source.binomial(100_000, p), 100_000).tolist()
+    full, three = restated(made_log(show=str), alpha), restated(made_log(), alpha)
+    assert full.ambiguous == 0
+    assert three.ambiguous > 100
+    radii = [Gaussian(0.5).radius(clopper_pearson_lower(k, 100_000, alpha)) for k in hits]
+    for row, rough, radius in zip(full.rows, three.rows, radii, strict=True):
+        assert rough.radius <= row.radius <= rough.radius + 0.02
+        if not row.abstained:
+            assert row.radius == pytest.approx(radius, abs=1e-7)
+            assert row.radius <= radius
+
+
+def test_overstated_radii_are_counted(certify_log: Callable[..., Path]) -> None:
+    """With n = 1000 nearly every printed radius has one point; the rest may be either way."""
+    hits = np.random.default_rng(7).integers(600, 1001, 300).tolist()
+    audit = audit_log(read_log(certify_log(hits, 1000, 0.5, 0.01)), sigma=0.5)
+    assert audit.grid is not None
+    best, over = audit.grid.fits[0], audit.grid.overstated
+    assert over is not None
+    radii = np.array([row.radius for row in audit.log.rows])
+    truly = int((radii > best.radii(np.array(hits, float))).sum())
+    assert 20 < over.surely <= truly <= over.possibly
+    assert over.surely <= over.expected <= over.possibly
+
+
+def test_a_smaller_alpha_makes_no_radius_larger(made_log: Callable[..., Path]) -> None:
+    path = made_log()
+    same, smaller = restated(path, 0.01), restated(path, 0.001)
     assert all(b.radius <= a.radius for a, b in zip(same.rows, smaller.rows, strict=True))
 
 
 def test_all_hits_behind_a_printed_radius_are_found(made_log: Callable[..., Path]) -> None:
-    found, _ = restated(made_log(n=10_000, alpha=0.01), 0.001)
-    assert found.grid is not None
-    fit = found.grid.fits.best
-    assert fit is not None
-    hits = hits_behind(found.grid.printed, fit)
-    table = fit.grid.radii(np.arange(1, 10_001, dtype=float))
-    for value, fewest, most in zip(found.grid.printed.values, hits.fewest, hits.most, strict=True):
-        alike = 1 + np.flatnonzero([f"{r:.3}" == f"{value:.3}" for r in table])
-        assert (fewest, most) == (alike[0], alike[-1])
-
-
-def test_overstated_radii_are_counted(made_log: Callable[..., Path]) -> None:
-    found = audit_log(read_log(made_log(n=1000, alpha=0.01)), sigma=0.5)
-    assert found.grid is not None
-    assert found.grid.fits.best is not None
-    over = found.grid.overstated
-    assert over is not None
-    table = found.grid.fits.best.grid.radii(np.arange(1, 1001, dtype=float))
-    printed = {f"{r:.3}": float(r) for r in table}
-    # With n = 1000 nearly every printed radius has one point; the rest may be either way.
-    surely = sum(
-        float(row.printed or 0) > printed.get(f"{row.radius:.3}", 9.0) for row in found.log.rows
-    )
-    assert over.surely <= surely <= over.possibly
-    assert over.surely <= over.expected <= over.possibly
-    assert over.surely > 20
+    log = read_log(made_log(n=10_000))
+    printed = Printed.of([row.printed for row in log.rows if row.radius > 0 and row.printed])
+    fit = Fit(0.5, 10_000, 0.01, "nearest", by_chance=0.0, log10_chance=0.0)
+    table = fit.radii(np.arange(1, 10_001, dtype=float))
+    shown = np.array([f"{r:.3}" for r in table])
+    for value, fewest, most in zip(printed.values, *fit.hits(printed), strict=True):
+        alike = 1 + np.flatnonzero(shown == f"{value:.3}")
+        assert most == alike[-1]
+        assert fewest == alike[0] or value == 1.0  # below 1 the third digit is finer than above
 
 
 def test_where_grids_are_alike_the_smallest_radius_counts(log_file: Callable[..., Path]) -> None:
-    path = log_file("0\t3\t3\t0.123\t1\t1.0\n1\t3\t3\t0.2\t1\t1.0\n")
-    _, found = restated(path, 0.001)
-    assert len(found.assumed) > 50
-    assert all(row.radius < row_radius for row, row_radius in zip(found.rows, (0.123, 0.2)))  # noqa: B905
+    restatement = restated(log_file("0\t3\t3\t0.123\t1\t1.0\n1\t3\t3\t0.2\t1\t1.0\n"), 0.001)
+    assert len(restatement.assumed) > 50
+    assert all(row.radius < radius for row, radius in zip(restatement.rows, (0.123, 0.2)))  # noqa: B905
 
 
 def test_rows_without_a_usable_radius_lose_their_certificate(
     made_log: Callable[..., Path], log_file: Callable[..., Path]
 ) -> None:
-    content = made_log(alpha=0.01).read_text() + "900\t3\t3\tinf\t1\t1.0\n901\t3\t3\t0.0\t1\t1.0\n"
+    content = made_log().read_text() + "900\t3\t3\tinf\t1\t1.0\n901\t3\t3\t0.0\t1\t1.0\n"
     path = log_file(content, "more")
-    _, smaller = restated(path, 0.001)
-    _, larger = restated(path, 0.05)
-    assert [row.abstained for row in smaller.rows[-2:]] == [True, True]
-    assert [row.correct for row in larger.rows[-2:]] == [True, True]
-    assert [row.radius for row in larger.rows[-2:]] == [0.0, 0.0]
-
-
-def test_bad_parameters_are_refused(made_log: Callable[..., Path]) -> None:
-    log = read_log(made_log(rows=5))
-    for alpha in (0.0, 1.0, -1.0, float("nan")):
-        with pytest.raises(UsageError, match="alpha"):
-            audit_log(log, alpha=alpha)
-    for sigma in (0.0, -1.0, float("inf"), float("nan")):
-        with pytest.raises(UsageError, match="sigma"):
-            audit_log(log, sigma=sigma)
+    smaller, larger = restated(path, 0.001).rows[-2:], restated(path, 0.05).rows[-2:]
+    assert [row.abstained for row in smaller] == [True, True]
+    assert [(row.correct, row.radius) for row in larger] == [(True, 0.0), (True, 0.0)]
