@@ -12,7 +12,7 @@ import click
 from cloup import command, option_group
 
 from rsonnx.certificate import RADIUS_RULES, AdaptiveSamples
-from rsonnx.cli.noises import early_noise, noise_options
+from rsonnx.cli.noises import asked_noise, noise_options
 from rsonnx.cli.opening import choose_seed, open_job
 from rsonnx.cli.options import (
     alpha_option,
@@ -40,7 +40,7 @@ from rsonnx.cli.running import Keeping, read_inputs, reopen, run
 from rsonnx.cli.stopping import stoppable
 from rsonnx.cli.tables import figures_of, print_runs
 from rsonnx.errors import RunFileError, UsageError
-from rsonnx.noise import STREAM_VERSION, EnumeratedNoise, norm_named
+from rsonnx.noise import STREAM_VERSION, norm_named
 from rsonnx.report import default_radii
 from rsonnx.runs import (
     Arguments,
@@ -147,8 +147,8 @@ def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
     keeping = Keeping(given.pop("output"), given.pop("resume"), given.pop("checkpoint"))
     del given["quiet"]  # `say` looks it up
     which = _which(given.pop("shard"), given.pop("samples"), keeping)
-    noise = early_noise(given)
-    if noise is not None and not isinstance(noise, EnumeratedNoise):
+    noise = asked_noise(given).early()
+    if noise is not None and not noise.enumerated:
         early = check_certify(given, noise, num_classes=2)  # and again for the model's own number
         if which.samples is not None:
             counting(early, which.samples)

@@ -28,6 +28,7 @@ from rsonnx.model import (
     preprocessing_in,
     read_model,
 )
+from rsonnx.noise import InputSpace
 from rsonnx.report import printable
 from rsonnx.smoothing import Plan, make_plan, training_in
 
@@ -176,7 +177,8 @@ def _verdict(model: ModelFile, plan: Plan) -> dict[str, Any]:
         "noises": [
             noise.to_json()
             for noise in suited(
-                plan.data.shape, plan.data.layout, plan.bounds, training_in(model.metadata)
+                InputSpace(plan.data.shape, plan.bounds, plan.data.layout),
+                training_in(model.metadata),
             )
         ],
     }

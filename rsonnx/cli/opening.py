@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rsonnx.cli.engines import engine_settings
-from rsonnx.cli.noises import noise_for
+from rsonnx.cli.noises import asked_noise
 from rsonnx.data import Dataset, Exif, open_dataset, read_class_names
 from rsonnx.model import ModelSettings, read_feed, read_shape
 from rsonnx.noise import STREAM_VERSION, check_seed, fresh_seed
@@ -45,7 +45,7 @@ def open_job(
     engine = (stack or ExitStack()).enter_context(open_engine(opened, counting))
     return prepare_job(
         opened,
-        noise_for(given, opened.shape, opened.layout),
+        asked_noise(given).for_model(opened.shape, opened.layout),
         dataset,
         sample=Sample(given["limit"], given["skip_every"], given["first"], given["sample"]),
         engine=engine,

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from cloup import command, option_group
 
 from rsonnx.certificate import AdaptiveSamples, ExactCounts
-from rsonnx.cli.noises import early_noise, law_named, noise_for, noise_options
+from rsonnx.cli.noises import asked_noise, noise_options
 from rsonnx.cli.opening import choose_seed, open_job
 from rsonnx.cli.options import (
     alpha_option,
@@ -171,7 +171,8 @@ def _found(
 
 def _law(given: Mapping[str, Any], model: Path | None) -> SmoothingDistribution | None:
     """Return the noise, None where only the model tells what it depends on."""
-    early = early_noise(given)
+    asked = asked_noise(given)
+    early = asked.early()
     if early is not None or model is not None:
         return early
     if given["input_shape"] is None:
@@ -179,7 +180,7 @@ def _law(given: Mapping[str, Any], model: Path | None) -> SmoothingDistribution 
             "this noise depends on the shape of an input; give --input-shape, as the model takes "
             "it, or --model with --data"
         )
-    return noise_for(given, _shape(given), None)
+    return asked.for_model(_shape(given), None)
 
 
 def _shape(given: Mapping[str, Any]) -> tuple[int, ...]:
@@ -203,7 +204,7 @@ def _check_options(
         raise UsageError(f"{there} is given without {missing}, but the time of a run needs both")
     if model is not None:
         return
-    exact = issubclass(law_named(given), EnumeratedNoise)
+    exact = asked_noise(given).law.enumerated
     if given["n"] is None and given["target_radius"] is None and not exact:
         raise UsageError(
             "there is nothing to plan; give --n, --target-radius, or --model with --data"

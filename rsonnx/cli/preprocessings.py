@@ -16,9 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.cli.engines import provider_names
-from rsonnx.cli.noises import layout_of
 from rsonnx.cli.opening import open_dataset_with
-from rsonnx.cli.suiting import paired
 from rsonnx.data import Dataset
 from rsonnx.errors import DataError, ModelError, RsonnxError, UsageError
 from rsonnx.model import (
@@ -27,7 +25,7 @@ from rsonnx.model import (
     Preprocessing,
     parse_preprocessing,
 )
-from rsonnx.noise import Columns, Point
+from rsonnx.noise import AskedNoise, Columns, InputSpace, Point
 from rsonnx.report import percent_down, percent_up, printable
 from rsonnx.runs import Job, prepare_job
 from rsonnx.runs.labels import UndecidedOrderError
@@ -314,9 +312,10 @@ def _job(classifier: OnnxClassifier, dataset: Dataset, every: int) -> Job:
     try:
         return work(classifier, 1.0)
     except DataError as error:
-        if not paired(classifier.shape, classifier.layout):
+        space = InputSpace(classifier.shape, classifier.bounds, classifier.layout)
+        if Columns.suits(space) is None:
             raise
-        whole = Columns(1, classifier.layout or layout_of(Columns.name, classifier.shape))
+        whole = AskedNoise("columns,width=1").for_model(classifier.shape, classifier.layout)
         try:
             return work(classifier, whole)
         except DataError:

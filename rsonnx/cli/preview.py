@@ -13,7 +13,7 @@ import numpy as np
 from cloup import command, option_group
 from numpy.typing import NDArray
 
-from rsonnx.cli.noises import PER_FEATURE, law_named, noise_for, noise_option
+from rsonnx.cli.noises import asked_noise, noise_option
 from rsonnx.cli.opening import choose_seed, open_job
 from rsonnx.cli.options import (
     choice_options,
@@ -132,7 +132,8 @@ def preview(model: Path, data: Path, output: Path, as_json: bool, **given: Any) 
         say("also", f"noise of sigma = {others}")
     say_clean_accuracy(job)
     laws = [
-        noise_for(given | {"sigma": sigma}, job.model.shape, job.model.layout) for sigma in sigmas
+        asked_noise(given | {"sigma": sigma}).for_model(job.model.shape, job.model.layout)
+        for sigma in sigmas
     ]
     found = _preview(job, sigmas, laws, given["n0"], seed.value, given["batch_size"])
     save(preview_figure(found), output)
@@ -143,8 +144,8 @@ def preview(model: Path, data: Path, output: Path, as_json: bool, **given: Any) 
 
 def _check_noise(given: dict[str, Any]) -> None:
     """Refuse noise that is not added to an image with one standard deviation."""
-    law = law_named(given)
-    if not law.additive or law.name == PER_FEATURE:
+    law = asked_noise(given).law
+    if not (law.additive and law.takes_sigma()):
         raise UsageError(
             f"preview shows noise that is added to an image, a --sigma a column, but {law.name} "
             "noise has none; `rsonnx certify` takes it"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from rsonnx._lazy import offer_lazily
 
 if TYPE_CHECKING:
+    from rsonnx.noise.asked import AskedNoise
     from rsonnx.noise.catalogue import NOISES, law_from_json, noise_of
     from rsonnx.noise.law import (
         EnumeratedNoise,
@@ -52,6 +53,7 @@ __all__ = [
     "Ablation",
     "AnisotropicGaussian",
     "Arithmetic",
+    "AskedNoise",
     "Ball",
     "Blocks",
     "Columns",

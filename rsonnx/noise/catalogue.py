@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from typing import Any
 
 from rsonnx.errors import UsageError
@@ -27,6 +27,7 @@ NOISES: dict[str, type[Law]] = {
     law.name: law
     for law in (
         Gaussian,
+        AnisotropicGaussian,
         Laplace,
         Uniform,
         ExponentialLinf,
@@ -34,7 +35,6 @@ NOISES: dict[str, type[Law]] = {
         PowerLinf,
         Ball,
         Pareto,
-        AnisotropicGaussian,
         Splitting,
         Columns,
         Blocks,
@@ -44,6 +44,14 @@ NOISES: dict[str, type[Law]] = {
     )
 }
 """To add a distribution is to write its class and to name it here."""
+
+
+def law_class(name: object) -> type[Law]:
+    """Return the class of the law of a name, of which there may be none: a UsageError."""
+    law = NOISES.get(name) if isinstance(name, str) else None
+    if law is None:
+        raise UsageError(f"the noise is {name!r:.60}, but one of {', '.join(NOISES)} was expected")
+    return law
 
 
 def noise_of(
@@ -71,57 +79,29 @@ def noise_of(
         UsageError: no such law, norm or parameter, a value outside its range, one that is missing,
             or both scales.
     """
-    law = NOISES.get(name)
-    if law is None:
-        raise UsageError(f"the noise is {name!r:.60}, but one of {', '.join(NOISES)} was expected")
-    own = [field.name for field in fields(law)]  # type: ignore[arg-type]
-    further = {key: value for key, value in parameters.items() if key in own}
-    given = _scale(law, own, sigma, lam, size, further) | parameters
-    if norm is not None:
-        given["norm"] = norm
-    unknown = sorted(set(given) - set(own))
-    if unknown:
-        takes = [key for key in own if key not in ("norm", "size", "lam", "sigma")]
-        raise UsageError(
-            f"{name} noise has no parameter {unknown[0]!r}; "
-            + (f"it has {', '.join(takes)}" if takes else "it has none but its scale and its norm")
-        )
-    if "size" in own:
-        given["size"] = size
-    if "layout" in own:
-        given["layout"] = layout
-    needed = [f.name for f in fields(law) if f.default is MISSING]  # type: ignore[arg-type]
-    missing = [key for key in needed if given.get(key) is None and key != "size"]
-    if missing:
-        scale = "sigma or lambda" if missing[0] == "lam" else missing[0]
-        raise UsageError(f"{name} noise needs {scale}, which was not given; give it")
-    return law(**given)
-
-
-def _scale(
-    law: type[Law],
-    own: list[str],
-    sigma: float | None,
-    lam: float | None,
-    size: int | None,
-    further: dict[str, Any],
-) -> dict[str, Any]:
-    """Return the scale that was given as the field that the law has for it."""
+    law = law_class(name)
+    own = law.own()
     if sigma is not None and lam is not None:
         raise UsageError("both sigma and lambda were given, but they are the same scale; give one")
-    if lam is not None:
-        if "lam" in own:
-            return {"lam": lam}
-        raise UsageError(f"{law.name} noise has no lambda; leave it out")
-    if sigma is None:
-        return {}
-    if "sigma" in own:
-        return {"sigma": sigma}
-    convert = getattr(law, "lam_for", None)
-    if convert is None:
-        instead = "give lambda in its place" if "lam" in own else "leave it out"
-        raise UsageError(f"{law.name} noise has no sigma; {instead}")
-    return {"lam": convert(sigma, size, **further)}
+    converted = None if "sigma" in own else sigma
+    optional = {"sigma": sigma if converted is None else None, "lam": lam, "norm": norm}
+    given = {key: value for key, value in optional.items() if value is not None} | parameters
+    for key in given:
+        if key not in own:
+            takes = ", ".join(law.options()) or "none but its scale and its norm"
+            shown = "lambda" if key == "lam" else f"parameter {key!r}"
+            raise UsageError(f"{name} noise has no {shown}; it has {takes}")
+    given |= {key: value for key, value in (("size", size), ("layout", layout)) if key in own}
+    for key, field in own.items():
+        if field.default is MISSING and given.get(key) is None:
+            if key == "lam" and converted is not None:
+                continue
+            scale = "sigma or lambda" if law.takes_sigma() else "lambda"
+            needed = scale if key == "lam" else key
+            raise UsageError(f"{name} noise needs {needed}, which was not given; give it")
+    if converted is not None:
+        given["lam"] = law.lam_for(converted, size, given.get("a"))
+    return law(**given)
 
 
 def law_from_json(recorded: Mapping[str, Any]) -> Law:
@@ -140,9 +120,7 @@ def law_from_json(recorded: Mapping[str, Any]) -> Law:
     name, parameters = recorded["distribution"], recorded.get("parameters")
     if parameters is None and name == Gaussian.name:  # as runs of rsonnx 0.1 recorded it
         parameters = {"sigma": recorded["sigma"], "norm": recorded["norm"]}
-    known = NOISES.get(name) if isinstance(name, str) else None
-    if known is None:
-        raise UsageError(f"the noise is {name!r:.60}, but one of {', '.join(NOISES)} was expected")
+    known = law_class(name)
     if not isinstance(parameters, dict):
         raise TypeError("the noise has no parameters")
     law = known(**parameters)

@@ -18,6 +18,7 @@ lines gives an integral that is never above the true one, wherever the lines are
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -26,7 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.noise.rounding import down, precision
-from rsonnx.statistics import scale_down
+from rsonnx.noise.scale import LambdaNoise
+from rsonnx.statistics.rounding import scale_down
 
 PRECISION = 160
 """Bits for closed forms: a difference of two of them loses up to 54, :func:`down` allows 30."""
@@ -34,28 +36,68 @@ PRECISION = 160
 _MARGIN = 2.0**-40
 """Relative margin for logarithms of lines in doubles, each good to some 2^-50, and their sum."""
 
-Reach = Callable[[mpmath.mpf], mpmath.mpf]
-"""q in [0, 1/2] to ∫_q^{1/2} dq/Φ(q) in closed form; infinite or large at 0."""
+
+class DifferentialNoise(LambdaNoise):
+    """A law whose radii are this integral, in closed form or over lines above Φ."""
+
+    def reach(self, q: mpmath.mpf) -> mpmath.mpf:
+        """Return ∫_q^{1/2} dq/Φ(q) for q in [0, 1/2]; infinite or large at 0."""
+        raise NotImplementedError
+
+    def lines(self) -> GrowthLines | None:
+        """Return lines above Φ at λ = 1, in place of :meth:`reach`."""
+        return None
+
+    def radius(self, p_a_lower: float) -> float:
+        """Return S(p_A), rounded down; 0 unless p_A > 1/2."""
+        if not p_a_lower > 0.5:
+            return 0.0
+        lines = self.lines()
+        if lines is not None:
+            return lines.radius(p_a_lower, self.lam)
+        with precision(PRECISION):
+            return down(self.reach(1 - mpmath.mpf(p_a_lower)))
+
+    def radius_between(self, p_a_lower: float, p_b_upper: float) -> float:
+        """Return (S(p_A) - S(p_B))/2, rounded down; 0 unless p_A > p_B."""
+        if not p_a_lower > p_b_upper:
+            return 0.0
+        lines = self.lines()
+        if lines is not None:
+            return lines.radius_between(p_a_lower, p_b_upper, self.lam)
+        with precision(PRECISION):
+            gap = self._signed(mpmath.mpf(p_a_lower)) - self._signed(mpmath.mpf(p_b_upper))
+            return down(gap / 2)
+
+    def _signed(self, p: mpmath.mpf) -> mpmath.mpf:
+        """Return S(p)."""
+        return self.reach(1 - p) if p > 0.5 else -self.reach(p)
 
 
-def radius_from(reach: Reach, p_a_lower: float) -> float:
-    """Return S(p_A), rounded down; 0 unless p_A > 1/2."""
-    if not p_a_lower > 0.5:
-        return 0.0
-    with precision(PRECISION):
-        return down(reach(1 - mpmath.mpf(p_a_lower)))
+class OverlapNoise(LambdaNoise):
+    """Uniform noise on a body, certified by what the body shares with a moved one.
 
+    The probability of no set differs by more than the share t of one body that the other does not
+    cover, and a set that has that share, and as much more as is wanted, loses all of t. So p_A
+    stays above 1/2 as long as t < p_A - 1/2, and above p_B as long as 2t < p_A - p_B; no larger
+    radius is true.
+    """
 
-def radius_between_from(reach: Reach, p_a_lower: float, p_b_upper: float) -> float:
-    """Return (S(p_A) - S(p_B))/2, rounded down; 0 unless p_A > p_B."""
-    if not p_a_lower > p_b_upper:
-        return 0.0
+    @abstractmethod
+    def distance(self, lead: mpmath.mpf) -> mpmath.mpf:
+        """Return the largest change at which t is at most ``lead``/2, for a lead > 0."""
 
-    def signed(p: mpmath.mpf) -> mpmath.mpf:
-        return reach(1 - p) if p > 0.5 else -reach(p)
+    def radius(self, p_a_lower: float) -> float:
+        """Return the radius of p_B = 1 - p_A, rounded down; 0 unless p_A > 1/2."""
+        with precision(PRECISION):
+            lead = 2 * mpmath.mpf(p_a_lower) - 1
+            return down(self.distance(lead)) if lead > 0 else 0.0
 
-    with precision(PRECISION):
-        return down((signed(mpmath.mpf(p_a_lower)) - signed(mpmath.mpf(p_b_upper))) / 2)
+    def radius_between(self, p_a_lower: float, p_b_upper: float) -> float:
+        """Return the distance at which t is (p_A - p_B)/2, rounded down; 0 unless p_A > p_B."""
+        with precision(PRECISION):
+            lead = mpmath.mpf(p_a_lower) - mpmath.mpf(p_b_upper)
+            return down(self.distance(lead)) if lead > 0 else 0.0
 
 
 def settled(radius: Callable[[float], float], p: float, wanted: float) -> float:

@@ -143,3 +143,24 @@ class JointBlock:
             noise, self._left = self._left[:samples], self._left[samples:]
             samples -= len(noise)
             yield noise
+
+
+class OutcomeBlock:
+    """The outcomes of one block in their order, which begin again behind the last.
+
+    Args:
+        outcomes: how many there are.
+        place: of the block.
+    """
+
+    def __init__(self, outcomes: int, place: Place) -> None:
+        self._outcomes = outcomes
+        self._space = place.space
+        self._next = place.first
+
+    def draw(self, count: int) -> NDArray[np.int64]:
+        """Return the numbers of the outcomes of the next ``count`` / size samples."""
+        stop = self._next + count // self._space.size
+        drawn = np.arange(self._next, stop, dtype=np.int64) % self._outcomes
+        self._next = stop
+        return drawn

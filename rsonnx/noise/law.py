@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import Field, dataclass, fields
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -27,15 +27,15 @@ from rsonnx.noise.norms import Norm, norm_named
 from rsonnx.noise.space import LEVELS, InputSpace, Point
 
 
-def parameter(shown: str, meaning: str, default: Any = MISSING) -> Any:
-    """Declare a field that is given behind the law's name: ``--noise columns,width=4``.
+def given(shown: str, meaning: str, *, option: str | None = None) -> dict[str, str | None]:
+    """Return the metadata of a field that is given behind a law's name, as in ``columns,width=4``.
 
     Args:
         shown: what stands for its value: ``W``.
         meaning: for the help.
-        default: without which it must be given.
+        option: of its own in place of that, which means the law and names a file of numbers.
     """
-    return field(default=default, metadata={"shown": shown, "help": meaning})
+    return {"shown": shown, "help": meaning, "option": option}
 
 
 class Law(ABC):
@@ -64,20 +64,36 @@ class Law(ABC):
     """Whether what a drawing writes for a point of the grid is in the units of the input already,
     and not in levels."""
 
+    claim: ClassVar[int] = 0
+    """How surely inputs that it suits are meant for it: by 1 it is named before others, and beside
+    2 no other is named."""
+
     norm: str
     """The norm in which its radii are measured."""
 
     # How it is asked for.
 
     @classmethod
+    def own(cls) -> Mapping[str, Field[Any]]:
+        """Return all fields by name."""
+        return {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+
+    @classmethod
     def options(cls) -> Mapping[str, Field[Any]]:
-        """Return the fields that :func:`parameter` declares, by name."""
-        return {f.name: f for f in fields(cls) if "shown" in f.metadata}  # type: ignore[arg-type]
+        """Return the fields that :func:`given` declares, by name."""
+        return {name: f for name, f in cls.own().items() if "shown" in f.metadata}
 
     @classmethod
     def takes_sigma(cls) -> bool:
         """Whether one standard deviation defines its scale."""
-        return any(f.name == "sigma" for f in fields(cls))  # type: ignore[arg-type]
+        return "sigma" in cls.own()
+
+    @classmethod
+    def lam_for(cls, sigma: float, size: int | None, a: float | None = None) -> float:
+        """Return the λ at which one of ``size`` values has the standard deviation ``sigma``."""
+        del sigma, size, a
+        instead = "give lambda in its place" if "lam" in cls.own() else "leave it out"
+        raise UsageError(f"{cls.name} noise has no sigma; {instead}")
 
     @classmethod
     def from_model(cls, shape: tuple[int, ...], layout: str | None) -> dict[str, Any]:
@@ -91,35 +107,25 @@ class Law(ABC):
             UsageError: no model for this noise takes such inputs.
         """
         del layout
-        own = {f.name for f in fields(cls)}  # type: ignore[arg-type]
-        return {"size": math.prod(shape)} if "size" in own else {}
+        return {"size": math.prod(shape)} if "size" in cls.own() else {}
 
     @classmethod
-    def suits(
-        cls, shape: tuple[int, ...], layout: str | None, bounds: tuple[float, float]
-    ) -> str | None:
+    def suits(cls, space: InputSpace) -> str | None:
         """Return why it suits a model's inputs, for a line of text; None where it does not.
 
         Args:
-            shape: that the model takes, without the batch axis.
-            layout: of its images; None where the inputs are none.
-            bounds: lowest and highest value of an input.
+            space: of what the model takes; its layout is None where these are no images.
         """
-        del shape, layout, bounds
+        del space
         return None
 
     # What is recorded and said of it.
 
-    @classmethod
-    def size_of(cls, shape: tuple[int, ...]) -> int:
-        """Return the field ``size`` for a classifier that takes samples of ``shape``."""
-        return math.prod(shape)
-
     @property
     def parameters(self) -> dict[str, Any]:
         """All that defines the law, as JSON."""
-        own = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in own.items()}
+        own = {name: getattr(self, name) for name in self.own()}
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in own.items()}
 
     def to_json(self) -> dict[str, Any]:
         """Return what a header records; :func:`rsonnx.noise.law_from_json` reads it back."""
@@ -277,6 +283,11 @@ class Law(ABC):
         """Return what counts of each outcome once prove; see :class:`EnumeratedNoise`."""
         del counts
         raise UsageError(f"{self.name} noise is sampled, so counts prove nothing for certain")
+
+    def _settle(self, **checked: Any) -> None:
+        """Store fields as they were checked; a law is frozen from then on."""
+        for key, value in checked.items():
+            object.__setattr__(self, key, value)
 
     def _check_norm(self) -> None:
         """Refuse a norm in which this distribution certifies nothing."""

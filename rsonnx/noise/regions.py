@@ -106,17 +106,11 @@ class RegionNoise(SampledNoise):
     """
 
     norms: ClassVar[tuple[str, ...]] = ("l0",)
-    additive: ClassVar[bool] = False
-    in_units: ClassVar[bool] = True
     two_sided: ClassVar[bool] = True
 
     @abstractmethod
     def changes(self) -> Iterator[Sequence[Regions]]:
         """Yield the regions of every kind of 1, 2, ... changed features, up to a cap."""
-
-    @property
-    def deviation(self) -> None:
-        """Codes have no unit in which noise could deviate."""
 
     def radius(self, p_a_lower: float) -> float:
         """Return the radius from a lower bound on p_A in [0, 1], a whole number of features.

@@ -1,14 +1,21 @@
-"""Checks of what defines a distribution, with sentences that say which unit was expected."""
+"""What defines a law is checked here, with sentences that say what was expected; and laws of a λ.
+
+The noise of a law with a scale λ is λ times a noise that does not depend on it.
+"""
 
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
+from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import ClassVar
 
 from rsonnx.errors import UsageError
+from rsonnx.noise.law import SampledNoise
 
-_LEAST, _MOST = 1e-290, 1e290
-"""Beyond these a scale times a power of d leaves the doubles."""
+_LEAST, _MOST = 1e-30, 1e30
+"""Far beyond these formulas leave the doubles, and all samples float32."""
 _MOST_EXPONENT = 1e12
 _MOST_VALUES = 2**53
 
@@ -35,9 +42,14 @@ def check_scale(name: str, value: float) -> float:
     return number
 
 
-def check_size(size: int | None, *, needed: bool) -> int | None:
-    """Return how many values an input has; None, where that is not needed, if it is not known."""
-    return None if size is None and not needed else needed_size(size)
+def check_whole(name: str, value: object, most: int, what: str) -> int:
+    """Return a whole number as an int, or refuse it unless it is 1 to ``most``; ``what`` it is."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= most:
+        raise UsageError(
+            f"{name} is {value!r:.40}, but {what}, a whole number of at least 1 and at most "
+            f"{most}, was expected"
+        )
+    return int(value)
 
 
 def needed_size(size: int | None) -> int:
@@ -47,26 +59,27 @@ def needed_size(size: int | None) -> int:
             "this radius depends on how many values an input has, but no size was given; give the "
             "size"
         )
-    if isinstance(size, bool) or not isinstance(size, Integral) or not 1 <= size <= _MOST_VALUES:
-        raise UsageError(
-            f"size is {size!r:.40}, but a whole number of at least 1 was expected, and of at most "
-            f"{_MOST_VALUES}, what no memory holds"
-        )
-    return int(size)
+    return check_whole("size", size, _MOST_VALUES, "the values of an input")
 
 
-def check_exponent(value: float, least: int, noise: str) -> float:
+def check_exponent(value: float | None, least: int, noise: str) -> float:
     """Return the exponent of a noise as a float, or refuse it unless it is above ``least``."""
     number = as_float(value)
-    if not (math.isfinite(number) and number > least):
+    if not least < number <= _MOST_EXPONENT:
         raise UsageError(
-            f"a is {value!r:.40}, but the exponent of {noise} noise must be a finite number above "
-            f"{least}" + (", the number of values of an input" if least else "")
-        )
-    if number > _MOST_EXPONENT:
-        raise UsageError(
-            f"a is {value!r:.40}, but at most {_MOST_EXPONENT:g} was expected; use a smaller one"
-        )
+            f"a is {value!r:.40}, but the exponent of {noise} noise must be a number above "
+            f"{least}" + (", the number of values of an input," if least else "")
+            + f" and at most {_MOST_EXPONENT:g}"
+        )  # fmt: skip
+    return number
+
+
+def check_share(name: str, value: float, lowest: float) -> float:
+    """Return a probability in [lowest, 1) as a float, or refuse it."""
+    number = as_float(value)
+    if not lowest <= number < 1:
+        least = "above 0" if lowest else "of at least 0"
+        raise UsageError(f"{name} is {value!r}, but a probability {least} and below 1 was expected")
     return number
 
 
@@ -80,6 +93,70 @@ def as_float(value: object) -> float:
         return math.inf
 
 
-def shown_sigma(value: float) -> float:
-    """Return a standard deviation that was computed, without the noise of its last digit."""
-    return float(f"{value:.14g}")
+class LambdaNoise(SampledNoise):
+    """A law with a scale λ of its own, in the units of the input."""
+
+    lam: float
+
+    two_sided: ClassVar[bool] = True
+
+    @classmethod
+    @abstractmethod
+    def ratio(cls, size: int | None, a: float | None = None) -> tuple[float, float] | None:
+        """Return two numbers, one of them 1, whose quotient is σ at λ = 1; None where σ is none.
+
+        Args:
+            size: d, the values of an input.
+            a: the exponent, where the law has one.
+        """
+
+    @classmethod
+    def takes_sigma(cls) -> bool:
+        """Whether one standard deviation defines its scale."""
+        return True
+
+    @classmethod
+    def lam_for(cls, sigma: float, size: int | None, a: float | None = None) -> float:
+        """Return the λ at which one of ``size`` values has the standard deviation ``sigma``."""
+        ratio = cls.ratio(size, a)
+        if ratio is None:
+            raise UsageError(
+                f"{cls.name} noise of so small an exponent has no standard deviation; give lambda "
+                "in place of sigma, or a larger a"
+            )
+        return check_scale("sigma", sigma) * ratio[1] / ratio[0]
+
+    @property
+    def deviation(self) -> float | None:
+        """Standard deviation of the noise on one value, without the noise of its last digit."""
+        ratio = self.ratio(getattr(self, "size", None), getattr(self, "a", None))
+        return None if ratio is None else float(f"{self.lam * ratio[0] / ratio[1]:.14g}")
+
+
+@dataclass(frozen=True)
+class ScaledNoise(LambdaNoise):
+    """The fields that most of these laws share, and their checks.
+
+    Attributes:
+        lam: λ, > 0, in the units of the input.
+        norm: of :attr:`norms`.
+        size: d, the values of an input; needed in the norms of :attr:`sized_norms`.
+    """
+
+    lam: float
+    norm: str = "l1"
+    size: int | None = None
+
+    sized_norms: ClassVar[tuple[str, ...]] = ("linf",)
+    """Those in which the radius, or the noise itself, depends on d."""
+
+    def __post_init__(self) -> None:
+        self._check_norm()
+        unused = self.size is None and self.norm not in self.sized_norms
+        size = None if unused else needed_size(self.size)
+        self._settle(lam=check_scale("lambda", self.lam), size=size)
+
+    @property
+    def _d(self) -> int:
+        """The values of an input, for what needs them."""
+        return needed_size(self.size)

@@ -122,7 +122,7 @@ def test_noise_that_is_counted_in_full(plan: Plan, capsys: pytest.CaptureFixture
         (("--noise", "blocks,width=4", "--input-shape", "2,28,2"), "where both can be it"),
         (("--noise", "blocks,width=4", "--input-shape", "2,0,28"), "at least 1"),
         (("--noise", "blocks,width=4", "--input-shape", "x"), "--input-shape is 'x'"),
-        (("--noise", "laplace", "--n", "99"), "give --sigma or --lambda"),
+        (("--noise", "laplace", "--n", "99"), "sigma or lambda"),
         (("--noise", "laplace", "--sigma", "1"), "nothing to plan"),
         (("--noise", "uniform", "--lambda", "1", "--target-radius", "1"), "out of reach"),
         (

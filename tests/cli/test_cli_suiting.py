@@ -16,6 +16,7 @@ from rsonnx.noise import (
     AnisotropicGaussian,
     Columns,
     Gaussian,
+    InputSpace,
     Laplace,
     SmoothingDistribution,
     Splitting,
@@ -48,7 +49,7 @@ SUITED = [
 def test_which_noise_suits(
     shape: tuple[int, ...], layout: str | None, bounds: tuple[float, float], names: str
 ) -> None:
-    found = suited(shape, layout, bounds)
+    found = suited(InputSpace(shape, bounds, layout))
     assert [one.noise for one in found] == names.split()
     for one in found:
         assert one.norms == NOISES[one.noise].norms
@@ -57,7 +58,7 @@ def test_which_noise_suits(
 
 @pytest.mark.parametrize("noise", ["splitting", "gaussian", "ball"])
 def test_what_it_was_trained_for_comes_first(noise: str) -> None:
-    found = suited((1, 28, 28), "NCHW", UNIT, Trained(noise, {"lam": 2.0}))
+    found = suited(InputSpace((1, 28, 28), UNIT, "NCHW"), Trained(noise, {"lam": 2.0}))
     assert found[0].noise == noise
     assert "trained with" in found[0].why
     assert len({one.noise for one in found}) == len(found)

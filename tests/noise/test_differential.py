@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from rsonnx.noise import Gaussian, Laplace
-from rsonnx.noise.differential import GrowthLines, radius_between_from, radius_from, settled
+from rsonnx.noise.differential import GrowthLines, settled
 
 
 def tangents(count: int) -> GrowthLines:
@@ -63,10 +63,6 @@ def test_ends() -> None:
         assert lines.radius_between(0.3, 0.3, 1.0) == lines.radius_between(0.2, 0.3, 1.0) == 0.0
 
 
-def reach(q: mpf) -> mpf:
-    return -mp.log(2 * q)
-
-
 @pytest.mark.parametrize(
     ("a", "b"), [(0.9, 0.05), (0.4, 0.1), (0.4, math.nextafter(0.4, 0)), (0.9, 0.6)]
 )
@@ -74,15 +70,10 @@ def test_two_sided_closed_forms_are_rounded_down(a: float, b: float) -> None:
     def quantile(p: float) -> mpf:
         return mp.log(2 * mpf(p)) if p < 0.5 else -mp.log(2 * (1 - mpf(p)))
 
-    radius = radius_between_from(reach, a, b)
+    radius = Laplace(1.0).radius_between(a, b)
     with mp.workprec(400):
         true = (quantile(a) - quantile(b)) / 2
         assert true * (1 - mpf(2) ** -50) <= radius <= true
-
-
-def test_no_radius_without_a_lead() -> None:
-    assert radius_from(reach, 0.5) == radius_from(reach, 0.0) == 0.0
-    assert radius_between_from(reach, 0.3, 0.3) == radius_between_from(reach, 0.2, 0.3) == 0.0
 
 
 def test_a_probability_is_raised_until_its_radius_is_enough() -> None:

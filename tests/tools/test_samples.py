@@ -15,7 +15,7 @@ import onnx
 import pytest
 
 import rsonnx
-from rsonnx.cli.noises import noise_for
+from rsonnx.cli.noises import asked_noise
 from rsonnx.data import arrange, open_dataset
 from rsonnx.noise import Splitting
 from rsonnx.smoothing import SmoothedClassifier
@@ -83,7 +83,7 @@ def test_accuracy_without_noise_is_that_of_the_manifest(name: str) -> None:
             pytest.skip("the CIFAR-10 pictures are not passed on with the project")
     dataset = open_dataset(path)
     base = rsonnx.load(HOME / f"{name}.onnx", providers=["cpu"])
-    noise = noise_for(options, base.shape, base.layout)
+    noise = asked_noise(options).for_model(base.shape, base.layout)
     smoothed = SmoothedClassifier(base, noise=noise)
     shape = noise.input_shape(base.shape)
     indices = range(0, len(dataset), int(options.get("skip_every", 1)))

@@ -11,9 +11,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from numbers import Real
 from typing import ClassVar
 
 import numpy as np
@@ -21,8 +20,10 @@ from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
 from rsonnx.noise.drawing import Drawing, FloatBlock, Place
-from rsonnx.noise.law import SampledNoise
+from rsonnx.noise.law import SampledNoise, given
 from rsonnx.noise.laws.gaussian import Gaussian
+from rsonnx.noise.scale import as_float
+from rsonnx.noise.space import InputSpace
 
 _IN_DEVIATIONS = Gaussian(1.0)
 """The law of every value in its own standard deviations."""
@@ -41,7 +42,14 @@ class AnisotropicGaussian(SampledNoise):
         UsageError: there are no sigmas, one is no number or outside its range, or another norm.
     """
 
-    sigmas: tuple[float, ...]
+    sigmas: tuple[float, ...] = field(
+        metadata=given(
+            "FILE",
+            "Gaussian noise with a standard deviation of its own for each value, one number a "
+            "line; radii are in standard deviations.",
+            option="--sigma-per-feature",
+        )
+    )
     norm: str = "mahalanobis"
 
     name: ClassVar[str] = "gaussian-per-feature"
@@ -50,8 +58,13 @@ class AnisotropicGaussian(SampledNoise):
     two_sided: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sigmas", checked_sigmas(self.sigmas))
+        self._settle(sigmas=_checked(self.sigmas))
         self._check_norm()
+
+    @classmethod
+    def suits(cls, space: InputSpace) -> str | None:
+        """Tables."""
+        return "values in units of their own" if space.layout is None else None
 
     @property
     def size(self) -> int:
@@ -103,28 +116,23 @@ class AnisotropicGaussian(SampledNoise):
         return np.array(self.sigmas)
 
 
-def checked_sigmas(sigmas: Iterable[float]) -> tuple[float, ...]:
-    """Return one standard deviation a value as floats, or refuse them.
-
-    Raises:
-        UsageError: there are none, or one is no finite number above 0; values are numbered from 1.
-    """
-    expected = "a finite number above 0 was expected, in the units of that value"
+def _checked(sigmas: Iterable[float]) -> tuple[float, ...]:
+    """Return one standard deviation a value as floats, or refuse them."""
     if isinstance(sigmas, str) or not isinstance(sigmas, Iterable):
         raise UsageError(
             f"sigmas are {sigmas!r}, but a list of standard deviations, one a value of the input, "
             "was expected"
         )
-    found: list[float] = []
-    for number, sigma in enumerate(sigmas, start=1):
-        if isinstance(sigma, bool | np.bool_) or not isinstance(sigma, Real):
-            raise UsageError(f"sigma of value {number} is {sigma!r}, but {expected}")
-        value = float(sigma)
+    given = list(sigmas)
+    numbers = tuple(as_float(sigma) for sigma in given)
+    for at, value in enumerate(numbers):
         if not (math.isfinite(value) and value > 0):
-            raise UsageError(f"sigma of value {number} is {value!r}, but {expected}")
-        found.append(value)
-    if not found:
+            raise UsageError(
+                f"sigma of value {at + 1} is {given[at]!r}, but a finite number above 0 was "
+                "expected, in the units of that value"
+            )
+    if not numbers:
         raise UsageError(
             "there are no sigmas, but one standard deviation a value of the input was expected"
         )
-    return tuple(found)
+    return numbers

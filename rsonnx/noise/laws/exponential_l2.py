@@ -10,17 +10,15 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.noise.caps import cap_edge, cap_share
-from rsonnx.noise.differential import PRECISION, radius_between_from, radius_from, settled
+from rsonnx.noise.differential import PRECISION, DifferentialNoise, settled
 from rsonnx.noise.law import JointNoise
 from rsonnx.noise.rounding import precision
-from rsonnx.noise.scale import check_scale, needed_size, shown_sigma
-from rsonnx.noise.scaled import ScaledNoise
-from rsonnx.noise.shapes import on_spheres
+from rsonnx.noise.scale import ScaledNoise, needed_size
+from rsonnx.noise.spheres import cap_edge, cap_share, on_spheres
 
 
 @dataclass(frozen=True)
-class ExponentialL2(ScaledNoise, JointNoise):
+class ExponentialL2(ScaledNoise, DifferentialNoise, JointNoise):
     """Noise of density proportional to exp(-‖x/λ‖₂) on d values.
 
     Attributes:
@@ -34,35 +32,23 @@ class ExponentialL2(ScaledNoise, JointNoise):
     name: ClassVar[str] = "exp-l2"
     norms: ClassVar[tuple[str, ...]] = ("l2",)
     sized_norms: ClassVar[tuple[str, ...]] = norms
-    two_sided: ClassVar[bool] = True
 
     @classmethod
-    def lam_for(cls, sigma: float, size: int | None) -> float:
-        """Return the λ at which one of ``size`` values has the standard deviation ``sigma``."""
-        return check_scale("sigma", sigma) / math.sqrt(1 + needed_size(size))
+    def ratio(cls, size: int | None, a: float | None = None) -> tuple[float, float]:
+        """Return σ at λ = 1 as a quotient."""
+        del a
+        return math.sqrt(1 + needed_size(size)), 1.0
 
-    @property
-    def deviation(self) -> float:
-        """Standard deviation of the noise on one value."""
-        return shown_sigma(self.lam * math.sqrt(1 + self._d))
+    def reach(self, q: mpmath.mpf) -> mpmath.mpf:
+        """Return λ(d - 1)·artanh(1 - 2b); for d = 1 the noise is Laplace noise.
 
-    def radius(self, p_a_lower: float) -> float:
-        """Return λ(d - 1)·artanh(1 - 2b), rounded down; 0 unless p_A > 1/2.
-
-        b is the quantile of 1 - p_A of the law Beta((d - 1)/2, (d - 1)/2) (Yang et al., table of
-        radii). It is the differential method's integral: ∂ψ/∂x_1 = cos(θ)/λ with the angle θ
-        between noise and change, whose largest values lie in the cap cos(θ) >= c of the directions;
-        there dq = -f(c) dc and Φ = f(c)(1 - c²)/(λ(d - 1)) with the density f(c) ~ (1 - c²)^((d -
-        3)/2). For d = 1 the noise is Laplace noise. For d > 1 the largest radius that is true is
-        somewhat larger, since caps around an input are none around a changed one.
+        b is the quantile of q of the law Beta((d - 1)/2, (d - 1)/2) (Yang et al., table of radii).
+        ∂ψ/∂x_1 = cos(θ)/λ with the angle θ between noise and change, whose largest values lie in
+        the cap cos(θ) >= c of the directions; there dq = -f(c) dc and
+        Φ = f(c)(1 - c²)/(λ(d - 1)) with the density f(c) ~ (1 - c²)^((d - 3)/2). For d > 1 the
+        largest radius that is true is somewhat larger, since caps around an input are none around
+        a changed one.
         """
-        return radius_from(self._reach, p_a_lower)
-
-    def radius_between(self, p_a_lower: float, p_b_upper: float) -> float:
-        """Return half the difference of the integrals for p_A and p_B; 0 unless p_A > p_B."""
-        return radius_between_from(self._reach, p_a_lower, p_b_upper)
-
-    def _reach(self, q: mpmath.mpf) -> mpmath.mpf:
         lam, d = mpmath.mpf(self.lam), self._d
         if d == 1 or q == 0:
             return -lam * mpmath.log(2 * q)

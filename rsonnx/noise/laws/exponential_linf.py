@@ -10,15 +10,13 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.noise.differential import radius_between_from, radius_from
+from rsonnx.noise.differential import DifferentialNoise
 from rsonnx.noise.law import JointNoise
-from rsonnx.noise.scale import check_scale, needed_size, shown_sigma
-from rsonnx.noise.scaled import ScaledNoise
-from rsonnx.noise.shapes import in_cubes
+from rsonnx.noise.scale import ScaledNoise, needed_size
 
 
 @dataclass(frozen=True)
-class ExponentialLinf(ScaledNoise, JointNoise):
+class ExponentialLinf(ScaledNoise, DifferentialNoise, JointNoise):
     """Noise of density proportional to exp(-‖x/λ‖∞) on d values.
 
     Attributes:
@@ -30,22 +28,18 @@ class ExponentialLinf(ScaledNoise, JointNoise):
     name: ClassVar[str] = "exp-linf"
     norms: ClassVar[tuple[str, ...]] = ("l1", "linf")
     sized_norms: ClassVar[tuple[str, ...]] = norms
-    two_sided: ClassVar[bool] = True
 
     @classmethod
-    def lam_for(cls, sigma: float, size: int | None) -> float:
-        """Return the λ at which one of ``size`` values has the standard deviation ``sigma``."""
-        return check_scale("sigma", sigma) / _deviation(needed_size(size))
+    def ratio(cls, size: int | None, a: float | None = None) -> tuple[float, float]:
+        """Return σ at λ = 1 as a quotient: E t²/3 where t has the law Gamma(d + 1)."""
+        del a
+        d = needed_size(size)
+        return math.sqrt((d + 1) * (d + 2) / 3), 1.0
 
-    @property
-    def deviation(self) -> float:
-        """Standard deviation of the noise on one value."""
-        return shown_sigma(self.lam * _deviation(self._d))
+    def reach(self, q: mpmath.mpf) -> mpmath.mpf:
+        """Return the differential method's integral.
 
-    def radius(self, p_a_lower: float) -> float:
-        """Return the differential method's integral, rounded down; 0 unless p_A > 1/2.
-
-        In linf: λ·ln(1/(2(1 - p_A))). Along the diagonal the noise splits into a Laplace variable,
+        In linf: -λ·ln(2q). Along the diagonal the noise splits into a Laplace variable,
         (max_j x_j + min_j x_j)/2, and one that is independent of it, so no larger radius is true.
 
         In l1: ∂ψ/∂x_1 is ±1/λ where x_1 is the largest value, with probability 1/(2d) each, else 0,
@@ -53,13 +47,6 @@ class ExponentialLinf(ScaledNoise, JointNoise):
         and λ(d - 1) - λ·ln(2d(1 - p_A)) beyond. That is Yang et al.'s 2λ·d(p_A - 1/2), which they
         and others state for p_A <= 1 - 1/d, continued.
         """
-        return radius_from(self._reach, p_a_lower)
-
-    def radius_between(self, p_a_lower: float, p_b_upper: float) -> float:
-        """Return half the difference of the integrals for p_A and p_B; 0 unless p_A > p_B."""
-        return radius_between_from(self._reach, p_a_lower, p_b_upper)
-
-    def _reach(self, q: mpmath.mpf) -> mpmath.mpf:
         lam, d = mpmath.mpf(self.lam), self._d
         if self.norm == "linf":
             return -lam * mpmath.log(2 * q)
@@ -78,6 +65,11 @@ class ExponentialLinf(ScaledNoise, JointNoise):
         return in_cubes(generator, self.lam * generator.standard_gamma(size + 1, samples), size)
 
 
-def _deviation(size: int) -> float:
-    """Return σ at λ = 1: E t²/3 where t has the law Gamma(d + 1)."""
-    return math.sqrt((size + 1) * (size + 2) / 3)
+def in_cubes(
+    generator: np.random.Generator, sides: NDArray[np.float64], size: int
+) -> NDArray[np.float64]:
+    """Return a uniform point of each cube [-s, s]^size, (len(sides), size)."""
+    points = generator.random((len(sides), size))
+    points -= 0.5
+    points *= 2.0 * sides[:, None]
+    return points

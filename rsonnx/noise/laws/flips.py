@@ -6,42 +6,33 @@ classifiers", arXiv 1906.04948.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from numbers import Integral, Real
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.errors import DataError, UsageError
+from rsonnx.errors import UsageError
+from rsonnx.noise.codes import WORD, CodeBlock, CodeNoise, stored
 from rsonnx.noise.drawing import Drawing, Place
+from rsonnx.noise.law import given
 from rsonnx.noise.philox import SETTLE, bits, raw_words
-from rsonnx.noise.regions import RegionNoise, Regions
-from rsonnx.noise.scale import needed_size
-from rsonnx.noise.space import LEVELS, InputSpace, Point
+from rsonnx.noise.regions import Regions
+from rsonnx.noise.scale import check_share, check_whole, needed_size
+from rsonnx.noise.space import InputSpace
 
-_WORD = 1 << 64
 _MOST_VALUES = 1 << 16
 _MOST_CHANGES = 256
 """The cap on the radius. A larger one would be sound too, but a second of exact arithmetic."""
-
-_OFF = 0.01
-"""How far from a code a value may be at most and still mean it."""
 
 _TILE = 1 << 16
 """Values drawn at a time: what is computed on the way stays in a core's nearer caches."""
 
 
 @dataclass(frozen=True)
-class Flips(RegionNoise):
+class Flips(CodeNoise):
     """Every feature keeps its value with probability β, else takes one of the others, each alike.
-
-    A feature is one value of the input: a whole number ``low`` .. ``low + values - 1``, where
-    (low, low + values - 1) are the bounds of the input space. Give them as floating-point numbers:
-    a uint8 value is a level between the bounds, which is a code only for bounds (0, 255).
 
     Attributes:
         keep: β, in (0, 1). The law that is drawn and certified has ⌊β·2^64⌋/2^64, which is the
@@ -51,23 +42,38 @@ class Flips(RegionNoise):
         size: d, the features of an input. The radius is at most d, and at most 256.
     """
 
-    keep: float
-    values: int
+    keep: float = field(metadata=given("P", "probability that a value stays"))
+    values: int = field(metadata=given("V", "how many values a feature can take"))
     norm: str = "l0"
     size: int | None = None
 
     name: ClassVar[str] = "flips"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "keep", check_share("keep", self.keep, lowest=1 / _WORD))
-        if not _is_whole(self.values) or not 2 <= self.values <= _MOST_VALUES:
-            raise UsageError(
-                f"values is {self.values!r}, but the number of values that a feature can take, a "
-                f"whole number from 2 to {_MOST_VALUES}, was expected"
-            )
-        object.__setattr__(self, "values", int(self.values))
+        keep = check_share("keep", self.keep, lowest=1 / WORD)
+        values = check_whole(
+            "values", self.values, _MOST_VALUES, "the number of values that a feature can take"
+        )
+        if values < 2:
+            raise UsageError("values is 1, but a feature must take at least two values")
         self._check_norm()
-        object.__setattr__(self, "size", needed_size(self.size))
+        self._settle(keep=keep, values=values, size=needed_size(self.size))
+
+    @classmethod
+    def suits(cls, space: InputSpace) -> str | None:
+        """Tables whose bounds may be those of the codes of categories."""
+        low, high = space.bounds
+        whole = float(low).is_integer() and float(high).is_integer()
+        if space.layout is not None or (low, high) == (0.0, 1.0):
+            return None
+        if not (whole and high - low < _MOST_VALUES):
+            return None
+        return f"if all values are whole numbers from {low:g} to {high:g}"
+
+    @property
+    def choices(self) -> int:
+        """V, how many values a feature can take."""
+        return self.values
 
     @property
     def settings(self) -> str:
@@ -99,24 +105,12 @@ class Flips(RegionNoise):
                 Regions(falling, rising, total) if old > new else Regions(rising, falling, total)
             ]
 
-    def check(self, point: Point) -> None:
-        """Refuse an input of another size or bounds, or one with a value that is no code."""
-        super().check(point)
-        exact = point.arithmetic == "exact"
-        codes_of(point.data.reshape(-1), point.space, exact, self.name, self.values)
-
-    def unchanged(self, point: Point) -> NDArray[np.float32]:
-        """Return the codes themselves, float32 in the shape of the input."""
-        exact = point.arithmetic == "exact"
-        codes = codes_of(point.data, point.space, exact, self.name, self.values)
-        return (codes + int(point.space.bounds[0])).astype(np.float32)
-
     def open(self, place: Place) -> Drawing:
         """Return the flips of a block."""
         return _FlipBlock(self, place)
 
 
-class _FlipBlock:
+class _FlipBlock(CodeBlock):
     """The flips of one block in their order, a function of (law, key, block) alone.
 
     A flip is what is added to a code modulo ``values``: 0 with probability β, else one of 1..K,
@@ -127,12 +121,12 @@ class _FlipBlock:
     """
 
     def __init__(self, law: Flips, place: Place) -> None:
-        self._law, self._space, self._exact = law, place.space, place.exact
-        self._words = bits(place.key, place.block)
+        super().__init__(law, place)
+        self._law = law
         self._settling = bits(place.key, place.block, SETTLE)
         self._others = law.values - 1
-        threshold = int(stored(law.keep) * _WORD)
-        left = _WORD - threshold
+        threshold = int(stored(law.keep) * WORD)
+        left = WORD - threshold
         self._threshold = np.uint64(threshold)
         self._usable = np.uint64(left - left % self._others)
 
@@ -157,76 +151,14 @@ class _FlipBlock:
     def _settled(self) -> int:
         while True:
             word = int(self._settling.random_raw())
-            if word < _WORD - _WORD % self._others:
+            if word < WORD - WORD % self._others:
                 return word % self._others
 
     def write(self, base: NDArray[Any], divisor: np.float32, out: NDArray[np.float32]) -> None:
         """Write the next samples, whole numbers in the bounds; see :class:`Drawing`."""
         del divisor
-        law = self._law
-        codes = codes_of(base, self._space, self._exact, law.name, law.values)
-        found = self.draw(out.size).reshape(out.shape)
-        found += codes
-        shown = np.arange(2 * law.values) % law.values + int(self._space.bounds[0])
-        np.take(shown.astype(np.float32), found, mode="clip", out=out)
-
-
-def stored(probability: float) -> Fraction:
-    """Return a probability as it is drawn: in whole parts of 2^64, rounded down."""
-    return Fraction(math.floor(Fraction(probability) * _WORD), _WORD)
-
-
-def check_share(name: str, value: float, lowest: float) -> float:
-    """Return a probability in [lowest, 1) as a float, or refuse it."""
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not lowest <= value < 1:
-        least = "above 0" if lowest else "of at least 0"
-        raise UsageError(f"{name} is {value!r}, but a probability {least} and below 1 was expected")
-    return float(value)
-
-
-def codes_of(
-    values: NDArray[Any], space: InputSpace, exact: bool, name: str, count: int
-) -> NDArray[np.int32]:
-    """Return the codes 0..count - 1 of an input, int32 in the shape of ``values``.
-
-    Args:
-        values: uint8 levels where ``exact``, else values in the units of the bounds.
-        space: of the input.
-        exact: whether levels are given.
-        name: of the noise, for what is wrong.
-        count: how many values a feature can take.
-
-    Raises:
-        UsageError: the bounds are not two whole numbers that are ``count - 1`` apart.
-        DataError: a value is none of the codes.
-    """
-    low, high = space.bounds
-    if not (float(low).is_integer() and abs(low) <= 1 << 22 and high - low == count - 1):
-        raise UsageError(
-            f"{name} noise on {count} values needs whole-number bounds that are {count - 1} apart, "
-            f"such as 0 and {count - 1}, but they are {low:g} and {high:g}; declare the bounds of "
-            "the codes"
-        )
-    if exact:
-        # The level of code c is 255·c/(count - 1), where that is whole.
-        codes, odd = np.divmod(values.astype(np.int64) * (count - 1), LEVELS)
-        wrong = odd != 0
-    else:
-        codes = np.rint(values - low)
-        # A code that was computed in float32 is off by a few roundings.
-        wrong = np.abs(values - low - codes) > min(_OFF, 2.0**-21 * max(abs(low), abs(high)))
-        wrong |= (codes < 0) | (codes > count - 1)
-    if wrong.any():
-        at = int(np.argmax(wrong))
-        shown = values.flat[at] * (high - low) / LEVELS + low if exact else values.flat[at]
-        raise DataError(
-            f"value number {at} of the input is {float(shown):g}, but {name} noise takes whole "
-            f"numbers from {low:g} to {high:g}; give codes as floating-point numbers (uint8 values "
-            "are levels between the bounds)"
-        )
-    return codes.astype(np.int32)
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
+        values = self._law.values
+        flipped = self.draw(out.size).reshape(out.shape)
+        flipped += self._codes(base)
+        shown = np.arange(2 * values) % values + int(self._space.bounds[0])
+        np.take(shown.astype(np.float32), flipped, mode="clip", out=out)

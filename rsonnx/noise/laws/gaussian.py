@@ -13,10 +13,16 @@ from numpy.typing import NDArray
 
 from rsonnx.noise.differential import settled
 from rsonnx.noise.law import IndependentNoise
-from rsonnx.noise.scale import check_scale, check_size
-from rsonnx.statistics import normal_cdf_up, normal_quantile_down, scale_down
-from rsonnx.statistics.normal import normal_quantile_up
-from rsonnx.statistics.rigorous import proves_radius, proves_two_sided_radius
+from rsonnx.noise.scale import check_scale, needed_size
+from rsonnx.noise.space import InputSpace
+from rsonnx.statistics import (
+    normal_cdf_up,
+    normal_quantile_down,
+    normal_quantile_up,
+    proves_radius,
+    proves_two_sided_radius,
+    scale_down,
+)
 
 
 @dataclass(frozen=True)
@@ -39,9 +45,16 @@ class Gaussian(IndependentNoise):
     two_sided: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sigma", check_scale("sigma", self.sigma))
         self._check_norm()
-        object.__setattr__(self, "size", check_size(self.size, needed=self.norm == "linf"))
+        unused = self.size is None and self.norm != "linf"
+        size = None if unused else needed_size(self.size)
+        self._settle(sigma=check_scale("sigma", self.sigma), size=size)
+
+    @classmethod
+    def suits(cls, space: InputSpace) -> str:
+        """All inputs of one unit."""
+        one_unit = "values in one unit, such as standardised ones"
+        return one_unit if space.layout is None else "images"
 
     @property
     def deviation(self) -> float:

@@ -11,65 +11,54 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.noise.differential import GrowthLines, radius_between_from, radius_from
+from rsonnx.noise.differential import DifferentialNoise, GrowthLines
 from rsonnx.noise.law import IndependentNoise
 from rsonnx.noise.rounding import precision
-from rsonnx.noise.scale import check_scale, shown_sigma
-from rsonnx.noise.scaled import ScaledNoise
+from rsonnx.noise.scale import ScaledNoise
+from rsonnx.noise.space import InputSpace
 
 
 @dataclass(frozen=True)
-class Laplace(ScaledNoise, IndependentNoise):
-    """Independent noise of density exp(-\\|x\\|/λ)/(2λ) on every value.
+class Laplace(ScaledNoise, DifferentialNoise, IndependentNoise):
+    r"""Independent noise of density exp(-\|x\|/λ)/(2λ) on every value.
 
     Attributes:
         lam: λ, > 0, in the units of the input; σ = √2·λ.
-        norm: l1, or linf by the integral of the differential method.
+        norm: l1, or linf by the integral of the differential method, true to 2^-40 of it.
         size: d, the values of an input; needed for linf only.
     """
 
     name: ClassVar[str] = "laplace"
     norms: ClassVar[tuple[str, ...]] = ("l1", "linf")
-    sized_norms: ClassVar[tuple[str, ...]] = ("linf",)
-    two_sided: ClassVar[bool] = True
 
     @classmethod
-    def lam_for(cls, sigma: float, size: int | None) -> float:
-        """Return the λ whose standard deviation is ``sigma``."""
-        del size
-        return check_scale("sigma", sigma) / math.sqrt(2)
+    def ratio(cls, size: int | None, a: float | None = None) -> tuple[float, float]:
+        """Return σ at λ = 1 as a quotient."""
+        del size, a
+        return math.sqrt(2), 1.0
 
-    @property
-    def deviation(self) -> float:
-        """Standard deviation of the noise on one value."""
-        return shown_sigma(self.lam * math.sqrt(2))
+    @classmethod
+    def suits(cls, space: InputSpace) -> str | None:
+        """Images, and tables whose values are bounded."""
+        if space.layout is not None:
+            return "images"
+        return "values in one unit" if math.isfinite(space.step) else None
 
-    def radius(self, p_a_lower: float) -> float:
-        """Return the certified radius.
+    def reach(self, q: mpmath.mpf) -> mpmath.mpf:
+        """Return -λ·ln(2q), from Φ(q) = min(q, 1 - q)/λ in l1 (Teng et al., Theorem 1).
 
-        In l1: -λ·ln(2(1 - p_A)) (Teng et al., Theorem 1), the differential method's integral with
-        Φ(q) = min(q, 1 - q)/λ; the half-space x_1 <= t shows that no larger one is true. In linf:
-        the integral of :func:`_sign_growth`, true to 2^-40 of it.
+        The half-space x_1 <= t shows that no larger radius is true. Between p_A and p_B it is
+        λ/2·(F⁻¹(p_A) - F⁻¹(p_B)) with the Laplace quantile F⁻¹ at λ = 1, and half-spaces reach it.
+        It is never below the theorem of Teng et al., λ·max(½ ln(p_A/p_B), -ln(1 - p_A + p_B)): for
+        p_B <= 1/2 <= p_A it is -λ/2·ln(4(1 - p_A)p_B), where 4(1 - p_A)p_B <= (1 - p_A + p_B)² and
+        4(1 - p_A)p_A <= 1; for p_A <= 1/2 it is the first term, and for p_B >= 1/2,
+        ½ ln((1 - p_B)/(1 - p_A)), as for swapped classes.
         """
-        if self.norm == "linf":
-            return _sign_growth(self._d).radius(p_a_lower, self.lam)
-        return radius_from(self._reach, p_a_lower)
-
-    def radius_between(self, p_a_lower: float, p_b_upper: float) -> float:
-        """Return half the difference of the differential method's integrals for p_A and p_B.
-
-        In l1 that is λ/2·(F⁻¹(p_A) - F⁻¹(p_B)) with the Laplace quantile F⁻¹ at λ = 1, and half-
-        spaces reach it. It is never below the theorem of Teng et al., λ·max(½ ln(p_A/p_B),
-        -ln(1 - p_A + p_B)): for p_B <= 1/2 <= p_A it is -λ/2·ln(4(1 - p_A)p_B), where
-        4(1 - p_A)p_B <= (1 - p_A + p_B)² and 4(1 - p_A)p_A <= 1; for p_A <= 1/2 it is the first
-        term, and for p_B >= 1/2, ½ ln((1 - p_B)/(1 - p_A)), as for swapped classes.
-        """
-        if self.norm == "linf":
-            return _sign_growth(self._d).radius_between(p_a_lower, p_b_upper, self.lam)
-        return radius_between_from(self._reach, p_a_lower, p_b_upper)
-
-    def _reach(self, q: mpmath.mpf) -> mpmath.mpf:
         return -mpmath.mpf(self.lam) * mpmath.log(2 * q)
+
+    def lines(self) -> GrowthLines | None:
+        """Return Φ in linf, which is made of lines."""
+        return _sign_growth(self._d) if self.norm == "linf" else None
 
     def cumulative(self, value: mpmath.mpf) -> mpmath.mpf:
         """Return the distribution function at ``value`` <= 0, at mpmath's working precision."""

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
-from rsonnx.errors import UsageError
-from rsonnx.noise.differential import GrowthLines
-from rsonnx.noise.law import JointNoise
-from rsonnx.noise.scale import check_exponent, check_scale, needed_size, shown_sigma
-from rsonnx.noise.shapes import in_cubes
+from rsonnx.noise.differential import DifferentialNoise, GrowthLines
+from rsonnx.noise.law import JointNoise, given
+from rsonnx.noise.laws.exponential_linf import in_cubes
+from rsonnx.noise.scale import check_exponent, check_scale, needed_size
+from rsonnx.statistics import special
 
 _LINES = 4096
 """Tangents on the near and on the wide half of the probabilities: a table takes milliseconds."""
 
 
 def _beta_margin(a: float) -> float:
-    """Return a relative margin on scipy's incomplete beta function with parameters of sum ``a``.
+    """Return a relative margin on scipy's incomplete beta function with givens of sum ``a``.
 
     Its error against mpmath was below 1e-12 for a <= 350,000 and grows with a: below a·2^-57.
     """
@@ -30,7 +29,7 @@ def _beta_margin(a: float) -> float:
 
 
 @dataclass(frozen=True)
-class PowerLinf(JointNoise):
+class PowerLinf(DifferentialNoise, JointNoise):
     """Noise of density proportional to (1 + ‖x/λ‖∞)^-a on d values.
 
     Attributes:
@@ -42,48 +41,34 @@ class PowerLinf(JointNoise):
     """
 
     lam: float
-    a: float
+    a: float = field(metadata=given("A", "exponent, above the number of values of an input"))
     norm: str = "l1"
     size: int | None = None
 
     name: ClassVar[str] = "power-linf"
     norms: ClassVar[tuple[str, ...]] = ("l1", "linf")
-    two_sided: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "lam", check_scale("lambda", self.lam))
+        lam, size = check_scale("lambda", self.lam), needed_size(self.size)
         self._check_norm()
-        size = needed_size(self.size)
-        object.__setattr__(self, "size", size)
-        object.__setattr__(self, "a", check_exponent(self.a, size, self.name))
+        self._settle(lam=lam, size=size, a=check_exponent(self.a, size, self.name))
 
     @classmethod
-    def lam_for(cls, sigma: float, size: int | None, a: float | None = None) -> float:
-        """Return the λ whose standard deviation is ``sigma``; a must be above size + 2."""
-        if a is None:
-            raise UsageError(f"{cls.name} noise needs a, which was not given; give it")
+    def ratio(cls, size: int | None, a: float | None = None) -> tuple[float, float] | None:
+        """Return σ at λ = 1 as a quotient: E t²/3 for t of :meth:`draw_samples`."""
         d = needed_size(size)
-        deviation = _deviation(check_exponent(a, d, cls.name), d)
-        if deviation is None:
-            raise UsageError(
-                f"power-linf noise with a = {a:g} on {d} values has no standard deviation, which "
-                f"needs a > {d + 2}; give lambda in place of sigma, or a larger a"
-            )
-        return check_scale("sigma", sigma) / deviation
-
-    @property
-    def deviation(self) -> float | None:
-        """Standard deviation of the noise on one value; None for a <= d + 2."""
-        deviation = _deviation(self.a, needed_size(self.size))
-        return None if deviation is None else shown_sigma(self.lam * deviation)
+        a = check_exponent(a, d, cls.name)
+        if a <= d + 2:
+            return None
+        return math.sqrt((d + 1) * (d + 2) / (3 * (a - d - 1) * (a - d - 2))), 1.0
 
     @property
     def settings(self) -> str:
-        """``a = 3 lambda = 0.5``."""
+        """``a = 4000 lambda = 0.5``."""
         return f"a = {self.a:g} lambda = {self.lam:g}"
 
-    def radius(self, p_a_lower: float) -> float:
-        """Return the differential method's integral, rounded down; 0 unless p_A > 1/2.
+    def lines(self) -> GrowthLines:
+        """Return tangents of Φ.
 
         ∂_v ψ = (a/λ)/(1 + s) with s = ‖x/λ‖∞ where v moves the largest value outward. In linf that
         can be half of all noise; its largest values are where s is small, and s/(1 + s) has the law
@@ -91,17 +76,9 @@ class PowerLinf(JointNoise):
         2λd/(a - d)·(p_A - 1/2) (Yang et al., table of radii) for p_A <= 1 - 1/(2d), and beyond
         λ(d - 1)/(a - d) more than the linf radius of 1 - d(1 - p_A).
 
-        Both are summed over tangents of Φ, which lie above it: less than 1e-6 of the integral is
-        lost for p_A >= 0.51, and 1e-10 in l1 for p_A <= 1 - 1/(2d).
+        Tangents lie above Φ: less than 1e-6 of the integral is lost for p_A >= 0.51, and 1e-10 in
+        l1 for p_A <= 1 - 1/(2d).
         """
-        return self._growth.radius(p_a_lower, self.lam)
-
-    def radius_between(self, p_a_lower: float, p_b_upper: float) -> float:
-        """Return half the difference of the integrals for p_A and p_B; 0 unless p_A > p_B."""
-        return self._growth.radius_between(p_a_lower, p_b_upper, self.lam)
-
-    @property
-    def _growth(self) -> GrowthLines:
         d = needed_size(self.size)
         return _growth(self.a, d, d if self.norm == "l1" else 1)
 
@@ -116,13 +93,6 @@ class PowerLinf(JointNoise):
         sides = generator.standard_gamma(size + 1, samples)
         sides /= generator.standard_gamma(self.a - size, samples)
         return in_cubes(generator, self.lam * sides, size)
-
-
-def _deviation(a: float, size: int) -> float | None:
-    """Return σ at λ = 1: E t²/3 for t of :meth:`PowerLinf.draw_samples`."""
-    if a <= size + 2:
-        return None
-    return math.sqrt((size + 1) * (size + 2) / (3 * (a - size - 1) * (a - size - 2)))
 
 
 @lru_cache(maxsize=16)

@@ -7,28 +7,27 @@ sparsity-aware randomized smoothing for graphs, images and more", arXiv 2008.129
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
+from rsonnx.noise.codes import WORD, CodeBlock, CodeNoise, stored
 from rsonnx.noise.drawing import Drawing, Place
-from rsonnx.noise.laws.flips import check_share, codes_of, stored
-from rsonnx.noise.philox import bits, raw_words
-from rsonnx.noise.regions import RegionNoise, Regions
-from rsonnx.noise.scale import needed_size
-from rsonnx.noise.space import InputSpace, Point
+from rsonnx.noise.law import given
+from rsonnx.noise.philox import raw_words
+from rsonnx.noise.regions import Regions
+from rsonnx.noise.scale import check_share, needed_size
+from rsonnx.noise.space import InputSpace
 
 _MOST_CHANGES = 64
 """The cap on the radius: r changes are of r + 1 kinds, so the work grows with its third power."""
 
-_VALUES = 2
-
 
 @dataclass(frozen=True)
-class SparseFlips(RegionNoise):
+class SparseFlips(CodeNoise):
     """A 0 becomes 1 with probability p₊, a 1 becomes 0 with probability p₋.
 
     A feature is one value of the input, 0 or 1, and the bounds of the input space are (0, 1).
@@ -41,20 +40,27 @@ class SparseFlips(RegionNoise):
         size: d, the features of an input. The radius is at most d, and at most 64.
     """
 
-    p_plus: float
-    p_minus: float
+    p_plus: float = field(metadata=given("P", "probability that a 0 becomes 1"))
+    p_minus: float = field(metadata=given("P", "probability that a 1 becomes 0"))
     norm: str = "l0"
     size: int | None = None
 
     name: ClassVar[str] = "sparse-flips"
+    choices: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        for field in ("p_plus", "p_minus"):
-            object.__setattr__(self, field, check_share(field, getattr(self, field), lowest=0))
+        for name in ("p_plus", "p_minus"):
+            self._settle(**{name: check_share(name, getattr(self, name), lowest=0)})
         if not stored(self.p_plus) + stored(self.p_minus):
             raise UsageError("p_plus and p_minus are both 0, so nothing is flipped; raise one")
         self._check_norm()
-        object.__setattr__(self, "size", needed_size(self.size))
+        self._settle(size=needed_size(self.size))
+
+    @classmethod
+    def suits(cls, space: InputSpace) -> str | None:
+        """Tables of bits."""
+        bits = space.layout is None and space.bounds == (0.0, 1.0)
+        return "if all values are 0 or 1" if bits else None
 
     @property
     def settings(self) -> str:
@@ -102,16 +108,15 @@ class SparseFlips(RegionNoise):
         order = slice(None, None, -1 if plus + minus <= whole else 1)
         return Regions(masses.here[order], masses.there[order], whole**changes)
 
-    def check(self, point: Point) -> None:
-        """Refuse an input of another size or bounds, or one with a value that is not 0 or 1."""
-        super().check(point)
-        exact = point.arithmetic == "exact"
-        _bits_of(point.data.reshape(-1), point.space, exact)
-
-    def unchanged(self, point: Point) -> NDArray[np.float32]:
-        """Return the input itself, float32 zeros and ones in its shape."""
-        exact = point.arithmetic == "exact"
-        return _bits_of(point.data, point.space, exact).astype(np.float32)
+    def check_space(self, space: InputSpace) -> None:
+        """Refuse inputs of another size, or bounds that are not 0 and 1."""
+        if space.bounds != (0.0, 1.0):
+            low, high = space.bounds
+            raise UsageError(
+                "sparse-flips noise is for values 0 and 1, so inputs must have the bounds 0 and 1, "
+                f"but they are {low:g} and {high:g}; declare inputs of [0, 1]"
+            )
+        super().check_space(space)
 
     def open(self, place: Place) -> Drawing:
         """Return the flips of a block."""
@@ -135,13 +140,12 @@ def _product(masses: tuple[int, ...], factor: tuple[int, int]) -> tuple[int, ...
     return tuple(low * a + high * b for a, b in zip((*masses, 0), (0, *masses), strict=True))
 
 
-class _SparseBlock:
+class _SparseBlock(CodeBlock):
     """The flips of one block in their order: a value flips where its word is below its rate."""
 
     def __init__(self, law: SparseFlips, place: Place) -> None:
-        self._law, self._place = law, place
-        self._words = bits(place.key, place.block)
-        plus, minus = int(stored(law.p_plus) * 2**64), int(stored(law.p_minus) * 2**64)
+        super().__init__(law, place)
+        plus, minus = int(stored(law.p_plus) * WORD), int(stored(law.p_minus) * WORD)
         self._thresholds = np.array([plus, minus], np.uint64)
 
     def draw(self, count: int) -> NDArray[np.uint64]:
@@ -151,18 +155,6 @@ class _SparseBlock:
     def write(self, base: NDArray[Any], divisor: np.float32, out: NDArray[np.float32]) -> None:
         """Write the next samples, zeros and ones; see :class:`Drawing`."""
         del divisor
-        place = self._place
-        codes = _bits_of(base, place.space, place.exact)
+        codes = self._codes(base)
         flipped = self.draw(out.size).reshape(out.shape) < self._thresholds[codes]
         np.copyto(out, flipped ^ (codes == 1))
-
-
-def _bits_of(values: NDArray[Any], space: InputSpace, exact: bool) -> NDArray[np.int32]:
-    """Return the zeros and ones of an input; arguments and errors as for :func:`codes_of`."""
-    if space.bounds != (0.0, 1.0):
-        low, high = space.bounds
-        raise UsageError(
-            "sparse-flips noise is for values 0 and 1, so inputs must have the bounds 0 and 1, "
-            f"but they are {low:g} and {high:g}; declare inputs of [0, 1]"
-        )
-    return codes_of(values, space, exact, SparseFlips.name, _VALUES)

@@ -10,7 +10,7 @@ Inputs are levels of the grid alone, and so are those that a radius speaks of.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import DataError, UsageError
-from rsonnx.noise.drawing import Drawing, Place
-from rsonnx.noise.law import EnumeratedNoise
+from rsonnx.noise.drawing import Drawing, OutcomeBlock, Place
+from rsonnx.noise.law import EnumeratedNoise, given
 from rsonnx.noise.philox import bits, check_seed, stream_key
 from rsonnx.noise.rounding import quotient_down
 from rsonnx.noise.scale import check_scale
@@ -54,16 +54,22 @@ class Splitting(EnumeratedNoise):
 
     lam: float
     norm: str = "l1"
-    seed: int = 0
+    seed: int = field(default=0, metadata=given("N", "seed of the offsets of the cuts"))
 
     name: ClassVar[str] = "splitting"
     norms: ClassVar[tuple[str, ...]] = ("l1",)
 
     def __post_init__(self) -> None:
         lam = check_scale("lambda", self.lam)
-        object.__setattr__(self, "lam", _whole(lam) / (2 * LEVELS))
+        self._settle(lam=_whole(lam) / (2 * LEVELS), seed=check_seed(self.seed))
         self._check_norm()
-        object.__setattr__(self, "seed", check_seed(self.seed))
+
+    @classmethod
+    def suits(cls, space: InputSpace) -> str | None:
+        """Images of 8 bits."""
+        if space.layout is None or space.bounds != (0.0, 1.0):
+            return None
+        return "8-bit images, if the model was trained for it; without chance"
 
     @property
     def levels(self) -> int:
@@ -92,37 +98,37 @@ class Splitting(EnumeratedNoise):
     def check(self, point: Point) -> None:
         """Refuse an input that is not given in levels of the bounds 0 and 1."""
         super().check(point)
-        _check_space(point.space, point.arithmetic == "exact")
+        _check_grid(point.arithmetic == "exact")
+
+    def check_space(self, space: InputSpace) -> None:
+        """Refuse bounds other than 0 and 1."""
+        if space.bounds != (0.0, 1.0):
+            low, high = space.bounds
+            raise UsageError(
+                f"splitting noise is for 8-bit inputs with the bounds 0 and 1, but these have "
+                f"{low:g} and {high:g}; declare inputs of [0, 1]"
+            )
 
     def open(self, place: Place) -> Drawing:
         """Return the outcomes of a block."""
-        _check_space(place.space, place.exact)
-        return _SplittingBlock(
-            self.levels, _offsets(self.seed, self.levels, place.space.size), place
-        )
+        self.check_space(place.space)
+        _check_grid(place.exact)
+        return _SplittingBlock(self, place)
 
 
-class _SplittingBlock:
-    """The outcomes of one block in their order."""
+class _SplittingBlock(OutcomeBlock):
+    """The outcomes of one block in their order: outcome o begins at the offsets v_j + o."""
 
-    def __init__(self, levels: int, offsets: NDArray[np.uint32], place: Place) -> None:
-        self._levels = levels
-        self._offsets = offsets
-        self._pieces = _pieces(levels)
-        self._next = place.first
-
-    def draw(self, count: int) -> NDArray[np.uint32]:
-        """Return o of the next ``count`` / size samples."""
-        stop = self._next + count // len(self._offsets)
-        drawn = np.arange(self._next, stop, dtype=np.int64) % self._levels
-        self._next = stop
-        return drawn.astype(np.uint32)
+    def __init__(self, law: Splitting, place: Place) -> None:
+        super().__init__(law.levels, place)
+        self._offsets = _offsets(law.seed, law.levels, place.space.size)
+        self._pieces = _pieces(law.levels)
 
     def write(self, base: NDArray[Any], divisor: np.float32, out: NDArray[np.float32]) -> None:
         """Write the next samples; see :class:`Drawing`."""
         del divisor  # that of bounds 0 and 1, which are all that is taken
-        levels = np.uint32(self._levels)
-        outcomes = self.draw(out.size)[:, np.newaxis]
+        levels = np.uint32(self._outcomes)
+        outcomes = self.draw(out.size).astype(np.uint32)[:, np.newaxis]
         rows = max(1, _TILE // len(self._offsets))
         for at in range(0, len(out), rows):
             cut = self._offsets + outcomes[at : at + rows]
@@ -134,13 +140,7 @@ class _SplittingBlock:
             np.take(self._pieces.reshape(-1), cut, mode="clip", out=out[at : at + rows])
 
 
-def _check_space(space: InputSpace, exact: bool) -> None:
-    if space.bounds != (0.0, 1.0):
-        low, high = space.bounds
-        raise UsageError(
-            f"splitting noise is for 8-bit inputs with the bounds 0 and 1, but these have "
-            f"{low:g} and {high:g}; declare inputs of [0, 1]"
-        )
+def _check_grid(exact: bool) -> None:
     if not exact:
         raise DataError(
             "splitting noise needs inputs on the grid of 256 levels between 0 and 1, but this one "

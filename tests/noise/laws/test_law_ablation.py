@@ -303,14 +303,14 @@ def test_shapes_are_doubled_and_halved() -> None:
     assert last.input_shape((32, 32, 6)) == (32, 32, 3)
     assert Ablation(2, size=9).sample_shape((9,)) == (18,)
     assert Ablation(2, size=9).input_shape((18,)) == (9,)
-    assert Ablation.size_of((6, 32, 32)) == 3072
+    assert Ablation.from_model((6, 32, 32), None) == {"layout": "NCHW", "channels": 3, "size": 3072}
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         ({"keep": 0}, "keep is 0"),
-        ({"keep": 784}, "at least one must be ablated"),
+        ({"keep": 784}, "keep is 784"),
         ({"keep": 4.5}, "keep is 4.5"),
         ({"keep": True}, "keep is True"),
         ({"keep": None}, "needs keep"),
@@ -335,7 +335,7 @@ def test_a_parameter_out_of_range_is_one_sentence(options: dict[str, Any], said:
     [
         (InputSpace((1, 28, 28), (0, 255), "NCHW"), "bounds 0 and 1"),
         (InputSpace((1, 28, 28), (-math.inf, math.inf), "NCHW"), "bounds 0 and 1"),
-        (InputSpace((28, 28, 1), layout="NHWC"), "three axes"),
+        (InputSpace((28, 28, 1), layout="NHWC"), "28"),
         (InputSpace((784,)), "three axes"),
         (InputSpace((1, 784, 1), layout="NHWC"), "NHWC"),
         (InputSpace((1, 14, 28), layout="NCHW"), "784 values"),
@@ -349,16 +349,16 @@ def test_an_input_of_another_kind_is_refused(space: InputSpace, said: str) -> No
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 28, 28), (28, 28), (56,)])
 def test_a_classifier_of_another_kind_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(UsageError, match="2 channels"):
+    with pytest.raises(UsageError, match=r"shape|channels"):
         MNIST.input_shape(shape)
     with pytest.raises(UsageError, match="even"):
         Ablation(2, size=4).input_shape((9,))
 
 
 def test_a_classifier_of_an_odd_number_of_values_was_not_made_for_it() -> None:
-    assert Ablation.size_of((10,)) == 5
+    assert Ablation.from_model((10,), None) == {"layout": None, "size": 5}
     with pytest.raises(UsageError, match="takes 5 values, but an even number was expected"):
-        Ablation.size_of((5,))
+        Ablation.from_model((5,), None)
 
 
 @pytest.mark.parametrize(("options", "unit"), [({"layout": "NHWC"}, "pixels"), ({}, "features")])

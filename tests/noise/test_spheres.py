@@ -3,7 +3,7 @@
 import mpmath
 import pytest
 
-from rsonnx.noise.caps import cap_edge, cap_share
+from rsonnx.noise.spheres import cap_edge, cap_share
 
 
 @pytest.mark.parametrize("dimension", [2, 3, 4, 11, 786, 3_074])

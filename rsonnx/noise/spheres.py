@@ -1,15 +1,27 @@
-"""Caps of the sphere: how far from the centre a plane cuts off a given share of its surface."""
+"""The sphere: its points, and how far from its centre a plane cuts off a share of its surface."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
 import mpmath
-from scipy import special
+import numpy as np
+from numpy.typing import NDArray
 
 from rsonnx.noise.rounding import precision
+from rsonnx.statistics import special
 
 _PRECISION = 256
+
+
+def on_spheres(
+    generator: np.random.Generator, radii: NDArray[np.float64], size: int
+) -> NDArray[np.float64]:
+    """Return a uniform point of each sphere of R^size, (len(radii), size)."""
+    points = generator.standard_normal((len(radii), size))
+    length = np.sqrt(np.einsum("ij,ij->i", points, points))
+    points *= (radii / length)[:, None]
+    return points
 
 
 def cap_edge(share: mpmath.mpf, dimension: int) -> mpmath.mpf:
