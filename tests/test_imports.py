@@ -19,9 +19,20 @@ FILES = {
 """All modules by name; a package's is that of its ``__init__``."""
 
 
-def imports(tree: ast.AST) -> Iterator[str]:
-    """Yield every module of the package that a file imports, also in a function or for types."""
-    for node in ast.walk(tree):
+def nodes(tree: ast.AST, *, types: bool) -> Iterator[ast.AST]:
+    """Yield all nodes of a file; what is imported for type checkers only where ``types``."""
+    for child in ast.iter_child_nodes(tree):
+        if types or not (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)):
+            yield child
+            yield from nodes(child, types=types)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield every module of the package that a file imports, also in a function.
+
+    What a room lists for type checkers, it imports when it is asked for.
+    """
+    for node in nodes(ast.parse(path.read_text()), types=path.name == "__init__.py"):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in FILES)
         elif isinstance(node, ast.ImportFrom):
@@ -33,9 +44,9 @@ def imports(tree: ast.AST) -> Iterator[str]:
 
 
 def test_no_two_files_import_each_other() -> None:
-    graph = {name: set(imports(ast.parse(path.read_text()))) for name, path in FILES.items()}
+    graph = {name: set(imports(path)) for name, path in FILES.items()}
     assert len(graph) > 100
-    assert any(graph.values())
+    assert graph["rsonnx.noise"]
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
