@@ -9,9 +9,8 @@ from html.parser import HTMLParser
 from typing import Any
 
 from rsonnx.certificate import certify_from_counts
-from rsonnx.cli.tables import figures_of
 from rsonnx.counts import Counts
-from rsonnx.report.html import PageRun, Pictures
+from rsonnx.report import Figures, figures_of
 from rsonnx.runs.rows import Row
 
 HEADER: dict[str, Any] = {
@@ -76,15 +75,13 @@ def page_run(
     *,
     status: str = "complete",
     radii: Sequence[float] = RADII,
-    pictures: Pictures | None = None,
     file: str = "run.jsonl",
     **changed: Any,
-) -> PageRun:
+) -> Figures:
     """A run of three inputs: one surely right, one right with a small radius, one abstention."""
     if rows is None:
         rows = [row(k, hits=hits) for k, hits in enumerate((990, 700, 500))]
-    made = header(**changed)
-    return PageRun(figures_of(made, status, rows, radii), made, file, pictures)
+    return figures_of(header(**changed), status, rows, radii, file)
 
 
 @dataclass
@@ -98,8 +95,12 @@ class Node:
     @property
     def text(self) -> str:
         """All text in it, one run of white space being one space."""
-        parts = (child if isinstance(child, str) else child.text for child in self.children)
-        return "".join(parts)
+        return " ".join(self.raw.split())
+
+    @property
+    def raw(self) -> str:
+        """All text in it, as it stands there."""
+        return "".join(child if isinstance(child, str) else child.raw for child in self.children)
 
     def all(self, *names: str) -> Iterator[Node]:
         """Every element of these names in it, in order; every one without a name."""

@@ -9,6 +9,7 @@ from typing import Any
 from rsonnx.certificate import ABSTAIN, AbstainReason
 from rsonnx.counts import Counts
 from rsonnx.report import Figures, Heading, Settings, dataset_statements, summarize
+from rsonnx.report.heading import Record
 from rsonnx.runs import Row
 
 HEADING = Heading(
@@ -100,6 +101,11 @@ def figures(
         rows, at, alpha=named.settings.alpha, shared_noise=named.shared_noise
     )
     return Figures(named, summarize(rows, at), stated, rows)
+
+
+def named(name: str, run: Figures) -> Figures:
+    """A run of a file of this name."""
+    return replace(run, record=Record(run.record.header, name))
 
 
 @dataclass(frozen=True)

@@ -38,10 +38,9 @@ from rsonnx.cli.preflight import (
 )
 from rsonnx.cli.running import Keeping, read_inputs, reopen, run
 from rsonnx.cli.stopping import stoppable
-from rsonnx.cli.tables import figures_of, print_runs
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.noise import STREAM_VERSION, norm_named
-from rsonnx.report import default_radii
+from rsonnx.report import FORMATS, accuracy_report, default_radii, figures_of
 from rsonnx.runs import (
     Arguments,
     Job,
@@ -195,7 +194,7 @@ def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
     radii = _table_radii(procedure)
     figures = [figures_of(header, "complete", certified, radii)] if certified else []
     if figures or as_json:  # counts are no result yet, and a shard may be empty
-        print_runs(figures, as_json=as_json)
+        click.echo(FORMATS["json" if as_json else "table"](accuracy_report(figures)))
 
 
 @dataclass(frozen=True)

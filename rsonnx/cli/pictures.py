@@ -5,20 +5,22 @@ from __future__ import annotations
 import io
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rsonnx.data import Dataset, arrange, resize_and_crop
+from rsonnx.data import Dataset, arrange, open_dataset, resize_and_crop
 from rsonnx.errors import DataError, RsonnxError
 from rsonnx.noise import InputSpace
-from rsonnx.report.html import Pictures
+from rsonnx.report.page import Pictures
 from rsonnx.runs import Row, Run
 from rsonnx.runs.fields import noise_field
+from rsonnx.runs.header import recorded_exif
 
 _SIDE = 48
 _COLOURS = 64
@@ -35,6 +37,17 @@ class _Way:
 
     space: InputSpace
     geometry: Mapping[str, Any]
+
+
+def pictures_for(runs: Sequence[Run], data: Path) -> list[Pictures]:
+    """Return pictures of the inputs of runs, turned as each of them read them.
+
+    Raises:
+        UsageError, DataError: the data set does not exist, or is none.
+    """
+    ways = [recorded_exif(run.header) for run in runs]
+    read = {exif: open_dataset(data, exif=exif) for exif in set(ways)}
+    return [pictures_of(read[exif], run) for exif, run in zip(ways, runs, strict=True)]
 
 
 def pictures_of(dataset: Dataset, run: Run) -> Pictures:

@@ -9,15 +9,21 @@ import click
 from cloup import command
 
 from rsonnx.certificate import RADIUS_RULES
-from rsonnx.cli.html import write_html
 from rsonnx.cli.options import json_option
-from rsonnx.cli.report_sources import RunSource, Source, radii_of, read_source, restated
+from rsonnx.cli.pictures import pictures_for
+from rsonnx.cli.report_sources import (
+    Source,
+    figures_at,
+    heading_in,
+    only_run,
+    radii_of,
+    read_source,
+    restated,
+)
 from rsonnx.errors import GateError, UsageError
 from rsonnx.report import (
     FORMATS,
     Figures,
-    LogFigures,
-    Named,
     accuracy_report,
     check_radii,
     compare,
@@ -28,10 +34,10 @@ from rsonnx.report import (
 from rsonnx.report.card import render_card
 from rsonnx.report.charts import PLOTS
 from rsonnx.report.drawing import format_of, save
-from rsonnx.report.html import PageRun
 from rsonnx.report.output import write_new
+from rsonnx.report.page import render_page
 from rsonnx.report.top_k import TopKFigures, top_k_figures, top_k_report
-from rsonnx.runs import check_output
+from rsonnx.runs import Run, check_output
 from rsonnx.runs.restate import made_with
 
 
@@ -151,57 +157,52 @@ def report(
       rsonnx report mnist.jsonl --fail-under acc@0.5=0.60 --card card.md
       rsonnx report imagenet.jsonl --top-k 5
     """
-    form = _form(form, as_json=as_json)
-    if top_k is not None:
-        others = {
-            "--paired": paired,
-            "--fail-under": fail_under,
-            "--bound": bound,
-            "--radius": radius,
-            "--plot": plot,
-            "--card": card,
-            "--html": html,
-        }
-        _check_top_k([option for option, given in others.items() if given])
+    if as_json and form not in (None, "json"):
+        raise UsageError(f"--json and --format {form} contradict each other; give one of them")
+    show = FORMATS["json" if as_json else form or "table"]
+    others = {
+        **{"--paired": paired, "--fail-under": fail_under, "--bound": bound, "--radius": radius},
+        **{"--plot": plot, "--card": card, "--html": html},
+    }
+    given = [option for option, value in others.items() if value]
+    if top_k is not None and given:
+        raise UsageError(
+            f"--top-k prints figures of its own, of which {given[0]} knows nothing; give one of "
+            "the two"
+        )
     wanted = None if radii is None else _radii(radii)
     gates = [parse_gate(text) for text in fail_under]
     _check_files(plot, plot_kind, card, html, data)
-    sources = [read_source(path) for path in runs]
-    if (alpha, bound, radius) != (None, None, None):
-        sources = [restated(s, alpha=alpha, bound=bound, radius=radius) for s in sources]
+    sources = [
+        restated(source, alpha=alpha, bound=bound, radius=radius)
+        for source in map(read_source, runs)
+    ]
     at = radii_of(sources) if wanted is None else wanted
     if top_k is not None:
-        top_k_runs = [_top_k_of(source, at, top_k) for source in sources]
-        click.echo(FORMATS[form](top_k_report(top_k_runs)))
+        click.echo(show(top_k_report([_top_k_of(source, at, top_k) for source in sources])))
         return
-    figures = [source.figures(at) for source in sources]
-    gated = _runs_only(sources, figures, "--fail-under") if gates else []
-    if paired:
-        named = [Named(s.name, f) for s, f in zip(sources, figures, strict=True)]
-        printed = paired_report(compare(named, at))
-    else:
-        printed = accuracy_report(figures)
+    for option in ("--fail-under", "--card", "--html"):
+        if option in given:
+            for source in sources:
+                only_run(source, option)
+    figures = [figures_at(source, at) for source in sources]
+    of_runs = [run for run in figures if isinstance(run, Figures)]
+    printed = paired_report(compare(figures, at)) if paired else accuracy_report(figures)
     if plot is not None:
         save(PLOTS[plot_kind or "curve"](figures), plot)
     if card is not None:
-        pages = [
-            PageRun(one, source.run.header, source.name)
-            for source, one in _runs_only(sources, figures, "--card")
-        ]
-        write_new(card, render_card(pages).encode("utf-8"))
+        write_new(card, render_card(of_runs).encode())
     if html is not None:
-        found = _runs_only(sources, figures, "--html")
-        write_html(html, [source.run for source, _ in found], [one for _, one in found], data)
-    click.echo(FORMATS[form](printed))
-    failed = failures(gates, [(source.name, one) for source, one in gated])
+        pictures = (
+            []
+            if data is None
+            else pictures_for([run for run in sources if isinstance(run, Run)], data)
+        )
+        write_new(html, render_page(of_runs, pictures).encode())
+    click.echo(show(printed))
+    failed = failures(gates, of_runs)
     if failed:
         raise GateError(failed)
-
-
-def _form(form: str | None, *, as_json: bool) -> str:
-    if as_json and form not in (None, "json"):
-        raise UsageError(f"--json and --format {form} contradict each other; give one of them")
-    return "json" if as_json else form or "table"
 
 
 def _check_files(
@@ -225,38 +226,9 @@ def _check_files(
         raise UsageError("two of --plot, --card and --html name the same file; name one each")
 
 
-def _check_top_k(others: Sequence[str]) -> None:
-    """Refuse what has no top-k figures."""
-    if others:
-        raise UsageError(
-            f"--top-k prints figures of its own, of which {others[0]} knows nothing; give one of "
-            "the two"
-        )
-
-
 def _top_k_of(source: Source, radii: Sequence[float], k: int) -> TopKFigures:
-    if not isinstance(source, RunSource):
-        raise UsageError(
-            f"{source.name} is a log, which has no counts to derive certificates from; leave out "
-            "--top-k, or the log"
-        )
-    rule = made_with(source.run).rule
-    return top_k_figures(source.name, source.heading, rule, source.run.rows, radii, k)
-
-
-def _runs_only(
-    sources: Sequence[Source], figures: Sequence[Figures | LogFigures], option: str
-) -> list[tuple[RunSource, Figures]]:
-    """Return the runs, or refuse logs, which do not say what the option needs."""
-    found = []
-    for source, one in zip(sources, figures, strict=True):
-        if not isinstance(source, RunSource) or not isinstance(one, Figures):
-            raise UsageError(
-                f"{source.name} is a log, which does not say how it was made nor whether it is "
-                f"complete, so {option} cannot judge it; leave it out"
-            )
-        found.append((source, one))
-    return found
+    run = only_run(source, "--top-k")
+    return top_k_figures(str(run.path), heading_in(run), made_with(run).rule, run.rows, radii, k)
 
 
 def _radii(text: str) -> tuple[float, ...]:

@@ -3,76 +3,19 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from rsonnx.cli.tables import figures_of, heading_of
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.logs import Log, read_log
-from rsonnx.noise import norm_named
-from rsonnx.report import Figures, Heading, LogFigures, default_radii, log_figures
+from rsonnx.report import Figures, Heading, LogFigures, default_radii, figures_of, log_figures
+from rsonnx.report.heading import heading_of
 from rsonnx.runs import Run, read_run, restate
+
+Source = Run | Log
 
 _MOST_TARGETS = 9
 _FIRST_LINE = 4096
-
-
-@dataclass(frozen=True)
-class RunSource:
-    """A run file, with its heading."""
-
-    run: Run
-    heading: Heading
-
-    @property
-    def name(self) -> str:
-        """What it is called in messages and comparisons: the path as given."""
-        return str(self.run.path)
-
-    @property
-    def largest_radius(self) -> float:
-        """The largest radius that its settings can give; 0 where that is the input alone."""
-        value = self.run.header.get("largest_radius")
-        if isinstance(value, int | float) and 0 <= value <= sys.float_info.max:
-            return float(value)
-        raise RunFileError(
-            f"{self.name}, line 1: the header lacks a largest_radius, a number of at least 0"
-        )
-
-    @property
-    def whole(self) -> bool:
-        """Whether its radii are whole numbers."""
-        return norm_named(self.heading.norm).whole
-
-    def figures(self, radii: Sequence[float]) -> Figures:
-        """Return what is reported of it."""
-        return figures_of(self.run.header, self.run.status, self.run.rows, radii)
-
-
-@dataclass(frozen=True)
-class LogSource:
-    """A log of another project."""
-
-    log: Log
-
-    @property
-    def name(self) -> str:
-        """What it is called: the path as given, since most logs' file names say little."""
-        return str(self.log.path)
-
-    @property
-    def largest_radius(self) -> float:
-        """The largest radius that it holds."""
-        return max(row.radius for row in self.log.rows)
-
-    def figures(self, radii: Sequence[float]) -> LogFigures:
-        """Return what can be reported of it."""
-        return log_figures(self.name, self.log.rows, radii, [str(note) for note in self.log.notes])
-
-
-Source = RunSource | LogSource
 
 
 def read_source(path: Path) -> Source:
@@ -82,43 +25,65 @@ def read_source(path: Path) -> Source:
         UsageError: there is no such file, or the log has no radii.
         RunFileError: it is neither, or has no inputs.
     """
-    if _looks_like_log(path):
-        return LogSource(_certify_log(path))
-    source = source_of(read_run(path))
-    if not source.run.rows:
-        raise RunFileError(f"the run {path} ended before its first input: nothing to report")
-    return source
+    if not _looks_like_log(path):
+        run = read_run(path)
+        heading_in(run)
+        if not run.rows:
+            raise RunFileError(f"the run {path} ended before its first input: nothing to report")
+        return run
+    log = read_log(path)
+    if log.kind != "certify":
+        raise UsageError(
+            f"{path} is a log of predictions, which has no radii; a log of certificates or a run "
+            "file was expected"
+        )
+    if not log.rows:
+        raise RunFileError(f"the log {path} has no rows: nothing to report")
+    return log
 
 
-def source_of(run: Run) -> RunSource:
-    """Return a run with its heading.
+def heading_in(run: Run) -> Heading:
+    """Return what names a run.
 
     Raises:
         RunFileError: its header lacks a field, or contradicts itself.
     """
     try:
-        return RunSource(run, heading_of(run.header, run.status))
-    except (KeyError, TypeError) as error:
-        raise RunFileError(f"{run.path}, line 1: the header lacks a field ({error})") from None
-    except UsageError as error:  # of the noise, which cannot be made
-        raise RunFileError(f"{run.path}, line 1: the header is wrong: {error}") from None
+        return heading_of(run.header, run.status)
+    except RunFileError as error:
+        raise RunFileError(f"{run.path}, line 1: {error}") from None
+
+
+def only_run(source: Source, option: str) -> Run:
+    """Return a run, or refuse a log, which has no counts and does not say how it was made."""
+    if isinstance(source, Log):
+        raise UsageError(
+            f"{source.path} is a log, which has no counts and does not say how it was made nor "
+            f"whether it is complete, as {option} needs; leave it out"
+        )
+    return source
 
 
 def restated(
     source: Source, *, alpha: float | None, bound: str | None, radius: str | None
-) -> RunSource:
-    """Return a run with its certificates derived anew.
+) -> Source:
+    """Return a run with its certificates derived anew, where any setting is given.
 
     Raises:
         UsageError: it is a log, or its counts cannot support the settings.
     """
-    if isinstance(source, LogSource):
-        raise UsageError(
-            f"{source.name} is a log, which has no counts to derive certificates from; leave out "
-            "--alpha, --bound and --radius, or the log"
-        )
-    run = restate(source.run, alpha=alpha, bound=bound, radius=radius)
-    return RunSource(run, heading_of(run.header, run.status))
+    given = {"--alpha": alpha, "--bound": bound, "--radius": radius}
+    option = next((name for name, value in given.items() if value is not None), None)
+    if option is None:
+        return source
+    return restate(only_run(source, option), alpha=alpha, bound=bound, radius=radius)
+
+
+def figures_at(source: Source, radii: Sequence[float]) -> Figures | LogFigures:
+    """Return what is reported of a source."""
+    if isinstance(source, Log):
+        return log_figures(str(source.path), source.rows, radii, list(map(str, source.notes)))
+    return figures_of(source.header, source.status, source.rows, radii, str(source.path))
 
 
 def radii_of(sources: Sequence[Source]) -> tuple[float, ...]:
@@ -126,13 +91,16 @@ def radii_of(sources: Sequence[Source]) -> tuple[float, ...]:
 
     Runs decide how far they reach; without any, the logs do.
     """
-    runs = [source for source in sources if isinstance(source, RunSource)]
-    targets = {r for run in runs for r in run.heading.target_radii or ()}
-    adaptive = all(run.heading.target_radii is not None for run in runs)
+    headings = [heading_in(source) for source in sources if isinstance(source, Run)]
+    targets = {r for heading in headings for r in heading.target_radii or ()}
+    adaptive = all(heading.target_radii is not None for heading in headings)
     if adaptive and 0 < len(targets) <= _MOST_TARGETS:
         return (0.0, *sorted(targets))
-    whole = bool(runs) and all(run.whole for run in runs)
-    return default_radii(max(source.largest_radius for source in runs or sources), whole=whole)
+    reach = [heading.largest_radius for heading in headings]
+    if not reach:
+        reach = [row.radius for source in sources for row in source.rows]
+    whole = bool(headings) and all(heading.measure.whole for heading in headings)
+    return default_radii(max(reach), whole=whole)
 
 
 def _looks_like_log(path: Path) -> bool:
@@ -144,15 +112,3 @@ def _looks_like_log(path: Path) -> bool:
     except OSError:
         return False
     return not start.startswith(b"{") and b"\t" in start.split(b"\n", 1)[0]
-
-
-def _certify_log(path: Path) -> Log:
-    log = read_log(path)
-    if log.kind != "certify":
-        raise UsageError(
-            f"{path} is a log of predictions, which has no radii; a log of certificates or a run "
-            "file was expected"
-        )
-    if not log.rows:
-        raise RunFileError(f"the log {path} has no rows: nothing to report")
-    return log

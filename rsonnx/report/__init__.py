@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from rsonnx.report.bounds import BoundComparison, bounds_figure, bounds_report, compare_bounds
     from rsonnx.report.drawing import save
     from rsonnx.report.escape import csv_text, latex_text, markdown_text, printable
-    from rsonnx.report.figures import Figures
+    from rsonnx.report.figures import Figures, figures_of
     from rsonnx.report.formats import FORMATS, to_text
     from rsonnx.report.gates import Gate, failures, parse_gate
     from rsonnx.report.heading import Heading, Settings
     from rsonnx.report.logs import LogFigures, log_figures
     from rsonnx.report.outcome import Outcome
-    from rsonnx.report.paired import Comparison, Named, compare
+    from rsonnx.report.paired import Comparison, compare
     from rsonnx.report.paired_table import paired_report
     from rsonnx.report.rounding import fraction_down, percent_down, percent_up, text_down, text_up
     from rsonnx.report.sampling import Gain, Samples, gain_of, samples_of
@@ -55,7 +55,6 @@ __all__ = [
     "Gate",
     "Heading",
     "LogFigures",
-    "Named",
     "Note",
     "Outcome",
     "Report",
@@ -78,6 +77,7 @@ __all__ = [
     "default_radii",
     "facts",
     "failures",
+    "figures_of",
     "fraction_down",
     "gain_of",
     "grouped",

@@ -34,7 +34,8 @@ _RECORD = {
 def accuracy_report(runs: Sequence[Drawn]) -> Report:
     """Return the table of several runs over the same radii, best figures marked."""
     values = [run.to_json() for run in runs]
-    return Report([accuracy_table(runs)], records=list(map(_record, values)), value=values)
+    tables = [accuracy_table(runs)] if runs else []
+    return Report(tables, records=list(map(_record, values)), value=values)
 
 
 def accuracy_table(runs: Sequence[Drawn]) -> Table:

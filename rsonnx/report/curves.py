@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
-from rsonnx.noise import norm_named
 from rsonnx.report.drawing import (
     LOG_COLOUR,
     Drawn,
@@ -61,24 +60,28 @@ class AccuracyCurve:
         return np.asarray(steps[np.searchsorted(self.radii, radii, side="left")])
 
 
-def accuracy_curve(rows: Sequence[Outcome]) -> AccuracyCurve:
+def accuracy_curve(rows: Sequence[Outcome], *, labelled: bool = True) -> AccuracyCurve:
     """Return certified accuracy at every radius.
 
     Args:
         rows: all inputs of the run, at least one, each with its true class.
+        labelled: False for the share that is certified, right or wrong, which needs no labels.
 
     Raises:
         UsageError: an input has no label.
     """
-    if any(row.label is None for row in rows):
+    if labelled and any(row.label is None for row in rows):
         raise UsageError("not every input has a label, so there is no certified accuracy to draw")
-    found = np.sort(np.array([row.radius for row in rows if row.correct], np.float64))
+    counted = [row.radius for row in rows if (row.correct if labelled else not row.abstained)]
+    found = np.sort(np.array(counted, np.float64))
     radii = np.unique(np.append(0.0, found))
     reached = found.size - np.searchsorted(found, radii, side="left")
     return AccuracyCurve(radii, reached / len(rows), len(rows))
 
 
-def curve_figure(runs: Sequence[Drawn]) -> Figure:
+def curve_figure(
+    runs: Sequence[Drawn], names: Sequence[str] | None = None, *, unlabelled: bool = False
+) -> Figure:
     """Draw certified accuracy against the radius, one line a run.
 
     Runs whose inputs were drawn from the population have their confidence band, which holds at all
@@ -87,6 +90,8 @@ def curve_figure(runs: Sequence[Drawn]) -> Figure:
 
     Args:
         runs: figures with their ``rows``; at least one.
+        names: what they are called; None for models and settings.
+        unlabelled: whether a run without labels is drawn too, as the share that is certified.
 
     Returns:
         A ``matplotlib.figure.Figure``; :func:`svg_of` makes text of it.
@@ -94,7 +99,7 @@ def curve_figure(runs: Sequence[Drawn]) -> Figure:
     Raises:
         UsageError: matplotlib is missing, an input has no label, or norms or units differ.
     """
-    curves = [_curve_of(run) for run in runs]
+    curves = [_curve_of(run, unlabelled) for run in runs]
     targets = [
         r for run in runs if isinstance(run, Figures) for r in run.heading.target_radii or ()
     ]
@@ -104,12 +109,16 @@ def curve_figure(runs: Sequence[Drawn]) -> Figure:
         figure = new_figure(len(runs) + 2)
         axes = figure.add_subplot()
         radius_axis(axes, runs)
-        if all(isinstance(run, Figures) and norm_named(run.heading.norm).whole for run in runs):
+        if all(isinstance(run, Figures) and run.heading.measure.whole for run in runs):
             axes.locator_params("x", integer=True)
-        axes.set_ylabel("certified accuracy, % of all inputs")
+        accuracy = (
+            "certified accuracy" if any(run.summary.labelled for run in runs) else "certified"
+        )
+        axes.set_ylabel(f"{accuracy}, % of all inputs")
         axes.set_xlim(0.0, end)
         axes.set_ylim(0.0, 101.0)
-        handles, names = [], []
+        handles = []
+        shown = list(map(name_of, runs) if names is None else names)
         own = 0
         for run, curve in zip(runs, curves, strict=True):
             if isinstance(run, Figures):
@@ -123,23 +132,21 @@ def curve_figure(runs: Sequence[Drawn]) -> Figure:
                 dashes = (0, (3 + 2 * (len(handles) - own), 2))
                 look = {"color": LOG_COLOUR, "linestyle": dashes, "linewidth": 0.9, "zorder": 2.5}
                 handles.append(_draw(axes, curve, end, look))
-            names.append(name_of(run))
         if targets:
             handles += axes.plot([], [], "o", color=LOG_COLOUR, markersize=_DOT)
-            names.append("radii that an adaptive run decided; elsewhere its curve is understated")
+            shown.append("radii that an adaptive run decided; elsewhere its curve is understated")
         if banded:
             handles.append(axes.fill_between([], [], color=LOG_COLOUR, alpha=0.18))
-            names.append(f"{PERCENT} band for the population, all radii at once (DKW)")
-        name_below(figure, handles, names)
+            shown.append(f"{PERCENT} band for the population, all radii at once (DKW)")
+        name_below(figure, handles, shown)
     return figure
 
 
-def _curve_of(run: Drawn) -> AccuracyCurve:
+def _curve_of(run: Drawn, unlabelled: bool) -> AccuracyCurve:
     try:
-        return accuracy_curve(run.rows)
+        return accuracy_curve(run.rows, labelled=run.summary.labelled or not unlabelled)
     except UsageError as error:
-        name = run.heading.model if isinstance(run, Figures) else run.name
-        raise UsageError(f"{printable(name)}: {error}") from None
+        raise UsageError(f"{printable(run.name)}: {error}") from None
 
 
 def _draw(axes: Axes, curve: AccuracyCurve, end: float, look: dict[str, Any]) -> Any:

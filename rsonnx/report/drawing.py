@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -155,6 +156,46 @@ def svg_of(figure: Figure) -> str:
     """Return a figure as an ``<svg>`` element, without the XML declaration; text stays text."""
     text = _bytes_of(figure, "svg").decode("utf-8")
     return text[text.index("<svg") :]
+
+
+def inline_svg(figure: Figure, number: int = 0) -> str:
+    """Return a figure as an ``<svg>`` element that stands in a page of HTML and has its colours.
+
+    It has no style, which a page's policy would forbid, no size of its own, and no ids but those
+    that it refers to, with ``number`` in them. Colours are the variables of the page's style sheet.
+    """
+    text = re.sub("<metadata>.*?</metadata>|<style.*?</style>", "", svg_of(figure), flags=re.DOTALL)
+    named = set(re.findall(r"""["(]#(\w+)[")]""", text))
+
+    def tag(found: re.Match[str]) -> str:
+        attributes = dict(_ATTRIBUTE.findall(found[2]))
+        styled = attributes.pop("style", "")
+        attributes |= dict(pair.split(": ", 1) for pair in styled.split("; ") if pair)
+        words = [found[1]]
+        for name, value in attributes.items():
+            if name in _LEFT_OUT or (found[1] == "svg" and name != "viewBox"):
+                continue
+            if name == "id" and value in named:
+                words.append(f'id="figure-{number}-{value}"')
+            elif name in ("xlink:href", "clip-path"):
+                own = value.replace("#", f"#figure-{number}-")
+                words.append(f'{name.removeprefix("xlink:")}="{own}"')
+            elif name != "id":
+                words.append(f'{name}="{_ON_A_PAGE.get(value, value)}"')
+        return f"<{' '.join(words)}{'/' * found[2].endswith('/')}>"
+
+    return re.sub(r"<(\w+)([^>]*)>", tag, text)
+
+
+_ATTRIBUTE = re.compile(r"""([\w:-]+)="([^"]*)\"""")
+_LEFT_OUT = ("font-family", "font-size")
+_ON_A_PAGE = {
+    "#ffffff": "none",
+    "#000000": "var(--ink)",
+    "#dddddd": "var(--line)",
+    LOG_COLOUR: "var(--dull)",
+    **{colour: f"var(--line-{k})" for k, colour in enumerate(COLOURS[:-1])},
+}
 
 
 def _bytes_of(figure: Figure, kind: str) -> bytes:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
-from rsonnx.report.heading import Heading
+from rsonnx.report.heading import Heading, Record, heading_of
 from rsonnx.report.sampling import Samples
-from rsonnx.report.statements import Statements
-from rsonnx.report.summary import Summary
+from rsonnx.report.selection import selection_of
+from rsonnx.report.statements import Statements, dataset_statements
+from rsonnx.report.summary import Summary, summarize
 from rsonnx.runs.rows import Row
 
 
@@ -33,12 +36,25 @@ class Figures:
         summary: its figures.
         statements: what they say together.
         rows: the inputs that the figures are of; curves and comparisons need them.
+        record: what its header says beside, for pages and cards.
     """
 
     heading: Heading
     summary: Summary
     statements: Statements
     rows: tuple[Row, ...] = ()
+    record: Record = field(default_factory=Record)
+
+    @property
+    def name(self) -> str:
+        """What it is called beside others, whose model may be the same: its path, as given."""
+        return self.record.file or self.heading.model
+
+    @property
+    def title(self) -> str:
+        """What tells it from others on a page, in a stranger's words."""
+        heading = self.heading
+        return f"{heading.model}, {heading.short_noise} ({PurePath(self.name).name})"
 
     @property
     def assumption(self) -> str | None:
@@ -57,12 +73,47 @@ class Figures:
 
     def to_json(self) -> dict[str, Any]:
         """Return it for a program: the settings beside the heading's other fields."""
-        heading = asdict(self.heading)
         return {
-            **heading.pop("settings"),
-            **heading,
+            **self.heading.to_json(),
             **self.summary.to_json(),
             "samples": self.summary.samples.to_json(self.heading.n),
             "assumption": self.assumption,
             "statements": self.statements.to_json(),
         }
+
+
+def figures_of(
+    header: Mapping[str, Any],
+    status: str,
+    rows: Sequence[Row],
+    radii: Sequence[float],
+    file: str = "",
+) -> Figures:
+    """Return all that is reported of one run.
+
+    Args:
+        header: the run's header.
+        status: how the run ended.
+        rows: its rows, at least one.
+        radii: of the table, ascending.
+        file: its path, as it was given.
+
+    Raises:
+        RunFileError: the header lacks what every run file has, or contradicts itself.
+    """
+    heading = heading_of(header, status)
+    settings = heading.settings
+    return Figures(
+        heading,
+        summarize(rows, radii),
+        dataset_statements(
+            rows,
+            radii,
+            alpha=settings.alpha,
+            family_wise=settings.family_wise,
+            shared_noise=heading.shared_noise,
+            selection=selection_of(header, heading.status),
+        ),
+        tuple(rows),
+        Record(header, file),
+    )

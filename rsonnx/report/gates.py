@@ -40,26 +40,25 @@ class Gate:
     least: Fraction
     radius: float = 0.0
 
-    def failure(self, name: str, run: Figures) -> str | None:
+    def failure(self, run: Figures) -> str | None:
         """Say why a run does not meet the gate; None if it does.
 
         A run that is not complete or not labelled never meets it, nor does an adaptive run a figure
         that it left undecided. Figures are compared in full, not as they are printed.
         """
+        name = printable(run.name)
         if run.heading.status != "complete":
-            return f"{printable(name)} is {printable(run.heading.status)}, not complete"
+            return f"{name} is {printable(run.heading.status)}, not complete"
         if not run.summary.labelled:
-            return f"{printable(name)} has inputs without a label"
+            return f"{name} has inputs without a label"
         if not self._decided(run.heading):
             targets = ", ".join(map(plain, run.heading.target_radii or ()))
-            return (
-                f"{printable(name)} is adaptive and decided certified accuracy at {targets} alone"
-            )
-        found = self._figure(run)
-        if found >= self.least:
+            return f"{name} is adaptive and decided certified accuracy at {targets} alone"
+        value = self._figure(run)
+        if value >= self.least:
             return None
-        shown = text_down(found, 4) if self.figure == "acr" else f"{percent_down(found)} %"
-        return f"{printable(name)} has {self.text.partition('=')[0]} = {shown}"
+        shown = text_down(value, 4) if self.figure == "acr" else f"{percent_down(value)} %"
+        return f"{name} has {self.text.partition('=')[0]} = {shown}"
 
     def _decided(self, heading: Heading) -> bool:
         if self.figure == "acc":
@@ -99,12 +98,12 @@ def _quoted(text: str) -> str:
     return repr(shortened(text))
 
 
-def failures(gates: Sequence[Gate], runs: Sequence[tuple[str, Figures]]) -> str | None:
+def failures(gates: Sequence[Gate], runs: Sequence[Figures]) -> str | None:
     """Return one sentence on all that is not met by any run; None if everything is."""
-    found = [
+    missed = [
         f"{gate.text} is not met: {reason}"
         for gate in gates
-        for name, run in runs
-        if (reason := gate.failure(name, run)) is not None
+        for run in runs
+        if (reason := gate.failure(run)) is not None
     ]
-    return "; ".join(found) or None
+    return "; ".join(missed) or None

@@ -1,10 +1,23 @@
-"""What names a run in a table, and how it was certified."""
+"""What a run's header says, as reports need it: this module alone reads it for them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import PurePath
+from typing import Any
 
+from rsonnx.certificate import EXACT
+from rsonnx.errors import RunFileError, UsageError
+from rsonnx.noise import EnumeratedNoise, Norm, norm_named
 from rsonnx.report.rounding import alpha_up
+from rsonnx.runs.fields import flag_field, noise_field, real_field, text_field, whole_field
+from rsonnx.runs.parts import shard_field
+
+_MOST_VALUES = 2**40
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,7 @@ class Heading:
         additive: whether the noise is added to the input, as opposed to replacing parts of it.
         rows: why a row's answer does not depend on its batch: ``"proved"``, ``"alone"``, or
             ``"watched"``, which assumes it; None where the run does not say.
+        largest_radius: the most that its settings can give; 0 where that is the input alone.
     """
 
     model: str
@@ -77,6 +91,18 @@ class Heading:
     shared_noise: bool = False
     additive: bool = True
     rows: str | None = None
+    largest_radius: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for a program, the settings beside the other fields."""
+        fields = asdict(self)
+        del fields["largest_radius"]
+        return {**fields.pop("settings"), **fields}
+
+    @property
+    def measure(self) -> Norm:
+        """What a radius measures, in words."""
+        return norm_named(self.norm)
 
     @property
     def gaussian(self) -> bool:
@@ -92,3 +118,204 @@ class Heading:
     def short_noise(self) -> str:
         """The noise in few words; Gaussian noise, which is the usual one, goes by its sigma."""
         return self.noise.removeprefix("gaussian ")
+
+
+def heading_of(header: Mapping[str, Any], status: str) -> Heading:
+    """Return what names a run in a table.
+
+    Args:
+        header: the first line of its file.
+        status: how the run ended.
+
+    Raises:
+        RunFileError: the header lacks what every run file of this format has, contradicts itself,
+            or has noise that cannot be made.
+    """
+    try:
+        return _heading(header, status)
+    except (KeyError, TypeError) as error:
+        raise RunFileError(f"the header lacks a field ({error})") from None
+    except UsageError as error:
+        raise RunFileError(f"the header is wrong: {error}") from None
+
+
+def _heading(header: Mapping[str, Any], status: str) -> Heading:
+    model, noise, targets = header["model"], header["noise"], header["target_radii"]
+    law = noise_field(header)
+    settings = _settings(header)
+    if settings.exact != isinstance(law, EnumeratedNoise):
+        raise TypeError(f"the bound is {settings.bound:.60}, which is none for {law.name} noise")
+    restated, shard = header.get("restated_from"), shard_field(header)
+    if targets is not None and not (isinstance(targets, list) and targets):
+        raise TypeError("target_radii is no list of numbers")
+    if shard is not None and shard.of > 1:  # one that ended well is no complete run either
+        status = f"shard {shard}" if status == "complete" else f"{status} shard {shard}"
+    return Heading(
+        model=text_field(model, "file"),
+        noise=law.label,
+        sigma=law.deviation,
+        within=law.within.replace("the row's radius", "the input's radius"),
+        units=text_field(noise, "units"),
+        norm=law.norm,
+        n=whole_field(header, "n", least=1),
+        arithmetic=text_field(noise, "arithmetic"),
+        status=status,
+        settings=settings,
+        target_radii=None
+        if targets is None
+        else tuple(_number({"target_radii": r}, "target_radii") for r in targets),
+        restated_from=None if restated is None else _settings(restated),
+        shared_noise="shared" in noise and flag_field(noise, "shared"),
+        additive=law.additive,
+        rows=text_field(model, "rows") if model.get("rows") is not None else None,
+        largest_radius=real_field(header, "largest_radius"),
+    )
+
+
+def _settings(fields: Any) -> Settings:
+    exact = text_field(fields, "bound") == EXACT
+    if exact and fields["alpha"] != 0:
+        raise TypeError("alpha is not 0, which a run that was counted in full has")
+    return Settings(
+        alpha=0.0 if exact else _number(fields, "alpha", below=1.0),
+        bound=text_field(fields, "bound"),
+        radius_rule=text_field(fields, "radius_rule"),
+        family_wise=None
+        if fields["family_wise"] is None
+        else _number(fields, "family_wise", below=1.0),
+    )
+
+
+def _number(fields: Any, name: str, *, below: float = math.inf) -> float:
+    value = fields[name]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} is no number")
+    if not 0 < value <= sys.float_info.max or value >= below:
+        raise TypeError(f"{name} is no number above 0 and below {below:g}")
+    return float(value)
+
+
+_NAMED = {
+    "Started": ("created",),
+    "Model": ("model", "file"),
+    "Model digest (SHA-256)": ("model", "sha256"),
+    "Model made by": ("model", "producer"),
+    "Input shape": ("model", "input_shape"),
+    "Preprocessing, behind the noise": ("model", "preprocess"),
+    "Bounds of an input": ("model", "bounds"),
+    "Answer": ("model", "label"),
+    "Execution provider": ("model", "providers", "used"),
+    "Batches": ("model", "batch"),
+    "Labels": ("data", "labels"),
+    "Noise": ("noise",),
+    "Seed": ("seed", "value"),
+    "Seed from": ("seed", "source"),
+    "Selection samples (n0)": ("n0",),
+    "Estimation samples (n)": ("n",),
+    "Error probability (alpha)": ("alpha",),
+    "Bound": ("bound",),
+    "Radius rule": ("radius_rule",),
+    "Target radii": ("target_radii",),
+    "Command": ("arguments", "given"),
+    "Versions": ("versions",),
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a header says beside that, of which a stranger may have written anything.
+
+    Attributes:
+        header: the first line of the file.
+        file: its path, as it was given.
+    """
+
+    header: Mapping[str, Any] = field(default_factory=dict)
+    file: str = ""
+
+    def fact(self, *keys: str) -> Any:
+        """Return a field, such as ``("model", "sha256")``; None where it is not."""
+        value: Any = self.header
+        for key in keys:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
+
+    def count(self, *keys: str) -> int | None:
+        """Return a field that is a whole number of at least 1, else None."""
+        value = self.fact(*keys)
+        return value if type(value) is int and value >= 1 else None
+
+    @property
+    def data(self) -> str | None:
+        """Where the inputs were read, without the folders of somebody's machine."""
+        path = self.fact("data", "path")
+        if not isinstance(path, str):
+            return None
+        return PurePath(path).name if PurePath(path).is_absolute() else path
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """Of an input of the model, without the batch, where it is one that an input can have."""
+        shape = self.fact("model", "input_shape")
+        if not isinstance(shape, list) or not all(type(n) is int and n >= 1 for n in shape):
+            return None
+        return tuple(shape) if shape and math.prod(shape) <= _MOST_VALUES else None
+
+    @property
+    def width(self) -> float | None:
+        """Highest minus lowest value of an input, above 0; None where that is not known."""
+        low, high = (self.fact("model", "bounds", end) for end in ("low", "high"))
+        if not all(type(end) in (int, float) and abs(end) < 2**1000 for end in (low, high)):
+            return None
+        return float(high - low) if low < high else None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the classes are called, in the model's numbering; empty where unknown.
+
+        A model's own names come first: a data set's follow its folders, which need not be in the
+        model's order where it has names.
+        """
+        for room in ("model", "data"):
+            names = self.fact(room, "class_names")
+            if isinstance(names, list) and names and all(isinstance(n, str) for n in names):
+                return tuple(names)
+        return ()
+
+    @property
+    def named(self) -> Iterator[tuple[str, str]]:
+        """What a reader asks for first, by names; only what is there."""
+        yield "Run file", self.file
+        if self.data is not None:
+            yield "Data", self.data
+        for name, keys in _NAMED.items():
+            value = self.fact(*keys)
+            if value is not None and value not in ([], {}, ""):
+                yield name, _shallow(value)
+
+    @property
+    def whole(self) -> str:
+        """The header as it stands there, indented."""
+        try:
+            return json.dumps(self.header, indent=2)
+        except RecursionError:
+            return _TOO_DEEP
+
+
+_TOO_DEEP = "nested too deeply to be shown"
+
+
+def _shallow(value: Any) -> str:
+    """Return a value of the header in a line: texts as they are, lists and objects unwrapped."""
+
+    def text(value: Any) -> str:
+        if isinstance(value, Mapping):
+            return ", ".join(f"{key}: {text(inner)}" for key, inner in value.items())
+        if isinstance(value, list):
+            return " ".join(map(text, value))
+        return value if isinstance(value, str) else json.dumps(value)
+
+    try:
+        return text(value)
+    except RecursionError:
+        return _TOO_DEEP

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rsonnx.report.escape import printable
+from rsonnx.report.escape import printable, shortened
 from rsonnx.report.figures import Figures
 from rsonnx.report.heading import Heading
 from rsonnx.report.logs import LogFigures
-from rsonnx.report.rounding import alpha_up, percent_down, plain, text_down
+from rsonnx.report.rounding import alpha_up, error_up, percent_down, plain, text_down
 from rsonnx.report.sampling import Gain
 from rsonnx.report.summary import Certified, Summary
 from rsonnx.report.table import Note
@@ -57,6 +57,64 @@ def cautions(heading: Heading, inputs: int, assumption: str | None) -> Iterator[
             "it with that of a fixed n), and so does certified accuracy elsewhere than at "
             f"{', '.join(map(plain, heading.target_radii))}"
         )
+
+
+def denied(run: Figures) -> Iterator[str]:
+    """Yield what a reader might take from a run's figures and must not, a sentence each."""
+    heading, summary = run.heading, run.summary
+    settings, norm, inputs = heading.settings, heading.measure, summary.inputs
+    yield (
+        f"Nothing is certified of {shortened(printable(heading.model), 160)} itself, without the "
+        "noise: only who adds it and takes the vote has the certificates."
+    )
+    yield (
+        f"Nothing is said of a change {'beyond' if norm.whole else 'at or beyond'} an input's "
+        "radius, nor of one that is small in another way (a rotation, a shift, another norm)."
+    )
+    if settings.exact and not norm.whole:
+        yield "Nothing is said of inputs off the 8-bit grid, which the noise does not take."
+    right = ""
+    if not summary.labelled:
+        right = " How many of the answers are right is not known here."
+    elif wrong := sum(not row.abstained and row.prediction != row.label for row in run.rows):
+        number = "1 input is" if wrong == 1 else f"{wrong:,} inputs are"
+        right = f" {number} certified for another class than the label."
+    yield f"A certificate says that the answer stays, not that it is right.{right}"
+    if settings.exact:
+        yield (
+            "The certificates are certain for a model that gives one input one answer: on another "
+            "machine or runtime its scores may round otherwise."
+        )
+    elif settings.family_wise is None:
+        yield (
+            "Not all certificates need be true: each alone may be false with probability up to "
+            f"{error_up(settings.alpha)}, and nothing tells which."
+        )
+    else:
+        yield (
+            "That no certificate is false is not certain: with probability up to "
+            f"{error_up(settings.family_wise)} at least one is."
+        )
+    others = "Of further inputs nothing is said here."
+    if run.drawn:
+        others = (
+            "What is said of others assumes that these were drawn from them independently, which "
+            "the run cannot know."
+        )
+    yield f"The certificates are for these {inputs:,} inputs and no others. {others}"
+    if summary.abstained:
+        yield (
+            f"An abstention ({summary.abstained:,} of {inputs:,} inputs) does not show that an "
+            "input is weak, only that nothing could be shown. It counts as "
+            f"{'wrong' if summary.labelled else 'not certified'}."
+        )
+    if heading.arithmetic != "exact" and heading.additive:
+        yield (
+            "The noise was drawn in floating point: the proof is for ideal noise, and a model "
+            "built to exploit the rounding can have a false certificate."
+        )
+    for caution in cautions(heading, inputs, run.assumption):
+        yield f"{caution[0].upper()}{caution[1:]}."
 
 
 def _of_log(log: LogFigures) -> Iterator[str]:

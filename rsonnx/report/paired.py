@@ -20,13 +20,8 @@ from rsonnx.report.summary import accuracy_at, mean_radius
 from rsonnx.runs.rows import Row
 from rsonnx.statistics import MeanInterval, PairedAccuracy, paired_accuracy, paired_mean_interval
 
-
-@dataclass(frozen=True)
-class Named:
-    """A run and what to call it: the model's name may be that of several."""
-
-    name: str
-    run: Figures | LogFigures
+_NOTHING = dict.fromkeys(("low", "high", "p_value"))
+"""What is said of the population, for a program, where nothing is."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +100,7 @@ class Comparison:
                     "only_first": one.only_first,
                     "only_second": one.only_second,
                     "difference": (one.only_first - one.only_second) / self.pairs,
-                    **_inferred(one.found),
+                    **(_NOTHING if one.found is None else asdict(one.found)),
                     "assumes": self.assumed.words if self.undrawn is None else None,
                 }
                 for one in self.at
@@ -121,7 +116,7 @@ class Comparison:
         }
 
 
-def compare(runs: Sequence[Named], radii: Sequence[float]) -> list[Comparison]:
+def compare(runs: Sequence[Figures | LogFigures], radii: Sequence[float]) -> list[Comparison]:
     """Compare the first run with each of the others.
 
     Args:
@@ -134,99 +129,81 @@ def compare(runs: Sequence[Named], radii: Sequence[float]) -> list[Comparison]:
     """
     if len(runs) < 2:
         raise UsageError("--paired compares runs on the same inputs; give two run files or more")
-    first, *others = [(one.name, _labelled_run(one)) for one in runs]
+    first, *others = map(_labelled_run, runs)
     return [_compare(first, other, radii) for other in others]
 
 
-def _labelled_run(one: Named) -> Figures:
-    name = printable(one.name)
-    if isinstance(one.run, LogFigures):
+def _labelled_run(run: Figures | LogFigures) -> Figures:
+    name = printable(run.name)
+    if isinstance(run, LogFigures):
         raise UsageError(
             f"{name} is a log, which has no digests of its inputs, so they cannot be paired; the "
             "index is no identity: two projects' same images differ"
         )
-    if not one.run.summary.labelled:
+    if not run.summary.labelled:
         raise UsageError(f"{name} has inputs without a label, so there is no accuracy to compare")
-    return one.run
+    return run
 
 
-def _compare(
-    first: tuple[str, Figures], second: tuple[str, Figures], radii: Sequence[float]
-) -> Comparison:
-    (first_name, one), (second_name, two) = first, second
-    _check_units(first, second)
+def _compare(first: Figures, second: Figures, radii: Sequence[float]) -> Comparison:
+    a, b = first.heading, second.heading
+    if (a.norm, a.units) != (b.norm, b.units):
+        raise UsageError(
+            f"{printable(first.name)} has {printable(a.norm)} radii in {printable(a.units)}, "
+            f"{printable(second.name)} has {printable(b.norm)} radii in {printable(b.units)}; "
+            "radii of one norm and one unit were expected"
+        )
     pairs = _pairs(first, second)
     rows, others = [row for row, _ in pairs], [row for _, row in pairs]
-    decided = [r for r in radii if decides(one.heading, r) and decides(two.heading, r)]
-    fixed = one.heading.target_radii is None and two.heading.target_radii is None
-    undrawn = one.statements.selection.undrawn or two.statements.selection.undrawn
+    decided = [r for r in radii if decides(a, r) and decides(b, r)]
+    fixed = a.target_radii is None and b.target_radii is None
+    undrawn = first.statements.selection.undrawn or second.statements.selection.undrawn
     return Comparison(
-        first=first_name,
-        second=second_name,
+        first=first.name,
+        second=second.name,
         pairs=len(pairs),
-        left_first=len(one.rows) - len(pairs),
-        left_second=len(two.rows) - len(pairs),
+        left_first=len(first.rows) - len(pairs),
+        left_second=len(second.rows) - len(pairs),
         copies=len(pairs) - len({row.digest for row in rows}),
         at=tuple(_at_radius(pairs, r, drawn=undrawn is None) for r in decided),
         undecided=tuple(r for r in radii if r not in decided),
         first_acr=mean_radius(rows) if fixed else None,
         second_acr=mean_radius(others) if fixed else None,
-        acr=paired_mean_interval([_radius(a) - _radius(b) for a, b in pairs], level=LEVEL)
+        acr=paired_mean_interval([_radius(x) - _radius(y) for x, y in pairs], level=LEVEL)
         if fixed and undrawn is None
         else None,
         cautions=tuple(_cautions(first, second)),
-        shared_noise=one.heading.shared_noise or two.heading.shared_noise,
+        shared_noise=a.shared_noise or b.shared_noise,
         undrawn=undrawn,
     )
 
 
-def _check_units(first: tuple[str, Figures], second: tuple[str, Figures]) -> None:
-    (name, a), (other, b) = ((name, run.heading) for name, run in (first, second))
-    if (a.norm, a.units) != (b.norm, b.units):
-        raise UsageError(
-            f"{printable(name)} has {printable(a.norm)} radii in {printable(a.units)}, "
-            f"{printable(other)} has {printable(b.norm)} radii in {printable(b.units)}; radii of "
-            "one norm and one unit were expected"
-        )
-
-
-def _pairs(first: tuple[str, Figures], second: tuple[str, Figures]) -> list[tuple[Row, Row]]:
+def _pairs(first: Figures, second: Figures) -> list[tuple[Row, Row]]:
     """Match the rows by digest, and copies of one input by their label too.
 
     A run gives copies the same noise, so it does not matter which copy meets which.
     """
-    (name, one), (other, two) = first, second
     by_key: dict[tuple[str, int | None], list[Row]] = defaultdict(list)
-    for row in reversed(two.rows):
+    for row in reversed(second.rows):
         by_key[row.digest, row.label].append(row)
     pairs, alone = [], []
-    for row in one.rows:
+    for row in first.rows:
         matching = by_key[row.digest, row.label] if row.digest else []
         if matching:
             pairs.append((row, matching.pop()))
         else:
             alone.append(row)
     elsewhere = {key[0]: rows[-1] for key, rows in by_key.items() if rows}
+    name, other = printable(first.name), printable(second.name)
     for row in alone:
         if row.digest and row.digest in elsewhere:
             raise UsageError(
-                f"the input {printable(row.name)} has the label {row.label} in {printable(name)} "
-                f"and {elsewhere[row.digest].label} in {printable(other)}; runs with the same "
-                "labels were expected"
+                f"the input {printable(row.name)} has the label {row.label} in {name} and "
+                f"{elsewhere[row.digest].label} in {other}; runs with the same labels were expected"
             )
     if not pairs:
-        raise UsageError(
-            f"{printable(name)} and {printable(other)} have no input in common (compared by "
-            "digest), so there is nothing to pair"
-        )
+        raise UsageError(f"{name} and {other} have no input in common (compared by digest)")
     return pairs
-
-
-def _inferred(found: PairedAccuracy | None) -> dict[str, float | None]:
-    """Return what is said of the population for a program."""
-    if found is None:
-        return dict.fromkeys(("low", "high", "p_value"))
-    return asdict(found)
 
 
 def _at_radius(pairs: Sequence[tuple[Row, Row]], radius: float, *, drawn: bool) -> AtRadius:
@@ -248,23 +225,20 @@ def _radius(row: Row) -> float:
     return row.radius if row.correct else 0.0
 
 
-def _cautions(first: tuple[str, Figures], second: tuple[str, Figures]) -> Iterator[str]:
-    for name, run in (first, second):
+def _cautions(first: Figures, second: Figures) -> Iterator[str]:
+    for run in (first, second):
         for caution in cautions(run.heading, run.summary.inputs, run.assumption):
-            yield f"{name}: {caution}"
-    (name, a), (other, b) = ((name, run.heading) for name, run in (first, second))
+            yield f"{run.name}: {caution}"
+    a, b = first.heading, second.heading
     if a.within != b.within:
-        yield f"{name} is certified {a.within}; {other} {b.within}"
+        yield f"{first.name} is certified {a.within}; {second.name} {b.within}"
     if a.settings.exact != b.settings.exact:
-        counted, sampled, alpha = (
-            (name, other, b.settings.alpha) if a.settings.exact else (other, name, a.settings.alpha)
-        )
+        counted, sampled = (first, second) if a.settings.exact else (second, first)
         yield (
-            f"{counted} counted every change that its noise can make, so its certificates are "
-            f"certain; those of {sampled} hold at alpha = {alpha_up(alpha)} an input"
+            f"{counted.name} counted every change that its noise can make, so its certificates are "
+            f"certain; those of {sampled.name} hold at alpha = "
+            f"{alpha_up(sampled.heading.settings.alpha)} an input"
         )
     elif a.settings.alpha != b.settings.alpha:
-        yield (
-            f"the runs have different alphas, {alpha_up(a.settings.alpha)} and "
-            f"{alpha_up(b.settings.alpha)}"
-        )
+        alphas = f"{alpha_up(a.settings.alpha)} and {alpha_up(b.settings.alpha)}"
+        yield f"the runs have different alphas, {alphas}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from decimal import ROUND_CEILING, Context
+from decimal import ROUND_CEILING, Context, Decimal
 from fractions import Fraction
 
 
@@ -22,6 +22,12 @@ def text_up(value: float, figures: int) -> str:
 def alpha_up(alpha: float) -> str:
     """Return a probability of error with six significant figures at most, rounded up."""
     return f"{float(text_up(alpha, 6)):g}"
+
+
+def error_up(alpha: float) -> str:
+    """Return a probability of error with three significant figures, rounded up and written out."""
+    error = Decimal(text_up(alpha, 3)).normalize()
+    return f"{error}" if error < Decimal("1e-9") else f"{error:f}"
 
 
 def percent_down(share: Fraction) -> str:

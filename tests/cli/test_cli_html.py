@@ -184,7 +184,7 @@ def test_an_interrupted_and_restated_run_says_so(certify: Certify, tmp_path: Pat
     text = read_page(tmp_path / "out.html").text
     assert "Incomplete. The run" in text
     assert "holds 5 of 20 inputs" in text
-    assert "derived anew from the recorded counts (alpha = 0.01" in text
+    assert "Restated at alpha = 0.01 an input" in text
 
 
 def test_refusals(certify: Certify, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -135,10 +135,10 @@ def test_a_log_stands_beside_runs_and_alone(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["{log}", "--alpha", "0.01"], "has no counts to derive"),
-        (["{log}", "--fail-under", "acr=0"], "--fail-under cannot judge it"),
-        (["{log}", "--card", "{folder}/x.md"], "--card cannot judge it"),
-        (["{log}", "--html", "{folder}/x.html"], "--html cannot judge it"),
+        (["{log}", "--alpha", "0.01"], "as --alpha needs"),
+        (["{log}", "--fail-under", "acr=0"], "as --fail-under needs"),
+        (["{log}", "--card", "{folder}/x.md"], "as --card needs"),
+        (["{log}", "--html", "{folder}/x.html"], "as --html needs"),
         (["{a}", "{log}", "--paired"], "has no digests"),
         (["{a}", "--paired"], "two run files or more"),
         (["{predict}"], "a log of predictions, which has no radii"),
@@ -248,7 +248,7 @@ def test_a_run_whose_inputs_share_their_noise_says_so(
     assert code == 0
     assert "of this very noise" in " ".join(out.split())
     text = card.read_text()
-    assert "exact arithmetic, the same for all inputs" in text
+    assert "gaussian sigma = 0.5, the same for all inputs" in text
     assert "4 inputs, shared noise)" in text
     [pair] = json.loads(report(capsys, files["a"], shared, "--paired", "--json")[1])
     assert "noise that they share" in pair["acr"]["assumes"]

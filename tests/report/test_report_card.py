@@ -10,7 +10,7 @@ from reported import HEADING, STRANGERS, figures, row
 
 from rsonnx.report import Figures, Settings, printable
 from rsonnx.report.card import render_card
-from rsonnx.report.html import PageRun
+from rsonnx.report.heading import Record
 
 yaml = pytest.importorskip("yaml", reason="no reader of YAML is installed")
 
@@ -32,8 +32,8 @@ HEADER: dict[str, Any] = {
 RUN = figures([1.0, 0.5, 0.25, -1.0])
 
 
-def page(run: Figures = RUN, **header: Any) -> PageRun:
-    return PageRun(run, HEADER | header, "folder/run.jsonl")
+def page(run: Figures = RUN, **header: Any) -> Figures:
+    return replace(run, record=Record(HEADER | header, "folder/run.jsonl"))
 
 
 def front_matter(card: str) -> Any:
@@ -75,16 +75,16 @@ def test_the_section_says_what_was_certified_and_what_is_not_claimed() -> None:
         "- Model digest (SHA-256): ab12",
         "- Inputs: 4 of images",
         "in the l2 norm",
-        "- Noise: gaussian, sigma = 0.5, exact arithmetic",
+        "- Noise: gaussian sigma = 0.5",
         "- Units of sigma and radius: input values between 0 and 1",
-        "- Probability of error (alpha): at most 0.001 for each input",
-        "- Samples: n0 = 100, n = 1,000",
-        "- Seed: 17 (from: argument)",
+        "- Certified with: n = 1,000, alpha = 0.001 an input, exact noise; clopper-pearson, one-si",
+        "- Selection samples (n0): 100",
+        "- Seed: 17",
         "- Execution provider: CPUExecutionProvider",
-        "- Made with: rsonnx 9.9, 2026-01-02T03:04:05+00:00",
+        "- Versions: rsonnx: 9.9",
         "| tiny.onnx | 0.5 | 0.001 | 1,000 | 4 | 1 | 100.0 | 0.4375 | 75.0 | 50.0 |",
         "### What is not claimed",
-        "not of the model as it stands",
+        "Nothing is certified of tiny.onnx itself",
     ):
         assert said in card
     assert "/home/somebody" not in card
@@ -93,7 +93,7 @@ def test_the_section_says_what_was_certified_and_what_is_not_claimed() -> None:
 def test_a_family_wise_run_says_so() -> None:
     settings = Settings(0.00025, "clopper-pearson", "one-sided", 0.001)
     card = render_card([page(replace(RUN, heading=replace(HEADING, settings=settings)))])
-    assert "alpha): at most 0.001 for all inputs at once" in card
+    assert "with probability up to 0.001 at least one is" in card
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_no_program_reads_figures_that_are_not_whole(run: Figures) -> None:
     assert "model-index" not in card
     assert card.startswith("## Certified robustness")
     if run.heading.status != "complete":
-        assert f"**This run is {run.heading.status}: its figures are of the 4 inputs" in card
+        assert f"**this run is {run.heading.status}: the figures are of the 4 inputs" in card
     [model] = front_matter(render_card([page(run), page()]))["model-index"]
     assert len(model["results"]) == 1
 
@@ -120,7 +120,7 @@ def test_an_adaptive_run_gives_programs_what_it_decided_alone() -> None:
     [model] = front_matter(card)["model-index"]
     kinds = [metric["type"] for metric in model["results"][0]["metrics"]]
     assert kinds == ["accuracy", "certified_accuracy"]
-    assert "n = 1,000 at most (adaptive)" in card
+    assert "n = at most 1,000" in card
 
 
 @pytest.mark.parametrize(
@@ -155,10 +155,9 @@ def test_a_strangers_words_stay_text(name: str) -> None:
 
 
 def test_what_the_header_does_not_say_is_said_to_be_missing() -> None:
-    card = render_card([PageRun(RUN, {}, "run.jsonl")])
+    card = render_card([RUN])
     assert "- Model digest (SHA-256): not recorded" in card
-    assert "- Samples: n0 = not recorded, n = 1,000" in card
-    assert "- Seed: not recorded (from: not recorded)" in card
+    assert "- Seed: not recorded" in card
     assert "None" not in card
 
 

@@ -11,14 +11,13 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reported import HEADING, Line, figures, row
+from reported import HEADING, Line, figures, named, row
 
 from rsonnx.errors import UsageError
 from rsonnx.report import (
     FORMATS,
     Comparison,
     Figures,
-    Named,
     Settings,
     compare,
     log_figures,
@@ -35,7 +34,7 @@ def shown(pairs: list[Comparison]) -> str:
 
 
 def pair(one: Figures, two: Figures) -> Comparison:
-    [found] = compare([Named("a", one), Named("b", two)], AT)
+    [found] = compare([named("a", one), named("b", two)], AT)
     return found
 
 
@@ -105,9 +104,9 @@ def test_runs_without_an_input_in_common_are_refused(digest: str) -> None:
 def test_what_cannot_be_paired_is_refused() -> None:
     one = figures([1.0, 0.5])
     with pytest.raises(UsageError, match="two run files or more"):
-        compare([Named("a", one)], AT)
+        compare([one], AT)
     log = log_figures("x", [Line(1, 1, 1.0)], AT)
-    for runs in ([Named("a", one), Named("x", log)], [Named("x", log), Named("a", one)]):
+    for runs in ([one, log], [log, one]):
         with pytest.raises(UsageError, match="x is a log, which has no digests"):
             compare(runs, AT)
     with pytest.raises(UsageError, match="b has inputs without a label"):
@@ -138,7 +137,7 @@ def test_other_settings_are_said() -> None:
 
 def test_the_first_run_is_compared_with_each_other() -> None:
     runs = [
-        Named(name, figures([1.0, radius])) for name, radius in (("a", 1), ("b", 0.2), ("c", 1))
+        named(name, figures([1.0, radius])) for name, radius in (("a", 1), ("b", 0.2), ("c", 1))
     ]
     found = compare(runs, AT)
     assert [(one.first, one.second) for one in found] == [("a", "b"), ("a", "c")]

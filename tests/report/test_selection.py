@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from reported import figures, row
 
-from rsonnx.report import Named, compare, dataset_statements, paired_report, selection_of, to_text
+from rsonnx.report import compare, dataset_statements, paired_report, selection_of, to_text
 from rsonnx.report.curves import curve_figure
 from rsonnx.report.selection import Selection
 from rsonnx.runs.sample import Sample
@@ -62,7 +62,7 @@ def test_no_interval_and_no_test_rest_on_inputs_that_were_not_drawn() -> None:
     drawn = figures(rows)
     chosen = replace(drawn, statements=stated)
     for pair in ((drawn, chosen), (chosen, drawn)):
-        (found,) = compare([Named(name, one) for name, one in zip("ab", pair, strict=True)], (0.0,))
+        (found,) = compare(pair, (0.0,))
         assert (found.undrawn, found.acr, found.at[0].found) == (why.undrawn, None, None)
         assert found.first_acr == found.second_acr is not None
         assert "chosen by hand" in to_text(paired_report([found]))

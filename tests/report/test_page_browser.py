@@ -13,7 +13,7 @@ from headless_chromium import Page
 from html_pages import page_run, row
 from PIL import Image
 
-from rsonnx.report.html import Pictures, render_page
+from rsonnx.report.page import Pictures, render_page
 from rsonnx.runs.rows import Row
 
 CHROMIUM = headless_chromium.find_chromium()
@@ -83,8 +83,8 @@ def browser() -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
-    run = page_run(rows(), pictures=pictures(ROWS), model={"file": HOSTILE})
-    path.write_text(render_page([run]), encoding="utf-8")
+    run = page_run(rows(), model={"file": HOSTILE})
+    path.write_text(render_page([run], [pictures(ROWS)]), encoding="utf-8")
     return path
 
 

@@ -1,0 +1,284 @@
+"""A run's report as one page of HTML that asks the network for nothing; its words are in templates.
+
+``templates/page.html.j2`` is the page, ``page.css`` and ``page.js`` its look and what sorts and
+filters its rows. This module says what a template may ask of a run; it writes no markup.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from functools import cached_property
+from importlib.resources import files
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from rsonnx._version import __version__
+from rsonnx.errors import UsageError
+from rsonnx.report.accuracy import accuracy_table
+from rsonnx.report.curves import curve_figure
+from rsonnx.report.drawing import inline_svg
+from rsonnx.report.escape import printable, shortened
+from rsonnx.report.figures import Figures
+from rsonnx.report.notes import denied
+from rsonnx.report.population import PERCENT
+from rsonnx.report.rounding import error_up, percent_down, percent_up, plain, text_down, text_up
+from rsonnx.report.table import JOINT, Column, Table, grouped, percent
+from rsonnx.runs.rows import Row
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_MOST_CLASSES = 3
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Small pictures of a run's inputs, and how far they are known to show what was certified.
+
+    Attributes:
+        source: where they were read.
+        png: PNG files by the index of the row.
+        checked: how many of them have the digest that their row has.
+        unchecked: why the others could not be checked; None where all were.
+        left_out: why inputs have no picture, and how many each.
+    """
+
+    source: str
+    png: Mapping[int, bytes]
+    checked: int
+    unchecked: str | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+def render_page(runs: Sequence[Figures], pictures: Sequence[Pictures | None] = ()) -> str:
+    """Return the report of one or more runs over the same radii as a page of HTML.
+
+    The page needs no network and no JavaScript; a script adds sorting and filtering. Only its own
+    style and script may run: their digests are in its content security policy.
+
+    Args:
+        runs: with their rows.
+        pictures: of the inputs of each run, or nothing.
+
+    Raises:
+        UsageError: jinja2 or matplotlib is not installed.
+    """
+    environment = _environment()
+    style, script = (
+        files("rsonnx.report").joinpath("templates", name).read_text(encoding="utf-8")
+        for name in ("page.css", "page.js")
+    )
+    from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2
+
+    return environment.get_template("page.html.j2").render(
+        runs=list(map(_PageRun, runs, pictures or [None] * len(runs))),
+        files=[PurePath(run.name).name for run in runs],
+        table=accuracy_table(runs),
+        curves=list(_curves(runs)),
+        level=PERCENT,
+        version=__version__,
+        style=Markup(style),  # noqa: S704 - our own files
+        script=Markup(script),  # noqa: S704
+        policy="default-src 'none'; "
+        f"style-src {_source(style)}; script-src {_source(script)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'",
+    )
+
+
+def _environment() -> Environment:
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - an extra
+        from markupsafe import Markup  # noqa: PLC0415
+    except ImportError:
+        raise UsageError(
+            "the page needs jinja2, which is not installed: pip install 'rsonnx[report]'"
+        ) from None
+
+    def visible(value: Any) -> Any:
+        """Spell out what no reader could see: control codes, marks that turn the direction."""
+        if isinstance(value, str) and not isinstance(value, Markup) and not value.isprintable():
+            return "\n".join(map(printable, value.replace(JOINT, " ").split("\n")))
+        return value
+
+    environment = Environment(
+        loader=PackageLoader("rsonnx.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "base64": lambda content: base64.b64encode(content).decode(),
+        "confidence": confidence,
+        "down": text_down,
+        "error": error_up,
+        "grouped": grouped,
+        "percent": percent,
+        "plain": plain,
+        "shortened": lambda text, most: printable(shortened(text.replace(JOINT, " "), most)),
+        "up": text_up,
+    }
+    return environment
+
+
+def _source(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def confidence(alpha: float) -> str:
+    """Return 1 - ``alpha``, rounded down, as a percentage: 0.001 gives "99.9 %"."""
+    error = Decimal(text_up(alpha, 3)).normalize()
+    return f"1 - {error}" if error < Decimal("1e-9") else f"{(100 * (1 - error)).normalize():f} %"
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """Curves of runs whose radii are measured alike; ``why`` there is no picture of them."""
+
+    svg: str | None
+    text: str
+    labelled: bool
+    why: str | None = None
+
+
+def _curves(runs: Sequence[Figures]) -> Iterator[_Curve]:
+    from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2
+
+    alike: dict[str, list[Figures]] = {}
+    for run in runs:
+        alike.setdefault(run.heading.radii_of, []).append(run)
+    for number, group in enumerate(alike.values()):
+        text = " ".join(map(_described, group))
+        labelled = any(run.summary.labelled for run in group)
+        try:
+            names = [_curve_name(run) for run in group]
+            svg = inline_svg(curve_figure(group, names, unlabelled=True), number)
+        except UsageError as error:
+            if "matplotlib" in str(error):
+                raise
+            yield _Curve(None, text, labelled, str(error))
+        else:
+            yield _Curve(Markup(svg), text, labelled)  # noqa: S704 - it is escaped already
+
+
+def _curve_name(run: Figures) -> str:
+    partly = "" if run.heading.status == "complete" else f" ({run.heading.status})"
+    right = "" if run.summary.labelled else " (certified, right or wrong)"
+    return f"{shortened(printable(run.title), 72)}{printable(partly)}{right}"
+
+
+def _described(run: Figures) -> str:
+    """Return a curve in words, for who cannot see it."""
+    summary = run.summary
+    shares = summary.certified_accuracy or summary.certified_share
+    kind = "certified accuracy" if summary.labelled else "certified, right or wrong"
+    points = ", ".join(
+        f"{percent_down(share)} % at {plain(r)}"
+        for r, share in zip(summary.radii, shares, strict=True)
+    )
+    return f"{shortened(printable(run.title), 160)}: {kind} {points}."
+
+
+@dataclass(frozen=True)
+class _Example:
+    """How much each of an input's values may change in a change of a given length."""
+
+    values: int
+    each: str
+    levels: str | None
+
+
+class _PageRun:
+    """A run as templates see it."""
+
+    level = PERCENT
+
+    def __init__(self, figures: Figures, pictures: Pictures | None) -> None:
+        self.figures, self.pictures = figures, pictures
+        self.heading, self.record, self.rows = figures.heading, figures.record, figures.rows
+        self.summary, self.statements = figures.summary, figures.statements
+        self.title = figures.title
+        self.size = self.record.count("data", "size")
+        self.classes = self.record.class_names
+        radii = self.summary.radii
+        self.radius = radii[len(radii) // 2]
+        shares = self.summary.certified_accuracy or self.summary.certified_share
+        self.share = shares[len(radii) // 2]
+        self.reached = int(self.share * self.summary.inputs)
+
+    @property
+    def noise(self) -> str:
+        """What the noise is called where its standard deviation is given beside."""
+        heading = self.heading
+        name = heading.noise if heading.sigma is None else heading.noise.partition(" ")[0]
+        return "Gaussian" if name == "gaussian" else name
+
+    @property
+    def denied(self) -> Iterator[str]:
+        """What a reader might take from the page and must not."""
+        return denied(self.figures)
+
+    @property
+    def example(self) -> _Example | None:
+        """How a change of the headline radius may look; None where the header is silent."""
+        shape, width = self.record.shape, self.record.width
+        if self.heading.norm != "l2" or self.radius == 0 or shape is None:
+            return None
+        values = math.prod(shape)
+        each = self.radius / math.sqrt(values)
+        levels = None
+        if self.heading.arithmetic == "exact" and width is not None and each <= width:
+            levels = text_down(255 * each / width, 1)
+        return _Example(values, text_down(each, 4) if each >= 1e-3 else f"{each:.2g}", levels)
+
+    @cached_property
+    def beyond(self) -> Table:
+        """What the run says of further inputs, and of unlabelled ones: a line a statement."""
+        summary, accuracy = self.summary, self.statements.accuracy
+        columns = [Column("Statement"), *(Column(plain(r)) for r in summary.radii)]
+        certified = map(percent, summary.certified_share)
+        rows = [("of these inputs: certified, right or wrong", *certified)]
+        if accuracy is not None:
+            chance = "of a further input: chance that its right class is certified"
+            chance += ", under this noise" * self.statements.shared_noise
+            both = (f"{percent(i.low)}-{percent_up(Fraction(i.high))}" for i in accuracy)
+            robust = (percent(i.robust_low) for i in accuracy)
+            rows.append((chance, *both))
+            rows.append(("of the population: right and robust in truth, at least", *robust))
+        return Table(columns, rows)
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """The outcomes that inputs have, as the filter calls them."""
+        words = {"right": "right", "wrong": "other than label", "certified": "no label"}
+        present = set(map(self.outcome, self.rows))
+        named = {key: f"certified, {word}" for key, word in words.items()}
+        return {k: v for k, v in {**named, "abstained": "abstained"}.items() if k in present}
+
+    @staticmethod
+    def outcome(row: Row) -> str:
+        """Return how an input ended."""
+        if row.abstained:
+            return "abstained"
+        if row.label is None:
+            return "certified"
+        return "right" if row.correct else "wrong"
+
+    @staticmethod
+    def votes(row: Row) -> Iterator[tuple[int | str, int, int]]:
+        """Yield the classes with most estimation samples: class, samples, and samples in all."""
+        counts = row.estimation
+        found = [(k, counts[k]) for k in counts.top(_MOST_CLASSES) if counts[k]]
+        found += [(-1, counts.no_class)] if counts.no_class else []
+        for k, count in found:
+            yield k, count, counts.total
+        rest = counts.total - sum(count for _, count in found)
+        if rest:
+            yield "others", rest, counts.total

@@ -1,0 +1,364 @@
+"""The page: what it says follows from the run, it asks nobody, and strangers' words stay words."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from html_pages import Node, page_run, row, tree
+
+from rsonnx.errors import RunFileError, UsageError
+from rsonnx.report import Figures, accuracy_report, to_text
+from rsonnx.report.page import Pictures, confidence, render_page
+
+PNG = b"\x89PNG\r\n\x1a\n not much of a picture"
+STYLE = files("rsonnx.report").joinpath("templates", "page.css").read_text(encoding="utf-8")
+
+
+def words(run: Figures) -> str:
+    """The summary of a page's only run."""
+    return tree(render_page([run])).one("article").text
+
+
+@pytest.mark.parametrize(
+    ("alpha", "text"),
+    [
+        (0.001, "99.9 %"),
+        (0.05, "95 %"),
+        (0.0123456, "98.76 %"),  # the error is rounded up, to 0.0124
+        (1.9999999999999998e-06, "99.9998 %"),
+        (1e-300, "1 - 1E-300"),
+    ],
+)
+def test_confidence_is_rounded_down(alpha: float, text: str) -> None:
+    assert confidence(alpha) == text
+
+
+SHARED = {"norm": "l2", "distribution": "gaussian", "shared": True}
+BEFORE = {
+    "alpha": 0.01,
+    "bound": "clopper-pearson",
+    "radius_rule": "one-sided",
+    "family_wise": None,
+}
+FAMILY = {"family_wise": 0.001, "alpha": 0.0003}
+COPIES = [type(r)(**{**vars(r), "digest": "d"}) for r in (row(0), row(1))]
+
+
+@pytest.mark.parametrize(
+    ("run", "said", "absent"),
+    [
+        (
+            page_run(),
+            [
+                "For 1 of 3 inputs (33.3 %) the smoothed classifier gives the true class and is "
+                "certified (99.9 % confidence in each) to keep it under every change of Euclidean "
+                "length (l2 norm) below 0.5.",
+                "made of tiny.onnx, on all 3 inputs of pictures.",
+                "Gaussian noise of standard deviation 0.5 is added to the input and the sum",
+                "measured in input values between 0 and 1, before preprocessing.",
+                # 0.5 over 64 values is 0.0625 each, 15.9375 levels.
+                "each of the 64 values by about 0.0625 (15.9 of 255 levels)",
+                # P(Bin(3, 0.001) = 0) = 0.997 > 0.95, and 3 * 0.001 = 0.003.
+                "at most 0.003 are expected to have a false certificate; with 95 % confidence none",
+                "Nothing is certified of tiny.onnx itself",
+                "An abstention (1 of 3 inputs)",
+            ],
+            ["floating point", "Sampling stopped", "Restated", "interrupted", "label"],
+        ),
+        (page_run([row()]), [], ["abstention"]),
+        (page_run([row(0), row(1, label=2)]), ["1 input is certified for another class"], []),
+        (
+            page_run([row(0, label=None), row(1, hits=700), row(2, hits=500)]),
+            ["to keep its answer under", "is unknown", "nothing is said here", "as not certified"],
+            ["true class", "accuracy", "ACR", "drawn from"],
+        ),
+        (
+            page_run(**FAMILY),
+            ["hold at once with probability at least 99.9 %", "up to 0.001 at least one is"],
+            ["expected to have a false", "separately for each input", "each alone may be"],
+        ),
+        (
+            page_run(target_radii=[0.25, 0.5], radii=(0.0, 0.25, 0.5)),
+            ["Sampling stopped", "ACR understates", "elsewhere than at 0.25, 0.5."],
+            [],
+        ),
+        (page_run(noise={"arithmetic": "float"}), ["drawn in floating point"], ["levels"]),
+        (page_run(restated_from=BEFORE), ["sampled for alpha = 0.01", "without looking"], []),
+        (page_run(restated_from=BEFORE | {"alpha": 0.001}), [], ["without looking"]),
+        (page_run([row()], status="interrupted"), ["on 1 of the 3 inputs", "is interrupted"], []),
+        # Rows without a digest are no copies.
+        (page_run([row(0, name="a"), row(1, name="b")]), [], ["counted as false"]),
+        (page_run(COPIES), ["1 input that equals another is counted as false with it"], []),
+        (
+            page_run([row(0), row(1)], noise=SHARED),
+            ["They may be false together, since all inputs share their noise."],
+            ["independent between inputs"],
+        ),
+        (
+            page_run(noise={"norm": "l1"}),
+            ["whose absolute values sum to less than 0.5 (l1 norm)", "sum of absolute changes"],
+            ["Euclidean", "For scale"],
+        ),
+        (page_run(radii=(0.0,)), ["under small changes, each up to a radius of its own."], []),
+        (page_run(model={"input_shape": ["x"]}), [], ["For scale"]),
+        (page_run(model={"bounds": {"low": 1.0, "high": 0.0}}), ["For scale"], ["levels"]),
+        (page_run(model={"bounds": {"low": "-inf", "high": "inf"}}), ["For scale"], ["levels"]),
+    ],
+)
+def test_the_summary_says_what_follows_and_nothing_else(
+    run: Figures, said: list[str], absent: list[str]
+) -> None:
+    text = words(run)
+    assert [part for part in said if part not in text] == []
+    assert [part for part in absent if part in text] == []
+
+
+def test_incomplete_runs_are_warned_of_first() -> None:
+    root = tree(render_page([page_run(), page_run([row()], status="interrupted")]))
+    warning = root.one("p", **{"class": "warning"})
+    assert "interrupted: it holds 1 of 3 inputs" in warning.text
+    assert len(list(root.all("article"))) == 2
+    assert tree(render_page([page_run()])).text.count("Incomplete") == 0
+
+
+@pytest.mark.parametrize("noise", [{"norm": "l7"}, {"distribution": "cubic"}, {"sigma": "x"}])
+def test_noise_that_is_none_makes_no_page(noise: dict[str, str]) -> None:
+    with pytest.raises(RunFileError, match="header"):
+        page_run(noise=noise)
+
+
+def pages() -> Iterator[str]:
+    yield render_page([page_run()], [Pictures("there", {0: PNG}, 1)])
+    other = page_run([row(0)], model={"file": "two.onnx"}, noise={"units": "something else"})
+    yield render_page([page_run(), page_run([row(0), row(1)], status="interrupted"), other])
+
+
+@pytest.fixture(params=[0, 1], ids=["one-run", "three-runs"], scope="module")
+def page(request: pytest.FixtureRequest) -> str:
+    return list(pages())[request.param]
+
+
+def test_nothing_is_fetched_from_anywhere(page: str) -> None:
+    for word in ("http:", "https:", "@import"):
+        assert word not in page
+    assert page.count("url(") == page.count("url(#figure-")
+    for node in tree(page).all():
+        for name in ("src", "href"):
+            address = node.attributes.get(name) or "#"
+            assert address.startswith(("#", "data:")), address
+
+
+def test_only_its_own_style_and_script_may_run(page: str) -> None:
+    root = tree(page)
+    policy = root.one("meta", **{"http-equiv": "Content-Security-Policy"}).attributes["content"]
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    for name in ("style", "script"):
+        (text,) = (node.raw for node in root.all(name))
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{name}-src 'sha256-{digest}'" in policy
+    for node in root.all():
+        assert "style" not in node.attributes, node
+        assert not any(name.startswith("on") for name in node.attributes), node
+
+
+def test_headings_are_in_order_and_references_are_there(page: str) -> None:
+    root = tree(page)
+    levels = [int(node.name[1]) for node in root.all("h1", "h2", "h3", "h4", "h5")]
+    assert levels[0] == levels.count(1) == 1
+    assert all(b <= a + 1 for a, b in pairwise(levels))
+    assert root.one("html").attributes["lang"] == "en"
+    ids = [node.attributes["id"] for node in root.all() if "id" in node.attributes]
+    assert len(ids) == len(set(ids))
+    for node in root.all():
+        clip = re.findall(r"url\(#(.*)\)", node.attributes.get("clip-path") or "")
+        target = (node.attributes.get("href") or "").partition("#")[2]
+        for reference in (node.attributes.get("aria-labelledby") or "").split() + clip:
+            assert reference in ids
+        assert not target or target in ids
+
+
+def test_tables_pictures_and_controls_can_be_read_aloud(page: str) -> None:
+    root = tree(page)
+    for table in root.all("table"):
+        assert table.one("caption").text
+        assert all(head.attributes.get("scope") for head in table.all("th"))
+        for line in table.one("tbody").all("tr"):
+            assert any(line.all("th")), line
+    assert all(picture.attributes.get("alt") for picture in root.all("img"))
+    drawings = [node for node in root.all("div") if node.attributes.get("role") == "img"]
+    assert sum(len(list(node.all("svg"))) for node in drawings) == len(list(root.all("svg")))
+    assert all("certified accuracy 66.6 % at 0" in str(drawings[0].attributes) for _ in drawings)
+    labelled = {id(node) for label in root.all("label") for node in label.all("input", "select")}
+    assert labelled == {id(node) for node in root.all("input", "select")}
+    assert all(button.text for button in root.all("button"))
+
+
+def test_every_input_is_there_without_javascript(page: str) -> None:
+    tables = [t for t in tree(page).all("table") if t.attributes.get("class") == "inputs"]
+    assert [len(list(t.one("tbody").all("tr"))) for t in tables] in ([3], [3, 2, 1])
+    assert all("hidden" in form.attributes for form in tree(page).all("form"))
+
+
+def test_runs_of_several_units_and_radii_that_no_picture_shows_are_drawn_apart() -> None:
+    lone, three = (tree(text) for text in pages())
+    assert [len(list(root.all("figure"))) for root in (lone, three)] == [1, 2]
+    huge = page_run([type(r)(**{**vars(r), "radius": 1e300}) for r in (row(),)])
+    assert "which no picture can show" in tree(render_page([huge])).one("figure").text
+
+
+def test_a_row_shows_what_is_known_of_its_input() -> None:
+    rows = [row(0), row(1, hits=700, label=1), row(2, hits=500), row(3, label=None)]
+    root = tree(render_page([page_run(rows)], [Pictures("pictures", {0: PNG}, checked=1)]))
+    table = root.one("table", **{"class": "inputs"})
+    heads = [node.text for node in table.one("thead").all("th")]
+    lines = [
+        dict(zip(heads, [c for c in line.children if isinstance(c, Node)], strict=True))
+        for line in table.one("tbody").all("tr")
+    ]
+    first = {name: cell.text for name, cell in lines[0].items()}
+    picture = lines[0]["Picture"].one("img").attributes["src"]
+    assert picture == "data:image/png;base64," + base64.b64encode(PNG).decode()
+    assert first["Input"] == "fox/0.png"
+    assert first["True class"] == first["Certified class"] == first["Model alone"] == "fox (3)"
+    assert first["Votes under noise"].split() == ["fox", "(3):", "990", "dog", "(1):", "10"]
+    assert first["Samples"] == "1,100"
+    # 990 of 1,000 at alpha 0.001: p_A >= 0.97775, so 0.5 * 2.00986; rounded down.
+    assert first["Radius"] == f"{int(rows[0].radius * 10_000) / 10_000:.4f}"
+    assert [line["Outcome"].text.partition(":")[0] for line in lines] == [
+        *("certified, right", "certified, other than label", "abstained low-probability"),
+        "certified, no label",
+    ]
+    shown = [lines[2]["Certified class"], lines[2]["Radius"], lines[3]["True class"]]
+    assert [cell.text for cell in (*shown, lines[1]["Picture"])] == [
+        "-",
+        "0.0000",
+        "unknown",
+        "none",
+    ]
+
+
+def test_figures_are_those_of_the_text() -> None:
+    line = to_text(accuracy_report([page_run()])).splitlines()[1]
+    table = tree(render_page([page_run()])).one("table", **{"class": "figures"})
+    cells = [cell.text for cell in table.one("tbody").all("td")]
+    assert set(line.split()[1:]) <= set(cells)
+
+
+def test_pictures_say_how_far_they_were_checked() -> None:
+    pictures = Pictures("there", {0: PNG}, checked=0, unchecked="it is silent", left_out={"x": 2})
+    text = tree(render_page([page_run()], [pictures])).text
+    assert "0 of them have the digest of the input that was certified" in text
+    assert "; 1 are not checked, since it is silent. 2 are left out: x." in text
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</script><script>alert(1)</script>",
+    "</title></style><img src=x onerror=alert(1)>",
+    "\"><svg onload='alert(1)'>",
+    "' onmouseover='alert(1)",
+    'style="fill: red"',
+    "{{ runs }}{% raise %}",
+    "&lt;b&gt;&amp;",
+    "\x00\x07\x1b[2J\u2028\u2029",
+    "\u202emoc.elpmaxe\u202c",
+    "\udc80\ud800",
+    "<!--",
+    "]]>",
+    "x" * 10_000,
+    "",
+    "\u05d0\u05d1\u05d2",
+)
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
+def test_strangers_words_stay_words(name: str) -> None:
+    run = page_run(
+        [row(0, name=name), row(1, hits=500, name=name)],
+        status=name or "failed",
+        file=name,
+        model={"file": name, "class_names": [name, name, name, name], "sha256": name},
+        data={"path": name},
+        noise={"units": name, "arithmetic": name, "generator": name},
+        bound=name,
+        radius_rule=name,
+        arguments={"given": [name], name: name},
+        versions={name: name},
+    )
+    page = render_page([run], [Pictures(name, {0: PNG}, 1, name, {name: 1})])
+    page.encode("utf-8")
+    root, plain = tree(page), tree(render_page([page_run([row(0), row(1, hits=500)])]))
+    assert {n.name for n in root.all()} <= {n.name for n in plain.all()} | {"img", "strong"}
+    assert len(list(root.all("script"))) == len(list(root.all("style"))) == 1
+    known = {a for node in plain.all() for a in node.attributes} | {"src", "alt", "loading"}
+    assert {a for node in root.all() for a in node.attributes} <= known | {"decoding"}
+    assert all(c.isprintable() or c == "\n" for c in page)
+    if name.isprintable() and 0 < len(name) < 100:
+        assert any(bdi.text == name for bdi in root.all("bdi"))
+        assert any(name in text.text for text in root.all("text"))
+    assert len(page) < 300_000
+
+
+def test_a_header_that_holds_anything_is_shown() -> None:
+    deep: Any = []
+    for _ in range(5000):
+        deep = [deep]
+    model = {"class_names": 3, "input_shape": 10**400, "preprocess": deep, "bounds": []}
+    run = page_run(model=model, data=[], seed=None, versions=deep)
+    assert "nested too deeply" in render_page([run])
+
+
+def test_ten_thousand_inputs_are_a_few_megabytes() -> None:
+    known = [vars(row(k, hits=hits)) for k, hits in enumerate((990, 700, 500))]
+    rows = [type(row())(**{**known[k % 3], "index": k, "name": f"{k}"}) for k in range(10_000)]
+    assert len(render_page([page_run(rows)])) < 8_000_000
+
+
+@pytest.mark.parametrize("package", ["jinja2", "matplotlib.style"])
+def test_a_missing_extra_is_one_sentence(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, package, None)
+    with pytest.raises(UsageError, match=r"not installed: pip install 'rsonnx\[report\]'"):
+        render_page([page_run()])
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance of #rrggbb, as WCAG 2 defines it."""
+    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_colours_contrast_enough_in_both_themes(theme: int) -> None:
+    pairs = re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\);", STYLE)
+    light = {name: _luminance(both[theme]) for name, *both in pairs}
+
+    def contrast(one: str, other: str) -> float:
+        low, high = sorted((light[one], light[other]))
+        return (high + 0.05) / (low + 0.05)
+
+    for ground in ("page", "card", "soft"):
+        for ink in ("ink", "dull", "accent", "good", "bad"):
+            assert contrast(ink, ground) >= 4.5, (ink, ground)
+    assert contrast("warning-ink", "warning") >= 4.5
+    assert all(contrast(f"line-{k}", "card") >= 4.5 for k in range(6))
+    # WCAG 2 asks 3 of what is no text, and the count stands beside each bar all the same.
+    assert contrast("bar", "card") >= 2.4
+
+
+def test_every_colour_of_a_curve_is_one_of_the_style() -> None:
+    page = render_page([page_run(file=f"{k}.jsonl") for k in range(8)])
+    used = set(re.findall(r"var\(--([\w-]+)\)", tree(page).one("figure").name + page))
+    assert {f"line-{k}" for k in range(6)} <= used
+    assert all(f"--{name}:" in STYLE for name in used)
+    figure = page[page.index("<figure>") : page.index("</figure>")]
+    assert not re.search('#[0-9a-f]{6}"', figure)
