@@ -5,46 +5,31 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rsonnx.cli.options import stack_of
-from rsonnx.noise import NOISES, AskedNoise
+from rsonnx.noise.catalogue import LAWS
+from rsonnx.noise.given import FILES
 
-_FILES = {
-    str(f.metadata["option"]): (name, f.metadata)
-    for law in NOISES.values()
-    for name, f in law.options().items()
-    if f.metadata["option"]
-}
-"""Options that name a file of numbers for a field of a law, and mean that law."""
-
-
-def _kinds() -> str:
-    """Return all noises with what they take, for the help."""
-    kinds: dict[str, list[str]] = {"Added": [], "For l0": [], "Certain": []}
-    for law in NOISES.values():
-        options = law.options().items()
-        if any(f.metadata["option"] for _, f in options):
-            continue
-        kind = "Certain" if law.enumerated else "Added" if law.additive else "For l0"
-        behind = "".join(f",{key}={f.metadata['shown']}" for key, f in options)
-        kinds[kind].append(f"{law.name}{behind}")
-    return "\n".join(
-        textwrap.fill(" ".join(names), 60, initial_indent=f"{kind + ':':9}",
-                      subsequent_indent=" " * 9, break_on_hyphens=False)
-        for kind, names in kinds.items()
-    )  # fmt: skip
-
+if TYPE_CHECKING:
+    from rsonnx.noise import AskedNoise
 
 noise_option = click.option(
     "--noise",
     default="gaussian",
     metavar="NAME[,KEY=VALUE]",
     help="The smoothing distribution, gaussian unless given; further parameters stand behind its "
-    f"name, such as power-linf,a=4000 or columns,width=4.\n\n\b\n{_kinds()}",
-)
+    "name, such as power-linf,a=4000 or columns,width=4.\n\n\b\n"
+    + "\n".join(
+        textwrap.fill(
+            " ".join(laws), 60, initial_indent=f"{kind + ':':9}", subsequent_indent=" " * 9,
+            break_on_hyphens=False,
+        )
+        for kind, laws in LAWS.items()
+    ),
+)  # fmt: skip
 
 norm_options = stack_of(
     click.option(
@@ -69,9 +54,12 @@ norm_options = stack_of(
     ),
     *(
         click.option(
-            option, type=click.Path(path_type=Path), metavar=said["shown"], help=said["help"]
+            str(said["option"]),
+            type=click.Path(path_type=Path),
+            metavar=said["shown"],
+            help=said["help"],
         )
-        for option, (_, said) in _FILES.items()
+        for said in FILES.values()
     ),
 )
 
@@ -87,9 +75,11 @@ def asked_noise(given: Mapping[str, Any]) -> AskedNoise:
     Raises:
         UsageError: the options contradict each other, or mean no noise that there is.
     """
+    from rsonnx.noise import AskedNoise
+
     files = {
-        field: given.get(option.strip("-").replace("-", "_"))
-        for option, (field, _) in _FILES.items()
+        field: given.get(str(said["option"]).strip("-").replace("-", "_"))
+        for field, said in FILES.items()
     }
     return AskedNoise(
         given.get("noise", "gaussian"),

@@ -2,48 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rsonnx.errors import UsageError
-from rsonnx.noise.law import Law
-from rsonnx.noise.laws.ablation import Ablation
-from rsonnx.noise.laws.anisotropic import AnisotropicGaussian
-from rsonnx.noise.laws.ball import Ball
-from rsonnx.noise.laws.exponential_l2 import ExponentialL2
-from rsonnx.noise.laws.exponential_linf import ExponentialLinf
-from rsonnx.noise.laws.flips import Flips
-from rsonnx.noise.laws.gaussian import Gaussian
-from rsonnx.noise.laws.laplace import Laplace
-from rsonnx.noise.laws.pareto import Pareto
-from rsonnx.noise.laws.patches import Blocks, Columns
-from rsonnx.noise.laws.power_linf import PowerLinf
-from rsonnx.noise.laws.sparse_flips import SparseFlips
-from rsonnx.noise.laws.splitting import Splitting
-from rsonnx.noise.laws.uniform import Uniform
 
-NOISES: dict[str, type[Law]] = {
-    law.name: law
-    for law in (
-        Gaussian,
-        AnisotropicGaussian,
-        Laplace,
-        Uniform,
-        ExponentialLinf,
-        ExponentialL2,
-        PowerLinf,
-        Ball,
-        Pareto,
-        Splitting,
-        Columns,
-        Blocks,
-        Ablation,
-        Flips,
-        SparseFlips,
-    )
+if TYPE_CHECKING:
+    from rsonnx.noise.law import Law
+
+LAWS = {
+    "Added": {
+        "gaussian": "gaussian.Gaussian",
+        "gaussian-per-feature": "anisotropic.AnisotropicGaussian",
+        "laplace": "laplace.Laplace",
+        "uniform": "uniform.Uniform",
+        "exp-linf": "exponential_linf.ExponentialLinf",
+        "exp-l2": "exponential_l2.ExponentialL2",
+        "power-linf": "power_linf.PowerLinf",
+        "ball": "ball.Ball",
+        "pareto": "pareto.Pareto",
+    },
+    "Certain": {
+        "splitting": "splitting.Splitting",
+        "columns": "patches.Columns",
+        "blocks": "patches.Blocks",
+    },
+    "For l0": {
+        "ablation": "ablation.Ablation",
+        "flips": "flips.Flips",
+        "sparse-flips": "sparse_flips.SparseFlips",
+    },
 }
-"""To add a distribution is to write its class and to name it here."""
+"""All laws by what they are for, each with its class: whoever adds one writes it and names it here.
+
+Only the names, so that help and completion need no law's own code.
+"""
+
+
+class _Laws(Mapping[str, "type[Law]"]):
+    """The classes by name, each imported when it is asked for."""
+
+    _where: ClassVar = {name: where for kind in LAWS.values() for name, where in kind.items()}
+
+    def __getitem__(self, name: str) -> type[Law]:
+        module, law = self._where[name].split(".")
+        found: type[Law] = getattr(importlib.import_module(f"rsonnx.noise.laws.{module}"), law)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._where)
+
+    def __len__(self) -> int:
+        return len(self._where)
+
+
+NOISES: Mapping[str, type[Law]] = _Laws()
 
 
 def law_class(name: object) -> type[Law]:
@@ -118,7 +133,7 @@ def law_from_json(recorded: Mapping[str, Any]) -> Law:
         TypeError: a field is of the wrong type, or contradicts the parameters.
     """
     name, parameters = recorded["distribution"], recorded.get("parameters")
-    if parameters is None and name == Gaussian.name:  # as runs of rsonnx 0.1 recorded it
+    if parameters is None and name == "gaussian":  # as runs of rsonnx 0.1 recorded it
         parameters = {"sigma": recorded["sigma"], "norm": recorded["norm"]}
     known = law_class(name)
     if not isinstance(parameters, dict):

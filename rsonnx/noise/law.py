@@ -27,17 +27,6 @@ from rsonnx.noise.norms import Norm, norm_named
 from rsonnx.noise.space import LEVELS, InputSpace, Point
 
 
-def given(shown: str, meaning: str, *, option: str | None = None) -> dict[str, str | None]:
-    """Return the metadata of a field that is given behind a law's name, as in ``columns,width=4``.
-
-    Args:
-        shown: what stands for its value: ``W``.
-        meaning: for the help.
-        option: of its own in place of that, which means the law and names a file of numbers.
-    """
-    return {"shown": shown, "help": meaning, "option": option}
-
-
 class Law(ABC):
     """A random (or enumerated) change of an input under which the classes are counted."""
 

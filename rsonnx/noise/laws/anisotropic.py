@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
 from rsonnx.noise.drawing import Drawing, FloatBlock, Place
-from rsonnx.noise.law import SampledNoise, given
+from rsonnx.noise.given import SIGMAS
+from rsonnx.noise.law import SampledNoise
 from rsonnx.noise.laws.gaussian import Gaussian
 from rsonnx.noise.scale import as_float
 from rsonnx.noise.space import InputSpace
@@ -42,14 +43,7 @@ class AnisotropicGaussian(SampledNoise):
         UsageError: there are no sigmas, one is no number or outside its range, or another norm.
     """
 
-    sigmas: tuple[float, ...] = field(
-        metadata=given(
-            "FILE",
-            "Gaussian noise with a standard deviation of its own for each value, one number a "
-            "line; radii are in standard deviations.",
-            option="--sigma-per-feature",
-        )
-    )
+    sigmas: tuple[float, ...] = field(metadata=SIGMAS)
     norm: str = "mahalanobis"
 
     name: ClassVar[str] = "gaussian-per-feature"

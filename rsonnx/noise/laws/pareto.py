@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.noise.differential import DifferentialNoise, settled
-from rsonnx.noise.law import IndependentNoise, given
+from rsonnx.noise.given import given
+from rsonnx.noise.law import IndependentNoise
 from rsonnx.noise.scale import check_exponent, check_scale
 from rsonnx.statistics import special
 

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
 from rsonnx.noise.drawing import Drawing, OutcomeBlock, Place
-from rsonnx.noise.law import EnumeratedNoise, given
+from rsonnx.noise.given import given
+from rsonnx.noise.law import EnumeratedNoise
 from rsonnx.noise.pairs import AXES, PairedNoise
 from rsonnx.noise.scale import check_whole
 

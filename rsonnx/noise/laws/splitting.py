@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from rsonnx.errors import DataError, UsageError
 from rsonnx.noise.drawing import Drawing, OutcomeBlock, Place
-from rsonnx.noise.law import EnumeratedNoise, given
+from rsonnx.noise.given import given
+from rsonnx.noise.law import EnumeratedNoise
 from rsonnx.noise.philox import bits, check_seed, stream_key
 from rsonnx.noise.rounding import quotient_down
 from rsonnx.noise.scale import check_scale

@@ -1,0 +1,25 @@
+"""How a law declares what is given for its fields, for the command line and its help."""
+
+from __future__ import annotations
+
+
+def given(shown: str, meaning: str, *, option: str | None = None) -> dict[str, str | None]:
+    """Return the metadata of a field that is given behind a law's name, as in ``columns,width=4``.
+
+    Args:
+        shown: what stands for its value: ``W``.
+        meaning: for the help.
+        option: of its own in place of that, which means the law and names a file of numbers.
+    """
+    return {"shown": shown, "help": meaning, "option": option}
+
+
+SIGMAS = given(
+    "FILE",
+    "Gaussian noise with a standard deviation of its own for each value, one number a line; radii "
+    "are in standard deviations.",
+    option="--sigma-per-feature",
+)
+
+FILES = {"sigmas": SIGMAS}
+"""What is given in a file, by the field that it is for; here, since help needs no law's code."""

@@ -1,0 +1,23 @@
+"""The catalogue names what the laws are."""
+
+from __future__ import annotations
+
+import pytest
+
+from rsonnx.noise import NOISES
+from rsonnx.noise.catalogue import LAWS
+from rsonnx.noise.given import FILES
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_a_law_has_its_name_and_stands_where_it_belongs(name: str) -> None:
+    law = NOISES[name]
+    kind = "Certain" if law.enumerated else "Added" if law.additive else "For l0"
+    assert law.name == name
+    assert name in LAWS[kind]
+
+
+@pytest.mark.parametrize("field", FILES)
+def test_a_file_is_for_a_field_of_one_law(field: str) -> None:
+    laws = [law for law in NOISES.values() if field in law.options()]
+    assert [law.options()[field].metadata for law in laws] == [FILES[field]]
