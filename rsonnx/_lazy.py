@@ -1,7 +1,7 @@
-"""Names that a package offers and imports only when they are first asked for.
+"""What is imported only when it is first asked for, so that help and completion load no library.
 
 A package lists them as ever, in imports under ``if TYPE_CHECKING:``; what type checkers read there
-is read here too, so that a name needs no second list and ``--help`` loads no model library.
+is read here too, so that a name needs no second list. A catalogue names its things.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ from __future__ import annotations
 import ast
 import importlib.util
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
+
+Thing = TypeVar("Thing")
 
 
 def offer_lazily(package: str) -> None:
@@ -44,3 +47,26 @@ def offer_lazily(package: str) -> None:
                 super().__setattr__(name, value)
 
     module.__class__ = Lazy
+
+
+class Catalogue(Mapping[str, Thing]):
+    """Things by name, each imported when it is asked for.
+
+    Args:
+        package: that they are in.
+        where: the module and the name in it, by the name here: ``{"curve": "curves.draw"}``.
+    """
+
+    def __init__(self, package: str, where: Mapping[str, str]) -> None:
+        self._package, self._where = package, where
+
+    def __getitem__(self, name: str) -> Thing:
+        module, _, thing = self._where[name].rpartition(".")
+        found: Thing = getattr(importlib.import_module(f"{self._package}.{module}"), thing)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._where)
+
+    def __len__(self) -> int:
+        return len(self._where)

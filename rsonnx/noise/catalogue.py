@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
+from rsonnx._lazy import Catalogue
 from rsonnx.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,24 +41,9 @@ Only the names, so that help and completion need no law's own code.
 """
 
 
-class _Laws(Mapping[str, "type[Law]"]):
-    """The classes by name, each imported when it is asked for."""
-
-    _where: ClassVar = {name: where for kind in LAWS.values() for name, where in kind.items()}
-
-    def __getitem__(self, name: str) -> type[Law]:
-        module, law = self._where[name].split(".")
-        found: type[Law] = getattr(importlib.import_module(f"rsonnx.noise.laws.{module}"), law)
-        return found
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._where)
-
-    def __len__(self) -> int:
-        return len(self._where)
-
-
-NOISES: Mapping[str, type[Law]] = _Laws()
+NOISES: Mapping[str, type[Law]] = Catalogue(
+    "rsonnx.noise.laws", {name: where for kind in LAWS.values() for name, where in kind.items()}
+)
 
 
 def law_class(name: object) -> type[Law]:
