@@ -69,7 +69,7 @@ class Figures:
     @property
     def drawn(self) -> bool:
         """Whether something is said of the population that its inputs were drawn from."""
-        return self.statements.accuracy is not None
+        return self.statements.population is not None
 
     def to_json(self) -> dict[str, Any]:
         """Return it for a program: the settings beside the heading's other fields."""

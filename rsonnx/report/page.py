@@ -241,15 +241,15 @@ class _PageRun:
     @cached_property
     def beyond(self) -> Table:
         """What the run says of further inputs, and of unlabelled ones: a line a statement."""
-        summary, accuracy = self.summary, self.statements.accuracy
+        summary, population = self.summary, self.statements.population
         columns = [Column("Statement"), *(Column(plain(r)) for r in summary.radii)]
         certified = map(percent, summary.certified_share)
         rows = [("of these inputs: certified, right or wrong", *certified)]
-        if accuracy is not None:
+        if population is not None:
             chance = "of a further input: chance that its right class is certified"
             chance += ", under this noise" * self.statements.shared_noise
-            both = (f"{percent(i.low)}-{percent_up(Fraction(i.high))}" for i in accuracy)
-            robust = (percent(i.robust_low) for i in accuracy)
+            both = (f"{percent(i.low)}-{percent_up(Fraction(i.high))}" for i in population.accuracy)
+            robust = (percent(i.robust_low) for i in population.accuracy)
             rows.append((chance, *both))
             rows.append(("of the population: right and robust in truth, at least", *robust))
         return Table(columns, rows)

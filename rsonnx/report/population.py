@@ -1,4 +1,4 @@
-"""What certified radii say about inputs that were not among them, whatever their alpha is."""
+"""What certified radii say about inputs that were not among them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rsonnx.report.rounding import percent_down, percent_up, plain, text_down
 from rsonnx.report.summary import accuracy_at
 from rsonnx.report.table import JOINT
 from rsonnx.statistics import (
+    AccuracyInterval,
     Band,
     MeanInterval,
     accuracy_band,
-    clopper_pearson_lower,
-    clopper_pearson_upper,
+    accuracy_interval,
     radius_interval,
 )
 
@@ -26,6 +26,7 @@ PERCENT = f"{100 * LEVEL:g} %"
 """The level of every interval of a report, as it is shown."""
 
 NOISE = "noise independent between inputs"
+
 _HUGE = 2.0**900
 
 
@@ -42,10 +43,12 @@ class Assumed:
     Attributes:
         tags: in a line of text, which :func:`legend` explains.
         words: for a program.
+        robust: tags of the share that is truly right and robust.
     """
 
     tags: str
     words: str
+    robust: str
 
     @property
     def asymptotic(self) -> str:
@@ -53,10 +56,13 @@ class Assumed:
         return f"{self.words}; many inputs"
 
 
-INDEPENDENT = Assumed("N, P", f"inputs drawn independently from the population, {NOISE}")
+COUNTED = Assumed("P", "inputs drawn independently from the population", "P")
+"""Where certificates rest on no samples of the noise."""
+INDEPENDENT = Assumed("N, P", f"{COUNTED.words}, {NOISE}", "N, P")
 UNDER_SHARED_NOISE = Assumed(
     "P, under this noise",
-    "inputs drawn independently from the population; of the noise that they share, as it was drawn",
+    f"{COUNTED.words}; of the noise that they share, as it was drawn",
+    "P",
 )
 """Given the noise that they share, what is certified of further inputs is independent still."""
 
@@ -67,103 +73,98 @@ class Population:
 
     Attributes:
         radii: where certified accuracy is stated.
-        low, high: of certified accuracy at each of ``radii`` (Clopper-Pearson).
+        accuracy: at each of ``radii`` (Clopper-Pearson).
         band: around certified accuracy at all radii at once.
         acr: an interval on the average certified radius.
+        assumed: what all of them assume.
+        robust: whether alpha is known, and so what is truly right and robust.
     """
 
     radii: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
+    accuracy: tuple[AccuracyInterval, ...]
     band: Band
     acr: MeanInterval
+    assumed: Assumed = INDEPENDENT
+    robust: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Return the intervals for a program, each with what it assumes."""
+        bounds = ("low", "high", "robust_low") if self.robust else ("low", "high")
+        accuracy = {name: [getattr(at, name) for at in self.accuracy] for name in bounds}
+        assumes = {"assumes": self.assumed.words}
         return {
             "level": LEVEL,
-            "certified_accuracy": {
-                "low": list(self.low),
-                "high": list(self.high),
-                "assumes": INDEPENDENT.words,
+            "certified_accuracy": accuracy | assumes,
+            "certified_accuracy_band": {
+                "low": self.band.low.tolist(),
+                "high": self.band.high.tolist(),
+                "half_width": self.band.half_width,
+                **assumes,
             },
-            "certified_accuracy_band": band_json(self.band, INDEPENDENT),
-            "acr": asdict(self.acr) | {"assumes": INDEPENDENT.asymptotic},
+            "acr": asdict(self.acr) | {"assumes": self.assumed.asymptotic},
         }
 
     def lines(self) -> Iterator[str]:
-        """Return the intervals as text, one a line, rounded outward; ``legend`` has the tags."""
-        yield accuracy_line(self.radii, self.low, self.high, INDEPENDENT)
-        yield band_line(self.band, INDEPENDENT)
-        yield acr_line(self.acr, INDEPENDENT)
+        """Yield the intervals as text, one a line, rounded outward; ``legend`` has the tags."""
+        tags = self.assumed.tags
+        shown = [
+            (f"{plain(r)}:{JOINT}", percent_down(Fraction(at.low)), percent_up(Fraction(at.high)))
+            for r, at in zip(self.radii, self.accuracy, strict=True)
+        ]
+        shares = ", ".join(f"{at}{low}-{high}" for at, low, high in shown)
+        yield f"certified accuracy of the population, {PERCENT} at each radius [{tags}]: {shares}"
+        if self.robust:
+            robust = ", ".join(
+                f"{plain(r)}:{JOINT}{percent_down(Fraction(at.robust_low))}"
+                for r, at in zip(self.radii, self.accuracy, strict=True)
+            )
+            each = f"{PERCENT} at each radius [{self.assumed.robust}]"
+            yield f"truly right and robust, at least, {each}: {robust}"
+        half = percent_up(Fraction(self.band.half_width))
+        yield f"certified accuracy at all radii at once, {PERCENT} [{tags}]: +-{half} points (DKW)"
+        acr, high = self.acr, text_down(-Fraction(self.acr.high), 4).removeprefix("-")
+        yield (
+            f"ACR of the population, {PERCENT} [{tags}, many inputs]: {text_down(acr.low, 4)}-"
+            f"{high} ({acr.resamples:,} bootstraps, seed {acr.seed})"
+        )
 
 
-def population_of(rows: Sequence[Outcome], radii: Sequence[float]) -> Population | None:
+def population_of(
+    rows: Sequence[Outcome],
+    radii: Sequence[float],
+    *,
+    alpha: float | None = None,
+    assumed: Assumed = INDEPENDENT,
+) -> Population | None:
     """Derive the intervals from all rows of a run or a log; None if one has no label.
 
     Args:
         rows: all inputs, at least one.
         radii: where to state certified accuracy, >= 0, ascending.
+        alpha: probability of error of each certificate, in [0, 1); None where it is not known.
+        assumed: what the intervals assume.
     """
     if any(row.label is None for row in rows):
         return None
-    inputs = len(rows)
-    shares = [accuracy_at(rows, r) for r in radii]
-    right = [int(share * inputs) for share in shares]
+    inputs, shared = len(rows), assumed is UNDER_SHARED_NOISE
+    right = [int(accuracy_at(rows, r) * inputs) for r in radii]
     return Population(
         radii=tuple(float(r) for r in radii),
-        low=tuple(clopper_pearson_lower(k, inputs, DELTA / 2.0) for k in right),
-        high=tuple(clopper_pearson_upper(k, inputs, DELTA / 2.0) for k in right),
+        accuracy=tuple(
+            accuracy_interval(k, inputs, alpha or 0, DELTA, shared_noise=shared) for k in right
+        ),
         band=accuracy_band([k / inputs for k in right], inputs, DELTA),
         acr=_radius_interval([row.radius if row.correct else 0.0 for row in rows]),
+        assumed=assumed,
+        robust=alpha is not None,
     )
-
-
-def accuracy_line(
-    radii: Sequence[float], low: Sequence[float], high: Sequence[float], assumed: Assumed
-) -> str:
-    """Return the intervals at each radius as text."""
-    found = ", ".join(
-        f"{plain(r)}:{JOINT}{percent_down(Fraction(a))}-{percent_up(Fraction(b))}"
-        for r, a, b in zip(radii, low, high, strict=True)
-    )
-    return (
-        f"certified accuracy of the population, {PERCENT} at each radius [{assumed.tags}]: {found}"
-    )
-
-
-def band_line(band: Band, assumed: Assumed) -> str:
-    """Return the half width of the band as text."""
-    half = percent_up(Fraction(band.half_width))
-    where = f"at all radii at once, {PERCENT} [{assumed.tags}]"
-    return f"certified accuracy {where}: +-{half} points (DKW)"
-
-
-def acr_line(acr: MeanInterval, assumed: Assumed) -> str:
-    """Return the interval on the ACR as text."""
-    high = text_down(-Fraction(acr.high), 4).removeprefix("-")
-    return (
-        f"ACR of the population, {PERCENT} [{assumed.tags}, many inputs]: "
-        f"{text_down(acr.low, 4)}-{high} "
-        f"({acr.resamples:,} bootstraps, seed {acr.seed})"
-    )
-
-
-def band_json(band: Band, assumed: Assumed) -> dict[str, Any]:
-    """Return the band for a program."""
-    return {
-        "low": band.low.tolist(),
-        "high": band.high.tolist(),
-        "half_width": band.half_width,
-        "assumes": assumed.words,
-    }
 
 
 def _radius_interval(radii: list[float]) -> MeanInterval:
     """Return the interval; radii whose sum no float holds are scaled by a power of two."""
     scale = 2.0**-100 if max(radii) > _HUGE else 1.0
-    found = radius_interval([r * scale for r in radii], level=LEVEL)
+    scaled = radius_interval([r * scale for r in radii], level=LEVEL)
     if scale == 1.0:
-        return found
-    mean, low, high = found.mean / scale, found.low / scale, found.high / scale
-    return MeanInterval(mean, low, high, found.level, found.resamples, found.seed)
+        return scaled
+    mean, low, high = scaled.mean / scale, scaled.low / scale, scaled.high / scale
+    return MeanInterval(mean, low, high, scaled.level, scaled.resamples, scaled.seed)

@@ -5,42 +5,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from typing import Any
 
 from rsonnx.report.population import (
-    DELTA,
+    COUNTED,
     INDEPENDENT,
     LEVEL,
     NOISE,
     PERCENT,
     UNDER_SHARED_NOISE,
-    Assumed,
-    accuracy_line,
-    acr_line,
-    band_json,
-    band_line,
+    Population,
     population_of,
 )
-from rsonnx.report.rounding import alpha_up, percent_down, plain, text_up
+from rsonnx.report.rounding import alpha_up, text_up
 from rsonnx.report.selection import Selection
-from rsonnx.report.table import JOINT
 from rsonnx.runs.rows import Row
-from rsonnx.statistics import (
-    AccuracyInterval,
-    Band,
-    FalseCertificates,
-    MeanInterval,
-    accuracy_interval,
-    false_certificates,
-)
+from rsonnx.statistics import FalseCertificates, false_certificates
 
-NOTHING = "nothing further: the union bound"
-COUNTED = Assumed("P", "inputs drawn independently from the population")
-"""What intervals for the population assume where certificates rest on no samples of the noise."""
-NONE_FALSE = "none possible, since every change that the noise can make was counted"
-_WHOLE = Selection()
+_UNION = "nothing further: the union bound"
 _MARKOV = "nothing further, since all inputs share their noise: Markov's inequality"
+_COUNTED = "nothing further: every change that the noise can make was counted"
+_WHOLE = Selection()
 
 
 @dataclass(frozen=True)
@@ -51,15 +36,12 @@ class Statements:
         inputs: N, all inputs of the run.
         false: how many of the certificates may be false.
         family_wise: the probability that any of them is, where the run was made for it.
-        radii: where certified accuracy is stated.
-        accuracy: certified accuracy of the population at each of ``radii``; None if the inputs are
-            unlabelled or not drawn from it.
-        band: a band around certified accuracy at all radii at once; None likewise.
-        acr: an interval on the average certified radius of the population; None likewise.
+        population: what is said of further inputs; None if the inputs are unlabelled or not drawn
+            from it.
         copies: inputs that equal an earlier one, whose noise they therefore share.
         shared_noise: whether all inputs share their noise. Certificates may then be false together,
-            and ``accuracy``, ``band`` and ``acr`` are of the population under that noise; the
-            shares that are truly right and robust are of the population all the same.
+            and the population is that under this noise; the shares that are truly right and robust
+            are of the population all the same.
         exact: whether every change that the noise can make was counted, so that no certificate can
             be false.
         selection: how the inputs were chosen.
@@ -68,99 +50,56 @@ class Statements:
     inputs: int
     false: FalseCertificates
     family_wise: float | None
-    radii: tuple[float, ...]
-    accuracy: tuple[AccuracyInterval, ...] | None
-    band: Band | None
-    acr: MeanInterval | None
+    population: Population | None
     copies: int
     shared_noise: bool = False
     exact: bool = False
     selection: Selection = _WHOLE
 
-    @property
-    def assumed(self) -> Assumed:
-        """What the intervals for the population assume."""
-        if self.exact:
-            return COUNTED
-        return UNDER_SHARED_NOISE if self.shared_noise else INDEPENDENT
-
     def to_json(self) -> dict[str, Any]:
         """Return the statements for a program, each with what it assumes."""
-        accuracy, band, acr, assumed = self.accuracy, self.band, self.acr, self.assumed
+        unknown = self.selection.undrawn
+        if unknown is None and self.population is None:
+            unknown = "not every input has a label"
+        false = _COUNTED if self.exact else _MARKOV if self.shared_noise else NOISE
+        family = None if self.family_wise is None else {"alpha": self.family_wise}
+        said = ("certified_accuracy", "certified_accuracy_band", "acr")
         return {
             "level": LEVEL,
-            "false_certificates": asdict(self.false) | {"assumes": self._false_assumes},
-            "family_wise": None
-            if self.family_wise is None
-            else {"alpha": self.family_wise, "assumes": NOTHING},
-            "certified_accuracy": None
-            if accuracy is None
-            else {
-                "low": [one.low for one in accuracy],
-                "high": [one.high for one in accuracy],
-                "robust_low": [one.robust_low for one in accuracy],
-                "assumes": assumed.words,
-            },
-            "certified_accuracy_band": None if band is None else band_json(band, assumed),
-            "acr": None if acr is None else asdict(acr) | {"assumes": assumed.asymptotic},
+            "false_certificates": asdict(self.false) | {"assumes": false},
+            "family_wise": family and family | {"assumes": _UNION},
+            **(dict.fromkeys(said) if self.population is None else self.population.to_json()),
             "copies": self.copies,
             **self.selection.to_json(),
-            "population_unknown": self._unknown,
+            "population_unknown": unknown,
         }
 
     def lines(self) -> Iterator[str]:
-        """Return the statements as text, one a line, rounded outward; ``legend`` has the tags."""
-        yield self._false_line()
-        if self.family_wise is not None:
-            yield (
-                f"family-wise [assumes {NOTHING}]: none is false with probability 1 - "
-                f"{alpha_up(self.family_wise)}"
-            )
-        if self.selection.note is not None:
-            yield self.selection.note
-        if self.selection.undrawn is not None:
-            yield f"nothing is said of the population: {self.selection.undrawn}"
-        if self.accuracy is None or self.band is None or self.acr is None:
-            return
-        lows = [one.low for one in self.accuracy]
-        highs = [one.high for one in self.accuracy]
-        robust = ", ".join(
-            f"{plain(r)}:{JOINT}{percent_down(Fraction(one.robust_low))}"
-            for r, one in zip(self.radii, self.accuracy, strict=True)
-        )
-        robust_tags = "P" if self.shared_noise else self.assumed.tags
-        yield accuracy_line(self.radii, lows, highs, self.assumed)
-        yield (
-            f"truly right and robust, at least, {PERCENT} at each radius [{robust_tags}]: {robust}"
-        )
-        yield band_line(self.band, self.assumed)
-        yield acr_line(self.acr, self.assumed)
-
-    @property
-    def _unknown(self) -> str | None:
-        """Why nothing is said of the population, in words."""
-        if self.selection.undrawn is None and self.accuracy is None:
-            return "not every input has a label"
-        return self.selection.undrawn
-
-    @property
-    def _false_assumes(self) -> str:
-        if self.exact:
-            return "nothing further: every change that the noise can make was counted"
-        return _MARKOV if self.shared_noise else NOISE
-
-    def _false_line(self) -> str:
-        if self.exact:
-            return f"false certificates: {NONE_FALSE}"
+        """Yield the statements as text, one a line, rounded outward; ``legend`` has the tags."""
         tag, further = " [N]", ""
         if self.shared_noise:
             tag, further = "", " (Markov); many may be false together, since all share their noise"
         elif self.copies:
             further = f"; {self.copies:,} of the inputs equal others and are false with them"
-        return (
-            f"false certificates{tag}: {text_up(self.false.expected, 3)} expected at most; "
-            f"{PERCENT}: at most {self.false.quantile:,} of {self.inputs:,}{further}"
-        )
+        if self.exact:
+            yield (
+                "false certificates: none possible, since every change that the noise can make "
+                "was counted"
+            )
+        else:
+            yield (
+                f"false certificates{tag}: {text_up(self.false.expected, 3)} expected at most; "
+                f"{PERCENT}: at most {self.false.quantile:,} of {self.inputs:,}{further}"
+            )
+        if self.family_wise is not None:
+            sure = f"none is false with probability 1 - {alpha_up(self.family_wise)}"
+            yield f"family-wise [assumes {_UNION}]: {sure}"
+        if self.selection.note is not None:
+            yield self.selection.note
+        if self.selection.undrawn is not None:
+            yield f"nothing is said of the population: {self.selection.undrawn}"
+        if self.population is not None:
+            yield from self.population.lines()
 
 
 def dataset_statements(
@@ -183,34 +122,24 @@ def dataset_statements(
         shared_noise: whether all inputs have the same noise.
         selection: how the inputs were chosen.
     """
-    inputs = len(rows)
-    population = None if selection.undrawn is not None else population_of(rows, radii)
-    accuracy = None
-    if population is not None:
-        right = [sum(row.correct and row.radius >= r for row in rows) for r in radii]
-        accuracy = tuple(
-            accuracy_interval(k, inputs, alpha, DELTA, shared_noise=shared_noise) for k in right
-        )
-    times = _times_each_input_stands(rows)
+    exact = alpha == 0
+    assumed = COUNTED if exact else UNDER_SHARED_NOISE if shared_noise else INDEPENDENT
+    population = None
+    if selection.undrawn is None:
+        population = population_of(rows, radii, alpha=alpha, assumed=assumed)
+    # How many rows each different input has, the most first; those without a digest are alone.
+    known = Counter(row.digest for row in rows if row.digest)
+    times = [*sorted(known.values(), reverse=True), *(1 for row in rows if not row.digest)]
     return Statements(
-        inputs=inputs,
+        inputs=len(rows),
         false=_false_certificates(times, alpha, shared_noise=shared_noise),
         family_wise=family_wise,
-        radii=tuple(float(r) for r in radii),
-        accuracy=accuracy,
-        band=None if population is None else population.band,
-        acr=None if population is None else population.acr,
-        copies=inputs - len(times),
+        population=population,
+        copies=len(rows) - len(times),
         shared_noise=shared_noise,
-        exact=alpha == 0,
+        exact=exact,
         selection=selection,
     )
-
-
-def _times_each_input_stands(rows: Sequence[Row]) -> list[int]:
-    """Return how many rows each different input has, the most first."""
-    known = Counter(row.digest for row in rows if row.digest)
-    return [*sorted(known.values(), reverse=True), *(1 for row in rows if not row.digest)]
 
 
 def _false_certificates(

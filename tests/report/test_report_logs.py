@@ -53,6 +53,6 @@ def test_the_published_figures(sigma: float) -> None:
 def test_intervals_are_those_of_a_run_with_the_same_outcomes() -> None:
     found = published(0.5, (0.0, 0.5))
     assert found.population is not None
-    for k, low, high in zip((286, 229), found.population.low, found.population.high, strict=True):
+    for k, at in zip((286, 229), found.population.accuracy, strict=True):
         one = accuracy_interval(k, 500, 0.001)
-        assert (low, high) == (one.low, one.high)
+        assert (at.low, at.high) == (one.low, one.high)

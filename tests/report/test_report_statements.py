@@ -74,21 +74,20 @@ def test_certified_accuracy_of_the_population(
     radii = (0.0, 0.5, 1.25)
     stated = dataset_statements(rows, radii, alpha=alpha)
     n = len(rows)
-    assert stated.accuracy is not None
-    assert stated.band is not None
+    assert stated.population is not None
     half = math.sqrt(math.log(2 / 0.05) / (2 * n))
-    assert stated.band.half_width == pytest.approx(half, rel=1e-12)
-    assert stated.band.half_width >= half
+    assert stated.population.band.half_width == pytest.approx(half, rel=1e-12)
+    assert stated.population.band.half_width >= half
     for k, r in enumerate(radii):
         hits = sum(ok and x > 0 and x >= r for x, ok in zip(found, right, strict=False))
-        one = stated.accuracy[k]
+        one = stated.population.accuracy[k]
         low, high = _cp(hits, n, 0.025)
         assert one.low == pytest.approx(low, rel=TOLERANCE, abs=TOLERANCE)
         assert one.high == pytest.approx(high, rel=TOLERANCE, abs=TOLERANCE)
         robust = (_cp(hits, n, 0.05)[0] - alpha) / (1 - alpha)
         assert one.robust_low == pytest.approx(max(0.0, robust), rel=TOLERANCE, abs=TOLERANCE)
-        assert stated.band.low[k] == pytest.approx(max(0.0, hits / n - half), abs=1e-12)
-        assert stated.band.high[k] == pytest.approx(min(1.0, hits / n + half), abs=1e-12)
+        assert stated.population.band.low[k] == pytest.approx(max(0.0, hits / n - half), abs=1e-12)
+        assert stated.population.band.high[k] == pytest.approx(min(1.0, hits / n + half), abs=1e-12)
 
 
 @given(st.integers(1, 60), st.sampled_from((0.3, 0.04, 0.001, 1e-9)))
@@ -116,24 +115,29 @@ def test_the_acr_interval_is_the_bootstrap_written_out() -> None:
     values = np.array([0.0, 0.25, 0.5, 0.75, 0.0, 1.5, 0.0])  # input 4 is certified and wrong
     drawn = np.random.Generator(np.random.Philox(0)).integers(0, 7, (2000, 7))
     means = np.sort(values[drawn].mean(axis=1))
-    stated = dataset_statements(rows, (0.0,), alpha=0.001).acr
-    assert stated is not None
+    population = dataset_statements(rows, (0.0,), alpha=0.001).population
+    assert population is not None
+    stated = population.acr
     assert stated.mean == values.mean()
     assert stated.low == pytest.approx(np.interp(0.025 * 1999, np.arange(2000), means), rel=1e-12)
     assert stated.high == pytest.approx(np.interp(0.975 * 1999, np.arange(2000), means), rel=1e-12)
-    assert dataset_statements(rows, (0.0,), alpha=0.001).acr == stated  # seeded
+    again = dataset_statements(rows, (0.0,), alpha=0.001).population
+    assert again is not None
+    assert again.acr == stated  # seeded
 
 
 def test_radii_whose_sum_no_float_holds() -> None:
-    stated = dataset_statements([_row(i, 2.0**1023) for i in range(9)], (0.0,), alpha=0.001).acr
-    assert stated is not None
+    rows = [_row(i, 2.0**1023) for i in range(9)]
+    population = dataset_statements(rows, (0.0,), alpha=0.001).population
+    assert population is not None
+    stated = population.acr
     assert (stated.low, stated.mean, stated.high) == (2.0**1023,) * 3
 
 
 def test_unlabelled_runs_have_no_accuracy_to_speak_of() -> None:
     rows = [_row(0, 0.5), _row(1, 0.5, label=None)]
     stated = dataset_statements(rows, (0.0,), alpha=0.001)
-    assert (stated.accuracy, stated.band, stated.acr) == (None, None, None)
+    assert stated.population is None
     assert stated.false.expected == 0.002
     assert len(list(stated.lines())) == 1
     written = json.loads(json.dumps(stated.to_json()))
@@ -146,13 +150,15 @@ def test_the_statements_for_a_program() -> None:
     rows = [_row(i, 0.5 * (i % 3), digest=str(i // 2)) for i in range(10)]
     stated = dataset_statements(rows, (0.0, 0.75), alpha=0.0002, family_wise=0.002)
     found = json.loads(json.dumps(stated.to_json(), allow_nan=False))
-    assert stated.accuracy is not None
+    assert stated.population is not None
     assert found["level"] == 0.95
     assert found["copies"] == 5
     assert found["family_wise"] == {"alpha": 0.002, "assumes": "nothing further: the union bound"}
     assert found["false_certificates"]["expected"] == 0.002
-    assert found["certified_accuracy"]["low"] == [one.low for one in stated.accuracy]
-    assert found["certified_accuracy"]["robust_low"] == [o.robust_low for o in stated.accuracy]
+    assert found["certified_accuracy"]["low"] == [one.low for one in stated.population.accuracy]
+    assert found["certified_accuracy"]["robust_low"] == [
+        o.robust_low for o in stated.population.accuracy
+    ]
     assert len(found["certified_accuracy_band"]["high"]) == 2
     assert (found["acr"]["resamples"], found["acr"]["seed"]) == (2000, 0)
 
@@ -186,9 +192,9 @@ def test_shared_noise_withholds_what_needs_independence() -> None:
     alone = dataset_statements(rows, (0.0, 0.75), alpha=0.001)
     stated = dataset_statements(rows, (0.0, 0.75), alpha=0.001, shared_noise=True)
     assert (alone.false.quantile, stated.false.quantile) == (2, 9)
-    assert stated.accuracy is not None
-    assert alone.accuracy is not None
-    for one, other in zip(stated.accuracy, alone.accuracy, strict=True):
+    assert stated.population is not None
+    assert alone.population is not None
+    for one, other in zip(stated.population.accuracy, alone.population.accuracy, strict=True):
         assert (one.low, one.high) == (other.low, other.high)
         assert one.robust_low < other.robust_low - 0.01
     lines = [line.replace("\xa0", " ") for line in stated.lines()]
@@ -212,18 +218,16 @@ def test_shared_noise_withholds_what_needs_independence() -> None:
 def test_printed_intervals_are_rounded_outward(found: list[float]) -> None:
     rows = [_row(i, r) for i, r in enumerate(found)]
     stated = dataset_statements(rows, (0.0,), alpha=0.001)
-    assert stated.accuracy is not None
-    assert stated.band is not None
-    assert stated.acr is not None
+    assert stated.population is not None
     lines = [line.replace("\xa0", " ") for line in stated.lines()]
     low, high = (Fraction(x) for x in lines[1].split(" 0: ")[1].split("-"))
-    assert low <= 100 * Fraction(stated.accuracy[0].low) < low + Fraction(1, 10)
-    assert high - Fraction(1, 10) < 100 * Fraction(stated.accuracy[0].high) <= high
+    assert low <= 100 * Fraction(stated.population.accuracy[0].low) < low + Fraction(1, 10)
+    assert high - Fraction(1, 10) < 100 * Fraction(stated.population.accuracy[0].high) <= high
     half = Fraction(lines[3].split("+-")[1].split()[0])
-    assert half - Fraction(1, 10) < 100 * Fraction(stated.band.half_width) <= half
+    assert half - Fraction(1, 10) < 100 * Fraction(stated.population.band.half_width) <= half
     low, high = (Fraction(x) for x in lines[4].split(": ")[1].split()[0].split("-"))
-    assert low <= Fraction(stated.acr.low)
-    assert high >= Fraction(stated.acr.high)
+    assert low <= Fraction(stated.population.acr.low)
+    assert high >= Fraction(stated.population.acr.high)
 
 
 def test_alpha_is_checked() -> None:

@@ -56,7 +56,7 @@ def test_no_interval_and_no_test_rest_on_inputs_that_were_not_drawn() -> None:
     rows = [row(k, 0.5) for k in range(9)]
     why = Selection("they were chosen by hand")
     stated = dataset_statements(rows, (0.0, 0.5), alpha=0.001, selection=why)
-    assert (stated.accuracy, stated.band, stated.acr) == (None, None, None)
+    assert stated.population is None
     assert "[N, P]" not in "\n".join(stated.lines())
     assert "chosen by hand" in "\n".join(stated.lines())
     drawn = figures(rows)
@@ -71,6 +71,6 @@ def test_no_interval_and_no_test_rest_on_inputs_that_were_not_drawn() -> None:
 def test_a_curve_of_inputs_that_were_not_drawn_has_no_band() -> None:
     pytest.importorskip("matplotlib")
     drawn = figures([row(k, 0.5) for k in range(9)])
-    chosen = replace(drawn, statements=replace(drawn.statements, accuracy=None))
+    chosen = replace(drawn, statements=replace(drawn.statements, population=None))
     bands = [len(curve_figure([run]).axes[0].collections) for run in (drawn, chosen)]
     assert bands[0] > bands[1] == 0
