@@ -5,7 +5,7 @@ One row an input; one column the input as it is, then one a sigma.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,10 +26,12 @@ MOST_ROWS, MOST_COLUMNS = 50, 10
 
 _NAMES, _CELL, _GAP, _TOP, _CAPTION = 1.5, 1.75, 0.2, 0.55, 0.62
 """Inches: the column of names, a picture, between pictures, the headings, below a picture."""
-_LINE, _MARGIN = 0.155, 0.12
+_LINE, _MARGIN = 0.14, 0.12
 """Inches: a line of names or notes, and the edge of the page."""
-_SIZE = 8.0
-"""Points of the letters around the pictures."""
+_SIZE = 7.0
+"""Points of the letters, all of which are equally wide, so that a line's length is known."""
+_LETTER = _SIZE / 72 * 0.65
+"""Inches of a letter; on a screen letters are moved to whole pixels."""
 _RIGHT, _WRONG, _NEUTRAL, _FAINT = "#0072b2", "#c04a00", "#222222", "#d8d8d8"
 """Blue and orange, which people of any colour vision tell apart; a sign stands beside them."""
 
@@ -137,28 +139,67 @@ def preview_figure(preview: Preview) -> Figure:
 
 
 def _drawn(preview: Preview) -> Figure:
+    """Lay the picture out in inches from the lower left corner."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
+    from matplotlib.patches import Rectangle  # noqa: PLC0415
 
     columns = 1 + len(preview.sigmas)
-    width = max(_NAMES + columns * (_CELL + _GAP), 5.0)
-    notes = [line for note in _notes(preview) for line in _wrapped(note, width - 0.3, 7)]
-    names = [_wrapped(_row_text(preview, row), _NAMES - 0.2, _SIZE) for row in preview.rows]
+    wide = max(_NAMES + columns * (_CELL + _GAP), 5.0)
+    notes = [line for note in _notes(preview) for line in _lines(note, wide - 2 * _MARGIN)]
+    names = [_lines(_row_text(preview, row), _NAMES - 0.2) for row in preview.rows]
     pictures = [_CELL * _aspect(row) for row in preview.rows]
     heights = [
         max(picture + _CAPTION, _LINE * len(name) + 0.1)
         for picture, name in zip(pictures, names, strict=True)
     ]
-    height = _TOP + sum(heights) + _LINE * len(notes) + 0.15
-    page = _Page(Figure(figsize=(width, height)))
-    for at, head in enumerate(["without noise", *(_heading(preview, s) for s in preview.sigmas)]):
-        page.text(_left(at) + _CELL / 2, height - 0.1, head, ha="center", fontsize=9)
-    top = height - _TOP
-    for row, name, picture, tall in zip(preview.rows, names, pictures, heights, strict=True):
-        page.text(_MARGIN, top, "\n".join(name))
-        _draw_row(page, preview, row, top, picture)
-        top -= tall
-    page.text(_MARGIN, top, "\n".join(notes), fontsize=7, color="#444444", linespacing=1.45)
-    return page.figure
+    tall = _TOP + sum(heights) + _LINE * len(notes) + 0.15
+    figure = Figure(figsize=(wide, tall))
+    inches = figure.dpi_scale_trans
+
+    def write(left: float, top: float, text: str, colour: str = _NEUTRAL) -> None:
+        figure.text(left, top, text, transform=inches, va="top", color=colour, **_FONT)
+
+    def show(column: int, seen: Seen, low: float, height: float) -> None:
+        axes = figure.add_axes((_left(column) / wide, low / tall, _CELL / wide, height / tall))
+        axes.imshow(np.clip(seen.picture, 0.0, 1.0), cmap="gray", vmin=0.0, vmax=1.0)
+        axes.set(xticks=[], yticks=[])
+        axes.grid(visible=False)
+        for spine in axes.spines.values():
+            spine.set(visible=True, color="#999999", linewidth=0.6)
+
+    def answer(column: int, line: int, before: str, k: int, row: PreviewRow, low: float) -> None:
+        sign, colour = _look(k, row.label)
+        text, most = f"{before}{sign}{preview.class_text(k)}", int(_CELL / _LETTER)
+        text = text if len(text) <= most else f"{text[: most - 1]}…"
+        write(_left(column), low - 0.07 - 0.165 * line, text, colour)
+
+    def bar(column: int, low: float, width: float, colour: str) -> None:
+        artist = Rectangle((_left(column), low - 0.47), width, 0.06, transform=inches)
+        artist.set(facecolor=colour, edgecolor="none")
+        figure.add_artist(artist)
+
+    for column, head in enumerate(
+        ["without noise", *(_heading(preview, s) for s in preview.sigmas)]
+    ):
+        write(_left(column), tall - 0.1, head)
+    top = tall - _TOP
+    for row, name, picture, height in zip(preview.rows, names, pictures, heights, strict=True):
+        low = top - picture
+        write(_MARGIN, top, "\n".join(name))
+        show(0, row.clean, low, picture)
+        answer(0, 0, "", row.clean.answer, row, low)
+        for column, noisy in enumerate(row.noisy, start=1):
+            show(column, noisy.seen, low, picture)
+            answer(column, 0, "this one: ", noisy.seen.answer, row, low)
+            answer(column, 1, f"{noisy.count} of {preview.samples}: ", noisy.top, row, low)
+            bar(column, low, _CELL, _FAINT)
+            bar(column, low, _CELL * noisy.count / preview.samples, _look(noisy.top, row.label)[1])
+        top -= height
+    write(_MARGIN, top, "\n".join(notes))
+    return figure
+
+
+_FONT: dict[str, Any] = {"fontfamily": "DejaVu Sans Mono", "fontsize": _SIZE}
 
 
 def _left(column: int) -> float:
@@ -169,54 +210,6 @@ def _aspect(row: PreviewRow) -> float:
     """Return height / width of a row's pictures, within what a cell can bear."""
     height, width = row.clean.picture.shape[:2]
     return float(min(max(height / width, 0.25), 2.0))
-
-
-class _Page:
-    """A figure that is drawn on in inches from its lower left corner."""
-
-    def __init__(self, figure: Figure) -> None:
-        self.figure = figure
-
-    def text(self, left: float, top: float, text: str, **look: Any) -> None:
-        own: dict[str, Any] = {"va": "top", "fontsize": _SIZE}
-        self.figure.text(left, top, text, transform=self.figure.dpi_scale_trans, **own | look)
-
-    def bar(self, left: float, bottom: float, width: float, colour: str) -> None:
-        from matplotlib.patches import Rectangle  # noqa: PLC0415 - an extra
-
-        bar = Rectangle((left, bottom), width, 0.06, transform=self.figure.dpi_scale_trans)
-        bar.set(facecolor=colour, edgecolor="none")
-        self.figure.add_artist(bar)
-
-    def picture(
-        self, left: float, bottom: float, height: float, picture: NDArray[np.floating]
-    ) -> None:
-        wide, tall = self.figure.get_size_inches()
-        axes = self.figure.add_axes((left / wide, bottom / tall, _CELL / wide, height / tall))
-        axes.imshow(np.clip(picture, 0.0, 1.0), cmap="gray", vmin=0.0, vmax=1.0)
-        axes.set(xticks=[], yticks=[])
-        axes.grid(visible=False)
-        for spine in axes.spines.values():
-            spine.set(visible=True, color="#999999", linewidth=0.6)
-
-
-def _draw_row(page: _Page, preview: Preview, row: PreviewRow, top: float, height: float) -> None:
-    below = top - height
-
-    def answer(column: int, line: int, before: str, k: int) -> None:
-        sign, colour = _look(k, row.label)
-        text = _cut(f"{before}{sign}{preview.class_text(k)}", _CELL, _SIZE)
-        page.text(_left(column), below - 0.07 - 0.165 * line, text, color=colour)
-
-    page.picture(_left(0), below, height, row.clean.picture)
-    answer(0, 0, "", row.clean.answer)
-    for column, noisy in enumerate(row.noisy, start=1):
-        page.picture(_left(column), below, height, noisy.seen.picture)
-        answer(column, 0, "this one: ", noisy.seen.answer)
-        answer(column, 1, f"{noisy.count} of {preview.samples}: ", noisy.top)
-        page.bar(_left(column), below - 0.47, _CELL, _FAINT)
-        share = noisy.count / preview.samples
-        page.bar(_left(column), below - 0.47, _CELL * share, _look(noisy.top, row.label)[1])
 
 
 def _look(k: int, label: int | None) -> tuple[str, str]:
@@ -237,58 +230,17 @@ def _row_text(preview: Preview, row: PreviewRow) -> str:
     return f"{shortened(printable(row.name))}\n{shortened(truth)}"
 
 
-def _wrapped(text: str, inches: float, size: float) -> list[str]:
+def _lines(text: str, inches: float) -> list[str]:
     """Break a text into lines of at most so many inches: between words, or within a long one."""
-    lines = []
-    for paragraph in text.split("\n"):
-        line = ""
-        for word in paragraph.split(" "):
-            longer = f"{line} {word}" if line else word
-            if _inches(longer, size) <= inches:
-                line = longer
-                continue
-            if line:
-                lines.append(line)
-            line = word
-            while _inches(line, size) > inches:
-                head = _longest(line, inches, size)
-                lines.append(head)
-                line = line[len(head) :]
-        lines.append(line)
-    return lines
-
-
-def _cut(text: str, inches: float, size: float) -> str:
-    """Return a text, or as much of it as so many inches hold, and dots."""
-    if _inches(text, size) <= inches:
-        return text
-    return f"{_longest(text, inches - _inches('…', size), size)}…"
-
-
-def _longest(text: str, inches: float, size: float) -> str:
-    """Return the longest beginning of a text, at least a letter, that so many inches hold."""
-    fitting = range(1, len(text))
-    return text[: max(1, bisect_right(fitting, inches, key=lambda n: _inches(text[:n], size)))]
-
-
-def _inches(text: str, size: float) -> float:
-    """Return how wide a text is at most; on a screen letters are moved to whole pixels."""
-    from matplotlib.font_manager import FontProperties  # noqa: PLC0415 - an extra
-    from matplotlib.textpath import text_to_path  # noqa: PLC0415
-
-    font = FontProperties(size=size)
-    return (
-        float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72 * 1.04
-    )
+    width = int(inches / _LETTER)
+    return [line for part in text.split("\n") for line in textwrap.wrap(part, width) or [""]]
 
 
 def _notes(preview: Preview) -> list[str]:
     low, high = preview.bounds
-    right = (
-        " (✓\N{NO-BREAK SPACE}right, ✗\N{NO-BREAK SPACE}wrong)."
-        if any(row.label is not None for row in preview.rows)
-        else "; whether it is right is not known."
-    )
+    right = "; whether it is right is not known."
+    if any(row.label is not None for row in preview.rows):
+        right = " (✓\N{NO-BREAK SPACE}right, ✗\N{NO-BREAK SPACE}wrong)."
     return [
         f"{shortened(printable(preview.model))}. "
         f"{preview.noise[0].upper()}{preview.noise[1:]} noise of standard deviation "
