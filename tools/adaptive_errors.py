@@ -13,8 +13,8 @@ import argparse
 from rsonnx.certificate.adaptive import PROCESS_SHARE
 from rsonnx.smoothing.procedures import LOOK
 from rsonnx.statistics.adaptive import AdaptiveRule, align_looks
-from rsonnx.statistics.normal import normal_cdf_up
 from rsonnx.statistics.operating import operating_point
+from rsonnx.statistics.rounding import normal_cdf_up
 
 SETTINGS = [(0.5, 0.001), (1.0, 0.001), (2.0, 0.001), (1.0, 0.01), (3.0, 0.0001)]
 

@@ -24,8 +24,8 @@ from scipy import special
 from rsonnx.certificate.adaptive import PROCESS_SHARE
 from rsonnx.smoothing.procedures import LOOK
 from rsonnx.statistics.adaptive import AdaptiveRule, align_looks
-from rsonnx.statistics.normal import normal_cdf_up
 from rsonnx.statistics.operating import operating_point
+from rsonnx.statistics.rounding import normal_cdf_up
 
 LOG_N = 100_000
 LOG_ALPHA = 0.001

@@ -17,8 +17,8 @@ import numpy as np
 from scipy import special
 
 from rsonnx.statistics.adaptive import AdaptiveRule
-from rsonnx.statistics.normal import normal_cdf_up
 from rsonnx.statistics.operating import operating_point
+from rsonnx.statistics.rounding import normal_cdf_up
 
 WIDTH, HEIGHT, LEFT, BOTTOM, RIGHT, TOP = 720, 440, 70, 50, 20, 20
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")

@@ -23,7 +23,7 @@ from rsonnx.statistics import (
     operating_point,
     samples_for_chance,
 )
-from rsonnx.statistics.power import MOST_SAMPLES
+from rsonnx.statistics.checks import MOST_SAMPLES
 
 DEFAULT_N = 100_000
 PROBABILITIES = (

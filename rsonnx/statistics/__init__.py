@@ -5,19 +5,13 @@ from typing import TYPE_CHECKING
 from rsonnx._lazy import offer_lazily
 
 if TYPE_CHECKING:
-    from rsonnx.statistics.adaptive import (
-        AdaptiveDecision,
-        AdaptiveRule,
-        Verdict,
-        align_looks,
-        look_schedule,
-    )
+    from rsonnx.statistics.adaptive import AdaptiveRule, Verdict, align_looks, look_schedule
     from rsonnx.statistics.binomial_test import (
         fewest_samples_to_predict,
         p_value_above_half,
         p_value_differs_from_half,
     )
-    from rsonnx.statistics.bounds import BOUNDS, DEFAULT_BOUND, Bound, certifying_bound, get_bound
+    from rsonnx.statistics.bounds import BOUNDS, DEFAULT_BOUND, Bound, certifying_bound
     from rsonnx.statistics.checks import check_alpha, check_count, check_samples
     from rsonnx.statistics.clopper_pearson import (
         clopper_pearson_lower,
@@ -36,13 +30,10 @@ if TYPE_CHECKING:
         family_wise_alpha,
         radius_interval,
     )
-    from rsonnx.statistics.eprocess import anytime_lower, log_e, rejects
-    from rsonnx.statistics.normal import normal_cdf_up, normal_quantile_up
-    from rsonnx.statistics.operating import OperatingPoint, operating_point
+    from rsonnx.statistics.operating import operating_point
     from rsonnx.statistics.paired import PairedAccuracy, paired_accuracy, paired_mean_interval
     from rsonnx.statistics.power import (
         chance_to_certify,
-        fewest_hits,
         fewest_samples,
         largest_bound,
         samples_for_chance,
@@ -53,13 +44,13 @@ if TYPE_CHECKING:
         proves_two_sided_radius,
         proves_upper_bound,
     )
-    from rsonnx.statistics.rounding import normal_quantile_down, scale_down
-    from rsonnx.statistics.sequential import (
-        PredictLook,
-        SequentialPredict,
-        lead_of,
-        selection_settled,
+    from rsonnx.statistics.rounding import (
+        normal_cdf_up,
+        normal_quantile_down,
+        normal_quantile_up,
+        scale_down,
     )
+    from rsonnx.statistics.sequential import SequentialPredict, selection_settled
 
 offer_lazily(__name__)
 
@@ -67,21 +58,17 @@ __all__ = [
     "BOUNDS",
     "DEFAULT_BOUND",
     "AccuracyInterval",
-    "AdaptiveDecision",
     "AdaptiveRule",
     "Band",
     "Bound",
     "FalseCertificates",
     "MeanInterval",
-    "OperatingPoint",
     "PairedAccuracy",
-    "PredictLook",
     "SequentialPredict",
     "Verdict",
     "accuracy_band",
     "accuracy_interval",
     "align_looks",
-    "anytime_lower",
     "certifying_bound",
     "chance_to_certify",
     "check_alpha",
@@ -91,14 +78,10 @@ __all__ = [
     "clopper_pearson_upper",
     "false_certificates",
     "family_wise_alpha",
-    "fewest_hits",
     "fewest_samples",
     "fewest_samples_to_exceed_half",
     "fewest_samples_to_predict",
-    "get_bound",
     "largest_bound",
-    "lead_of",
-    "log_e",
     "look_schedule",
     "normal_cdf_up",
     "normal_quantile_down",
@@ -113,7 +96,6 @@ __all__ = [
     "proves_two_sided_radius",
     "proves_upper_bound",
     "radius_interval",
-    "rejects",
     "samples_for_chance",
     "samples_to_exceed_half",
     "scale_down",

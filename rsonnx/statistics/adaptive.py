@@ -11,13 +11,14 @@ Probabilities stand for radii here: a target radius r is decided by p0 = Φ(r/si
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
 from rsonnx.errors import UsageError
-from rsonnx.statistics.checks import check_alpha, check_count, check_samples
+from rsonnx.statistics.checks import check_alpha, check_count, check_samples, check_share
 from rsonnx.statistics.clopper_pearson import clopper_pearson_lower
 from rsonnx.statistics.eprocess import (
     anytime_lower,
@@ -79,9 +80,9 @@ class AdaptiveRule:
     def __post_init__(self) -> None:
         check_samples("n_max", self.n_max)
         check_alpha(self.alpha)
-        for name, value in (("share", self.share), ("futility", self.futility)):
-            if not (0.0 < value < 1.0 or (name == "futility" and value == 0.0)):
-                raise UsageError(f"{name} is {value!r}, but it must lie between 0 and 1")
+        check_share("share", self.share)
+        if self.futility != 0:
+            check_share("futility", self.futility)
         if not (math.isfinite(self.growth) and self.growth > 1.0):
             raise UsageError(f"growth is {self.growth!r}, but it must be above 1; 1.05 is usual")
         check_process_alpha(self.alpha_e)
@@ -115,7 +116,14 @@ class AdaptiveRule:
     @cached_property
     def final_hits(self) -> tuple[int, ...]:
         """For each target, the fewest hits of ``n_max`` that certify it at the ceiling."""
-        return tuple(self._final_hits(target) for target in self.targets)
+        return tuple(
+            bisect_left(
+                range(self.n_max + 1),
+                target,
+                key=lambda k: clopper_pearson_lower(k, self.n_max, self.alpha_f),
+            )
+            for target in self.targets
+        )
 
     @cached_property
     def looks(self) -> tuple[int, ...]:
@@ -123,11 +131,8 @@ class AdaptiveRule:
 
         Every look is free of charge. The earliest at which anything can be certified is one.
         """
-        return look_schedule(
-            self.n_max, growth=self.growth, through=fewest_samples_to_reject(
-                self.targets[0], self.alpha_e
-            ),
-        )  # fmt: skip
+        earliest = fewest_samples_to_reject(self.targets[0], self.alpha_e)
+        return look_schedule(self.n_max, growth=self.growth, through=earliest)
 
     def lower(self, k: int, n: int) -> float:
         """Lower bound on p that ``k`` hits in ``n`` samples support under this rule.
@@ -146,19 +151,16 @@ class AdaptiveRule:
             value = max(value, final if final > 0.5 else 0.0)
         return value
 
+    def hopeless(self, k: int, n: int, target: int) -> bool:
+        """Whether ``k`` hits in ``n`` samples leave a target no chance worth sampling on."""
+        goal = self.final_hits[target]
+        return k + self.n_max - n < goal or (
+            chance_to_reach(k, n, self.n_max, goal) < self.futility
+        )
+
     def start(self) -> AdaptiveDecision:
         """Return the state of a run that has no samples yet."""
         return AdaptiveDecision(self)
-
-    def _final_hits(self, target: float) -> int:
-        low, high = math.floor(target * self.n_max), self.n_max + 1
-        while high - low > 1:
-            middle = (low + high) // 2
-            if clopper_pearson_lower(middle, self.n_max, self.alpha_f) >= target:
-                high = middle
-            else:
-                low = middle
-        return high
 
 
 @dataclass
@@ -179,7 +181,7 @@ class AdaptiveDecision:
     n: int = 0
     verdict: Verdict = Verdict.CONTINUE
     reached: int = 0
-    claim: tuple[int, int] = field(default=(0, 0))
+    claim: tuple[int, int] = (0, 0)
 
     @property
     def p_lower(self) -> float:
@@ -193,14 +195,11 @@ class AdaptiveDecision:
         return next((n for n in self.rule.looks if n > self.n), self.rule.n_max)
 
     def update(self, k: int, n: int) -> Verdict:
-        """Look at the counts so far and decide.
+        """Look at the counts so far and decide; anything but ``CONTINUE`` is final.
 
         Args:
             k: hits so far, never less than before.
             n: samples so far, more than before and at most ``n_max``.
-
-        Returns:
-            Whether to continue; anything else is final.
 
         Raises:
             UsageError: the counts contradict the ones before, or the run was already decided.
@@ -215,23 +214,19 @@ class AdaptiveDecision:
                 f"the counts went from {self.k} of {self.n} to {k} of {n}, but they must grow"
             )
         self.k, self.n = k, n
-        before = self.reached
-        self.reached = max(before, self._count_reached())
-        if self.reached > before:
+        while self.reached < len(self.rule.targets) and self._reaches(self.reached):
+            self.reached += 1
             self.claim = (k, n)
         self.verdict = self._decide()
         if self.verdict is not Verdict.CONTINUE and self.rule.lower(k, n) > self.p_lower:
             self.claim = (k, n)
         return self.verdict
 
-    def _count_reached(self) -> int:
-        rule, reached = self.rule, self.reached
-        while reached < len(rule.targets) and (
-            rejects(self.k, self.n, rule.targets[reached], rule.alpha_e)
-            or (self.n == rule.n_max and self.k >= rule.final_hits[reached])
-        ):
-            reached += 1
-        return reached
+    def _reaches(self, target: int) -> bool:
+        rule = self.rule
+        return rejects(self.k, self.n, rule.targets[target], rule.alpha_e) or (
+            self.n == rule.n_max and self.k >= rule.final_hits[target]
+        )
 
     def _decide(self) -> Verdict:
         rule = self.rule
@@ -239,12 +234,7 @@ class AdaptiveDecision:
             return Verdict.CERTIFIED
         if self.n == rule.n_max:
             return Verdict.EXHAUSTED
-        goal = rule.final_hits[self.reached]
-        if self.k + rule.n_max - self.n < goal:
-            return Verdict.FUTILE
-        if chance_to_reach(self.k, self.n, rule.n_max, goal) < rule.futility:
-            return Verdict.FUTILE
-        return Verdict.CONTINUE
+        return Verdict.FUTILE if rule.hopeless(self.k, self.n, self.reached) else Verdict.CONTINUE
 
 
 def look_schedule(

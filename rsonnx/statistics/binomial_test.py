@@ -1,7 +1,8 @@
 """Exact tests of a proportion against one half, as PREDICT uses them."""
 
-from scipy import special
+from __future__ import annotations
 
+from rsonnx.statistics import special
 from rsonnx.statistics.checks import check_alpha, check_count
 from rsonnx.statistics.rounding import probability_up
 
@@ -9,16 +10,12 @@ from rsonnx.statistics.rounding import probability_up
 def p_value_above_half(k: int, n: int) -> float:
     """Return P(Bin(n, 1/2) >= k), rounded up: the test of p <= 1/2 against p > 1/2.
 
-    Args:
-        k: hits, 0..n.
-        n: samples, >= 0; no sample at all says nothing, so the p-value is 1.
+    Without samples it is 1: no sample says nothing.
     """
     if n == 0:
         return 1.0
     k, n = check_count(k, n)
-    if k == 0:
-        return 1.0
-    return probability_up(float(special.betainc(k, n - k + 1, 0.5)))
+    return 1.0 if k == 0 else probability_up(float(special.betainc(k, n - k + 1, 0.5)))
 
 
 def p_value_differs_from_half(k: int, n: int) -> float:

@@ -11,9 +11,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from scipy import special
-
 from rsonnx.errors import UsageError
+from rsonnx.statistics import special
 from rsonnx.statistics.checks import check_alpha, check_count
 from rsonnx.statistics.clopper_pearson import clopper_pearson_lower, clopper_pearson_upper
 from rsonnx.statistics.rounding import probability_down
@@ -49,25 +48,25 @@ class Bound:
     _formula: _Formula = field(kw_only=True, repr=False, compare=False)
 
     def lower(self, k: int, n: int, alpha: float, uniform: float | None = None) -> float:
-        """Lower confidence bound on p at level 1 - ``alpha`` from ``k`` hits in ``n`` samples.
+        """Return the lower confidence bound on p at level 1 - ``alpha``, in [0, 1].
+
+        A sound one is rounded down; an unsound one is not rounded, and may be 1.
 
         Args:
             k: hits, 0..n.
             n: samples, >= 1.
             alpha: probability of error, in (0, 1).
             uniform: u in (0, 1], where ``needs_uniform``; else it has no effect.
-
-        Returns:
-            The bound, in [0, 1]. A sound one is rounded down; an unsound one is not rounded, and
-            may be 1.
-
-        Raises:
-            UsageError: an argument is outside its range, or a uniform number is needed.
         """
         k, n = check_count(k, n)
         alpha = check_alpha(alpha)
         if self.needs_uniform:
-            return randomized_clopper_pearson_lower(k, n, alpha, _uniform(self, uniform))
+            if uniform is None or not 0.0 < uniform <= 1.0:
+                raise UsageError(
+                    f"the bound {self.name} was given the uniform number {uniform!r}, but it needs "
+                    "one in (0, 1], drawn before sampling and recorded with the counts"
+                )
+            return randomized_clopper_pearson_lower(k, n, alpha, float(uniform))
         value = min(1.0, max(0.0, self._formula(k, n, alpha)))
         if not self.sound or self.name == DEFAULT_BOUND:
             return value
@@ -77,7 +76,7 @@ class Bound:
         )
 
     def upper(self, k: int, n: int, alpha: float, uniform: float | None = None) -> float:
-        """Upper confidence bound: the mirror image of :meth:`lower`, rounded up."""
+        """Return the upper confidence bound: the mirror image of :meth:`lower`, rounded up."""
         k, n = check_count(k, n)
         if self.name == DEFAULT_BOUND:
             return clopper_pearson_upper(k, n, alpha)
@@ -85,16 +84,22 @@ class Bound:
         return min(1.0, math.nextafter(value, math.inf)) if self.sound else value
 
 
+def _last_double(holds: Callable[[float], bool], low: float, high: float) -> float:
+    """Return about the largest double below ``high`` that holds, as all from ``low`` on do."""
+    for _ in range(_STEPS):
+        middle = (low + high) / 2.0
+        if not low < middle < high:
+            break
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
+
+
 def randomized_clopper_pearson_lower(k: int, n: int, alpha: float, uniform: float) -> float:
-    """Lower bound of exact coverage 1 - alpha: Clopper-Pearson without its conservatism.
+    """Return the lower bound of exact coverage 1 - alpha: Clopper-Pearson's without its slack.
 
     The p with P(Bin(n, p) > k) + u·P(Bin(n, p) = k) = alpha (Stevens 1950, Biometrika 37), for a u
     that is uniform on (0, 1], drawn before sampling and recorded: a u chosen after the counts are
     seen makes the bound worthless. u = 1 gives Clopper-Pearson's. Rounded down.
-
-    Args:
-        k, n, alpha: as for :meth:`Bound.lower`.
-        uniform: u, in (0, 1].
     """
     k, n = check_count(k, n)
     alpha = check_alpha(alpha)
@@ -110,22 +115,7 @@ def randomized_clopper_pearson_lower(k: int, n: int, alpha: float, uniform: floa
         above = 0.0 if k == n else float(special.betainc(k + 1, n - k, p))
         return (1.0 - uniform) * above + uniform * at_least
 
-    low, high = 0.0, 1.0
-    for _ in range(_STEPS):
-        middle = (low + high) / 2.0
-        if not low < middle < high:
-            break
-        low, high = (middle, high) if tail(middle) <= alpha else (low, middle)
-    return probability_down(low)
-
-
-def _uniform(bound: Bound, uniform: float | None) -> float:
-    if uniform is None or not 0.0 < uniform <= 1.0:
-        raise UsageError(
-            f"the bound {bound.name} was given the uniform number {uniform!r}, but it needs one in "
-            "(0, 1], drawn before sampling and recorded with the counts"
-        )
-    return float(uniform)
+    return probability_down(_last_double(lambda p: tail(p) <= alpha, 0.0, 1.0))
 
 
 def _chernoff_kl(k: int, n: int, alpha: float) -> float:
@@ -134,14 +124,12 @@ def _chernoff_kl(k: int, n: int, alpha: float) -> float:
     target = -math.log(alpha)
     if k == n:
         return math.exp(-target / n)
-    low, high = 0.0, k / n
-    for _ in range(_STEPS):
-        p = (low + high) / 2.0
-        if not low < p < high:
-            break
+
+    def far(p: float) -> bool:
         divergence = k * math.log(k / (n * p)) + (n - k) * math.log((n - k) / (n * (1.0 - p)))
-        low, high = (p, high) if divergence >= target else (low, p)
-    return low
+        return divergence >= target
+
+    return _last_double(far, 0.0, k / n)
 
 
 def _hoeffding(k: int, n: int, alpha: float) -> float:
@@ -161,6 +149,8 @@ def _chebyshev(k: int, n: int, alpha: float) -> float:
 
 
 def _score(k: int, n: int, z_squared: float) -> float:
+    if k == 0:
+        return 0.0
     # The smaller root of (k/n - p)² = z² p(1 - p)/n, without the cancellation of the usual form.
     root = math.sqrt(z_squared * (z_squared + 4.0 * k * (n - k) / n))
     return 2.0 * k * k / (n * (2.0 * k + z_squared + root))
@@ -230,27 +220,19 @@ BOUNDS: dict[str, Bound] = {
 
 
 def get_bound(name: str) -> Bound:
-    """Return the bound of that name, sound or not; ``"clt"`` is another name of ``"wald"``.
-
-    Raises:
-        UsageError: no bound has that name.
-    """
-    found = BOUNDS.get("wald" if name == "clt" else name)
-    if found is None:
+    """Return the bound of that name, sound or not; ``"clt"`` is another name of ``"wald"``."""
+    bound = BOUNDS.get("wald" if name == "clt" else name)
+    if bound is None:
         raise UsageError(f"the bound is {name!r}, but one of {', '.join(BOUNDS)} was expected")
-    return found
+    return bound
 
 
 def certifying_bound(name: str) -> Bound:
-    """Return the bound of that name if it may give a certificate.
-
-    Raises:
-        UsageError: no bound has that name, or it is not sound; the message says why.
-    """
-    found = get_bound(name)
-    if not found.sound:
-        sound = ", ".join(bound.name for bound in BOUNDS.values() if bound.sound)
+    """Return the bound of that name, or refuse one that is not sound, and say why."""
+    bound = get_bound(name)
+    if not bound.sound:
+        sound = ", ".join(other.name for other in BOUNDS.values() if other.sound)
         raise UsageError(
-            f"the bound {found.name} cannot give a certificate: {found.why_not}; use one of {sound}"
+            f"the bound {bound.name} cannot give a certificate: {bound.why_not}; use one of {sound}"
         )
-    return found
+    return bound

@@ -1,5 +1,7 @@
 """Range checks that the functions of this room share."""
 
+from __future__ import annotations
+
 import math
 
 from rsonnx.errors import UsageError
@@ -18,13 +20,19 @@ def check_alpha(alpha: float) -> float:
     return float(alpha)
 
 
+def check_share(name: str, value: float) -> float:
+    """Return a share, or refuse it unless it lies strictly between 0 and 1."""
+    if not (isinstance(value, int | float) and 0.0 < value < 1.0):
+        raise UsageError(f"{name} is {value!r}, but it must lie strictly between 0 and 1")
+    return float(value)
+
+
 def check_samples(name: str, n: int) -> int:
     """Return ``n``, a number of samples, or refuse it unless it is a whole number >= 1."""
-    if isinstance(n, bool) or not hasattr(n, "__index__"):
-        raise UsageError(f"{name} is {n!r}, but it must be a whole number of samples, at least 1")
-    if not 1 <= int(n) <= MOST_SAMPLES:
+    if isinstance(n, bool) or not hasattr(n, "__index__") or not 1 <= int(n) <= MOST_SAMPLES:
         raise UsageError(
-            f"{name} is {int(n)}, but at least 1 sample must be drawn, and at most {MOST_SAMPLES:,}"
+            f"{name} is {n!r}, but a whole number of samples was expected, at least 1 and at most "
+            f"{MOST_SAMPLES:,}"
         )
     return int(n)
 
@@ -32,8 +40,6 @@ def check_samples(name: str, n: int) -> int:
 def check_count(k: int, n: int) -> tuple[int, int]:
     """Return ``(k, n)`` as ints, or refuse them unless 0 <= k <= n and n >= 1."""
     n = check_samples("n", n)
-    if isinstance(k, bool) or not hasattr(k, "__index__"):
-        raise UsageError(f"k is {k!r}, but it must be a whole number of samples")
-    if not 0 <= int(k) <= n:
-        raise UsageError(f"k is {int(k)}, but it counts some of n = {n} samples; expected 0..{n}")
+    if isinstance(k, bool) or not hasattr(k, "__index__") or not 0 <= int(k) <= n:
+        raise UsageError(f"k is {k!r}, but a whole number from 0 to n = {n} was expected")
     return int(k), n

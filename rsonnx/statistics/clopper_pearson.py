@@ -1,9 +1,11 @@
 """Exact one-sided confidence bounds on a probability (Clopper & Pearson 1934)."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable
 
-from scipy import special
-
+from rsonnx.statistics import special
 from rsonnx.statistics.checks import check_alpha, check_count, check_samples
 from rsonnx.statistics.rounding import probability_down, probability_up
 
@@ -12,7 +14,7 @@ _MOST_STEPS = 40
 
 
 def clopper_pearson_lower(k: int, n: int, alpha: float) -> float:
-    """Lower confidence bound on p at level 1 - ``alpha`` from ``k`` hits in ``n`` samples.
+    """Return the lower confidence bound on p at level 1 - ``alpha``, in [0, 1).
 
     The one-sided bound of CERTIFY (Cohen et al., arXiv 1902.02918): the p with
     P(Bin(n, p) >= k) = alpha, which is the alpha quantile of Beta(k, n - k + 1); 0 if k = 0.
@@ -23,12 +25,6 @@ def clopper_pearson_lower(k: int, n: int, alpha: float) -> float:
         k: hits, 0..n.
         n: samples, >= 1.
         alpha: probability of error, in (0, 1).
-
-    Returns:
-        The bound, in [0, 1).
-
-    Raises:
-        UsageError: an argument is outside its range.
     """
     k, n = check_count(k, n)
     alpha = check_alpha(alpha)
@@ -46,11 +42,10 @@ def clopper_pearson_lower(k: int, n: int, alpha: float) -> float:
 
 
 def clopper_pearson_upper(k: int, n: int, alpha: float) -> float:
-    """Upper confidence bound on p at level 1 - ``alpha`` from ``k`` hits in ``n`` samples.
+    """Return the upper confidence bound on p at level 1 - ``alpha``; as the lower one, rounded up.
 
     The p with P(Bin(n, p) <= k) = alpha; 1 if k = n. Computed from the complement, since the
-    1 - alpha quantile loses digits for small alpha. Rounded up. Arguments and errors as for
-    :func:`clopper_pearson_lower`.
+    1 - alpha quantile loses digits for small alpha.
     """
     k, n = check_count(k, n)
     alpha = check_alpha(alpha)
@@ -68,9 +63,9 @@ def clopper_pearson_upper(k: int, n: int, alpha: float) -> float:
 
 
 def fewest_samples_to_exceed_half(alpha: float) -> int:
-    """Return the smallest n for which n hits of n put the lower bound above 1/2.
+    """Return the smallest n for which n hits of n put the lower bound above 1/2: 10 at 0.001.
 
-    With fewer samples CERTIFY can only abstain: alpha^(1/n) > 1/2 is needed; n = 10 at 0.001.
+    With fewer samples CERTIFY can only abstain: alpha^(1/n) > 1/2 is needed.
     """
     alpha = check_alpha(alpha)
     n = max(1, math.floor(math.log(alpha) / math.log(0.5)) - 1)
@@ -81,11 +76,6 @@ def fewest_samples_to_exceed_half(alpha: float) -> int:
 
 def samples_to_exceed_half(share: float, alpha: float, most: int = 10**12) -> int | None:
     """Return about how many samples put the lower bound above 1/2, if ``share`` of them are hits.
-
-    Args:
-        share: expected share of hits, in [0, 1].
-        alpha: probability of error, in (0, 1).
-        most: give up beyond this many samples.
 
     Returns:
         The number of samples, to within 1 %, or None where no number up to ``most`` does.
@@ -98,7 +88,17 @@ def samples_to_exceed_half(share: float, alpha: float, most: int = 10**12) -> in
 
     if share <= 0.5:
         return None
-    low, high = 1, fewest_samples_to_exceed_half(alpha)
+    return about(enough, 1, fewest_samples_to_exceed_half(alpha), most)
+
+
+def about(enough: Callable[[int], bool], low: int, high: int, most: int) -> int | None:
+    """Return about the least number, to within 1 %, that is enough; None beyond ``most``.
+
+    Args:
+        enough: false up to ``low``, and true from some number on.
+        low, high: where to begin.
+        most: give up beyond it.
+    """
     while not enough(high):
         low, high = high, high * 2
         if high > most:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from rsonnx.errors import UsageError
-from rsonnx.statistics.checks import check_alpha, check_count, check_samples
+from rsonnx.statistics import special
+from rsonnx.statistics.checks import check_alpha, check_count, check_samples, check_share
 from rsonnx.statistics.clopper_pearson import clopper_pearson_lower, clopper_pearson_upper
 from rsonnx.statistics.rounding import probability_down
 
@@ -45,29 +46,22 @@ def false_certificates(
     but the expectation, and by Markov's inequality P(count >= t) <= N·alpha/t. Abstentions are
     among the N.
 
-    Args:
-        inputs: N, all inputs of the run, >= 1.
-        alpha: probability of error of each certificate, in [0, 1); 0 for certificates that rest on
-            no samples, of which none is false.
-        level: of the quantile, in (0, 1).
-        shared_noise: whether inputs may have the same noise.
+    An alpha of 0 is that of certificates that rest on no samples, of which none is false.
     """
     check_samples("inputs", inputs)
     _check_error(alpha)
-    _check_level("level", level)
+    check_share("level", level)
     if alpha == 0:
         return FalseCertificates(0.0, 0, level)
     if shared_noise:
         # The least t with N·alpha/t <= 1 - level is reached with too small a chance to count.
         reached = math.ceil(inputs * Fraction(alpha) / (1 - Fraction(level)))
         return FalseCertificates(inputs * alpha, min(inputs, reached - 1), level)
-    low, high = -1, inputs
-    while high - low > 1:
-        q = (low + high) // 2
-        # P(Bin(N, alpha) <= q) = P(Beta(q + 1, N - q) > alpha).
-        enough = special.betaincc(q + 1, inputs - q, alpha) >= level
-        low, high = (low, q) if enough else (q, high)
-    return FalseCertificates(inputs * alpha, high, level)
+    # P(Bin(N, alpha) <= q) = P(Beta(q + 1, N - q) > alpha).
+    quantile = bisect_left(
+        range(inputs), level, key=lambda q: float(special.betaincc(q + 1, inputs - q, alpha))
+    )
+    return FalseCertificates(inputs * alpha, quantile, level)
 
 
 def family_wise_alpha(alpha: float, inputs: int) -> float:
@@ -128,7 +122,7 @@ def accuracy_interval(
     """
     right, inputs = check_count(right, inputs)
     _check_error(alpha)
-    _check_level("delta", delta)
+    check_share("delta", delta)
     error, tail = alpha, delta
     if shared_noise and alpha != 0:
         error, tail = 2.0 * alpha / delta, delta / 2.0
@@ -166,11 +160,11 @@ def accuracy_band(shares: ArrayLike, inputs: int, delta: float = 0.05) -> Band:
 
     Args:
         shares: certified accuracy at any number of radii, each in [0, 1].
-        inputs: N, all inputs, >= 1.
-        delta: 1 - the level, in (0, 1).
+        inputs: N, all inputs.
+        delta: 1 - the level.
     """
     check_samples("inputs", inputs)
-    _check_level("delta", delta)
+    check_share("delta", delta)
     curve = np.asarray(shares, np.float64)
     if curve.size and not (np.all(curve >= 0.0) and np.all(curve <= 1.0)):
         raise UsageError("a share of the curve is outside [0, 1]; certified accuracy was expected")
@@ -202,8 +196,8 @@ def radius_interval(
 
     Args:
         radii: for every input its radius where right, else 0; shape (N,), finite, >= 0.
-        level: of the interval, in (0, 1).
-        resamples: >= 1.
+        level: of the interval.
+        resamples: how many samples are drawn again.
         seed: of numpy's Philox, so that a report can be made again to the last digit.
     """
     values = np.asarray(radii, np.float64)
@@ -212,7 +206,7 @@ def radius_interval(
     if not (np.all(np.isfinite(values)) and values.min() >= 0.0):
         raise UsageError("a radius is negative, infinite or NaN; give 0 where an input is wrong")
     check_samples("resamples", resamples)
-    _check_level("level", level)
+    check_share("level", level)
     generator = np.random.Generator(np.random.Philox(seed))
     means = np.empty(resamples)
     step = max(1, _CHUNK // values.size)
@@ -229,8 +223,3 @@ def _check_error(alpha: float) -> None:
     """Refuse what is no probability of error; certificates without samples have 0."""
     if isinstance(alpha, bool) or alpha != 0:
         check_alpha(alpha)
-
-
-def _check_level(name: str, value: float) -> None:
-    if not (isinstance(value, int | float) and 0.0 < value < 1.0):
-        raise UsageError(f"{name} is {value!r}, but it must lie strictly between 0 and 1")

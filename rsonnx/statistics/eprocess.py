@@ -17,13 +17,14 @@ less): a single event, of probability at most alpha.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from rsonnx.errors import UsageError
+from rsonnx.statistics import special
 from rsonnx.statistics.checks import check_alpha, check_count, check_samples
 
 LOG_MARGIN = 1e-8
@@ -75,11 +76,7 @@ def log_threshold(alpha: float, n: int) -> float:
 
 
 def rejects(k: int, n: int, p0: float, alpha: float) -> bool:
-    """Whether ``k`` hits in ``n`` samples reject p <= ``p0`` at level ``alpha``, at any time.
-
-    Raises:
-        UsageError: an argument is outside its range; alpha must be at most 1/e.
-    """
+    """Whether ``k`` hits in ``n`` samples reject p <= ``p0`` at any time; alpha is at most 1/e."""
     k, n = check_count(k, n)
     check_process_alpha(alpha)
     # Below the mean no p above p0 explains the counts better than p0 does.
@@ -97,9 +94,6 @@ def anytime_lower(k: int, n: int, alpha: float) -> float:
         k: hits, 0..n.
         n: samples, >= 1; may be chosen after seeing the samples.
         alpha: in (0, 1/e].
-
-    Raises:
-        UsageError: an argument is outside its range.
     """
     k, n = check_count(k, n)
     check_process_alpha(alpha)
@@ -131,13 +125,10 @@ def fewest_samples_to_reject(p0: float, alpha: float) -> int:
     """Return the least n at which n hits of n reject p <= ``p0``: the earliest possible stop."""
     check_process_alpha(alpha)
     check_null(p0)
-    low, high = 0, 1
+    high = 1
     while not rejects(high, high, p0, alpha):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if rejects(middle, middle, p0, alpha) else (middle, high)
-    return high
+        high *= 2
+    return 1 + bisect_left(range(1, high), True, key=lambda n: rejects(n, n, p0, alpha))
 
 
 def chance_to_reach(k: int, n: int, most: int, goal: int) -> float:

@@ -6,16 +6,17 @@ at a look the rule's regions take their probability out. No simulation is involv
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from rsonnx.errors import UsageError
+from rsonnx.statistics import special
 from rsonnx.statistics.adaptive import AdaptiveRule
-from rsonnx.statistics.eprocess import chance_to_reach, fewest_hits_to_reject
+from rsonnx.statistics.eprocess import fewest_hits_to_reject
 
 _NEGLIGIBLE = 1e-18
 """Probability of single counts that are left out: below 1e-12 in all."""
@@ -70,7 +71,7 @@ def stopping_regions(rule: AdaptiveRule, looks: tuple[int, ...] | None = None) -
         raise UsageError(f"the looks must rise and end at n_max = {rule.n_max}")
     certify = np.stack([fewest_hits_to_reject(at, t, rule.alpha_e) for t in rule.targets])
     certify[:, -1] = np.minimum(certify[:, -1], rule.final_hits)
-    give_up = np.stack([_give_up(rule, at, goal) for goal in rule.final_hits])
+    give_up = np.stack([_give_up(rule, at, target) for target in range(len(rule.targets))])
     return Regions(at, certify, give_up)
 
 
@@ -124,21 +125,15 @@ def operating_point(
     return OperatingPoint(p, tuple(map(float, certified[1:])), futile, samples)
 
 
-def _give_up(rule: AdaptiveRule, looks: NDArray[np.int64], goal: int) -> NDArray[np.int64]:
-    found = np.full(looks.size, -1, np.int64)
-    low = -1
+def _give_up(rule: AdaptiveRule, looks: NDArray[np.int64], target: int) -> NDArray[np.int64]:
+    most = np.full(looks.size, -1, np.int64)
+    low = 0
     for i, n in enumerate(looks[:-1].tolist()):
         # Few hits give up, many do not; the edge rises with n.
-        high = min(n, goal) + 1
-        edge = low
-        while high - edge > 1:
-            k = (edge + high) // 2
-            hopeless = (
-                k + rule.n_max - n < goal or chance_to_reach(k, n, rule.n_max, goal) < rule.futility
-            )
-            edge, high = (k, high) if hopeless else (edge, k)
-        found[i] = low = edge
-    return found
+        hits = range(low, min(n, rule.final_hits[target]) + 1)
+        low += bisect_left(hits, True, key=lambda k: not rule.hopeless(k, n, target))
+        most[i] = low - 1
+    return most
 
 
 def _binomial(n: int, p: float) -> tuple[NDArray[np.float64], int]:

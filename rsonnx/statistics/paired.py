@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -94,9 +94,7 @@ def paired_mean_interval(
 
     Args:
         differences: first minus second for every input; shape (N,), at most 1e200.
-        level: of the interval, in (0, 1).
-        resamples: >= 1.
-        seed: of numpy's Philox, so that a comparison can be made again to the last digit.
+        level, resamples, seed: as for :func:`radius_interval`.
     """
     values = np.asarray(differences, np.float64)
     if values.ndim != 1 or not values.size or not np.all(np.abs(values) <= _MOST):
@@ -105,7 +103,6 @@ def paired_mean_interval(
         )
     # The interval moves with its values; moved up, they are what radius_interval takes.
     least = float(values.min())
-    found = radius_interval(values - least, level=level, resamples=resamples, seed=seed)
-    return MeanInterval(
-        float(values.mean()), found.low + least, found.high + least, level, resamples, seed
-    )
+    moved = radius_interval(values - least, level=level, resamples=resamples, seed=seed)
+    mean, low, high = float(values.mean()), moved.low + least, moved.high + least
+    return replace(moved, mean=mean, low=low, high=high)

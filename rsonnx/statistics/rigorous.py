@@ -17,6 +17,7 @@ from rsonnx.statistics.enclosures import (
     binomial_term_up,
     normal_cdf_bounds,
 )
+from rsonnx.statistics.rounding import normal_quantile_up
 
 _SUM_BITS = 128
 """Bits after the binary point of the tail sum, which is at least 1."""
@@ -103,11 +104,9 @@ def proves_two_sided_radius(
     With t a double near Φ⁻¹(p_b_upper), it is enough that Φ(t) >= p_b_upper and that
     Φ(2·radius/sigma + t) <= p_a_lower.
     """
-    from rsonnx.statistics.normal import normal_quantile_up  # noqa: PLC0415  a guess, not trusted
-
     if not 0.0 < p_b_upper < p_a_lower:
         return p_b_upper <= 0.0
-    split = normal_quantile_up(p_b_upper)
+    split = normal_quantile_up(p_b_upper)  # a guess, not trusted
     total = 2 * Fraction(radius) / Fraction(sigma) + Fraction(split)
     return normal_cdf_at_least(split, p_b_upper) and normal_cdf_at_most(total, p_a_lower)
 

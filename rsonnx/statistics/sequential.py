@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from rsonnx.errors import UsageError
 from rsonnx.statistics.adaptive import PROCESS_SHARE, Verdict
 from rsonnx.statistics.binomial_test import p_value_above_half, p_value_differs_from_half
-from rsonnx.statistics.checks import check_alpha, check_samples
+from rsonnx.statistics.checks import check_alpha, check_samples, check_share
 from rsonnx.statistics.eprocess import check_process_alpha, rejects
 
 LEAD = 8
@@ -101,8 +101,7 @@ class SequentialPredict:
     def __post_init__(self) -> None:
         check_samples("n_max", self.n_max)
         check_alpha(self.alpha)
-        if not 0.0 < self.share < 1.0:
-            raise UsageError(f"share is {self.share!r}, but it must lie between 0 and 1")
+        check_share("share", self.share)
         check_process_alpha(self.alpha_e)
         if self.method not in ("two-class", "majority"):
             raise UsageError(f"method is {self.method!r}, but two-class or majority was expected")

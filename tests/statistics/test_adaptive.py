@@ -16,8 +16,8 @@ from rsonnx.statistics.adaptive import (
     look_schedule,
 )
 from rsonnx.statistics.eprocess import anytime_lower, rejects
-from rsonnx.statistics.normal import normal_cdf_up
 from rsonnx.statistics.operating import operating_point, stopping_regions
+from rsonnx.statistics.rounding import normal_cdf_up
 
 
 def run(rule: AdaptiveRule, path: tuple[int, ...], looks: tuple[int, ...]) -> AdaptiveDecision:

@@ -23,7 +23,7 @@ from rsonnx.statistics.eprocess import (
     log_e,
     rejects,
 )
-from rsonnx.statistics.normal import normal_cdf_up
+from rsonnx.statistics.rounding import normal_cdf_up
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "adaptive.json").read_text())
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "golden" / "statistics.json"

@@ -8,7 +8,6 @@ from scipy import stats
 from rsonnx.errors import UsageError
 from rsonnx.statistics import clopper_pearson_lower, normal_quantile_down, operating_point
 from rsonnx.statistics.adaptive import AdaptiveRule
-from rsonnx.statistics.normal import normal_cdf_up
 from rsonnx.statistics.power import (
     chance_to_certify,
     fewest_hits,
@@ -16,6 +15,7 @@ from rsonnx.statistics.power import (
     largest_bound,
     samples_for_chance,
 )
+from rsonnx.statistics.rounding import normal_cdf_up
 
 
 def test_largest_radius_of_the_usual_setting() -> None:

@@ -14,7 +14,6 @@ from mpmath import mpf
 from rsonnx.errors import UsageError
 from rsonnx.statistics import clopper_pearson_lower, clopper_pearson_upper, normal_quantile_down
 from rsonnx.statistics.enclosures import CDF_BITS, factorial, normal_cdf_bounds
-from rsonnx.statistics.normal import normal_cdf_up, normal_quantile_up
 from rsonnx.statistics.rigorous import (
     normal_cdf_at_least,
     normal_cdf_at_most,
@@ -24,6 +23,7 @@ from rsonnx.statistics.rigorous import (
     proves_upper_bound,
     upper_tail_at_most,
 )
+from rsonnx.statistics.rounding import normal_cdf_up, normal_quantile_up
 
 counts = st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
