@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from rsonnx.report.gates import Gate, failures, parse_gate
     from rsonnx.report.heading import Heading, Settings
     from rsonnx.report.logs import LogFigures, log_figures
-    from rsonnx.report.outcome import Outcome
     from rsonnx.report.paired import Comparison, compare
     from rsonnx.report.paired_table import paired_report
     from rsonnx.report.rounding import fraction_down, percent_down, percent_up, text_down, text_up
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from rsonnx.report.statements import Statements, dataset_statements
     from rsonnx.report.summary import (
         Certified,
+        Outcome,
         Summary,
         certified,
         check_radii,

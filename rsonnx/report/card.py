@@ -16,7 +16,6 @@ from rsonnx.report.escape import markdown_text, printable
 from rsonnx.report.figures import Figures
 from rsonnx.report.formats import to_markdown
 from rsonnx.report.notes import cautions, denied, made
-from rsonnx.report.ranking import decides
 from rsonnx.report.rounding import alpha_up, plain, text_down
 
 _TASKS = {1: "tabular-classification", 3: "image-classification"}
@@ -79,7 +78,7 @@ def _metrics(run: Figures) -> Iterator[str]:
         "accuracy", "standard accuracy of the model itself", summary.standard_accuracy
     )
     for radius, share in zip(summary.radii, summary.certified_accuracy or (), strict=True):
-        if decides(heading, radius):
+        if heading.decides(radius):
             name = f"certified accuracy at {heading.norm} radius {plain(radius)} {how}"
             yield from _metric("certified_accuracy", name, share)
     if heading.target_radii is None:

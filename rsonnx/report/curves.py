@@ -24,8 +24,8 @@ from rsonnx.report.drawing import (
 )
 from rsonnx.report.escape import printable
 from rsonnx.report.figures import Figures
-from rsonnx.report.outcome import Outcome
 from rsonnx.report.population import DELTA, PERCENT
+from rsonnx.report.summary import Outcome
 from rsonnx.statistics import accuracy_band
 
 if TYPE_CHECKING:

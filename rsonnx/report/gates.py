@@ -12,7 +12,6 @@ from rsonnx.errors import UsageError
 from rsonnx.report.escape import printable, shortened
 from rsonnx.report.figures import Figures
 from rsonnx.report.heading import Heading
-from rsonnx.report.ranking import decides
 from rsonnx.report.rounding import percent_down, plain, text_down
 from rsonnx.report.summary import accuracy_at, mean_radius, standard_accuracy
 
@@ -62,7 +61,7 @@ class Gate:
 
     def _decided(self, heading: Heading) -> bool:
         if self.figure == "acc":
-            return decides(heading, self.radius)
+            return heading.decides(self.radius)
         return self.figure == "standard" or heading.target_radii is None
 
     def _figure(self, run: Figures) -> Fraction:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rsonnx.report.outcome import Outcome
 from rsonnx.report.population import Population, population_of
-from rsonnx.report.summary import Certified, certified
+from rsonnx.report.summary import Certified, Outcome, certified
 
 
 @dataclass(frozen=True)

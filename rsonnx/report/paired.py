@@ -14,7 +14,6 @@ from rsonnx.report.figures import Figures
 from rsonnx.report.logs import LogFigures
 from rsonnx.report.notes import cautions
 from rsonnx.report.population import DELTA, INDEPENDENT, LEVEL, UNDER_SHARED_NOISE, Assumed
-from rsonnx.report.ranking import decides
 from rsonnx.report.rounding import alpha_up, fraction_down
 from rsonnx.report.summary import accuracy_at, mean_radius
 from rsonnx.runs.rows import Row
@@ -155,7 +154,7 @@ def _compare(first: Figures, second: Figures, radii: Sequence[float]) -> Compari
         )
     pairs = _pairs(first, second)
     rows, others = [row for row, _ in pairs], [row for _, row in pairs]
-    decided = [r for r in radii if decides(a, r) and decides(b, r)]
+    decided = [r for r in radii if a.decides(r) and b.decides(r)]
     fixed = a.target_radii is None and b.target_radii is None
     undrawn = first.statements.selection.undrawn or second.statements.selection.undrawn
     return Comparison(

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
-from rsonnx.report.outcome import Outcome
 from rsonnx.report.rounding import percent_down, percent_up, plain, text_down
-from rsonnx.report.summary import accuracy_at
+from rsonnx.report.summary import Outcome, accuracy_at
 from rsonnx.report.table import JOINT
 from rsonnx.statistics import (
     AccuracyInterval,

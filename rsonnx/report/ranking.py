@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from rsonnx.report.figures import Figures
-from rsonnx.report.heading import Heading
 from rsonnx.report.logs import LogFigures
 from rsonnx.report.summary import accuracy_at, mean_radius, standard_accuracy
 
@@ -52,29 +51,27 @@ def rank(runs: Sequence[Figures | LogFigures]) -> Ranking:
     if hindrance:
         return Ranking(none, f"No best is marked: {hindrance}.")
     columns = _columns(ranked)
-    best: dict[int, set[Column]] = {id(run): set() for run in ranked}
-    for column in columns:
-        values = [_value(run, column) for run in ranked]
-        for run, value in zip(ranked, values, strict=True):
-            if value == max(values):
-                best[id(run)].add(column)
+    most = {column: max(_value(run, column) for run in ranked) for column in columns}
     others = len(runs) - len(ranked)
+    counted = sum(run.heading.settings.exact for run in ranked)
+    note = "best of the complete, labelled runs, which have the same inputs, labels, norm, units"
+    note += " and alpha"
+    if counted not in (0, len(ranked)):
+        note += f" ({counted} counted in full, which holds at every alpha)"
+    note += ", compared before rounding; ties are all marked."
+    if others:
+        note += f" {others} of {len(runs)} are not among them."
+    if len(columns) < 2 + len(ranked[0].summary.radii):
+        note += " Columns that an adaptive run left undecided are not marked."
     return Ranking(
-        tuple(frozenset(best.get(id(run), ())) for run in runs),
-        "best of the complete, labelled runs, which have the same inputs, labels, "
-        f"norm, units and alpha{_counted(ranked)}, compared before rounding; ties are all marked."
-        + (f" {others} of {len(runs)} are not among them." if others else "")
-        + (
-            " Columns that an adaptive run left undecided are not marked."
-            if len(columns) < 2 + len(ranked[0].summary.radii)
-            else ""
+        tuple(
+            frozenset(c for c in columns if _value(run, c) == most[c])
+            if isinstance(run, Figures) and run.ranked
+            else frozenset()
+            for run in runs
         ),
+        note,
     )
-
-
-def decides(heading: Heading, radius: float) -> bool:
-    """Say whether a run drew until certified accuracy at ``radius`` was decided."""
-    return heading.target_radii is None or radius in heading.target_radii
 
 
 def _hindrance(ranked: Sequence[Figures]) -> str | None:
@@ -93,14 +90,6 @@ def _hindrance(ranked: Sequence[Figures]) -> str | None:
     return "the runs have different alphas" if len(sampled) > 1 else None
 
 
-def _counted(ranked: Sequence[Figures]) -> str:
-    """Return what sets runs that were counted in full apart from others beside them."""
-    counted = sum(run.heading.settings.exact for run in ranked)
-    if counted in (0, len(ranked)):
-        return ""
-    return f" ({counted} counted in full, which holds at every alpha)"
-
-
 def _inputs(run: Figures) -> Counter[tuple[str, int | None]]:
     return Counter((row.digest, row.label) for row in run.rows)
 
@@ -111,7 +100,7 @@ def _columns(ranked: Sequence[Figures]) -> list[Column]:
     return [
         STANDARD,
         *([ACR] if fixed else []),
-        *(r for r in radii if all(decides(run.heading, r) for run in ranked)),
+        *(r for r in radii if all(run.heading.decides(r) for run in ranked)),
     ]
 
 

@@ -81,13 +81,9 @@ class Gain:
 
     def to_json(self) -> dict[str, Any]:
         """Return the comparison for a program; rounded down."""
-        found = {
-            "one_sided_acr": self.one_sided_acr,
-            "relative": self.relative,
-            "larger": self.larger,
-            "smaller": self.smaller,
-        }
-        return {k: None if v is None else fraction_down(v) for k, v in found.items()}
+        names = ("one_sided_acr", "relative", "larger", "smaller")
+        values = {name: getattr(self, name) for name in names}
+        return {k: None if v is None else fraction_down(v) for k, v in values.items()}
 
 
 def gain_of(rows: Sequence[Row]) -> Gain | None:

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 from rsonnx.errors import UsageError
-from rsonnx.report.outcome import Outcome
 from rsonnx.report.rounding import fraction_down
 from rsonnx.report.sampling import Gain, Samples, gain_of, samples_of
 from rsonnx.runs.rows import Row
@@ -28,6 +27,26 @@ _STEPS = tuple(
 """As fractions, so that three steps of 0.1 are 0.3 and not the float above it."""
 _WHOLE_STEPS = tuple(Fraction(s) for s in (1, 2, 5, 10, 20, 50, 100, 200, 500))
 _MOST_RADII = 9
+
+
+class Outcome(Protocol):
+    """One certified input: a row of a run file, or of a log that another program wrote."""
+
+    @property
+    def label(self) -> int | None:
+        """True class; None where unknown."""
+
+    @property
+    def radius(self) -> float:
+        """Certified radius; 0 where it abstains."""
+
+    @property
+    def abstained(self) -> bool:
+        """Whether no radius was certified."""
+
+    @property
+    def correct(self) -> bool:
+        """Whether the certified class is the true one; an abstention never is."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +77,8 @@ class Certified:
             "labelled": self.labelled,
             "acr": self.acr,
             "radii": list(self.radii),
-            "certified_accuracy": None
-            if accuracy is None
-            else [fraction_down(share) for share in accuracy],
-            "certified_share": [fraction_down(share) for share in self.certified_share],
+            "certified_accuracy": None if accuracy is None else list(map(fraction_down, accuracy)),
+            "certified_share": list(map(fraction_down, self.certified_share)),
         }
 
 
@@ -135,30 +152,22 @@ def mean_radius(rows: Sequence[Outcome]) -> Fraction:
     return sum((Fraction(row.radius) for row in rows if row.correct), Fraction(0)) / len(rows)
 
 
+def standard_accuracy(rows: Sequence[Row]) -> Fraction:
+    """Return the share that the model itself gets right without noise, of labelled rows."""
+    return Fraction(sum(row.base_prediction == row.label for row in rows), len(rows))
+
+
 def summarize(rows: Sequence[Row], radii: Sequence[float]) -> Summary:
-    """Compute the figures of a run.
-
-    Args:
-        rows: all rows of the run, at least one.
-        radii: where to state certified accuracy, >= 0, ascending.
-
-    Raises:
-        UsageError: there are no rows, or the radii are not ascending numbers of at least 0.
-    """
-    found = certified(rows, radii)
+    """Compute the figures of a run; arguments and errors are those of :func:`certified`."""
+    figures = certified(rows, radii)
     abstentions = Counter(str(row.reason) for row in rows if row.reason is not None)
     return Summary(
-        **vars(found),
-        standard_accuracy=standard_accuracy(rows) if found.labelled else None,
+        **vars(figures),
+        standard_accuracy=standard_accuracy(rows) if figures.labelled else None,
         abstentions=dict(abstentions.most_common()),
         samples=samples_of(rows),
         gain=gain_of(rows),
     )
-
-
-def standard_accuracy(rows: Sequence[Row]) -> Fraction:
-    """Return the share that the model itself gets right without noise, of labelled rows."""
-    return Fraction(sum(row.base_prediction == row.label for row in rows), len(rows))
 
 
 def check_radii(radii: Sequence[float]) -> None:

@@ -19,11 +19,16 @@ from rsonnx.report.escape import printable
 from rsonnx.report.figures import assumption_of
 from rsonnx.report.heading import Heading
 from rsonnx.report.notes import cautions
-from rsonnx.report.rounding import alpha_up, fraction_down, plain
+from rsonnx.report.rounding import alpha_up, plain
 from rsonnx.report.sampling import samples_of
 from rsonnx.report.summary import Certified, certified
 from rsonnx.report.table import Cell, Column, Note, Report, Table, decimals, grouped, percent
 from rsonnx.runs.rows import Row
+
+_NAMED = (
+    *("model", "sigma", "units", "norm", "n", "arithmetic", "status", "shared_noise", "alpha"),
+    "family_wise",
+)
 
 
 @dataclass(frozen=True)
@@ -32,38 +37,26 @@ class TopKFigures:
 
     Attributes:
         heading: what names the run.
-        sigma: standard deviation of its noise, in the units of the radius.
         k: among how many classes the true one is certified to be.
         certified: its figures; a row counts where its true class is certified.
         assumption: what all certificates assume of the model; None where nothing is assumed.
     """
 
     heading: Heading
-    sigma: float
     k: int
     certified: Certified
     assumption: str | None
 
     def to_json(self) -> dict[str, Any]:
         """Return it for a program; shares and the ACR are rounded down."""
-        heading, settings = self.heading, self.heading.settings
-        accuracy = self.certified.certified_accuracy or ()
+        heading = self.heading.to_json()
         return {
-            "model": heading.model,
-            "sigma": self.sigma,
-            "units": heading.units,
-            "norm": heading.norm,
-            "n": heading.n,
-            "arithmetic": heading.arithmetic,
-            "status": heading.status,
-            "shared_noise": heading.shared_noise,
-            "alpha": settings.alpha,
-            "family_wise": settings.family_wise,
+            **{name: heading[name] for name in _NAMED},
             "inputs": self.certified.inputs,
             "top_k": self.k,
             "top_k_acr": self.certified.acr,
             "radii": list(self.certified.radii),
-            "top_k_certified_accuracy": [fraction_down(share) for share in accuracy],
+            "top_k_certified_accuracy": self.certified.to_json()["certified_accuracy"],
             "assumption": self.assumption,
         }
 
@@ -119,12 +112,12 @@ def top_k_figures(
                 f"{len(counted):,} classes and the label {row.label}, but the run has "
                 f"n = {rule.n:,} and {classes:,} classes"
             )
-        found = certify_top_k(
+        certificate = certify_top_k(
             counted, row.label, k, sigma=noise.sigma, num_classes=classes, alpha=rule.alpha
         )
-        outcomes.append(_Outcome(row.label, found.radius))
+        outcomes.append(_Outcome(row.label, certificate.radius))
     assumption = assumption_of(heading, samples_of(rows))
-    return TopKFigures(heading, noise.sigma, k, certified(outcomes, radii), assumption)
+    return TopKFigures(heading, k, certified(outcomes, radii), assumption)
 
 
 def _checked_rule(name: str, rule: Rule) -> tuple[Gaussian, int]:
@@ -161,7 +154,7 @@ def top_k_report(runs: Sequence[TopKFigures]) -> Report:
     rows = [
         (
             Cell(run.heading.model, status=run.heading.status.removeprefix("complete")),
-            run.sigma,
+            run.heading.sigma,
             run.certified.inputs,
             run.certified.acr,
             *(run.certified.certified_accuracy or ()),
