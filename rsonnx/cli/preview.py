@@ -33,7 +33,7 @@ from rsonnx.errors import DataError, UsageError
 from rsonnx.listener import Extent
 from rsonnx.noise import Gaussian, NoisyStream, Point, SmoothingDistribution
 from rsonnx.report import printable
-from rsonnx.report.drawing import drawing, format_of, save
+from rsonnx.report.plotting import drawing, format_of, save
 from rsonnx.report.preview import (
     NoisySeen,
     Preview,

@@ -33,9 +33,9 @@ from rsonnx.report import (
 )
 from rsonnx.report.card import render_card
 from rsonnx.report.charts import PLOTS
-from rsonnx.report.drawing import format_of, save
 from rsonnx.report.output import write_new
 from rsonnx.report.page import render_page
+from rsonnx.report.plotting import format_of, save
 from rsonnx.report.top_k import TopKFigures, top_k_figures, top_k_report
 from rsonnx.runs import Run, check_output
 from rsonnx.runs.restate import made_with

@@ -7,22 +7,20 @@ from rsonnx._lazy import offer_lazily
 if TYPE_CHECKING:
     from rsonnx.report.accuracy import accuracy_report
     from rsonnx.report.bounds import BoundComparison, bounds_figure, bounds_report, compare_bounds
-    from rsonnx.report.drawing import save
-    from rsonnx.report.escape import csv_text, latex_text, markdown_text, printable
+    from rsonnx.report.escape import printable
     from rsonnx.report.figures import Figures, figures_of
     from rsonnx.report.formats import FORMATS, to_text
-    from rsonnx.report.gates import Gate, failures, parse_gate
+    from rsonnx.report.gates import failures, parse_gate
     from rsonnx.report.heading import Heading, Settings
     from rsonnx.report.logs import LogFigures, log_figures
     from rsonnx.report.paired import Comparison, compare
     from rsonnx.report.paired_table import paired_report
+    from rsonnx.report.plotting import save
     from rsonnx.report.rounding import fraction_down, percent_down, percent_up, text_down, text_up
-    from rsonnx.report.sampling import Gain, Samples, gain_of, samples_of
     from rsonnx.report.selection import Selection, selection_of
     from rsonnx.report.statements import Statements, dataset_statements
     from rsonnx.report.summary import (
         Certified,
-        Outcome,
         Summary,
         certified,
         check_radii,
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
         Report,
         Table,
         decimals,
-        facts,
         grouped,
         percent,
     )
@@ -51,14 +48,10 @@ __all__ = [
     "Column",
     "Comparison",
     "Figures",
-    "Gain",
-    "Gate",
     "Heading",
     "LogFigures",
     "Note",
-    "Outcome",
     "Report",
-    "Samples",
     "Selection",
     "Settings",
     "Statements",
@@ -71,26 +64,20 @@ __all__ = [
     "check_radii",
     "compare",
     "compare_bounds",
-    "csv_text",
     "dataset_statements",
     "decimals",
     "default_radii",
-    "facts",
     "failures",
     "figures_of",
     "fraction_down",
-    "gain_of",
     "grouped",
-    "latex_text",
     "log_figures",
-    "markdown_text",
     "paired_report",
     "parse_gate",
     "percent",
     "percent_down",
     "percent_up",
     "printable",
-    "samples_of",
     "save",
     "selection_of",
     "summarize",

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from rsonnx.noise import Gaussian
-from rsonnx.report.drawing import drawing, look_of, new_figure
+from rsonnx.report.plotting import drawing, look_of, new_figure
 from rsonnx.report.rounding import text_down
 from rsonnx.report.table import Cell, Column, Note, Report, Table, decimals
 from rsonnx.statistics import BOUNDS, DEFAULT_BOUND, Bound, check_count

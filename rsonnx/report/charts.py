@@ -10,7 +10,10 @@ import numpy as np
 from rsonnx.certificate import AbstainReason
 from rsonnx.errors import UsageError
 from rsonnx.report.curves import curve_figure
-from rsonnx.report.drawing import (
+from rsonnx.report.escape import printable
+from rsonnx.report.figures import Figures
+from rsonnx.report.logs import LogFigures
+from rsonnx.report.plotting import (
     Drawn,
     axis_end,
     drawing,
@@ -20,9 +23,6 @@ from rsonnx.report.drawing import (
     new_figure,
     radius_axis,
 )
-from rsonnx.report.escape import printable
-from rsonnx.report.figures import Figures
-from rsonnx.report.logs import LogFigures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

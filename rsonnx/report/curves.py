@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
-from rsonnx.report.drawing import (
+from rsonnx.report.escape import printable
+from rsonnx.report.figures import Figures
+from rsonnx.report.plotting import (
     LOG_COLOUR,
     Drawn,
     axis_end,
@@ -20,19 +23,13 @@ from rsonnx.report.drawing import (
     name_of,
     new_figure,
     radius_axis,
-    svg_of,
 )
-from rsonnx.report.escape import printable
-from rsonnx.report.figures import Figures
-from rsonnx.report.population import DELTA, PERCENT
+from rsonnx.report.population import PERCENT
 from rsonnx.report.summary import Outcome
-from rsonnx.statistics import accuracy_band
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-__all__ = ["AccuracyCurve", "accuracy_curve", "curve_figure", "svg_of"]
 
 _DOT = 4.0
 _BAND_POINTS = 500
@@ -100,42 +97,40 @@ def curve_figure(
         UsageError: matplotlib is missing, an input has no label, or norms or units differ.
     """
     curves = [_curve_of(run, unlabelled) for run in runs]
-    targets = [
-        r for run in runs if isinstance(run, Figures) for r in run.heading.target_radii or ()
-    ]
+    own = [run for run in runs if isinstance(run, Figures)]
+    targets = [radius for run in own for radius in run.heading.target_radii or ()]
     end = axis_end(max(*(float(curve.radii[-1]) for curve in curves), *targets, 0.0))
-    banded = any(isinstance(run, Figures) and run.drawn for run in runs)
     with drawing():
         figure = new_figure(len(runs) + 2)
         axes = figure.add_subplot()
         radius_axis(axes, runs)
-        if all(isinstance(run, Figures) and run.heading.measure.whole for run in runs):
+        if len(own) == len(runs) and all(run.heading.measure.whole for run in own):
             axes.locator_params("x", integer=True)
-        accuracy = (
-            "certified accuracy" if any(run.summary.labelled for run in runs) else "certified"
-        )
-        axes.set_ylabel(f"{accuracy}, % of all inputs")
-        axes.set_xlim(0.0, end)
-        axes.set_ylim(0.0, 101.0)
-        handles = []
+        accuracy = "certified" + " accuracy" * any(run.summary.labelled for run in runs)
+        axes.set(ylabel=f"{accuracy}, % of all inputs", xlim=(0.0, end), ylim=(0.0, 101.0))
+        handles: list[Any] = []
+        number, number_of_log = count(), count()
         shown = list(map(name_of, runs) if names is None else names)
-        own = 0
         for run, curve in zip(runs, curves, strict=True):
+            look: dict[str, Any] = {"color": LOG_COLOUR, "linewidth": 0.9, "zorder": 2.5}
             if isinstance(run, Figures):
-                look: dict[str, Any] = look_of(own) | {"linewidth": 1.8, "zorder": 3}
-                handles.append(_draw(axes, curve, end, look))
-                if run.drawn:
-                    _draw_band(axes, curve, end, look["color"])
-                _draw_targets(axes, curve, run.heading.target_radii or (), look["color"])
-                own += 1
+                look = look_of(next(number)) | {"linewidth": 1.8, "zorder": 3}
             else:
-                dashes = (0, (3 + 2 * (len(handles) - own), 2))
-                look = {"color": LOG_COLOUR, "linestyle": dashes, "linewidth": 0.9, "zorder": 2.5}
-                handles.append(_draw(axes, curve, end, look))
+                look["linestyle"] = (0, (3 + 2 * next(number_of_log), 2))
+            x, y = np.append(curve.radii, end), np.append(curve.shares, 0.0)
+            # "steps-pre": the value at a point holds on the interval that ends there, as >= has it.
+            handles += axes.plot(x, 100.0 * y, drawstyle="steps-pre", **look)
+            if isinstance(run, Figures):
+                at = np.array(run.heading.target_radii or (), np.float64)
+                dots = {"color": look["color"], "markersize": _DOT, "zorder": 4}
+                axes.plot(at, 100.0 * curve.at(at), "o", **dots)
+                if run.statements.population is not None:
+                    half = run.statements.population.band.half_width
+                    _draw_band(axes, curve, end, half, look["color"])
         if targets:
             handles += axes.plot([], [], "o", color=LOG_COLOUR, markersize=_DOT)
             shown.append("radii that an adaptive run decided; elsewhere its curve is understated")
-        if banded:
+        if any(run.drawn for run in own):
             handles.append(axes.fill_between([], [], color=LOG_COLOUR, alpha=0.18))
             shown.append(f"{PERCENT} band for the population, all radii at once (DKW)")
         name_below(figure, handles, shown)
@@ -149,28 +144,13 @@ def _curve_of(run: Drawn, unlabelled: bool) -> AccuracyCurve:
         raise UsageError(f"{printable(run.name)}: {error}") from None
 
 
-def _draw(axes: Axes, curve: AccuracyCurve, end: float, look: dict[str, Any]) -> Any:
+def _draw_band(axes: Axes, curve: AccuracyCurve, end: float, half: float, colour: str) -> None:
     x = np.append(curve.radii, end)
-    y = np.append(curve.shares, 0.0)
-    # "steps-pre": the value at a point holds on the interval that ends there, as >= has it.
-    return axes.plot(x, 100.0 * y, drawstyle="steps-pre", **look)[0]
-
-
-def _draw_targets(axes: Axes, curve: AccuracyCurve, targets: Sequence[float], colour: str) -> None:
-    at = np.array(targets, np.float64)
-    axes.plot(at, 100.0 * curve.at(at), "o", color=colour, markersize=_DOT, zorder=4)
-
-
-def _draw_band(axes: Axes, curve: AccuracyCurve, end: float, colour: str) -> None:
-    x = np.append(curve.radii, end)
-    low, high = curve.at(x), curve.at(x)
+    low = high = curve.at(x)
     if x.size > _BAND_POINTS:
         # One step for many: its lower edge is the lowest of them, its upper edge the highest.
         x = np.linspace(0.0, end, _BAND_POINTS)
         low = curve.at(x)
         high = np.append(low[:1], low[:-1])
-    band_low = accuracy_band(low, curve.inputs, DELTA).low
-    band_high = accuracy_band(high, curve.inputs, DELTA).high
-    axes.fill_between(
-        x, 100.0 * band_low, 100.0 * band_high, step="pre", color=colour, alpha=0.18, linewidth=0
-    )
+    low, high = 100.0 * np.maximum(0.0, low - half), 100.0 * np.minimum(1.0, high + half)
+    axes.fill_between(x, low, high, step="pre", color=colour, alpha=0.18, linewidth=0)

@@ -22,10 +22,10 @@ from rsonnx._version import __version__
 from rsonnx.errors import UsageError
 from rsonnx.report.accuracy import accuracy_table
 from rsonnx.report.curves import curve_figure
-from rsonnx.report.drawing import inline_svg
 from rsonnx.report.escape import printable, shortened
 from rsonnx.report.figures import Figures
 from rsonnx.report.notes import denied
+from rsonnx.report.plotting import inline_svg
 from rsonnx.report.population import PERCENT
 from rsonnx.report.rounding import error_up, percent_down, percent_up, plain, text_down, text_up
 from rsonnx.report.table import JOINT, Column, Table, grouped, percent

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from rsonnx.counts import NO_CLASS
 from rsonnx.errors import UsageError
-from rsonnx.report.drawing import drawing
 from rsonnx.report.escape import printable, shortened
+from rsonnx.report.plotting import drawing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,7 +7,7 @@ escapes them, and a number is rounded where its column says how.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -179,8 +179,3 @@ def wrapped(text: str, indent: str = "", width: int = WIDTH) -> list[str]:
         break_on_hyphens=False,
     )
     return [line.replace(JOINT, " ") for line in lines]
-
-
-def facts(pairs: Iterable[tuple[str, Value]]) -> Table:
-    """Return names and what is true of them as a table without a head."""
-    return Table((Column(""), Column("", left=True)), list(pairs))

@@ -15,14 +15,13 @@ from reported import HEADING, STRANGERS, Line, figures, row
 from rsonnx.report import (
     FORMATS,
     Figures,
-    Gain,
     LogFigures,
-    Samples,
     Settings,
     accuracy_report,
     fraction_down,
     log_figures,
 )
+from rsonnx.report.sampling import Gain, Samples
 
 ONE = figures([1.0, 0.5, 0.25, -1.0])
 TWO = figures([1.5, 0.25, 0.25, -1.0], model="two.onnx", sigma=0.25)

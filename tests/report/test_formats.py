@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reported import STRANGERS
 
-from rsonnx.report import FORMATS, Cell, Column, Note, Report, Table, facts, percent, printable
+from rsonnx.report import FORMATS, Cell, Column, Note, Report, Table, percent, printable
 
 COLUMNS = (
     Column("model"),
@@ -99,10 +99,6 @@ def test_programs_get_values_in_full() -> None:
     assert json.loads(FORMATS["json"](report)) == {"x": [1.5]}
     with pytest.raises(ValueError, match="not JSON compliant"):
         FORMATS["json"](Report([TABLE], value=float("nan")))
-
-
-def test_facts_have_no_head() -> None:
-    assert shown("table", facts([("a name", 1), ("b", "x")])).startswith("a name  1\nb       x\n")
 
 
 @pytest.mark.parametrize("form", ["table", "markdown", "latex", "csv"])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from rsonnx.errors import UsageError
-from rsonnx.report.drawing import save
+from rsonnx.report.plotting import save
 from rsonnx.report.preview import (
     MOST_COLUMNS,
     MOST_ROWS,

@@ -19,14 +19,14 @@ from reported import HEADING, STRANGERS, Line, figures, row
 
 from rsonnx.errors import UsageError
 from rsonnx.report import Figures, LogFigures, log_figures, printable
-from rsonnx.report.curves import accuracy_curve, curve_figure, svg_of
+from rsonnx.report.curves import accuracy_curve, curve_figure
 from rsonnx.report.escape import shortened
 from rsonnx.report.output import write_new
 
 pytest.importorskip("matplotlib", reason="pictures need the extra rsonnx[report]")
 
 from rsonnx.report.charts import PLOTS
-from rsonnx.report.drawing import save
+from rsonnx.report.plotting import save, svg_of
 
 AT = (0.0, 0.5)
 RUN = figures([1.0, 0.5, 0.5, -1.0])

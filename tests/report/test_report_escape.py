@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from reported import STRANGERS
 
-from rsonnx.report import csv_text, latex_text, markdown_text, printable
-from rsonnx.report.escape import shortened
+from rsonnx.report import printable
+from rsonnx.report.escape import csv_text, latex_text, markdown_text, shortened
 
 strangers = st.one_of(
     st.sampled_from(STRANGERS),

@@ -17,7 +17,8 @@ from scipy import stats
 from rsonnx.certificate import ABSTAIN, AbstainReason
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
-from rsonnx.report import dataset_statements, gain_of, samples_of
+from rsonnx.report import dataset_statements
+from rsonnx.report.sampling import gain_of, samples_of
 from rsonnx.runs import Row
 
 # scipy's beta.ppf and this library's guard differ from the true bound by less than this.
