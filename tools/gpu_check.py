@@ -147,7 +147,7 @@ def _circumstances(given: argparse.Namespace, where: Where) -> dict[str, Any]:
         "driver": None if machine.driver is None else asdict(machine.driver),
         "processor": platform.processor() or platform.machine(),
         "model": "ResNet-50, random weights" if given.model is None else given.model.name,
-        "versions": versions() | packages_named(("nvidia-", "cupy")),
+        "versions": versions() | packages_named("nvidia-", "cupy"),
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,7 +40,7 @@ def device_numbers(text: str | None) -> tuple[int, ...]:
     if text is None:
         return ()
     if text == "all":
-        driver = find_driver(ctypes.CDLL)
+        driver = find_driver()
         if driver is None or driver.devices == 0:
             raise ProviderError(
                 "--devices is all, but there is no CUDA device here; run `rsonnx doctor`"

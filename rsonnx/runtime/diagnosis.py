@@ -7,7 +7,6 @@ onnxruntime issues 26996 (two wheels) and 23372 (no exception without CUDA).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,6 +17,8 @@ _OLDEST_CARD = {12: (5, 0), 13: (7, 5)}
 _NEWEST = 13
 _EXTRA = "pip install 'rsonnx[cuda]'"
 _ON_CPU = "ask for --providers cpu"
+_CUDA_WHEELS = {("Linux", "x86_64"), ("Windows", "amd64")}
+"""Systems and processors for which onnxruntime-gpu is built."""
 
 _STATUS = {
     35: ("the driver is too old", "update the driver"),
@@ -60,33 +61,30 @@ def diagnose(machine: Machine) -> list[Finding]:
     no_card = _no_card(machine)
     if no_card is not None:
         return [*findings, no_card]
+    # The CUDA version that counts is onnxruntime's, else the newest.
+    major = _NEWEST if machine.build is None else int(machine.build.split(".")[0])
     if machine.problem is not None:
-        causes = [*_driver(machine), *_cards(machine), *_libraries(machine)]
+        causes = [*_driver(machine, major), *_cards(machine, major), *_libraries(machine, major)]
         if not findings and not causes:
             causes = [Finding(machine.problem, f"reinstall: {_EXTRA} --force-reinstall")]
         findings += causes
-    return findings + list(_cupy(machine))
+    return findings + list(_cupy(machine, major))
 
 
 def _wheels(machine: Machine) -> Iterator[Finding]:
+    names = " ".join(machine.wheels) or "onnxruntime"
     if len(machine.wheels) > 1:
         yield Finding(
             f"{' and '.join(machine.wheels)} are both installed and overwrite each other, so that "
             "CUDA vanishes",
-            f"pip uninstall -y {' '.join(machine.wheels)} && pip install onnxruntime-gpu",
+            f"pip uninstall -y {names} && pip install onnxruntime-gpu",
         )
-    elif machine.build is None and _has_cuda_wheels(machine):
+    elif machine.build is None and (machine.system, machine.processor.lower()) in _CUDA_WHEELS:
+        installed = " ".join(f"{name} {version}" for name, version in machine.wheels.items())
         yield Finding(
-            f"the installed {_names(machine.wheels)} was built without CUDA",
-            f"pip uninstall -y {' '.join(machine.wheels) or 'onnxruntime'} && {_EXTRA}",
+            f"the installed {installed or 'onnxruntime'} was built without CUDA",
+            f"pip uninstall -y {names} && {_EXTRA}",
         )
-
-
-def _has_cuda_wheels(machine: Machine) -> bool:
-    return (machine.system, machine.processor.lower()) in {
-        ("Linux", "x86_64"),
-        ("Windows", "amd64"),
-    }
 
 
 def _no_card(machine: Machine) -> Finding | None:
@@ -106,101 +104,88 @@ def _no_card(machine: Machine) -> Finding | None:
     return Finding("no NVIDIA card was found", _ON_CPU)
 
 
-def _driver(machine: Machine) -> Iterator[Finding]:
-    major = _major(machine)
-    driver = machine.driver
+def _driver(machine: Machine, major: int) -> Iterator[Finding]:
+    """Find one thing that is wrong with the driver, if anything is."""
+    driver, oldest = machine.driver, _OLDEST_DRIVER.get(major, _OLDEST_DRIVER[_NEWEST])
+    install = f"install driver {oldest} or later"
+    if machine.system == "Windows":
+        install += " from nvidia.com/drivers"
+    else:
+        install += f", on Ubuntu: sudo apt install nvidia-driver-{oldest}"
     if machine.container and (driver is None or not machine.device_files):
         yield Finding(
             "this container was started without the card: its driver or its device files are not "
             "there",
             "on the host, install nvidia-container-toolkit, then docker run --gpus all",
         )
-        return
-    if driver is None:
+    elif driver is None:
         yield Finding(
             "there is an NVIDIA card, but its driver is not installed (libcuda.so.1 is not there)",
-            _install_driver(machine, major),
+            install,
         )
-        return
-    if driver.cuda // 1000 < major:
+    elif driver.cuda // 1000 < major:
         name = f"the driver {machine.cards[0].driver}" if machine.cards else "the driver"
         newest = f"{driver.cuda // 1000}.{driver.cuda % 1000 // 10}"
         yield Finding(
             f"{name} runs CUDA up to {newest}, but onnxruntime was built for CUDA "
             f"{machine.build or major}",
-            f"{_install_driver(machine, major)}, then reboot",
+            f"{install}, then reboot",
         )
-        return
-    if machine.visible is not None and driver.devices == 0 and driver.status in (0, 100):
+    elif machine.visible is not None and driver.devices == 0 and driver.status in (0, 100):
         yield Finding(
             f"CUDA_VISIBLE_DEVICES is {machine.visible!r}, which hides every card",
             "unset CUDA_VISIBLE_DEVICES",
         )
     elif driver.status:
-        what, mend = _STATUS.get(
-            driver.status, ("the driver does not start", "reboot, and look at sudo dmesg")
-        )
+        unknown = ("the driver does not start", "reboot, and look at sudo dmesg")
+        what, mend = _STATUS.get(driver.status, unknown)
         yield Finding(f"{what} (cuInit returned {driver.status})", mend)
     elif driver.devices == 0:
         yield Finding("the driver works but gives this process no device", "nvidia-smi -L")
 
 
-def _install_driver(machine: Machine, major: int) -> str:
-    oldest = _OLDEST_DRIVER.get(major, _OLDEST_DRIVER[_NEWEST])
-    if machine.system == "Windows":
-        return f"install driver {oldest} or later from nvidia.com/drivers"
-    return f"install driver {oldest} or later, on Ubuntu: sudo apt install nvidia-driver-{oldest}"
-
-
-def _cards(machine: Machine) -> Iterator[Finding]:
-    oldest = _OLDEST_CARD.get(_major(machine))
-    if oldest is None or not machine.cards:
-        return
-    old = [card for card in machine.cards if _pair(card.capability) < oldest]
-    if len(old) == len(machine.cards):
-        names = ", ".join(f"{card.name} ({card.capability})" for card in old)
+def _cards(machine: Machine, major: int) -> Iterator[Finding]:
+    oldest = _OLDEST_CARD.get(major, (0, 0))
+    capabilities = [tuple(map(int, card.capability.split(".")[:2])) for card in machine.cards]
+    if capabilities and max(capabilities) < oldest:
+        names = ", ".join(f"{card.name} ({card.capability})" for card in machine.cards)
         yield Finding(
-            f"{names} is older than CUDA {_major(machine)} supports, which is compute capability "
+            f"{names} is older than CUDA {major} supports, which is compute capability "
             f"{oldest[0]}.{oldest[1]} and later",
-            f"pip install 'onnxruntime-gpu[cuda,cudnn]<1.27', which is built for CUDA 12, or "
+            "pip install 'onnxruntime-gpu[cuda,cudnn]<1.27', which is built for CUDA 12, or "
             f"{_ON_CPU}",
         )
 
 
-def _libraries(machine: Machine) -> Iterator[Finding]:
+def _libraries(machine: Machine, major: int) -> Iterator[Finding]:
     if not machine.missing:
         return
-    major = _major(machine)
-    others = [name for name in machine.packages if re.search(r"-cu(\d+)$", name)]
-    wrong = [name for name in others if not name.endswith(f"-cu{major}")]
+    missing = f"{', '.join(machine.missing)} cannot be loaded"
+    versions = [(name, name.rpartition("-cu")[2]) for name in machine.packages]
+    wrong = [name for name, cuda in versions if cuda.isdecimal() and cuda != str(major)]
     if wrong:
         yield Finding(
-            f"{', '.join(machine.missing)} cannot be loaded; {', '.join(wrong)} "
-            f"{'is' if len(wrong) == 1 else 'are'} of another CUDA than the {machine.build} that "
-            "onnxruntime was built for",
+            f"{missing}; not of the CUDA {machine.build} that onnxruntime was built for: "
+            f"{', '.join(wrong)}",
             f"pip uninstall -y {' '.join(wrong)} && {_EXTRA}",
         )
     else:
         yield Finding(
-            f"{', '.join(machine.missing)} cannot be loaded; onnxruntime needs CUDA {major} and "
-            "cuDNN 9",
-            f"{_EXTRA}, which brings them",
+            f"{missing}; onnxruntime needs CUDA {major} and cuDNN 9", f"{_EXTRA}, which brings them"
         )
 
 
-def _cupy(machine: Machine) -> Iterator[Finding]:
+def _cupy(machine: Machine, major: int) -> Iterator[Finding]:
     """Say what keeps the noise on the host, where CUDA itself could work."""
     if machine.build is None:
         return
-    right = f"cupy-cuda{_major(machine)}x"
-    wrong = [name for name in machine.cupy if re.match(r"cupy(-|$)", name) and name != right]
-    if len(machine.cupy) > 1 or wrong:
-        names = " ".join(machine.cupy)
+    right = f"cupy-cuda{major}x"
+    own = [name for name in machine.cupy if name == "cupy" or name.startswith("cupy-")]
+    if len(machine.cupy) > 1 or own not in ([], [right]):
         yield Finding(
-            f"{' and '.join(machine.cupy)} {'is' if len(machine.cupy) == 1 else 'are'} installed, "
-            "but onnxruntime was built for CUDA "
-            f"{machine.build}, for which {right} alone is right",
-            f"pip uninstall -y {names} && pip install {right}",
+            f"CuPy is installed as {' and '.join(machine.cupy)}, but onnxruntime was built for "
+            f"CUDA {machine.build}, for which {right} alone is right",
+            f"pip uninstall -y {' '.join(machine.cupy)} && pip install {right}",
         )
     elif not machine.cupy:
         yield Finding(
@@ -212,17 +197,3 @@ def _cupy(machine: Machine) -> Iterator[Finding]:
             f"CuPy does not work, so noise is drawn on the host: {machine.cupy_problem}",
             f"pip install --force-reinstall {right}",
         )
-
-
-def _major(machine: Machine) -> int:
-    """Return the major CUDA version that counts: onnxruntime's, else the newest."""
-    return _NEWEST if machine.build is None else int(machine.build.split(".")[0])
-
-
-def _pair(version: str) -> tuple[int, int]:
-    major, minor = version.split(".")[:2]
-    return int(major), int(minor)
-
-
-def _names(wheels: dict[str, str]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in wheels.items()) or "onnxruntime"

@@ -1,8 +1,4 @@
-"""What this machine has of CUDA: cards, driver, libraries, packages. Nothing is concluded here.
-
-Every function takes what it asks (the loader of libraries, a command, the root of the file system)
-as an argument, so that a test can be any machine.
-"""
+"""What this machine has of CUDA: cards, driver, libraries, packages. Nothing is concluded here."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ import ctypes
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
@@ -24,12 +20,17 @@ from rsonnx.runtime.device_options import CUDA
 from rsonnx.runtime.providers import installed_wheels, provider_problem, silence
 
 Loader = Callable[[str], Any]
+"""Loads a shared library by its name, or raises OSError."""
 
 _NVIDIA = "0x10de"
 _DISPLAY = "0x03"
 """The class of a PCI device that is a display or a 3D controller."""
 
 _SMI = ("nvidia-smi", "--query-gpu=name,driver_version,compute_cap", "--format=csv,noheader")
+_CONTAINERS = (".dockerenv", "run/.containerenv", "run/secrets/kubernetes.io")
+_DEVICE_FILES = ("dev/nvidiactl", "dev/dxg")
+"""Of a card, and of one under WSL."""
+
 _CUFFT = {12: 11, 13: 12}
 """The major version of cuFFT that comes with a major version of CUDA."""
 
@@ -68,11 +69,11 @@ class Machine:
         build: the CUDA version that onnxruntime was built for; None for a build without CUDA.
         problem: why a CUDA session cannot be opened; None where it can.
         on_bus: NVIDIA cards on the PCI bus; None where the system does not say.
-        container: whether this is a container.
+        container: whether this is a container of Docker, Podman or Kubernetes.
         device_files: whether the card's device files are there.
         visible: CUDA_VISIBLE_DEVICES; None where it is not set.
         driver: None where its library is not there.
-        cards: as nvidia-smi lists them.
+        cards: as nvidia-smi lists them; none where it is not there or fails.
         missing: shared libraries that a CUDA session needs and that cannot be loaded.
         packages: NVIDIA's Python packages, with their versions.
         cupy: CuPy's packages, with their versions.
@@ -96,8 +97,16 @@ class Machine:
     cupy_problem: str | None
 
 
-def this_machine() -> Machine:
-    """Look at this machine."""
+def this_machine(
+    root: Path = Path("/"), load: Loader = ctypes.CDLL, smi: Sequence[str] = _SMI
+) -> Machine:
+    """Look at this machine.
+
+    Args:
+        root: of the file system.
+        load: loads a shared library.
+        smi: the command that lists the cards.
+    """
     version = getattr(onnxruntime, "cuda_version", None)
     build = str(version) if version and CUDA in onnxruntime.get_available_providers() else None
     problem = provider_problem(CUDA)  # first: it loads the libraries that pip brought
@@ -107,52 +116,32 @@ def this_machine() -> Machine:
         wheels=installed_wheels(),
         build=build,
         problem=problem,
-        on_bus=cards_on_bus(Path("/")),
-        container=in_container(Path("/")),
-        device_files=has_device_files(Path("/")),
+        on_bus=_cards_on_bus(root),
+        container=any((root / name).exists() for name in _CONTAINERS),
+        device_files=any((root / name).exists() for name in _DEVICE_FILES),
         visible=os.environ.get("CUDA_VISIBLE_DEVICES"),
-        driver=find_driver(ctypes.CDLL),
-        cards=find_cards(_output_of),
-        missing=missing_libraries(build, ctypes.CDLL),
-        packages=packages_named(("nvidia-",)),
-        cupy=packages_named(("cupy",)),
+        driver=find_driver(load),
+        cards=_cards(smi),
+        missing=missing_libraries(build, load),
+        packages=packages_named("nvidia-"),
+        cupy=packages_named("cupy"),
         cupy_problem=cupy_problem(),
     )
 
 
-def cards_on_bus(root: Path) -> int | None:
-    """Count the NVIDIA cards on the PCI bus; None where the system does not list it."""
+def _cards_on_bus(root: Path) -> int | None:
     bus = root / "sys/bus/pci/devices"
     if not bus.is_dir():
         return None
-    return sum(
-        _text(device / "vendor") == _NVIDIA and _text(device / "class").startswith(_DISPLAY)
-        for device in bus.iterdir()
-    )
+    cards = 0
+    for device in bus.iterdir():
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            vendor, kind = ((device / name).read_text("utf-8") for name in ("vendor", "class"))
+            cards += vendor.strip().lower() == _NVIDIA and kind.startswith(_DISPLAY)
+    return cards
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip().lower()
-    except (OSError, UnicodeDecodeError):
-        return ""
-
-
-def in_container(root: Path) -> bool:
-    """Return whether this is a container of Docker, Podman or Kubernetes."""
-    return (
-        (root / ".dockerenv").exists()
-        or (root / "run/.containerenv").exists()
-        or (root / "run/secrets/kubernetes.io").exists()
-    )
-
-
-def has_device_files(root: Path) -> bool:
-    """Return whether the card's device files are there; under WSL it has another name."""
-    return (root / "dev/nvidiactl").exists() or (root / "dev/dxg").exists()
-
-
-def find_driver(load: Loader) -> Driver | None:
+def find_driver(load: Loader = ctypes.CDLL) -> Driver | None:
     """Ask the driver's library; None where it is not there."""
     for name in ("libcuda.so.1", "nvcuda.dll"):
         with contextlib.suppress(OSError, AttributeError):
@@ -166,9 +155,14 @@ def find_driver(load: Loader) -> Driver | None:
     return None
 
 
-def find_cards(output: Callable[[Iterable[str]], str]) -> tuple[Card, ...]:
-    """Return the cards that nvidia-smi lists; none where it is not there or fails."""
-    rows = [[part.strip() for part in line.split(",")] for line in output(_SMI).splitlines()]
+def _cards(smi: Sequence[str]) -> tuple[Card, ...]:
+    try:
+        # The command is ours; whose nvidia-smi it is, the PATH of the user says.
+        done = subprocess.run(smi, capture_output=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    lines = done.stdout.decode(errors="replace").splitlines()
+    rows = [[part.strip() for part in line.split(",")] for line in lines]
     return tuple(Card(*row) for row in rows if len(row) == 3 and _is_version(row[2]))
 
 
@@ -176,22 +170,8 @@ def _is_version(text: str) -> bool:
     return all(part.isdecimal() for part in text.split(".")) and "." in text
 
 
-def _output_of(command: Iterable[str]) -> str:
-    try:
-        # The command is ours; whose nvidia-smi it is, the PATH of the user says.
-        done = subprocess.run(list(command), capture_output=True, timeout=20, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.decode(errors="replace")
-
-
 def missing_libraries(build: str | None, load: Loader) -> tuple[str, ...]:
-    """Return the libraries of CUDA and cuDNN that a session needs and that cannot be loaded.
-
-    Args:
-        build: the CUDA version that onnxruntime was built for.
-        load: loads a library by name, or raises OSError.
-    """
+    """Return the libraries that a session of a CUDA version needs and that cannot be loaded."""
     if build is None or platform.system() != "Linux":
         return ()
     major = int(build.split(".")[0])
@@ -209,7 +189,7 @@ def missing_libraries(build: str | None, load: Loader) -> tuple[str, ...]:
     return tuple(missing)
 
 
-def packages_named(beginnings: tuple[str, ...]) -> dict[str, str]:
+def packages_named(*beginnings: str) -> dict[str, str]:
     """Return the installed distributions whose names begin so, with their versions."""
-    found = {str(d.metadata["Name"] or "").lower(): d.version for d in distributions()}
-    return {name: found[name] for name in sorted(found) if name.startswith(beginnings)}
+    installed = {str(d.metadata["Name"] or "").lower(): d.version for d in distributions()}
+    return {name: installed[name] for name in sorted(installed) if name.startswith(beginnings)}

@@ -95,11 +95,11 @@ def test_what_cannot_count_is_refused(
 
 
 def test_all_devices_are_those_of_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "find_driver", lambda _: Driver(13000, 0, 3))
+    monkeypatch.setattr(engines, "find_driver", lambda: Driver(13000, 0, 3))
     assert list(device_numbers("all")) == [0, 1, 2]
     assert list(device_numbers("2,0")) == [2, 0]
     assert list(device_numbers(None)) == []
     for driver in (None, Driver(13000, 100, 0)):
-        monkeypatch.setattr(engines, "find_driver", lambda _, driver=driver: driver)
+        monkeypatch.setattr(engines, "find_driver", lambda driver=driver: driver)
         with pytest.raises(ProviderError, match="no CUDA device here"):
             device_numbers("all")
