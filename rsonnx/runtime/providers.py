@@ -132,7 +132,7 @@ def _tiny_model() -> bytes:
     return bytes(model.SerializeToString())
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, without its final stop."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0].rstrip(". ")

@@ -6,12 +6,11 @@ import contextlib
 import multiprocessing
 import os
 import pickle
-import queue
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from multiprocessing import connection, resource_tracker
+from multiprocessing import connection, parent_process, resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -20,11 +19,11 @@ from rsonnx.runtime.classifier import BaseClassifier
 from rsonnx.runtime.cuda import engine_for
 from rsonnx.runtime.ranges import CountRequest
 from rsonnx.runtime.resources import usable_cores
-from rsonnx.runtime.workers.remote import Link, RemoteEngine
-from rsonnx.runtime.workers.worker import Answer, EngineFactory, Failed, Worker, WorkerPlan
+from rsonnx.runtime.workers.remote import Link, RemoteEngine, Work
+from rsonnx.runtime.workers.worker import Answer, EngineFactory, Worker, portable
 
 _GRACE = 3.0
-"""Seconds that a worker gets to end by itself once its connection is closed."""
+"""Seconds that a worker gets to end once it is told to."""
 
 
 class _Process(Link):
@@ -41,26 +40,29 @@ class _Process(Link):
             self._process.start()
 
     def send(self, requests: list[CountRequest]) -> None:
-        message = _packed(requests, "noise stream")
+        message = _packed((requests,), "noise stream")
         with contextlib.suppress(OSError):  # it has died, which is heard next
             self.connection.send_bytes(message)
 
     def receive(self) -> Answer | Exception:
         try:
             answer: Answer = self.connection.recv()
-        except (EOFError, OSError):
-            return self._death()
+        except (EOFError, OSError) as error:
+            return error
         return answer
 
+    def hang_up(self) -> None:
+        self.connection.close()
+        self._process.terminate()
+
     def end(self) -> None:
-        """Wait for the end of the process, a moment, and then bring it about."""
-        self._process.join(_GRACE if self.ready else 0.0)
+        self._process.join(_GRACE)
         if self._process.exitcode is None:
             self._process.kill()
             self._process.join()
 
-    def _death(self) -> InferenceError:
-        """Return how the process ended."""
+    def death(self) -> InferenceError:
+        """Return how the process ended by itself."""
         self._process.join(_GRACE)
         code = self._process.exitcode
         how = f"ended with exit code {code}"
@@ -111,10 +113,9 @@ class ProcessEngine(RemoteEngine[_Process]):
         if not devices:
             raise UsageError("no device was given, but a worker process needs one; name a device")
         super().__init__()
-        inside = engine_factory or partial(engine_for, cores=max(1, usable_cores() // len(devices)))
-        plans = [
-            _packed(WorkerPlan(partial(factory, device), inside), "factory") for device in devices
-        ]
+        cores = max(1, usable_cores() // len(devices))
+        inside = engine_factory or partial(engine_for, cores=cores)
+        plans = [_packed((partial(factory, device), inside), "factory") for device in devices]
         resource_tracker.ensure_running()  # it would end the holding of interrupts
         try:
             with _interrupts_held():
@@ -136,14 +137,17 @@ class ProcessEngine(RemoteEngine[_Process]):
         for link in [link for link in self._links if link.connection in talking]:
             yield link, link.receive()
 
+    def _lose(self, link: _Process, why: Exception, work: Work | None) -> None:  # noqa: ARG002
+        raise link.death() from None
+
     def _end(self, links: Sequence[_Process]) -> None:
-        for link in links:  # upon which a process that listens ends
-            link.connection.close()
+        for link in links:
+            link.hang_up()
         for link in links:
             link.end()
 
 
-def _packed(message: object, what: str) -> bytes:
+def _packed(message: tuple[Any, ...], what: str) -> bytes:
     """Pickle what is for another process: only our own processes ever read it."""
     try:
         return pickle.dumps(message)
@@ -168,29 +172,27 @@ def _interrupts_held() -> Iterator[None]:
 
 
 def _serve(theirs: Connection, plan: bytes) -> None:
-    """Answer the engine until it hangs up; runs in the worker process."""
+    """Answer the engine until it hangs up or its process has gone; runs in the worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be held back
-    inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(theirs, inbox), daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     worker = Worker()
-    with contextlib.suppress(OSError):  # nobody is left to hear the answer
+    with contextlib.suppress(OSError, EOFError):  # nobody is left to hear the answer
         theirs.send(_answer(worker.open, plan))
         while True:
-            theirs.send(_answer(worker.count, inbox.get()))
+            theirs.send(_answer(worker.count, theirs.recv_bytes()))
 
 
-def _answer(ask: Callable[[Any], Answer], packed: bytes) -> Answer:
+def _answer(ask: Callable[..., Answer], packed: bytes) -> Answer:
     try:
         message = pickle.loads(packed)  # noqa: S301 - our own engine packed it
     except Exception as error:  # a module that is not there, or fails when it is imported
-        return Failed.of(error)
-    return ask(message)
+        return portable(error)
+    return ask(*message)
 
 
-def _listen(theirs: Connection, inbox: queue.SimpleQueue[bytes]) -> None:
-    """Pass on what arrives, and end the process as soon as the engine has gone, busy or not."""
-    while True:
-        try:
-            inbox.put(theirs.recv_bytes())
-        except (EOFError, OSError):
-            os._exit(0)
+def _end_with_parent() -> None:
+    """End this process, busy or not, as soon as the one that started it has gone."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(0)

@@ -16,7 +16,7 @@ from rsonnx.runtime.cuda import engine_for
 from rsonnx.runtime.ranges import CountRequest
 from rsonnx.runtime.workers.cluster import Cluster, Needs
 from rsonnx.runtime.workers.remote import Link, RemoteEngine, Work
-from rsonnx.runtime.workers.worker import Answer, Done, EngineFactory, Failed, Worker, WorkerPlan
+from rsonnx.runtime.workers.worker import Answer, EngineFactory, Ready, Worker, portable
 
 _POLL = 1.0
 """Seconds between two looks at the clock while nothing arrives."""
@@ -36,10 +36,10 @@ class _Actor(Link):
         answers: what it was asked, oldest first: to open, then the units of its load.
     """
 
-    def __init__(self, name: str, handle: Any, plan: Any) -> None:
+    def __init__(self, name: str, handle: Any, *plan: Any) -> None:
         super().__init__(name)
         self.handle = handle
-        self.answers: deque[Any] = deque([handle.open.remote(plan)])
+        self.answers: deque[Any] = deque([handle.open.remote(*plan)])
 
     def send(self, requests: list[CountRequest]) -> None:
         self.answers.append(self.handle.count.remote(requests))
@@ -94,7 +94,7 @@ class RayEngine(RemoteEngine[_Actor]):
         self._ray = self._cluster.ray
         try:
             inside = engine_factory or partial(engine_for, cores=max(1, int(cpus_per_worker)))
-            self._plan = self._cluster.put(WorkerPlan(factory, inside))
+            self._plan = (self._cluster.put(factory), inside)
             self._actor_class = self._ray.remote(
                 num_cpus=cpus_per_worker,
                 num_gpus=gpus_per_worker,
@@ -134,7 +134,8 @@ class RayEngine(RemoteEngine[_Actor]):
         self._next_look = now + _RECRUIT
         wanted = self._asked or self._cluster.room(self._needs)
         while len(self._links) < wanted:
-            self._links.append(_Actor(next(self._names), self._actor_class.remote(), self._plan))
+            handle = self._actor_class.remote("on")
+            self._links.append(_Actor(next(self._names), handle, *self._plan))
 
     def _hear(self) -> Iterator[tuple[_Actor, Answer | Exception]]:
         waiting = {link.answers[0]: link for link in self._links if link.answers}
@@ -146,7 +147,7 @@ class RayEngine(RemoteEngine[_Actor]):
         for reference in arrived:
             link = waiting[reference]
             answer = self._get(link.answers.popleft())
-            if not link.ready and not isinstance(answer, Done | Exception):
+            if isinstance(answer, Ready):
                 link.name += f" on {answer.host}"
             yield link, answer
 
@@ -154,7 +155,7 @@ class RayEngine(RemoteEngine[_Actor]):
         try:
             answer: Answer = self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:  # a stream that cannot be read there
-            return Failed.of(error.cause)
+            return portable(error.cause)
         except self._ray.exceptions.RayError as error:
             return error  # type: ignore[no-any-return]
         return answer

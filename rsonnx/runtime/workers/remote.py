@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Generic, Self, TypeVar
 
 from rsonnx.counts import Counts
-from rsonnx.errors import InferenceError, UsageError
+from rsonnx.errors import InferenceError, RsonnxError, UsageError
 from rsonnx.runtime.engine import Progress, usual_batch
 from rsonnx.runtime.ranges import CountRequest, Ranges, Span
-from rsonnx.runtime.workers.worker import Answer, Done, Failed, Ready
+from rsonnx.runtime.workers.worker import Answer, Done, Ready
 
 _MOST_SPANS = 256
 """Spans of a unit at most: each carries the values of its input."""
@@ -159,7 +159,7 @@ class RemoteEngine(ABC, Generic[AnyLink]):
 
     @abstractmethod
     def _hear(self) -> Iterable[tuple[AnyLink, Answer | Exception]]:
-        """Wait a while for answers; an exception is why a worker is lost."""
+        """Wait a while for answers; an exception that is not ours is why a worker is lost."""
 
     @abstractmethod
     def _end(self, links: Sequence[AnyLink]) -> None:
@@ -216,10 +216,10 @@ class RemoteEngine(ABC, Generic[AnyLink]):
     def _listen(self, work: Work | None) -> None:
         """Take in what the workers have answered."""
         for link, answer in self._hear():
+            if isinstance(answer, RsonnxError):
+                raise type(answer)(f"{answer} (in the {link.name})")
             if isinstance(answer, Exception):
                 self._lose(link, answer, work)
-            elif isinstance(answer, Failed):
-                raise answer.error(link.name)
             elif isinstance(answer, Ready) and not link.ready:
                 self._alike = self._alike or answer
                 self._alike.check_alike(answer, link.name)

@@ -1,7 +1,7 @@
 """The far end of an engine: one classifier, the engine that counts with it, and plain answers.
 
-A worker never raises. What goes wrong is an answer too, in words that can be sent anywhere, and
-becomes an error of its own class again where the caller is.
+A worker never raises. What goes wrong is an answer too: an error of ours, which can be sent
+anywhere, and is raised where the caller is.
 """
 
 from __future__ import annotations
@@ -12,29 +12,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import rsonnx.errors
+from rsonnx import errors
 from rsonnx._version import __version__
 from rsonnx.counts import Counts
 from rsonnx.errors import InferenceError, ModelError, ProviderError, RsonnxError
 from rsonnx.runtime.classifier import BaseClassifier
 from rsonnx.runtime.engine import Engine
+from rsonnx.runtime.providers import first_line
 from rsonnx.runtime.ranges import CountRequest
 
 EngineFactory = Callable[[BaseClassifier], Engine]
 """Makes the engine that counts inside a worker."""
-
-
-@dataclass(frozen=True)
-class WorkerPlan:
-    """How a worker becomes ready.
-
-    Attributes:
-        factory: makes the classifier.
-        engine_factory: makes the engine of the classifier.
-    """
-
-    factory: Callable[[], BaseClassifier]
-    engine_factory: EngineFactory
 
 
 @dataclass(frozen=True)
@@ -43,7 +31,7 @@ class Ready:
 
     Attributes:
         num_classes: of the model; None where it does not say.
-        model: SHA-256 of the model file; None where the classifier does not say.
+        model: SHA-256 of the model; None where the classifier does not say.
         version: of rsonnx.
         host: name of the machine.
     """
@@ -57,10 +45,6 @@ class Ready:
         """Refuse a worker that has another model than this one, or another rsonnx than we.
 
         Counts of two models must never be added, and another version may draw other noise.
-
-        Raises:
-            ModelError: another model.
-            ProviderError: another rsonnx.
         """
         if other.version != __version__:
             raise ProviderError(
@@ -85,62 +69,34 @@ class Done:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Failed:
-    """A worker could not do what it was asked.
-
-    Attributes:
-        kind: name of the class in :mod:`rsonnx.errors`; None where another error was raised.
-        message: what that error said; for another error, its type and what it said.
-        host: name of the machine.
-    """
-
-    kind: str | None
-    message: str
-    host: str
-
-    @classmethod
-    def of(cls, error: BaseException) -> Failed:
-        """Put an error of this machine in words."""
-        host = socket.gethostname()
-        if isinstance(error, RsonnxError):
-            own = next(c for c in type(error).__mro__ if c.__module__ == rsonnx.errors.__name__)
-            return cls(own.__name__, str(error), host)
-        if isinstance(error, MemoryError):
-            return cls(None, "there is not enough memory", host)
-        words = str(error).strip().splitlines()
-        kind = type(error).__name__
-        return cls(None, f"{kind}: {words[0]}" if words else kind, host)
-
-    def error(self, where: str) -> RsonnxError:
-        """Return the error to raise; ``where`` names the worker."""
-        if self.kind is None:
-            return InferenceError(f"the {where} failed: {self.message}")
-        kind: type[RsonnxError] = getattr(rsonnx.errors, self.kind)
-        return kind(f"{self.message} (in the {where})")
-
-
-Answer = Ready | Done | Failed
+Answer = Ready | Done | RsonnxError
 
 
 class Worker:
-    """A classifier and its engine, made when :meth:`open` is called."""
+    """A classifier and its engine, made when :meth:`open` is called.
 
-    def __init__(self) -> None:
+    Args:
+        where: what errors say of the place; its machine is added where there may be several.
+    """
+
+    def __init__(self, where: str = "") -> None:
+        self._where = f" ({where} {socket.gethostname()})" if where else ""
         self._engine: Engine | None = None
 
-    def open(self, plan: WorkerPlan) -> Ready | Failed:
-        """Load the model."""
+    def open(
+        self, factory: Callable[[], BaseClassifier], engine_factory: EngineFactory
+    ) -> Ready | RsonnxError:
+        """Load the model and make the engine."""
         try:
-            classifier = plan.factory()
-            self._engine = plan.engine_factory(classifier)
+            classifier = factory()
+            self._engine = engine_factory(classifier)
         except BaseException as error:  # a factory may even exit
-            return Failed.of(error)
+            return portable(error, self._where)
         facts: dict[str, Any] = getattr(classifier, "facts", {})
         classes = getattr(classifier, "num_classes", None)
         return Ready(classes, facts.get("sha256"), __version__, socket.gethostname())
 
-    def count(self, requests: Sequence[CountRequest]) -> Done | Failed:
+    def count(self, requests: Sequence[CountRequest]) -> Done | RsonnxError:
         """Count a unit."""
         start = time.perf_counter()
         try:
@@ -148,4 +104,16 @@ class Worker:
                 raise RuntimeError("a worker was asked to count before it was opened")
             return Done(self._engine.count(requests), time.perf_counter() - start)
         except BaseException as error:
-            return Failed.of(error)
+            return portable(error, self._where)
+
+
+def portable(error: BaseException, where: str = "") -> RsonnxError:
+    """Return an error of this machine as one of a class that is known everywhere."""
+    known = next((c for c in type(error).__mro__ if c.__module__ == errors.__name__), None)
+    if known is not None:
+        return known(f"{error}{where}")  # type: ignore[no-any-return]
+    if isinstance(error, MemoryError):
+        return InferenceError(f"there is not enough memory{where}")
+    name, words = type(error).__name__, first_line(error)
+    why = name if words == name else f"{name}: {words}"
+    return InferenceError(f"a worker failed with {why}{where}")

@@ -99,7 +99,7 @@ def test_a_worker_that_dies_idle_is_found(tmp_path: Path) -> None:
     ("factory", "kind", "named"),
     [
         (far.refusing, ProviderError, r"no such device \(in the .* for device bad\)$"),
-        (far.broken, InferenceError, r"device (good|bad) .*KeyError: 'weights'$"),
+        (far.broken, InferenceError, r"KeyError: 'weights' \(in the .* for device (good|bad)\)$"),
         (far.exhausted, InferenceError, r"memory"),
         (far.exiting, InferenceError, r"exit code 7"),
     ],
@@ -133,7 +133,7 @@ def test_what_cannot_be_sent() -> None:
     with pytest.raises(UsageError, match="noise stream"):
         engine.count([CountRequest(far.Unsendable(), 0, 100)])
     engine = ProcessEngine(far.failing, ["good"])
-    with pytest.raises(InferenceError, match=r"device good .*a class of another"):
+    with pytest.raises(InferenceError, match=r"a class of another .*device good"):
         engine.count([CountRequest(far.Unreadable(), 0, 100)])
 
 
