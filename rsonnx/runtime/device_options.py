@@ -23,6 +23,19 @@ read it once, when the first session of the process is opened."""
 _MOST_DEVICES = 1024
 """More than any machine has; a number beyond it is a mistake."""
 
+_CUDA_OPTIONS = {
+    "cudnn_conv_algo_search": "HEURISTIC",
+    # The memory that a model asks for, not the next power of two: noise lies beside it.
+    "arena_extend_strategy": "kSameAsRequested",
+}
+_TENSORRT_OPTIONS = {
+    "trt_fp16_enable": "0",
+    "trt_bf16_enable": "0",
+    "trt_int8_enable": "0",
+    "trt_engine_cache_enable": "0",
+    "trt_timing_cache_enable": "0",
+}
+
 Providers = list[tuple[str, dict[str, str]]]
 
 
@@ -50,83 +63,58 @@ class DeviceOptions:
                 "first; nvidia-smi -L lists them"
             )
 
+    def providers(self, name: str) -> Providers:
+        """Return the providers to open a session on ``name`` with, best first, with their options.
 
-def provider_list(name: str, options: DeviceOptions) -> Providers:
-    """Return the providers to open a session with, best first, with their options.
+        TensorRT takes what it can of a graph and leaves the rest to CUDA, which is therefore there
+        with the same strictness; its float16, its int8 and its cache of engines stay off.
 
-    TensorRT takes what it can of a graph and leaves the rest to CUDA, which is therefore there
-    with the same strictness; its float16, its int8 and its cache of engines stay off.
+        Raises:
+            UsageError: an option was given that the provider does not have.
+        """
+        if name not in (CUDA, TENSORRT):
+            if self != DeviceOptions():
+                raise UsageError(
+                    f"a device number, TF32, a stream or a CUDA graph was asked for, but {name} "
+                    "has none of them; leave them out, or ask for --providers cuda"
+                )
+            return [(name, {})]
+        common = {"device_id": str(self.device)}
+        if self.stream is not None:
+            common["user_compute_stream"] = str(self.stream)
+        cuda = (CUDA, common | _CUDA_OPTIONS | {"use_tf32": str(int(self.tf32))})
+        if name == TENSORRT:
+            if self.cuda_graph:
+                raise UsageError(
+                    "a CUDA graph was asked for, but rsonnx records one with the cuda provider "
+                    "only; ask for --providers cuda, or leave the graph out"
+                )
+            return [(TENSORRT, common | _TENSORRT_OPTIONS), cuda]
+        if self.cuda_graph:
+            cuda[1]["enable_cuda_graph"] = "1"
+        return [cuda]
 
-    Raises:
-        UsageError: an option was given that the provider does not have.
-    """
-    if name == CUDA:
-        return [(CUDA, _cuda_options(options))]
-    if name == TENSORRT:
-        if options.cuda_graph:
+    def environment(self, name: str) -> dict[str, str]:
+        """Return what of the environment changes roundings on a provider: it must be as asked.
+
+        Raises:
+            UsageError: the environment contradicts the options, and it would win.
+        """
+        if name not in (CUDA, TENSORRT):
+            return {}
+        wanted = str(int(self.tf32))
+        if name == TENSORRT:
+            os.environ.setdefault(_TF32_VARIABLE, wanted)
+        value = os.environ.get(_TF32_VARIABLE)
+        if value not in (None, wanted):
             raise UsageError(
-                "a CUDA graph was asked for, but rsonnx records one with the cuda provider only; "
-                "ask for --providers cuda, or leave the graph out"
+                f"{_TF32_VARIABLE} is {value!r} in the environment, but TF32 was "
+                f"{'' if self.tf32 else 'not '}asked for, and the variable wins; set it to "
+                f"{wanted} before the program starts, or ask for what it says"
             )
-        return [(TENSORRT, _tensorrt_options(options)), (CUDA, _cuda_options(options))]
-    if options != DeviceOptions():
-        raise UsageError(
-            f"a device number, TF32, a stream or a CUDA graph was asked for, but {name} has none "
-            "of them; leave them out, or ask for --providers cuda"
-        )
-    return [(name, {})]
-
-
-def _cuda_options(options: DeviceOptions) -> dict[str, str]:
-    found = {
-        "device_id": str(options.device),
-        "use_tf32": str(int(options.tf32)),
-        "cudnn_conv_algo_search": "HEURISTIC",
-        # The memory that a model asks for, not the next power of two: noise lies beside it.
-        "arena_extend_strategy": "kSameAsRequested",
-    }
-    if options.cuda_graph:
-        found["enable_cuda_graph"] = "1"
-    if options.stream is not None:
-        found["user_compute_stream"] = str(options.stream)
-    return found
-
-
-def _tensorrt_options(options: DeviceOptions) -> dict[str, str]:
-    found = {
-        "device_id": str(options.device),
-        "trt_fp16_enable": "0",
-        "trt_bf16_enable": "0",
-        "trt_int8_enable": "0",
-        "trt_engine_cache_enable": "0",
-        "trt_timing_cache_enable": "0",
-    }
-    if options.stream is not None:
-        found["user_compute_stream"] = str(options.stream)
-    return found
+        return {} if value is None else {_TF32_VARIABLE: value}
 
 
 def no_tf32_in_tensorrt() -> None:
     """Switch TF32 off for TensorRT, before its first session, unless the environment speaks."""
     os.environ.setdefault(_TF32_VARIABLE, "0")
-
-
-def environment_of(name: str, options: DeviceOptions) -> dict[str, str]:
-    """Return what of the environment changes roundings on a provider, which must be as asked.
-
-    Raises:
-        UsageError: the environment contradicts the options, and it would win.
-    """
-    if name not in (CUDA, TENSORRT):
-        return {}
-    wanted = str(int(options.tf32))
-    if name == TENSORRT:
-        os.environ.setdefault(_TF32_VARIABLE, wanted)
-    found = os.environ.get(_TF32_VARIABLE)
-    if found not in (None, wanted):
-        raise UsageError(
-            f"{_TF32_VARIABLE} is {found!r} in the environment, but TF32 was "
-            f"{'' if options.tf32 else 'not '}asked for, and the variable wins; set it to {wanted} "
-            "before the program starts, or ask for what it says"
-        )
-    return {} if found is None else {_TF32_VARIABLE: found}

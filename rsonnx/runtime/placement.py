@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rsonnx.errors import ModelError, ProviderError
@@ -34,23 +33,17 @@ BOOKKEEPING = frozenset(
 of them on the processor handles a shape."""
 
 
-@dataclass(frozen=True)
-class Placement:
-    """How many nodes of each operator run on each provider, by provider, then by operator."""
+def shape_nodes_on_cpu(session: Any, providers: Sequence[str], name: str) -> dict[str, int]:
+    """Return the operators that run on the processor, with their numbers; all handle shapes.
 
-    nodes: dict[str, dict[str, int]]
-
-    @property
-    def on_cpu(self) -> dict[str, int]:
-        """The operators on the processor, with their numbers."""
-        return self.nodes.get(CPU, {})
-
-
-def read_placement(session: Any, name: str) -> Placement:
-    """Return where onnxruntime put the nodes of a session that was opened with ``RECORD``.
+    Args:
+        session: onnxruntime's, opened with ``RECORD``.
+        providers: what it was opened with.
+        name: what to call the model in messages.
 
     Raises:
-        ProviderError: this onnxruntime is too old to say it.
+        ProviderError: this onnxruntime is too old to say where nodes run.
+        ModelError: other nodes are on the processor too, or none is on the device.
     """
     recorded = getattr(session, "get_provider_graph_assignment_info", None)
     if recorded is None:
@@ -58,34 +51,20 @@ def read_placement(session: Any, name: str) -> Placement:
             f"some nodes of {name} are on the processor, and this onnxruntime cannot say which; "
             "pip install --upgrade 'onnxruntime-gpu>=1.24', or ask for --providers cpu"
         )
-    found: dict[str, Counter[str]] = {}
+    nodes: dict[str, Counter[str]] = {}
     for part in recorded():
         operators = (node.op_type for node in part.get_nodes())
-        found.setdefault(part.ep_name, Counter()).update(operators)
-    return Placement({provider: dict(sorted(ops.items())) for provider, ops in found.items()})
-
-
-def check_placement(placement: Placement, providers: Sequence[str], name: str) -> None:
-    """Refuse a session that computes on the processor.
-
-    Args:
-        placement: where its nodes are.
-        providers: what it was opened with.
-        name: what to call the model in messages.
-
-    Raises:
-        ModelError: nodes other than those that work out shapes are on the processor, or none is
-            on the device.
-    """
-    computing = {o: n for o, n in placement.on_cpu.items() if o not in BOOKKEEPING}
+        nodes.setdefault(part.ep_name, Counter()).update(operators)
+    on_cpu = dict(sorted(nodes.get(CPU, {}).items()))
+    computing = [f"{o} ({n})" for o, n in on_cpu.items() if o not in BOOKKEEPING]
     if computing:
-        listed = ", ".join(f"{operator} ({number})" for operator, number in computing.items())
         raise ModelError(
             f"{providers[0]} has no kernel for nodes of {name}, which would run on the processor: "
-            f"{listed}; ask for --providers cpu, or export the model without them"
+            f"{', '.join(computing)}; ask for --providers cpu, or export the model without them"
         )
-    if not any(placement.nodes.get(provider) for provider in providers):
+    if not any(nodes.get(provider) for provider in providers):
         raise ModelError(
             f"no node of {name} runs on {providers[0]}, so nothing would be gained by it; ask for "
             "--providers cpu"
         )
+    return on_cpu

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,13 +13,13 @@ import pytest
 from onnx_models import echo
 
 from rsonnx.errors import InferenceError, ModelError, ProviderError, UsageError
-from rsonnx.runtime import ProviderChoice, Session, provider_problem
-from rsonnx.runtime.device_options import DeviceOptions, provider_list
-from rsonnx.runtime.placement import RECORD, Placement, check_placement, read_placement
+from rsonnx.runtime import DeviceOptions, ProviderChoice, Session, provider_problem
+from rsonnx.runtime.device_options import CPU, CUDA, TENSORRT
+from rsonnx.runtime.placement import RECORD, shape_nodes_on_cpu
 from rsonnx.runtime.session import Buffer, DeviceMemoryError
 
-CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 STRICT = "session.disable_cpu_ep_fallback"
+TF32 = "NVIDIA_TF32_OVERRIDE"
 REFUSAL = (  # onnxruntime 1.31's own words
     "[ONNXRuntimeError] : 1 : FAIL : This session contains graph nodes that are assigned to the "
     "default CPU EP, but fallback to CPU EP has been explicitly disabled by the user."
@@ -39,6 +39,7 @@ class FakeSession:
         self.opened: list[tuple[list[Any], dict[str, str]]] = []
         self.failure = ""
         self.ran: list[Any] = []
+        self.bound: list[Any] = []
 
     def __call__(self, model: bytes, options: Any, providers: list[Any]) -> FakeSession:
         entries = {}
@@ -80,12 +81,10 @@ class FakeSession:
         return [np.zeros(1)]
 
     def io_binding(self) -> Any:
-        calls: list[Any] = []
-        return SimpleNamespace(
-            calls=calls,
-            bind_input=lambda *a: calls.append(a),
-            bind_output=lambda *a: calls.append(a),
-        )
+        def bind(*arguments: Any) -> None:
+            self.bound.append(arguments)
+
+        return SimpleNamespace(bind_input=bind, bind_output=bind)
 
     def run_with_iobinding(self, binding: Any, options: Any) -> None:
         self.run([], {}, options)
@@ -95,32 +94,27 @@ Opened = Callable[..., Session]
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
+def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
     def build(fake: FakeSession, device: DeviceOptions | None = None, name: str = CUDA) -> Session:
         monkeypatch.setattr(onnxruntime, "InferenceSession", fake)
         return Session(b"", ProviderChoice(name, ()), "a.onnx", device)
 
-    monkeypatch.delenv("NVIDIA_TF32_OVERRIDE", raising=False)
-    yield build  # type: ignore[misc]
-    os.environ.pop("NVIDIA_TF32_OVERRIDE", None)
+    monkeypatch.delenv(TF32, raising=False)
+    yield build
+    os.environ.pop(TF32, None)
 
 
 def test_the_strict_form_is_tried_first_and_is_enough(opened: Opened) -> None:
     fake = FakeSession({CUDA: ["Conv", "Gemm"]})
-    session = opened(fake)
+    session = opened(fake, DeviceOptions(stream=123456))
     assert [entries for _, entries in fake.opened] == [{STRICT: "1"}]
-    assert session.facts == {
-        "options": {
-            CUDA: {
-                "arena_extend_strategy": "kSameAsRequested",
-                "cudnn_conv_algo_search": "HEURISTIC",
-                "device_id": "0",
-                "use_tf32": "0",
-            }
-        },
-        "tf32": False,
-        "shape_nodes_on_cpu": {},
-    }
+    options = {
+        "arena_extend_strategy": "kSameAsRequested",
+        "cudnn_conv_algo_search": "HEURISTIC",
+        "device_id": "0",
+        "use_tf32": "0",
+    }  # the address of a stream is no fact
+    assert session.facts == {"options": {CUDA: options}, "tf32": False, "shape_nodes_on_cpu": {}}
 
 
 def test_nodes_that_work_out_shapes_are_accepted_and_listed(opened: Opened) -> None:
@@ -132,47 +126,42 @@ def test_nodes_that_work_out_shapes_are_accepted_and_listed(opened: Opened) -> N
 
 
 @pytest.mark.parametrize(
-    ("nodes", "message"),
+    ("nodes", "named"),
     [
         ({CUDA: ["Conv"], CPU: ["Shape", "QLinearConv", "QLinearConv", "LSTM"]}, r"LSTM \(1\), QL"),
         ({CPU: ["TreeEnsembleClassifier"]}, r"TreeEnsembleClassifier \(1\)"),
-        ({CPU: ["Shape", "Cast"]}, r"no node of a\.onnx runs on CUDAExecutionProvider"),
+        ({CPU: ["Shape", "Cast"]}, CUDA),
     ],
 )
 def test_nodes_that_compute_on_the_processor_are_refused(
-    opened: Opened, nodes: Nodes, message: str
+    opened: Opened, nodes: Nodes, named: str
 ) -> None:
-    with pytest.raises(ModelError, match=message) as caught:
+    with pytest.raises(ModelError, match=named) as caught:
         opened(FakeSession(nodes))
     assert "\n" not in str(caught.value)
-    assert caught.value.exit_code == 4
 
 
 def test_a_provider_that_is_not_there_is_refused_even_so(opened: Opened) -> None:
     """Without CUDA every node is on the processor; the message must not blame the model."""
-    with pytest.raises(ProviderError, match=r"on CPUExecutionProvider for a\.onnx"):
+    with pytest.raises(ProviderError, match=CPU):
         opened(FakeSession({CPU: ["Shape"]}, works=False))
 
 
-def test_an_onnxruntime_that_cannot_say_where_nodes_are_is_too_old() -> None:
-    with pytest.raises(ProviderError, match=r"onnxruntime-gpu>=1\.24"):
-        read_placement(SimpleNamespace(), "a.onnx")
-
-
-def test_placement_of_a_real_session() -> None:
+def test_nodes_of_a_real_session() -> None:
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry(RECORD, "1")
     real = onnxruntime.InferenceSession(echo().SerializeToString(), options, providers=[CPU])
-    assert read_placement(real, "a.onnx") == Placement({CPU: {"Identity": 1}})
-    check_placement(Placement({CPU: {"Shape": 1}, CUDA: {"Conv": 3}}), [CUDA], "a.onnx")
+    assert shape_nodes_on_cpu(real, [CPU], "a.onnx") == {"Identity": 1}
+    with pytest.raises(ProviderError, match=r"onnxruntime-gpu>=1\.24"):  # it cannot say
+        shape_nodes_on_cpu(SimpleNamespace(), [CPU], "a.onnx")
 
 
 @pytest.mark.parametrize("name", [CUDA, TENSORRT])
 def test_what_onnxruntime_says_of_a_device_that_is_not_there(opened: Opened, name: str) -> None:
     fake = FakeSession({}, error="CUDA failure 101: invalid device ordinal ; GPU=7")
-    with pytest.raises(ProviderError, match=f"device 7 was asked for, but {name} has no device"):
+    with pytest.raises(ProviderError, match=f"device 7 .*{name}"):
         opened(fake, DeviceOptions(device=7), name)
-    with pytest.raises(ModelError, match=r"onnxruntime cannot load a\.onnx: bad$"):
+    with pytest.raises(ModelError, match=r"a\.onnx: bad$"):
         opened(FakeSession({}, error="bad.\nmore"))
 
 
@@ -182,18 +171,17 @@ def test_tensorrt_has_cuda_behind_it_and_no_reduced_precision(opened: Opened) ->
     options = session.facts["options"][TENSORRT]
     assert {options[f"trt_{kind}_enable"] for kind in ("fp16", "bf16", "int8")} == {"0"}
     assert options["trt_engine_cache_enable"] == "0"
-    assert session.facts["environment"] == {"NVIDIA_TF32_OVERRIDE": "0"}
-    assert os.environ["NVIDIA_TF32_OVERRIDE"] == "0"
+    assert session.facts["environment"] == {TF32: "0"} == {TF32: os.environ[TF32]}
 
 
 def test_tensorrt_is_tried_without_tf32_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """The libraries read the variable once, when the first session of a process is opened."""
-    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "")
-    del os.environ["NVIDIA_TF32_OVERRIDE"]
+    monkeypatch.setenv(TF32, "")
+    del os.environ[TF32]
     seen: list[str | None] = []
 
     def look(*args: Any, **kwargs: Any) -> Any:
-        seen.append(os.environ.get("NVIDIA_TF32_OVERRIDE"))
+        seen.append(os.environ.get(TF32))
         raise RuntimeError("none")
 
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [TENSORRT])
@@ -202,32 +190,22 @@ def test_tensorrt_is_tried_without_tf32_too(monkeypatch: pytest.MonkeyPatch) -> 
     assert seen == ["0"]
 
 
-@pytest.mark.parametrize(("value", "tf32"), [("0", True), ("1", False)])
-def test_on_cuda_the_environment_is_recorded_and_must_not_contradict(
-    opened: Opened, monkeypatch: pytest.MonkeyPatch, value: str, tf32: bool
+@pytest.mark.parametrize(("name", "value"), [(CUDA, "0"), (CUDA, "1"), (TENSORRT, "1")])
+def test_the_environment_is_recorded_and_must_not_contradict(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", value)
-    with pytest.raises(UsageError, match="and the variable wins; set it to"):
-        opened(FakeSession({CUDA: ["Conv"]}), DeviceOptions(tf32=tf32))
-    session = opened(FakeSession({CUDA: ["Conv"]}), DeviceOptions(tf32=not tf32))
-    assert session.facts["environment"] == {"NVIDIA_TF32_OVERRIDE": value}
-
-
-def test_tensorrt_obeys_the_environment_so_that_must_not_contradict(
-    opened: Opened, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
-    with pytest.raises(UsageError, match=r"NVIDIA_TF32_OVERRIDE is '1' .* TF32 was not asked for"):
-        opened(FakeSession({}), None, TENSORRT)
-    assert opened(FakeSession({TENSORRT: ["a"]}), DeviceOptions(tf32=True), TENSORRT).device.tf32
+    monkeypatch.setenv(TF32, value)
+    fake, asked = FakeSession({CUDA: ["Conv"], TENSORRT: ["TRT"]}), value == "1"
+    with pytest.raises(UsageError, match=TF32):
+        opened(fake, DeviceOptions(tf32=not asked), name)
+    session = opened(fake, DeviceOptions(tf32=asked), name)
+    assert session.facts["environment"] == {TF32: value}
 
 
 def test_options_become_provider_options() -> None:
-    ((name, found),) = provider_list(
-        CUDA, DeviceOptions(device=3, tf32=True, stream=77, cuda_graph=True)
-    )
+    ((name, options),) = DeviceOptions(3, tf32=True, stream=77, cuda_graph=True).providers(CUDA)
     assert name == CUDA
-    assert found == {
+    assert options == {
         "device_id": "3",
         "use_tf32": "1",
         "cudnn_conv_algo_search": "HEURISTIC",
@@ -235,33 +213,32 @@ def test_options_become_provider_options() -> None:
         "enable_cuda_graph": "1",
         "user_compute_stream": "77",
     }
-    (first, behind) = provider_list(TENSORRT, DeviceOptions(device=2, stream=5))
-    assert {o[key] for _, o in (first, behind) for key in ("device_id",)} == {"2"}
-    assert {o["user_compute_stream"] for _, o in (first, behind)} == {"5"}
+    first, behind = DeviceOptions(device=2, stream=5).providers(TENSORRT)
+    assert [(o["device_id"], o["user_compute_stream"]) for _, o in (first, behind)] == [
+        ("2", "5")
+    ] * 2
 
 
 @pytest.mark.parametrize("device", [-1, 1.5, True, 5000, "0"])
 def test_what_is_no_device_number_is_refused(device: Any) -> None:
-    with pytest.raises(UsageError, match="but the number of one was expected"):
+    with pytest.raises(UsageError, match="number"):
         DeviceOptions(device=device)
 
 
 @pytest.mark.parametrize(
-    "options", [DeviceOptions(device=1), DeviceOptions(tf32=True), DeviceOptions(cuda_graph=True)]
+    ("options", "name"),
+    [
+        (DeviceOptions(device=1), CPU),
+        (DeviceOptions(tf32=True), CPU),
+        (DeviceOptions(cuda_graph=True), CPU),
+        (DeviceOptions(cuda_graph=True), TENSORRT),
+    ],
 )
-def test_a_processor_has_none_of_these_options(options: DeviceOptions) -> None:
-    with pytest.raises(UsageError, match=f"but {CPU} has none of them"):
-        Session(echo().SerializeToString(), ProviderChoice(CPU, ()), "a.onnx", options)
-
-
-def test_tensorrt_records_no_graph(opened: Opened) -> None:
-    with pytest.raises(UsageError, match="ask for --providers cuda"):
-        opened(FakeSession({}), DeviceOptions(cuda_graph=True), TENSORRT)
-
-
-def test_a_stream_s_address_is_not_a_fact(opened: Opened) -> None:
-    session = opened(FakeSession({CUDA: ["Conv"]}), DeviceOptions(stream=123456))
-    assert "123456" not in str(session.facts)
+def test_options_that_a_provider_does_not_have_are_refused(
+    options: DeviceOptions, name: str
+) -> None:
+    with pytest.raises(UsageError, match="--providers cuda"):
+        Session(echo().SerializeToString(), ProviderChoice(name, ()), "a.onnx", options)
 
 
 @pytest.mark.parametrize(
@@ -277,27 +254,23 @@ def test_out_of_memory_is_told_from_other_failures(opened: Opened, text: str) ->
     session = opened(fake)
     buffer = Buffer("cuda", 0, 0, (2, 3), np.float32)
     bound = session.bind("x", buffer, "y", buffer)
-    batch = np.zeros((2, 3), np.float32)
     for failure, kind in ((f"a.\n{text}", DeviceMemoryError), ("wrong", InferenceError)):
         fake.failure = failure
-        with pytest.raises(kind, match=r"a\.onnx failed on a batch of shape \[2, 3\]: "):
-            session.run("y", "x", batch)
-        with pytest.raises(kind, match=r"a\.onnx failed on a batch of shape \[2, 3\]: ") as caught:
-            bound.run()
-        assert type(caught.value) is kind
+        for run in (lambda: session.run("y", "x", np.zeros((2, 3), np.float32)), bound):
+            with pytest.raises(kind, match=r"a\.onnx .*\[2, 3\]") as caught:
+                run()
+            assert type(caught.value) is kind
 
 
 def test_a_graph_is_recorded_for_each_binding_and_for_no_plain_run(opened: Opened) -> None:
     fake = FakeSession({CUDA: ["Conv"]})
     session = opened(fake, DeviceOptions(cuda_graph=True))
     buffer = Buffer("cuda", 0, 64, (2, 3), np.float32)
-    bound = [session.bind("x", buffer, "y", buffer) for _ in range(2)]
-    assert bound[0].binding.calls == [
-        ("x", "cuda", 0, np.float32, [2, 3], 64),
-        ("y", "cuda", 0, np.float32, [2, 3], 64),
-    ]
-    for one in bound:
-        one.run()
+    runs = [session.bind("x", buffer, "y", buffer) for _ in range(2)]
+    bound = [(name, "cuda", 0, np.float32, [2, 3], 64) for name in "xy"]
+    assert fake.bound == bound * 2
+    for run in runs:
+        run()
     session.run("y", "x", np.zeros((2, 3), np.float32))
     graphs = [options.get_run_config_entry("gpu_graph_id") for options in fake.ran]
     assert graphs == ["1", "2", "-1"]
@@ -311,8 +284,8 @@ def test_a_bound_run_of_a_real_session_copies_nothing() -> None:
     def buffer(array: Any) -> Buffer:
         return Buffer("cpu", 0, array.ctypes.data, array.shape, np.float32)
 
-    bound = session.bind("x", buffer(data), "scores", buffer(answer))
+    run = session.bind("x", buffer(data), "scores", buffer(answer))
     for _ in range(2):
         data *= 2
-        bound.run()
+        run()
         np.testing.assert_array_equal(answer, data)

@@ -12,7 +12,7 @@ its roundings, by the shape.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -27,7 +27,7 @@ from rsonnx.runtime.cuda.cupy_device import CupyDevice
 from rsonnx.runtime.cuda.drawing import Drawing
 from rsonnx.runtime.engine import Progress
 from rsonnx.runtime.ranges import CountRequest, Ranges, Span
-from rsonnx.runtime.session import BoundRun, DeviceMemoryError
+from rsonnx.runtime.session import DeviceMemoryError
 
 _BATCHES_A_CALL = 16
 """Batches that a call should hold: its last one is half empty on average."""
@@ -47,7 +47,7 @@ class _Buffers:
 
     inputs: Any
     labels: Any
-    bound: BoundRun
+    run: Callable[[], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +174,7 @@ class DeviceEngine:
         rows = [slice(end - len(span), end) for span, end in zip(part, ends, strict=True)]
         for span, place in zip(part, rows, strict=True):
             self._draw(sources[span.request], span.start, buffers.inputs[place])
-        buffers.bound.run()
+        buffers.run()
         for span, place in zip(part, rows, strict=True):
             self._device.launch(
                 "rsonnx_count",
@@ -190,13 +190,13 @@ class DeviceEngine:
         if self._buffers is None:
             inputs = self._device.zeros((self.size, *self._classifier.shape), np.float32)
             labels = self._device.zeros((self.size,), np.int64)
-            bound = self._classifier.session.bind(
+            run = self._classifier.session.bind(
                 self._classifier.input_name,
                 self._device.buffer(inputs),
                 self._classifier.label_name,
                 self._device.buffer(labels),
             )
-            self._buffers = _Buffers(inputs, labels, bound)
+            self._buffers = _Buffers(inputs, labels, run)
         return self._buffers
 
     def _draw(self, source: _Source, start: int, rows: Any) -> None:

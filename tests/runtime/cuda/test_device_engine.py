@@ -143,22 +143,17 @@ class Narrow:
         self.session, self.rows, self.fail_at = session, rows, fail_at
         self.runs: list[int] = []
 
-    def bind(self, name: str, data: Buffer, output: str, answer: Buffer) -> Narrow.Run:
-        return Narrow.Run(self, data.shape[0], self.session.bind(name, data, output, answer))
+    def bind(self, name: str, data: Buffer, output: str, answer: Buffer) -> Callable[[], None]:
+        rows, bound = data.shape[0], self.session.bind(name, data, output, answer)
 
-    @dataclass
-    class Run:
-        owner: Narrow
-        rows: int
-        bound: Any
-
-        def run(self) -> None:
-            self.owner.runs.append(self.rows)
-            self.bound.run()  # the labels are there, and must still not be counted
-            late = len(self.owner.runs) == self.owner.fail_at
-            if self.rows > self.owner.rows or late:
-                self.owner.rows = min(self.owner.rows, self.rows // 2)
+        def run() -> None:
+            self.runs.append(rows)
+            bound()  # the labels are there, and must still not be counted
+            if rows > self.rows or len(self.runs) == self.fail_at:
+                self.rows = min(self.rows, rows // 2)
                 raise DeviceMemoryError("CUDA out of memory")
+
+        return run
 
 
 @pytest.mark.parametrize(("rows", "fail_at"), [(16, 0), (1000, 5), (16, 9)])
