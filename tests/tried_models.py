@@ -3,34 +3,47 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+import subprocess
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from rsonnx.cli import opening, preprocessings, replaying
-from rsonnx.model import ModelSettings
-from rsonnx.smoothing import try_in_child
+from rsonnx.smoothing import isolation
+
+_TRIED: dict[tuple[str, str], Any] = {}
 
 
-@cache
-def _try(path: str | Path, file: Path, digest: str, settings: str) -> None:
-    """What fails is not remembered: an exception leaves no entry."""
-    del file, digest
-    try_in_child(path, ModelSettings.from_json(json.loads(settings)))
-
-
-def _try_once(path: str | Path, settings: ModelSettings) -> None:
-    file = Path(path).absolute()
-    if not file.is_file():
-        try_in_child(path, settings)
-    else:
-        _try(path, file, sha256(file.read_bytes()).hexdigest(), json.dumps(settings.to_json()))
+def _run(words: list[str], *, input: str, **options: Any) -> Any:
+    """Answer for a file of these bytes as its first child did, if that found nothing."""
+    path = Path(json.loads(input)["path"])
+    key = (input, sha256(path.read_bytes()).hexdigest() if path.is_file() else "")
+    if key not in _TRIED:
+        child = subprocess.run(words, input=input, **options)  # noqa: PLW1510 - said there
+        if '"error": null' not in child.stdout:
+            return child
+        _TRIED[key] = child
+    return _TRIED[key]
 
 
 @pytest.fixture(autouse=True)
 def models_are_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have commands that run in this process try a file they tried before no second time."""
-    for module in (opening, preprocessings, replaying):
-        monkeypatch.setattr(module, "try_in_child", _try_once)
+    standing_in = SimpleNamespace(run=_run, TimeoutExpired=subprocess.TimeoutExpired)
+    monkeypatch.setattr(isolation, "subprocess", standing_in)
+
+
+@pytest.fixture
+def children(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Have no child process try a model, but note what each was asked."""
+    asked: list[str] = []
+
+    def run(words: list[str], *, input: str, **options: Any) -> Any:
+        asked.append(input)
+        return SimpleNamespace(returncode=0, stdout='{"error": null, "message": ""}\n', stderr="")
+
+    standing_in = SimpleNamespace(run=run, TimeoutExpired=subprocess.TimeoutExpired)
+    monkeypatch.setattr(isolation, "subprocess", standing_in)
+    return asked

@@ -6,7 +6,7 @@ Everything is made by commands of this checkout, in tests/golden/inputs: a delib
 recorded by running this, and the difference of the files is what has changed. Only what says who
 made a run, and when, is written as if by nobody: versions, time and seconds. ``first.jsonl`` and
 ``oldest.jsonl`` are of earlier versions of rsonnx (the last of the first stream, and 0.1); they are
-kept, and only read. Another scipy may give a bound another last digit: these are of scipy 1.
+kept, and only read. Another scipy may give a bound another last digit: these are of scipy 1.17.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The command line in processes of its own, with small models whose answers are known."""
+"""Small models whose answers are known, their data, and a folder to work in."""
 
 from __future__ import annotations
 
@@ -7,26 +7,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from commands import Outcome
+from noise_cli_models import make_shelf
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
-from tried_models import models_are_tried_once
+from tried_models import children
 
-__all__ = ["models_are_tried_once"]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a process left: its exit code and its two streams."""
-
-    code: int
-    out: str
-    err: str
+__all__ = ["children"]
 
 
 def _run(*arguments: object, cwd: Path, **environment: str) -> Outcome:
@@ -44,7 +36,7 @@ def _run(*arguments: object, cwd: Path, **environment: str) -> Outcome:
 
 @pytest.fixture(scope="session")
 def rsonnx() -> Callable[..., Outcome]:
-    """Run one command: ``rsonnx("certify", ..., cwd=folder)``."""
+    """Run one command in a process of its own: ``rsonnx("certify", ..., cwd=folder)``."""
     return _run
 
 
@@ -89,7 +81,7 @@ def _save_image(path: Path, level: int, size: int = 8) -> None:
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with models and data, good and bad; tests write their outputs elsewhere."""
-    here = tmp_path_factory.mktemp("workshop")
+    here = make_shelf(tmp_path_factory.mktemp("workshop"))
     _save_model(here / "tiny.onnx", "none")
     _save_model(here / "fragile.onnx", "none", fragile=True)
     _save_model(here / "undeclared.onnx", None)
@@ -112,3 +104,17 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(here / "labels.npz", x=values, y=np.array([0, 1, 2, 10]))
     np.savez(here / "bytes.npz", x=np.rint(values * 255), y=np.arange(4))
     return here
+
+
+@pytest.fixture
+def here(workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder with links to all that the workshop holds, in which commands run."""
+    for path in workshop.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _no_child_tries_a_model(children: list[str]) -> None:
+    """Trying takes most of a second, and has tests of its own; processes of their own do it."""

@@ -1,4 +1,4 @@
-"""`rsonnx certify` from outside: streams, exit codes, and a run file to derive again."""
+"""``rsonnx certify``: streams, the run file, certificates that follow from it, and ends."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from commands import Outcome, done, refused, rows_of
+from onnx_models import build, linear, node, save
 
 from rsonnx import certify_from_counts
-from rsonnx.certificate import AdaptiveSamples, Certificate, FixedSamples
-from rsonnx.cli import run as run_here
-from rsonnx.noise import Gaussian
-from rsonnx.runs import Row, Run, read_run
+from rsonnx.runs import read_run
 
-SMALL = ("--sigma", "0.25", "--n", "1000", "--providers", "cpu")
-Command = Callable[..., Any]
+SMALL = ("--sigma", "0.25", "--n", "1000", "--providers", "cpu", "--seed", "7")
+GOOD = ("certify", "tiny.onnx", "set", *SMALL)
+Command = Callable[..., Outcome]
 
 
 @pytest.fixture(scope="module")
@@ -27,73 +28,56 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def first(rsonnx: Command, workshop: Path, out: Path) -> Any:
-    return rsonnx(
-        *("certify", "tiny.onnx", "set", *SMALL, "--seed", "7", "-o", out / "first.jsonl"),
-        cwd=workshop,
-    )
+def first(rsonnx: Command, workshop: Path, out: Path) -> Outcome:
+    return rsonnx(*GOOD, "-o", out / "first.jsonl", cwd=workshop)
 
 
-@pytest.fixture(scope="module")
-def fragile(rsonnx: Command, workshop: Path, out: Path) -> Any:
-    return rsonnx(
-        *("certify", "fragile.onnx", "plain", *SMALL, "--json", "-o", out / "fragile.jsonl"),
-        cwd=workshop,
-    )
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    return [row.to_json() | {"seconds": 0} for row in read_run(path).rows]
-
-
-def test_the_table_is_all_of_stdout(first: Any) -> None:
+def test_the_answer_is_on_stdout_and_what_it_rests_on_on_stderr(first: Outcome) -> None:
     assert first.code == 0
-    lines = first.out.splitlines()
-    assert lines[0].split()[:5] == ["model", "sigma", "inputs", "standard", "ACR"]
-    assert lines[1].split()[:4] == ["tiny.onnx", "0.25", "20", "100.0"]
-    assert lines[-1] == "Intervals are rounded outward, all other figures down."
-
-
-def test_the_preflight_is_on_stderr(first: Any) -> None:
+    assert first.out.splitlines()[1].split()[:4] == ["tiny.onnx", "0.25", "20", "100.0"]
     topics = {line.split()[0]: line for line in first.err.splitlines()}
-    assert "tiny.onnx" in topics["model"]
-    assert "10 classes" in topics["model"]
-    assert "1x8x8" in topics["model"]
-    assert "20 of 20 in set" in topics["inputs"]
-    assert "CPUExecutionProvider (asked for: cpu)" in topics["provider"]
-    assert "sigma = 0.25 where inputs lie in [0, 1], 63.75 of 255 levels" in topics["noise"]
-    assert "exact arithmetic" in topics["noise"]
-    assert topics["seed"].endswith("7 (from: argument)")
-    assert "n0 = 100, n = 1,000 an input, alpha = 0.001" in topics["samples"]
+    for topic, facts in {
+        "model": ("tiny.onnx", "10 classes", "1x8x8"),
+        "inputs": ("20 of 20",),
+        "provider": ("CPUExecutionProvider",),
+        "noise": ("sigma = 0.25", "63.75 of 255 levels", "exact"),
+        "seed": (" 7 ",),
+        "samples": ("n0 = 100", "n = 1,000", "alpha = 0.001"),
+        "clean": ("20 of 20",),
+    }.items():
+        assert all(fact in topics[topic] for fact in facts), topics[topic]
     most = certify_from_counts([100], [1000], sigma=0.25).radius
     printed = float(topics["samples"].split()[-1])
     assert printed <= most < printed + 1e-4
-    assert "20 of 20 labelled inputs" in topics["clean"]
     assert "warning" not in topics
 
 
-def test_the_run_file_holds_every_input(first: Any, out: Path, workshop: Path) -> None:
+def test_the_run_file_holds_every_input_and_how_it_was_asked_for(first: Outcome, out: Path) -> None:
     run = read_run(out / "first.jsonl")
     assert run.status == "complete"
     assert [row.index for row in run.rows] == list(range(20))
     assert [row.label for row in run.rows] == [k // 2 for k in range(20)]
     assert run.rows[3].name == "1/edge.png"
-    assert all(row.selection.total == 100 for row in run.rows)
-    assert all(row.estimation.total == 1000 for row in run.rows)
+    assert all((row.selection.total, row.estimation.total) == (100, 1000) for row in run.rows)
     # Centres are answered right; the edges between two classes are what abstentions are for.
     assert all(row.prediction in (row.label, -1) for row in run.rows)
     assert any(row.abstained for row in run.rows)
-    given = run.header["arguments"]["given"]
-    assert given[:3] == ["certify", "tiny.onnx", "set"]
+    assert run.header["arguments"]["given"][:3] == ["certify", "tiny.onnx", "set"]
     assert run.header["arguments"]["resolved"]["n"] == 1000
-    assert run.header["data"]["inputs"] == 20
+
+
+@pytest.mark.parametrize("further", [(), ("--batch-size", "3"), ("--workers", "3")])
+def test_the_same_seed_gives_the_same_rows_and_table(
+    further: tuple[str, ...], first: Outcome, out: Path, here: Path
+) -> None:
+    assert done(*GOOD, *further, "-o", "again.jsonl").out == first.out
+    assert rows_of(here / "again.jsonl") == rows_of(out / "first.jsonl")
 
 
 RULES: dict[str, tuple[str, ...]] = {
     "one-sided": (),
     "two-sided": ("--radius", "two-sided"),
     "randomised": ("--bound", "randomized-clopper-pearson"),
-    "hoeffding": ("--bound", "hoeffding", "--alpha", "0.05"),
     "family-wise": ("--family-wise", "--alpha", "0.05", "--radius", "two-sided"),
     "one target": ("--target-radius", "0.25"),
     "adaptive": ("--adaptive",),
@@ -101,97 +85,42 @@ RULES: dict[str, tuple[str, ...]] = {
 
 
 @pytest.fixture(scope="module")
-def by_rule(workshop: Path, out: Path) -> dict[str, Run]:
+def by_rule(workshop: Path, out: Path) -> dict[str, Any]:
     """A run by each rule over the same inputs, all with the same seed."""
     found = {}
-    for name, options in RULES.items():
-        path = out / f"{name}.jsonl"
-        data = (str(workshop / "tiny.onnx"), str(workshop / "set"))
-        assert run_here(["certify", *data, *SMALL, *options, "--seed", "7", "-o", str(path)]) == 0
-        found[name] = read_run(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(workshop)
+        for name, options in RULES.items():
+            done(*GOOD, *options, "-o", out / f"{name}.jsonl")
+            found[name] = read_run(out / f"{name}.jsonl")
     return found
 
 
-def _derived(header: dict[str, Any], row: Row) -> Certificate:
-    """The certificate of a row, from its counts and the header alone."""
-    noise = Gaussian(header["noise"]["sigma"])
-    if header["target_radii"] is not None:
-        targets = tuple(header["target_radii"])
-        adaptive = AdaptiveSamples(noise, header["n"], header["alpha"], targets)
-        assert row.claim is not None
-        return adaptive.certify(row.selection, row.estimation, row.claim)
-    rule = FixedSamples(
-        noise,
-        header["n"],
-        header["alpha"],
-        header["bound"],
-        header["radius_rule"],
-        header["num_classes"],
-    )
-    return rule.certify(row.selection, row.estimation, row.uniform)
-
-
-def _hex(value: float | None) -> str | None:
-    return None if value is None else value.hex()
-
-
-def _derive_all(run: Run) -> None:
+@pytest.mark.parametrize("name", RULES)
+def test_every_certificate_follows_from_its_row(name: str, by_rule: dict[str, Any]) -> None:
+    run = by_rule[name]
+    again = done("verify", run.path, "--json").json()
+    assert (again["rows"], again["derived"], again["faults"]) == (20, 20, [])
+    two_sided, adaptive = name in ("two-sided", "family-wise"), name in ("one target", "adaptive")
     for row in run.rows:
-        derived = _derived(run.header, row)
-        assert derived.p_a_lower.hex() == row.p_a_lower.hex()
-        assert derived.radius.hex() == row.radius.hex()
-        assert _hex(derived.p_b_upper) == _hex(row.p_b_upper)
-        assert _hex(derived.one_sided_radius) == _hex(row.one_sided_radius)
-        assert (derived.uniform, derived.claim) == (row.uniform, row.claim)
-        assert (derived.label, derived.top_class) == (row.prediction, row.top_class)
-        assert (derived.reason, derived.explanation) == (row.reason, row.explanation)
+        assert (row.p_b_upper is not None) is (row.one_sided_radius is not None) is two_sided
+        assert (row.uniform is not None) is (name == "randomised")
+        assert (row.claim is not None) is adaptive
+        assert row.samples <= 1100
+        assert adaptive or row.samples == 1100
         assert row.radius <= run.header["largest_radius"]
-
-
-def test_every_certificate_can_be_derived_again(first: Any, fragile: Any, out: Path) -> None:
-    for name in ("first", "fragile"):
-        run = read_run(out / f"{name}.jsonl")
-        _derive_all(run)
-        for row in run.rows:
-            derived = certify_from_counts(
-                row.selection,
-                row.estimation,
-                sigma=run.header["noise"]["sigma"],
-                alpha=run.header["alpha"],
-            )
+        if name == "one-sided":
+            derived = certify_from_counts(row.selection, row.estimation, sigma=0.25)
             assert derived.radius.hex() == row.radius.hex()
             assert derived.p_a_lower.hex() == row.p_a_lower.hex()
-
-
-@pytest.mark.parametrize("name", RULES)
-def test_every_certificate_can_be_derived_again_by_its_rule(
-    name: str, by_rule: dict[str, Run]
-) -> None:
-    run = by_rule[name]
-    assert len(run.rows) == 20
     assert any(not row.abstained for row in run.rows)
-    _derive_all(run)
+    assert (run.header["family_wise"] is not None) is (name == "family-wise")
 
 
-def test_rows_record_what_their_rule_needs(by_rule: dict[str, Run]) -> None:
-    for name, run in by_rule.items():
-        two_sided, randomised = name in ("two-sided", "family-wise"), name == "randomised"
-        adaptive = name in ("one target", "adaptive")
-        for row in run.rows:
-            assert (row.p_b_upper is not None) is two_sided
-            assert (row.one_sided_radius is not None) is two_sided
-            assert (row.uniform is not None) is randomised
-            assert (row.claim is not None) is adaptive
-            assert adaptive or row.samples == 1100
-            assert row.samples <= 1100
-        assert (run.header["family_wise"] is not None) is (name == "family-wise")
+def test_what_a_rule_is_for(by_rule: dict[str, Any]) -> None:
     assert by_rule["family-wise"].header["alpha"] <= 0.05 / 20
     assert by_rule["one target"].header["target_radii"] == [0.25]
-    uniforms = [row.uniform for row in by_rule["randomised"].rows]
-    assert len(set(uniforms)) > 1
-
-
-def test_adaptive_rows_stop_early_and_decide_the_target(by_rule: dict[str, Run]) -> None:
+    assert len({row.uniform for row in by_rule["randomised"].rows}) > 1
     fixed, target = by_rule["one-sided"], by_rule["one target"]
     assert sum(row.samples for row in target.rows) < sum(row.samples for row in fixed.rows) / 3
     for one, other in zip(fixed.rows, target.rows, strict=True):
@@ -199,81 +128,156 @@ def test_adaptive_rows_stop_early_and_decide_the_target(by_rule: dict[str, Run])
             assert other.radius >= 0.25
 
 
-def test_answers_that_are_no_class_are_counted_and_never_certified(fragile: Any, out: Path) -> None:
-    assert fragile.code == 0
-    black = read_run(out / "fragile.jsonl").rows[0]
-    assert black.base_prediction == -1
+def test_answers_of_no_class_and_inputs_without_labels(here: Path) -> None:
+    said = done("certify", "fragile.onnx", "plain", *SMALL, "--json", "-o", "run.jsonl")
+    black = read_run(here / "run.jsonl").rows[0]
+    assert (black.base_prediction, black.abstained) == (-1, True)
     assert black.estimation.no_class > 300
     assert black.estimation.total == 1000
-    assert black.abstained
-
-
-def test_an_unlabelled_folder_gets_certificates_and_no_accuracy(fragile: Any) -> None:
-    assert "clean      unknown: the inputs have no labels" in fragile.err
-    (found,) = json.loads(fragile.out)
+    (found,) = said.json()
     assert (found["labelled"], found["acr"], found["certified_accuracy"]) == (False, None, None)
     assert found["inputs"] == 6
     assert 0 < found["certified_share"][0] < 1
 
 
-@pytest.mark.parametrize("further", [("--seed", "7"), ("--seed", "7", "--batch-size", "3")])
-def test_the_same_seed_gives_the_same_rows(
-    first: Any, rsonnx: Command, workshop: Path, out: Path, tmp_path: Path, further: tuple[str, ...]
-) -> None:
-    again = rsonnx(
-        "certify", "tiny.onnx", "set", *SMALL, *further, "-o", tmp_path / "again", cwd=workshop
-    )
-    assert again.code == 0
-    assert again.out == first.out
-    assert _rows(tmp_path / "again") == _rows(out / "first.jsonl")
+def test_infinite_bounds_can_be_written(here: Path) -> None:
+    bounds = ("--bounds", "-inf", "inf", "-o", "run.jsonl")
+    assert "float arithmetic" in done("certify", "tiny.onnx", "floats.npz", *SMALL, *bounds).err
+    header = read_run(here / "run.jsonl").header
+    assert header["arguments"]["resolved"]["bounds"] == ["-inf", "inf"]
 
 
-def test_infinite_bounds_can_be_written(rsonnx: Command, workshop: Path, tmp_path: Path) -> None:
-    done = rsonnx(
-        *("certify", "tiny.onnx", "floats.npz", *SMALL, "--bounds", "-inf", "inf"),
-        *("-o", tmp_path / "run"),
-        cwd=workshop,
-    )
-    assert done.code == 0
-    assert "float arithmetic" in done.err
-    assert read_run(tmp_path / "run").header["arguments"]["resolved"]["bounds"] == ["-inf", "inf"]
+def test_what_a_certificate_rests_on_is_recorded_and_replayed(here: Path) -> None:
+    for name, option in (("own", "--quiet"), ("shared", "--share-noise"), ("half", "--float16")):
+        done(*GOOD, option, "-o", f"{name}.jsonl")
+        with_model = ("--model", "tiny.onnx", "--data", "set", "--replay", 3)
+        done("verify", f"{name}.jsonl", *with_model)
+    own, shared, half = (read_run(f"{name}.jsonl").header for name in ("own", "shared", "half"))
+    assert (own["noise"]["shared"], shared["noise"]["shared"]) == (False, True)
+    assert half["model"]["float16"]["sha256"] != half["model"]["sha256"]
+    assert rows_of(here / "own.jsonl") != rows_of(here / "shared.jsonl")
 
 
-def test_a_broken_image_is_found_before_the_run(
-    rsonnx: Command, workshop: Path, tmp_path: Path
-) -> None:
-    done = rsonnx("certify", "tiny.onnx", "broken", *SMALL, "-o", tmp_path / "run", cwd=workshop)
-    assert done.code == 1
-    assert done.out == ""
-    last = done.err.splitlines()[-1]
-    assert last.startswith("Error: ")
-    assert "3.png" in last
-    assert not (tmp_path / "run").exists()
+def test_quiet_prints_the_result_and_nothing_else(first: Outcome, here: Path) -> None:
+    quiet = done(*GOOD, "--quiet", "-o", "run.jsonl")
+    assert (quiet.out, quiet.err) == (first.out, "")
+    refused(*GOOD, "--quiet", "-o", "run.jsonl", named="run.jsonl")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits on file sizes are POSIX")
-def test_a_full_disk_in_the_middle_keeps_the_rows_before_it(workshop: Path, tmp_path: Path) -> None:
+def test_a_full_disk_in_the_middle_keeps_the_rows_before_it(here: Path) -> None:
     script = (
         "import resource, sys; from rsonnx.cli import main; "
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (7500, 7500)); main()"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)); main()"
     )
-    done = subprocess.run(
-        [
-            *(sys.executable, "-c", script, "certify", "tiny.onnx", "set", *SMALL),
-            *("-o", str(tmp_path / "run")),
-        ],
-        cwd=workshop,
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith("Error: the output")
-    assert "cannot be written: File too large" in last
-    run = read_run(tmp_path / "run")
+    words = [sys.executable, "-c", script, *GOOD, "-o", "run.jsonl"]
+    ended = subprocess.run(words, capture_output=True, check=False, text=True, timeout=120)
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert "run.jsonl" in ended.stderr.splitlines()[-1]
+    run = read_run(here / "run.jsonl")
     assert run.status == "incomplete"
-    assert f"it holds the first {len(run.rows)} inputs" in last
     assert 0 < len(run.rows) < 20
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals to one process are POSIX")
+def test_a_signal_that_is_ignored_stays_ignored(here: Path) -> None:
+    script = (
+        "import itertools, os, signal, threading, time; from rsonnx.cli import main; "
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "send = lambda: [(time.sleep(.05), os.kill(os.getpid(), 15)) for _ in itertools.count()]; "
+        "threading.Thread(target=send, daemon=True).start(); main()"
+    )
+    words = [sys.executable, "-c", script, *GOOD, "-o", "run.jsonl"]
+    ended = subprocess.run(words, capture_output=True, check=False, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    assert read_run(here / "run.jsonl").status == "complete"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        GOOD,
+        ("predict", *GOOD[1:]),
+        ("preview", *GOOD[1:3], *SMALL[:2], *SMALL[4:], "-o", "a.png"),
+        ("plan", "--sigma", "1", "--providers", "cpu", "--model", "tiny.onnx", "--data", "set"),
+        ("inspect", "tiny.onnx", "set", "--providers", "cpu"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_model_is_tried_in_a_child_first(
+    words: tuple[str, ...], here: Path, children: list[str]
+) -> None:
+    done(*words)
+    assert "tiny.onnx" in children[0]
+
+
+def _points(weight: float, bias: float, x: np.ndarray, folder: Path) -> tuple[str, ...]:
+    """A model of class 1 where the weighted sum of six values is above a number, and inputs."""
+    weights = {
+        "w": np.stack([np.zeros(6), np.full(6, weight)], axis=1).astype(np.float32),
+        "b": np.array([bias, 0.0], np.float32),
+    }
+    save(build([node("Gemm", ["x", "w", "b"], "scores")], ("n", 6), ("n", 2), weights), folder)
+    np.savez(folder / "points.npz", x=x[:, None].repeat(6, axis=1).astype(np.float32))
+    return ("certify", "model.onnx", "points.npz", "--preprocess", "none", "--sigma", "0.1")
+
+
+@pytest.mark.parametrize(
+    ("weight", "bias", "values", "warned"),
+    [
+        (1.0, 99.0, (0.1, 0.3, 0.6, 0.9), "class 0"),
+        (0.0, 0.0, (0.1, 0.3, 0.6, 0.9), "tie"),
+        # Noise is a class of its own to many good models: class 1 needs values of almost 1.
+        (1.0, 5.7, (0.2, 0.99, 0.2, 0.99), ""),
+    ],
+)
+def test_a_model_that_cannot_tell_inputs_apart_is_named(
+    weight: float, bias: float, values: tuple[float, ...], warned: str, here: Path
+) -> None:
+    words = _points(weight, bias, np.array(values), here)
+    said = done(*words, "--n", "100", "--seed", "1").err.splitlines()
+    warnings = [line for line in said if line.startswith("warning")]
+    assert sum(warned in line for line in warnings) == 1 if warned else True
+    assert bool(warned) or not any("class" in line for line in warnings)
+
+
+NAMES = ["red", "green", "blue"]
+PREDICT = ("predict", "model.onnx", "x.npz", "--preprocess", "none", "--sigma", "0.1", "--n", "50")
+PREDICT += ("--providers", "cpu", "--seed", "1")
+
+
+@pytest.fixture
+def points(here: Path) -> Path:
+    x = np.random.default_rng(0).random((3, 4)).astype(np.float32)
+    np.savez(here / "x.npz", x=x, y=np.arange(3))
+    return here
+
+
+def test_classes_are_named(points: Path) -> None:
+    save(linear(("n", 4), 3, metadata={"names": json.dumps(NAMES)}), points)
+    rows = [line.split("\t") for line in done(*PREDICT).out.splitlines()]
+    assert [row[1] for row in rows] == NAMES
+    assert {row[2] for row in rows} <= {*NAMES, "-1"}
+    for line in done(*PREDICT, "--json").lines():
+        assert line["label_name"] == NAMES[line["label"]]
+        named = NAMES[line["prediction"]] if line["prediction"] >= 0 else None
+        assert line["prediction_name"] == named
+    save(linear(("n", 4), 3, metadata={"names": "['a', 'b']"}), points)
+    said = done(*PREDICT)
+    assert "'names'" in said.err
+    assert said.out.split("\t")[1] == "0"
+
+
+def test_what_a_model_answers_is_said(points: Path) -> None:
+    zero = [node("Sub", ["x", "x"], "zeros"), node("Div", ["zeros", "zeros"], "scores")]
+    save(build(zero, ("n", 4), ("n", 4)), points)
+    assert "8 of 8" in done(*PREDICT).err
+    save(linear(("n", 4), 3), points)
+    assert "of 8" not in done(*PREDICT).err
+    sigmoids = [node("Sigmoid", ["x"], "findings")]
+    save(build(sigmoids, ("n", 4), ("n", 4), output_name="findings"), points)
+    refused(*PREDICT, code=4, named="--output-name findings")
+    insisted = ("certify", *PREDICT[1:], "--n0", "5", "--output-name", "findings")
+    assert "sigmoids" in done(*insisted, "-o", "run.jsonl").err
+    assert "sigmoids" in read_run(points / "run.jsonl").header["model"]["insisted"]

@@ -1,4 +1,4 @@
-"""``verify`` with the model and the data: what was changed is found, wherever it was changed."""
+"""``verify`` and ``attest``: what was changed is found, wherever, and what is strange is no bug."""
 
 from __future__ import annotations
 
@@ -10,271 +10,326 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from damaged import changed
+from commands import assert_sentence, command, done, lines_of, refused, write_lines
 from PIL import Image
 
-from rsonnx.cli import run as run_command
 from rsonnx.runs import read_run, restate
 
-WAYS: dict[str, list[str]] = {
-    "fixed": ["--n", "400"],
-    "two-sided": ["--n", "400", "--radius", "two-sided"],
-    "randomised": ["--n", "400", "--bound", "randomized-clopper-pearson"],
-    "adaptive": ["--n", "4000", "--target-radius", "0.05"],
+Lines = list[dict[str, Any]]
+Files = dict[str, Lines]
+WAYS = {
+    "fixed": "--n 400",
+    "two-sided": "--n 400 --radius two-sided",
+    "randomised": "--n 400 --bound randomized-clopper-pearson",
+    "adaptive": "--n 4000 --target-radius 0.05",
+    "family-wise": "--n 2000 --family-wise",
+    "named": "--n 400 --classes names.txt",
 }
-SIGMA = "0.25"
+REPLAY = "--model tiny.onnx --data set --replay 99"
+FORGED = Path("forged.jsonl")
 
 
 @pytest.fixture(scope="module")
-def files(workshop: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def made(workshop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("verified")
-    for name, options in WAYS.items():
-        words = ["certify", workshop / "tiny.onnx", workshop / "set", "--sigma", SIGMA, "--n0"]
-        words += ["30", "--seed", "3", "--skip-every", "2", *options, "--quiet"]
-        assert run_command([*map(str, words), "-o", str(folder / f"{name}.jsonl")]) == 0
-    return {name: folder / f"{name}.jsonl" for name in WAYS}
+    (folder / "names.txt").write_text("".join(f"{k}\n" for k in range(10)))
+    for name in ("tiny.onnx", "set"):
+        (folder / name).symlink_to(workshop / name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name, options in WAYS.items():
+            base = "certify tiny.onnx set --sigma 0.25 --n0 30 --seed 3 --quiet"
+            done(f"{base} {options} -o {name}.jsonl")
+        done("attest fixed.jsonl -o statement.json")
+    return folder
 
 
-def check(*words: object) -> int:
-    return run_command(["verify", *map(str, words)])
+@pytest.fixture
+def files(made: Path, here: Path) -> Files:
+    """The lines of a run of each way, which lies in this folder."""
+    for path in made.iterdir():
+        if not path.is_symlink():
+            shutil.copy(path, here)
+    return {name: lines_of(here / f"{name}.jsonl") for name in WAYS}
 
 
-@pytest.mark.parametrize("name", WAYS)
-def test_every_vote_is_drawn_again(
-    name: str, files: dict[str, Path], workshop: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = [files[name], "--model", workshop / "tiny.onnx", "--data", workshop / "set"]
-    assert check(*words, "--replay", 99, "--json") == 0
-    found = json.loads(capsys.readouterr().out)
+def forge(lines: Lines, *, derived: bool = True) -> None:
+    """Write a run file that agrees with itself: of its counts, all that follows is made anew."""
+    for line in lines[1:-1]:
+        line["samples"] = {k: sum(votes.values()) for k, votes in line["counts"].items()}
+    write_lines(FORGED, lines)
+    if derived:
+        rows = [row.to_json() for row in restate(read_run(FORGED)).rows]
+        write_lines(FORGED, [lines[0], *rows, lines[-1]])
+
+
+@pytest.mark.parametrize("name", [name for name in WAYS if name != "named"])
+def test_every_vote_is_drawn_again(name: str, files: Files) -> None:
+    found = done(f"verify {name}.jsonl {REPLAY} --json").json()
     assert found["replay"]["exact"]
-    assert len(found["replay"]["rows"]) == found["rows"] == 10
+    assert len(found["replay"]["rows"]) == found["rows"] == 20
     for row in found["replay"]["rows"]:
         assert row["differing"] == 0
         assert row["stands"]
         assert (row["label"], row["radius"]) == (row["recorded_label"], row["recorded_radius"])
-        assert row["samples"] > 16
     assert any(row["radius"] > 0 for row in found["replay"]["rows"])
 
 
-def test_a_forged_row_that_agrees_with_itself_is_found(
-    files: dict[str, Path], workshop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def _one_vote_flipped(lines: Lines) -> None:
+    row = next(row for row in lines[1:-1] if 300 < max(row["counts"]["estimation"].values()) < 400)
+    votes, top = row["counts"]["estimation"], str(row["top_class"])
+    votes[next(k for k in votes if k != top and votes[k] > 0)] -= 1
+    votes[top] += 1
+
+
+def _without_wrong_rows(lines: Lines) -> None:
+    """The denominator shrinks to the inputs that were classified rightly."""
+    lines[1:-1] = [line for line in lines[1:-1] if line["prediction"] == line["label"]]
+    lines[0]["data"]["inputs"] = lines[-1]["inputs"] = len(lines) - 2
+
+
+def _half_of_it(lines: Lines) -> None:
+    lines[1:-1] = lines[1:11]
+    lines[0]["shard"] = {"index": 1, "of": 2}
+    lines[-1]["inputs"] = 10
+
+
+def _other_order(lines: Lines) -> None:
+    lines[1:-1] = lines[-2:0:-1]
+
+
+def _in_rows(**fields: Any) -> Callable[[Lines], None]:
+    def change(lines: Lines) -> None:
+        for line in lines[1:-1]:
+            line.update(fields)
+
+    return change
+
+
+def _all_votes_elsewhere(lines: Lines) -> None:
+    """A forger may claim another processor or version, where votes may differ."""
+    lines[0]["versions"]["numpy"] = "1.0"
+    for line in lines[1:-1]:
+        if not line["abstained"]:
+            line["counts"]["estimation"] = {str(line["top_class"]): 400}
+
+
+def _in_header(path: str, value: Any) -> Callable[[Lines], None]:
+    def change(lines: Lines) -> None:
+        fields: Any = lines[0]
+        *outer, last = path.split(".")
+        for name in outer:
+            fields = fields[name]
+        fields[last] = value
+
+    return change
+
+
+def _another_stop(lines: Lines) -> None:
+    """The counts of another look are those of this seed, but the run would not have ended there."""
+    row = next(line for line in lines[1:-1] if not line["abstained"])
+    claim = row["claim"]
+    row["claim"] = {"hits": claim["hits"] - 1, "samples": claim["samples"] - 1}
+
+
+UNTRUE: dict[str, tuple[str, Callable[[Lines], None], str]] = {
+    "a vote": ("fixed", _one_vote_flipped, "1 votes differ"),
+    "a base prediction": ("fixed", _in_rows(base_prediction=7), "base"),
+    "the seed": ("fixed", _in_header("seed.value", "4"), "votes differ"),
+    "rows left out": ("fixed", _without_wrong_rows, "20 inputs"),
+    "called a shard": ("fixed", _half_of_it, "10 inputs"),
+    "order": ("fixed", _other_order, "20 inputs"),
+    "uniform": ("randomised", _in_rows(uniform=1e-9), "1e-09"),
+    "share of alpha": ("family-wise", _in_header("alpha", 0.2), "0.2"),
+    "rivals": ("two-sided", _in_header("num_classes", 11), "num_classes"),
+    "elsewhere": ("fixed", _all_votes_elsewhere, "more than another rounding"),
+    "arithmetic": ("fixed", _in_rows(arithmetic="float"), "exact"),
+    "norm": ("fixed", _in_header("noise.norm", "linf"), "linf"),
+    "units": ("fixed", _in_header("noise.units", "pixels"), "noise.units"),
+    "size": ("fixed", _in_header("data.size", 10_000), "data.size"),
+    "preprocess": ("fixed", _in_header("model.preprocess", {"mean": [0.5]}), "model.preprocess"),
+    "claim": ("fixed", _in_header("claim", "with certainty"), "claim"),
+    "largest radius": ("fixed", _in_header("largest_radius", 9.0), "9.0"),
+    "another stop": ("adaptive", _another_stop, "claims"),
+}
+
+
+@pytest.mark.parametrize("name", UNTRUE)
+def test_what_agrees_with_itself_and_is_untrue_is_found(name: str, files: Files) -> None:
+    way, change, named = UNTRUE[name]
+    change(files[way])
+    forge(files[way], derived=name not in {"rows left out", "called a shard", "norm"})
+    outcome = command(f"verify {FORGED} {REPLAY}")
+    assert outcome.code == 1
+    assert named in outcome.said
+    assert_sentence(outcome, str(FORGED))
+
+
+@pytest.mark.parametrize(("field", "value"), [("radius", 0.5), ("p_a_lower", 0.99)])
+def test_an_edited_figure_is_found_without_the_model(
+    field: str, value: float, files: Files
 ) -> None:
-    """One vote flipped and everything derived from it anew: only the noise can tell."""
-
-    def flip(row: dict[str, Any]) -> None:
-        counts, top = row["counts"]["estimation"], str(row["top_class"])
-        counts[top] = counts.get(top, 0) + 1
-        other = next(k for k, votes in counts.items() if k != top and votes > 0)
-        counts[other] -= 1
-
-    run = read_run(files["fixed"])
-    line = 1 + next(i for i, row in enumerate(run.rows) if row.estimation[row.top_class] < 400)
-    forged = changed(files["fixed"], tmp_path / "forged.jsonl", line, flip)
-    again = restate(read_run(forged))
-    lines = forged.read_text().splitlines()
-    lines[line] = json.dumps(again.rows[line - 1].to_json())
-    forged.write_text("\n".join(lines) + "\n")
-    assert check(forged) == 0
-    capsys.readouterr()
-    words = [forged, "--model", workshop / "tiny.onnx", "--data", workshop / "set"]
-    assert check(*words, "--replay", 10) == 1
-    assert f"input {run.rows[line - 1].index}: 1 votes differ" in capsys.readouterr().out
+    row = next(line for line in files["fixed"][1:-1] if not line["abstained"])
+    row[field] = value
+    write_lines(FORGED, files["fixed"])
+    found = command(f"verify {FORGED} --json")
+    assert found.code == 1
+    assert [fault["index"] for fault in found.json()["faults"]] == [row["index"]]
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [("radius", 0.5), ("p_a_lower", 0.99), ("base_prediction", 7)]
-)
-def test_an_edited_figure_is_found(
-    field: str, value: float, files: dict[str, Path], workshop: Path, tmp_path: Path
-) -> None:
-    forged = changed(
-        files["fixed"], tmp_path / "forged.jsonl", 2, lambda row: row.update({field: value})
+def test_elsewhere_differing_votes_are_told_and_are_no_fault(files: Files) -> None:
+    """A header of another onnxruntime, and one vote that another rounding could have moved."""
+    lines = files["fixed"]
+    row = next(
+        row
+        for row in lines[1:-1]
+        if not row["abstained"] and row["counts"]["estimation"][str(row["top_class"])] < 395
     )
-    words = [forged, "--model", workshop / "tiny.onnx", "--data", workshop / "set"]
-    assert check(*words, "--replay", 10) == 1
+    votes, top = row["counts"]["estimation"], str(row["top_class"])
+    votes[next(k for k in votes if k != top and votes[k] > 1)] -= 1
+    votes[top] += 1
+    lines[0]["versions"].update({"onnxruntime-gpu": "1.0", "numpy": "1.0"})
+    forge(lines)
+    replay = done(f"verify {FORGED} {REPLAY} --json").json()["replay"]
+    assert not replay["exact"]
+    assert sorted(row["differing"] for row in replay["rows"])[-2:] == [0, 1]
+    assert "1 of 430" in done(f"verify {FORGED} {REPLAY}").out
 
 
-def test_another_model_is_found(
-    files: dict[str, Path], workshop: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert check(files["fixed"], "--model", workshop / "fragile.onnx") == 1
-    assert "this is not the model of the run: its SHA-256 is" in capsys.readouterr().err
-    assert check(files["fixed"], "--model", workshop / "tiny.onnx") == 0
-    assert "the model is the run's" in capsys.readouterr().out
-
-
-def test_changed_data_are_found(
-    files: dict[str, Path], workshop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    data = tmp_path / "set"
-    shutil.copytree(workshop / "set", data)
-    words = [files["fixed"], "--model", workshop / "tiny.onnx", "--data", data]
-    assert check(*words) == 0
-    capsys.readouterr()
-    picture = data / "4" / "centre.png"
-    with Image.open(picture) as image:
+def test_another_model_and_changed_data_are_found(files: Files) -> None:
+    assert command("verify fixed.jsonl --model fragile.onnx").code == 1
+    done("verify fixed.jsonl --model tiny.onnx")
+    data = Path("copy")
+    shutil.copytree("set", data)
+    words = f"verify fixed.jsonl --model tiny.onnx --data {data}"
+    done(words)
+    with Image.open(data / "4" / "centre.png") as image:
         pixels = image.copy()
     pixels.putpixel((0, 0), 0)
-    pixels.save(picture)
-    assert check(*words) == 1
-    assert "the input 8 has the digest" in capsys.readouterr().err
+    pixels.save(data / "4" / "centre.png")
+    outcome = command(words)
+    assert outcome.code == 1
+    assert "the input 8" in outcome.err
     (data / "4").rename(data / "40")
-    assert check(*words) == 1
+    assert command(words).code == 1
     shutil.rmtree(data / "40")
-    assert check(*words) == 1
+    assert command(words).code == 1
 
 
-def test_another_seed_in_the_header_is_found(
-    files: dict[str, Path], workshop: Path, tmp_path: Path
-) -> None:
-    forged = changed(
-        files["fixed"], tmp_path / "seed.jsonl", 0, lambda header: header["seed"].update(value="4")
-    )
-    words = [forged, "--model", workshop / "tiny.onnx", "--data", workshop / "set"]
-    assert check(*words, "--replay", 10) == 1
+def test_a_file_that_a_header_names_is_not_opened(files: Files) -> None:
+    outcome = command(f"verify named.jsonl {REPLAY}")
+    assert outcome.code == 2
+    assert_sentence(outcome, "--classes")
+    done(f"verify named.jsonl {REPLAY} --classes names.txt")
 
 
-def test_elsewhere_differing_votes_are_told_and_are_no_fault(
-    files: dict[str, Path], workshop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A header of another onnxruntime, and one vote that another rounding could have moved."""
-
-    def flip(row: dict[str, Any]) -> None:
-        counts, top = row["counts"]["estimation"], str(row["top_class"])
-        other = next(k for k, votes in counts.items() if k != top and votes > 1)
-        counts[top] += 1
-        counts[other] -= 1
-
-    run = read_run(files["fixed"])
-    line = 1 + next(
-        i
-        for i, row in enumerate(run.rows)
-        if not row.abstained and row.estimation[row.top_class] < 395
-    )
-    there = changed(files["fixed"], tmp_path / "a.jsonl", line, flip)
-    row = restate(read_run(there)).rows[line - 1].to_json()
-    there = changed(there, tmp_path / "b.jsonl", line, lambda old: old.update(row))
-    there = changed(
-        there,
-        tmp_path / "there.jsonl",
-        0,
-        lambda header: header["versions"].update({"onnxruntime-gpu": "1.0", "numpy": "1.0"}),
-    )
-    words = [there, "--model", workshop / "tiny.onnx", "--data", workshop / "set"]
-    assert check(*words, "--replay", 10) == 0
-    out = capsys.readouterr().out
-    assert "replayed elsewhere (numpy was '1.0' and is " in out
-    assert "1 of 430 votes differ" in out
-    assert "does not stand to the last digit" in out
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--replay", "5"], "give --model and --data"),
-        (["--data", "set"], "give both"),
-        (["--model", "no.onnx"], "no.onnx does not exist"),
-        (["--attestation", "no.json"], "no.json does not exist"),
-        (["--model", "tiny.onnx", "--data", "set", "--replay", "0"], "at least 1 input"),
-        (["--model", "tiny.onnx", "--data", "set", "--providers", "x"], "'x' is not known"),
-    ],
-)
-def test_wrong_usage_is_one_sentence(
-    words: list[str],
-    said: str,
-    files: dict[str, Path],
-    workshop: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(workshop)
-    assert check(files["fixed"], *words) == 2
-    error = capsys.readouterr().err
-    assert said in error
-    assert error.count("\n") == 1
+STRANGE: list[tuple[str, Any]] = [
+    ("arguments", None),
+    ("arguments", {"resolved": {}}),
+    ("versions", 3),
+    ("versions.numpy", []),
+    ("model", {"sha256": 5}),
+    ("noise", {"sigma": "x"}),
+    ("noise.arithmetic", None),
+    ("noise.stream", 3),
+    ("noise.norm", "l2x"),
+    ("noise.distribution", "cubic\x1b"),
+    ("noise.distribution", []),
+    ("noise.parameters", {"sigma": 10**400, "norm": "l2"}),
+    ("noise.parameters", {"sigma": 0.25, "norm": "l2", "more": 1}),
+    ("seed", {"value": "-1"}),
+    ("alpha", 0.0),
+    ("bound", "exact"),
+    ("largest_radius", -1),
+    *(
+        (f"arguments.resolved.{option}", value)
+        for option, value in (
+            ("threshold", "x"),
+            ("output_name", 5),
+            ("classes", 5),
+            ("feed", [3]),
+            ("input_shape", 7),
+            ("bounds", [0]),
+            ("preprocess", "imagenet"),
+        )
+    ),
+    *(
+        (f"data.sample.{field}", value)
+        for field, value in (
+            ("limit", "x"),
+            ("limit", 2.5),
+            ("limit", -1),
+            ("skip_every", 0),
+            ("skip_every", [1]),
+            ("seed", "x"),
+            ("seed", 7),
+            ("rule", "random"),
+            ("rule", 3),
+        )
+    ),
+]
 
 
-@pytest.mark.parametrize(
-    ("section", "value"),
-    [
-        ("arguments", None),
-        ("arguments", {"resolved": {}}),
-        ("versions", 3),
-        ("model", {"sha256": 5}),
-        ("noise", {"sigma": "x"}),
-        ("seed", {"value": "-1"}),
-    ],
-)
-def test_a_strange_header_is_one_sentence(
-    section: str,
-    value: Any,
-    files: dict[str, Path],
-    workshop: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    strange = changed(
-        files["fixed"],
-        tmp_path / "strange.jsonl",
-        0,
-        lambda header: header.update({section: value}),
-    )
-    words = [strange, "--model", workshop / "tiny.onnx", "--data", workshop / "set"]
-    assert check(*words, "--replay", 2) == 1
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith("Error: ")
-    assert "bug" not in error
+@pytest.mark.parametrize(("path", "value"), STRANGE)
+def test_a_strange_header_is_one_sentence(path: str, value: Any, files: Files) -> None:
+    lines = files["fixed"]
+    _in_header(path, value)(lines)
+    write_lines(FORGED, lines)
+    outcome = command(f"verify {FORGED} {REPLAY}")
+    assert outcome.code in (1, 2) or path == "versions.numpy"
+    assert outcome.code == 0 or assert_sentence(outcome) is None
+    if path.startswith("data.sample") and not path.endswith(("seed", "rule")):
+        del lines[0]["data"]["sample"], lines[0]["noise"]["stream"]  # as the first version has it
+        lines[0]["arguments"]["resolved"][path.rsplit(".", maxsplit=1)[-1]] = value
+        write_lines(FORGED, lines)
+        assert command(f"verify {FORGED} {REPLAY}").code in (1, 2)
 
 
-@pytest.fixture
-def attested(files: dict[str, Path], tmp_path: Path) -> tuple[Path, Path]:
-    target = tmp_path / "run.intoto.json"
-    assert run_command(["attest", str(files["fixed"]), "-o", str(target)]) == 0
-    return files["fixed"], target
+def test_a_run_without_rows_is_not_replayed(files: Files) -> None:
+    write_lines(FORGED, files["fixed"][:1])
+    outcome = command(f"verify {FORGED} {REPLAY}")
+    assert outcome.code == 1
+    assert_sentence(outcome, str(FORGED))
 
 
-def test_an_attestation_holds(
-    attested: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run, statement = attested
-    assert check(run, "--attestation", statement) == 0
-    found = json.loads(statement.read_text())
+def test_an_attestation_holds_bare_and_in_an_envelope(files: Files) -> None:
+    found = json.loads(Path("statement.json").read_text())
     assert found["_type"] == "https://in-toto.io/Statement/v1"
-    assert {s["annotations"]["role"] for s in found["subject"]} == {"model", "data", "run file"}
-    envelope = tmp_path / "envelope.json"
-    payload = base64.b64encode(statement.read_bytes()).decode()
-    fields = {"payloadType": "application/vnd.in-toto+json", "payload": payload, "signatures": []}
-    envelope.write_text(json.dumps(fields))
-    capsys.readouterr()
-    assert check(run, "--attestation", envelope, "--json") == 0
-    assert json.loads(capsys.readouterr().out)["attestation"] == str(envelope)
+    assert [s["annotations"]["role"] for s in found["subject"]] == ["model", "data", "run file"]
+    shutil.copy("fixed.jsonl", "renamed.jsonl")  # a name says nothing
+    done("verify renamed.jsonl --attestation statement.json")
+    found["later"] = "ÿþ~~~???>>>"  # a consumer ignores what it does not know
+    content = json.dumps(found, ensure_ascii=False).encode()
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        fields = {"payloadType": "application/vnd.in-toto+json", "signatures": []}
+        Path("envelope.json").write_text(json.dumps(fields | {"payload": encode(content).decode()}))
+        said = done("verify fixed.jsonl --attestation envelope.json --json").json()
+        assert said["attestation"] == "envelope.json"
 
 
-def _without_subject(found: dict[str, Any]) -> None:
-    found["subject"].pop()
-
-
-def _other_digest(found: dict[str, Any]) -> None:
-    found["subject"][0]["digest"]["sha256"] = "0" * 64
-
-
-def _other_summary(found: dict[str, Any]) -> None:
-    found["predicate"]["summary"]["acr"] += 0.01
-
-
-def _other_header(found: dict[str, Any]) -> None:
-    found["predicate"]["header"]["noise"]["sigma"] = 1.0
-
-
-@pytest.mark.parametrize("change", [_without_subject, _other_digest, _other_summary, _other_header])
-def test_an_attestation_that_is_not_true_is_found(
-    change: Callable[[dict[str, Any]], None], attested: tuple[Path, Path]
+@pytest.mark.parametrize(
+    "change",
+    [
+        'found["subject"].pop()',
+        'found["subject"].append(found["subject"][0])',
+        'found["subject"].append({"name": "other.onnx", "digest": {"sha256": "0" * 64}})',
+        'found["subject"][0]["digest"]["sha256"] = "0" * 64',
+        'found["subject"][0]["name"] = "other.onnx"',
+        'found["subject"][0]["annotations"]["role"] = "data"',
+        'found["subject"][2]["digest"]["sha512"] = "0" * 128',
+        'found["predicate"]["summary"]["acr"] += 0.01',
+        'found["predicate"]["header"]["noise"]["sigma"] = 1.0',
+        'found["predicate"]["header"]["format_version"] = True',  # in Python 1 == True
+        'found["predicate"]["approved"] = "by everyone"',
+    ],
+)
+def test_what_a_statement_says_otherwise_or_beyond_the_run_is_found(
+    change: str, files: Files
 ) -> None:
-    run, statement = attested
-    found = json.loads(statement.read_text())
-    change(found)
-    statement.write_text(json.dumps(found))
-    assert check(run, "--attestation", statement) == 1
+    found = json.loads(Path("statement.json").read_text())
+    exec(change, {"found": found})  # noqa: S102 - of the list above
+    Path("changed.json").write_text(json.dumps(found))
+    assert command("verify fixed.jsonl --attestation changed.json").code == 1
 
 
 @pytest.mark.parametrize(
@@ -289,33 +344,28 @@ def test_an_attestation_that_is_not_true_is_found(
         b'{"payload": "e30=", "payloadType": "application/vnd.in-toto+json"}',
         b'{"payload": "!", "payloadType": "x"}',
         b"[" * 100_000,
+        (b'"acr":', b'"acr": 9.9, "acr":'),  # one reader takes the first value, another the last
+        (b'"predicate":', b'"extra": NaN, "predicate":'),
     ],
 )
-def test_what_is_no_statement_is_one_sentence(
-    content: bytes, files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    strange = tmp_path / "strange.json"
-    strange.write_bytes(content)
-    assert check(files["fixed"], "--attestation", strange) == 1
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert "bug" not in error
+def test_what_is_no_statement_is_one_sentence(content: Any, files: Files) -> None:
+    if isinstance(content, tuple):
+        content = Path("statement.json").read_bytes().replace(*content, 1)
+    Path("strange.json").write_bytes(content)
+    refused("verify fixed.jsonl --attestation strange.json", code=1, named="strange.json")
 
 
-def test_what_is_not_whole_is_not_attested(
-    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    lines = files["fixed"].read_text().splitlines(keepends=True)
-    short = tmp_path / "short.jsonl"
-    short.write_text("".join(lines[:-1]))
-    assert run_command(["attest", str(short)]) == 1
-    assert "incomplete, and only a complete one is attested" in capsys.readouterr().err
-    forged = changed(
-        files["fixed"], tmp_path / "forged.jsonl", 2, lambda row: row.update(p_a_lower=0.99)
-    )
-    assert run_command(["attest", str(forged)]) == 1
-    assert "does not hold (1 faults)" in capsys.readouterr().err
-    target = tmp_path / "there.json"
-    target.write_text("mine")
-    assert run_command(["attest", str(files["fixed"]), "-o", str(target)]) == 2
-    assert target.read_text() == "mine"
+def test_what_is_not_whole_or_does_not_hold_is_not_attested(files: Files) -> None:
+    write_lines(FORGED, files["fixed"][:-1])
+    refused("attest", FORGED, code=1, named="incomplete")
+    files["fixed"][2]["p_a_lower"] = 0.99
+    write_lines(FORGED, files["fixed"])
+    refused("attest", FORGED, code=1, named="verify")
+
+
+def test_a_digest_of_several_files_is_called_so(files: Files) -> None:
+    lines = files["fixed"]
+    lines[0]["model"]["external_data"] = ["weights.bin"]
+    write_lines(FORGED, lines)
+    model = json.loads(done("attest", FORGED).out)["subject"][0]
+    assert "external data" in model["annotations"]["content"]

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from rsonnx.noise import NOISES
+
 HERE = Path(__file__).parent
 _TOOL = HERE.parents[1] / "tools" / "make_golden_runs.py"
 if not _TOOL.is_file():
@@ -84,6 +86,9 @@ def assert_replayed(path: Path, model: str, data: str, names: str | None = None)
 
 def test_every_run_is_here() -> None:
     assert set(RUNS) == {*tool.RUN_COMMANDS, *tool.MERGES, *tool.EARLIER} == set(SAID["runs"])
+    noises = [tool.read_lines(path)[0]["noise"] for path in RUNS.values()]
+    norms = {(noise["distribution"], noise["norm"]) for noise in noises}
+    assert norms == {(name, norm) for name, law in NOISES.items() for norm in law.norms}
 
 
 @pytest.mark.parametrize("name", sorted(set(RUNS) - COUNTED))
