@@ -174,7 +174,6 @@ REFUSED: list[tuple[str, int, str]] = [
     ("report log.tsv --plot x.svg --plot-kind samples", 2, "log.tsv"),
     ("report log.tsv --top-k 5", 2, "log.tsv"),
     ("report run.jsonl --top-k 5 --paired", 2, "--paired"),
-    ("report run.jsonl --top-k 5 --format latex", 2, "latex"),
     # Radii that counts cannot support.
     ("report run.jsonl --bound wilson", 2, "wilson"),
     ("report run.jsonl --bound randomized-clopper-pearson", 2, "uniform"),
