@@ -299,8 +299,6 @@ def test_every_noise_is_told_with_what_it_can_claim(name: str, runs: Path) -> No
     for option, path in outputs.items():
         done(f"report {name}.jsonl --{option} {path}")
         assert path.stat().st_size
-    certain = "No certificate is certain" not in outputs["card"].read_text()
-    assert certain is (name in COUNTED)
     done(f"attest {name}.jsonl -o statement.json")
     done(f"verify {name}.jsonl --attestation statement.json")
 
