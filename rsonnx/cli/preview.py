@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +114,12 @@ def preview(model: Path, data: Path, output: Path, as_json: bool, **given: Any) 
       rsonnx preview mnist.onnx images/ --sigma 0.25,0.5,1 -o preview.png
       rsonnx preview mnist.onnx images/ --noise laplace --sigma 0.25,0.5 -o preview.svg
     """
-    _check_noise(given)
+    law = asked_noise(given).law
+    if not (law.additive and law.takes_sigma()):
+        raise UsageError(
+            f"preview shows noise that is added to an image, a --sigma a column, but {law.name} "
+            "noise has none; `rsonnx certify` takes it"
+        )
     sigmas = _sigmas(given["sigmas"])
     check_samples("n0", given["n0"])
     check_size(given["limit"], len(sigmas))
@@ -125,7 +130,7 @@ def preview(model: Path, data: Path, output: Path, as_json: bool, **given: Any) 
     seed = choose_seed(given["seed"])
     # The widest noise is the one that may be too wide.
     job = open_job(model, data, given | {"sigma": max(sigmas)})
-    _check_images(job)
+    pictures = {index: _Unarranged(job, index) for index in job.indices}
     say_job(job, seed)
     if len(sigmas) > 1:
         others = ", ".join(f"{sigma:g}" for sigma in sigmas if sigma != max(sigmas))
@@ -135,79 +140,61 @@ def preview(model: Path, data: Path, output: Path, as_json: bool, **given: Any) 
         asked_noise(given | {"sigma": sigma}).for_model(job.model.shape, job.model.layout)
         for sigma in sigmas
     ]
-    found = _preview(job, sigmas, laws, given["n0"], seed.value, given["batch_size"])
-    save(preview_figure(found), output)
-    for row in found.rows:
-        click.echo(_as_json(found, row) if as_json else _lines(found, row))
+    shown = Preview(
+        model=job.model.facts["file"],
+        noise=law.name,
+        sigmas=sigmas,
+        bounds=job.model.bounds,
+        arithmetic=job.smoothed.arithmetic or "float",
+        samples=given["n0"],
+        seed=seed.value,
+        class_names=job.labels.class_names,
+        rows=tuple(_rows(job, laws, pictures, given["n0"], seed.value, given["batch_size"])),
+    )
+    save(preview_figure(shown), output)
+    for row in shown.rows:
+        value = shown.to_json(row)
+        click.echo(json.dumps(value) if as_json else _lines(value))
     say("picture", printable(str(output)))
-
-
-def _check_noise(given: dict[str, Any]) -> None:
-    """Refuse noise that is not added to an image with one standard deviation."""
-    law = asked_noise(given).law
-    if not (law.additive and law.takes_sigma()):
-        raise UsageError(
-            f"preview shows noise that is added to an image, a --sigma a column, but {law.name} "
-            "noise has none; `rsonnx certify` takes it"
-        )
 
 
 def _sigmas(texts: Sequence[str]) -> tuple[float, ...]:
     """Return the values of --sigma in the order given, each once."""
     if not texts:
         raise UsageError("preview needs the standard deviations to show; give --sigma S,S,...")
-    found = []
-    for text in ",".join(texts).split(","):
-        try:
-            found.append(Gaussian(float(text)).sigma)
-        except ValueError as error:
-            if isinstance(error, UsageError):
-                raise
-            raise UsageError(
-                f"--sigma is {','.join(texts)!r}, but numbers separated by commas, such as "
-                "0.25,0.5,1, were expected"
-            ) from None
-    return tuple(dict.fromkeys(found))
+    try:
+        sigmas = [float(text) for text in ",".join(texts).split(",")]
+    except ValueError:
+        raise UsageError(
+            f"--sigma is {','.join(texts)!r}, but numbers separated by commas, such as "
+            "0.25,0.5,1, were expected"
+        ) from None
+    return tuple(dict.fromkeys(Gaussian(sigma).sigma for sigma in sigmas))
 
 
-def _preview(
+def _rows(
     job: Job,
-    sigmas: tuple[float, ...],
     laws: Sequence[SmoothingDistribution],
+    pictures: dict[int, _Unarranged],
     n0: int,
     seed: int,
     batch_size: int | None,
-) -> Preview:
+) -> Iterator[PreviewRow]:
     arithmetic = job.smoothed.arithmetic
     smoothed = [
         SmoothedClassifier(job.model, noise=law, batch_size=batch_size, arithmetic=arithmetic)
         for law in laws
     ]
-    rows = []
     with ProgressBar() as progress:
-        progress.begun(Extent(len(job.indices), n0 * len(sigmas), outcome=None))
+        progress.begun(Extent(len(job.indices), n0 * len(laws), outcome=None))
         for index in job.indices:
-            point = job.point(index)
-            picture = _Unarranged(job, index)
-            noisy = []
-            for one in smoothed:
-                noisy.append(_noisy(one, point, picture, n0, seed))
+            point, picture, noisy = job.point(index), pictures[index], []
+            for classifier in smoothed:
+                noisy.append(_noisy(classifier, point, picture, n0, seed))
                 progress.drawn(n0)
             clean = Seen(picture.of(point.values()), job.smoothed.base_label(point))
-            name = job.dataset.name(index)
-            rows.append(PreviewRow(name, job.label(index), clean, tuple(noisy)))
+            yield PreviewRow(job.dataset.name(index), job.label(index), clean, tuple(noisy))
             progress.finished(None, certified=False)
-    return Preview(
-        model=job.model.facts["file"],
-        noise=laws[0].name,
-        sigmas=sigmas,
-        bounds=job.model.bounds,
-        arithmetic=arithmetic or "float",
-        samples=n0,
-        seed=seed,
-        class_names=job.labels.class_names,
-        rows=tuple(rows),
-    )
 
 
 def _noisy(
@@ -228,15 +215,28 @@ class _Unarranged:
 
     def __init__(self, job: Job, index: int) -> None:
         model = job.model
-        height, width = _picture_size(job, index)
-        channels, rest = divmod(math.prod(model.shape), height * width)
+        stored = job.dataset.shape(index)
+        size = _picture_size(
+            resized_shape(stored, resize=model.geometry.resize, crop=model.geometry.crop),
+            model.shape,
+            model.layout,
+        )
+        channels, rest = divmod(math.prod(model.shape), math.prod(size)) if size else (0, 0)
         if rest or channels not in (1, 3):
-            raise _no_images(job, index)
-        size = height * width * channels
+            raise DataError(
+                "preview shows images of one or three channels, but the inputs of "
+                f"{job.dataset.path} have the shape {list(stored)} and the model takes "
+                f"{list(model.shape)}; `rsonnx predict` answers for any inputs"
+            )
+        if not all(map(math.isfinite, model.bounds)):
+            raise UsageError(
+                "a picture needs a darkest and a brightest value, but the bounds are "
+                f"{model.bounds}; declare finite ones with --bounds"
+            )
         # Numbers in place of values show where each value of a picture goes.
-        places = np.arange(size).reshape(height, width, channels)
-        self._places = arrange(places, model.shape, model.layout).reshape(size)
-        self._shape = (height, width) if channels == 1 else (height, width, 3)
+        places = np.arange(math.prod(model.shape)).reshape(*size, channels)
+        self._places = arrange(places, model.shape, model.layout).reshape(-1)
+        self._shape = size if channels == 1 else (*size, 3)
         self._bounds = model.bounds
 
     def of(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -247,72 +247,28 @@ class _Unarranged:
         return picture.reshape(self._shape)
 
 
-def _picture_size(job: Job, index: int) -> tuple[int, int]:
-    """Return height and width of an input, or refuse one that is no picture."""
-    model = job.model
-    shape = resized_shape(
-        job.dataset.shape(index), resize=model.geometry.resize, crop=model.geometry.crop
-    )
+def _picture_size(
+    shape: tuple[int, ...], takes: tuple[int, ...], layout: str | None
+) -> tuple[int, ...]:
+    """Return height and width of an input of ``shape``; () for one that is no picture."""
     if len(shape) == 2:
-        return (shape[0], shape[1])
-    if len(shape) == 3 and shape == model.shape and model.layout is not None:
-        return (shape[1], shape[2]) if model.layout == "NCHW" else (shape[0], shape[1])
-    if len(shape) == 3 and shape[2] in (1, 3):
-        return (shape[0], shape[1])
-    if len(shape) == 3 and shape[0] in (1, 3):
-        return (shape[1], shape[2])
-    raise _no_images(job, index)
+        return shape
+    if len(shape) != 3:
+        return ()
+    if shape == takes and layout is not None:
+        return shape[1:] if layout == "NCHW" else shape[:2]
+    if shape[2] in (1, 3):
+        return shape[:2]
+    return shape[1:] if shape[0] in (1, 3) else ()
 
 
-def _no_images(job: Job, index: int) -> DataError:
-    return DataError(
-        f"preview shows images of one or three channels, but the inputs of {job.dataset.path} have "
-        f"the shape {list(job.dataset.shape(index))} and the model takes {list(job.model.shape)}; "
-        "`rsonnx predict` answers for any inputs"
+def _lines(value: dict[str, Any]) -> str:
+    """Return what JSON says of an input as lines of a table, one a sigma."""
+    label = "?" if value["label"] is None else value["label"]
+    start = (printable(value["name"]), label, value["answer"])
+    counts = [f"{at['count']} of {value['samples']}" for at in value["noisy"]]
+    lines = (
+        (*start, f"{at['sigma']:g}", at["answer"], at["top_class"], count)
+        for at, count in zip(value["noisy"], counts, strict=True)
     )
-
-
-def _check_images(job: Job) -> None:
-    for index in job.indices:
-        _picture_size(job, index)
-    if not all(map(math.isfinite, job.model.bounds)):
-        raise UsageError(
-            "a picture needs a darkest and a brightest value, but the bounds are "
-            f"{job.model.bounds}; declare finite ones with --bounds"
-        )
-
-
-def _lines(found: Preview, row: PreviewRow) -> str:
-    label = "?" if row.label is None else str(row.label)
-    start = (printable(row.name), label, str(row.clean.answer))
-    return "\n".join(
-        "\t".join([*start, f"{sigma:g}", *_answers(found, noisy)])
-        for sigma, noisy in zip(found.sigmas, row.noisy, strict=True)
-    )
-
-
-def _answers(found: Preview, noisy: NoisySeen) -> Sequence[str]:
-    return str(noisy.seen.answer), str(noisy.top), f"{noisy.count} of {found.samples}"
-
-
-def _as_json(found: Preview, row: PreviewRow) -> str:
-    return json.dumps(
-        {
-            "name": row.name,
-            "label": row.label,
-            "answer": row.clean.answer,
-            "samples": found.samples,
-            "seed": str(found.seed),
-            "noise": found.noise,
-            "arithmetic": found.arithmetic,
-            "noisy": [
-                {
-                    "sigma": sigma,
-                    "answer": noisy.seen.answer,
-                    "top_class": noisy.top,
-                    "count": noisy.count,
-                }
-                for sigma, noisy in zip(found.sigmas, row.noisy, strict=True)
-            ],
-        }
-    )
+    return "\n".join("\t".join(map(str, line)) for line in lines)

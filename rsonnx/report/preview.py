@@ -108,6 +108,22 @@ class Preview:
     rows: tuple[PreviewRow, ...]
     noise: str = "gaussian"
 
+    def to_json(self, row: PreviewRow) -> dict[str, Any]:
+        """Return one of the rows for a program; the seed as text, since JSON rounds large ones."""
+        return {
+            "name": row.name,
+            "label": row.label,
+            "answer": row.clean.answer,
+            "samples": self.samples,
+            "seed": str(self.seed),
+            "noise": self.noise,
+            "arithmetic": self.arithmetic,
+            "noisy": [
+                {"sigma": sigma, "answer": at.seen.answer, "top_class": at.top, "count": at.count}
+                for sigma, at in zip(self.sigmas, row.noisy, strict=True)
+            ],
+        }
+
     def class_text(self, k: int) -> str:
         """Return a class as a person knows it: its number, and its name where it has another."""
         if k == NO_CLASS:
