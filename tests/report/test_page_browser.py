@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import headless_chromium
@@ -154,43 +154,40 @@ def test_no_foreign_script_or_style_would_run(page: Page, file: Path, tmp_path: 
     assert sum("Content Security Policy" in text for text in page.complaints) == 2
 
 
-@pytest.mark.parametrize("name", ["No.", "Input", "True class", "Outcome", "Radius", "Samples"])
-def test_sorting(page: Page, name: str) -> None:
-    keys = {
-        "No.": lambda r: r.index,
-        "True class": lambda r: r.label,
-        "Radius": lambda r: int(r.radius * 10_000),
-        "Samples": lambda r: r.samples,
-    }
-    for direction in ("ascending", "descending"):
-        page(f"{heading(name)}.querySelector('button').click()")
-        assert page(f"{heading(name)}.getAttribute('aria-sort')") == direction
-        found = page(NUMBERS)
-        made = rows()
-        if name in keys:
-            ordered = sorted((keys[name](r) for r in made), reverse=direction == "descending")
-            assert [keys[name](made[k]) for k in found] == ordered[:100]
-        elif name == "Input":
-            numbers = [k for k in found if k != 7 and made[k].name[0] == made[found[50]].name[0]]
-            assert numbers == sorted(numbers, reverse=direction == "descending")
-    assert page("document.querySelectorAll('[aria-sort=none]').length") > 5
-    silent(page)
+KEYS: dict[str, Callable[[Row], float]] = {
+    "No.": lambda r: r.index,
+    "True class": lambda r: r.label or 0,
+    "Radius": lambda r: int(r.radius * 10_000),
+    "Samples": lambda r: r.samples,
+}
 
 
-def test_sorting_by_keyboard(page: Page) -> None:
+def test_sorting_by_mouse_and_keyboard(page: Page) -> None:
+    made = rows()
+    for name, key in KEYS.items():
+        for direction in ("ascending", "descending"):
+            page(f"{heading(name)}.querySelector('button').click()")
+            assert page(f"{heading(name)}.getAttribute('aria-sort')") == direction
+            ordered = sorted(map(key, made), reverse=direction == "descending")
+            assert [key(made[k]) for k in page(NUMBERS)] == ordered[:100]
+    page(f"{heading('Input')}.querySelector('button').click()")
+    found = page(NUMBERS)
+    numbers = [k for k in found if k != 7 and made[k].name[0] == made[found[50]].name[0]]
+    assert numbers == sorted(numbers)
     page(f"{heading('Radius')}.querySelector('button').focus()")
-    page.press("Enter", 13, "\r")
-    assert page(f"{heading('Radius')}.getAttribute('aria-sort')") == "ascending"
-    page.press(" ", 32, " ")
-    assert page(f"{heading('Radius')}.getAttribute('aria-sort')") == "descending"
-    outline = page("getComputedStyle(document.activeElement).outlineStyle")
-    assert outline == "solid"
+    for key, code, text, direction in (
+        ("Enter", 13, "\r", "ascending"),
+        (" ", 32, " ", "descending"),
+    ):
+        page.press(key, code, text)
+        assert page(f"{heading('Radius')}.getAttribute('aria-sort')") == direction
+    assert page("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    silent(page)
 
 
 def test_the_first_stop_of_the_keyboard_leads_to_the_report(page: Page) -> None:
     page.press("Tab", 9)
     assert page("document.activeElement.textContent") == "Skip to the report"
-    assert page("document.activeElement.getBoundingClientRect().left >= 0")
     page.press("Enter", 13, "\r")
     assert page("location.hash") == "#main"
 
@@ -226,16 +223,16 @@ def test_filters_and_pages(page: Page) -> None:
     silent(page)
 
 
-@pytest.mark.parametrize("system", ["light", "dark"])
-@pytest.mark.parametrize("choice", ["auto", "light", "dark"])
-def test_themes(page: Page, system: str, choice: str) -> None:
-    page.scheme(system)
-    page(f"document.getElementById('theme-{choice}').click()")
-    ink = page("getComputedStyle(document.body).color")
-    shown = system if choice == "auto" else choice
-    assert ink == {"light": "rgb(26, 32, 41)", "dark": "rgb(231, 235, 241)"}[shown]
-    ratio, whose = page(CONTRAST)
-    assert ratio >= 4.5, whose
+def test_themes(page: Page) -> None:
+    inks = {"light": "rgb(26, 32, 41)", "dark": "rgb(231, 235, 241)"}
+    for system in inks:
+        page.scheme(system)
+        for choice in ("auto", "light", "dark"):
+            page(f"document.getElementById('theme-{choice}').click()")
+            shown = system if choice == "auto" else choice
+            assert page("getComputedStyle(document.body).color") == inks[shown]
+            ratio, whose = page(CONTRAST)
+            assert ratio >= 4.5, whose
     silent(page)
 
 

@@ -49,11 +49,7 @@ def test_the_best_is_the_largest(runs: list[list[float]]) -> None:
 def test_equal_as_printed_is_not_equal() -> None:
     low, high = figures([1.0, 0.50001]), figures([1.0, 0.50002])
     assert [ACR in best for best in rank([low, high]).best] == [False, True]
-
-
-def test_one_run_has_no_best_and_no_note() -> None:
-    assert rank([ONE]).note is None
-    assert not rank([ONE]).marked
+    assert (rank([low]).note, rank([low]).marked) == (None, False)
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,15 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reported import row
 from scipy import stats
 
-from rsonnx.certificate import ABSTAIN, AbstainReason
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
 from rsonnx.report import dataset_statements
@@ -25,35 +26,9 @@ from rsonnx.runs import Row
 TOLERANCE = 1e-9
 
 
-def _row(
-    index: int,
-    radius: float,
-    *,
-    label: int | None = 1,
-    one_sided: float | None = None,
-    drawn: tuple[int, int] = (1, 1),
-    digest: str = "",
-    prediction: int = 1,
-) -> Row:
-    abstained = radius == 0
-    return Row(
-        index=index,
-        name=str(index),
-        digest=digest,
-        label=label,
-        base_prediction=1,
-        prediction=ABSTAIN if abstained else prediction,
-        top_class=prediction,
-        selection=Counts([drawn[0]]),
-        estimation=Counts([drawn[1]]),
-        p_a_lower=0.5,
-        radius=radius,
-        reason=AbstainReason.LOOSE_BOUND if abstained else None,
-        explanation="why" if abstained else None,
-        arithmetic="exact",
-        seconds=0.0,
-        one_sided_radius=one_sided,
-    )
+def _row(index: int, radius: float, **changed: Any) -> Row:
+    """A row of class 1 without a digest; a radius of 0 abstains."""
+    return row(index, radius or -1.0, **{"digest": ""} | changed)
 
 
 def _cp(right: int, inputs: int, delta: float) -> tuple[float, float]:
@@ -152,14 +127,11 @@ def test_the_statements_for_a_program() -> None:
     stated = dataset_statements(rows, (0.0, 0.75), alpha=0.0002, family_wise=0.002)
     found = json.loads(json.dumps(stated.to_json(), allow_nan=False))
     assert stated.population is not None
-    assert found["level"] == 0.95
-    assert found["copies"] == 5
-    assert found["family_wise"] == {"alpha": 0.002, "assumes": "nothing further: the union bound"}
+    accuracy = stated.population.accuracy
+    assert (found["level"], found["copies"], found["family_wise"]["alpha"]) == (0.95, 5, 0.002)
     assert found["false_certificates"]["expected"] == 0.002
-    assert found["certified_accuracy"]["low"] == [one.low for one in stated.population.accuracy]
-    assert found["certified_accuracy"]["robust_low"] == [
-        o.robust_low for o in stated.population.accuracy
-    ]
+    assert found["certified_accuracy"]["low"] == [at.low for at in accuracy]
+    assert found["certified_accuracy"]["robust_low"] == [at.robust_low for at in accuracy]
     assert len(found["certified_accuracy_band"]["high"]) == 2
     assert (found["acr"]["resamples"], found["acr"]["seed"]) == (2000, 0)
 
@@ -238,7 +210,12 @@ def test_alpha_is_checked() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**9)), min_size=1, max_size=9))
 def test_samples(drawn: list[tuple[int, int]]) -> None:
-    found = samples_of([_row(i, 0.5, drawn=one) for i, one in enumerate(drawn)])
+    found = samples_of(
+        [
+            _row(i, 0.5, selection=Counts([a]), estimation=Counts([b]))
+            for i, (a, b) in enumerate(drawn)
+        ]
+    )
     total = sum(a + b for a, b in drawn)
     assert found.mean == Fraction(total, len(drawn))
     assert found.selection == Fraction(sum(a for a, _ in drawn), len(drawn))
@@ -262,7 +239,10 @@ gains = st.lists(
 
 @given(gains)
 def test_the_gain_by_its_definition(found: list[tuple[float, float, int]]) -> None:
-    rows = [_row(i, r, one_sided=o, prediction=k) for i, (r, o, k) in enumerate(found)]
+    rows = [
+        _row(i, r, one_sided_radius=o, prediction=k, top_class=k)
+        for i, (r, o, k) in enumerate(found)
+    ]
     gain = gain_of(rows)
     assert gain is not None
     n = len(rows)
@@ -276,8 +256,10 @@ def test_the_gain_by_its_definition(found: list[tuple[float, float, int]]) -> No
 
 
 def test_no_gain_without_both_radii_and_no_acr_without_labels() -> None:
-    assert gain_of([_row(0, 0.5, one_sided=0.25), _row(1, 0.5)]) is None
-    gain = gain_of([_row(0, 0.5, one_sided=0.25), _row(1, 0.5, one_sided=0.5, label=None)])
+    assert gain_of([_row(0, 0.5, one_sided_radius=0.25), _row(1, 0.5)]) is None
+    gain = gain_of(
+        [_row(0, 0.5, one_sided_radius=0.25), _row(1, 0.5, one_sided_radius=0.5, label=None)]
+    )
     assert gain is not None
     assert (gain.acr, gain.one_sided_acr, gain.relative) == (None, None, None)
     assert (gain.larger, gain.smaller) == (Fraction(1, 2), Fraction(0))

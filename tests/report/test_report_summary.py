@@ -4,44 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reported import row
 
-from rsonnx.certificate import ABSTAIN, AbstainReason
-from rsonnx.counts import Counts
+from rsonnx.certificate import ABSTAIN
 from rsonnx.errors import UsageError
 from rsonnx.report import check_radii, default_radii, fraction_down, summarize
 from rsonnx.runs import Row
 
 
-def _row(
-    index: int,
-    label: int | None,
-    prediction: int,
-    radius: float,
-    base_prediction: int = 0,
-    reason: AbstainReason = AbstainReason.LOOSE_BOUND,
-) -> Row:
-    abstained = prediction == ABSTAIN
-    return Row(
-        index=index,
-        name=str(index),
-        digest="",
-        label=label,
-        base_prediction=base_prediction,
-        prediction=prediction,
-        top_class=max(prediction, 0),
-        selection=Counts([1]),
-        estimation=Counts([1]),
-        p_a_lower=0.5,
-        radius=0.0 if abstained else radius,
-        reason=reason if abstained else None,
-        explanation="why" if abstained else None,
-        arithmetic="exact",
-        seconds=0.0,
-    )
+def _row(index: int, label: int | None, prediction: int, radius: float, **changed: Any) -> Row:
+    radius = -1.0 if prediction == ABSTAIN else radius
+    return row(index, radius, **{"label": label, "prediction": prediction} | changed)
 
 
 # Few classes and few radii, so that ties at a radius of the table are common.
@@ -58,8 +36,7 @@ def run_rows(draw: st.DrawFn, unlabelled: bool = False) -> list[Row]:
             draw(label),
             draw(st.integers(-1, 2)),
             draw(radius_values),
-            draw(st.integers(-1, 2)),
-            draw(st.sampled_from(AbstainReason)),
+            base_prediction=draw(st.integers(-1, 2)),
         )
         for index in range(draw(st.integers(1, 12)))
     ]
@@ -86,26 +63,21 @@ def test_the_definitions(rows: list[Row], radii: list[float]) -> None:
 
 
 @given(run_rows(), radii_lists)
-def test_shares_fall_with_the_radius_and_stay_below_the_certified_share(
+def test_shares_fall_with_the_radius_and_json_is_never_above_them(
     rows: list[Row], radii: list[float]
 ) -> None:
     found = summarize(rows, radii)
-    assert found.certified_accuracy is not None
-    assert list(found.certified_accuracy) == sorted(found.certified_accuracy, reverse=True)
-    pairs = zip(found.certified_accuracy, found.certified_share, strict=True)
+    accuracy, standard = found.certified_accuracy, found.standard_accuracy
+    assert accuracy is not None
+    assert standard is not None
+    assert list(accuracy) == sorted(accuracy, reverse=True)
+    pairs = zip(accuracy, found.certified_share, strict=True)
     assert all(0 <= right <= certified <= 1 for right, certified in pairs)
-
-
-@given(run_rows(), radii_lists)
-def test_json_figures_are_never_above_the_exact_ones(rows: list[Row], radii: list[float]) -> None:
-    found = summarize(rows, radii)
     written = found.to_json()
-    assert found.certified_accuracy is not None
-    assert found.standard_accuracy is not None
     for figures, exact in (
-        (written["certified_accuracy"], found.certified_accuracy),
+        (written["certified_accuracy"], accuracy),
         (written["certified_share"], found.certified_share),
-        ([written["standard_accuracy"]], [found.standard_accuracy]),
+        ([written["standard_accuracy"]], [standard]),
     ):
         assert all(Fraction(f) <= e for f, e in zip(figures, exact, strict=True))
     assert written["radii"] == radii
@@ -133,11 +105,6 @@ def test_a_radius_counts_where_it_is_reached_exactly() -> None:
     assert found.acr == fraction_down(Fraction(1, 6))
 
 
-def test_a_run_without_rows_has_no_figures() -> None:
-    with pytest.raises(UsageError, match="no inputs yet"):
-        summarize([], [0.0])
-
-
 @pytest.mark.parametrize(
     "radii",
     [[], [-0.1], [0.5, 0.25], [0.5, 0.5], [float("nan")], [0.0, float("nan")], [float("inf")]],
@@ -147,6 +114,8 @@ def test_radii_that_make_no_table_are_refused(radii: Sequence[float]) -> None:
         check_radii(radii)
     with pytest.raises(UsageError, match="radii are"):
         summarize([_row(0, 1, 1, 0.5)], radii)
+    with pytest.raises(UsageError, match="no inputs"):
+        summarize([], [0.0])
 
 
 @given(st.floats(1e-300, 1e300))
