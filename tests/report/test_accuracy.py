@@ -152,54 +152,42 @@ def test_what_a_stranger_wrote_stays_words(name: str) -> None:
         assert all(c.isprintable() or c == "\n" for c in text)
 
 
-def test_samples_of_a_fixed_and_of_an_adaptive_run() -> None:
-    assert "samples: 100 an input on average (10 + 90)" in said(ONE)
-    drawn = {"samples": Samples(Fraction(25, 2), Fraction(9001, 8))}
-    text = said(headed(n=100_000, target_radii=(0.5, 1.25)), **drawn)
-    assert "n = at most 100,000" in text
-    # 12.5 + 1125.125 = 1137.625, and 1e5/1137.625 = 87.9...
-    assert "1,137.6 an input on average (12.5 + 1,125.1); n = 100,000 is 87.9 times as many" in text
-    assert "elsewhere than at 0.5, 1.25" in text
+BEFORE = HEADING.settings
+HOEFFDING = Settings(0.01, "hoeffding", "one-sided")
+GAIN = Gain(Fraction(3, 4), Fraction(5, 8), Fraction(2, 3), Fraction(1, 8))
+# 12.5 + 1125.125 = 1137.625, and 1e5/1137.625 = 87.9...
+FEW = {"samples": Samples(Fraction(25, 2), Fraction(9001, 8))}
+TWENTY = figures([0.5] * 14 + [-1.0] * 6, (0.0, 0.5, 1.25))
 
 
 @pytest.mark.parametrize(
-    ("acr", "one_sided", "words"),
+    ("run", "changed", "words"),
     [
-        (Fraction(3, 4), Fraction(5, 8), "12.5 %; ACR 0.7500 against 0.6250 (+20.0 %) "),
-        (Fraction(1, 2), Fraction(5, 8), "(-20.0 %) "),
-        (Fraction(0), Fraction(0), "ACR 0.0000 against 0.0000 "),
-        (None, None, "smaller for 12.5 % "),
+        (ONE, {}, "samples: 100 an input on average (10 + 90)"),
+        (headed(n=100_000, target_radii=(0.5, 1.25)), FEW, "1,137.6 an input on average (12.5 + "),
+        (headed(n=100_000, target_radii=(0.5, 1.25)), FEW, "n = 100,000 is 87.9 times as many"),
+        (headed(target_radii=(0.5, 1.25)), {}, "elsewhere than at 0.5, 1.25"),
+        (
+            ONE,
+            {"gain": GAIN},
+            "for 66.6 % of inputs, smaller for 12.5 %; ACR 0.7500 against 0.6250",
+        ),
+        (ONE, {"gain": GAIN}, "(+20.0 %)"),
+        (ONE, {"gain": replace(GAIN, acr=Fraction(1, 2))}, "(-20.0 %)"),
+        (ONE, {"gain": replace(GAIN, acr=None, one_sided_acr=None)}, "smaller for 12.5 % false"),
+        # N·alpha = 0.02; P(Bin(20, .001) = 0) = .98; CP at .025 of 14/20; sqrt(ln 40 / 40).
+        (TWENTY, {}, "false certificates [N]: 0.02 expected at most; 95 %: at most 0 of 20 "),
+        (TWENTY, {}, "at each radius [N, P]: 0: 45.7-88.2, 0.5: 45.7-88.2, 1.25: 0.0-16.9 "),
+        (TWENTY, {}, "at least, 95 % at each radius [N, P]: 0: 49.1, 0.5: 49"),
+        (TWENTY, {}, "at all radii at once, 95 % [N, P]: +-30.4 points (DKW)"),
+        (headed(settings=HOEFFDING, restated_from=BEFORE), {}, f"restated at {HOEFFDING} (sampled"),
     ],
 )
-def test_the_gain_of_the_two_sided_radius(
-    acr: Fraction | None, one_sided: Fraction | None, words: str
+def test_notes_have_the_figures_rounded_and_their_assumptions(
+    run: Figures, changed: dict[str, Any], words: str
 ) -> None:
-    text = said(ONE, gain=Gain(acr, one_sided, Fraction(2, 3), Fraction(1, 8)))
-    assert "larger than the one-sided for 66.6 % of inputs, smaller for 12.5 %" in text
-    assert words in f"{text} "
-
-
-def test_the_statements_stand_below_the_table_with_their_assumptions() -> None:
-    run = figures([0.5] * 14 + [-1.0] * 6, (0.0, 0.5, 1.25))
-    text = said(run)
-    # N·alpha = 0.02; P(Bin(20, .001) = 0) = .98; CP at .025 of 14/20; sqrt(ln 40 / 40).
-    assert "false certificates [N]: 0.02 expected at most; 95 %: at most 0 of 20 " in text
-    assert "at each radius [N, P]: 0: 45.7-88.2, 0.5: 45.7-88.2, 1.25: 0.0-16.9 " in text
-    assert "truly right and robust, at least, 95 % at each radius [N, P]: 0: 49.1, 0.5: 49" in text
-    assert "at all radii at once, 95 % [N, P]: +-30.4 points (DKW)" in text
-    assert "ACR of the population, 95 % [N, P, many inputs]: 0.25" in text
-    assert "Assumed: [N] noise independent between inputs, [P] inputs drawn" in text
-    assert max(map(len, show(run).splitlines())) <= 140
-
-
-def test_a_restated_run_says_so() -> None:
-    before, after = HEADING.settings, Settings(0.01, "hoeffding", "one-sided")
-    text = said(headed(settings=after, restated_from=before))
-    assert f"restated at {after} (sampled for {before}); holds if" in text
-    assert "holds if" not in said(headed(restated_from=before))
-    family = Settings(0.0005, "clopper-pearson", "one-sided", 0.01)
-    text = said(headed(settings=family, restated_from=before))
-    assert "restated at alpha = 0.01 for all inputs at once, 0.0005 an input" in text
+    assert words in said(run, **changed)
+    assert "holds if" not in said(headed(restated_from=BEFORE))
 
 
 def test_json_has_the_settings_the_figures_and_the_statements() -> None:
