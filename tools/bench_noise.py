@@ -11,7 +11,7 @@ from bench_subjects import KINDS
 from bench_timing import Spread, take_turns
 
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream, SmoothingDistribution
-from rsonnx.noise.drawing import exact_block
+from rsonnx.noise.additive import exact_block
 from rsonnx.noise.lattice import LatticeBlock
 
 LAWS: tuple[SmoothingDistribution, ...] = (Gaussian(0.5),)
@@ -45,7 +45,7 @@ class Writing:
 
     def __call__(self) -> None:
         """Write whole blocks, as the engine does."""
-        with mock.patch("rsonnx.noise.drawing.exact_block", return_value=self._drawer):
+        with mock.patch("rsonnx.noise.additive.exact_block", return_value=self._drawer):
             for block in range(self._blocks):
                 self._stream.write(block * self._stream.block, self._batch)
 

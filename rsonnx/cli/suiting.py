@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import MISSING, asdict, dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rsonnx.noise import NOISES, InputSpace, Law
@@ -53,7 +53,7 @@ def suited(space: InputSpace, trained: Trained | None = None) -> tuple[Suited, .
 
 def _options(law: type[Law]) -> str:
     """Return the options that ask for a noise: ``--noise power-linf,a=A --sigma S``."""
-    needed = {key: f.metadata for key, f in law.options().items() if f.default is MISSING}
+    needed = {key: f.metadata for key, f in law.options().items() if key in law.needs()}
     own = [f"{said['option']} {said['shown']}" for said in needed.values() if said["option"]]
     if own:
         return " ".join(own)

@@ -5,17 +5,11 @@ from typing import TYPE_CHECKING
 from rsonnx._lazy import offer_lazily
 
 if TYPE_CHECKING:
+    from rsonnx.noise.additive import IndependentNoise, JointNoise
     from rsonnx.noise.asked import AskedNoise
     from rsonnx.noise.catalogue import NOISES, law_from_json, noise_of
-    from rsonnx.noise.law import (
-        EnumeratedNoise,
-        ExactOutcome,
-        IndependentNoise,
-        JointNoise,
-        Law,
-        SampledNoise,
-        SmoothingDistribution,
-    )
+    from rsonnx.noise.enumerated import EnumeratedNoise
+    from rsonnx.noise.law import ExactOutcome, Law, SampledNoise, SmoothingDistribution
     from rsonnx.noise.laws.ablation import Ablation
     from rsonnx.noise.laws.anisotropic import AnisotropicGaussian
     from rsonnx.noise.laws.ball import Ball

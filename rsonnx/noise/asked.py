@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,7 @@ from rsonnx.noise.catalogue import NOISES, law_class, noise_of
 from rsonnx.noise.law import Law
 from rsonnx.noise.sigmas import read_sigmas
 
-_NUMBER = re.compile(r"[+-]?(\d{1,40}\.?\d{0,40}|\.\d{1,40})([eE][+-]?\d{1,4})?", re.ASCII)
-_MOST = 1e39
-_ELSEWHERE = {"sigma", "lam", "lambda", "norm"}
-"""Parameters that are given apart."""
+_NUMBER = re.compile(r"[+-]?(\d{1,40}\.?\d{0,40}|\.\d{1,40})([eE][+-]?\d{1,2})?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class AskedNoise:
         files: of numbers, by the field that they are for; they mean its law.
 
     Raises:
-        UsageError: there is no such law, or it takes no such parameter.
+        UsageError: there is no such law, or it does not take what is given, or takes more.
     """
 
     text: str = "gaussian"
@@ -51,44 +48,38 @@ class AskedNoise:
         named = law_class(self.text.partition(",")[0].strip())
         if not self.files:
             return named
-        (own,) = (law for law in NOISES.values() if not self.files.keys() - law.options().keys())
+        own = next(law for law in NOISES.values() if self.files.keys() <= law.options().keys())
         scaled = self.sigma is not None or self.lam is not None
         if scaled or "," in self.text or named.name not in ("gaussian", own.name):
             raise UsageError(
-                f"{own.name} noise takes {self._option(own)} and no other noise or scale; leave "
-                "the rest out"
+                f"{own.name} noise takes {' '.join(map(str, self.files.values()))} and no scale "
+                "or other noise; leave the rest out"
             )
         return own
 
     @cached_property
     def _parameters(self) -> dict[str, int | float]:
         """What stands behind the name, each of them the law's own."""
-        law, options = self.law, self.law.options()
-        behind = {key: f for key, f in options.items() if f.metadata["option"] is None}
-        takes = " and ".join(f"{key}={f.metadata['shown']}" for key, f in behind.items())
+        options = {key: f.metadata for key, f in self.law.options().items()}
+        behind = {key: said for key, said in options.items() if said["option"] is None}
         parameters: dict[str, int | float] = {}
         for pair in self.text.split(",")[1:]:
             key, _, text = (part.strip() for part in pair.partition("="))
-            if key in _ELSEWHERE:
-                raise UsageError(f"the noise has {pair!r:.60}, but {key} is an option of its own")
             if key not in behind or key in parameters:
-                twice = " twice" if key in parameters else ""
+                takes = ", ".join(f"{key}={said['shown']}" for key, said in behind.items())
                 raise UsageError(
-                    f"{law.name} noise was given {pair!r:.60}{twice}, but it takes "
-                    f"{takes or 'no further parameter'}"
+                    f"{self.law.name} noise was given {pair!r:.60}, but what it takes there is "
+                    f"{takes or 'nothing'}, once; a scale and a norm have options of their own"
                 )
-            parameters[key] = _number(key, text)
-        for key, f in options.items():
-            if f.default is MISSING and key not in parameters and key not in self.files:
-                how = f.metadata["option"] or f"{law.name},{key}="
-                raise UsageError(
-                    f"{law.name} noise needs {how}{f.metadata['shown']}: {f.metadata['help']}"
-                )
+            if not _NUMBER.fullmatch(text):
+                raise UsageError(f"the noise has {key}={text!r:.60}, but a number was expected")
+            parameters[key] = int(text) if text.lstrip("+-").isdecimal() else float(text)
+        for key in self.law.needs() - parameters.keys() - self.files.keys():
+            how = options[key]["option"] or f"{self.law.name},{key}="
+            raise UsageError(
+                f"{self.law.name} noise needs {how}{options[key]['shown']}: {options[key]['help']}"
+            )
         return parameters
-
-    @staticmethod
-    def _option(law: type[Law]) -> str:
-        return next(str(f.metadata["option"]) for f in law.options().values())
 
     def early(self) -> Law | None:
         """Return the law; None where it depends on the model, but for what is wrong already."""
@@ -114,16 +105,9 @@ class AskedNoise:
             UsageError: no such model is for this noise, or it contradicts what is asked for.
             DataError: a file does not hold what its field takes.
         """
-        size = math.prod(shape)
-        read = {name: read_sigmas(path, size) for name, path in self.files.items()}
-        return self._made(dict(self.law.from_model(shape, layout)) | read)
+        read = {name: read_sigmas(path, math.prod(shape)) for name, path in self.files.items()}
+        return self._made(self.law.from_model(shape, layout) | read)
 
     def _made(self, told: dict[str, Any]) -> Law:
         scale = {"sigma": self.sigma, "lam": self.lam, "norm": self.norm}
         return noise_of(self.law.name, **(scale | told | self._parameters))
-
-
-def _number(key: str, text: str) -> int | float:
-    if not _NUMBER.fullmatch(text) or not abs(number := float(text)) < _MOST:
-        raise UsageError(f"the noise has {key}={text!r:.60}, but a number below 1e39 was expected")
-    return int(text) if re.fullmatch(r"[+-]?\d+", text) else number

@@ -10,21 +10,66 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import Field, dataclass, fields
-from functools import lru_cache
-from typing import Any, ClassVar
+from collections.abc import Mapping, Set
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import Any, ClassVar, NamedTuple, Protocol
 
-import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
-from rsonnx.noise.drawing import Drawing, FloatBlock, JointBlock, Place, grid_block
-from rsonnx.noise.lattice import LEAST_STEPS, LatticeTable, lattice_table
+from rsonnx.noise.lattice import LatticeTable
 from rsonnx.noise.norms import Norm, norm_named
-from rsonnx.noise.space import LEVELS, InputSpace, Point
+from rsonnx.noise.space import InputSpace, Point
+
+
+class Drawing(Protocol):
+    """The randomness of one block in its order."""
+
+    def draw(self, count: int) -> NDArray[Any]:
+        """Return the next ``count`` values; whole samples at a time where they are not apart."""
+
+    def write(self, base: NDArray[Any], divisor: np.float32, out: NDArray[np.float32]) -> None:
+        """Write the next samples.
+
+        Args:
+            base: the input, flat: uint8 levels, or float64 values.
+            divisor: what a level is divided by, see :attr:`InputSpace.divisor`; 1 for values.
+            out: float32 (samples, values of a sample).
+        """
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a block of samples lies.
+
+    Attributes:
+        key: of the stream: the seed, the input and the stage.
+        block: number of the block.
+        first: index of its first sample in the stream.
+        space: of the input.
+        exact: whether the input is given in levels of the grid.
+    """
+
+    key: int
+    block: int
+    first: int
+    space: InputSpace
+    exact: bool
+
+
+class ExactOutcome(NamedTuple):
+    """What counts over all outcomes of a change prove.
+
+    Attributes:
+        label: the smoothed classifier's answer; -1 where "no class" has the most outcomes.
+        radius: within which, itself included, the answer cannot change; >= 0, and 0 for -1. At 0
+            the answer at the input itself is still known for certain.
+    """
+
+    label: int
+    radius: float
 
 
 class Law(ABC):
@@ -71,6 +116,11 @@ class Law(ABC):
     def options(cls) -> Mapping[str, Field[Any]]:
         """Return the fields that :func:`given` declares, by name."""
         return {name: f for name, f in cls.own().items() if "shown" in f.metadata}
+
+    @classmethod
+    def needs(cls) -> Set[str]:
+        """Return which of these must be given."""
+        return {name for name, f in cls.options().items() if f.default is MISSING}
 
     @classmethod
     def takes_sigma(cls) -> bool:
@@ -218,6 +268,11 @@ class Law(ABC):
         """Return the shape of an input whose samples have ``shape``, which a classifier takes."""
         return shape
 
+    def table(self, step: float) -> LatticeTable | None:
+        """Return what draws it exactly on a grid of ``step``; None where no table does."""
+        del step
+        return None
+
     @abstractmethod
     def open(self, place: Place) -> Drawing:
         """Return the randomness of a block, to be drawn from its first sample on."""
@@ -269,7 +324,7 @@ class Law(ABC):
         raise UsageError(f"{self.name} noise is sampled, and its outcomes cannot be counted")
 
     def certify(self, counts: Counts) -> ExactOutcome:
-        """Return what counts of each outcome once prove; see :class:`EnumeratedNoise`."""
+        """Return what counts of each outcome once prove."""
         del counts
         raise UsageError(f"{self.name} noise is sampled, so counts prove nothing for certain")
 
@@ -296,142 +351,3 @@ class SampledNoise(Law):
     @abstractmethod
     def radius(self, p_a_lower: float) -> float:
         """Return the radius that a lower bound on p_A in [0, 1] certifies, rounded down."""
-
-
-class IndependentNoise(SampledNoise):
-    """Additive noise, independent on every value and symmetric about 0."""
-
-    @abstractmethod
-    def cumulative(self, value: mpmath.mpf) -> mpmath.mpf:
-        """Return the distribution function at ``value`` <= 0, at mpmath's working precision."""
-
-    @abstractmethod
-    def draw(self, generator: np.random.Generator, size: int) -> NDArray[np.float64]:
-        """Return ``size`` floating-point draws."""
-
-    def table(self, step: float) -> LatticeTable:
-        """Return the table of exact noise on a grid of ``step``, in the units of the law.
-
-        Raises:
-            UsageError: the law is so wide that its outcomes do not fit a table, or narrower than
-                any that is meant.
-        """
-        return _table(self, step)
-
-    def open(self, place: Place) -> Drawing:
-        """Return exact noise on the grid, else floating-point noise."""
-        if not place.exact:
-            return FloatBlock(self.draw, place)
-        return grid_block(self.table(place.space.step), place)
-
-
-@lru_cache(maxsize=16)
-def _table(law: IndependentNoise, step: float) -> LatticeTable:
-    sigma, width = law.deviation, LEVELS * step
-    if sigma is not None and sigma < LEAST_STEPS * step:
-        raise UsageError(
-            f"{law} is too narrow for exact noise on a grid of step {step:g}: it never moves an "
-            "8-bit value, so there is nothing to certify; use a larger sigma"
-        )
-    try:
-        return lattice_table(law.cumulative, step)
-    except OverflowError:
-        advice = "use a smaller sigma, or floating-point inputs"
-        if sigma is not None and width < LEVELS and width < sigma <= LEVELS:  # levels are meant
-            advice = (
-                f"use a smaller sigma, in the units of the bounds, {width:g} apart: {sigma:g} of "
-                f"{LEVELS} levels is {sigma / LEVELS * width:.6g}; or make levels the unit with "
-                f"--bounds 0 {LEVELS} (and zero-one in place of none as the preprocessing)"
-            )
-        raise UsageError(
-            f"{law} is too wide for exact noise on a grid of step {step:g}; {advice}"
-        ) from None
-
-
-class JointNoise(SampledNoise):
-    """Additive noise whose values depend on each other: drawn whole samples at a time, float64."""
-
-    exact = False
-
-    size: int | None
-    """d, the values of an input, on which the law of each value depends."""
-
-    @abstractmethod
-    def draw_samples(
-        self, generator: np.random.Generator, samples: int, size: int
-    ) -> NDArray[np.float64]:
-        """Return floating-point noise, (samples, size)."""
-
-    def open(self, place: Place) -> Drawing:
-        """Return floating-point noise."""
-        self.check_space(place.space)
-        return JointBlock(self.draw_samples, place)
-
-
-@dataclass(frozen=True)
-class ExactOutcome:
-    """What counts over all outcomes of a change prove.
-
-    Attributes:
-        label: the smoothed classifier's answer; -1 where "no class" has the most outcomes.
-        radius: within which, itself included, the answer cannot change; >= 0, and 0 for -1. At 0
-            the answer at the input itself is still known for certain.
-    """
-
-    label: int
-    radius: float
-
-
-class EnumeratedNoise(Law):
-    """A change with finitely many outcomes, all of which are counted: no sampling, no alpha.
-
-    Sample i of a stream is outcome i of the change, whatever the seed of the run, for i below
-    :meth:`evaluations`; behind these the outcomes begin again.
-    """
-
-    enumerated = True
-    additive = False
-
-    @property
-    def deviation(self) -> None:
-        """None: what is done to a value depends on the value, or leaves nothing of it."""
-        return None
-
-    @abstractmethod
-    def evaluations(self, shape: tuple[int, ...]) -> int:
-        """Return how many outcomes there are for an input of ``shape``; see :class:`Law`."""
-
-    @abstractmethod
-    def radius_within(self, changed: int) -> float:
-        """Return the largest radius in which no input has more than ``changed`` other outcomes.
-
-        Rounded down; 0 where already the least change of an input may alter more of them.
-        """
-
-    def certify(self, counts: Counts) -> ExactOutcome:
-        """Return the smoothed classifier's answer and its exact radius.
-
-        The answer is the class with the most outcomes, the lowest one among equals. Answers that
-        are no class (NaN, say) compete as one more class behind all others: they lose
-        every tie, and where they win there is no answer.
-
-        An input near by, at which c of the n outcomes are other ones, has n_A' >= n_A - c and
-        n_B' <= n_B + c for every rival B, since each outcome has one answer. A is still in front
-        where n_A' > n_B', or where they are equal and A < B: where n_A' - n_B' >= 1[B < A]. So A
-        stays wherever 2c <= n_A - n_B - 1[B < A]. Each outcome that changes costs two, one for
-        leaving A and one for joining B, hence the half: c <= floor((n_A - n_B - 1[B < A]) / 2), for
-        the rival with the largest n_B + 1[B < A]. Classes that were never seen are rivals too.
-
-        Args:
-            counts: of each outcome once.
-        """
-        votes = counts.classes
-        if not votes.any():
-            return ExactOutcome(-1, 0.0)
-        top = counts.top()[0]
-        rivals = votes + (np.arange(len(votes)) < top)
-        rivals[top] = 0
-        margin = int(votes[top]) - max(int(rivals.max()), counts.no_class)
-        if margin < 0:
-            return ExactOutcome(-1, 0.0)
-        return ExactOutcome(top, self.radius_within(margin // 2))

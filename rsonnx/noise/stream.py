@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.grid import GridNoise
-from rsonnx.noise.drawing import Drawing, Place
-from rsonnx.noise.law import IndependentNoise, Law
+from rsonnx.noise.law import Drawing, Law, Place
 from rsonnx.noise.philox import place_in, stream_key
 from rsonnx.noise.space import InputSpace, Point, add
 
@@ -142,16 +141,16 @@ class NoisyStream:
         other, and so do bounds so narrow that values are subnormal.
         """
         law, space = self.distribution, self.point.space
-        if self.point.arithmetic != "exact" or not isinstance(law, IndependentNoise):
-            return None
-        if space.step < _SMALLEST or 0 < abs(space.bounds[0]) < _SMALLEST:
+        small = space.step < _SMALLEST or 0 < abs(space.bounds[0]) < _SMALLEST
+        table = None if small or self.point.arithmetic != "exact" else law.table(space.step)
+        if table is None:
             return None
         return GridNoise(
             key=(self.key & 0xFFFF_FFFF_FFFF_FFFF, self.key >> 64),
             block=self.block,
             size=space.size,
             levels=self.point.data.reshape(space.size),
-            table=law.table(space.step),
+            table=table,
             scaling=space.scaling,
         )
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsonnx.noise import Gaussian, InputSpace, NoisyStream, drawing
+from rsonnx.noise import Gaussian, InputSpace, NoisyStream, additive
 from rsonnx.noise.lattice import LatticeBlock
 
 compiled = pytest.importorskip("rsonnx.noise.compiled", reason="numba is not installed")
@@ -46,7 +46,7 @@ def test_a_stream_is_the_same_with_and_without_it(monkeypatch: pytest.MonkeyPatc
     point = InputSpace((3, 5, 7)).point(np.arange(105, dtype=np.uint8).reshape(3, 5, 7))
     found = []
     for kind in (LatticeBlock, compiled.CompiledBlock):
-        monkeypatch.setattr(drawing, "exact_block", lambda kind=kind: kind)
+        monkeypatch.setattr(additive, "exact_block", lambda kind=kind: kind)
         out = np.empty((600, 3, 5, 7), np.float32)
         NoisyStream(point, Gaussian(1.0), 3, "estimation").write(100, out)
         found.append(out)
@@ -55,7 +55,7 @@ def test_a_stream_is_the_same_with_and_without_it(monkeypatch: pytest.MonkeyPatc
 
 
 def test_it_is_used_where_numba_is() -> None:
-    assert drawing.exact_block() is compiled.CompiledBlock
+    assert additive.exact_block() is compiled.CompiledBlock
 
 
 NOWHERE = """
@@ -69,7 +69,7 @@ for name in dir(caching):
         getattr(caching, name).ensure_cache_path = refuse
 from rsonnx.noise import Gaussian
 from rsonnx.noise.lattice import LatticeBlock
-from rsonnx.noise.drawing import exact_block
+from rsonnx.noise.additive import exact_block
 table = Gaussian(0.5).table(1 / 255)
 assert exact_block() is not LatticeBlock
 assert (exact_block()(table, 3, 1).draw(5000) == table.draw(3, 1, 5000)).all()
@@ -99,8 +99,8 @@ def test_it_is_not_used_where_it_draws_otherwise(
             out[-1, -1] += wrong == "write"
 
     monkeypatch.setattr(compiled, "CompiledBlock", Stale)
-    drawing.exact_block.cache_clear()
+    additive.exact_block.cache_clear()
     try:
-        assert drawing.exact_block() is LatticeBlock
+        assert additive.exact_block() is LatticeBlock
     finally:
-        drawing.exact_block.cache_clear()
+        additive.exact_block.cache_clear()

@@ -14,8 +14,8 @@ from scipy import stats
 
 from rsonnx.errors import UsageError
 from rsonnx.noise import Gaussian, Laplace
+from rsonnx.noise.additive import IndependentNoise
 from rsonnx.noise.lattice import LatticeTable
-from rsonnx.noise.law import IndependentNoise
 
 STEP = 1 / 255
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rsonnx.noise import EnumeratedNoise, InputSpace, SmoothingDistribution, noise_of
-from rsonnx.noise.drawing import Place
+from rsonnx.noise.law import Place
 from training.datasets import Kind
 
 _LEVELS = np.float32(255)

@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
-from rsonnx.noise.drawing import Drawing, Place
 from rsonnx.noise.given import given
-from rsonnx.noise.law import SampledNoise
+from rsonnx.noise.law import Drawing, Place, SampledNoise
 from rsonnx.noise.pairs import AXES, PairedNoise
 from rsonnx.noise.philox import SETTLE, bits, raw_words
 from rsonnx.noise.regions import double_above

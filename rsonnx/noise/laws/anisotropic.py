@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
-from rsonnx.noise.drawing import Drawing, FloatBlock, Place
+from rsonnx.noise.additive import FloatBlock
 from rsonnx.noise.given import SIGMAS
-from rsonnx.noise.law import SampledNoise
+from rsonnx.noise.law import Drawing, Place, SampledNoise
 from rsonnx.noise.laws.gaussian import Gaussian
 from rsonnx.noise.scale import as_float
 from rsonnx.noise.space import InputSpace

@@ -10,8 +10,8 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.noise.additive import JointNoise
 from rsonnx.noise.differential import PRECISION, OverlapNoise, settled
-from rsonnx.noise.law import JointNoise
 from rsonnx.noise.rounding import precision
 from rsonnx.noise.scale import ScaledNoise, needed_size
 from rsonnx.noise.spheres import cap_edge, cap_share, on_spheres

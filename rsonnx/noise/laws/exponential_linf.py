@@ -10,8 +10,8 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.noise.additive import JointNoise
 from rsonnx.noise.differential import DifferentialNoise
-from rsonnx.noise.law import JointNoise
 from rsonnx.noise.scale import ScaledNoise, needed_size
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
 from rsonnx.noise.codes import WORD, CodeBlock, CodeNoise, stored
-from rsonnx.noise.drawing import Drawing, Place
 from rsonnx.noise.given import given
+from rsonnx.noise.law import Drawing, Place
 from rsonnx.noise.philox import SETTLE, bits, raw_words
 from rsonnx.noise.regions import Regions
 from rsonnx.noise.scale import check_share, check_whole, needed_size

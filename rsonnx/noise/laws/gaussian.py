@@ -11,8 +11,8 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.noise.additive import IndependentNoise
 from rsonnx.noise.differential import settled
-from rsonnx.noise.law import IndependentNoise
 from rsonnx.noise.scale import check_scale, needed_size
 from rsonnx.noise.space import InputSpace
 from rsonnx.statistics import (

@@ -11,8 +11,8 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.noise.additive import IndependentNoise
 from rsonnx.noise.differential import DifferentialNoise, GrowthLines
-from rsonnx.noise.law import IndependentNoise
 from rsonnx.noise.rounding import precision
 from rsonnx.noise.scale import ScaledNoise
 from rsonnx.noise.space import InputSpace

@@ -10,9 +10,9 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.noise.additive import IndependentNoise
 from rsonnx.noise.differential import DifferentialNoise, settled
 from rsonnx.noise.given import given
-from rsonnx.noise.law import IndependentNoise
 from rsonnx.noise.scale import check_exponent, check_scale
 from rsonnx.statistics import special
 

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
-from rsonnx.noise.drawing import Drawing, OutcomeBlock, Place
+from rsonnx.noise.enumerated import EnumeratedNoise, OutcomeBlock
 from rsonnx.noise.given import given
-from rsonnx.noise.law import EnumeratedNoise
+from rsonnx.noise.law import Drawing, Place
 from rsonnx.noise.pairs import AXES, PairedNoise
 from rsonnx.noise.scale import check_whole
 

@@ -10,9 +10,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.noise.additive import JointNoise
 from rsonnx.noise.differential import DifferentialNoise, GrowthLines
 from rsonnx.noise.given import given
-from rsonnx.noise.law import JointNoise
 from rsonnx.noise.laws.exponential_linf import in_cubes
 from rsonnx.noise.scale import check_exponent, check_scale, needed_size
 from rsonnx.statistics import special

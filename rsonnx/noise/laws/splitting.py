@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import DataError, UsageError
-from rsonnx.noise.drawing import Drawing, OutcomeBlock, Place
+from rsonnx.noise.enumerated import EnumeratedNoise, OutcomeBlock
 from rsonnx.noise.given import given
-from rsonnx.noise.law import EnumeratedNoise
+from rsonnx.noise.law import Drawing, Place
 from rsonnx.noise.philox import bits, check_seed, stream_key
 from rsonnx.noise.rounding import quotient_down
 from rsonnx.noise.scale import check_scale

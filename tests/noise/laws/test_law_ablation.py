@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from rsonnx.errors import UsageError
-from rsonnx.noise import InputSpace, NoisyStream, law_from_json, noise_of
+from rsonnx.noise import InputSpace, NoisyStream
 from rsonnx.noise.laws import ablation
 from rsonnx.noise.laws.ablation import Ablation
 from rsonnx.noise.philox import raw_words
@@ -52,12 +52,6 @@ def test_published_radii() -> None:
     assert MNIST.radius(0.99) == 11
     assert Ablation(75, 3, "NHWC", size=3072).radius(0.99) == 8
     assert Ablation(75, size=1024).radius(0.99) == 8
-
-
-@pytest.mark.parametrize("p", [0.0, 0.3, 0.5])
-def test_half_certifies_nothing(p: float) -> None:
-    assert MNIST.radius(p) == 0
-    assert MNIST.radius_between(p, 0.5) == 0
 
 
 def test_the_threshold_itself_certifies_nothing() -> None:
@@ -266,35 +260,6 @@ def test_ties_are_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     assert of_all_choices(kept) > UNLIKELY
 
 
-@pytest.mark.parametrize("tied", [False, True])
-def test_pieces_are_the_whole(tied: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    if tied:
-        monkeypatch.setattr(
-            ablation, "raw_words", lambda g, n: raw_words(g, n) & np.uint64(0x0000_001F_0000_001F)
-        )
-    x = images((3, 3, 3))
-    law = Ablation(4, 3, "NCHW", size=27)
-    whole = samples(law, x, 700)
-    point = InputSpace(x.shape, layout="NCHW").point(x)
-    monkeypatch.setattr(ablation, "_TILE", 100)
-    stream = NoisyStream(point, law, 1, "estimation")
-    for start, stop in ((650, 700), (0, 3), (3, 300), (290, 291), (300, 600)):
-        out = np.empty((stop - start, 6, 3, 3), np.float32)
-        stream.write(start, out)
-        np.testing.assert_array_equal(out, whole[start:stop])
-    other = samples(law, x, 700, seed=2)
-    assert not np.array_equal(other, whole)
-
-
-def test_the_law_is_read_back_from_a_header() -> None:
-    law = noise_of("ablation", size=3072, layout="NHWC", keep=75, channels=3)
-    assert law == Ablation(75, 3, "NHWC", size=3072)
-    assert law_from_json(law.to_json()) == law
-    assert law.norm == "l0"
-    assert law.deviation is None
-    assert str(law) == "ablation keep = 75 of 1024"
-
-
 def test_shapes_are_doubled_and_halved() -> None:
     assert MNIST.sample_shape((1, 28, 28)) == (2, 28, 28)
     assert MNIST.input_shape((2, 28, 28)) == (1, 28, 28)
@@ -304,30 +269,6 @@ def test_shapes_are_doubled_and_halved() -> None:
     assert Ablation(2, size=9).sample_shape((9,)) == (18,)
     assert Ablation(2, size=9).input_shape((18,)) == (9,)
     assert Ablation.from_model((6, 32, 32), None) == {"layout": "NCHW", "channels": 3, "size": 3072}
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"keep": 0}, "keep is 0"),
-        ({"keep": 784}, "keep is 784"),
-        ({"keep": 4.5}, "keep is 4.5"),
-        ({"keep": True}, "keep is True"),
-        ({"keep": None}, "needs keep"),
-        ({"channels": 0}, "channels is 0"),
-        ({"channels": 3}, "784 values"),
-        ({"channels": 2, "layout": None}, "no layout was given"),
-        ({"layout": "CHWN"}, "CHWN"),
-        ({"norm": "l2"}, "l0"),
-        ({"size": None}, "no size"),
-        ({"sigma": 0.5}, "no sigma"),
-        ({"lam": 0.5}, "no lambda"),
-        ({"kept": 3}, "no parameter 'kept'"),
-    ],
-)
-def test_a_parameter_out_of_range_is_one_sentence(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
-        noise_of("ablation", **({"size": 784, "keep": 45, "layout": "NCHW"} | options))
 
 
 @pytest.mark.parametrize(

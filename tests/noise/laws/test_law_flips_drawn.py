@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import pickle
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from rsonnx.errors import DataError, UsageError
-from rsonnx.noise import InputSpace, NoisyStream, SampledNoise, law_from_json, noise_of
+from rsonnx.noise import InputSpace, NoisyStream, SampledNoise
 from rsonnx.noise.laws import flips
 from rsonnx.noise.laws.flips import Flips
 from rsonnx.noise.laws.sparse_flips import SparseFlips
@@ -116,21 +115,6 @@ LAWS: list[tuple[SampledNoise, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("law", "high"), LAWS, ids=str)
-def test_pieces_are_the_whole(
-    law: SampledNoise, high: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    x = np.arange(30) % (high + 1)
-    whole = samples(law, x, (0, high), 700)
-    monkeypatch.setattr(flips, "_TILE", 100)
-    pieces = pickle.loads(pickle.dumps(stream(law, x, (0, high))))  # noqa: S301 - made above
-    for start, stop in ((650, 700), (0, 3), (3, 300), (290, 291), (300, 600)):
-        out = np.empty((stop - start, 30), np.float32)
-        pieces.write(start, out)
-        np.testing.assert_array_equal(out, whole[start:stop])
-    assert not np.array_equal(samples(law, x, (0, high), 700, seed=2), whole)
-
-
 def test_pieces_are_the_whole_where_words_are_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     law = Flips(1 - 2.0**-53, 1001, size=9)
     last = np.uint64(2**64 - 2048)
@@ -180,59 +164,6 @@ def test_bytes_are_codes_for_bounds_of_bytes() -> None:
     x = np.arange(256).astype(np.uint8)
     law = Flips(1 - 2.0**-40, 256, size=256)
     np.testing.assert_array_equal(samples(law, x, (0, 255), 3), np.tile(np.arange(256.0), (3, 1)))
-
-
-@pytest.mark.parametrize(
-    ("law", "recorded"),
-    [
-        (Flips(0.6, 4, size=9), noise_of("flips", size=9, keep=0.6, values=4)),
-        (
-            SparseFlips(0.01, 0.6, size=9),
-            noise_of("sparse-flips", size=9, p_plus=0.01, p_minus=0.6),
-        ),
-    ],
-)
-def test_the_law_is_read_back_from_a_header(law: SampledNoise, recorded: Any) -> None:
-    assert recorded == law
-    assert law_from_json(law.to_json()) == law
-    assert law.norm == "l0"
-    assert law.deviation is None
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"keep": 1.0}, "keep is 1.0"),
-        ({"keep": 0.0}, "keep is 0.0"),
-        ({"keep": 1e-30}, "keep is 1e-30"),
-        ({"keep": math.nan}, "keep is nan"),
-        ({"keep": "x"}, "keep is 'x'"),
-        ({"keep": None}, "needs keep"),
-        ({"values": 1}, "values is 1"),
-        ({"values": 2.0}, "values is 2.0"),
-        ({"values": 1 << 17}, "65536"),
-        ({"norm": "l2"}, "l0"),
-        ({"size": None}, "no size"),
-        ({"sigma": 0.5}, "no sigma"),
-    ],
-)
-def test_a_parameter_out_of_range_is_one_sentence(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
-        noise_of("flips", **({"size": 9, "keep": 0.6, "values": 4} | options))
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"p_plus": 0.0, "p_minus": 0.0}, "both 0"),
-        ({"p_plus": 1.0}, "p_plus is 1.0"),
-        ({"p_minus": -0.1}, "p_minus is -0.1"),
-        ({"norm": "l1"}, "l0"),
-    ],
-)
-def test_a_rate_out_of_range_is_one_sentence(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
-        noise_of("sparse-flips", **({"size": 9, "p_plus": 0.1, "p_minus": 0.4} | options))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
-from rsonnx.noise import ExactOutcome, InputSpace, NoisyStream, Point, law_from_json, noise_of
+from rsonnx.noise import ExactOutcome, InputSpace, NoisyStream, Point
 from rsonnx.noise.laws.patches import Blocks, Columns
 
 Law = Columns | Blocks
@@ -203,34 +203,6 @@ def test_the_worst_patch_changes_the_answer_at_the_next_side(
     assert answers == [0, 1]
 
 
-def test_samples_do_not_depend_on_the_run() -> None:
-    law = Blocks(2, "NCHW")
-    at = image(np.arange(45).reshape(1, 5, 9) * 5)
-    whole = outcomes(law, at)
-    for start, stop in [(0, 45), (7, 9), (40, 45), (44, 50)]:
-        out = np.full((stop - start, 2, 5, 9), np.nan, np.float32)
-        NoisyStream(at, law, 9, "prediction", shared=True).write(start, out)
-        np.testing.assert_array_equal(out, whole[np.arange(start, stop) % 45])
-
-
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        ((0, "NCHW"), "the width is 0"),
-        ((2.0, "NCHW"), r"the width is 2\.0"),
-        ((True, "NCHW"), "the width is True"),
-        (("3", "NCHW"), "the width is '3'"),
-        ((3, "CHW"), "the layout is 'CHW', but NCHW or NHWC"),
-        ((3, None), "the layout is None"),
-        ((3, "NCHW", "l2"), "certifies in patch"),
-    ],
-)
-def test_parameters_that_are_none(arguments: tuple[Any, ...], named: str) -> None:
-    for kind in (Columns, Blocks):
-        with pytest.raises(UsageError, match=named):
-            kind(*arguments)
-
-
 @pytest.mark.parametrize("kind", [Columns, Blocks])
 def test_inputs_that_are_no_such_image(kind: type[Law]) -> None:
     law = kind(3, "NCHW")
@@ -254,15 +226,3 @@ def test_a_block_must_fit_both_sides() -> None:
     assert Columns(5, "NCHW").evaluations((1, 2, 5)) == 5
     with pytest.raises(UsageError, match="2 x 5 pixels"):
         Blocks(3, "NCHW").evaluations((1, 2, 5))
-
-
-def test_they_are_made_by_name_and_read_from_a_header() -> None:
-    for kind in (Columns, Blocks):
-        law = noise_of(kind.name, layout="NHWC", size=784, width=4)
-        assert law == kind(4, "NHWC")
-        assert law_from_json(law.to_json()) == law
-        assert (law.label, law.deviation) == (f"{law.name} of width 4", None)
-        with pytest.raises(UsageError, match="needs layout"):
-            noise_of(kind.name, width=4)
-        with pytest.raises(UsageError, match="has no sigma"):
-            noise_of(kind.name, width=4, layout="NCHW", sigma=0.5)

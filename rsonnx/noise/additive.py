@@ -1,21 +1,21 @@
-"""Blocks of noise: where one lies, how it is drawn, and additive noise, exact or in floating point.
-
-A block is drawn by what it is given, a table or a function; of laws it knows nothing.
-"""
+"""Additive noise: exact on the grid of 8-bit values by a table, else in floating point."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.noise.lattice import LatticeBlock, LatticeTable
+from rsonnx.errors import UsageError
+from rsonnx.noise.lattice import LEAST_STEPS, LatticeBlock, LatticeTable, lattice_table
+from rsonnx.noise.law import Drawing, Place, SampledNoise
 from rsonnx.noise.philox import bits
-from rsonnx.noise.space import InputSpace, add, beyond_numbers
+from rsonnx.noise.space import LEVELS, add, beyond_numbers
 
 if TYPE_CHECKING:
     from rsonnx.noise.compiled import CompiledBlock
@@ -24,39 +24,69 @@ _PORTION_VALUES = 1 << 14
 """Values of joint noise that are drawn at a time, at most: a core's nearer caches hold them."""
 
 
-class Drawing(Protocol):
-    """The randomness of one block in its order."""
+class IndependentNoise(SampledNoise):
+    """Additive noise, independent on every value and symmetric about 0."""
 
-    def draw(self, count: int) -> NDArray[Any]:
-        """Return the next ``count`` values; whole samples at a time where they are not apart."""
+    @abstractmethod
+    def cumulative(self, value: mpmath.mpf) -> mpmath.mpf:
+        """Return the distribution function at ``value`` <= 0, at mpmath's working precision."""
 
-    def write(self, base: NDArray[Any], divisor: np.float32, out: NDArray[np.float32]) -> None:
-        """Write the next samples.
+    @abstractmethod
+    def draw(self, generator: np.random.Generator, size: int) -> NDArray[np.float64]:
+        """Return ``size`` floating-point draws."""
 
-        Args:
-            base: the input, flat: uint8 levels, or float64 values.
-            divisor: what a level is divided by, see :attr:`InputSpace.divisor`; 1 for values.
-            out: float32 (samples, values of a sample).
-        """
+    def table(self, step: float) -> LatticeTable:
+        """Return the table on a grid of ``step``, or refuse a law that is too wide or narrow."""
+        return _table(self, step)
+
+    def open(self, place: Place) -> Drawing:
+        """Return exact noise on the grid, else floating-point noise."""
+        if not place.exact:
+            return FloatBlock(self.draw, place)
+        return exact_block()(self.table(place.space.step), place.key, place.block)
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a block of samples lies.
+@lru_cache(maxsize=16)
+def _table(law: IndependentNoise, step: float) -> LatticeTable:
+    sigma, width = law.deviation, LEVELS * step
+    if sigma is not None and sigma < LEAST_STEPS * step:
+        raise UsageError(
+            f"{law} is too narrow for exact noise on a grid of step {step:g}: it never moves an "
+            "8-bit value, so there is nothing to certify; use a larger sigma"
+        )
+    try:
+        return lattice_table(law.cumulative, step)
+    except OverflowError:
+        advice = "use a smaller sigma, or floating-point inputs"
+        if sigma is not None and width < LEVELS and width < sigma <= LEVELS:  # levels are meant
+            advice = (
+                f"use a smaller sigma, in the units of the bounds, {width:g} apart: {sigma:g} of "
+                f"{LEVELS} levels is {sigma / LEVELS * width:.6g}; or make levels the unit with "
+                f"--bounds 0 {LEVELS} (and zero-one in place of none as the preprocessing)"
+            )
+        raise UsageError(
+            f"{law} is too wide for exact noise on a grid of step {step:g}; {advice}"
+        ) from None
 
-    Attributes:
-        key: of the stream: the seed, the input and the stage.
-        block: number of the block.
-        first: index of its first sample in the stream.
-        space: of the input.
-        exact: whether the input is given in levels of the grid.
-    """
 
-    key: int
-    block: int
-    first: int
-    space: InputSpace
-    exact: bool
+class JointNoise(SampledNoise):
+    """Additive noise whose values depend on each other: drawn whole samples at a time, float64."""
+
+    exact: ClassVar[bool] = False
+
+    size: int | None
+    """d, the values of an input, on which the law of each value depends."""
+
+    @abstractmethod
+    def draw_samples(
+        self, generator: np.random.Generator, samples: int, size: int
+    ) -> NDArray[np.float64]:
+        """Return floating-point noise, (samples, size)."""
+
+    def open(self, place: Place) -> Drawing:
+        """Return floating-point noise."""
+        self.check_space(place.space)
+        return JointBlock(self.draw_samples, place)
 
 
 @cache
@@ -71,11 +101,6 @@ def exact_block() -> type[LatticeBlock] | type[CompiledBlock]:
     except ImportError:
         return LatticeBlock
     return compiled.CompiledBlock if compiled.draws_as_numpy_does() else LatticeBlock
-
-
-def grid_block(table: LatticeTable, place: Place) -> Drawing:
-    """Return the exact noise of a block."""
-    return exact_block()(table, place.key, place.block)
 
 
 class FloatBlock:
@@ -143,24 +168,3 @@ class JointBlock:
             noise, self._left = self._left[:samples], self._left[samples:]
             samples -= len(noise)
             yield noise
-
-
-class OutcomeBlock:
-    """The outcomes of one block in their order, which begin again behind the last.
-
-    Args:
-        outcomes: how many there are.
-        place: of the block.
-    """
-
-    def __init__(self, outcomes: int, place: Place) -> None:
-        self._outcomes = outcomes
-        self._space = place.space
-        self._next = place.first
-
-    def draw(self, count: int) -> NDArray[np.int64]:
-        """Return the numbers of the outcomes of the next ``count`` / size samples."""
-        stop = self._next + count // self._space.size
-        drawn = np.arange(self._next, stop, dtype=np.int64) % self._outcomes
-        self._next = stop
-        return drawn
