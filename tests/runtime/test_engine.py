@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from onnx_models import linear, save
+from runtime.workers.far import Ramp, noisy
 
 from rsonnx.counts import Counts
 from rsonnx.errors import DataError, InferenceError, UsageError
-from rsonnx.noise import Gaussian, InputSpace, NoisyStream
-from rsonnx.runtime import CountRequest, OnnxClassifier, ThreadEngine
+from rsonnx.runtime import CountRequest, ThreadEngine
 from rsonnx.runtime.resources import available_memory
 from rsonnx.smoothing import load
 
 Batch = NDArray[np.float32]
-SHAPE = (1, 4, 4)
+RANGES = [(0, 600), (5, 6), (255, 257), (256, 512), (4, 4), (300, 777)]
 
 
 class Thirds:
@@ -41,52 +41,42 @@ class Function:
         self.__dict__.update(claims)
 
 
-class Ramp:
-    """A stream whose sample i is filled with i, so that every sample can be told apart."""
+class Seen(Function):
+    """Answers 0 to all, and keeps how many rows it was given."""
 
-    def __init__(self, block: int = 16, shape: tuple[int, ...] = (2,)) -> None:
-        self.block = block
-        self.sample_shape = shape
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.sizes: list[int] = []
+        super().__init__(self._classify, thread_safe=True)
+        self._seconds = seconds
 
-    def write(self, start: int, out: Batch) -> None:
-        index = np.arange(start, start + len(out), dtype=np.float32)
-        out[...] = index.reshape(-1, *[1] * len(self.sample_shape))
-
-
-def noisy(shape: tuple[int, ...] = SHAPE, seed: int = 7) -> NoisyStream:
-    levels = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
-    return NoisyStream(InputSpace(shape).point(levels), Gaussian(0.5), seed, "estimation")
-
-
-@pytest.fixture(scope="module")
-def onnx_classifier(tmp_path_factory: pytest.TempPathFactory) -> OnnxClassifier:
-    folder: Path = tmp_path_factory.mktemp("engine")
-    return load(save(linear(), folder), preprocess="none", providers="cpu")
-
-
-RANGES = [(0, 600), (5, 6), (255, 257), (256, 512), (300, 777)]
-
-
-def requests(stream: Any) -> list[CountRequest]:
-    return [CountRequest(stream, start, stop) for start, stop in RANGES]
+    def _classify(self, batch: Batch) -> NDArray[np.int64]:
+        self.sizes.append(len(batch))
+        time.sleep(self._seconds)
+        return np.zeros(len(batch), np.int64)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
 @pytest.mark.parametrize("batch_size", [1, 2, 7, 64, 128, 1000])
 def test_counts_show_neither_batches_nor_workers(
-    onnx_classifier: OnnxClassifier, batch_size: int, workers: int
+    tmp_path: Path, batch_size: int, workers: int
 ) -> None:
     stream = noisy()
-    for classifier in (onnx_classifier, Thirds()):
-        whole = np.empty((777, *SHAPE), np.float32)
-        stream.write(0, whole)
+    whole = np.empty((777, *stream.sample_shape), np.float32)
+    stream.write(0, whole)
+    for classifier in (
+        load(save(linear(), tmp_path), preprocess="none", providers="cpu"),
+        Thirds(),
+    ):
         labels = classifier.classify(whole)
         assert len(set(labels.tolist())) >= 3  # else this test would show little
-        found = ThreadEngine(classifier, batch_size, workers).count(requests(stream))
-        for (start, stop), counts in zip(RANGES, found, strict=True):
-            assert counts == Counts.from_labels(labels[start:stop])
-            assert counts.total == stop - start
-            assert len(counts) == classifier.num_classes
+        seen: list[int] = []
+        counts = ThreadEngine(classifier, batch_size, workers).count(
+            [CountRequest(stream, start, stop) for start, stop in RANGES], seen.append
+        )
+        assert counts == [Counts.from_labels(labels[start:stop]) for start, stop in RANGES]
+        assert {len(c) for c in counts} == {classifier.num_classes}
+        assert sum(seen) == sum(stop - start for start, stop in RANGES)
+        assert min(seen) >= 1
 
 
 def test_counts_of_disjoint_ranges_add() -> None:
@@ -97,45 +87,31 @@ def test_counts_of_disjoint_ranges_add() -> None:
     assert sum(parts[1:], parts[0]) == whole
     assert whole.no_class > 0
     assert whole.total == 900
+    assert engine.count([]) == []
 
 
-def test_requests_of_different_shapes_share_a_call() -> None:
-    streams = [noisy((1, 4, 4)), noisy((3, 2, 2)), noisy((5,)), noisy((1, 4, 4), seed=8)]
-    engine = ThreadEngine(Thirds(), None, 3)
-    together = engine.count([CountRequest(s, 3, 300) for s in streams])
-    alone = [engine.count([CountRequest(s, 3, 300)])[0] for s in streams]
-    assert together == alone
-    assert together[0] != together[3]
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("batch_size", [None, 1, 5, 64, 1000])
+def test_sharing_a_call_and_its_batches_mixes_no_counts_up(
+    batch_size: int | None, workers: int
+) -> None:
+    """Requests of several shapes too."""
+    streams = [noisy(k, shape) for k, shape in enumerate([(1, 4, 4)] * 5 + [(3, 2, 2), (5,)])]
+    asked = [
+        CountRequest(stream, start, start + 3 + 40 * k)
+        for k, stream in enumerate(streams)
+        for start in (0, 250, 13)
+    ]
+    engine = ThreadEngine(Thirds(), batch_size, workers)
+    assert engine.count(asked) == [ThreadEngine(Thirds(), 1, 1).count([one])[0] for one in asked]
 
 
-def test_every_sample_is_counted_once() -> None:
+def test_every_sample_is_counted_once_and_the_number_of_classes_may_be_unknown() -> None:
     classifier = Function(lambda b: b[:, 0].astype(np.int64), thread_safe=True)
     (counts,) = ThreadEngine(classifier, 10, 3).count([CountRequest(Ramp(), 13, 205)])
     expected = np.zeros(205, np.int64)
     expected[13:] = 1
     np.testing.assert_array_equal(counts.classes, expected)
-
-
-def test_no_requests_and_empty_ranges_give_no_counts() -> None:
-    for workers in (1, 2):
-        engine = ThreadEngine(Thirds(), 8, workers)
-        assert engine.count([]) == []
-        (empty,) = engine.count([CountRequest(Ramp(), 5, 5)])
-        assert (empty.total, len(empty)) == (0, 3)
-
-
-@pytest.mark.parametrize("workers", [1, 3])
-def test_progress_adds_up_to_the_samples(workers: int) -> None:
-    seen: list[int] = []
-    ThreadEngine(Thirds(), 40, workers).count(requests(noisy()), seen.append)
-    assert sum(seen) == sum(stop - start for start, stop in RANGES)
-    assert min(seen) >= 1
-
-
-def test_a_classifier_may_not_say_how_many_classes_it_has() -> None:
-    classifier = Function(lambda b: np.full(len(b), 41), thread_safe=False)
-    (counts,) = ThreadEngine(classifier).count([CountRequest(Ramp(), 0, 100)])
-    assert counts[41] == counts.total == 100
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int32, np.uint8, np.int64, ">i8"])
@@ -163,29 +139,27 @@ def test_workers_share_no_buffer() -> None:
 
     def classify(batch: Batch) -> NDArray[np.int64]:
         before = batch.copy()
-        owners.setdefault(threading.get_ident(), set()).add(batch.__array_interface__["data"][0])
+        owners.setdefault(threading.get_ident(), set()).add(batch.ctypes.data)
         time.sleep(0.001)
         changed.append(not np.array_equal(before, batch))
         return np.zeros(len(batch), np.int64)
 
     ThreadEngine(Function(classify), 16, 3).count([CountRequest(Ramp(), 0, 1600)])
-    assert len(changed) == 100
-    assert not any(changed)
-    assert len(owners) >= 2
-    used = list(owners.values())
-    assert not set.intersection(*used[:2])
+    assert changed == [False] * 100
+    first, second, *_ = owners.values()
+    assert not first & second
 
 
 FAULTS: dict[str, Callable[[Batch], Any]] = {
-    "ZeroDivisionError": lambda b: len(b) // 0,
+    "raises": lambda b: len(b) // 0,
     "scalar": lambda b: len(b) + 0,
     "object": lambda b: {len(b): 0},
     "short": lambda b: np.zeros(len(b) - 1, np.int64),
     "scores": lambda b: np.zeros((len(b), 3), np.int64),
-    "float64": lambda b: np.zeros(len(b)),
-    "bool": lambda b: np.zeros(len(b), bool),
-    "label 3": lambda b: np.full(len(b), 3),
-    "label -2": lambda b: np.full(len(b), -2),
+    "floats": lambda b: np.zeros(len(b)),
+    "bools": lambda b: np.zeros(len(b), bool),
+    "large": lambda b: np.full(len(b), 3),
+    "negative": lambda b: np.full(len(b), -2),
 }
 
 
@@ -226,15 +200,10 @@ def test_what_progress_raises_stops_the_workers(
     error: type[BaseException], workers: int, waiting: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So does a Ctrl-C that ends the wait of the main thread for its workers."""
-    before, calls = threading.active_count(), []
-
-    def classify(batch: Batch) -> NDArray[np.int64]:
-        calls.append(len(batch))
-        time.sleep(0.0005 * waiting)
-        return np.zeros(len(batch), np.int64)
+    before, classifier = threading.active_count(), Seen(0.0005 * waiting)
 
     def progress(samples: int) -> None:
-        if len(calls) > 3 and not waiting:
+        if len(classifier.sizes) > 3 and not waiting:
             raise error
 
     def interrupted(*args: object, **kwargs: object) -> None:
@@ -243,10 +212,10 @@ def test_what_progress_raises_stops_the_workers(
 
     if waiting:
         monkeypatch.setattr("rsonnx.runtime.engine.wait", interrupted)
-    engine = ThreadEngine(Function(classify), 16, workers)
+    engine = ThreadEngine(classifier, 16, workers)
     with pytest.raises(error):
         engine.count([CountRequest(Ramp(), 0, 10_000_000)], progress)
-    assert len(calls) < 10_000  # of 625,000
+    assert len(classifier.sizes) < 10_000  # of 625,000
     assert threading.active_count() == before
 
 
@@ -268,67 +237,39 @@ def test_batches_shrink_with_the_size_of_an_input() -> None:
     engine = ThreadEngine(Thirds())
     sizes = [engine.batch_size(s) for s in [(1,), (1, 28, 28), (3, 224, 224), (3, 4096, 4096)]]
     assert sizes == sorted(sizes, reverse=True)
-    assert sizes[0] == 128
-    assert sizes[-1] == 1
-
-
-def seen_batches(requests: list[CountRequest], batch_size: int, workers: int) -> list[int]:
-    sizes: list[int] = []
-
-    def classify(batch: Batch) -> NDArray[np.int64]:
-        sizes.append(len(batch))
-        return batch[:, 0].astype(np.int64) % 7
-
-    ThreadEngine(Function(classify, thread_safe=True), batch_size, workers).count(requests)
-    return sizes
+    assert (sizes[0], sizes[-1]) == (128, 1)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_small_requests_share_batches(workers: int) -> None:
     """64 looks of 32 samples are 16 batches of 128, not 64 calls a quarter full."""
+    classifier = Seen()
     looks = [CountRequest(Ramp(256), 32 * k, 32 * k + 32) for k in range(64)]
-    assert seen_batches(looks, 128, workers) == [128] * 16
+    ThreadEngine(classifier, 128, workers).count(looks)
+    assert classifier.sizes == [128] * 16
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 100, 128])
 def test_no_batch_but_the_last_of_a_shape_is_mostly_empty(batch_size: int) -> None:
-    rng = np.random.default_rng(5)
-    ranges = [
-        CountRequest(Ramp(16), int(start), int(start + length))
-        for start, length in zip(rng.integers(0, 900, 200), rng.integers(1, 90, 200), strict=True)
-    ]
-    sizes = seen_batches(ranges, batch_size, 1)
-    assert sum(sizes) == sum(r.stop - r.start for r in ranges)
-    assert max(sizes) <= batch_size
-    assert min(sizes[:-1]) >= batch_size / 2
-
-
-@pytest.mark.parametrize("workers", [1, 2, 3])
-@pytest.mark.parametrize("batch_size", [1, 5, 64, 1000])
-def test_sharing_batches_mixes_no_counts_up(batch_size: int, workers: int) -> None:
-    streams = [noisy(seed=k) for k in range(7)]
-    asked = [
-        CountRequest(stream, start, start + 3 + 40 * k)
-        for k, stream in enumerate(streams)
-        for start in (0, 250, 13)
-    ]
-    engine = ThreadEngine(Thirds(), batch_size, workers)
-    expected = [ThreadEngine(Thirds(), 1, 1).count([one])[0] for one in asked]
-    assert engine.count(asked) == expected
+    classifier, rng = Seen(), np.random.default_rng(5)
+    starts, lengths = rng.integers(0, 900, 200).tolist(), rng.integers(1, 90, 200).tolist()
+    ranges = [CountRequest(Ramp(16), s, s + n) for s, n in zip(starts, lengths, strict=True)]
+    ThreadEngine(classifier, batch_size, 1).count(ranges)
+    assert sum(classifier.sizes) == sum(lengths)
+    assert max(classifier.sizes) <= batch_size
+    assert min(classifier.sizes[:-1]) >= batch_size / 2
 
 
 def test_batches_that_fit_no_memory_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before any of it is taken: Linux grants memory that it does not have, and kills later."""
     monkeypatch.setattr("rsonnx.runtime.engine.available_memory", lambda: 2**30)
-    asked = [CountRequest(Ramp(256, (1000,)), 0, 10**9)]
-    calls: list[int] = []
-    engine = ThreadEngine(Function(lambda b: calls.append(len(b))), 10**8, 2)
+    classifier, stream = Seen(), Ramp(256, (1000,))
+    engine = ThreadEngine(classifier, 10**8, 2)
     with pytest.raises(UsageError, match=r"batch size"):
-        engine.count(asked)
-    assert calls == []
-    small = [CountRequest(Ramp(256, (1000,)), 0, 100)]  # a batch is never larger than its samples
-    zeros = Function(lambda b: np.zeros(len(b), np.int64))
-    assert ThreadEngine(zeros, 10**8, 2).count(small)[0].total == 100
+        engine.count([CountRequest(stream, 0, 10**9)])
+    assert classifier.sizes == []
+    # A batch is never larger than its samples.
+    assert engine.count([CountRequest(stream, 0, 100)])[0].total == 100
 
 
 @pytest.mark.parametrize(

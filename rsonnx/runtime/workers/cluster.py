@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import math
 import os
 import socket
-from dataclasses import dataclass
 from typing import Any
 
 from rsonnx.errors import InferenceError, ProviderError, UsageError
@@ -14,36 +12,6 @@ from rsonnx.runtime.providers import first_line
 
 _SECONDS = 10.0
 """How long a cluster may take to accept a connection."""
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What one worker occupies of a node.
-
-    Attributes:
-        cpus: processor cores, >= 0.
-        gpus: devices, >= 0; parts of one are allowed.
-    """
-
-    cpus: float
-    gpus: float
-
-    def __post_init__(self) -> None:
-        for name, value in (("cpus_per_worker", self.cpus), ("gpus_per_worker", self.gpus)):
-            if not (math.isfinite(value) and value >= 0):
-                raise UsageError(f"{name} is {value:g}, but a finite number from 0 was expected")
-        if self.cpus == self.gpus == 0:
-            raise UsageError(
-                "a Ray worker was given neither a CPU nor a GPU, but needs one of them"
-            )
-
-    def __str__(self) -> str:
-        return f"{self.cpus:g} CPU and {self.gpus:g} GPU"
-
-    def room(self, resources: dict[str, float]) -> int:
-        """Return how many workers a node of these resources holds."""
-        needed = (("CPU", self.cpus), ("GPU", self.gpus))
-        return int(min(resources.get(kind, 0.0) / each + 1e-9 for kind, each in needed if each))
 
 
 class Cluster:
@@ -60,7 +28,13 @@ class Cluster:
     """
 
     def __init__(self, address: str | None) -> None:
-        self.ray = _import_ray()
+        try:
+            self.ray: Any = importlib.import_module("ray")
+        except ImportError as error:
+            raise UsageError(
+                f"Ray cannot be imported ({error}), but counting on many machines needs it; "
+                "pip install 'rsonnx[ray]'"
+            ) from None
         self._own = not self.ray.is_initialized()
         if self._own:
             self._join(address)
@@ -88,15 +62,15 @@ class Cluster:
         # results go, and it is for us to say what becomes of them.
         importlib.import_module("ray._private.worker").__dict__["_worker_logs_enabled"] = False
 
-    def put(self, plan: object) -> Any:
-        """Return a reference to a plan that every node fetches once.
+    def put(self, factory: object) -> Any:
+        """Return a reference to a factory, which every node fetches once.
 
         Raises:
             UsageError: it cannot be pickled.
             InferenceError: Ray has no memory for it.
         """
         try:
-            return self.ray.put(plan)
+            return self.ray.put(factory)
         except self.ray.exceptions.RayError as error:
             raise InferenceError(f"Ray cannot hold the model: {first_line(error)}") from None
         except Exception as error:  # cloudpickle raises many classes
@@ -105,33 +79,14 @@ class Cluster:
                 "functions and values that can be pickled"
             ) from None
 
-    def room(self, needs: Needs) -> int:
-        """Return how many workers the nodes that live would hold if nothing else ran there."""
-        return sum(needs.room(resources) for resources in self._nodes())
-
-    def describe(self) -> str:
-        """Return what the cluster has, for a message."""
-        nodes = self._nodes()
-        cpus, gpus = (sum(node.get(kind, 0.0) for node in nodes) for kind in ("CPU", "GPU"))
-        return f"nodes: {len(nodes)}, CPUs: {cpus:g}, GPUs: {gpus:g}"
-
-    def _nodes(self) -> list[dict[str, float]]:
+    def nodes(self) -> list[dict[str, float]]:
+        """Return the resources of each node that lives."""
         return [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
         if self._own:
             self.ray.shutdown()
-
-
-def _import_ray() -> Any:
-    try:
-        return importlib.import_module("ray")
-    except ImportError as error:
-        raise UsageError(
-            f"Ray cannot be imported ({error}), but counting on many machines needs it; "
-            "pip install 'rsonnx[ray]'"
-        ) from None
 
 
 def _probe(address: str | None) -> None:
@@ -149,7 +104,7 @@ def _probe(address: str | None) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS).close()
     except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        why = getattr(error, "strerror", None) or first_line(error)
         raise ProviderError(
             f"no Ray cluster answers at {address} ({why}); start one with `ray start --head`, or "
             "check --address"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count as numbers
 from typing import Any
@@ -14,7 +15,7 @@ from rsonnx.errors import InferenceError, ModelError, ProviderError, UsageError
 from rsonnx.runtime.classifier import BaseClassifier
 from rsonnx.runtime.cuda import engine_for
 from rsonnx.runtime.ranges import CountRequest
-from rsonnx.runtime.workers.cluster import Cluster, Needs
+from rsonnx.runtime.workers.cluster import Cluster
 from rsonnx.runtime.workers.remote import Link, RemoteEngine, Work
 from rsonnx.runtime.workers.worker import Answer, EngineFactory, Ready, Worker, portable
 
@@ -82,8 +83,15 @@ class RayEngine(RemoteEngine[_Actor]):
     ) -> None:
         if workers is not None and workers < 1:
             raise UsageError(f"workers is {workers}, but it must be at least 1")
+        for name, value in (("cpus", cpus_per_worker), ("gpus", gpus_per_worker)):
+            if not (math.isfinite(value) and value >= 0):
+                raise UsageError(
+                    f"{name}_per_worker is {value:g}, but a finite number from 0 was expected"
+                )
+        self._needs = {"CPU": cpus_per_worker, "GPU": gpus_per_worker}
+        if not any(self._needs.values()):
+            raise UsageError("a Ray worker needs a CPU or a GPU, but was given neither")
         super().__init__()
-        self._needs = Needs(cpus_per_worker, gpus_per_worker)
         self._asked = workers
         self._patience = patience
         self._names = (f"Ray worker {number}" for number in numbers(1))
@@ -101,11 +109,8 @@ class RayEngine(RemoteEngine[_Actor]):
                 max_restarts=0,
                 scheduling_strategy="SPREAD",
             )(Worker)
-            if workers is None and not self._cluster.room(self._needs):
-                raise ProviderError(
-                    f"no node of the Ray cluster has the {self._needs} of a worker "
-                    f"({self._cluster.describe()}); ask for less, or start nodes"
-                )
+            if workers is None and not self._room():
+                raise ProviderError(f"{self._shortage()}; ask for less, or start nodes")
             while not any(link.ready for link in self._links):
                 self._recruit()
                 self._listen(None)
@@ -125,17 +130,28 @@ class RayEngine(RemoteEngine[_Actor]):
             self._alone_since = now
         elif now - self._alone_since > self._patience:
             raise InferenceError(
-                f"no Ray worker could be had within {self._patience:g} s: each needs {self._needs} "
-                f"of the cluster ({self._cluster.describe()}), which others may use; free or add "
-                "nodes, and run again"
+                f"no Ray worker could be had within {self._patience:g} s: {self._shortage()}, or "
+                "others use it; free or add nodes, and run again"
             )
         if now < self._next_look:
             return
         self._next_look = now + _RECRUIT
-        wanted = self._asked or self._cluster.room(self._needs)
+        wanted = self._asked or self._room()
         while len(self._links) < wanted:
             handle = self._actor_class.remote("on")
             self._links.append(_Actor(next(self._names), handle, *self._plan))
+
+    def _room(self) -> int:
+        """Return how many workers the nodes that live would hold if nothing else ran there."""
+        return sum(room(node, self._needs) for node in self._cluster.nodes())
+
+    def _shortage(self) -> str:
+        nodes = self._cluster.nodes()
+        needs, has = (
+            ", ".join(f"{kind}: {amount:g}" for kind, amount in amounts.items())
+            for amounts in (self._needs, {k: sum(n.get(k, 0) for n in nodes) for k in self._needs})
+        )
+        return f"no node of the Ray cluster has what a worker needs ({needs}; all nodes: {has})"
 
     def _hear(self) -> Iterator[tuple[_Actor, Answer | Exception]]:
         waiting = {link.answers[0]: link for link in self._links if link.answers}
@@ -198,6 +214,11 @@ class RayEngine(RemoteEngine[_Actor]):
     def _kill(self, link: _Actor) -> None:
         with contextlib.suppress(Exception):  # it may be dead, or Ray gone
             self._ray.kill(link.handle)
+
+
+def room(node: Mapping[str, float], needs: Mapping[str, float]) -> int:
+    """Return how many workers of these needs a node of these resources holds."""
+    return int(min(node.get(kind, 0.0) / each + 1e-9 for kind, each in needs.items() if each))
 
 
 def _last(error: Exception) -> str:

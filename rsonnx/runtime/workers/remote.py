@@ -1,8 +1,8 @@
 """The near end of an engine whose workers are elsewhere: what processes and Ray share.
 
-Requests are cut into units, which are dealt by the speed of each worker, so that all finish
-together. A unit comes back counted, or its worker is lost and it is dealt again; each is added
-exactly once, so that how the work was cut and who did it cannot be seen in the sums.
+Requests are cut into units by the speed of each worker. A unit comes back counted, or its worker is
+lost and it is dealt again; each is added exactly once, so that how the work was cut and who did it
+cannot be seen in the sums.
 """
 
 from __future__ import annotations
@@ -59,7 +59,6 @@ class Work:
     """The requests of one call: what is left of them, and what was counted.
 
     Attributes:
-        ranges: what nobody has taken.
         counts: one vector of counts a request.
     """
 
@@ -68,24 +67,34 @@ class Work:
     ) -> None:
         self._requests = requests
         self._progress = progress
+        self._ranges = Ranges(requests)
         self._lost: deque[Unit] = deque()
-        self._taken = 0
-        self.ranges = Ranges(requests)
+        self._to_count = self._ranges.total
         self.counts = [Counts([0] * num_classes) for _ in requests]
 
     @property
     def finished(self) -> bool:
         """Whether every sample was counted."""
-        return not (self._taken or self._lost or self.ranges.left)
+        return self._to_count == 0
 
-    def take(self, samples: int) -> Unit | None:
-        """Return a lost unit as it was, else one of about so many samples, if any are left."""
+    def take(self, rate: float | None, workers: int) -> Unit | None:
+        """Return a lost unit as it was, else a new one, or None where all are taken.
+
+        Units shrink towards the end, so that all workers finish together. Their sizes are powers of
+        two, which most batch sizes divide.
+
+        Args:
+            rate: samples a second that its worker counts, None where that is not known.
+            workers: how many there are.
+        """
         if self._lost:
-            unit = self._lost.popleft()
-        else:
-            unit = Unit(self.ranges.take(samples, whole_blocks=True, most=_MOST_SPANS))
-        self._taken += unit.samples
-        return unit if unit.spans else None
+            return self._lost.popleft()
+        shortest, longest = ((rate or 0.0) * seconds for seconds in _SECONDS)
+        least = min(shortest, self._ranges.total / workers)
+        share = max(_LEAST_SAMPLES, least, min(longest, self._ranges.left / workers))
+        samples = 1 << (int(share).bit_length() - 1)
+        spans = self._ranges.take(samples, whole_blocks=True, most=_MOST_SPANS)
+        return Unit(spans) if spans else None
 
     def requests_of(self, unit: Unit) -> list[CountRequest]:
         """Return a unit as requests for the engine of a worker."""
@@ -93,7 +102,6 @@ class Work:
 
     def give_back(self, unit: Unit) -> None:
         """Take back a unit whose worker was lost before it answered."""
-        self._taken -= unit.samples
         self._lost.append(unit)
 
     def add(self, unit: Unit, counts: Sequence[Counts]) -> None:
@@ -108,9 +116,9 @@ class Work:
                 f"a worker counted {totals} answers to spans of {lengths} samples, so none of "
                 "them can be used; look into its engine"
             )
-        self._taken -= unit.samples
         for span, some in zip(unit.spans, counts, strict=True):
             self.counts[span.request] += some
+        self._to_count -= unit.samples
         if self._progress is not None:
             self._progress(unit.samples)
 
@@ -162,15 +170,15 @@ class RemoteEngine(ABC, Generic[AnyLink]):
         """Wait a while for answers; an exception that is not ours is why a worker is lost."""
 
     @abstractmethod
+    def _lose(self, link: AnyLink, why: Exception, work: Work | None) -> None:
+        """Give a worker up: have its units counted elsewhere, or raise an error."""
+
+    @abstractmethod
     def _end(self, links: Sequence[AnyLink]) -> None:
         """End the workers and whatever leads to them; called once."""
 
     def _recruit(self) -> None:
         """Have as many workers as there should be; called between any two answers."""
-
-    def _lose(self, link: AnyLink, why: Exception, work: Work | None) -> None:  # noqa: ARG002
-        """Give a worker up: have its units counted elsewhere, or raise an error."""
-        raise why
 
     def __enter__(self) -> Self:
         return self
@@ -232,34 +240,10 @@ class RemoteEngine(ABC, Generic[AnyLink]):
     def _deal(self, work: Work) -> None:
         """Deal units out until every worker holds enough or all are taken, one each first."""
         links = [link for link in self._links if link.ready]
-        rates = [link.rate for link in links]
-        for depth in range(1, _IN_FLIGHT + 1):
-            for link in links:
-                if len(link.units) < depth:
-                    ranges = work.ranges
-                    unit = work.take(unit_samples(ranges.left, ranges.total, link.rate, rates))
-                    if unit is None:
-                        return
-                    link.units.append(unit)
-                    link.send(work.requests_of(unit))
-
-
-def unit_samples(left: int, total: int, rate: float | None, rates: Sequence[float | None]) -> int:
-    """Return how many samples the next unit of a worker shall have.
-
-    Each worker takes its share of what is left by its speed, so that units shrink towards the end.
-    The size is a power of two, which most batch sizes divide.
-
-    Args:
-        left: samples that no worker has taken yet, >= 0.
-        total: samples of the whole work: where they are few, no unit is more than a share of them.
-        rate: samples a second that this worker counts, None where that is not known.
-        rates: those of all workers, this one among them; one that is not known is taken to be as
-            fast as this one.
-    """
-    if rate is None:
-        return _LEAST_SAMPLES
-    shortest, longest = (rate * seconds for seconds in _SECONDS)
-    part = rate / sum(other or rate for other in rates)
-    size = int(max(_LEAST_SAMPLES, min(shortest, total * part), min(longest, left * part)))
-    return 1 << (size.bit_length() - 1)
+        for depth in range(_IN_FLIGHT):
+            for link in [link for link in links if len(link.units) <= depth]:
+                unit = work.take(link.rate, len(links))
+                if unit is None:
+                    return
+                link.units.append(unit)
+                link.send(work.requests_of(unit))

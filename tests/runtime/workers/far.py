@@ -18,25 +18,24 @@ from rsonnx.runtime import BaseClassifier, CountRequest, OnnxClassifier, Progres
 from rsonnx.smoothing import load
 
 Batch = NDArray[np.float32]
-SHAPE = (1, 4, 4)
 
 
-def noisy(seed: int = 7) -> NoisyStream:
-    levels = np.random.default_rng(seed).integers(0, 256, SHAPE, np.uint8)
-    return NoisyStream(InputSpace(SHAPE).point(levels), Gaussian(0.5), seed, "estimation")
-
-
-def on_device(device: object, *, path: Path) -> OnnxClassifier:
-    """Load a model, on the processor, whatever the device is called."""
-    return load(path, preprocess="none", providers="cpu")
+def noisy(seed: int = 7, shape: tuple[int, ...] = (1, 4, 4)) -> NoisyStream:
+    levels = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+    return NoisyStream(InputSpace(shape).point(levels), Gaussian(0.5), seed, "estimation")
 
 
 def from_file(path: Path) -> OnnxClassifier:
     return load(path, preprocess="none", providers="cpu")
 
 
+def on_device(device: object, *, path: Path) -> OnnxClassifier:
+    """Load a model, on the processor, whatever the device is called."""
+    return from_file(path)
+
+
 def one_model_each(device: str, *, folder: Path) -> OnnxClassifier:
-    return load(folder / device, preprocess="none", providers="cpu")
+    return from_file(folder / device)
 
 
 class Slow:
@@ -82,10 +81,10 @@ def alive(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] not in "ZX"
 
 
-def all_gone(found: Sequence[int], seconds: float = 10.0) -> bool:
+def all_gone(processes: Sequence[int], seconds: float = 10.0) -> bool:
     """Wait until none of these processes runs."""
     end = time.monotonic() + seconds
-    while any(alive(pid) for pid in found):
+    while any(map(alive, processes)):
         if time.monotonic() > end:
             return False
         time.sleep(0.02)
@@ -94,24 +93,6 @@ def all_gone(found: Sequence[int], seconds: float = 10.0) -> bool:
 
 class OwnError(ProviderError):
     """An error of a caller's own, of a class that rsonnx does not know."""
-
-
-def refusing(device: object) -> BaseClassifier:
-    if device == "bad":
-        raise OwnError("there is no such device")
-    return Failing(ok=True)
-
-
-def broken(device: object) -> BaseClassifier:
-    raise KeyError("weights")
-
-
-def exhausted(device: object) -> BaseClassifier:
-    raise MemoryError
-
-
-def exiting(device: object) -> BaseClassifier:
-    os._exit(7)
 
 
 class Failing:
@@ -132,6 +113,24 @@ def failing(device: object) -> Failing:
     return Failing(ok=device != "bad")
 
 
+def refusing(device: object) -> BaseClassifier:
+    if device == "bad":
+        raise OwnError("there is no such device")
+    return Failing(ok=True)
+
+
+def broken(device: object) -> BaseClassifier:
+    raise KeyError("weights")
+
+
+def exhausted(device: object) -> BaseClassifier:
+    raise MemoryError
+
+
+def exiting(device: object) -> BaseClassifier:
+    os._exit(7)
+
+
 class Lying:
     """An engine that forgets a sample."""
 
@@ -144,27 +143,35 @@ class Lying:
         return [Counts([r.stop - r.start - 1]) for r in requests]
 
 
-class Unsendable:
-    """A stream that cannot be sent to another process."""
-
-    block = 16
-    sample_shape = SHAPE
-
-    def __init__(self) -> None:
-        self.hook = lambda: None
-
-    def write(self, start: int, out: NDArray[Any]) -> None:
-        out[...] = 0
-
-
 class Ramp:
     """A stream whose sample i is filled with i, so that every sample can be told apart."""
 
-    block = 64
-    sample_shape = (2,)
+    def __init__(self, block: int = 16, shape: tuple[int, ...] = (2,)) -> None:
+        self.block = block
+        self.sample_shape = shape
 
     def write(self, start: int, out: Batch) -> None:
-        out[...] = np.arange(start, start + len(out), dtype=np.float32)[:, None]
+        index = np.arange(start, start + len(out), dtype=np.float32)
+        out[...] = index.reshape(-1, *[1] * len(self.sample_shape))
+
+
+class Unsendable(Ramp):
+    """A stream that cannot be sent to another process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hook = lambda: None
+
+
+class Unreadable(Ramp):
+    """A stream that can be sent and not be read."""
+
+    def __reduce__(self) -> Any:
+        return _raise, ()
+
+
+def _raise() -> None:
+    raise KeyError("a class of another version")
 
 
 class Deadly:
@@ -178,29 +185,8 @@ class Deadly:
         return (batch[:, 0] % 3).astype(np.int64)
 
 
-def dying() -> BaseClassifier:
-    os._exit(1)
-
-
 def seeing(folder: Path) -> Failing:
     """Leave a file that names the devices which this process sees."""
     seen = os.environ.get("CUDA_VISIBLE_DEVICES", "none")
     (folder / f"{os.getpid()}.sees").write_text(seen, encoding="ascii")
     return Failing(ok=True)
-
-
-class Unreadable:
-    """A stream that can be sent and not be read."""
-
-    block = 16
-    sample_shape = SHAPE
-
-    def write(self, start: int, out: Batch) -> None:
-        out[...] = 0
-
-    def __reduce__(self) -> Any:
-        return _raise, ()
-
-
-def _raise() -> None:
-    raise KeyError("a class of another version")

@@ -11,7 +11,7 @@ from runtime.workers import far
 
 from rsonnx.errors import ProviderError, UsageError
 from rsonnx.runtime.workers import RayEngine
-from rsonnx.runtime.workers.cluster import Needs
+from rsonnx.runtime.workers.ray import room
 
 
 def test_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,14 +64,16 @@ def test_arguments(options: Any, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("needs", "resources", "room"),
+    ("cpus", "gpus", "resources", "workers"),
     [
-        (Needs(1, 0), {"CPU": 7.5}, 7),
-        (Needs(2, 1), {"CPU": 16.0, "GPU": 3.0}, 3),
-        (Needs(0, 0.1), {"GPU": 0.3}, 3),  # 0.3 / 0.1 is a little below 3 in binary
-        (Needs(1, 1), {"CPU": 64.0}, 0),
-        (Needs(0, 1), {"GPU": 8.0}, 8),
+        (1, 0, {"CPU": 7.5}, 7),
+        (2, 1, {"CPU": 16.0, "GPU": 3.0}, 3),
+        (0, 0.1, {"GPU": 0.3}, 3),  # 0.3 / 0.1 is a little below 3 in binary
+        (1, 1, {"CPU": 64.0}, 0),
+        (0, 1, {"GPU": 8.0}, 8),
     ],
 )
-def test_room_on_a_node(needs: Needs, resources: dict[str, float], room: int) -> None:
-    assert needs.room(resources) == room
+def test_room_on_a_node(
+    cpus: float, gpus: float, resources: dict[str, float], workers: int
+) -> None:
+    assert room(resources, {"CPU": cpus, "GPU": gpus}) == workers

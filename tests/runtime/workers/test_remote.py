@@ -12,7 +12,7 @@ from runtime.test_ranges import ranges_drawn, requests
 from rsonnx.counts import Counts
 from rsonnx.errors import InferenceError, ModelError, ProviderError
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream
-from rsonnx.runtime.workers.remote import Unit, Work, unit_samples
+from rsonnx.runtime.workers.remote import Unit, Work
 from rsonnx.runtime.workers.worker import Ready
 
 
@@ -27,18 +27,18 @@ def counted(work: Work, unit: Unit) -> list[Counts]:
 @given(
     ranges=ranges_drawn,
     block=st.sampled_from([1, 2, 16, 256]),
-    sizes=st.lists(st.integers(1, 500), min_size=1, max_size=20),
+    rates=st.lists(st.none() | st.floats(1, 500), min_size=1, max_size=20),
     losses=st.lists(st.booleans(), max_size=30),
 )
 def test_every_sample_is_counted_once_however_the_work_is_cut_and_lost(
-    ranges: list[tuple[int, int]], block: int, sizes: list[int], losses: list[bool]
+    ranges: list[tuple[int, int]], block: int, rates: list[float | None], losses: list[bool]
 ) -> None:
     seen: list[int] = []
     work = Work(requests(block, ranges), 2, seen.append)
     held: list[Unit] = []
     turn = 0
     while not work.finished:
-        unit = work.take(sizes[turn % len(sizes)])
+        unit = work.take(rates[turn % len(rates)], 1)
         if unit is not None:
             held.append(unit)
         if unit is None or len(held) > 2:
@@ -57,23 +57,23 @@ def test_every_sample_is_counted_once_however_the_work_is_cut_and_lost(
 
 
 def test_a_unit_spans_small_requests_but_not_without_end() -> None:
-    work = Work(requests(16, [(0, 4)] * 1000), 0, None)
-    units = [work.take(64), work.take(100_000)]
+    work = Work(requests(16, [(0, 4)] * 10_000), 0, None)
+    units = [work.take(None, 1), work.take(1e9, 1)]
     assert [len(unit.spans) for unit in units if unit] == [16, 256]
 
 
 def test_a_unit_that_was_given_back_is_next() -> None:
-    work = Work(requests(16, [(0, 100)]), 0, None)
-    first, second = work.take(32), work.take(32)
+    work = Work(requests(16, [(0, 200)]), 0, None)
+    first, second = work.take(None, 1), work.take(None, 1)
     assert first is not None
     assert second is not None
     work.give_back(first)
-    assert work.take(1) is first
+    assert work.take(1e9, 1) is first
 
 
 def test_wrong_totals_are_refused() -> None:
     work = Work(requests(16, [(0, 10), (0, 6)]), 0, None)
-    unit = work.take(16)
+    unit = work.take(None, 1)
     assert unit is not None
     for wrong in ([Counts([10])], [Counts([6]), Counts([10])], [Counts([10]), Counts([5])]):
         with pytest.raises(InferenceError, match=r"\[10, 6\]"):
@@ -83,22 +83,20 @@ def test_wrong_totals_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("left", "total", "rate", "rates", "samples"),
+    ("left", "rate", "workers", "samples"),
     [
-        (10**9, 10**9, None, [None, 9.0], 64),  # nothing is known of this worker yet
-        (10**9, 10**9, 1000.0, [1000.0] * 2, 2048),  # four seconds, as a power of two
-        (3000, 10**9, 1000.0, [1000.0] * 2, 1024),  # its share, as a power of two
-        (3000, 10**9, 1000.0, [1000.0, 3000.0], 512),
-        (3000, 10**9, 1000.0, [1000.0, None], 1024),
-        (200, 10**9, 1000.0, [1000.0] * 10, 128),  # at least a quarter of a second
-        (900, 1000, 9000.0, [9000.0] * 3, 256),  # but no more than a share where all is little
-        (10, 10, 3.0, [3.0], 64),
+        (10**6, None, 2, 64),  # nothing is known of this worker yet
+        (10**6, 1000.0, 2, 2048),  # four seconds, as a power of two
+        (3000, 1000.0, 2, 1024),  # its share of what is left
+        (900, 9000.0, 3, 256),
+        (100, 1000.0, 10, 64),
+        (10, 1000.0, 1, 10),
     ],
 )
-def test_size_of_a_unit(
-    left: int, total: int, rate: float | None, rates: list[float | None], samples: int
-) -> None:
-    assert unit_samples(left, total, rate, rates) == samples
+def test_size_of_a_unit(left: int, rate: float | None, workers: int, samples: int) -> None:
+    unit = Work(requests(1, [(0, left)]), 0, None).take(rate, workers)
+    assert unit is not None
+    assert unit.samples == samples
 
 
 def test_workers_that_differ_are_refused() -> None:
