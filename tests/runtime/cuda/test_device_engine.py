@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,9 @@ import numpy as np
 import onnx
 import pytest
 from host_device import EACH_LAUNCHER, HostDevice
-from numpy.typing import NDArray
 from onnx_models import build, linear, node, save
 
 from rsonnx.errors import InferenceError, UsageError
-from rsonnx.model import INPUT, LABEL
 from rsonnx.noise import Arithmetic, Gaussian, InputSpace, NoisyStream, Stage
 from rsonnx.runtime import CountRequest, OnnxClassifier, ThreadEngine
 from rsonnx.runtime.cuda import DeviceEngine
@@ -24,22 +22,6 @@ from rsonnx.smoothing import load
 
 SHAPE = (1, 4, 4)
 RANGES = [(0, 600), (5, 6), (255, 257), (9, 9), (256, 512), (300, 777)]
-
-
-@dataclass
-class Bound:
-    """A model as the engine sees it, over the session of a loaded one."""
-
-    session: Any
-    shape: tuple[int, ...] = SHAPE
-    num_classes: int | None = 5
-    batch_size: int | None = None
-    input_name: str = INPUT
-    label_name: str = LABEL
-
-
-def of(model: OnnxClassifier) -> Bound:
-    return Bound(model.session, model.shape, model.num_classes, model.batch_size)
 
 
 def loaded(proto: onnx.ModelProto, folder: Path) -> OnnxClassifier:
@@ -73,40 +55,28 @@ def test_counts_are_those_of_worker_threads(
     asked = requests(noisy(), noisy(seed=8), noisy(stage="selection"))
     if batch_size in (1, 7):  # a batch is three kernels, and numpy's are slow
         asked = [CountRequest(r.stream, r.start, min(r.stop, r.start + 40)) for r in asked[3:]]
-    engine = DeviceEngine(of(model), HostDevice(launcher), batch_size)
+    engine, seen = DeviceEngine(model, HostDevice(launcher), batch_size), list[int]()
     assert engine.appetite(SHAPE) >= 8 * engine.size
-    seen: list[int] = []
-    found = engine.count(asked, seen.append)
-    assert found == ThreadEngine(model).count(asked)
-    assert [len(counts) for counts in found] == [5] * len(asked)
-    assert sum(seen) == sum(r.stop - r.start for r in asked)
-    assert min(seen) >= 1
+    counts = engine.count(asked, seen.append)
+    assert counts == ThreadEngine(model).count(asked)
+    assert [len(c) for c in counts] == [5] * len(asked)
+    full, rest = divmod(sum(r.stop - r.start for r in asked), engine.size)
+    assert seen == [engine.size] * full + [rest] * (rest > 0)
     assert engine.facts == {"noise": "device", "batch_size": engine.size}
-
-
-def test_batches_are_full_but_for_the_last(model: OnnxClassifier) -> None:
-    engine = DeviceEngine(of(model), HostDevice(), 64)
-    seen: list[int] = []
-    engine.count(requests(noisy(), noisy(seed=8)), seen.append)
-    total = sum(stop - start for start, stop in RANGES) * 2
-    assert seen == [64] * (total // 64) + [total % 64]
 
 
 def test_nothing_to_count(model: OnnxClassifier) -> None:
     device = HostDevice()
-    engine = DeviceEngine(of(model), device, 8)
+    engine = DeviceEngine(model, device, 8)
     assert engine.count([]) == []
     (empty,) = engine.count([CountRequest(noisy(), 5, 5)])
-    assert (empty.total, len(empty)) == (0, 5)
-    assert device.launches == []
+    assert (empty.total, len(empty), device.launches) == (0, 5, [])
 
 
 def test_an_input_of_many_streams_is_sent_once(model: OnnxClassifier) -> None:
-    device = HostDevice()
-    engine = DeviceEngine(of(model), device, 8)
-    first = noisy()
-    tables = 6
-    engine.count([CountRequest(s, 0, 8) for s in (first, replace(first, stage="selection"), first)])
+    device, first, tables = HostDevice(), noisy(), 6
+    streams = (first, replace(first, stage="selection"), first)
+    DeviceEngine(model, device, 8).count([CountRequest(s, 0, 8) for s in streams])
     assert device.sent == tables + 1
 
 
@@ -114,26 +84,24 @@ def test_answers_that_are_no_class_have_their_own_bin(tmp_path: Path) -> None:
     made = build([node("Log", ["x"], "scores")], ("batch", 3), ("batch", 3))
     model = loaded(made, tmp_path)
     asked = [CountRequest(noisy(shape=(3,)), 0, 500)]
-    (found,) = DeviceEngine(of(model), HostDevice(), 48).count(asked)
-    assert [found] == ThreadEngine(model).count(asked)
-    assert 0 < found.no_class < found.total == 500
+    (counts,) = DeviceEngine(model, HostDevice(), 48).count(asked)
+    assert [counts] == ThreadEngine(model).count(asked)
+    assert 0 < counts.no_class < counts.total == 500
 
 
 @pytest.mark.parametrize("batch_size", [5, 64])
 def test_noise_off_the_grid_is_drawn_on_the_host(model: OnnxClassifier, batch_size: int) -> None:
     asked = requests(noisy(), noisy(arithmetic="float"))
-    engine = DeviceEngine(of(model), HostDevice(), batch_size)
+    engine = DeviceEngine(model, HostDevice(), batch_size)
     assert engine.count(asked) == ThreadEngine(model).count(asked)
     assert engine.facts["noise"] == "host"
 
 
 def test_a_model_of_one_batch_size_runs_at_it(tmp_path: Path) -> None:
     model = loaded(linear((3, 1, 4, 4)), tmp_path)
-    fixed = replace(of(model), batch_size=3)
-    engine = DeviceEngine(fixed, HostDevice(), 64)
-    asked = requests(noisy())
+    engine = DeviceEngine(replace(model, batch_size=3), HostDevice(), 64)
     assert engine.size == 3
-    assert engine.count(asked) == ThreadEngine(model).count(asked)
+    assert engine.count(requests(noisy())) == ThreadEngine(model).count(requests(noisy()))
 
 
 class Narrow:
@@ -156,24 +124,29 @@ class Narrow:
         return run
 
 
+def narrow(model: OnnxClassifier, rows: int, fail_at: int = 0, **changes: Any) -> OnnxClassifier:
+    session: Any = Narrow(model.session, rows, fail_at)
+    return replace(model, session=session, **changes)
+
+
 @pytest.mark.parametrize(("rows", "fail_at"), [(16, 0), (1000, 5), (16, 9)])
 def test_out_of_memory_halves_the_batch_and_counts_nothing_twice(
     model: OnnxClassifier, rows: int, fail_at: int
 ) -> None:
     """At the first run, and after some good ones; nothing is lost and nothing counted twice."""
-    session, device = Narrow(model.session, rows, fail_at), HostDevice()
-    engine = DeviceEngine(replace(of(model), session=session), device, 128)
+    device, small, seen = HostDevice(), narrow(model, rows, fail_at), list[int]()
+    engine = DeviceEngine(small, device, 128)
     asked = requests(noisy(), noisy(seed=8))
-    seen: list[int] = []
     assert engine.count(asked, seen.append) == ThreadEngine(model).count(asked)
     assert sum(seen) == sum(r.stop - r.start for r in asked)
-    assert engine.size == session.runs[-1] == (64 if rows == 1000 else 8 if fail_at else 16)
+    last = small.session.runs[-1]  # type: ignore[attr-defined]
+    assert engine.size == last == (64 if rows == 1000 else 8 if fail_at else 16)
     assert device.released
 
 
 def test_a_batch_that_does_not_fit_is_given_back_before_the_next(model: OnnxClassifier) -> None:
-    session, device = Narrow(model.session, 5_000), HostDevice()
-    engine = DeviceEngine(replace(of(model), session=session), device, 20_000)
+    device = HostDevice()
+    engine = DeviceEngine(narrow(model, 5_000), device, 20_000)
     engine.count([CountRequest(noisy(), 0, 100)])
     assert engine.size == 5_000
     bytes_a_row = 4 * 16
@@ -182,34 +155,33 @@ def test_a_batch_that_does_not_fit_is_given_back_before_the_next(model: OnnxClas
 
 def test_no_memory_for_the_buffers_halves_the_batch_too(model: OnnxClassifier) -> None:
     device = HostDevice(memory=700_000)  # enough for the tables; a row has 64 bytes
-    engine = DeviceEngine(of(model), device, 20_000)
+    engine = DeviceEngine(model, device, 20_000)
     asked = [CountRequest(noisy(), 0, 20_000)]
     assert engine.count(asked) == ThreadEngine(model).count(asked)
     assert engine.size == 10_000
 
 
-def test_a_batch_that_fits_no_memory_is_one_sentence(model: OnnxClassifier) -> None:
-    session = Narrow(model.session, 0)
-    narrow = replace(of(model), session=session)
-    with pytest.raises(DeviceMemoryError, match="batch of 1, the smallest there is") as caught:
-        DeviceEngine(narrow, HostDevice(), 8).count(requests(noisy()))
-    assert session.runs == [8, 4, 2, 1]
-    assert caught.value.exit_code == 1
-    with pytest.raises(DeviceMemoryError, match="batch of 8, the only size it runs at"):
-        DeviceEngine(replace(narrow, batch_size=8), HostDevice()).count(requests(noisy()))
+@pytest.mark.parametrize(("fixed", "runs"), [(None, [8, 4, 2, 1]), (8, [8])])
+def test_a_batch_that_fits_no_memory_is_one_sentence(
+    model: OnnxClassifier, fixed: int | None, runs: list[int]
+) -> None:
+    small = narrow(model, 0, batch_size=fixed)
+    with pytest.raises(DeviceMemoryError, match=f"batch of {runs[-1]}"):
+        DeviceEngine(small, HostDevice(), 8).count(requests(noisy()))
+    assert small.session.runs == runs  # type: ignore[attr-defined]
 
 
-def test_a_failing_run_counts_nothing_and_is_an_error(model: OnnxClassifier) -> None:
-    wrong = replace(of(model), shape=(1, 4, 5))
-    engine = DeviceEngine(wrong, HostDevice(), 8)
-    with pytest.raises(InferenceError, match=r"failed on a batch of shape \[8, 1, 4, 5\]"):
-        engine.count([CountRequest(noisy(shape=(1, 4, 5)), 0, 8)])
-
-
-def test_a_label_that_is_no_class_is_an_error(model: OnnxClassifier) -> None:
-    engine = DeviceEngine(replace(of(model), num_classes=2), HostDevice(), 64)
-    with pytest.raises(InferenceError, match=r"answered \d+ labels that are none of its 2 classes"):
-        engine.count(requests(noisy()))
+@pytest.mark.parametrize(
+    ("changes", "shape", "named"),
+    [({"shape": (1, 4, 5)}, (1, 4, 5), r"\[8, 1, 4, 5\]"), ({"num_classes": 2}, SHAPE, "labels")],
+)
+def test_what_the_model_does_wrong_is_an_error(
+    model: OnnxClassifier, changes: dict[str, Any], shape: tuple[int, ...], named: str
+) -> None:
+    """A run that fails, and a label that is no class."""
+    engine = DeviceEngine(replace(model, **changes), HostDevice(), 8)
+    with pytest.raises(InferenceError, match=named):
+        engine.count([CountRequest(noisy(shape=shape), 0, 80)])
 
 
 class StopError(Exception):
@@ -217,59 +189,44 @@ class StopError(Exception):
 
 
 def test_a_call_that_was_stopped_leaves_nothing_behind(model: OnnxClassifier) -> None:
-    engine = DeviceEngine(of(model), HostDevice(), 64)
+    engine, asked = DeviceEngine(model, HostDevice(), 64), requests(noisy())
 
     def stop(samples: int) -> None:
         raise StopError
 
-    asked = requests(noisy())
     with pytest.raises(StopError):
         engine.count(asked, stop)
     assert engine.count(asked) == ThreadEngine(model).count(asked)
 
 
-def test_padding_is_never_counted(model: OnnxClassifier) -> None:
+def test_padding_is_never_counted(model: OnnxClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
     """What lies in the rest of the buffer, NaN at worst, changes no count."""
     device = HostDevice()
-    zeros: Callable[..., NDArray[Any]] = device.zeros
+    zeros = device.zeros
 
-    def poisoned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        found = zeros(shape, dtype)
-        if found.ndim > 2:
-            found[...] = np.nan
-        return found
+    def poisoned(shape: tuple[int, ...], dtype: Any) -> Any:
+        memory = zeros(shape, dtype)
+        if memory.ndim > 2:
+            memory[...] = np.nan
+        return memory
 
-    device.zeros = poisoned  # type: ignore[method-assign]
+    monkeypatch.setattr(device, "zeros", poisoned)
     asked = [CountRequest(noisy(), 0, 10)]
-    found = DeviceEngine(of(model), device, 64).count(asked)
-    assert found == ThreadEngine(model).count(asked)
-    assert found[0].total == 10
+    assert DeviceEngine(model, device, 64).count(asked) == ThreadEngine(model).count(asked)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"num_classes": None}, "does not say how many classes"),
-        ({"batch_size": 0}, "batch_size is 0, but it must be at least 1"),
-    ],
-)
-def test_what_cannot_be_counted_is_refused(
-    model: OnnxClassifier, change: dict[str, Any], message: str
-) -> None:
-    size = change.pop("batch_size", None)
-    with pytest.raises(UsageError, match=message):
-        DeviceEngine(replace(of(model), **change), HostDevice(), size)
-
-
-def test_samples_of_another_shape_are_refused(model: OnnxClassifier) -> None:
-    engine = DeviceEngine(of(model), HostDevice())
-    with pytest.raises(UsageError, match=r"a sample has shape \[3\], but the model takes \[1, 4"):
-        engine.count([CountRequest(noisy(shape=(3,)), 0, 8)])
+def test_what_cannot_be_counted_is_refused(model: OnnxClassifier) -> None:
+    with pytest.raises(UsageError, match="num_classes"):
+        DeviceEngine(replace(model, num_classes=None), HostDevice())
+    with pytest.raises(UsageError, match="batch_size is 0"):
+        DeviceEngine(model, HostDevice(), 0)
+    with pytest.raises(UsageError, match=r"\[3\]"):
+        DeviceEngine(model, HostDevice()).count([CountRequest(noisy(shape=(3,)), 0, 8)])
 
 
 def test_the_first_batch_follows_memory_and_input_size(model: OnnxClassifier) -> None:
     def size(shape: tuple[int, ...], memory: int) -> int:
-        return DeviceEngine(replace(of(model), shape=shape), HostDevice(memory=memory)).size
+        return DeviceEngine(replace(model, shape=shape), HostDevice(memory=memory)).size
 
     card = 24 << 30
     assert size((1, 28, 28), card) == 1024
