@@ -21,12 +21,7 @@ from onnx import TensorProto, helper
 from rsonnx.errors import ProviderError, UsageError
 from rsonnx.runtime.device_options import CPU, CUDA, TENSORRT, no_tf32_in_tensorrt
 
-_NAMES = {
-    "cpu": CPU,
-    "cuda": CUDA,
-    "tensorrt": TENSORRT,
-    "coreml": "CoreMLExecutionProvider",
-}
+_NAMES = {"cpu": CPU, "cuda": CUDA, "tensorrt": TENSORRT, "coreml": "CoreMLExecutionProvider"}
 _PREFERENCE = (CUDA, CPU)
 """What is tried, best first, where no provider was asked for."""
 
@@ -63,7 +58,13 @@ def choose_provider(requested: Sequence[str] | None) -> ProviderChoice:
     if not requested:
         working = next(name for name in _PREFERENCE if provider_problem(name) is None)
         return ProviderChoice(working, ())
-    names = [_full_name(name) for name in requested]
+    names = [_NAMES.get(name.lower(), name) for name in requested]
+    for name in names:
+        if name not in onnxruntime.get_all_providers():
+            raise UsageError(
+                f"the provider {name!r} is not known; {', '.join(_NAMES)} or one of onnxruntime's "
+                "own names was expected"
+            )
     problem = provider_problem(names[0])
     if problem is not None:
         raise ProviderError(
@@ -73,30 +74,19 @@ def choose_provider(requested: Sequence[str] | None) -> ProviderChoice:
     return ProviderChoice(names[0], tuple(requested))
 
 
-def _full_name(name: str) -> str:
-    full = _NAMES.get(name.lower(), name)
-    if full not in onnxruntime.get_all_providers():
-        raise UsageError(
-            f"the provider {name!r} is not known; {', '.join(_NAMES)} or one of onnxruntime's own "
-            "names was expected"
-        )
-    return full
-
-
 @cache
 def provider_problem(name: str) -> str | None:
     """Return why a provider does not work on this machine, or None where it does."""
     if name not in onnxruntime.get_available_providers():
         return f"the installed onnxruntime {onnxruntime.__version__} was built without {name}"
-    if name in (CUDA, TENSORRT) and hasattr(onnxruntime, "preload_dlls"):
-        with silence():
-            onnxruntime.preload_dlls()
     if name == TENSORRT:
         no_tf32_in_tensorrt()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:
         with silence():
+            if name in (CUDA, TENSORRT) and hasattr(onnxruntime, "preload_dlls"):
+                onnxruntime.preload_dlls()
             session = onnxruntime.InferenceSession(_tiny_model(), options, providers=[name])
     except Exception as error:  # onnxruntime raises a class of its own for each status code
         return first_line(error)
@@ -109,25 +99,21 @@ def provider_problem(name: str) -> str | None:
     )
 
 
-def installed_wheels() -> dict[str, str]:
-    """Return the distributions that provide onnxruntime; two of them break each other."""
-    return {name: version(name) for name in _wheel_names()}
-
-
 @cache
-def _wheel_names() -> tuple[str, ...]:
-    """Once a process: it lists the files of all that is installed, which takes a quarter second."""
-    return tuple(sorted(set(packages_distributions().get("onnxruntime", []))))
+def installed_wheels() -> dict[str, str]:
+    """Return the distributions that provide onnxruntime; two of them break each other.
+
+    Once a process: it lists the files of all that is installed, which takes a quarter second.
+    """
+    return {
+        name: version(name) for name in sorted({*packages_distributions().get("onnxruntime", ())})
+    }
 
 
 def _tiny_model() -> bytes:
+    tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy"]
     node = helper.make_node("Add", ["x", "x"], ["y"])
-    graph = helper.make_graph(
-        [node],
-        "tiny",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])],
-    )
+    graph = helper.make_graph([node], "tiny", tensors[:1], tensors[1:])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     return bytes(model.SerializeToString())
 
