@@ -31,7 +31,7 @@ from typing import Any
 from fuzz_mutations import mutate_bytes, mutate_model, mutate_run
 from fuzz_seeds import seed_data, seed_models, seed_runs
 
-from rsonnx.cli.inspect import facts
+from rsonnx.cli.inspecting import facts
 from rsonnx.data import open_dataset
 from rsonnx.errors import RsonnxError
 from rsonnx.model import ModelSettings, read_model

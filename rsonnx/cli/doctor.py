@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import onnxruntime
 from cloup import command
 
 from rsonnx.cli.options import json_option
-from rsonnx.report import printable
-from rsonnx.runs import versions
-from rsonnx.runtime import choose_provider, provider_problem
-from rsonnx.runtime.diagnosis import diagnose
-from rsonnx.runtime.machine import Machine, this_machine
+
+if TYPE_CHECKING:
+    from rsonnx.runtime.machine import Machine
 
 
 @command()
@@ -28,6 +25,9 @@ def doctor(as_json: bool) -> None:
     Example:
       rsonnx doctor
     """
+    from rsonnx.report import printable
+    from rsonnx.runtime.machine import this_machine
+
     found = facts(this_machine())
     if as_json:
         click.echo(json.dumps(found, indent=2))
@@ -47,6 +47,12 @@ def doctor(as_json: bool) -> None:
 
 def facts(machine: Machine) -> dict[str, Any]:
     """Return what can be said of a machine, as ``--json`` prints it."""
+    import onnxruntime
+
+    from rsonnx.runs import versions
+    from rsonnx.runtime import choose_provider, provider_problem
+    from rsonnx.runtime.diagnosis import diagnose
+
     return {
         "versions": versions(),
         "cores": os.cpu_count(),

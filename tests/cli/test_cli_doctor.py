@@ -36,8 +36,7 @@ ILL = Machine(
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
     def say(machine: Machine, *arguments: str) -> str:
-        # rsonnx.cli.doctor names the command; the module of that name is found here.
-        monkeypatch.setattr(sys.modules["rsonnx.cli.doctor"], "this_machine", lambda: machine)
+        monkeypatch.setattr(sys.modules["rsonnx.runtime.machine"], "this_machine", lambda: machine)
         assert run(["doctor", *arguments]) == 0
         out, err = capsys.readouterr()
         assert err == ""

@@ -19,7 +19,7 @@ from hostile import hostile_files, hostile_graphs, trying
 from hostile.hostile_files import CONTROL
 from hostile.making import ENDLESS, HARMLESS, SLOW
 
-from rsonnx.cli.inspect import facts
+from rsonnx.cli.inspecting import facts
 from rsonnx.errors import ModelError, RsonnxError
 from rsonnx.model import ModelSettings, read_model
 from rsonnx.smoothing import make_plan, try_in_child

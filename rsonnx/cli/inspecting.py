@@ -1,0 +1,199 @@
+"""What a model file holds and what would be done with it, as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rsonnx.cli.opening import model_settings
+from rsonnx.cli.preprocessings import Ranking, try_preprocessings
+from rsonnx.cli.suiting import suited
+from rsonnx.errors import ModelError, RsonnxError
+from rsonnx.model import (
+    PRESETS,
+    ModelFile,
+    ModelSettings,
+    Preprocessing,
+    TensorSpec,
+    bounds_in,
+    make_head,
+    node_types,
+    preprocessing_in,
+    read_model,
+)
+from rsonnx.noise import InputSpace
+from rsonnx.report import printable
+from rsonnx.smoothing import Plan, make_plan, training_in
+
+_MOST_SHOWN = 2000
+"""Characters of one line: a stranger's metadata may fill a screen, or a disk."""
+
+
+def print_facts(model: Path, data: Path | None, given: dict[str, Any], *, as_json: bool) -> None:
+    """Print what a model is and, with data, which preprocessing it expects.
+
+    Raises:
+        RsonnxError: the model would be refused; what can be said of it is printed all the same.
+    """
+    settings = model_settings(given)
+    read = read_model(model)
+    plan = _planned(read, settings)
+    found = _described(read, plan)
+    refused = plan if isinstance(plan, RsonnxError) else None
+    ranking: Ranking | None = None
+    if not as_json:
+        _render(found)
+    try:
+        if data is not None and isinstance(plan, Plan):
+            stated = _stated(read, settings)
+            ranking = try_preprocessings(
+                plan,
+                stated,
+                data,
+                settings,
+                given["preprocess"],
+                given["classes"],
+                given["providers"],
+            )
+    except ModelError as error:
+        refused = error
+        found |= _refusal(error)
+    if as_json:
+        click.echo(json.dumps(found | ({} if ranking is None else ranking.to_json()), indent=2))
+    elif ranking is not None:
+        click.echo("\n".join(["", *ranking.lines()]))
+    if refused is not None:
+        raise refused
+
+
+def facts(model: ModelFile, settings: ModelSettings) -> dict[str, Any]:
+    """Return what can be said of a model without running it."""
+    return _described(model, _planned(model, settings))
+
+
+def _planned(model: ModelFile, settings: ModelSettings) -> Plan | RsonnxError:
+    """Return what would be done with a model, or why it would be refused.
+
+    Where no preprocessing is stated, the rest is looked at all the same.
+    """
+    try:
+        stated = _stated(model, settings) or PRESETS["none"]
+        plan = make_plan(model, replace(settings, preprocess=stated))
+        make_head(plan.data, plan.preprocessing, plan.bounds)
+    except RsonnxError as error:
+        return error
+    return plan
+
+
+def _stated(model: ModelFile, settings: ModelSettings) -> Preprocessing | None:
+    """Return the preprocessing that the caller states, or else the file; None where none does."""
+    if settings.preprocessing is not None:
+        return settings.preprocessing
+    try:
+        return preprocessing_in(model.metadata)
+    except ModelError:  # which the facts say
+        return None
+
+
+def _render(found: dict[str, Any]) -> None:
+    for key, value in found.items():
+        if key == "noises":
+            continue
+        text = _words(value)
+        cut = f"... ({len(text):,} characters)" if len(text) > _MOST_SHOWN else ""
+        click.echo(f"{key:<14}{printable(text[:_MOST_SHOWN])}{cut}")
+    for at, noise in enumerate(found["noises"]):
+        click.echo(f"{'noises' if at == 0 else '':<14}{noise['options']:<41} {_why(noise)}")
+
+
+def _described(model: ModelFile, plan: Plan | RsonnxError) -> dict[str, Any]:
+    return {
+        "file": str(model),
+        "sha256": model.sha256,
+        "bytes": model.size,
+        "external data": list(model.external_data),
+        "producer": f"{model.proto.producer_name} {model.proto.producer_version}".strip(),
+        "ir version": model.proto.ir_version,
+        "opset": {o.domain or "ai.onnx": o.version for o in model.proto.opset_import},
+        "inputs": [_spec(spec) for spec in model.view.inputs],
+        "outputs": [_spec(spec) for spec in model.view.outputs],
+        "operators": dict(Counter(node_types(model)).most_common()),
+        "metadata": model.metadata,
+        "preprocessing": _preprocessing(model),
+        **(_refusal(plan) if isinstance(plan, RsonnxError) else _verdict(model, plan)),
+    }
+
+
+def _preprocessing(model: ModelFile) -> dict[str, Any] | str:
+    try:
+        found, bounds = preprocessing_in(model.metadata), bounds_in(model.metadata)
+    except RsonnxError as error:
+        return str(error)
+    if found is None:
+        return "not declared in the file; declare it with --preprocess"
+    return found.to_json() | ({} if bounds is None else {"bounds": list(bounds)})
+
+
+def _refusal(error: RsonnxError) -> dict[str, Any]:
+    return {"edits": [], "verdict": f"refused: {error}", "noises": []}
+
+
+def _verdict(model: ModelFile, plan: Plan) -> dict[str, Any]:
+    edits = [
+        *(f"the input {name} is left out" for name in plan.facts["unused_inputs"]),
+        *(f"the input {name} is fixed" for name in plan.data.feeds),
+        *plan.output.edits,
+        "the preprocessing is put in front",
+        f"the answer is made an integer label: {plan.facts['label']}",
+    ]
+    edits.append(f"batches: {_rows(plan)}")
+    shape = "x".join(map(str, plan.data.shape))
+    layout = f" ({plan.data.layout})" if plan.data.layout else ""
+    return {
+        "edits": edits,
+        "verdict": f"can be certified, as far as the file shows; one input is {shape}{layout}",
+        "noises": [
+            noise.to_json()
+            for noise in suited(
+                InputSpace(plan.data.shape, plan.bounds, plan.data.layout),
+                training_in(model.metadata),
+            )
+        ],
+    }
+
+
+def _rows(plan: Plan) -> str:
+    """Say how inputs will be batched, as far as the graph shows it."""
+    coupled_by = [plan.adapted(batch).coupled_by for batch in plan.free_batches]
+    if not coupled_by:
+        return "one input at a time, as the model takes them"
+    if None not in coupled_by:
+        return f"one input at a time, since {coupled_by[0]} may couple the rows of a batch"
+    freed = "" if plan.data.batch is None else f"; the file's {plan.data.batch} is freed"
+    return f"of any size, since the graph proves their rows independent{freed}"
+
+
+def _why(noise: dict[str, Any]) -> str:
+    return f"{', '.join(noise['norms'])}: {noise['why']}"
+
+
+def _spec(spec: TensorSpec) -> dict[str, Any]:
+    return {"name": spec.name, "type": spec.dtype, "shape": list(spec.shape)}
+
+
+def _words(value: Any) -> str:
+    if value in ({}, []):
+        return "none"
+    if isinstance(value, dict) and set(value) == {"name", "type", "shape"}:
+        dimensions = ", ".join("?" if d is None else str(d) for d in value["shape"])
+        return f"{value['name']}: {value['type']} [{dimensions}]"
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_words(v)}" for k, v in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_words, value))
+    return str(value)
