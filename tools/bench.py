@@ -1,9 +1,15 @@
 """Measure rsonnx: against the bare model, against others, and as the samples grow.
 
-    python tools/bench.py [--part eta noise stages linear memory peers] [--model mnist resnet20]
-        [--rounds 10] [--provider cpu] [--workers K] [--batch-size B] [--samples N] [--json FILE]
+    python tools/bench.py speed [PART ...] [--model mnist resnet20] [--rounds 10] [--provider cpu]
+        [--workers K] [--batch-size B] [--samples N]
+    python tools/bench.py rows DIR [--rounds 5] [--seconds 0.3] [--only TEXT]
+    python tools/bench.py adaptive-samples LOGS [--alpha 0.001] [--n 100000] [--share 0.3]
+    python tools/bench.py adaptive-time [MODEL DATA] [--sigma 0.5] [--target-radius 0.5]
+    python tools/bench.py noises [--n 10000] [--limit 50]
 
-Parts:
+Each takes --json FILE, for all figures in full.
+
+speed has the parts
     eta     η = samples per second of rsonnx (noise drawn, labels counted) / those of a bare
             session.run on one ready batch: same session settings, batch and number of threads. The
             bare side has the file's own graph; beside it stands rsonnx's session, which also
@@ -15,6 +21,10 @@ Parts:
     peers   the same model, image and n certified by a plain PyTorch loop after Cohen et al., with
             its usual batch of 1,000 and its best one, and by IBM's adversarial-robustness-toolbox,
             with its default batch of 32 and its best one. On the processor.
+rows has η of third-party models (DIR with their catalogue.json, or ONNX files alone) as they run,
+one row at a time, and watched. adaptive-samples has the expected samples of the adaptive rule on
+published logs (LOGS is data/certify of locuslab/smoothing), adaptive-time the wall time on a model,
+noises the sample models under every additive noise and norm.
 
 What is compared takes turns in one process; figures are medians with quartiles. The models are the
 committed MNIST net, and residual nets with random weights that torch builds and exports (resnet20
@@ -25,128 +35,88 @@ Nothing else should run on the machine meanwhile.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench_eta import Eta, Stages, measure_eta, measure_stages
-from bench_growth import Contender, Cost, Peak, measure_cost, measure_peaks
-from bench_noise import NoiseCost, measure_noise
-from bench_subjects import KINDS, Subject, need, prepare
-from bench_timing import circumstances, usable_cores
+from benching import efficiency, growth
+from benching.subjects import KINDS, SAMPLES, Subject, prepare
+from benching.turns import Record, circumstances, need, table, usable_cores
 
 from rsonnx.errors import RsonnxError
 
 NOISE_VALUES = 1 << 24
 """Values a round in the part on noise: long enough to time, for every law."""
 
-PARTS = ("eta", "noise", "stages", "linear", "memory", "peers")
-Row = list[str]
+PARTS = {
+    "eta": "model arithmetic provider workers batch rsonnx:~,.0f bare:~,.0f eta against_own "
+    "own_against_bare pooled:~,.0f",
+    "noise": "what written:.2f",
+    "stages": "model arithmetic provider noise:~.1% session:~.1% rest:~.1%",
+    "linear": "model n:, rounds seconds microseconds_a_sample:.1f",
+    "memory": "model who n:, mebibytes:,.0f loaded:,.0f",
+    "peers": "model who batch n:, rate:~,.0f rsonnx_is_faster:.2f label radius:.3f",
+}
+"""The parts of speed, each with the columns that are printed."""
 
-
-def measure(part: str, subject: Subject, arguments: argparse.Namespace) -> list[Any]:
-    """Return the results of one part for one model."""
-    rounds, provider = arguments.rounds, arguments.provider
-    batch_size = arguments.batch_size
-    if part == "eta":
-        return [
-            measure_eta(
-                subject,
-                provider,
-                arithmetic,
-                rounds=rounds,
-                workers=arguments.workers,
-                batch_size=batch_size,
-            )
-            for arithmetic in ("exact", "float")
-        ]
-    if part == "stages":
-        return [
-            measure_stages(subject, provider, arithmetic, rounds=rounds, batch_size=batch_size)
-            for arithmetic in ("exact", "float")
-        ]
-    most = arguments.samples or subject.kind.most
-    if part == "linear":
-        return list(measure_cost(subject, provider, rounds=rounds, most=most))
-    if part == "memory":
-        contenders: tuple[Contender, ...] = ("rsonnx", "pytorch loop", "art")
-        return list(measure_peaks(subject, provider, contenders, most=min(most, 100_000)))
-    import bench_peers  # noqa: PLC0415  # needs torch
-
-    return list(bench_peers.measure_peers(subject, rounds=rounds))
-
-
-def eta_table(results: Sequence[Eta]) -> Iterator[Row]:
-    """Yield the lines of the part on η."""
-    yield ["model", "noise", "provider", "workers", "batch", "samples/s", "bare/s", "eta",
-           "vs own session", "own vs bare", "pooled vs bare"]  # fmt: skip
-    for r in results:
-        pooled = "-" if r.pooled is None else f"{r.pooled.median / r.bare.median:.2f}"
-        yield [r.model, r.arithmetic, r.provider, str(r.workers), str(r.batch),
-               f"{r.rsonnx.median:,.0f}", f"{r.bare.median:,.0f}", r.eta.text(),
-               r.against_own.text(), r.own_against_bare.text(), pooled]  # fmt: skip
-
-
-def noise_table(results: Sequence[NoiseCost]) -> Iterator[Row]:
-    """Yield the lines of the part on noise."""
-    yield ["noise", "ns a value"]
-    for r in results:
-        yield [r.what, r.written.text(".2f")]
-
-
-def stages_table(results: Sequence[Stages]) -> Iterator[Row]:
-    """Yield the lines of the part on stages."""
-    yield ["model", "noise", "provider", "draw and add", "session", "rest"]
-    for r in results:
-        shares = (r.noise, r.session, r.rest)
-        yield [r.model, r.arithmetic, r.provider, *(f"{s.median:.1%}" for s in shares)]
-
-
-def linear_table(results: Sequence[Cost]) -> Iterator[Row]:
-    """Yield the lines of the part on linear cost."""
-    yield ["model", "n", "rounds", "seconds", "us a sample"]
-    for r in results:
-        each = r.microseconds_a_sample.text(".1f")
-        yield [r.model, f"{r.n:,}", str(r.rounds), r.seconds.text(), each]
-
-
-def memory_table(results: Sequence[Peak]) -> Iterator[Row]:
-    """Yield the lines of the part on memory."""
-    yield ["model", "who", "n", "peak MiB", "of it before"]
-    for r in results:
-        yield [r.model, r.who, f"{r.n:,}", f"{r.mebibytes:,.0f}", f"{r.loaded:,.0f}"]
-
-
-def peers_table(results: Sequence[Any]) -> Iterator[Row]:
-    """Yield the lines of the part on peers."""
-    yield ["model", "who", "batch", "n", "samples/s", "rsonnx is faster by", "label", "radius"]
-    for r in results:
-        yield [r.model, r.who, str(r.batch), f"{r.n:,}", f"{r.rate.median:,.0f}",
-               r.rsonnx_is_faster.text(".2f"), str(r.label), f"{r.radius:.3f}"]  # fmt: skip
-
-
-TABLES: dict[str, Callable[[Sequence[Any]], Iterator[Row]]] = {
-    "eta": eta_table,
-    "noise": noise_table,
-    "stages": stages_table,
-    "linear": linear_table,
-    "memory": memory_table,
-    "peers": peers_table,
+COLUMNS = {
+    "rows": "model rows eta alone watched batch",
+    "adaptive-samples": "log factor:.1f field samples:.0f accuracy:+.4f decisions:.4f",
+    "adaptive-time": "way seconds:.2f samples:,.1f differ",
+    "noises": "noise norm sigma acr:v4 right seconds",
 }
 
 
-def show(title: str, rows: Iterator[Row]) -> None:
-    """Print a table, its first column to the left and the others to the right."""
-    lines = list(rows)
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    print(f"\n{title}")
-    for first, *others in lines:
-        cells = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
-        print("  ".join([first.ljust(widths[0]), *cells]), flush=True)
+def measure(part: str, subject: Subject, given: argparse.Namespace) -> Iterable[Record]:
+    """Return the results of one part for one model."""
+    rounds, provider = given.rounds, given.provider
+    most = given.samples or subject.kind.most
+    if part in ("eta", "stages"):
+        measured, options = efficiency.measure_stages, {"batch_size": given.batch_size}
+        if part == "eta":
+            measured, options["workers"] = efficiency.measure_eta, given.workers
+        return (
+            measured(subject, provider, arithmetic, rounds=rounds, **options)
+            for arithmetic in efficiency.ARITHMETICS
+        )
+    if part == "linear":
+        return growth.measure_cost(subject, provider, rounds=rounds, most=most)
+    if part == "memory":
+        most = min(most, 100_000)
+        return growth.measure_peaks(subject, provider, growth.CONTENDERS, most=most)
+    peers = importlib.import_module("benching.peers")  # needs torch
+    records: Iterable[Record] = peers.measure_peers(subject, rounds=rounds)
+    return records
+
+
+def speed(given: argparse.Namespace) -> Iterator[tuple[str, Iterable[Record]]]:
+    """Yield the parts that were asked for, each with its results."""
+    parts = given.part or list(PARTS)
+    if {"memory", "peers"} & set(parts):
+        for module in ("torch", "art", "statsmodels"):
+            need(module, "the parts memory and peers run the peers too")
+    with tempfile.TemporaryDirectory() as folder:
+        subjects = [prepare(name, Path(folder), given.samples) for name in given.model]
+        for part in parts:
+            if part == "noise":
+                values = given.samples or NOISE_VALUES
+                yield part, efficiency.measure_noise(rounds=given.rounds, values=values)
+            else:
+                yield part, (record for s in subjects for record in measure(part, s, given))
+
+
+def whole(module: str, function: str) -> Callable[[argparse.Namespace], Iterator[Any]]:
+    """Return a command that is one part; its module is imported when it is run."""
+
+    def run(given: argparse.Namespace) -> Iterator[tuple[str, Iterable[Record]]]:
+        yield given.command, getattr(importlib.import_module(module), function)(given)
+
+    return run
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -154,65 +124,89 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--model", nargs="+", choices=list(KINDS), default=["mnist", "resnet20"])
-    parser.add_argument("--rounds", type=_whole, default=10, help="default: %(default)s")
-    parser.add_argument("--provider", default="cpu", help="default: %(default)s")
-    parser.add_argument(
-        "--workers", type=_whole, default=usable_cores(), help="threads on a processor, part eta"
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(
+        name: str, run: Callable[[argparse.Namespace], Iterator[Any]], **options: Any
+    ) -> Any:
+        added = commands.add_parser(name)
+        added.add_argument("--json", type=Path, help="file to write all figures to")
+        added.set_defaults(run=run)
+        for option, default in options.items():
+            kind = _whole if isinstance(default, int) else type(default)
+            text = "--" + option.replace("_", "-")
+            added.add_argument(text, type=kind, default=default, help="default: %(default)s")
+        return added
+
+    parts = command("speed", speed, rounds=10, provider="cpu", workers=usable_cores())
+    # Not choices, which argparse would also hold against there being none.
+    parts.add_argument("part", nargs="*", type=_part, metavar=f"PART: {', '.join(PARTS)}")
+    parts.add_argument("--model", nargs="+", choices=list(KINDS), default=["mnist", "resnet20"])
+    parts.add_argument("--batch-size", type=_whole, help="rows a call; parts eta and stages")
+    parts.add_argument("--samples", type=_whole, help="of a round, and the most in linear, memory")
+    rows = command("rows", whole("benching.rows", "measure_rows"), rounds=5, seconds=0.3, only="")
+    rows.add_argument("folder", type=Path)
+    procedures = "benching.procedures"
+    samples = command(
+        "adaptive-samples", whole(procedures, "adaptive_samples"), n=100_000, alpha=0.001
     )
-    parser.add_argument("--batch-size", type=_whole, help="rows a call; parts eta and stages")
-    parser.add_argument(
-        "--samples", type=_whole, help="of a round, and the most in linear and memory"
+    samples.add_argument("--share", type=float, help="of alpha for the e-process")
+    samples.add_argument("logs", type=Path)
+    seconds = command(
+        "adaptive-time",
+        whole(procedures, "adaptive_time"),
+        **{"sigma": 0.5, "target_radius": 0.5, "n": 100_000, "limit": 40},
     )
-    parser.add_argument("--json", type=Path, help="file to write all figures to")
+    seconds.add_argument("model", nargs="?", default=SAMPLES / "mnist_gaussian_0.50.onnx")
+    seconds.add_argument("data", nargs="?", default=SAMPLES / "mnist_test_500")
+    command("noises", whole(procedures, "noises"), n=10_000, limit=50)
     return parser.parse_args(arguments)
 
 
+def _part(text: str) -> str:
+    if text not in PARTS:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(PARTS)}")
+    return text
+
+
 def _whole(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
-    return value
+    return int(text)
 
 
-def main(given: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print tables, and write JSON."""
-    arguments = parse(given)
-    if {"memory", "peers"} & set(arguments.part):
-        for module in ("torch", "art", "statsmodels"):
-            need(module, "the parts memory and peers run the peers too")
-    settings = {name: value for name, value in vars(arguments).items() if name != "json"}
-    report: dict[str, Any] = circumstances() | {"settings": settings, "parts": {}}
-    write(report, arguments.json)  # now, lest hours later it turns out that it cannot be written
+    given = parse(arguments)
+    settings = {k: v for k, v in vars(given).items() if k not in ("json", "run")}
+    report: Record = circumstances() | {"settings": settings, "parts": {}}
+    write(report, given.json)  # now, lest hours later it turns out that it cannot be written
     machine = report["machine"]
     print(f"{machine['processor']}, {machine['usable_cores']} cores, {report['date']}")
     print(", ".join(f"{name} {number}" for name, number in report["versions"].items()))
-    with tempfile.TemporaryDirectory() as folder:
-        subjects = [prepare(name, Path(folder), arguments.samples) for name in arguments.model]
-        for part in arguments.part:
-            if part == "noise":
-                values = arguments.samples or NOISE_VALUES
-                results: list[Any] = list(measure_noise(rounds=arguments.rounds, values=values))
-            else:
-                results = [r for s in subjects for r in measure(part, s, arguments)]
-            show(part, TABLES[part](results))
-            report["parts"][part] = [asdict(result) for result in results]
-            # After every part, so that a long measurement that is stopped leaves what it has.
-            write(report, arguments.json)
+    for part, results in given.run(given):
+        report["parts"][part] = records = []
+        for record in results:
+            records.append(record)
+            # So that a long measurement that is stopped leaves what it has.
+            write(report, given.json)
+        columns = PARTS.get(part) or COLUMNS[part]
+        print(f"\n{part}\n{table(records, columns)}", flush=True)
 
 
-def write(report: dict[str, Any], path: Path | None) -> None:
+def write(report: Record, path: Path | None) -> None:
     """Write the figures so far, if a file was named."""
     if path is None:
         return
+    text = json.dumps(report, indent=1, allow_nan=False, default=_plain)
     try:
-        path.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        path.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise SystemExit(f"bench: {path} cannot be written: {error.strerror}") from None
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else asdict(value)
 
 
 if __name__ == "__main__":

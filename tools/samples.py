@@ -14,18 +14,21 @@ class Model:
     """A sample model.
 
     Attributes:
-        name: of its file, without ``.onnx``.
-        data: ``"mnist"`` or ``"cifar10"``.
-        training: options of ``tools/train.py`` beside the data, the file and the threads.
-        start: the sample model whose weights it starts from; "" for fresh ones.
+        name: of its file, without ``.onnx``; it begins with the data, ``mnist`` or ``cifar10``.
+        training: options of ``tools/train.py`` beside the data and the file.
         certifying: options of ``rsonnx certify`` beside the model, the inputs and the run file.
+        start: the sample model whose weights it starts from; "" for fresh ones.
     """
 
     name: str
-    data: str
-    training: tuple[str, ...]
+    training: str
+    certifying: str
     start: str = ""
-    certifying: tuple[str, ...] = ()
+
+    @property
+    def data(self) -> str:
+        """``"mnist"`` or ``"cifar10"``."""
+        return self.name.split("_")[0]
 
     @property
     def file(self) -> str:
@@ -34,69 +37,50 @@ class Model:
 
 
 SIGMAS = ("0.25", "0.50", "1.00")
-_SHORT = ("--recipe", "short")
-_ONE_THREAD = ("--threads", "1", "--bfloat16")
-_ADVERSARIAL_EPOCHS = {
-    "smoothadv": {"0.25": "2", "0.50": "2", "1.00": "6"},
-    "smoothmix": {"0.25": "10", "0.50": "8", "1.00": "5"},
+METHODS = {
+    "gaussian": ("", "", ""),
+    "consistency": ("--epochs 30",) * 3,
+    "smoothadv": tuple(f"--epochs {epochs} --rate 0.004" for epochs in (2, 2, 6)),
+    "smoothmix": tuple(f"--epochs {epochs} --rate 0.004" for epochs in (10, 8, 5)),
 }
-_CIFAR_EPOCHS = {"0.25": "9", "0.50": "15"}
-"""As many as the time of one sitting allowed."""
-_MNIST_RUN = ("--skip-every", "5")
-_CIFAR_RUN = ("--skip-every", "20", "--adaptive", "--n", "2000")
+"""How MNIST is trained beyond the short recipe, at each sigma."""
 
-
-def _mnist(method: str, sigma: str) -> Model:
-    options = ("--method", method, "--sigma", f"{float(sigma):g}", *_SHORT)
-    certifying = ("--sigma", f"{float(sigma):g}", *_MNIST_RUN)
-    name = f"mnist_{method}_{sigma}"
-    if method == "gaussian":
-        return Model(name, "mnist", options, certifying=certifying)
-    if method == "consistency":
-        options = (*options, "--epochs", "30", *_ONE_THREAD)
-        return Model(name, "mnist", options, certifying=certifying)
-    start = f"mnist_gaussian_{sigma}"
-    epochs = ("--epochs", _ADVERSARIAL_EPOCHS[method][sigma], "--rate", "0.004")
-    options = (*options, *epochs, *_ONE_THREAD)
-    return Model(name, "mnist", options, start, certifying)
-
-
-def _cifar(method: str, sigma: str) -> Model:
-    sigma_option = ("--sigma", f"{float(sigma):g}")
-    epochs = ("--epochs", _CIFAR_EPOCHS[sigma])
-    options = ("--method", method, *sigma_option, *_SHORT, *epochs, *_ONE_THREAD)
-    return Model(
-        f"cifar10_{method}_{sigma}", "cifar10", options, certifying=(*sigma_option, *_CIFAR_RUN)
-    )
-
-
-def _other(name: str, noise: tuple[str, ...], run: tuple[str, ...]) -> Model:
-    options = ("--method", "gaussian", *noise, *_SHORT, "--epochs", "12", *_ONE_THREAD)
-    return Model(name, "mnist", options, certifying=run)
-
+_SPARING = "--threads 1 --bfloat16"
+_OTHERS = {
+    "splitting_2": ("--noise splitting --lam 2", "--noise splitting --lambda 2"),
+    "ablation_45": ("--noise ablation,keep=45", "--noise ablation,keep=45 --n 10000"),
+    "columns_4": ("--noise columns,width=4", "--noise columns,width=4"),
+}
+# The epochs of CIFAR-10 are as many as the time of one sitting allowed.
+_CIFAR = (("gaussian", "0.25", 9), ("gaussian", "0.50", 15), ("consistency", "0.50", 15))
 
 MODELS = (
     *(
-        _mnist(method, sigma)
-        for method in ("gaussian", "consistency", "smoothadv", "smoothmix")
-        for sigma in SIGMAS
+        Model(
+            f"mnist_{method}_{sigma}",
+            f"--method {method} --sigma {float(sigma):g} --recipe short "
+            + (f"{extra} {_SPARING}" if extra else ""),
+            f"--sigma {float(sigma):g} --skip-every 5",
+            f"mnist_gaussian_{sigma}" if "--rate" in extra else "",
+        )
+        for method, extras in METHODS.items()
+        for sigma, extra in zip(SIGMAS, extras, strict=True)
     ),
-    _cifar("gaussian", "0.25"),
-    _cifar("gaussian", "0.50"),
-    _cifar("consistency", "0.50"),
-    _other(
-        "mnist_splitting_2",
-        ("--noise", "splitting", "--lam", "2"),
-        ("--noise", "splitting", "--lambda", "2"),
+    *(
+        Model(
+            f"cifar10_{method}_{sigma}",
+            f"--method {method} --sigma {float(sigma):g} --recipe short --epochs {epochs} "
+            + _SPARING,
+            f"--sigma {float(sigma):g} --skip-every 20 --adaptive --n 2000",
+        )
+        for method, sigma, epochs in _CIFAR
     ),
-    _other(
-        "mnist_ablation_45",
-        ("--noise", "ablation,keep=45"),
-        ("--noise", "ablation,keep=45", "--n", "10000"),
-    ),
-    _other(
-        "mnist_columns_4",
-        ("--noise", "columns,width=4"),
-        ("--noise", "columns,width=4"),
+    *(
+        Model(
+            f"mnist_{name}",
+            f"--method gaussian {noise} --recipe short --epochs 12 {_SPARING}",
+            certifying,
+        )
+        for name, (noise, certifying) in _OTHERS.items()
     ),
 )

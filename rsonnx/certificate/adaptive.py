@@ -24,7 +24,7 @@ from rsonnx.statistics import AdaptiveRule
 ADAPTIVE_BOUND = "e-process"
 
 PROCESS_SHARE = 0.3
-"""Of alpha for the e-process. On the radii of published logs (tools/adaptive_table.py) 0.3 draws 2
+"""Of alpha for the e-process. On the radii of published logs (tools/bench.py) 0.3 draws 2
 to 3 % fewer samples than 0.2 and decides at most 0.045 percentage points of inputs otherwise."""
 
 

@@ -52,7 +52,7 @@ def test_operating_point_by_enumerating_every_path(targets: tuple[float, ...]) -
 @pytest.mark.parametrize(("r", "alpha"), [(0.5, 0.001), (1.0, 0.001), (2.0, 0.01)])
 @pytest.mark.parametrize("every_sample", [True, False])
 def test_exact_error_is_below_alpha(r: float, alpha: float, every_sample: bool) -> None:
-    # At p = p0 every certificate is false. tools/adaptive_errors.py does the same at n_max = 1e5.
+    # At p = p0 every certificate is false. tools/check.py does the same at n_max = 1e5.
     p0 = normal_cdf_up(r)
     rule = AdaptiveRule((p0,), n_max=2000, alpha=alpha)
     looks = tuple(range(1, 2001)) if every_sample else None

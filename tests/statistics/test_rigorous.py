@@ -51,7 +51,7 @@ def test_accepts_the_bounds_and_little_above_them(count: tuple[int, int], alpha:
 
 
 def test_no_violation_over_random_cases() -> None:
-    # tools/check_rounding.py does 10,000 of these with sums in 200-bit arithmetic beside them.
+    # tools/check.py does 10,000 of these with sums in 200-bit arithmetic beside them.
     generator = np.random.Generator(np.random.Philox(20))
     for _ in range(600):
         n = int(10 ** generator.uniform(0, 7))

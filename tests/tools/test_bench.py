@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -13,81 +14,90 @@ import onnxruntime
 import pytest
 from onnx_models import linear, save
 
-_TOOLS = Path(__file__).parents[2] / "tools"
-pytestmark = pytest.mark.skipif(
-    not (_TOOLS / "bench.py").is_file(), reason="the tools are not part of an installation"
-)
+Tool = Callable[[str], ModuleType]
 TINY = ["--model", "mnist", "--rounds", "2", "--samples", "600"]
 
 
-@pytest.fixture(autouse=True)
-def _tools_are_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(_TOOLS)  # they import their neighbours, as scripts may
-
-
-def tool(name: str) -> ModuleType:
-    return importlib.import_module(name)
-
-
-def test_all_parts_without_peers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_parts_without_peers(
+    tool: Tool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     target = tmp_path / "bench.json"
     parts = ["eta", "noise", "stages", "linear"]
-    tool("bench").main([*TINY, "--workers", "2", "--part", *parts, "--json", str(target)])
-    found = json.loads(target.read_text())
-    assert set(found) == {"date", "machine", "versions", "settings", "parts"}
-    assert set(found["parts"]) == set(parts)
-    for row in found["parts"]["eta"]:
+    tool("bench").main(["speed", *parts, *TINY, "--workers", "2", "--json", str(target)])
+    report = json.loads(target.read_text())
+    assert set(report) == {"date", "machine", "versions", "settings", "parts"}
+    assert set(report["parts"]) == set(parts)
+    for row in report["parts"]["eta"]:
         assert row["samples"] == 512  # 600 in whole batches of 128 for two workers
         low, median, high = (row["eta"][k] for k in ("low", "median", "high"))
         assert 0 < low <= median <= high
-        # Of two rounds the median of the ratios lies between the ratio of either quartile.
         assert row["bare"]["median"] > 0
         assert row["pooled"] is not None
-    for row in found["parts"]["stages"]:
+    for row in report["parts"]["stages"]:
         shares = [row[k]["median"] for k in ("noise", "session", "rest")]
         assert sum(shares) == pytest.approx(1)  # medians of two rounds are means
-        assert min(shares[:3]) > 0
-    noise = found["parts"]["noise"]
+        assert min(shares) > 0
+    noise = report["parts"]["noise"]
     assert {"gaussian exact, numpy", "gaussian float"} < {row["what"] for row in noise}
     assert all(row["written"]["median"] > 0 for row in noise)
-    assert [row["n"] for row in found["parts"]["linear"]] == [1_000]
+    assert [row["n"] for row in report["parts"]["linear"]] == [1_000]
     printed = capsys.readouterr().out
     assert printed.count("CPUExecutionProvider") == 4
     assert str(tmp_path) not in printed
 
 
-def test_memory_is_that_of_a_fresh_process(tmp_path: Path) -> None:
+def test_other_commands(tool: Tool, tmp_path: Path) -> None:
+    bench, target = tool("bench"), tmp_path / "bench.json"
+
+    def records(*arguments: str) -> list[dict[str, object]]:
+        bench.main([*arguments, "--json", str(target)])
+        (found,) = json.loads(target.read_text())["parts"].values()
+        return list(found)
+
+    fixed, adaptive, ratio = records("adaptive-time", "--limit", "1", "--n", "1000")
+    assert fixed["samples"] == 1100 > adaptive["samples"]
+    assert ratio["differ"] == 0
+    shutil.copy(Path(__file__).parents[2] / "sample_models/mnist_gaussian_0.50.onnx", tmp_path)
+    (row,) = records("rows", str(tmp_path), "--rounds", "1", "--seconds", "0.001")
+    assert (row["model"], row["rows"]) == ("mnist_gaussian_0.50", "proved")
+    assert row["watched"] is not None
+    noises = records("noises", "--n", "20", "--limit", "1")
+    assert {"gaussian", "laplace", "pareto"} < {one["noise"] for one in noises}
+
+
+def test_memory_is_that_of_a_fresh_process(tool: Tool, tmp_path: Path) -> None:
     if not Path("/proc/self/status").is_file():
         pytest.skip("memory is read from /proc/self/status, which only Linux has")
-    subject = tool("bench_subjects").prepare("mnist", tmp_path)
-    (peak,) = tool("bench_growth").measure_peaks(subject, "cpu", ("rsonnx",), most=1_000)
-    assert 20 < peak.loaded <= peak.mebibytes < 1_000
-    assert (peak.who, peak.n) == ("rsonnx", 1_000)
+    subject = tool("benching.subjects").prepare("mnist", tmp_path)
+    (peak,) = tool("benching.growth").measure_peaks(subject, "cpu", ("rsonnx",), most=1_000)
+    assert 20 < peak["loaded"] <= peak["mebibytes"] < 1_000
+    assert (peak["who"], peak["n"]) == ("rsonnx", 1_000)
 
 
-def test_turns_are_taken_in_rotation() -> None:
+def test_turns_are_taken_in_rotation(tool: Tool) -> None:
     order: list[str] = []
     names = ("a", "b", "c")
     runs = {name: lambda name=name: order.append(name) for name in names}
-    seconds = tool("bench_timing").take_turns(runs, 3)
+    seconds = tool("benching.turns").take_turns(runs, 3)
     assert "".join(order) == "abc" + "abc" + "bca" + "cab"  # the first three are not timed
     assert {name: len(taken) for name, taken in seconds.items()} == dict.fromkeys(names, 3)
 
 
-def test_a_ratio_is_formed_within_a_round() -> None:
+def test_a_ratio_is_formed_within_a_round(tool: Tool) -> None:
     """A machine that slows down tenfold halfway changes both sides, and no ratio."""
-    timing = tool("bench_timing")
+    timing = tool("benching.turns")
     found = timing.ratios([1.0, 1.0, 10.0, 10.0], [0.5, 0.5, 5.0, 5.0])
     assert (found.low, found.median, found.high) == (2.0, 2.0, 2.0)
     assert timing.rates([2.0, 4.0, 8.0], 16).median == 4.0
-    assert timing.Spread.of([1.0, 2.0, 3.0, 4.0, 5.0]).text(".0f") == "3 [2-4]"
+    assert f"{timing.Spread.of([1.0, 2.0, 3.0, 4.0, 5.0]):.0f}" == "3 [2-4]"
+    assert timing.cell(0.12349, "v4") == "0.1234"
 
 
-def test_the_bare_side_is_the_file_itself_with_a_free_batch(tmp_path: Path) -> None:
-    subjects, eta = tool("bench_subjects"), tool("bench_eta")
+def test_the_bare_side_is_the_file_itself_with_a_free_batch(tool: Tool, tmp_path: Path) -> None:
+    subjects, eta = tool("benching.subjects"), tool("benching.efficiency")
     path = save(linear((1, 1, 4, 4)), tmp_path)
     subject = subjects.Subject("mnist", path, np.zeros((1, 4, 4), np.uint8), 8)
-    model = onnx.load_from_string(eta.freed(subject))
+    model = onnx.load_from_string(subject.freed())
     assert list(model.graph.node) == list(onnx.load(path).graph.node)
     rows = np.random.default_rng(0).random((5, 1, 4, 4)).astype(np.float32)
     session = eta.bare_session(subject, "cpu")
@@ -100,8 +110,8 @@ def test_the_bare_side_is_the_file_itself_with_a_free_batch(tmp_path: Path) -> N
     assert eta.bare_call(session, rows, "cpu")() is None
 
 
-def test_every_batch_is_run_once() -> None:
-    eta, calls = tool("bench_eta"), []
+def test_every_batch_is_run_once(tool: Tool) -> None:
+    eta, calls = tool("benching.efficiency"), []
     with eta.ThreadPoolExecutor(3) as pool:
         eta.run_batches(pool, 3, 100, lambda: calls.append(1))
     assert len(calls) == 100
@@ -110,14 +120,15 @@ def test_every_batch_is_run_once() -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["--rounds", "0"], "'0' is no whole number of at least 1"),
-        (["--samples", "1e5"], "'1e5' is no whole number"),
-        (["--model", "vgg"], "invalid choice: 'vgg'"),
-        (["--part", "speed"], "invalid choice: 'speed'"),
+        (["speed", "--rounds", "0"], "'0'"),
+        (["speed", "--samples", "1e5"], "'1e5'"),
+        (["speed", "--model", "vgg"], "'vgg'"),
+        (["speed", "fast"], "'fast'"),
+        (["fast"], "'fast'"),
     ],
 )
 def test_bad_arguments(
-    arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
+    tool: Tool, arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as caught:
         tool("bench").main(arguments)
@@ -125,18 +136,21 @@ def test_bad_arguments(
     assert named in capsys.readouterr().err
 
 
-def test_a_file_that_cannot_be_written_is_found_out_first(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_found_out_first(tool: Tool, tmp_path: Path) -> None:
     target = tmp_path / "none" / "bench.json"
     with pytest.raises(SystemExit, match=r"bench\.json cannot be written: No such file"):
-        tool("bench").main([*TINY, "--part", "linear", "--json", str(target)])
+        tool("bench").main(["speed", "linear", *TINY, "--json", str(target)])
 
 
-def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_named(
+    tool: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, subjects = tool("bench"), tool("benching.subjects")
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(SystemExit, match=r"torch is not installed, .* 'rsonnx\[bench\]'"):
-        tool("bench").main([*TINY, "--part", "peers"])
+        bench.main(["speed", "peers", *TINY])
     with pytest.raises(SystemExit, match=r"torch is not installed, .* resnet20 is built"):
-        tool("bench_subjects").prepare("resnet20", tmp_path)
+        subjects.prepare("resnet20", tmp_path)
 
 
 @pytest.fixture
@@ -146,10 +160,12 @@ def _peers() -> None:
 
 
 @pytest.mark.usefixtures("_peers")
-def test_peers_certify_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tool("bench_peers"), "BATCHES", (64, 128))
+def test_peers_certify_the_same(
+    tool: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool("benching.peers"), "BATCHES", (64, 128))
     target = tmp_path / "bench.json"
-    tool("bench").main([*TINY, "--part", "peers", "--json", str(target)])
+    tool("bench").main(["speed", "peers", *TINY, "--json", str(target)])
     rows = json.loads(target.read_text())["parts"]["peers"]
     assert {row["who"] for row in rows} == {"rsonnx", "pytorch loop", "art"}
     assert {row["label"] for row in rows} == {7}  # the first test image
@@ -157,15 +173,15 @@ def test_peers_certify_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.usefixtures("_peers")
-def test_peers_of_another_function_are_not_compared(tmp_path: Path) -> None:
-    networks, peers = tool("bench_networks"), tool("bench_peers")
-    subject = tool("bench_subjects").prepare("mnist", tmp_path)
-    network = networks.mnist_twin(subject.path)
+def test_peers_of_another_function_are_not_compared(tool: Tool, tmp_path: Path) -> None:
+    subjects, peers = tool("benching.subjects"), tool("benching.peers")
+    subject = subjects.prepare("mnist", tmp_path)
+    network = subject.twin()
     rows = subject.normalised(subject.noisy(4))
-    assert networks.check_twin(network, subject.path, rows) < 1e-4
+    assert subjects.check_twin(network, subject.path, rows) < 1e-4
     network[0].weight.data[0, 0, 0, 0] += 0.1
     with pytest.raises(SystemExit, match="onnxruntime and torch differ by"):
-        networks.check_twin(network, subject.path, rows)
+        subjects.check_twin(network, subject.path, rows)
     ours = peers.Answer(7, 1.0)
     peers.check_agreement(subject, ours, "art", peers.Answer(7, 1.001), 10_000)
     for other in (peers.Answer(7, 0.8), peers.Answer(3, 1.0), peers.Answer(-1, 0.0)):
@@ -174,8 +190,8 @@ def test_peers_of_another_function_are_not_compared(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("_peers")
-def test_residual_nets_are_exported_as_they_are(tmp_path: Path) -> None:
-    subjects, networks = tool("bench_subjects"), tool("training.networks")
+def test_residual_nets_are_exported_as_they_are(tool: Tool, tmp_path: Path) -> None:
+    subjects, networks = tool("benching.subjects"), tool("training.networks")
     subject = subjects.prepare("resnet20", tmp_path)
     subject.twin()  # checks the logits
     operators = {node.op_type for node in onnx.load(subject.path).graph.node}

@@ -1,4 +1,4 @@
-"""Fair timing for ``bench.py``: turns in one process, medians with quartiles, circumstances.
+"""Fair timing: turns in one process, medians with quartiles, circumstances.
 
 A single figure of a busy machine says little, and two that were taken minutes apart cannot be
 divided by each other. So what is compared takes turns, round by round, and a ratio is formed within
@@ -8,6 +8,7 @@ each round before its median is taken.
 from __future__ import annotations
 
 import datetime
+import importlib.util
 import os
 import platform
 import time
@@ -21,18 +22,14 @@ from unittest import mock
 
 import numpy as np
 
+from rsonnx.report import text_down
+
 PACKAGES = (
-    "rsonnx",
-    "numpy",
-    "numba",
-    "scipy",
-    "onnx",
-    "onnxruntime-gpu",
-    "onnxruntime",
-    "cupy-cuda13x",
-    "torch",
-    "adversarial-robustness-toolbox",
+    *("rsonnx", "numpy", "numba", "scipy", "onnx", "onnxruntime-gpu", "onnxruntime"),
+    *("cupy-cuda13x", "torch", "adversarial-robustness-toolbox"),
 )
+Record = dict[str, Any]
+"""A line of a table and of the JSON: texts, numbers and spreads by name."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +46,11 @@ class Spread:
         low, median, high = np.percentile(values, [25, 50, 75])
         return cls(float(low), float(median), float(high))
 
-    def text(self, form: str = ".3f") -> str:
-        """Return ``median [low-high]``."""
+    def __format__(self, form: str) -> str:
+        """Return ``median [low-high]``; the median alone where ``form`` begins with ``~``."""
+        if form.startswith("~"):
+            return format(self.median, form[1:])
+        form = form or ".3f"
         return f"{self.median:{form}} [{self.low:{form}}-{self.high:{form}}]"
 
 
@@ -91,34 +91,26 @@ def ratios(slower: Sequence[float], faster: Sequence[float]) -> Spread:
     return Spread.of([a / b for a, b in zip(slower, faster, strict=True)])
 
 
-class Clock:
-    """Seconds spent in one method."""
+@contextmanager
+def timed(*methods: tuple[type, str]) -> Iterator[list[float]]:
+    """Time methods of classes while the context lasts, one thread; yields seconds, one a method."""
+    seconds = [0.0] * len(methods)
 
-    seconds = 0.0
-
-    def around(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the method, timed."""
-
+    def clock(index: int, method: Callable[..., Any]) -> Callable[..., Any]:
         def timed_method(*args: Any, **kwargs: Any) -> Any:
             begun = time.perf_counter()
             try:
                 return method(*args, **kwargs)
             finally:
-                self.seconds += time.perf_counter() - begun
+                seconds[index] += time.perf_counter() - begun
 
         return timed_method
 
-
-@contextmanager
-def timed(*methods: tuple[type, str]) -> Iterator[list[Clock]]:
-    """Time methods of classes while the context lasts, one thread; yields a clock each."""
-    clocks = []
     with ExitStack() as stack:
-        for owner, name in methods:
-            clock = Clock()
-            stack.enter_context(mock.patch.object(owner, name, clock.around(getattr(owner, name))))
-            clocks.append(clock)
-        yield clocks
+        for index, (owner, name) in enumerate(methods):
+            timing = clock(index, getattr(owner, name))
+            stack.enter_context(mock.patch.object(owner, name, timing))
+        yield seconds
 
 
 def usable_cores() -> int:
@@ -128,35 +120,57 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def circumstances() -> dict[str, object]:
+def circumstances() -> Record:
     """Return machine, date and versions."""
+    versions = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    processor, cpus = platform.processor(), Path("/proc/cpuinfo")
+    if cpus.exists():
+        lines = cpus.read_text(encoding="utf-8").splitlines()
+        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+        processor = next(iter(names), processor)
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "machine": {
-            "processor": _processor(),
+            "processor": processor,
             "architecture": platform.machine(),
             "system": platform.system(),
             "usable_cores": usable_cores(),
             "load_before": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         },
-        "versions": {"python": platform.python_version()} | _versions(),
+        "versions": versions,
     }
 
 
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+def cell(value: Any, form: str) -> str:
+    """Return a value as text; ``v4`` is four decimals, rounded down."""
+    if value is None:
+        return "-"
+    return text_down(value, int(form[1:])) if form.startswith("v") else format(value, form)
 
 
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+def table(records: Sequence[Record], columns: str) -> str:
+    """Return records as lines, the first column to the left and the others to the right.
+
+    Args:
+        records: one a line.
+        columns: names of fields, apart by spaces, each with an optional ``:format``.
+    """
+    pairs = [column.partition(":")[::2] for column in columns.split()]
+    lines = [[name.replace("_", " ") for name, _ in pairs]]
+    lines += [[cell(record[name], form) for name, form in pairs] for record in records]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
+        for line in lines
+    )
+
+
+def need(module: str, why: str) -> None:
+    """Stop with one sentence where a package of the extra ``bench`` is missing."""
+    if importlib.util.find_spec(module) is None:
+        raise SystemExit(f"{module} is not installed, but {why}; pip install 'rsonnx[bench]'")

@@ -10,18 +10,18 @@ normalisation in front. It is checked to give the same logits as the file.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from bench_subjects import Subject, need
-from bench_timing import Spread, rates, ratios, take_turns, usable_cores
 from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtri
 from torch import Tensor, nn
+
+from benching.subjects import Subject
+from benching.turns import Record, need, rates, ratios, take_turns, usable_cores
 
 ALPHA = 0.001
 N0 = 100
@@ -35,9 +35,8 @@ BATCHES = (16, 32, 64, 128, 256, 512, 1_000)
 REST = 0.1
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a peer says of the input, radius in pixels of [0, 1]."""
+class Answer(NamedTuple):
+    """What is said of the input; the label is -1 for an abstention, the radius in pixels."""
 
     label: int
     radius: float
@@ -111,78 +110,56 @@ class Peers:
         )
 
 
-@dataclass(frozen=True)
-class Side:
-    """One side of the comparison.
-
-    Attributes:
-        who: rsonnx, or a peer and its batch.
-        rate: noisy, counted samples per second of a whole certification.
-        rsonnx_is_faster: how many times faster rsonnx certifies, round by round.
-        label: certified class, -1 for an abstention.
-        radius: certified.
-    """
-
-    model: str
-    who: str
-    n: int
-    batch: int | None
-    rate: Spread
-    rsonnx_is_faster: Spread
-    label: int
-    radius: float
-
-
-def measure_peers(subject: Subject, *, rounds: int) -> list[Side]:
+def measure_peers(subject: Subject, *, rounds: int) -> Iterator[Record]:
     """Certify the same input with the same n by everyone, in turns in one process.
+
+    Yields:
+        For rsonnx and each peer with a batch: ``rate`` of noisy, counted samples a second of a
+        whole certification, and how many times faster rsonnx certifies, round by round.
 
     Raises:
         SystemExit: the answers differ by more than chance allows, so the speeds say nothing.
     """
     n = subject.samples
     peers = Peers(subject)
-    smoothed = subject.smoothed("cpu", batch_size=None, workers=None)
+    smoothed = subject.smoothed("cpu")
     point = smoothed.point(subject.image)
     answers: dict[str, Answer] = {}
 
-    def ours() -> None:
-        found = smoothed.certify(point, n0=N0, n=n, alpha=ALPHA, seed=1)
-        answers["rsonnx"] = Answer(found.label, found.radius)
+    def certify(name: str, way: Callable[[], Any]) -> Callable[[], None]:
+        def run() -> None:
+            answer = way()
+            answers[name] = Answer(answer.label, answer.radius)
 
-    runs: dict[str, Callable[[], object]] = {"rsonnx": ours}
-    batches: dict[str, int | None] = {"rsonnx": smoothed.batch_size}
-    for peer, certify in (("pytorch loop", peers.loop), ("art", peers.art)):
-        for batch in sorted({USUAL_BATCH[peer], best_batch(certify, n)}):
+        return run
+
+    ours = certify("rsonnx", lambda: smoothed.certify(point, n0=N0, n=n, alpha=ALPHA, seed=1))
+    runs, batches = {"rsonnx": ours}, {"rsonnx": smoothed.batch_size}
+    for peer, way in (("pytorch loop", peers.loop), ("art", peers.art)):
+        for batch in sorted({USUAL_BATCH[peer], best_batch(way, n)}):
             name = f"{peer}, batch {batch}"
-
-            def theirs(certify=certify, batch=batch, name=name) -> None:  # type: ignore[no-untyped-def]
-                answers[name] = certify(N0, n, batch)
-
-            runs[name], batches[name] = theirs, batch
+            runs[name] = certify(name, lambda way=way, batch=batch: way(N0, n, batch))
+            batches[name] = batch
     seconds = take_turns(runs, rounds, REST)
     for name, answer in answers.items():
         check_agreement(subject, answers["rsonnx"], name, answer, n)
-    return [
-        Side(
-            model=subject.name,
-            who=name.split(",")[0],
-            n=n,
-            batch=batches[name],
-            rate=rates(taken, N0 + n),
-            rsonnx_is_faster=ratios(taken, seconds["rsonnx"]),
-            label=answers[name].label,
-            radius=answers[name].radius,
-        )
-        for name, taken in seconds.items()
-    ]
+    for name, taken in seconds.items():
+        yield {
+            "model": subject.name,
+            "who": name.split(",")[0],
+            "n": n,
+            "batch": batches[name],
+            "rate": rates(taken, N0 + n),
+            "rsonnx_is_faster": ratios(taken, seconds["rsonnx"]),
+            **answers[name]._asdict(),
+        }
 
 
 def best_batch(certify: Callable[[int, int, int], object], n: int) -> int:
     """Return the batch of :data:`BATCHES` that certifies fastest, by the better of two runs."""
     tried = min(n, max(1_000, n // 16))
     sizes = [b for b in BATCHES if b <= max(tried, BATCHES[0])]
-    runs = {str(b): lambda b=b: certify(N0, tried, b) for b in sizes}
-    seconds = take_turns(runs, 2, REST)
+    seconds = take_turns({str(b): lambda b=b: certify(N0, tried, b) for b in sizes}, 2, REST)
     return min(sizes, key=lambda b: min(seconds[str(b)]))
 
 

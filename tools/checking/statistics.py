@@ -1,12 +1,4 @@
-"""Check the rounding of bounds and radii on random (k, n, alpha) against 200-bit arithmetic.
-
-    python tools/check_rounding.py [--cases 10000] [--seed 4]
-
-For every case the tail probability at the claimed bound is summed term by term with mpmath and
-must not exceed alpha, the claimed quantile's normal probability must not exceed the bound, and the
-library's own proof in integer arithmetic must accept both. A bound moved up by 2^-30 of itself must
-be refused by both. Prints the violations and the largest distance to the true bound.
-"""
+"""Bounds and radii against 200-bit arithmetic, and the adaptive rule's exact error."""
 
 from __future__ import annotations
 
@@ -18,8 +10,16 @@ import mpmath
 import numpy as np
 from mpmath import mpf
 
+from rsonnx.certificate.adaptive import PROCESS_SHARE
+from rsonnx.smoothing.procedures import LOOK
 from rsonnx.statistics import clopper_pearson_lower, normal_quantile_down
+from rsonnx.statistics.adaptive import AdaptiveRule, align_looks
+from rsonnx.statistics.rounding import normal_cdf_up
+from rsonnx.statistics.operating import operating_point
 from rsonnx.statistics.rigorous import normal_cdf_at_most, proves_lower_bound
+
+ADAPTIVE = [(0.5, 0.001), (1.0, 0.001), (2.0, 0.001), (1.0, 0.01), (3.0, 0.0001)]
+"""Radius over sigma, and alpha."""
 
 
 def upper_tail(k: int, n: int, p: float) -> tuple[mpf, mpf]:
@@ -46,17 +46,19 @@ def draw(generator: np.random.Generator) -> tuple[int, int, float]:
     return k, n, float(10 ** generator.uniform(-12, math.log10(0.4)))
 
 
-def main() -> None:
-    """Run the check."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=4)
-    arguments = parser.parse_args()
+def rounding(given: argparse.Namespace) -> int:
+    """Check the rounding of bounds and radii on random (k, n, alpha); 1 where any is wrong.
+
+    For every case the tail probability at the claimed bound is summed term by term and must not
+    exceed alpha, the claimed quantile's normal probability must not exceed the bound, and the
+    library's own proof in integer arithmetic must accept both. A bound moved up by 2^-30 of itself
+    must be refused by it.
+    """
     mpmath.mp.prec = 200
-    generator = np.random.Generator(np.random.Philox(arguments.seed))
+    generator = np.random.Generator(np.random.Philox(given.seed))
     wrong = unproved = radii = wrong_radii = unproved_radii = accepted = 0
     widest, proof_seconds = mpf(0), 0.0
-    for _ in range(arguments.cases):
+    for _ in range(given.cases):
         k, n, alpha = draw(generator)
         bound = clopper_pearson_lower(k, n, alpha)
         tail, slope = upper_tail(k, n, bound)
@@ -73,12 +75,27 @@ def main() -> None:
             z = normal_quantile_down(bound)
             wrong_radii += mpmath.ncdf(z) > mpf(bound)
             unproved_radii += not normal_cdf_at_most(z, bound)
-    print(f"{arguments.cases} bounds: {wrong} above the true one, {unproved} without a proof,")
+    print(f"{given.cases} bounds: {wrong} above the true one, {unproved} without a proof,")
     print(f"  {accepted} accepted after a move up by 2^-30; at most {mpmath.nstr(widest, 3)} below")
-    print(f"  the true one, relative; {1e3 * proof_seconds / arguments.cases:.2f} ms a proof")
+    print(f"  the true one, relative; {1e3 * proof_seconds / given.cases:.2f} ms a proof")
     print(f"{radii} radii: {wrong_radii} above the true one, {unproved_radii} without a proof")
-    assert wrong + unproved + accepted + wrong_radii + unproved_radii == 0
+    return int(wrong + unproved + accepted + wrong_radii + unproved_radii > 0)
 
 
-if __name__ == "__main__":
-    main()
+def adaptive(given: argparse.Namespace) -> int:
+    """Print the exact probability of a false certificate at the worst p, p0; 1 if above alpha.
+
+    Dynamic programming over (hits, samples), with looks as ``rsonnx certify`` takes them and after
+    every single sample.
+    """
+    share, worst = PROCESS_SHARE if given.share is None else given.share, 0.0
+    print("r/sigma   alpha   error/alpha by schedule   after every sample   expected samples")
+    for r, alpha in ADAPTIVE:
+        p0 = normal_cdf_up(r)
+        rule = AdaptiveRule((p0,), given.n, alpha, share, futility=given.futility)
+        scheduled = operating_point(rule, p0, align_looks(rule.looks, LOOK))
+        every = operating_point(rule, p0, tuple(range(1, given.n + 1)))
+        errors = [point.certified[0] / alpha for point in (scheduled, every)]
+        print(f"{r:7.2f} {alpha:7g} {errors[0]:25.4f} {errors[1]:20.4f} {scheduled.samples:18.0f}")
+        worst = max(worst, *errors)
+    return int(worst >= 1.0)

@@ -1,20 +1,9 @@
-"""Compare the class that is counted with the label that plain onnxruntime gives, input by input.
-
-    python tools/check_labels.py DIR_OR_FILE... [--inputs 1000] [--bounds LOW HIGH]
-        [--input-shape NAME=20]
-
-Every ``*.onnx`` file that loads and has an output of labels (whole numbers, truth values or texts,
-one an input or the best few first) is run on noisy inputs twice: as rsonnx counts it, and as the
-file is, by onnxruntime, in batches of the size that the file fixes. A line a file says how many
-answers differ; answers of no class (NaN) are counted apart. The exit code is 1 where any differs.
-"""
+"""Compare the class that is counted with the label that plain onnxruntime gives, input by input."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,39 +15,11 @@ from rsonnx.errors import RsonnxError
 from rsonnx.runtime import OnnxClassifier
 from rsonnx.smoothing import load
 
-_SIGMA = 0.25
-"""Of the noise, as a share of the range of the bounds."""
-
-_SEED = 1
+_SIGMA, _SEED = 0.25, 1
+"""Sigma of the noise, as a share of the range of the bounds."""
 _LABELS = {
     *("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "bool", "string")
 }
-
-
-@dataclass(frozen=True)
-class Compared:
-    """What became of one file.
-
-    Attributes:
-        file: its name.
-        output: the output that holds its label.
-        inputs: how many were run.
-        labels: how many different labels its own answers have.
-        no_class: how many inputs were counted as of no class.
-        differences: how many of the others were counted as another class.
-    """
-
-    file: str
-    output: str
-    inputs: int
-    labels: int
-    no_class: int
-    differences: int
-
-    def row(self) -> str:
-        """Return the line, in Markdown."""
-        cells = (self.file, self.output, self.inputs, self.labels, self.no_class, self.differences)
-        return "| " + " | ".join(map(str, cells)) + " |"
 
 
 def noisy_inputs(model: OnnxClassifier, count: int) -> NDArray[np.float32]:
@@ -90,17 +51,17 @@ def own_labels(path: Path, inputs: NDArray[np.float32]) -> tuple[str, list[str]]
     labels: list[Any] = []
     for start in range(0, len(fed), fixed):
         part = np.resize(fed[start : start + fixed], (fixed, *fed.shape[1:]))
-        found = session.run([output], {data.name: part, **others})[0]
-        labels += np.reshape(found, (fixed, -1))[:, 0].tolist()
+        answer = session.run([output], {data.name: part, **others})[0]
+        labels += np.reshape(answer, (fixed, -1))[:, 0].tolist()
     return output, [v if isinstance(v, str) else str(int(v)) for v in labels[: len(fed)]]
 
 
-def compare(path: Path, count: int, **options: Any) -> Compared | None:
-    """Compare one file; None where it has no label.
+def compare(path: Path, count: int, **options: Any) -> tuple[int, str] | None:
+    """Return how many of ``count`` inputs are counted as another class, and the table's line.
 
     Args:
-        path: the file.
-        count: how many inputs.
+        path: the file; None is returned where it has no label.
+        count: how many inputs. Those that are counted as of no class are no differences.
         options: of :func:`rsonnx.load`, beside preprocessing and provider.
 
     Raises:
@@ -115,47 +76,33 @@ def compare(path: Path, count: int, **options: Any) -> Compared | None:
     by_name = model.facts["class_names_source"] == "graph"
     counted = model.classify(inputs).tolist()
     names = [model.class_names[k] if by_name and k >= 0 else str(k) for k in counted]
-    some = [k >= 0 for k in counted]
-    wrong = sum(a != b for a, b, is_class in zip(names, labels, some, strict=True) if is_class)
-    return Compared(path.name, output, count, len(set(labels)), count - sum(some), wrong)
+    wrong = sum(a != b for a, b, k in zip(names, labels, counted, strict=True) if k >= 0)
+    no_class = sum(k < 0 for k in counted)
+    cells = (path.name, output, count, len(set(labels)), no_class, wrong)
+    return wrong, f"| {' | '.join(map(str, cells))} |"
 
 
-def files(paths: Sequence[Path]) -> Iterator[Path]:
-    """Yield the model files that were named, and those of folders."""
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
         yield from sorted(path.glob("*.onnx")) if path.is_dir() else [path]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare every file and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("paths", type=Path, nargs="+")
-    parser.add_argument("--inputs", type=int, default=1000)
-    parser.add_argument("--bounds", type=float, nargs=2, default=(0.0, 1.0))
-    parser.add_argument("--input-shape", action="append", default=[], metavar="NAME=SHAPE")
-    given = parser.parse_args(arguments)
+def main(given: argparse.Namespace) -> int:
+    """Compare every file and print the table; 1 where any answer differs."""
     shapes = dict(text.split("=") for text in given.input_shape)
     print("| file | label | inputs | labels seen | no class | differences |")
     print("|---|---|---|---|---|---|")
     differences, refused = 0, []
-    for path in files(given.paths):
+    for path in _files(given.paths):
         shape = next((s.split(",") for name, s in shapes.items() if path.name.endswith(name)), None)
+        sizes = None if shape is None else [int(d) for d in shape]
         try:
-            found = compare(
-                path,
-                given.inputs,
-                bounds=tuple(given.bounds),
-                input_shape=None if shape is None else [int(d) for d in shape],
-            )
+            line = compare(path, given.inputs, bounds=tuple(given.bounds), input_shape=sizes)
         except RsonnxError as error:
             refused.append(f"refused: {path.name}: {error}")
             continue
-        if found is not None:
-            differences += found.differences
-            print(found.row(), flush=True)
+        if line is not None:
+            differences += line[0]
+            print(line[1], flush=True)
     print(f"\ndifferences: {differences}", *refused, sep="\n")
     return int(differences > 0)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

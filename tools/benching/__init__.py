@@ -1,0 +1,1 @@
+"""The parts of ``bench.py``: turns and spreads, subjects, efficiency, growth, peers, procedures."""
