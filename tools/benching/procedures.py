@@ -21,8 +21,8 @@ from rsonnx.noise import NOISES, IndependentNoise, JointNoise, noise_of
 from rsonnx.report import fraction_down
 from rsonnx.smoothing.procedures import LOOK
 from rsonnx.statistics.adaptive import AdaptiveRule, align_looks
-from rsonnx.statistics.rounding import normal_cdf_up
 from rsonnx.statistics.operating import operating_point
+from rsonnx.statistics.rounding import normal_cdf_up
 
 LOG_N, LOG_ALPHA = 100_000, 0.001
 LOGS = (

@@ -14,9 +14,9 @@ from rsonnx.certificate.adaptive import PROCESS_SHARE
 from rsonnx.smoothing.procedures import LOOK
 from rsonnx.statistics import clopper_pearson_lower, normal_quantile_down
 from rsonnx.statistics.adaptive import AdaptiveRule, align_looks
-from rsonnx.statistics.rounding import normal_cdf_up
 from rsonnx.statistics.operating import operating_point
 from rsonnx.statistics.rigorous import normal_cdf_at_most, proves_lower_bound
+from rsonnx.statistics.rounding import normal_cdf_up
 
 ADAPTIVE = [(0.5, 0.001), (1.0, 0.001), (2.0, 0.001), (1.0, 0.01), (3.0, 0.0001)]
 """Radius over sigma, and alpha."""
