@@ -25,7 +25,7 @@ from rsonnx.report.curves import curve_figure
 from rsonnx.report.escape import printable, shortened
 from rsonnx.report.figures import Figures
 from rsonnx.report.notes import denied
-from rsonnx.report.plotting import inline_svg
+from rsonnx.report.plotting import drawing, inline_svg
 from rsonnx.report.population import PERCENT
 from rsonnx.report.rounding import error_up, percent_down, percent_up, plain, text_down, text_up
 from rsonnx.report.table import JOINT, Column, Table, grouped, percent
@@ -70,6 +70,8 @@ def render_page(runs: Sequence[Figures], pictures: Sequence[Pictures | None] = (
         UsageError: jinja2 or matplotlib is not installed.
     """
     environment = _environment()
+    with drawing():
+        pass  # matplotlib is there
     style, script = (
         files("rsonnx.report").joinpath("templates", name).read_text(encoding="utf-8")
         for name in ("page.css", "page.js")
@@ -138,34 +140,27 @@ def confidence(alpha: float) -> str:
     return f"1 - {error}" if error < Decimal("1e-9") else f"{(100 * (1 - error)).normalize():f} %"
 
 
-@dataclass(frozen=True)
-class _Curve:
-    """Curves of runs whose radii are measured alike; ``why`` there is no picture of them."""
-
-    svg: str | None
-    text: str
-    labelled: bool
-    why: str | None = None
-
-
-def _curves(runs: Sequence[Figures]) -> Iterator[_Curve]:
+def _curves(runs: Sequence[Figures]) -> Iterator[dict[str, Any]]:
+    """Yield a picture of all runs whose radii are measured alike, or why there is none."""
     from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2
 
     alike: dict[str, list[Figures]] = {}
     for run in runs:
         alike.setdefault(run.heading.radii_of, []).append(run)
     for number, group in enumerate(alike.values()):
-        text = " ".join(map(_described, group))
-        labelled = any(run.summary.labelled for run in group)
+        curve = {
+            "text": " ".join(map(_described, group)),
+            "kind": "right"
+            if any(run.summary.labelled for run in group)
+            else "certified, right or wrong,",
+        }
         try:
-            names = [_curve_name(run) for run in group]
-            svg = inline_svg(curve_figure(group, names, unlabelled=True), number)
-        except UsageError as error:
-            if "matplotlib" in str(error):
-                raise
-            yield _Curve(None, text, labelled, str(error))
-        else:
-            yield _Curve(Markup(svg), text, labelled)  # noqa: S704 - it is escaped already
+            svg = inline_svg(
+                curve_figure(group, list(map(_curve_name, group)), unlabelled=True), number
+            )
+            yield curve | {"svg": Markup(svg)}  # noqa: S704 - it is escaped already
+        except UsageError as error:  # of radii that no axis shows
+            yield curve | {"why": str(error)}
 
 
 def _curve_name(run: Figures) -> str:
@@ -184,15 +179,6 @@ def _described(run: Figures) -> str:
         for r, share in zip(summary.radii, shares, strict=True)
     )
     return f"{shortened(printable(run.title), 160)}: {kind} {points}."
-
-
-@dataclass(frozen=True)
-class _Example:
-    """How much each of an input's values may change in a change of a given length."""
-
-    values: int
-    each: str
-    levels: str | None
 
 
 class _PageRun:
@@ -214,20 +200,13 @@ class _PageRun:
         self.reached = int(self.share * self.summary.inputs)
 
     @property
-    def noise(self) -> str:
-        """What the noise is called where its standard deviation is given beside."""
-        heading = self.heading
-        name = heading.noise if heading.sigma is None else heading.noise.partition(" ")[0]
-        return "Gaussian" if name == "gaussian" else name
-
-    @property
     def denied(self) -> Iterator[str]:
         """What a reader might take from the page and must not."""
         return denied(self.figures)
 
     @property
-    def example(self) -> _Example | None:
-        """How a change of the headline radius may look; None where the header is silent."""
+    def example(self) -> dict[str, Any] | None:
+        """How much each value may change in a change of the headline radius; None if unknown."""
         shape, width = self.record.shape, self.record.width
         if self.heading.norm != "l2" or self.radius == 0 or shape is None:
             return None
@@ -236,7 +215,8 @@ class _PageRun:
         levels = None
         if self.heading.arithmetic == "exact" and width is not None and each <= width:
             levels = text_down(255 * each / width, 1)
-        return _Example(values, text_down(each, 4) if each >= 1e-3 else f"{each:.2g}", levels)
+        small = text_down(each, 4) if each >= 1e-3 else f"{each:.2g}"
+        return {"count": values, "each": small, "levels": levels}
 
     @cached_property
     def beyond(self) -> Table:
@@ -255,12 +235,9 @@ class _PageRun:
         return Table(columns, rows)
 
     @property
-    def outcomes(self) -> dict[str, str]:
-        """The outcomes that inputs have, as the filter calls them."""
-        words = {"right": "right", "wrong": "other than label", "certified": "no label"}
-        present = set(map(self.outcome, self.rows))
-        named = {key: f"certified, {word}" for key, word in words.items()}
-        return {k: v for k, v in {**named, "abstained": "abstained"}.items() if k in present}
+    def outcomes(self) -> set[str]:
+        """The outcomes that inputs have."""
+        return set(map(self.outcome, self.rows))
 
     @staticmethod
     def outcome(row: Row) -> str:
