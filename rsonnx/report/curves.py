@@ -70,9 +70,9 @@ def accuracy_curve(rows: Sequence[Outcome], *, labelled: bool = True) -> Accurac
     if labelled and any(row.label is None for row in rows):
         raise UsageError("not every input has a label, so there is no certified accuracy to draw")
     counted = [row.radius for row in rows if (row.correct if labelled else not row.abstained)]
-    found = np.sort(np.array(counted, np.float64))
-    radii = np.unique(np.append(0.0, found))
-    reached = found.size - np.searchsorted(found, radii, side="left")
+    ends = np.sort(np.array(counted, np.float64))
+    radii = np.unique(np.append(0.0, ends))
+    reached = ends.size - np.searchsorted(ends, radii, side="left")
     return AccuracyCurve(radii, reached / len(rows), len(rows))
 
 

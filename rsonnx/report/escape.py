@@ -53,8 +53,8 @@ def markdown_text(text: str) -> str:
     return _MARKDOWN.sub(_escaped, printable(text))
 
 
-def _escaped(found: re.Match[str]) -> str:
-    text = found[0]
+def _escaped(match: re.Match[str]) -> str:
+    text = match[0]
     # Of "1. x" at the start of a line the full stop would begin a list; four spaces begin code.
     if text.isdigit() or text == " ":
         return f"&#{ord(text[0])};{text[1:]}"

@@ -78,19 +78,17 @@ def parse_gate(text: str) -> Gate:
     Raises:
         UsageError: it is none, or a share above 1.
     """
-    found = _GATE.fullmatch(text)
-    if found is None:
+    match = _GATE.fullmatch(text)
+    if match is None:
         raise UsageError(f"--fail-under is {_quoted(text)}, but {_EXPECTED}")
-    figure = found["name"] or "acc"
-    least = Fraction(found["least"])
+    figure, least, radius = match["name"] or "acc", Fraction(match["least"]), match["radius"] or 0
     if figure != "acr" and least > 1:
         raise UsageError(
             f"--fail-under is {_quoted(text)}, but accuracy is a share from 0 to 1: {_EXPECTED}"
         )
-    radius = float(found["radius"] or 0)
-    if not math.isfinite(radius):
+    if not math.isfinite(float(radius)):
         raise UsageError(f"--fail-under is {_quoted(text)}, but a finite radius was expected")
-    return Gate(found[0].replace(" ", ""), figure, least, radius)
+    return Gate(match[0].replace(" ", ""), figure, least, float(radius))
 
 
 def _quoted(text: str) -> str:

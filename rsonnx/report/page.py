@@ -252,10 +252,9 @@ class _PageRun:
     def votes(row: Row) -> Iterator[tuple[int | str, int, int]]:
         """Yield the classes with most estimation samples: class, samples, and samples in all."""
         counts = row.estimation
-        found = [(k, counts[k]) for k in counts.top(_MOST_CLASSES) if counts[k]]
-        found += [(-1, counts.no_class)] if counts.no_class else []
-        for k, count in found:
-            yield k, count, counts.total
-        rest = counts.total - sum(count for _, count in found)
-        if rest:
-            yield "others", rest, counts.total
+        votes: dict[int | str, int] = {k: counts[k] for k in counts.top(_MOST_CLASSES)}
+        votes[-1] = counts.no_class
+        votes["others"] = counts.total - sum(votes.values())
+        for k, count in votes.items():
+            if count:
+                yield k, count, counts.total

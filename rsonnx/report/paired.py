@@ -31,8 +31,8 @@ class AtRadius:
         radius: in the units that both runs share.
         first, second: certified accuracy on the matched inputs.
         only_first, only_second: inputs that are certified for their label in one run alone.
-        found: the difference, its interval and the test; None where the inputs were not drawn from
-            the population.
+        inferred: the difference, its interval and the test; None where the inputs were not drawn
+            from the population.
     """
 
     radius: float
@@ -40,7 +40,7 @@ class AtRadius:
     second: Fraction
     only_first: int
     only_second: int
-    found: PairedAccuracy | None
+    inferred: PairedAccuracy | None
 
 
 @dataclass(frozen=True)
@@ -83,26 +83,22 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """Return the comparison for a program; shares and ACRs are rounded down."""
+        named = ("first", "second", "pairs", "left_first", "left_second", "copies")
         return {
-            "first": self.first,
-            "second": self.second,
-            "pairs": self.pairs,
-            "left_first": self.left_first,
-            "left_second": self.left_second,
-            "copies": self.copies,
+            **{name: getattr(self, name) for name in named},
             "level": LEVEL,
             "certified_accuracy": [
                 {
-                    "radius": one.radius,
-                    "first": fraction_down(one.first),
-                    "second": fraction_down(one.second),
-                    "only_first": one.only_first,
-                    "only_second": one.only_second,
-                    "difference": (one.only_first - one.only_second) / self.pairs,
-                    **(_NOTHING if one.found is None else asdict(one.found)),
+                    "radius": at.radius,
+                    "first": fraction_down(at.first),
+                    "second": fraction_down(at.second),
+                    "only_first": at.only_first,
+                    "only_second": at.only_second,
+                    "difference": (at.only_first - at.only_second) / self.pairs,
+                    **(_NOTHING if at.inferred is None else asdict(at.inferred)),
                     "assumes": self.assumed.words if self.undrawn is None else None,
                 }
-                for one in self.at
+                for at in self.at
             ],
             "undecided": list(self.undecided),
             "first_acr": None if self.first_acr is None else fraction_down(self.first_acr),
@@ -216,7 +212,7 @@ def _at_radius(pairs: Sequence[tuple[Row, Row]], radius: float, *, drawn: bool) 
         second=accuracy_at([b for _, b in pairs], radius),
         only_first=only_first,
         only_second=only_second,
-        found=paired_accuracy(only_first, only_second, len(pairs), DELTA) if drawn else None,
+        inferred=paired_accuracy(only_first, only_second, len(pairs), DELTA) if drawn else None,
     )
 
 

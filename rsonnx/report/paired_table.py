@@ -6,6 +6,7 @@ Differences are rounded towards 0, so that none is overstated; intervals outward
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from fractions import Fraction
 from typing import Any
 
@@ -66,11 +67,8 @@ def _table(pair: Comparison) -> Table:
 
 
 def _row(at: AtRadius) -> Sequence[Value]:
-    found = at.found
-    inferred = (None,) * 3 if found is None else (found.low, found.high, found.p_value)
-    low, high, p = inferred
-    difference = at.first - at.second
-    counts = (at.only_first, at.only_second)
+    low, high, p = (None,) * 3 if at.inferred is None else astuple(at.inferred)[1:4]
+    difference, counts = at.first - at.second, (at.only_first, at.only_second)
     return (f"r={plain(at.radius)}", at.first, at.second, difference, low, high, *counts, p)
 
 
@@ -98,28 +96,27 @@ def _records(pair: Comparison) -> Iterator[dict[str, Value]]:
     """Yield a line a figure, from what JSON says of the comparison."""
     value = pair.to_json()
     runs = ("first", "second", "pairs", "left_first", "left_second")
-    inferred = ("low", "high", "only_first", "only_second", "p_value")
-
-    def record(figure: str, first: Any, second: Any, found: dict[str, Any]) -> dict[str, Value]:
-        return {
-            **{name: value[name] for name in runs},
-            "figure": figure,
-            "value_first": first,
-            "value_second": second,
-            "difference": found["difference"],
-            **{name: found.get(name) for name in inferred},
-            "cautions": "; ".join(pair.cautions),
-        }
-
-    for at in value["certified_accuracy"]:
-        name = f"certified_accuracy@{plain(at['radius'])}"
-        yield record(name, at["first"], at["second"], at)
+    figures = [
+        {**at, "figure": f"certified_accuracy@{plain(at['radius'])}"}
+        for at in value["certified_accuracy"]
+    ]
     if pair.first_acr is not None and pair.second_acr is not None:
+        acr = {"figure": "acr", "first": value["first_acr"], "second": value["second_acr"]}
         difference = float(pair.first_acr - pair.second_acr)
         if pair.acr is not None:
+            acr |= {"low": pair.acr.low, "high": pair.acr.high}
             difference = pair.acr.mean
-        found = (value["acr"] or {}) | {"difference": difference}
-        yield record("acr", value["first_acr"], value["second_acr"], found)
+        figures.append(acr | {"difference": difference})
+    for at in figures:
+        yield {
+            **{name: value[name] for name in runs},
+            "figure": at["figure"],
+            "value_first": at["first"],
+            "value_second": at["second"],
+            "difference": at["difference"],
+            **{k: at.get(k) for k in ("low", "high", "only_first", "only_second", "p_value")},
+            "cautions": "; ".join(pair.cautions),
+        }
 
 
 def _points(rounded: Any) -> Form:

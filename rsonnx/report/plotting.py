@@ -121,15 +121,14 @@ def radius_axis(axes: Axes, runs: Sequence[Drawn]) -> None:
     Raises:
         UsageError: they do not share them.
     """
-    found = {(r.heading.norm, r.heading.units) for r in runs if isinstance(r, Figures)}
-    if len(found) > 1:
-        said = "; ".join(f"{norm} in {units}" for norm, units in sorted(found))
+    measures = sorted({run.heading.radii_of for run in runs if isinstance(run, Figures)})
+    if len(measures) > 1:
         raise UsageError(
-            f"the runs measure their radii differently ({said}), so one axis cannot show them; "
-            "draw them apart"
+            f"the runs measure their radii differently ({'; '.join(measures)}), so one axis cannot "
+            "show them; draw them apart"
         )
-    norm, units = found.pop() if found else ("", "units that the log does not name")
-    axes.set_xlabel(shortened(f"{printable(norm)} radius in {printable(units)}".strip(), 96))
+    name = measures[0] if measures else "radius in units that the log does not name"
+    axes.set_xlabel(shortened(printable(name), 96))
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -167,13 +166,13 @@ def inline_svg(figure: Figure, number: int = 0) -> str:
     text = re.sub("<metadata>.*?</metadata>|<style.*?</style>", "", svg_of(figure), flags=re.DOTALL)
     named = set(re.findall(r"""["(]#(\w+)[")]""", text))
 
-    def tag(found: re.Match[str]) -> str:
-        attributes = dict(_ATTRIBUTE.findall(found[2]))
+    def tag(match: re.Match[str]) -> str:
+        attributes = dict(_ATTRIBUTE.findall(match[2]))
         styled = attributes.pop("style", "")
         attributes |= dict(pair.split(": ", 1) for pair in styled.split("; ") if pair)
-        words = [found[1]]
+        words = [match[1]]
         for name, value in attributes.items():
-            if name in _LEFT_OUT or (found[1] == "svg" and name != "viewBox"):
+            if name in _LEFT_OUT or (match[1] == "svg" and name != "viewBox"):
                 continue
             if name == "id" and value in named:
                 words.append(f'id="figure-{number}-{value}"')
@@ -182,7 +181,7 @@ def inline_svg(figure: Figure, number: int = 0) -> str:
                 words.append(f'{name.removeprefix("xlink:")}="{own}"')
             elif name != "id":
                 words.append(f'{name}="{_ON_A_PAGE.get(value, value)}"')
-        return f"<{' '.join(words)}{'/' * found[2].endswith('/')}>"
+        return f"<{' '.join(words)}{'/' * match[2].endswith('/')}>"
 
     return re.sub(r"<(\w+)([^>]*)>", tag, text)
 

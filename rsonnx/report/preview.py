@@ -138,9 +138,9 @@ def check_size(rows: int, sigmas: int) -> None:
     Raises:
         UsageError: with how many there can be.
     """
-    for what, found, most in (("inputs", rows, MOST_ROWS), ("sigmas", sigmas, MOST_COLUMNS)):
-        if found > most:
-            raise UsageError(f"a preview shows at most {most} {what}, but {found} were asked for")
+    for what, asked, most in (("inputs", rows, MOST_ROWS), ("sigmas", sigmas, MOST_COLUMNS)):
+        if asked > most:
+            raise UsageError(f"a preview shows at most {most} {what}, but {asked} were asked for")
 
 
 def preview_figure(preview: Preview) -> Figure:

@@ -61,7 +61,7 @@ def test_inputs_are_matched_by_digest_in_any_order(
         b, c = right.count((True, False)), right.count((False, True))
         assert (at.only_first, at.only_second) == (b, c)
         assert at.first - at.second == Fraction(b - c, len(radii))
-        assert at.found == paired_accuracy(b, c, len(radii))
+        assert at.inferred == paired_accuracy(b, c, len(radii))
     means = [sum(max(one[k], 0.0) for one in radii) for k in (0, 1)]
     assert found.first_acr == Fraction(means[0]) / len(radii)
     assert found.second_acr == Fraction(means[1]) / len(radii)

@@ -63,7 +63,7 @@ def test_no_interval_and_no_test_rest_on_inputs_that_were_not_drawn() -> None:
     chosen = replace(drawn, statements=stated)
     for pair in ((drawn, chosen), (chosen, drawn)):
         (found,) = compare(pair, (0.0,))
-        assert (found.undrawn, found.acr, found.at[0].found) == (why.undrawn, None, None)
+        assert (found.undrawn, found.acr, found.at[0].inferred) == (why.undrawn, None, None)
         assert found.first_acr == found.second_acr is not None
         assert "chosen by hand" in to_text(paired_report([found]))
 
