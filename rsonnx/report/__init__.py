@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from rsonnx.report.gates import failures, parse_gate
     from rsonnx.report.heading import Heading, Settings
     from rsonnx.report.logs import LogFigures, log_figures
-    from rsonnx.report.paired import Comparison, compare
-    from rsonnx.report.paired_table import paired_report
+    from rsonnx.report.paired import Comparison, compare, paired_report
     from rsonnx.report.plotting import save
     from rsonnx.report.rounding import fraction_down, percent_down, percent_up, text_down, text_up
     from rsonnx.report.selection import Selection, selection_of

@@ -8,10 +8,9 @@ from pathlib import PurePath
 from typing import Any
 
 from rsonnx.report.heading import Heading, Record, heading_of
-from rsonnx.report.sampling import Samples
 from rsonnx.report.selection import selection_of
 from rsonnx.report.statements import Statements, dataset_statements
-from rsonnx.report.summary import Summary, summarize
+from rsonnx.report.summary import Samples, Summary, summarize
 from rsonnx.runs.rows import Row
 
 

@@ -9,8 +9,7 @@ from rsonnx.report.figures import Figures
 from rsonnx.report.heading import Heading
 from rsonnx.report.logs import LogFigures
 from rsonnx.report.rounding import alpha_up, error_up, percent_down, plain, text_down
-from rsonnx.report.sampling import Gain
-from rsonnx.report.summary import Certified, Summary
+from rsonnx.report.summary import Certified, Gain, Summary
 from rsonnx.report.table import Note
 
 _MOST_NOTES = 5

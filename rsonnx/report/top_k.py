@@ -20,8 +20,7 @@ from rsonnx.report.figures import assumption_of
 from rsonnx.report.heading import Heading
 from rsonnx.report.notes import cautions
 from rsonnx.report.rounding import alpha_up, plain
-from rsonnx.report.sampling import samples_of
-from rsonnx.report.summary import Certified, certified
+from rsonnx.report.summary import Certified, certified, samples_of
 from rsonnx.report.table import Cell, Column, Note, Report, Table, decimals, grouped, percent
 from rsonnx.runs.rows import Row
 

@@ -21,7 +21,7 @@ from rsonnx.report import (
     fraction_down,
     log_figures,
 )
-from rsonnx.report.sampling import Gain, Samples
+from rsonnx.report.summary import Gain, Samples
 
 ONE = figures([1.0, 0.5, 0.25, -1.0])
 TWO = figures([1.5, 0.25, 0.25, -1.0], model="two.onnx", sigma=0.25)

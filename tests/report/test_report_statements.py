@@ -19,7 +19,7 @@ from scipy import stats
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
 from rsonnx.report import dataset_statements
-from rsonnx.report.sampling import gain_of, samples_of
+from rsonnx.report.summary import gain_of, samples_of
 from rsonnx.runs import Row
 
 # scipy's beta.ppf and this library's guard differ from the true bound by less than this.
