@@ -56,9 +56,9 @@ class CodeNoise(RegionNoise):
         low, high = space.bounds
         if not (float(low).is_integer() and abs(low) <= 1 << 22 and high - low == self.choices - 1):
             raise UsageError(
-                f"{self.name} noise on {self.choices} values needs whole-number bounds that are "
-                f"{self.choices - 1} apart, such as 0 and {self.choices - 1}, but they are {low:g} "
-                f"and {high:g}; declare the bounds of the codes"
+                f"the bounds are {low:g} and {high:g}, but {self.name} noise on {self.choices} "
+                f"values needs whole numbers that are {self.choices - 1} apart; declare those of "
+                "the codes"
             )
 
     def unchanged(self, point: Point) -> NDArray[np.float32]:
@@ -67,16 +67,9 @@ class CodeNoise(RegionNoise):
         return (codes + int(point.space.bounds[0])).astype(np.float32)
 
     def codes_of(self, x: NDArray[Any], space: InputSpace, exact: bool) -> NDArray[np.int32]:
-        """Return the codes of an input, int32 in the shape of ``x``.
+        """Return the codes of an input, int32 in the shape of ``x``, or refuse it.
 
-        Args:
-            x: uint8 levels where ``exact``, else values in the units of the bounds.
-            space: of the input.
-            exact: whether levels are given.
-
-        Raises:
-            UsageError: the bounds are not those of the codes.
-            DataError: a value is none of the codes.
+        ``x`` are uint8 levels where ``exact``, else values in the units of the bounds.
         """
         self.check_space(space)
         (low, high), most = space.bounds, self.choices - 1
@@ -97,8 +90,7 @@ class CodeNoise(RegionNoise):
                 f"whole numbers from {low:g} to {high:g}; give codes as floating-point numbers "
                 "(uint8 values are levels between the bounds)"
             )
-        found: NDArray[np.int32] = codes.astype(np.int32)
-        return found
+        return np.asarray(codes, np.int32)
 
 
 class CodeBlock:

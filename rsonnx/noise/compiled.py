@@ -83,18 +83,14 @@ def _draw(
     cells: Any,
     unsettled: Any,
 ) -> int:
-    """Draw a block's outcomes from ``position`` on, at most as many as the scratch arrays take.
+    """Fill ``drawn``, int16, with a block's outcomes from ``position`` on; return the new rank.
 
     Args:
-        drawn: int16, to be filled.
         position: number of the first outcome in the block.
         rank: settling words that were used before.
         cells_of, rest: the thresholds' upper 16 and lower 64 bits, ascending.
         words, cells: one scratch array, as uint64 and as uint16.
         unsettled: a scratch array.
-
-    Returns:
-        How many settling words were used by now.
     """
     count = len(drawn)
     counter, skip = position // 16, position % 16

@@ -118,8 +118,7 @@ class GrowthLines:
     """Lines above a growth function on [0, 1/2], of which each is used on a stretch of its own.
 
     Attributes:
-        cuts: float64 (n + 1,), ascending, from 0 to 1/2: where one line ends and the next begins.
-            They need not be where lines meet.
+        cuts: float64 (n + 1,), ascending, from 0 to 1/2: where a line ends; not where lines meet.
         slopes: float64 (n,), >= 0.
         heights: float64 (n,): the lines' values at 0, >= 0, rounded up; the last is > 0.
     """

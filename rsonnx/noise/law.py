@@ -1,9 +1,7 @@
 """What a smoothing distribution is: how it draws, and which radius follows from it in which norm.
 
 A law is one small class in :mod:`rsonnx.noise.laws`: a frozen dataclass whose fields are all that
-it takes to draw it again. Whatever is particular to it stands there, and nobody else asks which
-law it is: its options, the inputs that it suits, how it draws, its radii with the theorem and their
-proof, its words.
+it takes to draw it again. Whatever is particular to it stands there, and nobody asks which it is.
 """
 
 from __future__ import annotations
@@ -131,30 +129,24 @@ class Law(ABC):
     def lam_for(cls, sigma: float, size: int | None, a: float | None = None) -> float:
         """Return the λ at which one of ``size`` values has the standard deviation ``sigma``."""
         del sigma, size, a
-        instead = "give lambda in its place" if "lam" in cls.own() else "leave it out"
-        raise UsageError(f"{cls.name} noise has no sigma; {instead}")
+        raise UsageError(
+            f"{cls.name} noise has no sigma; leave it out, or give lambda in its place"
+        )
 
     @classmethod
     def from_model(cls, shape: tuple[int, ...], layout: str | None) -> dict[str, Any]:
-        """Return the fields that only a model can tell.
+        """Return the fields that only a model tells, or refuse one that is not for this noise.
 
         Args:
             shape: that the model takes.
             layout: of its images, ``"NCHW"`` or ``"NHWC"``, where it is known.
-
-        Raises:
-            UsageError: no model for this noise takes such inputs.
         """
         del layout
         return {"size": math.prod(shape)} if "size" in cls.own() else {}
 
     @classmethod
     def suits(cls, space: InputSpace) -> str | None:
-        """Return why it suits a model's inputs, for a line of text; None where it does not.
-
-        Args:
-            space: of what the model takes; its layout is None where these are no images.
-        """
+        """Return why it suits what a model takes, for a line of text; None where it does not."""
         del space
         return None
 
@@ -178,10 +170,7 @@ class Law(ABC):
     @property
     @abstractmethod
     def deviation(self) -> float | None:
-        """Standard deviation of the noise on one value, in the units of the input, if it has one.
-
-        For show where another parameter than sigma defines the law.
-        """
+        """Standard deviation of the noise on one value in the units of the input, if it has one."""
 
     @property
     def settings(self) -> str:
@@ -218,11 +207,7 @@ class Law(ABC):
         return self.measure.within
 
     def units(self, low: float, high: float) -> str:
-        """Return in which units radii are; runs of other units are not compared.
-
-        Args:
-            low, high: the bounds of an input.
-        """
+        """Return in which units radii are for inputs of these bounds; others are not compared."""
         return self.measure.units(low, high)
 
     # Which inputs it takes, and what it makes of them.
@@ -231,8 +216,7 @@ class Law(ABC):
         """Refuse an input that this law cannot change.
 
         Raises:
-            UsageError: its size or its bounds are not what the law was made for, or it is given in
-                levels and the noise in the units of the bounds.
+            UsageError: its space or its arithmetic are not what the law was made for.
             DataError: its values are none on which the law is defined.
         """
         self.check_space(point.space)
@@ -292,34 +276,25 @@ class Law(ABC):
         )
 
     def probability_for(self, radius: float) -> float:
-        """Return a p_A in (0, 1] at which :meth:`radius` is at least ``radius`` > 0.
+        """Return a p_A in (0, 1] at which :meth:`radius` is at least ``radius`` > 0; else 1.
 
-        1 where no double below it will do. Found by bisection: radii rise with p_A.
+        Found by bisection: radii rise with p_A.
         """
         low, high = 0.0, 1.0
-        while True:
-            middle = 0.5 * (low + high)
-            if not low < middle < high:
-                return high
+        while low < (middle := 0.5 * (low + high)) < high:
             low, high = (low, middle) if self.radius(middle) >= radius else (middle, high)
+        return high
 
     def proves(self, radius: float, p_a_lower: float, p_b_upper: float | None) -> bool | None:
-        """Prove by integers alone that a radius is not too large; None where there is no proof.
+        """Prove by integers alone that a radius > 0 is not too large; None where nothing does.
 
-        Args:
-            radius: as claimed, > 0.
-            p_a_lower: the bound that it rests on.
-            p_b_upper: the bound on every other class; None for a one-sided radius.
+        ``p_b_upper`` is None for a one-sided radius.
         """
         del radius, p_a_lower, p_b_upper
         return None
 
     def evaluations(self, shape: tuple[int, ...]) -> int:
-        """Return how many outcomes the change of an input of ``shape`` has.
-
-        Raises:
-            UsageError: inputs of this shape cannot be changed so, or the noise is sampled.
-        """
+        """Return how many outcomes the change of an input of ``shape`` has, or refuse the shape."""
         del shape
         raise UsageError(f"{self.name} noise is sampled, and its outcomes cannot be counted")
 

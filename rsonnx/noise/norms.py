@@ -12,7 +12,7 @@ class Norm:
     Attributes:
         measure: what it measures of a change, for a sentence.
         within: where the answer is certified, for a radius called "the row's radius".
-        covers: which changes a radius covers, with ``{}`` for it: "every change of ...".
+        covers: which changes a radius covers, with ``{}`` for it: "every change ...".
         unit: what a radius counts; None where it is in the units of the input.
         whole: whether radii are whole numbers, all of which are reached.
     """
@@ -29,11 +29,7 @@ class Norm:
         return "at most" if self.whole else "below"
 
     def units(self, low: float, high: float) -> str:
-        """Return in which units radii are, and sigma where the noise has one.
-
-        Args:
-            low, high: the bounds of an input.
-        """
+        """Return in which units radii are, and sigma, for inputs of these bounds."""
         return self.unit or f"input values between {low:g} and {high:g}, before preprocessing"
 
 

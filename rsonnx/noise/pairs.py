@@ -53,10 +53,9 @@ class PairedNoise(Law):
         possible = layouts(shape) if layout is None else [layout]
         if len(possible) != 1:
             raise UsageError(
-                f"{cls.name} noise shows every channel of an image as x and 1 - x, so a model for "
-                "it takes three axes, the first or the last of 2 or 6 values, but this one takes "
-                f"{'x'.join(map(str, shape))}, where {'both' if possible else 'none'} can be it; "
-                "use a model that was made for this noise"
+                f"{cls.name} noise shows x and 1 - x of every channel, so that the first or the "
+                "last of three axes has 2 or 6 values, but this model takes "
+                f"{'x'.join(map(str, shape))}; use one that was made for this noise"
             )
         return {"layout": possible[0] if len(shape) == 3 else None}
 
@@ -74,9 +73,9 @@ class PairedNoise(Law):
         """Return the shape of an input, with half the channels that a classifier takes."""
         if self.axis < len(shape) and shape[self.axis] % 2:
             raise UsageError(
-                f"the classifier takes {shape[self.axis]} channels, but one for {self.name} noise "
-                "takes x and 1 - x of every channel, which is an even number; use a model that was "
-                "trained for it, or declare the other layout"
+                f"the classifier takes {shape[self.axis]} channels, but {self.name} noise shows x "
+                "and 1 - x of each, which is an even number; use a model that was trained for it, "
+                "or declare the other layout"
             )
         own = tuple(n // 2 if i == self.axis else n for i, n in enumerate(shape))
         self.check_shape(own)

@@ -36,25 +36,13 @@ def check_seed(seed: int) -> int:
 
 
 def stream_key(seed: int, digest: str, stage: str) -> int:
-    """Return the 128-bit Philox key of one stage of one input.
-
-    Args:
-        seed: the run's seed, any whole number >= 0.
-        digest: a SHA-256 of the input in hexadecimal; streams say which.
-        stage: the name of the stage, such as ``"selection"``.
-    """
+    """Return the 128-bit Philox key of one stage of one input, from its digest in hexadecimal."""
     text = f"rsonnx stream 1\0{seed}\0{digest}\0{stage}".encode()
     return int.from_bytes(hashlib.sha256(text).digest()[:16], "little")
 
 
 def place_in(key: int, span: int, length: int) -> int:
-    """Return a place 0 .. ``length`` - 1 in a span of a stream, as good as random.
-
-    Args:
-        key: of the stream.
-        span: its number, >= 0.
-        length: a power of two, so that each place is as likely.
-    """
+    """Return a place 0 .. ``length`` - 1, a power of two, in a span of a stream of a key."""
     text = f"rsonnx watched 1\0{key}\0{span}".encode()
     return int.from_bytes(hashlib.sha256(text).digest()[:8], "little") % length
 

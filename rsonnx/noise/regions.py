@@ -113,15 +113,11 @@ class RegionNoise(SampledNoise):
         """Yield the regions of every kind of 1, 2, ... changed features, up to a cap."""
 
     def radius(self, p_a_lower: float) -> float:
-        """Return the radius from a lower bound on p_A in [0, 1], a whole number of features.
-
-        The largest r at which the least probability of A at the changed input exceeds 1/2. It must
-        exceed it: at 1/2 another class may be as likely.
-        """
+        """Return the largest r at which A keeps more than 1/2 at the changed input."""
         return float(_staircase(self).reach(p_a_lower)) if p_a_lower > 0.5 else 0.0
 
     def radius_between(self, p_a_lower: float, p_b_upper: float) -> float:
-        """Return the radius from bounds on p_A and on every other class.
+        """Return the radius from bounds on p_A and on every other class, a whole number.
 
         With w(p) the least probability at the changed input of an event of probability p, A stays
         above w(p_A), and B below 1 - w(1 - p_B): the complement of B has at least 1 - p_B here. So
@@ -138,14 +134,11 @@ class RegionNoise(SampledNoise):
         return float(certified)
 
     def probability_for(self, radius: float) -> float:
-        """Return the smallest p_A in (1/2, 1] at which :meth:`radius` is at least ``radius`` > 0.
-
-        1 where none is, as beyond the number of features or the cap of the law.
-        """
+        """Return the smallest p_A in (1/2, 1] at which :meth:`radius` is ``radius`` > 0; else 1."""
         if not math.isfinite(radius):
             return 1.0
-        found = _staircase(self).least(max(1, math.ceil(radius)))
-        return 1.0 if found is None else min(1.0, found)
+        least = _staircase(self).least(max(1, math.ceil(radius)))
+        return 1.0 if least is None else min(1.0, least)
 
 
 @lru_cache(maxsize=16)

@@ -6,6 +6,7 @@ The noise of a law with a scale λ is λ times a noise that does not depend on i
 from __future__ import annotations
 
 import math
+import sys
 from abc import abstractmethod
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -16,71 +17,6 @@ from rsonnx.noise.law import SampledNoise
 
 _LEAST, _MOST = 1e-30, 1e30
 """Far beyond these formulas leave the doubles, and all samples float32."""
-_MOST_EXPONENT = 1e12
-_MOST_VALUES = 2**53
-
-
-def check_scale(name: str, value: float) -> float:
-    """Return the scale of a noise as a float, or refuse it unless it is finite and above 0.
-
-    Args:
-        name: ``"sigma"``, the standard deviation, or ``"lambda"``, the scale of its own formula.
-        value: what was given.
-    """
-    number = as_float(value)
-    if not (math.isfinite(number) and number > 0):
-        what = "standard deviation" if name == "sigma" else "scale"
-        raise UsageError(
-            f"{name} is {value!r:.40}, but the {what} of the noise must be a finite "
-            "number above 0, in the units of the input (0.25 and 0.5 are usual for [0, 1])"
-        )
-    if name == "lambda" and not _LEAST <= number <= _MOST:
-        raise UsageError(
-            f"lambda is {value!r:.40}, but {_LEAST:g} to {_MOST:g} was expected, in the units of "
-            "the input; rescale the inputs"
-        )
-    return number
-
-
-def check_whole(name: str, value: object, most: int, what: str) -> int:
-    """Return a whole number as an int, or refuse it unless it is 1 to ``most``; ``what`` it is."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= most:
-        raise UsageError(
-            f"{name} is {value!r:.40}, but {what}, a whole number of at least 1 and at most "
-            f"{most}, was expected"
-        )
-    return int(value)
-
-
-def needed_size(size: int | None) -> int:
-    """Return how many values an input has, or refuse it unless it is known and 1 to 2^53."""
-    if size is None:
-        raise UsageError(
-            "this radius depends on how many values an input has, but no size was given; give the "
-            "size"
-        )
-    return check_whole("size", size, _MOST_VALUES, "the values of an input")
-
-
-def check_exponent(value: float | None, least: int, noise: str) -> float:
-    """Return the exponent of a noise as a float, or refuse it unless it is above ``least``."""
-    number = as_float(value)
-    if not least < number <= _MOST_EXPONENT:
-        raise UsageError(
-            f"a is {value!r:.40}, but the exponent of {noise} noise must be a number above "
-            f"{least}" + (", the number of values of an input," if least else "")
-            + f" and at most {_MOST_EXPONENT:g}"
-        )  # fmt: skip
-    return number
-
-
-def check_share(name: str, value: float, lowest: float) -> float:
-    """Return a probability in [lowest, 1) as a float, or refuse it."""
-    number = as_float(value)
-    if not lowest <= number < 1:
-        least = "above 0" if lowest else "of at least 0"
-        raise UsageError(f"{name} is {value!r}, but a probability {least} and below 1 was expected")
-    return number
 
 
 def as_float(value: object) -> float:
@@ -91,6 +27,58 @@ def as_float(value: object) -> float:
         return float(value)
     except OverflowError:  # a whole number with hundreds of digits
         return math.inf
+
+
+def check_scale(name: str, value: float) -> float:
+    """Return a finite number above 0: ``"sigma"``, or ``"lambda"``, within 1e-30 to 1e30."""
+    number = as_float(value)
+    least, most = (_LEAST, _MOST) if name == "lambda" else (5e-324, sys.float_info.max)
+    if not least <= number <= most:
+        within = f" from {least:g} to {most:g}" if name == "lambda" else " and finite"
+        raise UsageError(
+            f"{name} is {value!r:.40}, but a number above 0{within} was expected, in the units of "
+            "the input (0.25 and 0.5 are usual for [0, 1])"
+        )
+    return number
+
+
+def check_whole(name: str, value: object, most: int, what: str) -> int:
+    """Return a whole number as an int, or refuse it unless it is 1 to ``most``; ``what`` it is."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= most:
+        raise UsageError(
+            f"{name} is {value!r:.40}, but {what}, a whole number from 1 to {most}, was expected"
+        )
+    return int(value)
+
+
+def needed_size(size: int | None) -> int:
+    """Return how many values an input has, or refuse it unless it is known and 1 to 2^53."""
+    if size is None:
+        raise UsageError(
+            "this radius depends on how many values an input has, but no size was given; give it"
+        )
+    return check_whole("size", size, 2**53, "how many values an input has")
+
+
+def check_exponent(value: float | None, least: int, noise: str) -> float:
+    """Return the exponent of a noise as a float, or refuse it unless it is above ``least``."""
+    number = as_float(value)
+    if not least < number <= 1e12:
+        values = ", the number of values of an input," if least else ""
+        raise UsageError(
+            f"a is {value!r:.40}, but the exponent of {noise} noise must be a number above "
+            f"{least}{values} and at most 1e12"
+        )
+    return number
+
+
+def check_share(name: str, value: float, lowest: float) -> float:
+    """Return a probability in [lowest, 1) as a float, or refuse it."""
+    number = as_float(value)
+    if not lowest <= number < 1:
+        least = "above 0" if lowest else "of at least 0"
+        raise UsageError(f"{name} is {value!r}, but a probability {least} and below 1 was expected")
+    return number
 
 
 class LambdaNoise(SampledNoise):
@@ -105,9 +93,7 @@ class LambdaNoise(SampledNoise):
     def ratio(cls, size: int | None, a: float | None = None) -> tuple[float, float] | None:
         """Return two numbers, one of them 1, whose quotient is σ at λ = 1; None where σ is none.
 
-        Args:
-            size: d, the values of an input.
-            a: the exponent, where the law has one.
+        ``size`` is d, the values of an input; ``a`` the exponent, where the law has one.
         """
 
     @classmethod
@@ -121,8 +107,8 @@ class LambdaNoise(SampledNoise):
         ratio = cls.ratio(size, a)
         if ratio is None:
             raise UsageError(
-                f"{cls.name} noise of so small an exponent has no standard deviation; give lambda "
-                "in place of sigma, or a larger a"
+                f"{cls.name} noise of a = {a:g} has no standard deviation; give lambda in place of "
+                "sigma, or a larger a"
             )
         return check_scale("sigma", sigma) * ratio[1] / ratio[0]
 

@@ -23,26 +23,25 @@ _SEPARATOR = re.compile(r"[ \t]*[,;\t][ \t]*|[ \t]+")
 
 
 def read_sigmas(path: Path, size: int) -> tuple[float, ...]:
-    """Read the sigmas of an input's values, in their order (row-major).
+    """Read the ``size`` sigmas of an input's values, row-major, each finite and > 0.
 
     The content decides the form: a .npy array, a JSON list, or text with one number a line or one
     row of numbers between commas, semicolons, tabs or spaces.
 
-    Returns:
-        ``size`` numbers, each finite and > 0.
-
     Raises:
         UsageError: there is no such file, or it cannot be read.
-        DataError: it is none of these forms, has another number of values, or one of them is no
-            finite number above 0; values and lines are numbered from 1.
+        DataError: it holds anything else; values and lines are numbered from 1.
     """
     content = _content(path)
-    if content.startswith(b"\x93NUMPY"):
-        values = _of_array(content, path)
-    elif content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"[", b"{")):
-        values = _of_json(content, path)
-    else:
-        values = _of_text(content, path)
+    try:
+        if content.startswith(b"\x93NUMPY"):
+            values = _of_array(content)
+        elif content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"[", b"{")):
+            values = _of_json(content)
+        else:
+            values = _of_text(content)
+    except ValueError as error:
+        raise DataError(f"{path} {error}, but one row of real numbers was expected") from None
     sigmas = tuple(as_float(value) for value in values)
     for number, sigma in enumerate(sigmas, start=1):
         if not (math.isfinite(sigma) and sigma > 0):
@@ -68,61 +67,44 @@ def _content(path: Path) -> bytes:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     if len(content) > _MOST_BYTES:
-        raise DataError(
-            f"{path} has more than {_MOST_BYTES >> 20} MiB, but one number a value was expected"
-        )
+        raise DataError(f"{path} has more than {_MOST_BYTES >> 20} MiB, more than any sigmas have")
     return content
 
 
-def _of_array(content: bytes, path: Path) -> list[Any]:
+def _of_array(content: bytes) -> list[Any]:
     try:
         array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
     except Exception as error:  # whatever hostile bytes provoke, a MemoryError among it
-        raise DataError(
-            f"{path} cannot be read as an array ({type(error).__name__}); save it again with "
-            "numpy.save"
-        ) from None
+        raise ValueError(f"cannot be read as an array ({type(error).__name__})") from None
     if array.dtype.kind not in "iuf" or array.ndim == 0 or max(array.shape) != array.size:
-        raise DataError(
-            f"{path} has {array.dtype} of shape {array.shape}, but one row of real numbers was "
-            "expected"
-        )
+        raise ValueError(f"is an array of {array.dtype} of shape {array.shape}")
     return [float(value) for value in array.ravel()]
 
 
-def _of_json(content: bytes, path: Path) -> list[Any]:
+def _of_json(content: bytes) -> list[Any]:
     try:
         values = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError):
-        raise DataError(f"{path} begins like JSON but is none; write a list of numbers") from None
+        raise ValueError("begins like JSON but is none") from None
     if not isinstance(values, list):
-        raise DataError(f"{path} holds a JSON object, but a list of numbers was expected")
+        raise ValueError("holds a JSON object")
     return values
 
 
-def _of_text(content: bytes, path: Path) -> list[Any]:
+def _of_text(content: bytes) -> list[Any]:
     try:
         lines = content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        raise DataError(
-            f"{path} is neither text nor a .npy array, but numbers, one a line or in one row, were "
-            "expected"
-        ) from None
+        raise ValueError("is neither text nor a .npy array") from None
     rows = {
         number: _SEPARATOR.split(line.strip())
         for number, line in enumerate(lines, start=1)
         if line.strip()
     }
     for number, cells in rows.items():
-        for cell in cells:
-            if _NUMBER.fullmatch(cell) is None:
-                raise DataError(
-                    f"line {number} of {path} has {cell!r:.40}, but a number was expected (a "
-                    "heading or a comment is none)"
-                )
+        wrong = next((cell for cell in cells if _NUMBER.fullmatch(cell) is None), None)
+        if wrong is not None:
+            raise ValueError(f"has {wrong!r:.40} in line {number}")
         if len(cells) > 1 and len(rows) > 1:
-            raise DataError(
-                f"line {number} of {path} has {len(cells)} numbers and there are {len(rows)} "
-                "lines, but one number a line or one row of numbers was expected"
-            )
+            raise ValueError(f"has {len(cells)} numbers in line {number} of {len(rows)} lines")
     return [float(cell) for cells in rows.values() for cell in cells]

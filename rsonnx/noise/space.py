@@ -56,17 +56,13 @@ class InputSpace:
         return math.prod(self.shape)
 
     def point(self, x: NDArray[Any], arithmetic: Arithmetic | None = None) -> Point:
-        """Bring an array into this space.
+        """Bring an array into this space, or refuse it with a DataError.
 
         Args:
             x: one input of this space's shape. ``uint8`` values are levels; numbers of any other
-                type are in the units of ``bounds``.
+                type are in the units of ``bounds``, within them, and finite.
             arithmetic: ``"exact"`` to insist on the grid, ``"float"`` to stay off it; None takes
                 the grid where every value is on it.
-
-        Raises:
-            DataError: wrong shape or type, NaN or infinite values, values outside the bounds, or
-                values off the grid where ``"exact"`` was asked for.
         """
         x = np.asarray(x)
         if x.shape != self.shape:
@@ -77,8 +73,8 @@ class InputSpace:
             x = x.astype(np.float64)  # whole numbers are values; only uint8 means levels
         if not np.issubdtype(x.dtype, np.floating):
             raise DataError(
-                f"the input has type {x.dtype}, but uint8 (levels 0-255) or another type of number "
-                "(values in the declared bounds) was expected; convert it"
+                f"the input has type {x.dtype}, but uint8 (levels 0-255) or other numbers (values "
+                "in the declared bounds) were expected; convert it"
             )
         self._check_values(x)
         levels = None if arithmetic == "float" else self._levels_of(x)
@@ -95,30 +91,28 @@ class InputSpace:
         self, levels: NDArray[np.uint8], x: NDArray[Any], arithmetic: Arithmetic | None
     ) -> Point:
         if not math.isfinite(self.step):
-            if x.dtype == np.uint8:
-                raise DataError(
-                    "uint8 values are levels between the bounds, but no finite bounds "
-                    "are declared; declare bounds or give floating-point values"
-                )
-            raise DataError("exact noise needs finite bounds; declare them or use float")
+            raise DataError(
+                f"{x.dtype} values are levels between the bounds, but no finite bounds are "
+                "declared; declare bounds or give floating-point values"
+            )
         digests = self._digests("uint8", levels)
         if arithmetic == "float":
             return Point(self, self.values_of(levels).astype(np.float64), *digests)
         return Point(self, _own(levels, np.uint8), *digests)
 
     def _check_values(self, x: NDArray[Any]) -> None:
-        if not np.isfinite(x).all():
-            bad = int(np.size(x) - np.count_nonzero(np.isfinite(x)))
+        bad = x.size - np.count_nonzero(np.isfinite(x))
+        if bad:
             raise DataError(
-                f"{bad} of {x.size} values of the input are NaN or infinite; "
-                "only finite inputs can be certified"
+                f"{bad} of {x.size} values of the input are NaN or infinite; only finite inputs "
+                "can be certified"
             )
-        low, high = self.bounds
+        (low, high), least, most = self.bounds, float(x.min()), float(x.max())
         slack = 1e-6 * (high - low) if math.isfinite(high - low) else 0.0
-        if float(x.min()) < low - slack or float(x.max()) > high + slack:
+        if least < low - slack or most > high + slack:
             raise DataError(
-                f"the input has values from {float(x.min()):g} to {float(x.max()):g}, but the "
-                f"declared bounds are {low:g} to {high:g}; scale the input or declare other bounds"
+                f"the input has values from {least:g} to {most:g}, but the declared bounds are "
+                f"{low:g} to {high:g}; scale the input or declare other bounds"
             )
 
     def _levels_of(self, x: NDArray[Any]) -> NDArray[np.uint8] | None:
@@ -126,9 +120,8 @@ class InputSpace:
             return None
         steps = (x.astype(np.float64) - self.bounds[0]) / self.step
         nearest = np.rint(steps)
-        if np.abs(steps - nearest).max(initial=0.0) > _ON_GRID:
-            return None
-        return nearest.astype(np.uint8)
+        off = np.abs(steps - nearest).max(initial=0.0) > _ON_GRID
+        return None if off else nearest.astype(np.uint8)
 
     def values_of(self, levels: NDArray[Any]) -> NDArray[np.float32]:
         """Return the float32 values of grid levels (any integers, also outside 0..255)."""
@@ -184,10 +177,9 @@ class Point:
     Attributes:
         space: the space.
         data: uint8 levels of the grid, or float64 values, in the shape of the space.
-        digest: SHA-256 of the values, channels last where the space has a layout: what the input
-            is, for every model that takes it.
-        noise_digest: SHA-256 of the values in the order in which they are taken, whatever they
-            mean: what the noise is derived from.
+        digest: SHA-256 of the values, channels last where the space has a layout: what it is.
+        noise_digest: SHA-256 of the values in the order in which they are taken: what the noise is
+            derived from.
     """
 
     space: InputSpace

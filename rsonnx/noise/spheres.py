@@ -27,17 +27,11 @@ def on_spheres(
 def cap_edge(share: mpmath.mpf, dimension: int) -> mpmath.mpf:
     """Return how far from a cap's edge the sphere still reaches, as (1 - c)/2, rounded up.
 
-    A cap of the unit sphere of R^n is {u: u_1 >= c}. For a uniform u, (1 - u_1)/2 has the law
-    Beta(k, k) with k = (n - 1)/2, so that the edge of the cap of a share s is its s-quantile.
-
-    Args:
-        share: s, in (0, 1/2].
-        dimension: n >= 2.
-
-    Returns:
-        b in (0, 1/2], not below the quantile and above it by 2^-159 of it at most, so that c is
-        never too large. The quantile of scipy is improved by Newton's method, and taken where a sum
-        of positive terms, cut off, still is at least ``share``.
+    A cap of the unit sphere of R^n, n >= 2, is {u: u_1 >= c}. For a uniform u, (1 - u_1)/2 has the
+    law Beta(k, k) with k = (n - 1)/2, so that the edge of the cap of a share in (0, 1/2] is its
+    quantile. It is not below it and above it by 2^-159 of it at most, so that c is never too large:
+    the quantile of scipy is improved by Newton's method, and taken where a sum of positive terms,
+    cut off, still is at least ``share``.
     """
     half = (dimension - 1) / 2
     with precision(_PRECISION):

@@ -51,7 +51,7 @@ left of a difference of two such numbers is at least 2^-24 of them, and normal o
 
 
 def block_samples(values: int) -> int:
-    """Return how many samples of ``values`` values make a block: a power of two, 1..256."""
+    """Return how many samples of so many values make a block: a power of two, 1..256."""
     most = max(1, _BLOCK_VALUES // max(1, values))
     return int(min(_MOST_BLOCK_SAMPLES, 1 << (most.bit_length() - 1)))
 
@@ -136,9 +136,8 @@ class NoisyStream:
     def grid(self) -> GridNoise | None:
         """What a device must know to draw the stream; None where only the stream can draw it.
 
-        Floating-point noise stays with numpy: its sampler rejects draws, and no second
-        implementation would be the same to the last bit. So does noise whose values depend on each
-        other, and so do bounds so narrow that values are subnormal.
+        Floating-point noise stays with numpy, whose sampler rejects draws: no second one would be
+        the same to the last bit. So do joint noise, and bounds so narrow that values are subnormal.
         """
         law, space = self.distribution, self.point.space
         small = space.step < _SMALLEST or 0 < abs(space.bounds[0]) < _SMALLEST
@@ -160,14 +159,10 @@ class NoisyStream:
         return self.distribution.sample_shape(self.point.space.shape)
 
     def write(self, start: int, out: NDArray[np.float32]) -> None:
-        """Write samples ``start`` .. ``start + len(out) - 1`` into ``out``.
+        """Write samples from ``start`` >= 0 on into ``out``, float32 (samples, \\*sample_shape).
 
-        Several threads may write at once. A write that begins inside a block costs no double work
-        if it goes on where another ended.
-
-        Args:
-            start: index of the first sample, >= 0.
-            out: float32, C-contiguous, shape (samples, \\*sample_shape).
+        ``out`` is C-contiguous. Several threads may write at once. A write that begins inside a
+        block costs no double work if it goes on where another ended.
         """
         rows = out.reshape(len(out), -1)
         at, stop = start, start + len(rows)

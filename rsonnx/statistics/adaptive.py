@@ -57,17 +57,14 @@ class AdaptiveRule:
     """When to stop, and what may then be claimed; fixed before the first sample.
 
     Args:
-        targets: probabilities to exceed, one a target radius, strictly rising, each in [1/2, 1).
+        targets: probabilities to exceed, one a target radius, strictly rising, each in [1/2, 1),
+            and none above what n_max agreeing samples would reach.
         n_max: the most samples, >= 1.
         alpha: probability of any false claim, in (0, 1), with alpha·share <= 1/e.
         share: of alpha that the e-process gets, in (0, 1).
         futility: give up where reaching the next target is less likely than this, in [0, 1); 0
             never gives up early unless the target cannot be reached at all.
         growth: of the number of samples from look to look, > 1.
-
-    Raises:
-        UsageError: an argument is outside its range, targets are not rising, or a target is above
-            what n_max agreeing samples would reach.
     """
 
     targets: tuple[float, ...]
@@ -127,10 +124,7 @@ class AdaptiveRule:
 
     @cached_property
     def looks(self) -> tuple[int, ...]:
-        """The numbers of samples at which the counts are looked at, the last one ``n_max``.
-
-        Every look is free of charge. The earliest at which anything can be certified is one.
-        """
+        """The numbers of samples at which the counts are looked at, free of charge."""
         earliest = fewest_samples_to_reject(self.targets[0], self.alpha_e)
         return look_schedule(self.n_max, growth=self.growth, through=earliest)
 
@@ -172,8 +166,8 @@ class AdaptiveDecision:
         k, n: hits and samples so far.
         verdict: after the last update.
         reached: how many targets are certified, from the lowest.
-        claim: the (hits, samples) of the look with the best bound: at the stop, or where the last
-            target was certified. With the rule they derive :attr:`p_lower` again.
+        claim: the (hits, samples) of the look with the best bound, from which the rule derives
+            :attr:`p_lower` again.
     """
 
     rule: AdaptiveRule
@@ -195,11 +189,7 @@ class AdaptiveDecision:
         return next((n for n in self.rule.looks if n > self.n), self.rule.n_max)
 
     def update(self, k: int, n: int) -> Verdict:
-        """Look at the counts so far and decide; anything but ``CONTINUE`` is final.
-
-        Args:
-            k: hits so far, never less than before.
-            n: samples so far, more than before and at most ``n_max``.
+        """Look at the hits and samples so far, and decide; anything but ``CONTINUE`` is final.
 
         Raises:
             UsageError: the counts contradict the ones before, or the run was already decided.
@@ -207,11 +197,10 @@ class AdaptiveDecision:
         k, n = check_count(k, n)
         if self.verdict is not Verdict.CONTINUE:
             raise UsageError(f"the run was decided ({self.verdict}) at n = {self.n}: start another")
-        if n > self.rule.n_max:
-            raise UsageError(f"n is {n}, but the rule ends at n_max = {self.rule.n_max}")
-        if n <= self.n or not 0 <= k - self.k <= n - self.n:
+        if not self.n < n <= self.rule.n_max or not 0 <= k - self.k <= n - self.n:
             raise UsageError(
-                f"the counts went from {self.k} of {self.n} to {k} of {n}, but they must grow"
+                f"the counts went from {self.k} of {self.n} to {k} of {n}, but they must grow, to "
+                f"at most n_max = {self.rule.n_max} samples"
             )
         self.k, self.n = k, n
         while self.reached < len(self.rule.targets) and self._reaches(self.reached):
@@ -242,11 +231,8 @@ def look_schedule(
 ) -> tuple[int, ...]:
     """Return rising numbers of samples that grow by ``growth`` and end at ``n_max``.
 
-    Args:
-        n_max: the last look, >= 1.
-        growth: ratio of a look to the one before, > 1; each is larger by at least 1.
-        through: a look to have among them: the earliest that can certify.
-        first: the first look, >= 1, unless ``through`` is earlier.
+    ``through`` is a look to have among them, the earliest that can certify; ``first`` is the first,
+    unless that is earlier.
     """
     looks: list[int] = []
     n = min(first, n_max if through is None else through)

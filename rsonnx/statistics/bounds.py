@@ -36,7 +36,7 @@ class Bound:
         name: as it stands in run files and on the command line.
         sound: whether P(bound misses p) <= alpha for every p and n, so that it may certify.
         source: where it is from.
-        why_not: for an unsound bound, the reason why it may not certify, else "".
+        why_not: an unsound one may not certify.
         needs_uniform: whether it takes a number u in (0, 1], uniform and drawn before sampling.
     """
 
@@ -48,15 +48,10 @@ class Bound:
     _formula: _Formula = field(kw_only=True, repr=False, compare=False)
 
     def lower(self, k: int, n: int, alpha: float, uniform: float | None = None) -> float:
-        """Return the lower confidence bound on p at level 1 - ``alpha``, in [0, 1].
+        """Return the lower bound on p from ``k`` hits in ``n`` samples at level 1 - ``alpha``.
 
-        A sound one is rounded down; an unsound one is not rounded, and may be 1.
-
-        Args:
-            k: hits, 0..n.
-            n: samples, >= 1.
-            alpha: probability of error, in (0, 1).
-            uniform: u in (0, 1], where ``needs_uniform``; else it has no effect.
+        A sound one is rounded down; an unsound one is not rounded, and may be 1. ``uniform`` is u
+        in (0, 1], where ``needs_uniform``; else it has no effect.
         """
         k, n = check_count(k, n)
         alpha = check_alpha(alpha)

@@ -38,15 +38,12 @@ class FalseCertificates:
 def false_certificates(
     inputs: int, alpha: float, level: float = 0.95, *, shared_noise: bool = False
 ) -> FalseCertificates:
-    """Bound the number of false certificates among ``inputs`` inputs.
+    """Bound the number of false certificates among N inputs, abstentions among them.
 
-    Assumes that each input is certified at level ``alpha``. The noise of different inputs is
-    independent unless ``shared_noise``: then the count is stochastically at most Bin(N, alpha),
-    whose quantile it is. Shared noise may make many certificates false at once, so nothing holds
-    but the expectation, and by Markov's inequality P(count >= t) <= N·alpha/t. Abstentions are
-    among the N.
-
-    An alpha of 0 is that of certificates that rest on no samples, of which none is false.
+    Assumes that each is certified at level ``alpha``, 0 for certificates that rest on no samples.
+    With independent noise the count is stochastically at most Bin(N, alpha), whose quantile it is.
+    Shared noise may make many certificates false at once, so nothing holds but the expectation, and
+    by Markov's inequality P(count >= t) <= N·alpha/t.
     """
     check_samples("inputs", inputs)
     _check_error(alpha)
@@ -65,10 +62,9 @@ def false_certificates(
 
 
 def family_wise_alpha(alpha: float, inputs: int) -> float:
-    """Return alpha/N, at which all N certificates hold at once with probability 1 - alpha.
+    """Return alpha/N, rounded down, at which all N certificates hold at once, by the union bound.
 
-    The union bound; it assumes nothing about how inputs or their noise depend on each other.
-    Rounded down.
+    It assumes nothing about how inputs or their noise depend on each other.
     """
     check_samples("inputs", inputs)
     return math.nextafter(check_alpha(alpha) / inputs, 0.0)
@@ -97,7 +93,7 @@ class AccuracyInterval:
 def accuracy_interval(
     right: int, inputs: int, alpha: float, delta: float = 0.05, *, shared_noise: bool = False
 ) -> AccuracyInterval:
-    """Return intervals for certified accuracy from ``right`` of ``inputs`` inputs.
+    """Return intervals for certified accuracy from X = ``right`` of N = ``inputs`` inputs.
 
     Assumes that the inputs are an independent random sample of the population. The interval is
     Clopper-Pearson's at delta/2 on each side, of the chance q that a further input is certified for
@@ -105,19 +101,17 @@ def accuracy_interval(
     probability at most alpha, so q <= A + (1 - A)·alpha for the true share A:
     A >= (CP_lower(X, N, delta) - alpha)/(1 - alpha).
 
-    With shared noise the inputs are a random sample still, given the noise; q is then the chance
-    under this very noise, and of that the interval holds. But how many inputs the noise certifies
-    falsely is itself random, and (1 - A)·alpha is only its mean: by Markov's inequality it is below
-    (1 - A)·c, c = 2·alpha/delta, with probability 1 - delta/2, and
+    With shared noise q is the chance under this very noise, and of that the interval holds. But how
+    many inputs the noise certifies falsely is itself random, and (1 - A)·alpha is only its mean: by
+    Markov's inequality it is below (1 - A)·c, c = 2·alpha/delta, with probability 1 - delta/2, and
     A >= (CP_lower(X, N, delta/2) - c)/(1 - c) with probability 1 - delta by the union bound; 0,
     which says nothing, where c >= 1.
 
     Args:
-        right: X, inputs certified for their label at the radius or beyond, 0..N.
-        inputs: N, all inputs, abstentions among them.
-        alpha: probability of error of each certificate, in [0, 1); with 0 the certificates rest on
-            no samples, and ``robust_low`` is Clopper-Pearson's bound as it is.
-        delta: 1 - the level, in (0, 1).
+        right: inputs certified for their label at the radius or beyond, 0..N.
+        inputs: all inputs, abstentions among them.
+        alpha: probability of error of each certificate, 0 where they rest on no samples.
+        delta: 1 - the level.
         shared_noise: whether all inputs have the same noise.
     """
     right, inputs = check_count(right, inputs)
@@ -149,7 +143,7 @@ class Band:
 
 
 def accuracy_band(shares: ArrayLike, inputs: int, delta: float = 0.05) -> Band:
-    """Return a band that holds for certified accuracy at every radius at once.
+    """Return a band that holds at every radius at once, for certified accuracies ``shares``.
 
     The inequality of Dvoretzky, Kiefer & Wolfowitz with Massart's constant (1990): half width
     sqrt(ln(2/delta)/(2N)). The curve is one minus a distribution function, that of the radius with
@@ -157,11 +151,6 @@ def accuracy_band(shares: ArrayLike, inputs: int, delta: float = 0.05) -> Band:
     random sample of the population; if they share their noise, it is of the curve under that noise.
     It speaks of what the procedure certifies; for the truth subtract alpha as
     :func:`accuracy_interval` does.
-
-    Args:
-        shares: certified accuracy at any number of radii, each in [0, 1].
-        inputs: N, all inputs.
-        delta: 1 - the level.
     """
     check_samples("inputs", inputs)
     check_share("delta", delta)
@@ -196,8 +185,7 @@ def radius_interval(
 
     Args:
         radii: for every input its radius where right, else 0; shape (N,), finite, >= 0.
-        level: of the interval.
-        resamples: how many samples are drawn again.
+        level, resamples: of the interval.
         seed: of numpy's Philox, so that a report can be made again to the last digit.
     """
     values = np.asarray(radii, np.float64)

@@ -39,13 +39,8 @@ _LOG_PRIOR_BETA = math.log(math.pi)
 def log_e(k: ArrayLike, n: ArrayLike, p0: ArrayLike) -> NDArray[np.float64]:
     """Return ln E_n(p0): the evidence of ``k`` hits in ``n`` samples against p <= ``p0``.
 
-    Args:
-        k: hits, 0 <= k <= n; any shape.
-        n: samples, >= 0; broadcast with the others.
-        p0: in (0, 1).
-
-    Returns:
-        float64 of the broadcast shape. The error is a few 1e-16·n: 7e-11 at n = 1e5.
+    float64, of the shape that the arguments broadcast to. The error is a few 1e-16·n: 7e-11 at
+    n = 1e5.
     """
     hits, total, p = np.broadcast_arrays(
         np.asarray(k, np.float64), np.asarray(n, np.float64), np.asarray(p0, np.float64)
@@ -88,12 +83,7 @@ def anytime_lower(k: int, n: int, alpha: float) -> float:
     """Lower confidence bound on p that holds at every n at once with probability 1 - ``alpha``.
 
     The infimum of the p with E_n(p) < 1/alpha, rounded down, where it is above 1/2; else 0, which
-    is all that a certificate needs to know.
-
-    Args:
-        k: hits, 0..n.
-        n: samples, >= 1; may be chosen after seeing the samples.
-        alpha: in (0, 1/e].
+    is all that a certificate needs to know. n may be chosen after seeing the samples.
     """
     k, n = check_count(k, n)
     check_process_alpha(alpha)
@@ -137,11 +127,6 @@ def chance_to_reach(k: int, n: int, most: int, goal: int) -> float:
     The beta-binomial predictive probability with the prior Beta(1/2, 1/2). It decides whether
     sampling on is worth while, never whether anything is certified, and is good to 1e-5 of itself
     where it is above 1e-5; where the goal is no more than the expectation it is given as 1.
-
-    Args:
-        k, n: hits and samples so far, 0 <= k <= n <= most.
-        most: samples in the end.
-        goal: hits in the end.
     """
     rest, needed = check_samples("most", most) - n, goal - k
     if needed <= 0:

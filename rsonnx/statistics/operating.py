@@ -60,12 +60,7 @@ class Regions:
 
 @lru_cache(maxsize=64)
 def stopping_regions(rule: AdaptiveRule, looks: tuple[int, ...] | None = None) -> Regions:
-    """Return the hits at which ``rule`` stops, look by look.
-
-    Args:
-        rule: the rule.
-        looks: rising numbers of samples that end at ``n_max``; None takes the rule's own.
-    """
+    """Return the hits at which ``rule`` stops at its own looks, or at others up to ``n_max``."""
     at = np.asarray(rule.looks if looks is None else looks, np.int64)
     if at[-1] != rule.n_max or np.any(np.diff(at) <= 0):
         raise UsageError(f"the looks must rise and end at n_max = {rule.n_max}")
@@ -78,14 +73,9 @@ def stopping_regions(rule: AdaptiveRule, looks: tuple[int, ...] | None = None) -
 def operating_point(
     rule: AdaptiveRule, p: float, looks: tuple[int, ...] | None = None
 ) -> OperatingPoint:
-    """Return the exact behaviour of ``rule`` where the class has probability ``p``.
+    """Return the exact behaviour of ``rule`` where the class has probability ``p`` in [0, 1].
 
     At p = a target it gives the probability of a false claim, which must be below alpha.
-
-    Args:
-        rule: the rule.
-        p: in [0, 1].
-        looks: as for :func:`stopping_regions`.
     """
     if not 0.0 <= p <= 1.0:
         raise UsageError(f"p is {p!r}, but a probability was expected")

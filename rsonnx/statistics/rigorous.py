@@ -33,14 +33,6 @@ def upper_tail_at_most(k: int, n: int, p: float, alpha: float) -> bool:
     follow by the ratio (n-j)/(j+1)·p/(1-p), which falls with j, so that what is left after any term
     is below a geometric series.
 
-    Args:
-        k: hits, 0..n.
-        n: samples, >= 1.
-        p: probability, in [0, 1].
-        alpha: in (0, 1).
-
-    Returns:
-        True if it is proved, False if it is wrong or too close to tell.
     """
     k, n = check_count(k, n)
     alpha = check_alpha(alpha)
@@ -84,13 +76,7 @@ def normal_cdf_at_least(x: float | Fraction, p: float) -> bool:
 
 @lru_cache(maxsize=4096)
 def proves_radius(radius: float, sigma: float, p_a_lower: float) -> bool:
-    """Prove radius <= sigma·Φ⁻¹(p_a_lower), the l2 radius of Gaussian smoothing.
-
-    Args:
-        radius: as claimed, finite, >= 0.
-        sigma: > 0.
-        p_a_lower: lower bound on the top class's probability, in [0, 1].
-    """
+    """Prove radius <= sigma·Φ⁻¹(p_a_lower), the l2 radius of Gaussian smoothing, >= 0."""
     if radius == 0.0:
         return p_a_lower >= 0.5
     return normal_cdf_at_most(Fraction(radius) / Fraction(sigma), p_a_lower)

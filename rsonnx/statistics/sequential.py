@@ -46,11 +46,6 @@ def selection_settled(
 
     The choice needs no guarantee: the estimation samples are drawn afresh, and a wrong choice costs
     an abstention, never a false certificate.
-
-    Args:
-        votes, no_class: counts so far.
-        ceiling: the most samples, >= 1.
-        lead: >= 1.
     """
     check_samples("ceiling", ceiling)
     check_samples("lead", lead)
@@ -86,11 +81,7 @@ class SequentialPredict:
     At ``n_max`` the fixed tests of PREDICT at alpha_f = alpha - alpha_e have the last word (for
     ``"two-class"`` Hung & Fithian, arXiv 1610.03944; for ``"majority"`` the argument above).
 
-    Args:
-        n_max: the most samples, >= 1.
-        alpha: probability of a wrong answer, in (0, 1).
-        method: ``"two-class"`` or ``"majority"``.
-        share: of alpha for the e-process, in (0, 1).
+    ``alpha`` is the probability of a wrong answer, of which the e-process has a ``share``.
     """
 
     n_max: int
@@ -117,13 +108,9 @@ class SequentialPredict:
         return self.alpha - self.alpha_e
 
     def look(self, votes: Sequence[int] | ArrayLike, no_class: int = 0) -> PredictLook:
-        """Decide from the votes so far; ``votes`` must list all K classes from the start.
+        """Decide from the votes so far, which must list all K classes from the start.
 
-        Returns:
-            ``CERTIFIED`` with the label, ``CONTINUE``, or ``EXHAUSTED`` at ``n_max``.
-
-        Raises:
-            UsageError: a vote is negative, or there are more than ``n_max``.
+        The verdict is ``CERTIFIED`` with the label, ``CONTINUE``, or ``EXHAUSTED`` at ``n_max``.
         """
         counts = np.asarray(votes, np.int64)
         top, hits, rival = lead_of(counts, no_class)

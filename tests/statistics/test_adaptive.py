@@ -6,7 +6,6 @@ import math
 import numpy as np
 import pytest
 
-from rsonnx.errors import UsageError
 from rsonnx.statistics import clopper_pearson_lower
 from rsonnx.statistics.adaptive import (
     AdaptiveDecision,
@@ -167,47 +166,3 @@ def test_schedule() -> None:
     assert align_looks(looks, 64)[-1] == 100_000
     assert look_schedule(3) == (3,)
     assert look_schedule(1) == (1,)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        ({"targets": ()}, "no target"),
-        ({"targets": (0.7, 0.6)}, "must rise"),
-        ({"targets": (0.6, 0.6)}, "must rise"),
-        ({"targets": (0.4,)}, "the probability to exceed is 0.4"),
-        ({"targets": (1.0,)}, "the probability to exceed is 1.0"),
-        ({"targets": (0.9999,), "n_max": 1000}, "reach at most 0.99"),
-        ({"targets": (0.6,), "alpha": 0}, "alpha is 0"),
-        ({"targets": (0.6,), "n_max": 0}, "n_max is 0"),
-        ({"targets": (0.6,), "share": 1.0}, "share is 1.0"),
-        ({"targets": (0.6,), "futility": -0.1}, "futility is -0.1"),
-        ({"targets": (0.6,), "growth": 1.0}, "growth is 1.0"),
-        ({"targets": (0.6,), "alpha": 0.9, "share": 0.9}, "at most 0.368"),
-    ],
-)
-def test_bad_rules(arguments: dict[str, object], named: str) -> None:
-    with pytest.raises(UsageError, match=named):
-        AdaptiveRule(**arguments)
-
-
-def test_bad_updates() -> None:
-    rule = AdaptiveRule((0.6,), n_max=100, alpha=0.01)
-    state = rule.start()
-    state.update(6, 10)
-    for k, n, named in [
-        (11, 10, "k is 11"), (6, 10, "must grow"), (5, 11, "must grow"), (9, 11, "must grow"),
-        (50, 101, "ends at n_max = 100"),
-    ]:  # fmt: skip
-        with pytest.raises(UsageError, match=named):
-            state.update(k, n)
-    assert state.update(56, 60) is Verdict.CERTIFIED
-    with pytest.raises(UsageError, match=r"was decided \(certified\) at n = 60"):
-        state.update(57, 61)
-    with pytest.raises(UsageError, match="at most n_max = 100"):
-        rule.lower(50, 101)
-    for p in (-0.1, 1.1):
-        with pytest.raises(UsageError, match="a probability was expected"):
-            operating_point(rule, p)
-    with pytest.raises(UsageError, match="looks must rise and end"):
-        operating_point(rule, 0.5, (50, 60))

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from mpmath import mpf
 from scipy import special
 
-from rsonnx.errors import UsageError
 from rsonnx.statistics.bounds import (
     BOUNDS,
     certifying_bound,
@@ -120,26 +119,3 @@ def test_default_is_clopper_pearson() -> None:
     assert bound.lower(990, 1000, 0.001) == clopper_pearson_lower(990, 1000, 0.001)
     assert bound.upper(10, 1000, 0.001) == clopper_pearson_upper(10, 1000, 0.001)
     assert get_bound("clt") is get_bound("wald")
-
-
-@pytest.mark.parametrize("name", ["wald", "clt", "wilson", "jeffreys"])
-def test_unsound_bounds_give_no_certificate(name: str) -> None:
-    with pytest.raises(
-        UsageError, match=r"cannot give a certificate: .*at alpha.*use one of clopper"
-    ):
-        certifying_bound(name)
-
-
-def test_bad_arguments() -> None:
-    with pytest.raises(UsageError, match="the bound is 'normal', but one of clopper-pearson"):
-        get_bound("normal")
-    for bound in BOUNDS.values():
-        with pytest.raises(UsageError, match="k is 5"):
-            bound.lower(5, 4, 0.001, 0.5)
-        with pytest.raises(UsageError, match="k is 5"):
-            bound.upper(5, 4, 0.001, 0.5)
-        with pytest.raises(UsageError, match="alpha is 0"):
-            bound.lower(1, 4, 0, 0.5)
-    for uniform in (None, 0.0, 1.5, math.nan):
-        with pytest.raises(UsageError, match="uniform number"):
-            get_bound("randomized-clopper-pearson").lower(1, 4, 0.1, uniform)

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsonnx.errors import UsageError
 from rsonnx.statistics import (
     clopper_pearson_lower,
     clopper_pearson_upper,
@@ -73,23 +72,3 @@ def test_samples_needed_for_a_share() -> None:
     assert clopper_pearson_lower(math.floor(0.6 * needed * 0.9), int(needed * 0.9), 0.001) <= 0.5
     assert samples_to_exceed_half(0.5, 0.001) is None
     assert samples_to_exceed_half(0.500001, 0.001, most=10**6) is None
-
-
-@pytest.mark.parametrize(
-    ("k", "n", "alpha", "named"),
-    [
-        (5, 4, 0.001, "k is 5"),
-        (-1, 4, 0.001, "k is -1"),
-        (1.5, 4, 0.001, "k is 1.5"),
-        (1, 0, 0.001, "n is 0"),
-        (1, True, 0.001, "n is True"),
-        (1, 4, 0.0, "alpha is 0.0"),
-        (1, 4, 1.0, "alpha is 1.0"),
-        (1, 4, math.nan, "alpha is nan"),
-        (1, 4, "x", "alpha is 'x'"),
-    ],
-)
-def test_bad_arguments(k: int, n: int, alpha: float, named: str) -> None:
-    for bound in (clopper_pearson_lower, clopper_pearson_upper):
-        with pytest.raises(UsageError, match=named):
-            bound(k, n, alpha)

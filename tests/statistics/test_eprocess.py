@@ -1,7 +1,6 @@
 """The e-process against golden values, and the properties that its guarantee rests on."""
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from mpmath import mpf
 from scipy import stats
 
-from rsonnx.errors import UsageError
 from rsonnx.statistics import clopper_pearson_lower
 from rsonnx.statistics.eprocess import (
     LOG_MARGIN,
@@ -134,15 +132,3 @@ def test_predictive_chance(k: int, n: int, most: int, goal: int) -> None:
         assert true > 0.1
     else:
         assert found == pytest.approx(true, rel=1e-4, abs=1e-9)
-
-
-def test_bad_arguments() -> None:
-    with pytest.raises(UsageError, match=r"alpha of at most 0\.368"):
-        rejects(5, 6, 0.5, 0.4)
-    with pytest.raises(UsageError, match="k is 7"):
-        anytime_lower(7, 6, 0.001)
-    with pytest.raises(UsageError, match="alpha is 0"):
-        anytime_lower(5, 6, 0)
-    for p0 in (0.4, 1.0, math.nan):
-        with pytest.raises(UsageError, match="the probability to exceed"):
-            fewest_samples_to_reject(p0, 0.001)

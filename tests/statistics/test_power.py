@@ -5,23 +5,15 @@ import math
 import pytest
 from scipy import stats
 
-from rsonnx.errors import UsageError
-from rsonnx.statistics import clopper_pearson_lower, normal_quantile_down, operating_point
+from rsonnx.statistics import clopper_pearson_lower, operating_point
 from rsonnx.statistics.adaptive import AdaptiveRule
 from rsonnx.statistics.power import (
     chance_to_certify,
     fewest_hits,
     fewest_samples,
-    largest_bound,
     samples_for_chance,
 )
 from rsonnx.statistics.rounding import normal_cdf_up
-
-
-def test_largest_radius_of_the_usual_setting() -> None:
-    assert normal_quantile_down(largest_bound(100_000, 0.001)) == pytest.approx(
-        3.81145656338995, rel=1e-7
-    )
 
 
 @pytest.mark.parametrize("p0", [0.5, 0.7, 0.8413447, 0.99, 0.9986501, 0.99999])
@@ -72,20 +64,3 @@ def test_adaptive_sampling_decides_alike_with_fewer_samples() -> None:
         point = operating_point(rule, p)
         assert abs(point.certified[0] - fixed) < 0.005
         assert point.samples < 1_000
-
-
-def test_bad_arguments() -> None:
-    with pytest.raises(UsageError, match="n is 0"):
-        largest_bound(0, 0.001)
-    with pytest.raises(UsageError, match=r"the probability to exceed is 0\.3"):
-        fewest_samples(0.3, 0.001)
-    with pytest.raises(UsageError, match="would need about"):
-        fewest_samples(1 - 2.0**-50, 0.001)
-    with pytest.raises(UsageError, match="above what any n"):
-        fewest_samples(1 - 2.0**-37, 0.001)
-    with pytest.raises(UsageError, match=r"p is 1\.5"):
-        chance_to_certify(1.5, 10, 0.6, 0.001)
-    with pytest.raises(UsageError, match="chance is 1"):
-        samples_for_chance(0.9, 0.8, 0.001, 1.0)
-    with pytest.raises(UsageError, match="alpha is 0"):
-        fewest_samples(0.6, 0)

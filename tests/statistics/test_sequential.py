@@ -1,11 +1,8 @@
 """Sequential selection and prediction: exact error by enumeration, and agreement with PREDICT."""
 
-import math
-
 import numpy as np
 import pytest
 
-from rsonnx.errors import UsageError
 from rsonnx.statistics.adaptive import Verdict
 from rsonnx.statistics.sequential import SequentialPredict, lead_of, selection_settled
 
@@ -103,21 +100,3 @@ def test_below_one_half_only_the_pair_decides() -> None:
     assert SequentialPredict(1000, method="majority").look(votes).verdict is Verdict.CONTINUE
     found = SequentialPredict(1000).look(votes)
     assert (found.verdict, found.label) == (Verdict.CERTIFIED, 0)
-
-
-def test_bad_arguments() -> None:
-    with pytest.raises(UsageError, match="method is 'best'"):
-        SequentialPredict(100, method="best")
-    with pytest.raises(UsageError, match="alpha is 0"):
-        SequentialPredict(100, alpha=0)
-    with pytest.raises(UsageError, match="n_max is 0"):
-        SequentialPredict(0)
-    with pytest.raises(UsageError, match="share is 0"):
-        SequentialPredict(100, share=0)
-    with pytest.raises(UsageError, match="there are 101 votes"):
-        SequentialPredict(100).look([100, 1])
-    with pytest.raises(UsageError, match="cannot be negative"):
-        lead_of([1, -1])
-    with pytest.raises(UsageError, match="ceiling is 0"):
-        selection_settled([1], ceiling=0)
-    assert math.isclose(SequentialPredict(100, alpha=0.01).alpha_f, 0.008)

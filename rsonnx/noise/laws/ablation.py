@@ -7,7 +7,7 @@ arXiv 1911.09272.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
@@ -66,21 +66,16 @@ class Ablation(PairedNoise, SampledNoise):
     def __post_init__(self) -> None:
         self._check_norm()
         size = needed_size(self.size)
-        if self.layout not in (None, *AXES):
+        channels = check_whole("channels", self.channels, size, "the channels of an image")
+        if self.layout not in (None, *AXES) or (self.layout is None and channels != 1):
             raise UsageError(
                 f"the layout is {self.layout!r}, but {' or '.join(AXES)}, or none for inputs of "
-                "one axis, was expected"
-            )
-        channels = check_whole("channels", self.channels, size, "the channels of an image")
-        if self.layout is None and channels != 1:
-            raise UsageError(
-                f"features have {channels} channels, but no layout was given, and in inputs of one "
-                "axis a feature is one value; declare the layout of the images"
+                "one axis and one channel, was expected"
             )
         if size % channels or size == channels:
             raise UsageError(
-                f"inputs have {size} values, but features of {channels} channels each were "
-                "expected, at least two of them; give the channels of the image"
+                f"inputs have {size} values, but at least two features of {channels} channels were "
+                "expected; give the channels of the image"
             )
         keep = check_whole(
             "keep", self.keep, size // channels - 1,
@@ -95,7 +90,7 @@ class Ablation(PairedNoise, SampledNoise):
         if odd:
             raise UsageError(
                 f"the classifier takes {math.prod(shape)} values, but an even number was expected, "
-                "since ablation shows every value as x and 1 - x; use a classifier made for it"
+                "x and 1 - x of each; use a classifier made for ablation"
             )
         if len(shape) != 3:
             return {"layout": None, "size": values}
@@ -131,10 +126,7 @@ class Ablation(PairedNoise, SampledNoise):
         return self._reach((Fraction(p_a_lower) - Fraction(p_b_upper)) / 2)
 
     def probability_for(self, radius: float) -> float:
-        """Return the smallest p_A in (1/2, 1] at which :meth:`radius` is at least ``radius`` > 0.
-
-        1 where none is.
-        """
+        """Return the smallest p_A in (1/2, 1] at which :meth:`radius` is ``radius`` > 0; else 1."""
         if not radius <= self.features - self.keep:
             return 1.0
         unseen = _unseen(self.features, self.keep, max(1, math.ceil(radius)))
@@ -142,11 +134,10 @@ class Ablation(PairedNoise, SampledNoise):
 
     def _reach(self, margin: Fraction) -> float:
         """Return the largest ρ with Δ(ρ) below ``margin`` > 0."""
-
         # A change of more than d - k features is seen by every sample: Δ = 1, and margin <= 1/2.
-        most = self.features - self.keep
+        further = range(1, self.features - self.keep + 1)
         return float(
-            _largest(lambda rho: 1 - _unseen(self.features, self.keep, rho) < margin, most)
+            bisect_left(further, margin, key=lambda rho: 1 - _unseen(self.features, self.keep, rho))
         )
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
@@ -155,8 +146,7 @@ class Ablation(PairedNoise, SampledNoise):
         if self.layout is not None and shape[self.axis] != self.channels:
             raise UsageError(
                 f"inputs have the shape {list(shape)}, but {self.channels} channels "
-                f"({self.layout}) were expected; give the layout and the channels of the images, "
-                "and a classifier made for ablation"
+                f"({self.layout}) were expected; give those of the images"
             )
 
     def open(self, place: Place) -> Drawing:
@@ -231,15 +221,3 @@ def _unseen(features: int, keep: int, changed: int) -> Fraction:
     # C(d - ρ, k)/C(d, k) = C(d - k, ρ)/C(d, ρ), whichever has the smaller numbers.
     few, many = sorted((keep, changed))
     return Fraction(math.comb(features - many, few), math.comb(features, few))
-
-
-def _largest(holds: Callable[[int], bool], most: int) -> int:
-    """Return the largest whole number up to ``most`` that ``holds``, which holds from 0 on."""
-    reach = 1
-    while reach <= most and holds(reach):
-        reach *= 2
-    low, high = reach // 2, min(reach, most + 1)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if holds(middle) else (low, middle)
-    return low

@@ -38,9 +38,6 @@ class AnisotropicGaussian(SampledNoise):
         sigmas: σ_j, one a value of the input in its order (row-major), each finite and > 0, in the
             units of that value.
         norm: mahalanobis; a radius is a number of standard deviations.
-
-    Raises:
-        UsageError: there are no sigmas, one is no number or outside its range, or another norm.
     """
 
     sigmas: tuple[float, ...] = field(metadata=SIGMAS)
@@ -67,11 +64,7 @@ class AnisotropicGaussian(SampledNoise):
 
     @property
     def deviation(self) -> None:
-        """None: no one number has the units of all values.
-
-        1 would be right in standard deviations, but be read as sigma = 1 in the input's units.
-        """
-        return
+        """None: no one number has the units of all values, and 1 would be read as sigma = 1."""
 
     def units(self, low: float, high: float) -> str:
         """Return the units of a radius, with the digest of the sigmas that they are."""
@@ -112,21 +105,17 @@ class AnisotropicGaussian(SampledNoise):
 
 def _checked(sigmas: Iterable[float]) -> tuple[float, ...]:
     """Return one standard deviation a value as floats, or refuse them."""
-    if isinstance(sigmas, str) or not isinstance(sigmas, Iterable):
+    given = [] if isinstance(sigmas, str) or not isinstance(sigmas, Iterable) else list(sigmas)
+    if not given:
         raise UsageError(
-            f"sigmas are {sigmas!r}, but a list of standard deviations, one a value of the input, "
-            "was expected"
+            f"sigmas are {sigmas!r:.60}, but one standard deviation a value of the input was "
+            "expected"
         )
-    given = list(sigmas)
     numbers = tuple(as_float(sigma) for sigma in given)
     for at, value in enumerate(numbers):
         if not (math.isfinite(value) and value > 0):
             raise UsageError(
-                f"sigma of value {at + 1} is {given[at]!r}, but a finite number above 0 was "
+                f"sigma of value {at + 1} is {given[at]!r:.60}, but a finite number above 0 was "
                 "expected, in the units of that value"
             )
-    if not numbers:
-        raise UsageError(
-            "there are no sigmas, but one standard deviation a value of the input was expected"
-        )
     return numbers

@@ -67,14 +67,7 @@ class Gaussian(IndependentNoise):
         return self.settings
 
     def radius(self, p_a_lower: float) -> float:
-        """Return the certified radius, rounded down: σ·Φ⁻¹(p_A), Theorem 1 with p_B = 1 - p_A.
-
-        Args:
-            p_a_lower: lower bound on the probability of the top class, in [0, 1].
-
-        Returns:
-            The radius in the units of the input; 0 where the bound is not above 1/2.
-        """
+        """Return σ·Φ⁻¹(p_A), Theorem 1 with p_B = 1 - p_A, rounded down; 0 unless p_A > 1/2."""
         if p_a_lower <= 0.5:
             return 0.0
         return self._in_norm(scale_down(normal_quantile_down(p_a_lower), self.sigma))
@@ -93,14 +86,7 @@ class Gaussian(IndependentNoise):
         return max(0.0, radius)
 
     def probability_for(self, radius: float) -> float:
-        """Return a p_A at which :meth:`radius` is at least ``radius``: Φ(r/σ), rounded up.
-
-        Args:
-            radius: to be certified, > 0, in the units of the input.
-
-        Returns:
-            A probability in (1/2, 1]; 1 where no double below it will do.
-        """
+        """Return a p_A in (1/2, 1] at which :meth:`radius` is at least ``radius``: Φ(r/σ), up."""
         far = radius * math.sqrt(self.size) if self.norm == "linf" and self.size else radius
         return settled(self.radius, normal_cdf_up(far / self.sigma), radius)
 

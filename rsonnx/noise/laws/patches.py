@@ -43,6 +43,8 @@ class _Part(PairedNoise, EnumeratedNoise):
     norm: str = "patch"
 
     norms: ClassVar[tuple[str, ...]] = ("patch",)
+    bands: ClassVar[bool]
+    """Whether what is kept has the height of the image."""
 
     def __post_init__(self) -> None:
         self._settle(width=check_whole("the width", self.width, 2**31, "a number of pixels"))
@@ -81,16 +83,11 @@ class _Part(PairedNoise, EnumeratedNoise):
         """Refuse what is no image of the layout, or is too small."""
         super().check_shape(shape)
         height, width = self.sides(shape)
-        if self.width > self._room(height, width):
+        if self.width > (width if self.bands else min(height, width)):
             raise UsageError(
                 f"the width is {self.width}, but the images have {height} x {width} pixels "
                 f"({self.layout}); keep fewer of them"
             )
-
-    @staticmethod
-    @abstractmethod
-    def _room(height: int, width: int) -> int:
-        """Return the largest width that can be kept of an image."""
 
     def open(self, place: Place) -> Drawing:
         """Return the outcomes of a block."""
@@ -109,6 +106,7 @@ class Columns(_Part):
 
     name: ClassVar[str] = "columns"
     shows: ClassVar[str] = "a band of the pixels"
+    bands: ClassVar[bool] = True
 
     def radius_within(self, changed: int) -> float:
         """Return the largest whole m >= 0 with m + s - 1 <= ``changed``."""
@@ -124,11 +122,6 @@ class Columns(_Part):
         del height
         return _near(places, width, self.width)[:, np.newaxis, :]
 
-    @staticmethod
-    def _room(height: int, width: int) -> int:
-        del height
-        return width
-
 
 @dataclass(frozen=True)
 class Blocks(_Part):
@@ -140,6 +133,7 @@ class Blocks(_Part):
 
     name: ClassVar[str] = "blocks"
     shows: ClassVar[str] = "a block of the pixels"
+    bands: ClassVar[bool] = False
 
     def radius_within(self, changed: int) -> float:
         """Return the largest whole m >= 0 with (m + s - 1)² <= ``changed``."""
@@ -154,10 +148,6 @@ class Blocks(_Part):
         rows = _near(places // width, height, self.width)
         columns = _near(places % width, width, self.width)
         return rows[:, :, np.newaxis] & columns[:, np.newaxis, :]
-
-    @staticmethod
-    def _room(height: int, width: int) -> int:
-        return min(height, width)
 
 
 def _near(starts: NDArray[np.int64], length: int, kept: int) -> NDArray[np.bool_]:

@@ -79,7 +79,7 @@ class Splitting(EnumeratedNoise):
 
     @property
     def within(self) -> str:
-        """Where the answer is certified: the smoothed classifier is defined on the grid only."""
+        """Where the answer is certified: on the grid, where alone it is defined."""
         return "at every 8-bit input closer than the row's radius in the l1 norm"
 
     @property
@@ -99,22 +99,30 @@ class Splitting(EnumeratedNoise):
     def check(self, point: Point) -> None:
         """Refuse an input that is not given in levels of the bounds 0 and 1."""
         super().check(point)
-        _check_grid(point.arithmetic == "exact")
+        self._check_grid(point.arithmetic == "exact")
 
     def check_space(self, space: InputSpace) -> None:
         """Refuse bounds other than 0 and 1."""
         if space.bounds != (0.0, 1.0):
             low, high = space.bounds
             raise UsageError(
-                f"splitting noise is for 8-bit inputs with the bounds 0 and 1, but these have "
-                f"{low:g} and {high:g}; declare inputs of [0, 1]"
+                f"splitting noise is for 8-bit inputs of [0, 1], but these have the bounds {low:g} "
+                f"and {high:g}; declare others"
             )
 
     def open(self, place: Place) -> Drawing:
         """Return the outcomes of a block."""
         self.check_space(place.space)
-        _check_grid(place.exact)
+        self._check_grid(place.exact)
         return _SplittingBlock(self, place)
+
+    @staticmethod
+    def _check_grid(exact: bool) -> None:
+        if not exact:
+            raise DataError(
+                "splitting noise needs inputs on the grid of 256 levels between 0 and 1, but this "
+                "one is in floating point, off the grid; give 8-bit values"
+            )
 
 
 class _SplittingBlock(OutcomeBlock):
@@ -141,29 +149,20 @@ class _SplittingBlock(OutcomeBlock):
             np.take(self._pieces.reshape(-1), cut, mode="clip", out=out[at : at + rows])
 
 
-def _check_grid(exact: bool) -> None:
-    if not exact:
-        raise DataError(
-            "splitting noise needs inputs on the grid of 256 levels between 0 and 1, but this one "
-            "is given in floating point, off the grid; give 8-bit values"
-        )
-
-
 def _whole(lam: float) -> int:
     """Return L = 2λ·255, or refuse a λ for which it is no whole number."""
     if lam > _MOST_LAMBDA:
         raise UsageError(
-            f"lambda is {lam!r}, but splitting noise has 510 lambda outcomes, all of which are "
-            f"counted, so at most {_MOST_LAMBDA} was expected; for inputs in [0, 1] 0.5 to 4 are "
-            "usual"
+            f"lambda is {lam!r}, but splitting noise has 510 lambda outcomes, all of them counted, "
+            f"so at most {_MOST_LAMBDA} was expected; 0.5 to 4 are usual"
         )
     exact = 2 * LEVELS * lam
     nearest = max(1, round(exact))
     if abs(exact - nearest) > _SAME * nearest:
-        near = [repr(k / (2 * LEVELS)) for k in (int(exact), int(exact) + 1) if k >= 1]
+        near = " and ".join(repr(k / (2 * LEVELS)) for k in (int(exact), int(exact) + 1) if k)
         raise UsageError(
             f"lambda is {lam!r}, but splitting noise needs one for which 2 lambda 255 is a whole "
-            f"number; the nearest {'are' if len(near) > 1 else 'is'} {' and '.join(near)}"
+            f"number; near are {near}"
         )
     return nearest
 
@@ -176,11 +175,11 @@ def _offsets(seed: int, levels: int, size: int) -> NDArray[np.uint32]:
     """
     generator = bits(stream_key(seed, "splitting", "offsets"), 0)
     fair = (1 << 64) - (1 << 64) % levels
-    found = np.empty(0, np.uint64)
-    while len(found) < size:
-        words = generator.random_raw(size - len(found))
-        found = np.append(found, words[words <= np.uint64(fair - 1)])
-    offsets = (found % np.uint64(levels)).astype(np.uint32)
+    used = np.empty(0, np.uint64)
+    while len(used) < size:
+        words = generator.random_raw(size - len(used))
+        used = np.append(used, words[words <= np.uint64(fair - 1)])
+    offsets = (used % np.uint64(levels)).astype(np.uint32)
     offsets.setflags(write=False)
     return offsets
 

@@ -39,6 +39,7 @@ from rsonnx.noise import (
 @pytest.mark.parametrize(
     ("law", "p", "radius", "lost"),
     [
+        (Gaussian(0.5), 0.99, 1.16317393702042055, 1e-14),
         # Φ⁻¹(.99), a table of the normal distribution; mpmath in 40 digits.
         (AnisotropicGaussian((3.0, 0.1)), 0.99, 2.3263478740408411, 1e-14),
         (ExponentialL2(1.0, size=3_072), 0.99, 128.94773035805792, 1e-14),

@@ -115,20 +115,6 @@ LAWS: list[tuple[SampledNoise, int]] = [
 ]
 
 
-def test_pieces_are_the_whole_where_words_are_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    law = Flips(1 - 2.0**-53, 1001, size=9)
-    last = np.uint64(2**64 - 2048)
-    monkeypatch.setattr(
-        flips, "raw_words", lambda generator, n: raw_words(generator, n) % np.uint64(2048) + last
-    )
-    whole = samples(law, np.zeros(9), (0, 1000), 256)
-    pieces = stream(law, np.zeros(9), (0, 1000))
-    for start, stop in ((200, 256), (0, 77)):
-        out = np.empty((stop - start, 9), np.float32)
-        pieces.write(start, out)
-        np.testing.assert_array_equal(out, whole[start:stop])
-
-
 @pytest.mark.parametrize(("law", "high"), LAWS, ids=str)
 def test_only_a_changed_feature_tells(law: SampledNoise, high: int) -> None:
     x, y = np.zeros(30), np.zeros(30)
