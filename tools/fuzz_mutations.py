@@ -6,32 +6,40 @@ import contextlib
 import json
 import random
 import struct
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import onnx
-from google.protobuf.message import EncodeError
-from onnx import TensorProto, helper
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Error, Message
 
-_NUMBERS = (0, 1, 2, 3, -1, 7, 8, 255, 2**15, 2**31 - 1, -(2**31), 2**40, 2**62, -(2**63))
-_WORDS = (
-    b"",
-    b"\x00",
-    b"\xff",
-    b"../x",
-    b"/dev/zero",
-    b"rsonnx_input",
-    b"\xed\xa0\x80",
-    b"a" * 999,
+_NUMBERS = (0, 1, 2, 3, -1, 7, 8, 14, 255, 2**15, 2**31 - 1, -(2**31), 2**40, 2**62, -(2**63))
+_BYTES = (b"", b"\x00", b"\xff", b"../x", b"/dev/zero", b"\xed\xa0\x80", b"a" * 999)
+_NAMES = (
+    *("", "nowhere", "N", "?", "x" * 999, "\n\x1b[2J", "value", "axis", "to", "body"),
+    *("rsonnx_input", "rsonnx_label", "rsonnx_scores"),
 )
-_OPERATORS = (
-    "Identity", "If", "Loop", "Scan", "Reshape", "Constant", "Expand", "Tile", "RandomNormal",
-    "Dropout", "BatchNormalization", "DynamicQuantizeLinear", "ZipMap", "Concat", "Cast", "Softmax",
-    "ArrayFeatureExtractor", "TreeEnsembleClassifier", "Gather", "ConstantOfShape", "Nothing",
-)  # fmt: skip
+_TEXTS = {
+    "op_type": (
+        *("Identity", "If", "Loop", "Scan", "Reshape", "Constant", "Expand", "Tile", "Dropout"),
+        *("RandomNormal", "BatchNormalization", "DynamicQuantizeLinear", "ZipMap", "Concat"),
+        *("Cast", "Softmax", "ArrayFeatureExtractor", "TreeEnsembleClassifier", "Gather"),
+        *("ConstantOfShape", "Nothing", "F"),
+    ),
+    "domain": ("", "", "ai.onnx.ml", "com.microsoft", "evil"),
+    "key": (
+        *("location", "offset", "length", "rsonnx.preprocess", "rsonnx.bounds", "rsonnx.layout"),
+        *("Image.NominalPixelRange", "Image.BitmapPixelFormat", "\x1b[2J"),
+    ),
+    "value": (
+        *("../x", "/dev/zero", "/etc/passwd", "", ".", "case.onnx", "-1", str(2**62)),
+        *("none", '"none"', "[0, 1]", "[" * 9999, "{}", "NaN", "[1, 0]", "Bgr8"),
+        "NominalRange_0_255",
+    ),
+}
+"""What a text is replaced by, by the name of its field; others by any name of the model."""
 _RUN_TOKENS = (b"NaN", b"1e999", b"-1", b"9" * 5000, b"[" * 3000, b'"\\ud800"', b"null", b"{}", b"")
-
-
-# Mutations of bytes
 
 
 def mutate_bytes(chance: random.Random, content: bytes, others: Sequence[bytes]) -> bytes:
@@ -41,25 +49,20 @@ def mutate_bytes(chance: random.Random, content: bytes, others: Sequence[bytes])
             return chance.randbytes(chance.randint(0, 9))
         at = chance.randrange(len(content))
         to = min(len(content), at + chance.choice((1, 1, 2, 4, 8, 64, 4096)))
-        match chance.randrange(7):
-            case 0:
-                content = content[:at]
-            case 1:
-                content = content[:at] + content[to:]
-            case 2:
-                content = content[:at] + content[at:to] * 2 + content[to:]
-            case 3:
-                content = content[:at] + chance.randbytes(to - at) + content[to:]
-            case 4:
-                other = chance.choice(others)
-                content = content[:at] + other[chance.randrange(len(other) + 1) :][:4096]
-                content += content[to:]
-            case 5:
-                number = struct.pack("<q", chance.choice(_NUMBERS))
-                content = content[:at] + number[: to - at] + content[to:]
-            case _:
-                flipped = bytes([content[at] ^ (1 << chance.randrange(8))])
-                content = content[:at] + flipped + content[at + 1 :]
+        other = chance.choice(others)
+        number = struct.pack("<q", chance.choice(_NUMBERS))
+        middle, rest = chance.choice(
+            (
+                (b"", b""),
+                (b"", content[to:]),
+                (content[at:to] * 2, content[to:]),
+                (chance.randbytes(to - at), content[to:]),
+                (other[chance.randrange(len(other) + 1) :][:4096], content[to:]),
+                (number[: to - at], content[to:]),
+                (bytes([content[at] ^ (1 << chance.randrange(8))]), content[at + 1 :]),
+            )
+        )
+        content = content[:at] + middle + rest
     return content
 
 
@@ -88,166 +91,90 @@ def mutate_run(chance: random.Random, content: bytes) -> bytes:
     return b"\n".join(lines)
 
 
-# Mutations of a model's message
-
-
 def mutate_model(chance: random.Random, content: bytes) -> bytes:
-    """Change fields of the message, so that it still parses and means something else."""
+    """Change fields of the message, so that it still parses and means something else.
+
+    Every type of message has the same chance, whatever the number of its messages, and every field
+    of it: it is cleared, set, or takes the value of another one of its type.
+    """
     proto = onnx.ModelProto()
     proto.ParseFromString(content)
     for _ in range(chance.choice((1, 1, 1, 2, 3))):
-        with contextlib.suppress(ValueError, TypeError, IndexError, OverflowError):
-            chance.choice(_MODEL_MUTATIONS)(chance, proto)
+        messages = defaultdict(list)
+        for message in _messages(proto):
+            messages[message.DESCRIPTOR.name].append(message)
+        message = chance.choice(messages[chance.choice(sorted(messages))])
+        present = [field for field, _ in message.ListFields()]
+        fields = present if present and chance.random() < 0.7 else message.DESCRIPTOR.fields
+        with contextlib.suppress(ValueError, TypeError, IndexError, OverflowError, Error):
+            _change(chance, message, chance.choice(fields), messages)
     try:
         return bytes(proto.SerializeToString())
-    except (EncodeError, ValueError):
+    except (Error, ValueError):
         return content
 
 
-def _node(chance: random.Random, proto: onnx.ModelProto) -> onnx.NodeProto:
-    return chance.choice(proto.graph.node)
+def _messages(message: Message) -> Iterator[Any]:
+    yield message
+    for field, value in message.ListFields():
+        if field.type == FieldDescriptor.TYPE_MESSAGE:
+            for part in value if field.is_repeated else [value]:
+                yield from _messages(part)
 
 
-def _a_name(chance: random.Random, proto: onnx.ModelProto) -> str:
-    names = [n for node in proto.graph.node for n in (*node.input, *node.output)]
-    own = ["rsonnx_input", "rsonnx_label", "rsonnx_scores", "", "nowhere", "x" * 999, "\n\x1b[2J"]
-    return chance.choice([*names, *own])
-
-
-def _edge(chance: random.Random, proto: onnx.ModelProto) -> None:
-    node = _node(chance, proto)
-    side = chance.choice((node.input, node.output))
-    if side and chance.random() < 0.7:
-        side[chance.randrange(len(side))] = _a_name(chance, proto)
-    elif side and chance.random() < 0.5:
-        del side[chance.randrange(len(side))]
-    else:
-        side.append(_a_name(chance, proto))
-
-
-def _operator(chance: random.Random, proto: onnx.ModelProto) -> None:
-    node = _node(chance, proto)
-    node.op_type = chance.choice(_OPERATORS)
-    node.domain = chance.choice(("", "", "", "ai.onnx.ml", "com.microsoft", "evil"))
-
-
-def _attribute(chance: random.Random, proto: onnx.ModelProto) -> None:
-    node = _node(chance, proto)
-    found = list(node.attribute)
-    attribute = chance.choice(found) if found and chance.random() < 0.8 else node.attribute.add()
-    attribute.name = attribute.name or chance.choice(("value", "axis", "to", "body", "then_branch"))
-    match chance.randrange(7):
+def _change(
+    chance: random.Random, message: Any, field: FieldDescriptor, messages: dict[str, list[Any]]
+) -> None:
+    is_message = field.type == FieldDescriptor.TYPE_MESSAGE
+    alike = messages.get(field.message_type.name, []) if is_message else []
+    if not field.is_repeated:
+        if is_message and alike and chance.random() < 0.7:
+            part = getattr(message, field.name)
+            for _ in range(chance.choice((1, 1, 12)) if field.name == "g" else 1):
+                part.CopyFrom(_copy(chance.choice(alike)))
+                if field.name == "g" and part.node:  # a graph in a graph in a graph
+                    part = part.node[0].attribute.add(name="body", type=5).g
+        elif is_message or chance.random() < 0.2:
+            message.ClearField(field.name)
+        else:
+            setattr(message, field.name, _value(chance, message, field, messages))
+        return
+    values = getattr(message, field.name)
+    at = chance.randrange(len(values)) if values else 0
+    match chance.randrange(4):
         case 0:
-            attribute.i = chance.choice(_NUMBERS)
+            del values[at : at + chance.choice((1, 1, 1, 10**6))]
+        case 1 if is_message:
+            values.append(_copy(chance.choice(alike or [values.add()])))
         case 1:
-            attribute.type = chance.randrange(16)
+            value = _value(chance, message, field, messages)
+            values.extend([value] * chance.choice((1, 1, 3, 1000)))
+        case 2 if is_message:
+            values[at].CopyFrom(_copy(chance.choice(alike)))
         case 2:
-            attribute.ints.extend([chance.choice(_NUMBERS)] * chance.choice((1, 3, 1000)))
-        case 3:
-            del attribute.ints[chance.randrange(len(attribute.ints)) :]
-        case 4:
-            attribute.s = chance.choice(_WORDS)
-        case 5:
-            attribute.strings.append(chance.choice(_WORDS))
+            values[at] = _value(chance, message, field, messages)
         case _:
-            subgraph = attribute.g
-            for _ in range(chance.choice((1, 2, 12))):
-                inner = subgraph.node.add(op_type=chance.choice(_OPERATORS))
-                inner.input.append(_a_name(chance, proto))
-                inner.output.append(_a_name(chance, proto))
-                inner_attribute = inner.attribute.add(name="body", type=5)
-                subgraph = inner_attribute.g
+            kept = [_copy(value) if is_message else value for value in values]
+            chance.shuffle(kept)
+            del values[:]
+            values.extend(kept)
 
 
-def _tensor(chance: random.Random, proto: onnx.ModelProto) -> None:
-    tensors = [*proto.graph.initializer]
-    tensors += [a.t for n in proto.graph.node for a in n.attribute if a.HasField("t")]
-    tensor = chance.choice(tensors)
-    match chance.randrange(7):
-        case 0:
-            tensor.dims[chance.randrange(len(tensor.dims))] = chance.choice(_NUMBERS)
-        case 1:
-            tensor.dims.append(chance.choice(_NUMBERS))
-        case 2:
-            tensor.data_type = chance.choice((*range(28), 99, -1))
-        case 3:
-            tensor.raw_data = tensor.raw_data[: chance.randrange(len(tensor.raw_data) + 1)]
-        case 4:
-            tensor.float_data.append(chance.random())
-        case 5:
-            tensor.data_location = TensorProto.EXTERNAL
-            location = chance.choice(("../x", "/dev/zero", "/etc/passwd", "", ".", "case.onnx"))
-            tensor.external_data.add(key="location", value=location)
-            number = str(chance.choice(_NUMBERS))
-            tensor.external_data.add(key=chance.choice(("offset", "length")), value=number)
-        case _:
-            tensor.name = _a_name(chance, proto)
+def _copy(message: Any) -> Any:
+    """Return a message of its own, since none can be copied into a part of itself."""
+    return type(message).FromString(message.SerializePartialToString())
 
 
-def _interface(chance: random.Random, proto: onnx.ModelProto) -> None:
-    values = chance.choice((proto.graph.input, proto.graph.output, proto.graph.value_info))
-    value = chance.choice(values)
-    dims = value.type.tensor_type.shape.dim
-    match chance.randrange(8):
-        case 0:
-            value.type.tensor_type.elem_type = chance.choice((*range(28), 99))
-        case 1:
-            dims.add(dim_value=chance.choice(_NUMBERS))
-        case 2:
-            dims[chance.randrange(len(dims))].dim_value = chance.choice(_NUMBERS)
-        case 3:
-            dims[chance.randrange(len(dims))].dim_param = chance.choice(("N", "", "?", "a" * 99))
-        case 4:
-            del dims[chance.randrange(len(dims))]
-        case 5:
-            value.name = _a_name(chance, proto)
-        case 6:
-            values.add().CopyFrom(value)
-        case _:
-            value.type.sequence_type.elem_type.tensor_type.elem_type = 1
-
-
-def _structure(chance: random.Random, proto: onnx.ModelProto) -> None:
-    nodes = proto.graph.node
-    at = chance.randrange(len(nodes))
-    match chance.randrange(6):
-        case 0:
-            del nodes[at]
-        case 1:
-            nodes.add().CopyFrom(nodes[at])
-        case 2:
-            nodes[at].CopyFrom(chance.choice(nodes))
-        case 3:
-            del proto.graph.initializer[chance.randrange(len(proto.graph.initializer))]
-        case 4:
-            function = proto.functions.add(name="F", domain="evil")
-            function.node.add(op_type="F", domain="evil", input=["x"], output=["y"])
-            nodes[at].op_type, nodes[at].domain = "F", "evil"
-        case _:
-            sparse = proto.graph.sparse_initializer.add()
-            sparse.values.CopyFrom(helper.make_tensor("s", 1, [2], [1.0, 2.0]))
-            sparse.indices.CopyFrom(helper.make_tensor("i", 7, [2], [0, chance.choice(_NUMBERS)]))
-            sparse.dims.extend([chance.choice(_NUMBERS), 4])
-
-
-def _header(chance: random.Random, proto: onnx.ModelProto) -> None:
-    match chance.randrange(5):
-        case 0:
-            proto.ir_version = chance.choice(_NUMBERS)
-        case 1:
-            chance.choice(proto.opset_import).version = chance.choice((*range(30), *_NUMBERS))
-        case 2:
-            del proto.opset_import[:]
-        case 3:
-            key = chance.choice(("rsonnx.preprocess", "rsonnx.bounds", "rsonnx.layout", "\x1b[2J"))
-            value = chance.choice(("none", '"none"', "[0, 1]", "[" * 9999, "{}", "NaN", "[1, 0]"))
-            proto.metadata_props.add(key=key, value=value)
-        case _:
-            key = chance.choice(("Image.NominalPixelRange", "Image.BitmapPixelFormat"))
-            proto.metadata_props.add(key=key, value=chance.choice(("NominalRange_0_255", "Bgr8")))
-
-
-_MODEL_MUTATIONS: tuple[Callable[[random.Random, onnx.ModelProto], None], ...] = (
-    _edge, _edge, _operator, _attribute, _tensor, _tensor, _interface, _interface, _structure,
-    _header,
-)  # fmt: skip
+def _value(
+    chance: random.Random, message: Any, field: FieldDescriptor, messages: dict[str, list[Any]]
+) -> Any:
+    if field.type == FieldDescriptor.TYPE_STRING:
+        names = [n for node in messages["NodeProto"] for n in (*node.input, *node.output)]
+        return chance.choice(_TEXTS.get(field.name) or (*names, *_NAMES))
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        old = getattr(message, field.name)
+        is_cut = isinstance(old, bytes) and old and chance.random() < 0.7
+        return old[: chance.randrange(len(old))] if is_cut else chance.choice(_BYTES)
+    if field.type in (FieldDescriptor.TYPE_FLOAT, FieldDescriptor.TYPE_DOUBLE):
+        return chance.choice((0.0, -1.0, 1e308, float("nan"), float("inf"), chance.random()))
+    return chance.choice((*range(30), *_NUMBERS))

@@ -67,7 +67,8 @@ class TensorSpec:
     @property
     def dimensions(self) -> str:
         """The shape in words."""
-        return "[" + ", ".join("?" if d is None else str(d) for d in self.shape) + "]"
+        names = (repr(d)[1:-1] if isinstance(d, str) else d for d in self.shape)  # one line
+        return f"[{', '.join('?' if d is None else str(d) for d in names)}]"
 
     @property
     def is_wide(self) -> bool:

@@ -43,6 +43,8 @@ _add("output is the input", lambda: build([node("Relu", ["x"], "y")], ("n", 4), 
 for _size in (2**35, 2**62):
     _add(f"input of {_size} values", lambda n=_size: build([node("Relu", ["x"], "scores")],
                                                            ("n", n), ("n", 4)))  # fmt: skip
+_add("axis of two lines", lambda: build([node("Relu", ["x"], "scores")], ("n", "a\n\x1b[2J"),
+                                       ("n", 4)))  # fmt: skip
 _add("no inputs", lambda: _without("input"))
 _add("no outputs", lambda: _without("output"))
 _add("no opset", lambda: _without("opset_import"))
