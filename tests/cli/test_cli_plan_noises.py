@@ -119,7 +119,7 @@ def test_noise_that_is_counted_in_full(plan: Plan, capsys: pytest.CaptureFixture
         (("--noise", "splitting", "--lambda", "2", "--target-radius", "1"), "--target-radius was"),
         (("--noise", "splitting", "--lambda", "0.301"), "whole number"),
         (("--noise", "blocks,width=4", "--input-shape", "28,28"), "three axes"),
-        (("--noise", "blocks,width=4", "--input-shape", "2,28,2"), "where both can be it"),
+        (("--noise", "blocks,width=4", "--input-shape", "2,28,2"), "2 or 6 values"),
         (("--noise", "blocks,width=4", "--input-shape", "2,0,28"), "at least 1"),
         (("--noise", "blocks,width=4", "--input-shape", "x"), "--input-shape is 'x'"),
         (("--noise", "laplace", "--n", "99"), "sigma or lambda"),
