@@ -54,7 +54,7 @@ class PairedNoise(Law):
         if len(possible) != 1:
             raise UsageError(
                 f"{cls.name} noise shows x and 1 - x of every channel, so that the first or the "
-                "last of three axes has 2 or 6 values, but this model takes "
+                "last of three axes, not both, has 2 or 6 values, but this model takes "
                 f"{'x'.join(map(str, shape))}; use one that was made for this noise"
             )
         return {"layout": possible[0] if len(shape) == 3 else None}

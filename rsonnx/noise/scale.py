@@ -34,10 +34,10 @@ def check_scale(name: str, value: float) -> float:
     number = as_float(value)
     least, most = (_LEAST, _MOST) if name == "lambda" else (5e-324, sys.float_info.max)
     if not least <= number <= most:
-        within = f" from {least:g} to {most:g}" if name == "lambda" else " and finite"
+        within = f" from {least:g} to {most:g}" if name == "lambda" else ""
         raise UsageError(
-            f"{name} is {value!r:.40}, but a number above 0{within} was expected, in the units of "
-            "the input (0.25 and 0.5 are usual for [0, 1])"
+            f"{name} is {value!r:.40}, but a finite number above 0{within} was expected, in the "
+            "units of the input (0.25 and 0.5 are usual for [0, 1])"
         )
     return number
 
