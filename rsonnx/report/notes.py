@@ -97,8 +97,8 @@ def denied(run: Figures) -> Iterator[str]:
     others = "Of further inputs nothing is said here."
     if run.drawn:
         others = (
-            "What is said of others assumes that these were drawn from them independently, which "
-            "the run cannot know."
+            "What is said of the population assumes that they were drawn from it independently, "
+            "which the run cannot know."
         )
     yield f"The certificates are for these {inputs:,} inputs and no others. {others}"
     if summary.abstained:

@@ -225,7 +225,9 @@ def test_a_row_shows_what_is_known_of_its_input() -> None:
 
 def test_figures_are_those_of_the_text() -> None:
     line = to_text(accuracy_report([page_run()])).splitlines()[1]
-    table = tree(render_page([page_run()])).one("table", **{"class": "figures"})
+    runs = [page_run(file="a.jsonl"), page_run(file="b.jsonl")]
+    table = tree(render_page(runs)).one("table", **{"class": "figures"})
+    assert [node.text for node in table.all("small")] == ["a.jsonl", "b.jsonl"]
     cells = [cell.text for cell in table.one("tbody").all("td")]
     assert set(line.split()[1:]) <= set(cells)
 
