@@ -12,15 +12,6 @@ from rsonnx._lazy import offer_lazily
 from rsonnx._version import __version__
 
 if TYPE_CHECKING:
-    from rsonnx.certificate import (
-        ABSTAIN,
-        AbstainReason,
-        Certificate,
-        CertificateCounts,
-        Prediction,
-        certify_from_counts,
-        predict_from_counts,
-    )
     from rsonnx.counts import Counts
     from rsonnx.errors import (
         DataError,
@@ -30,6 +21,15 @@ if TYPE_CHECKING:
         RsonnxError,
         RunFileError,
         UsageError,
+    )
+    from rsonnx.procedures import (
+        ABSTAIN,
+        AbstainReason,
+        Certificate,
+        CertificateCounts,
+        Prediction,
+        certify_from_counts,
+        predict_from_counts,
     )
     from rsonnx.smoothing import SmoothedClassifier, load
 

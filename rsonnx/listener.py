@@ -33,7 +33,10 @@ class Listener:
     """
 
     def said(self, topic: str, text: str) -> None:
-        """Hear a fact or, under the topic ``warning``, a doubt; printable and without an end."""
+        """Hear a fact or, under the topic ``warning``, a doubt.
+
+        The text may quote a stranger's names as they are: whoever prints it escapes them.
+        """
 
     def begun(self, extent: Extent) -> None:
         """Hear that samples will be drawn from now on, and how many at most."""

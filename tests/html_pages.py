@@ -2,59 +2,32 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
-from rsonnx.certificate import certify_from_counts
-from rsonnx.counts import Counts
-from rsonnx.report import Figures, figures_of
-from rsonnx.runs.rows import Row
+from headers import record, row_of
 
-HEADER: dict[str, Any] = {
-    "kind": "header",
-    "created": "2026-01-02T03:04:05+00:00",
+from rsonnx.counts import Counts
+from rsonnx.procedures import certify_from_counts
+from rsonnx.report import Figures, figures_of
+from rsonnx.runs import Header, Row, Run
+
+EXTRA: dict[str, Any] = {
     "model": {
-        "file": "tiny.onnx",
-        "sha256": "ab" * 32,
-        "input_shape": [1, 8, 8],
         "layout": "NCHW",
         "bounds": {"low": 0.0, "high": 1.0, "source": "default"},
         "class_names": ["cat", "dog", "emu", "fox"],
         "providers": {"requested": [], "used": ["CPUExecutionProvider"]},
     },
-    "data": {"path": "pictures", "inputs": 3, "size": 3},
-    "noise": {
-        "distribution": "gaussian",
-        "sigma": 0.5,
-        "norm": "l2",
-        "units": "input values between 0 and 1, before preprocessing",
-        "arithmetic": "exact",
-    },
-    "seed": {"value": "7", "source": "argument"},
-    "n0": 100,
-    "n": 1000,
-    "alpha": 0.001,
-    "bound": "clopper-pearson",
-    "radius_rule": "one-sided",
-    "target_radii": None,
-    "family_wise": None,
-    "largest_radius": 1.2,
+    "data": {"path": "pictures"},
+    "noise": {"units": "input values between 0 and 1, before preprocessing"},
     "versions": {"rsonnx": "0", "numpy": "0"},
 }
 RADII = (0.0, 0.25, 0.5, 0.75, 1.0)
 VOID = {"br", "img", "input", "link", "meta"}
-
-
-def header(**changed: Any) -> dict[str, Any]:
-    """The header with some of its fields changed; an object is merged into the one there."""
-    made = copy.deepcopy(HEADER)
-    for key, value in changed.items():
-        merged = isinstance(value, dict) and key in made
-        made[key] = made[key] | value if merged else value
-    return made
 
 
 def row(index: int = 0, *, hits: int = 990, label: int | None = 3, **changed: Any) -> Row:
@@ -67,7 +40,7 @@ def row(index: int = 0, *, hits: int = 990, label: int | None = 3, **changed: An
         num_classes=4,
     )
     fields = {"name": f"fox/{index}.png", "base_prediction": 3, "seconds": 0.1} | changed
-    return Row.of(found, index=index, label=label, **fields)
+    return row_of(found, index, label=label, **fields)
 
 
 def page_run(
@@ -81,7 +54,11 @@ def page_run(
     """A run of three inputs: one surely right, one right with a small radius, one abstention."""
     if rows is None:
         rows = [row(k, hits=hits) for k, hits in enumerate((990, 700, 500))]
-    return figures_of(header(**changed), status, rows, radii, file)
+    made = record(**EXTRA)
+    for key, value in changed.items():
+        merged = isinstance(value, dict) and isinstance(made.get(key), dict)
+        made[key] = made[key] | value if merged else value
+    return figures_of(Run(Path(file), Header.from_json(made), tuple(rows), status), radii)
 
 
 @dataclass

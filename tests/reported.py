@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rsonnx.certificate import ABSTAIN, AbstainReason
+from headers import record
+
 from rsonnx.counts import Counts
+from rsonnx.procedures import ABSTAIN, AbstainReason, CertificateCounts
 from rsonnx.report import Figures, Heading, Settings, dataset_statements, summarize
 from rsonnx.report.heading import Record
 from rsonnx.runs import Row
@@ -25,24 +27,8 @@ HEADING = Heading(
     settings=Settings(0.001, "clopper-pearson", "one-sided"),
 )
 
-RUN_HEADER: dict[str, Any] = {
-    "kind": "header",
-    "format": "rsonnx-run",
-    "format_version": 1,
-    "model": {"file": "tiny.onnx", "sha256": "ab12"},
-    "data": {"inputs": 4, "size": 4, "path": "images"},
-    "noise": {"sigma": 0.5, "units": "unit values", "norm": "l2", "arithmetic": "exact"}
-    | {"distribution": "gaussian"},
-    "n": 1000,
-    "alpha": 0.001,
-    "bound": "clopper-pearson",
-    "radius_rule": "one-sided",
-    "num_classes": 4,
-    "target_radii": None,
-    "family_wise": None,
-    "largest_radius": 1.2,
-}
-"""The first line of a run file, as far as reports read it."""
+RUN_HEADER = record(data={"inputs": 4, "size": 4}, noise={"units": "unit values"})
+"""The first line of a run file."""
 
 STRANGERS = (
     "<script>alert(1)</script>",
@@ -78,8 +64,9 @@ def row(index: int, radius: float, **changed: Any) -> Row:
         base_prediction=1,
         prediction=ABSTAIN if abstained else 1,
         top_class=1,
-        selection=Counts([0, 10]),
-        estimation=Counts([0, 90]),
+        counts=CertificateCounts(
+            changed.pop("selection", Counts([0, 10])), changed.pop("estimation", Counts([0, 90]))
+        ),
         p_a_lower=0.5,
         radius=max(radius, 0.0),
         reason=AbstainReason.LOOSE_BOUND if abstained else None,

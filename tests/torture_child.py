@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from rsonnx.cli import opening, run
+from rsonnx.cli import run
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream
-from rsonnx.runs import disk
+from rsonnx.runs import disk, opening
 from rsonnx.runtime import installed_wheels
 from rsonnx.smoothing import schedule
 

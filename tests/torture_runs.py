@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -13,17 +14,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.cli import running
+from rsonnx.listener import Listener
 from rsonnx.noise import Point
+from rsonnx.procedures import Procedure, certify_procedure
 from rsonnx.runs import (
     CountsRow,
+    Header,
     Manifest,
     Row,
     SampleRange,
     Shard,
     Work,
 )
-from rsonnx.smoothing import CertifyProcedure, SmoothedClassifier, certify_procedure
+from rsonnx.runs.certify import Keeping, _reopen, _run
+from rsonnx.smoothing import SmoothedClassifier
 
 SEED = 11
 INPUTS = 3
@@ -108,7 +112,7 @@ class Session:
 
     folder: Path
     job: TinyJob
-    procedure: CertifyProcedure
+    procedure: Procedure
     manifest: Manifest
     shard: Shard | None = None
     samples: SampleRange | None = None
@@ -119,34 +123,35 @@ class Session:
     def path(self) -> Path:
         return self.folder / self.name
 
-    def header(self) -> dict[str, Any]:
+    def header(self) -> Header:
         """The least that a header must have, so that few bytes are of it."""
         inputs = len(self.job.indices)
-        return {
-            "kind": "header",
-            "format": "rsonnx-run",
-            "format_version": 1,
-            "data": {"inputs": inputs, "size": inputs, "manifest": self.manifest.sha256},
-            "noise": {"distribution": "gaussian", "sigma": 0.25, "norm": "l2"},
-            "seed": {"value": str(SEED)},
-            "n0": self.procedure.n0,
-            **self.procedure.rule.to_json(),
-            "family_wise": None,
-            "shard": None if self.shard is None else self.shard.to_json(),
-            "samples": None if self.samples is None else self.samples.to_json(),
-            "arguments": {"given": [], "resolved": {"limit": None, "skip_every": 1}},
-        }
+        return Header.from_json(
+            {
+                "kind": "header",
+                "format": "rsonnx-run",
+                "format_version": 1,
+                "model": {"file": "x"},
+                "data": {"inputs": inputs, "size": inputs, "manifest": self.manifest.sha256},
+                "noise": {**self.procedure.noise.to_json(), "units": "1", "arithmetic": "exact"},
+                "seed": {"value": str(SEED)},
+                **self.procedure.to_json(),
+                "largest_radius": self.procedure.largest_radius,
+                "family_wise": None,
+                "shard": None if self.shard is None else self.shard.to_json(),
+                "samples": None if self.samples is None else self.samples.to_json(),
+                "arguments": {"given": [], "resolved": {"limit": None, "skip_every": 1}},
+            }
+        )
 
     def go(self) -> list[Row | CountsRow]:
         """What `rsonnx certify ... -o RUN --resume` does once the model is there."""
-        keeping = running.Keeping(self.path, resume=True, checkpoint=self.checkpoint)
-        reopened = running.reopen(keeping)
+        keeping = Keeping(self.path, resume=True, checkpoint=self.checkpoint)
+        reopened = _reopen(keeping, Listener())
         indices = self.job.indices if self.shard is None else self.shard.take(self.job.indices)
-        work = Work(self.job, self.procedure, SEED, indices, self.samples)  # type: ignore[arg-type]
-        if reopened is None:
-            return running.run(work, self.header(), self.manifest, keeping, None)
-        with reopened:
-            return running.run(work, self.header(), self.manifest, keeping, reopened)
+        work = Work(self.job, self.procedure, SEED, indices, self.samples, self.manifest)  # type: ignore[arg-type]
+        with reopened or contextlib.nullcontext():
+            return _run(work, self.header(), self.manifest, keeping, reopened, Listener())
 
     def left(self) -> set[str]:
         return {path.name for path in self.folder.iterdir()}
@@ -161,12 +166,12 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in without_times(path.read_bytes()).splitlines()]
 
 
-def fixed(n: int = 60) -> CertifyProcedure:
+def fixed(n: int = 60) -> Procedure:
     return certify_procedure(
         SmoothedClassifier(Nearest(), 0.25).noise, n0=20, n=n, alpha=0.01, num_classes=3
     )
 
 
-def adaptive() -> CertifyProcedure:
+def adaptive() -> Procedure:
     noise = SmoothedClassifier(Nearest(), 0.25).noise
     return certify_procedure(noise, n0=40, n=600, alpha=0.05, target_radii=[0.1, 0.2])

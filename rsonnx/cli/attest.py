@@ -9,9 +9,8 @@ from typing import Any
 import click
 from cloup import command
 
-from rsonnx.cli.report_sources import figures_at, heading_in
 from rsonnx.errors import RunFileError
-from rsonnx.report import default_radii
+from rsonnx.report import figures_of
 from rsonnx.report.output import write_new
 from rsonnx.runs import Run, check_output, read_run, statement, verify
 
@@ -58,14 +57,7 @@ def summary_of(run: Run) -> dict[str, Any]:
     """
     if not run.rows:
         raise RunFileError(f"the run {run.path} has no inputs, so there is nothing to attest")
-    heading = heading_in(run)
-    targets = heading.target_radii
-    radii = (
-        default_radii(heading.largest_radius, whole=heading.measure.whole)
-        if targets is None
-        else (0.0, *targets)
-    )
-    found = figures_at(run, radii).to_json()
+    found = figures_of(run, run.header.procedure.table_radii).to_json()
     # Resampled: another version of numpy may draw another interval from the same rows.
     del found["statements"]
     return found

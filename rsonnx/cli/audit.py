@@ -15,10 +15,10 @@ from cloup import command
 
 from rsonnx.cli.options import json_option
 from rsonnx.logs import ALPHAS, SAMPLES, Audit, Fit, GridAudit, Restatement, audit_log, read_log
+from rsonnx.procedures import default_radii
 from rsonnx.report import (
     Certified,
     certified,
-    default_radii,
     fraction_down,
     percent_down,
     printable,

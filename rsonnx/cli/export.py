@@ -52,7 +52,7 @@ def export(run: Path, file_format: Format | None, output: Path) -> None:
         raise UsageError("no format was given; choose --tsv, --csv or --parquet")
     read = read_run(run)
     export_run(read, output, file_format)
-    shard = read.header.get("shard")
+    shard = read.header.shard
     if read.status != "complete" or shard is not None:
         part = "" if shard is None else " and holds one shard of its inputs"
         kept = "its metadata say so" if file_format == "parquet" else f"{file_format} cannot say so"

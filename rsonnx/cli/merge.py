@@ -37,7 +37,7 @@ def merge_command(parts: tuple[Path, ...], output: Path) -> None:
     """
     check_output(output)
     merged = merge(parts, sys.argv[1:])
-    writer = RunWriter(output, merged.header)
+    writer = RunWriter(output, merged.header.to_json())
     try:
         with writer:
             writer.write_all(merged.rows)

@@ -18,9 +18,7 @@ from rsonnx.data import Dataset, arrange, open_dataset, resize_and_crop
 from rsonnx.errors import DataError, RsonnxError
 from rsonnx.noise import InputSpace
 from rsonnx.report.page import Pictures
-from rsonnx.runs import Row, Run
-from rsonnx.runs.fields import noise_field
-from rsonnx.runs.header import recorded_exif
+from rsonnx.runs import Header, Row, Run
 
 _SIDE = 48
 _COLOURS = 64
@@ -45,7 +43,7 @@ def pictures_for(runs: Sequence[Run], data: Path) -> list[Pictures]:
     Raises:
         UsageError, DataError: the data set does not exist, or is none.
     """
-    ways = [recorded_exif(run.header) for run in runs]
+    ways = [run.header.data.exif for run in runs]
     read = {exif: open_dataset(data, exif=exif) for exif in set(ways)}
     return [pictures_of(read[exif], run) for exif, run in zip(ways, runs, strict=True)]
 
@@ -75,12 +73,12 @@ def pictures_of(dataset: Dataset, run: Run) -> Pictures:
     )
 
 
-def _way(header: Mapping[str, Any]) -> _Way | None:
+def _way(header: Header) -> _Way | None:
     """Return how images became inputs; None where the header does not say, or not sensibly."""
     try:
-        model = header["model"]
+        model = header.record["model"]
         preprocess, bounds = model["preprocess"], model["bounds"]
-        noise = noise_field(header)
+        noise = header.noise
         layout = model["layout"]
         space = InputSpace(
             noise.input_shape(tuple(int(length) for length in model["input_shape"])),

@@ -12,7 +12,6 @@ import click
 from click.core import ParameterSource
 from cloup import command, option_group
 
-from rsonnx.certificate import AdaptiveSamples, ExactCounts
 from rsonnx.cli.noises import asked_noise, noise_options
 from rsonnx.cli.opening import choose_seed, open_job
 from rsonnx.cli.options import (
@@ -24,12 +23,13 @@ from rsonnx.cli.options import (
 )
 from rsonnx.cli.plan_text import render, render_exact
 from rsonnx.cli.planning import Target, samples_for, table_of, target_of
-from rsonnx.cli.preflight import refuse_sampling, say_job
-from rsonnx.cli.timing import time_on
+from rsonnx.cli.terminal import refuse_sampling, say
+from rsonnx.cli.timing import SELECTION_SAMPLES, time_on
 from rsonnx.errors import UsageError
 from rsonnx.model import read_shape
 from rsonnx.noise import EnumeratedNoise, SampledNoise, SmoothingDistribution, norm_named
-from rsonnx.report import default_radii
+from rsonnx.procedures import Adaptive, Enumerated, default_radii
+from rsonnx.runs.telling import tell_job
 from rsonnx.statistics import check_alpha, largest_bound
 
 _WITHOUT_MODEL = frozenset(
@@ -97,12 +97,12 @@ def plan(
     if model is not None and data is not None:
         used = choose_seed(given["seed"])
         job, seed = open_job(model, data, given), used.value
-        say_job(job, used)
+        tell_job(job, used, say)
         law = job.smoothed.noise
     found: dict[str, Any]
     if isinstance(law, EnumeratedNoise):
         refuse_sampling(law, ("n", "alpha", "target_radius"))
-        rule = ExactCounts(law, law.input_shape(_shape(given)) if job is None else job.shape)
+        rule = Enumerated(law, law.input_shape(_shape(given)) if job is None else job.shape)
         machine = None if job is None else time_on(job, rule.n, None, seed)
         found = _found(law, 0.0, rule.n, rule.largest_radius) | {"evaluations": rule.n}
         found |= {"machine": machine}
@@ -124,7 +124,7 @@ class _Sampling:
     alpha: float
     n: int
     target: Target | None
-    adaptive: AdaptiveSamples | None
+    adaptive: Adaptive | None
 
     def found(self, largest: float) -> dict[str, Any]:
         """Return the target and the table, for radii up to the largest that n can give."""
@@ -144,7 +144,7 @@ def _sampling(noise: SampledNoise, given: Mapping[str, Any]) -> _Sampling:
         target = target_of(noise, given["target_radius"], alpha)
     n = samples_for(noise, given["n"], alpha, target)
     if target is not None and n >= target.smallest_ceiling:
-        adaptive = AdaptiveSamples(noise, n, alpha, (target.radius,))
+        adaptive = Adaptive(noise, SELECTION_SAMPLES, n, alpha, (target.radius,))
     return _Sampling(noise, alpha, n, target, adaptive)
 
 

@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rsonnx.certificate import AdaptiveSamples
-from rsonnx.certificate.adaptive import PROCESS_SHARE
 from rsonnx.errors import UsageError
 from rsonnx.noise import SampledNoise
+from rsonnx.procedures import PROCESS_SHARE, Adaptive
 from rsonnx.report import text_down
-from rsonnx.smoothing.procedures import LOOK
 from rsonnx.statistics import (
-    align_looks,
     chance_to_certify,
     check_samples,
     fewest_samples,
@@ -101,7 +98,7 @@ def table_of(
     n: int,
     alpha: float,
     radii: Sequence[float],
-    adaptive: AdaptiveSamples | None,
+    adaptive: Adaptive | None,
 ) -> list[dict[str, Any]]:
     """Return what to expect where the class has probability p, for a range of p.
 
@@ -119,7 +116,7 @@ def table_of(
     for p in probabilities:
         point = None
         if adaptive is not None:
-            point = operating_point(adaptive.rule, p, align_looks(adaptive.rule.looks, LOOK))
+            point = operating_point(adaptive.rule, p, adaptive.looks)
         rows.append(
             {
                 "p": p,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ from typing import Any
 import click
 from cloup import command, option_group
 
-from rsonnx.certificate import PREDICT_METHODS, Prediction
+from rsonnx import runs
 from rsonnx.cli.noises import noise_options
-from rsonnx.cli.opening import choose_seed, open_job
+from rsonnx.cli.opening import opening_arguments
 from rsonnx.cli.options import (
     alpha_option,
     data_argument,
@@ -26,12 +26,10 @@ from rsonnx.cli.options import (
     quiet_option,
     sampling_options,
 )
-from rsonnx.cli.preflight import check_predict, quiet, say_classes, say_clean_accuracy, say_job
-from rsonnx.cli.progress import ProgressBar
-from rsonnx.listener import Extent
+from rsonnx.cli.terminal import Terminal, quiet
+from rsonnx.procedures import PREDICT_METHODS
 from rsonnx.report import percent_down, printable, text_up
-from rsonnx.runs import Job
-from rsonnx.smoothing import predict_many, predict_procedure
+from rsonnx.runs import Predicted
 
 
 @command()
@@ -81,87 +79,47 @@ def predict(model: Path, data: Path, as_json: bool, **given: Any) -> None:
     Example:
       rsonnx predict mnist.onnx images/ --sigma 0.5 --limit 10
     """
-    del given["quiet"]  # `say` looks it up
-    check_predict(given["n"], given["alpha"], given["method"])
-    seed = choose_seed(given["seed"])
-    found = []
+    del given["quiet"]  # the terminal looks it up
+    own = {name: given.pop(name) for name in ("n", "alpha", "method", "sequential", "seed")}
     with contextlib.ExitStack() as stack:
-        job = open_job(model, data, given, stack)
-        say_job(job, seed)
-        say_classes(job)
-        say_clean_accuracy(job)
-        progress = stack.enter_context(ProgressBar(quiet=quiet()))
-        progress.begun(
-            Extent(len(job.indices), given["n"], adaptive=given["sequential"], outcome="answered")
-        )
-        for index, prediction in _predictions(job, given, seed.value, progress):
-            found.append((index, prediction))
-            progress.clear()
-            click.echo((_as_json if as_json else _line)(job, index, prediction))
+        listener = stack.enter_context(_Printing(as_json=as_json))
+        opening = opening_arguments(given)
+        predictions = runs.predict(model, data, **own, **opening, listener=listener)
     if not as_json and not quiet():
-        click.echo(_closing(job, found), err=True)
+        click.echo(_closing(predictions), err=True)
 
 
-def _predictions(
-    job: Job, given: dict[str, Any], seed: int, progress: ProgressBar
-) -> Iterator[tuple[int, Prediction]]:
-    procedure = predict_procedure(
-        job.smoothed.noise,
-        n=given["n"],
-        alpha=given["alpha"],
-        method=given["method"],
-        sequential=given["sequential"],
-        num_classes=job.model.num_classes,
-    )
-    inputs = ((index, job.point(index)) for index in job.indices)
-    for one in predict_many(job.smoothed, procedure, inputs, seed=seed, progress=progress.drawn):
-        progress.finished(one.prediction, certified=not one.prediction.abstained)
-        yield one.index, one.prediction
+class _Printing(Terminal):
+    """Prints a line an input."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        super().__init__()
+        self._as_json = as_json
+
+    def finished(self, result: object, *, certified: bool) -> None:
+        super().finished(result, certified=certified)
+        self.clear()
+        if isinstance(result, Predicted):
+            click.echo(json.dumps(result.to_json()) if self._as_json else _line(result))
 
 
-def _line(job: Job, index: int, prediction: Prediction) -> str:
-    label = job.label(index)
+def _line(predicted: Predicted) -> str:
+    label = predicted.label
     return "\t".join(
         (
-            printable(job.dataset.name(index)),
-            "?" if label is None else printable(job.label_name(index) or str(label)),
-            printable(job.class_name(prediction.label) or str(prediction.label)),
-            text_up(prediction.p_value, 3),
+            printable(predicted.name),
+            "?" if label is None else printable(predicted.label_name or str(label)),
+            printable(predicted.prediction_name or str(predicted.prediction.label)),
+            text_up(predicted.prediction.p_value, 3),
         )
     )
 
 
-def _as_json(job: Job, index: int, prediction: Prediction) -> str:
-    return json.dumps(
-        {
-            "index": index,
-            "name": job.dataset.name(index),
-            "digest": prediction.digest,
-            "label": job.label(index),
-            "label_name": job.label_name(index),
-            "prediction": prediction.label,
-            "prediction_name": job.class_name(prediction.label),
-            "top_class": prediction.top_class,
-            "p_value": prediction.p_value,
-            "abstained": prediction.abstained,
-            "method": prediction.method,
-            "sequential": prediction.sequential,
-            "samples": prediction.n,
-            "counts": prediction.counts.to_json(),
-            "sigma": prediction.sigma,
-            "alpha": prediction.alpha,
-            "arithmetic": prediction.arithmetic,
-            "seed": str(prediction.seed),
-            "rows": job.model.rows,
-        }
-    )
-
-
-def _closing(job: Job, found: list[tuple[int, Prediction]]) -> str:
-    abstained = sum(prediction.abstained for _, prediction in found)
-    text = f"{len(found)} inputs, {abstained} abstentions"
-    if job.labels.values is None:
+def _closing(predictions: Sequence[Predicted]) -> str:
+    abstained = sum(one.prediction.abstained for one in predictions)
+    text = f"{len(predictions)} inputs, {abstained} abstentions"
+    if any(one.label is None for one in predictions):
         return text
-    right = sum(prediction.label == job.label(index) for index, prediction in found)
-    accuracy = percent_down(Fraction(right, len(found)))
+    right = sum(one.prediction.label == one.label for one in predictions)
+    accuracy = percent_down(Fraction(right, len(predictions)))
     return f"{text}, accuracy of the smoothed classifier {accuracy} %"

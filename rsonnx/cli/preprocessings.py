@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.cli.engines import provider_names
-from rsonnx.cli.opening import open_dataset_with
-from rsonnx.data import Dataset
+from rsonnx.data import Dataset, open_dataset, read_class_names
 from rsonnx.errors import DataError, ModelError, RsonnxError, UsageError
 from rsonnx.model import (
     PRESETS,
@@ -203,7 +202,8 @@ def try_preprocessings(
         ModelError: the model is refused.
         RsonnxError: no preprocessing can be tried, and why not the first.
     """
-    dataset = open_dataset_with(data, classes)
+    given = None if classes is None else read_class_names(classes)
+    dataset = open_dataset(data, classes=given)
     if dataset.labels is None:
         raise DataError(
             f"{dataset.path} has no labels, but the right preprocessing shows only by accuracy; "

@@ -25,8 +25,8 @@ from rsonnx.cli.options import (
     model_argument,
     sampling_options,
 )
-from rsonnx.cli.preflight import say, say_clean_accuracy, say_job
 from rsonnx.cli.progress import ProgressBar
+from rsonnx.cli.terminal import say
 from rsonnx.counts import NO_CLASS
 from rsonnx.data import arrange, resized_shape
 from rsonnx.errors import DataError, UsageError
@@ -43,6 +43,7 @@ from rsonnx.report.preview import (
     preview_figure,
 )
 from rsonnx.runs import Job, check_output
+from rsonnx.runs.telling import tell_clean_accuracy, tell_job
 from rsonnx.runtime import checked_labels
 from rsonnx.smoothing import SmoothedClassifier
 from rsonnx.statistics import check_samples
@@ -131,11 +132,11 @@ def preview(model: Path, data: Path, output: Path, as_json: bool, **given: Any) 
     # The widest noise is the one that may be too wide.
     job = open_job(model, data, given | {"sigma": max(sigmas)})
     pictures = {index: _Unarranged(job, index) for index in job.indices}
-    say_job(job, seed)
+    tell_job(job, seed, say)
     if len(sigmas) > 1:
         others = ", ".join(f"{sigma:g}" for sigma in sigmas if sigma != max(sigmas))
         say("also", f"noise of sigma = {others}")
-    say_clean_accuracy(job)
+    tell_clean_accuracy(job, say)
     laws = [
         asked_noise(given | {"sigma": sigma}).for_model(job.model.shape, job.model.layout)
         for sigma in sigmas

@@ -8,19 +8,18 @@ from pathlib import Path
 import click
 from cloup import command
 
-from rsonnx.certificate import RADIUS_RULES
 from rsonnx.cli.options import json_option
 from rsonnx.cli.pictures import pictures_for
 from rsonnx.cli.report_sources import (
     Source,
     figures_at,
-    heading_in,
     only_run,
     radii_of,
     read_source,
     restated,
 )
 from rsonnx.errors import GateError, UsageError
+from rsonnx.procedures import RADIUS_RULES
 from rsonnx.report import (
     FORMATS,
     Figures,
@@ -33,12 +32,12 @@ from rsonnx.report import (
 )
 from rsonnx.report.card import render_card
 from rsonnx.report.charts import PLOTS
+from rsonnx.report.heading import heading_of
 from rsonnx.report.output import write_new
 from rsonnx.report.page import render_page
 from rsonnx.report.plotting import format_of, save
 from rsonnx.report.top_k import TopKFigures, top_k_figures, top_k_report
 from rsonnx.runs import Run, check_output
-from rsonnx.runs.restate import made_with
 
 
 @command()
@@ -228,7 +227,14 @@ def _check_files(
 
 def _top_k_of(source: Source, radii: Sequence[float], k: int) -> TopKFigures:
     run = only_run(source, "--top-k")
-    return top_k_figures(str(run.path), heading_in(run), made_with(run).rule, run.rows, radii, k)
+    return top_k_figures(
+        str(run.path),
+        heading_of(run.header, run.status),
+        run.header.procedure,
+        run.rows,
+        radii,
+        k,
+    )
 
 
 def _radii(text: str) -> tuple[float, ...]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.logs import Log, read_log
-from rsonnx.report import Figures, Heading, LogFigures, default_radii, figures_of, log_figures
-from rsonnx.report.heading import heading_of
+from rsonnx.procedures import default_radii
+from rsonnx.report import Figures, LogFigures, figures_of, log_figures
 from rsonnx.runs import Run, read_run, restate
 
 Source = Run | Log
@@ -27,7 +27,6 @@ def read_source(path: Path) -> Source:
     """
     if not _looks_like_log(path):
         run = read_run(path)
-        heading_in(run)
         if not run.rows:
             raise RunFileError(f"the run {path} ended before its first input: nothing to report")
         return run
@@ -40,18 +39,6 @@ def read_source(path: Path) -> Source:
     if not log.rows:
         raise RunFileError(f"the log {path} has no rows: nothing to report")
     return log
-
-
-def heading_in(run: Run) -> Heading:
-    """Return what names a run.
-
-    Raises:
-        RunFileError: its header lacks a field, or contradicts itself.
-    """
-    try:
-        return heading_of(run.header, run.status)
-    except RunFileError as error:
-        raise RunFileError(f"{run.path}, line 1: {error}") from None
 
 
 def only_run(source: Source, option: str) -> Run:
@@ -83,7 +70,7 @@ def figures_at(source: Source, radii: Sequence[float]) -> Figures | LogFigures:
     """Return what is reported of a source."""
     if isinstance(source, Log):
         return log_figures(str(source.path), source.rows, radii, list(map(str, source.notes)))
-    return figures_of(source.header, source.status, source.rows, radii, str(source.path))
+    return figures_of(source, radii)
 
 
 def radii_of(sources: Sequence[Source]) -> tuple[float, ...]:
@@ -91,15 +78,15 @@ def radii_of(sources: Sequence[Source]) -> tuple[float, ...]:
 
     Runs decide how far they reach; without any, the logs do.
     """
-    headings = [heading_in(source) for source in sources if isinstance(source, Run)]
-    targets = {r for heading in headings for r in heading.target_radii or ()}
-    adaptive = all(heading.target_radii is not None for heading in headings)
+    headers = [source.header for source in sources if isinstance(source, Run)]
+    targets = {r for header in headers for r in header.procedure.target_radii or ()}
+    adaptive = all(header.procedure.target_radii is not None for header in headers)
     if adaptive and 0 < len(targets) <= _MOST_TARGETS:
         return (0.0, *sorted(targets))
-    reach = [heading.largest_radius for heading in headings]
+    reach = [header.largest_radius for header in headers]
     if not reach:
         reach = [row.radius for source in sources for row in source.rows]
-    whole = bool(headings) and all(heading.measure.whole for heading in headings)
+    whole = bool(headers) and all(header.noise.measure.whole for header in headers)
     return default_radii(max(reach), whole=whole)
 
 

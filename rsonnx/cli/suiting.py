@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from rsonnx.noise import NOISES, InputSpace, Law
 from rsonnx.smoothing import Trained
-
-_SAME = 1e-6
-"""How far a parameter may be, relatively, from that of the training and be the same."""
 
 
 @dataclass(frozen=True)
@@ -61,25 +57,3 @@ def _options(law: type[Law]) -> str:
     scale = "--sigma S" if law.takes_sigma() else "--lambda L" if "lam" in law.own() else ""
     named = "" if law.name == "gaussian" else f"--noise {law.name}{behind}"
     return f"{named} {scale}".strip()
-
-
-def mismatch(trained: Trained | None, noise: Law) -> str | None:
-    """Return what to expect of a model that was trained with other noise, None where it was not.
-
-    None too where the model says nothing of its training, or of a parameter.
-    """
-    if trained is None or (trained.noise == noise.name and _as_trained(trained, noise)):
-        return None
-    here = f" ({noise.settings})" if noise.settings else ""
-    return (
-        f"the model was trained with {trained.words}, but the noise here is {noise.name} "
-        f"noise{here}: expect lower accuracy"
-    )
-
-
-def _as_trained(trained: Trained, noise: Law) -> bool:
-    here = noise.parameters | {"sigma": noise.deviation}
-    return all(
-        here.get(key) is None or math.isclose(here[key], value, rel_tol=_SAME)
-        for key, value in trained.parameters.items()
-    )

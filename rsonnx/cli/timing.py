@@ -7,11 +7,10 @@ from typing import Any
 
 from scipy import special
 
-from rsonnx.certificate import ABSTAIN, AdaptiveSamples
 from rsonnx.noise import EnumeratedNoise
+from rsonnx.procedures import ABSTAIN, Adaptive
 from rsonnx.runs import Job
-from rsonnx.smoothing.procedures import LOOK
-from rsonnx.statistics import align_looks, operating_point
+from rsonnx.statistics import operating_point
 from rsonnx.statistics.sequential import LEAD
 
 SELECTION_SAMPLES = 100
@@ -25,7 +24,7 @@ _QUANTILES = 8
 """Points at which the uncertainty about one input's p is represented."""
 
 
-def time_on(job: Job, n: int, adaptive: AdaptiveSamples | None, seed: int) -> dict[str, Any]:
+def time_on(job: Job, n: int, adaptive: Adaptive | None, seed: int) -> dict[str, Any]:
     """Measure the speed on the first input, and estimate what runs of the whole job take."""
     inputs = len(job.indices)
     rate = _samples_per_second(job, seed)
@@ -49,13 +48,13 @@ def _cost(samples: float, seconds: float, inputs: int) -> dict[str, Any]:
     }
 
 
-def _adaptive_cost(job: Job, adaptive: AdaptiveSamples, rate: float, seed: int) -> dict[str, Any]:
+def _adaptive_cost(job: Job, adaptive: Adaptive, rate: float, seed: int) -> dict[str, Any]:
     hits, seconds = _pilot(job, seed)
     # What a request costs beyond its samples: small ones do not fill batches and threads.
     overhead = max(0.0, seconds / len(hits) - PILOT_SAMPLES / rate)
     each = {k: _expected_samples(adaptive, k) for k in set(hits)}
     samples = sum(each[k] for k in hits) / len(hits)
-    looks = align_looks(adaptive.rule.looks, LOOK)
+    looks = adaptive.looks
     requests = sum(1 + sum(look <= each[k] for look in looks) for k in hits) / len(hits)
     cost = _cost(samples, samples / rate + requests * overhead, len(job.indices))
     return cost | {"inputs_tried": len(hits)}
@@ -93,10 +92,10 @@ def _pilot(job: Job, seed: int) -> tuple[list[int], float]:
     return found, seconds
 
 
-def _expected_samples(adaptive: AdaptiveSamples, hits: int) -> float:
+def _expected_samples(adaptive: Adaptive, hits: int) -> float:
     """Average the samples of an adaptive run over what the pilot's hits leave open about p."""
     levels = [(i + 0.5) / _QUANTILES for i in range(_QUANTILES)]
-    looks = align_looks(adaptive.rule.looks, LOOK)
+    looks = adaptive.looks
     total = 0.0
     for level in levels:
         p = float(special.betaincinv(hits + 0.5, PILOT_SAMPLES - hits + 0.5, level))

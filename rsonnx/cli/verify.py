@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,23 +11,21 @@ from typing import Any
 import click
 from cloup import command
 
-from rsonnx.certificate import EXACT
 from rsonnx.cli.attest import summary_of
+from rsonnx.cli.engines import provider_names
 from rsonnx.cli.options import classes_option, json_option
-from rsonnx.cli.preflight import say
-from rsonnx.cli.replaying import open_replay
+from rsonnx.cli.terminal import Terminal
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.report import printable, text_down
 from rsonnx.runs import (
     Fault,
-    Job,
     Replay,
     Run,
     Verification,
+    check_against,
     check_statement,
     read_run,
     read_statement,
-    replay,
     verify,
 )
 
@@ -89,11 +86,16 @@ def verify_command(run: Path, as_json: bool, **given: Any) -> None:
     if not as_json:  # before the model and the data, which may be refused
         click.echo(_words(found, read))
         _print_faults(faults)
-    job = open_replay(read, given)
-    again = None
-    if given["count"] is not None and job is not None and not faults:
-        again = _replay(read, job, given["count"])
-        faults += again.faults
+    again = check_against(
+        read,
+        given["model"],
+        given["data"],
+        classes=given["classes"],
+        providers=provider_names(given["providers"]),
+        count=0 if faults else given["count"] or 0,
+        listener=Terminal(),
+    )
+    faults += () if again is None else again.faults
     if as_json:
         fields = asdict(found) | {
             "status": read.status,
@@ -129,15 +131,6 @@ def _check(given: dict[str, Any]) -> None:
         raise UsageError(f"--replay is {given['count']}, but at least 1 input was expected")
 
 
-def _replay(run: Run, job: Job, count: int) -> Replay:
-    if not run.rows:
-        raise RunFileError(f"the run {run.path} has no inputs yet, so there is nothing to replay")
-    rows = secrets.SystemRandom().sample(run.rows, min(count, len(run.rows)))
-    samples = sum(row.samples for row in rows)
-    say("replay", f"{len(rows)} of {len(run.rows)} inputs, chosen at random: {samples:,} samples")
-    return replay(run, job, rows)
-
-
 def _words(found: Verification, run: Run) -> str:
     derived = (
         f"{found.rows:,} rows ({run.status}): {found.derived:,} derived again to the last digit"
@@ -145,11 +138,11 @@ def _words(found: Verification, run: Run) -> str:
     if found.bounded > found.proved:
         return (
             f"{derived}, of {found.bounded:,} the bounds on probabilities proved by integer "
-            f"arithmetic; radii of {run.header['noise']['distribution']} noise are derived again "
+            f"arithmetic; radii of {run.header.noise.name} noise are derived again "
             "only"
         )
     proved = f"{derived}, {found.proved:,} of them proved by integer arithmetic"
-    exact = run.header["bound"] == EXACT
+    exact = run.header.noise.enumerated
     return proved + (" (all changes were counted: nothing else is needed)" if exact else "")
 
 

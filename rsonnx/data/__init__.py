@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rsonnx.data.class_files import read_class_names
     from rsonnx.data.dataset import Dataset, Example, Exif, Reading, check_labels, check_levels
     from rsonnx.data.names import GIVEN_NAMES, NUMBERED_FOLDERS, SORTED_FOLDERS, composed
+    from rsonnx.data.npz import dataset_of
     from rsonnx.data.opening import open_dataset
     from rsonnx.data.resizing import resize_and_crop, resized_shape
 
@@ -31,6 +32,7 @@ __all__ = [
     "check_labels",
     "check_levels",
     "composed",
+    "dataset_of",
     "open_dataset",
     "read_class_names",
     "resize_and_crop",

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from rsonnx.data.dataset import Example, Reading, position
 from rsonnx.data.limits import check_announced, check_entry
+from rsonnx.data.names import checked_classes
 from rsonnx.errors import DataError
 
 _WHOLE = ("int8", "int16", "int32", "int64", "uint16", "uint32")
@@ -86,6 +87,33 @@ def open_npz(
     rule = "none" if labels is None else "array y"
     largest = int(rows.max()) if rows.dtype == np.uint8 else None
     return NpzRows(path, rows, labels, classes, rule, Reading(largest=largest))
+
+
+def dataset_of(
+    x: ArrayLike, y: ArrayLike | None = None, *, classes: Sequence[str] | None = None
+) -> NpzRows:
+    """Return inputs that are in memory as a data set.
+
+    Args:
+        x: inputs, the first axis; an array or a list of arrays: uint8 or float.
+        y: labels, whole numbers, (N,) or (N, 1); None where there are none.
+        classes: names of the labels, in the order of the model's outputs.
+
+    Raises:
+        DataError: as for :func:`open_npz`.
+    """
+    path = Path("arrays")
+    rows = _checked_rows(np.array(x), path)
+    labels = None if y is None else _checked_labels(np.asarray(y), len(rows), path)
+    return NpzRows(
+        path,
+        rows,
+        labels,
+        checked_classes(classes),
+        "none" if labels is None else "array y",
+        Reading(largest=int(rows.max()) if rows.dtype == np.uint8 else None),
+        "arrays",
+    )
 
 
 def _read_array(path: Path, info: zipfile.ZipInfo) -> NDArray[Any]:

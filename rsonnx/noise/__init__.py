@@ -32,7 +32,6 @@ if TYPE_CHECKING:
         STREAM_VERSIONS,
         WATCHED_SPAN,
         NoisyStream,
-        Stage,
         block_samples,
     )
 
@@ -71,7 +70,6 @@ __all__ = [
     "SmoothingDistribution",
     "SparseFlips",
     "Splitting",
-    "Stage",
     "Uniform",
     "block_samples",
     "check_bounds",

@@ -286,7 +286,7 @@ class Law(ABC):
         return high
 
     def proves(self, radius: float, p_a_lower: float, p_b_upper: float | None) -> bool | None:
-        """Prove by integers alone that a radius > 0 is not too large; None where nothing does.
+        """Prove by integers alone that a radius >= 0 is not too large; None where nothing does.
 
         ``p_b_upper`` is None for a one-sided radius.
         """

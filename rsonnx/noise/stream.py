@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,6 @@ from rsonnx.grid import GridNoise
 from rsonnx.noise.law import Drawing, Law, Place
 from rsonnx.noise.philox import place_in, stream_key
 from rsonnx.noise.space import InputSpace, Point, add
-
-Stage = Literal["selection", "estimation", "prediction"]
 
 STREAM_VERSIONS = (1, 2)
 """How noise is derived from an input: by the first rule from its digest with channels last, where
@@ -100,7 +98,7 @@ class NoisyStream:
     point: Point
     distribution: Law
     seed: int
-    stage: Stage
+    stage: str
     shared: bool = False
     version: int = STREAM_VERSION
 

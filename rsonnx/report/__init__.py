@@ -23,7 +23,6 @@ if TYPE_CHECKING:
         Summary,
         certified,
         check_radii,
-        default_radii,
         summarize,
     )
     from rsonnx.report.table import (
@@ -65,7 +64,6 @@ __all__ = [
     "compare_bounds",
     "dataset_statements",
     "decimals",
-    "default_radii",
     "failures",
     "figures_of",
     "fraction_down",

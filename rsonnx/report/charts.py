@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rsonnx.certificate import AbstainReason
 from rsonnx.errors import UsageError
+from rsonnx.procedures import AbstainReason
 from rsonnx.report.curves import curve_figure
 from rsonnx.report.escape import printable
 from rsonnx.report.figures import Figures

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
@@ -11,6 +11,7 @@ from rsonnx.report.heading import Heading, Record, heading_of
 from rsonnx.report.selection import selection_of
 from rsonnx.report.statements import Statements, dataset_statements
 from rsonnx.report.summary import Samples, Summary, summarize
+from rsonnx.runs.files import Run
 from rsonnx.runs.rows import Row
 
 
@@ -81,38 +82,26 @@ class Figures:
         }
 
 
-def figures_of(
-    header: Mapping[str, Any],
-    status: str,
-    rows: Sequence[Row],
-    radii: Sequence[float],
-    file: str = "",
-) -> Figures:
+def figures_of(run: Run, radii: Sequence[float]) -> Figures:
     """Return all that is reported of one run.
 
     Args:
-        header: the run's header.
-        status: how the run ended.
-        rows: its rows, at least one.
+        run: the run, with at least one row.
         radii: of the table, ascending.
-        file: its path, as it was given.
-
-    Raises:
-        RunFileError: the header lacks what every run file has, or contradicts itself.
     """
-    heading = heading_of(header, status)
+    heading = heading_of(run.header, run.status)
     settings = heading.settings
     return Figures(
         heading,
-        summarize(rows, radii),
+        summarize(run.rows, radii),
         dataset_statements(
-            rows,
+            run.rows,
             radii,
             alpha=settings.alpha,
             family_wise=settings.family_wise,
             shared_noise=heading.shared_noise,
-            selection=selection_of(header, heading.status),
+            selection=selection_of(run.header, heading.status),
         ),
-        tuple(rows),
-        Record(header, file),
+        run.rows,
+        Record(run.header.record, str(run.path)),
     )

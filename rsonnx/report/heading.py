@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePath
 from typing import Any
 
-from rsonnx.certificate import EXACT
-from rsonnx.errors import RunFileError, UsageError
-from rsonnx.noise import EnumeratedNoise, Norm, norm_named
+from rsonnx.noise import Norm, norm_named
 from rsonnx.report.rounding import alpha_up
-from rsonnx.runs.fields import flag_field, noise_field, real_field, text_field, whole_field
-from rsonnx.runs.parts import shard_field
+from rsonnx.runs.header import Header
 
 _MOST_VALUES = 2**40
 
@@ -124,79 +120,34 @@ class Heading:
         return self.noise.removeprefix("gaussian ")
 
 
-def heading_of(header: Mapping[str, Any], status: str) -> Heading:
+def heading_of(header: Header, status: str) -> Heading:
     """Return what names a run in a table.
 
     Args:
         header: the first line of its file.
         status: how the run ended.
-
-    Raises:
-        RunFileError: the header lacks what every run file of this format has, contradicts itself,
-            or has noise that cannot be made.
     """
-    try:
-        return _heading(header, status)
-    except (KeyError, TypeError) as error:
-        raise RunFileError(f"the header lacks a field ({error})") from None
-    except UsageError as error:
-        raise RunFileError(f"the header is wrong: {error}") from None
-
-
-def _heading(header: Mapping[str, Any], status: str) -> Heading:
-    model, noise, targets = header["model"], header["noise"], header["target_radii"]
-    law = noise_field(header)
-    settings = _settings(header)
-    if settings.exact != isinstance(law, EnumeratedNoise):
-        raise TypeError(f"the bound is {settings.bound:.60}, which is none for {law.name} noise")
-    restated, shard = header.get("restated_from"), shard_field(header)
-    if targets is not None and not (isinstance(targets, list) and targets):
-        raise TypeError("target_radii is no list of numbers")
+    law, shard, restated = header.noise, header.shard, header.restated_from
     if shard is not None and shard.of > 1:  # one that ended well is no complete run either
         status = f"shard {shard}" if status == "complete" else f"{status} shard {shard}"
     return Heading(
-        model=text_field(model, "file"),
+        model=header.model.file,
         noise=law.label,
         sigma=law.deviation,
         within=law.within.replace("the row's radius", "the input's radius"),
-        units=text_field(noise, "units"),
+        units=header.units,
         norm=law.norm,
-        n=whole_field(header, "n", least=1),
-        arithmetic=text_field(noise, "arithmetic"),
+        n=header.procedure.n,
+        arithmetic=header.arithmetic,
         status=status,
-        settings=settings,
-        target_radii=None
-        if targets is None
-        else tuple(_number({"target_radii": r}, "target_radii") for r in targets),
-        restated_from=None if restated is None else _settings(restated),
-        shared_noise="shared" in noise and flag_field(noise, "shared"),
+        settings=Settings(**vars(header.settings)),
+        target_radii=header.procedure.target_radii,
+        restated_from=None if restated is None else Settings(**vars(restated)),
+        shared_noise=header.shared,
         additive=law.additive,
-        rows=text_field(model, "rows") if model.get("rows") is not None else None,
-        largest_radius=real_field(header, "largest_radius"),
+        rows=header.model.rows,
+        largest_radius=header.largest_radius,
     )
-
-
-def _settings(fields: Any) -> Settings:
-    exact = text_field(fields, "bound") == EXACT
-    if exact and fields["alpha"] != 0:
-        raise TypeError("alpha is not 0, which a run that was counted in full has")
-    return Settings(
-        alpha=0.0 if exact else _number(fields, "alpha", below=1.0),
-        bound=text_field(fields, "bound"),
-        radius_rule=text_field(fields, "radius_rule"),
-        family_wise=None
-        if fields["family_wise"] is None
-        else _number(fields, "family_wise", below=1.0),
-    )
-
-
-def _number(fields: Any, name: str, *, below: float = math.inf) -> float:
-    value = fields[name]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} is no number")
-    if not 0 < value <= sys.float_info.max or value >= below:
-        raise TypeError(f"{name} is no number above 0 and below {below:g}")
-    return float(value)
 
 
 _NAMED = {

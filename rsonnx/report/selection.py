@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rsonnx.errors import UsageError
-from rsonnx.runs.fields import whole_field
-from rsonnx.runs.sample import sample_field
+from rsonnx.runs.header import Header
 
 
 @dataclass(frozen=True)
@@ -39,32 +36,22 @@ class Selection:
         return {"classes_in_sample": here, "classes_in_data": there}
 
 
-def selection_of(header: Mapping[str, Any], status: str) -> Selection:
-    """Return what a run's header says of its inputs, of which a stranger may have written anything.
+def selection_of(header: Header, status: str) -> Selection:
+    """Return what a run's header says of its inputs.
 
     Args:
         header: the run's header.
         status: how the run ended; one that is not complete holds the first of its inputs.
     """
-    try:
-        return _selection(header, status)
-    except (KeyError, TypeError, AttributeError, UsageError):
-        return Selection("the file does not say how its inputs were chosen")
-
-
-def _selection(header: Mapping[str, Any], status: str) -> Selection:
-    data = header["data"]
-    inputs, size = whole_field(data, "inputs", least=1), whole_field(data, "size", least=1)
-    classes = None
-    if data.get("classes_in_data") is not None:
-        there = whole_field(data, "classes_in_data", least=1)
-        classes = whole_field(data, "classes_in_sample", least=1), there
+    data = header.data
     undrawn = None
     if status != "complete":
         undrawn = f"the run is {status}, and what it holds of its inputs is not chosen at random"
-    elif inputs < size and (sample := sample_field(header)).seed is None:
+    elif data.inputs < data.size and data.sample is None:
+        undrawn = "the file does not say how its inputs were chosen"
+    elif data.inputs < data.size and data.sample is not None and data.sample.seed is None:
         undrawn = (
-            f"{inputs:,} of the {size:,} inputs were taken, {sample}, not at random; --limit with "
-            "--sample SEED draws, and without either all are taken"
+            f"{data.inputs:,} of the {data.size:,} inputs were taken, {data.sample}, not at "
+            "random; --limit with --sample SEED draws, and without either all are taken"
         )
-    return Selection(undrawn, classes)
+    return Selection(undrawn, data.classes)

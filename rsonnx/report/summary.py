@@ -18,15 +18,6 @@ from rsonnx.errors import UsageError
 from rsonnx.report.rounding import fraction_down
 from rsonnx.runs.rows import Row
 
-_STEPS = tuple(
-    Fraction(figure) * Fraction(10) ** exponent
-    for exponent in range(-3, 3)
-    for figure in ("1", "2.5", "5")
-)
-"""As fractions, so that three steps of 0.1 are 0.3 and not the float above it."""
-_WHOLE_STEPS = tuple(Fraction(s) for s in (1, 2, 5, 10, 20, 50, 100, 200, 500))
-_MOST_RADII = 9
-
 
 class Outcome(Protocol):
     """One certified input: a row of a run file, or of a log that another program wrote."""
@@ -268,15 +259,3 @@ def check_radii(radii: Sequence[float]) -> None:
         raise UsageError(f"radii are {list(radii)}, but at least one number >= 0 was expected")
     if any(b <= a for a, b in pairwise(radii)):
         raise UsageError(f"radii are {list(radii)}, but ascending numbers were expected")
-
-
-def default_radii(largest: float, *, whole: bool = False) -> tuple[float, ...]:
-    """Return round radii from 0 up to the largest that a run can give, at most nine of them.
-
-    Args:
-        largest: the largest radius, >= 0.
-        whole: whether radii are whole numbers.
-    """
-    most = Fraction(largest)
-    step = next((s for s in (_WHOLE_STEPS if whole else _STEPS) if most / s < _MOST_RADII), most)
-    return tuple(float(step * i) for i in range(_MOST_RADII) if i == 0 or step * i <= most)

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rsonnx.certificate import AdaptiveSamples, FixedSamples, Rule
-from rsonnx.certificate.top_k import certify_top_k
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.noise import Gaussian
+from rsonnx.procedures import Procedure
+from rsonnx.procedures.top_k import certify_top_k
 from rsonnx.report.escape import printable
 from rsonnx.report.figures import assumption_of
 from rsonnx.report.heading import Heading
@@ -77,7 +77,12 @@ class _Outcome:
 
 
 def top_k_figures(
-    name: str, heading: Heading, rule: Rule, rows: Sequence[Row], radii: Sequence[float], k: int
+    name: str,
+    heading: Heading,
+    rule: Procedure,
+    rows: Sequence[Row],
+    radii: Sequence[float],
+    k: int,
 ) -> TopKFigures:
     """Certify the true class of every row to be among the top k, and count.
 
@@ -119,15 +124,15 @@ def top_k_figures(
     return TopKFigures(heading, k, certified(outcomes, radii), assumption)
 
 
-def _checked_rule(name: str, rule: Rule) -> tuple[Gaussian, int]:
+def _checked_rule(name: str, rule: Procedure) -> tuple[Gaussian, int]:
     """Return the noise and the number of classes, or refuse the run."""
-    if isinstance(rule, AdaptiveSamples):
+    if not rule.fixed_n:
         raise UsageError(
             f"the run {name} is adaptive: its sampling stopped once its own question was decided, "
             "so its counts bound nothing else; certify again with a fixed n for --top-k"
         )
     noise = rule.noise
-    if not isinstance(rule, FixedSamples) or not isinstance(noise, Gaussian) or noise.norm != "l2":
+    if not isinstance(noise, Gaussian) or noise.norm != "l2":
         raise UsageError(
             f"the run {name} has {noise.name} noise and radii in {noise.norm}, but top-k "
             "certificates are for Gaussian noise in l2; certify again with that"

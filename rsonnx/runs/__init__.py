@@ -6,45 +6,43 @@ from rsonnx._lazy import offer_lazily
 
 if TYPE_CHECKING:
     from rsonnx.runs.attest import check_statement, read_statement, statement
-    from rsonnx.runs.certify import Answers, Work, counting, do_work
-    from rsonnx.runs.counted import CountsRow
-    from rsonnx.runs.fields import text_field, whole_field
+    from rsonnx.runs.certify import Rules, certify
     from rsonnx.runs.files import Part, Run, read_part, read_run
-    from rsonnx.runs.header import (
-        Arguments,
-        SeedUsed,
-        certify_header,
-        recorded_seed,
-        resume_command,
-        versions,
-    )
+    from rsonnx.runs.header import Header, resume_command
     from rsonnx.runs.job import Job, prepare_job
     from rsonnx.runs.keep import keep_rows
     from rsonnx.runs.manifest import Manifest, make_manifest, manifest_digest
     from rsonnx.runs.merge import Merged, merge
+    from rsonnx.runs.new_header import SeedUsed, new_header, versions
+    from rsonnx.runs.opening import open_job
     from rsonnx.runs.partial import Checkpoint, check_partial
     from rsonnx.runs.parts import SampleRange, Shard
+    from rsonnx.runs.predict import Predicted, predict
+    from rsonnx.runs.reopening import check_against
     from rsonnx.runs.replay import Replay, check_data, check_model, replay
     from rsonnx.runs.restate import restate
     from rsonnx.runs.resume import check_continues
-    from rsonnx.runs.rows import Row
+    from rsonnx.runs.rows import CountsRow, Row
     from rsonnx.runs.verify import Fault, Verification, verify
+    from rsonnx.runs.work import Answers, Work, do_work
     from rsonnx.runs.writing import RunWriter, check_output
 
 offer_lazily(__name__)
 
 __all__ = [
     "Answers",
-    "Arguments",
     "Checkpoint",
     "CountsRow",
     "Fault",
+    "Header",
     "Job",
     "Manifest",
     "Merged",
     "Part",
+    "Predicted",
     "Replay",
     "Row",
+    "Rules",
     "Run",
     "RunWriter",
     "SampleRange",
@@ -52,30 +50,30 @@ __all__ = [
     "Shard",
     "Verification",
     "Work",
-    "certify_header",
+    "certify",
+    "check_against",
     "check_continues",
     "check_data",
     "check_model",
     "check_output",
     "check_partial",
     "check_statement",
-    "counting",
     "do_work",
     "keep_rows",
     "make_manifest",
     "manifest_digest",
     "merge",
+    "new_header",
+    "open_job",
+    "predict",
     "prepare_job",
     "read_part",
     "read_run",
     "read_statement",
-    "recorded_seed",
     "replay",
     "restate",
     "resume_command",
     "statement",
-    "text_field",
     "verify",
     "versions",
-    "whole_field",
 ]

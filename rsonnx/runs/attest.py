@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rsonnx.errors import RunFileError, UsageError
-from rsonnx.runs.fields import shown, text_field
+from rsonnx.runs.fields import shown
 from rsonnx.runs.files import Run
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -48,7 +48,7 @@ def statement(run: Run, summary: Mapping[str, Any]) -> dict[str, Any]:
         "_type": STATEMENT_TYPE,
         "subject": _subjects(run),
         "predicateType": PREDICATE_TYPE,
-        "predicate": {"header": run.header, "summary": dict(summary)},
+        "predicate": {"header": run.header.to_json(), "summary": dict(summary)},
     }
 
 
@@ -145,16 +145,12 @@ def _text(value: Any) -> str:
 
 
 def _subjects(run: Run) -> list[dict[str, Any]]:
-    try:
-        model = text_field(run.header["model"], "sha256")
-        name = text_field(run.header["model"], "file")
-        manifest = text_field(run.header["data"], "manifest")
-        several = bool(run.header["model"].get("external_data"))
-    except (KeyError, TypeError) as error:
-        raise RunFileError(f"{run.path}, line 1: the header lacks a digest ({error})") from None
+    model, manifest = run.header.model, run.header.data.manifest
+    if model.sha256 is None or manifest is None:
+        raise RunFileError(f"{run.path}, line 1: the header lacks a digest")
     content = hashlib.sha256(run.path.read_bytes()).hexdigest()
-    described = _subject(name, model, "model")
-    if several:  # then no single file has this digest
+    described = _subject(model.file, model.sha256, "model")
+    if model.several:  # then no single file has this digest
         described["annotations"]["content"] = "the file and its external data, one after the other"
     return [
         described,

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import IO, Any, Literal, get_args
 
 from rsonnx._version import __version__
-from rsonnx.certificate import ABSTAIN
 from rsonnx.errors import RunFileError, UsageError
+from rsonnx.procedures import ABSTAIN
 from rsonnx.runs.files import Run
-from rsonnx.runs.flat import COLUMNS, flat, spreadsheet_text
+from rsonnx.runs.rows import COLUMNS
 
 Format = Literal["tsv", "csv", "parquet"]
 
@@ -115,7 +115,7 @@ def _clock(seconds: float) -> str:
 def _csv_lines(run: Run) -> Iterator[str]:
     yield _csv_line([column.name for column in COLUMNS])
     for row in run.rows:
-        yield _csv_line([_csv_cell(column.value(row)) for column in COLUMNS])
+        yield _csv_line([_csv_cell(_unicode(column.value(row))) for column in COLUMNS])
 
 
 def _csv_cell(value: Any) -> str:
@@ -155,8 +155,29 @@ def _write_parquet(pyarrow: Any, run: Run, file: IO[bytes]) -> None:
         metadata={
             "rsonnx.version": __version__,
             "rsonnx.status": run.status,
-            "rsonnx.header": json.dumps(run.header),
+            "rsonnx.header": json.dumps(run.header.to_json()),
         },
     )
-    table = pyarrow.table(flat(run.rows), schema=schema)
+    columns = {c.name: [_unicode(c.value(row)) for row in run.rows] for c in COLUMNS}
+    table = pyarrow.table(columns, schema=schema)
     pyarrow.parquet.write_table(table, file)
+
+
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "'")
+"""What a spreadsheet may take for the start of a formula, in wide letters too; and the mark."""
+
+
+def spreadsheet_text(text: str) -> str:
+    """Return a text with an apostrophe in front where a spreadsheet could take it for a formula.
+
+    So do those that begin with white space or an apostrophe: a reader gets every text back by
+    dropping one leading apostrophe.
+    """
+    return f"'{text}" if text.startswith(_FORMULA) or text[:1].isspace() else text
+
+
+def _unicode(value: Any) -> Any:
+    """Return a text that UTF-8 can hold: half a surrogate pair, as odd names have, escaped."""
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,16 +1,21 @@
-"""Read one field of a run file's line: of the right kind and within its range, or a TypeError.
+"""The kinds of values in a run file: what each is checked for, how it is read, written, described.
 
-A missing field is a KeyError. Messages quote what was found, shortened, since a stranger wrote it.
+A value of another kind is a TypeError, a missing field a KeyError. Messages quote what stands
+there, shortened, since a stranger wrote it.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
 
 from rsonnx.counts import NOT_CLASSES, Counts
-from rsonnx.noise import STREAM_VERSIONS, SmoothingDistribution, law_from_json
+
+T = TypeVar("T")
 
 MOST_WHOLE = 2**53
 """No index and no count of a run comes near it; sums of counts stay within 64 bits."""
@@ -20,84 +25,157 @@ _MOST_SHOWN = 60
 _CLASS_NUMBER = re.compile("0|[1-9][0-9]{0,5}")
 """As :class:`Counts` writes it: up to a million classes."""
 
+_SEED = re.compile("[0-9]{1,4000}")
+"""A seed has 128 bits unless somebody chose a longer one; Python reads no more digits than that."""
+
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
 def shown(value: Any) -> str:
     """Return a value of a run file for a message: short, and without its depths."""
     if value is None or isinstance(value, bool | int | float | str):
-        text = repr(value)
-        return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "..."
+        return _short(repr(value))
     return "a list" if isinstance(value, list) else "an object"
 
 
-def whole_field(fields: Any, name: str, *, least: int) -> int:
-    """Return a whole number from ``least`` to 2^53."""
-    value = fields[name]
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MOST_WHOLE:
-        raise TypeError(f"{name} is {shown(value)}, not a whole number of at least {least}")
-    return value
+def shown_json(value: Any) -> str:
+    """Return what is known to be shallow as JSON for a message, shortened."""
+    return _short(json.dumps(value))
 
 
-def real_field(fields: Any, name: str, *, most: float = sys.float_info.max) -> float:
-    """Return a number from 0 to ``most``."""
-    value = fields[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-        raise TypeError(f"{name} is {shown(value)}, not a number from 0 to {most:g}")
-    return float(value)
+def _short(text: str) -> str:
+    return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "..."
 
 
-def flag_field(fields: Any, name: str) -> bool:
-    """Return true or false."""
-    value = fields[name]
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} is {shown(value)}, not true or false")
-    return value
+@dataclass(frozen=True)
+class Kind(Generic[T]):
+    """A kind of value.
+
+    Attributes:
+        expected: what it is, as in "not a text".
+        schema: what JSON Schema calls it.
+        accepts: whether a value of a file is of this kind.
+        read: the value in Python.
+        write: the value in JSON.
+    """
+
+    expected: str
+    schema: Mapping[str, Any]
+    accepts: Callable[[Any], bool]
+    read: Callable[[Any], T] = cast("Callable[[Any], T]", lambda value: value)  # noqa: RUF009
+    write: Callable[[T], Any] = cast("Callable[[T], Any]", lambda value: value)  # noqa: RUF009
+
+    def of(self, fields: Any, name: str) -> T:
+        """Return a field of an object.
+
+        Raises:
+            KeyError: it is missing.
+            TypeError: it is of another kind.
+        """
+        value = fields[name]
+        if not self.accepts(value):
+            raise TypeError(f"{name} is {shown(value)}, not {self.expected}")
+        return self.read(value)
+
+    def maybe(self, fields: Any, name: str) -> T | None:
+        """Return a field of an object, None where it is missing or null."""
+        return None if fields.get(name) is None else self.of(fields, name)
+
+    def or_null(self) -> Kind[T | None]:
+        """Return this kind with null beside it."""
+        types = self.schema.get("type")
+        return Kind(
+            f"{self.expected} or null",
+            {**self.schema, "type": [types, "null"]} if types else {"anyOf": [self.schema, _NULL]},
+            lambda value: value is None or self.accepts(value),
+            lambda value: None if value is None else self.read(value),
+            lambda value: None if value is None else self.write(value),
+        )
 
 
-def text_field(fields: Any, name: str) -> str:
-    """Return a text."""
-    value = fields[name]
-    if not isinstance(value, str):
-        raise TypeError(f"{name} is {shown(value)}, not a text")
-    return value
+_NULL = {"type": "null"}
 
 
-def digest_field(fields: Any, name: str) -> str:
-    """Return a SHA-256 in hexadecimal."""
-    value = text_field(fields, name)
-    if not _DIGEST.fullmatch(value):
-        raise TypeError(f"{name} is {shown(value)}, not a SHA-256")
-    return value
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def counts_field(fields: Any, name: str) -> Counts:
-    """Return counts: classes as plain numbers, so that none can hide behind another.
+def whole(least: int) -> Kind[int]:
+    """Return the whole numbers from ``least`` to 2^53."""
+    return Kind(
+        f"a whole number of at least {least}",
+        {"type": "integer", "minimum": least, "maximum": MOST_WHOLE},
+        lambda value: type(value) is int and least <= value <= MOST_WHOLE,
+    )
+
+
+def real(most: float = sys.float_info.max) -> Kind[float]:
+    """Return the numbers from 0 to ``most``."""
+    return Kind(
+        f"a number from 0 to {most:g}",
+        {"type": "number", "minimum": 0} | ({"maximum": most} if most < 1e300 else {}),
+        lambda value: _is_number(value) and 0 <= value <= most,
+        float,
+    )
+
+
+NUMBER: Kind[float] = Kind(
+    "a number",
+    {"type": "number"},
+    lambda value: _is_number(value) and abs(value) <= sys.float_info.max,
+    float,
+)
+FLAG: Kind[bool] = Kind("true or false", {"type": "boolean"}, lambda value: isinstance(value, bool))
+TEXT: Kind[str] = Kind("a text", {"type": "string"}, lambda value: isinstance(value, str))
+DIGEST: Kind[str] = Kind(
+    "a SHA-256",
+    {"type": "string", "pattern": f"^{_DIGEST.pattern}$"},
+    lambda value: isinstance(value, str) and _DIGEST.fullmatch(value) is not None,
+)
+SEED: Kind[int] = Kind(
+    "a whole number as text",
+    {"type": "string", "pattern": "^[0-9]+$"},
+    lambda value: isinstance(value, str) and _SEED.fullmatch(value) is not None,
+    int,
+    str,
+)
+OBJECT: Kind[dict[str, Any]] = Kind(
+    "an object", {"type": "object"}, lambda value: isinstance(value, dict)
+)
+TEXTS: Kind[list[str]] = Kind(
+    "a list of texts",
+    {"type": "array", "items": TEXT.schema},
+    lambda value: isinstance(value, list) and all(map(TEXT.accepts, value)),
+)
+LIST: Kind[list[Any]] = Kind("a list", {"type": "array"}, lambda value: isinstance(value, list))
+
+
+def one_of(*texts: str) -> Kind[str]:
+    """Return some texts."""
+    return Kind(
+        ", ".join(texts), {"type": "string", "enum": list(texts)}, lambda value: value in texts
+    )
+
+
+_COUNT = whole(0)
+
+
+def _counts(value: Any) -> Counts:
+    """Read counts: classes as plain numbers, so that none can hide behind another.
 
     The class numbers are bounded, since they decide how much memory the counts take.
     """
-    found = fields[name] if isinstance(fields, dict) else None
-    if not isinstance(found, dict):
-        raise TypeError(f"the counts of {name} are {shown(found)}, not an object")
-    for key in found:
+    for key in value:
         if key not in NOT_CLASSES and not _CLASS_NUMBER.fullmatch(key):
-            raise TypeError(f"the counts of {name} have the class {shown(key)}")
-        whole_field(found, key, least=0)
-    return Counts.from_json(found)
+            raise TypeError(f"counts have the class {shown(key)}")
+        _COUNT.of(value, key)
+    return Counts.from_json(value)
 
 
-def noise_field(header: Any) -> SmoothingDistribution:
-    """Return the noise of a run's header, if all that the header says of it is true.
-
-    Raises:
-        UsageError: it is none that is known, or a parameter is out of range.
-    """
-    return law_from_json(header["noise"])
-
-
-def stream_field(header: Any) -> int:
-    """Return by which rule a run's noise was derived; files that do not say it are of the first."""
-    version = header["noise"].get("stream", STREAM_VERSIONS[0])
-    if type(version) is not int or version not in STREAM_VERSIONS:
-        raise TypeError(f"the stream of the noise is {shown(version)}, which is none that is known")
-    return version
+COUNTS: Kind[Counts] = Kind(
+    "an object of counts",
+    {"type": "object", "additionalProperties": _COUNT.schema},
+    lambda value: isinstance(value, dict),
+    _counts,
+    Counts.to_json,
+)

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from rsonnx.errors import RunFileError, UsageError
-from rsonnx.runs.counted import CountsRow
 from rsonnx.runs.fields import shown
-from rsonnx.runs.header import FORMAT
-from rsonnx.runs.parts import SampleRange, Shard, samples_field, shard_field
-from rsonnx.runs.rows import Row
+from rsonnx.runs.header import FORMAT, Header
+from rsonnx.runs.parts import SampleRange
+from rsonnx.runs.rows import CountsRow, Row
 
 Ending = Literal["complete", "interrupted", "failed", "void"]
 """``"void"``: the classifier was seen to be no function of one input, so no row speaks of it."""
@@ -36,7 +35,7 @@ class Run:
     """
 
     path: Path
-    header: dict[str, Any]
+    header: Header
     rows: tuple[Row, ...]
     status: str
 
@@ -48,28 +47,18 @@ class Part:
     Attributes:
         path: the file.
         header: its first line.
-        shard: which share of the inputs it holds; None for all.
-        samples: which of their estimation samples; None for all.
-        rows: one an input: certificates, or counts where ``samples`` is not None.
+        rows: one an input: certificates, or counts of a range of samples.
         status: how it ended; ``"incomplete"`` where no last line says so.
         identity: SHA-256 of the first line: what belongs to this run names it.
         length: bytes from the start to the end of the last row.
     """
 
     path: Path
-    header: dict[str, Any]
-    shard: Shard | None
-    samples: SampleRange | None
+    header: Header
     rows: tuple[Row | CountsRow, ...]
     status: str
     identity: str
     length: int
-
-    def words(self) -> str:
-        """Say which part it is."""
-        shard = [] if self.shard is None else [f"shard {self.shard}"]
-        samples = [] if self.samples is None else [f"samples {self.samples}"]
-        return ", ".join([*shard, *samples]) or "the whole run"
 
 
 def read_run(path: str | os.PathLike[str]) -> Run:
@@ -84,10 +73,10 @@ def read_run(path: str | os.PathLike[str]) -> Run:
             file holds counts of a range of samples, from which nothing is certified yet.
     """
     part = read_part(path)
-    if part.samples is not None:
+    if part.header.samples is not None:
         raise RunFileError(
-            f"{part.path} holds counts of the samples {part.samples} only and no certificates; put "
-            "it together with the other parts: rsonnx merge PART... -o RUN"
+            f"{part.path} holds counts of the samples {part.header.samples} only and no "
+            "certificates; put it together with the other parts: rsonnx merge PART... -o RUN"
         )
     rows = tuple(row for row in part.rows if isinstance(row, Row))
     return Run(part.path, part.header, rows, part.status)
@@ -123,10 +112,6 @@ def parse_part(path: Path, content: bytes) -> Part:
     if not lines:
         raise RunFileError(f"{path} is not a run file: it has no complete line")
     header = _header(path, lines[0])
-    try:
-        shard, samples = shard_field(header), samples_field(header)
-    except (KeyError, TypeError, UsageError) as error:
-        raise RunFileError(f"{path}, line 1: the header is wrong: {error}") from None
     rows: dict[int, Row | CountsRow] = {}
     status: str | None = None
     length = len(lines[0]) + 1
@@ -143,16 +128,18 @@ def parse_part(path: Path, content: bytes) -> Part:
                     "another file"
                 )
             continue
-        row = _row(path, number, value, samples)
+        row = _row(path, number, value, header.samples)
         if row.index in rows:
             raise RunFileError(f"{path}, line {number}: the input {row.index} was there before")
         rows[row.index] = row
         length += len(line) + 1
+    if header.inputs < len(rows):
+        raise RunFileError(
+            f"{path}, line 1: the header says {header.inputs} inputs, but there are {len(rows)}"
+        )
     return Part(
         path,
         header,
-        shard,
-        samples,
         tuple(rows.values()),
         status or "incomplete",
         identity_of(lines[0]),
@@ -180,7 +167,7 @@ def _row(
         raise RunFileError(f"{path}, line {number}: {error}") from None
 
 
-def _header(path: Path, line: bytes) -> dict[str, Any]:
+def _header(path: Path, line: bytes) -> Header:
     header = _parse(path, 1, line)
     if header.get("format") != "rsonnx-run":
         raise RunFileError(
@@ -191,7 +178,10 @@ def _header(path: Path, line: bytes) -> dict[str, Any]:
             f"{path} has format version {shown(header.get('format_version'))}, but this rsonnx "
             f"reads version {FORMAT}; use the rsonnx that wrote it"
         )
-    return header
+    try:
+        return Header.from_json(header)
+    except RunFileError as error:
+        raise RunFileError(f"{path}, line 1: {error}") from None
 
 
 def _status(path: Path, number: int, value: dict[str, Any], rows: int) -> str:

@@ -1,191 +1,280 @@
-"""The first line of a run file: what was certified, with what, how, and by whom."""
+"""The first line of a run file: what was certified, with what, how, and by whom.
+
+A header is the record as the file has it, with what it says read, checked and named. Files of
+earlier versions lack fields that came later; what they meant is filled in here and nowhere else.
+"""
 
 from __future__ import annotations
 
 import math
-import platform
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from itertools import islice
+from typing import Any, Literal
 
-from rsonnx._version import __version__
-from rsonnx.data import Exif
 from rsonnx.errors import RunFileError
-from rsonnx.noise import EnumeratedNoise, SmoothingDistribution
-from rsonnx.runs.fields import shown, text_field
-from rsonnx.runs.job import Job
+from rsonnx.noise import STREAM_VERSIONS, Law, law_from_json
+from rsonnx.procedures import Procedure, procedure_recorded
+from rsonnx.runs.differences import FREE, LATER, Difference, flat, flat_differences
+from rsonnx.runs.fields import (
+    DIGEST,
+    FLAG,
+    LIST,
+    NUMBER,
+    OBJECT,
+    SEED,
+    TEXT,
+    TEXTS,
+    Kind,
+    real,
+    shown,
+    whole,
+)
 from rsonnx.runs.parts import SampleRange, Shard
-from rsonnx.runs.rows import MEANING
-from rsonnx.runtime import installed_wheels
-from rsonnx.smoothing import CertifyProcedure, SmoothedClassifier
+from rsonnx.runs.sample import Sample
+from rsonnx.statistics import family_wise_alpha
 
 FORMAT = 1
 """Version of the run file's format; a reader refuses one that it does not know."""
 
-_NO_CLAIM = "none yet: the rows hold counts of a range of samples; `rsonnx merge` adds the ranges"
+NO_CLAIM = "none yet: the rows hold counts of a range of samples; `rsonnx merge` adds the ranges"
 
-_PACKAGES = ("numpy", "scipy", "onnx", "mpmath", "pillow", "click")
-
-
-@dataclass(frozen=True)
-class SeedUsed:
-    """The seed of a run and where it came from: ``"argument"`` or ``"operating system"``."""
-
-    value: int
-    source: str
+_MOST_DRAWN_FROM = 1 << 23
+"""Inputs from which a random sample is drawn again without the data, which takes some seconds."""
 
 
 @dataclass(frozen=True)
-class Arguments:
-    """What the caller asked for: the words as given, and every option as it was resolved."""
+class ModelRecord:
+    """What a header says of the model.
 
+    Attributes:
+        file: its name.
+        sha256: of the file and its external data; None where the header lacks it.
+        several: whether it has external data, so that no single file has this digest.
+        rows: why a row's answer does not depend on its batch: ``"proved"``, ``"alone"`` or
+            ``"watched"``; None where the header is of a time that did not say.
+        input_shape: of an input, without the batch axis; None where the header lacks it.
+    """
+
+    file: str
+    sha256: str | None
+    several: bool
+    rows: str | None
+    input_shape: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """What a header says of the data.
+
+    Attributes:
+        size: inputs of the data set.
+        inputs: how many of them the run takes.
+        sample: by which rule; None where the header is of a time that did not say.
+        manifest: SHA-256 over all of them; None where the header lacks it.
+        exif: how the orientation of pictures was read.
+        classes: how many classes the inputs have, and how many the data set; None if unlabelled.
+    """
+
+    size: int
+    inputs: int
+    sample: Sample | None
+    manifest: str | None
+    exif: Literal["apply", "ignore"]
+    classes: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How counts became certificates: what a restated run records of the settings before.
+
+    Attributes:
+        alpha: probability of error an input; 0 where every change was counted.
+        bound: the confidence bound on a probability.
+        radius_rule: which radius follows.
+        family_wise: the probability of any error among all inputs, of which ``alpha`` is the share
+            of one; else None.
+    """
+
+    alpha: float
+    bound: str
+    radius_rule: str
+    family_wise: float | None = None
+
+
+@dataclass(frozen=True)
+class Header:
+    """The header of a run.
+
+    Attributes:
+        record: the object as the file has it.
+        model, data: what they are.
+        procedure: how counts become certificates; it holds the law of the noise.
+        units: those of sigma and of the radius.
+        arithmetic: ``"exact"`` or ``"float"``; for noise that is not added, how values were given.
+        shared: whether all inputs have the same noise.
+        stream: by which rule noise is derived from an input.
+        seed: of the noise.
+        family_wise: the probability of any error among all inputs, where that was asked for.
+        shard: which share of the inputs the file holds; None for all.
+        samples: which of their estimation samples; None for all.
+        largest_radius: the most that the settings can give.
+        restated_from: the settings that the run was made with, if its rows were derived anew.
+        given: the words of the command that made it; empty where there were none.
+        resolved: every option of that command, as it was resolved.
+    """
+
+    record: Mapping[str, Any]
+    model: ModelRecord
+    data: DataRecord
+    procedure: Procedure
+    units: str
+    arithmetic: str
+    shared: bool
+    stream: int
+    seed: int
+    family_wise: float | None
+    shard: Shard | None
+    samples: SampleRange | None
+    largest_radius: float
+    restated_from: Settings | None
     given: Sequence[str]
-    resolved: dict[str, Any]
+    resolved: Mapping[str, Any]
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Header:
+        """Read a header, of which a stranger may have written anything.
+
+        Raises:
+            RunFileError: a field is missing, of another kind, or contradicts another.
+        """
+        try:
+            return _read(record)
+        except KeyError as error:
+            raise RunFileError(f"the header lacks the field {error}") from None
+        except (TypeError, ValueError, AttributeError) as error:
+            raise RunFileError(f"the header is wrong: {error}") from None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the header as it is written."""
+        return dict(self.record)
+
+    def changed(self, **fields: Any) -> Header:
+        """Return the header with other fields in its record, read anew."""
+        return Header.from_json({**self.record, **fields})
+
+    @property
+    def noise(self) -> Law:
+        """The smoothing distribution."""
+        return self.procedure.noise
+
+    @property
+    def settings(self) -> Settings:
+        """How counts became certificates."""
+        own = self.procedure
+        return Settings(own.alpha, own.bound, own.radius_rule, self.family_wise)
+
+    @property
+    def inputs(self) -> int:
+        """How many inputs the file has, or will have."""
+        return self.data.inputs if self.shard is None else self.shard.size(self.data.inputs)
+
+    @property
+    def part(self) -> str:
+        """Which part of a run the file holds, in words."""
+        shard = [] if self.shard is None else [f"shard {self.shard}"]
+        samples = [] if self.samples is None else [f"samples {self.samples}"]
+        return ", ".join([*shard, *samples]) or "the whole run"
+
+    @property
+    def first_version(self) -> bool:
+        """Whether it is of the first version, which names none of its noise's derivation."""
+        return "stream" not in self.record["noise"]
+
+    @property
+    def claim(self) -> str:
+        """What the run says of its inputs."""
+        if self.samples is not None:
+            return NO_CLAIM
+        return self.procedure.claim(self.arithmetic, self.model.rows)
+
+    def contradictions(self, indices: Sequence[int]) -> list[str]:
+        """Return what it says of its inputs and of all of them together that does not hold.
+
+        Args:
+            indices: of the rows, in their order.
+        """
+        found = []
+        sample, size, selected = self.data.sample, self.data.size, self.data.inputs
+        if self.record.get("claim") != self.claim:
+            found.append(f"its claim is not that of its noise and rows: {self.claim}")
+        share = self.procedure.alpha
+        if self.family_wise is not None:
+            share = family_wise_alpha(self.family_wise, selected)
+        if self.procedure.alpha != share:
+            found.append(
+                f"alpha is {self.procedure.alpha!r}, but the share of one of {selected} inputs in "
+                f"{self.family_wise!r} for all is {share!r}"
+            )
+        if sample is None:
+            return found  # which its data show: what was taken are the first of them
+        if sample.count(size) != selected:
+            found.append(f"it announces {selected} inputs, but its sample has {sample.count(size)}")
+        elif sample.seed is None or size <= _MOST_DRAWN_FROM:
+            shard = self.shard or Shard(1, 1)
+            part = islice(sample.indices(size), shard.index - 1, None, shard.of)
+            wrong = [pair for pair in zip(indices, part, strict=False) if pair[0] != pair[1]]
+            if wrong:
+                has, expected = wrong[0]
+                found.append(f"it has the input {has} where its sample has the input {expected}")
+        return found
+
+    def differences(self, other: Header, *, but: frozenset[str] = frozenset()) -> list[Difference]:
+        """Return where two headers are of different runs, in the order of their fields.
+
+        Args:
+            other: beside a newer header one of the first version is taken for what it meant.
+            but: fields that may differ beyond those that always may.
+        """
+        free = FREE | but
+        if self.first_version == other.first_version:
+            return flat_differences(flat(self.record), flat(other.record), free)
+        return flat_differences(self._meant(), other._meant(), free | LATER)
+
+    def _meant(self) -> dict[str, Any]:
+        """Return the fields by their paths, with what a header of the first version meant."""
+        fields = flat(self.record)
+        if self.first_version:
+            sample = {} if self.data.sample is None else self.data.sample.to_json()
+            fields |= flat(
+                {
+                    "noise": {"stream": STREAM_VERSIONS[0]},
+                    "data": {"sample": sample},
+                    "model": {"rows": "proved"},  # it ran in batches, as only these may now
+                }
+            )
+        return fields
 
 
-def certify_header(
-    job: Job,
-    procedure: CertifyProcedure,
-    *,
-    seed: SeedUsed,
-    arguments: Arguments,
-    family_wise: float | None = None,
-    manifest: str | None = None,
-    shard: Shard | None = None,
-    samples: SampleRange | None = None,
-) -> dict[str, Any]:
-    """Return the header of a run of CERTIFY, ready to be written.
+_TARGETS: Kind[list[float] | None] = Kind(
+    "a list of numbers or null",
+    {"type": ["array", "null"], "items": NUMBER.schema},
+    lambda value: value is None or (isinstance(value, list) and all(map(NUMBER.accepts, value))),
+    lambda value: None if value is None else [float(radius) for radius in value],
+)
+_PROCEDURE: dict[str, Kind[Any]] = {
+    "n0": whole(0),
+    "n": whole(1),
+    "alpha": NUMBER,
+    "bound": TEXT,
+    "radius_rule": TEXT,
+    "num_classes": whole(1).or_null(),
+    "target_radii": _TARGETS,
+}
+"""What :meth:`Procedure.to_json` writes."""
 
-    Args:
-        job: what the run works on.
-        procedure: how it certifies one input.
-        seed: the run's seed.
-        arguments: what the caller asked for.
-        family_wise: the probability of any false certificate among all inputs, where ``alpha`` of
-            the procedure is its share for one input; else None.
-    """
-    smoothed, dataset = job.smoothed, job.dataset
-    low, high = smoothed.bounds
-    header = {
-        "kind": "header",
-        "format": "rsonnx-run",
-        "format_version": FORMAT,
-        "procedure": "certify",
-        "status": "started; the last line of the file says how it ended",
-        "claim": _NO_CLAIM
-        if samples is not None
-        else claim_of(smoothed.noise, smoothed.arithmetic, job.model.facts.get("rows")),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "model": job.model.facts,
-        "data": {
-            "path": str(dataset.path),
-            "kind": dataset.kind,
-            "size": len(dataset),
-            "inputs": len(job.indices),
-            "sample": job.sample.to_json(),
-            "classes_in_sample": None if job.classes is None else job.classes[0],
-            "classes_in_data": None if job.classes is None else job.classes[1],
-            "manifest": manifest,
-            "labels": job.labels.rule,
-            "exif": dataset.reading.exif,
-            "turned": job.turned,
-            "left_out": dataset.reading.endings,
-            "class_names": list(job.labels.own_names) or None,
-        },
-        "noise": {
-            "distribution": smoothed.noise.name,
-            "sigma": smoothed.sigma,
-            "norm": smoothed.noise.norm,
-            "parameters": smoothed.noise.parameters,
-            "units": smoothed.noise.units(low, high),
-            "arithmetic": smoothed.arithmetic,
-            "shared": smoothed.share_noise,
-            "generator": _generator(smoothed),
-            "stream": smoothed.stream_version,
-        },
-        "seed": {"value": str(seed.value), "source": seed.source},
-        "n0": procedure.n0,
-        **procedure.rule.to_json(),
-        "family_wise": family_wise,
-        "shard": None if shard is None else shard.to_json(),
-        "samples": None if samples is None else samples.to_json(),
-        "largest_radius": procedure.rule.largest_radius,
-        "arguments": {"given": list(arguments.given), "resolved": arguments.resolved},
-        "engine": smoothed.engine_facts,
-        "versions": versions(),
-        "fields": MEANING,
-    }
-    found: dict[str, Any] = _finite(header)
-    return found
-
-
-def _generator(smoothed: SmoothedClassifier) -> str:
-    if isinstance(smoothed.noise, EnumeratedNoise):
-        return "none: every change that the noise can make is counted"
-    own = "input digest" if smoothed.stream_version == 1 else "input values"
-    keyed = "stage" if smoothed.share_noise else f"{own} and stage"
-    return f"numpy Philox4x64-10, keyed by SHA-256 of seed, {keyed}"
-
-
-def claim_of(noise: SmoothingDistribution, arithmetic: str | None, rows: str | None) -> str:
-    """Return what a run says of its inputs, and on which assumption about the model's rows.
-
-    Exact noise is that of the law, followed by a rounding to the grid, which belongs to the base
-    classifier; so the claim is of that.
-    """
-    sure = (
-        "for each input, every change of it that the noise can make having been counted,"
-        if isinstance(noise, EnumeratedNoise)
-        else "with probability at least 1 - alpha over the noise, separately for each input,"
-    )
-    which = "the smoothed classifier"
-    if noise.additive and arithmetic == "exact":
-        which += ", which rounds noisy inputs to the grid of 256 levels,"
-    claim = f"{sure} {which} answers the row's prediction {noise.within}"
-    if rows != "watched":
-        return claim
-    return f"{claim}, assuming that no input's answer depends on the others of its batch"
-
-
-def recorded_rows(header: Mapping[str, Any]) -> str | None:
-    """Return why a row's answer does not depend on its batch; None where a header does not say.
-
-    Raises:
-        TypeError: it says something that is no text.
-    """
-    model = header.get("model")
-    recorded = model.get("rows") if isinstance(model, dict) else None
-    return None if recorded is None else text_field({"rows": recorded}, "rows")
-
-
-def recorded_exif(header: Mapping[str, Any]) -> Exif:
-    """Return how the orientation of a run's pictures was read.
-
-    A header without it is of a time when all were read as they are stored.
-    """
-    data = header.get("data")
-    recorded = data.get("exif") if isinstance(data, dict) else None
-    return "apply" if recorded == "apply" else "ignore"
-
-
-def recorded_seed(header: Mapping[str, Any]) -> int:
-    """Return the seed that a header records.
-
-    Raises:
-        RunFileError: it records none.
-    """
-    try:
-        text = text_field(header["seed"], "value")
-        if not (text.isascii() and text.isdecimal()):
-            raise TypeError(f"value is {shown(text)}, not a whole number as text")
-        return int(text)
-    except KeyError as error:
-        raise RunFileError(f"the header lacks the field {error}") from None
-    except (TypeError, ValueError) as error:
-        raise RunFileError(f"the header's seed is wrong: {error}") from None
+_PROBABILITY = real(1.0)
 
 
 def resume_command(given: Sequence[str], program: Sequence[str] = ("rsonnx",)) -> str:
@@ -199,39 +288,96 @@ def resume_command(given: Sequence[str], program: Sequence[str] = ("rsonnx",)) -
     return shlex.join([*program, *words[:1], "--resume", *words[1:]])
 
 
-def _finite(value: Any) -> Any:
-    """Write infinite bounds, for which JSON has no number, as the texts ``inf`` and ``-inf``."""
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of everything that a result may depend on."""
-    found = {"rsonnx": __version__, "python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # a package that was vendored or frozen into a program
-            found[name] = "unknown"
-    return (
-        found
-        | installed_wheels()
-        | {
-            "platform": platform.platform(),
-            "processor": _processor(),
-        }
+def _read(record: Mapping[str, Any]) -> Header:
+    noise_record, arguments = OBJECT.of(record, "noise"), OBJECT.maybe(record, "arguments") or {}
+    resolved = OBJECT.maybe(arguments, "resolved") or {}
+    model = _model(OBJECT.of(record, "model"))
+    noise = _noise(noise_record, model.input_shape)
+    family_wise = _PROBABILITY.or_null().of(record, "family_wise")
+    procedure = procedure_recorded(
+        {name: kind.of(record, name) for name, kind in _PROCEDURE.items()}, noise, model.input_shape
+    )
+    if procedure.alpha == 0 and family_wise is not None:
+        raise TypeError("a run that was counted in full has an alpha")
+    stream = noise_record.get("stream", STREAM_VERSIONS[0])
+    if type(stream) is not int or stream not in STREAM_VERSIONS:
+        raise TypeError(f"the stream of the noise is {shown(stream)}, which is none that is known")
+    shard, samples = OBJECT.maybe(record, "shard"), OBJECT.maybe(record, "samples")
+    restated = OBJECT.maybe(record, "restated_from")
+    data = _data(OBJECT.of(record, "data"), resolved, first_version="stream" not in noise_record)
+    return Header(
+        record,
+        model,
+        data,
+        procedure,
+        TEXT.of(noise_record, "units"),
+        TEXT.of(noise_record, "arithmetic"),
+        "shared" in noise_record and FLAG.of(noise_record, "shared"),
+        stream,
+        SEED.of(OBJECT.of(record, "seed"), "value"),
+        family_wise,
+        None if shard is None else Shard.from_json(shard),
+        None if samples is None else SampleRange.from_json(samples),
+        real().of(record, "largest_radius"),
+        None if restated is None else _settings(restated),
+        TEXTS.maybe(arguments, "given") or (),
+        resolved,
     )
 
 
-def _processor() -> str:
-    """Return what the processor calls itself; another one may round sums otherwise."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            names = [line for line in file if line.startswith("model name")]
-    except OSError:
-        names = []
-    name = names[0].partition(":")[2].strip() if names else platform.processor()
-    return f"{platform.machine()} {name}".strip()
+def _model(fields: Mapping[str, Any]) -> ModelRecord:
+    shape = _SHAPE.maybe(fields, "input_shape")
+    return ModelRecord(
+        file=TEXT.of(fields, "file"),
+        sha256=DIGEST.maybe(fields, "sha256"),
+        several=bool(LIST.maybe(fields, "external_data")),
+        rows=TEXT.maybe(fields, "rows"),
+        input_shape=None if shape is None else tuple(shape),
+    )
+
+
+_SHAPE: Kind[list[int]] = Kind(
+    "a list of lengths",
+    {"type": "array", "items": whole(1).schema},
+    lambda value: isinstance(value, list) and all(map(whole(1).accepts, value)),
+)
+
+
+def _data(
+    fields: Mapping[str, Any], resolved: Mapping[str, Any], *, first_version: bool
+) -> DataRecord:
+    sample = None
+    if not first_version or fields.get("sample") is not None:
+        sample = Sample.from_json(OBJECT.of(fields, "sample"))
+    elif "skip_every" in resolved:  # of a limited run it took the first inputs
+        limit = whole(1).maybe(resolved, "limit")
+        skip_every = whole(1).of(resolved, "skip_every")
+        sample = Sample(limit, skip_every, first=limit is not None)
+    there = whole(1).maybe(fields, "classes_in_data")
+    return DataRecord(
+        size=whole(1).of(fields, "size"),
+        inputs=whole(1).of(fields, "inputs"),
+        sample=sample,
+        manifest=DIGEST.maybe(fields, "manifest"),
+        # A header without it is of a time when all pictures were read as they are stored.
+        exif="apply" if fields.get("exif") == "apply" else "ignore",
+        classes=None if there is None else (whole(1).of(fields, "classes_in_sample"), there),
+    )
+
+
+def _noise(recorded: Mapping[str, Any], shape: tuple[int, ...] | None) -> Law:
+    """Return the law, for inputs that the model takes."""
+    noise = law_from_json(recorded)
+    size = noise.parameters.get("size")
+    if size is not None and (shape is None or size != math.prod(noise.input_shape(shape))):
+        raise TypeError(f"the noise is for inputs of {size} values, which the model does not take")
+    return noise
+
+
+def _settings(fields: Mapping[str, Any]) -> Settings:
+    return Settings(
+        _PROBABILITY.of(fields, "alpha"),
+        TEXT.of(fields, "bound"),
+        TEXT.of(fields, "radius_rule"),
+        _PROBABILITY.or_null().of(fields, "family_wise"),
+    )

@@ -13,20 +13,21 @@ from rsonnx.data import Dataset, arrange, check_levels, resize_and_crop, resized
 from rsonnx.errors import DataError
 from rsonnx.noise import (
     STREAM_VERSION,
-    EnumeratedNoise,
     Gaussian,
     Point,
     SmoothingDistribution,
-    Stage,
 )
 from rsonnx.runs.labels import Labels, align_labels
 from rsonnx.runs.sample import Sample, spread_over
 from rsonnx.runtime import Engine, OnnxClassifier
-from rsonnx.smoothing import SmoothedClassifier
+from rsonnx.smoothing import SmoothedClassifier, Trained
 
 _NOISE_ALONE = 64
 """Samples of noise alone, which show whether a model ever answers another class."""
 
+
+_PROBE = "probe"
+"""Samples of no certificate."""
 
 _TRIED = 20
 """Inputs, spread over the run, that show it too."""
@@ -59,6 +60,12 @@ class Job:
         """Shape of an input, which noise may turn into samples of another shape."""
         return self.smoothed.noise.input_shape(self.model.shape)
 
+    @property
+    def trained(self) -> Trained | None:
+        """What the model says of the noise that it was trained with."""
+        recorded = self.model.facts["trained"]
+        return None if recorded is None else Trained(**recorded)
+
     def point(self, index: int) -> Point:
         """Bring one example into the model's input space.
 
@@ -74,8 +81,7 @@ class Job:
         """Return the class that noise alone and inputs of the run are answered; None if several."""
         low = self.smoothed.bounds[0]
         nothing = np.full(self.shape, low if np.isfinite(low) else 0.0)
-        stage = _any_stage(self.smoothed.noise)
-        counts = self.smoothed.sample_counts(nothing, 0, _NOISE_ALONE, stage=stage, seed=0)
+        counts = self.smoothed.sample_counts(nothing, 0, _NOISE_ALONE, stage=_PROBE, seed=0)
         if max(counts, default=0) < counts.total:
             return None
         tried = spread_over([self.label(index) or 0 for index in self.indices], _TRIED)
@@ -167,13 +173,8 @@ def prepare_job(
     smoothed = smooth(arithmetic="float" if "float" in found or not law.exact else "exact")
     job = replace(job, smoothed=smoothed)
     # One sample shows that this noise can be drawn and that the model runs on it.
-    smoothed.sample_counts(job.point(indices[0]), 0, 1, stage=_any_stage(law), seed=0)
+    smoothed.sample_counts(job.point(indices[0]), 0, 1, stage=_PROBE, seed=0)
     return job
-
-
-def _any_stage(noise: SmoothingDistribution) -> Stage:
-    """Return a stage of which any samples can be asked for: those that are enumerated repeat."""
-    return "estimation" if isinstance(noise, EnumeratedNoise) else "selection"
 
 
 def _check_shapes(job: Job) -> int:

@@ -6,10 +6,9 @@ import contextlib
 from collections.abc import Callable
 
 from rsonnx.errors import CouplingError, RunFileError
-from rsonnx.runs.certify import Work, do_work
-from rsonnx.runs.counted import CountsRow
 from rsonnx.runs.partial import Checkpoint
-from rsonnx.runs.rows import Row
+from rsonnx.runs.rows import CountsRow, Row
+from rsonnx.runs.work import Work, do_work
 from rsonnx.runs.writing import RunWriter
 from rsonnx.runtime import Progress
 

@@ -8,44 +8,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from rsonnx.certificate import AdaptiveSamples
 from rsonnx.counts import Counts
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.noise import uniform
-from rsonnx.runs.counted import CountsRow
-from rsonnx.runs.fields import digest_field, shown, whole_field
+from rsonnx.procedures import Evidence
+from rsonnx.runs.differences import PART, in_words
+from rsonnx.runs.fields import shown
 from rsonnx.runs.files import Part, read_part
-from rsonnx.runs.header import claim_of, recorded_rows, recorded_seed, resume_command
-from rsonnx.runs.identity import PART, header_differences, in_words
+from rsonnx.runs.header import Header, resume_command
 from rsonnx.runs.manifest import manifest_digest
-from rsonnx.runs.restate import Made, made_with
-from rsonnx.runs.rows import Row
-from rsonnx.runs.sample import Sample, sample_field
+from rsonnx.runs.rows import CountsRow, Row
 
 
 @dataclass(frozen=True)
 class Merged:
     """A whole run that was put together: its header and a row an input, in order."""
 
-    header: dict[str, Any]
+    header: Header
     rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True)
-class _Settled:
-    """What the headers of all parts agree on."""
-
-    made: Made
-    n0: int
-    seed: int
-    sample: Sample
-    size: int
-    manifest: str
-    arguments: dict[str, Any]
 
 
 def merge(paths: Sequence[str | os.PathLike[str]], given: Sequence[str] = ()) -> Merged:
@@ -69,78 +52,48 @@ def merge(paths: Sequence[str | os.PathLike[str]], given: Sequence[str] = ()) ->
         _check_complete(part)
     first, *others = parts
     for part in others:
-        differences = header_differences(first.header, part.header, but=PART)
+        differences = first.header.differences(part.header, but=PART)
         if differences:
             found = in_words(differences, f"in {first.path}", f"in {part.path}")
             raise UsageError(
                 f"these are not parts of one run: {found}; give the parts of one run alone"
             )
     _check_once(parts)
-    settled = _settled(first)
-    rows = _joined(parts, settled)
-    _check_all(first, settled, rows)
-    header = first.header | {
-        "claim": claim_of(
-            settled.made.rule.noise,
-            first.header["noise"].get("arithmetic"),
-            recorded_rows(first.header),
-        ),
-        "created": min(str(part.header.get("created")) for part in parts),
-        "shard": None,
-        "samples": None,
-        "arguments": settled.arguments | {"given": list(given)},
-    }
+    header = first.header.changed(
+        created=min(str(part.header.record.get("created")) for part in parts),
+        shard=None,
+        samples=None,
+        arguments={**first.header.record["arguments"], "given": list(given)},
+    )
+    header = header.changed(claim=header.claim)
+    rows = _joined(parts, header)
+    _check_all(first.path, header, rows)
     return Merged(header, rows)
-
-
-def _settled(first: Part) -> _Settled:
-    header = first.header
-    try:
-        arguments = header["arguments"]
-        return _Settled(
-            made_with(first),
-            whole_field(header, "n0", least=0),
-            recorded_seed(header),
-            sample_field(header),
-            whole_field(header["data"], "size", least=1),
-            digest_field(header["data"], "manifest"),
-            dict(arguments),
-        )
-    except KeyError as error:
-        raise RunFileError(f"{first.path}, line 1: the header lacks the field {error}") from None
-    except (TypeError, ValueError) as error:
-        raise RunFileError(f"{first.path}, line 1: the header is wrong: {error}") from None
 
 
 def _check_complete(part: Part) -> None:
     if part.status == "complete":
         return
-    given = part.header["arguments"]["given"] if _has_words(part.header) else []
+    given = part.header.given
     how = f": {resume_command(given)}" if given else ", by its command with --resume"
     raise UsageError(
-        f"{part.path} ({part.words()}) is not complete, but {part.status} after {len(part.rows)} "
-        f"inputs; finish it first{how}"
+        f"{part.path} ({part.header.part}) is not complete, but {part.status} after "
+        f"{len(part.rows)} inputs; finish it first{how}"
     )
-
-
-def _has_words(header: dict[str, Any]) -> bool:
-    arguments = header.get("arguments")
-    words = arguments.get("given") if isinstance(arguments, dict) else None
-    return isinstance(words, list) and all(isinstance(word, str) for word in words)
 
 
 def _check_once(parts: Iterable[Part]) -> None:
     seen: dict[str, Part] = {}
     for part in parts:
-        twin = seen.setdefault(part.words(), part)
+        twin = seen.setdefault(part.header.part, part)
         if twin is not part:
             raise UsageError(
-                f"{twin.path} and {part.path} are the same part ({part.words()}), and no sample "
-                "may be counted twice; leave one of them out"
+                f"{twin.path} and {part.path} are the same part ({part.header.part}), and no "
+                "sample may be counted twice; leave one of them out"
             )
 
 
-def _joined(parts: Sequence[Part], settled: _Settled) -> tuple[Row, ...]:
+def _joined(parts: Sequence[Part], header: Header) -> tuple[Row, ...]:
     """Return a row an input, in order: those that are whole, and those whose counts were added."""
     whole: dict[int, Row] = {}
     ranges: dict[int, list[_Range]] = {}
@@ -157,7 +110,7 @@ def _joined(parts: Sequence[Part], settled: _Settled) -> tuple[Row, ...]:
                 whole[row.index] = row
             else:
                 ranges.setdefault(row.index, []).append(_Range(part.path, row))
-    added = {index: _add(found, settled) for index, found in ranges.items()}
+    added = {index: _add(found, header) for index, found in ranges.items()}
     return tuple(row for _, row in sorted((whole | added).items()))
 
 
@@ -169,29 +122,28 @@ class _Range:
     row: CountsRow
 
 
-def _add(ranges: Sequence[_Range], settled: _Settled) -> Row:
+def _add(ranges: Sequence[_Range], header: Header) -> Row:
     """Add the counts of one input and certify it as an undivided run does."""
-    rule = settled.made.rule
-    ranges = sorted(ranges, key=lambda one: one.row.samples.start)
+    procedure = header.procedure
+    ranges = sorted(ranges, key=lambda part: part.row.samples.start)
     first = ranges[0]
-    if isinstance(rule, AdaptiveSamples):
+    if not procedure.fixed_n:
         raise RunFileError(
             f"{first.path}: the run is adaptive, so it cannot hold counts of a range of samples"
         )
-    _check_tiles(ranges, rule.n)
+    _check_tiles(ranges, procedure.n)
     selection, estimation = Counts([]), Counts([])
-    for one in ranges:
-        _check_same_input(first, one)
-        selection += one.row.selection
-        estimation += one.row.estimation
-    row = first.row
-    if selection.total != settled.n0:
-        raise RunFileError(
-            f"{first.path}: the input {row.index} has {selection.total} selection samples, but "
-            f"n0 = {settled.n0}"
-        )
-    certificate = rule.certify(selection, estimation, uniform(settled.seed, row.digest))
-    return Row.again(certificate, row, sum(one.row.seconds for one in ranges))
+    for part in ranges:
+        _check_same_input(first, part)
+        selection += part.row.counts.selection
+        estimation += part.row.counts.estimation
+    number = uniform(header.seed, first.row.digest) if procedure.needs_uniform else None
+    try:
+        certificate = procedure.derive(Evidence(selection, estimation, number))
+    except UsageError as error:
+        raise RunFileError(f"{first.path}, input {first.row.index}: {error}") from None
+    seconds = sum(part.row.seconds for part in ranges)
+    return Row.of(certificate, replace(first.row, seconds=seconds))
 
 
 def _check_tiles(ranges: Sequence[_Range], n: int) -> None:
@@ -233,21 +185,21 @@ def _check_same_input(first: _Range, other: _Range) -> None:
             )
 
 
-def _check_all(first: Part, settled: _Settled, rows: Sequence[Row]) -> None:
+def _check_all(path: Path, header: Header, rows: Sequence[Row]) -> None:
     """Refuse rows that are not all the inputs of the run, each as the manifest has it."""
     here = {row.index for row in rows}
-    expected = settled.made.selected
+    data, expected = header.data, header.data.inputs
     if len(rows) < expected:
         missing = ""
-        if settled.sample.seed is None:
-            taken = settled.sample.indices(settled.size)
+        if data.sample is not None and data.sample.seed is None:
+            taken = data.sample.indices(data.size)
             missing = f", the first is the input {next(i for i in taken if i not in here)}"
         raise UsageError(
             f"{expected - len(rows):,} of {expected:,} inputs are in no part{missing}; name the "
             "run files of all the parts"
         )
-    if manifest_digest(rows) != settled.manifest:
+    if manifest_digest(rows) != data.manifest:
         raise RunFileError(
-            f"the inputs of the parts are not those of the manifest {settled.manifest[:16]}... in "
-            f"{first.path}, so a file was changed"
+            f"the inputs of the parts are not those of the manifest {data.manifest} in {path}, so "
+            "a file was changed"
         )

@@ -14,17 +14,15 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from rsonnx.errors import RunFileError, UsageError
-from rsonnx.noise import Stage
 from rsonnx.runs import disk
-from rsonnx.runs.certify import Answers
-from rsonnx.runs.fields import counts_field, digest_field, shown, text_field, whole_field
+from rsonnx.runs.fields import COUNTS, DIGEST, LIST, TEXT, shown, whole
 from rsonnx.runs.files import line_of, parse_object
 from rsonnx.runs.manifest import Manifest
-from rsonnx.smoothing.procedures import Ask
-from rsonnx.smoothing.schedule import Answer
+from rsonnx.runs.work import Answers
+from rsonnx.smoothing import Answer
 
 _START = b'{"kind": "checkpoint", "format": "rsonnx-partial"'
 _VERSION = 1
@@ -173,15 +171,7 @@ class Checkpoint:
             {
                 "index": index,
                 "digest": self._manifest.entries[index].digest,
-                "answers": [
-                    {
-                        "stage": answer.ask.stage,
-                        "start": answer.ask.start,
-                        "stop": answer.ask.stop,
-                        "counts": answer.counts.to_json(),
-                    }
-                    for answer in given
-                ],
+                "answers": [_written(answer) for answer in given],
             }
             for index, given in answers.items()
         ]
@@ -200,46 +190,42 @@ class Checkpoint:
             raise ValueError(f"its format version is {shown(value['format_version'])}")
         if value["run"] != self._identity:
             raise ValueError("it belongs to another run")
-        if not isinstance(value["inputs"], list):
-            raise TypeError("inputs is not a list")
         found: dict[int, tuple[Answer, ...]] = {}
-        for fields in value["inputs"]:
-            index = whole_field(fields, "index", least=0)
+        for fields in LIST.of(value, "inputs"):
+            index = whole(0).of(fields, "index")
             if index in found or index not in self._manifest.entries:
                 raise ValueError(f"the input {index} is there twice, or is none of the run's")
-            if digest_field(fields, "digest") != self._manifest.entries[index].digest:
+            if DIGEST.of(fields, "digest") != self._manifest.entries[index].digest:
                 raise ValueError(f"the input {index} is another one")
-            if not isinstance(fields["answers"], list):
-                raise TypeError("answers is not a list")
-            found[index] = _contiguous(_answer(answer) for answer in fields["answers"])
+            found[index] = _contiguous(map(_answer, LIST.of(fields, "answers")))
         return found
 
 
+def _written(answer: Answer) -> dict[str, Any]:
+    written = {
+        "stage": answer.stream,
+        "start": answer.start,
+        "stop": answer.stop,
+        "counts": answer.counts.to_json(),
+    }
+    return written if answer.point is None else written | {"point": answer.point}
+
+
 def _answer(fields: Any) -> Answer:
-    stage = _stage(fields)
-    start, stop = whole_field(fields, "start", least=0), whole_field(fields, "stop", least=1)
-    counts = counts_field(fields, "counts")
+    start, stop = whole(0).of(fields, "start"), whole(1).of(fields, "stop")
+    counts = COUNTS.of(fields, "counts")
     if not start < stop or counts.total != stop - start:
         raise ValueError(f"the samples are {start}:{stop}, but the counts sum to {counts.total}")
-    return Answer(Ask(stage, start, stop), counts)
-
-
-def _stage(fields: Any) -> Stage:
-    text = text_field(fields, "stage")
-    for stage in get_args(Stage):
-        if text == stage:
-            found: Stage = stage
-            return found
-    raise ValueError(f"the stage is {shown(text)}")
+    return Answer(TEXT.of(fields, "stage"), start, counts, DIGEST.maybe(fields, "point"))
 
 
 def _contiguous(answers: Iterable[Answer]) -> tuple[Answer, ...]:
-    """Refuse ranges of one stage that overlap or leave a gap: nothing may be counted twice."""
+    """Refuse ranges of one stream that overlap or leave a gap: nothing may be counted twice."""
     found = tuple(answers)
-    reached: dict[str, int] = {}
+    reached: dict[tuple[str, str | None], int] = {}
     for answer in found:
-        ask = answer.ask
-        if ask.start != reached.get(ask.stage, ask.start):
-            raise ValueError(f"the samples of {ask.stage} are not one range")
-        reached[ask.stage] = ask.stop
+        key = (answer.stream, answer.point)
+        if answer.start != reached.get(key, answer.start):
+            raise ValueError(f"the samples of {answer.stream} are not one range")
+        reached[key] = answer.stop
     return found

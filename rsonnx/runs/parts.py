@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rsonnx.errors import UsageError
-from rsonnx.runs.fields import shown, whole_field
+from rsonnx.runs.fields import shown, whole
 
 _SHARD = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 _SAMPLES = re.compile(r"([0-9]{1,15}):([0-9]{1,15})")
+
+
+def _only(value: Mapping[str, Any], *names: str) -> tuple[str, ...]:
+    """Refuse fields of other names."""
+    if value.keys() - {*names}:
+        raise TypeError(f"a part has the fields {', '.join(map(shown, value))}")
+    return names
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,11 @@ class Shard:
         """Return what the header of a run says."""
         return {"index": self.index, "of": self.of}
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Shard:
+        """Read what :meth:`to_json` wrote."""
+        return cls(**{name: whole(1).of(value, name) for name in _only(value, "index", "of")})
+
     def __str__(self) -> str:
         return f"{self.index}/{self.of}"
 
@@ -81,37 +93,10 @@ class SampleRange:
         """Return what the header of a run says."""
         return {"start": self.start, "stop": self.stop}
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> SampleRange:
+        """Read what :meth:`to_json` wrote."""
+        return cls(**{name: whole(0).of(value, name) for name in _only(value, "start", "stop")})
+
     def __str__(self) -> str:
         return f"{self.start}:{self.stop}"
-
-
-def shard_field(header: Any) -> Shard | None:
-    """Return the shard that a header names; None for all inputs, as in a header without the field.
-
-    Raises:
-        TypeError, UsageError: the field is not what :meth:`Shard.to_json` wrote.
-    """
-    value = _object(header, "shard", "index", "of")
-    if value is None:
-        return None
-    return Shard(whole_field(value, "index", least=1), whole_field(value, "of", least=1))
-
-
-def samples_field(header: Any) -> SampleRange | None:
-    """Return the range of samples that a header names; None for all of them.
-
-    Raises:
-        TypeError, UsageError: the field is not what :meth:`SampleRange.to_json` wrote.
-    """
-    value = _object(header, "samples", "start", "stop")
-    if value is None:
-        return None
-    return SampleRange(whole_field(value, "start", least=0), whole_field(value, "stop", least=1))
-
-
-def _object(header: Any, name: str, first: str, second: str) -> dict[str, Any] | None:
-    """Return a field that holds exactly two fields, None where it is absent or null."""
-    value = header.get(name)
-    if value is not None and (not isinstance(value, dict) or set(value) != {first, second}):
-        raise TypeError(f"{name} is {shown(value)}, not an object of {first} and {second}")
-    return value

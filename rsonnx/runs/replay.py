@@ -14,33 +14,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rsonnx.certificate import (
-    ABSTAIN,
-    AdaptiveSamples,
-    Certificate,
-    ExactCounts,
-    FixedSamples,
-    Rule,
-)
 from rsonnx.counts import Counts
 from rsonnx.errors import RunFileError
-from rsonnx.noise import Point, Stage
-from rsonnx.runs.fields import shown, whole_field
+from rsonnx.procedures import ABSTAIN, Certificate, Evidence, Procedure, Steps, Task
+from rsonnx.runs.differences import Difference, in_words
+from rsonnx.runs.fields import LIST, OBJECT, shown
 from rsonnx.runs.files import Run, line_of
-from rsonnx.runs.header import Arguments, SeedUsed, certify_header, recorded_seed, versions
-from rsonnx.runs.identity import (
-    Difference,
-    header_differences,
-    in_words,
-    is_first_version,
-)
 from rsonnx.runs.job import Job
 from rsonnx.runs.manifest import Manifest
-from rsonnx.runs.parts import shard_field
-from rsonnx.runs.restate import made_with
+from rsonnx.runs.new_header import SeedUsed, new_header, versions
 from rsonnx.runs.rows import Row
 from rsonnx.runs.verify import Fault
-from rsonnx.smoothing import Certify, CertifyAdaptive, CertifyProcedure, Enumerate, certify_many
+from rsonnx.smoothing import run_many
 
 _COMPUTING = ("rsonnx", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "processor")
 """What a vote may depend on beside the provider."""
@@ -106,7 +91,7 @@ def check_model(run: Run, sha256: str) -> None:
     Raises:
         RunFileError: with both digests.
     """
-    _same(run, "model", run.header.get("model"), "sha256", sha256)
+    _same(run, "model", run.header.model.sha256, sha256)
 
 
 def check_data(run: Run, manifest: Manifest) -> None:
@@ -126,8 +111,8 @@ def check_data(run: Run, manifest: Manifest) -> None:
                 "not those of the run"
             )
         manifest.check_row(row)
-    _same(run, "data", run.header.get("data"), "manifest", manifest.sha256)
-    shard = shard_field(run.header)
+    _same(run, "data", run.header.data.manifest, manifest.sha256)
+    shard = run.header.shard
     inputs = tuple(manifest.entries)
     inputs = inputs if shard is None else shard.take(inputs)
     expected = inputs if run.status == "complete" else inputs[: len(run.rows)]
@@ -149,23 +134,19 @@ def check_header(run: Run, job: Job, manifest: Manifest) -> None:
     Raises:
         RunFileError: naming the fields that differ.
     """
-    made = made_with(run)
-    again = certify_header(
+    header = run.header
+    again = new_header(
         job,
-        _procedure(run),
-        seed=SeedUsed(recorded_seed(run.header), ""),
-        arguments=Arguments((), {}),
-        family_wise=made.family_wise,
+        header.procedure.of_classes(job.model.num_classes),
+        seed=SeedUsed(header.seed, ""),
+        family_wise=header.family_wise,
         manifest=manifest.sha256,
-        shard=shard_field(run.header),
+        shard=header.shard,
     )
-    again = json.loads(line_of(again))
-    if isinstance(made.rule, FixedSamples):
-        again["num_classes"] = job.model.num_classes
     changed = bool(_changed(run, job))
     free = _FREE | _FREE_ELSEWHERE if changed else _FREE
-    free |= _REREAD if is_first_version(run.header) else frozenset()
-    found = header_differences(run.header, again, but=free)
+    free |= _REREAD if header.first_version else frozenset()
+    found = header.differences(again, but=free)
     if changed:  # another version may write fewer fields, or more
         found = [
             one
@@ -174,27 +155,15 @@ def check_header(run: Run, job: Job, manifest: Manifest) -> None:
         ]
     else:  # words that a run goes on without, but which are read
         found += [
-            Difference(name, shown(run.header.get(name)), shown(again[name]))
+            Difference(name, shown(header.record.get(name)), shown(again.record[name]))
             for name in ("claim", "largest_radius")
-            if run.header.get(name) != again[name]
+            if header.record.get(name) != again.record[name]
         ]
     if found:
         raise RunFileError(
             f"{run.path}, line 1: the header is not that of this model and these data: "
             f"{in_words(found, 'in the file', 'by them')}"
         )
-
-
-def _procedure(run: Run) -> CertifyProcedure:
-    """Return the procedure that a header names."""
-    rule = made_with(run).rule
-    if isinstance(rule, ExactCounts):
-        return Enumerate(rule)
-    try:
-        n0 = whole_field(run.header, "n0", least=1)
-    except (KeyError, TypeError) as error:
-        raise RunFileError(f"{run.path}, line 1: the header is wrong: {error}") from None
-    return CertifyAdaptive(n0, rule) if isinstance(rule, AdaptiveSamples) else Certify(n0, rule)
 
 
 def replay(run: Run, job: Job, rows: Sequence[Row]) -> Replay:
@@ -210,16 +179,18 @@ def replay(run: Run, job: Job, rows: Sequence[Row]) -> Replay:
         InferenceError: the model failed.
     """
     changed = _changed(run, job)
-    seed = recorded_seed(run.header)
-    rule = made_with(run).rule
+    procedure, seed = run.header.procedure, run.header.seed
     faults = _other_arithmetic(run, job.smoothed.arithmetic)
     found = []
-    if changed:
-        certificates = [_at_its_samples(job, rule, row, job.point(row.index), seed) for row in rows]
+    if changed:  # another vote may stop elsewhere
+        certificates = [
+            job.smoothed.run(_Again(procedure, row.evidence), job.point(row.index), seed=seed)
+            for row in rows
+        ]
     else:
         points = ((row.index, job.point(row.index)) for row in rows)
-        made = certify_many(job.smoothed, _procedure(run), points, seed=seed)
-        certificates = [one.certificate for one in made]
+        made = run_many(job.smoothed, procedure, points, seed=seed)
+        certificates = [done.result for done in made]
     for row, again in zip(rows, certificates, strict=True):
         moved = _differing(again.counts.selection, row.selection)
         moved += _differing(again.counts.estimation, row.estimation)
@@ -240,6 +211,22 @@ def replay(run: Run, job: Job, rows: Sequence[Row]) -> Replay:
             what.append(f"base_prediction is {row.base_prediction}, but the model answers {base}")
         faults += [Fault(row.index, one) for one in what]
     return Replay(not changed, changed, tuple(found), tuple(faults))
+
+
+@dataclass(frozen=True)
+class _Again:
+    """Asks for the very samples of a row."""
+
+    procedure: Procedure
+    evidence: Evidence
+
+    @property
+    def samples(self) -> int:
+        return self.evidence.selection.total + self.evidence.estimation.total
+
+    def steps(self, task: Task) -> Steps[Certificate]:
+        del task  # the row has its uniform number
+        return self.procedure.again(self.evidence)
 
 
 def _other_arithmetic(run: Run, arithmetic: str | None) -> list[Fault]:
@@ -280,26 +267,6 @@ def _elsewhere(row: Row, again: Certificate, moved: int) -> list[str]:
     return []
 
 
-def _at_its_samples(job: Job, rule: Rule, row: Row, point: Point, seed: int) -> Certificate:
-    """Return the certificate from the samples of a row, where another vote may stop elsewhere."""
-
-    def count(stage: Stage, start: int, stop: int) -> Counts:
-        if start == stop:
-            return Counts([])
-        return job.smoothed.sample_counts(point, start, stop, stage=stage, seed=seed)
-
-    # An adaptive certificate claims its bound from the counts of one of its looks.
-    claimed = row.estimation.total if row.claim is None else row.claim[1]
-    selection = count("selection", 0, row.selection.total)
-    at_claim = count("estimation", 0, claimed)
-    estimation = at_claim + count("estimation", claimed, row.estimation.total)
-    if isinstance(rule, AdaptiveSamples):
-        top = selection.top()[0] if selection.classes.any() else ABSTAIN
-        hits = at_claim[top] if top != ABSTAIN else 0
-        return rule.certify(selection, estimation, (hits, claimed))
-    return rule.certify(selection, estimation, row.uniform)
-
-
 def _differing(one: Counts, other: Counts) -> int:
     """Return how many votes must move, come or go to turn one count into the other."""
     pairs = [(one[k], other[k]) for k in range(max(len(one), len(other)))]
@@ -309,20 +276,20 @@ def _differing(one: Counts, other: Counts) -> int:
 
 def _changed(run: Run, job: Job) -> tuple[str, ...]:
     """Return what computes otherwise than when the run was made."""
+    model, facts = run.header.record["model"], job.model.facts
     try:
-        then = run.header["versions"]
-        used = run.header["model"]["providers"]["used"]
-        session = json.loads(line_of(job.model.facts["session"]))
-        pairs = [
-            ("provider", used, job.model.facts["providers"]["used"]),
-            ("session", run.header["model"].get("session"), session),
-        ]
-        now = versions()
-        pairs += [(name, then.get(name), now.get(name)) for name in _COMPUTING]
-    except (KeyError, TypeError, AttributeError):
+        then = OBJECT.of(run.header.record, "versions")
+        used = LIST.of(OBJECT.of(model, "providers"), "used")
+    except (KeyError, TypeError):
         raise RunFileError(
             f"{run.path}, line 1: the header does not say with what the run was made"
         ) from None
+    now = versions()
+    pairs: list[tuple[str, Any, Any]] = [
+        ("provider", used, list(facts["providers"]["used"])),
+        ("session", model.get("session"), json.loads(line_of(facts["session"]))),
+        *((name, then.get(name), now.get(name)) for name in _COMPUTING),
+    ]
     return tuple(
         f"{name} was {_named(before)} and is {_named(after)}"
         for name, before, after in pairs
@@ -335,10 +302,9 @@ def _named(value: Any) -> str:
     return shown(value[0] if isinstance(value, list) and value else value)
 
 
-def _same(run: Run, what: str, section: Any, field: str, found: str) -> None:
-    recorded = section.get(field) if isinstance(section, dict) else None
+def _same(run: Run, what: str, recorded: str | None, found: str) -> None:
     if recorded != found:
         raise RunFileError(
             f"{run.path}: this is not the {what} of the run: its SHA-256 is {found}, but "
-            f"{shown(recorded) if not isinstance(recorded, str) else recorded[:64]} was recorded"
+            f"{recorded} was recorded"
         )

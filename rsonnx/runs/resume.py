@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
 from rsonnx.errors import RunFileError, UsageError
-from rsonnx.runs.files import Part, line_of
-from rsonnx.runs.identity import header_differences, in_words
+from rsonnx.runs.differences import in_words
+from rsonnx.runs.files import Part
+from rsonnx.runs.header import Header
 from rsonnx.runs.manifest import Manifest
 
 
-def check_continues(
-    part: Part, header: dict[str, Any], manifest: Manifest, indices: Sequence[int]
-) -> None:
+def check_continues(part: Part, header: Header, manifest: Manifest, indices: Sequence[int]) -> None:
     """Refuse to go on with a run file unless the new rows belong behind those that it has.
 
     Args:
@@ -27,7 +24,7 @@ def check_continues(
         UsageError: the run in the file is another one; the message names what differs.
         RunFileError: the rows are not the first of ``indices``, or not of these inputs.
     """
-    differences = header_differences(part.header, json.loads(line_of(header)))
+    differences = part.header.differences(header)
     if differences:
         found = in_words(differences, "in the file", "now")
         raise UsageError(

@@ -1,76 +1,281 @@
-"""One row of a run: everything that is known of one input, as a line of JSON."""
+"""The rows of a run: everything that is known of one input, as a line of JSON.
+
+All that reads, writes, exports or describes a row comes from one table, :data:`FIELDS`.
+"""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from operator import itemgetter
+from typing import Any, Literal
 
-from rsonnx.certificate import ABSTAIN, AbstainReason, Certificate
 from rsonnx.counts import NO_CLASS, Counts
-from rsonnx.errors import RunFileError
-from rsonnx.runs.counted import CountsRow
-from rsonnx.runs.fields import counts_field, real_field, shown, text_field, whole_field
+from rsonnx.errors import RunFileError, UsageError
+from rsonnx.procedures import ABSTAIN, AbstainReason, Certificate, CertificateCounts, Evidence
+from rsonnx.runs.fields import (
+    COUNTS,
+    FLAG,
+    OBJECT,
+    TEXT,
+    Kind,
+    one_of,
+    real,
+    shown,
+    shown_json,
+    whole,
+)
+from rsonnx.runs.parts import SampleRange
 
-MEANING = {
-    "index": "position of the input in the data set, from 0",
-    "name": "name of the input in the data set",
-    "digest": "SHA-256 of the input's values, the channels of an image last",
-    "label": "true class, null where unknown",
-    "base_prediction": "class that the model itself gives without noise, -1 for none",
-    "prediction": "certified class of the smoothed classifier, -1 where it abstains",
-    "top_class": "class that the selection samples chose; the most frequent of an exact run",
-    "counts": "how often each class was answered, by stage; no_class: NaN, or an infinite largest "
-    "score; watched_rows: how many of all were run again alone; near_ties: how many of those were "
-    "another class alone, by the rounding of scores that are all but equal",
-    "samples": "how many samples were drawn, by stage",
-    "p_a_lower": "lower confidence bound on the probability of top_class, rounded down; its "
-    "share of all changes in an exact run, which counts every one that the noise can make",
-    "p_b_upper": "upper bound on the probability of every other class, null if one-sided",
-    "one_sided_radius": "what the one-sided radius would be at the same alpha, null if one-sided",
-    "uniform": "number that a randomised bound was given, drawn before the samples, else null",
-    "claim": "hits and samples of the look that an adaptive run claims its bound from, else null",
-    "radius": "certified radius in the units of noise.units, rounded down; 0 where it abstains, "
-    "and where the answer is certified for the input itself alone",
-    "abstained": "whether no radius was certified",
-    "reason": "why it abstained: wrong-guess, low-probability, no-class or loose-bound",
-    "explanation": "the reason and its remedy in words",
-    "arithmetic": "exact: integer noise on the 8-bit grid; float: floating-point noise; for noise "
-    "that is not added to the input, how its values were given",
-    "seconds": "time spent on the input",
-}
-"""What each field of a row means; it stands in the header of every run file."""
+ColumnKind = Literal["whole", "real", "text", "flag"]
 
 
 @dataclass(frozen=True)
-class Row:
-    """One certified input. The fields are explained in ``MEANING``."""
+class Column:
+    """A column of a flat table: its name, what its values are (or null), and where they are."""
+
+    name: str
+    kind: ColumnKind
+    value: Callable[[Row], Any]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a row.
+
+    Attributes:
+        name: in JSON and, unless it is ``derived``, as an attribute of :class:`Row`.
+        kind: what its values are.
+        meaning: in words; it stands in the header of every run file.
+        flat: what its column in a table holds; None where ``columns`` says more.
+        derived: how it follows from the others; it stands there to be read.
+        columns: names behind its own, what they hold, and how to get it from the field's value.
+    """
+
+    name: str
+    kind: Kind[Any]
+    meaning: str
+    flat: ColumnKind | None = None
+    derived: Callable[[Row], Any] | None = None
+    columns: tuple[tuple[str, ColumnKind, Callable[[Any], Any]], ...] = ()
+
+    def value(self, row: Row) -> Any:
+        """Return the value of a row."""
+        return getattr(row, self.name) if self.derived is None else self.derived(row)
+
+    def in_columns(self) -> Sequence[Column]:
+        """Return the columns of a flat table that hold it."""
+        if self.flat is not None:
+            return [Column(self.name, self.flat, self.value)]
+
+        def part(get: Callable[[Any], Any]) -> Callable[[Row], Any]:
+            return lambda row: None if self.value(row) is None else get(self.value(row))
+
+        return [Column(f"{self.name}_{name}", kind, part(get)) for name, kind, get in self.columns]
+
+
+def _pair(kind: Kind[Any], *names: str) -> Kind[Any]:
+    """Return objects of exactly these fields."""
+    return replace(
+        OBJECT,
+        expected=f"an object of {' and '.join(names)}",
+        schema={
+            "type": "object",
+            "properties": dict.fromkeys(names, kind.schema),
+            "required": list(names),
+            "additionalProperties": False,
+        },
+        accepts=lambda value: isinstance(value, dict) and set(value) == set(names),
+    )
+
+
+_COUNT = whole(0)
+_CLASS = whole(NO_CLASS)
+_STAGES = ("selection", "estimation")
+_IN_STAGES = _pair(COUNTS, *_STAGES)
+_CLAIMED = _pair(_COUNT, "hits", "samples")
+_BOTH: Kind[CertificateCounts] = replace(
+    _IN_STAGES,
+    read=lambda value: CertificateCounts(*(COUNTS.of(value, stage) for stage in _STAGES)),
+    write=lambda counts: {stage: getattr(counts, stage).to_json() for stage in _STAGES},
+)
+_CLAIM: Kind[tuple[int, int]] = replace(
+    _CLAIMED,
+    read=lambda value: (_COUNT.of(value, "hits"), _COUNT.of(value, "samples")),
+    write=lambda claim: {"hits": claim[0], "samples": claim[1]},
+)
+_REASON: Kind[AbstainReason] = replace(  # type: ignore[assignment]
+    one_of(*AbstainReason), read=AbstainReason
+)
+
+
+_SECONDS = replace(real(), write=lambda seconds: round(seconds, 3))
+
+
+def _text_of(stage: str) -> Callable[[CertificateCounts], str]:
+    return lambda counts: json.dumps(getattr(counts, stage).to_json())
+
+
+FIELDS = (
+    Field("index", _COUNT, "position of the input in the data set, from 0", "whole"),
+    Field("name", TEXT, "name of the input in the data set", "text"),
+    Field("digest", TEXT, "SHA-256 of the input's values, the channels of an image last", "text"),
+    Field("label", _COUNT.or_null(), "true class, null where unknown", "whole"),
+    Field(
+        "base_prediction",
+        _CLASS,
+        "class that the model itself gives without noise, -1 for none",
+        "whole",
+    ),
+    Field(
+        "prediction",
+        _CLASS,
+        "certified class of the smoothed classifier, -1 where it abstains",
+        "whole",
+    ),
+    Field(
+        "top_class",
+        _CLASS,
+        "class that the selection samples chose; the most frequent of an exact run",
+        "whole",
+    ),
+    Field(
+        "counts",
+        _BOTH,
+        "how often each class was answered, by stage; no_class: NaN, or an infinite largest "
+        "score; watched_rows: how many of all were run again alone; near_ties: how many of those "
+        "were another class alone, by the rounding of scores that are all but equal",
+        columns=tuple((stage, "text", _text_of(stage)) for stage in _STAGES),
+    ),
+    Field(
+        "samples",
+        _pair(_COUNT, *_STAGES),
+        "how many samples were drawn, by stage",
+        derived=lambda row: row.counts.totals,
+        columns=tuple((stage, "whole", itemgetter(stage)) for stage in _STAGES),
+    ),
+    Field(
+        "p_a_lower",
+        real(1.0),
+        "lower confidence bound on the probability of top_class, rounded down; its share of all "
+        "changes in an exact run, which counts every one that the noise can make",
+        "real",
+    ),
+    Field(
+        "p_b_upper",
+        real(1.0).or_null(),
+        "upper bound on the probability of every other class, null if one-sided",
+        "real",
+    ),
+    Field(
+        "one_sided_radius",
+        real().or_null(),
+        "what the one-sided radius would be at the same alpha, null if one-sided",
+        "real",
+    ),
+    Field(
+        "uniform",
+        real(1.0).or_null(),
+        "number that a randomised bound was given, drawn before the samples, else null",
+        "real",
+    ),
+    Field(
+        "claim",
+        _CLAIM.or_null(),
+        "hits and samples of the look that an adaptive run claims its bound from, else null",
+        columns=(("hits", "whole", itemgetter(0)), ("samples", "whole", itemgetter(1))),
+    ),
+    Field(
+        "radius",
+        real(),
+        "certified radius in the units of noise.units, rounded down; 0 where it abstains, and "
+        "where the answer is certified for the input itself alone",
+        "real",
+    ),
+    Field(
+        "abstained",
+        FLAG,
+        "whether no radius was certified",
+        "flag",
+        derived=lambda row: row.abstained,
+    ),
+    Field(
+        "reason",
+        _REASON.or_null(),
+        "why it abstained: wrong-guess, low-probability, no-class or loose-bound",
+        "text",
+    ),
+    Field("explanation", TEXT.or_null(), "the reason and its remedy in words", "text"),
+    Field(
+        "arithmetic",
+        TEXT,
+        "exact: integer noise on the 8-bit grid; float: floating-point noise; for noise that is "
+        "not added to the input, how its values were given",
+        "text",
+    ),
+    Field("seconds", _SECONDS, "time spent on the input", "real"),
+)
+"""All fields of a row, in the order in which they are written."""
+
+MEANING = {field.name: field.meaning for field in FIELDS}
+"""What each field of a row means; it stands in the header of every run file."""
+
+COLUMNS = tuple(column for field in FIELDS for column in field.in_columns())
+"""The columns of a flat table; counts are JSON text, since rows answer different classes."""
+
+
+@dataclass(frozen=True)
+class InputFacts:
+    """What a row says of its input, whatever was counted of it; see ``MEANING``."""
 
     index: int
     name: str
     digest: str
     label: int | None
     base_prediction: int
+    arithmetic: str
+    seconds: float
+
+
+_FACTS = tuple(field.name for field in fields(InputFacts))
+
+
+@dataclass(frozen=True)
+class Row(InputFacts):
+    """One certified input. The fields are explained in ``MEANING``."""
+
     prediction: int
     top_class: int
-    selection: Counts
-    estimation: Counts
+    counts: CertificateCounts
     p_a_lower: float
     radius: float
     reason: AbstainReason | None
     explanation: str | None
-    arithmetic: str
-    seconds: float
     p_b_upper: float | None = None
     one_sided_radius: float | None = None
     uniform: float | None = None
     claim: tuple[int, int] | None = None
 
     @property
+    def selection(self) -> Counts:
+        """Counts of the selection samples."""
+        return self.counts.selection
+
+    @property
+    def estimation(self) -> Counts:
+        """Counts of the estimation samples."""
+        return self.counts.estimation
+
+    @property
     def samples(self) -> int:
         """How many samples were drawn in both stages."""
-        return self.selection.total + self.estimation.total
+        return sum(self.counts.totals.values())
+
+    @property
+    def evidence(self) -> Evidence:
+        """What its certificate follows from."""
+        return Evidence(self.selection, self.estimation, self.uniform, self.claim)
 
     @property
     def abstained(self) -> bool:
@@ -83,84 +288,18 @@ class Row:
         return not self.abstained and self.prediction == self.label
 
     @classmethod
-    def of(
-        cls,
-        certificate: Certificate,
-        *,
-        index: int,
-        name: str,
-        label: int | None,
-        base_prediction: int,
-        seconds: float,
-    ) -> Row:
-        """Make a row of a certificate that was drawn by this process."""
+    def of(cls, certificate: Certificate, facts: InputFacts) -> Row:
+        """Make a row of a certificate of an input."""
+        own = {field.name for field in fields(cls)} - {*_FACTS, "prediction"}
         return cls(
-            index=index,
-            name=name,
-            digest=certificate.digest or "",
-            label=label,
-            base_prediction=base_prediction,
+            **{name: getattr(facts, name) for name in _FACTS},
             prediction=certificate.label,
-            top_class=certificate.top_class,
-            selection=certificate.counts.selection,
-            estimation=certificate.counts.estimation,
-            p_a_lower=certificate.p_a_lower,
-            radius=certificate.radius,
-            reason=certificate.reason,
-            explanation=certificate.explanation,
-            arithmetic=certificate.arithmetic or "",
-            seconds=seconds,
-            p_b_upper=certificate.p_b_upper,
-            one_sided_radius=certificate.one_sided_radius,
-            uniform=certificate.uniform,
-            claim=certificate.claim,
-        )
-
-    @classmethod
-    def again(cls, certificate: Certificate, row: Row | CountsRow, seconds: float) -> Row:
-        """Make a row of a certificate that follows from the counts of ``row``."""
-        return cls.of(
-            replace(certificate, digest=row.digest, arithmetic=row.arithmetic),
-            index=row.index,
-            name=row.name,
-            label=row.label,
-            base_prediction=row.base_prediction,
-            seconds=seconds,
+            **{name: getattr(certificate, name) for name in own},
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return the row as it is written."""
-        return {
-            "kind": "input",
-            "index": self.index,
-            "name": self.name,
-            "digest": self.digest,
-            "label": self.label,
-            "base_prediction": self.base_prediction,
-            "prediction": self.prediction,
-            "top_class": self.top_class,
-            "counts": {
-                "selection": self.selection.to_json(),
-                "estimation": self.estimation.to_json(),
-            },
-            "samples": {
-                "selection": self.selection.total,
-                "estimation": self.estimation.total,
-            },
-            "p_a_lower": self.p_a_lower,
-            "p_b_upper": self.p_b_upper,
-            "one_sided_radius": self.one_sided_radius,
-            "uniform": self.uniform,
-            "claim": None
-            if self.claim is None
-            else {"hits": self.claim[0], "samples": self.claim[1]},
-            "radius": self.radius,
-            "abstained": self.abstained,
-            "reason": self.reason,
-            "explanation": self.explanation,
-            "arithmetic": self.arithmetic,
-            "seconds": round(self.seconds, 3),
-        }
+        return {"kind": "input"} | {f.name: f.kind.write(f.value(self)) for f in FIELDS}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Row:
@@ -169,61 +308,93 @@ class Row:
         Raises:
             RunFileError: a field is missing, of the wrong kind, or contradicts another.
         """
-        try:
-            row = cls(
-                index=whole_field(value, "index", least=0),
-                name=text_field(value, "name"),
-                digest=text_field(value, "digest"),
-                label=None if value["label"] is None else whole_field(value, "label", least=0),
-                base_prediction=whole_field(value, "base_prediction", least=NO_CLASS),
-                prediction=whole_field(value, "prediction", least=ABSTAIN),
-                top_class=whole_field(value, "top_class", least=ABSTAIN),
-                selection=counts_field(value["counts"], "selection"),
-                estimation=counts_field(value["counts"], "estimation"),
-                p_a_lower=real_field(value, "p_a_lower", most=1.0),
-                radius=real_field(value, "radius"),
-                reason=None if value["reason"] is None else _reason(value),
-                explanation=None
-                if value["explanation"] is None
-                else text_field(value, "explanation"),
-                arithmetic=text_field(value, "arithmetic"),
-                seconds=real_field(value, "seconds"),
-                p_b_upper=_real_or_none(value, "p_b_upper", most=1.0),
-                one_sided_radius=_real_or_none(value, "one_sided_radius"),
-                uniform=_real_or_none(value, "uniform", most=1.0),
-                claim=_claim(value["claim"]),
-            )
-            abstained, drawn = value["abstained"], value["samples"]
-        except KeyError as error:
-            raise RunFileError(f"the field {error} is missing") from None
-        except (TypeError, ValueError) as error:
-            raise RunFileError(f"a field has the wrong kind of value ({error})") from None
-        if abstained is not row.abstained or row.abstained != (row.prediction == ABSTAIN):
-            raise RunFileError("prediction, abstained and reason contradict each other")
-        totals = {"selection": row.selection.total, "estimation": row.estimation.total}
-        if drawn != totals:
-            raise RunFileError(f"samples are {shown(drawn)}, but the counts sum to {totals}")
+        read = _read(value, FIELDS)
+        row = cls(**{f.name: read[f.name] for f in FIELDS if not f.derived})
+        if row.abstained != (row.prediction == ABSTAIN):
+            raise RunFileError("prediction and reason contradict each other")
+        for field in FIELDS:
+            if field.derived and read[field.name] != field.value(row):
+                raise RunFileError(
+                    f"{field.name} is {shown_json(read[field.name])}, but the other fields give "
+                    f"{shown_json(field.value(row))}"
+                )
         if row.abstained and row.radius != 0:
             raise RunFileError("the row abstains and has a radius all the same")
         return row
 
 
-def _real_or_none(
-    fields: Mapping[str, Any], name: str, *, most: float = sys.float_info.max
-) -> float | None:
-    return None if fields[name] is None else real_field(fields, name, most=most)
+_RANGE = replace(
+    _pair(_COUNT, "start", "stop"),
+    read=SampleRange.from_json,
+    write=SampleRange.to_json,
+)
+_SHARED = {field.name: field for field in FIELDS}
+_COUNTS_FIELDS = (
+    *(_SHARED[name] for name in ("index", "name", "digest", "label", "base_prediction")),
+    _SHARED["arithmetic"],
+    Field("samples", _RANGE, "which estimation samples were counted"),
+    _SHARED["counts"],
+    _SHARED["seconds"],
+)
 
 
-def _claim(value: Any) -> tuple[int, int] | None:
-    if value is None:
-        return None
-    if not isinstance(value, dict) or set(value) != {"hits", "samples"}:
-        raise TypeError(f"claim is {shown(value)}, not an object of hits and samples")
-    return whole_field(value, "hits", least=0), whole_field(value, "samples", least=0)
+@dataclass(frozen=True)
+class CountsRow(InputFacts):
+    """What was counted of a range of samples of one input; nothing is certified yet.
+
+    Attributes:
+        samples: which estimation samples were counted.
+        counts: of all selection samples, or of none, and of ``samples``.
+    """
+
+    samples: SampleRange
+    counts: CertificateCounts
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row as it is written."""
+        fields_of = {f.name: f.kind.write(getattr(self, f.name)) for f in _COUNTS_FIELDS}
+        return {"kind": "counts"} | fields_of
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> CountsRow:
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            RunFileError: a field is missing, of the wrong kind, or contradicts another.
+        """
+        row = cls(**_read(value, _COUNTS_FIELDS))
+        samples, counts = row.samples, row.counts
+        if counts.estimation.total != samples.stop - samples.start:
+            raise RunFileError(
+                f"the samples are {samples}, but the counts of estimation sum to "
+                f"{shown(counts.estimation.total)}"
+            )
+        # How many come with sample 0 is known to the header: noise that is enumerated has none.
+        if counts.selection.total and not samples.selects:
+            raise RunFileError(
+                "the selection samples come with estimation sample 0 and with no other, but the "
+                f"samples are {samples} and {counts.selection.total} were counted"
+            )
+        return row
 
 
-def _reason(fields: Mapping[str, Any]) -> AbstainReason:
-    text = text_field(fields, "reason")
-    if text not in list(AbstainReason):
-        raise TypeError(f"reason is {shown(text)}, not {', '.join(AbstainReason)}")
-    return AbstainReason(text)
+def _read(value: Mapping[str, Any], table: Sequence[Field]) -> dict[str, Any]:
+    try:
+        return {field.name: field.kind.of(value, field.name) for field in table}
+    except KeyError as error:
+        raise RunFileError(f"the field {error} is missing") from None
+    except (TypeError, ValueError, UsageError) as error:
+        raise RunFileError(f"a field has the wrong kind of value ({error})") from None
+
+
+def row_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a row that holds a certificate."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A row of a run file of rsonnx: one certified input",
+        "type": "object",
+        "properties": {"kind": {"const": "input"}}
+        | {f.name: {"description": f.meaning, **f.kind.schema} for f in FIELDS},
+        "required": ["kind", *MEANING],
+        "additionalProperties": False,
+    }

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from rsonnx.errors import UsageError
-from rsonnx.runs.fields import shown, text_field, whole_field
+from rsonnx.runs.fields import SEED, shown, whole
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,24 @@ class Sample:
             "seed": None if self.seed is None else str(self.seed),
         }
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Sample:
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            KeyError, TypeError, UsageError: a field is missing, of another kind, or contradicts
+                another.
+        """
+        sample = cls(
+            whole(1).or_null().of(value, "limit"),
+            whole(1).of(value, "skip_every"),
+            first=value["rule"] == "first",
+            seed=SEED.or_null().of(value, "seed"),
+        )
+        if value != sample.to_json():
+            raise TypeError(f"the sample's rule is {shown(value['rule'])}, not {sample.rule}")
+        return sample
+
 
 def _rank(seed: int, index: int) -> bytes:
     return hashlib.sha256(f"rsonnx sample 1\0{seed}\0{index}".encode()).digest()
@@ -116,40 +134,3 @@ def spread_over(labels: Sequence[int], limit: int) -> list[int]:
     count = min(limit, size)
     by_class = sorted(range(size), key=lambda index: (labels[index], _rank(0, index)))
     return sorted(by_class[(2 * j + 1) * size // (2 * count)] for j in range(count))
-
-
-def sample_field(header: Mapping[str, Any]) -> Sample:
-    """Return how the inputs of a run were chosen.
-
-    Files that do not say it are of a version that took the first inputs of a limited run.
-
-    Raises:
-        KeyError, TypeError, UsageError: the header contradicts itself, or lacks a field.
-    """
-    recorded = header["data"].get("sample")
-    if recorded is None:
-        options = header["arguments"]["resolved"]
-        limit = _limit(options)
-        return Sample(limit, whole_field(options, "skip_every", least=1), first=limit is not None)
-    sample = Sample(
-        _limit(recorded),
-        whole_field(recorded, "skip_every", least=1),
-        first=recorded["rule"] == "first",
-        seed=_seed(recorded),
-    )
-    if recorded != sample.to_json():
-        raise TypeError(f"the sample's rule is {shown(recorded['rule'])}, not {sample.rule}")
-    return sample
-
-
-def _seed(fields: Mapping[str, Any]) -> int | None:
-    if fields["seed"] is None:
-        return None
-    try:
-        return int(text_field(fields, "seed"))
-    except ValueError:  # or one of more digits than Python reads
-        raise TypeError(f"the seed of the sample is {shown(fields['seed'])}") from None
-
-
-def _limit(fields: Mapping[str, Any]) -> int | None:
-    return None if fields["limit"] is None else whole_field(fields, "limit", least=1)

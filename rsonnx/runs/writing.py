@@ -12,10 +12,9 @@ from typing import Any
 
 from rsonnx.errors import CouplingError, RunFileError, UsageError
 from rsonnx.runs import disk
-from rsonnx.runs.counted import CountsRow
 from rsonnx.runs.files import Ending, Part, identity_of, is_torn_start, line_of, parse_part
 from rsonnx.runs.locking import lock
-from rsonnx.runs.rows import Row
+from rsonnx.runs.rows import CountsRow, Row
 
 
 class RunWriter:

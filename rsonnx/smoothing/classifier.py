@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.certificate import Certificate, Prediction, PredictMethod
 from rsonnx.counts import Counts
 from rsonnx.errors import DataError, InferenceError, UsageError
 from rsonnx.noise import (
@@ -22,11 +21,17 @@ from rsonnx.noise import (
     NoisyStream,
     Point,
     SmoothingDistribution,
-    Stage,
     check_bounds,
     check_seed,
     fresh_seed,
-    uniform,
+)
+from rsonnx.procedures import (
+    Asking,
+    Certificate,
+    Prediction,
+    PredictMethod,
+    certify_procedure,
+    predict_procedure,
 )
 from rsonnx.runtime import (
     BaseClassifier,
@@ -37,16 +42,11 @@ from rsonnx.runtime import (
     checked_labels,
 )
 from rsonnx.runtime.cuda import engine_for
-from rsonnx.smoothing.procedures import (
-    Ask,
-    CertifyProcedure,
-    Steps,
-    certify_procedure,
-    predict_procedure,
-    run_procedure,
-)
+from rsonnx.smoothing.schedule import run_many
 
-Result = TypeVar("Result", Certificate, Prediction)
+STAGES = ("selection", "estimation", "prediction", "probe")
+
+Drawn = TypeVar("Drawn", Certificate, Prediction)
 
 
 class SmoothedClassifier:
@@ -244,17 +244,17 @@ class SmoothedClassifier:
 
     def run(
         self,
-        procedure: CertifyProcedure,
+        procedure: Asking[Drawn],
         x: NDArray[Any] | Point,
         *,
         seed: int | None = None,
         progress: Progress | None = None,
-    ) -> Certificate:
-        """Certify one input by a procedure made before; arguments as for :meth:`certify`."""
+    ) -> Drawn:
+        """Certify or predict one input by a procedure made before; arguments as for certify."""
         point = self.point(x)
         seed = fresh_seed() if seed is None else check_seed(seed)
-        steps = procedure.steps(uniform(seed, point.digest))
-        return self._run(steps, point, seed, progress)
+        (done,) = run_many(self, procedure, [(0, point)], seed=seed, progress=progress)
+        return replace(done.result, arithmetic=point.arithmetic, seed=seed, digest=point.digest)
 
     def predict(
         self,
@@ -282,8 +282,6 @@ class SmoothedClassifier:
         Raises:
             UsageError, DataError, InferenceError: as for :meth:`certify`.
         """
-        point = self.point(x)
-        seed = fresh_seed() if seed is None else check_seed(seed)
         procedure = predict_procedure(
             self.noise,
             n=n,
@@ -292,27 +290,33 @@ class SmoothedClassifier:
             sequential=sequential,
             num_classes=getattr(self.base, "num_classes", None),
         )
-        return self._run(procedure.steps(), point, seed, progress)
+        return self.run(procedure, x, seed=seed, progress=progress)
 
     def sample_counts(
-        self, x: NDArray[Any] | Point, start: int, stop: int, *, stage: Stage, seed: int
+        self, x: NDArray[Any] | Point, start: int, stop: int, *, stage: str, seed: int
     ) -> Counts:
         """Count the answers to samples ``start`` .. ``stop - 1`` of one stage of one input.
 
+        Args:
+            x: one input, as for :meth:`point`.
+            start, stop: the range.
+            stage: ``"selection"``, ``"estimation"``, ``"prediction"``, or ``"probe"`` for samples
+                of which nothing is claimed.
+            seed: of the noise, >= 0.
+
+
         Counts of disjoint ranges add up to the counts of their union.
         """
-        if stage not in get_args(Stage):
-            raise UsageError(
-                f"the stage is {stage!r}, but one of {', '.join(get_args(Stage))} was expected"
-            )
+        if stage not in STAGES:
+            raise UsageError(f"the stage is {stage!r}, but {', '.join(STAGES)} was expected")
         if not 0 <= start < stop:
             raise UsageError(f"the range is {start}..{stop}, but 0 <= start < stop was expected")
         stream = self.stream(self.point(x), stage, check_seed(seed))
         return self.count([CountRequest(stream, start, stop)])[0]
 
-    def stream(self, point: Point, stage: Stage, seed: int) -> NoisyStream:
-        """Return the noisy samples of one stage of one input."""
-        return NoisyStream(point, self.noise, seed, stage, self.share_noise, self.stream_version)
+    def stream(self, point: Point, stream: str, seed: int) -> NoisyStream:
+        """Return the noisy samples of one stream of one input."""
+        return NoisyStream(point, self.noise, seed, stream, self.share_noise, self.stream_version)
 
     def count(
         self, requests: Sequence[CountRequest], progress: Progress | None = None
@@ -340,19 +344,6 @@ class SmoothedClassifier:
         """Return what the base classifier answers without noise; -1 for no class."""
         batch = self.noise.unchanged(self.point(x))[None]
         return int(checked_labels(self.base, batch)[0])
-
-    def _run(
-        self, steps: Steps[Result], point: Point, seed: int, progress: Progress | None
-    ) -> Result:
-        streams = {stage: self.stream(point, stage, seed) for stage in get_args(Stage)}
-
-        def answer(asked: Sequence[Ask]) -> Sequence[Counts]:
-            return self.count(
-                [CountRequest(streams[ask.stage], ask.start, ask.stop) for ask in asked], progress
-            )
-
-        found = run_procedure(steps, answer)
-        return replace(found, arithmetic=point.arithmetic, seed=seed, digest=point.digest)
 
 
 def _bounds(base: BaseClassifier, declared: tuple[float, float] | None) -> tuple[float, float]:

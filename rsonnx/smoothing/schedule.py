@@ -1,4 +1,4 @@
-"""Certify or predict many inputs at once, so that what is asked for fills batches; lose nothing.
+"""Run a procedure on many inputs at once, so that what is asked for fills batches; lose nothing.
 
 Several inputs are in work at the same time: all that their procedures ask for goes to the engine in
 one call, which packs it into full batches. Results come out in the order of the inputs, and none
@@ -11,18 +11,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
-from typing import Generic, TypeVar
+from typing import Generic, Protocol
 
-from rsonnx.certificate import Certificate, Prediction
 from rsonnx.counts import Counts
 from rsonnx.errors import RunFileError
-from rsonnx.noise import NoisyStream, Point, Stage, uniform
+from rsonnx.noise import NoisyStream, Point, uniform
+from rsonnx.procedures import Ask, Asking, Steps, Task
+from rsonnx.procedures.procedure import Result
 from rsonnx.runtime import CountRequest, Progress
-from rsonnx.smoothing.classifier import SmoothedClassifier
-from rsonnx.smoothing.procedures import Ask, CertifyProcedure, Predict, PredictSequential, Steps
-
-Result = TypeVar("Result", Certificate, Prediction)
 
 _MOST_IN_WORK = 256
 """Inputs in work at once, finished ones that wait for their turn included."""
@@ -39,88 +37,90 @@ _SHARING = 16
 
 @dataclass(frozen=True)
 class Answer:
-    """What was counted for an ask of a procedure, or for its beginning."""
+    """What was counted for an ask of a procedure, or for its beginning.
 
-    ask: Ask
+    Attributes:
+        stream: of the ask.
+        start: index of the first sample.
+        counts: of as many samples as they sum to.
+        point: digest of the ask's point; None for the input itself.
+    """
+
+    stream: str
+    start: int
     counts: Counts
+    point: str | None = None
+
+    @property
+    def stop(self) -> int:
+        """Index behind the last sample."""
+        return self.start + self.counts.total
 
 
 @dataclass(frozen=True)
-class Certified:
-    """A certificate of one of many inputs.
+class Done(Generic[Result]):
+    """What a procedure returned for one of many inputs.
 
     Attributes:
         index: what the caller calls the input.
-        certificate: of the input.
+        point: the input.
+        result: a certificate, a prediction, or counts.
         seconds: its share, by samples, of the time that was spent on all.
     """
 
     index: int
-    certificate: Certificate
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """A prediction of one of many inputs; ``seconds`` as in :class:`Certified`."""
-
-    index: int
-    prediction: Prediction
+    point: Point
+    result: Result
     seconds: float
 
 
 Checkpoint = Callable[[Mapping[int, Sequence[Answer]]], None]
 
 
-def certify_many(
-    smoothed: SmoothedClassifier,
-    procedure: CertifyProcedure,
+class Smoothed(Protocol):
+    """What answers for noisy samples: a smoothed classifier."""
+
+    @property
+    def share_noise(self) -> bool: ...  # noqa: D102
+    def point(self, x: Point) -> Point: ...  # noqa: D102
+    def stream(self, point: Point, stream: str, seed: int) -> NoisyStream: ...  # noqa: D102
+    def appetite(self, point: Point) -> int: ...  # noqa: D102
+    def count(  # noqa: D102
+        self, requests: Sequence[CountRequest], progress: Progress | None = None
+    ) -> Sequence[Counts]: ...
+
+
+def run_many(
+    smoothed: Smoothed,
+    procedure: Asking[Result],
     inputs: Iterable[tuple[int, Point]],
     *,
     seed: int,
     answered: Mapping[int, Sequence[Answer]] | None = None,
     checkpoint: Checkpoint | None = None,
     progress: Progress | None = None,
-) -> Iterator[Certified]:
-    """Yield a certificate an input, in the order of the inputs.
+) -> Iterator[Done[Result]]:
+    """Yield a result an input, in the order of the inputs.
 
     Args:
         smoothed: the smoothed classifier.
-        procedure: how one input is certified.
+        procedure: what is done with one input.
         inputs: each input's index, of the caller's choice and different for each, and its point. It
             is drawn from only as far as inputs are taken into work.
         seed: of the noise, >= 0.
         answered: what an earlier, interrupted call had counted, by index, as it was given to
             ``checkpoint``; it is not counted again.
         checkpoint: called between calls of the engine with all that was counted so far for the
-            inputs in work, and what is left of ``answered``. The asks of one stage of one input
+            inputs in work, and what is left of ``answered``. The asks of one stream of one point
             follow on each other.
         progress: called with the number of samples counted since its last call.
 
     Raises:
         InferenceError: the base classifier failed.
         RunFileError: ``answered`` is not what this procedure would have asked for.
-        Exception: what ``inputs`` raised, after the certificates of all inputs before.
+        Exception: what ``inputs`` raised, after the results of all inputs before.
     """
-    work = _Work(
-        smoothed, lambda point: procedure.steps(uniform(seed, point.digest)), seed, answered or {}
-    )
-    for done, certificate in work.run(inputs, checkpoint, progress):
-        yield Certified(done.index, certificate, done.seconds)
-
-
-def predict_many(
-    smoothed: SmoothedClassifier,
-    procedure: Predict | PredictSequential,
-    inputs: Iterable[tuple[int, Point]],
-    *,
-    seed: int,
-    progress: Progress | None = None,
-) -> Iterator[Predicted]:
-    """Yield a prediction an input, in the order of the inputs; arguments as in certify_many."""
-    work = _Work(smoothed, lambda _: procedure.steps(), seed, {})
-    for done, prediction in work.run(inputs, None, progress):
-        yield Predicted(done.index, prediction, done.seconds)
+    return _Work(smoothed, procedure, seed, answered or {}).run(inputs, checkpoint, progress)
 
 
 @dataclass(eq=False)
@@ -129,27 +129,25 @@ class _InWork(Generic[Result]):
 
     index: int
     point: Point
-    seed: int
-    open_stream: Callable[[Point, Stage, int], NoisyStream]
+    open_stream: Callable[[Point, str], NoisyStream]
     steps: Steps[Result]
     stored: list[Answer]
-    streams: dict[Stage, NoisyStream] = field(default_factory=dict)
+    streams: dict[tuple[str, Point | None], NoisyStream] = field(default_factory=dict)
     asked: Sequence[Ask] = ()
     counted: list[Counts] = field(default_factory=list)
     past: list[Answer] = field(default_factory=list)
-    result: Result | None = None
+    done: Done[Result] | None = None
     seconds: float = 0.0
 
-    def stream(self, stage: Stage) -> NoisyStream:
-        """Return the stream of a stage, always the same one, since it remembers where it is."""
-        if stage not in self.streams:
-            self.streams[stage] = self.open_stream(self.point, stage, self.seed)
-        return self.streams[stage]
+    def stream(self, ask: Ask) -> NoisyStream:
+        """Return what an ask is drawn from, always the same, since it remembers where it is."""
+        key = (ask.stream, ask.point)
+        if key not in self.streams:
+            self.streams[key] = self.open_stream(ask.point or self.point, ask.stream)
+        return self.streams[key]
 
     def begin(self) -> None:
         """Ask for the first time, and answer from what is stored as far as it goes."""
-        if any(one.counts.total != one.ask.stop - one.ask.start for one in self.stored):
-            raise self._foreign()
         self._go_on(lambda: next(self.steps))
         self.advance()
         if self.stored:
@@ -159,7 +157,7 @@ class _InWork(Generic[Result]):
         """Return what is still to be counted of the present asks, with their places."""
         for place, (ask, counts) in enumerate(zip(self.asked, self.counted, strict=True)):
             start = ask.start + counts.total
-            if start < ask.stop and self.result is None:
+            if start < ask.stop and self.done is None:
                 yield place, replace(ask, start=start)
 
     def take(self, place: int, counts: Counts) -> None:
@@ -168,7 +166,7 @@ class _InWork(Generic[Result]):
 
     def advance(self) -> None:
         """Let the procedure go on as long as all that it asks for is there."""
-        while self.result is None and not any(self.wanted()):
+        while self.done is None and not any(self.wanted()):
             self.past += self._present()
             self._go_on(lambda: self.steps.send(self.counted))
 
@@ -180,19 +178,14 @@ class _InWork(Generic[Result]):
         """Return what was counted of the present asks."""
         for ask, counts in zip(self.asked, self.counted, strict=True):
             if counts.total:
-                yield Answer(replace(ask, stop=ask.start + counts.total), counts)
+                yield Answer(ask.stream, ask.start, counts, _digest(ask))
 
     def _go_on(self, step: Callable[[], Sequence[Ask]]) -> None:
         """Take a step of the procedure: it asks for more, or it is done."""
         try:
             self.asked = step()
         except StopIteration as stop:
-            self.result = replace(
-                stop.value,
-                arithmetic=self.point.arithmetic,
-                seed=self.seed,
-                digest=self.point.digest,
-            )
+            self.done = Done(self.index, self.point, stop.value, self.seconds)
             self.asked, self.counted = (), []
             self.streams.clear()
             return
@@ -200,11 +193,12 @@ class _InWork(Generic[Result]):
 
     def _from_store(self, ask: Ask) -> Counts:
         counts = Counts([])
-        for answer in [one for one in self.stored if one.ask.stage == ask.stage]:
+        same = (ask.stream, _digest(ask))
+        for answer in [kept for kept in self.stored if (kept.stream, kept.point) == same]:
             at = ask.start + counts.total
-            if at == ask.stop or answer.ask.start != at:
+            if at == ask.stop or answer.start != at:
                 break
-            if answer.ask.stop > ask.stop:
+            if answer.stop > ask.stop:
                 raise self._foreign()
             counts += answer.counts
             self.stored.remove(answer)
@@ -217,18 +211,22 @@ class _InWork(Generic[Result]):
         )
 
 
+def _digest(ask: Ask) -> str | None:
+    return None if ask.point is None else ask.point.digest
+
+
 class _Work(Generic[Result]):
     """The inputs that are in work."""
 
     def __init__(
         self,
-        smoothed: SmoothedClassifier,
-        begin: Callable[[Point], Steps[Result]],
+        smoothed: Smoothed,
+        procedure: Asking[Result],
         seed: int,
         answered: Mapping[int, Sequence[Answer]],
     ) -> None:
         self._smoothed = smoothed
-        self._begin: Callable[[Point], Steps[Result]] = begin
+        self._procedure = procedure
         self._seed = seed
         self._stored = dict(answered)
         self._queue: deque[_InWork[Result]] = deque()
@@ -240,16 +238,17 @@ class _Work(Generic[Result]):
         inputs: Iterable[tuple[int, Point]],
         checkpoint: Checkpoint | None,
         progress: Progress | None,
-    ) -> Iterator[tuple[_InWork[Result], Result]]:
-        """Yield the inputs in their order, each with its result."""
+    ) -> Iterator[Done[Result]]:
+        """Yield the results in the order of the inputs."""
         source = iter(inputs)
         while True:
             self._admit(source)
-            done = False
-            while self._queue and (result := self._queue[0].result) is not None:
-                done = True
-                yield self._queue.popleft(), result
-            if done:  # there is room again: what is left of the inputs comes before the end
+            room = False
+            while self._queue and (done := self._queue[0].done) is not None:
+                room = True
+                self._queue.popleft()
+                yield done
+            if room:  # there is room again: what is left of the inputs comes before the end
                 continue
             asked = self._slice()
             if asked:
@@ -266,26 +265,26 @@ class _Work(Generic[Result]):
         """Take inputs into work until they ask for as much as keeps the engine busy."""
         queue = self._queue
         wanted = sum(ask.stop - ask.start for one in queue for _, ask in one.wanted())
-        unfinished = sum(one.result is None for one in queue)
+        unfinished = sum(one.done is None for one in queue)
         least = _SHARING if self._smoothed.share_noise else 1
         while len(queue) < _MOST_IN_WORK:
             if queue and unfinished >= least and wanted >= self._smoothed.appetite(queue[0].point):
                 return
-            found = self._next(source)
-            if found is None:
+            following = self._next(source)
+            if following is None:
                 return
-            index, point = found
-            one = _InWork(
+            index, point = following
+            task = Task(point, uniform(self._seed, point.digest))
+            one: _InWork[Result] = _InWork(
                 index,
                 point,
-                self._seed,
-                self._smoothed.stream,
-                self._begin(point),
+                partial(self._smoothed.stream, seed=self._seed),
+                self._procedure.steps(task),
                 list(self._stored.pop(index, ())),
             )
             one.begin()
             queue.append(one)
-            unfinished += one.result is None
+            unfinished += one.done is None
             wanted += sum(ask.stop - ask.start for _, ask in one.wanted())
 
     def _next(self, source: Iterator[tuple[int, Point]]) -> tuple[int, Point] | None:
@@ -321,14 +320,14 @@ class _Work(Generic[Result]):
         self, asked: Sequence[tuple[_InWork[Result], int, Ask]], progress: Progress | None
     ) -> None:
         begun = time.perf_counter()
-        found = self._smoothed.count(
-            [CountRequest(one.stream(ask.stage), ask.start, ask.stop) for one, _, ask in asked],
+        answers = self._smoothed.count(
+            [CountRequest(one.stream(ask), ask.start, ask.stop) for one, _, ask in asked],
             progress,
         )
         seconds = time.perf_counter() - begun
         samples = sum(ask.stop - ask.start for _, _, ask in asked)
         self._speed = samples / max(seconds, 1e-9)
-        for (one, place, ask), counts in zip(asked, found, strict=True):
+        for (one, place, ask), counts in zip(asked, answers, strict=True):
             one.seconds += seconds * (ask.stop - ask.start) / samples
             one.take(place, counts)
         for one in {id(one): one for one, _, _ in asked}.values():

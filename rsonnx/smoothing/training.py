@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from rsonnx.noise import NOISES
+from rsonnx.noise import NOISES, Law
 
 TRAINING_KEY = "rsonnx.training"
 
@@ -39,6 +39,26 @@ class Trained:
         said = [f"{_SHOWN.get(key, key)} = {value:g}" for key, value in self.parameters.items()]
         return f"{self.noise} noise" + (f" ({', '.join(said)})" if said else "")
 
+    def mismatch(self, noise: Law) -> str | None:
+        """Return what to expect under other noise; None where it is the same, or nothing is known.
+
+        None too where nothing is known of a parameter.
+        """
+        here = noise.parameters | {"sigma": noise.deviation}
+        if self.noise == noise.name and all(
+            here.get(key) is None or math.isclose(here[key], value, rel_tol=_SAME)
+            for key, value in self.parameters.items()
+        ):
+            return None
+        asked = f" ({noise.settings})" if noise.settings else ""
+        return (
+            f"the model was trained with {self.words}, but the noise here is {noise.name} noise"
+            f"{asked}: expect lower accuracy"
+        )
+
+
+_SAME = 1e-6
+"""How far a parameter may be, relatively, from that of the training and be the same."""
 
 _SHOWN = {"lam": "lambda"}
 

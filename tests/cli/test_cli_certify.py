@@ -62,8 +62,8 @@ def test_the_run_file_holds_every_input_and_how_it_was_asked_for(first: Outcome,
     # Centres are answered right; the edges between two classes are what abstentions are for.
     assert all(row.prediction in (row.label, -1) for row in run.rows)
     assert any(row.abstained for row in run.rows)
-    assert run.header["arguments"]["given"][:3] == ["certify", "tiny.onnx", "set"]
-    assert run.header["arguments"]["resolved"]["n"] == 1000
+    assert run.header.record["arguments"]["given"][:3] == ["certify", "tiny.onnx", "set"]
+    assert run.header.record["arguments"]["resolved"]["n"] == 1000
 
 
 @pytest.mark.parametrize(
@@ -113,18 +113,18 @@ def test_every_certificate_follows_from_its_row(name: str, by_rule: dict[str, An
         assert (row.claim is not None) is adaptive
         assert row.samples <= 1100
         assert adaptive or row.samples == 1100
-        assert row.radius <= run.header["largest_radius"]
+        assert row.radius <= run.header.record["largest_radius"]
         if name == "one-sided":
             derived = certify_from_counts(row.selection, row.estimation, sigma=0.25)
             assert derived.radius.hex() == row.radius.hex()
             assert derived.p_a_lower.hex() == row.p_a_lower.hex()
     assert any(not row.abstained for row in run.rows)
-    assert (run.header["family_wise"] is not None) is (name == "family-wise")
+    assert (run.header.record["family_wise"] is not None) is (name == "family-wise")
 
 
 def test_what_a_rule_is_for(by_rule: dict[str, Any]) -> None:
-    assert by_rule["family-wise"].header["alpha"] <= 0.05 / 20
-    assert by_rule["one target"].header["target_radii"] == [0.25]
+    assert by_rule["family-wise"].header.record["alpha"] <= 0.05 / 20
+    assert by_rule["one target"].header.record["target_radii"] == [0.25]
     assert len({row.uniform for row in by_rule["randomised"].rows}) > 1
     fixed, target = by_rule["one-sided"], by_rule["one target"]
     assert sum(row.samples for row in target.rows) < sum(row.samples for row in fixed.rows) / 3
@@ -148,7 +148,7 @@ def test_answers_of_no_class_and_inputs_without_labels(here: Path) -> None:
 def test_infinite_bounds_can_be_written(here: Path) -> None:
     bounds = ("--bounds", "-inf", "inf", "-o", "run.jsonl")
     assert "float arithmetic" in done("certify", "tiny.onnx", "floats.npz", *SMALL, *bounds).err
-    header = read_run(here / "run.jsonl").header
+    header = read_run(here / "run.jsonl").header.record
     assert header["arguments"]["resolved"]["bounds"] == ["-inf", "inf"]
 
 
@@ -157,7 +157,8 @@ def test_what_a_certificate_rests_on_is_recorded_and_replayed(here: Path) -> Non
         done(*GOOD, option, "-o", f"{name}.jsonl")
         with_model = ("--model", "tiny.onnx", "--data", "set", "--replay", 3)
         done("verify", f"{name}.jsonl", *with_model)
-    own, shared, half = (read_run(f"{name}.jsonl").header for name in ("own", "shared", "half"))
+    names = ("own", "shared", "half")
+    own, shared, half = (read_run(f"{name}.jsonl").header.record for name in names)
     assert (own["noise"]["shared"], shared["noise"]["shared"]) == (False, True)
     assert half["model"]["float16"]["sha256"] != half["model"]["sha256"]
     assert rows_of(here / "own.jsonl") != rows_of(here / "shared.jsonl")
@@ -285,4 +286,4 @@ def test_what_a_model_answers_is_said(points: Path) -> None:
     refused(*PREDICT, code=4, named="--output-name findings")
     insisted = ("certify", *PREDICT[1:], "--n0", "5", "--output-name", "findings")
     assert "sigmoids" in done(*insisted, "-o", "run.jsonl").err
-    assert "sigmoids" in read_run(points / "run.jsonl").header["model"]["insisted"]
+    assert "sigmoids" in read_run(points / "run.jsonl").header.record["model"]["insisted"]

@@ -56,7 +56,7 @@ def test_orientation_is_applied_counted_said_and_held_to(halves: Path) -> None:
     assert "--exif ignore" in said
     assert "EXIF" not in done(f"{MODEL} data {FEW} ignore --exif ignore").err
     for exif, turned, hits in (("apply", 4, 8), ("ignore", 0, 4)):
-        header = read_run(exif).header["data"]
+        header = read_run(exif).header.record["data"]
         assert (header["exif"], header["turned"], right(exif)) == (exif, turned, hits)
         again = f"verify {exif} --model halves.onnx --data data --replay 8 --json"
         assert done(again).json()["replay"]["exact"]
@@ -84,7 +84,7 @@ def test_what_is_not_read_is_said_and_recorded_but_not_part_of_the_run(halves: P
         (halves / name).write_bytes(b"x")
     said = before(done(f"{MODEL} data {FEW} run"))
     assert all(part in said for part in ("2 .heic", "1 .csv", ".DS_Store"))
-    assert read_run("run").header["data"]["left_out"] == {".heic": 2, ".csv": 1}
+    assert read_run("run").header.record["data"]["left_out"] == {".heic": 2, ".csv": 1}
     (halves / "labels.csv").unlink()
     done(f"{MODEL} data {FEW} run --resume")
 
@@ -107,7 +107,7 @@ def test_the_data_decide_the_order_of_folders_that_are_numbers(here: Path) -> No
     _save_order(3)
     assert "text order" in before(done(f"certify text.onnx numbers {FEW} run --skip-every 5"))
     assert right("run") == len(read_run("run").rows) == 8
-    assert "text order" in read_run("run").header["data"]["labels"]
+    assert "text order" in read_run("run").header.record["data"]["labels"]
     done("verify run --model text.onnx --data numbers --replay 2")
 
 
@@ -174,7 +174,7 @@ def test_both_remedies_of_small_numbers_work(digits: Callable[[int], str]) -> No
     for name, x in (("meant", values), ("levels", values / 255 * 16)):
         np.savez(f"{name}.npz", x=x.astype("float32"), y=np.zeros(6, int))
         done(f"{MODEL} {name}.npz {FEW} {name} --bounds 0 16 --sigma 1")
-    assert read_run("levels").header["noise"]["arithmetic"] == "exact"
+    assert read_run("levels").header.record["noise"]["arithmetic"] == "exact"
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,6 @@ def test_what_a_header_does_not_say_is_not_checked(here: Path) -> None:
 @pytest.mark.parametrize(
     "lie",
     [
-        {"input_shape": [1, 8]},
         {"bounds": {"low": 1, "high": 0}},
         {"layout": "odd"},
         {"preprocess": {"resize": "big"}},

@@ -32,10 +32,10 @@ def words(name: str) -> str:
 def test_the_model_tells_layout_channels_and_size(here: Path) -> None:
     for name, layout in (("columns", "NCHW"), ("blocks", "NHWC"), ("ablation", "NCHW")):
         done(f"certify {words(name)} --limit 1 -o {name}.jsonl")
-        parameters = read_run(here / f"{name}.jsonl").header["noise"]["parameters"]
+        parameters = read_run(here / f"{name}.jsonl").header.record["noise"]["parameters"]
         assert (parameters["layout"], parameters.get("channels", 1)) == (layout, 1)
     done("certify flatpair.onnx bits.npz --noise ablation,keep=5 --n 200 -o flat.jsonl")
-    assert read_run(here / "flat.jsonl").header["noise"]["parameters"] == {
+    assert read_run(here / "flat.jsonl").header.record["noise"]["parameters"] == {
         "keep": 5, "channels": 1, "layout": None, "norm": "l0", "size": 12,
     }  # fmt: skip
 

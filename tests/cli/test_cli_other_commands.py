@@ -65,7 +65,7 @@ def test_a_run_is_exported_in_silence_and_a_part_is_said_to_be_one(form: str, he
     for name, part, word in (
         ("late", lines[:-1], "incomplete"),
         ("stopped", [*lines[:-1], lines[-1] | {"status": "interrupted"}], "interrupted"),
-        ("shard", [shard, *lines[1:]], "shard"),
+        ("shard", [shard, *lines[1:4], lines[-1] | {"inputs": 3}], "shard"),
     ):
         write_lines(Path("part.jsonl"), part)
         said = done(f"export part.jsonl --{form} -o {name}")

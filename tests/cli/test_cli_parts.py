@@ -51,11 +51,12 @@ def test_parts_make_the_whole_run(options: str, part: Part) -> None:
     assert same_run(Path("merged"), Path(whole))
     done("verify merged")
     merged = read_run("merged")
-    assert merged.header["arguments"]["given"] == ["merge", *reversed(parts), "-o", "merged"]
+    assert merged.header.record["arguments"]["given"] == ["merge", *reversed(parts), "-o", "merged"]
     # Times add, and the run began when its first part did.
     seconds = sum(row.seconds for name in parts for row in read_part(name).rows)
     assert sum(row.seconds for row in merged.rows) == pytest.approx(seconds)
-    assert merged.header["created"] == min(read_part(name).header["created"] for name in parts)
+    created = min(read_part(name).header.record["created"] for name in parts)
+    assert merged.header.record["created"] == created
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_parts_batches_and_a_stop_make_the_same_run(words: str, here: Path) -> N
     certify = f"certify {words} --seed 3 --providers cpu"
     done(f"{certify} -o whole")
     expected = rows_of(here / "whole")
-    n = read_run("whole").header["n"]
+    n = read_run("whole").header.record["n"]
     for a, b in (
         ("--shard 1/2", "--shard 2/2"),
         (f"--samples 0:{n // 3}", f"--samples {n // 3}:{n}"),
@@ -225,7 +226,7 @@ def test_which_inputs_are_taken(
     done(f"certify right.onnx sorted.npz {SAMPLE} {options} -o run.jsonl")
     run = read_run("run.jsonl")
     assert [row.index for row in run.rows] == expected
-    data = run.header["data"]
+    data = run.header.record["data"]
     assert data["sample"]["rule"] == rule
     assert data["classes_in_sample"] == len({k // EACH for k in expected})
     assert data["classes_in_data"] == CLASSES

@@ -12,7 +12,6 @@ import pytest
 from commands import done, refused
 from scipy import stats
 
-from rsonnx.certificate import AdaptiveSamples
 from rsonnx.noise import (
     Ablation,
     Columns,
@@ -24,6 +23,7 @@ from rsonnx.noise import (
     Splitting,
     norm_named,
 )
+from rsonnx.procedures import Adaptive
 from rsonnx.statistics import Verdict, align_looks, largest_bound
 
 TARGET = "--sigma 0.5 --target-radius 0.5"
@@ -104,7 +104,7 @@ def test_chances_and_samples_for_a_target() -> None:
 @pytest.mark.parametrize("p", [0.8, 0.9, 0.95])
 def test_adaptive_sampling_against_simulation(p: float) -> None:
     row = next(row for row in plan(f"{TARGET} --n 2000")["table"] if row["p"] == p)
-    rule = AdaptiveSamples(Gaussian(0.5), 2000, 0.001, (0.5,)).rule
+    rule = Adaptive(Gaussian(0.5), 100, 2000, 0.001, (0.5,)).rule
     generator = np.random.default_rng(1)
     runs = 300
     samples, certified = np.zeros(runs), 0

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from commands import command, done, lines_of, refused, write_lines
 
-from rsonnx.certificate import FixedSamples
-from rsonnx.certificate.top_k import certify_top_k
 from rsonnx.noise import Gaussian
+from rsonnx.procedures import Fixed
+from rsonnx.procedures.top_k import certify_top_k
 from rsonnx.runs import read_run
 from rsonnx.statistics import family_wise_alpha
 
@@ -235,9 +235,9 @@ def test_restated_figures_follow_from_the_counts(runs: Path) -> None:
     assert two["restated_from"]["radius_rule"] == "two-sided"
     same = ("acr", "certified_accuracy", "statements", "samples", "bound", "radius_rule")
     assert all(one[name] == two[name] for name in same)
-    rule = FixedSamples(Gaussian(0.25), 1000, 0.001, "chernoff-kl")
+    rule = Fixed(Gaussian(0.25), 30, 1000, 0.001, "chernoff-kl")
     expected = sum(
-        rule.certify(row.selection, row.estimation).radius
+        rule.derive(row.evidence).radius
         for row in read_run("a.jsonl").rows
         if row.top_class == row.label
     )

@@ -73,7 +73,11 @@ UNLABELLED = [row(0, label=None), row(1, hits=700), row(2, hits=500)]
         (page_run(UNLABELLED), "is unknown: not every input has a label", "accuracy"),
         (page_run(UNLABELLED), "Of further inputs nothing is said here", "drawn from"),
         (page_run(family_wise=0.001, alpha=0.0003), "at least 99.9 %", "each alone may be"),
-        (page_run(target_radii=[0.25], radii=(0.0, 0.25)), "elsewhere than at 0.25.", "Restated"),
+        (
+            page_run(target_radii=[0.25], bound="e-process", radii=(0.0, 0.25)),
+            "elsewhere than at 0.25.",
+            "Restated",
+        ),
         (page_run(noise={"arithmetic": "float"}), "drawn in floating point", "levels"),
         (page_run(restated_from=BEFORE), "sampled for alpha = 0.01", "interrupted"),
         (page_run(restated_from=BEFORE | {"alpha": 0.001}), "Restated", "without looking"),
@@ -84,7 +88,6 @@ UNLABELLED = [row(0, label=None), row(1, hits=700), row(2, hits=500)]
         (page_run(noise=SHARED), "They may be false together", "independent between inputs"),
         (page_run(noise={"norm": "l1"}), "sum to less than 0.5 (l1 norm)", "Euclidean"),
         (page_run(radii=(0.0,)), "small changes, each up to a radius of its own.", "For scale"),
-        (page_run(model={"input_shape": ["x"]}), "Against what", "For scale"),
         (page_run(model={"bounds": {"low": 1.0, "high": 0.0}}), "For scale", "levels"),
         (page_run(model={"bounds": {"low": "-inf", "high": "inf"}}), "For scale", "levels"),
     ],
@@ -265,11 +268,9 @@ def test_strangers_words_stay_words(name: str) -> None:
         [row(0, name=name), row(1, hits=500, name=name)],
         status=name or "failed",
         file=name,
-        model={"file": name, "class_names": [name, name, name, name], "sha256": name},
+        model={"file": name, "class_names": [name, name, name, name]},
         data={"path": name},
         noise={"units": name, "arithmetic": name, "generator": name},
-        bound=name,
-        radius_rule=name,
         arguments={"given": [name], name: name},
         versions={name: name},
     )
@@ -291,8 +292,8 @@ def test_a_header_that_holds_anything_is_shown() -> None:
     deep: Any = []
     for _ in range(5000):
         deep = [deep]
-    model = {"class_names": 3, "input_shape": 10**400, "preprocess": deep, "bounds": []}
-    run = page_run(model=model, data=[], seed=None, versions=deep)
+    model = {"class_names": 3, "preprocess": deep, "bounds": []}
+    run = page_run(model=model, versions=deep)
     assert "nested too deeply" in render_page([run])
 
 

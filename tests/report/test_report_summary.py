@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reported import row
 
-from rsonnx.certificate import ABSTAIN
 from rsonnx.errors import UsageError
-from rsonnx.report import check_radii, default_radii, fraction_down, summarize
+from rsonnx.procedures import ABSTAIN, default_radii
+from rsonnx.report import check_radii, fraction_down, summarize
 from rsonnx.runs import Row
 
 

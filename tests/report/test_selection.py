@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from headers import header
 from reported import figures, row
 
 from rsonnx.report import compare, dataset_statements, paired_report, selection_of, to_text
@@ -26,15 +27,10 @@ SPREAD, RANDOM = Sample(5).to_json(), Sample(5, seed=1).to_json()
         ({"inputs": 5, "size": 9, "sample": RANDOM}, "complete", True),
         ({"inputs": 5, "size": 9, "sample": RANDOM}, "interrupted", False),
         ({"inputs": 9, "size": 9}, "shard 1/2", False),
-        ({"inputs": 5, "size": 9, "sample": RANDOM | {"rule": "spread"}}, "complete", False),
-        ({"inputs": 5, "size": 9, "sample": 3}, "complete", False),
-        ({"inputs": 5, "size": "9"}, "complete", False),
-        ({"inputs": 9}, "complete", False),
-        ([], "complete", False),
     ],
 )
 def test_only_all_inputs_and_a_random_sample_are_drawn(data: Any, status: str, drawn: bool) -> None:
-    assert (selection_of({"data": data}, status).undrawn is None) is drawn
+    assert (selection_of(header(data=data), status).undrawn is None) is drawn
 
 
 @pytest.mark.parametrize(
@@ -45,7 +41,7 @@ def test_classes_that_a_sample_lacks_are_noted(
     here: int | None, there: int | None, said: str | None
 ) -> None:
     data = {"inputs": 9, "size": 9, "classes_in_sample": here, "classes_in_data": there}
-    found = selection_of({"data": data}, "complete")
+    found = selection_of(header(data=data), "complete")
     assert (found.note is None) is (said is None)
     stated = dataset_statements([row(0, 0.5)], (0.0,), alpha=0.001, selection=found)
     assert said is None or any(said in line for line in stated.lines())

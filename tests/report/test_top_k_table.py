@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from reported import HEADING, row
 
-from rsonnx.certificate import AdaptiveSamples, FixedSamples
-from rsonnx.certificate.top_k import certify_top_k
 from rsonnx.counts import Counts
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.noise import Gaussian, Laplace
+from rsonnx.procedures import Adaptive, CertificateCounts, Fixed
+from rsonnx.procedures.top_k import certify_top_k
 from rsonnx.report import FORMATS, fraction_down
 from rsonnx.report.top_k import top_k_figures, top_k_report
 from rsonnx.runs import Row
 
-RULE = FixedSamples(Gaussian(0.5), 1000, 0.001, num_classes=5)
+RULE = Fixed(Gaussian(0.5), 10, 1000, 0.001, num_classes=5)
 COUNTS = (
     Counts([5, 990, 5]),  # the true class, 1, leads
     Counts([600, 300, 50, 50]),  # it is second
@@ -60,7 +60,14 @@ def test_more_is_certified_as_k_rises() -> None:
 
 def test_selection_and_what_it_chose_do_not_matter() -> None:
     other = [
-        replace(r, selection=Counts([9, 0, 1]), prediction=0, top_class=0, radius=9.0) for r in ROWS
+        replace(
+            r,
+            counts=CertificateCounts(Counts([9, 0, 1]), r.estimation),
+            prediction=0,
+            top_class=0,
+            radius=9.0,
+        )
+        for r in ROWS
     ]
     assert figures(2, other) == figures(2)
 
@@ -91,7 +98,7 @@ def test_rows_without_a_label_are_refused() -> None:
 
 
 def test_runs_of_another_kind_are_refused() -> None:
-    adaptive = AdaptiveSamples(Gaussian(0.5), 1000, 0.001, (0.25,))
+    adaptive = Adaptive(Gaussian(0.5), 10, 1000, 0.001, (0.25,))
     with pytest.raises(UsageError, match=r"run.jsonl is adaptive: .* with a fixed n"):
         top_k_figures("run.jsonl", HEADING, adaptive, ROWS, RADII, 2)
     for noise in (Laplace(0.5), Gaussian(0.5, "l1")):
@@ -104,16 +111,16 @@ def test_runs_of_another_kind_are_refused() -> None:
 
 
 def test_a_two_sided_run_has_the_same_counts() -> None:
-    assert figures(2, radius="two-sided") == figures(2)
+    assert figures(2, radius_rule="two-sided") == figures(2)
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
         {"label": 5},
-        {"estimation": Counts([0, 999])},
-        {"estimation": Counts([0, 999, 2])},
-        {"estimation": Counts([0, 999, 0, 0, 0, 1])},
+        {"counts": CertificateCounts(Counts([9]), Counts([0, 999]))},
+        {"counts": CertificateCounts(Counts([9]), Counts([0, 999, 2]))},
+        {"counts": CertificateCounts(Counts([9]), Counts([0, 999, 0, 0, 0, 1]))},
     ],
 )
 def test_rows_that_contradict_the_run_are_refused(wrong: dict[str, Any]) -> None:

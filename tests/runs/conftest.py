@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,75 +9,36 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from headers import certified_row, record
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 import rsonnx
-from rsonnx.certificate import certify_from_counts
-from rsonnx.counts import Counts
-from rsonnx.noise import Gaussian
 from rsonnx.runs import Row, RunWriter
-from rsonnx.runs.header import claim_of
 from rsonnx.runtime import OnnxClassifier
-
-HEADER: dict[str, Any] = {
-    "kind": "header",
-    "format": "rsonnx-run",
-    "format_version": 1,
-    "procedure": "certify",
-    "model": {"file": "tiny.onnx"},
-    "data": {"inputs": 3, "size": 3},
-    "noise": {"sigma": 0.5, "units": "input values between 0 and 1", "norm": "l2"}
-    | {"arithmetic": "exact", "distribution": "gaussian"},
-    "n0": 100,
-    "n": 1000,
-    "alpha": 0.001,
-    "bound": "clopper-pearson",
-    "radius_rule": "one-sided",
-    "num_classes": 4,
-    "target_radii": None,
-    "family_wise": None,
-    "largest_radius": 1.2,
-    "claim": claim_of(Gaussian(0.5), "exact", None),
-}
 
 
 @pytest.fixture
 def header() -> dict[str, Any]:
-    return json.loads(json.dumps(HEADER))
+    return record()
 
 
 @pytest.fixture
 def make_row() -> Callable[..., Row]:
-    """A row that was really certified from counts: ``hits`` of 1000 samples for class 3."""
-
-    def make(index: int = 0, *, hits: int = 990, label: int | None = 3, name: str = "") -> Row:
-        selection = Counts([0, 1, 0, 99])
-        estimation = Counts([0, 1000 - hits, 0, hits])
-        certificate = certify_from_counts(selection, estimation, sigma=0.5)
-        return Row.of(
-            certificate,
-            index=index,
-            name=name or f"3/{index:05}.png",
-            label=label,
-            base_prediction=3,
-            seconds=0.125,
-        )
-
-    return make
+    return certified_row
 
 
 @pytest.fixture
 def run_file(
-    tmp_path: Path, header: dict[str, Any], make_row: Callable[..., Row]
+    tmp_path: Path,
 ) -> Callable[..., Path]:
     """Write a complete run file of some rows and return its path."""
 
     def make(rows: int = 3, name: str = "run.jsonl", **changed: Any) -> Path:
         path = tmp_path / name
-        with RunWriter(path, header | changed) as writer:
+        with RunWriter(path, record(**changed)) as writer:
             for index in range(rows):
-                writer.write(make_row(index, hits=(990, 700, 500)[index % 3]))
+                writer.write(certified_row(index, hits=(990, 700, 500)[index % 3]))
         return path
 
     return make

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from headers import header
 
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.logs import audit_log, read_log
@@ -21,7 +22,7 @@ from rsonnx.report import certified
 from rsonnx.runs import Row, Run, read_run
 from rsonnx.runs import export as export_module
 from rsonnx.runs.export import export_run
-from rsonnx.runs.flat import COLUMNS
+from rsonnx.runs.rows import COLUMNS
 
 FORMULAS = (
     "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", "\u00a0=1", "\uff1d1",
@@ -32,7 +33,10 @@ HUGE = 1.7976931348623157e308
 
 
 @pytest.fixture
-def run(tmp_path: Path, make_row: Callable[..., Row], header: dict[str, Any]) -> Run:
+def run(
+    tmp_path: Path,
+    make_row: Callable[..., Row],
+) -> Run:
     """Three certified rows and one without a certificate; one has no label."""
     rows = (
         make_row(0, hits=990),
@@ -40,7 +44,7 @@ def run(tmp_path: Path, make_row: Callable[..., Row], header: dict[str, Any]) ->
         make_row(5, hits=500),
         make_row(7, hits=995, label=None),
     )
-    return Run(tmp_path / "run.jsonl", header, rows, "complete")
+    return Run(tmp_path / "run.jsonl", header(), rows, "complete")
 
 
 def changed(run: Run, **fields: Any) -> Run:
@@ -215,7 +219,7 @@ def test_parquet_holds_everything(run: Run, tmp_path: Path) -> None:
     assert json.loads(rows[0]["counts_selection"]) == run.rows[0].selection.to_json()
     metadata = table.schema.metadata
     assert metadata[b"rsonnx.status"] == b"incomplete"
-    assert json.loads(metadata[b"rsonnx.header"]) == run.header
+    assert json.loads(metadata[b"rsonnx.header"]) == run.header.record
 
 
 def test_parquet_loads_in_pandas_with_one_line(run: Run, tmp_path: Path) -> None:

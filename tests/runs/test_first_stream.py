@@ -16,8 +16,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from rsonnx import cli
-from rsonnx.cli import opening, replaying
-from rsonnx.runs import read_run, verify, versions
+from rsonnx.runs import opening, read_run, verify, versions
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "first_stream.jsonl"
 Lines = list[dict[str, Any]]
@@ -50,8 +49,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     for k in range(8):
         levels[k, k // 3] += 40
     np.savez(tmp_path / "levels.npz", x=levels, y=np.arange(8) // 3)
-    for module in (opening, replaying):
-        monkeypatch.setattr(module, "try_in_child", lambda *_: None)
+    monkeypatch.setattr(opening, "try_in_child", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     return lambda *words: cli.run([str(word) for word in words])
 

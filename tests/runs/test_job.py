@@ -10,10 +10,10 @@ import pytest
 
 from rsonnx.data import open_dataset
 from rsonnx.errors import DataError, UsageError
+from rsonnx.procedures import certify_procedure
 from rsonnx.runs import Work, do_work, prepare_job
 from rsonnx.runs.sample import Sample
 from rsonnx.runtime import OnnxClassifier
-from rsonnx.smoothing import certify_procedure
 
 SMALL = (8, 8)
 

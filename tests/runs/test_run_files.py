@@ -35,7 +35,7 @@ def test_what_was_written_is_read_back(
 ) -> None:
     path = run_file(3)
     run = read_run(path)
-    assert (run.path, run.header, run.status) == (path, header, "complete")
+    assert (run.path, run.header.record, run.status) == (path, header, "complete")
     assert run.rows == tuple(make_row(i, hits=h) for i, h in enumerate((990, 700, 500)))
 
 
@@ -59,7 +59,7 @@ def test_names_that_utf8_cannot_hold_are_kept(
         for index, name in enumerate(names):
             writer.write(make_row(index, name=name))
     assert [row.name for row in read_run(path).rows] == names
-    assert read_run(path).header["given"] == ["\udc80"]
+    assert read_run(path).header.record["given"] == ["\udc80"]
     assert len(path.read_bytes().splitlines()) == 5
 
 

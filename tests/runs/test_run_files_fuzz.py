@@ -6,13 +6,14 @@ import random
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from damaged import mutated
+from headers import record
 
 from rsonnx.counts import Counts
 from rsonnx.errors import RunFileError, UsageError
+from rsonnx.procedures import CertificateCounts
 from rsonnx.runs import CountsRow, Part, Row, RunWriter, SampleRange, read_part, read_run
 
 _CASES = 800
@@ -34,16 +35,17 @@ def _read(path: Path) -> Part | str:
 
 
 @pytest.fixture
-def counts_file(tmp_path: Path, header: dict[str, Any]) -> Path:
+def counts_file(tmp_path: Path) -> Path:
     """A run file of counts of the samples 10 to 59, of a shard."""
     path = tmp_path / "counts.jsonl"
     part = {"shard": {"index": 2, "of": 3}, "samples": {"start": 10, "stop": 60}}
-    with RunWriter(path, header | part) as writer:
+    part["data"] = {"inputs": 9, "size": 9}
+    with RunWriter(path, record(**part)) as writer:
         for index in range(3):
             estimation = Counts([40 - index, 9], 1 + index)
             row = CountsRow(
-                index, "x", "ab" * 32, None, 0, "exact", SampleRange(10, 60), Counts([]),
-                estimation, 0.5,
+                index, "x", "ab" * 32, None, 0, "exact", 0.5, SampleRange(10, 60),
+                CertificateCounts(Counts([]), estimation),
             )  # fmt: skip
             writer.write(row)
     return path
@@ -53,7 +55,7 @@ def counts_file(tmp_path: Path, header: dict[str, Any]) -> Path:
 def test_mutated_run_files_are_read_or_refused(
     run_file: Callable[..., Path], counts_file: Path, tmp_path: Path, kind: str
 ) -> None:
-    whole = run_file(3, shard={"index": 1, "of": 4}, samples=None)
+    whole = run_file(3, shard={"index": 1, "of": 4}, data={"inputs": 12, "size": 12})
     good = (whole if kind == "certificates" else counts_file).read_bytes()
     source = random.Random(20)  # noqa: S311 - a fixed sequence of cases, no secret
     path = tmp_path / "fuzzed.jsonl"
@@ -63,15 +65,15 @@ def test_mutated_run_files_are_read_or_refused(
         run = _read(path)
         if isinstance(run, Part):
             assert run.status in ("complete", "interrupted", "failed", "incomplete"), case
-            assert run.shard is None or 1 <= run.shard.index <= run.shard.of
+            assert (shard := run.header.shard) is None or 1 <= shard.index <= shard.of
             assert run.length <= path.stat().st_size, case
             for row in run.rows:
-                assert isinstance(row, Row) is (run.samples is None), case
+                assert isinstance(row, Row) is (run.header.samples is None), case
                 if isinstance(row, Row):
                     assert 0 <= row.radius < float("inf"), case
                 else:
-                    assert row.estimation.total == row.samples.stop - row.samples.start, case
-                    assert row.samples == run.samples, case
+                    assert row.counts.estimation.total == row.samples.stop - row.samples.start, case
+                    assert row.samples == run.header.samples, case
         else:
             refused += 1
             assert "fuzzed.jsonl" in run, case
@@ -126,7 +128,7 @@ def test_a_mutated_run_file_is_gone_on_with_only_where_no_row_is_lost(
 def test_a_header_with_a_wrong_part_is_refused(
     run_file: Callable[..., Path], field: str, value: object
 ) -> None:
-    with pytest.raises(RunFileError, match=r"line 1: the header is wrong"):
+    with pytest.raises(RunFileError, match=r"line 1: the header (is wrong|lacks)"):
         read_part(run_file(0, **{field: value}))
 
 

@@ -16,14 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rsonnx
-from rsonnx.certificate import certify_from_counts
 from rsonnx.data import open_dataset
+from rsonnx.procedures import certify_from_counts, certify_procedure
 from rsonnx.runs import (
-    Arguments,
+    Header,
     Job,
     RunWriter,
     SeedUsed,
-    certify_header,
+    new_header,
     prepare_job,
     read_run,
     versions,
@@ -32,7 +32,6 @@ from rsonnx.runs.labels import Labels
 from rsonnx.runs.rows import MEANING
 from rsonnx.runs.sample import Sample
 from rsonnx.runtime import OnnxClassifier
-from rsonnx.smoothing import certify_procedure
 
 GIVEN = ["certify", "tiny.onnx", "set", "--sigma", "0.5"]
 
@@ -45,18 +44,19 @@ def job(classifier: OnnxClassifier, image_folder: Callable[..., Path]) -> Job:
     )
 
 
-def _header(job: Job, seed: int = 7) -> dict[str, Any]:
-    return certify_header(
+def _header(job: Job, seed: int = 7) -> Header:
+    return new_header(
         job,
         certify_procedure(job.smoothed.noise, n0=50, n=2000, alpha=0.01),
         seed=SeedUsed(seed, "operating system"),
-        arguments=Arguments(GIVEN, {"sigma": 0.5, "batch_size": 32}),
+        given=GIVEN,
+        resolved={"sigma": 0.5, "batch_size": 32},
     )
 
 
 @pytest.fixture
 def written(job: Job) -> dict[str, Any]:
-    return json.loads(json.dumps(_header(job), allow_nan=False))
+    return json.loads(json.dumps(_header(job).to_json(), allow_nan=False))
 
 
 def test_the_model(written: dict[str, Any], classifier: OnnxClassifier) -> None:
@@ -121,26 +121,26 @@ def test_a_seed_of_128_bits_survives_a_reader_that_has_only_floats(seed: int) ->
 
 def test_the_seed_of_a_run_is_text(job: Job, tmp_path: Path) -> None:
     seed = 2**128 - 1
-    with RunWriter(tmp_path / "run.jsonl", _header(job, seed)):
+    with RunWriter(tmp_path / "run.jsonl", _header(job, seed).to_json()):
         pass
     stored = json.loads((tmp_path / "run.jsonl").read_text().splitlines()[0], parse_int=float)
     assert int(stored["seed"]["value"]) == seed
-    assert read_run(tmp_path / "run.jsonl").header["seed"]["value"] == str(seed)
+    assert read_run(tmp_path / "run.jsonl").header.seed == seed
 
 
 def test_infinite_bounds_are_written_as_text(
     classifier: OnnxClassifier, job: Job, tmp_path: Path
 ) -> None:
     facts = classifier.facts | {"bounds": {"low": float("-inf"), "high": float("inf")}}
-    header = certify_header(
+    header = new_header(
         replace(job, model=_WithFacts(facts)),  # type: ignore[arg-type]
         certify_procedure(job.smoothed.noise, n0=50, n=2000, alpha=0.01),
         seed=SeedUsed(7, "argument"),
-        arguments=Arguments([], {"bounds": [float("-inf"), float("inf")]}),
+        resolved={"bounds": [float("-inf"), float("inf")]},
     )
-    with RunWriter(tmp_path / "run.jsonl", header):
+    with RunWriter(tmp_path / "run.jsonl", header.to_json()):
         pass
-    read = read_run(tmp_path / "run.jsonl").header
+    read = read_run(tmp_path / "run.jsonl").header.record
     assert read["model"]["bounds"] == {"low": "-inf", "high": "inf"}
     assert read["arguments"]["resolved"]["bounds"] == ["-inf", "inf"]
 
@@ -150,15 +150,16 @@ class _WithFacts:
 
     def __init__(self, facts: dict[str, Any]) -> None:
         self.facts = facts
+        self.rows = "proved"
 
 
 def test_class_names_are_in_the_model_s_numbering(job: Job) -> None:
     """Folders in text order: the numbers of the rows are not those of the folders."""
     labels = Labels((1, 0, 2, 0, 1), "text order", None, ("1", "10", "2"), ("ape", "bee", "cat"))
     known = replace(job, labels=labels)
-    assert _header(known)["data"]["class_names"] == ["1", "10", "2"]
+    assert _header(known).record["data"]["class_names"] == ["1", "10", "2"]
     assert [known.label_name(index) for index in range(3)] == ["10", "1", "2"]
     assert [known.class_name(number) for number in (0, 2, 3, None)] == ["ape", "cat", None, None]
     unnamed = replace(job, labels=Labels((0,) * 5, "the array y"))
-    assert _header(unnamed)["data"]["class_names"] is None
+    assert _header(unnamed).record["data"]["class_names"] is None
     assert unnamed.label_name(0) is None

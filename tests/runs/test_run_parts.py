@@ -13,23 +13,22 @@ from hypothesis import strategies as st
 
 from rsonnx.data import open_dataset
 from rsonnx.errors import UsageError
+from rsonnx.procedures import certify_procedure
 from rsonnx.runs import (
-    Arguments,
+    Header,
     Job,
     SampleRange,
     SeedUsed,
     Shard,
-    certify_header,
+    new_header,
     prepare_job,
     read_run,
-    recorded_seed,
     restate,
     resume_command,
     verify,
 )
 from rsonnx.runs.files import START, line_of
 from rsonnx.runtime import OnnxClassifier
-from rsonnx.smoothing import certify_procedure
 from rsonnx.statistics import family_wise_alpha
 
 
@@ -63,35 +62,36 @@ def test_texts() -> None:
 @pytest.fixture
 def header_of(
     classifier: OnnxClassifier, image_folder: Callable[..., Path]
-) -> Callable[..., dict[str, Any]]:
+) -> Callable[..., Header]:
     folder = image_folder({f"{k}/a.png": (k * 20, (8, 8)) for k in range(5)})
     job: Job = prepare_job(classifier, 0.5, open_dataset(folder))
 
-    def make(**part: Any) -> dict[str, Any]:
-        header = certify_header(
+    def make(**part: Any) -> Header:
+        header = new_header(
             job,
             certify_procedure(job.smoothed.noise, n0=50, n=2000, alpha=0.01),
             seed=SeedUsed(2**128 - 1, "argument"),
-            arguments=Arguments([], {}),
             **part,
         )
-        written: dict[str, Any] = json.loads(line_of(header))
-        assert line_of(header).startswith(START)  # by which a torn header is known
-        return written
+        line = line_of(header.to_json())
+        assert line.startswith(START)  # by which a torn header is known
+        assert Header.from_json(json.loads(line)) == header
+        return header
 
     return make
 
 
-def test_headers_say_which_part_they_are_of(header_of: Callable[..., dict[str, Any]]) -> None:
+def test_headers_say_which_part_they_are_of(header_of: Callable[..., Header]) -> None:
     whole = header_of(manifest="ab" * 32)
-    assert (whole["shard"], whole["samples"]) == (None, None)
-    assert whole["data"]["manifest"] == "ab" * 32
-    assert recorded_seed(whole) == 2**128 - 1
+    assert (whole.shard, whole.samples) == (None, None)
+    assert whole.data.manifest == "ab" * 32
+    assert whole.seed == 2**128 - 1
     part = header_of(shard=Shard(2, 3), samples=SampleRange(10, 20))
-    assert part["shard"] == {"index": 2, "of": 3}
-    assert part["samples"] == {"start": 10, "stop": 20}
-    assert part["data"]["inputs"] == 5  # of the whole run
-    assert part["claim"].startswith("none yet")
+    assert (part.shard, part.samples) == (Shard(2, 3), SampleRange(10, 20))
+    assert part.record["shard"] == {"index": 2, "of": 3}
+    assert part.record["samples"] == {"start": 10, "stop": 20}
+    assert (part.data.inputs, part.inputs) == (5, 2)  # of the whole run, and of the part
+    assert part.record["claim"] == part.claim != whole.claim
 
 
 def test_a_shard_is_held_to_its_own_number_of_inputs(run_file: Callable[..., Path]) -> None:
@@ -102,7 +102,7 @@ def test_a_shard_is_held_to_its_own_number_of_inputs(run_file: Callable[..., Pat
             rows - (inputs in (5, 9)),
             name=f"{inputs}.jsonl",
             shard={"index": 1, "of": 3},
-            data={"inputs": inputs},
+            data={"inputs": inputs, "size": inputs},
         )
         assert len(verify(read_run(path)).faults) == faults
 
@@ -112,10 +112,10 @@ def test_the_error_of_a_family_is_shared_by_all_inputs_of_the_run(
 ) -> None:
     each = family_wise_alpha(0.05, 9)
     path = run_file(
-        3, shard={"index": 1, "of": 3}, data={"inputs": 9}, alpha=each, family_wise=0.05
+        3, shard={"index": 1, "of": 3}, data={"inputs": 9, "size": 9}, alpha=each, family_wise=0.05
     )
     again = restate(read_run(path), alpha=0.01)
-    assert again.header["alpha"] == family_wise_alpha(0.01, 9)
+    assert again.header.procedure.alpha == family_wise_alpha(0.01, 9)
 
 
 def test_the_command_that_goes_on() -> None:

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from headers import row_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsonnx.certificate import ABSTAIN, AbstainReason, certify_from_counts
 from rsonnx.counts import Counts
 from rsonnx.errors import RunFileError
+from rsonnx.procedures import ABSTAIN, AbstainReason, CertificateCounts, certify_from_counts
 from rsonnx.runs import Row
 from rsonnx.runs.rows import MEANING
 
@@ -33,8 +34,7 @@ def rows(draw: st.DrawFn) -> Row:
         base_prediction=draw(st.integers(-1, 10**5)),
         prediction=ABSTAIN if reason else draw(st.integers(0, 10**5)),
         top_class=draw(st.integers(-1, 10**5)),
-        selection=draw(counts),
-        estimation=draw(counts),
+        counts=CertificateCounts(draw(counts), draw(counts)),
         p_a_lower=draw(st.floats(0, 1)),
         radius=0.0 if reason else draw(finite),
         reason=reason,
@@ -61,7 +61,7 @@ def test_a_row_survives_json_to_the_last_bit(row: Row) -> None:
 def test_a_certificate_becomes_a_row_that_gives_it_back(found: list[int], nothing: int) -> None:
     estimation = Counts([k + 1 for k in found], nothing)
     certificate = certify_from_counts(Counts([1, 5]), estimation, sigma=0.25, alpha=0.01)
-    row = Row.of(certificate, index=0, name="a", label=1, base_prediction=0, seconds=1.0)
+    row = row_of(certificate, label=1)
     again = Row.from_json(json.loads(json.dumps(row.to_json())))
     derived = certify_from_counts(again.selection, again.estimation, sigma=0.25, alpha=0.01)
     assert derived.radius == again.radius
@@ -175,7 +175,7 @@ def test_a_claim_that_is_none_is_refused(claim: Any, make_row: Callable[..., Row
 def test_samples_that_the_counts_do_not_sum_to_are_refused(
     samples: Any, make_row: Callable[..., Row]
 ) -> None:
-    with pytest.raises(RunFileError, match=r"samples are .*, but the counts sum to"):
+    with pytest.raises(RunFileError, match="samples is "):
         Row.from_json(make_row().to_json() | {"samples": samples})
 
 
@@ -199,5 +199,5 @@ def test_counts_without_stages_are_refused(wrong: Any, make_row: Callable[..., R
 def test_a_row_that_contradicts_itself_is_refused(
     changed: dict[str, Any], make_row: Callable[..., Row]
 ) -> None:
-    with pytest.raises(RunFileError, match=r"contradict|has a radius all the same"):
+    with pytest.raises(RunFileError, match=r"contradict|has a radius|abstained is"):
         Row.from_json(make_row().to_json() | changed)

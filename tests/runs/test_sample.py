@@ -7,11 +7,12 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from headers import header
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rsonnx.errors import UsageError
-from rsonnx.runs.sample import Sample, sample_field, spread_over
+from rsonnx.runs.sample import Sample, spread_over
 
 SAMPLES = st.one_of(
     st.builds(Sample, st.none() | st.integers(1, 60), st.integers(1, 9)),
@@ -26,7 +27,7 @@ def test_a_sample_is_as_many_inputs_as_it_says_in_order(sample: Sample, size: in
     assert len(found) == sample.count(size) == len(set(found))
     assert found == sorted(found)
     assert set(found) <= set(range(0, size, sample.skip_every))
-    assert sample_field({"data": {"sample": sample.to_json()}}) == sample
+    assert Sample.from_json(sample.to_json()) == sample
 
 
 @given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 300))
@@ -84,7 +85,8 @@ def test_a_file_that_does_not_say_it_took_the_first(
     limit: int | None, every: int, rule: str
 ) -> None:
     options = {"limit": limit, "skip_every": every}
-    found = sample_field({"data": {}, "arguments": {"resolved": options}})
+    found = header(arguments={"resolved": options}).data.sample
+    assert found is not None
     assert found.rule == rule
     assert list(found.indices(9)) == list(range(0, 9, every))[:limit]
 
@@ -95,7 +97,7 @@ def test_a_file_that_does_not_say_it_took_the_first(
 )
 def test_a_sample_that_a_header_cannot_have_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises((TypeError, UsageError)):
-        sample_field({"data": {"sample": Sample(3).to_json() | change}})
+        Sample.from_json(Sample(3).to_json() | change)
 
 
 @given(

@@ -11,7 +11,8 @@ from brightness import DRAW, Brightness, X, smooth
 from rsonnx import Counts, SmoothedClassifier
 from rsonnx.errors import DataError, UsageError
 from rsonnx.noise import Ball, Gaussian, InputSpace, NoisyStream
-from rsonnx.smoothing import certify_many, certify_procedure
+from rsonnx.procedures import certify_procedure
+from rsonnx.smoothing import run_many
 
 
 @pytest.mark.parametrize("bounds", [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)])
@@ -52,7 +53,7 @@ def test_levels_are_not_given_noise_in_units() -> None:
     procedure = certify_procedure(law, n0=50, n=1000, alpha=0.001)
     for refused in (
         lambda: found.certify(levels, seed=1, **DRAW),
-        lambda: next(certify_many(found, procedure, [(0, levels)], seed=1)),
+        lambda: next(run_many(found, procedure, [(0, levels)], seed=1)),
         lambda: NoisyStream(levels, law, 1, "estimation"),
     ):
         with pytest.raises(UsageError, match="in levels of the 8-bit grid, but ball noise"):
@@ -79,7 +80,7 @@ def test_a_point_of_another_space_is_refused() -> None:
         smooth().certify(point, seed=1, **DRAW)
     procedure = certify_procedure(Gaussian(0.5), n0=50, n=1000, alpha=0.001)
     with pytest.raises(DataError):
-        next(certify_many(smooth(), procedure, [(0, point)], seed=1))
+        next(run_many(smooth(), procedure, [(0, point)], seed=1))
 
 
 def test_a_point_off_the_grid_is_refused_where_exact_noise_is_insisted_on() -> None:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 import rsonnx
 from rsonnx.data import open_dataset
-from rsonnx.smoothing import certify_many, certify_procedure
+from rsonnx.procedures import certify_procedure
+from rsonnx.smoothing import run_many
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_models"
 MODEL = SAMPLES / "mnist_gaussian_0.50.onnx"
@@ -41,8 +42,8 @@ def test_batches_and_workers_cannot_be_seen(
         )
         procedure = certify_procedure(g.noise, n0=30, n=N, alpha=0.001, target_radii=targets)
         points = [(k, g.point(image)) for k, image in enumerate(images)]
-        found.append([one.certificate for one in certify_many(g, procedure, points, seed=5)])
+        found.append([done.result for done in run_many(g, procedure, points, seed=5)])
+        assert {point.arithmetic for _, point in points} == {arithmetic}
     assert all(one == found[0] for one in found)
     split = [len(np.flatnonzero(one.counts.estimation.classes)) > 1 for one in found[0]]
     assert targets or any(split)  # unanimous answers would show little
-    assert {one.arithmetic for one in found[0]} == {arithmetic}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,22 +14,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rsonnx.certificate import ABSTAIN, Certificate, FixedSamples
-from rsonnx.certificate.certify import make_certificate
 from rsonnx.counts import Counts
 from rsonnx.errors import DataError, InferenceError, RunFileError
 from rsonnx.noise import InputSpace, Point
-from rsonnx.runtime import CountRequest, ThreadEngine
-from rsonnx.smoothing import (
-    Answer,
+from rsonnx.procedures import (
+    ABSTAIN,
     Ask,
-    CertifyProcedure,
-    SmoothedClassifier,
-    certify_many,
+    Asking,
+    Certificate,
+    Evidence,
+    Procedure,
+    Steps,
+    Task,
     certify_procedure,
-    predict_many,
     predict_procedure,
 )
+from rsonnx.runtime import CountRequest, ThreadEngine
+from rsonnx.smoothing import Answer, SmoothedClassifier, run_many
 
 SHAPE = (1, 4, 4)
 SEED = 11
@@ -60,7 +61,12 @@ def inputs(g: SmoothedClassifier, count: int = 23) -> list[tuple[int, Point]]:
     return [(10 * k, g.point(rng.integers(0, 256, SHAPE, np.uint8))) for k in range(count)]
 
 
-def procedures(g: SmoothedClassifier) -> Iterator[CertifyProcedure]:
+def by_one(g: SmoothedClassifier, procedure: Asking[Any], points: Any) -> list[Any]:
+    """What the inputs give one by one."""
+    return [next(run_many(g, procedure, [one], seed=SEED)).result for one in points]
+
+
+def procedures(g: SmoothedClassifier) -> Iterator[Procedure]:
     for radii in (None, (0.2,), (0.1, 0.3, 0.5)):
         yield certify_procedure(g.noise, n0=50, n=1_500, alpha=0.01, target_radii=radii)
 
@@ -70,10 +76,10 @@ def test_together_is_the_same_as_alone(options: dict[str, Any]) -> None:
     g = smoothed(**options)
     labels = set()
     for procedure in procedures(g):
-        found = list(certify_many(g, procedure, inputs(g), seed=SEED))
+        found = list(run_many(g, procedure, inputs(g), seed=SEED))
         assert [one.index for one in found] == [index for index, _ in inputs(g)]
-        alone = [g.run(procedure, point, seed=SEED) for _, point in inputs(g)]
-        assert [one.certificate for one in found] == alone
+        alone = by_one(g, procedure, inputs(g))
+        assert [one.result for one in found] == alone
         assert all(one.seconds > 0 for one in found)
         labels |= {one.label for one in alone}
     assert len(labels - {ABSTAIN}) > 1
@@ -85,8 +91,8 @@ def test_early_stops_do_not_empty_the_batches() -> None:
     g = SmoothedClassifier(base, 0.1, batch_size=64, workers=1)
     procedure = certify_procedure(g.noise, n0=50, n=10_000, alpha=0.01, target_radii=(0.05,))
     samples = sum(
-        one.certificate.counts.selection.total + one.certificate.counts.estimation.total
-        for one in certify_many(g, procedure, inputs(g, 200), seed=SEED)
+        one.result.counts.selection.total + one.result.counts.estimation.total
+        for one in run_many(g, procedure, inputs(g, 200), seed=SEED)
     )
     assert sum(base.batches) == samples
     assert len(base.batches) < 1.5 * samples / 64
@@ -97,7 +103,7 @@ def test_inputs_that_all_end_at_once_are_not_the_last(count: int) -> None:
     """256 inputs are in work at once; with few samples each, all of them end in the same call."""
     g = smoothed()
     procedure = certify_procedure(g.noise, n0=1, n=10, alpha=0.1)
-    found = list(certify_many(g, procedure, inputs(g, count), seed=SEED))
+    found = list(run_many(g, procedure, inputs(g, count), seed=SEED))
     assert [one.index for one in found] == [10 * k for k in range(count)]
 
 
@@ -111,7 +117,7 @@ def test_inputs_are_drawn_from_as_they_are_needed() -> None:
             yield index, point
 
     procedure = certify_procedure(g.noise, n0=50, n=20_000, alpha=0.01)
-    found = certify_many(g, procedure, source(), seed=SEED)
+    found = run_many(g, procedure, source(), seed=SEED)
     assert drawn == []
     next(found)
     assert len(drawn) < 10
@@ -144,7 +150,7 @@ def test_what_was_counted_is_not_counted_again(kind: int, monkeypatch: pytest.Mo
     g = smoothed()
     procedure = list(procedures(g))[kind]
     points = inputs(g, 9)
-    expected = [g.run(procedure, point, seed=SEED) for _, point in points]
+    expected = by_one(g, procedure, points)
     whole = sum(c.counts.selection.total + c.counts.estimation.total for c in expected)
 
     rows: list[Certificate] = []
@@ -156,7 +162,7 @@ def test_what_was_counted_is_not_counted_again(kind: int, monkeypatch: pytest.Mo
         state: dict[str, Any] = {}
         left = points[len(rows) :]
         try:
-            found = certify_many(
+            found = run_many(
                 g,
                 procedure,
                 left,
@@ -164,7 +170,7 @@ def test_what_was_counted_is_not_counted_again(kind: int, monkeypatch: pytest.Mo
                 answered=kept,
                 checkpoint=lambda now, state=state: state.update(kept=now),
             )
-            rows.extend(one.certificate for one in found)
+            rows.extend(one.result for one in found)
         except KeyboardInterrupt:
             pass
         kept = state.get("kept", kept)
@@ -179,16 +185,16 @@ def test_a_checkpoint_holds_what_was_counted() -> None:
     g = smoothed()
     seen: list[Mapping[int, Sequence[Answer]]] = []
     procedure = certify_procedure(g.noise, n0=50, n=3_000, alpha=0.01)
-    list(certify_many(g, procedure, inputs(g, 3), seed=SEED, checkpoint=seen.append))
+    list(run_many(g, procedure, inputs(g, 3), seed=SEED, checkpoint=seen.append))
     for kept in seen:
         for answers in kept.values():
             for answer in answers:
-                assert answer.counts.total == answer.ask.stop - answer.ask.start
+                assert answer.counts.total == answer.stop - answer.start
     index, point = inputs(g, 3)[0]
     first = seen[0][index]
-    estimation = next(answer for answer in first if answer.ask.stage == "estimation")
+    estimation = next(answer for answer in first if answer.stream == "estimation")
     assert estimation.counts == g.sample_counts(
-        point, estimation.ask.start, estimation.ask.stop, stage="estimation", seed=SEED
+        point, estimation.start, estimation.stop, stage="estimation", seed=SEED
     )
 
 
@@ -199,18 +205,18 @@ def test_counts_of_another_procedure_are_refused(ask: Ask) -> None:
     g = smoothed()
     procedure = certify_procedure(g.noise, n0=50, n=1_500, alpha=0.01)
     index, point = inputs(g, 1)[0]
-    kept = {index: [Answer(ask, Counts([ask.stop - ask.start]))]}
+    kept = {index: [Answer(ask.stream, ask.start, Counts([ask.stop - ask.start]))]}
     with pytest.raises(RunFileError, match="counts that were kept of input 0"):
-        list(certify_many(g, procedure, [(index, point)], seed=SEED, answered=kept))
+        list(run_many(g, procedure, [(index, point)], seed=SEED, answered=kept))
 
 
 def test_counts_that_do_not_fill_their_range_are_refused() -> None:
     g = smoothed()
     procedure = certify_procedure(g.noise, n0=50, n=1_500, alpha=0.01)
     index, point = inputs(g, 1)[0]
-    kept = {index: [Answer(Ask("selection", 0, 10), Counts([60]))]}
+    kept = {index: [Answer("selection", 0, Counts([60]))]}
     with pytest.raises(RunFileError, match="counts that were kept of input 0"):
-        list(certify_many(g, procedure, [(index, point)], seed=SEED, answered=kept))
+        list(run_many(g, procedure, [(index, point)], seed=SEED, answered=kept))
 
 
 def test_a_failing_model_stops_all() -> None:
@@ -221,7 +227,7 @@ def test_a_failing_model_stops_all() -> None:
     g = SmoothedClassifier(Failing(), 0.25)
     procedure = certify_procedure(g.noise, n0=50, n=100, alpha=0.1)
     with pytest.raises(InferenceError, match="ValueError: no"):
-        list(certify_many(g, procedure, inputs(g, 3), seed=SEED))
+        list(run_many(g, procedure, inputs(g, 3), seed=SEED))
 
 
 def test_a_source_that_fails_loses_nothing_before_it() -> None:
@@ -236,8 +242,8 @@ def test_a_source_that_fails_loses_nothing_before_it() -> None:
 
     found: list[Certificate] = []
     with pytest.raises(DataError, match=r"^the tenth is broken$"):
-        found.extend(one.certificate for one in certify_many(g, procedure, source(), seed=SEED))
-    assert found == [g.run(procedure, point, seed=SEED) for _, point in points]
+        found.extend(one.result for one in run_many(g, procedure, source(), seed=SEED))
+    assert found == by_one(g, procedure, points)
 
 
 def test_a_point_of_another_space_loses_nothing_before_it() -> None:
@@ -247,10 +253,10 @@ def test_a_point_of_another_space_loses_nothing_before_it() -> None:
     shape = points[0][1].space.shape
     other = InputSpace(shape, (0.0, 255.0)).point(np.zeros(shape, np.uint8))
     found: list[Certificate] = []
-    rows = certify_many(g, procedure, [*points, (9, other)], seed=SEED)
+    rows = run_many(g, procedure, [*points, (9, other)], seed=SEED)
     with pytest.raises(DataError, match="make it with point"):
-        found.extend(one.certificate for one in rows)
-    assert found == [g.run(procedure, point, seed=SEED) for _, point in points]
+        found.extend(one.result for one in rows)
+    assert found == by_one(g, procedure, points)
 
 
 class Unhurried(ThreadEngine):
@@ -280,17 +286,11 @@ class Unhurried(ThreadEngine):
 class Whimsical:
     """A procedure that asks for whatever comes to its mind, and sometimes for nothing at all."""
 
-    noise: Any
     whim: int
     samples: int = 1_000
-    n0: int = 1
 
-    @property
-    def rule(self) -> FixedSamples:
-        return FixedSamples(self.noise, 1, 0.1)
-
-    def steps(self, uniform: float) -> Generator[Sequence[Ask], Sequence[Counts], Certificate]:
-        rng = random.Random(f"{self.whim} {uniform}")  # noqa: S311 - no secret
+    def steps(self, task: Task) -> Steps[Evidence]:
+        rng = random.Random(f"{self.whim} {task.uniform}")  # noqa: S311 - no secret
         found = {"selection": Counts([]), "estimation": Counts([])}
         for _ in range(rng.choice([0, 1, 2, 5])):
             asks = []
@@ -298,24 +298,15 @@ class Whimsical:
                 at = found[stage].total
                 for _ in range(rng.randint(1, 2)):
                     stop = at + rng.randint(0, 40)
-                    asks.append(Ask(stage, at, stop))  # type: ignore[arg-type]
+                    asks.append(Ask(stage, at, stop))
                     at = stop
             answers = yield asks
             for ask, counts in zip(asks, answers, strict=True):
                 assert counts.total == ask.stop - ask.start
-                found[ask.stage] += counts
+                found[ask.stream] += counts
             if found["estimation"][0] > rng.random() * found["estimation"].total:
                 break
-        return make_certificate(
-            found["selection"],
-            found["estimation"],
-            -1,
-            0.0,
-            0.0,
-            certified=False,
-            noise=self.noise,
-            alpha=0.1,
-        )
+        return Evidence(found["selection"], found["estimation"])
 
 
 @given(whim=st.integers(0, 2**32), appetite=st.integers(0, 300), count=st.integers(0, 12))
@@ -323,25 +314,25 @@ def test_whatever_is_asked_is_counted_once(whim: int, appetite: int, count: int)
     """Random procedures, random interruptions, some inputs equal to each other."""
     rng = random.Random(whim)  # noqa: S311 - no secret
     g = smoothed()
-    procedure = Whimsical(g.noise, whim)
+    procedure = Whimsical(whim)
     levels = [rng.choice([0, 10 * k]) for k in range(count)]
     points = [(3 * k, g.point(np.full(SHAPE, v, np.uint8))) for k, v in enumerate(levels)]
-    expected = [g.run(procedure, point, seed=SEED) for _, point in points]
+    expected = by_one(g, procedure, points)
     wanted: Counter[tuple[str, str, int]] = Counter()
     for (_, point), one in zip(points, expected, strict=True):
         for stage, counts in (
-            ("selection", one.counts.selection),
-            ("estimation", one.counts.estimation),
+            ("selection", one.selection),
+            ("estimation", one.estimation),
         ):
             wanted.update((point.digest, stage, k) for k in range(counts.total))
-    rows: list[Certificate] = []
+    rows: list[Evidence] = []
     kept: Mapping[int, Sequence[Answer]] = {}
     seen: Counter[tuple[str, str, int]] = Counter()
     while len(rows) < count:
         engine = Unhurried(rng.choice([1, 2, 30]), appetite)
         state: dict[str, Any] = {}
         try:
-            for one in certify_many(
+            for one in run_many(
                 smoothed(engine=engine),
                 procedure,
                 points[len(rows) :],
@@ -350,7 +341,7 @@ def test_whatever_is_asked_is_counted_once(whim: int, appetite: int, count: int)
                 checkpoint=lambda now, state=state: state.update(kept=now),
             ):
                 assert one.index == points[len(rows)][0]
-                rows.append(one.certificate)
+                rows.append(one.result)
         except KeyboardInterrupt:
             pass
         left = {index for index, _ in points[len(rows) :]}
@@ -363,7 +354,7 @@ def test_whatever_is_asked_is_counted_once(whim: int, appetite: int, count: int)
 def test_no_inputs_give_no_certificates() -> None:
     g = smoothed()
     procedure = certify_procedure(g.noise, n0=50, n=100, alpha=0.1)
-    assert list(certify_many(g, procedure, [], seed=SEED)) == []
+    assert list(run_many(g, procedure, [], seed=SEED)) == []
 
 
 @pytest.mark.parametrize("sequential", [False, True])
@@ -372,11 +363,8 @@ def test_predictions_together_are_the_same_as_alone(sequential: bool) -> None:
     procedure = predict_procedure(
         g.noise, n=700, alpha=0.01, method="two-class", sequential=sequential, num_classes=4
     )
-    found = list(predict_many(g, procedure, inputs(g), seed=SEED))
-    alone = [
-        g.predict(point, n=700, alpha=0.01, sequential=sequential, seed=SEED)
-        for _, point in inputs(g)
-    ]
-    assert [one.prediction for one in found] == alone
+    found = list(run_many(g, procedure, inputs(g), seed=SEED))
+    alone = by_one(g, procedure, inputs(g))
+    assert [one.result for one in found] == alone
     assert [one.index for one in found] == [index for index, _ in inputs(g)]
     assert len({one.label for one in alone}) > 1

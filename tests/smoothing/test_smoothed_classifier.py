@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from onnx_models import build, linear, node, save
 
 from rsonnx import ABSTAIN, Counts, SmoothedClassifier, load
-from rsonnx.certificate import certify_from_counts
 from rsonnx.errors import DataError, InferenceError, UsageError
 from rsonnx.noise import Gaussian, Laplace
+from rsonnx.procedures import certify_from_counts
 from rsonnx.runtime import CountRequest, Progress
 
 Batch = NDArray[np.float32]
@@ -275,6 +275,9 @@ class HalfEngine:
     ) -> list[Counts]:
         return [Counts([0, (r.stop - r.start) // 2]) for r in requests]
 
+    def appetite(self, sample_shape: tuple[int, ...]) -> int:
+        return 1000
+
 
 class WholeEngine:
     """An engine that knows the answer."""
@@ -283,6 +286,9 @@ class WholeEngine:
         self, requests: Sequence[CountRequest], progress: Progress | None = None
     ) -> list[Counts]:
         return [Counts([0, r.stop - r.start]) for r in requests]
+
+    def appetite(self, sample_shape: tuple[int, ...]) -> int:
+        return 1000
 
 
 def test_a_caller_s_own_engine_counts() -> None:
@@ -311,7 +317,7 @@ def test_the_answer_without_noise_must_be_a_label(label: Any) -> None:
 
 def test_an_unknown_stage_is_refused() -> None:
     with pytest.raises(UsageError):
-        smooth().sample_counts(X, 0, 5, stage="tuning", seed=1)  # type: ignore[arg-type]
+        smooth().sample_counts(X, 0, 5, stage="tuning", seed=1)
 
 
 @pytest.mark.parametrize("sigma", [np.float32(0.5), np.int64(1)])

@@ -93,8 +93,8 @@ def test_a_run_that_was_watched_says_what_it_assumes(
     code, output = small_run(tmp_path, 9.0)  # 15 standard deviations: no row is that large
     assert code == 0
     found = read_run(output)
-    assert found.header["model"]["rows"] == "watched"
-    assert "assuming" in found.header["claim"]
+    assert found.header.record["model"]["rows"] == "watched"
+    assert "assuming" in found.header.record["claim"]
     for row in found.rows:
         assert row.estimation.watched_rows in (58, 59)  # one in each 1,024 of 60,000
     assert run(["verify", str(output)]) == 0

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from torture_runs import INPUTS, Session, TinyJob, World
 
+from rsonnx.procedures import Procedure
 from rsonnx.runs import disk, make_manifest
 from rsonnx.runtime import engine
-from rsonnx.smoothing import CertifyProcedure
 from rsonnx.smoothing import schedule as scheduling
 
 
@@ -21,7 +21,7 @@ def session(tmp_path: Path) -> Callable[..., Session]:
     """Make a session in a folder of its own."""
     made = iter(range(10_000))
 
-    def make(procedure: CertifyProcedure, inputs: int = INPUTS, **changed: Any) -> Session:
+    def make(procedure: Procedure, inputs: int = INPUTS, **changed: Any) -> Session:
         folder = tmp_path / str(next(made))
         folder.mkdir()
         job = TinyJob(inputs)

@@ -32,7 +32,7 @@ def _part(whole: Session, number: int, **which: Any) -> Session:
 def _merged(whole: Session, parts: list[Session]) -> list[dict[str, Any]]:
     merged = merge([part.path for part in parts])
     output = whole.folder / "merged.jsonl"
-    with RunWriter(output, merged.header) as writer:
+    with RunWriter(output, merged.header.to_json()) as writer:
         writer.write_all(merged.rows)
     return [line | {"created": None, "claim": None} for line in rows_of(output)]
 

@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
+from rsonnx.smoothing.procedures import LOOK
 from scipy import special
 
 import rsonnx
 from benching.subjects import SAMPLES
 from benching.turns import Record
-from rsonnx.certificate.adaptive import PROCESS_SHARE
 from rsonnx.data import open_dataset
 from rsonnx.logs import read_log
 from rsonnx.noise import NOISES, IndependentNoise, JointNoise, noise_of
+from rsonnx.procedures.adaptive import PROCESS_SHARE
 from rsonnx.report import fraction_down
-from rsonnx.smoothing.procedures import LOOK
 from rsonnx.statistics.adaptive import AdaptiveRule, align_looks
 from rsonnx.statistics.operating import operating_point
 from rsonnx.statistics.rounding import normal_cdf_up

@@ -92,6 +92,8 @@ class Gaussian(IndependentNoise):
 
     def proves(self, radius: float, p_a_lower: float, p_b_upper: float | None) -> bool:
         """Prove a radius by integers; see :meth:`Law.proves`."""
+        if radius == 0:
+            return True
         # The linf ball of radius r lies in the l2 ball of radius r·√d, whose root is rounded up.
         values = (self.size or 1) if self.norm == "linf" else 1
         if values > 1:

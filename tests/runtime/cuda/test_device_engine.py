@@ -14,7 +14,7 @@ from host_device import EACH_LAUNCHER, HostDevice
 from onnx_models import build, linear, node, save
 
 from rsonnx.errors import InferenceError, UsageError
-from rsonnx.noise import Arithmetic, Gaussian, InputSpace, NoisyStream, Stage
+from rsonnx.noise import Arithmetic, Gaussian, InputSpace, NoisyStream
 from rsonnx.runtime import CountRequest, OnnxClassifier, ThreadEngine
 from rsonnx.runtime.cuda import DeviceEngine
 from rsonnx.runtime.session import Buffer, DeviceMemoryError
@@ -35,7 +35,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> OnnxClassifier:
 
 def noisy(
     seed: int = 7,
-    stage: Stage = "estimation",
+    stage: str = "estimation",
     arithmetic: Arithmetic | None = None,
     shape: tuple[int, ...] = SHAPE,
 ) -> NoisyStream:

@@ -10,8 +10,8 @@ from mpmath import mp, mpf
 
 import rsonnx
 from rsonnx import ABSTAIN, AbstainReason, Counts, UsageError, certify_from_counts
-from rsonnx.certificate import FixedSamples
 from rsonnx.noise import Gaussian
+from rsonnx.procedures import Fixed
 from rsonnx.statistics import clopper_pearson_lower
 
 
@@ -116,7 +116,8 @@ def test_laws(selection: list[int], estimation: list[int], alpha: float, sigma: 
         return
     cert = certify_from_counts(selection, estimation, sigma=sigma, alpha=alpha)
     assert cert.abstained == (cert.reason is not None) == (cert.radius == 0.0)
-    assert 0 <= cert.radius <= FixedSamples(Gaussian(sigma), sum(estimation), alpha).largest_radius
+    most = Fixed(Gaussian(sigma), 1, sum(estimation), alpha).largest_radius
+    assert 0 <= cert.radius <= most
     twice = certify_from_counts(selection, estimation, sigma=2 * sigma, alpha=alpha)
     assert twice.radius == pytest.approx(2 * cert.radius, rel=1e-12)
     stricter = certify_from_counts(selection, estimation, sigma=sigma, alpha=alpha / 2)

@@ -14,15 +14,15 @@ from mpmath import mp, mpf
 from numpy.typing import NDArray
 from scipy import stats
 
-from rsonnx.certificate.top_k import (
+from rsonnx.counts import Counts
+from rsonnx.errors import UsageError
+from rsonnx.noise import Gaussian
+from rsonnx.procedures.top_k import (
     TopKCertificate,
     certify_top_k,
     proves_top_k_radius,
     top_k_radius,
 )
-from rsonnx.counts import Counts
-from rsonnx.errors import UsageError
-from rsonnx.noise import Gaussian
 from rsonnx.statistics import clopper_pearson_lower, clopper_pearson_upper
 from rsonnx.statistics.rigorous import proves_lower_bound, proves_upper_bound
 

@@ -15,10 +15,10 @@ from typing import Literal, get_args
 
 from numpy.typing import ArrayLike
 
-from rsonnx.certificate.result import ABSTAIN
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
-from rsonnx.noise import SampledNoise
+from rsonnx.noise import Law
+from rsonnx.procedures.result import ABSTAIN
 from rsonnx.statistics import check_alpha, clopper_pearson_lower, clopper_pearson_upper
 
 AlphaSplit = Literal["selection-weighted", "even"]
@@ -53,7 +53,7 @@ def two_sided_bounds(
     selection: Counts | ArrayLike,
     estimation: Counts | ArrayLike,
     *,
-    noise: SampledNoise,
+    noise: Law,
     alpha: float = 0.001,
     split: str = "selection-weighted",
     num_classes: int | None = None,

@@ -1,4 +1,4 @@
-"""Whether two headers are of one run: field by field, with the reason for all that may differ."""
+"""Where two headers are of different runs: field by field, with why some may differ."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rsonnx.errors import UsageError
-from rsonnx.noise import STREAM_VERSIONS
 from rsonnx.runs.fields import shown
-from rsonnx.runs.sample import sample_field
 
 _MOST_SHOWN = 4
 
-_FREE = frozenset(
+FREE = frozenset(
     {
         # Words for the reader, and when and how the command was typed.
         "created",
@@ -79,10 +76,7 @@ class Difference:
 
 
 _ABSENT = object()
-_STREAM = "noise.stream"
-"""A field that every header has but those of the first version."""
-
-_LATER = frozenset(
+LATER = frozenset(
     {
         "data.class_names",  # folders' in their own order, whatever the model's
         "data.classes_in_sample",
@@ -100,39 +94,21 @@ _LATER = frozenset(
         "arguments.resolved.sample",
     }
 )
-"""Fields that came with it, or were worded anew; by those a header of the first version says
+"""Fields that came later, or were worded anew; by those a header of the first version says
 nothing."""
 
 
-def header_differences(
-    one: Mapping[str, Any], other: Mapping[str, Any], *, but: frozenset[str] = frozenset()
+def flat_differences(
+    one: Mapping[str, Any], other: Mapping[str, Any], free: frozenset[str]
 ) -> list[Difference]:
-    """Return where two headers are of different runs, in the order of their fields.
-
-    Args:
-        one, other: headers as they are read from files.
-        but: fields that may differ beyond those that always may.
-
-    Beside a newer header one of the first version is taken for what it meant.
-    """
-    flat, flat_other = _flat(one), _flat(other)
-    free = _FREE | but
-    if is_first_version(one) != is_first_version(other):
-        older, header = (flat, one) if is_first_version(one) else (flat_other, other)
-        older.update(_meant(header))
-        free |= _LATER
+    """Return where two headers, as :func:`flat` gives them, differ in more than ``free`` fields."""
     found = []
-    for field in dict.fromkeys((*flat, *flat_other)):
-        a, b = flat.get(field, _ABSENT), flat_other.get(field, _ABSENT)
+    for field in dict.fromkeys((*one, *other)):
+        a, b = one.get(field, _ABSENT), other.get(field, _ABSENT)
         # 1, 1.0 and True are equal in Python and not the same value of a header.
         if (type(a), a) != (type(b), b) and not _within(field, free):
             found.append(Difference(field, _text(a), _text(b)))
     return found
-
-
-def is_first_version(header: Mapping[str, Any]) -> bool:
-    """Say whether a header is of the first version, which names none of its noise."""
-    return _STREAM not in _flat(header)
 
 
 def in_words(differences: Sequence[Difference], one: str, other: str) -> str:
@@ -152,34 +128,19 @@ def in_words(differences: Sequence[Difference], one: str, other: str) -> str:
     return ", ".join(said) + (f", and {more} more fields differ" if more > 0 else "")
 
 
-def _meant(header: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a header meant that is of the first version."""
-    try:
-        sample = sample_field(header).to_json()
-    except (KeyError, TypeError, AttributeError, UsageError):
-        sample = {}
-    return _flat(
-        {
-            "noise": {"stream": STREAM_VERSIONS[0]},
-            "data": {"sample": sample},
-            "model": {"rows": "proved"},  # it was run in batches, as only these may be now
-        }
-    )
-
-
 def _within(field: str, fields: frozenset[str]) -> bool:
     """Say whether a field or one that it is inside of is among ``fields``."""
     parts = field.split(".")
     return any(".".join(parts[:depth]) in fields for depth in range(1, len(parts) + 1))
 
 
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
+def flat(value: Any, path: str = "") -> dict[str, Any]:
     """Return the fields of nested objects by their paths; a list is one value."""
     if not isinstance(value, dict) or not value:
         return {path: value}
     found: dict[str, Any] = {}
     for key, inner in value.items():
-        found |= _flat(inner, f"{path}.{key}" if path else str(key))
+        found |= flat(inner, f"{path}.{key}" if path else str(key))
     return found
 
 

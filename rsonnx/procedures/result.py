@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
+from typing import Any
 
 from rsonnx.counts import Counts
+from rsonnx.procedures.radii import radius_text
 
 ABSTAIN = -1
 """The label where a procedure gives no answer (Cohen et al., arXiv 1902.02918)."""
@@ -34,8 +36,13 @@ class CertificateCounts:
     selection: Counts
     estimation: Counts
 
+    @property
+    def totals(self) -> dict[str, int]:
+        """How many samples were drawn, by stage."""
+        return {"selection": self.selection.total, "estimation": self.estimation.total}
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Certificate:
     """A certified radius around one input, or an abstention.
 
@@ -99,6 +106,17 @@ class Certificate:
         """Whether no answer was certified."""
         return self.label == ABSTAIN
 
+    def __repr__(self) -> str:
+        what = f"abstained: {self.reason}" if self.abstained else f"label={self.label}"
+        return (
+            f"Certificate({what}, radius={radius_text(self.radius)} in {self.norm}, "
+            f"{self.noise} noise, n={self.n:,}, alpha={self.alpha:g})"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields as plain values, which JSON can hold."""
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
     @property
     def n0(self) -> int:
         """Selection samples."""
@@ -110,7 +128,7 @@ class Certificate:
         return self.counts.estimation.total
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction:
     """The answer of the smoothed classifier at one input, or an abstention.
 
@@ -146,7 +164,25 @@ class Prediction:
         """Whether no class was given."""
         return self.label == ABSTAIN
 
+    def __repr__(self) -> str:
+        what = "abstained" if self.abstained else f"label={self.label}"
+        return f"Prediction({what}, p_value={self.p_value:.3g}, n={self.n:,}, alpha={self.alpha:g})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields as plain values, which JSON can hold."""
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
     @property
     def n(self) -> int:
         """Samples drawn."""
         return self.counts.total
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Counts):
+        return value.to_json()
+    if isinstance(value, tuple):
+        return [_plain(inner) for inner in value]
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return value

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsonnx.certificate.certify import certify_from_counts
-from rsonnx.certificate.result import ABSTAIN
-from rsonnx.certificate.two_sided import two_sided_bounds
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
 from rsonnx.noise import Gaussian
+from rsonnx.procedures.fixed import certify_from_counts
+from rsonnx.procedures.result import ABSTAIN
+from rsonnx.procedures.two_sided import two_sided_bounds
 from rsonnx.statistics import (
     clopper_pearson_lower,
     clopper_pearson_upper,

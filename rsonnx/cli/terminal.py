@@ -1,0 +1,69 @@
+"""What a command says while it works: facts and progress on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from rsonnx.cli.progress import ProgressBar
+from rsonnx.errors import UsageError
+from rsonnx.noise import Law
+from rsonnx.report import printable
+from rsonnx.runs import resume_command
+
+_ALWAYS = ("void", "stopped", "go on with")
+"""Topics that belong to the result: how to go on with what was stopped."""
+
+
+class Terminal(ProgressBar):
+    """Prints what a call of the library says, and how far it is.
+
+    Args:
+        output: the run file that an interrupted command can go on with; None for none.
+    """
+
+    def __init__(self, output: Path | None = None) -> None:
+        super().__init__(quiet=quiet())
+        self._output = output
+
+    def said(self, topic: str, text: str) -> None:
+        """Print a fact, unless the command was told to be quiet."""
+        self.clear()
+        say(topic, text)
+        if topic == "stopped" and self._output is not None:
+            say("go on with", resume_command(sys.argv[1:], _program()))
+
+
+def quiet() -> bool:
+    """Say whether the command was told to print nothing but its result and errors."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.params.get("quiet"))
+
+
+def say(topic: str, text: str) -> None:
+    """Print a line on stderr, unless the command was told to be quiet and it can be."""
+    if topic in _ALWAYS or not quiet():
+        click.echo(f"{topic:<11}{printable(text)}", err=True)
+
+
+def refuse_sampling(noise: Law | type[Law], names: Sequence[str]) -> None:
+    """Refuse options that the command line gave and that mean nothing where all is counted."""
+    context = click.get_current_context(silent=True)
+    for name in names:
+        source = None if context is None else context.get_parameter_source(name)
+        if source is ParameterSource.COMMANDLINE:
+            raise UsageError(
+                f"--{name.replace('_', '-')} was given, but {noise.name} noise is counted in full, "
+                "without chance; leave it out"
+            )
+
+
+def _program() -> Sequence[str]:
+    """Return the words that start this program, as they were given."""
+    if Path(sys.argv[0]).name == "__main__.py":
+        return sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1]
+    return ("rsonnx",)

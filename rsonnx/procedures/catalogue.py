@@ -1,0 +1,119 @@
+"""All procedures: what options ask for, and what a run file records, becomes one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rsonnx.errors import UsageError
+from rsonnx.noise import Law
+from rsonnx.procedures.adaptive import Adaptive
+from rsonnx.procedures.enumerated import Enumerated
+from rsonnx.procedures.fixed import Fixed
+from rsonnx.procedures.predict import Predict, PredictSequential
+from rsonnx.procedures.procedure import Procedure
+from rsonnx.statistics import DEFAULT_BOUND
+
+PROCEDURES: dict[str, type[Procedure]] = {"exact": Enumerated, "e-process": Adaptive}
+"""By the bound that a run's header names, where it is the procedure's own; all others are
+:class:`Fixed`. To add a procedure is to write its class and to name it here."""
+
+
+def procedure_recorded(
+    fields: Mapping[str, Any], noise: Law, shape: tuple[int, ...] | None
+) -> Procedure:
+    """Return the procedure that a run's header records; arguments as for its ``recorded``.
+
+    Raises:
+        UsageError: there is no such procedure, or it is none of this noise.
+    """
+    made = PROCEDURES.get(fields["bound"], Fixed).recorded(fields, noise, shape)
+    if fields["radius_rule"] != made.radius_rule:
+        raise UsageError(
+            f"the radius rule is {fields['radius_rule']!r:.60}, but the bound {made.bound} has "
+            f"{made.radius_rule!r}"
+        )
+    if noise.enumerated and not isinstance(made, Enumerated):
+        raise UsageError(f"{noise.name} noise is counted in full, but the bound is {made.bound}")
+    return made
+
+
+def certify_procedure(
+    noise: Law,
+    *,
+    shape: tuple[int, ...] | None = None,
+    n0: int,
+    n: int,
+    alpha: float,
+    bound: str = DEFAULT_BOUND,
+    radius: str = "one-sided",
+    target_radii: Sequence[float] | None = None,
+    num_classes: int | None = None,
+) -> Procedure:
+    """Return the procedure that these options mean; see :meth:`SmoothedClassifier.certify`.
+
+    Args:
+        noise: the smoothing distribution. One that is enumerated leaves no choice but the target
+            radii that are refused: n0, n, alpha and the bound have no part in it.
+        shape: of an input; enumerated noise needs it.
+        n0, n, alpha, bound, radius, target_radii, num_classes: as there.
+
+    Raises:
+        UsageError: an argument is outside its range, or two of them exclude each other.
+    """
+    chosen = bound != DEFAULT_BOUND or radius != "one-sided"
+    if noise.enumerated:
+        if chosen or target_radii is not None:
+            raise UsageError(
+                f"{noise.name} noise is counted in full, so there is no bound, radius rule or "
+                "target radius to choose; leave them out"
+            )
+        if shape is None:
+            raise UsageError(
+                f"{noise.name} noise is counted in full, but the base classifier does not say the "
+                "shape of its inputs (shape), so how many changes there are is unknown"
+            )
+        return Enumerated(noise, shape)
+    if radius == "two-sided" and num_classes is None:
+        raise UsageError(
+            "the two-sided radius shares alpha among the classes, but the base classifier does not "
+            "say how many it has (num_classes); use the one-sided radius"
+        )
+    if target_radii is None:
+        return Fixed(noise, n0, n, alpha, bound, radius, num_classes)
+    if chosen:
+        raise UsageError(
+            "an adaptive run has a bound and a radius of its own, so a bound or a radius rule "
+            "cannot be chosen; leave out the target radii or the choice"
+        )
+    return Adaptive(noise, n0, n, alpha, tuple(target_radii))
+
+
+def predict_procedure(
+    noise: Law,
+    *,
+    n: int,
+    alpha: float,
+    method: str,
+    sequential: bool = False,
+    num_classes: int | None = None,
+) -> Predict:
+    """Return the procedure that these options mean; see :meth:`SmoothedClassifier.predict`.
+
+    Raises:
+        UsageError: an argument is outside its range, or the number of classes is not known where
+            it is needed.
+    """
+    if noise.enumerated:
+        raise UsageError(
+            f"{noise.name} noise is counted in full, so certify gives the smoothed classifier's "
+            "answer with certainty, and a prediction from samples has nothing to add; use certify"
+        )
+    if not sequential:
+        return Predict(noise, n, alpha, method)
+    if num_classes is None:
+        raise UsageError(
+            "a sequential prediction shares alpha among the classes, but the base classifier "
+            "does not say how many it has (num_classes); use a fixed n"
+        )
+    return PredictSequential(noise, n, alpha, method, num_classes)

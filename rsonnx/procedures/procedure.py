@@ -1,0 +1,313 @@
+"""What a procedure is: which samples it asks for, and what follows from their counts.
+
+A procedure is one small class: a frozen dataclass that is settled before the first sample. It knows
+no model and no device. Its ``steps`` end in ``derive``, the line that also verifies, restates and
+merges, so a row and its verification cannot part; ``prove`` shares no code with it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, Self, TypeVar
+
+from rsonnx.counts import Counts
+from rsonnx.errors import UsageError
+from rsonnx.noise import Law, Point
+from rsonnx.procedures.radii import default_radii
+from rsonnx.procedures.result import ABSTAIN, Certificate, CertificateCounts
+
+Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
+
+LOOK = 32
+"""Looks are at multiples of this many samples: fewer waste calls, more waste samples."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A range of samples of one stream, ``start`` <= index < ``stop``.
+
+    Attributes:
+        stream: ``"selection"``, ``"estimation"``, ``"prediction"``, or a name of the procedure's
+            own; streams of different names are independent of each other.
+        start, stop: the range.
+        point: where the samples are drawn; None for the input itself.
+    """
+
+    stream: str
+    start: int
+    stop: int
+    point: Point | None = None
+
+
+Steps = Generator[Sequence[Ask], Sequence[Counts], Result]
+"""Yields the ranges that it wants counted, is sent their counts, and returns its result."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One input, as a procedure sees it.
+
+    Attributes:
+        point: the input.
+        uniform: a number in (0, 1] that was drawn before the samples, for a randomised bound.
+    """
+
+    point: Point
+    uniform: float
+
+
+class Asking(Protocol[Result_co]):
+    """Anything with steps: what certifies, what predicts, what only counts."""
+
+    @property
+    def samples(self) -> int:
+        """The most samples that it draws of an input."""
+
+    def steps(self, task: Task) -> Steps[Result_co]:
+        """Ask for samples until the result is settled."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a certificate follows from: all that a row has to keep of its samples.
+
+    Attributes:
+        selection: counts of the samples that chose the class.
+        estimation: counts of the samples that bound its probability, independent of the former.
+        uniform: the number that a randomised bound was given, else None.
+        claim: (hits, samples) of the look that an adaptive run claims its bound from, else None.
+    """
+
+    selection: Counts
+    estimation: Counts
+    uniform: float | None = None
+    claim: tuple[int, int] | None = None
+
+    @property
+    def chosen(self) -> int:
+        """The class that the selection samples chose; ``ABSTAIN`` if none had a class."""
+        return self.selection.top()[0] if self.selection.classes.any() else ABSTAIN
+
+    @property
+    def hits(self) -> int:
+        """How many estimation samples are of the chosen class."""
+        return self.estimation[self.chosen] if self.chosen != ABSTAIN else 0
+
+    def check_stages(self) -> None:
+        """Refuse a stage without samples."""
+        if self.selection.total < 1 or self.estimation.total < 1:
+            raise UsageError(
+                f"there are {self.selection.total} selection and {self.estimation.total} "
+                "estimation samples, but each stage needs at least 1"
+            )
+
+
+class Figures(Protocol):
+    """What is proved of a row or certificate."""
+
+    @property
+    def counts(self) -> CertificateCounts: ...  # noqa: D102
+    @property
+    def top_class(self) -> int: ...  # noqa: D102
+    @property
+    def p_a_lower(self) -> float: ...  # noqa: D102
+    @property
+    def p_b_upper(self) -> float | None: ...  # noqa: D102
+    @property
+    def radius(self) -> float: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What integer arithmetic, which trusts no rounding margin, says of a row's figures.
+
+    Attributes:
+        bounds: whether the bounds on probabilities are proved.
+        radius: whether the radius is proved as well.
+        faults: what should be proved and is not, in words.
+    """
+
+    bounds: bool = False
+    radius: bool = False
+    faults: tuple[str, ...] = ()
+
+
+class Procedure(ABC):
+    """A way of certifying one input.
+
+    Attributes:
+        noise: the smoothing distribution.
+        n0: selection samples, or the most of them.
+        n: estimation samples, or the most of them.
+        alpha: probability of error of all that is claimed of one input.
+    """
+
+    noise: Law
+    n0: int
+    n: int
+    alpha: float
+
+    bound: str
+    """As in a run's header: the name of the bound on a probability."""
+
+    radius_rule: str
+    """As in a run's header: which radius follows from the bounds."""
+
+    target_radii: tuple[float, ...] | None
+    """The radii whose decision ends the sampling; None where n is fixed."""
+
+    num_classes: int | None
+    """K, where alpha is shared among classes or it is known."""
+
+    fixed_n: ClassVar[bool] = True
+    """Whether how many samples are drawn depends on nothing that is counted."""
+
+    only_these: ClassVar[str] = ""
+    """Why the counts support no other settings; a sentence of which the run is the subject."""
+
+    sure: ClassVar[str] = (
+        "with probability at least 1 - alpha over the noise, separately for each input,"
+    )
+    """How sure a claim is."""
+
+    @property
+    def samples(self) -> int:
+        """The most samples that it draws of an input."""
+        return self.n0 + self.n
+
+    @property
+    def needs_uniform(self) -> bool:
+        """Whether :meth:`derive` needs a number drawn before the samples."""
+        return False
+
+    @property
+    @abstractmethod
+    def largest_radius(self) -> float:
+        """The most that its samples can give."""
+
+    @property
+    def table_radii(self) -> tuple[float, ...]:
+        """At which radii the figures of a run are stated: its targets, or round ones."""
+        if self.target_radii is not None:
+            return (0.0, *self.target_radii)
+        return default_radii(self.largest_radius, whole=self.noise.measure.whole)
+
+    @abstractmethod
+    def steps(self, task: Task) -> Steps[Certificate]:
+        """Ask for samples until the certificate is settled."""
+
+    @abstractmethod
+    def derive(self, evidence: Evidence) -> Certificate:
+        """Derive the certificate.
+
+        Raises:
+            UsageError: the evidence is not what this procedure asks for.
+        """
+
+    def check(self, evidence: Evidence, uniform: float) -> Iterator[str]:
+        """Yield what of the evidence this procedure cannot have drawn, beyond what is refused.
+
+        Args:
+            evidence: of a row that was derived.
+            uniform: what the run's seed gives for the input.
+        """
+        expected = uniform if self.needs_uniform else None
+        if evidence.uniform != expected:
+            # One that was chosen after the samples could be a better one.
+            yield f"uniform is {evidence.uniform!r}, but the seed gives {expected!r}"
+
+    @abstractmethod
+    def prove(self, figures: Figures) -> Proof:
+        """Prove the figures of a row that was derived, by integer arithmetic where there is any."""
+
+    def again(self, evidence: Evidence) -> Steps[Certificate]:
+        """Ask for the very samples of ``evidence`` once more, and derive from what they are now."""
+        selection, estimation = yield from self._ranges(
+            (0, evidence.selection.total), (0, evidence.estimation.total)
+        )
+        return self.derive(Evidence(selection, estimation, evidence.uniform))
+
+    def _ranges(
+        self, selection: tuple[int, int], *estimation: tuple[int, int]
+    ) -> Steps[Sequence[Counts]]:
+        """Ask for ranges of both stages; an empty one is not asked for."""
+        asks = [Ask("selection", *selection), *(Ask("estimation", *part) for part in estimation)]
+        counted = iter((yield [ask for ask in asks if ask.start < ask.stop]))
+        return [next(counted) if ask.start < ask.stop else Counts([]) for ask in asks]
+
+    def restated(self, alpha: float, bound: str, radius: str) -> Procedure:
+        """Return the procedure that derives certificates from the same counts at other settings.
+
+        Args:
+            alpha: probability of error an input.
+            bound: name of the bound.
+            radius: the radius rule.
+
+        Raises:
+            UsageError: the counts do not support it.
+        """
+        for name, asked, kept in (
+            ("alpha", alpha, self.alpha),
+            ("bound", bound, self.bound),
+            ("radius rule", radius, self.radius_rule),
+        ):
+            if asked != kept:
+                raise UsageError(
+                    f"it {self.only_these} (its {name} is {kept}), so it cannot be restated at "
+                    f"{name} = {asked}"
+                )
+        return self
+
+    def of_classes(self, num_classes: int | None) -> Procedure:
+        """Return the same procedure for a model of so many classes."""
+        del num_classes
+        return self
+
+    @property
+    @abstractmethod
+    def words(self) -> str:
+        """How many samples of an input are drawn, and how sure the certificate is."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a run's header records: with it a row's certificate can be derived again."""
+        targets = self.target_radii
+        return {
+            "n0": self.n0,
+            "n": self.n,
+            "alpha": self.alpha,
+            "bound": self.bound,
+            "radius_rule": self.radius_rule,
+            "num_classes": self.num_classes,
+            "target_radii": None if targets is None else list(targets),
+        }
+
+    @classmethod
+    @abstractmethod
+    def recorded(cls, fields: Mapping[str, Any], noise: Law, shape: tuple[int, ...] | None) -> Self:
+        """Return the procedure that :meth:`to_json` recorded.
+
+        Args:
+            fields: what it returned, each of the right type.
+            noise: the smoothing distribution.
+            shape: of an input; None where the header does not say.
+
+        Raises:
+            UsageError: these are no settings of this procedure.
+        """
+
+    def claim(self, arithmetic: str | None, rows: str | None) -> str:
+        """Return what a run says of its inputs, and on which assumption about the model's rows.
+
+        Exact noise is that of the law, followed by a rounding to the grid, which belongs to the
+        base classifier; so the claim is of that.
+        """
+        which = "the smoothed classifier"
+        if self.noise.additive and arithmetic == "exact":
+            which += ", which rounds noisy inputs to the grid of 256 levels,"
+        claim = f"{self.sure} {which} answers the row's prediction {self.noise.within}"
+        if rows != "watched":
+            return claim
+        return f"{claim}, assuming that no input's answer depends on the others of its batch"

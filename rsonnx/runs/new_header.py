@@ -1,0 +1,152 @@
+"""The header of a new run: what a job and a procedure say of themselves, with all versions."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from rsonnx._version import __version__
+from rsonnx.procedures import Procedure
+from rsonnx.runs.files import line_of
+from rsonnx.runs.header import FORMAT, NO_CLAIM, Header
+from rsonnx.runs.job import Job
+from rsonnx.runs.parts import SampleRange, Shard
+from rsonnx.runs.rows import MEANING
+from rsonnx.runtime import installed_wheels
+from rsonnx.smoothing import SmoothedClassifier
+
+_PACKAGES = ("numpy", "scipy", "onnx", "mpmath", "pillow", "click")
+
+
+@dataclass(frozen=True)
+class SeedUsed:
+    """The seed of a run and where it came from: ``"argument"`` or ``"operating system"``."""
+
+    value: int
+    source: str
+
+
+def new_header(
+    job: Job,
+    procedure: Procedure,
+    *,
+    seed: SeedUsed,
+    given: Sequence[str] = (),
+    resolved: Mapping[str, Any] | None = None,
+    family_wise: float | None = None,
+    manifest: str | None = None,
+    shard: Shard | None = None,
+    samples: SampleRange | None = None,
+) -> Header:
+    """Return the header of a run that is about to start.
+
+    Args:
+        job: what the run works on.
+        procedure: how it certifies one input.
+        seed: the run's seed.
+        given: the words of the command, where there is one.
+        resolved: every option as it was resolved.
+        family_wise: the probability of any false certificate among all inputs, where ``alpha`` of
+            the procedure is its share for one input; else None.
+        manifest: SHA-256 over all inputs.
+        shard, samples: which part of the run it is; None for all of it.
+    """
+    smoothed, dataset = job.smoothed, job.dataset
+    record = {
+        "kind": "header",
+        "format": "rsonnx-run",
+        "format_version": FORMAT,
+        "procedure": "certify",
+        "status": "started; the last line of the file says how it ended",
+        "claim": NO_CLAIM
+        if samples is not None
+        else procedure.claim(smoothed.arithmetic, job.model.rows),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": job.model.facts,
+        "data": {
+            "path": str(dataset.path),
+            "kind": dataset.kind,
+            "size": len(dataset),
+            "inputs": len(job.indices),
+            "sample": job.sample.to_json(),
+            "classes_in_sample": None if job.classes is None else job.classes[0],
+            "classes_in_data": None if job.classes is None else job.classes[1],
+            "manifest": manifest,
+            "labels": job.labels.rule,
+            "exif": dataset.reading.exif,
+            "turned": job.turned,
+            "left_out": dataset.reading.endings,
+            "class_names": list(job.labels.own_names) or None,
+        },
+        "noise": {
+            **smoothed.noise.to_json(),
+            "units": smoothed.noise.units(*smoothed.bounds),
+            "arithmetic": smoothed.arithmetic,
+            "shared": smoothed.share_noise,
+            "generator": _generator(smoothed),
+            "stream": smoothed.stream_version,
+        },
+        "seed": {"value": str(seed.value), "source": seed.source},
+        **procedure.to_json(),
+        "family_wise": family_wise,
+        "shard": None if shard is None else shard.to_json(),
+        "samples": None if samples is None else samples.to_json(),
+        "largest_radius": procedure.largest_radius,
+        "arguments": {"given": list(given), "resolved": dict(resolved or {})},
+        "engine": smoothed.engine_facts,
+        "versions": versions(),
+        "fields": MEANING,
+    }
+    return Header.from_json(json.loads(line_of(_finite(record))))
+
+
+def _generator(smoothed: SmoothedClassifier) -> str:
+    if smoothed.noise.enumerated:
+        return "none: every change that the noise can make is counted"
+    own = "input digest" if smoothed.stream_version == 1 else "input values"
+    keyed = "stage" if smoothed.share_noise else f"{own} and stage"
+    return f"numpy Philox4x64-10, keyed by SHA-256 of seed, {keyed}"
+
+
+def _finite(value: Any) -> Any:
+    """Write infinite bounds, for which JSON has no number, as the texts ``inf`` and ``-inf``."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of everything that a result may depend on."""
+    found = {"rsonnx": __version__, "python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # a package that was vendored or frozen into a program
+            found[name] = "unknown"
+    return (
+        found
+        | installed_wheels()
+        | {
+            "platform": platform.platform(),
+            "processor": _processor(),
+        }
+    )
+
+
+def _processor() -> str:
+    """Return what the processor calls itself; another one may round sums otherwise."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            names = [line for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    name = names[0].partition(":")[2].strip() if names else platform.processor()
+    return f"{platform.machine()} {name}".strip()

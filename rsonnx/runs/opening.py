@@ -1,0 +1,131 @@
+"""Open a model and a data set for a run: whatever they are given as, checked before it starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from rsonnx.data import Dataset, Exif, dataset_of, open_dataset, read_class_names
+from rsonnx.errors import UsageError
+from rsonnx.model import ModelSettings
+from rsonnx.model.read import ModelSource
+from rsonnx.noise import STREAM_VERSION, AskedNoise, Law
+from rsonnx.runs.job import Job, prepare_job
+from rsonnx.runs.sample import Sample
+from rsonnx.runtime import EngineSettings, OnnxClassifier, open_engine
+from rsonnx.smoothing import load_with, try_in_child
+
+Model = ModelSource | OnnxClassifier
+"""A file, its bytes, a parsed model, or a classifier that was loaded before."""
+
+Data = str | os.PathLike[str] | Dataset | ArrayLike | tuple[ArrayLike, ArrayLike | None]
+"""A folder, archive or file; a data set; inputs, or inputs and labels, as arrays or lists."""
+
+Noise = Law | AskedNoise | str
+"""A law; what is said of one, before the model is known; or its name, whose scale is sigma, with
+what else it takes: ``"columns,width=4"``."""
+
+
+def open_job(
+    model: Model,
+    data: Data,
+    stack: ExitStack,
+    *,
+    sigma: float | None = None,
+    noise: Noise | None = None,
+    classes: Path | Sequence[str] | None = None,
+    exif: Exif = "apply",
+    sample: Sample | None = None,
+    share_noise: bool = False,
+    stream_version: int = STREAM_VERSION,
+    settings: ModelSettings | None = None,
+    engine: EngineSettings | None = None,
+    **further: Any,
+) -> Job:
+    """Open the data, which is quick, then the model, and check that they fit.
+
+    A model file is tried in a child process first, since it may come from a stranger.
+
+    Args:
+        model: see ``Model``.
+        data: see ``Data``.
+        stack: closes what counts.
+        sigma: standard deviation of the noise, Gaussian unless ``noise`` says otherwise.
+        noise: see ``Noise``.
+        classes: the classes' names, in the order of the model's outputs, or a file of them.
+        exif: whether pictures are turned as their orientation says.
+        sample: which inputs are taken; None takes all.
+        share_noise: give all inputs the same noise.
+        stream_version: how noise is derived from an input.
+        settings: what is declared of the model; None takes it from ``further``.
+        engine: where and how it counts; None takes it from ``further``.
+        further: fields of :class:`rsonnx.model.ModelSettings` (``bounds``, ``preprocess`` ...) and
+            of :class:`rsonnx.runtime.EngineSettings` (``providers``, ``batch_size`` ...).
+
+    Raises:
+        RsonnxError: the model, the data or an argument is not as it must be.
+    """
+    settings, engine = settings_in(settings, engine, further)
+    meant = asked(noise, sigma)
+    dataset = _dataset(data, classes, exif)
+    engine.provider()  # what is refused is refused before the model is tried
+    if isinstance(model, OnnxClassifier):
+        classifier = model
+    else:
+        if isinstance(model, str | os.PathLike):
+            try_in_child(model, settings)
+        classifier = load_with(model, settings, engine.providers, engine.device)
+    if isinstance(meant, AskedNoise):
+        meant = meant.for_model(classifier.shape, classifier.layout)
+    return prepare_job(
+        classifier,
+        meant,
+        dataset,
+        sample=sample,
+        engine=stack.enter_context(open_engine(classifier, engine)),
+        share_noise=share_noise,
+        stream_version=stream_version,
+    )
+
+
+def settings_in(
+    settings: ModelSettings | None, engine: EngineSettings | None, further: Mapping[str, Any]
+) -> tuple[ModelSettings, EngineSettings]:
+    """Return the settings that were given, or those that further arguments make up.
+
+    Raises:
+        UsageError: an argument is none of theirs.
+    """
+    declared = {f.name: further[f.name] for f in fields(ModelSettings) if f.name in further}
+    counting = {f.name: further[f.name] for f in fields(EngineSettings) if f.name in further}
+    unknown = sorted(further.keys() - declared.keys() - counting.keys())
+    if unknown:
+        raise UsageError(f"there is no argument {unknown[0]!r}; help(rsonnx.certify) lists them")
+    if isinstance(counting.get("providers"), str):
+        counting["providers"] = (counting["providers"],)
+    return settings or ModelSettings(**declared), engine or EngineSettings(**counting)
+
+
+def _dataset(data: Data, classes: Path | Sequence[str] | None, exif: Exif) -> Dataset:
+    names = read_class_names(classes) if isinstance(classes, Path) else classes
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, str | os.PathLike):
+        return open_dataset(data, classes=names, exif=exif)
+    x, y = data if isinstance(data, tuple) and len(data) == 2 else (data, None)
+    return dataset_of(x, y, classes=names)
+
+
+def asked(noise: Noise | None, sigma: float | None) -> Law | AskedNoise:
+    """Return the noise that is meant, before the model is known."""
+    if isinstance(noise, str):
+        return AskedNoise(noise, sigma)
+    if (noise is None) == (sigma is None):
+        raise UsageError("one smoothing distribution is needed; give either sigma or noise")
+    return AskedNoise(sigma=sigma) if noise is None else noise

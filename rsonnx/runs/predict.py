@@ -1,0 +1,140 @@
+"""Predict on a data set: the smoothed classifier's answer to each input, or an abstention."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rsonnx.errors import UsageError
+from rsonnx.listener import Extent, Listener
+from rsonnx.noise import check_seed, fresh_seed
+from rsonnx.procedures import Prediction, predict_procedure
+from rsonnx.runs.new_header import SeedUsed
+from rsonnx.runs.opening import Data, Model, open_job
+from rsonnx.runs.telling import tell_clean_accuracy, tell_job
+from rsonnx.smoothing import run_many
+from rsonnx.statistics import check_alpha, check_samples, fewest_samples_to_predict
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The prediction of one input of a data set.
+
+    Attributes:
+        index, name: which input.
+        label, label_name: its true class and what that is called; None where it is not known.
+        prediction: the smoothed classifier's answer.
+        prediction_name: what the class is called; None for an abstention, and where it has no name.
+        rows: why the model's answers do not depend on the batch, see :func:`rsonnx.load`.
+    """
+
+    index: int
+    name: str
+    label: int | None
+    label_name: str | None
+    prediction: Prediction
+    prediction_name: str | None
+    rows: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for a program."""
+        prediction = self.prediction
+        return {
+            "index": self.index,
+            "name": self.name,
+            "digest": prediction.digest,
+            "label": self.label,
+            "label_name": self.label_name,
+            "prediction": prediction.label,
+            "prediction_name": self.prediction_name,
+            "top_class": prediction.top_class,
+            "p_value": prediction.p_value,
+            "abstained": prediction.abstained,
+            "method": prediction.method,
+            "sequential": prediction.sequential,
+            "samples": prediction.n,
+            "counts": prediction.counts.to_json(),
+            "sigma": prediction.sigma,
+            "alpha": prediction.alpha,
+            "arithmetic": prediction.arithmetic,
+            "seed": str(prediction.seed),
+            "rows": self.rows,
+        }
+
+
+def predict(
+    model: Model,
+    data: Data,
+    *,
+    n: int = 1_000,
+    alpha: float = 0.001,
+    method: str = "two-class",
+    sequential: bool = False,
+    seed: int | None = None,
+    listener: Listener | None = None,
+    **opening: Any,
+) -> list[Predicted]:
+    """Answer for the inputs of a data set: PREDICT, arXiv 1902.02918.
+
+    Args:
+        model, data: as for :func:`rsonnx.certify`.
+        n: samples an input, >= 1.
+        alpha: probability of an answer that is not the smoothed classifier's, in (0, 1).
+        method: ``"two-class"`` or ``"majority"``.
+        sequential: stop as soon as the answer is sure; n is then a ceiling.
+        seed: of the noise, >= 0; None draws 128 bits from the operating system.
+        listener: hears what is done, and of each :class:`Predicted` as it is there.
+        opening: further arguments of :func:`open_job`: ``sigma``, ``noise``, ``sample`` ...
+
+    Raises:
+        RsonnxError: an argument, the model or an input is not as it must be.
+    """
+    check_samples("n", n)
+    check_alpha(alpha)
+    least = fewest_samples_to_predict(alpha, two_sided=method == "two-class")
+    if n < least:
+        raise UsageError(
+            f"n = {n} at alpha = {alpha:g} can never answer by the {method} test; the smallest n "
+            f"that can is {least}"
+        )
+    listener = listener or Listener()
+    used = SeedUsed(fresh_seed(), "operating system")
+    if seed is not None:
+        used = SeedUsed(check_seed(seed), "argument")
+    answered = []
+    with ExitStack() as stack:
+        job = open_job(model, data, stack, **opening)
+        procedure = predict_procedure(
+            job.smoothed.noise,
+            n=n,
+            alpha=alpha,
+            method=method,
+            sequential=sequential,
+            num_classes=job.model.num_classes,
+        )
+        tell_job(job, used, listener.said)
+        tell_clean_accuracy(job, listener.said)
+        listener.begun(Extent(len(job.indices), n, adaptive=sequential, outcome="answered"))
+        points = ((index, job.point(index)) for index in job.indices)
+        for done in run_many(
+            job.smoothed, procedure, points, seed=used.value, progress=listener.drawn
+        ):
+            prediction = replace(
+                done.result,
+                arithmetic=done.point.arithmetic,
+                seed=used.value,
+                digest=done.point.digest,
+            )
+            predicted = Predicted(
+                done.index,
+                job.dataset.name(done.index),
+                job.label(done.index),
+                job.label_name(done.index),
+                prediction,
+                job.class_name(prediction.label),
+                job.model.rows,
+            )
+            answered.append(predicted)
+            listener.finished(predicted, certified=not prediction.abstained)
+    return answered
