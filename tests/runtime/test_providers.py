@@ -16,77 +16,56 @@ from rsonnx.runtime import (
     installed_wheels,
     provider_problem,
 )
+from rsonnx.runtime.device_options import CPU, CUDA
 from rsonnx.runtime.providers import first_line, silence
 
-CPU = ProviderChoice("CPUExecutionProvider", ("cpu",))
-CUDA = "CUDAExecutionProvider"
+WITHOUT_CUDA = pytest.mark.skipif(provider_problem(CUDA) is None, reason="this machine has CUDA")
 
 
 @pytest.mark.parametrize("names", [["cpu"], ["CPU"], ["CPUExecutionProvider"], ["cpu", "cuda"]])
 def test_the_processor_works_everywhere(names: list[str]) -> None:
     choice = choose_provider(names)
-    assert (choice.name, choice.requested, choice.is_cpu) == (CPU.name, tuple(names), True)
+    assert (choice.name, choice.requested, choice.is_cpu) == (CPU, tuple(names), True)
 
 
 def test_without_a_wish_the_best_that_works_is_taken() -> None:
     choice = choose_provider(None)
     assert provider_problem(choice.name) is None
     assert choice.requested == ()
-    assert choice.name == (CUDA if provider_problem(CUDA) is None else CPU.name)
+    assert choice.name == (CUDA if provider_problem(CUDA) is None else CPU)
 
 
 @pytest.mark.parametrize("names", [["gpu"], [""], ["cpu", "cdua"], ["cudaexecutionprovider"]])
 def test_a_mistyped_name_is_refused_with_the_names_that_are_known(names: list[str]) -> None:
-    with pytest.raises(UsageError, match=f"{names[-1]!r} is not known; cpu, cuda") as caught:
+    with pytest.raises(UsageError, match=f"{names[-1]!r} is not known; cpu, cuda"):
         choose_provider(names)
-    assert caught.value.exit_code == 2
 
 
+@WITHOUT_CUDA
 def test_a_provider_that_does_not_work_is_refused_and_never_replaced() -> None:
-    if provider_problem(CUDA) is None:
-        pytest.skip("this machine has CUDA")
+    """onnxruntime makes a CPU session where CUDA does not work; at last it is asked directly."""
     for names in (["cuda"], ["cuda", "cpu"]):
-        with pytest.raises(ProviderError, match="'cuda' was asked for but does not work") as caught:
+        with pytest.raises(ProviderError, match="'cuda'"):
             choose_provider(names)
-        assert caught.value.exit_code == 4
-
-
-def test_a_session_on_another_provider_is_refused() -> None:
-    """onnxruntime makes a CPU session where CUDA does not work; here it is asked directly."""
-    if provider_problem(CUDA) is None:
-        pytest.skip("this machine has CUDA")
-    with silence(), pytest.raises((ProviderError, ModelError)) as caught:
+    with silence(), pytest.raises((ProviderError, ModelError)):
         Session(echo().SerializeToString(), ProviderChoice(CUDA, ("cuda",)), "a.onnx")
-    assert caught.value.exit_code == 4
-
-
-def test_a_provider_that_was_not_built_is_a_problem() -> None:
     assert "was built without" in str(provider_problem("NoSuchExecutionProvider"))
 
 
-def test_a_strict_session_runs() -> None:
-    session = Session(echo().SerializeToString(), CPU, "a.onnx")
-    assert session.providers == ("CPUExecutionProvider",)
+def test_a_strict_session_runs_and_names_model_and_shape_where_it_fails() -> None:
+    session = Session(echo().SerializeToString(), ProviderChoice(CPU, ()), "a.onnx")
+    assert session.providers == (CPU,)
     batch = np.eye(3, dtype=np.float32)
     np.testing.assert_array_equal(session.run("scores", "x", batch), batch)
-
-
-def test_a_failing_run_is_an_inference_error_that_names_model_and_shape() -> None:
-    session = Session(echo().SerializeToString(), CPU, "a.onnx")
-    with pytest.raises(InferenceError, match=r"a\.onnx failed on a batch of shape \[2, 4\]"):
+    with pytest.raises(InferenceError, match=r"a\.onnx .*\[2, 4\]"):
         session.run("scores", "x", np.zeros((2, 4), np.float32))
-
-
-def test_a_model_that_onnxruntime_refuses_is_a_model_error() -> None:
-    with pytest.raises(ModelError, match=r"onnxruntime cannot load a\.onnx: ") as caught:
-        Session(b"no model", CPU, "a.onnx")
+    with pytest.raises(ModelError, match=r"a\.onnx") as caught:
+        Session(b"no model", ProviderChoice(CPU, ()), "a.onnx")
     assert "\n" not in str(caught.value)
 
 
 def test_the_installed_wheel_is_known() -> None:
-    wheels = installed_wheels()
-    assert wheels
-    assert onnxruntime.__version__ in wheels.values()
+    assert onnxruntime.__version__ in installed_wheels().values()
 
 
 def test_first_line_of_an_error() -> None:
