@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
 from rsonnx.runtime.classifier import BaseClassifier, checked_labels
-from rsonnx.runtime.ranges import CountRequest, Ranges, Span, batches
+from rsonnx.runtime.ranges import CountRequest, Ranges, Span, batches, places
 from rsonnx.runtime.resources import available_memory, usable_cores
 
 Progress = Callable[[int], None]
@@ -119,7 +119,7 @@ class ThreadEngine:
         """
         tally = _Tally(requests, getattr(self._classifier, "num_classes", None) or 0, progress)
         for shape in {request.stream.sample_shape: None for request in requests}:
-            ranges = Ranges(requests, shape)
+            ranges = Ranges.of(requests, shape)
             size = self.batch_size(shape)
             batch = max(1, min(size, ranges.total))
             workers = min(self.workers, -(-ranges.total // batch))
@@ -145,17 +145,16 @@ class ThreadEngine:
         buffer = np.empty(0, np.float32)
         while part := ranges.take(size, whole_blocks=True):
             for batch in batches(part, size):
+                rows = places(batch)
+                length = rows[-1].stop
                 streams = [tally.requests[span.request].stream for span in batch]
-                length = sum(map(len, batch))
                 if len(buffer) < length:
                     buffer = self._allocate((length, *streams[0].sample_shape))
                 noisy = buffer[:length]
-                at = 0
-                for stream, span in zip(streams, batch, strict=True):
-                    stream.write(span.start, noisy[at : at + len(span)])
-                    at += len(span)
+                for stream, span, place in zip(streams, batch, rows, strict=True):
+                    stream.write(span.start, noisy[place])
                 labels = checked_labels(self._classifier, noisy)
-                tally.add(batch, labels, self._watched(tally, batch, noisy, labels))
+                tally.add(batch, rows, labels, self._watched(tally, batch, noisy, labels))
 
     def _watched(
         self,
@@ -174,14 +173,13 @@ class ThreadEngine:
             return []
         if len(noisy) > self._largest_watched:
             self._largest_watched = len(noisy)
-            for place, label in enumerate(labels.tolist()):
-                watch(noisy, place, label)
-        watched, at = [], 0
-        for span in batch:
+            for row, label in enumerate(labels.tolist()):
+                watch(noisy, row, label)
+        watched = []
+        for span, place in zip(batch, places(batch), strict=True):
             chosen = tally.requests[span.request].stream.watched(span.start, span.stop)
-            places = [at + index - span.start for index in chosen]
-            watched.append((len(places), sum(watch(noisy, k, int(labels[k])) for k in places)))
-            at += len(span)
+            rows = [place.start + index - span.start for index in chosen]
+            watched.append((len(rows), sum(watch(noisy, k, int(labels[k])) for k in rows)))
         return watched
 
 
@@ -222,26 +220,28 @@ class _Tally:
         ]
 
     def add(
-        self, batch: Sequence[Span], labels: NDArray[np.int64], watched: Sequence[tuple[int, int]]
+        self,
+        batch: Sequence[Span],
+        rows: Sequence[slice],
+        labels: NDArray[np.int64],
+        watched: Sequence[tuple[int, int]],
     ) -> None:
-        """Add the labels of a batch, whose spans lie one behind the other.
+        """Add the labels of a batch.
 
         Args:
             batch: the spans.
-            labels: of all their rows.
+            rows: which labels are whose.
+            labels: of all rows.
             watched: rows that were watched and near ties, a span; empty where none are.
         """
-        at, parts = 0, []
-        for span in batch:
-            parts.append((span.request, np.bincount(labels[at : at + len(span)] + 1)))
-            at += len(span)
+        parts = [np.bincount(labels[place] + 1) for place in rows]
         with self._lock:
-            for request, bins in parts:
-                missing = len(bins) - len(self._bins[request])
+            for span, bins in zip(batch, parts, strict=True):
+                missing = len(bins) - len(self._bins[span.request])
                 if missing > 0:  # a classifier that does not say how many classes it has
-                    self._bins[request] = np.pad(self._bins[request], (0, missing))
-                self._bins[request][: len(bins)] += bins
-            for span, rows in zip(batch, watched, strict=False):
-                self._watched[span.request] += rows
+                    self._bins[span.request] = np.pad(self._bins[span.request], (0, missing))
+                self._bins[span.request][: len(bins)] += bins
+            for span, more in zip(batch, watched, strict=False):
+                self._watched[span.request] += more
             if self._progress is not None:
                 self._progress(len(labels))

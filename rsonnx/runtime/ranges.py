@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
@@ -55,35 +56,42 @@ class Span:
     stop: int
 
     def __len__(self) -> int:
-        return self.stop - self.start
+        return max(0, self.stop - self.start)
 
 
 class Ranges:
-    """The samples of requests that nobody has taken yet; several threads may take at once.
+    """Samples that nobody has taken yet; several threads may take at once.
 
     Requests are served in turn, so that those that share their noise ask for the same blocks of it
     one after the other.
 
     Args:
-        requests: the requests.
-        shape: leave out those whose samples have another shape; None takes all.
+        spans: the samples.
+        requests: those that the spans are of, where cuts shall respect their streams' blocks.
 
     Attributes:
         total: how many samples there were.
         left: how many nobody has taken.
     """
 
-    def __init__(
-        self, requests: Sequence[CountRequest], shape: tuple[int, ...] | None = None
-    ) -> None:
-        self._blocks = [request.stream.block for request in requests]
-        self._spans = deque(
-            Span(index, request.start, request.stop)
-            for index, request in enumerate(requests)
-            if request.start < request.stop and shape in (None, request.stream.sample_shape)
-        )
+    def __init__(self, spans: Iterable[Span], requests: Sequence[CountRequest] = ()) -> None:
+        self._spans = deque(spans)
+        self._requests = requests
         self.total = self.left = sum(map(len, self._spans))
         self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, requests: Sequence[CountRequest], shape: tuple[int, ...] | None = None) -> Ranges:
+        """Return all samples of requests, or those of one shape."""
+        spans = (Span(index, r.start, r.stop) for index, r in enumerate(requests))
+        return cls(
+            (
+                s
+                for s in spans
+                if len(s) and shape in (None, requests[s.request].stream.sample_shape)
+            ),
+            requests,
+        )
 
     def take(
         self, samples: int, *, whole_blocks: bool = False, most: int | None = None
@@ -102,7 +110,7 @@ class Ranges:
                 span = self._spans.popleft()
                 stop = min(span.stop, span.start + samples)
                 if whole_blocks:
-                    block = self._blocks[span.request]
+                    block = self._requests[span.request].stream.block
                     stop = min(span.stop, -(-stop // block) * block)
                 if stop < span.stop:
                     self._spans.append(Span(span.request, stop, span.stop))
@@ -125,18 +133,13 @@ class Ranges:
 
 def batches(part: Sequence[Span], size: int) -> Iterator[list[Span]]:
     """Cut a part into as few batches of at most ``size`` samples as it takes, evenly filled."""
-    total = sum(map(len, part))
-    count = -(-total // size)
-    ends = [total * k // count for k in range(1, count + 1)]
-    batch: list[Span] = []
-    at = 0
-    for span in part:
-        start = span.start
-        while start < span.stop:
-            take = min(span.stop - start, ends[0] - at)
-            batch.append(Span(span.request, start, start + take))
-            start, at = start + take, at + take
-            if at == ends[0]:
-                yield batch
-                batch = []
-                ends.pop(0)
+    ranges = Ranges(part)
+    total, count = ranges.total, -(-ranges.total // size)
+    for k in range(count):
+        yield ranges.take(total * (k + 1) // count - total * k // count)
+
+
+def places(part: Sequence[Span]) -> list[slice]:
+    """Return which rows of a batch each span fills, one behind the other."""
+    ends = accumulate(map(len, part))
+    return [slice(end - len(span), end) for span, end in zip(part, ends, strict=True)]

@@ -45,7 +45,7 @@ def test_every_sample_is_taken_once_and_cuts_are_between_blocks(
     returned: list[bool],
     most: int | None,
 ) -> None:
-    left = Ranges(requests(block, ranges))
+    left = Ranges.of(requests(block, ranges))
     expected = [(k, i) for k, (start, stop) in enumerate(ranges) for i in range(start, stop)]
     assert left.total == left.left == len(expected)
     kept = []
@@ -69,7 +69,7 @@ def test_every_sample_is_taken_once_and_cuts_are_between_blocks(
 
 @given(ranges=ranges_drawn, size=st.integers(1, 500))
 def test_batches_are_few_and_evenly_filled(ranges: list[tuple[int, int]], size: int) -> None:
-    part = Ranges(requests(1, ranges)).take(10**6)
+    part = Ranges.of(requests(1, ranges)).take(10**6)
     cut = list(batches(part, size)) if part else []
     assert samples(cut) == samples([part])
     lengths = [sum(map(len, batch)) for batch in cut]
@@ -80,14 +80,14 @@ def test_batches_are_few_and_evenly_filled(ranges: list[tuple[int, int]], size: 
 
 def test_requests_are_served_in_turn_by_blocks() -> None:
     """So that those that share their noise ask for the same block one after the other."""
-    left = Ranges(requests(16, [(0, 40), (0, 40)]))
+    left = Ranges.of(requests(16, [(0, 40), (0, 40)]))
     taken = [left.take(16, whole_blocks=True)[0] for _ in range(4)]
     assert [(span.request, span.start) for span in taken] == [(0, 0), (1, 0), (0, 16), (1, 16)]
 
 
 def test_a_closed_range_gives_nothing_and_a_shape_takes_its_own() -> None:
     asked = requests(4, [(0, 8)], (1,)) + requests(4, [(0, 8)], (2,))
-    assert samples([Ranges(asked, (2,)).take(100)]) == [(1, k) for k in range(8)]
-    left = Ranges(asked)
+    assert samples([Ranges.of(asked, (2,)).take(100)]) == [(1, k) for k in range(8)]
+    left = Ranges.of(asked)
     left.close()
     assert left.take(1) == []

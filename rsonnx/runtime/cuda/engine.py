@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ from rsonnx.runtime.classifier import OnnxClassifier
 from rsonnx.runtime.cuda.cupy_device import CupyDevice
 from rsonnx.runtime.cuda.drawing import Drawing
 from rsonnx.runtime.engine import Progress
-from rsonnx.runtime.ranges import CountRequest, Ranges, Span
+from rsonnx.runtime.ranges import CountRequest, Ranges, Span, places
 from rsonnx.runtime.session import DeviceMemoryError
 
 _BATCHES_A_CALL = 16
@@ -133,7 +132,7 @@ class DeviceEngine:
                     f"a sample has shape {list(request.stream.sample_shape)}, but the model takes "
                     f"{list(self._classifier.shape)}"
                 )
-        ranges = Ranges(requests)
+        ranges = Ranges.of(requests)
         if not ranges.left:
             return [Counts([0] * self._classes) for _ in requests]
         sources = self._sources(requests)
@@ -170,8 +169,7 @@ class DeviceEngine:
     def _count_part(self, part: Sequence[Span], sources: Sequence[_Source], tally: Any) -> None:
         """Draw a batch, run it and count its labels: all of them, or none where it fails."""
         buffers = self._ready()
-        ends = accumulate(map(len, part))
-        rows = [slice(end - len(span), end) for span, end in zip(part, ends, strict=True)]
+        rows = places(part)
         for span, place in zip(part, rows, strict=True):
             self._draw(sources[span.request], span.start, buffers.inputs[place])
         buffers.run()

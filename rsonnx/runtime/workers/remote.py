@@ -67,7 +67,7 @@ class Work:
     ) -> None:
         self._requests = requests
         self._progress = progress
-        self._ranges = Ranges(requests)
+        self._ranges = Ranges.of(requests)
         self._lost: deque[Unit] = deque()
         self._to_count = self._ranges.total
         self.counts = [Counts([0] * num_classes) for _ in requests]
