@@ -25,19 +25,13 @@ class GateError(RsonnxError):
 class DataError(RsonnxError, ValueError):
     """An input, a label or a data set is not what the model or the format needs."""
 
-    exit_code = 1
-
 
 class RunFileError(RsonnxError):
     """A run file cannot be read or written, or contradicts itself."""
 
-    exit_code = 1
-
 
 class InferenceError(RsonnxError):
     """The base classifier failed on a batch; a failure is never counted as a vote."""
-
-    exit_code = 1
 
 
 class ModelError(RsonnxError):
