@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rsonnx.errors import ProviderError, UsageError
-from rsonnx.runtime import EngineSettings
-from rsonnx.runtime.machine import find_driver
+
+if TYPE_CHECKING:
+    from rsonnx.runtime import EngineSettings
 
 
 def engine_settings(given: Mapping[str, Any]) -> EngineSettings:
@@ -17,6 +18,8 @@ def engine_settings(given: Mapping[str, Any]) -> EngineSettings:
         UsageError: an option is malformed, or options exclude each other.
         ProviderError: all devices were asked for, and there is none.
     """
+    from rsonnx.runtime import EngineSettings
+
     return EngineSettings(
         providers=provider_names(given["providers"]),
         devices=device_numbers(given.get("devices")),
@@ -40,6 +43,8 @@ def device_numbers(text: str | None) -> tuple[int, ...]:
     if text is None:
         return ()
     if text == "all":
+        from rsonnx.runtime.machine import find_driver
+
         driver = find_driver()
         if driver is None or driver.devices == 0:
             raise ProviderError(

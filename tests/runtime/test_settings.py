@@ -13,7 +13,8 @@ import pytest
 from onnx_models import linear, save
 from runtime.workers.far import noisy
 
-from rsonnx.errors import ModelError, UsageError
+from rsonnx.cli.engines import engine_settings
+from rsonnx.errors import ModelError, ProviderError, UsageError
 from rsonnx.runtime import (
     CountRequest,
     DeviceOptions,
@@ -22,6 +23,7 @@ from rsonnx.runtime import (
     ThreadEngine,
     open_engine,
 )
+from rsonnx.runtime.machine import Driver
 from rsonnx.runtime.workers import ProcessEngine
 from rsonnx.smoothing import load
 
@@ -108,6 +110,19 @@ def test_one_device_is_this_process(tmp_path: Path) -> None:
 def test_settings_that_exclude_each_other_are_refused(settings: Any, named: str) -> None:
     with pytest.raises(UsageError, match=named):
         EngineSettings(**settings)
+
+
+@pytest.mark.parametrize(("driver", "devices"), [(Driver(13000, 0, 3), (0, 1, 2)), (None, None)])
+def test_all_devices_are_those_of_the_driver(
+    monkeypatch: pytest.MonkeyPatch, driver: Driver | None, devices: tuple[int, ...] | None
+) -> None:
+    monkeypatch.setattr("rsonnx.runtime.machine.find_driver", lambda: driver)
+    given = {"providers": "cuda", "devices": "all", "workers": 2}
+    if devices is None:
+        with pytest.raises(ProviderError, match="--devices"):
+            engine_settings(given)
+    else:
+        assert engine_settings(given) == EngineSettings(("cuda",), devices, workers=2)
 
 
 def test_a_processor_has_no_devices() -> None:
