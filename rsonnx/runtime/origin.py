@@ -25,6 +25,8 @@ class Origin:
         external_data: names of its external data files, relative to its folder.
         load: makes the classifier on a device; picklable.
         device: what the classifier was opened with.
+        files: the model file, then its external data, relative names and contents, where they
+            travel along; empty where they are read again.
     """
 
     model: Path | bytes = field(repr=False)
@@ -32,14 +34,22 @@ class Origin:
     external_data: tuple[str, ...]
     load: Callable[[Path | bytes, DeviceOptions], OnnxClassifier]
     device: DeviceOptions
+    files: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
 
     def classifier(self) -> OnnxClassifier:
-        """Make the classifier again.
+        """Make the classifier again; files that travelled along are written to a folder for it.
 
         Raises:
             ModelError: the model is no longer what it was.
             RsonnxError: it cannot be loaded here.
         """
+        if self.files:
+            with tempfile.TemporaryDirectory(prefix="rsonnx-") as folder:
+                for name, content in self.files:
+                    path = Path(folder, name)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(content)
+                return replace(self, model=Path(folder, self.files[0][0]), files=()).classifier()
         classifier = self.load(self.model, self.device)
         sha256 = classifier.facts["sha256"]
         if sha256 != self.sha256:
@@ -53,14 +63,14 @@ class Origin:
         """Make the classifier again on the device of this number."""
         return replace(self, device=replace(self.device, device=number)).classifier()
 
-    def shipped(self) -> Callable[[], OnnxClassifier]:
-        """Return a factory that takes the bytes of the model to wherever it is called.
+    def with_files(self) -> Origin:
+        """Return the same with what its classifier is made of, for machines without our disk.
 
         Raises:
             UsageError: a file cannot be read.
         """
         if isinstance(self.model, bytes):
-            return self.classifier
+            return self
         names = [self.model.name, *self.external_data]
         try:
             files = tuple((name, (self.model.parent / name).read_bytes()) for name in names)
@@ -69,26 +79,4 @@ class Origin:
                 f"{error.filename} cannot be read, so it cannot be sent to a worker: "
                 f"{error.strerror}"
             ) from None
-        return Shipped(self, files)
-
-
-@dataclass(frozen=True)
-class Shipped:
-    """A factory of a classifier that brings the model's files along.
-
-    Attributes:
-        origin: what the classifier was made of where the files were read.
-        files: the model file, then its external data: relative names and contents.
-    """
-
-    origin: Origin
-    files: tuple[tuple[str, bytes], ...] = field(repr=False)
-
-    def __call__(self) -> OnnxClassifier:
-        """Write the files to a folder of their own, and make the classifier of them there."""
-        with tempfile.TemporaryDirectory(prefix="rsonnx-") as folder:
-            for name, content in self.files:
-                path = Path(folder, name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            return replace(self.origin, model=Path(folder, self.files[0][0])).classifier()
+        return replace(self, files=files)

@@ -102,7 +102,7 @@ def open_engine(model: OnnxClassifier, settings: EngineSettings) -> AbstractCont
         return ProcessEngine(model.origin.on, settings.devices, engine_factory=inside)
     gpus = settings.gpus_per_worker
     return RayEngine(
-        model.origin.shipped(),
+        model.origin.with_files().classifier,
         address=settings.address,
         workers=workers,
         gpus_per_worker=float(not model.on_cpu) if gpus is None else gpus,

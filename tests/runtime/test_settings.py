@@ -48,7 +48,7 @@ def test_a_classifier_pickles_by_what_it_was_made_of(kind: str, tmp_path: Path) 
     source: Any = {"bytes": path.read_bytes(), "proto": onnx.load(path)}.get(kind, path)
     options: Any = {"bounds": (0.0, 2.0), "preprocess": "mean=0.5,std=0.25", "providers": "cpu"}
     mine = load(source, **options)
-    for theirs in (sent(mine), mine.origin.shipped()()):  # type: ignore[union-attr]
+    for theirs in (sent(mine), mine.origin.with_files().classifier()):  # type: ignore[union-attr]
         assert theirs.facts == mine.facts
         (ours,), (other,) = (ThreadEngine(c).count(REQUESTS[:1]) for c in (mine, theirs))
         assert ours == other
@@ -62,10 +62,10 @@ def test_a_model_that_was_changed_is_not_the_one_that_was_loaded(tmp_path: Path)
     with pytest.raises(ModelError, match=r"model\.onnx"):
         pickle.loads(travelling)  # noqa: S301 - our own
     with pytest.raises(ModelError, match=r"model\.onnx"):
-        mine.origin.shipped()()  # type: ignore[union-attr]
+        mine.origin.with_files().classifier()  # type: ignore[union-attr]
     (tmp_path / "model.onnx").unlink()
     with pytest.raises(UsageError, match=r"model\.onnx"):
-        mine.origin.shipped()  # type: ignore[union-attr]
+        mine.origin.with_files()  # type: ignore[union-attr]
     mine.origin = None
     with pytest.raises(pickle.PicklingError):
         pickle.dumps(mine)

@@ -65,15 +65,12 @@ class _Process(Link):
         """Return how the process ended by itself."""
         self._process.join(_GRACE)
         code = self._process.exitcode
-        how = f"ended with exit code {code}"
-        if code is not None and code < 0:
-            known = {s.value: s.name for s in signal.Signals}
-            how = f"was ended by {known.get(-code, f'signal {-code}')}"
-            if -code == getattr(signal, "SIGKILL", None):
-                how += ", as happens where the memory runs out"
+        names = {-s.value: f"signal {s.name}" for s in signal.Signals}
+        how = f"ended with {names.get(code or 0, f'exit code {code}')}"
         if self.ready:
             return InferenceError(
-                f"the {self.name} {how}; use a smaller batch size or fewer devices, and run again"
+                f"the {self.name} {how}, as happens where the memory runs out; use a smaller batch "
+                "size or fewer devices, and run again"
             )
         return InferenceError(
             f"the {self.name} {how} before it had loaded the model; see what it wrote above, and "

@@ -53,8 +53,8 @@ class RayEngine(RemoteEngine[_Actor]):
     and never twice. Nodes that join are used. Every node needs the same version of rsonnx.
 
     Args:
-        factory: makes the classifier on a node; sent there by Ray, with what it holds, once a node.
-            :meth:`rsonnx.runtime.origin.Origin.shipped` sends a model along.
+        factory: makes the classifier on a node; sent there once, with what it holds, such as the
+            files of :meth:`rsonnx.runtime.Origin.with_files`.
         address: of the cluster; see :class:`rsonnx.runtime.workers.cluster.Cluster`.
         workers: how many; None takes as many as the cluster has room for at any time.
         gpus_per_worker: devices that Ray keeps for a worker, which sees no others.

@@ -11,12 +11,13 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
 from rsonnx.counts import Counts
 from rsonnx.errors import InferenceError, RsonnxError, UsageError
-from rsonnx.runtime.engine import Progress, usual_batch
+from rsonnx.runtime.engine import Engine, Progress, usual_batch
 from rsonnx.runtime.ranges import CountRequest, Ranges, Span
 from rsonnx.runtime.workers.worker import Answer, Done, Ready
 
@@ -156,7 +157,7 @@ class Link(ABC):
 AnyLink = TypeVar("AnyLink", bound=Link)
 
 
-class RemoteEngine(ABC, Generic[AnyLink]):
+class RemoteEngine(AbstractContextManager[Engine], Generic[AnyLink]):
     """Counts with workers elsewhere; a subclass says how they are had, heard and lost."""
 
     def __init__(self) -> None:
@@ -179,9 +180,6 @@ class RemoteEngine(ABC, Generic[AnyLink]):
 
     def _recruit(self) -> None:
         """Have as many workers as there should be; called between any two answers."""
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *error: object) -> None:
         self.close()

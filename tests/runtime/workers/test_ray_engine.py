@@ -57,7 +57,7 @@ def test_counts_are_those_of_threads(
     mine = far.from_file(model)
     expected = ThreadEngine(mine).count(REQUESTS)
     assert mine.origin is not None
-    factory = mine.origin.shipped()
+    factory = mine.origin.with_files().classifier
     model.unlink()  # its bytes travel: no node reads our disk
     seen: list[int] = []
     with RayEngine(factory, address=cluster.address) as engine:
