@@ -122,20 +122,12 @@ def serial_odds(noise: Noise, second: float, fourth: float) -> list[float]:
     ]
 
 
-def test_integers_have_the_probabilities_of_the_rounded_gaussian(drawn) -> None:  # type: ignore[no-untyped-def]
-    assert law_odds(*drawn) > ODDS
-
-
-def test_moments_of_the_integers(drawn) -> None:  # type: ignore[no-untyped-def]
-    assert min(exact_moment_odds(*drawn)) > ODDS
-
-
-def test_tails_of_the_integers(drawn) -> None:  # type: ignore[no-untyped-def]
-    assert min(exact_tail_odds(*drawn)) > ODDS
-
-
-def test_integers_are_not_correlated_in_their_sequence(drawn) -> None:  # type: ignore[no-untyped-def]
+def test_exact_noise(drawn: tuple[RoundedGaussian, Noise]) -> None:
+    """Every integer's frequency, moments, tails, and correlations in the sequence."""
     law, noise = drawn
+    assert law_odds(law, noise) > ODDS
+    assert min(exact_moment_odds(law, noise)) > ODDS
+    assert min(exact_tail_odds(law, noise)) > ODDS
     assert min(serial_odds(noise, law.moment(2), law.moment(4))) > ODDS
 
 
@@ -247,43 +239,85 @@ def test_a_good_generator_passes(normal: Noise) -> None:
     assert pair_odds(law, noise) > ODDS
 
 
-def test_a_wrong_sigma_is_noticed(normal: Noise) -> None:
-    law = rounded_gaussian(0.5)
-    assert law_odds(law, rounded(normal * 1.015)) < ODDS
-    assert exact_moment_odds(law, rounded(normal * 1.003))[1] < ODDS
+def with_rows(noise: Noise, to: slice, rows: Noise) -> Noise:
+    changed = noise.copy()
+    changed[to] = rows
+    return changed
 
 
-def test_rounding_down_is_noticed(normal: Noise) -> None:
-    for sigma in (0.12, 0.5):
-        law, noise = rounded_gaussian(sigma), np.floor(normal * (sigma * 255))
-        assert exact_moment_odds(law, noise)[0] < ODDS
-    # Half a step is 1/61 of sigma here; of 0.5 it is 1/255, too little for so many cells.
-    assert law_odds(rounded_gaussian(0.12), np.floor(normal * 30.6)) < ODDS
+def echoing(normal: Noise, lag: int) -> float:
+    flat = normal.ravel()
+    echo = flat.copy()
+    echo[lag:] += 0.005 * flat[:-lag]
+    return serial(echo, lag, 1.0)
 
 
-def test_a_skewed_generator_is_noticed(normal: Noise) -> None:
-    """Mean 0 and variance 1 stay: z + (z² - 1)/100."""
-    skewed = normal + 0.01 * (normal**2 - 1)
-    law = rounded_gaussian(0.5)
-    assert exact_moment_odds(law, rounded(skewed / np.sqrt(1.0002)))[2] < ODDS
-
-
-def test_a_sum_of_uniforms_is_noticed() -> None:
+def of_twelve_uniforms(_: Noise) -> float:
     """Twelve uniform numbers minus 6 have variance 1 and no skewness, but excess kurtosis -0.1."""
     generator = np.random.default_rng(3)
     noise = sum(generator.random((SAMPLES, SIZE), np.float32) for _ in range(12)) - np.float32(6)
     odds = moments(noise.astype(np.float64), GAUSSIAN_MOMENTS)
-    assert odds[3] < ODDS
     assert min(odds[:3]) > ODDS
-    assert min(float_tail_odds(noise)[:2]) < ODDS
+    return max(odds[3], min(float_tail_odds(noise)[:2]))
 
 
-def test_a_coarse_box_muller_is_noticed() -> None:
+def of_a_coarse_box_muller(_: Noise) -> float:
     """12 bits end at sqrt(2·12·ln 2) = 4.08 sigma; finer ones need the far tail by itself."""
     generator = np.random.default_rng(3)
     lengths = np.sqrt(-2 * np.log1p(-generator.integers(0, 2**12, (SAMPLES, SIZE)) / 2**12))
-    noise = lengths * np.cos(2 * np.pi * generator.random((SAMPLES, SIZE)))
-    assert float_tail_odds(noise)[1] < ODDS
+    return float_tail_odds(lengths * np.cos(2 * np.pi * generator.random((SAMPLES, SIZE))))[1]
+
+
+def of_magnitudes_that_go_together(normal: Noise) -> float:
+    """Signs are independent, so the values are not correlated, but their squares are."""
+    together = normal.copy()
+    together[:, 1::2] = np.abs(normal[:, ::2]) * np.sign(normal[:, 1::2])
+    assert serial(together, 1, 1.0) > ODDS
+    return serial(together**2 - 1, 1, 2.0)
+
+
+def of_a_repeated_block(normal: Noise) -> float:
+    noise = rounded(with_rows(normal, np.s_[-256:], normal[256:512]))
+    assert repeats(noise) == 256
+    return cross(noise.reshape(BLOCKS, -1), rounded_gaussian(0.5).moment(2))
+
+
+def of_a_block_upside_down(normal: Noise) -> float:
+    """Antithetic noise has the right law and no repeats."""
+    noise = with_rows(normal, np.s_[-256:], -normal[256:512])
+    assert repeats(noise) == 0
+    return cross(noise.reshape(BLOCKS, -1), 1.0)
+
+
+def moment(sigma: float, noise: Noise, order: int) -> float:
+    return exact_moment_odds(rounded_gaussian(sigma), noise)[order - 1]
+
+
+BAD = {
+    "sigma": lambda z: law_odds(rounded_gaussian(0.5), rounded(z * 1.015)),
+    "variance": lambda z: moment(0.5, rounded(z * 1.003), 2),
+    "rounded down": lambda z: moment(0.5, np.floor(z * 127.5), 1),
+    # Half a step is 1/61 of sigma here; of 0.5 it is 1/255, too little for so many cells.
+    "rounded down, narrow": lambda z: moment(0.12, np.floor(z * 30.6), 1),
+    "rounded down, law": lambda z: law_odds(rounded_gaussian(0.12), np.floor(z * 30.6)),
+    # Mean 0 and variance 1 stay: z + (z² - 1)/100.
+    "skewed": lambda z: moment(0.5, rounded((z + 0.01 * (z**2 - 1)) / np.sqrt(1.0002)), 3),
+    "twelve uniforms": of_twelve_uniforms,
+    "coarse Box-Muller": of_a_coarse_box_muller,
+    **{f"echo at {lag}": lambda z, lag=lag: echoing(z, lag) for lag in LAGS},
+    "magnitudes": of_magnitudes_that_go_together,
+    "repeated block": of_a_repeated_block,
+    "block upside down": of_a_block_upside_down,
+    # As if 20 % of the samples were drawn from 1,000 starting points.
+    "short period": lambda z: pair_odds(
+        rounded_gaussian(0.5), rounded(with_rows(z, np.s_[:1000], z[1000:2000]))
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_a_bad_generator_is_noticed(what: str, normal: Noise) -> None:
+    assert BAD[what](normal) < ODDS
 
 
 class Cut(Gaussian):
@@ -300,48 +334,9 @@ def test_a_tail_cut_at_577_hundredths_of_sigma_is_noticed() -> None:
     assert odds[0] > ODDS  # beyond 4.5 sigma nothing can be seen
 
 
-@pytest.mark.parametrize("lag", LAGS)
-def test_a_sequence_that_echoes_is_noticed(normal: Noise, lag: int) -> None:
-    flat = normal.ravel()
-    echo = flat.copy()
-    echo[lag:] += 0.005 * flat[:-lag]
-    assert serial(echo, lag, 1.0) < ODDS
-
-
-def test_magnitudes_that_go_together_are_noticed(normal: Noise) -> None:
-    """Signs are independent, so the values are not correlated, but their squares are."""
-    together = normal.copy()
-    together[:, 1::2] = np.abs(normal[:, ::2]) * np.sign(normal[:, 1::2])
-    assert serial(together, 1, 1.0) > ODDS
-    assert serial(together**2 - 1, 1, 2.0) < ODDS
-
-
-def test_a_repeated_block_is_noticed(normal: Noise) -> None:
-    law, noise = rounded_gaussian(0.5), rounded(normal)
-    noise[-256:] = noise[256:512]
-    assert cross(noise.reshape(BLOCKS, -1), law.moment(2)) < ODDS
-    assert repeats(noise) == 256
-
-
-def test_a_block_turned_upside_down_is_noticed(normal: Noise) -> None:
-    """Antithetic noise has the right law and no repeats."""
-    noise = normal.copy()
-    noise[-256:] = -noise[256:512]
-    assert cross(noise.reshape(BLOCKS, -1), 1.0) < ODDS
-    assert repeats(noise) == 0
-
-
 def test_one_stream_for_two_stages_is_noticed(unrelated: dict[str, Noise]) -> None:
-    rows = unrelated["exact"].copy()
-    rows[7] = rows[6]
+    rows = with_rows(unrelated["exact"], np.s_[7:8], unrelated["exact"][6:7])
     assert cross(rows, rounded_gaussian(0.5).moment(2)) < ODDS
-
-
-def test_a_generator_of_short_period_is_noticed(normal: Noise) -> None:
-    """As if 20 % of the samples were drawn from 1,000 starting points."""
-    law, noise = rounded_gaussian(0.5), rounded(normal)
-    noise[:1000] = noise[1000:2000]
-    assert pair_odds(law, noise) < ODDS
 
 
 def test_the_law_used_here_is_complete() -> None:
