@@ -323,6 +323,8 @@ SmoothingDistribution = Law
 class SampledNoise(Law):
     """Noise that is sampled: a bound on p_A gives a radius with probability 1 - alpha."""
 
+    two_sided: ClassVar[bool] = True
+
     @abstractmethod
     def radius(self, p_a_lower: float) -> float:
         """Return the radius that a lower bound on p_A in [0, 1] certifies, rounded down."""

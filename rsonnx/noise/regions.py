@@ -106,7 +106,6 @@ class RegionNoise(SampledNoise):
     """
 
     norms: ClassVar[tuple[str, ...]] = ("l0",)
-    two_sided: ClassVar[bool] = True
 
     @abstractmethod
     def changes(self) -> Iterator[Sequence[Regions]]:

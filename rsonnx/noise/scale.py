@@ -86,8 +86,6 @@ class LambdaNoise(SampledNoise):
 
     lam: float
 
-    two_sided: ClassVar[bool] = True
-
     @classmethod
     @abstractmethod
     def ratio(cls, size: int | None, a: float | None = None) -> tuple[float, float] | None:

@@ -60,7 +60,6 @@ class Ablation(PairedNoise, SampledNoise):
 
     name: ClassVar[str] = "ablation"
     norms: ClassVar[tuple[str, ...]] = ("l0",)
-    two_sided: ClassVar[bool] = True
     shows: ClassVar[str] = "a few pixels"
 
     def __post_init__(self) -> None:

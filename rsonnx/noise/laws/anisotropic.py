@@ -46,7 +46,6 @@ class AnisotropicGaussian(SampledNoise):
     name: ClassVar[str] = "gaussian-per-feature"
     norms: ClassVar[tuple[str, ...]] = ("mahalanobis",)
     exact: ClassVar[bool] = False
-    two_sided: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self._settle(sigmas=_checked(self.sigmas))

@@ -42,7 +42,6 @@ class Gaussian(IndependentNoise):
 
     name: ClassVar[str] = "gaussian"
     norms: ClassVar[tuple[str, ...]] = ("l2", "l1", "linf")
-    two_sided: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self._check_norm()
