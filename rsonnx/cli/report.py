@@ -31,10 +31,10 @@ from rsonnx.report import (
     parse_gate,
 )
 from rsonnx.report.card import render_card
-from rsonnx.report.charts import PLOTS
 from rsonnx.report.heading import heading_of
 from rsonnx.report.output import write_new
 from rsonnx.report.page import render_page
+from rsonnx.report.plots import PLOTS
 from rsonnx.report.plotting import format_of, save
 from rsonnx.report.top_k import TopKFigures, top_k_figures, top_k_report
 from rsonnx.runs import Run, check_output

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from rsonnx.report.bounds import BoundComparison, bounds_figure, bounds_report, compare_bounds
     from rsonnx.report.escape import printable
     from rsonnx.report.figures import Figures, figures_of
-    from rsonnx.report.formats import FORMATS, to_text
+    from rsonnx.report.formats import FORMATS
+    from rsonnx.report.formats.text import to_text
     from rsonnx.report.gates import failures, parse_gate
     from rsonnx.report.heading import Heading, Settings
     from rsonnx.report.logs import LogFigures, log_figures

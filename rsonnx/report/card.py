@@ -14,7 +14,7 @@ from fractions import Fraction
 from rsonnx.report.accuracy import accuracy_report
 from rsonnx.report.escape import markdown_text, printable
 from rsonnx.report.figures import Figures
-from rsonnx.report.formats import to_markdown
+from rsonnx.report.formats.markdown import to_markdown
 from rsonnx.report.notes import cautions, denied, made
 from rsonnx.report.rounding import alpha_up, plain, text_down
 

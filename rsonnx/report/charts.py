@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rsonnx.errors import UsageError
 from rsonnx.procedures import AbstainReason
-from rsonnx.report.curves import curve_figure
 from rsonnx.report.escape import printable
 from rsonnx.report.figures import Figures
 from rsonnx.report.logs import LogFigures
@@ -123,15 +122,6 @@ def samples_figure(runs: Sequence[Drawn]) -> Figure:
         axes.set_ylabel("inputs decided, %")
         name_below(figure, handles, [name_of(run) for run in own])
     return figure
-
-
-PLOTS: dict[str, Callable[[Sequence[Drawn]], Figure]] = {
-    "curve": curve_figure,
-    "radii": radii_figure,
-    "abstentions": abstentions_figure,
-    "samples": samples_figure,
-}
-"""The pictures by name."""
 
 
 def _own(run: Drawn, what: str) -> Figures:

@@ -25,7 +25,7 @@ from rsonnx.report.output import write_new
 
 pytest.importorskip("matplotlib", reason="pictures need the extra rsonnx[report]")
 
-from rsonnx.report.charts import PLOTS
+from rsonnx.report.plots import PLOTS
 from rsonnx.report.plotting import save, svg_of
 
 AT = (0.0, 0.5)

@@ -1,22 +1,23 @@
-"""The formats of a report: each is a function that makes text of it."""
+"""The formats of a report by name: each is a function that makes text of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from rsonnx.report.formats.csv import to_csv
-from rsonnx.report.formats.json import to_json
-from rsonnx.report.formats.latex import to_latex
-from rsonnx.report.formats.markdown import to_markdown
-from rsonnx.report.formats.text import to_text
-from rsonnx.report.table import Report
+from rsonnx._lazy import Catalogue
 
-FORMATS: dict[str, Callable[[Report], str]] = {
-    "table": to_text,
-    "markdown": to_markdown,
-    "latex": to_latex,
-    "csv": to_csv,
-    "json": to_json,
-}
+if TYPE_CHECKING:
+    from rsonnx.report.table import Report
 
-__all__ = ["FORMATS", "to_csv", "to_json", "to_latex", "to_markdown", "to_text"]
+FORMATS: Mapping[str, Callable[[Report], str]] = Catalogue(
+    "rsonnx.report.formats",
+    {
+        "table": "text.to_text",
+        "markdown": "markdown.to_markdown",
+        "latex": "latex.to_latex",
+        "csv": "csv.to_csv",
+        "json": "json.to_json",
+    },
+)
+"""Whoever adds one writes it and names it here."""
