@@ -120,8 +120,6 @@ def prepare_job(
     dataset: Dataset,
     *,
     sample: Sample | None = None,
-    batch_size: int | None = None,
-    workers: int | None = None,
     engine: Engine | None = None,
     share_noise: bool = False,
     stream_version: int = STREAM_VERSION,
@@ -137,9 +135,7 @@ def prepare_job(
             model's bounds.
         dataset: where the inputs come from.
         sample: which inputs are taken; None takes all.
-        batch_size: inputs a call of the model, >= 1; None chooses.
-        workers: threads, >= 1; None chooses.
-        engine: what counts, in place of the embedded one; then batch_size and workers are its.
+        engine: what counts; None takes threads of this process, or the model's device.
         share_noise: give all inputs the same noise.
         stream_version: how noise is derived from an input; 1 draws what older run files hold.
 
@@ -157,8 +153,6 @@ def prepare_job(
         SmoothedClassifier,
         model,
         noise=law,
-        batch_size=batch_size,
-        workers=workers,
         engine=engine,
         share_noise=share_noise,
         stream_version=stream_version,

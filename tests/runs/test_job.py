@@ -13,7 +13,7 @@ from rsonnx.errors import DataError, UsageError
 from rsonnx.procedures import certify_procedure
 from rsonnx.runs import Work, do_work, prepare_job
 from rsonnx.runs.sample import Sample
-from rsonnx.runtime import OnnxClassifier
+from rsonnx.runtime import OnnxClassifier, ThreadEngine
 
 SMALL = (8, 8)
 
@@ -69,11 +69,6 @@ def test_selections_out_of_range(
 ) -> None:
     with pytest.raises(UsageError, match=f"{name}, but it must be at least 1"):
         prepare_job(classifier, 0.25, open_dataset(arrays(_levels(2))), sample=Sample(**wrong))
-
-
-def test_a_batch_size_out_of_range(classifier: OnnxClassifier, arrays: Callable[..., Path]) -> None:
-    with pytest.raises(UsageError, match="batch_size is 0"):
-        prepare_job(classifier, 0.25, open_dataset(arrays(_levels(2))), batch_size=0)
 
 
 @pytest.mark.parametrize("label", [10, -1, 2**40])
@@ -162,8 +157,9 @@ def test_rows_do_not_depend_on_which_other_inputs_are_chosen(
     dataset = open_dataset(arrays(_levels(4), np.arange(4)))
     found = []
     for skip_every, batch_size in ((1, 7), (2, 64)):
+        engine = ThreadEngine(classifier, batch_size)
         job = prepare_job(
-            classifier, 0.25, dataset, sample=Sample(skip_every=skip_every), batch_size=batch_size
+            classifier, 0.25, dataset, sample=Sample(skip_every=skip_every), engine=engine
         )
         procedure = certify_procedure(job.smoothed.noise, n0=20, n=500, alpha=0.001)
         rows = do_work(Work(job, procedure, 3))

@@ -6,6 +6,8 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import count as count_up
 from typing import Any
 
 import numpy as np
@@ -124,22 +126,58 @@ def test_inputs_are_drawn_from_as_they_are_needed() -> None:
 
 
 class Dying(ThreadEngine):
-    """An engine that stops after so many calls, as a killed process does."""
+    """An engine that stops after so many calls, as a killed process does; it notes what it counted.
 
-    def __init__(self, calls: int) -> None:
+    Args:
+        calls: how many it answers.
+        appetite: how many samples it wants at a time.
+    """
+
+    def __init__(self, calls: int, appetite: int) -> None:
         super().__init__(Stripes(), 16, 1)
         self.left = calls
-        self.counted = 0
+        self.wanted = appetite
+        self.seen: Counter[tuple[str, str, int]] = Counter()
 
     def appetite(self, sample_shape: tuple[int, ...]) -> int:
-        return 150
+        return self.wanted
 
     def count(self, requests: Sequence[CountRequest], progress: Any = None) -> list[Counts]:
         if self.left == 0:
             raise KeyboardInterrupt
         self.left -= 1
-        self.counted += sum(r.stop - r.start for r in requests)
+        for request in requests:
+            stream: Any = request.stream
+            where = stream.point.digest, stream.stage
+            self.seen.update((*where, k) for k in range(request.start, request.stop))
         return super().count(requests, progress)
+
+
+def gone_on_with(
+    procedure: Asking[Any], points: Sequence[tuple[int, Point]], engines: Iterator[Dying]
+) -> tuple[list[Any], Counter[tuple[str, str, int]], int]:
+    """Go on with a run that is killed again and again: its results, all counted, its sessions."""
+    results: list[Any] = []
+    kept: Mapping[int, Sequence[Answer]] = {}
+    seen: Counter[tuple[str, str, int]] = Counter()
+    sessions = 0
+    while len(results) < len(points):
+        engine, left = next(engines), points[len(results) :]
+        state: dict[str, Any] = {"kept": kept}
+        g = smoothed(engine=engine)
+        save = partial(dict.__setitem__, state, "kept")
+        run = run_many(g, procedure, left, seed=SEED, answered=kept, checkpoint=save)
+        try:
+            for one in run:
+                assert one.index == points[len(results)][0]
+                results.append(one.result)
+        except KeyboardInterrupt:
+            pass
+        unfinished = {index for index, _ in points[len(results) :]}
+        kept = {k: v for k, v in state["kept"].items() if k in unfinished}
+        seen += engine.seen
+        sessions += 1
+    return results, seen, sessions
 
 
 @pytest.mark.parametrize("kind", [0, 1, 2])
@@ -148,36 +186,13 @@ def test_what_was_counted_is_not_counted_again(kind: int, monkeypatch: pytest.Mo
     monkeypatch.setattr("rsonnx.smoothing.schedule._FIRST_SLICE", 1)
     monkeypatch.setattr("rsonnx.smoothing.schedule._SLICE_SECONDS", 0.0)
     g = smoothed()
-    procedure = list(procedures(g))[kind]
-    points = inputs(g, 9)
+    procedure, points = list(procedures(g))[kind], inputs(g, 9)
     expected = by_one(g, procedure, points)
-    whole = sum(c.counts.selection.total + c.counts.estimation.total for c in expected)
-
-    rows: list[Certificate] = []
-    kept: Mapping[int, Sequence[Answer]] = {}
-    counted = sessions = 0
-    while len(rows) < len(points):
-        engine = Dying(calls=1)
-        g = smoothed(engine=engine)
-        state: dict[str, Any] = {}
-        left = points[len(rows) :]
-        try:
-            found = run_many(
-                g,
-                procedure,
-                left,
-                seed=SEED,
-                answered=kept,
-                checkpoint=lambda now, state=state: state.update(kept=now),
-            )
-            rows.extend(one.result for one in found)
-        except KeyboardInterrupt:
-            pass
-        kept = state.get("kept", kept)
-        counted += engine.counted
-        sessions += 1
-    assert rows == expected
-    assert counted == whole
+    engines = (Dying(1, 150) for _ in count_up())
+    results, seen, sessions = gone_on_with(procedure, points, engines)
+    assert results == expected
+    samples = sum(c.counts.selection.total + c.counts.estimation.total for c in expected)
+    assert sum(seen.values()) == len(seen) == samples
     assert sessions > 5
 
 
@@ -199,24 +214,19 @@ def test_a_checkpoint_holds_what_was_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    "ask", [Ask("estimation", 0, 2_000), Ask("selection", 5, 9), Ask("prediction", 0, 10)]
+    "answer",
+    [
+        Answer("estimation", 0, Counts([2_000])),
+        Answer("selection", 5, Counts([4])),
+        Answer("prediction", 0, Counts([10])),
+        Answer("selection", 0, Counts([60])),
+    ],
 )
-def test_counts_of_another_procedure_are_refused(ask: Ask) -> None:
+def test_counts_of_another_procedure_are_refused(answer: Answer) -> None:
     g = smoothed()
     procedure = certify_procedure(g.noise, n0=50, n=1_500, alpha=0.01)
-    index, point = inputs(g, 1)[0]
-    kept = {index: [Answer(ask.stream, ask.start, Counts([ask.stop - ask.start]))]}
-    with pytest.raises(RunFileError, match="counts that were kept of input 0"):
-        list(run_many(g, procedure, [(index, point)], seed=SEED, answered=kept))
-
-
-def test_counts_that_do_not_fill_their_range_are_refused() -> None:
-    g = smoothed()
-    procedure = certify_procedure(g.noise, n0=50, n=1_500, alpha=0.01)
-    index, point = inputs(g, 1)[0]
-    kept = {index: [Answer("selection", 0, Counts([60]))]}
-    with pytest.raises(RunFileError, match="counts that were kept of input 0"):
-        list(run_many(g, procedure, [(index, point)], seed=SEED, answered=kept))
+    with pytest.raises(RunFileError, match="input 0"):
+        list(run_many(g, procedure, inputs(g, 1), seed=SEED, answered={0: [answer]}))
 
 
 def test_a_failing_model_stops_all() -> None:
@@ -230,56 +240,23 @@ def test_a_failing_model_stops_all() -> None:
         list(run_many(g, procedure, inputs(g, 3), seed=SEED))
 
 
-def test_a_source_that_fails_loses_nothing_before_it() -> None:
-    """The rows before a broken input come out, as they would have one by one."""
+@pytest.mark.parametrize("broken", [True, False])
+def test_an_input_that_fails_loses_nothing_before_it(broken: bool) -> None:
+    """The rows before it come out, as they would have one by one; a foreign point fails too."""
     g = smoothed()
     procedure = certify_procedure(g.noise, n0=50, n=4_000, alpha=0.01, target_radii=(0.2,))
     points = inputs(g, 9)
 
     def source() -> Iterator[tuple[int, Point]]:
         yield from points
-        raise DataError("the tenth is broken")
+        if broken:
+            raise DataError("the tenth is broken")
+        yield 9, InputSpace(SHAPE, (0.0, 255.0)).point(np.zeros(SHAPE, np.uint8))
 
-    found: list[Certificate] = []
-    with pytest.raises(DataError, match=r"^the tenth is broken$"):
-        found.extend(one.result for one in run_many(g, procedure, source(), seed=SEED))
-    assert found == by_one(g, procedure, points)
-
-
-def test_a_point_of_another_space_loses_nothing_before_it() -> None:
-    g = smoothed()
-    procedure = certify_procedure(g.noise, n0=50, n=4_000, alpha=0.01, target_radii=(0.2,))
-    points = inputs(g, 9)
-    shape = points[0][1].space.shape
-    other = InputSpace(shape, (0.0, 255.0)).point(np.zeros(shape, np.uint8))
-    found: list[Certificate] = []
-    rows = run_many(g, procedure, [*points, (9, other)], seed=SEED)
-    with pytest.raises(DataError, match="make it with point"):
-        found.extend(one.result for one in rows)
-    assert found == by_one(g, procedure, points)
-
-
-class Unhurried(ThreadEngine):
-    """An engine that wants nothing, and stops after so many calls; it notes what it counted."""
-
-    def __init__(self, calls: int, appetite: int) -> None:
-        super().__init__(Stripes(), 16, 1)
-        self.left = calls
-        self.wanted = appetite
-        self.seen: Counter[tuple[str, str, int]] = Counter()
-
-    def appetite(self, sample_shape: tuple[int, ...]) -> int:
-        return self.wanted
-
-    def count(self, requests: Sequence[CountRequest], progress: Any = None) -> list[Counts]:
-        if self.left == 0:
-            raise KeyboardInterrupt
-        self.left -= 1
-        for one in requests:
-            stream: Any = one.stream
-            where = stream.point.digest, stream.stage
-            self.seen.update((*where, k) for k in range(one.start, one.stop))
-        return super().count(requests, progress)
+    results: list[Certificate] = []
+    with pytest.raises(DataError, match="the tenth is broken" if broken else r"255\.0"):
+        results.extend(one.result for one in run_many(g, procedure, source(), seed=SEED))
+    assert results == by_one(g, procedure, points)
 
 
 @dataclass(frozen=True)
@@ -325,29 +302,9 @@ def test_whatever_is_asked_is_counted_once(whim: int, appetite: int, count: int)
             ("estimation", one.estimation),
         ):
             wanted.update((point.digest, stage, k) for k in range(counts.total))
-    rows: list[Evidence] = []
-    kept: Mapping[int, Sequence[Answer]] = {}
-    seen: Counter[tuple[str, str, int]] = Counter()
-    while len(rows) < count:
-        engine = Unhurried(rng.choice([1, 2, 30]), appetite)
-        state: dict[str, Any] = {}
-        try:
-            for one in run_many(
-                smoothed(engine=engine),
-                procedure,
-                points[len(rows) :],
-                seed=SEED,
-                answered=kept,
-                checkpoint=lambda now, state=state: state.update(kept=now),
-            ):
-                assert one.index == points[len(rows)][0]
-                rows.append(one.result)
-        except KeyboardInterrupt:
-            pass
-        left = {index for index, _ in points[len(rows) :]}
-        kept = {k: v for k, v in state.get("kept", kept).items() if k in left}
-        seen += engine.seen
-    assert rows == expected
+    engines = (Dying(rng.choice([1, 2, 30]), appetite) for _ in count_up())
+    results, seen, _ = gone_on_with(procedure, points, engines)
+    assert results == expected
     assert seen == wanted
 
 
