@@ -35,7 +35,6 @@ from rsonnx.noise import Gaussian, NoisyStream, Point, SmoothingDistribution
 from rsonnx.report import printable
 from rsonnx.report.plotting import drawing, format_of, save
 from rsonnx.report.preview import (
-    NoisySeen,
     Preview,
     PreviewRow,
     Seen,
@@ -200,7 +199,7 @@ def _rows(
 
 def _noisy(
     smoothed: SmoothedClassifier, point: Point, picture: _Unarranged, n0: int, seed: int
-) -> NoisySeen:
+) -> Seen:
     """Return sample 0 of the selection, which certify draws too, and the answers to n0 of them."""
     sample = np.empty((1, *point.space.shape), np.float32)
     NoisyStream(point, smoothed.noise, seed, "selection").write(0, sample)
@@ -208,7 +207,7 @@ def _noisy(
     counts = smoothed.sample_counts(point, 0, n0, stage="selection", seed=seed)
     top = counts.top()[0] if counts.classes.any() else NO_CLASS
     count = counts.no_class if top == NO_CLASS else counts[top]
-    return NoisySeen(Seen(picture.of(sample[0]), answer), top, count)
+    return Seen(picture.of(sample[0]), answer, top, count)
 
 
 class _Unarranged:

@@ -44,25 +44,15 @@ class Seen:
         picture: float (H, W) or (H, W, 3); 0 and 1 stand for the lowest and the highest value of
             an input. Noise goes beyond them.
         answer: the model's class, or -1 for none.
+        top: of a noisy version, the most frequent class of further samples, or -1 where none of
+            them got a class.
+        count: how many of them got it.
     """
 
     picture: NDArray[np.floating]
     answer: int
-
-
-@dataclass(frozen=True, eq=False)
-class NoisySeen:
-    """A noisy version of an input, and the answers to more of them.
-
-    Attributes:
-        seen: one noisy sample.
-        top: the most frequent class of all samples, or -1 where none of them got a class.
-        count: how many samples got it.
-    """
-
-    seen: Seen
-    top: int
-    count: int
+    top: int = NO_CLASS
+    count: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +69,7 @@ class PreviewRow:
     name: str
     label: int | None
     clean: Seen
-    noisy: tuple[NoisySeen, ...]
+    noisy: tuple[Seen, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +109,7 @@ class Preview:
             "noise": self.noise,
             "arithmetic": self.arithmetic,
             "noisy": [
-                {"sigma": sigma, "answer": at.seen.answer, "top_class": at.top, "count": at.count}
+                {"sigma": sigma, "answer": at.answer, "top_class": at.top, "count": at.count}
                 for sigma, at in zip(self.sigmas, row.noisy, strict=True)
             ],
         }
@@ -205,8 +195,8 @@ def _drawn(preview: Preview) -> Figure:
         show(0, row.clean, low, picture)
         answer(0, 0, "", row.clean.answer, row, low)
         for column, noisy in enumerate(row.noisy, start=1):
-            show(column, noisy.seen, low, picture)
-            answer(column, 0, "this one: ", noisy.seen.answer, row, low)
+            show(column, noisy, low, picture)
+            answer(column, 0, "this one: ", noisy.answer, row, low)
             answer(column, 1, f"{noisy.count} of {preview.samples}: ", noisy.top, row, low)
             bar(column, low, _CELL, _FAINT)
             bar(column, low, _CELL * noisy.count / preview.samples, _look(noisy.top, row.label)[1])

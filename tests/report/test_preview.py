@@ -16,7 +16,6 @@ from rsonnx.report.plotting import save
 from rsonnx.report.preview import (
     MOST_COLUMNS,
     MOST_ROWS,
-    NoisySeen,
     Preview,
     PreviewRow,
     Seen,
@@ -44,7 +43,7 @@ def _row(
     shape: tuple[int, ...] = (6, 6),
 ) -> PreviewRow:
     picture = np.linspace(0, 1, int(np.prod(shape))).reshape(shape)
-    noisy = (NoisySeen(Seen(3 * picture - 1, k), top, count) for k, top, count in answers)
+    noisy = (Seen(3 * picture - 1, k, top, count) for k, top, count in answers)
     return PreviewRow(name, label, Seen(picture, clean), tuple(noisy))
 
 
@@ -104,8 +103,8 @@ def test_noise_is_clipped_for_display_and_the_picture_says_so() -> None:
     row = _row()
     figure = preview_figure(_preview(row, bounds=(-1.0, 1.0)))
     shown = np.asarray(figure.axes[1].images[0].get_array())
-    assert row.noisy[0].seen.picture.min() == -1
-    np.testing.assert_array_equal(shown, np.clip(row.noisy[0].seen.picture, 0, 1))
+    assert row.noisy[0].picture.min() == -1
+    np.testing.assert_array_equal(shown, np.clip(row.noisy[0].picture, 0, 1))
     assert figure.axes[1].images[0].get_clim() == (0.0, 1.0)
     said = _said(figure).replace("\n", " ")
     assert "values are clipped to [-1, 1]; the model sees them whole" in said
