@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
-from rsonnx.report.rounding import percent_down, percent_up, plain, text_down
+from rsonnx.report.rounding import percent_up, plain, text_down
 from rsonnx.report.summary import Outcome, accuracy_at
-from rsonnx.report.table import JOINT
+from rsonnx.report.table import JOINT, percent
 from rsonnx.statistics import (
     AccuracyInterval,
     Band,
@@ -106,19 +106,13 @@ class Population:
     def lines(self) -> Iterator[str]:
         """Yield the intervals as text, one a line, rounded outward; ``legend`` has the tags."""
         tags = self.assumed.tags
-        shown = [
-            (f"{plain(r)}:{JOINT}", percent_down(Fraction(at.low)), percent_up(Fraction(at.high)))
-            for r, at in zip(self.radii, self.accuracy, strict=True)
-        ]
-        shares = ", ".join(f"{at}{low}-{high}" for at, low, high in shown)
-        yield f"certified accuracy of the population, {PERCENT} at each radius [{tags}]: {shares}"
+        at = [(f"{plain(r)}:{JOINT}", i) for r, i in zip(self.radii, self.accuracy, strict=True)]
+        shares = [f"{r}{percent(i.low)}-{percent_up(Fraction(i.high))}" for r, i in at]
+        each = f"{PERCENT} at each radius"
+        yield f"certified accuracy of the population, {each} [{tags}]: {', '.join(shares)}"
         if self.robust:
-            robust = ", ".join(
-                f"{plain(r)}:{JOINT}{percent_down(Fraction(at.robust_low))}"
-                for r, at in zip(self.radii, self.accuracy, strict=True)
-            )
-            each = f"{PERCENT} at each radius [{self.assumed.robust}]"
-            yield f"truly right and robust, at least, {each}: {robust}"
+            robust = ", ".join(f"{r}{percent(i.robust_low)}" for r, i in at)
+            yield f"truly right and robust, at least, {each} [{self.assumed.robust}]: {robust}"
         half = percent_up(Fraction(self.band.half_width))
         yield f"certified accuracy at all radii at once, {PERCENT} [{tags}]: +-{half} points (DKW)"
         acr, high = self.acr, text_down(-Fraction(self.acr.high), 4).removeprefix("-")
