@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import unicodedata
 
@@ -13,7 +11,7 @@ from hypothesis import strategies as st
 from reported import STRANGERS
 
 from rsonnx.report import printable
-from rsonnx.report.escape import csv_text, latex_text, markdown_text, shortened
+from rsonnx.report.escape import latex_text, markdown_text, shortened
 
 strangers = st.one_of(
     st.sampled_from(STRANGERS),
@@ -76,16 +74,6 @@ def test_latex_has_no_character_left_that_acts(text: str) -> None:
     for letter in grouped:
         assert letter.isascii() or unicodedata.name(letter).startswith("LATIN ")
     assert "\n" not in escaped
-
-
-@given(strangers)
-def test_csv_shows_the_text_and_no_formula(text: str) -> None:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow([csv_text(text), "end"])
-    [[cell, end]] = csv.reader(io.StringIO(buffer.getvalue()))
-    assert end == "end"
-    assert cell.removeprefix("'") == printable(text)
-    assert not cell.startswith(("=", "+", "-", "@", " ", "\t", "\r", "\uff1d"))
 
 
 @given(st.text())

@@ -71,50 +71,40 @@ def test_inputs_are_matched_by_digest_in_any_order(
     assert (found.acr.low, found.acr.high) == pytest.approx((acr.low, acr.high), abs=1e-12)
 
 
-def test_copies_are_matched_one_to_one_and_said() -> None:
+def test_copies_are_matched_one_to_one_and_with_their_own_label() -> None:
     same = {"digest": "same"}
     one = figures([row(0, 1.0, **same), row(1, 1.0, **same), row(2, 1.0, **same), row(3, 0.2)])
     two = figures([row(3, 0.2), row(1, 0.1, **same), row(2, 0.1, **same)])
     found = pair(one, two)
     assert (found.pairs, found.left_first, found.left_second, found.copies) == (3, 1, 0, 1)
     assert "of which 1 equal others and share their noise" in shown([found])
-
-
-def test_copies_with_several_labels_meet_their_own() -> None:
-    same = {"digest": "same"}
-    one = figures([row(0, 1.0, **same), row(1, 1.0, label=2, **same)])
-    two = figures([row(1, 1.0, label=2, **same), row(0, 1.0, **same)])
-    found = pair(one, two)
+    first, second = row(0, 1.0, **same), row(1, 1.0, label=2, **same)
+    found = pair(figures([first, second]), figures([second, first]))
     assert found.pairs == 2
     assert [(at.only_first, at.only_second) for at in found.at] == [(0, 0), (0, 0)]
 
 
-def test_labels_that_contradict_each_other_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"0\.png has the label 1 in a and 2 in b"):
-        pair(figures([row(0, 1.0), row(1, 1.0)]), figures([row(0, 1.0, label=2), row(1, 1.0)]))
+ONE, OTHER_LABEL = figures([1.0, 0.5]), figures([row(0, 1.0, label=2), row(1, 1.0)])
+A_LOG = log_figures("x", [Line(1, 1, 1.0)], AT)
 
 
-@pytest.mark.parametrize("digest", ["", "elsewhere"])
-def test_runs_without_an_input_in_common_are_refused(digest: str) -> None:
-    one = figures([row(0, 1.0, digest="" if digest == "" else "here")])
-    with pytest.raises(UsageError, match="no input in common"):
-        pair(one, figures([row(0, 1.0, digest=digest)]))
-
-
-def test_what_cannot_be_paired_is_refused() -> None:
-    one = figures([1.0, 0.5])
-    with pytest.raises(UsageError, match="two run files or more"):
-        compare([one], AT)
-    log = log_figures("x", [Line(1, 1, 1.0)], AT)
-    for runs in ([one, log], [log, one]):
-        with pytest.raises(UsageError, match="x is a log, which has no digests"):
-            compare(runs, AT)
-    with pytest.raises(UsageError, match="b has inputs without a label"):
-        pair(one, figures([row(0, 1.0, label=None)]))
-    with pytest.raises(UsageError, match="radii of one norm and one unit were expected"):
-        pair(one, figures([1.0, 0.5], norm="linf"))
-    with pytest.raises(UsageError, match="radii of one norm and one unit were expected"):
-        pair(one, figures([1.0, 0.5], units="input values between 0 and 255"))
+@pytest.mark.parametrize(
+    ("runs", "said"),
+    [
+        ([ONE], "two run files or more"),
+        ([ONE, A_LOG], "x is a log, which has no digests"),
+        ([A_LOG, ONE], "x is a log, which has no digests"),
+        ([ONE, figures([row(0, 1.0, label=None)])], "inputs without a label"),
+        ([ONE, OTHER_LABEL], r"0\.png has the label 1"),
+        ([ONE, figures([row(0, 1.0, digest="elsewhere")])], "no input in common"),
+        ([figures([row(0, 1.0, digest="")])] * 2, "no input in common"),
+        ([ONE, figures([1.0, 0.5], norm="linf")], "one norm and one unit"),
+        ([ONE, figures([1.0, 0.5], units="input values between 0 and 255")], "one norm and one"),
+    ],
+)
+def test_what_cannot_be_paired_is_refused(runs: list[Figures], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        compare(runs, AT)
 
 
 def test_adaptive_runs_are_compared_where_both_decided() -> None:
@@ -130,18 +120,15 @@ def test_adaptive_runs_are_compared_where_both_decided() -> None:
         assert "ACR 0" not in text
 
 
-def test_other_settings_are_said() -> None:
-    two = replace(figures([1.0]), heading=replace(HEADING, settings=Settings(0.01, "b", "r")))
-    assert pair(figures([1.0]), two).cautions == ("the runs have different alphas, 0.001 and 0.01",)
-
-
-def test_the_first_run_is_compared_with_each_other() -> None:
+def test_the_first_run_is_compared_with_each_other_and_other_settings_are_said() -> None:
     runs = [
         named(name, figures([1.0, radius])) for name, radius in (("a", 1), ("b", 0.2), ("c", 1))
     ]
     found = compare(runs, AT)
     assert [(one.first, one.second) for one in found] == [("a", "b"), ("a", "c")]
     assert [one.at[1].only_first for one in found] == [1, 0]
+    two = replace(figures([1.0]), heading=replace(HEADING, settings=Settings(0.01, "b", "r")))
+    assert pair(figures([1.0]), two).cautions == ("the runs have different alphas, 0.001 and 0.01",)
 
 
 def test_differences_are_rounded_towards_zero_and_intervals_outward() -> None:
