@@ -39,9 +39,7 @@ GIVEN = ["certify", "tiny.onnx", "set", "--sigma", "0.5"]
 @pytest.fixture
 def job(classifier: OnnxClassifier, image_folder: Callable[..., Path]) -> Job:
     folder = image_folder({f"{k}/a.png": (k * 20, (8, 8)) for k in range(5)})
-    return prepare_job(
-        classifier, 0.5, open_dataset(folder), sample=Sample(skip_every=2), batch_size=32
-    )
+    return prepare_job(classifier, 0.5, open_dataset(folder), sample=Sample(skip_every=2))
 
 
 def _header(job: Job, seed: int = 7) -> Header:
