@@ -12,6 +12,7 @@ from rsonnx._lazy import offer_lazily
 from rsonnx._version import __version__
 
 if TYPE_CHECKING:
+    from rsonnx.api import Run, Verified, certify, predict, read_run, report, verify
     from rsonnx.counts import Counts
     from rsonnx.errors import (
         DataError,
@@ -47,11 +48,18 @@ __all__ = [
     "Prediction",
     "ProviderError",
     "RsonnxError",
+    "Run",
     "RunFileError",
     "SmoothedClassifier",
     "UsageError",
+    "Verified",
     "__version__",
+    "certify",
     "certify_from_counts",
     "load",
+    "predict",
     "predict_from_counts",
+    "read_run",
+    "report",
+    "verify",
 ]

@@ -6,7 +6,7 @@ from rsonnx._lazy import offer_lazily
 
 if TYPE_CHECKING:
     from rsonnx.runs.attest import check_statement, read_statement, statement
-    from rsonnx.runs.certify import Rules, certify
+    from rsonnx.runs.certify import certify
     from rsonnx.runs.files import Part, Run, read_part, read_run
     from rsonnx.runs.header import Header, resume_command
     from rsonnx.runs.job import Job, prepare_job
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rsonnx.runs.restate import restate
     from rsonnx.runs.resume import check_continues
     from rsonnx.runs.rows import CountsRow, Row
+    from rsonnx.runs.rules import Rules
     from rsonnx.runs.verify import Fault, Verification, verify
     from rsonnx.runs.work import Answers, Work, do_work
     from rsonnx.runs.writing import RunWriter, check_output

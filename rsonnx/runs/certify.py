@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rsonnx.data import Exif
-from rsonnx.errors import CouplingError, UsageError
-from rsonnx.listener import Extent, Listener
+from rsonnx.errors import UsageError
+from rsonnx.listener import Listener
 from rsonnx.noise import STREAM_VERSION, Law, check_seed, fresh_seed
-from rsonnx.procedures import Adaptive, CountRange, Fixed, Procedure, certify_procedure
+from rsonnx.procedures import CountRange, Procedure
 from rsonnx.runs.files import Run
 from rsonnx.runs.header import Header
 from rsonnx.runs.job import Job
-from rsonnx.runs.keep import keep_rows
+from rsonnx.runs.keep import Keeping, reopened_file, run_into_file
 from rsonnx.runs.manifest import Manifest, make_manifest
 from rsonnx.runs.new_header import SeedUsed, new_header
 from rsonnx.runs.opening import Data, Model, Noise, asked, open_job, settings_in
-from rsonnx.runs.partial import Checkpoint, check_partial
 from rsonnx.runs.parts import SampleRange, Shard
-from rsonnx.runs.resume import check_continues
-from rsonnx.runs.rows import CountsRow, Row
+from rsonnx.runs.rows import Row
+from rsonnx.runs.rules import Rules
 from rsonnx.runs.sample import Sample
 from rsonnx.runs.telling import (
     tell_clean_accuracy,
@@ -34,128 +32,11 @@ from rsonnx.runs.telling import (
     tell_job,
     tell_samples,
 )
-from rsonnx.runs.work import Work, do_work
-from rsonnx.runs.writing import RunWriter, check_output
-from rsonnx.statistics import DEFAULT_BOUND, family_wise_alpha, fewest_samples_to_exceed_half
+from rsonnx.runs.work import Work
+from rsonnx.statistics import DEFAULT_BOUND
 
 _SAY_EVERY = 10.0
 """Seconds between two words about the reading of inputs."""
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How inputs are certified, before the noise and the model are known.
-
-    Attributes:
-        n0, n: selection and estimation samples, or the most of them, >= 1.
-        alpha: probability of error an input, in (0, 1); with ``family_wise`` of any error at all.
-        bound: name of a sound bound on a probability; ``rsonnx bounds`` lists them.
-        radius: ``"one-sided"`` or ``"two-sided"``.
-        target_radii: radii to decide adaptively, rising, each > 0.
-        adaptive: whether all radii of the table are decided so.
-        family_wise: whether the inputs share ``alpha``.
-    """
-
-    n0: int = 100
-    n: int = 100_000
-    alpha: float = 0.001
-    bound: str = DEFAULT_BOUND
-    radius: str = "one-sided"
-    target_radii: Sequence[float] | None = None
-    adaptive: bool = False
-    family_wise: bool = False
-
-    def __post_init__(self) -> None:
-        if self.target_radii is not None and self.adaptive:
-            raise UsageError(
-                "a target radius decides that radius and adaptive all of the table; give one of "
-                "them"
-            )
-
-    def procedure(
-        self,
-        noise: Law,
-        *,
-        num_classes: int | None,
-        shape: tuple[int, ...] | None = None,
-        inputs: int = 1,
-    ) -> Procedure:
-        """Return the procedure that is meant, or refuse one that can never certify anything.
-
-        Args:
-            noise: the smoothing distribution; n0, n and alpha mean nothing to one that is
-                enumerated.
-            num_classes: K, None where it is not known.
-            shape: of an input, where it is known.
-            inputs: how many share ``alpha``, where it is family-wise.
-
-        Raises:
-            UsageError: an argument is out of range, or n is too small for alpha.
-        """
-        targets = self.target_radii
-        if noise.enumerated:
-            if self.family_wise:
-                raise UsageError(
-                    f"family-wise alpha was asked for, but {noise.name} noise is counted in full, "
-                    "so no certificate can be wrong by chance; leave it out"
-                )
-            targets = (0.0,) if self.adaptive else targets
-        alpha = self.alpha
-        if self.family_wise:
-            alpha = family_wise_alpha(alpha, inputs)
-        if not noise.enumerated:
-            self._check(Fixed(noise, self.n0, self.n, alpha, self.bound, self.radius, num_classes))
-            if self.adaptive:
-                targets = Adaptive.of_table(noise, self.n0, self.n, alpha).target_radii
-        return certify_procedure(
-            noise,
-            shape=shape,
-            n0=self.n0,
-            n=self.n,
-            alpha=alpha,
-            bound=self.bound,
-            radius=self.radius,
-            target_radii=targets,
-            num_classes=num_classes,
-        )
-
-    def _check(self, fixed: Fixed) -> None:
-        least = fewest_samples_to_exceed_half(fixed.alpha)
-        if self.n < least:
-            raise UsageError(
-                f"n = {self.n} at alpha = {fixed.alpha:g} can never certify anything; the "
-                f"smallest n that can is {least}"
-            )
-        if fixed.largest_radius <= 0.0:
-            raise UsageError(
-                f"n = {self.n} at alpha = {fixed.alpha:g} can never certify anything with the "
-                f"bound {self.bound} and the {self.radius} radius; use a larger n"
-            )
-
-
-@dataclass(frozen=True)
-class Keeping:
-    """Where the rows go.
-
-    Attributes:
-        output: the run file; None keeps nothing.
-        resume: whether the file may exist already, and is gone on with.
-        checkpoint: seconds between two times that counts of unfinished inputs are kept; 0 for
-            never.
-    """
-
-    output: Path | None = None
-    resume: bool = False
-    checkpoint: float = 30.0
-
-    def __post_init__(self) -> None:
-        if self.resume and self.output is None:
-            raise UsageError("a run file is to be gone on with, but none was named; add -o RUN")
-        if not 0 <= self.checkpoint < math.inf:
-            raise UsageError(
-                f"checkpoint is {self.checkpoint:g}, but a number of seconds of at least 0 was "
-                "expected"
-            )
 
 
 def certify(
@@ -226,7 +107,7 @@ def certify(
             "run file for them with -o"
         )
     with contextlib.ExitStack() as stack:
-        reopened = _reopen(keeping, listener)
+        reopened = reopened_file(keeping, listener)
         if reopened is not None:
             stack.enter_context(reopened)
         begun = None if reopened is None or reopened.part is None else reopened.part.header
@@ -271,7 +152,7 @@ def certify(
         )
         indices = job.indices if shard is None else shard.take(job.indices)
         work = Work(job, procedure, used.value, indices, samples, manifest)
-        rows = _run(work, header, manifest, keeping, reopened, listener)
+        rows = run_into_file(work, header, manifest, keeping, reopened, listener)
     certified = tuple(row for row in rows if isinstance(row, Row))
     return Run(keeping.output or Path("a run that is not kept"), header, certified, "complete")
 
@@ -279,29 +160,6 @@ def certify(
 def _check_range(procedure: Procedure, samples: SampleRange | None) -> None:
     if samples is not None:
         CountRange(procedure, samples.start, samples.stop)
-
-
-def _reopen(keeping: Keeping, listener: Listener) -> RunWriter | None:
-    """Open the run file to go on with, if there is one; refuse one that may not be touched."""
-    output = keeping.output
-    if output is None:
-        return None
-    if not os.path.exists(output):  # False for a name that is too long
-        check_output(output)
-        check_partial(output)
-        if keeping.resume:
-            listener.said("resume", f"{output} does not exist, so the run starts afresh")
-        return None
-    if not keeping.resume:
-        raise UsageError(
-            f"the output {output} exists already and is never overwritten; go on with it by "
-            "--resume, name another or remove it"
-        )
-    check_partial(output)
-    reopened = RunWriter.reopen(output)
-    if reopened.part is None:
-        listener.said("resume", f"{output} holds nothing yet, so the run starts afresh")
-    return reopened
 
 
 def _seed(seed: int | None, begun: Header | None, *, divided: bool) -> SeedUsed:
@@ -391,101 +249,3 @@ def _read_inputs(job: Job, listener: Listener) -> Manifest:
     )
     tell_dark_pictures(job, manifest, listener.said)
     return manifest
-
-
-def _run(
-    work: Work,
-    header: Header,
-    manifest: Manifest,
-    keeping: Keeping,
-    reopened: RunWriter | None,
-    listener: Listener,
-) -> list[Row | CountsRow]:
-    """Do what is left to do of a run, keep it, and return all rows, the earlier ones too."""
-    inputs = tuple(work.indices or ())
-    part = None if reopened is None else reopened.part
-    rows = [] if part is None else list(part.rows)
-    if part is not None:
-        check_continues(part, header, manifest, inputs)
-        if part.status == "complete":
-            listener.said("resume", f"{part.path} is complete: nothing is left to do")
-            Checkpoint(part.path, part.identity, manifest, seconds=0).remove()
-            return rows
-    work = replace(work, indices=inputs[len(rows) :])
-    extent = Extent(
-        len(inputs),
-        work.asking.samples,
-        adaptive=not work.procedure.fixed_n,
-        already=len(rows),
-        already_certified=sum(_certified(row) for row in rows),
-        outcome="certified" if work.samples is None else None,
-    )
-
-    def finished(row: Row | CountsRow) -> None:
-        rows.append(row)
-        listener.finished(row, certified=_certified(row))
-
-    if keeping.output is None:
-        listener.said("warning", "the rows are not kept; name a run file with -o to keep them")
-        with _saying_where_it_stopped(None, lambda: len(rows), len(inputs), listener):
-            listener.begun(extent)
-            for row in do_work(work, progress=listener.drawn):
-                finished(row)
-        return rows
-    writer = _writer(keeping.output, header, reopened, listener)
-    checkpoint = Checkpoint(keeping.output, writer.identity, manifest, seconds=keeping.checkpoint)
-    if part is not None:
-        work = replace(work, answered=_kept(checkpoint, len(rows), inputs, listener))
-    with _saying_where_it_stopped(keeping.output, lambda: writer.rows, len(inputs), listener):
-        listener.begun(extent)
-        keep_rows(work, writer, checkpoint, finished=finished, progress=listener.drawn)
-    return rows
-
-
-def _writer(
-    output: Path, header: Header, reopened: RunWriter | None, listener: Listener
-) -> RunWriter:
-    if reopened is None:
-        writer = RunWriter(output, header.to_json())
-    else:
-        writer = reopened
-        writer.go_on(header.to_json())
-    if not writer.locked:
-        listener.said(
-            "warning",
-            f"the file system of {output} has no locks; see to it that no second process writes "
-            "the file",
-        )
-    return writer
-
-
-def _kept(
-    checkpoint: Checkpoint, done: int, inputs: Sequence[int], listener: Listener
-) -> Mapping[int, Any]:
-    """Return the counts of unfinished inputs that need not be drawn again, and say so."""
-    kept = checkpoint.read(inputs[done:])
-    if kept.problem is not None:
-        listener.said("warning", f"{checkpoint.path} is not used: {kept.problem}")
-    more = f", and {kept.samples:,} samples of {len(kept.answers)} more" if kept.samples else ""
-    listener.said("resume", f"{done} of {len(inputs)} inputs are done{more}")
-    return kept.answers
-
-
-@contextlib.contextmanager
-def _saying_where_it_stopped(
-    output: Path | None, done: Callable[[], int], total: int, listener: Listener
-) -> Iterator[None]:
-    try:
-        yield
-    except CouplingError:
-        kept = "" if output is None else f", in {output}"
-        listener.said("void", f"all that was done: {done()} of {total} inputs{kept}")
-        raise
-    except BaseException:
-        holds = "" if output is None else f"; {output} holds them"
-        listener.said("stopped", f"after {done()} of {total} inputs{holds}")
-        raise
-
-
-def _certified(row: Row | CountsRow) -> bool:
-    return isinstance(row, Row) and not row.abstained

@@ -3,14 +3,169 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
-from rsonnx.errors import CouplingError, RunFileError
-from rsonnx.runs.partial import Checkpoint
+from rsonnx.errors import CouplingError, RunFileError, UsageError
+from rsonnx.listener import Extent, Listener
+from rsonnx.runs.header import Header
+from rsonnx.runs.manifest import Manifest
+from rsonnx.runs.partial import Checkpoint, check_partial
+from rsonnx.runs.resume import check_continues
 from rsonnx.runs.rows import CountsRow, Row
 from rsonnx.runs.work import Work, do_work
-from rsonnx.runs.writing import RunWriter
+from rsonnx.runs.writing import RunWriter, check_output
 from rsonnx.runtime import Progress
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Where the rows go.
+
+    Attributes:
+        output: the run file; None keeps nothing.
+        resume: whether the file may exist already, and is gone on with.
+        checkpoint: seconds between two times that counts of unfinished inputs are kept; 0 for
+            never.
+    """
+
+    output: Path | None = None
+    resume: bool = False
+    checkpoint: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.resume and self.output is None:
+            raise UsageError("a run file is to be gone on with, but none was named; add -o RUN")
+        if not 0 <= self.checkpoint < math.inf:
+            raise UsageError(
+                f"checkpoint is {self.checkpoint:g}, but a number of seconds of at least 0 was "
+                "expected"
+            )
+
+
+def reopened_file(keeping: Keeping, listener: Listener) -> RunWriter | None:
+    """Open the run file to go on with, if there is one; refuse one that may not be touched."""
+    output = keeping.output
+    if output is None:
+        return None
+    if not os.path.exists(output):  # False for a name that is too long
+        check_output(output)
+        check_partial(output)
+        if keeping.resume:
+            listener.said("resume", f"{output} does not exist, so the run starts afresh")
+        return None
+    if not keeping.resume:
+        raise UsageError(
+            f"the output {output} exists already and is never overwritten; go on with it by "
+            "--resume, name another or remove it"
+        )
+    check_partial(output)
+    reopened = RunWriter.reopen(output)
+    if reopened.part is None:
+        listener.said("resume", f"{output} holds nothing yet, so the run starts afresh")
+    return reopened
+
+
+def run_into_file(
+    work: Work,
+    header: Header,
+    manifest: Manifest,
+    keeping: Keeping,
+    reopened: RunWriter | None,
+    listener: Listener,
+) -> list[Row | CountsRow]:
+    """Do what is left to do of a run, keep it, and return all rows, the earlier ones too."""
+    inputs = tuple(work.indices or ())
+    part = None if reopened is None else reopened.part
+    rows = [] if part is None else list(part.rows)
+    if part is not None:
+        check_continues(part, header, manifest, inputs)
+        if part.status == "complete":
+            listener.said("resume", f"{part.path} is complete: nothing is left to do")
+            Checkpoint(part.path, part.identity, manifest, seconds=0).remove()
+            return rows
+    work = replace(work, indices=inputs[len(rows) :])
+    extent = Extent(
+        len(inputs),
+        work.asking.samples,
+        adaptive=not work.procedure.fixed_n,
+        already=len(rows),
+        already_certified=sum(_certified(row) for row in rows),
+        outcome="certified" if work.samples is None else None,
+    )
+
+    def finished(row: Row | CountsRow) -> None:
+        rows.append(row)
+        listener.finished(row, certified=_certified(row))
+
+    if keeping.output is None:
+        listener.said("warning", "the rows are not kept; name a run file with -o to keep them")
+        with _saying_where_it_stopped(None, lambda: len(rows), len(inputs), listener):
+            listener.begun(extent)
+            for row in do_work(work, progress=listener.drawn):
+                finished(row)
+        return rows
+    writer = _writer(keeping.output, header, reopened, listener)
+    checkpoint = Checkpoint(keeping.output, writer.identity, manifest, seconds=keeping.checkpoint)
+    if part is not None:
+        work = replace(work, answered=_kept(checkpoint, len(rows), inputs, listener))
+    with _saying_where_it_stopped(keeping.output, lambda: writer.rows, len(inputs), listener):
+        listener.begun(extent)
+        keep_rows(work, writer, checkpoint, finished=finished, progress=listener.drawn)
+    return rows
+
+
+def _writer(
+    output: Path, header: Header, reopened: RunWriter | None, listener: Listener
+) -> RunWriter:
+    if reopened is None:
+        writer = RunWriter(output, header.to_json())
+    else:
+        writer = reopened
+        writer.go_on(header.to_json())
+    if not writer.locked:
+        listener.said(
+            "warning",
+            f"the file system of {output} has no locks; see to it that no second process writes "
+            "the file",
+        )
+    return writer
+
+
+def _kept(
+    checkpoint: Checkpoint, done: int, inputs: Sequence[int], listener: Listener
+) -> Mapping[int, Any]:
+    """Return the counts of unfinished inputs that need not be drawn again, and say so."""
+    kept = checkpoint.read(inputs[done:])
+    if kept.problem is not None:
+        listener.said("warning", f"{checkpoint.path} is not used: {kept.problem}")
+    more = f", and {kept.samples:,} samples of {len(kept.answers)} more" if kept.samples else ""
+    listener.said("resume", f"{done} of {len(inputs)} inputs are done{more}")
+    return kept.answers
+
+
+@contextlib.contextmanager
+def _saying_where_it_stopped(
+    output: Path | None, done: Callable[[], int], total: int, listener: Listener
+) -> Iterator[None]:
+    try:
+        yield
+    except CouplingError:
+        kept = "" if output is None else f", in {output}"
+        listener.said("void", f"all that was done: {done()} of {total} inputs{kept}")
+        raise
+    except BaseException:
+        holds = "" if output is None else f"; {output} holds them"
+        listener.said("stopped", f"after {done()} of {total} inputs{holds}")
+        raise
+
+
+def _certified(row: Row | CountsRow) -> bool:
+    return isinstance(row, Row) and not row.abstained
 
 
 def keep_rows(

@@ -1,0 +1,165 @@
+"""The library, a call a command: certify, predict, read_run, verify, report.
+
+All that a command prints, a notebook can have by one of these; the command line calls them too.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rsonnx import runs
+from rsonnx.errors import UsageError
+from rsonnx.procedures import radius_text
+from rsonnx.report import FORMATS, accuracy_report, figures_of
+from rsonnx.runs.opening import Data, Model
+from rsonnx.runs.rows import COLUMNS
+
+
+@dataclass(frozen=True, repr=False)
+class Run(runs.Run):
+    """A run: its header, its rows, one an input, and what can be made of them."""
+
+    def __repr__(self) -> str:
+        header = self.header
+        return (
+            f"Run({str(self.path)!r}, {self.status}, {len(self.rows):,} inputs, "
+            f"{header.model.file}, {header.noise.label}, largest radius "
+            f"{radius_text(header.largest_radius)})"
+        )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return header, status and rows as plain values, as the run file has them."""
+        return {
+            "header": self.header.to_json(),
+            "status": self.status,
+            "rows": [row.to_json() for row in self.rows],
+        }
+
+    def to_pandas(self) -> Any:
+        """Return the rows as a pandas DataFrame, a column a field.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        try:
+            pandas = importlib.import_module("pandas")
+        except ImportError:
+            raise UsageError(
+                "to_pandas needs pandas, which is not installed: pip install pandas"
+            ) from None
+        return pandas.DataFrame({c.name: [c.value(row) for row in self.rows] for c in COLUMNS})
+
+    def table(self, radii: Sequence[float] | None = None, form: str = "table") -> str:
+        """Return the certified-accuracy table; see :func:`report`."""
+        return report(self, radii=radii, form=form)
+
+
+def certify(model: Model, data: Data, **options: Any) -> Run:
+    """Certify a data set; see :func:`rsonnx.runs.certify` for all options.
+
+    >>> run = certify("model.onnx", "images/", sigma=0.5, output="run.jsonl")  # doctest: +SKIP
+    >>> print(run.table())  # doctest: +SKIP
+    """
+    return Run(**vars(runs.certify(model, data, **options)))
+
+
+def predict(model: Model, data: Data, **options: Any) -> list[runs.Predicted]:
+    """Answer for a data set with the smoothed classifier; see :func:`rsonnx.runs.predict`."""
+    return runs.predict(model, data, **options)
+
+
+def read_run(path: str | os.PathLike[str]) -> Run:
+    """Read a run file; errors as for :func:`rsonnx.runs.read_run`."""
+    return Run(**vars(runs.read_run(path)))
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What came of checking a run.
+
+    Attributes:
+        verification: of its rows against their own counts.
+        replay: what drawing some inputs again gave; None where none was asked for.
+    """
+
+    verification: runs.Verification
+    replay: runs.Replay | None
+
+    @property
+    def faults(self) -> tuple[runs.Fault, ...]:
+        """All that does not hold; empty for a run that is as it says."""
+        return self.verification.faults + (() if self.replay is None else self.replay.faults)
+
+
+def verify(
+    run: runs.Run | str | os.PathLike[str],
+    *,
+    model: str | os.PathLike[str] | None = None,
+    data: Data | None = None,
+    classes: Path | None = None,
+    providers: Sequence[str] | None = None,
+    replay: int = 0,
+) -> Verified:
+    """Derive every row of a run again from its counts, prove its figures, and draw some again.
+
+    Args:
+        run: the run, or its file.
+        model, data: what it was made of, to be checked against it; ``data`` needs ``model``.
+        classes: the file of class names, where the run was made with one.
+        providers: of the replay; None takes the run's.
+        replay: how many random inputs are drawn again, where the run holds; needs both.
+
+    Raises:
+        UsageError: an argument lacks another.
+        RunFileError: the model or the data are not the run's.
+    """
+    checked = run if isinstance(run, runs.Run) else read_run(run)
+    verification = runs.verify(checked)
+    again = runs.check_against(
+        checked,
+        model,
+        data,
+        classes=classes,
+        providers=providers,
+        count=0 if verification.faults else replay,
+    )
+    return Verified(verification, again)
+
+
+def report(
+    *reported: runs.Run | str | os.PathLike[str],
+    radii: Sequence[float] | None = None,
+    alpha: float | None = None,
+    bound: str | None = None,
+    radius: str | None = None,
+    form: str = "table",
+) -> str:
+    """Return the certified-accuracy table of one or several runs.
+
+    Args:
+        reported: runs, or their files.
+        radii: where certified accuracy is stated; None takes those of the first run.
+        alpha, bound, radius: derive the certificates anew at these.
+        form: ``"table"``, ``"markdown"``, ``"latex"``, ``"csv"`` or ``"json"``.
+
+    Raises:
+        UsageError: there is no run, no such form, or the counts do not support the settings.
+    """
+    if not reported or form not in FORMATS:
+        raise UsageError(
+            f"a report needs runs and a form, one of {', '.join(FORMATS)}, but there were "
+            f"{len(reported)} and {form!r}"
+        )
+    read = [run if isinstance(run, runs.Run) else read_run(run) for run in reported]
+    if (alpha, bound, radius) != (None, None, None):
+        read = [runs.restate(run, alpha=alpha, bound=bound, radius=radius) for run in read]
+    at = read[0].header.procedure.table_radii if radii is None else radii
+    return FORMATS[form](accuracy_report([figures_of(run, at) for run in read]))
