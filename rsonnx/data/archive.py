@@ -7,12 +7,18 @@ import os
 import re
 import threading
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
-from rsonnx.data.dataset import Example, Exif, Reading, position
-from rsonnx.data.images import ImageHeader, image_header, is_image_name, read_image
+from numpy.typing import NDArray
+
+from rsonnx.data.dataset import Exif, Reading
+from rsonnx.data.folder import Pictures
+from rsonnx.data.images import is_image_name, read_image
 from rsonnx.data.limits import MAX_IMAGE_FILE_BYTES, check_entry
 from rsonnx.data.tree import is_ignored, label_tree
 from rsonnx.errors import DataError
@@ -44,59 +50,32 @@ class ArchiveReader:
 
 
 @dataclass(frozen=True, eq=False)
-class ImageZip:
-    """An archive of images; see `Dataset` for the attributes."""
+class ImageZip(Pictures):
+    """An archive of images; `entries` are their names in it."""
 
-    path: Path
-    names: tuple[str, ...]
     entries: tuple[str, ...]
-    labels: tuple[int, ...] | None
-    class_names: tuple[str, ...] | None
-    label_rule: str
-    reading: Reading
     reader: ArchiveReader
-    kind: str = "image-zip"
 
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def name(self, index: int) -> str:
-        """Return the path of an image, relative to the folder that all of them lie in."""
-        return self.names[position(index, len(self))]
-
-    def shape(self, index: int) -> tuple[int, ...]:
-        """Return (H, W, C) from the image's header; DataError where the header rules it out."""
-        return self._header(index).shape
-
-    def turned(self, index: int) -> bool:
-        """Say whether the image's EXIF orientation turns it; DataError as for its shape."""
-        return self._header(index).turned
-
-    def _header(self, index: int) -> ImageHeader:
-        entry = self.entries[position(index, len(self))]
-        where = f"{entry!r} in {self.path}"
-        try:
-            with self.reader.open(entry) as stream:
-                return image_header(stream, where, self.reading.exif)
-        except (OSError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
-            raise _unreadable(where, error) from error
-
-    def __getitem__(self, index: int) -> Example:
-        """Decode one image; DataError where it is broken."""
-        at = position(index, len(self))
+    @contextmanager
+    def _opened(self, at: int) -> Iterator[tuple[io.BufferedIOBase, str]]:
         where = f"{self.entries[at]!r} in {self.path}"
         try:
             with self.reader.open(self.entries[at]) as stream:
-                # One byte more than allowed: the size in the directory may be a lie.
-                data = stream.read(MAX_IMAGE_FILE_BYTES + 1)
+                yield stream, where
+        except DataError:
+            raise
         except Exception as error:  # zlib, struct, ...: whatever hostile bytes provoke
-            raise _unreadable(where, error) from error
+            raise DataError(
+                f"{where} cannot be read ({type(error).__name__}: {error}); write the archive again"
+            ) from error
+
+    def _values(self, at: int) -> NDArray[Any]:
+        with self._opened(at) as (stream, where):
+            # One byte more than allowed: the size in the directory may be a lie.
+            data = stream.read(MAX_IMAGE_FILE_BYTES + 1)
         if len(data) > MAX_IMAGE_FILE_BYTES:
             raise _too_large(where)
-        label = None if self.labels is None else self.labels[at]
-        return Example(
-            self.names[at], label, read_image(io.BytesIO(data), where, self.reading.exif)
-        )
+        return read_image(io.BytesIO(data), where, self.reading.exif)
 
 
 def open_image_zip(
@@ -137,8 +116,8 @@ def open_image_zip(
             others.append("/".join(parts))
     prefix = _wrapping_folder(entries, classes)
     depth = len(prefix)
-    start = len("".join(f"{part}/" for part in prefix))
-    originals = {name[start:]: entry for name, entry in entries.items()}
+    above = "".join(f"{part}/" for part in prefix)
+    originals = {name.removeprefix(above): entry for name, entry in entries.items()}
     if prefix and not any("/" in name for name in originals):
         raise DataError(
             f"all images of {path} lie in the one folder {prefix[-1]!r}, which may be a class or "
@@ -146,19 +125,19 @@ def open_image_zip(
         )
     inner = {parts[depth] for parts in folders if len(parts) > depth and parts[:depth] == prefix}
     left_out, left_hidden = (
-        tuple(sorted(name.removeprefix("/".join((*prefix, ""))) for name in names))
-        for names in (others, hidden)
+        tuple(sorted(name.removeprefix(above) for name in names)) for names in (others, hidden)
     )
-    inside = (name[start:] for name in others if tuple(name.split("/")[:depth]) == prefix)
-    labelling = label_tree(originals.keys(), inner, inside, classes, f"the archive {path}")
+    inside = (name.removeprefix(above) for name in others if name.startswith(above))
+    tree = label_tree(originals.keys(), inner, inside, classes, f"the archive {path}")
     return ImageZip(
         path,
-        labelling.names,
-        tuple(originals[name] for name in labelling.names),
-        labelling.labels,
-        labelling.class_names,
-        labelling.rule,
+        tree.labels,
+        tree.class_names,
+        tree.rule,
         Reading(exif, left_out, left_hidden),
+        "image-zip",
+        tree.names,
+        tuple(originals[name] for name in tree.names),
         ArchiveReader(path),
     )
 
@@ -167,13 +146,7 @@ def _checked_parts(info: zipfile.ZipInfo, path: Path) -> tuple[str, ...]:
     """Split an entry's name; DataError for a name that could point out of the archive."""
     name = info.orig_filename  # as written: zipfile cuts `filename` at a NUL
     parts = tuple(part for part in name.split("/") if part not in ("", "."))
-    if (
-        name.startswith("/")
-        or ".." in parts
-        or "\\" in name
-        or "\0" in name
-        or re.match("[A-Za-z]:", name)
-    ):
+    if ".." in parts or re.search(r"^/|^[A-Za-z]:|\\|\0", name):
         raise DataError(
             f"the archive {path} has an entry named {name!r}, which is no plain relative path; "
             "write the archive again from inside the folder"
@@ -186,23 +159,14 @@ def _wrapping_folder(names: Iterable[str], classes: tuple[str, ...] | None) -> t
     parents = [name.split("/")[:-1] for name in names]
     if not parents:
         return ()
-    shared: list[str] = []
     # The first and the last in order differ wherever any two differ.
-    for one, other in zip(min(parents), max(parents), strict=False):
-        if one != other or (classes is not None and one in classes):
-            break
-        shared.append(one)
-    return tuple(shared)
+    pairs = zip(min(parents), max(parents), strict=False)
+    alike = takewhile(lambda pair: pair[0] == pair[1] and pair[0] not in (classes or ()), pairs)
+    return tuple(folder for folder, _ in alike)
 
 
 def _too_large(where: str) -> DataError:
     return DataError(
         f"{where} is larger than the {MAX_IMAGE_FILE_BYTES} bytes that are read of one image; "
         "remove it or write it smaller"
-    )
-
-
-def _unreadable(where: str, error: Exception) -> DataError:
-    return DataError(
-        f"{where} cannot be read ({type(error).__name__}: {error}); write the archive again"
     )

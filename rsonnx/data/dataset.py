@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import operator
+from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 
@@ -40,6 +41,14 @@ class Reading:
         return dict(found.most_common())
 
 
+@dataclass(frozen=True)
+class Header:
+    """What is known of an example without decoding it: its shape, and if it is read turned."""
+
+    shape: tuple[int, ...]
+    turned: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Example:
     """One input as it is stored, before any layout or range of a model.
@@ -56,40 +65,46 @@ class Example:
     values: NDArray[Any]
 
 
-@runtime_checkable
-class Dataset(Protocol):
+@dataclass(frozen=True, eq=False)
+class Dataset(ABC):
     """A finite, ordered, immutable sequence of examples; safe to read from several threads.
 
+    An index outside 0..len-1 raises IndexError everywhere, a negative one too: a row's name is its
+    index, and "-1" would name no row.
+
     Attributes:
-        kind: "image-folder", "image-zip", "npz" or "idx".
         path: where it was opened.
+        labels: one label an example, in order; None where the data is unlabelled.
         class_names: `class_names[label]` is the name of a label; None where the data names no
             classes (folders that are numbers, arrays) and the caller gave no names.
         label_rule: one phrase for a run header that says where labels come from.
-        labels: one label an example, in order; None where the data is unlabelled.
         reading: how its files are read, and which are not.
+        kind: "image-folder", "image-zip", "npz" or "idx".
     """
 
-    @property
-    def kind(self) -> str: ...  # noqa: D102
-    @property
-    def path(self) -> Path: ...  # noqa: D102
-    @property
-    def class_names(self) -> tuple[str, ...] | None: ...  # noqa: D102
-    @property
-    def label_rule(self) -> str: ...  # noqa: D102
-    @property
-    def labels(self) -> tuple[int, ...] | None: ...  # noqa: D102
-    @property
-    def reading(self) -> Reading: ...  # noqa: D102
+    path: Path
+    labels: tuple[int, ...] | None
+    class_names: tuple[str, ...] | None
+    label_rule: str
+    reading: Reading
+    kind: str
 
+    @abstractmethod
     def __len__(self) -> int:
         """Return the number of examples, at least 1."""
-        ...
+
+    @abstractmethod
+    def _name(self, at: int) -> str: ...
+
+    @abstractmethod
+    def _header(self, at: int) -> Header: ...
+
+    @abstractmethod
+    def _values(self, at: int) -> NDArray[Any]: ...
 
     def name(self, index: int) -> str:
-        """Return the name of one example; IndexError outside 0..len-1."""
-        ...
+        """Return the name of one example."""
+        return self._name(self._position(index))
 
     def shape(self, index: int) -> tuple[int, ...]:
         """Return the shape of one example's values without decoding it.
@@ -97,26 +112,42 @@ class Dataset(Protocol):
         DataError for an image whose header already rules it out, so that a whole set can be
         checked before hours of work.
         """
-        ...
+        return self._header(self._position(index)).shape
 
     def turned(self, index: int) -> bool:
         """Say whether one example is read turned, as its EXIF orientation says; else as `shape`."""
-        ...
+        return self._header(self._position(index)).turned
 
     def __getitem__(self, index: int) -> Example:
-        """Read one example; IndexError outside 0..len-1, DataError where it is broken."""
-        ...
+        """Read one example; DataError where it is broken."""
+        at = self._position(index)
+        label = None if self.labels is None else self.labels[at]
+        return Example(self._name(at), label, self._values(at))
+
+    def _position(self, index: int) -> int:
+        at = operator.index(index)
+        if not 0 <= at < len(self):
+            raise IndexError(f"example {at} is outside 0..{len(self) - 1}")
+        return at
 
 
-def position(index: int, length: int) -> int:
-    """Return `index` as an int in 0..length-1; IndexError otherwise.
+@dataclass(frozen=True, eq=False)
+class ArrayRows(Dataset):
+    """The rows of one array, held in memory: of an .npz file or idx images."""
 
-    Negative indices are refused: a row's name is its index, and "-1" would name no row.
-    """
-    at = operator.index(index)
-    if not 0 <= at < length:
-        raise IndexError(f"example {at} is outside 0..{length - 1}")
-    return at
+    rows: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def _name(self, at: int) -> str:
+        return str(at)
+
+    def _header(self, at: int) -> Header:  # noqa: ARG002 - all rows are alike
+        return Header(tuple(self.rows.shape[1:]), turned=False)
+
+    def _values(self, at: int) -> NDArray[Any]:
+        return self.rows[at, ...]  # `...` keeps a 0-d row an array
 
 
 def check_labels(dataset: Dataset, num_classes: int) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from rsonnx.data.dataset import Example, Exif, Reading, position
-from rsonnx.data.images import ImageHeader, image_header, is_image_name, read_image
+from numpy.typing import NDArray
+
+from rsonnx.data.dataset import Dataset, Exif, Header, Reading
+from rsonnx.data.images import image_header, is_image_name, read_image
 from rsonnx.data.tree import is_ignored, label_tree
 from rsonnx.errors import DataError, UsageError
 
@@ -30,50 +37,42 @@ class Listing:
 
 
 @dataclass(frozen=True, eq=False)
-class ImageFolder:
-    """A directory of images; see `Dataset` for the attributes."""
+class Pictures(Dataset):
+    """Image files, named by their paths relative to the folder that all of them lie in."""
 
-    path: Path
     names: tuple[str, ...]
-    labels: tuple[int, ...] | None
-    class_names: tuple[str, ...] | None
-    label_rule: str
-    reading: Reading
-    kind: str = "image-folder"
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def name(self, index: int) -> str:
-        """Return the path of an image, relative to the folder."""
-        return self.names[position(index, len(self))]
+    def _name(self, at: int) -> str:
+        return self.names[at]
 
-    def shape(self, index: int) -> tuple[int, ...]:
-        """Return (H, W, C) from the image's header; DataError where the header rules it out."""
-        return self._header(index).shape
+    def _header(self, at: int) -> Header:
+        with self._opened(at) as (stream, where):
+            return image_header(stream, where, self.reading.exif)
 
-    def turned(self, index: int) -> bool:
-        """Say whether the image's EXIF orientation turns it; DataError as for its shape."""
-        return self._header(index).turned
+    def _values(self, at: int) -> NDArray[Any]:
+        with self._opened(at) as (stream, where):
+            return read_image(stream, where, self.reading.exif)
 
-    def _header(self, index: int) -> ImageHeader:
-        file = self.path / self.name(index)
+    @abstractmethod
+    def _opened(self, at: int) -> AbstractContextManager[tuple[io.BufferedIOBase, str]]:
+        """Open a file and say what it is called in messages; DataError where that fails."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFolder(Pictures):
+    """A directory of images, read where they lie."""
+
+    @contextmanager
+    def _opened(self, at: int) -> Iterator[tuple[io.BufferedIOBase, str]]:
+        file = self.path / self.names[at]
         try:
             with file.open("rb") as stream:
-                return image_header(stream, str(file), self.reading.exif)
+                yield stream, str(file)
         except OSError as error:
             raise _unreadable(file, error) from None
-
-    def __getitem__(self, index: int) -> Example:
-        """Decode one image; DataError where it is broken."""
-        name = self.name(index)
-        file = self.path / name
-        try:
-            with file.open("rb") as stream:
-                values = read_image(stream, str(file), self.reading.exif)
-        except OSError as error:
-            raise _unreadable(file, error) from None
-        return Example(name, None if self.labels is None else self.labels[index], values)
 
 
 def list_directory(path: Path) -> Listing:
@@ -91,11 +90,8 @@ def list_directory(path: Path) -> Listing:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise UsageError(f"the folder {path} cannot be read ({reason})") from None
-    images: list[str] = []
-    others: list[str] = []
-    hidden: list[str] = []
-    folders: list[str] = []
-    files: list[str] = []
+    lists: tuple[list[str], ...] = ([], [], [], [], [])
+    images, others, folders, files, hidden = lists
     # Each pending folder carries the real folders it lies in, so that a loop of links is seen.
     pending: list[tuple[str, frozenset[str]]] = [("", frozenset())]
     while pending:
@@ -113,7 +109,9 @@ def list_directory(path: Path) -> Listing:
                     if entry.is_dir():
                         pending.append((f"{prefix}{entry.name}/", above | {real}))
                     elif is_image_name(entry.name):
-                        _require_file(entry)
+                        if not entry.is_file():
+                            kind = "a broken link" if entry.is_symlink() else "no regular file"
+                            raise DataError(f"{entry.path} is {kind}; restore or remove it")
                         images.append(prefix + entry.name)
                     else:
                         others.append(prefix + entry.name)
@@ -121,36 +119,19 @@ def list_directory(path: Path) -> Listing:
                         (folders if entry.is_dir() else files).append(entry.name)
         except OSError as error:
             raise _unreadable(Path(error.filename or here), error) from None
-    return Listing(
-        images=tuple(sorted(images)),
-        others=tuple(sorted(others)),
-        folders=tuple(sorted(folders)),
-        files=tuple(sorted(files)),
-        hidden=tuple(sorted(hidden)),
-    )
+    return Listing(*(tuple(sorted(names)) for names in lists))
 
 
 def open_image_folder(
     path: Path, listing: Listing, classes: tuple[str, ...] | None, exif: Exif
 ) -> ImageFolder:
     """Label the images of a listed directory; DataError as `label_tree` says."""
-    labelling = label_tree(
-        listing.images, listing.folders, listing.others, classes, f"the folder {path}"
-    )
+    where = f"the folder {path}"
+    tree = label_tree(listing.images, listing.folders, listing.others, classes, where)
+    reading = Reading(exif, listing.others, listing.hidden)
     return ImageFolder(
-        path,
-        labelling.names,
-        labelling.labels,
-        labelling.class_names,
-        labelling.rule,
-        Reading(exif, listing.others, listing.hidden),
+        path, tree.labels, tree.class_names, tree.rule, reading, "image-folder", tree.names
     )
-
-
-def _require_file(entry: os.DirEntry[str]) -> None:
-    if not entry.is_file():
-        kind = "a broken link" if entry.is_symlink() else "no regular file"
-        raise DataError(f"{entry.path} is {kind}; restore or remove it")
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:

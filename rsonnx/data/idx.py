@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import gzip
 import io
+import math
 import struct
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.data.dataset import Example, Reading, position
+from rsonnx.data.dataset import ArrayRows, Reading
 from rsonnx.data.limits import check_announced
 from rsonnx.errors import DataError
 
@@ -22,47 +22,12 @@ _LABELS_MAGIC = 0x00000801  # unsigned bytes, one axis
 _PIECE = 2**22  # bytes read at a time
 
 
-@dataclass(frozen=True, eq=False)
-class IdxImages:
-    """Grey images of one idx file; see `Dataset` for the attributes. Held in memory."""
-
-    path: Path
-    images: NDArray[np.uint8]
-    labels: tuple[int, ...] | None
-    class_names: tuple[str, ...] | None
-    label_rule: str
-    reading: Reading
-    kind: str = "idx"
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def name(self, index: int) -> str:
-        """Return the index as text."""
-        return str(position(index, len(self)))
-
-    def shape(self, index: int) -> tuple[int, ...]:
-        """Return (H, W, 1), the same for every image."""
-        position(index, len(self))
-        return tuple(self.images.shape[1:])
-
-    def turned(self, index: int) -> bool:
-        """Return False: an array is read as it is."""
-        position(index, len(self))
-        return False
-
-    def __getitem__(self, index: int) -> Example:
-        """Return one image, a read-only view."""
-        at = position(index, len(self))
-        return Example(str(at), None if self.labels is None else self.labels[at], self.images[at])
-
-
 def is_idx_images_name(name: str) -> bool:
     """Tell whether a file is named like an idx images file: it has "images" and "idx3"."""
     return "images" in name.lower() and "idx3" in name.lower()
 
 
-def open_idx(path: Path, classes: tuple[str, ...] | None) -> IdxImages:
+def open_idx(path: Path, classes: tuple[str, ...] | None) -> ArrayRows:
     """Read an idx images file, and the labels file that lies beside it if there is one.
 
     The labels file has the same name with "labels" for "images" and "idx1" for "idx3", with or
@@ -84,14 +49,9 @@ def open_idx(path: Path, classes: tuple[str, ...] | None) -> IdxImages:
                 f"{labels_path} has {len(labels)} labels, but {path} has {len(images)} images; "
                 "put the labels file that belongs to the images beside them"
             )
-    return IdxImages(
-        path,
-        images[..., np.newaxis],
-        labels,
-        classes,
-        "none" if labels_path is None else f"label file {labels_path.name}",
-        Reading(largest=int(images.max())),
-    )
+    rule = "none" if labels_path is None else f"label file {labels_path.name}"
+    reading = Reading(largest=int(images.max()))
+    return ArrayRows(path, labels, classes, rule, reading, "idx", images[..., np.newaxis])
 
 
 def _labels_beside(path: Path) -> Path | None:
@@ -114,19 +74,17 @@ def _labels_beside(path: Path) -> Path | None:
 
 def _read_idx(path: Path, magic: int, what: str) -> NDArray[np.uint8]:
     """Return the array of an idx file of unsigned bytes, read-only."""
+    where = f"the idx {what} file {path}"
     try:
         packed = path.stat().st_size
         with path.open("rb") as raw:
-            if raw.read(2) == GZIP_MAGIC:
-                raw.seek(0)
-                with gzip.open(raw) as unpacked:
-                    return _read_stream(unpacked, packed, magic, f"the idx {what} file {path}")
+            is_packed = raw.read(2) == GZIP_MAGIC
             raw.seek(0)
-            return _read_stream(raw, packed, magic, f"the idx {what} file {path}")
+            with gzip.open(raw) if is_packed else raw as stream:
+                return _read_stream(stream, packed, magic, where)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
-            f"the idx {what} file {path} cannot be read ({type(error).__name__}: {error}); fetch "
-            "it again"
+            f"{where} cannot be read ({type(error).__name__}: {error}); fetch it again"
         ) from None
 
 
@@ -145,9 +103,7 @@ def _read_stream(
     if len(head) < 4 + 4 * rank:
         raise DataError(f"{where} ends inside its header; fetch it again")
     shape = struct.unpack(f">{rank}I", head[4:])
-    announced = 1
-    for length in shape:
-        announced *= length
+    announced = math.prod(shape)
     check_announced(announced, packed, where)
     # One byte more than announced: it tells a file that is too long, and makes gzip reach its
     # end, where it compares the checksum.

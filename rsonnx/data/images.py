@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from rsonnx.data.dataset import Exif
+from rsonnx.data.dataset import Exif, Header
 from rsonnx.errors import DataError
 
 IMAGE_SUFFIXES = (
@@ -40,40 +41,25 @@ _PNG_TEXT = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
 """Chunks of a PNG that can hold EXIF, or XMP, which states an orientation too."""
 
 
-@dataclass(frozen=True)
-class ImageHeader:
-    """What an image's header says: the shape (H, W, C) that it is read in, and if it is turned."""
-
-    shape: tuple[int, int, int]
-    turned: bool
-
-
 def is_image_name(name: str) -> bool:
     """Tell whether a file name ends like an image, in upper or lower case."""
     return name.lower().endswith(IMAGE_SUFFIXES)
 
 
-def image_header(file: io.BufferedIOBase, where: str, exif: Exif | None = "apply") -> ImageHeader:
-    """Read an image's header; `where` names it in messages.
+def image_header(file: io.BufferedIOBase, where: str, exif: Exif | None = "apply") -> Header:
+    """Read an image's header, with the shape (H, W, C); `where` names it in messages.
 
     Raises:
         DataError: the header cannot be read, or already rules the image out.
     """
-    try:
-        with _open(file) as image:
-            channels = _check_header(image, where)
-            if image.format == "PNG" and _has_text_behind(file):
-                image.load()  # which reads on to the end
-            orientation = _orientation(image)
-            height, width = _stored_size(image)
-    except DataError:
-        raise
-    except Exception as error:  # a decoder may raise anything on hostile bytes
-        raise _broken(error, where) from error
-    turned = exif == "apply" and orientation != _UPRIGHT
-    if turned and orientation >= _FIRST_ON_ITS_SIDE:
+    with _opened(file, where) as (image, channels):
+        if image.format == "PNG" and _has_text_behind(file):
+            image.load()  # which reads on to the end
+        orientation = _orientation(image) if exif == "apply" else _UPRIGHT
+        height, width = _stored_size(image)
+    if orientation >= _FIRST_ON_ITS_SIDE:
         height, width = width, height
-    return ImageHeader((height, width, channels), turned)
+    return Header((height, width, channels), orientation != _UPRIGHT)
 
 
 def read_image(
@@ -92,25 +78,46 @@ def read_image(
             than 8 bits a channel, CMYK or another mode that is neither grey nor RGB, or
             transparent anywhere.
     """
-    try:
-        with _open(file) as image:
-            channels = _check_header(image, where)
-            if image.format == "PNG":
-                image.load()  # EXIF may stand behind the pixels
-            orientation = _orientation(image)
-            plain = _without_alpha(image, channels, where)
-            if image.format == "TIFF":  # Pillow turns TIFF images (and no others) as it loads them
-                orientation = _UPRIGHT if exif == "apply" else _BACK.get(orientation, orientation)
-            elif exif != "apply":
-                orientation = _UPRIGHT
-            pixels = np.array(_turned(plain, orientation), dtype=np.uint8)
-    except DataError:
-        raise
-    except Exception as error:  # a decoder may raise anything on hostile bytes
-        raise _broken(error, where) from error
+    with _opened(file, where) as (image, channels):
+        if image.format == "PNG":
+            image.load()  # EXIF may stand behind the pixels
+        orientation = _orientation(image)
+        plain = _without_alpha(image, channels, where)
+        if image.format == "TIFF":  # Pillow turns TIFF images (and no others) as it loads them
+            orientation = _UPRIGHT if exif == "apply" else _BACK.get(orientation, orientation)
+        elif exif != "apply":
+            orientation = _UPRIGHT
+        pixels = np.array(_turned(plain, orientation), dtype=np.uint8)
     pixels = pixels.reshape(pixels.shape[0], pixels.shape[1], channels)
     pixels.flags.writeable = False
     return pixels
+
+
+@contextmanager
+def _opened(file: io.BufferedIOBase, where: str) -> Iterator[tuple[Image.Image, int]]:
+    """Open an image whose header does not rule it out, with the number of its channels."""
+    try:
+        # Pillow needs no more than a buffered reader is; only its annotation asks for IO[bytes].
+        with Image.open(cast("IO[bytes]", file), formats=_FORMATS) as image:
+            yield image, _check_header(image, where)
+    except DataError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large(str(error), where) from error
+    except UnidentifiedImageError:
+        raise _broken(f"its bytes are none of {', '.join(_FORMATS)}", where) from None
+    except Exception as error:  # a decoder may raise anything on hostile bytes
+        raise _broken(f"{type(error).__name__}: {error}", where) from error
+
+
+def _too_large(pixels: str, where: str) -> DataError:
+    return DataError(
+        f"{where} has more pixels than Pillow takes for safe ({pixels}); resize the image first"
+    )
+
+
+def _broken(reason: str, where: str) -> DataError:
+    return DataError(f"{where} cannot be read as an image ({reason}); replace or remove the file")
 
 
 def _orientation(image: Image.Image) -> int:
@@ -158,19 +165,11 @@ def _has_text_behind(file: io.BufferedIOBase) -> bool:
     return len(head) == 8
 
 
-def _open(file: io.BufferedIOBase) -> Image.Image:
-    # Pillow needs no more than a buffered reader is; only its annotation asks for IO[bytes].
-    return Image.open(cast("IO[bytes]", file), formats=_FORMATS)
-
-
 def _check_header(image: Image.Image, where: str) -> int:
     """Return the number of channels; DataError where the header rules the image out."""
     limit = Image.MAX_IMAGE_PIXELS  # Pillow only warns up to twice its limit
     if limit is not None and image.width * image.height > limit:
-        raise DataError(
-            f"{where} has {image.width}x{image.height} pixels, more than the {limit} that Pillow "
-            "takes for safe; resize the image first"
-        )
+        raise _too_large(f"{image.width}x{image.height}, the limit is {limit}", where)
     # A JPEG with further pictures after it (MPO) is its first picture to every JPEG reader.
     if getattr(image, "is_animated", False) and image.format != "MPO":
         raise DataError(
@@ -210,15 +209,3 @@ def _without_alpha(image: Image.Image, channels: int, where: str) -> Image.Image
             "one"
         )
     return opened.getchannel("R") if channels == 1 else opened.convert("RGB")
-
-
-def _broken(error: Exception, where: str) -> DataError:
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return DataError(
-            f"{where} has more pixels than Pillow takes for safe ({error}); resize the image first"
-        )
-    if isinstance(error, UnidentifiedImageError):
-        reason = f"its bytes are none of {', '.join(_FORMATS)}"
-    else:
-        reason = f"{type(error).__name__}: {error}"
-    return DataError(f"{where} cannot be read as an image ({reason}); replace or remove the file")

@@ -6,14 +6,13 @@ import io
 import math
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rsonnx.data.dataset import Example, Reading, position
+from rsonnx.data.dataset import ArrayRows, Reading
 from rsonnx.data.limits import check_announced, check_entry
 from rsonnx.data.names import checked_classes
 from rsonnx.errors import DataError
@@ -25,45 +24,9 @@ _HEAD_BYTES = 16 * 2**10  # numpy writes at most a few hundred for a plain array
 _CHECK_VALUES = 2**22  # values looked at in one go when searching for NaN
 
 
-@dataclass(frozen=True, eq=False)
-class NpzRows:
-    """Rows of one array; see `Dataset` for the attributes. Held in memory."""
-
-    path: Path
-    rows: NDArray[Any]
-    labels: tuple[int, ...] | None
-    class_names: tuple[str, ...] | None
-    label_rule: str
-    reading: Reading
-    kind: str = "npz"
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def name(self, index: int) -> str:
-        """Return the index as text."""
-        return str(position(index, len(self)))
-
-    def shape(self, index: int) -> tuple[int, ...]:
-        """Return the shape of a row, the same for all."""
-        position(index, len(self))
-        return tuple(self.rows.shape[1:])
-
-    def turned(self, index: int) -> bool:
-        """Return False: an array is read as it is."""
-        position(index, len(self))
-        return False
-
-    def __getitem__(self, index: int) -> Example:
-        """Return one row, a read-only view."""
-        at = position(index, len(self))
-        label = None if self.labels is None else self.labels[at]
-        return Example(str(at), label, self.rows[at, ...])  # `...` keeps a 0-d row an array
-
-
 def open_npz(
     path: Path, infos: Sequence[zipfile.ZipInfo], classes: tuple[str, ...] | None
-) -> NpzRows:
+) -> ArrayRows:
     """Read `x` and, if it is there, `y` of an .npz archive; nothing is ever unpickled.
 
     Raises:
@@ -86,7 +49,7 @@ def open_npz(
         labels = _checked_labels(_read_array(path, members["y.npy"]), len(rows), path)
     rule = "none" if labels is None else "array y"
     largest = int(rows.max()) if rows.dtype == np.uint8 else None
-    return NpzRows(path, rows, labels, classes, rule, Reading(largest=largest))
+    return ArrayRows(path, labels, classes, rule, Reading(largest=largest), "npz", rows)
 
 
 def dataset_of(

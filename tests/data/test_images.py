@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rsonnx.data.images import ImageHeader, image_header, read_image
+from rsonnx.data.dataset import Header
+from rsonnx.data.images import image_header, read_image
 from rsonnx.errors import DataError
 
 RGB = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
@@ -198,7 +199,7 @@ def test_exif_orientation_is_applied_or_ignored(form, orientation, stored):
     as_stored = read_image(io.BytesIO(data), "pic", "ignore")
     assert np.array_equal(as_stored, plain)
     header = image_header(io.BytesIO(data), "pic", "ignore")
-    assert header == ImageHeader(plain.shape, turned=False)
+    assert header == Header(plain.shape, turned=False)
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
@@ -241,13 +242,13 @@ def test_metadata_behind_the_pixels_of_a_png_count(kind):
     plain = encoded(Image.fromarray(RGB))
     data = plain[:-12] + _png_chunk(kind, chunk) + plain[-12:]
     assert np.array_equal(read(data), upright(RGB, 6))
-    assert image_header(io.BytesIO(data), "pic") == ImageHeader((5, 4, 3), turned=True)
+    assert image_header(io.BytesIO(data), "pic") == Header((5, 4, 3), turned=True)
 
 
 def test_the_header_of_a_plain_png_decodes_no_pixel(monkeypatch):
     data = encoded(Image.fromarray(RGB))
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", None)
-    assert image_header(io.BytesIO(data), "pic") == ImageHeader((4, 5, 3), turned=False)
+    assert image_header(io.BytesIO(data), "pic") == Header((4, 5, 3), turned=False)
 
 
 def test_palette_and_bilevel_pictures_are_turned_too():
