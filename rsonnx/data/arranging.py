@@ -144,34 +144,24 @@ def _refusal(
     what: str,
 ) -> DataError:
     """Say what does not fit, as nearly as the model's shape can be understood."""
-    if len(target) == 2:
-        wanted = (*target, 1)
-    elif len(target) == 3 and layout is not None:
-        wanted = _picture_size(target, layout)
-    elif len(target) == 3 and target[2] in (1, 3) and target[0] not in (1, 3):
-        wanted = _picture_size(target, "NHWC")
-    elif len(target) == 3 and target[0] in (1, 3) and target[2] not in (1, 3):
-        wanted = _picture_size(target, "NCHW")
-    else:
-        wanted = None
-    if picture is None or wanted is None:
+    wanted = (*target, 1)
+    if len(target) == 3:
+        layouts = [one for one in _LAYOUTS if _picture_size(target, one)[2] in (1, 3)]
+        layout = layout or (layouts[0] if len(layouts) == 1 else None)
+        wanted = _picture_size(target, layout) if layout else target
+    if picture is None or len(wanted) != 3 or (len(target) == 3 and layout is None):
         return DataError(
             f"{what} has shape {values.shape}, but the model takes {target}; save it in the "
             "model's shape, or state the layout if the axes only differ in order"
         )
-    given = layout or "the only layout it can have"
     (height, width, channels), (rows, columns, taken) = picture.shape, wanted
+    advice = "use data with as many channels"
     if (height, width) != (rows, columns):
-        return DataError(
-            f"{what} is {height}x{width} (height x width), but the model takes {rows}x{columns} "
-            f"(input {target}, {given}); resize the images first"
-        )
-    if (channels, taken) == (3, 1):
-        return DataError(
-            f"{what} has 3 channels, but the model takes 1 (input {target}); convert the images "
-            "to grey first"
-        )
+        advice = "resize the images first"
+    elif (channels, taken) == (3, 1):
+        advice = "convert the images to grey first"
     return DataError(
-        f"{what} has {channels} channel(s), but the model takes {taken} (input {target}, {given}); "
-        "use data with as many channels"
+        f"{what} is {height}x{width} (height x width) with {channels} channel(s), but the model "
+        f"takes {rows}x{columns} with {taken} (input {target}, {layout or 'no layout'}); "
+        f"{advice}"
     )

@@ -25,18 +25,17 @@ FORMS = (
 _IDX_IMAGES = b"\x00\x00\x08\x03"
 
 # What people have instead, so that the refusal can say what to do.
-_FOREIGN = (
-    (b"\x93NUMPY", "a single .npy array (save it as numpy.savez(path, x=array))"),
-    (b"\x89HDF", "an HDF5 file (save its arrays with numpy.savez(path, x=..., y=...))"),
-    (
-        b"\x80",
-        "a Python pickle, never loaded (save its arrays with numpy.savez(path, x=..., y=...))",
-    ),
-    (b"PAR1", "a Parquet file (write its images to an image folder)"),
-    (b"\x00\x00\x08\x01", "an idx labels file (name the images file beside it)"),
-    (b"\x89PNG", "a single image (put it into a folder and name the folder)"),
-    (b"\xff\xd8\xff", "a single image (put it into a folder and name the folder)"),
-)
+_SAVE = "save its arrays with numpy.savez(path, x=..., y=...)"
+_IMAGE = "a single image (put it into a folder and name the folder)"
+_FOREIGN = {
+    b"\x93NUMPY": "a single .npy array (save it as numpy.savez(path, x=array))",
+    b"\x89HDF": f"an HDF5 file ({_SAVE})",
+    b"\x80": f"a Python pickle, never loaded ({_SAVE})",
+    b"PAR1": "a Parquet file (write its images to an image folder)",
+    b"\x00\x00\x08\x01": "an idx labels file (name the images file beside it)",
+    b"\x89PNG": _IMAGE,
+    b"\xff\xd8\xff": _IMAGE,
+}
 
 
 def open_dataset(
@@ -70,7 +69,7 @@ def open_dataset(
     path = Path(path)
     if not os.path.exists(path):  # unlike Path.exists, False for a name that is too long
         raise UsageError(f"{path} does not exist; name {FORMS}")
-    return _open_directory(path, names, exif) if path.is_dir() else _open_file(path, names, exif)
+    return (_open_directory if path.is_dir() else _open_file)(path, names, exif)
 
 
 def _open_directory(path: Path, classes: tuple[str, ...] | None, exif: Exif) -> Dataset:
@@ -106,7 +105,7 @@ def _open_file(path: Path, classes: tuple[str, ...] | None, exif: Exif) -> Datas
     if head.startswith((_IDX_IMAGES, GZIP_MAGIC)) or is_idx_images_name(path.name):
         return open_idx(path, classes)
     found = f"a file that begins with {head.hex(' ')}" if head else "an empty file"
-    found = next((what for magic, what in _FOREIGN if head.startswith(magic)), found)
+    found = next((what for magic, what in _FOREIGN.items() if head.startswith(magic)), found)
     raise DataError(f"{path} is {found}; name {FORMS}")
 
 

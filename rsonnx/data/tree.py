@@ -74,29 +74,33 @@ def label_tree(
     if not images:
         raise DataError(f"{where} holds no image ({' '.join(IMAGE_SUFFIXES)}); name one that does")
     for name in images:
-        if not _is_text(name):
-            raise DataError(f"{where} holds {name!a}, a name that is not UTF-8; rename the file")
+        try:
+            name.encode("utf-8")
+        except UnicodeEncodeError:
+            raise DataError(
+                f"{where} holds {name!a}, a name that is not UTF-8; rename the file"
+            ) from None
     loose = sorted(name for name in images if "/" not in name)
-    if len(loose) == len(images):
+    inside = sorted(name for name in images if "/" in name)
+    if not inside:
         return Labelling(tuple(loose), None, classes, "none")
     if loose:
-        inside = min(name for name in images if "/" in name)
         raise DataError(
-            f"{where} mixes images in class folders ({inside!r}) with images outside of any "
+            f"{where} mixes images in class folders ({inside[0]!r}) with images outside of any "
             f"({loose[0]!r}); move the latter into class folders or away"
         )
-    used = {name.split("/", 1)[0] for name in images}
+    used = {_folder(name) for name in images}
     everything = used.union(folders)
     _refuse_twins(everything, where)
     number, class_names, rule = _number_classes(used, everything, images, classes, where)
     _refuse_unread(used, others, classes, where)
-    order = sorted((number[name.split("/", 1)[0]], name) for name in images)
-    return Labelling(
-        names=tuple(name for _, name in order),
-        labels=tuple(label for label, _ in order),
-        class_names=class_names,
-        rule=rule,
-    )
+    order = sorted((number[_folder(name)], name) for name in images)
+    labels, names = zip(*order, strict=True)
+    return Labelling(names, labels, class_names, rule)
+
+
+def _folder(name: str) -> str:
+    return name.split("/", 1)[0]
 
 
 def _number_classes(
@@ -170,11 +174,3 @@ def _refuse_wrappers(folders: set[str], images: Collection[str], where: str) -> 
             f"the folders of {where} are splits ({', '.join(sorted(folders))}), not classes; name "
             "one of them"
         )
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from rsonnx.errors import DataError, RsonnxError
 
 
 def png_bytes(level: int = 0, *, size: tuple[int, int] = (3, 2), mode: str = "RGB") -> bytes:
@@ -21,6 +24,12 @@ def png_bytes(level: int = 0, *, size: tuple[int, int] = (3, 2), mode: str = "RG
     return out.getvalue()
 
 
+def contents_of(files: list[str] | Mapping[str, bytes]) -> dict[str, bytes]:
+    if isinstance(files, Mapping):
+        return dict(files)
+    return {name: b"" if name.endswith("/") else png_bytes() for name in files}
+
+
 @pytest.fixture
 def png() -> Callable[..., bytes]:
     return png_bytes
@@ -28,15 +37,17 @@ def png() -> Callable[..., bytes]:
 
 @pytest.fixture
 def make_tree(tmp_path: Path) -> Callable[..., Path]:
-    """Write files under a new folder: a list of image names, or a mapping to bytes."""
+    """Write files under a new folder: a list of image names (or folders/), or a mapping."""
 
     def make(files: list[str] | Mapping[str, bytes], root: str = "set") -> Path:
-        contents = files if isinstance(files, Mapping) else dict.fromkeys(files, png_bytes())
         base = tmp_path / root
         base.mkdir(exist_ok=True)
-        for name, data in contents.items():
+        for name, data in contents_of(files).items():
             (base / name).parent.mkdir(parents=True, exist_ok=True)
-            (base / name).write_bytes(data)
+            if name.endswith("/"):
+                (base / name).mkdir()
+            else:
+                (base / name).write_bytes(data)
         return base
 
     return make
@@ -44,17 +55,34 @@ def make_tree(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def make_zip(tmp_path: Path) -> Callable[..., Path]:
-    """Write a .zip: a list of image names (or folders with '/'), or a mapping to bytes."""
+    """Write a .zip of the same."""
 
     def make(files: list[str] | Mapping[str, bytes], name: str = "set.zip", **options: Any) -> Path:
-        contents = (
-            files
-            if isinstance(files, Mapping)
-            else {entry: b"" if entry.endswith("/") else png_bytes() for entry in files}
-        )
         with zipfile.ZipFile(tmp_path / name, "w", **options) as archive:
-            for entry, data in contents.items():
+            for entry, data in contents_of(files).items():
                 archive.writestr(entry, data)
         return tmp_path / name
 
     return make
+
+
+@pytest.fixture(params=["make_tree", "make_zip"])
+def make_images(request: pytest.FixtureRequest) -> Callable[..., Path]:
+    """Write images in a folder, and in an archive."""
+    maker: Callable[..., Path] = request.getfixturevalue(request.param)
+    return maker
+
+
+@pytest.fixture
+def refused() -> Callable[..., Any]:
+    """Expect a refusal: one printable sentence that names what it is about."""
+
+    @contextmanager
+    def expect(*named: object, error: type[RsonnxError] = DataError) -> Iterator[None]:
+        with pytest.raises(error) as raised:
+            yield
+        sentence = str(raised.value)
+        assert sentence.isprintable()
+        assert [name for name in map(str, named) if name not in sentence] == []
+
+    return expect

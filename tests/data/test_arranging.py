@@ -112,27 +112,24 @@ def test_colour_to_flat_needs_the_layout():
 @pytest.mark.parametrize(
     ("shape", "target", "layout", "message"),
     [
-        ((32, 32, 3), (3, 28, 28), "NCHW", r"is 32x32 \(.*takes 28x28 .*resize the images first"),
-        ((32, 48, 3), (48, 32, 3), None, "is 32x48 .*takes 48x32"),
-        ((32, 32, 1), (28, 28), None, "is 32x32 .*takes 28x28"),
-        ((32, 32, 1), (1, 28, 28), None, "is 32x32 .*takes 28x28"),
-        ((32, 32, 1), (784,), None, "is 32x32 with 1 channel.*, 1024 values, .*takes 784; resize"),
-        ((28, 28, 1), (2352,), None, "784 values, but the model takes 2352"),
-        ((28, 28, 3), (784,), "NCHW", "2352 values, but the model takes 784"),
-        (
-            (32, 32, 3),
-            (1, 32, 32),
-            "NCHW",
-            "has 3 channels, .*takes 1 .*convert the images to grey",
-        ),
-        ((32, 32, 3), (32, 32, 1), None, "has 3 channels, .*convert the images to grey first"),
-        ((32, 32, 3), (32, 32), None, "has 3 channels, .*convert the images to grey first"),
-        ((32, 32, 3), (4, 32, 32), "NCHW", r"has 3 channel\(s\), but the model takes 4"),
-        ((32, 32, 1), (4, 32, 32), "NCHW", r"has 1 channel\(s\), but the model takes 4"),
-        ((32, 32, 3), (3, 32, 32), "NHWC", r"is 32x32 .*takes 3x32 \(input \(3, 32, 32\), NHWC\)"),
-        ((784,), (1, 28, 28), "NCHW", r"has shape \(784,\), but the model takes \(1, 28, 28\)"),
-        ((784,), (100,), None, r"has shape \(784,\), but the model takes \(100,\); save it in"),
-        ((2, 3, 4, 5), (5, 4, 3, 2), None, r"has shape \(2, 3, 4, 5\), but the model takes"),
+        ((32, 32, 3), (3, 28, 28), "NCHW", "32x32.*28x28.*resize"),
+        ((32, 48, 3), (48, 32, 3), None, "32x48.*48x32"),
+        ((32, 32, 1), (28, 28), None, "32x32.*28x28"),
+        ((32, 32, 1), (1, 28, 28), None, "32x32.*28x28"),
+        ((32, 32, 1), (784,), None, "1024.*784; resize"),
+        ((28, 28, 1), (2352,), None, "784.*2352"),
+        ((28, 28, 3), (784,), "NCHW", "2352.*784"),
+        ((32, 32, 3), (1, 32, 32), "NCHW", "3 channel.*grey"),
+        ((32, 32, 3), (32, 32, 1), None, "3 channel.*grey"),
+        ((32, 32, 3), (32, 32), None, "3 channel.*grey"),
+        ((32, 32, 3), (4, 32, 32), "NCHW", "3 channel.* with 4"),
+        ((32, 32, 1), (4, 32, 32), "NCHW", "1 channel.* with 4"),
+        ((32, 32, 3), (3, 32, 32), "NHWC", "32x32.*3x32.*NHWC"),
+        ((784,), (1, 28, 28), "NCHW", r"\(784,\).*\(1, 28, 28\)"),
+        ((784,), (100,), None, r"\(784,\).*\(100,\)"),
+        ((2, 3, 4, 5), (5, 4, 3, 2), None, r"\(2, 3, 4, 5\)"),
+        ((4, 5, 1), (1, 5, 4), "NCHW", "4x5.*5x4"),  # a transposed picture
+        ((1, 5, 3), (3, 5, 1), "NHWC", "1x5.*3x5"),  # W and C are not C and H
     ],
 )
 def test_what_does_not_fit_is_refused(shape, target, layout, message):
@@ -141,18 +138,11 @@ def test_what_does_not_fit_is_refused(shape, target, layout, message):
     assert str(e.value).startswith("'cat/1.png' ")
 
 
-def test_a_transposed_picture_is_never_taken_for_another():
-    with pytest.raises(DataError, match=r"is 4x5 .*takes 5x4"):
-        arrange(counted(4, 5, 1), (1, 5, 4), "NCHW")
-    with pytest.raises(DataError, match=r"is 1x5 .*takes 3x5"):  # W and C are not C and H
-        arrange(counted(1, 5, 3), (3, 5, 1), "NHWC")
-
-
 def test_bad_arguments_are_usage_errors():
-    with pytest.raises(UsageError, match="the layout is 'CHW', but must be NCHW, NHWC or None"):
+    with pytest.raises(UsageError, match="'CHW'"):
         arrange(counted(2, 2), (2, 2), "CHW")
     for shape in [(3, None, 8), (3, 0), (-1, 4), ("H", 4)]:
-        with pytest.raises(UsageError, match="an axis of unknown length; state it"):
+        with pytest.raises(UsageError, match="unknown length"):
             arrange(counted(3, 4), shape, None)
 
 

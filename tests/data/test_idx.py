@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import pickle
 import struct
 import tempfile
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsonnx.data import Dataset, open_dataset
+from rsonnx.data import open_dataset
 from rsonnx.errors import DataError
 
 PIXELS = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
@@ -37,17 +36,10 @@ def write(tmp_path: Path):
 @pytest.mark.parametrize("labels", ["labels", "labels_gz"])
 def test_images_with_labels_beside_them(write, images, labels):
     dataset = open_dataset(write(**{images: IMAGES, labels: LABELS}))
-    assert isinstance(dataset, Dataset)
-    assert (dataset.kind, len(dataset), dataset.labels) == ("idx", 3, (7, 0, 255))
+    assert (dataset.kind, dataset.labels) == ("idx", (7, 0, 255))
     suffix = ".gz" if labels == "labels_gz" else ""
     assert dataset.label_rule == f"label file t10k-labels-idx1-ubyte{suffix}"
-    assert dataset.class_names is None
-    example = dataset[1]
-    assert (example.name, example.label, dataset.name(1)) == ("1", 0, "1")
-    assert example.values.dtype == np.uint8
-    assert np.array_equal(example.values, PIXELS[1][:, :, None])
-    assert dataset.shape(1) == (4, 5, 1)
-    assert not example.values.flags.writeable
+    assert np.array_equal(dataset[1].values, PIXELS[1][:, :, None])
 
 
 @pytest.mark.parametrize(("images", "taken"), [("images", ""), ("images_gz", ".gz")])
@@ -56,22 +48,14 @@ def test_of_two_labels_files_the_one_packed_alike_is_read(write, images, taken):
     assert dataset.label_rule == f"label file t10k-labels-idx1-ubyte{taken}"
 
 
-def test_without_labels_it_is_unlabelled(write):
-    dataset = open_dataset(write(images=IMAGES), classes=["a"])
-    assert (dataset.labels, dataset.label_rule, dataset[2].label) == (None, "none", None)
-    assert dataset.class_names == ("a",)
-
-
-def test_a_folder_that_cannot_be_searched_for_labels_is_named(write, monkeypatch):
+def test_a_folder_that_cannot_be_searched_for_labels_is_named(write, monkeypatch, refused):
     path = write(images=IMAGES)
 
     def denied(folder: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "iterdir", denied)
-    with pytest.raises(
-        DataError, match=r"idx3-ubyte cannot be searched for its labels file \(Perm"
-    ):
+    with refused(path, "Permission denied"):
         open_dataset(path)
 
 
@@ -84,94 +68,66 @@ def test_dots_in_the_name_and_names_without_a_partner(tmp_path):
     assert open_dataset(tmp_path / "pixels").labels is None
 
 
-def test_a_directory_with_one_images_file(write):
+def test_a_directory_holds_one_images_file_and_no_image(write, png, refused):
     path = write(images_gz=IMAGES, labels=LABELS)
     dataset = open_dataset(path.parent)
     assert (dataset.kind, dataset.path, dataset.labels) == ("idx", path, (7, 0, 255))
-
-
-def test_a_directory_with_several_images_files_lists_them(write):
-    path = write(images_gz=IMAGES)
     (path.parent / "train-images-idx3-ubyte").write_bytes(IMAGES)
-    with pytest.raises(DataError, match=r"holds several idx files .*name one") as e:
+    with refused("t10k-images-idx3-ubyte.gz, train-images-idx3-ubyte"):
         open_dataset(path.parent)
-    assert "(t10k-images-idx3-ubyte.gz, train-images-idx3-ubyte)" in str(e.value)
-
-
-def test_a_directory_with_idx_and_images_is_refused(write, png):
-    path = write(images=IMAGES)
     (path.parent / "a.png").write_bytes(png())
-    with pytest.raises(DataError, match=r"both images \('a\.png'\) and an idx file .*name the idx"):
+    with refused("'a.png'", "idx"):
         open_dataset(path.parent)
 
 
-def test_indices_outside_raise_index_error(write):
-    dataset = open_dataset(write(images=IMAGES))
-    for index in (-1, 3):
-        for read in (dataset.name, dataset.shape, dataset.__getitem__):
-            with pytest.raises(IndexError, match=r"outside 0\.\.2"):
-                read(index)
-    assert [example.name for example in dataset] == ["0", "1", "2"]
-
-
-def test_a_pickled_copy_reads_the_same(write):
-    dataset = open_dataset(write(images=IMAGES, labels=LABELS))
-    copy = pickle.loads(pickle.dumps(dataset))  # noqa: S301 - our own bytes
-    assert np.array_equal(copy[2].values, dataset[2].values)
-    assert copy.labels == (7, 0, 255)
+def _of(count: int, magic: int = 0x803) -> bytes:
+    return struct.pack(">IIII", magic, count, 28, 28)
 
 
 @pytest.mark.parametrize("form", ["images", "images_gz"])
 @pytest.mark.parametrize(
-    ("data", "message"),
+    ("data", "named"),
     [
-        (b"", "begins with nothing, not with the magic number 00 00 08 03"),
-        (b"\0\0\x08", "begins with 00 00 08, not with"),
-        (b"\0\0\x0d\x03" + IMAGES[4:], "begins with 00 00 0d 03, not with .* name an idx file"),
-        (LABELS, "begins with 00 00 08 01, not with"),
-        (IMAGES[:12], "ends inside its header; fetch it again"),
-        (IMAGES[:-1], r"announces 60 bytes \(shape \(3, 4, 5\)\), but holds only 59"),
-        (IMAGES + b"\0", r"announces 60 bytes .* but holds more; fetch it again"),
-        (struct.pack(">IIII", 0x803, 0, 28, 28), r"holds no pixel \(shape \(0, 28, 28\)\)"),
-        (struct.pack(">IIII", 0x803, 2**31, 28, 28), "more than the 17179869184 that are read"),
-        (struct.pack(">IIII", 0x803, 10**6, 28, 28), r"but the \d+ compressed bytes present"),
+        (b"", "nothing"),
+        (b"\0\0\x08", "00 00 08"),
+        (_of(3, 0xD03), "00 00 0d 03"),
+        (LABELS, "00 00 08 01"),
+        (IMAGES[:12], "header"),
+        (IMAGES[:-1], "only 59"),
+        (IMAGES + b"\0", "60 bytes"),
+        (IMAGES + bytes(50_000_000), "60 bytes"),
+        (_of(0), "(0, 28, 28)"),
+        (_of(2**31), 2**34),
+        (_of(10**6), 784 * 10**6),
     ],
 )
-def test_damage_is_named(write, form, data, message):
+def test_damage_is_named(write, form, data, named, refused):
     path = write(**{form: data})
-    with pytest.raises(DataError, match=message) as e:
-        open_dataset(path)
-    assert str(path) in str(e.value)
-
-
-def test_a_gzip_that_unpacks_to_more_than_announced_is_stopped(write):
-    path = write(images_gz=IMAGES + bytes(50_000_000))
-    with pytest.raises(DataError, match=r"announces 60 bytes .* but holds more"):
+    with refused(path, named):
         open_dataset(path)
 
 
-def test_broken_gzip_is_a_data_error(write):
+def test_broken_gzip_is_a_data_error(write, refused):
     path = write(images_gz=IMAGES)
     whole = path.read_bytes()
     for damaged in (whole[:-9], whole[:20], whole[:-8] + bytes(8)):
         path.write_bytes(damaged)
-        with pytest.raises(DataError, match=r"idx3-ubyte\.gz cannot be read .*fetch it again"):
+        with refused(path, "cannot be read"):
             open_dataset(path)
 
 
 @pytest.mark.parametrize(
-    ("labels", "message"),
+    ("labels", "named"),
     [
-        (struct.pack(">II", 0x801, 2) + bytes(2), "has 2 labels, but .* has 3 images; put the"),
-        (IMAGES, "labels file .* begins with 00 00 08 03, not with the magic number 00 00 08 01"),
-        (LABELS[:-1], "labels file .* but holds only 2"),
-        (LABELS + b"\0", "labels file .* but holds more"),
+        (struct.pack(">II", 0x801, 2) + bytes(2), "2 labels"),
+        (IMAGES, "00 00 08 03"),
+        (LABELS[:-1], "only 2"),
+        (LABELS + b"\0", "3 bytes"),
     ],
 )
-def test_labels_that_do_not_belong_are_refused(write, labels, message):
-    with pytest.raises(DataError, match=message) as e:
+def test_labels_that_do_not_belong_are_refused(write, labels, named, refused):
+    with refused("t10k-labels-idx1-ubyte.gz", named):
         open_dataset(write(images=IMAGES, labels_gz=labels))
-    assert "t10k-labels-idx1-ubyte.gz" in str(e.value)
 
 
 @given(

@@ -46,21 +46,17 @@ def refused(data: bytes, message: str, *, by_header: bool = True) -> None:
             image_header(io.BytesIO(data), "dir/pic.png")
 
 
-@pytest.mark.parametrize("form", ["PNG", "BMP", "PPM", "TIFF"])
-def test_grey_and_rgb_come_as_stored(form):
-    assert np.array_equal(read(encoded(Image.fromarray(RGB), form)), RGB)
-    assert np.array_equal(read(encoded(Image.fromarray(GREY), form)), GREY[:, :, None])
-
-
-def test_lossless_webp_and_gif_come_as_stored():
-    assert np.array_equal(read(encoded(Image.fromarray(RGB), "WEBP", lossless=True)), RGB)
-    assert np.array_equal(read(encoded(Image.fromarray(GREY), "GIF"))[:, :, 0], GREY)
-
-
-def test_jpeg_is_what_pillow_decodes():
-    data = encoded(Image.fromarray(RGB), "JPEG")
-    assert np.array_equal(read(data), np.asarray(Image.open(io.BytesIO(data))))
-    assert read(encoded(Image.fromarray(GREY), "JPEG")).shape == (4, 5, 1)
+@pytest.mark.parametrize("form", ["PNG", "BMP", "PPM", "TIFF", "WEBP", "GIF", "JPEG"])
+@pytest.mark.parametrize("stored", [RGB, GREY], ids=["rgb", "grey"])
+def test_grey_and_rgb_come_as_stored(form, stored):
+    options = {"lossless": True} if form == "WEBP" else {}
+    data = encoded(Image.fromarray(stored), form, **options)
+    values = read(data)
+    if form in ("WEBP", "JPEG"):  # WebP holds grey as RGB, and JPEG loses some of it
+        with Image.open(io.BytesIO(data)) as image:
+            assert np.array_equal(values, np.asarray(image).reshape(values.shape))
+    elif form != "GIF" or stored is GREY:  # a GIF has 256 colours
+        assert np.array_equal(values[:, :, : stored.size // 20], stored.reshape(4, 5, -1))
 
 
 def test_bilevel_becomes_grey_and_palette_becomes_rgb():
@@ -86,75 +82,65 @@ def test_transparent_alpha_is_refused(mode):
     alpha = Image.new("L", image.size, 255)
     alpha.putpixel((2, 1), 254)
     image.putalpha(alpha)
-    refused(encoded(image), "is transparent in places; flatten it", by_header=False)
+    refused(encoded(image), "transparent", by_header=False)
 
 
-def test_a_transparent_colour_is_refused_where_a_pixel_has_it():
-    grey = Image.fromarray(GREY)
-    refused(
-        encoded(grey, transparency=int(GREY[0, 0])), "is transparent in places", by_header=False
-    )
-    assert np.array_equal(read(encoded(grey, transparency=255))[:, :, 0], GREY)
-    colour = Image.fromarray(RGB)
-    refused(encoded(colour, transparency=(0, 1, 2)), "is transparent in places", by_header=False)
-    assert np.array_equal(read(encoded(colour, transparency=(9, 9, 9))), RGB)
-
-
-def test_a_transparent_palette_entry_is_refused_where_a_pixel_has_it():
-    index = (GREY // 3) % 3
-    palette = Image.fromarray(index)
-    palette.putpalette([1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4])
-    used, unused = b"\xff\x00\xff\xff", b"\xff\xff\xff\x00"
-    refused(encoded(palette, transparency=used), "is transparent in places", by_header=False)
-    values = read(encoded(palette, transparency=unused))
-    assert np.array_equal(values[:, :, 0], index + 1)
+PALETTE = Image.fromarray((GREY // 3) % 3)
+PALETTE.putpalette([1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4])
 
 
 @pytest.mark.parametrize(
-    ("array", "form", "mode"),
+    ("image", "of_a_pixel", "of_none", "expected"),
     [
-        (GREY.astype(np.uint16) * 256, "PNG", "I;16"),
-        (GREY.astype(np.int32), "TIFF", "I"),
-        (GREY.astype(np.float32), "TIFF", "F"),
+        (Image.fromarray(GREY), int(GREY[0, 0]), 255, GREY[:, :, None]),
+        (Image.fromarray(RGB), (0, 1, 2), (9, 9, 9), RGB),
+        (PALETTE, b"\xff\x00\xff\xff", b"\xff\xff\xff\x00",
+         np.repeat((GREY[:, :, None] // 3) % 3 + 1, 3, axis=2)),
     ],
-)
-def test_deep_and_float_images_are_refused(array, form, mode):
-    refused(encoded(Image.fromarray(array), form), f"has Pillow mode '{mode}', but 8-bit grey or")
-
-
-def test_cmyk_is_refused():
-    refused(
-        encoded(Image.fromarray(RGB).convert("CMYK"), "JPEG"), "mode 'CMYK'.* convert the image"
-    )
+)  # fmt: skip
+def test_a_transparent_colour_is_refused_where_a_pixel_has_it(image, of_a_pixel, of_none, expected):
+    refused(encoded(image, transparency=of_a_pixel), "transparent", by_header=False)
+    assert np.array_equal(read(encoded(image, transparency=of_none)), expected)
 
 
 def _png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-@pytest.mark.parametrize(("colour", "channels"), [(2, 3), (6, 4), (4, 2)])
-def test_png_of_16_bits_a_channel_is_refused_though_pillow_calls_it_rgb(colour, channels):
+def _png_of_16_bits(colour: int, channels: int) -> bytes:
+    """Pillow calls it RGB or RGBA all the same."""
     header = struct.pack(">IIBBBBB", 2, 1, 16, colour, 0, 0, 0)
     pixels = zlib.compress(b"\0" + bytes(2 * 2 * channels))
     data = b"\x89PNG\r\n\x1a\n"
     data += _png_chunk(b"IHDR", header) + _png_chunk(b"IDAT", pixels) + _png_chunk(b"IEND", b"")
     assert Image.open(io.BytesIO(data)).mode in ("RGB", "RGBA")
-    refused(data, "has 16 bits a channel; convert it to 8 bits")
+    return data
+
+
+def _frames(form: str) -> bytes:
+    other = Image.fromarray(255 - RGB)
+    return encoded(Image.fromarray(RGB), form, save_all=True, append_images=[other])
 
 
 @pytest.mark.parametrize(
-    ("data", "highest"),
-    [(b"P6 1 1 65535\n" + bytes(6), 65535), (b"P3 1 1 15\n1 2 3\n", 15), (b"P5 1 1 3\n\1", 3)],
+    ("data", "named"),
+    [
+        (encoded(Image.fromarray(GREY.astype(np.uint16) * 256)), "'I;16'"),
+        (encoded(Image.fromarray(GREY.astype(np.int32)), "TIFF"), "'I'"),
+        (encoded(Image.fromarray(GREY.astype(np.float32)), "TIFF"), "'F'"),
+        (encoded(Image.fromarray(RGB).convert("CMYK"), "JPEG"), "'CMYK'"),
+        *((_png_of_16_bits(*kind), "16 bits") for kind in ((2, 3), (6, 4), (4, 2))),
+        (b"P6 1 1 65535\n" + bytes(6), "65535"),
+        (b"P3 1 1 15\n1 2 3\n", r"\.15"),
+        (b"P5 1 1 3\n\1", r"\.3"),
+        *((_frames(form), "several") for form in ("PNG", "GIF", "WEBP", "TIFF")),
+        (b"", "none of PNG, JPEG"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "none of PNG, JPEG"),
+        (encoded(Image.fromarray(RGB), "TGA"), "none of PNG, JPEG"),
+    ],
 )
-def test_ppm_of_other_levels_is_refused(data, highest):
-    refused(data, rf"has levels 0\.\.{highest}; convert it to 0\.\.255")
-
-
-@pytest.mark.parametrize("form", ["PNG", "GIF", "WEBP", "TIFF"])
-def test_several_frames_are_refused(form):
-    other = Image.fromarray(255 - RGB)
-    data = encoded(Image.fromarray(RGB), form, save_all=True, append_images=[other])
-    refused(data, "several frames or pages; write the one")
+def test_what_is_no_grey_or_rgb_picture_of_8_bits_is_refused(data, named):
+    refused(data, named)
 
 
 def test_a_jpeg_with_a_second_picture_behind_it_is_its_first():
@@ -278,12 +264,6 @@ def test_truncated_images_are_refused(form):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     data = encoded(Image.fromarray(noise), form)
     refused(data[: len(data) // 2], "cannot be read as an image", by_header=False)
-
-
-def test_other_formats_are_refused_whatever_the_name():
-    refused(b"", "its bytes are none of PNG, JPEG")
-    refused(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "its bytes are none of")
-    refused(encoded(Image.fromarray(RGB), "TGA"), "its bytes are none of.*replace or remove")
 
 
 SAMPLES = [
