@@ -43,18 +43,15 @@ def open_npz(
         )
     if len(members) != len(infos):
         raise DataError(f"{path} holds an array twice; save it again with numpy.savez")
-    rows = _checked_rows(_read_array(path, members["x.npy"]), path)
-    labels = None
-    if "y.npy" in members:
-        labels = _checked_labels(_read_array(path, members["y.npy"]), len(rows), path)
-    rule = "none" if labels is None else "array y"
-    largest = int(rows.max()) if rows.dtype == np.uint8 else None
-    return ArrayRows(path, labels, classes, rule, Reading(largest=largest), "npz", rows)
+    x, y = (
+        _read_array(path, members[name]) if name in members else None for name in ("x.npy", "y.npy")
+    )
+    return _dataset(path, x, y, classes, "npz")
 
 
 def dataset_of(
     x: ArrayLike, y: ArrayLike | None = None, *, classes: Sequence[str] | None = None
-) -> NpzRows:
+) -> ArrayRows:
     """Return inputs that are in memory as a data set.
 
     Args:
@@ -65,18 +62,18 @@ def dataset_of(
     Raises:
         DataError: as for :func:`open_npz`.
     """
-    path = Path("arrays")
-    rows = _checked_rows(np.array(x), path)
-    labels = None if y is None else _checked_labels(np.asarray(y), len(rows), path)
-    return NpzRows(
-        path,
-        rows,
-        labels,
-        checked_classes(classes),
-        "none" if labels is None else "array y",
-        Reading(largest=int(rows.max()) if rows.dtype == np.uint8 else None),
-        "arrays",
-    )
+    labels = None if y is None else np.asarray(y)
+    return _dataset(Path("arrays"), np.array(x), labels, checked_classes(classes), "arrays")
+
+
+def _dataset(
+    path: Path, x: Any, y: NDArray[Any] | None, classes: tuple[str, ...] | None, kind: str
+) -> ArrayRows:
+    rows = _checked_rows(x, path)
+    labels = None if y is None else _checked_labels(y, len(rows), path)
+    reading = Reading(largest=int(rows.max()) if rows.dtype == np.uint8 else None)
+    rule = "none" if labels is None else "array y"
+    return ArrayRows(path, labels, classes, rule, reading, kind, rows)
 
 
 def _read_array(path: Path, info: zipfile.ZipInfo) -> NDArray[Any]:

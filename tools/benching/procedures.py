@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
-from rsonnx.smoothing.procedures import LOOK
 from scipy import special
 
 import rsonnx
@@ -19,6 +18,7 @@ from rsonnx.data import open_dataset
 from rsonnx.logs import read_log
 from rsonnx.noise import NOISES, IndependentNoise, JointNoise, noise_of
 from rsonnx.procedures.adaptive import PROCESS_SHARE
+from rsonnx.procedures.procedure import LOOK
 from rsonnx.report import fraction_down
 from rsonnx.statistics.adaptive import AdaptiveRule, align_looks
 from rsonnx.statistics.operating import operating_point

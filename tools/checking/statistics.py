@@ -9,9 +9,9 @@ import time
 import mpmath
 import numpy as np
 from mpmath import mpf
-from rsonnx.smoothing.procedures import LOOK
 
 from rsonnx.procedures.adaptive import PROCESS_SHARE
+from rsonnx.procedures.procedure import LOOK
 from rsonnx.statistics import clopper_pearson_lower, normal_quantile_down
 from rsonnx.statistics.adaptive import AdaptiveRule, align_looks
 from rsonnx.statistics.operating import operating_point
