@@ -13,6 +13,7 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
 from rsonnx.listener import Extent, Listener
+from rsonnx.report.rounding import duration
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -210,11 +211,3 @@ def _bar_on(stream: _Courtesy, clock: Callable[[], float]) -> Progress:
         redirect_stderr=False,
         get_time=clock,
     )
-
-
-def duration(seconds: float) -> str:
-    """Return a time as a person says it: 1 h 5 min, 3 min 20 s, 12 s."""
-    whole = max(0, round(seconds))
-    if whole >= 3600:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"

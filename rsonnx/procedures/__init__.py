@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rsonnx.procedures.counting import CountRange
     from rsonnx.procedures.enumerated import Enumerated
     from rsonnx.procedures.fixed import RADIUS_RULES, Fixed, certify_from_counts
+    from rsonnx.procedures.planning import Cost, MachineTime, Plan, plan
     from rsonnx.procedures.predict import (
         PREDICT_METHODS,
         Predict,
@@ -59,10 +60,13 @@ __all__ = [
     "Asking",
     "Certificate",
     "CertificateCounts",
+    "Cost",
     "CountRange",
     "Enumerated",
     "Evidence",
     "Fixed",
+    "MachineTime",
+    "Plan",
     "Predict",
     "PredictMethod",
     "PredictSequential",
@@ -77,6 +81,7 @@ __all__ = [
     "certify_procedure",
     "certify_top_k",
     "default_radii",
+    "plan",
     "predict_from_counts",
     "predict_procedure",
     "procedure_recorded",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rsonnx.report.heading import Heading, Settings
     from rsonnx.report.logs import LogFigures, log_figures
     from rsonnx.report.paired import Comparison, compare, paired_report
+    from rsonnx.report.plan import plan_report
     from rsonnx.report.plotting import save
     from rsonnx.report.rounding import fraction_down, percent_down, percent_up, text_down, text_up
     from rsonnx.report.selection import Selection, selection_of
@@ -75,6 +76,7 @@ __all__ = [
     "percent",
     "percent_down",
     "percent_up",
+    "plan_report",
     "printable",
     "save",
     "selection_of",

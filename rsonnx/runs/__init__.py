@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rsonnx.runs.resume import check_continues
     from rsonnx.runs.rows import CountsRow, Row
     from rsonnx.runs.rules import Rules
+    from rsonnx.runs.timing import time_on
     from rsonnx.runs.verify import Fault, Verification, verify
     from rsonnx.runs.work import Answers, Work, do_work
     from rsonnx.runs.writing import RunWriter, check_output
@@ -75,6 +76,7 @@ __all__ = [
     "restate",
     "resume_command",
     "statement",
+    "time_on",
     "verify",
     "versions",
 ]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsonnx.cli.progress import ProgressBar, duration
+from rsonnx.cli.progress import ProgressBar
 from rsonnx.listener import Extent
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -249,18 +249,3 @@ def test_the_stream_is_stderr_by_default(capsys: pytest.CaptureFixture[Any]) -> 
     out, err = capsys.readouterr()
     assert out == ""
     assert err == "0 of 2 inputs, 15 s left, 0 certified, 10 samples/s\n"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (-3, "0 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min 0 s"),
-        (3599, "59 min 59 s"),
-        (3600, "1 h 0 min"),
-        (360_000, "100 h 0 min"),
-    ],
-)
-def test_duration(seconds: float, text: str) -> None:
-    assert duration(seconds) == text

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rsonnx.report import fraction_down, percent_down, percent_up, text_down, text_up
-from rsonnx.report.rounding import alpha_up
+from rsonnx.report.rounding import alpha_up, duration
 
 
 @given(st.floats(1e-300, 1, exclude_max=True))  # below, floats lack the digits
@@ -100,3 +100,18 @@ def test_text_up_is_never_below_a_p_value(value: float) -> None:
     assert float(text) >= value
     assert float(text) <= value * 1.01 + 5e-324
     assert len(text) <= 12
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-3, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 0 s"),
+        (3599, "59 min 59 s"),
+        (3600, "1 h 0 min"),
+        (360_000, "100 h 0 min"),
+    ],
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

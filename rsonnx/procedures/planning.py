@@ -1,0 +1,261 @@
+"""What samples can show and cost before they are paid for: largest radius, least n, chances."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rsonnx.errors import UsageError
+from rsonnx.noise import Law
+from rsonnx.procedures.adaptive import PROCESS_SHARE, Adaptive
+from rsonnx.procedures.enumerated import Enumerated
+from rsonnx.procedures.radii import default_radii, radius_text
+from rsonnx.statistics import (
+    chance_to_certify,
+    check_alpha,
+    check_samples,
+    fewest_samples,
+    fewest_samples_to_exceed_half,
+    largest_bound,
+    operating_point,
+    samples_for_chance,
+)
+from rsonnx.statistics.checks import MOST_SAMPLES
+
+DEFAULT_N = 100_000
+SELECTION_SAMPLES = 100
+"""The n0 of ``rsonnx certify``."""
+PILOT_SAMPLES = 64
+"""Samples on each input from which the cost of an adaptive run is estimated."""
+
+PROBABILITIES = (
+    *(0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99),
+    *(0.995, 0.998, 0.999, 0.9995, 0.9999),
+)  # fmt: skip
+CHANCE = 0.9
+"""Chance at which a fixed n is called enough."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A radius to be certified, and what it asks for.
+
+    Attributes:
+        radius: in the noise's norm.
+        probability: p that must be exceeded, rounded up.
+        smallest_n: least fixed n that can certify it: if all samples agree.
+        smallest_ceiling: the same for the ceiling of an adaptive run.
+    """
+
+    radius: float
+    probability: float
+    smallest_n: int
+    smallest_ceiling: int
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What to expect where the class has probability ``p``.
+
+    Attributes:
+        p: true probability of the class.
+        true_radius: what endless samples would certify.
+        chances: of n fixed samples to certify each of the plan's radii.
+        samples_for_chance: fixed samples that certify the largest of them with a chance of 90 %, to
+            within 1 %; None where no number does.
+        adaptive_chance: the same chance of an adaptive run up to n; None where there is none.
+        adaptive_samples: how many it draws on average; None where there is none.
+    """
+
+    p: float
+    true_radius: float
+    chances: tuple[float, ...]
+    samples_for_chance: int | None
+    adaptive_chance: float | None
+    adaptive_samples: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What can be certified with noise of a law.
+
+    Attributes:
+        noise: the law.
+        alpha: probability of error an input; 0 where everything is counted.
+        n: samples an input, or all changes that the noise can make.
+        largest_radius: if all of them agree, rounded down.
+        target: the radius to be certified; None where none was named.
+        radii: those of the table, rising.
+        table: one line a p, rising; empty where everything is counted.
+        adaptive: the adaptive procedure for the target; None where n is too low a ceiling for it.
+    """
+
+    noise: Law
+    alpha: float
+    n: int
+    largest_radius: float
+    target: Target | None = None
+    radii: tuple[float, ...] = ()
+    table: tuple[Expected, ...] = ()
+    adaptive: Adaptive | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as JSON."""
+        law = self.noise
+        noise = {
+            "distribution": law.name,
+            "norm": law.norm,
+            "parameters": law.parameters,
+            "label": law.label,
+        }
+        return {
+            "noise": noise,
+            "sigma": law.deviation,
+            "alpha": self.alpha,
+            "n": self.n,
+            "largest_radius": self.largest_radius,
+            "target": None if self.target is None else asdict(self.target),
+            "radii": list(self.radii),
+            "table": [asdict(line) for line in self.table],
+        } | ({"evaluations": self.n} if law.enumerated else {})
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run takes.
+
+    Attributes:
+        samples_per_input: selection and estimation samples; an adaptive run's are an estimate.
+        seconds_per_input, seconds: of one input, and of all of them.
+        inputs_tried: on how many inputs an estimate rests; None where it is none.
+    """
+
+    samples_per_input: float
+    seconds_per_input: float
+    seconds: float
+    inputs_tried: int | None = None
+
+
+@dataclass(frozen=True)
+class MachineTime:
+    """How long a plan takes on this machine.
+
+    Attributes:
+        provider: that runs the model.
+        batch_size: inputs a call of the model.
+        samples_per_second: measured on the first input.
+        inputs: how many there are.
+        fixed, adaptive: of the two ways to sample; None for an adaptive one that is not planned.
+    """
+
+    provider: str
+    batch_size: int | None
+    samples_per_second: float
+    inputs: int
+    fixed: Cost
+    adaptive: Cost | None
+
+
+def plan(
+    noise: Law,
+    *,
+    n: int | None = None,
+    alpha: float = 0.001,
+    target_radius: float | None = None,
+    shape: tuple[int, ...] = (),
+) -> Plan:
+    """Say what a number of samples can certify.
+
+    Args:
+        noise: the law.
+        n: fixed samples, or the ceiling of adaptive ones; None takes 100,000, or ten times the
+            least that can reach the target if that is more.
+        alpha: probability of a wrong statement, in (0, 1).
+        target_radius: the radius to be certified, > 0 and in the law's norm; None for a table.
+        shape: of an input, where the law counts everything, which takes neither n nor alpha.
+
+    Raises:
+        UsageError: an argument is outside its range, or no certificate can come of it.
+    """
+    if noise.enumerated:
+        everything = Enumerated(noise, shape)
+        return Plan(noise, 0.0, everything.n, everything.largest_radius)
+    check_alpha(alpha)
+    target = None if target_radius is None else _target(noise, target_radius, alpha)
+    n = _samples(noise, n, alpha, target)
+    largest = noise.radius(largest_bound(n, alpha))
+    if target is None:
+        radii, adaptive = default_radii(largest, whole=noise.measure.whole), None
+    else:
+        radii = (target.radius,)
+        reached = n >= target.smallest_ceiling
+        adaptive = Adaptive(noise, SELECTION_SAMPLES, n, alpha, radii) if reached else None
+    table = tuple(_table(noise, n, alpha, radii, adaptive))
+    return Plan(noise, alpha, n, largest, target, radii, table, adaptive)
+
+
+def _target(noise: Law, radius: float, alpha: float) -> Target:
+    if not (math.isfinite(radius) and radius > 0.0):
+        raise UsageError(f"the target radius is {radius!r}, but a number above 0 was expected")
+    p = max(0.5, noise.probability_for(radius))
+    try:
+        fixed = fewest_samples(p, alpha)
+        # The bound at the ceiling of an adaptive run has the rest of alpha.
+        ceiling = fewest_samples(p, alpha - alpha * PROCESS_SHARE)
+    except UsageError:
+        most = noise.radius(largest_bound(MOST_SAMPLES, alpha))
+        raise UsageError(
+            f"the target radius {radius!r} is out of reach: {MOST_SAMPLES:,} samples of "
+            f"{noise.label} at alpha = {alpha:g} reach at most {radius_text(most)}; use a smaller "
+            "radius or wider noise"
+        ) from None
+    return Target(radius, p, fixed, ceiling)
+
+
+def _samples(noise: Law, n: int | None, alpha: float, target: Target | None) -> int:
+    least = fewest_samples_to_exceed_half(alpha)
+    if n is None:
+        least = least if target is None else target.smallest_ceiling
+        return max(DEFAULT_N, min(MOST_SAMPLES, 10 * least))
+    check_samples("n", n)
+    if n < least:
+        raise UsageError(
+            f"n = {n} at alpha = {alpha:g} can never certify anything; the smallest n that can is "
+            f"{least}"
+        )
+    if target is not None and n < target.smallest_n:
+        most = noise.radius(largest_bound(n, alpha))
+        raise UsageError(
+            f"the target radius {target.radius!r} is above {radius_text(most)}, the largest that "
+            f"n = {n:,} samples of {noise.label} at alpha = {alpha:g} can reach; it needs n = "
+            f"{target.smallest_n:,} or more"
+        )
+    return n
+
+
+def _table(
+    noise: Law, n: int, alpha: float, radii: Sequence[float], adaptive: Adaptive | None
+) -> Iterator[Expected]:
+    needed = [noise.probability_for(radius) if radius else 0.5 for radius in radii]
+    probabilities = list(PROBABILITIES)
+    # Further nines until one is above what the largest radius asks for.
+    for nines in range(5, 16):
+        if probabilities[-1] <= needed[-1]:
+            probabilities.append(float(f"0.{'9' * nines}"))
+    for p in probabilities:
+        point = None if adaptive is None else operating_point(adaptive.rule, p, adaptive.looks)
+        yield Expected(
+            p,
+            noise.radius(p),
+            tuple(_share(chance_to_certify(p, n, q, alpha)) for q in needed),
+            samples_for_chance(p, needed[-1], alpha, CHANCE, MOST_SAMPLES),
+            None if point is None else _share(point.certified[-1]),
+            None if point is None else point.samples,
+        )
+
+
+def _share(chance: float) -> float:
+    """Return a chance that rounding errors may have put a little outside [0, 1]."""
+    return min(1.0, max(0.0, chance))

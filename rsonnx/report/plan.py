@@ -1,0 +1,140 @@
+"""A plan as a table: radii and chances rounded down, samples and times up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from rsonnx.noise import Law
+from rsonnx.procedures import Cost, MachineTime, Plan
+from rsonnx.procedures.planning import PILOT_SAMPLES
+from rsonnx.report.rounding import duration, text_down, text_up
+from rsonnx.report.table import (
+    Column,
+    Form,
+    Note,
+    Report,
+    Table,
+    Value,
+    decimals,
+    grouped,
+    percent,
+)
+
+
+def plan_report(plan: Plan, machine: MachineTime | None = None) -> Report:
+    """Return what is planned, and how long it takes where that was measured."""
+    law = plan.noise
+    surety = f"alpha = {plan.alpha:g} an input"
+    if law.enumerated:
+        surety = "counted in full and without chance"
+    title = f"{law.title}, {surety}; {_units(law)}"
+    tables = [Table((Column(""), Column("", left=True)), list(_facts(plan)), title)]
+    if not law.enumerated:
+        tables.append(_chances(plan))
+    notes = [] if machine is None else list(_time(plan, machine))
+    value = plan.to_json() | {"machine": None if machine is None else asdict(machine)}
+    return Report(tables, notes, value=value)
+
+
+def _facts(plan: Plan) -> Iterator[tuple[str, Value]]:
+    largest = _radius(plan.noise)(plan.largest_radius)
+    if plan.noise.enumerated:
+        yield "changes of an input", f"{plan.n:,}, the samples that it takes"
+        yield "largest radius", f"{largest} (all answers agree)"
+        return
+    yield f"largest radius of n = {plan.n:,}", f"{largest} (all samples agree)"
+    if plan.target is None:
+        return
+    target = plan.target
+    yield (
+        f"probability for radius {_plain(target.radius)}",
+        f"above {text_down(target.probability, 12)}",
+    )
+    yield "smallest n for it", f"{target.smallest_n:,} (all samples agree)"
+    yield "smallest ceiling, adaptive", f"{target.smallest_ceiling:,}"
+    if plan.adaptive is None:
+        yield "adaptive sampling", f"n = {plan.n:,} is too low a ceiling for it"
+
+
+def _chances(plan: Plan) -> Table:
+    radius = _radius(plan.noise)
+    columns = [Column("p", form=_plain), Column("true radius", form=radius)]
+    notes = [
+        Note(f"fixed: by n = {plan.n:,} samples; n for 90 %: the fixed n for that chance"),
+        Note("adaptive: by at most n samples; samples: how many are then expected"),
+    ]
+    notes = notes[: (plan.target is not None) + (plan.adaptive is not None)]
+    rows: list[tuple[Value, ...]]
+    if plan.target is None:
+        title = f"Chance in % that {plan.n:,} fixed samples certify radius r"
+        columns += [Column(f"r={_plain(r)}", form=percent) for r in plan.radii]
+        rows = [(line.p, line.true_radius, *line.chances) for line in plan.table]
+    else:
+        title = f"Chance in % to certify radius {_plain(plan.target.radius)}"
+        columns += [
+            Column("fixed %", form=percent),
+            Column("n for 90 %", form=grouped, unknown="-"),
+        ]
+        rows = [
+            (line.p, line.true_radius, *line.chances, line.samples_for_chance)
+            for line in plan.table
+        ]
+    if plan.adaptive is not None:
+        columns += [Column("adaptive %", form=percent), Column("samples", form=_up)]
+        rows = [
+            (*row, line.adaptive_chance, line.adaptive_samples)
+            for row, line in zip(rows, plan.table, strict=True)
+        ]
+    return Table(columns, rows, f"{title} where the class has probability p:", notes)
+
+
+def _time(plan: Plan, machine: MachineTime) -> Iterator[str]:
+    rate, inputs = machine.samples_per_second, machine.inputs
+    speed = f"{math.floor(rate):,}" if rate >= 10 else text_down(rate, 2)
+    yield (
+        f"This machine: {speed} samples/s on the first input ({machine.provider}, batches of "
+        f"{machine.batch_size or '?'})"
+    )
+    yield f"fixed, {machine.fixed.samples_per_input:,} samples: {_cost(machine.fixed, inputs)}"
+    if machine.adaptive is not None:
+        samples = math.ceil(machine.adaptive.samples_per_input)
+        yield f"adaptive, about {samples:,} samples: {_cost(machine.adaptive, inputs)}"
+        tried = _inputs(machine.adaptive.inputs_tried or 0)
+        yield f"(a rough estimate from {PILOT_SAMPLES} samples on each of {tried})"
+    elif plan.target is None and not plan.noise.enumerated:
+        yield "adaptive: give --target-radius for an estimate"
+
+
+def _cost(cost: Cost, inputs: int) -> str:
+    one, all_of_them = (
+        f"{text_up(seconds, 2)} s" if seconds < 10 else duration(math.ceil(seconds))
+        for seconds in (cost.seconds_per_input, cost.seconds)
+    )
+    return f"{one} an input, {all_of_them} for {_inputs(inputs)}"
+
+
+def _inputs(count: int) -> str:
+    return "1 input" if count == 1 else f"{count:,} inputs"
+
+
+def _units(law: Law) -> str:
+    """Say in which norm and units radii are; the Euclidean one goes without saying."""
+    if law.norm not in ("l1", "l2", "linf"):
+        return f"a radius is the {law.measure.measure}"
+    if law.name == "gaussian" and law.norm == "l2":
+        return "radii in the same units as sigma"
+    return f"{law.norm} radii in the units of an input"
+
+
+def _radius(law: Law) -> Form:
+    return decimals(0 if law.measure.whole else 4)
+
+
+def _up(samples: float) -> str:
+    return f"{math.ceil(samples):,}"
+
+
+def _plain(value: float) -> str:
+    return repr(value).removesuffix(".0")
