@@ -9,7 +9,9 @@ that it is known to about 1e-4.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,42 +44,33 @@ def _middles(low: float, high: float, cells: int) -> NDArray[np.float64]:
     return low + (high - low) * (np.arange(cells) + 0.5) / cells
 
 
-def kept_along_l2(density: Density, size: int, reach: float, p: float, distance: float) -> float:
-    """Noise of a density of ‖x‖₂ on ``size`` >= 2 values, moved by ``distance`` in l2."""
-    first, rest = np.meshgrid(
-        _middles(-reach, reach + distance, 1_600), _middles(0, reach, 800), indexing="ij"
-    )
-    weight = rest ** (size - 2)
-    before = density(np.hypot(first, rest)) * weight
-    after = density(np.hypot(first - distance, rest)) * weight
-    return least_kept(_normed(before), _normed(after), p)
-
-
-def kept_along_value(density: Density, size: int, reach: float, p: float, distance: float) -> float:
-    """Noise of a density of ‖x‖∞ on ``size`` >= 2 values, one of which moves by ``distance``."""
-    first, rest = np.meshgrid(
-        _middles(-reach, reach + distance, 1_600), _middles(0, reach, 800), indexing="ij"
-    )
-    weight = rest ** (size - 2)
-    before = density(np.maximum(np.abs(first), rest)) * weight
-    after = density(np.maximum(np.abs(first - distance), rest)) * weight
-    return least_kept(_normed(before), _normed(after), p)
-
-
-def kept_along_diagonal(
-    density: Density, size: int, reach: float, p: float, distance: float
+def _kept_along(
+    norm: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]],
+    density: Density,
+    size: int,
+    reach: float,
+    p: float,
+    distance: float,
 ) -> float:
-    """Noise of a density of ‖x‖∞ on ``size`` >= 2 values, all of which move by ``distance``.
-
-    With c = (max + min)/2 and h = (max - min)/2 the norm is |c| + h, and h has the volume h^(d-2).
-    """
-    middle, half = np.meshgrid(
+    """Noise of a density of a norm on ``size`` >= 2 values, moved by ``distance`` along the first
+    of the two coordinates that the norm depends on; the other has the volume of size - 2 more."""
+    first, rest = np.meshgrid(
         _middles(-reach, reach + distance, 1_600), _middles(0, reach, 800), indexing="ij"
     )
-    weight = half ** (size - 2)
-    before = density(np.abs(middle) + half) * weight
-    after = density(np.abs(middle - distance) + half) * weight
+    weight = rest ** (size - 2)
+    before = density(norm(first, rest)) * weight
+    after = density(norm(first - distance, rest)) * weight
     return least_kept(_normed(before), _normed(after), p)
+
+
+kept_along_l2 = partial(_kept_along, np.hypot)
+"""Of ‖x‖₂: a value, and the length of the others."""
+
+kept_along_value = partial(_kept_along, lambda first, rest: np.maximum(np.abs(first), rest))
+"""Of ‖x‖∞: a value that moves, and the largest of the others."""
+
+kept_along_diagonal = partial(_kept_along, lambda middle, half: np.abs(middle) + half)
+"""Of ‖x‖∞, where all values move: c = (max + min)/2 and h = (max - min)/2, the norm is |c| + h."""
 
 
 def kept_of_independent(
@@ -147,3 +140,41 @@ def chi_square_of_rounded(law: Any, cumulative: Density, step: float) -> float:
         assert rest <= 200  # too rare to test: 50 expected at most
         return float(stats.chisquare(found, expected[kept] * found.sum() / expected[kept].sum())[1])
     return float(stats.chisquare([*found, rest], [*expected[kept], awaited])[1])
+
+
+def every_classifier(
+    masses: NDArray[Any], inputs: list[tuple[int, ...]], classes: int
+) -> Iterator[tuple[float, float, int]]:
+    """Yield what every classifier gives the top class and the next, and the radius that it has.
+
+    Args:
+        masses: of every sample at every input, (inputs, samples), whole numbers.
+        inputs: between which the distance is the number of values that differ.
+        classes: of which the first is meant to be the answer.
+    """
+    choices = np.array(list(itertools.product(range(classes), repeat=masses.shape[1])), np.int8)
+    counts = np.array(
+        [(choices == c).astype(float) @ masses.T.astype(float) for c in range(classes)]
+    )
+    distance = (np.array(inputs)[:, None] != np.array(inputs)[None]).sum(axis=2)
+    top, rest = counts[0], counts[1:].max(axis=0)
+    remains = top > rest
+    for x in range(len(inputs)):
+        nearest = np.where(remains, distance.max() + 1, distance[x]).min(axis=1)
+        cases = np.stack([top[:, x], rest[:, x], nearest - 1], axis=1)
+        yield from map(tuple, np.unique(cases[remains[:, x]], axis=0).tolist())
+
+
+def by_chance(seed: int, shares: dict[int, float]) -> Callable[[NDArray[Any]], NDArray[np.int64]]:
+    """Return a classifier with an answer of its own for every sample; each has its share."""
+
+    def classify(batch: NDArray[np.float32]) -> NDArray[np.int64]:
+        mixed = np.full(len(batch), seed + 1, np.uint64)
+        for column in batch.reshape(len(batch), -1).view(np.uint32).astype(np.uint64).T:
+            mixed = (mixed ^ column) * np.uint64(0x9E3779B97F4A7C15)
+            mixed ^= mixed >> np.uint64(29)
+        drawn = (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        edges = np.cumsum(list(shares.values()))
+        return np.array(list(shares))[np.searchsorted(edges[:-1], drawn, side="right")]
+
+    return classify

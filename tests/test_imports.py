@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -51,3 +53,13 @@ def test_no_two_files_import_each_other() -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         raise AssertionError(" -> ".join(error.args[1])) from None
+
+
+def test_reasoning_loads_scipy_only_to_compute() -> None:
+    """It takes longer to load than all the rest, and help, completion and refusals need none."""
+    rooms = ("rsonnx.noise.", "rsonnx.statistics.")
+    names = [n for n in FILES if n.startswith(rooms) and n != "rsonnx.noise.compiled"]
+    code = f"import sys, {', '.join(names)}; print('scipy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert len(names) > 30
+    assert done.stdout == "False\n"

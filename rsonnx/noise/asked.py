@@ -74,11 +74,13 @@ class AskedNoise:
             if not _NUMBER.fullmatch(text):
                 raise UsageError(f"the noise has {key}={text!r:.60}, but a number was expected")
             parameters[key] = int(text) if text.lstrip("+-").isdecimal() else float(text)
-        for key in self.law.needs() - parameters.keys() - self.files.keys():
-            how = options[key]["option"] or f"{self.law.name},{key}="
-            raise UsageError(
-                f"{self.law.name} noise needs {how}{options[key]['shown']}: {options[key]['help']}"
-            )
+        given = parameters.keys() | self.files.keys()
+        for key, said in options.items():
+            if key in self.law.needs() - given:
+                how = said["option"] or f"{self.law.name},{key}="
+                raise UsageError(
+                    f"{self.law.name} noise needs {how}{said['shown']}: {said['help']}"
+                )
         return parameters
 
     def early(self) -> Law | None:

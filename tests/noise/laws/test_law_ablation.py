@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from noise_laws import every_classifier
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -76,57 +77,34 @@ def test_every_radius_follows_the_formula(size: int, keep: int) -> None:
         )
 
 
-class Everything:
-    """All classifiers of ablated inputs of d binary values, of which k are kept."""
-
-    def __init__(self, features: int, keep: int, classes: int = 2) -> None:
-        self.inputs = list(itertools.product((0, 1), repeat=features))
-        kept = list(itertools.combinations(range(features), keep))
-        seen = sorted({(t, tuple(x[i] for i in t)) for t in kept for x in self.inputs})
-        place = {what: i for i, what in enumerate(seen)}
-        sees = np.zeros((len(self.inputs), len(seen)), np.int64)
-        for row, x in enumerate(self.inputs):
-            for t in kept:
-                sees[row, place[t, tuple(x[i] for i in t)]] += 1
-        choices = np.array(list(itertools.product(range(classes), repeat=len(seen))))
-        # (classes, classifiers, inputs): how many of the samples of an input are in a class
-        self.counts = np.array([(choices == c) @ sees.T for c in range(classes)])
-        self.total = len(kept)
-        self.distance = np.array(
-            [
-                [sum(a != b for a, b in zip(x, y, strict=True)) for y in self.inputs]
-                for x in self.inputs
-            ]
-        )
-
-    def cases(self) -> Any:
-        """Yield counts of the top class, those of the next, and the radius it really has."""
-        top, rest = self.counts[0], self.counts[1:].max(axis=0)
-        remains = top > rest
-        for x in range(len(self.inputs)):
-            nearest = np.where(remains, self.distance.max() + 1, self.distance[x]).min(axis=1)
-            found = np.stack([top[:, x], rest[:, x], nearest - 1], axis=1)
-            yield from np.unique(found[remains[:, x]], axis=0).tolist()
+def everything(features: int, keep: int, classes: int = 2) -> tuple[int, list[Any]]:
+    """How many choices there are of k of d binary values, and all classifiers' cases."""
+    inputs = list(itertools.product((0, 1), repeat=features))
+    kept = list(itertools.combinations(range(features), keep))
+    shown = [[(t, tuple(x[i] for i in t)) for t in kept] for x in inputs]
+    seen = sorted({one for row in shown for one in row})
+    masses = np.array([[row.count(one) for one in seen] for row in shown])
+    return len(kept), list(every_classifier(masses, inputs, classes))
 
 
 @pytest.mark.parametrize(("features", "keep"), [(3, 1), (4, 1), (5, 1), (3, 2)])
 def test_no_classifier_breaks_a_radius_and_one_breaks_the_next(features: int, keep: int) -> None:
-    every = Everything(features, keep)
+    total, cases = everything(features, keep)
     law = Ablation(keep, size=features)
-    worst: dict[int, int] = {}
-    for top, _, radius in every.cases():
+    worst: dict[float, float] = {}
+    for top, _, radius in cases:
         worst[top] = min(radius, worst.get(top, radius))
-    assert len(worst) == every.total - every.total // 2
+    assert len(worst) == total - total // 2
     for top, radius in worst.items():
-        assert law.radius(below(Fraction(top, every.total))) == radius
+        assert law.radius(below(Fraction(int(top), total))) == radius
 
 
 @pytest.mark.parametrize(("features", "keep"), [(3, 1), (4, 1)])
 def test_no_classifier_of_three_classes_breaks_a_two_sided_radius(features: int, keep: int) -> None:
-    every = Everything(features, keep, classes=3)
+    total, cases = everything(features, keep, classes=3)
     law = Ablation(keep, size=features)
-    for top, rest, radius in every.cases():
-        p_a, p_b = below(Fraction(top, every.total)), math.nextafter(rest / every.total, 1)
+    for top, rest, radius in cases:
+        p_a, p_b = below(Fraction(int(top), total)), math.nextafter(rest / total, 1)
         assert law.radius_between(p_a, p_b) <= radius
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from collections.abc import Iterator
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from noise_laws import every_classifier
 
 from rsonnx.noise.laws.flips import Flips
 from rsonnx.noise.laws.sparse_flips import SparseFlips
@@ -139,11 +140,9 @@ def test_the_least_mass_is_that_of_all_samples(law: RegionNoise, features: int) 
             assert least == expected
 
 
-@cache
-def every_classifier(law: RegionNoise, features: int, classes: int) -> tuple[Any, ...]:
-    """Masses (classes, classifiers, inputs) in units of 2^-40, and the distances of inputs."""
-    points = list(itertools.product(range(values_of(law)), repeat=features))
-    unit = 1 << 40
+def real_cases(law: RegionNoise, features: int, classes: int) -> Iterator[tuple[float, ...]]:
+    """Yield probabilities of the top class and of the next, and the radius that it really has."""
+    points, unit = list(itertools.product(range(values_of(law)), repeat=features)), 1 << 40
     masses = np.array(
         [
             [
@@ -154,25 +153,8 @@ def every_classifier(law: RegionNoise, features: int, classes: int) -> tuple[Any
         ]
     )
     assert (masses.sum(axis=1) == unit).all()
-    choices = np.array(list(itertools.product(range(classes), repeat=len(points))), np.int8)
-    counts = np.array(
-        [(choices == c).astype(float) @ masses.T.astype(float) for c in range(classes)]
-    )
-    distance = np.array(
-        [[sum(a != b for a, b in zip(x, y, strict=True)) for y in points] for x in points]
-    )
-    return counts / unit, distance
-
-
-def real_cases(law: RegionNoise, features: int, classes: int) -> Any:
-    """Yield probabilities of the top class and of the next, and the radius that it really has."""
-    counts, distance = every_classifier(law, features, classes)
-    top, rest = counts[0], counts[1:].max(axis=0)
-    remains = top > rest
-    for x in range(len(distance)):
-        nearest = np.where(remains, features + 1, distance[x]).min(axis=1)
-        found = np.stack([top[:, x], rest[:, x], nearest - 1], axis=1)
-        yield from np.unique(found[remains[:, x]], axis=0).tolist()
+    for top, rest, radius in every_classifier(masses, points, classes):
+        yield top / unit, rest / unit, radius
 
 
 @pytest.mark.parametrize(("law", "features"), TINY, ids=IDS)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from noise_laws import by_chance
 from numpy.typing import NDArray
 
 from rsonnx.counts import Counts
@@ -48,20 +49,10 @@ def patched(levels: NDArray[np.uint8], side: int, values: list[int]) -> Any:
             yield other
 
 
-def by_chance(seed: int, common: float) -> Classify:
-    """A classifier with answers of its own for every sample; class 1, 0, 2 or none."""
-
-    def classify(batch: NDArray[np.float32]) -> NDArray[np.int64]:
-        mixed = np.full(len(batch), seed + 1, np.uint64)
-        for column in batch.reshape(len(batch), -1).view(np.uint32).astype(np.uint64).T:
-            mixed = (mixed ^ column) * np.uint64(0x9E3779B97F4A7C15)
-            mixed ^= mixed >> np.uint64(29)
-        drawn = (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
-        return np.select(
-            [drawn < common, drawn < common + (1 - common) / 2, drawn < 0.98], [1, 0, 2], -1
-        )
-
-    return classify
+def shares(common: float) -> dict[int, float]:
+    """Class 1 is the most common, 0 and 2 are its rivals, and some answers are none."""
+    zero = (1 - common) / 2
+    return {1: common, 0: zero, 2: max(0.0, 0.98 - common - zero), -1: 1.0}
 
 
 def any_marked(batch: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -150,7 +141,7 @@ def test_a_radius_is_the_largest_that_the_lead_allows() -> None:
 def test_no_patch_changes_the_answer_of_columns(
     size: tuple[int, int], width: int, seed: int, common: float
 ) -> None:
-    law, classify = Columns(width, "NCHW"), by_chance(seed, common)
+    law, classify = Columns(width, "NCHW"), by_chance(seed, shares(common))
     levels = np.random.default_rng(seed).choice([0, 255], (1, *size)).astype(np.uint8)
     found = smoothed(law, levels, classify)
     side = int(found.radius)
@@ -167,7 +158,7 @@ def test_no_patch_changes_the_answer_of_columns(
 def test_no_patch_changes_the_answer_of_blocks(
     size: tuple[int, int], seed: int, common: float
 ) -> None:
-    law, classify = Blocks(1 + seed % 2, "NCHW"), by_chance(seed, common)
+    law, classify = Blocks(1 + seed % 2, "NCHW"), by_chance(seed, shares(common))
     levels = np.random.default_rng(seed).choice([0, 128, 255], (1, *size)).astype(np.uint8)
     found = smoothed(law, levels, classify)
     side = int(found.radius)

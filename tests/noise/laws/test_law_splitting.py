@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from noise_laws import by_chance
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -47,22 +48,10 @@ def above_half(batch: NDArray[np.float32]) -> NDArray[np.int64]:
     return (batch[:, 0] > 0.5).astype(np.int64)
 
 
-def by_chance(seed: int, common: float, classes: int = 3) -> Classify:
-    """A classifier with answers of its own for every sample, the first of them the most common."""
-
-    def classify(batch: NDArray[np.float32]) -> NDArray[np.int64]:
-        words = batch.reshape(len(batch), -1).view(np.uint32).astype(np.uint64)
-        mixed = np.full(len(words), seed + 1, np.uint64)
-        for column in words.T:
-            mixed = (mixed ^ column) * np.uint64(0x9E3779B97F4A7C15)
-            mixed ^= mixed >> np.uint64(29)
-        drawn = (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
-        other = (drawn - common) / (1 - common) * (classes + 1)
-        # The last of the others is no class.
-        found = np.where(drawn < common, seed % classes, np.minimum(other, classes).astype(int))
-        return np.where(found == classes, -1, found)
-
-    return classify
+def shares(seed: int, common: float) -> dict[int, float]:
+    """One of three classes is the most common; the others and no class share the rest."""
+    first, *others = [k % 3 for k in range(seed, seed + 3)]
+    return {first: common} | dict.fromkeys([*others, -1], (1 - common) / 3)
 
 
 def formula(lam: float, x: float, s: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -156,7 +145,7 @@ def test_one_feature_alters_exactly_as_many(levels: int, x: int, y: int) -> None
 def test_no_input_of_the_ball_has_another_answer(
     levels: int, x: list[int], seed: int, common: float
 ) -> None:
-    law, classify = Splitting(levels / 510, seed=seed % 3), by_chance(seed, common)
+    law, classify = Splitting(levels / 510, seed=seed % 3), by_chance(seed, shares(seed, common))
     found = smoothed(law, x, classify)[1]
     steps = round(found.radius * 255)
     if found.label == -1:
