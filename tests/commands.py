@@ -86,7 +86,7 @@ def assert_sentence(outcome: Outcome, named: str = "") -> None:
     assert "\x1b" not in outcome.err
     last = outcome.err.splitlines()[-1]
     assert named in last
-    assert len(last) < 600
+    assert len(last) < 1500
 
 
 def _files() -> dict[Path, tuple[int, int]]:
