@@ -17,7 +17,7 @@ import numpy as np
 
 from rsonnx.cli import run
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream
-from rsonnx.runs import disk, opening
+from rsonnx.runs import disk
 from rsonnx.runtime import installed_wheels
 from rsonnx.smoothing import isolation, schedule
 
