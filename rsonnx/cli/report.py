@@ -33,9 +33,9 @@ from rsonnx.report import (
 from rsonnx.report.card import render_card
 from rsonnx.report.heading import heading_of
 from rsonnx.report.output import write_new
-from rsonnx.report.page import render_page
+from rsonnx.report.page import page_environment, render_page
 from rsonnx.report.plots import PLOTS
-from rsonnx.report.plotting import format_of, save
+from rsonnx.report.plotting import drawing, format_of, save
 from rsonnx.report.top_k import TopKFigures, top_k_figures, top_k_report
 from rsonnx.runs import Run, check_output
 
@@ -114,7 +114,8 @@ from rsonnx.runs import Run, check_output
     "--html",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write a page that needs no other file: summary, table, curve, every input.",
+    help="Write a page that needs no other file: summary, table, curve, every input. Needs the "
+    "extra rsonnx[report].",
 )
 @click.option(
     "--data",
@@ -218,6 +219,11 @@ def _check_files(
         raise UsageError("--data is for the pictures of --html, which was not given")
     if plot is not None:
         format_of(plot)
+    if html is not None:
+        page_environment()
+    if plot is not None or html is not None:
+        with drawing():
+            pass  # matplotlib is there
     outputs = [path for path in (plot, card, html) if path is not None]
     for path in outputs:
         check_output(path)

@@ -69,7 +69,7 @@ def render_page(runs: Sequence[Figures], pictures: Sequence[Pictures | None] = (
     Raises:
         UsageError: jinja2 or matplotlib is not installed.
     """
-    environment = _environment()
+    environment = page_environment()
     with drawing():
         pass  # matplotlib is there
     style, script = (
@@ -93,7 +93,12 @@ def render_page(runs: Sequence[Figures], pictures: Sequence[Pictures | None] = (
     )
 
 
-def _environment() -> Environment:
+def page_environment() -> Environment:
+    """Return what makes a page of the templates.
+
+    Raises:
+        UsageError: jinja2 is not installed.
+    """
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - an extra
         from markupsafe import Markup  # noqa: PLC0415

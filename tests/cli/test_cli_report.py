@@ -199,15 +199,24 @@ def test_a_full_disk_leaves_no_part_of_a_file(option: str, runs: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize("words", ["report a.jsonl", "bounds -k 9 -n 10"])
-def test_without_matplotlib_a_picture_names_the_extra(
-    words: str, runs: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("words", "further", "package"),
+    [
+        ("report a.jsonl", "--plot c.png", "matplotlib"),
+        ("bounds -k 9 -n 10", "--plot c.png", "matplotlib"),
+        ("report a.jsonl", "--card k.md --html c.html", "matplotlib"),
+        ("report a.jsonl", "--card k.md --html c.html", "jinja2"),
+    ],
+)
+def test_a_missing_extra_is_named_before_anything_is_written(
+    words: str, further: str, package: str, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in [name for name in sys.modules if name.startswith("matplotlib")]:
+    for name in [name for name in sys.modules if name.startswith(package)]:
         monkeypatch.delitem(sys.modules, name)
-    for name in ("matplotlib", "matplotlib.style", "matplotlib.figure"):
+    for name in (package, f"{package}.style", f"{package}.figure"):
         monkeypatch.setitem(sys.modules, name, None)
-    refused(words, "--plot", "c.png", named="rsonnx[report]")
+    refused(f"{words} {further}", named="rsonnx[report]")
+    assert not list(Path().glob("[ck].*"))
     done(words)
 
 
