@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from rsonnx.noise import InputSpace, NoisyStream, SampledNoise
+from rsonnx.noise import InputSpace, Law, NoisyStream
 
 Density = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """Of a norm of the noise, up to a factor."""
@@ -91,7 +91,7 @@ def kept_of_independent(
     return least_kept(before.ravel(), after.ravel(), p)
 
 
-def float_noise(law: SampledNoise, shape: tuple[int, ...], samples: int) -> NDArray[np.float64]:
+def float_noise(law: Law, shape: tuple[int, ...], samples: int) -> NDArray[np.float64]:
     """Return floating-point noise as a stream writes it, around 0: (samples, values)."""
     space = InputSpace(shape, (-np.inf, np.inf))
     stream = NoisyStream(space.point(np.zeros(shape)), law, 5, "estimation")
@@ -108,7 +108,7 @@ def exact_noise(law: Any, shape: tuple[int, ...], samples: int) -> NDArray[np.fl
     return np.rint(out.astype(np.float64) * 255 - 100).reshape(samples, -1)
 
 
-def check_radii(law: SampledNoise, low: float, high: float, share: float) -> None:
+def check_radii(law: Law, low: float, high: float, share: float) -> None:
     """Assert what holds of all radii, for two probabilities in order and a share of a radius.
 
     They rise; the probability for a radius gives it, and one that is 1e-9 smaller does not; the

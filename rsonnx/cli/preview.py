@@ -31,7 +31,7 @@ from rsonnx.counts import NO_CLASS
 from rsonnx.data import arrange, resized_shape
 from rsonnx.errors import DataError, UsageError
 from rsonnx.listener import Extent
-from rsonnx.noise import Gaussian, NoisyStream, Point, SmoothingDistribution
+from rsonnx.noise import Gaussian, Law, NoisyStream, Point
 from rsonnx.report import printable
 from rsonnx.report.plotting import drawing, format_of, save
 from rsonnx.report.preview import (
@@ -174,7 +174,7 @@ def _sigmas(texts: Sequence[str]) -> tuple[float, ...]:
 
 def _rows(
     job: Job,
-    laws: Sequence[SmoothingDistribution],
+    laws: Sequence[Law],
     pictures: dict[int, _Unarranged],
     n0: int,
     seed: int,

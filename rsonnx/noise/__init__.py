@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from rsonnx.noise.asked import AskedNoise
     from rsonnx.noise.catalogue import NOISES, law_from_json, noise_of
     from rsonnx.noise.enumerated import EnumeratedNoise
-    from rsonnx.noise.law import ExactOutcome, Law, SampledNoise, SmoothingDistribution
+    from rsonnx.noise.law import ExactOutcome, Law, SampledNoise
     from rsonnx.noise.laws.ablation import Ablation
     from rsonnx.noise.laws.anisotropic import AnisotropicGaussian
     from rsonnx.noise.laws.ball import Ball
@@ -67,7 +67,6 @@ __all__ = [
     "Point",
     "PowerLinf",
     "SampledNoise",
-    "SmoothingDistribution",
     "SparseFlips",
     "Splitting",
     "Uniform",

@@ -317,9 +317,6 @@ class Law(ABC):
             )
 
 
-SmoothingDistribution = Law
-
-
 class SampledNoise(Law):
     """Noise that is sampled: a bound on p_A gives a radius with probability 1 - alpha."""
 

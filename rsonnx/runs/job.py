@@ -14,8 +14,8 @@ from rsonnx.errors import DataError
 from rsonnx.noise import (
     STREAM_VERSION,
     Gaussian,
+    Law,
     Point,
-    SmoothingDistribution,
 )
 from rsonnx.runs.labels import Labels, align_labels
 from rsonnx.runs.sample import Sample, spread_over
@@ -116,7 +116,7 @@ def _name(names: Sequence[str], number: int | None) -> str | None:
 
 def prepare_job(
     model: OnnxClassifier,
-    noise: SmoothingDistribution | float,
+    noise: Law | float,
     dataset: Dataset,
     *,
     sample: Sample | None = None,
@@ -148,7 +148,7 @@ def prepare_job(
     chosen = sample or Sample()
     indices = tuple(chosen.indices(len(dataset)))
     check_levels(dataset, model.bounds)
-    law = noise if isinstance(noise, SmoothingDistribution) else Gaussian(noise)
+    law = noise if isinstance(noise, Law) else Gaussian(noise)
     smooth = partial(
         SmoothedClassifier,
         model,

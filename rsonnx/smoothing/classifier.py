@@ -15,12 +15,11 @@ from rsonnx.noise import (
     STREAM_VERSION,
     STREAM_VERSIONS,
     Arithmetic,
-    EnumeratedNoise,
     Gaussian,
     InputSpace,
+    Law,
     NoisyStream,
     Point,
-    SmoothingDistribution,
     check_bounds,
     check_seed,
     fresh_seed,
@@ -79,7 +78,7 @@ class SmoothedClassifier:
         base: BaseClassifier | Callable[[NDArray[np.float32]], NDArray[np.int64]],
         sigma: float | None = None,
         *,
-        noise: SmoothingDistribution | None = None,
+        noise: Law | None = None,
         bounds: tuple[float, float] | None = None,
         arithmetic: Arithmetic | None = None,
         batch_size: int | None = None,
@@ -104,7 +103,7 @@ class SmoothedClassifier:
             raise UsageError(
                 f"{self.noise.name} noise has no exact arithmetic; use float, or another noise"
             )
-        if share_noise and isinstance(self.noise, EnumeratedNoise):
+        if share_noise and self.noise.enumerated:
             raise UsageError(f"{self.noise.name} noise is not random, so there is none to share")
         self.bounds = _bounds(self.base, bounds)
         self.arithmetic = arithmetic

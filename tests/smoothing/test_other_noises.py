@@ -18,8 +18,8 @@ from rsonnx.noise import (
     ExponentialLinf,
     Flips,
     Laplace,
+    Law,
     NoisyStream,
-    SmoothingDistribution,
     Splitting,
 )
 
@@ -40,7 +40,7 @@ IMAGE = np.full((1, 4, 4), 255, np.uint8)
 
 
 @pytest.mark.parametrize("noise", [Laplace(0.5, "linf", 7), Ball(0.5, "l2", 7)])
-def test_a_law_of_another_size_is_refused(noise: SmoothingDistribution) -> None:
+def test_a_law_of_another_size_is_refused(noise: Law) -> None:
     smoothed = SmoothedClassifier(_base((6,)), noise=noise)
     with pytest.raises(UsageError, match=r"inputs of 7 values, but these have 6"):
         smoothed.certify(FLAT, n0=10, n=20, seed=1)
@@ -88,7 +88,7 @@ def test_the_layout_of_the_noise_is_that_of_the_inputs() -> None:
 
 
 @pytest.mark.parametrize("noise", [ExponentialLinf(0.5, "l1", 6), Ball(0.5, "l2", 6), Laplace(0.5)])
-def test_shared_noise_is_the_same_for_every_input(noise: SmoothingDistribution) -> None:
+def test_shared_noise_is_the_same_for_every_input(noise: Law) -> None:
     drawn = {}
     for shared in (True, False):
         smoothed = SmoothedClassifier(
@@ -108,7 +108,7 @@ def test_shared_noise_is_the_same_for_every_input(noise: SmoothingDistribution) 
 
 
 @pytest.mark.parametrize("noise", [Splitting(0.5), Columns(1, "NCHW")])
-def test_enumerated_noise_has_nothing_to_predict_or_share(noise: SmoothingDistribution) -> None:
+def test_enumerated_noise_has_nothing_to_predict_or_share(noise: Law) -> None:
     shape = (2, 4, 4) if noise.name == "columns" else (1, 4, 4)
     smoothed = SmoothedClassifier(_base(shape), noise=noise)
     # Of a white image the first value is shown by one column of four, and always by splitting.

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from rsonnx.noise import Gaussian, SmoothingDistribution
+from rsonnx.noise import Gaussian, Law
 from training.datasets import Kind, Split, augment
 from training.losses import LOSSES, Batch, Settings
 from training.networks import Normalised
@@ -39,7 +39,7 @@ class Job:
     """
 
     method: str
-    law: SmoothingDistribution
+    law: Law
     settings: Settings
     kind: Kind
     recipe: Recipe

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rsonnx.noise import EnumeratedNoise, InputSpace, SmoothingDistribution, noise_of
+from rsonnx.noise import InputSpace, Law, noise_of
 from rsonnx.noise.law import Place
 from training.datasets import Kind
 
 _LEVELS = np.float32(255)
 
 
-def law_of(text: str, kind: Kind, sigma: float | None, lam: float | None) -> SmoothingDistribution:
+def law_of(text: str, kind: Kind, sigma: float | None, lam: float | None) -> Law:
     """Return the distribution of ``NAME[,KEY=NUMBER]...`` for the images of a data set.
 
     Raises:
@@ -30,7 +30,7 @@ def law_of(text: str, kind: Kind, sigma: float | None, lam: float | None) -> Smo
     return noise_of(name, size=size, sigma=sigma, lam=lam, layout="NCHW", **parameters)
 
 
-def samples(law: SmoothingDistribution, images: Tensor, draws: int) -> Tensor:
+def samples(law: Law, images: Tensor, draws: int) -> Tensor:
     """Return samples [draws, B, ...] of images [B, channels, height, width] in [0, 1].
 
     The images are rounded to 8 bits, on which every law is defined. Enumerated noise gives outcomes
@@ -41,7 +41,7 @@ def samples(law: SmoothingDistribution, images: Tensor, draws: int) -> Tensor:
     space = InputSpace(shape, layout="NCHW")
     found = np.empty((draws, len(levels), *law.sample_shape(shape)), np.float32)
     rows = found.reshape(draws * len(levels), 1, -1)
-    outcomes = law.evaluations(shape) if isinstance(law, EnumeratedNoise) else 1
+    outcomes = law.evaluations(shape) if law.enumerated else 1
     # From torch's generator, so that a checkpoint holds all that is random.
     keys = torch.randint(0, 1 << 62, (len(rows),)).tolist()
     for place, (key, row) in enumerate(zip(keys, rows, strict=True)):

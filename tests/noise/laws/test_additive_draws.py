@@ -30,7 +30,6 @@ from rsonnx.noise import (
     NoisyStream,
     Pareto,
     PowerLinf,
-    SampledNoise,
     Uniform,
 )
 from rsonnx.noise.additive import exact_block
@@ -78,7 +77,7 @@ def test_exact_uniform_noise_stays_inside_the_rounded_cube() -> None:
 
 D = 6
 Of = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-LENGTHS: list[tuple[SampledNoise, float, Of, Any, Any]] = [
+LENGTHS: list[tuple[Law, float, Of, Any, Any]] = [
     # law; norm; a function of the norm over λ; its distribution, and one that it does not have
     (Ball(0.5, size=D), 2, lambda s: s**D, stats.uniform, stats.beta(1, 1.1)),
     (ExponentialL2(0.5, size=D), 2, lambda s: s, stats.gamma(D), stats.gamma(D + 1)),
@@ -89,9 +88,7 @@ LENGTHS: list[tuple[SampledNoise, float, Of, Any, Any]] = [
 
 
 @pytest.mark.parametrize(("law", "order", "of", "law_of_it", "other"), LENGTHS, ids=str)
-def test_values_drawn_together(
-    law: SampledNoise, order: float, of: Of, law_of_it: Any, other: Any
-) -> None:
+def test_values_drawn_together(law: Law, order: float, of: Of, law_of_it: Any, other: Any) -> None:
     """The norm has its law, the direction is uniform on the sphere, or on a face of the cube."""
     drawn = float_noise(law, (D,), 20_000)
     norm = np.linalg.norm(drawn, order, axis=1)

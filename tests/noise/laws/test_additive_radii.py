@@ -28,9 +28,9 @@ from rsonnx.noise import (
     ExponentialLinf,
     Gaussian,
     Laplace,
+    Law,
     Pareto,
     PowerLinf,
-    SampledNoise,
     Uniform,
     noise_of,
 )
@@ -51,9 +51,7 @@ from rsonnx.noise import (
     ],
     ids=str,
 )
-def test_golden_radii_are_rounded_down(
-    law: SampledNoise, p: float, radius: float, lost: float
-) -> None:
+def test_golden_radii_are_rounded_down(law: Law, p: float, radius: float, lost: float) -> None:
     assert radius * (1 - lost) < law.radius(p) <= radius * (1 + 1e-15)
 
 
@@ -115,7 +113,7 @@ FALLS = [
 @pytest.mark.parametrize(("law", "kept", "of", "size", "reach", "falls"), FALLS, ids=str)
 @pytest.mark.parametrize("p", [0.6, 0.9, 0.99])
 def test_the_worst_classifier_stands_within_the_radius_and_falls_behind_it(
-    law: SampledNoise, kept: Kept, of: Density, size: int, reach: float, falls: float, p: float
+    law: Law, kept: Kept, of: Density, size: int, reach: float, falls: float, p: float
 ) -> None:
     """Where the last factor is 1.02 no larger radius is true; cells are true to about 1e-4."""
     radius = law.radius(p)
@@ -155,7 +153,7 @@ BODIES = [
 
 @pytest.mark.parametrize(("law", "uncovered"), BODIES, ids=str)
 def test_the_radius_is_where_what_is_uncovered_decides(
-    law: SampledNoise, uncovered: Callable[[float], float]
+    law: Law, uncovered: Callable[[float], float]
 ) -> None:
     """The worst set holds what the moved body leaves, and loses just that: no radius is larger."""
     for p in (0.55, 0.8, 0.999):
@@ -320,7 +318,7 @@ def test_two_sided_radii_are_half_the_difference_of_the_integrals() -> None:
 
 @pytest.mark.parametrize("law", [ExponentialL2(0.5, size=1), ExponentialLinf(0.5, "l1", 1),
                                  ExponentialLinf(0.5, "linf", 1), Laplace(0.5)])  # fmt: skip
-def test_one_value_is_laplace_noise(law: SampledNoise) -> None:
+def test_one_value_is_laplace_noise(law: Law) -> None:
     for p in (0.51, 0.9, 0.999, 1 - 1e-9):
         assert law.radius(p) == pytest.approx(stats.laplace.isf(1 - p, scale=0.5), rel=1e-13)
 

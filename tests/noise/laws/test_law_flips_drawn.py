@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from rsonnx.errors import DataError, UsageError
-from rsonnx.noise import InputSpace, NoisyStream, SampledNoise
+from rsonnx.noise import InputSpace, Law, NoisyStream
 from rsonnx.noise.laws import flips
 from rsonnx.noise.laws.flips import Flips
 from rsonnx.noise.laws.sparse_flips import SparseFlips
@@ -24,7 +24,7 @@ UNLIKELY = 1e-6
 SAMPLES = 40_000
 
 
-def stream(law: SampledNoise, x: Any, bounds: tuple[float, float], **options: Any) -> NoisyStream:
+def stream(law: Law, x: Any, bounds: tuple[float, float], **options: Any) -> NoisyStream:
     x = np.asarray(x)
     x = x if x.dtype == np.uint8 else x.astype(float)
     point = InputSpace(x.shape, bounds).point(x, options.pop("arithmetic", None))
@@ -33,7 +33,7 @@ def stream(law: SampledNoise, x: Any, bounds: tuple[float, float], **options: An
 
 
 def samples(
-    law: SampledNoise, x: Any, bounds: tuple[float, float], count: int = SAMPLES, **options: Any
+    law: Law, x: Any, bounds: tuple[float, float], count: int = SAMPLES, **options: Any
 ) -> NDArray[np.float32]:
     made = stream(law, x, bounds, **options)
     out = np.full((count, *made.sample_shape), np.nan, np.float32)
@@ -108,7 +108,7 @@ def test_values_that_do_not_divide_the_words_are_drawn_again(
     assert stats.chisquare(counts).pvalue > UNLIKELY
 
 
-LAWS: list[tuple[SampledNoise, int]] = [
+LAWS: list[tuple[Law, int]] = [
     (Flips(0.6, 2, size=30), 1),
     (Flips(0.3, 7, size=30), 6),
     (SparseFlips(0.1, 0.6, size=30), 1),
@@ -116,7 +116,7 @@ LAWS: list[tuple[SampledNoise, int]] = [
 
 
 @pytest.mark.parametrize(("law", "high"), LAWS, ids=str)
-def test_only_a_changed_feature_tells(law: SampledNoise, high: int) -> None:
+def test_only_a_changed_feature_tells(law: Law, high: int) -> None:
     x, y = np.zeros(30), np.zeros(30)
     y[[4, 9]] = high
     a, b = (samples(law, v, (0, high), 500, shared=True) for v in (x, y))
@@ -169,7 +169,7 @@ def test_bytes_are_codes_for_bounds_of_bytes() -> None:
     ],
 )
 def test_what_is_no_code_is_one_sentence(
-    law: SampledNoise, x: Any, bounds: tuple[float, float], kind: type[Exception], said: str
+    law: Law, x: Any, bounds: tuple[float, float], kind: type[Exception], said: str
 ) -> None:
     with pytest.raises(kind, match=said):
         stream(law, x, bounds)
