@@ -16,10 +16,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from rsonnx.data.dataset import Exif, Reading
+from rsonnx.data.dataset import Reading
 from rsonnx.data.folder import Pictures
 from rsonnx.data.images import is_image_name, read_image
 from rsonnx.data.limits import MAX_IMAGE_FILE_BYTES, check_entry
+from rsonnx.data.look import Look
 from rsonnx.data.tree import is_ignored, label_tree
 from rsonnx.errors import DataError
 
@@ -78,9 +79,14 @@ class ImageZip(Pictures):
         return read_image(io.BytesIO(data), where, self.reading.exif)
 
 
-def open_image_zip(
-    path: Path, infos: Iterable[zipfile.ZipInfo], classes: tuple[str, ...] | None, exif: Exif
-) -> ImageZip:
+def claims(look: Look) -> str | None:
+    """Say which images an archive holds, if it does."""
+    names = (info.filename for info in look.infos or ())
+    first = next((name for name in names if is_image_name(name)), None)
+    return None if first is None else f"images ({first!r})"
+
+
+def open_image_zip(look: Look) -> ImageZip:
     """Label the images of an archive by the rules of an image folder.
 
     The longest folder that all images lie in is stripped first, so that `test/cat/1.png` is in
@@ -91,11 +97,12 @@ def open_image_zip(
             the same name, an encrypted or oversized image, images that all lie in one folder
             that may be a class or not, or as `label_tree` says.
     """
+    path, classes, exif = look.path, look.classes, look.exif
     entries: dict[str, str] = {}
     others: list[str] = []
     hidden: set[str] = set()
     folders: set[tuple[str, ...]] = set()
-    for info in infos:
+    for info in look.infos or ():
         parts = _checked_parts(info, path)
         ignored = next((depth for depth, part in enumerate(parts, 1) if is_ignored(part)), None)
         if ignored is not None:

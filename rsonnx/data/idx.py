@@ -13,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.data.dataset import ArrayRows, Reading
+from rsonnx.data.images import is_image_name
 from rsonnx.data.limits import check_announced
+from rsonnx.data.look import Listing, Look
 from rsonnx.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
 _IMAGES_MAGIC = 0x00000803  # unsigned bytes, three axes
+_HEAD = _IMAGES_MAGIC.to_bytes(4, "big")
 _LABELS_MAGIC = 0x00000801  # unsigned bytes, one axis
 _PIECE = 2**22  # bytes read at a time
 
@@ -27,7 +30,20 @@ def is_idx_images_name(name: str) -> bool:
     return "images" in name.lower() and "idx3" in name.lower()
 
 
-def open_idx(path: Path, classes: tuple[str, ...] | None) -> ArrayRows:
+def claims(look: Look) -> str | None:
+    """Say which idx file this is, or a directory holds, if it does."""
+    if look.listing is not None:
+        files = _files_in(look.listing)
+        return f"an idx file ({files[0]!r})" if files else None
+    named = look.infos is None and is_idx_images_name(look.path.name)
+    return "an idx file" if named or look.head.startswith((_HEAD, GZIP_MAGIC)) else None
+
+
+def _files_in(listing: Listing) -> list[str]:
+    return [n for n in listing.files if is_idx_images_name(n) and not is_image_name(n)]
+
+
+def open_idx(look: Look) -> ArrayRows:
     """Read an idx images file, and the labels file that lies beside it if there is one.
 
     The labels file has the same name with "labels" for "images" and "idx1" for "idx3", with or
@@ -35,8 +51,16 @@ def open_idx(path: Path, classes: tuple[str, ...] | None) -> ArrayRows:
 
     Raises:
         DataError: wrong magic number, a size other than the header says, an empty set, a broken
-            gzip stream, or another number of labels than of images.
+            gzip stream, another number of labels than of images, or several such files.
     """
+    path = look.path
+    if look.listing is not None:
+        files = _files_in(look.listing)
+        if len(files) > 1:
+            raise DataError(
+                f"the folder {path} holds several idx files ({', '.join(files)}); name one"
+            )
+        path = path / files[0]
     images = _read_idx(path, _IMAGES_MAGIC, "images")
     if images.size == 0:
         raise DataError(f"{path} holds no pixel (shape {images.shape}); name another file")
@@ -51,7 +75,7 @@ def open_idx(path: Path, classes: tuple[str, ...] | None) -> ArrayRows:
             )
     rule = "none" if labels_path is None else f"label file {labels_path.name}"
     reading = Reading(largest=int(images.max()))
-    return ArrayRows(path, labels, classes, rule, reading, "idx", images[..., np.newaxis])
+    return ArrayRows(path, labels, look.classes, rule, reading, "idx", images[..., np.newaxis])
 
 
 def _labels_beside(path: Path) -> Path | None:

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rsonnx.data.dataset import ArrayRows, Reading
+from rsonnx.data.images import is_image_name
 from rsonnx.data.limits import check_announced, check_entry
+from rsonnx.data.look import Look
 from rsonnx.data.names import checked_classes
 from rsonnx.errors import DataError
 
@@ -24,9 +26,19 @@ _HEAD_BYTES = 16 * 2**10  # numpy writes at most a few hundred for a plain array
 _CHECK_VALUES = 2**22  # values looked at in one go when searching for NaN
 
 
-def open_npz(
-    path: Path, infos: Sequence[zipfile.ZipInfo], classes: tuple[str, ...] | None
-) -> ArrayRows:
+def claims(look: Look) -> str | None:
+    """Say which arrays an archive holds, if it does."""
+    if look.infos is None:
+        return None
+    names = [info.filename for info in look.infos]
+    arrays = [name for name in names if name.endswith(".npy")]
+    if arrays:
+        return f"arrays ({arrays[0]!r})"
+    named = look.path.suffix.lower() == ".npz" and not any(map(is_image_name, names))
+    return "no array" if named else None
+
+
+def open_npz(look: Look) -> ArrayRows:
     """Read `x` and, if it is there, `y` of an .npz archive; nothing is ever unpickled.
 
     Raises:
@@ -34,6 +46,7 @@ def open_npz(
             NaN or infinite value; `y` is not integer, not of shape (N,) or (N, 1), or of
             another length; an array is pickled, broken, or larger than it can be.
     """
+    path, infos = look.path, look.infos or ()
     members = {info.filename: info for info in infos}
     if "x.npy" not in members:
         there = ", ".join(sorted(name.removesuffix(".npy") for name in members)) or "nothing"
@@ -46,7 +59,7 @@ def open_npz(
     x, y = (
         _read_array(path, members[name]) if name in members else None for name in ("x.npy", "y.npy")
     )
-    return _dataset(path, x, y, classes, "npz")
+    return _dataset(path, x, y, look.classes, "npz")
 
 
 def dataset_of(

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from rsonnx.data.archive import open_image_zip
+from rsonnx.data import archive, folder, idx, npz
 from rsonnx.data.dataset import Dataset, Exif
-from rsonnx.data.folder import list_directory, open_image_folder
-from rsonnx.data.idx import GZIP_MAGIC, is_idx_images_name, open_idx
-from rsonnx.data.images import is_image_name
+from rsonnx.data.look import Look, look_at
 from rsonnx.data.names import checked_classes
-from rsonnx.data.npz import open_npz
 from rsonnx.errors import DataError, UsageError
 
 FORMS = (
@@ -22,7 +19,27 @@ FORMS = (
     "images file"
 )
 
-_IDX_IMAGES = b"\x00\x00\x08\x03"
+
+@dataclass(frozen=True)
+class Form:
+    """A form of data.
+
+    Attributes:
+        claims: says what of this form is at a path, or None.
+        open: reads it.
+    """
+
+    claims: Callable[[Look], str | None]
+    open: Callable[[Look], Dataset]
+
+
+CATALOGUE = (
+    Form(folder.claims, folder.open_image_folder),
+    Form(archive.claims, archive.open_image_zip),
+    Form(npz.claims, npz.open_npz),
+    Form(idx.claims, idx.open_idx),
+)
+"""To add a form is to write its module and to name it here."""
 
 # What people have instead, so that the refusal can say what to do.
 _SAVE = "save its arrays with numpy.savez(path, x=..., y=...)"
@@ -69,67 +86,33 @@ def open_dataset(
     path = Path(path)
     if not os.path.exists(path):  # unlike Path.exists, False for a name that is too long
         raise UsageError(f"{path} does not exist; name {FORMS}")
-    return (_open_directory if path.is_dir() else _open_file)(path, names, exif)
-
-
-def _open_directory(path: Path, classes: tuple[str, ...] | None, exif: Exif) -> Dataset:
-    listing = list_directory(path)
-    idx = [name for name in listing.files if is_idx_images_name(name) and not is_image_name(name)]
-    if idx and listing.images:
-        raise DataError(
-            f"the folder {path} holds both images ({listing.images[0]!r}) and an idx file "
-            f"({idx[0]!r}); name the idx file, or move it away"
-        )
-    if len(idx) > 1:
-        raise DataError(f"the folder {path} holds several idx files ({', '.join(idx)}); name one")
-    if idx:
-        return open_idx(path / idx[0], classes)
-    if not listing.images:
-        there = ", ".join((listing.others or listing.folders)[:5]) or "nothing"
-        raise DataError(f"the folder {path} holds no image (it holds: {there}); name {FORMS}")
-    return open_image_folder(path, listing, classes, exif)
-
-
-def _open_file(path: Path, classes: tuple[str, ...] | None, exif: Exif) -> Dataset:
-    if not path.is_file():
+    if not (path.is_dir() or path.is_file()):
         raise UsageError(f"{path} is no regular file; name {FORMS}")
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(8)
-        archive = head.startswith(b"PK\x03\x04") or zipfile.is_zipfile(path)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UsageError(f"{path} cannot be read ({reason}); correct its permissions") from None
-    if archive:
-        return _open_archive(path, classes, exif)
-    if head.startswith((_IDX_IMAGES, GZIP_MAGIC)) or is_idx_images_name(path.name):
-        return open_idx(path, classes)
-    found = f"a file that begins with {head.hex(' ')}" if head else "an empty file"
-    found = next((what for magic, what in _FOREIGN.items() if head.startswith(magic)), found)
-    raise DataError(f"{path} is {found}; name {FORMS}")
+    look = look_at(path, names, exif)
+    claimed = [(what, form) for form in CATALOGUE if (what := form.claims(look)) is not None]
+    if not claimed:
+        raise _refusal(look)
+    (what, form), *others = claimed
+    if others:
+        raise DataError(
+            f"{path} holds both {what} and {others[0][0]}; name the one that is meant, or move the "
+            "other away"
+        )
+    return form.open(look)
 
 
-def _open_archive(path: Path, classes: tuple[str, ...] | None, exif: Exif) -> Dataset:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            infos = archive.infolist()
-    except Exception as error:  # struct, Unicode, ...: whatever a hostile directory provokes
-        raise DataError(
-            f"{path} is a broken zip archive ({type(error).__name__}: {error}); fetch it again"
-        ) from error
-    arrays = [info.filename for info in infos if info.filename.endswith(".npy")]
-    images = [info.filename for info in infos if is_image_name(info.filename)]
-    if arrays and images:
-        raise DataError(
-            f"{path} holds both arrays ({arrays[0]!r}) and images ({images[0]!r}); write each kind "
-            "to its own file"
+def _refusal(look: Look) -> DataError:
+    """Return why a path is none of the forms, with what it is instead."""
+    if look.listing is not None:
+        there = ", ".join((look.listing.others or look.listing.folders)[:5]) or "nothing"
+        return DataError(f"the folder {look.path} holds no image (it holds: {there}); name {FORMS}")
+    if look.infos is not None:
+        there = ", ".join(repr(info.filename) for info in look.infos[:5]) or "nothing"
+        return DataError(
+            f"the archive {look.path} holds neither images nor an array 'x' (it holds: {there}); "
+            f"name {FORMS}"
         )
-    if arrays or (not images and path.suffix.lower() == ".npz"):
-        return open_npz(path, infos, classes)
-    if not images:
-        there = ", ".join(repr(info.filename) for info in infos[:5]) or "nothing"
-        raise DataError(
-            f"the archive {path} holds neither images nor an array 'x' (it holds: {there}); name "
-            f"{FORMS}"
-        )
-    return open_image_zip(path, infos, classes, exif)
+    head = look.head
+    begins = f"a file that begins with {head.hex(' ')}" if head else "an empty file"
+    foreign = next((what for magic, what in _FOREIGN.items() if head.startswith(magic)), begins)
+    return DataError(f"{look.path} is {foreign}; name {FORMS}")

@@ -1,0 +1,134 @@
+"""What a path shows before a form of data claims it."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rsonnx.data.dataset import Exif
+from rsonnx.data.images import is_image_name
+from rsonnx.data.tree import is_ignored
+from rsonnx.errors import DataError, UsageError
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a directory holds.
+
+    Attributes:
+        images, others: files at any depth, by their names.
+        folders, files: the names directly in it.
+        hidden: files and folders at any depth that are hidden or a system's own.
+    """
+
+    images: tuple[str, ...]
+    others: tuple[str, ...]
+    folders: tuple[str, ...]
+    files: tuple[str, ...]
+    hidden: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Look:
+    """A path, and how it is to be read.
+
+    Attributes:
+        path: an existing directory or file.
+        classes: class names in the order of the model's outputs, where they were given.
+        exif: what is done about the orientation of pictures.
+        listing: what a directory holds; None for a file.
+        head: the first bytes of a file.
+        infos: the entries of a zip archive; None for all else.
+    """
+
+    path: Path
+    classes: tuple[str, ...] | None
+    exif: Exif
+    listing: Listing | None = None
+    head: bytes = b""
+    infos: Sequence[zipfile.ZipInfo] | None = None
+
+
+def look_at(path: Path, classes: tuple[str, ...] | None, exif: Exif) -> Look:
+    """Look at a directory or a file.
+
+    Raises:
+        UsageError: it cannot be read.
+        DataError: a zip archive or a directory is broken.
+    """
+    if path.is_dir():
+        return Look(path, classes, exif, list_directory(path))
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(8)
+        archive = head.startswith(b"PK\x03\x04") or zipfile.is_zipfile(path)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UsageError(f"{path} cannot be read ({reason}); correct its permissions") from None
+    if not archive:
+        return Look(path, classes, exif, head=head)
+    try:
+        with zipfile.ZipFile(path) as opened:
+            return Look(path, classes, exif, head=head, infos=opened.infolist())
+    except Exception as error:  # struct, Unicode, ...: whatever a hostile directory provokes
+        raise DataError(
+            f"{path} is a broken zip archive ({type(error).__name__}: {error}); fetch it again"
+        ) from error
+
+
+def list_directory(path: Path) -> Listing:
+    """List a directory and everything under it, in an order no file system has a say in.
+
+    Links to files and folders are followed.
+
+    Raises:
+        UsageError: the directory itself cannot be read.
+        DataError: a folder inside it cannot be read, a loop of links, or an image name that is
+            a broken link or no regular file.
+    """
+    try:
+        os.scandir(path).close()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UsageError(f"the folder {path} cannot be read ({reason})") from None
+    lists: tuple[list[str], ...] = ([], [], [], [], [])
+    images, others, folders, files, hidden = lists
+    # Each pending folder carries the real folders it lies in, so that a loop of links is seen.
+    pending: list[tuple[str, frozenset[str]]] = [("", frozenset())]
+    while pending:
+        prefix, above = pending.pop()
+        here = path / prefix
+        real = os.path.realpath(here)
+        if real in above:
+            raise DataError(f"the link {here} leads back to a folder it lies in; remove it")
+        try:
+            with os.scandir(here) as scan:
+                for entry in scan:
+                    if is_ignored(entry.name):
+                        hidden.append(prefix + entry.name)
+                        continue
+                    if entry.is_dir():
+                        pending.append((f"{prefix}{entry.name}/", above | {real}))
+                    elif is_image_name(entry.name):
+                        if not entry.is_file():
+                            kind = "a broken link" if entry.is_symlink() else "no regular file"
+                            raise DataError(f"{entry.path} is {kind}; restore or remove it")
+                        images.append(prefix + entry.name)
+                    else:
+                        others.append(prefix + entry.name)
+                    if not prefix:
+                        (folders if entry.is_dir() else files).append(entry.name)
+        except OSError as error:
+            raise unreadable(Path(error.filename or here), error) from None
+    return Listing(*(tuple(sorted(names)) for names in lists))
+
+
+def unreadable(path: Path, error: OSError) -> DataError:
+    """Return the refusal of a file that cannot be opened."""
+    return DataError(
+        f"{path} cannot be read ({error.strerror or type(error).__name__}); restore it or its "
+        "permissions"
+    )
