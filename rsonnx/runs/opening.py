@@ -107,8 +107,6 @@ def settings_in(
     unknown = sorted(further.keys() - declared.keys() - counting.keys())
     if unknown:
         raise UsageError(f"there is no argument {unknown[0]!r}; help(rsonnx.certify) lists them")
-    if isinstance(counting.get("providers"), str):
-        counting["providers"] = (counting["providers"],)
     return settings or ModelSettings(**declared), engine or EngineSettings(**counting)
 
 

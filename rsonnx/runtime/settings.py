@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +22,8 @@ class EngineSettings:
     """Where and how a model runs and counts; only ``providers`` and ``tf32`` may change an answer.
 
     Attributes:
-        providers: execution providers as they are asked for; empty takes the best that works.
+        providers: execution providers as they are asked for, or one name; empty takes the best that
+            works.
         devices: numbers of the devices, a process each where there are several; empty takes the
             first.
         tf32, cuda_graph: see :class:`DeviceOptions`.
@@ -36,8 +38,8 @@ class EngineSettings:
         UsageError: settings that exclude each other.
     """
 
-    providers: tuple[str, ...] = ()
-    devices: tuple[int, ...] = ()
+    providers: Sequence[str] = ()
+    devices: Sequence[int] = ()
     tf32: bool = False
     cuda_graph: bool = False
     batch_size: int | None = None
@@ -47,6 +49,9 @@ class EngineSettings:
     gpus_per_worker: float | None = None
 
     def __post_init__(self) -> None:
+        named = (self.providers,) if isinstance(self.providers, str) else self.providers or ()
+        object.__setattr__(self, "providers", tuple(named))
+        object.__setattr__(self, "devices", tuple(self.devices))
         if self.ray and self.devices:
             raise UsageError(
                 "devices are those of this machine, but a Ray cluster places its workers itself; "

@@ -126,7 +126,9 @@ def test_all_devices_are_those_of_the_driver(
 
 
 def test_a_processor_has_no_devices() -> None:
-    assert EngineSettings(("cpu",)).provider().is_cpu
+    for providers in (("cpu",), ["cpu"], "cpu"):
+        assert EngineSettings(providers) == EngineSettings(("cpu",))
+        assert EngineSettings(providers).provider().is_cpu
     with pytest.raises(UsageError, match="--devices"):
         EngineSettings(("cpu",), (0,)).provider()
     assert EngineSettings(devices=(3, 1), tf32=True).device == DeviceOptions(3, tf32=True)
