@@ -74,7 +74,7 @@ class Counts:
     @classmethod
     def from_json(cls, value: Mapping[str, Any], num_classes: int = 0) -> Counts:
         """Read what :meth:`to_json` wrote."""
-        found: dict[int, int] = {}
+        by_class: dict[int, int] = {}
         for key, count in value.items():
             if key not in NOT_CLASSES and not (key.isascii() and key.isdecimal()):
                 raise UsageError(f"counts have the key {key!r}, but a class number was expected")
@@ -83,21 +83,23 @@ class Counts:
                     f"class {key} has the count {count!r}, but a whole number was expected"
                 )
             if key not in NOT_CLASSES:
-                found[int(key)] = count
-        if len(found) + sum(key in value for key in NOT_CLASSES) < len(value):
+                by_class[int(key)] = count
+        if len(by_class) + sum(key in value for key in NOT_CLASSES) < len(value):
             raise UsageError("counts name a class twice")
-        if max(found, default=0) >= MOST_CLASSES:
-            raise UsageError(f"counts name class {max(found)}, but at most {MOST_CLASSES} are read")
-        classes = [0] * max(num_classes, max(found, default=-1) + 1)
-        for k, count in found.items():
+        if max(by_class, default=0) >= MOST_CLASSES:
+            raise UsageError(
+                f"counts name class {max(by_class)}, but at most {MOST_CLASSES} are read"
+            )
+        classes = [0] * max(num_classes, max(by_class, default=-1) + 1)
+        for k, count in by_class.items():
             classes[k] = count
         return cls(classes, *(value.get(key, 0) for key in NOT_CLASSES))
 
     def to_json(self) -> dict[str, int]:
         """Return the counts that are not 0, by class number as text or a key of NOT_CLASSES."""
-        found = {str(k): int(self._classes[k]) for k in np.flatnonzero(self._classes)}
+        by_class = {str(k): int(self._classes[k]) for k in np.flatnonzero(self._classes)}
         beside = zip(NOT_CLASSES, self._beside, strict=True)
-        return found | {key: count for key, count in beside if count}
+        return by_class | {key: count for key, count in beside if count}
 
     @property
     def classes(self) -> NDArray[np.int64]:

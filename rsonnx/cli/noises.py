@@ -11,7 +11,7 @@ import click
 
 from rsonnx.cli.options import stack_of
 from rsonnx.noise.catalogue import LAWS
-from rsonnx.noise.given import FILES
+from rsonnx.noise.options import FILES
 
 if TYPE_CHECKING:
     from rsonnx.noise import AskedNoise

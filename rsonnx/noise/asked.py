@@ -74,9 +74,8 @@ class AskedNoise:
             if not _NUMBER.fullmatch(text):
                 raise UsageError(f"the noise has {key}={text!r:.60}, but a number was expected")
             parameters[key] = int(text) if text.lstrip("+-").isdecimal() else float(text)
-        given = parameters.keys() | self.files.keys()
         for key, said in options.items():
-            if key in self.law.needs() - given:
+            if key in self.law.needs() - parameters.keys() - self.files.keys():
                 how = said["option"] or f"{self.law.name},{key}="
                 raise UsageError(
                     f"{self.law.name} noise needs {how}{said['shown']}: {said['help']}"

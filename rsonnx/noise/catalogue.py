@@ -85,23 +85,23 @@ def noise_of(
         raise UsageError("both sigma and lambda were given, but they are the same scale; give one")
     converted = None if "sigma" in own else sigma
     optional = {"sigma": sigma if converted is None else None, "lam": lam, "norm": norm}
-    given = {key: value for key, value in optional.items() if value is not None} | parameters
-    for key in given:
+    values = {key: value for key, value in optional.items() if value is not None} | parameters
+    for key in values:
         if key not in own:
             takes = ", ".join(law.options()) or "none but its scale and its norm"
             shown = "lambda" if key == "lam" else f"parameter {key!r}"
             raise UsageError(f"{name} noise has no {shown}; it has {takes}")
-    given |= {key: value for key, value in (("size", size), ("layout", layout)) if key in own}
+    values |= {key: value for key, value in (("size", size), ("layout", layout)) if key in own}
     for key, field in own.items():
-        if field.default is MISSING and given.get(key) is None:
+        if field.default is MISSING and values.get(key) is None:
             if key == "lam" and converted is not None:
                 continue
             scale = "sigma or lambda" if law.takes_sigma() else "lambda"
             needed = scale if key == "lam" else key
             raise UsageError(f"{name} noise needs {needed}, which was not given; give it")
     if converted is not None:
-        given["lam"] = law.lam_for(converted, size, given.get("a"))
-    return law(**given)
+        values["lam"] = law.lam_for(converted, size, values.get("a"))
+    return law(**values)
 
 
 def law_from_json(recorded: Mapping[str, Any]) -> Law:

@@ -99,14 +99,14 @@ def _draw(
         for lane in range(4):
             words[4 * i + lane] = four[lane]
     own = cells[skip : skip + count]
-    found = 0
+    opened = 0
     for i in range(count):
         value = outcome[own[i]]
         drawn[i] = value
-        unsettled[found] = i  # overwritten by the next one unless this one counts
-        found += value == UNSETTLED
+        unsettled[opened] = i  # overwritten by the next one unless this one counts
+        opened += value == UNSETTLED
     four = (np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0))
-    for i in range(found):
+    for i in range(opened):
         lane = rank % 4
         if lane == 0 or i == 0:
             four = _philox(np.uint64(rank // 4 + 1), block, _SETTLE, key_low, key_high)
@@ -171,15 +171,15 @@ class CompiledBlock:
 
     def draw(self, count: int) -> NDArray[np.int16]:
         """Return the next ``count`` outcomes, int16 (count,)."""
-        found = np.empty(count, np.int16)
+        drawn = np.empty(count, np.int16)
         _, *scratch = _scratch()
         for at in range(0, count, _TILE):
-            tile = found[at : at + _TILE]
+            tile = drawn[at : at + _TILE]
             self._rank = _draw(
                 tile, self._position, self._rank, *self._address, *self._table, *scratch
             )
             self._position += len(tile)
-        return found
+        return drawn
 
     def write(self, base: NDArray[np.uint8], divisor: np.float32, out: NDArray[np.float32]) -> None:
         """Write the next outcomes, each added to its level and divided, in one pass."""

@@ -123,9 +123,9 @@ class LatticeBlock:
             tile = drawn[at : at + _TILE]
             cells = self._cells(len(tile))
             np.take(self._table.outcome, cells, mode="wrap", out=tile)
-            found = np.flatnonzero(tile == UNSETTLED)
-            where.append(found + at)
-            unsettled.append(cells[found])
+            opened = np.flatnonzero(tile == UNSETTLED)
+            where.append(opened + at)
+            unsettled.append(cells[opened])
         if where:
             cells = np.concatenate(unsettled)
             further = self._settling.random_raw(len(cells))

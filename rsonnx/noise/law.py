@@ -112,7 +112,7 @@ class Law(ABC):
 
     @classmethod
     def options(cls) -> Mapping[str, Field[Any]]:
-        """Return the fields that :func:`given` declares, by name."""
+        """Return the fields that :func:`rsonnx.noise.options.option` declares, by name."""
         return {name: f for name, f in cls.own().items() if "shown" in f.metadata}
 
     @classmethod

@@ -44,13 +44,13 @@ class Regions:
     def least(self, p: Fraction) -> Fraction:
         """Return the least probability there of an event whose probability here is ``p``."""
         unit = p.denominator  # masses times it are whole numbers, and those are fast
-        wanted, found = p.numerator * self.total, 0
+        wanted, kept = p.numerator * self.total, 0
         for here, there in zip(self.here, self.there, strict=True):
             if 0 < wanted <= here * unit:
-                return Fraction(found * here * unit + wanted * there, here * unit * self.total)
+                return Fraction(kept * here * unit + wanted * there, here * unit * self.total)
             wanted -= here * unit
-            found += there if wanted >= 0 else 0
-        return Fraction(found, self.total)
+            kept += there if wanted >= 0 else 0
+        return Fraction(kept, self.total)
 
     def breaking_point(self) -> Fraction:
         """Return the greatest p at which :meth:`least`, which never falls, is not above 1/2."""

@@ -6,7 +6,7 @@ import pytest
 
 from rsonnx.noise import NOISES
 from rsonnx.noise.catalogue import LAWS
-from rsonnx.noise.given import FILES
+from rsonnx.noise.options import FILES
 
 
 @pytest.mark.parametrize("name", NOISES)

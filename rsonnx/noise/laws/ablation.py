@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
-from rsonnx.noise.given import given
 from rsonnx.noise.law import Drawing, Place, SampledNoise
+from rsonnx.noise.options import option
 from rsonnx.noise.pairs import AXES, PairedNoise
 from rsonnx.noise.philox import SETTLE, bits, raw_words
 from rsonnx.noise.regions import double_above
@@ -52,8 +52,8 @@ class Ablation(PairedNoise, SampledNoise):
         size: d·C, the values of an input.
     """
 
-    keep: int = field(metadata=given("K", "features that are kept"))
-    channels: int = field(default=1, metadata=given("C", "channels of the images"))
+    keep: int = field(metadata=option("K", "features that are kept"))
+    channels: int = field(default=1, metadata=option("C", "channels of the images"))
     layout: str | None = None
     norm: str = "l0"
     size: int | None = None

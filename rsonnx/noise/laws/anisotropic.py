@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
 from rsonnx.noise.additive import FloatBlock
-from rsonnx.noise.given import SIGMAS
 from rsonnx.noise.law import Drawing, Place, SampledNoise
 from rsonnx.noise.laws.gaussian import Gaussian
+from rsonnx.noise.options import SIGMAS
 from rsonnx.noise.scale import as_float
 from rsonnx.noise.space import InputSpace
 
@@ -104,17 +104,17 @@ class AnisotropicGaussian(SampledNoise):
 
 def _checked(sigmas: Iterable[float]) -> tuple[float, ...]:
     """Return one standard deviation a value as floats, or refuse them."""
-    given = [] if isinstance(sigmas, str) or not isinstance(sigmas, Iterable) else list(sigmas)
-    if not given:
+    listed = [] if isinstance(sigmas, str) or not isinstance(sigmas, Iterable) else list(sigmas)
+    if not listed:
         raise UsageError(
             f"sigmas are {sigmas!r:.60}, but one standard deviation a value of the input was "
             "expected"
         )
-    numbers = tuple(as_float(sigma) for sigma in given)
+    numbers = tuple(as_float(sigma) for sigma in listed)
     for at, value in enumerate(numbers):
         if not (math.isfinite(value) and value > 0):
             raise UsageError(
-                f"sigma of value {at + 1} is {given[at]!r:.60}, but a finite number above 0 was "
+                f"sigma of value {at + 1} is {listed[at]!r:.60}, but a finite number above 0 was "
                 "expected, in the units of that value"
             )
     return numbers

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
 from rsonnx.noise.codes import WORD, CodeBlock, CodeNoise, stored
-from rsonnx.noise.given import given
 from rsonnx.noise.law import Drawing, Place
+from rsonnx.noise.options import option
 from rsonnx.noise.philox import SETTLE, bits, raw_words
 from rsonnx.noise.regions import Regions
 from rsonnx.noise.scale import check_share, check_whole, needed_size
@@ -42,8 +42,8 @@ class Flips(CodeNoise):
         size: d, the features of an input. The radius is at most d, and at most 256.
     """
 
-    keep: float = field(metadata=given("P", "probability that a value stays"))
-    values: int = field(metadata=given("V", "how many values a feature can take"))
+    keep: float = field(metadata=option("P", "probability that a value stays"))
+    values: int = field(metadata=option("V", "how many values a feature can take"))
     norm: str = "l0"
     size: int | None = None
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rsonnx.noise.additive import IndependentNoise
 from rsonnx.noise.differential import DifferentialNoise, settled
-from rsonnx.noise.given import given
+from rsonnx.noise.options import option
 from rsonnx.noise.scale import check_exponent, check_scale
 from rsonnx.statistics import special
 
@@ -30,7 +30,7 @@ class Pareto(DifferentialNoise, IndependentNoise):
     """
 
     lam: float
-    a: float = field(default=3.0, metadata=given("A", "exponent of the tail, above 2 for a sigma"))
+    a: float = field(default=3.0, metadata=option("A", "exponent of the tail, above 2 for a sigma"))
     norm: str = "l1"
 
     name: ClassVar[str] = "pareto"

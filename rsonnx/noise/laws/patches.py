@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
 from rsonnx.noise.enumerated import EnumeratedNoise, OutcomeBlock
-from rsonnx.noise.given import given
 from rsonnx.noise.law import Drawing, Place
+from rsonnx.noise.options import option
 from rsonnx.noise.pairs import AXES, PairedNoise
 from rsonnx.noise.scale import check_whole
 
@@ -38,7 +38,7 @@ class _Part(PairedNoise, EnumeratedNoise):
             may become any other one; a whole number.
     """
 
-    width: int = field(metadata=given("W", "side of what is kept, in pixels"))
+    width: int = field(metadata=option("W", "side of what is kept, in pixels"))
     layout: str
     norm: str = "patch"
 

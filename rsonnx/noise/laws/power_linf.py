@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from rsonnx.noise.additive import JointNoise
 from rsonnx.noise.differential import DifferentialNoise, GrowthLines
-from rsonnx.noise.given import given
 from rsonnx.noise.laws.exponential_linf import in_cubes
+from rsonnx.noise.options import option
 from rsonnx.noise.scale import check_exponent, check_scale, needed_size
 from rsonnx.statistics import special
 
@@ -42,7 +42,7 @@ class PowerLinf(DifferentialNoise, JointNoise):
     """
 
     lam: float
-    a: float = field(metadata=given("A", "exponent, above the number of values of an input"))
+    a: float = field(metadata=option("A", "exponent, above the number of values of an input"))
     norm: str = "l1"
     size: int | None = None
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
 from rsonnx.noise.codes import WORD, CodeBlock, CodeNoise, stored
-from rsonnx.noise.given import given
 from rsonnx.noise.law import Drawing, Place
+from rsonnx.noise.options import option
 from rsonnx.noise.philox import raw_words
 from rsonnx.noise.regions import Regions
 from rsonnx.noise.scale import check_share, needed_size
@@ -40,8 +40,8 @@ class SparseFlips(CodeNoise):
         size: d, the features of an input. The radius is at most d, and at most 64.
     """
 
-    p_plus: float = field(metadata=given("P", "probability that a 0 becomes 1"))
-    p_minus: float = field(metadata=given("P", "probability that a 1 becomes 0"))
+    p_plus: float = field(metadata=option("P", "probability that a 0 becomes 1"))
+    p_minus: float = field(metadata=option("P", "probability that a 1 becomes 0"))
     norm: str = "l0"
     size: int | None = None
 

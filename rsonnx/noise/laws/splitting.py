@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from rsonnx.errors import DataError, UsageError
 from rsonnx.noise.enumerated import EnumeratedNoise, OutcomeBlock
-from rsonnx.noise.given import given
 from rsonnx.noise.law import Drawing, Place
+from rsonnx.noise.options import option
 from rsonnx.noise.philox import bits, check_seed, stream_key
 from rsonnx.noise.rounding import quotient_down
 from rsonnx.noise.scale import check_scale
@@ -55,7 +55,7 @@ class Splitting(EnumeratedNoise):
 
     lam: float
     norm: str = "l1"
-    seed: int = field(default=0, metadata=given("N", "seed of the offsets of the cuts"))
+    seed: int = field(default=0, metadata=option("N", "seed of the offsets of the cuts"))
 
     name: ClassVar[str] = "splitting"
     norms: ClassVar[tuple[str, ...]] = ("l1",)

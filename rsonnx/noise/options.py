@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 
-def given(shown: str, meaning: str, *, option: str | None = None) -> dict[str, str | None]:
+def option(shown: str, meaning: str, *, own: str | None = None) -> dict[str, str | None]:
     """Return the metadata of a field that is given behind a law's name, as in ``columns,width=4``.
 
     Args:
         shown: what stands for its value: ``W``.
         meaning: for the help.
-        option: of its own in place of that, which means the law and names a file of numbers.
+        own: option in place of that, which means the law and names a file of numbers.
     """
-    return {"shown": shown, "help": meaning, "option": option}
+    return {"shown": shown, "help": meaning, "option": own}
 
 
-SIGMAS = given(
+SIGMAS = option(
     "FILE",
     "Gaussian noise with a standard deviation of its own for each value, one number a line; radii "
     "are in standard deviations.",
-    option="--sigma-per-feature",
+    own="--sigma-per-feature",
 )
 
 FILES = {"sigmas": SIGMAS}
