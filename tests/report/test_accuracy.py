@@ -22,6 +22,7 @@ from rsonnx.report import (
     log_figures,
 )
 from rsonnx.report.summary import Gain, Samples
+from rsonnx.statistics import accuracy_interval
 
 ONE = figures([1.0, 0.5, 0.25, -1.0])
 TWO = figures([1.5, 0.25, 0.25, -1.0], model="two.onnx", sigma=0.25)
@@ -127,6 +128,12 @@ def test_a_log_says_what_it_does_not_know() -> None:
     for words in ("nor whether it is complete", "false certificates: ?", "may overstate"):
         assert words in text
     assert "as read: 2 further irregularities" in text
+    assert LOG.population is not None
+    for at in LOG.population.accuracy:  # one of three is right, at either radius
+        assert (at.low, at.high) == (
+            accuracy_interval(1, 3, 0).low,
+            accuracy_interval(1, 3, 0).high,
+        )
     value = LOG.to_json()
     assert [value[k] for k in ("model", "sigma", "alpha", "status")] == [None] * 4
     assert value["certified_accuracy"] == [fraction_down(Fraction(1, 3))] * 2
