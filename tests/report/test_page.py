@@ -8,14 +8,16 @@ import re
 from collections.abc import Iterator
 from importlib.resources import files
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from html_pages import Node, page_run, row, tree
 
 from rsonnx.errors import RunFileError, UsageError
-from rsonnx.report import Figures, accuracy_report, to_text
+from rsonnx.report import Figures, accuracy_report, figures_of, to_text
 from rsonnx.report.page import Pictures, confidence, render_page
+from rsonnx.runs import read_run
 
 PNG = b"\x89PNG\r\n\x1a\n not much of a picture"
 STYLE = files("rsonnx.report").joinpath("templates", "page.css").read_text(encoding="utf-8")
@@ -286,6 +288,16 @@ def test_strangers_words_stay_words(name: str) -> None:
         assert any(bdi.text == name for bdi in root.all("bdi"))
         assert any(name in text.text for text in root.all("text"))
     assert len(page) < 300_000
+
+
+def test_every_kind_of_run_has_its_place_on_one_page() -> None:
+    files = sorted((Path(__file__).parents[1] / "golden/runs").glob("*.jsonl"))
+    runs = [read_run(file) for file in files if not file.stem.startswith("samples")]
+    root = tree(render_page([figures_of(run, (0.0, 0.25, 1.0)) for run in runs]))
+    assert len(list(root.all("article"))) == len(runs) > 30
+    measures = {(run.header.noise.norm, run.header.units) for run in runs}
+    assert len(list(root.all("figure"))) == len(measures) > 4
+    assert "certain" in root.text  # what was counted in full
 
 
 def test_a_header_that_holds_anything_is_shown() -> None:
