@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from cloup import command
 
 from rsonnx.errors import RunFileError
-from rsonnx.report import figures_of
 from rsonnx.report.output import write_new
-from rsonnx.runs import Run, check_output, read_run, statement, verify
+
+if TYPE_CHECKING:
+    from rsonnx.runs import Run
 
 
 @command()
@@ -34,6 +35,8 @@ def attest(run: Path, output: Path | None) -> None:
     Example:
       rsonnx attest mnist.jsonl -o mnist.intoto.json
     """
+    from rsonnx.runs import check_output, read_run, statement, verify
+
     read = read_run(run)
     faults = verify(read).faults
     if faults:
@@ -55,6 +58,8 @@ def summary_of(run: Run) -> dict[str, Any]:
     Raises:
         RunFileError: the run has no inputs, or its header lacks a field.
     """
+    from rsonnx.report import figures_of
+
     if not run.rows:
         raise RunFileError(f"the run {run.path} has no inputs, so there is nothing to attest")
     found = figures_of(run, run.header.procedure.table_radii).to_json()

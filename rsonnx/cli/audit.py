@@ -8,22 +8,17 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from cloup import command
 
 from rsonnx.cli.options import json_option
-from rsonnx.logs import ALPHAS, SAMPLES, Audit, Fit, GridAudit, Restatement, audit_log, read_log
-from rsonnx.procedures import default_radii
-from rsonnx.report import (
-    Certified,
-    certified,
-    fraction_down,
-    percent_down,
-    printable,
-    text_down,
-)
+from rsonnx.report import fraction_down, percent_down, printable, text_down
+
+if TYPE_CHECKING:
+    from rsonnx.logs import Audit, Fit, GridAudit, Restatement
+    from rsonnx.report import Certified
 
 _MOST_SHOWN = 5
 _TELLING = -1.0
@@ -61,6 +56,8 @@ def audit(logs: tuple[Path, ...], sigma: float | None, alpha: float | None, as_j
       rsonnx audit cifar10/sigma_0.25
       rsonnx audit results/*.tsv --sigma 0.5 --alpha 0.001 --json
     """
+    from rsonnx.logs import audit_log, read_log
+
     audits = [audit_log(read_log(path), sigma=sigma, alpha=alpha) for path in logs]
     if as_json:
         click.echo(json.dumps([_to_json(audit) for audit in audits], indent=2, allow_nan=False))
@@ -70,6 +67,9 @@ def audit(logs: tuple[Path, ...], sigma: float | None, alpha: float | None, as_j
 
 def _tables(audit: Audit) -> dict[str, Certified]:
     """Return the figures as printed, and the restated ones where there are, by name."""
+    from rsonnx.procedures import default_radii
+    from rsonnx.report import certified
+
     rows, restated = audit.log.rows, audit.restated
     if not rows:
         return {}
@@ -195,6 +195,8 @@ def _findings(audit: Audit) -> Iterator[str]:
 
 
 def _grid_findings(grid: GridAudit) -> Iterator[str]:
+    from rsonnx.logs import ALPHAS, SAMPLES
+
     sigmas = ", ".join(f"{sigma:g}" for sigma in grid.sigmas_tried)
     source = {
         "given": "as given",

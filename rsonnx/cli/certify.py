@@ -12,7 +12,6 @@ from cloup import command, option_group
 
 from rsonnx import runs
 from rsonnx.cli.noises import asked_noise, noise_options
-from rsonnx.cli.opening import opening_arguments
 from rsonnx.cli.options import (
     alpha_option,
     data_argument,
@@ -30,8 +29,7 @@ from rsonnx.cli.options import (
 from rsonnx.cli.stopping import stoppable
 from rsonnx.cli.terminal import Terminal, refuse_sampling
 from rsonnx.procedures import RADIUS_RULES
-from rsonnx.report import FORMATS, accuracy_report, figures_of
-from rsonnx.runs import SampleRange, Shard
+from rsonnx.report import FORMATS
 from rsonnx.statistics import DEFAULT_BOUND
 
 
@@ -116,6 +114,10 @@ def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
       rsonnx certify mnist.onnx images/ --sigma 0.5 --n 10000 -o mnist.jsonl --resume
       rsonnx certify mnist.onnx images/ --sigma 0.5 --seed 1 --shard 3/8 -o part3.jsonl
     """
+    from rsonnx.cli.opening import opening_arguments
+    from rsonnx.report import accuracy_report, figures_of
+    from rsonnx.runs import SampleRange, Shard
+
     output = given.pop("output")
     keeping = {"output": output, "resume": given.pop("resume")}
     keeping["checkpoint"] = given.pop("checkpoint")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from cloup import command
 
 from rsonnx.errors import UsageError
-from rsonnx.runs import read_run
-from rsonnx.runs.export import Format, export_run
+
+if TYPE_CHECKING:
+    from rsonnx.runs.export import Format
 
 
 @command()
@@ -48,6 +50,9 @@ def export(run: Path, file_format: Format | None, output: Path) -> None:
     Example:
       rsonnx export mnist.jsonl --tsv -o mnist.tsv
     """
+    from rsonnx.runs import read_run
+    from rsonnx.runs.export import export_run
+
     if file_format is None:
         raise UsageError("no format was given; choose --tsv, --csv or --parquet")
     read = read_run(run)

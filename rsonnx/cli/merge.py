@@ -10,7 +10,6 @@ import click
 from cloup import command
 
 from rsonnx.report import printable
-from rsonnx.runs import RunWriter, check_output, merge
 
 
 @command("merge")
@@ -35,6 +34,8 @@ def merge_command(parts: tuple[Path, ...], output: Path) -> None:
     Example:
       rsonnx merge part1.jsonl part2.jsonl part3.jsonl -o run.jsonl
     """
+    from rsonnx.runs import RunWriter, check_output, merge
+
     check_output(output)
     merged = merge(parts, sys.argv[1:])
     writer = RunWriter(output, merged.header.to_json())

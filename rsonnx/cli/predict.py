@@ -7,14 +7,13 @@ import json
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from cloup import command, option_group
 
 from rsonnx import runs
 from rsonnx.cli.noises import noise_options
-from rsonnx.cli.opening import opening_arguments
 from rsonnx.cli.options import (
     alpha_option,
     data_argument,
@@ -29,7 +28,9 @@ from rsonnx.cli.options import (
 from rsonnx.cli.terminal import Terminal, quiet
 from rsonnx.procedures import PREDICT_METHODS
 from rsonnx.report import percent_down, printable, text_up
-from rsonnx.runs import Predicted
+
+if TYPE_CHECKING:
+    from rsonnx.runs import Predicted
 
 
 @command()
@@ -79,6 +80,8 @@ def predict(model: Path, data: Path, as_json: bool, **given: Any) -> None:
     Example:
       rsonnx predict mnist.onnx images/ --sigma 0.5 --limit 10
     """
+    from rsonnx.cli.opening import opening_arguments
+
     del given["quiet"]  # the terminal looks it up
     own = {name: given.pop(name) for name in ("n", "alpha", "method", "sequential", "seed")}
     with contextlib.ExitStack() as stack:
@@ -97,6 +100,8 @@ class _Printing(Terminal):
         self._as_json = as_json
 
     def finished(self, result: object, *, certified: bool) -> None:
+        from rsonnx.runs import Predicted
+
         super().finished(result, certified=certified)
         self.clear()
         if isinstance(result, Predicted):

@@ -4,40 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from cloup import command
 
 from rsonnx.cli.options import json_option
-from rsonnx.cli.pictures import pictures_for
-from rsonnx.cli.report_sources import (
-    Source,
-    figures_at,
-    only_run,
-    radii_of,
-    read_source,
-    restated,
-)
 from rsonnx.errors import GateError, UsageError
 from rsonnx.procedures import RADIUS_RULES
-from rsonnx.report import (
-    FORMATS,
-    Figures,
-    accuracy_report,
-    check_radii,
-    compare,
-    failures,
-    paired_report,
-    parse_gate,
-)
-from rsonnx.report.card import render_card
-from rsonnx.report.heading import heading_of
+from rsonnx.report import FORMATS
 from rsonnx.report.output import write_new
-from rsonnx.report.page import page_environment, render_page
 from rsonnx.report.plots import PLOTS
-from rsonnx.report.plotting import drawing, format_of, save
-from rsonnx.report.top_k import TopKFigures, top_k_figures, top_k_report
-from rsonnx.runs import Run, check_output
+
+if TYPE_CHECKING:
+    from rsonnx.cli.report_sources import Source
+    from rsonnx.report.top_k import TopKFigures
 
 
 @command()
@@ -157,6 +138,15 @@ def report(
       rsonnx report mnist.jsonl --fail-under acc@0.5=0.60 --card card.md
       rsonnx report imagenet.jsonl --top-k 5
     """
+    from rsonnx.cli.pictures import pictures_for
+    from rsonnx.cli.report_sources import figures_at, only_run, radii_of, read_source, restated
+    from rsonnx.report import Figures, accuracy_report, compare, failures, paired_report, parse_gate
+    from rsonnx.report.card import render_card
+    from rsonnx.report.page import render_page
+    from rsonnx.report.plotting import save
+    from rsonnx.report.top_k import top_k_report
+    from rsonnx.runs import Run
+
     if as_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form} contradict each other; give one of them")
     show = FORMATS["json" if as_json else form or "table"]
@@ -213,6 +203,10 @@ def _check_files(
     data: Path | None,
 ) -> None:
     """Refuse what cannot be written before anything is read."""
+    from rsonnx.report.page import page_environment
+    from rsonnx.report.plotting import drawing, format_of
+    from rsonnx.runs import check_output
+
     if plot_kind is not None and plot is None:
         raise UsageError("--plot-kind says which picture, but not where; give --plot FILE too")
     if data is not None and html is None:
@@ -232,6 +226,10 @@ def _check_files(
 
 
 def _top_k_of(source: Source, radii: Sequence[float], k: int) -> TopKFigures:
+    from rsonnx.cli.report_sources import only_run
+    from rsonnx.report.heading import heading_of
+    from rsonnx.report.top_k import top_k_figures
+
     run = only_run(source, "--top-k")
     return top_k_figures(
         str(run.path),
@@ -244,6 +242,8 @@ def _top_k_of(source: Source, radii: Sequence[float], k: int) -> TopKFigures:
 
 
 def _radii(text: str) -> tuple[float, ...]:
+    from rsonnx.report import check_radii
+
     try:
         radii = tuple(float(part) + 0.0 for part in text.split(","))  # -0.0 + 0.0 is 0.0
     except ValueError:

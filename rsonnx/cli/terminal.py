@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from rsonnx.cli.progress import ProgressBar
 from rsonnx.errors import UsageError
-from rsonnx.noise import Law
 from rsonnx.report import printable
-from rsonnx.runs import resume_command
+
+if TYPE_CHECKING:
+    from rsonnx.noise import Law
 
 _ALWAYS = ("void", "stopped", "go on with")
 """Topics that belong to the result: how to go on with what was stopped."""
@@ -35,6 +37,8 @@ class Terminal(ProgressBar):
         self.clear()
         say(topic, text)
         if topic == "stopped" and self._output is not None:
+            from rsonnx.runs import resume_command
+
             say("go on with", resume_command(sys.argv[1:], _program()))
 
 

@@ -6,28 +6,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from cloup import command
 
-from rsonnx.cli.attest import summary_of
 from rsonnx.cli.engines import provider_names
 from rsonnx.cli.options import classes_option, json_option
 from rsonnx.cli.terminal import Terminal
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.report import printable, text_down
-from rsonnx.runs import (
-    Fault,
-    Replay,
-    Run,
-    Verification,
-    check_against,
-    check_statement,
-    read_run,
-    read_statement,
-    verify,
-)
+
+if TYPE_CHECKING:
+    from rsonnx.runs import Fault, Replay, Run, Verification
 
 _MOST_SHOWN = 20
 
@@ -76,6 +67,9 @@ def verify_command(run: Path, as_json: bool, **given: Any) -> None:
       rsonnx verify mnist.jsonl
       rsonnx verify mnist.jsonl --model mnist.onnx --data images/ --replay 5
     """
+    from rsonnx.cli.attest import summary_of
+    from rsonnx.runs import Fault, check_against, check_statement, read_run, read_statement, verify
+
     _check(given)
     read = read_run(run)
     statement = None if given["attestation"] is None else read_statement(given["attestation"])

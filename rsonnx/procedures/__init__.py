@@ -12,14 +12,13 @@ if TYPE_CHECKING:
         predict_procedure,
         procedure_recorded,
     )
+    from rsonnx.procedures.choices import PREDICT_METHODS, RADIUS_RULES, PredictMethod
     from rsonnx.procedures.counting import CountRange
     from rsonnx.procedures.enumerated import Enumerated
-    from rsonnx.procedures.fixed import RADIUS_RULES, Fixed, certify_from_counts
+    from rsonnx.procedures.fixed import Fixed, certify_from_counts
     from rsonnx.procedures.planning import Cost, MachineTime, Plan, plan
     from rsonnx.procedures.predict import (
-        PREDICT_METHODS,
         Predict,
-        PredictMethod,
         PredictSequential,
         predict_from_counts,
     )

@@ -13,6 +13,7 @@ from rsonnx.counts import MOST_CLASSES, Counts
 from rsonnx.errors import UsageError
 from rsonnx.noise import Gaussian, Law
 from rsonnx.procedures.abstain import certificate_or_reason
+from rsonnx.procedures.choices import RADIUS_RULES
 from rsonnx.procedures.procedure import Ask, Evidence, Figures, Procedure, Proof, Steps, Task
 from rsonnx.procedures.result import ABSTAIN, Certificate
 from rsonnx.procedures.two_sided import ALPHA_SPLITS, rival_shares, two_sided_bounds
@@ -25,8 +26,6 @@ from rsonnx.statistics import (
     proves_lower_bound,
     proves_upper_bound,
 )
-
-RADIUS_RULES = ("one-sided", "two-sided")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ largest against one half.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +15,7 @@ from numpy.typing import ArrayLike
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
 from rsonnx.noise import Law
+from rsonnx.procedures.choices import PREDICT_METHODS
 from rsonnx.procedures.procedure import LOOK, Ask, Steps, Task
 from rsonnx.procedures.result import ABSTAIN, Prediction
 from rsonnx.statistics import (
@@ -28,9 +28,6 @@ from rsonnx.statistics import (
     p_value_above_half,
     p_value_differs_from_half,
 )
-
-PredictMethod = Literal["two-class", "majority"]
-PREDICT_METHODS: tuple[str, ...] = get_args(PredictMethod)
 
 
 def check_method(method: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from rsonnx.runs.export import spreadsheet_text
+from rsonnx.spreadsheet import spreadsheet_text
 
 _MARKDOWN = re.compile(
     r"[\\`*_\[\]{}<>~|$&#]|(?<=\{)%|:(?=//)|(?<=www)[.]|^[-+ ]|^[0-9]+(?=[.)])", re.IGNORECASE

@@ -20,6 +20,7 @@ from rsonnx.errors import RunFileError, UsageError
 from rsonnx.procedures import ABSTAIN
 from rsonnx.runs.files import Run
 from rsonnx.runs.rows import COLUMNS
+from rsonnx.spreadsheet import spreadsheet_text
 
 Format = Literal["tsv", "csv", "parquet"]
 
@@ -161,19 +162,6 @@ def _write_parquet(pyarrow: Any, run: Run, file: IO[bytes]) -> None:
     columns = {c.name: [_unicode(c.value(row)) for row in run.rows] for c in COLUMNS}
     table = pyarrow.table(columns, schema=schema)
     pyarrow.parquet.write_table(table, file)
-
-
-_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "'")
-"""What a spreadsheet may take for the start of a formula, in wide letters too; and the mark."""
-
-
-def spreadsheet_text(text: str) -> str:
-    """Return a text with an apostrophe in front where a spreadsheet could take it for a formula.
-
-    So do those that begin with white space or an apostrophe: a reader gets every text back by
-    dropping one leading apostrophe.
-    """
-    return f"'{text}" if text.startswith(_FORMULA) or text[:1].isspace() else text
 
 
 def _unicode(value: Any) -> Any:

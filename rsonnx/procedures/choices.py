@@ -1,0 +1,9 @@
+"""The words that choose between procedures, apart from their code, which help does not need."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+RADIUS_RULES = ("one-sided", "two-sided")
+PredictMethod = Literal["two-class", "majority"]
+PREDICT_METHODS: tuple[str, ...] = get_args(PredictMethod)
