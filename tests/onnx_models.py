@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import onnx.parser
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
@@ -27,6 +29,59 @@ NUMPY = {"float16": np.float16, "float32": np.float32, "float64": np.float64}
 
 def node(operator: str, inputs: Sequence[str], output: str, **attributes: object) -> NodeProto:
     return helper.make_node(operator, list(inputs), [output], name=f"the_{output}", **attributes)
+
+
+def parsed(text: str) -> list[NodeProto]:
+    """Read nodes as onnx writes them, ``y = Softmax<axis=1>(x)``, parted by semicolons.
+
+    A domain may be short, ``ml.`` or ``ms.``, and _ is an output that is left out. Floats of
+    subgraphs have any shape.
+    """
+    nodes = [
+        onnx.parser.parse_node(part)
+        for part in text.replace("'", '"').strip().rstrip(";").split(";")
+    ]
+    for made in nodes:
+        made.domain = {"ml": ML, "ms": "com.microsoft"}.get(made.domain, made.domain)
+        made.output[:] = ["" if name == "_" else name for name in made.output]
+        for body in (a.g for a in made.attribute if a.HasField("g")):
+            for value in (*body.input, *body.output):
+                if value.type.tensor_type.elem_type == FLOAT:
+                    value.type.tensor_type.ClearField("shape")
+    return nodes
+
+
+def rows_model(
+    text: str,
+    shape: Sequence[int] = (4,),
+    weights: Mapping[str, Any] | None = None,
+    *,
+    opset: int = 17,
+    functions: Sequence[str] = (),
+) -> onnx.ModelProto:
+    """Make a model from x, (n, \\*shape), to y, with those of the weights that it names.
+
+    Args:
+        functions: of the domain ``mine``, as onnx writes them but for what they import.
+    """
+    nodes = parsed(text)
+    used = set(re.findall(r"[\w.]+", text))
+    graph = helper.make_graph(
+        nodes,
+        "rows",
+        [helper.make_tensor_value_info("x", FLOAT, ["n", *shape])],
+        [onnx.ValueInfoProto(name="y")],
+        [
+            numpy_helper.from_array(np.asarray(value), name)
+            for name, value in (weights or {}).items()
+            if name in used and all(name not in node.output for node in nodes)
+        ],
+    )
+    versions = {"": opset, ML: 3, "com.microsoft": 1, "mine": 1}
+    opsets = [helper.make_opsetid(domain, version) for domain, version in versions.items()]
+    imports = '<domain: "mine", opset_import: ["" : 17, "mine" : 1]> '
+    made = [onnx.parser.parse_function(imports + function) for function in functions]
+    return helper.make_model(graph, opset_imports=opsets, functions=made, ir_version=10)
 
 
 def build(

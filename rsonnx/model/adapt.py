@@ -7,15 +7,16 @@ on a copy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from rsonnx.errors import ModelError
-from rsonnx.model.graph import GraphView, Scope, nodes
+from rsonnx.model.graph import GraphView, Scope, bodies, nodes, scopes
 from rsonnx.model.head import INPUT, make_head
 from rsonnx.model.inputs import Input
 from rsonnx.model.outputs import Output
@@ -74,7 +75,7 @@ def adapt(
     proto.CopyFrom(model.proto)
     opset = _opset(model, proto)
     graph = proto.graph
-    _fix_feeds(graph, data)
+    graph.initializer.extend(numpy_helper.from_array(v, name) for name, v in data.feeds.items())
     if batch is Batch.PATCHED:
         _free_reshapes(proto, data)
     # Last, since a patched reshape leaves its old shape behind: in files before IR version 4
@@ -84,21 +85,24 @@ def adapt(
     tail, tail_weights = make_tail(
         output, opset, _ml_opset(proto), has_batch_axis=data.has_batch_axis, guards=guards
     )
-    own = list(graph.node)
-    del graph.node[:]
-    graph.node.extend([*head, *own, *tail])
+    _put(graph.node, [*head, *graph.node, *tail])
     graph.initializer.extend([*head_weights, *tail_weights])
     size = data.batch if data.batch is not None and batch is Batch.AS_FILED else "batch"
-    del graph.input[:]
-    graph.input.append(helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [size, *data.shape]))
-    del graph.output[:]
+    info = helper.make_tensor_value_info
+    _put(graph.input, [info(INPUT, TensorProto.FLOAT, [size, *data.shape])])
     double = output.dtype == "float64" and output.kind != "label"
     kind = TensorProto.DOUBLE if double else TensorProto.FLOAT
-    graph.output.append(helper.make_tensor_value_info(LABEL, TensorProto.INT64, None))
-    graph.output.append(helper.make_tensor_value_info(SCORES, kind, None))
-    for scope in (graph, *proto.functions):
+    _put(graph.output, [info(LABEL, TensorProto.INT64, None), info(SCORES, kind, None)])
+    for scope in scopes(proto):
         _forget_shapes(scope)
     return bytes(proto.SerializeToString())
+
+
+def _put(field: Any, entries: Iterable[Any]) -> None:
+    """Put entries in place of those of a repeated field, of which they may be some."""
+    kept = list(entries)
+    del field[:]
+    field.extend(kept)
 
 
 def _forget_shapes(scope: Scope) -> None:
@@ -108,14 +112,13 @@ def _forget_shapes(scope: Scope) -> None:
     """
     del scope.value_info[:]
     for node in nodes(scope):
-        for attribute in node.attribute:
-            for body in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
-                del body.value_info[:]
-                # A loop's number and condition may have an axis, which their shape alone tells.
-                counters = 2 if node.op_type == "Loop" else 0
-                for value in (*body.input[counters:], *body.output):
-                    if value.type.HasField("tensor_type"):
-                        value.type.tensor_type.ClearField("shape")
+        # A loop's number and condition may have an axis, which their shape alone tells.
+        counters = 2 if node.op_type == "Loop" else 0
+        for body in bodies(node):
+            del body.value_info[:]
+            for value in (*body.input[counters:], *body.output):
+                if value.type.HasField("tensor_type"):
+                    value.type.tensor_type.ClearField("shape")
 
 
 def _opset(model: ModelFile, proto: onnx.ModelProto) -> int:
@@ -126,8 +129,8 @@ def _opset(model: ModelFile, proto: onnx.ModelProto) -> int:
         return _USUAL_OPSET
     if model.opset < _OLDEST_OPSET:
         raise ModelError(
-            f"{model} uses operator set {model.opset}, but at least {_OLDEST_OPSET} is "
-            "needed; convert it with onnx.version_converter"
+            f"{model} uses operator set {model.opset}, but at least {_OLDEST_OPSET} is needed; "
+            "convert it with onnx.version_converter"
         )
     return model.opset
 
@@ -142,19 +145,11 @@ def _ml_opset(proto: onnx.ModelProto) -> int:
 def _keep_needed(proto: onnx.ModelProto, tensors: Sequence[str]) -> None:
     """Drop what the answer does not depend on: other outputs' nodes, and weights of theirs."""
     graph = proto.graph
-    names, nodes = GraphView(proto).needed(tensors)
-    weights = [t for t in graph.initializer if t.name in names]
-    sparse = [t for t in graph.sparse_initializer if t.values.name in names]
-    del graph.node[:], graph.initializer[:], graph.sparse_initializer[:]
-    graph.node.extend(nodes)
-    graph.initializer.extend(weights)
-    graph.sparse_initializer.extend(sparse)
-
-
-def _fix_feeds(graph: onnx.GraphProto, data: Input) -> None:
-    graph.initializer.extend(
-        numpy_helper.from_array(value, name) for name, value in data.feeds.items()
-    )
+    names, needed = GraphView(proto).needed(tensors)
+    _put(graph.node, needed)
+    _put(graph.initializer, (t for t in graph.initializer if t.name in names))
+    sparse = (t for t in graph.sparse_initializer if t.values.name in names)
+    _put(graph.sparse_initializer, sparse)
 
 
 def _free_reshapes(proto: onnx.ModelProto, data: Input) -> None:
@@ -170,8 +165,7 @@ def _free_reshapes(proto: onnx.ModelProto, data: Input) -> None:
         shape = view.constant(node.input[1])
         if shape is None or shape.ndim != 1 or not shape.size or int(shape[0]) != data.batch:
             continue
-        depends, _ = view.needed([node.input[0]])
-        if data.spec.name not in depends:
+        if data.spec.name not in view.needed([node.input[0]])[0]:
             continue
         node.input[1] = name = f"rsonnx_shape_{index}"
         rest = np.array(shape[1:], np.int64)
@@ -184,9 +178,7 @@ def _free_reshapes(proto: onnx.ModelProto, data: Input) -> None:
         graph.initializer.append(numpy_helper.from_array(np.array([0]), f"{_ROWS}_axis"))
         sizes = helper.make_node("Shape", [data.spec.name], [f"{_ROWS}_sizes"])
         first = helper.make_node("Gather", [f"{_ROWS}_sizes", f"{_ROWS}_axis"], [_ROWS], axis=0)
-        own = list(graph.node)
-        del graph.node[:]
-        graph.node.extend([sizes, first, *counting, *own])
+        _put(graph.node, [sizes, first, *counting, *graph.node])
 
 
 def unused_inputs(model: ModelFile, output: Output) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rsonnx.counts import MOST_CLASSES, NO_CLASS
 from rsonnx.errors import ModelError
-from rsonnx.model.outputs import Output
+from rsonnx.model.outputs import USUAL_THRESHOLDS, Output
 
 
 def check_scores(path: str, scores: NDArray[Any], kind: str) -> None:
@@ -31,14 +31,13 @@ def check_scores(path: str, scores: NDArray[Any], kind: str) -> None:
         )
     if kind == "scores" and scores.shape[1:] == (1,):
         raise ModelError(
-            f"{path} gives one number an input: if that is the score of a binary classifier, "
-            "declare from where on it means class 1 with --threshold (0 is usual for logits and "
-            "0.5 for probabilities); a regressor cannot be certified"
+            f"{path} gives one number an input: if that is a binary classifier's score, declare "
+            f"from where on it means class 1 with --threshold ({USUAL_THRESHOLDS})"
         )
     if scores.ndim != 2 or (scores.shape[1] < 2 and kind != "label"):
         raise ModelError(
-            f"{path} gives an output of shape {list(scores.shape[1:])} an input, but a vector "
-            "of at least 2 class scores is needed"
+            f"{path} gives an output of shape {list(scores.shape[1:])} an input, but a vector of "
+            "at least 2 class scores is needed"
         )
 
 
@@ -94,17 +93,14 @@ def _check_numbers(path: str, output: Output, labels: NDArray[Any]) -> None:
     """Check labels that come with no scores."""
     classes = len(output.classes)
     beyond = labels[(labels < 0) | (labels >= (classes or MOST_CLASSES))]
-    if not beyond.size:
-        return
-    if classes:
+    if beyond.size:
+        label = int(beyond[0])
         raise ModelError(
-            f"the output {output.spec.name!r} of {path} gave a label that is none of the {classes} "
-            f"classes that its graph lists ({', '.join(output.classes[:5])}, ...); export it again"
+            f"the output {output.spec.name!r} of {path} gave the label "
+            + (
+                f"that is none of the {classes} classes its graph lists; export it again"
+                if classes
+                else f"{label + 1 if label < 0 else label}, but without a list classes are "
+                f"numbered 0 to {MOST_CLASSES:,}; export it with scores, or with numbers from 0"
+            )
         )
-    label = int(beyond[0])
-    raise ModelError(
-        f"the output {output.spec.name!r} of {path} gave the label "
-        f"{label + 1 if label < 0 else label}, but the file does not list its classes, and without "
-        f"a list they are numbered 0 to {MOST_CLASSES:,}; export it with scores, or with numbers "
-        "from 0"
-    )

@@ -11,20 +11,13 @@ from collections import ChainMap
 import onnx
 
 from rsonnx.errors import ModelError
-from rsonnx.model.graph import Scope, called, function_key, is_reserved, nodes
+from rsonnx.model.graph import Scope, bodies, called, function_key, is_reserved, nodes, scopes
 from rsonnx.model.read import ModelFile
 
 RANDOM = {
-    "Bernoulli",
-    "BiasDropout",  # this and the two Bitmask ones are onnxruntime's fusions for training
-    "BitmaskBiasDropout",
-    "BitmaskDropout",
-    "Multinomial",
-    "RandomNormal",
-    "RandomNormalLike",
-    "RandomUniform",
-    "RandomUniformLike",
-    "Sampling",
+    *("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform"),
+    *("RandomUniformLike", "Sampling"),
+    *("BiasDropout", "BitmaskBiasDropout", "BitmaskDropout"),  # onnxruntime's, for training
 }
 
 _ROW_COUPLING = {"DynamicQuantizeLinear", "DynamicQuantizeLSTM", "DynamicQuantizeMatMul"}
@@ -40,24 +33,26 @@ def refuse_unsound(model: ModelFile) -> None:
         ModelError: it has random or custom operators, or dropout or batch normalisation in training
             mode.
     """
+    own = {function_key(f) for f in model.proto.functions}
     for node in _all_nodes(model):
-        if node.domain not in _STANDARD_DOMAINS and not _is_local(model, node):
+        # A function of the file is what runs only where no operator of its name would win.
+        is_own = called(node) in own and not is_reserved(node.domain)
+        if node.domain not in _STANDARD_DOMAINS and not is_own:
             raise ModelError(
                 f"{model} uses the custom operator {node.domain}.{node.op_type}, which no "
                 "certificate can rest on; export the model with standard operators"
             )
         if node.op_type in RANDOM:
             raise ModelError(
-                f"{model} has the random operator {node.op_type} ({node.name or 'unnamed'}), "
-                "but a certificate needs a deterministic classifier; export it without"
+                f"{model} has the random operator {node.op_type} ({node.name or 'unnamed'}), but a "
+                "certificate needs a deterministic classifier; export it without"
             )
         if _is_training_normalisation(node):
             raise ModelError(
-                f"{model} has a BatchNormalization in training mode "
-                f"({node.name or 'unnamed'}), so its answers depend on the inputs before; export "
-                "it in evaluation mode"
+                f"{model} has a BatchNormalization in training mode ({node.name or 'unnamed'}), so "
+                "its answers depend on the inputs before; export it in evaluation mode"
             )
-    for scope in _scopes(model):
+    for scope in scopes(model.proto):
         _refuse_training_dropout(model, scope, ChainMap())
 
 
@@ -85,52 +80,44 @@ def _refuse_training_dropout(model: ModelFile, scope: Scope, around: ChainMap[st
     """
     is_false = _constants(scope, around)
     for node in scope.node:
-        is_trained = node.op_type == "Dropout" and len(node.input) > 2 and node.input[2]
-        if is_trained and not is_false.get(node.input[2], False):
+        has_mode = node.op_type == "Dropout" and len(node.input) > 2 and node.input[2]
+        if has_mode and not is_false.get(node.input[2], False):
             raise ModelError(
-                f"{model} has a Dropout in training mode ({node.name or 'unnamed'}), or in a "
-                "mode that its file does not fix, so its answers are random; export it in "
-                "evaluation mode"
+                f"{model} has a Dropout in training mode ({node.name or 'unnamed'}), or in a mode "
+                "that its file does not fix, so its answers are random; export it in evaluation "
+                "mode"
             )
-        for attribute in node.attribute:
-            for subgraph in (*[attribute.g] * attribute.HasField("g"), *attribute.graphs):
-                _refuse_training_dropout(model, subgraph, is_false)
+        for body in bodies(node):
+            _refuse_training_dropout(model, body, is_false)
 
 
 def _constants(scope: Scope, around: ChainMap[str, bool]) -> ChainMap[str, bool]:
     """Return of all names in a scope whether they are the constant false, its own names first."""
-    found = around.new_child()
-
-    def add(name: str, tensor: onnx.TensorProto | None) -> None:
-        is_false = (
+    named: list[tuple[str, onnx.TensorProto | None]] = []
+    if isinstance(scope, onnx.FunctionProto):
+        named += [(name, None) for name in scope.input]
+    else:
+        named += [(tensor.name, tensor) for tensor in scope.initializer]
+        # Of the main graph, whose inputs may have a default, only one input will be fed.
+        named += [(value.name, None) for value in scope.input if around.maps != [{}]]
+    for node in scope.node:
+        values = [a.t for a in node.attribute if node.op_type == "Constant" and a.name == "value"]
+        named += [(name, values[0] if values else None) for name in node.output]
+    is_false: dict[str, bool] = {}
+    for name, tensor in named:
+        holds = (
             tensor is not None
             and tensor.data_type == onnx.TensorProto.BOOL
             and not onnx.numpy_helper.to_array(tensor).any()
         )
-        found[name] = is_false and found.maps[0].get(name, True)
-
-    if isinstance(scope, onnx.FunctionProto):
-        for name in scope.input:
-            add(name, None)
-    else:
-        for tensor in scope.initializer:
-            add(tensor.name, tensor)
-        # Of the main graph, whose inputs may have a default, only one input will be fed.
-        for value in scope.input if around.maps != [{}] else ():
-            add(value.name, None)
-    for node in scope.node:
-        values = [a.t for a in node.attribute if node.op_type == "Constant" and a.name == "value"]
-        for name in node.output:
-            add(name, values[0] if values else None)
-    return found
+        is_false[name] = holds and is_false.get(name, True)
+    return around.new_child(is_false)
 
 
 def row_coupling(model: ModelFile) -> str | None:
     """Return the operator that makes a row's answer depend on its batch, if the graph has one."""
-    for node in _all_nodes(model):
-        if node.op_type in _ROW_COUPLING:
-            return str(node.op_type)
-    return None
+    operators = (str(node.op_type) for node in _all_nodes(model))
+    return next((name for name in operators if name in _ROW_COUPLING), None)
 
 
 def node_types(model: ModelFile) -> list[str]:
@@ -138,16 +125,5 @@ def node_types(model: ModelFile) -> list[str]:
     return [".".join(filter(None, (node.domain, node.op_type))) for node in _all_nodes(model)]
 
 
-def _scopes(model: ModelFile) -> list[Scope]:
-    return [model.proto.graph, *model.proto.functions]
-
-
 def _all_nodes(model: ModelFile) -> list[onnx.NodeProto]:
-    return [node for scope in _scopes(model) for node in nodes(scope)]
-
-
-def _is_local(model: ModelFile, node: onnx.NodeProto) -> bool:
-    """Return whether a function of the file is what runs: an operator of its name would win."""
-    return not is_reserved(node.domain) and any(
-        function_key(f) == called(node) for f in model.proto.functions
-    )
+    return [node for scope in scopes(model.proto) for node in nodes(scope)]

@@ -8,7 +8,7 @@ import onnx
 
 from rsonnx.errors import ModelError
 from rsonnx.model.elements import class_number
-from rsonnx.model.graph import FLOATS, GraphView, TensorSpec, listed
+from rsonnx.model.graph import FLOATS, TensorSpec, listed
 from rsonnx.model.kinds import is_detector
 from rsonnx.model.label import ML_CLASSIFIERS, read_label
 from rsonnx.model.read import ModelFile
@@ -22,7 +22,7 @@ _LABEL_NAME = re.compile("label|class|cls|pred|categor", re.IGNORECASE)
 _PASSING = {"Cast", "Identity", "Normalizer", "Reshape", "ZipMap"}
 
 
-def only_answer(model: ModelFile, view: GraphView, outputs: tuple[TensorSpec, ...]) -> TensorSpec:
+def only_answer(model: ModelFile) -> TensorSpec:
     """Return the one output that can be the answer: the label, and the scores where there is none.
 
     Several labels are one where they are made of the same decision, such as a number and its name.
@@ -30,68 +30,65 @@ def only_answer(model: ModelFile, view: GraphView, outputs: tuple[TensorSpec, ..
     Raises:
         ModelError: several can be, or none.
     """
-    if len(outputs) == 1:
-        return outputs[0]
-    if is_detector(outputs):
+    view = model.view
+    if len(view.outputs) == 1:
+        return view.outputs[0]
+    if is_detector(view.outputs):
         raise ModelError(
-            f"{model} gives {listed(outputs)}, which are a detector's: boxes and the "
-            "classes of each; a certificate needs a classifier of the whole input"
+            f"{model} gives {listed(view.outputs)}, a detector's boxes and their classes; a "
+            "classifier of the whole input is needed"
         )
     computed = [
-        spec for spec in outputs if view.is_computed(spec.name) and view.depends_on_input(spec.name)
-    ]
-    labels = {s: read_label(view, s.name) for s in computed if is_label(view, s)}
-    decided = {s: label for s, label in labels.items() if label.is_decided}
-    scores = [
         spec
-        for spec in computed
-        if spec not in labels and spec.dtype in {*FLOATS, *QUANTISED, "sequence_type"}
+        for spec in view.outputs
+        if view.is_computed(spec.name) and view.depends_on_input(spec.name)
     ]
+    labels = {s: read_label(view, s.name) for s in computed if is_label(model, s)}
+    decided = {s: label for s, label in labels.items() if label.is_decided}
+    score_types = {*FLOATS, *QUANTISED, "sequence_type"}
+    scores = [s for s in computed if s not in labels and s.dtype in score_types]
     # Beside scores, a number that nothing decides may be anything, unless it is called a label.
     doubtful = [s for s in labels if scores and s not in decided and not _LABEL_NAME.search(s.name)]
     labels = decided or {s: label for s, label in labels.items() if s not in doubtful}
     if len({(label.decision, label.scores or label.tensor) for label in labels.values()}) == 1:
         return max(labels, key=lambda spec: (spec.dtype == "string", len(labels[spec].classes)))
     if not labels:
-        _refuse_several_labels(model, view, computed)
-    if not labels and len(scores) == 1 and not doubtful:
-        return scores[0]
-    of_classifiers = [spec for spec in scores if classifier_behind(view, spec.name) is not None]
-    if not labels and len(of_classifiers) == 1:
-        return of_classifiers[0]
+        for spec in computed:
+            _refuse_several_labels(model, spec)
+        if len(scores) == 1 and not doubtful:
+            return scores[0]
+        of_classifiers = [s for s in scores if classifier_behind(model, s.name) is not None]
+        if len(of_classifiers) == 1:
+            return of_classifiers[0]
     raise ModelError(
-        f"{model} gives {len(outputs)} outputs ({listed(outputs)}), and it is not "
-        "clear which holds the class scores or the label; name it with --output-name"
+        f"{model} gives {len(view.outputs)} outputs ({listed(view.outputs)}), and it is not clear "
+        "which holds the class scores or the label; name it with --output-name"
     )
 
 
-def _refuse_several_labels(model: ModelFile, view: GraphView, outputs: list[TensorSpec]) -> None:
-    """Refuse a file that gives several labels an input: no one class is right then."""
-    for spec in outputs:
-        if spec.dtype not in {*LABELS, "bool"} or len(spec.shape) != 2 or not spec.is_wide:
-            continue
-        number = class_number(view, spec.name)
-        if number is not None and number.node.op_type == "TopK":
-            continue  # the next best
+def _refuse_several_labels(model: ModelFile, spec: TensorSpec) -> None:
+    """Refuse an output that gives several labels an input: no one class is right then."""
+    if spec.dtype not in {*LABELS, "bool"} or len(spec.shape) != 2 or not spec.is_wide:
+        return
+    number = class_number(model.view, spec.name)
+    if number is None or number.node.op_type != "TopK":  # which gives the next best
         raise ModelError(
-            f"{model} gives several labels an input ({spec.name!r} {spec.dtype} "
-            f"{spec.dimensions}), any number of which can be true, but one class an input is "
-            "needed; to certify which score is largest all the same, name it with --output-name"
+            f"{model} gives several labels an input ({spec}), any number of which can be true; to "
+            "certify which score is largest all the same, name it with --output-name"
         )
 
 
-def is_label(view: GraphView, spec: TensorSpec) -> bool:
+def is_label(model: ModelFile, spec: TensorSpec) -> bool:
     """Return whether an output is a label an input, by its type and shape or by what made it."""
-    one_an_input = all(d == 1 for d in spec.shape[1:])
-    if spec.dtype in LABELS or (spec.dtype in _NARROW_LABELS and spec.shape and one_an_input):
-        return one_an_input or read_label(view, spec.name).is_decided
-    if spec.dtype not in FLOATS or not one_an_input:
+    if spec.dtype in LABELS or (spec.dtype in _NARROW_LABELS and spec.shape and not spec.is_wide):
+        return not spec.is_wide or read_label(model.view, spec.name).is_decided
+    if spec.dtype not in FLOATS or spec.is_wide:
         return False
-    label = read_label(view, spec.name)  # numbers of classes, cast to floats
+    label = read_label(model.view, spec.name)  # numbers of classes, cast to floats
     return label.is_decided and bool(label.values or label.decision or label.classes)
 
 
-def classifier_behind(view: GraphView, tensor: str) -> onnx.NodeProto | None:
+def classifier_behind(model: ModelFile, tensor: str) -> onnx.NodeProto | None:
     """Return the classifier of ai.onnx.ml whose scores a tensor is; None where it is none's."""
-    node = view.producer(view.behind(tensor, _PASSING))
+    node = model.view.producer(model.view.behind(tensor, _PASSING))
     return node if node is not None and node.op_type in ML_CLASSIFIERS else None

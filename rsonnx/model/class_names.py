@@ -44,9 +44,14 @@ def name_classes(
     source = "graph" if in_graph else None
     if not all(name.removeprefix("-").isdecimal() for name in in_graph):
         return ClassNames(in_graph, source)
-    read = {key: _read(key, text) for key, text in metadata.items() if _may_name(key, text)}
-    listed = {key: found for key, found in read.items() if found is not None}
-    fitting = {key: found for key, found in listed.items() if _fits(found, classes)}
+    read = {key: names for key, text in metadata.items() if (names := _read(key, text)) is not None}
+    listed = {key: names for key, names in read.items() if names.names}
+    # Of a model whose label may be any number, names from 1 on would be those of other classes.
+    fitting = {
+        key: names
+        for key, names in listed.items()
+        if (len(names.names) == classes if classes is not None else names.first == 0)
+    }
     note = None
     if in_graph != tuple(map(str, range(len(in_graph)))):
         if listed:
@@ -54,15 +59,15 @@ def name_classes(
                 f"the metadata {_keys(listed)} name classes, but the graph numbers them "
                 f"{', '.join(in_graph[:3])}, ..., so they are left out"
             )
-    elif len({found.names for found in fitting.values()}) > 1:
+    elif len({names.names for names in fitting.values()}) > 1:
         note = f"the metadata {_keys(fitting)} name the classes differently"
     elif fitting:
-        key, found = next(iter(fitting.items()))
-        return ClassNames(found.names, f"metadata {key!r}")
+        key, names = next(iter(fitting.items()))
+        return ClassNames(names.names, f"metadata {key!r}")
     elif listed:
-        key, found = next(iter(listed.items()))
+        key, names = next(iter(listed.items()))
         note = (
-            f"the metadata {key!r} name {len(found.names)} classes from {found.first} on and the "
+            f"the metadata {key!r} name {len(names.names)} classes from {names.first} on and the "
             f"model has {'any' if classes is None else classes}, so they are left out"
         )
     elif read:
@@ -74,27 +79,16 @@ def _keys(entries: Mapping[str, object]) -> str:
     return " and ".join(map(repr, entries))
 
 
-def _fits(found: Names, classes: int | None) -> bool:
-    """Return whether names are those of a model's classes.
-
-    Of a model whose label may be any number, names from 1 on would be those of other classes.
-    """
-    return len(found.names) == classes if classes is not None else found.first == 0
-
-
-def _may_name(key: str, text: str) -> bool:
-    """Return whether an entry is there to name classes; a number alone says how many there are."""
-    if key.lower() == _CONFIG:
-        return _read(key, text) is not None
-    return is_key(key) and bool(text.strip()) and not text.strip().isdecimal()
-
-
 def _read(key: str, text: str) -> Names | None:
-    if len(text) > _LONGEST:
-        return None
+    """Return the names that an entry holds, none where it cannot be read; None for other entries.
+
+    A number alone says how many classes there are.
+    """
+    text, unread = text.strip(), Names(())
     if key.lower() == _CONFIG:
-        value = parsed(text)
-        return (
-            names_of_value(value) if isinstance(value, dict) and any(map(is_key, value)) else None
-        )
-    return names_of_text(text)
+        value = parsed(text) if len(text) <= _LONGEST else None
+        is_config = isinstance(value, dict) and any(map(is_key, value))
+        return names_of_value(value) if is_config else None
+    if not is_key(key) or not text or text.isdecimal():
+        return None
+    return (names_of_text(text) if len(text) <= _LONGEST else None) or unread

@@ -50,99 +50,82 @@ def read_preprocessing_file(path: Path) -> Mapping[str, Any]:
     Raises:
         UsageError: the file cannot be read, or asks for something that cannot be done.
     """
+    where, kind = f"the preprocessing file {path}", "TOML" if path.suffix == ".toml" else "JSON"
     try:
         text = path.read_text(encoding="utf-8")
-        found = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        stated = tomllib.loads(text) if kind == "TOML" else json.loads(text)
     except OSError as error:
-        raise UsageError(
-            f"the preprocessing file {path} cannot be read: {error.strerror}"
-        ) from None
+        raise UsageError(f"{where} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        kind = "TOML" if path.suffix == ".toml" else "JSON"
-        raise UsageError(f"the preprocessing file {path} is not {kind}: {error}") from None
-    if not isinstance(found, dict):
-        raise UsageError(f"the preprocessing file {path} holds no mapping of keys to values")
+        raise UsageError(f"{where} is not {kind}: {error}") from None
+    if not isinstance(stated, dict):
+        raise UsageError(f"{where} holds no mapping of keys to values")
     try:
-        return _translate(found)
+        if "pretrained_cfg" in stated or "input_size" in stated:
+            return _from_timm(stated.get("pretrained_cfg", stated))
+        if (_HUGGING_FACE | {"image_processor_type", "feature_extractor_type"}) & set(stated):
+            return _from_hugging_face(stated)
     except UsageError as error:
-        raise UsageError(f"the preprocessing file {path}: {error}") from None
+        raise UsageError(f"{where} {error}; write it as mean, std, scale, resize, crop") from None
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
-        raise UsageError(
-            f"the preprocessing file {path} has a value of an unexpected kind ({error})"
-        ) from None
+        raise UsageError(f"{where} has a value of an unexpected kind ({error})") from None
+    return stated
 
 
-def _translate(found: dict[str, Any]) -> Mapping[str, Any]:
-    if "pretrained_cfg" in found:
-        return _from_timm(found["pretrained_cfg"])
-    if "input_size" in found:
-        return _from_timm(found)
-    if (_HUGGING_FACE | {"image_processor_type", "feature_extractor_type"}) & set(found):
-        return _from_hugging_face(found)
-    return found
-
-
-def _from_hugging_face(found: dict[str, Any]) -> Mapping[str, Any]:
-    found = {key: value for key, value in found.items() if value is not None}  # null: not set
-    kind = _processor(found)
-    unknown = {
-        key
-        for key, value in found.items()
-        if key not in _HUGGING_FACE | _HUGGING_FACE_SILENT and value is not False
-    }
-    if "crop_pct" in found and kind != "ConvNext":
-        unknown.add("crop_pct")
+def _from_hugging_face(stated: dict[str, Any]) -> Mapping[str, Any]:
+    stated = {key: value for key, value in stated.items() if value is not None}  # null: not set
+    kind = _processor(stated)
+    known = _HUGGING_FACE | _HUGGING_FACE_SILENT
+    known -= set() if kind == "ConvNext" else {"crop_pct"}
+    unknown = [key for key, value in stated.items() if key not in known and value is not False]
     if unknown or kind in _PECULIAR:
         asked = ", ".join(sorted(unknown)) or f"a {kind} processor"
-        raise UsageError(
-            f"it asks for {asked}, which is not understood; write the preprocessing as mean, std, "
-            "scale, resize and crop instead"
-        )
+        raise UsageError(f"asks for {asked}, which is not understood")
     meant: dict[str, Any] = {"layout": "NCHW", "scale": 255.0}
-    if found.get("do_rescale", True):
-        meant["scale"] = 255.0 * found.get("rescale_factor", 1 / 255)
+    if stated.get("do_rescale", True):
+        meant["scale"] = 255.0 * stated.get("rescale_factor", 1 / 255)
         if math.isclose(meant["scale"], 1.0, rel_tol=1e-6):
             meant["scale"] = 1.0  # 0.00392156862745098 is 1/255
-    if found.get("do_normalize", "image_mean" in found):
-        meant |= {"mean": found["image_mean"], "std": found["image_std"]}
-    if found.get("do_resize", "size" in found):
-        meant |= _resizing(found, kind)
+    if stated.get("do_normalize", "image_mean" in stated):
+        meant |= {"mean": stated["image_mean"], "std": stated["image_std"]}
+    if stated.get("do_resize", "size" in stated):
+        meant |= _resizing(stated, kind)
         usual = "bicubic" if kind in _BICUBIC else "bilinear"
-        meant["interpolation"] = _FILTERS[found["resample"]] if "resample" in found else usual
-    if found.get("do_center_crop", "crop_size" in found):
-        crop = _edges(found["crop_size"], square=True)
+        meant["interpolation"] = _FILTERS[stated["resample"]] if "resample" in stated else usual
+    if stated.get("do_center_crop", "crop_size" in stated):
+        crop = _edges(stated["crop_size"], square=True)
         meant["crop"] = crop if isinstance(crop, list) else [crop, crop]
-    if found.get("do_flip_channel_order", False):
+    if stated.get("do_flip_channel_order", False):
         meant["channels"] = "bgr"
     if "crop" in meant:
         meant["center"] = "floor"  # transformers' center_crop: (orig_height - crop_height) // 2
     return meant
 
 
-def _processor(found: Mapping[str, Any]) -> str:
+def _processor(stated: Mapping[str, Any]) -> str:
     """Return which processor a file is for, such as ViT; an empty text where it does not say."""
-    name = str(found.get("image_processor_type") or found.get("feature_extractor_type") or "")
+    name = str(stated.get("image_processor_type") or stated.get("feature_extractor_type") or "")
     for ending in ("Fast", "ImageProcessor", "FeatureExtractor"):
         name = name.removesuffix(ending)
     return name
 
 
-def _resizing(found: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
-    size, crops = found["size"], found.get("do_center_crop", "crop_size" in found)
-    square = found.get("default_to_square", None if kind == "" and crops else True)
+def _resizing(stated: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    size, crops = stated["size"], stated.get("do_center_crop", "crop_size" in stated)
+    square = stated.get("default_to_square", None if kind == "" and crops else True)
     if kind in _SHORTER_SIDE:
         square = False
     if isinstance(size, int) and square is None:
         raise UsageError(
-            f"its size is {size} and it names no processor, so it may mean the shorter side or "
-            'both; write {"shortest_edge": ...} or {"height": ..., "width": ...}'
+            f"has the size {size} and names no processor, so it may mean the shorter side "
+            '({"shortest_edge": ...}) or both ({"height": ..., "width": ...})'
         )
     edges = _edges(size, square=bool(square))
     if kind != "ConvNext" or not isinstance(edges, int):
         return {"resize": edges}
     if edges >= _CONVNEXT_SQUARE:
         return {"resize": [edges, edges]}
-    return {"resize": int(edges / found.get("crop_pct", 224 / 256)), "crop": [edges, edges]}
+    return {"resize": int(edges / stated.get("crop_pct", 224 / 256)), "crop": [edges, edges]}
 
 
 def _edges(size: Any, *, square: bool) -> int | list[int]:
@@ -152,33 +135,24 @@ def _edges(size: Any, *, square: bool) -> int | list[int]:
     if set(size) == {"shortest_edge"}:
         return int(size["shortest_edge"])
     if set(size) != {"height", "width"}:
-        raise UsageError(
-            f"it asks for the size {size!r}, which is not understood; write the preprocessing as "
-            "mean, std, scale, resize and crop instead"
-        )
+        raise UsageError(f"asks for the size {size!r}, which is not understood")
     return [int(size["height"]), int(size["width"])]
 
 
-def _from_timm(found: dict[str, Any]) -> Mapping[str, Any]:
-    if found.get("crop_mode", "center") != "center":
+def _from_timm(stated: dict[str, Any]) -> Mapping[str, Any]:
+    _, height, width = stated["input_size"]
+    if stated.get("crop_mode", "center") != "center" or height != width:
         raise UsageError(
-            f"it asks for crop_mode {found['crop_mode']!r}, but only center is understood; write "
-            "the preprocessing as mean, std, resize and crop instead"
+            f"asks for crop_mode {stated.get('crop_mode')!r} and input_size {[height, width]}, but "
+            "only the centre and squares are understood"
         )
-    _, height, width = found["input_size"]
-    if height != width:
-        raise UsageError(
-            f"it asks for input_size {found['input_size']!r}, but only squares are understood; "
-            "write the preprocessing as mean, std, resize and crop instead"
-        )
-    share = found.get("crop_pct") or 1.0
     return {
         "layout": "NCHW",
-        "mean": found["mean"],
-        "std": found["std"],
-        "resize": math.floor(height / share),
+        "mean": stated["mean"],
+        "std": stated["std"],
+        "resize": math.floor(height / (stated.get("crop_pct") or 1.0)),
         "crop": [height, width],
-        "interpolation": found.get("interpolation", "bilinear"),
+        "interpolation": stated.get("interpolation", "bilinear"),
     }
 
 
@@ -192,8 +166,8 @@ def from_onnx_metadata(metadata: Mapping[str, str]) -> Mapping[str, Any] | None:
         "Normalized_0_1": {"scale": 1.0},
         "Normalized_1_1": {"mean": [0.5], "std": [0.5]},
     }
-    found = metadata.get("Image.NominalPixelRange")
-    if found not in ranges:
+    stated = metadata.get("Image.NominalPixelRange")
+    if stated not in ranges:
         return None
     order = metadata.get("Image.BitmapPixelFormat", "")
-    return ranges[found] | ({"channels": "bgr"} if order.startswith("Bgr") else {})
+    return ranges[stated] | ({"channels": "bgr"} if order.startswith("Bgr") else {})

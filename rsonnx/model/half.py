@@ -20,6 +20,7 @@ import onnxruntime
 from onnx import TensorProto, numpy_helper
 
 from rsonnx.errors import ModelError
+from rsonnx.model.graph import bodies
 from rsonnx.model.read import ModelFile
 
 _LARGEST = float(np.finfo(np.float16).max)
@@ -52,21 +53,18 @@ def to_half(model: ModelFile) -> HalfModel:
     Raises:
         ModelError: it is quantised, has no float32 weights, or onnxruntime cannot convert it.
     """
-    quantised = sorted(
-        {n.op_type for n in model.proto.graph.node if _QUANTISED.fullmatch(n.op_type)}
-    )
+    asked = f"float16 was asked for, but {model}"
+    names = {n.op_type for n in model.proto.graph.node}
+    quantised = sorted(filter(_QUANTISED.fullmatch, names))
     if quantised:
         raise ModelError(
-            f"float16 was asked for, but {model} is quantised ({', '.join(quantised)}), and "
-            "its float32 numbers are scales, which must stay; leave float16 out"
+            f"{asked} is quantised ({', '.join(quantised)}), and its float32 numbers are scales, "
+            "which must stay; leave float16 out"
         )
     weights = [t for t in _weights(model.proto.graph) if t.data_type == TensorProto.FLOAT]
     if not weights:
-        raise ModelError(
-            f"float16 was asked for, but {model} has no float32 weights to convert; leave "
-            "float16 out"
-        )
-    beyond = sum(_beyond(tensor) for tensor in weights)
+        raise ModelError(f"{asked} has no float32 weights to convert; leave float16 out")
+    beyond = sum(map(_beyond, weights))
     proto = onnx.ModelProto()
     proto.CopyFrom(model.proto)
     # Imported here: it takes a third of a second, which nobody else should wait for.
@@ -76,27 +74,27 @@ def to_half(model: ModelFile) -> HalfModel:
         converted = convert_float_to_float16(proto, keep_io_types=True)
         data = converted.SerializeToString(deterministic=True)
     except Exception as error:  # the converter raises what it comes upon in a graph
-        raise ModelError(_cannot(model, error)) from None
-    return HalfModel(
-        replace(model, proto=converted),
-        {
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "converter": f"onnxruntime {onnxruntime.__version__}, float32 inputs and outputs kept",
-            "weights_beyond_its_range": beyond,
-            "statement": _STATEMENT,
-        },
-    )
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(
+            f"{model} cannot be converted to float16 ({lines[0].rstrip('. ')}); leave float16 out, "
+            "or export the model in float16"
+        ) from None
+    facts = {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "converter": f"onnxruntime {onnxruntime.__version__}, float32 inputs and outputs kept",
+        "weights_beyond_its_range": beyond,
+        "statement": _STATEMENT,
+    }
+    return HalfModel(replace(model, proto=converted), facts)
 
 
 def _weights(graph: onnx.GraphProto) -> Iterator[TensorProto]:
     """Yield the tensors that a graph and the graphs inside it hold."""
     yield from graph.initializer
     for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            if attribute.HasField("g"):
-                yield from _weights(attribute.g)
+        yield from (a.t for a in node.attribute if a.HasField("t"))
+        for body in bodies(node):
+            yield from _weights(body)
 
 
 def _beyond(tensor: TensorProto) -> int:
@@ -104,11 +102,3 @@ def _beyond(tensor: TensorProto) -> int:
     size = np.abs(numpy_helper.to_array(tensor))
     outside = (size > _LARGEST) | ((size > 0) & (size < _SMALLEST))
     return int(np.count_nonzero(outside & np.isfinite(size)))
-
-
-def _cannot(model: ModelFile, error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return (
-        f"{model} cannot be converted to float16 ({lines[0].rstrip('. ')}); leave float16 "
-        "out, or export the model in float16"
-    )

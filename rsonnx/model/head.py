@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -23,33 +24,6 @@ from rsonnx.model.preprocess import Preprocessing
 INPUT = "rsonnx_input"
 
 
-class _Chain:
-    """Nodes one after the other, with the constants that they use."""
-
-    def __init__(self, start: str) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.weights: list[onnx.TensorProto] = []
-        self._name = start
-
-    def add(
-        self, operator: str, constant: NDArray[np.generic] | None = None, **attributes: int
-    ) -> None:
-        step = len(self.nodes)
-        operands = [self._name]
-        if constant is not None:
-            operands.append(f"rsonnx_head_constant_{step}")
-            self.weights.append(numpy_helper.from_array(constant, operands[1]))
-        self._name = f"rsonnx_head_{step}"
-        node = helper.make_node(operator, operands, [self._name], **attributes)  # type: ignore[arg-type]
-        self.nodes.append(node)
-
-    def end(self, name: str) -> None:
-        """Let the last node give the tensor ``name``."""
-        if not self.nodes:
-            self.add("Identity")
-        self.nodes[-1].output[0] = name
-
-
 def make_head(
     data: Input, preprocessing: Preprocessing, bounds: tuple[float, float]
 ) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
@@ -58,7 +32,18 @@ def make_head(
     Raises:
         UsageError: the preprocessing does not fit the input.
     """
-    chain = _Chain(INPUT)
+    nodes: list[onnx.NodeProto] = []
+    weights: list[onnx.TensorProto] = []
+
+    def add(operator: str, constant: NDArray[Any] | None = None, **attributes: int) -> None:
+        step = len(nodes)
+        operands = [f"rsonnx_head_{step - 1}" if step else INPUT]
+        if constant is not None:
+            operands.append(f"rsonnx_head_constant_{step}")
+            weights.append(numpy_helper.from_array(constant, operands[1]))
+        name = f"rsonnx_head_{step}"
+        nodes.append(helper.make_node(operator, operands, [name], **attributes))  # type: ignore[arg-type]
+
     if preprocessing.channels == "bgr":
         colours = _colours(data)
         if colours is None or colours.channels != 3:
@@ -66,35 +51,31 @@ def make_head(
                 f"the preprocessing says bgr, but an input of shape {list(data.shape)} has no 3 "
                 "channels"
             )
-        chain.add("Gather", colours.reversed, axis=colours.axis)
+        add("Gather", colours.reversed, axis=colours.axis)
     if not preprocessing.identity:
         factor, offset = _affine(data, preprocessing, bounds)
         if (factor != 1).any():
-            chain.add("Mul", factor)
+            add("Mul", factor)
         if (offset != 0).any():
-            chain.add("Add", offset)
+            add("Add", offset)
     if data.spec.dtype in INTEGERS:
         low, high = INTEGERS[data.spec.dtype]
         # round(y) clipped to [low, high]: floor(y + 1/2) = low + min(max(. - low, 0), high - low),
         # written with Relu, which every operator set has in the same form.
-        chain.add("Add", np.full(1, 0.5 - low, np.float32))
-        chain.add("Floor")
-        chain.add("Relu")
-        chain.add("Sub", np.full(1, high - low, np.float32))
-        chain.add("Neg")
-        chain.add("Relu")
-        chain.add("Sub", np.full(1, high, np.float32))
-        chain.add("Neg")
+        add("Add", np.full(1, 0.5 - low, np.float32))
+        add("Floor")
+        for above in (high - low, high):
+            add("Relu")
+            add("Sub", np.full(1, above, np.float32))
+            add("Neg")
     if not data.has_batch_axis:
-        chain.add("Reshape", np.array(data.shape, np.int64))
+        add("Reshape", np.array(data.shape, np.int64))
     if data.spec.dtype != "float32":
-        chain.add("Cast", to=onnx_type(data.spec.dtype))
-    chain.end(data.spec.name)
-    return chain.nodes, chain.weights
-
-
-_OTHER_UNITS = 16
-"""Numbers this far apart are no numbers of one unit."""
+        add("Cast", to=onnx_type(data.spec.dtype))
+    if not nodes:
+        add("Identity")
+    nodes[-1].output[0] = data.spec.name
+    return nodes, weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,10 +97,7 @@ class _Colours:
     @property
     def reversed(self) -> NDArray[np.int64]:
         """The place, for each place, of the opposite channel of the same pixel."""
-        found: NDArray[np.int64] = (
-            np.arange(len(self.of)) + (self.channels - 1 - 2 * self.of) * self.apart
-        )
-        return found
+        return np.arange(len(self.of)) + (self.channels - 1 - 2 * self.of) * self.apart
 
 
 def _colours(data: Input) -> _Colours | None:
@@ -133,61 +111,6 @@ def _colours(data: Input) -> _Colours | None:
     values = data.shape[0]
     apart = values // 3 if data.layout == "NCHW" else 1
     return _Colours(1, 3, np.arange(values) // apart % 3, apart)
-
-
-def _refuse_means_of_no_pixel(data: Input, preprocessing: Preprocessing, width: float) -> None:
-    """Refuse means that no pixel comes near, and say which scale or sign is probably meant."""
-    mean, scale = preprocessing.mean, preprocessing.scale
-    least, most = sorted((0.0, scale))
-    # Values that are no pixels may be moved upwards: degrees to kelvins.
-    if max(mean) <= most and (min(mean) >= least or data.layout is None):
-        return
-    # A mean far below a scale is none in its units either.
-    scales = [
-        one for one in sorted({width, 255.0}) if scale < one >= max(mean) >= one / _OTHER_UNITS
-    ]
-    negated = [-one for one in mean]
-    meant: Preprocessing | None = None
-    if min(mean) >= 0 and scales:
-        meant = replace(preprocessing, scale=scales[0])
-    elif least <= min(negated) and max(negated) <= most:
-        meant = replace(preprocessing, mean=tuple(negated))
-    raise UsageError(
-        f"preprocessing subtracts the mean {'/'.join(f'{one:g}' for one in mean)} from values "
-        f"between {least:g} and {most:g} (scale={scale:g}), but a mean among them was expected"
-        + ("; correct the mean or the scale" if meant is None else _meant(meant))
-    )
-
-
-def _refuse_mixed_units(data: Input, preprocessing: Preprocessing) -> None:
-    """Refuse numbers of which some count levels of 255 and others parts of 1, as cards have both.
-
-    What is no picture may be divided by anything.
-    """
-    mean, std, scale = preprocessing.mean, preprocessing.std, preprocessing.scale
-    if data.layout is None:
-        return
-    meant: Preprocessing | None = None
-    if abs(scale) < 1 / _OTHER_UNITS:
-        what = f"has scale={scale:g}, which multiplies values that lie between 0 and 1 already"
-        meant = replace(preprocessing, scale=1.0) if abs(255 * scale - 1) < 0.01 else None
-    elif max(map(abs, std)) > _OTHER_UNITS * abs(scale):
-        what = f"divides values between 0 and {scale:g} by std={max(std):g}"
-        if scale == 1.0 and max(map(abs, std)) <= 255:
-            meant = replace(preprocessing, std=tuple(float(f"{s / 255:.6g}") for s in std))
-    elif scale == 255 and 0 < min(mean) <= max(mean) <= 1 and max(map(abs, std)) < 1:
-        what = f"subtracts a mean and divides by a std below 1, but from values up to {scale:g}"
-        meant = replace(preprocessing, scale=1.0)
-    else:
-        return
-    raise UsageError(
-        f"preprocessing {what}; "
-        + ("give scale, mean and std in the same units" if meant is None else _meant(meant)[2:])
-    )
-
-
-def _meant(preprocessing: Preprocessing) -> str:
-    return f"; {preprocessing.to_text()} is probably meant"
 
 
 def _affine(
@@ -221,6 +144,52 @@ def _affine(
             f"preprocessing multiplies by {factor.tolist()} and adds {offset.tolist()}, which "
             "float32 cannot hold; correct its mean, std and scale, or the bounds"
         )
-    _refuse_means_of_no_pixel(data, preprocessing, high - low)
-    _refuse_mixed_units(data, preprocessing)
+    _refuse_other_units(preprocessing, high - low, is_image=data.layout is not None)
     return made
+
+
+_OTHER_UNITS = 16
+"""Numbers this far apart are no numbers of one unit."""
+
+
+def _refuse_other_units(preprocessing: Preprocessing, width: float, *, is_image: bool) -> None:
+    """Refuse means that no pixel comes near, and numbers of which some count levels of 255.
+
+    Cards have both units. What is no picture may be moved upwards, as degrees to kelvins, and
+    divided by anything.
+    """
+    mean, std, scale = preprocessing.mean, preprocessing.std, preprocessing.scale
+    least, most = sorted((0.0, scale))
+    largest = max(map(abs, std))
+    meant: dict[str, Any] = {}
+    if max(mean) > most or (min(mean) < least and is_image):
+        what = (
+            f"subtracts the mean {'/'.join(f'{m:g}' for m in mean)} from values between {least:g} "
+            f"and {most:g} (scale={scale:g}), but a mean among them was expected"
+        )
+        # A mean far below a scale is none in its units either.
+        scales = [s for s in sorted({width, 255.0}) if scale < s >= max(mean) >= s / _OTHER_UNITS]
+        if min(mean) >= 0 and scales:
+            meant["scale"] = scales[0]
+        elif least <= -max(mean) and -min(mean) <= most:
+            meant["mean"] = tuple(-m for m in mean)
+    elif not is_image:
+        return
+    elif abs(scale) < 1 / _OTHER_UNITS:
+        what = f"has scale={scale:g}, which multiplies values that lie between 0 and 1 already"
+        if abs(255 * scale - 1) < 0.01:
+            meant["scale"] = 1.0
+    elif largest > _OTHER_UNITS * abs(scale):
+        what = f"divides values between 0 and {scale:g} by std={max(std):g}"
+        if scale == 1.0 and largest <= 255:
+            meant["std"] = tuple(float(f"{s / 255:.6g}") for s in std)
+    elif scale == 255 and 0 < min(mean) <= max(mean) <= 1 and largest < 1:
+        what = f"subtracts a mean and divides by a std below 1, but from values up to {scale:g}"
+        meant["scale"] = 1.0
+    else:
+        return
+    better = f"{replace(preprocessing, **meant).to_text()} is probably meant"
+    raise UsageError(
+        f"preprocessing {what}; "
+        + (better if meant else "give scale, mean and std in the same units")
+    )

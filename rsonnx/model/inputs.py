@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import ModelError, UsageError
-from rsonnx.model.graph import FLOATS, TensorSpec, listed
+from rsonnx.model.graph import FLOATS, Dimension, TensorSpec, listed
 from rsonnx.model.outputs import Output
 from rsonnx.model.read import ModelFile
 
@@ -74,33 +74,155 @@ def find_input(
         ModelError: there is not exactly one input left, or it is of a kind that cannot be smoothed.
         UsageError: a feed, shape or layout contradicts the file.
     """
-    needed, _ = model.view.needed(output.tensors)
-    used = tuple(spec for spec in model.view.inputs if spec.name in needed)
-    fed = _feeds(model, used, feeds or {})
+    needed = model.view.inputs_behind(output.tensors)
+    used = [spec for spec in model.view.inputs if spec.name in needed]
+    specs = {spec.name: spec for spec in used}
+    unknown = [name for name in feeds or {} if name not in specs]
+    if unknown:
+        raise UsageError(
+            f"a value was given for the input {unknown[0]!r}, but {model} uses {listed(used)}"
+        )
+    fed = {name: _fed_value(specs[name], value) for name, value in (feeds or {}).items()}
     left = [spec for spec in used if spec.name not in fed]
     if len(left) != 1:
         raise ModelError(
             f"{model} takes {len(left)} inputs ({listed(left)}), but noise is added to one; "
             + ("fix the values of the others with --feed NAME=VALUE" if left else "none is left")
         )
-    spec = left[0]
-    if spec.dtype not in FLOATS and spec.dtype not in INTEGERS:
-        raise ModelError(
-            f"the input {spec.name!r} of {model} has type {spec.dtype}, to which no noise can "
-            f"be added; one of {', '.join([*FLOATS, *INTEGERS])} is needed"
+    return _Reader(model, left[0], layout, size).read(output, input_shape, fed)
+
+
+class _Reader:
+    """Understands one input as what is smoothed, or refuses it."""
+
+    def __init__(
+        self, model: ModelFile, spec: TensorSpec, layout: str | None, size: tuple[int, int] | None
+    ) -> None:
+        self.spec, self.layout, self.size = spec, layout, size
+        self.model = model
+        self.where = f"the input {spec.name!r} of {model}"
+
+    def read(
+        self, output: Output, input_shape: Sequence[int] | None, fed: Mapping[str, NDArray[Any]]
+    ) -> Input:
+        spec = self.spec
+        if spec.dtype not in FLOATS and spec.dtype not in INTEGERS:
+            raise ModelError(
+                f"{self.where} has type {spec.dtype}, to which no noise can be added; one of "
+                f"{', '.join([*FLOATS, *INTEGERS])} is needed"
+            )
+        has_batch = _has_batch_axis(spec, output)
+        declared = spec.shape[1:] if has_batch else spec.shape
+        if input_shape is None:
+            self._refuse_contradictions(declared)
+            shape = tuple(d for d in declared if isinstance(d, int))
+            if len(shape) < len(declared) or not declared:
+                raise ModelError(
+                    f"{self.where} has shape {spec.dimensions}, which leaves axes of one input "
+                    f"open; fix them with --input-shape{self._example(declared)}"
+                )
+        else:
+            shape = tuple(map(int, input_shape))
+            if not (_fits(declared, shape) or not declared) or min(shape, default=1) < 1:
+                raise UsageError(
+                    f"the input shape {','.join(map(str, shape))} was declared, but one input of "
+                    f"{spec.name!r} of {self.model} has shape "
+                    f"{TensorSpec('', '', declared).dimensions}"
+                )
+        first = spec.shape[0] if has_batch and spec.shape else None
+        batch = (first if isinstance(first, int) else None) if has_batch else 1
+        values = math.prod(shape) * (batch or 1)
+        if values > _MOST_VALUES:
+            raise ModelError(
+                f"{self.where} has {values:,} values, but at most {_MOST_VALUES:,} can be "
+                "smoothed; correct its shape"
+            )
+        return Input(spec, batch, shape, self._layout(shape), has_batch, fed)
+
+    def _example(self, declared: tuple[Dimension, ...]) -> str:
+        """Return how ``--input-shape`` goes on for an image, else that it needs numbers.
+
+        The channels are where the layout or their number says, else in front, as in most exports.
+        """
+        if self.size is not None and not declared:
+            declared = (None, None, None)
+        axes = len(declared)
+        if axes != 3 and (self.size is None or axes != 2):
+            return ", a whole number an axis" if axes > 1 else ", such as 4"
+        sides = self.size or (224, 224)
+        last = axes == 3 and self._channels_last(declared)
+        usual = sides if axes == 2 else (*sides, 3) if last else (3, *sides)
+        shape = [d if isinstance(d, int) else u for d, u in zip(declared, usual, strict=True)]
+        text = ",".join(map(str, shape))
+        return f", such as {text}" if self.size is None else f" {text}, the declared size"
+
+    def _channels_last(self, declared: tuple[Dimension, ...]) -> bool:
+        return self.layout == "NHWC" or (self.layout is None and declared[-1] in _IMAGE_CHANNELS)
+
+    def _refuse_contradictions(self, declared: tuple[Dimension, ...]) -> None:
+        """Refuse a layout or size that axes contradict, before saying how to fix the others."""
+        if len(declared) not in (2, 3) or all(isinstance(axis, int) for axis in declared):
+            return
+        sides = declared
+        if len(declared) == 3:
+            last = self._channels_last(declared)
+            sides = declared[:2] if last else declared[1:]
+            channels, other = (declared[2], declared[0]) if last else (declared[0], declared[2])
+            if isinstance(channels, int):
+                turned = isinstance(declared[1], int) and not isinstance(other, int)
+                wrong = channels not in _CHANNELS and (other in _CHANNELS or turned)
+            else:
+                wrong = other in _IMAGE_CHANNELS
+            if self.layout is not None and wrong:
+                raise self._no_channels()
+        size = self.size or sides
+        if any(isinstance(s, int) and s != w for s, w in zip(sides, size, strict=True)):
+            raise UsageError(
+                f"the preprocessing makes images of {'x'.join(map(str, size))} (height x width), "
+                f"but {self.where} has shape {self.spec.dimensions}; correct its resize and crop"
+            )
+
+    def _no_channels(self) -> UsageError:
+        return UsageError(
+            f"the layout {self.layout} was declared, but {self.where} has shape "
+            f"{self.spec.dimensions}, which has no 1 or 3 channels there (nor 2 or 6)"
         )
-    has_batch = _has_batch_axis(spec, output)
-    declared = spec.shape[1:] if has_batch else spec.shape
-    if input_shape is None:
-        _refuse_contradictions(model, spec, declared, layout, size)
-        shape = _fixed(model, spec, declared, _example(declared, layout, size))
-    else:
-        shape = _fitting(model, spec, declared, input_shape)
-    first = spec.shape[0] if has_batch and spec.shape else None
-    batch = (first if isinstance(first, int) else None) if has_batch else 1
-    if batch is not None:
-        _bounded(model, spec, (batch, *shape))
-    return Input(spec, batch, shape, _layout(model, spec, shape, layout), has_batch, fed)
+
+    def _layout(self, shape: tuple[int, ...]) -> str | None:
+        is_image = len(shape) == 3
+        if self.layout is not None:
+            at, other = (0, 2) if self.layout == "NCHW" else (2, 0)
+            if is_image and shape[at] not in _CHANNELS and shape[other] in _CHANNELS:
+                raise self._no_channels()
+            # A flat input may be a colour image of either layout, whose values stand in a row.
+            flat = len(shape) == 1 and shape[0] % 3 == 0
+            return self.layout if flat or is_image else None
+        ends = (("NCHW", shape[0]), ("NHWC", shape[2])) if is_image else ()
+        possible = [layout for layout, channels in ends if channels in _IMAGE_CHANNELS]
+        denoted = self._denoted_layout()
+        if len(possible) == 2 and denoted not in possible:
+            raise ModelError(
+                f"{self.where} has shape {self.spec.dimensions}, which can be NCHW or NHWC; "
+                "declare the layout in the preprocessing"
+            )
+        return denoted if denoted in possible else possible[0] if possible else None
+
+    def _denoted_layout(self) -> str | None:
+        """Return the layout that the denotations of the axes tell, or None.
+
+        ONNX denotes the axis of the channels as DATA_CHANNEL (its DimensionDenotation.md).
+        """
+        for value in self.model.proto.graph.input:
+            axes = [d.denotation for d in value.type.tensor_type.shape.dim]
+            if value.name == self.spec.name and len(axes) == 4 and axes.count("DATA_CHANNEL") == 1:
+                return {1: "NCHW", 3: "NHWC"}.get(axes.index("DATA_CHANNEL"))
+        return None
+
+
+def _fits(declared: Sequence[Dimension], shape: Sequence[int]) -> bool:
+    return len(declared) == len(shape) and all(
+        not isinstance(d, int) or d == length for d, length in zip(declared, shape, strict=True)
+    )
 
 
 def _has_batch_axis(spec: TensorSpec, output: Output) -> bool:
@@ -117,185 +239,23 @@ def _has_batch_axis(spec: TensorSpec, output: Output) -> bool:
     return not (one_vector and scores[0] not in (1, spec.shape[0]))
 
 
-def _fixed(
-    model: ModelFile, spec: TensorSpec, declared: tuple[int | str | None, ...], example: str
-) -> tuple[int, ...]:
-    fixed = tuple(d for d in declared if isinstance(d, int))
-    if len(fixed) < len(declared) or not declared:
-        raise ModelError(
-            f"the input {spec.name!r} of {model} has shape {spec.dimensions}, which leaves "
-            f"axes of one input open; fix them with --input-shape{example}"
-        )
-    return _bounded(model, spec, fixed)
-
-
-def _example(
-    declared: tuple[int | str | None, ...], layout: str | None, size: tuple[int, int] | None
-) -> str:
-    """Return how ``--input-shape`` goes on for an image; for anything else, that it needs numbers.
-
-    The channels are where the layout or their number says, else in front, as in most exports.
-    """
-    if size is not None and not declared:
-        declared = (None, None, None)
-    axes = len(declared)
-    if axes != 3 and (size is None or axes != 2):
-        return ", a whole number an axis" if axes > 1 else ", such as 4"
-    last = _channels_last(declared, layout)
-    sides = size or (224, 224)
-    usual = sides if axes == 2 else (*sides, 3) if last else (3, *sides)
-    shape = [d if isinstance(d, int) else u for d, u in zip(declared, usual, strict=True)]
-    such, why = (", such as", "") if size is None else ("", ", the declared size")
-    return f"{such} {','.join(map(str, shape))}{why}"
-
-
-def _channels_last(declared: tuple[int | str | None, ...], layout: str | None) -> bool:
-    return layout == "NHWC" or (layout is None and declared[-1] in _IMAGE_CHANNELS)
-
-
-def _refuse_contradictions(
-    model: ModelFile,
-    spec: TensorSpec,
-    declared: tuple[int | str | None, ...],
-    layout: str | None,
-    size: tuple[int, int] | None,
-) -> None:
-    """Refuse a layout or size that axes contradict, before one is told how to fix the others."""
-    if len(declared) not in (2, 3) or all(isinstance(axis, int) for axis in declared):
-        return
-    sides = declared
-    if len(declared) == 3:
-        last = _channels_last(declared, layout)
-        sides = declared[:2] if last else declared[1:]
-        channels, other = (declared[2], declared[0]) if last else (declared[0], declared[2])
-        if isinstance(channels, int):
-            turned = isinstance(declared[1], int) and not isinstance(other, int)
-            wrong = channels not in _CHANNELS and (other in _CHANNELS or turned)
-        else:
-            wrong = other in _IMAGE_CHANNELS
-        if layout is not None and wrong:
-            raise _no_channels(model, spec, layout)
-    if any(isinstance(s, int) and s != w for s, w in zip(sides, size or sides, strict=True)):
-        raise UsageError(
-            f"the preprocessing makes images of {'x'.join(map(str, size or ()))} (height x width), "
-            f"but the input {spec.name!r} of {model} has shape {spec.dimensions}; correct its "
-            "resize and crop"
-        )
-
-
-def _no_channels(model: ModelFile, spec: TensorSpec, layout: str) -> UsageError:
-    return UsageError(
-        f"the layout {layout} was declared, but the input {spec.name!r} of {model} "
-        f"has shape {spec.dimensions}, which has no 1 or 3 channels there (nor 2 or 6)"
-    )
-
-
-def _fitting(
-    model: ModelFile,
-    spec: TensorSpec,
-    declared: tuple[int | str | None, ...],
-    wanted: Sequence[int],
-) -> tuple[int, ...]:
-    given = tuple(int(d) for d in wanted)
-    fits = not declared or (
-        len(given) == len(declared)
-        and all(not isinstance(d, int) or d == g for d, g in zip(declared, given, strict=True))
-    )
-    if not fits or any(g < 1 for g in given):
-        raise UsageError(
-            f"the input shape {','.join(map(str, given))} was declared, but one input of "
-            f"{spec.name!r} of {model} has shape {TensorSpec('', '', declared).dimensions}"
-        )
-    return _bounded(model, spec, given)
-
-
-def _bounded(model: ModelFile, spec: TensorSpec, shape: tuple[int, ...]) -> tuple[int, ...]:
-    if math.prod(shape) > _MOST_VALUES:
-        raise ModelError(
-            f"the input {spec.name!r} of {model} has {math.prod(shape):,} values, but at most "
-            f"{_MOST_VALUES:,} can be smoothed; correct its shape"
-        )
-    return shape
-
-
-def _layout(
-    model: ModelFile, spec: TensorSpec, shape: tuple[int, ...], declared: str | None
-) -> str | None:
-    possible = []
-    if len(shape) == 3:
-        possible += ["NCHW"] if shape[0] in _IMAGE_CHANNELS else []
-        possible += ["NHWC"] if shape[2] in _IMAGE_CHANNELS else []
-    if declared is not None:
-        at, other = (0, 2) if declared == "NCHW" else (2, 0)
-        if len(shape) == 3 and shape[at] not in _CHANNELS and shape[other] in _CHANNELS:
-            raise _no_channels(model, spec, declared)
-        # A flat input may be a colour image of either layout, whose values stand in a row.
-        flat = len(shape) == 1 and shape[0] % 3 == 0
-        return declared if flat or len(shape) == 3 else None
-    denoted = denoted_layout(model, spec.name)
-    if denoted in possible:
-        return denoted
-    if len(possible) == 2:
-        raise ModelError(
-            f"the input {spec.name!r} of {model} has shape {spec.dimensions}, which can be "
-            "NCHW or NHWC; declare the layout in the preprocessing"
-        )
-    return possible[0] if possible else None
-
-
-def _feeds(
-    model: ModelFile, used: Sequence[TensorSpec], feeds: Mapping[str, Any]
-) -> dict[str, NDArray[Any]]:
-    known = {spec.name: spec for spec in used}
-    found = {}
-    for name, value in feeds.items():
-        if name not in known:
-            raise UsageError(
-                f"a value was given for the input {name!r}, but {model} uses {listed(used)}"
-            )
-        found[name] = _fed_value(known[name], value)
-    return found
-
-
 def _fed_value(spec: TensorSpec, value: Any) -> NDArray[Any]:
+    """Return a fed value as its input takes it: one number fills it, a list is taken in order."""
     try:
-        dtype = np.dtype("bool" if spec.dtype == "bool" else spec.dtype)
-        array = np.asarray(value)
+        dtype, array = np.dtype(spec.dtype), np.asarray(value)
         with np.errstate(all="ignore"):
             converted = array.astype(dtype)
         changed = dtype.kind in "iub" and not np.array_equal(converted, array)
-        overflowed = np.isfinite(converted).sum() != np.isfinite(array).sum()
-        if changed or overflowed:
+        if changed or np.isfinite(converted).sum() != np.isfinite(array).sum():
             raise ValueError("the value changes its meaning")
-        return _in_shape(converted, spec)
+        shape = tuple(d if isinstance(d, int) else 1 for d in spec.shape)
+        if converted.ndim == 0:
+            return np.full(shape, converted)
+        # An input of no known shape may have any.
+        is_fitting = not shape or _fits(spec.shape, converted.shape)
+        return converted if is_fitting else converted.reshape(shape)
     except (TypeError, ValueError, OverflowError):
         raise UsageError(
             f"the value {value!r} was given for the input {spec.name!r}, but it takes {spec.dtype} "
             f"{spec.dimensions}"
         ) from None
-
-
-def _in_shape(value: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
-    """Give a fed value its input's shape: one number fills it, a list is taken in row order."""
-    shape = tuple(d if isinstance(d, int) else 1 for d in spec.shape)
-    if value.ndim == 0:
-        return np.full(shape, value)
-    fits = len(shape) == value.ndim and all(
-        not isinstance(d, int) or d == given
-        for d, given in zip(spec.shape, value.shape, strict=True)
-    )
-    # An input of no known shape may have any.
-    return value if fits or not shape else value.reshape(shape)
-
-
-def denoted_layout(model: ModelFile, name: str) -> str | None:
-    """Return the layout that the denotations of an input's axes tell, or None.
-
-    ONNX denotes the axis of the channels as DATA_CHANNEL (its DimensionDenotation.md).
-    """
-    for value in model.proto.graph.input:
-        if value.name == name:
-            axes = [d.denotation for d in value.type.tensor_type.shape.dim]
-            if len(axes) == 4 and axes.count("DATA_CHANNEL") == 1:
-                return {1: "NCHW", 3: "NHWC"}.get(axes.index("DATA_CHANNEL"))
-    return None

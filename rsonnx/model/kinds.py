@@ -50,43 +50,37 @@ THRESHOLDS = "independent truth values"
 INDEPENDENT = {SIGMOIDS, THRESHOLDS}
 
 
-def kind_of_head(model: ModelFile, view: GraphView, spec: TensorSpec, tensor: str) -> str | None:
+def kind_of_head(  # noqa: PLR0911 - one kind after the other
+    model: ModelFile, spec: TensorSpec, tensor: str
+) -> str | None:
     """Return in words what an output is if it is no vector of class scores, else None.
 
     Args:
         model: the model.
-        view: its graph.
         spec: the output.
         tensor: the tensor behind it that answers.
     """
-    return next(_kinds_of_head(model, view, spec, tensor), None)
-
-
-def _kinds_of_head(
-    model: ModelFile, view: GraphView, spec: TensorSpec, tensor: str
-) -> Iterator[str]:
+    view = model.view
     for key in ("task", "problem_type"):
         task = model.metadata.get(key, "")
         if task in _DETECTING_TASKS or _OTHER_TASK.search(task):
-            yield f"a model for {task[:40]!r}, by its metadata"
+            return f"a model for {task[:40]!r}, by its metadata"
     if any(n.op_type in _DETECTING for n in view.needed([tensor])[1]):
-        yield "a detector's boxes or their scores"
-    node = view.producer(view.behind(tensor, _MOVING))
+        return "a detector's boxes or their scores"
     kind = independent(view, spec, tensor)
-    if kind is not None:
-        yield kind
-    if node is None:
-        return
+    node = view.producer(view.behind(tensor, _MOVING))
+    if kind is not None or node is None:
+        return kind
     if node.op_type in _REGRESSORS:
-        yield f"a regressor's values ({node.op_type})"
+        return f"a regressor's values ({node.op_type})"
     if node.op_type in _TRANSFORMERS:
-        yield f"transformed features ({node.op_type})"
+        return f"transformed features ({node.op_type})"
     if model.proto.producer_name == "skl2onnx" and re.fullmatch(r"variable\d*", spec.name):
-        yield "what skl2onnx calls the output of a regressor or a transformer"
+        return "what skl2onnx calls the output of a regressor or a transformer"
     if any(_is_unit_vector(view, n) for _, n in _alone(view, tensor)):
-        yield "an embedding, scaled to length 1"
-    if len(spec.name) <= _LONGEST_NAME and _EMBEDDING.fullmatch(spec.name):
-        yield "an embedding, by its name"
+        return "an embedding, scaled to length 1"
+    is_embedding = len(spec.name) <= _LONGEST_NAME and _EMBEDDING.fullmatch(spec.name)
+    return "an embedding, by its name" if is_embedding else None
 
 
 def is_detector(specs: tuple[TensorSpec, ...]) -> bool:
@@ -160,8 +154,9 @@ def _chance(view: GraphView, part: str) -> str | None:
         if node.op_type in _SIGMOIDS:
             known = view.specs.get(made)
             return part if known is not None and known.is_wide else made
-        found = attribute(node, "post_transform")
-        if picked and found is not None and found.s == b"LOGISTIC" and made in node.output[1:]:
+        transform = attribute(node, "post_transform")
+        is_logistic = transform is not None and transform.s == b"LOGISTIC"
+        if picked and is_logistic and made in node.output[1:]:
             return made if len(ml_classes(node)) == 2 else None
         picked = picked or node.op_type in _PICKING
     return None
@@ -169,8 +164,7 @@ def _chance(view: GraphView, part: str) -> str | None:
 
 def _is_moved_tanh(view: GraphView, node: onnx.NodeProto) -> bool:
     """Return whether a sum moves a tanh, which is between -1 and 1, as (1 + tanh(x)) / 2 does."""
-    made = [step.op_type for name in node.input for _, step in _alone(view, name)]
-    return "Tanh" in made
+    return any(step.op_type == "Tanh" for name in node.input for _, step in _alone(view, name))
 
 
 def _is_written_out(view: GraphView, node: onnx.NodeProto) -> bool:
@@ -189,8 +183,8 @@ def _is_written_out(view: GraphView, node: onnx.NodeProto) -> bool:
 
 
 def _is_one(view: GraphView, tensor: str) -> bool:
-    found = view.constant(tensor)
-    return found is not None and found.dtype.kind == "f" and bool((found == 1).all())
+    value = view.constant(tensor)
+    return value is not None and value.dtype.kind == "f" and bool((value == 1).all())
 
 
 def _is_unit_vector(view: GraphView, node: onnx.NodeProto) -> bool:

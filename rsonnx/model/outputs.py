@@ -11,43 +11,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from rsonnx.errors import ModelError, UsageError
-from rsonnx.model.choice import (
-    LABELS,
-    QUANTISED,
-    classifier_behind,
-    is_label,
-    only_answer,
-)
-from rsonnx.model.elements import Origin, sorted_values
-from rsonnx.model.graph import (
-    FLOATS,
-    Dimension,
-    GraphView,
-    TensorSpec,
-    attribute,
-    listed,
-    whole,
-)
-from rsonnx.model.kinds import kind_of_head
+from rsonnx.model.choice import LABELS, QUANTISED, classifier_behind, is_label, only_answer
+from rsonnx.model.elements import Origin, class_number, sorted_values
+from rsonnx.model.graph import FLOATS, TensorSpec, attribute, listed, whole
+from rsonnx.model.kinds import INDEPENDENT, are_anchors, independent, kind_of_head
 from rsonnx.model.label import Label, ml_classes, read_label
 from rsonnx.model.read import ModelFile
-from rsonnx.model.refusals import (
-    or_name_them,
-    refuse_class_number,
-    refuse_head,
-    refuse_joined_heads,
-    refuse_map,
-    refuse_several_labels,
-)
 
 _WHOLE_SCORES = {"int32", "int64"}
 """Votes, or products of quantised numbers: float64 holds them."""
 
+USUAL_THRESHOLDS = "0 is usual for logits and 0.5 for probabilities"
 _SCORE_NAME = re.compile("score|prob|logit|confidence", re.IGNORECASE)
 
 
@@ -106,258 +84,281 @@ def find_output(
     """
     if threshold is not None and not math.isfinite(threshold):
         raise UsageError(f"the threshold is {threshold}, but a finite number was expected")
-    view = model.view
-    outputs = model.view.outputs
-    if name is not None:
-        chosen = next((spec for spec in outputs if spec.name == name), None)
-        if chosen is None:
-            raise UsageError(f"{model} has no output {name!r}; it has {listed(outputs)}")
-    else:
-        chosen = only_answer(model, view, outputs)
-    found = _understand(model, view, chosen, threshold, is_named=name is not None)
-    if threshold is not None and found.kind != "score":
+    outputs = {spec.name: spec for spec in model.view.outputs}
+    if name is not None and name not in outputs:
+        raise UsageError(f"{model} has no output {name!r}; it has {listed(outputs.values())}")
+    spec = only_answer(model) if name is None else outputs[name]
+    output = _Reader(model, spec, is_named=name is not None).read(threshold)
+    if threshold is not None and output.kind != "score":
+        gives = "class scores" if output.kind == "scores" else "labels"
         raise UsageError(
-            f"a threshold was given, but the output {chosen.name!r} of {model} gives "
-            f"{'class scores' if found.kind == 'scores' else 'labels'}, not one score an input"
+            f"a threshold was given, but the output {spec.name!r} of {model} gives {gives}, not "
+            "one score an input"
         )
-    return found
+    return output
 
 
-def _is_pairwise(view: GraphView, tensor: str) -> bool:
-    """Return whether a tensor is a support vector machine's score for each pair of classes.
+class _Reader:
+    """Understands one output of a model, or refuses it."""
 
-    They are no scores of classes: the label is found by a vote among them.
-    """
-    node = classifier_behind(view, tensor)
-    if node is None or node.op_type != "SVMClassifier":
-        return False
-    chances = attribute(node, "prob_a")
-    return chances is None or len(chances.floats) == 0
+    def __init__(self, model: ModelFile, spec: TensorSpec, *, is_named: bool) -> None:
+        self.model, self.spec, self.is_named = model, spec, is_named
+        self.view = model.view
 
+    def refuse(self, why: str) -> ModelError:
+        return ModelError(f"the output {self.spec.name!r} of {self.model} {why}")
 
-def _understand(
-    model: ModelFile, view: GraphView, spec: TensorSpec, threshold: float | None, *, is_named: bool
-) -> Output:
-    refuse_several_labels(model, view, spec)
-    if is_label(view, spec) or spec.dtype in LABELS:
-        return _from_label(model, view, spec)
-    tensor = view.source(spec.name)
-    node = view.producer(tensor)
-    if _is_pairwise(view, spec.name):
-        raise ModelError(
-            f"the output {spec.name!r} of {model} holds a support vector machine's scores of "
-            "pairs of classes, but scores of classes or a label are needed; name the label with "
-            "--output-name, or export it with probabilities"
-        )
-    if node is not None and node.op_type == "ZipMap" and node.input:
-        names = tuple(map(str, ml_classes(node)))
-        edits = ("the ZipMap is cut off", *_labels_left_out(model, view, spec, node.input[0]))
-        return Output(node.input[0], spec, "scores", "float32", None, names, edits)
-    if spec.dtype == "sequence_type":
-        raise ModelError(
-            f"the output {spec.name!r} of {model} is a sequence that no ZipMap made, but a "
-            "tensor of class scores is needed; export the model with its scores as a tensor"
-        )
-    if spec.dtype not in FLOATS and spec.dtype not in QUANTISED:
-        raise ModelError(
-            f"the output {spec.name!r} of {model} has type {spec.dtype}, but class scores or "
-            "labels are needed"
-        )
-    ordered = sorted_values(view, spec, tensor)
-    if ordered is not None:
-        return _before_top_k(model, view, spec, ordered, is_named=is_named)
-    refuse_class_number(model, view, spec)
-    refuse_joined_heads(model, view, spec, node)
-    refuse_map(model, spec)
-    axes = [d for d in spec.shape[1:] if d != 1]
-    # One value an input: (N, 1) or (N, 1, 1). A lone axis may be the batch or the classes: a
-    # threshold says that it is the batch, and running the model shows whether it is.
-    lone = not any(isinstance(d, int) and d > 1 for d in spec.shape)
-    if (len(spec.shape) > 1 and not axes) or (lone and threshold is not None):
-        return _one_score(model, view, Output(tensor, spec, "score", spec.dtype, threshold))
-    insisted = _insisted(model, view, spec, (tensor,), is_named=is_named)
-    return Output(
-        tensor,
-        spec,
-        "scores",
-        spec.dtype,
-        classes=_names_of_scores(model, view, tensor),
-        edits=_labels_left_out(model, view, spec, tensor),
-        insisted=insisted,
-    )
+    @property
+    def or_name_them(self) -> str:
+        """The hint that another output may be named, where there is another."""
+        return ", or name them with --output-name" if len(self.view.outputs) > 1 else ""
 
-
-def _names_of_scores(model: ModelFile, view: GraphView, tensor: str) -> tuple[str, ...]:
-    """Return the class names that the graph has for scores, behind them or at a label of theirs."""
-    node = classifier_behind(view, tensor)
-    if node is not None:
-        return tuple(map(str, ml_classes(node)))
-    for other in model.view.outputs:
-        if is_label(view, other):
-            label = read_label(view, other.name)
-            if label.scores is not None and view.source(label.scores) == tensor:
-                return label.classes
-    return ()
-
-
-def _labels_left_out(
-    model: ModelFile, view: GraphView, spec: TensorSpec, tensor: str
-) -> tuple[str, ...]:
-    """Return a sentence for each label that the file gives beside scores which were named."""
-    beside = [
-        other.name
-        for other in model.view.outputs
-        if other.name != spec.name
-        and view.is_computed(other.name)
-        and is_label(view, other)
-        and (label := read_label(view, other.name)).is_decided
-        and (label.decision != "largest" or view.source(label.scores or "") != tensor)
-    ]
-    return tuple(f"the file's label {name!r} is left out, for the scores named" for name in beside)
-
-
-def _before_top_k(
-    model: ModelFile, view: GraphView, spec: TensorSpec, ordered: Origin, *, is_named: bool
-) -> Output:
-    """Return the scores of which an output holds the few largest: sorted, they name no class."""
-    scores = ordered.node.input[0]
-    if not (ordered.keeps_order and whole(ordered.node, "largest", 1)):
-        raise ModelError(
-            f"the output {spec.name!r} of {model} is made of a row's values, sorted by "
-            f"TopK, so their places are no classes; name the output of their positions with "
-            "--output-name, or export it with what goes into the TopK"
-        )
-    insisted = _insisted(model, view, spec, (spec.name, scores), is_named=is_named)
-    return Output(
-        scores,
-        spec,
-        "scores",
-        _type_of(view.specs, scores),
-        edits=("what goes into the TopK is used in place of its sorted values",),
-        is_vector=True,
-        insisted=insisted,
-    )
-
-
-def _insisted(
-    model: ModelFile, view: GraphView, spec: TensorSpec, tensors: Sequence[str], *, is_named: bool
-) -> str | None:
-    """Return what an output is in place of class scores, and refuse it where no user named it."""
-    kinds = (kind_of_head(model, view, spec, tensor) for tensor in tensors)
-    head = next(filter(None, kinds), None)
-    if head is None:
-        return None
-    if not is_named:
-        refuse_head(model, spec, head)
-    return f"{head}: the largest is counted"
-
-
-def _one_score(model: ModelFile, view: GraphView, output: Output) -> Output:
-    if output.threshold is not None:
-        return output
-    node = view.producer(output.tensor)
-    squashed = node is not None and node.op_type in {"Sigmoid", "Softmax", "HardSigmoid"}
-    hint = (
-        "it ends in a sigmoid, so 0.5 would be usual"
-        if squashed
-        else "0 is usual for logits and 0.5 for probabilities"
-    )
-    raise ModelError(
-        f"the output {output.spec.name!r} of {model} is one number an input: if that is the "
-        f"score of a binary classifier, declare from where on it means class 1 with --threshold "
-        f"({hint}); a regressor cannot be certified"
-    )
-
-
-def _from_label(model: ModelFile, view: GraphView, spec: TensorSpec) -> Output:
-    """Understand a label output, with the scores that decide it where they can be found."""
-    label = read_label(view, spec.name)
-    if not spec.shape:
-        raise ModelError(
-            f"the output {spec.name!r} of {model} is one {spec.dtype} for a whole batch, but "
-            "a label an input is needed"
-        )
-    looked_up = label.tensor != spec.name  # cut off, the look-up's own shape is of no account
-    if spec.is_wide and not looked_up and not label.first_column:
-        raise ModelError(
-            f"the output {spec.name!r} of {model} is {spec.dtype} of shape {spec.dimensions}, "
-            "but one label an input, or scores of classes, are needed; a map of labels is no "
-            "classifier's answer"
-        )
-    if spec.dtype == "string" and not (label.values or label.classes or label.decision):
-        raise ModelError(
-            f"the output {spec.name!r} of {model} is a text, and the classes behind it cannot "
-            f"be found in the file; export the model with its scores{or_name_them(model)}"
-        )
-    edits = []
-    if label.classes and not label.values:
-        edits.append("the look-up of class names is cut off")
-    if label.first_column:
-        edits.append("the first column of the TopK's positions is the label")
-    known = view.specs
-    scores = label.scores
-    dtype = _type_of(known, scores or "")
-    beside = _floats_beside(model, view, spec, label)
-    shown = (*label.shown, *(name for name in beside if _are_scores(view, name)))
-    shown = tuple(dict.fromkeys(t for t in shown if _is_row_of_floats(known.get(t))))
-    beside = tuple(name for name in beside if name not in shown)
-    label = replace(label, shown=shown)
-    dtype = "float64" if dtype in _WHOLE_SCORES else dtype
-    if scores is not None and dtype in {*FLOATS, *QUANTISED}:
-        label = replace(label, evidence=beside)
-        place = "before" if label.decision == "largest" else "before, negated,"
-        edits.append(f"the scores {place} the label show NaN and near ties; the label counts")
-        found = known.get(scores)
-        axes = [] if found is None else [d for d in found.shape[1:] if d != 1]
-        names, said = label.classes, tuple(edits)
+    def read(self, threshold: float | None) -> Output:
+        spec, view = self.spec, self.view
+        if spec.dtype in {*LABELS, "bool"}:
+            kind = independent(view, spec, spec.name)
+            if kind is not None:
+                raise self.refuse(
+                    f"has several labels an input ({kind}), any number of which can be true; "
+                    f"export the scores of which the largest is wanted{self.or_name_them}"
+                )
+        if is_label(self.model, spec) or spec.dtype in LABELS:
+            return self._label()
+        tensor = view.source(spec.name)
+        node = view.producer(tensor)
+        if self._is_pairwise():
+            raise self.refuse(
+                "holds a support vector machine's scores of pairs of classes; name the label with "
+                "--output-name, or export it with probabilities"
+            )
+        if node is not None and node.op_type == "ZipMap" and node.input:
+            names = tuple(map(str, ml_classes(node)))
+            edits = ("the ZipMap is cut off", *self._labels_left_out(node.input[0]))
+            return Output(node.input[0], spec, "scores", "float32", None, names, edits)
+        if spec.dtype == "sequence_type":
+            raise self.refuse(
+                "is a sequence that no ZipMap made; export the model with its scores as a tensor"
+            )
+        if spec.dtype not in FLOATS and spec.dtype not in QUANTISED:
+            raise self.refuse(f"has type {spec.dtype}, but class scores or labels are needed")
+        ordered = sorted_values(view, spec, tensor)
+        if ordered is not None:
+            return self._before_top_k(ordered)
+        self._refuse_what_is_no_vector_of_scores(tensor)
+        axes = [d for d in spec.shape[1:] if d != 1]
+        # One value an input: (N, 1) or (N, 1, 1). A lone axis may be the batch or the classes: a
+        # threshold says that it is the batch, and running the model shows whether it is.
+        lone = not any(isinstance(d, int) and d > 1 for d in spec.shape)
+        if (len(spec.shape) > 1 and not axes) or (lone and threshold is not None):
+            return self._one_score(tensor, threshold)
         return Output(
-            scores, spec, "scores", dtype, None, names, said, is_vector=len(axes) != 1, label=label
+            tensor,
+            spec,
+            "scores",
+            spec.dtype,
+            classes=self._names_of_scores(tensor),
+            edits=self._labels_left_out(tensor),
+            insisted=self._insisted(tensor),
         )
-    evidence = (*label.evidence, *filter(None, [scores]), *beside)
-    seen = tuple(dict.fromkeys(t for t in evidence if _is_row_of_floats(known.get(t))))
-    label = replace(label, scores=None, decision=None, evidence=seen)
-    return Output(
-        label.tensor, spec, "label", spec.dtype, None, label.classes, tuple(edits), label=label
-    )
 
+    def _is_pairwise(self) -> bool:
+        """Return whether it is a support vector machine's score for each pair of classes.
 
-def _floats_beside(
-    model: ModelFile, view: GraphView, spec: TensorSpec, label: Label
-) -> tuple[str, ...]:
-    """Return other outputs of floats for the same input: NaN in them is an answer of no class.
+        They are no scores of classes: the label is found by a vote among them.
+        """
+        node = classifier_behind(self.model, self.spec.name)
+        if node is None or node.op_type != "SVMClassifier":
+            return False
+        chances = attribute(node, "prob_a")
+        return chances is None or len(chances.floats) == 0
 
-    A label may be taken of scores in which NaN was replaced.
-    """
-    needed, _ = view.needed(label.tensors)
-    known = {view.source(tensor) for tensor in label.tensors}
-    return tuple(
-        other.name
-        for other in model.view.outputs
-        if other.dtype in FLOATS
-        and view.source(other.name) not in known
-        and len(other.shape) in (1, 2)
-        and _is_same_batch(other.shape[0], spec.shape[0])
-        and view.depends_on_input(other.name)
-        and view.needed([other.name])[0] & {i.name for i in view.inputs} <= needed
-    )
+    def _refuse_what_is_no_vector_of_scores(self, tensor: str) -> None:
+        """Refuse floats with a class's number among them, heads of several kinds, and maps."""
+        number = class_number(self.view, self.spec.name)
+        if number is not None:
+            raise self.refuse(
+                f"has the number of a class in it, by {number.node.op_type}, which is no score; "
+                f"export {number.tensor!r} as an integer output of its own, or the scores before it"
+            )
+        node = self.view.producer(tensor)
+        if node is not None and node.op_type == "Concat":
+            heads = [self.view.source(name) for name in node.input]
+            kinds = set()
+            for head in heads:
+                maker = self.view.producer(head)
+                # 1 - p beside p is how binary classifiers write two probabilities.
+                if maker is None or maker.op_type != "Sub":
+                    kinds.add("none" if maker is None else maker.op_type)
+                elif not any(self.view.source(operand) in heads for operand in maker.input[1:]):
+                    kinds.add("Sub")
+            if len(kinds) > 1 and kinds & {"Sigmoid", "Softmax", "Tanh"}:
+                raise self.refuse(
+                    f"joins the results of separate heads ({', '.join(sorted(kinds))}), which are "
+                    "no class scores; name the classifier's own head with --output-name or export "
+                    "it alone"
+                )
+        if sum(d != 1 for d in self.spec.shape[1:]) > 1:
+            what = "a detector's boxes and classes" if are_anchors(self.spec) else "a map"
+            raise self.refuse(
+                f"has shape {self.spec.dimensions}, but one vector of class scores an input "
+                f"is needed; {what} is no classifier's answer"
+            )
 
+    def _names_of_scores(self, tensor: str) -> tuple[str, ...]:
+        """Return the class names that the graph has for scores, behind them or at their label."""
+        node = classifier_behind(self.model, tensor)
+        if node is not None:
+            return tuple(map(str, ml_classes(node)))
+        for other in self.view.outputs:
+            if is_label(self.model, other):
+                label = read_label(self.view, other.name)
+                if label.scores is not None and self.view.source(label.scores) == tensor:
+                    return label.classes
+        return ()
 
-def _is_same_batch(one: Dimension, other: Dimension) -> bool:
-    """Return whether two axes may be the batch: exporters give a free one several names."""
-    return one == other or not (isinstance(one, int) or isinstance(other, int))
+    def _labels_left_out(self, tensor: str) -> tuple[str, ...]:
+        """Return a sentence for each label that the file gives beside scores which were named."""
+        beside = [
+            other.name
+            for other in self.view.outputs
+            if other.name != self.spec.name
+            and self.view.is_computed(other.name)
+            and is_label(self.model, other)
+            and (label := read_label(self.view, other.name)).is_decided
+            and (label.decision != "largest" or self.view.source(label.scores or "") != tensor)
+        ]
+        return tuple(
+            f"the file's label {name!r} is left out, for the scores named" for name in beside
+        )
 
+    def _before_top_k(self, ordered: Origin) -> Output:
+        """Return the scores of which it holds the few largest: sorted, they name no class."""
+        scores = ordered.node.input[0]
+        if not (ordered.keeps_order and whole(ordered.node, "largest", 1)):
+            raise self.refuse(
+                "is made of a row's values, sorted by TopK, so their places are no classes; name "
+                "the output of their positions with --output-name, or export what goes into it"
+            )
+        return Output(
+            scores,
+            self.spec,
+            "scores",
+            self._type_of(scores),
+            edits=("what goes into the TopK is used in place of its sorted values",),
+            is_vector=True,
+            insisted=self._insisted(self.spec.name, scores),
+        )
 
-def _are_scores(view: GraphView, tensor: str) -> bool:
-    """Return whether an output beside a label is seen to hold scores of classes."""
-    node = view.maker(tensor)
-    squashed = node is not None and node.op_type in {"LogSoftmax", "Sigmoid", "Softmax"}
-    return squashed or _SCORE_NAME.search(tensor) is not None
+    def _insisted(self, *tensors: str) -> str | None:
+        """Return what it is in place of class scores, and refuse it where no user named it."""
+        kinds = (kind_of_head(self.model, self.spec, tensor) for tensor in tensors)
+        head = next(filter(None, kinds), None)
+        if head is None:
+            return None
+        if not self.is_named:
+            why = "any number of which can be true of one input, " if head in INDEPENDENT else ""
+            raise self.refuse(
+                f"is {head}, {why}not scores of which one class is right; to certify which of them "
+                f"is largest all the same, name it: --output-name {self.spec.name}"
+            )
+        return f"{head}: the largest is counted"
 
+    def _one_score(self, tensor: str, threshold: float | None) -> Output:
+        if threshold is not None:
+            return Output(tensor, self.spec, "score", self.spec.dtype, threshold)
+        node = self.view.producer(tensor)
+        squashed = node is not None and node.op_type in {"Sigmoid", "Softmax", "HardSigmoid"}
+        hint = "it ends in a sigmoid, so 0.5 would be usual" if squashed else USUAL_THRESHOLDS
+        raise self.refuse(
+            "is one number an input: if that is a binary classifier's score, declare from where on "
+            f"it means class 1 with --threshold ({hint}); a regressor cannot be certified"
+        )
 
-def _is_row_of_floats(spec: TensorSpec | None) -> bool:
-    return spec is None or (spec.dtype in FLOATS and len(spec.shape) > 0)
+    def _label(self) -> Output:
+        """Understand a label output, with the scores that decide it where they can be found."""
+        spec, label = self.spec, read_label(self.view, self.spec.name)
+        if not spec.shape:
+            raise self.refuse(
+                f"is one {spec.dtype} for a whole batch, but a label an input is needed"
+            )
+        looked_up = label.tensor != spec.name  # cut off, the look-up's own shape is of no account
+        if spec.is_wide and not looked_up and not label.first_column:
+            raise self.refuse(
+                f"is {spec.dtype} of shape {spec.dimensions}, but one label an input, or scores of "
+                "classes, are needed; a map of labels is no classifier's answer"
+            )
+        if spec.dtype == "string" and not (label.values or label.classes or label.decision):
+            raise self.refuse(
+                "is a text, and the classes behind it cannot be found in the file; export the "
+                f"model with its scores{self.or_name_them}"
+            )
+        edits = []
+        if label.classes and not label.values:
+            edits.append("the look-up of class names is cut off")
+        if label.first_column:
+            edits.append("the first column of the TopK's positions is the label")
+        beside = self._floats_beside(label)
+        shown = (*label.shown, *(name for name in beside if self._are_scores(name)))
+        label = replace(label, shown=self._rows_of_floats(shown))
+        beside = tuple(name for name in beside if name not in label.shown)
+        scores, dtype = label.scores, self._type_of(label.scores or "")
+        dtype = "float64" if dtype in _WHOLE_SCORES else dtype
+        if scores is not None and dtype in {*FLOATS, *QUANTISED}:
+            place = "before" if label.decision == "largest" else "before, negated,"
+            edits.append(f"the scores {place} the label show NaN and near ties; the label counts")
+            known = self.view.specs.get(scores)
+            axes = [] if known is None else [d for d in known.shape[1:] if d != 1]
+            return Output(
+                scores,
+                spec,
+                "scores",
+                dtype,
+                classes=label.classes,
+                edits=tuple(edits),
+                is_vector=len(axes) != 1,
+                label=replace(label, evidence=beside),
+            )
+        evidence = self._rows_of_floats((*label.evidence, *filter(None, [scores]), *beside))
+        label = replace(label, scores=None, decision=None, evidence=evidence)
+        said = tuple(edits)
+        return Output(
+            label.tensor, spec, "label", spec.dtype, None, label.classes, said, label=label
+        )
 
+    def _floats_beside(self, label: Label) -> tuple[str, ...]:
+        """Return other outputs of floats for the same input: NaN in them is an answer of no class.
 
-def _type_of(known: Mapping[str, TensorSpec], tensor: str) -> str:
-    """Return the element type of a tensor; where it is not known float64, which holds any score."""
-    return known[tensor].dtype if tensor in known else "float64"
+        A label may be taken of scores in which NaN was replaced.
+        """
+        inputs = self.view.inputs_behind(label.tensors)
+        known = {self.view.source(tensor) for tensor in label.tensors}
+        own = self.spec.shape[0]
+        return tuple(
+            other.name
+            for other in self.view.outputs
+            if other.dtype in FLOATS
+            and self.view.source(other.name) not in known
+            and len(other.shape) in (1, 2)
+            # Exporters give a free batch several names.
+            and (other.shape[0] == own or not {type(other.shape[0]), type(own)} & {int})
+            and set() < self.view.inputs_behind([other.name]) <= inputs
+        )
+
+    def _are_scores(self, tensor: str) -> bool:
+        """Return whether an output beside a label is seen to hold scores of classes."""
+        node = self.view.maker(tensor)
+        squashed = node is not None and node.op_type in {"LogSoftmax", "Sigmoid", "Softmax"}
+        return squashed or _SCORE_NAME.search(tensor) is not None
+
+    def _rows_of_floats(self, tensors: tuple[str, ...]) -> tuple[str, ...]:
+        known = self.view.specs
+        return tuple(
+            tensor
+            for tensor in dict.fromkeys(tensors)
+            if tensor not in known or (known[tensor].dtype in FLOATS and known[tensor].shape)
+        )
+
+    def _type_of(self, tensor: str) -> str:
+        """Return a tensor's element type; where it is not known float64, which holds any score."""
+        known = self.view.specs.get(tensor)
+        return "float64" if known is None else known.dtype

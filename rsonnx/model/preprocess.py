@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,6 @@ from rsonnx.model.declarations import from_onnx_metadata, read_preprocessing_fil
 METADATA_KEY = "rsonnx.preprocess"
 BOUNDS_KEY = "rsonnx.bounds"
 LAYOUT_KEY = "rsonnx.layout"
-
-LAYOUTS = ("NCHW", "NHWC")
-CENTERS = ("round", "floor")
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
 
 _LONGEST_SIDE = 16_384
 """Pixels; a side beyond it is a mistake, and an image of that size does not fit a memory."""
@@ -70,32 +66,35 @@ class Preprocessing:
 
     def to_text(self) -> str:
         """Return the text that :func:`parse_preprocessing` reads, as a command line takes it."""
-        stated = ["none"] if self.identity else [f"scale={_text(self.scale)}"]
-        for key, value in self.to_json().items():
-            if key not in {"identity", "scale"}:
-                parts = value if isinstance(value, list) else [value]
-                stated.append(f"{key}={'/'.join(map(_text, parts))}")
-        return ",".join(stated)
+        stated = self.to_json()
+        first = "none" if stated.pop("identity", False) else f"scale={_text(stated.pop('scale'))}"
+        return ",".join([first, *(f"{key}={_text(value)}" for key, value in stated.items())])
 
     def to_json(self) -> dict[str, Any]:
         """Return what a run's header records, in the form that a declaration may have."""
-        found: dict[str, Any] = (
+        stated: dict[str, Any] = (
             {"identity": True}
             if self.identity
             else {"scale": self.scale, "mean": list(self.mean), "std": list(self.std)}
         )
         if self.layout:
-            found["layout"] = self.layout
+            stated["layout"] = self.layout
         if self.channels != "rgb":
-            found["channels"] = self.channels
+            stated["channels"] = self.channels
         if self.resize is not None:
-            found["resize"] = self.resize if isinstance(self.resize, int) else list(self.resize)
-            found["interpolation"] = self.interpolation
+            stated["resize"] = self.resize if isinstance(self.resize, int) else list(self.resize)
+            stated["interpolation"] = self.interpolation
         if self.crop is not None:
-            found["crop"] = list(self.crop)
+            stated["crop"] = list(self.crop)
             if self.center != "round":  # the rule of all headers that do not name one
-                found["center"] = self.center
-        return found
+                stated["center"] = self.center
+        return stated
+
+
+def _text(value: str | float | list[Any]) -> str:
+    if isinstance(value, list):
+        return "/".join(map(_text, value))
+    return value if isinstance(value, str) else repr(value).removesuffix(".0")
 
 
 PRESETS = {
@@ -122,15 +121,17 @@ training set), ``clip`` (OpenAI's), ``caffe`` (BVLC's reference models; Keras' V
 nearly the same) and ``vgg`` (tf-slim's VGG and ResNet v1). tf-slim's Inception and MobileNet take
 ``minus-one-one``, int8 models of 8-bit images ``minus-128``."""
 
+_CHOICES = {
+    "layout": ("NCHW", "NHWC"),
+    "channels": ("rgb", "bgr"),
+    "interpolation": ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos"),
+    "center": ("round", "floor"),
+}
 _AFFINE = {"mean", "std", "scale"}
 _KEYS = (
     "mean", "std", "scale", "layout", "channels", "resize", "crop", "interpolation", "center",
     "identity",
 )  # fmt: skip
-
-
-def _text(value: str | float) -> str:
-    return value if isinstance(value, str) else repr(value).removesuffix(".0")
 
 
 def parse_preprocessing(value: str | Mapping[str, Any] | Preprocessing) -> Preprocessing:
@@ -155,29 +156,23 @@ def parse_preprocessing(value: str | Mapping[str, Any] | Preprocessing) -> Prepr
         )
     first, *rest = value.split(",")
     base = PRESETS["zero-one"]
-    if "=" not in first:
-        if first not in PRESETS:
-            raise UsageError(
-                f"preprocessing is {value!r}, but a preset ({', '.join(PRESETS)}), a text such as "
-                "mean=0.485/0.456/0.406,std=0.229/0.224/0.225, or a JSON or TOML file was expected"
-            )
+    if "=" in first:
+        rest = [first, *rest]
+    elif first in PRESETS:
         base = PRESETS[first]
     else:
-        rest = [first, *rest]
-    pairs = [_key_and_value(part) for part in rest]
-    if len(dict(pairs)) < len(pairs):
         raise UsageError(
-            f"preprocessing names {', '.join(k for k, _ in pairs)}, but each key only once was "
-            "expected; several numbers are separated by /"
+            f"preprocessing is {value!r}, but a preset ({', '.join(PRESETS)}), a text such as "
+            "mean=0.485/0.456/0.406,std=0.229/0.224/0.225, or a JSON or TOML file was expected"
         )
-    return _from_mapping(dict(pairs), base)
-
-
-def _key_and_value(part: str) -> tuple[str, str]:
-    key, equals, text = part.partition("=")
-    if not equals:
-        raise UsageError(f"preprocessing has {part!r}, but key=value was expected")
-    return key.strip(), text.strip()
+    keys = [part.partition("=")[0].strip() for part in rest]
+    if not all("=" in part for part in rest) or len(set(keys)) < len(keys):
+        raise UsageError(
+            f"preprocessing is {value!r}, but key=value, each key once, was expected; several "
+            "numbers are separated by /"
+        )
+    values = (part.partition("=")[2].strip() for part in rest)
+    return _from_mapping(dict(zip(keys, values, strict=True)), base)
 
 
 def _from_mapping(value: Mapping[str, Any], base: Preprocessing) -> Preprocessing:
@@ -187,77 +182,48 @@ def _from_mapping(value: Mapping[str, Any], base: Preprocessing) -> Preprocessin
         raise UsageError(
             f"preprocessing has the unknown key {unknown[0]!r}; {', '.join(_KEYS)} are understood"
         )
-    if "identity" in value and (value["identity"] is not True or _AFFINE & set(value)):
+    identity = base.identity or "identity" in value
+    if value.get("identity", True) is not True or (identity and _AFFINE & set(value)):
         raise UsageError(
-            f"preprocessing is {dict(value)!r}, but identity is true and stands without mean, std "
-            "and scale; leave one or the other out"
+            f"preprocessing is {dict(value)!r:.200}, but identity (none) is true and stands "
+            "without mean, std and scale; leave one or the other out"
         )
-    if base.identity and _AFFINE & set(value):
-        raise UsageError("preprocessing is none, which stands without mean, std and scale")
-    changes: dict[str, Any] = {
-        key: _choice(key, value[key], allowed)
-        for key, allowed in (
-            ("layout", LAYOUTS),
-            ("channels", ("rgb", "bgr")),
-            ("interpolation", INTERPOLATIONS),
-            ("center", CENTERS),
-        )
-        if value.get(key) is not None
-    }
+    set_keys = {key for key in value if value[key] is not None}
+    changes: dict[str, Any] = {key: _choice(key, value[key]) for key in _CHOICES if key in set_keys}
     changes |= {key: _numbers(key, value[key]) for key in ("mean", "std") if key in value}
     if "scale" in value:
-        changes["scale"] = _one_number("scale", value["scale"])
-    if value.get("resize") is not None:
-        sides = _sides("resize", value["resize"])
-        changes["resize"] = sides[0] if len(sides) == 1 else sides
-    if value.get("crop") is not None:
-        sides = _sides("crop", value["crop"])
-        changes["crop"] = sides * 2 if len(sides) == 1 else sides
-    return _checked(replace(base, identity=base.identity or "identity" in value, **changes))
-
-
-def _checked(found: Preprocessing) -> Preprocessing:
-    if any(s == 0 for s in found.std) or found.scale == 0:
+        (changes["scale"],) = _numbers("scale", value["scale"], most=1)
+    for key in (key for key in ("resize", "crop") if key in set_keys):
+        sides = _sides(key, value[key])
+        # One number is the shorter side's length, or a square to be cut out.
+        changes[key] = sides if len(sides) == 2 else sides * 2 if key == "crop" else sides[0]
+    made = replace(base, identity=identity, **changes)
+    if 0 in made.std or made.scale == 0:
         raise UsageError("preprocessing has a std or scale of 0, but dividing by it is impossible")
-    if len(found.mean) > 1 and len(found.std) > 1 and len(found.mean) != len(found.std):
+    if len({len(made.mean), len(made.std)} - {1}) > 1:
         raise UsageError(
-            f"preprocessing has {len(found.mean)} means and {len(found.std)} stds; give one number "
-            "a channel"
+            f"preprocessing has {len(made.mean)} means and {len(made.std)} stds; give one number a "
+            "channel"
         )
-    return found
+    return made
 
 
-def _choice(key: str, value: Any, allowed: Sequence[str]) -> str:
-    if value not in allowed:
-        raise UsageError(f"{key} is {value!r}, but one of {', '.join(allowed)} was expected")
+def _choice(key: str, value: Any) -> str:
+    if value not in _CHOICES[key]:
+        raise UsageError(f"{key} is {value!r}, but one of {', '.join(_CHOICES[key])} was expected")
     return str(value)
 
 
-def _numbers(key: str, value: Any) -> tuple[float, ...]:
-    if isinstance(value, str):
-        value = value.split("/")
-    elif isinstance(value, int | float):
-        value = [value]
+def _numbers(key: str, value: Any, most: int | None = None) -> tuple[float, ...]:
+    parts = value.split("/") if isinstance(value, str) else value
     try:
-        numbers = tuple(float(v) for v in value)
+        numbers = tuple(float(v) for v in ([parts] if isinstance(parts, int | float) else parts))
     except (TypeError, ValueError, OverflowError):
         numbers = ()
-    if not numbers or not all(math.isfinite(v) for v in numbers):
-        raise UsageError(
-            f"preprocessing has {key} = {value!r}, but one finite number, or one a channel, was "
-            "expected"
-        )
+    if not numbers or not all(map(math.isfinite, numbers)) or len(numbers) > (most or len(numbers)):
+        wanted = "one finite number, or one a channel," if most is None else "one finite number"
+        raise UsageError(f"preprocessing has {key} = {value!r}, but {wanted} was expected")
     return numbers
-
-
-def _one_number(key: str, value: Any) -> float:
-    numbers = _numbers(key, value)
-    if len(numbers) > 1:
-        raise UsageError(
-            f"preprocessing has {len(numbers)} numbers for {key}, but one was expected; give one "
-            "std a channel"
-        )
-    return numbers[0]
 
 
 def _sides(key: str, value: Any) -> tuple[int, ...]:
@@ -296,7 +262,7 @@ def preprocessing_in(metadata: Mapping[str, str]) -> Preprocessing | None:
         found = parse_preprocessing(stored)
         if LAYOUT_KEY not in metadata:
             return found
-        layout = _choice("layout", metadata[LAYOUT_KEY], LAYOUTS)
+        layout = _choice("layout", metadata[LAYOUT_KEY])
         if found.layout not in (None, layout):
             raise UsageError(f"it says {found.layout}, but {LAYOUT_KEY!r} says {layout}")
         return replace(found, layout=layout)

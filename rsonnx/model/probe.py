@@ -62,7 +62,7 @@ class Tolerance:
     @classmethod
     def of(cls, scores: NDArray[Any], unit: float) -> Tolerance:
         """Return the tolerance for a model that gave these scores, (rows, classes)."""
-        gaps = np.sort(_gaps(scores), axis=1)[:, 1:2]
+        gaps = np.sort(_gaps(scores)[0], axis=1)[:, 1:2]
         gaps = gaps[np.isfinite(gaps)]
         return cls(float(np.median(gaps)) if gaps.size else 0.0, unit)
 
@@ -75,27 +75,23 @@ class Tolerance:
         finite = np.isfinite(alone)
         if not np.array_equal(alone[~finite], together[~finite], equal_nan=True):
             return False
-        one, other = (np.where(finite, _gaps(scores), 0.0) for scores in (alone, together))
-        return bool((np.abs(one - other) <= self._allowed(alone)).all())
-
-    def _allowed(self, scores: NDArray[Any]) -> NDArray[np.float64]:
-        gaps = np.where(np.isfinite(scores), _gaps(scores), 0.0)
-        size = np.abs(_largest(scores)) * self.unit * _ROUNDINGS
-        return np.asarray(_TOLERANCE * (gaps + self.usual_gap) + size)
+        (gaps, largest), (others, _) = (_gaps(scores) for scores in (alone, together))
+        size = np.abs(largest) * self.unit * _ROUNDINGS
+        with np.errstate(invalid="ignore"):
+            near = np.abs(gaps - others) <= _TOLERANCE * (gaps + self.usual_gap) + size
+        return bool(near[finite].all())
 
 
-def _largest(scores: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the largest finite score of each row, (rows, 1); 0 where there is none."""
-    found = np.where(np.isfinite(scores), scores, -np.inf).astype(np.float64)
-    largest = found.max(axis=1, keepdims=True, initial=-np.inf)
-    return np.where(np.isfinite(largest), largest, 0.0)
+def _gaps(scores: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how far each score is below the largest finite one of its row, and that one.
 
-
-def _gaps(scores: NDArray[Any]) -> NDArray[np.float64]:
-    """Return how far each score is below the largest finite one of its row; others infinitely."""
-    with np.errstate(invalid="ignore"):
-        below = _largest(scores) - scores.astype(np.float64)
-    return np.where(np.isfinite(scores), below, np.inf)
+    What is not finite is infinitely far below, and the largest of none is 0, (rows, 1).
+    """
+    finite = np.isfinite(scores)
+    known = np.where(finite, scores, -np.inf).astype(np.float64)
+    largest = known.max(axis=1, keepdims=True, initial=-np.inf)
+    largest = np.where(np.isfinite(largest), largest, 0.0)
+    return np.where(finite, largest - known, np.inf), largest
 
 
 @dataclass(frozen=True)
@@ -142,18 +138,20 @@ def rounding_unit(model: ModelFile) -> float:
 
 def probe_rows(data: Input, bounds: tuple[float, float]) -> NDArray[np.float32]:
     """Return the probe inputs: uniform noise of several strengths within the bounds."""
-    low, high = (b if np.isfinite(b) else s for b, s in zip(bounds, (-1.0, 1.0), strict=True))
-    generator = np.random.default_rng(20190208)  # any fixed seed: these are no samples of a run
-    unit = generator.random((_ROWS, *data.shape))
+    # Any fixed seed: these are no samples of a run.
+    unit = np.random.default_rng(20190208).random((_ROWS, *data.shape))
     strength = np.linspace(0.05, 1.0, _ROWS).reshape(-1, *[1] * len(data.shape))
-    return np.asarray(low + (high - low) * unit * strength, np.float32)
+    return _between(bounds, unit * strength)
 
 
 def rows_beyond(data: Input, bounds: tuple[float, float]) -> NDArray[np.float32]:
     """Return probe inputs up to the width of the bounds outside of them, where noise will lead."""
+    return _between(bounds, 3 * np.random.default_rng(20180208).random((_BEYOND, *data.shape)) - 1)
+
+
+def _between(bounds: tuple[float, float], unit: NDArray[Any]) -> NDArray[np.float32]:
     low, high = (b if np.isfinite(b) else s for b, s in zip(bounds, (-1.0, 1.0), strict=True))
-    unit = np.random.default_rng(20180208).random((_BEYOND, *data.shape))
-    return np.asarray(low + (high - low) * (3 * unit - 1), np.float32)
+    return np.asarray(low + (high - low) * unit, np.float32)
 
 
 def choose_batching(
@@ -211,7 +209,10 @@ def choose_batching(
                 f"{path} runs only at batch size {copies}, and answers copies of one input "
                 "differently by their place; export it with a batch size of 1"
             )
-    rows, alone = _with(as_filed, rows, alone, beyond, copies)
+    for row in () if beyond is None else beyond:
+        further = _try(as_filed, np.repeat(row[None], copies, axis=0))
+        if further is not None:
+            rows, alone = np.concatenate([rows, row[None]]), np.concatenate([alone, further[:1]])
     classes = alone.shape[1]
     why = None if coupling is None else f"{coupling} couples the rows of a batch"
     for index, one in enumerate(batched):
@@ -225,25 +226,8 @@ def choose_batching(
         else:
             why = "larger batches fail or change a row's scores"
     size = "1" if copies == 1 else f"{copies} copies of one input"
-    return Batching(
-        copies, "alone", classes, f"{size}, since {why or 'the file fixes it'}", tolerance
-    )
-
-
-def _with(
-    run: Runner,
-    rows: NDArray[np.float32],
-    alone: NDArray[Any],
-    beyond: NDArray[np.float32] | None,
-    copies: int,
-) -> tuple[NDArray[np.float32], NDArray[Any]]:
-    """Return the probe rows and their scores, with those of further rows on which it runs."""
-    for row in () if beyond is None else beyond:
-        scores = _try(run, np.repeat(row[None], copies, axis=0))
-        if scores is not None:
-            rows = np.concatenate([rows, row[None]])
-            alone = np.concatenate([alone, scores[:1]])
-    return rows, alone
+    why = f"{size}, since {why or 'the file fixes it'}"
+    return Batching(copies, "alone", classes, why, tolerance)
 
 
 def _is_free(
@@ -258,16 +242,16 @@ def _is_free(
 
 def _one_by_one(run: Runner, rows: NDArray[np.float32], batch: int, path: str) -> NDArray[Any]:
     """Return each row's scores from a batch that holds nothing but copies of it."""
-    found = []
+    alone = []
     for row in rows:
         scores = run(np.repeat(row[None], batch, axis=0))
         if len(scores) != batch:
             raise ModelError(
-                f"{path} gives {len(scores)} answers to a batch of {batch}, but one answer an "
-                "input is needed; it is no classifier, or its first axis is no batch axis"
+                f"{path} gives {len(scores)} answers to a batch of {batch}, but one an input is "
+                "needed; it is no classifier, or its first axis is no batch axis"
             )
-        found.append(scores[:1])
-    return np.concatenate(found)
+        alone.append(scores[:1])
+    return np.concatenate(alone)
 
 
 def _try(run: Runner, rows: NDArray[np.float32]) -> NDArray[Any] | None:

@@ -18,6 +18,7 @@ from onnx_models import (
     linear_classifier,
     model_file,
     pair,
+    parsed,
     tensor,
     tree_classifier,
     with_outputs,
@@ -57,20 +58,16 @@ def test_a_zip_map_is_cut_off(classes: Any, kind: int) -> None:
 
 
 def test_a_zip_map_behind_an_identity_is_cut_off() -> None:
-    made = [
-        linear_classifier(),
-        helper.make_node("ZipMap", ["scores"], ["zipped"], domain=ML, classlabels_int64s=[0, 1, 2]),
-        helper.make_node("Identity", ["zipped"], ["dicts"]),
-    ]
+    zipped = "zipped = ml.ZipMap<classlabels_int64s=[0, 1, 2]>(scores); dicts = Identity(zipped)"
+    made = [linear_classifier(), *parsed(zipped)]
     assert found_in(pair(made, dicts())).tensor == "scores"
 
 
 def test_a_sequence_that_no_zip_map_made_is_refused() -> None:
-    made = [helper.make_node("SequenceConstruct", ["x"], ["dicts"])]
     kind = helper.make_sequence_type_proto(helper.make_tensor_type_proto(FLOAT, ["n", 4]))
-    proto = pair(made, helper.make_value_info("dicts", kind))
-    with pytest.raises(ModelError, match=r"'dicts' .* is a sequence that no ZipMap made, .*export"):
-        found_in(proto)
+    made = parsed("dicts = SequenceConstruct(x)")
+    with pytest.raises(ModelError, match="'dicts'"):
+        found_in(pair(made, helper.make_value_info("dicts", kind)))
 
 
 @pytest.mark.parametrize("make", [linear_classifier, tree_classifier])
@@ -97,11 +94,10 @@ def test_a_classifier_that_gives_no_scores_answers_its_label(omitted: list[str])
 
 def looked_up(names: np.ndarray, kind: int) -> onnx.ModelProto:
     """Make what skl2onnx makes of a decision: a look-up of the position in a list of names."""
-    made = [
-        helper.make_node("ArgMax", ["x"], ["position"], axis=1, keepdims=0),
-        helper.make_node("ArrayFeatureExtractor", ["names", "position"], ["picked"], domain=ML),
-        helper.make_node("Reshape", ["picked", "flat"], ["label"]),
-    ]
+    made = parsed(
+        "position = ArgMax<axis=1, keepdims=0>(x);"
+        "picked = ml.ArrayFeatureExtractor(names, position); label = Reshape(picked, flat)"
+    )
     proto = with_outputs(made, [tensor("label", kind, ["n"])], {"flat": np.array([-1])})
     proto.graph.initializer.append(
         helper.make_tensor("names", STRING, [len(names)], [str(n).encode() for n in names])
@@ -129,30 +125,22 @@ def test_a_look_up_of_names_is_cut_off(names: np.ndarray, kind: int) -> None:
     assert (found.label.tensor, found.label.decision) == ("position", "largest")
 
 
-def passing_through() -> list[onnx.NodeProto]:
-    return [
-        linear_classifier(),
-        helper.make_node("Identity", ["x"], ["Features.output"]),
-        helper.make_node("Cast", ["x"], ["Label.output"], to=INT64),
-        helper.make_node("Cast", ["label"], ["PredictedLabel.output"], to=TensorProto.UINT32),
-        helper.make_node("Identity", ["scores"], ["Score.output"]),
-    ]
-
-
 PASSED = [
-    tensor("Features.output", FLOAT, [1, 4]),
-    tensor("Label.output", INT64, [1, 4]),
-    tensor("PredictedLabel.output", TensorProto.UINT32, [1, 1]),
-    tensor("Score.output", FLOAT, [1, 3]),
+    tensor("Features", FLOAT, [1, 4]),
+    tensor("Label", INT64, [1, 4]),
+    tensor("Predicted", TensorProto.UINT32, [1, 1]),
+    tensor("Score", FLOAT, [1, 3]),
 ]
 
 
 def test_inputs_that_are_passed_through_are_no_answer() -> None:
     """ML.NET gives its input columns back beside its scores."""
-    found = found_in(pair(passing_through(), *PASSED, shape=(1, 4)))
-    assert (found.spec.name, found.tensor) == ("PredictedLabel.output", "label")
-    named = found_in(pair(passing_through(), *PASSED, shape=(1, 4)), name="Features.output")
-    assert named.spec.name == "Features.output"
+    passed = "Features = Identity(x); Label = Cast<to=7>(x); Predicted = Cast<to=12>(label);"
+    made = [linear_classifier(), *parsed(f"{passed} Score = Identity(scores)")]
+    output = found_in(pair(made, *PASSED, shape=(1, 4)))
+    assert (output.spec.name, output.tensor) == ("Predicted", "label")
+    named = found_in(pair(made, *PASSED, shape=(1, 4)), name="Features")
+    assert named.spec.name == "Features"
 
 
 # Support vector machines: their scores may be those of pairs of classes.
@@ -186,7 +174,7 @@ def machine_model(**options: Any) -> onnx.ModelProto:
 def test_scores_of_pairs_of_classes_are_no_class_scores() -> None:
     found = found_in(machine_model())
     assert (found.tensor, found.kind) == ("label", "label")
-    with pytest.raises(ModelError, match=r"'scores' .*scores of pairs of classes.*--output-name"):
+    with pytest.raises(ModelError, match=r"'scores' .*--output-name"):
         found_in(machine_model(), name="scores")
     alone = pair([machine()], tensor("label", INT64, ["n"]))
     assert found_in(alone).kind == "label"

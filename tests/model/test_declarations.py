@@ -119,35 +119,36 @@ def test_hugging_face_s_files_are_understood(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("changes", "named"),
     [
-        ({"do_thumbnail": True}, "asks for do_thumbnail, which is not understood"),
-        ({"do_pad": True}, "asks for do_pad"),
-        ({"crop_pct": 0.9}, "asks for crop_pct"),
-        ({"rescale_offset": True, "size_divisor": 32}, "asks for rescale_offset, size_divisor"),
-        ({"image_processor_type": "LevitImageProcessor"}, "asks for a Levit processor"),
-        ({"image_processor_type": "PoolFormerImageProcessorFast"}, "a PoolFormer processor"),
-        ({"resample": 9}, r"unexpected kind \(9\)"),
-        ({"size": {"longest_edge": 800, "shortest_edge": 600}}, "the size .*longest_edge"),
-        ({"size": "large"}, "the size 'large'"),
-        ({"size": {"shortest_edge": "x"}}, "unexpected kind"),
+        ({"do_thumbnail": True}, "do_thumbnail"),
+        ({"do_pad": True}, "do_pad"),
+        ({"crop_pct": 0.9}, "crop_pct"),
+        ({"rescale_offset": True, "size_divisor": 32}, "rescale_offset, size_divisor"),
+        ({"image_processor_type": "LevitImageProcessor"}, "Levit"),
+        ({"image_processor_type": "PoolFormerImageProcessorFast"}, "PoolFormer"),
+        ({"resample": 9}, "9"),
+        ({"size": {"longest_edge": 800, "shortest_edge": 600}}, "longest_edge"),
+        ({"size": "large"}, "'large'"),
+        ({"size": {"shortest_edge": "x"}}, "'x'"),
         ({"size": {"shortest_edge": 0}}, "resize = 0"),
-        ({"image_mean": "half"}, "mean = .*'half'"),
-        ({"image_std": [0, 0, 0]}, "std or scale of 0"),
+        ({"image_mean": "half"}, "'half'"),
+        ({"image_std": [0, 0, 0]}, "std"),
         ({"image_std": [1, 1]}, "3 means and 2 stds"),
-        ({"image_mean": None, "do_normalize": True}, "unexpected kind"),
-        ({"rescale_factor": 0}, "std or scale of 0"),
-        ({"rescale_factor": "x"}, "unexpected kind"),
-        ({"do_center_crop": True}, "unexpected kind"),
-        ({"do_center_crop": True, "crop_size": 224, "size": 256}, "may mean the shorter side or"),
+        ({"image_mean": None, "do_normalize": True}, "image_mean"),
+        ({"rescale_factor": 0}, "scale"),
+        ({"rescale_factor": "x"}, ""),
+        ({"do_center_crop": True}, "crop_size"),
+        ({"do_center_crop": True, "crop_size": 224, "size": 256}, "256"),
     ],
 )
 def test_what_hugging_face_asks_for_and_is_not_understood_is_refused(
-    tmp_path: Path, changes: dict[str, Any], message: str
+    tmp_path: Path, changes: dict[str, Any], named: str
 ) -> None:
     content = NORMALISED | RESCALED | {"size": {"height": 224, "width": 224}}
-    with pytest.raises(UsageError, match=message) as caught:
+    with pytest.raises(UsageError) as caught:
         declared_preprocessing(written(tmp_path, content | changes))
+    assert named in str(caught.value)
     assert caught.value.exit_code == 2
 
 
@@ -180,23 +181,24 @@ def test_timm_s_files_are_understood(
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    "changes",
     [
-        ({"crop_mode": "border"}, "asks for crop_mode 'border', but only center"),
-        ({"interpolation": "random"}, "interpolation is 'random'"),
-        ({"input_size": [3, 224, 192]}, "input_size .*only squares"),
-        ({"input_size": [224, 224]}, "unexpected kind"),
-        ({"input_size": 224}, "unexpected kind"),
-        ({"crop_pct": "all"}, "unexpected kind"),
-        ({"crop_pct": 1e-9}, "resize = .*at most 16384"),
-        ({"crop_pct": float("nan")}, "unexpected kind"),
-        ({"mean": None}, "mean = None"),
+        {"crop_mode": "border"},
+        {"interpolation": "random"},
+        {"input_size": [3, 224, 192]},
+        {"input_size": [224, 224]},
+        {"input_size": 224},
+        {"crop_pct": "all"},
+        {"crop_pct": 1e-9},
+        {"crop_pct": float("nan")},
+        {"mean": None},
     ],
+    ids=str,
 )
 def test_what_timm_asks_for_and_is_not_understood_is_refused(
-    tmp_path: Path, changes: dict[str, Any], message: str
+    tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(UsageError):
         declared_preprocessing(written(tmp_path, TIMM | changes, "config.json"))
 
 
@@ -213,9 +215,6 @@ def test_files_of_our_own_are_understood(tmp_path: Path) -> None:
         interpolation = "bicubic"
     """
     assert declared_preprocessing(written(tmp_path, toml, "own.toml")) == declared
-
-
-def test_a_file_needs_no_particular_name(tmp_path: Path) -> None:
     assert declared_preprocessing(written(tmp_path, {"scale": 255}, "notes")).scale == 255.0
 
 
@@ -226,52 +225,31 @@ def test_a_header_s_record_is_understood_as_a_file(declared: Preprocessing) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "message"),
+    ("name", "content"),
     [
-        ("a.json", "", "a.json is not JSON"),
-        ("a.json", "{", "is not JSON"),
-        ("a.json", "mean = 1", "is not JSON"),
-        ("a.json", "[" * 100_000, "is not JSON"),
-        ("a.json", "[1, 2]", "holds no mapping"),
-        ("a.json", "null", "holds no mapping"),
-        ("a.json", '"mnist"', "holds no mapping"),
-        ("a.json", '{"meen": 0.5}', "unknown key 'meen'"),
-        ("a.json", '{"pretrained_cfg": 5}', "unexpected kind"),
-        ("a.json", '{"pretrained_cfg": null}', "unexpected kind"),
-        ("a.toml", "mean: 1", "a.toml is not TOML"),
-        ("a.toml", '{"mean": 1}', "is not TOML"),
-        ("a.toml", "mean = [0.1, 0.2]\nstd = [1, 1, 1]", "2 means and 3 stds"),
-        ("a.toml", "mean = 2026-01-01", "mean = "),
+        *(("a.json", text) for text in ("", "{", "mean = 1", "[" * 100_000, "[1, 2]", "null")),
+        *(("a.json", text) for text in ('"mnist"', '{"meen": 0.5}', '{"pretrained_cfg": 5}')),
+        ("a.json", '{"pretrained_cfg": null}'),
+        *(("a.toml", text) for text in ("mean: 1", '{"mean": 1}', "mean = 2026-01-01")),
+        ("a.toml", "mean = [0.1, 0.2]\nstd = [1, 1, 1]"),
     ],
+    ids=lambda text: text[:20],
 )
-def test_a_broken_file_is_refused(tmp_path: Path, name: str, content: str, message: str) -> None:
-    with pytest.raises(UsageError, match=message) as caught:
+def test_a_broken_file_is_refused(tmp_path: Path, name: str, content: str) -> None:
+    with pytest.raises(UsageError) as caught:
         declared_preprocessing(written(tmp_path, content, name))
     assert caught.value.exit_code == 2
 
 
-def test_a_file_of_other_bytes_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a.json"
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UsageError, match="is not JSON"):
-        declared_preprocessing(str(path))
+def test_what_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "folder.json").mkdir()
+    for name in ("bytes.json", "folder.json", "gone.json", "gone.toml"):
+        with pytest.raises(UsageError, match=name):
+            declared_preprocessing(str(tmp_path / name))
 
 
-@pytest.mark.parametrize("name", ["gone.json", "gone.toml"])
-def test_a_missing_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match=rf"{name} cannot be read: No such file"):
-        declared_preprocessing(str(tmp_path / name))
-
-
-def test_a_folder_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "config.json").mkdir()
-    with pytest.raises(UsageError, match="cannot be read: Is a directory"):
-        declared_preprocessing(str(tmp_path / "config.json"))
-    with pytest.raises(UsageError, match="but a preset"):
-        declared_preprocessing(str(tmp_path))
-
-
-@pytest.mark.parametrize("text", ["x" * 5000, "a\0b", "gone"])
+@pytest.mark.parametrize("text", ["x" * 5000, "a\0b", "gone", "/"])
 def test_a_text_that_is_no_file_s_name_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="but a preset"):
+    with pytest.raises(UsageError, match="preset"):
         declared_preprocessing(text)

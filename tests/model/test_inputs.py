@@ -16,8 +16,8 @@ from rsonnx.errors import ModelError, UsageError
 from rsonnx.model import Input, find_input, find_output, unused_inputs
 
 
-def found_in(proto: onnx.ModelProto, *, path: str = "model.onnx", **options: Any) -> Input:
-    model = model_file(proto, path)
+def found_in(proto: onnx.ModelProto, **options: Any) -> Input:
+    model = model_file(proto)
     return find_input(model, find_output(model), **options)
 
 
@@ -42,32 +42,28 @@ def with_second(
     return proto
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_floating_point_inputs_are_taken(dtype: str) -> None:
-    found = found_in(linear(dtype=dtype))
-    assert found.spec.dtype == dtype
-    assert found.spec.name == "x"
-    assert found.shape == (1, 4, 4)
-    assert found.has_batch_axis
-    assert found.feeds == {}
-
-
-@pytest.mark.parametrize("kind", ["UINT8", "INT8"])
-def test_8_bit_inputs_are_taken(kind: str) -> None:
+def of_type(kind: str) -> onnx.ModelProto:
     proto = linear()
     proto.graph.input[0].type.tensor_type.elem_type = TensorProto.DataType.Value(kind)
-    assert found_in(proto).spec.dtype == kind.lower()
+    return proto
+
+
+@pytest.mark.parametrize("kind", ["FLOAT16", "FLOAT", "DOUBLE", "UINT8", "INT8"])
+def test_floats_and_8_bit_integers_are_taken(kind: str) -> None:
+    data = found_in(of_type(kind))
+    assert data.spec.dtype == {"FLOAT": "float32", "DOUBLE": "float64"}.get(kind, kind.lower())
+    assert (data.spec.name, data.shape, data.has_batch_axis, data.feeds) == (
+        "x",
+        (1, 4, 4),
+        True,
+        {},
+    )
 
 
 @pytest.mark.parametrize("kind", ["INT32", "INT64", "UINT16", "STRING", "BFLOAT16", "BOOL"])
 def test_other_types_are_refused(kind: str) -> None:
-    proto = linear()
-    proto.graph.input[0].type.tensor_type.elem_type = TensorProto.DataType.Value(kind)
-    with pytest.raises(
-        ModelError,
-        match=f"the input 'x' of .* has type {kind.lower()}, to which no noise .*uint8, int8",
-    ) as caught:
-        found_in(proto)
+    with pytest.raises(ModelError, match=f"'x' of .* {kind.lower()}") as caught:
+        found_in(of_type(kind))
     assert caught.value.exit_code == 4
 
 
@@ -78,12 +74,15 @@ def test_weights_that_are_listed_as_inputs_are_no_inputs() -> None:
     assert find_input(model, find_output(model)).spec.name == "x"
 
 
-def test_several_inputs_are_refused_with_the_list() -> None:
-    with pytest.raises(
-        ModelError,
-        match=r"takes 2 inputs \('x' float32 \[batch, 1, 4, 4\], 'second' bool \[1\]\).*--feed",
-    ):
+def test_other_than_one_input_is_refused_with_the_list() -> None:
+    with pytest.raises(ModelError, match=r"'x' float32 \[batch, 1, 4, 4\], 'second' bool.*--feed"):
         found_in(with_second(TensorProto.BOOL))
+    with pytest.raises(ModelError, match="0 inputs"):
+        found_in(echo(), feeds={"x": [0, 0, 0]})
+    proto = echo()
+    del proto.graph.input[:]
+    with pytest.raises(ModelError, match="0 inputs"):
+        found_in(proto)
 
 
 def test_an_input_that_the_answer_does_not_use_is_left_out() -> None:
@@ -91,20 +90,14 @@ def test_an_input_that_the_answer_does_not_use_is_left_out() -> None:
     assert found_in(proto).spec.name == "x"
     model = model_file(proto)
     assert unused_inputs(model, find_output(model)) == ("second",)
-    with pytest.raises(UsageError, match=r"for the input 'second', but .* uses 'x' float32"):
-        found_in(proto, feeds={"second": 1})
 
 
-def test_no_input_is_refused() -> None:
-    proto = echo()
-    del proto.graph.input[:]
-    with pytest.raises(ModelError, match=r"takes 0 inputs \(none\).*none is left"):
-        found_in(proto)
-
-
-def test_feeding_every_input_leaves_none() -> None:
-    with pytest.raises(ModelError, match="takes 0 inputs"):
-        found_in(echo(), feeds={"x": [0, 0, 0]})
+@pytest.mark.parametrize(("name", "used"), [("second", False), ("mask", True)])
+def test_a_value_for_an_input_that_is_not_used_is_refused_with_the_list(
+    name: str, used: bool
+) -> None:
+    with pytest.raises(UsageError, match=f"'{name}'.* uses 'x' float32"):
+        found_in(with_second(used=used), feeds={name: 1})
 
 
 @pytest.mark.parametrize(
@@ -128,9 +121,9 @@ def test_feeding_every_input_leaves_none() -> None:
 def test_a_value_takes_the_input_s_type_and_shape(
     kind: int, shape: list[Dim], value: Any, expected: np.ndarray
 ) -> None:
-    found = found_in(with_second(kind, shape), feeds={"second": value})
-    assert found.spec.name == "x"
-    fed = found.feeds["second"]
+    data = found_in(with_second(kind, shape), feeds={"second": value})
+    assert data.spec.name == "x"
+    fed = data.feeds["second"]
     assert fed.dtype == expected.dtype
     np.testing.assert_array_equal(fed, expected, strict=True)
 
@@ -154,27 +147,15 @@ def test_a_value_takes_the_input_s_type_and_shape(
     ],
 )
 def test_a_value_of_another_kind_is_refused(kind: int, shape: list[Dim], value: Any) -> None:
-    with pytest.raises(
-        UsageError, match=r"was given for the input 'second', but it takes \w+ \["
-    ) as caught:
+    with pytest.raises(UsageError, match="'second'") as caught:
         found_in(with_second(kind, shape), feeds={"second": value})
     assert caught.value.exit_code == 2
 
 
-def test_a_value_for_an_unknown_input_is_refused_with_the_list() -> None:
-    with pytest.raises(UsageError, match=r"for the input 'mask', but .* uses .*'x'.*'second'"):
-        found_in(with_second(), feeds={"mask": 1})
-
-
 def test_which_input_is_smoothed_is_what_is_not_fed() -> None:
     proto = with_second(shape=["n", 5])
-    found = found_in(proto, feeds={"x": np.zeros((1, 1, 4, 4))})
-    assert (found.spec.name, found.shape) == ("second", (5,))
-
-
-def test_the_message_names_the_file() -> None:
-    with pytest.raises(ModelError, match=r"nets/a\.onnx"):
-        found_in(of_shape("n", "h"), path="nets/a.onnx")
+    data = found_in(proto, feeds={"x": np.zeros((1, 1, 4, 4))})
+    assert (data.spec.name, data.shape) == ("second", (5,))
 
 
 @pytest.mark.parametrize("name", ["data:0", "net/input", "model.in", "x y", "é"])
@@ -185,17 +166,11 @@ def test_any_name_is_taken(name: str) -> None:
     assert found_in(proto).spec.name == name
 
 
-@pytest.mark.parametrize(
-    ("batch", "expected"), [("batch", None), ("-1", None), (-1, None), (0, None), (None, None)]
-)
-def test_a_free_batch_axis_is_known(batch: Dim, expected: int | None) -> None:
-    assert found_in(of_shape(batch, 1, 4, 4)).batch is expected
-
-
-@pytest.mark.parametrize("batch", [1, 3, 2000])
-def test_a_fixed_batch_axis_is_known(batch: int) -> None:
-    found = found_in(of_shape(batch, 1, 4, 4))
-    assert (found.batch, found.has_batch_axis) == (batch, True)
+@pytest.mark.parametrize("batch", ["batch", "-1", -1, 0, None, 1, 3, 2000])
+def test_the_batch_axis_is_known_free_or_fixed(batch: Dim) -> None:
+    data = found_in(of_shape(batch, 1, 4, 4))
+    fixed = batch if isinstance(batch, int) and batch > 0 else None
+    assert (data.batch, data.has_batch_axis) == (fixed, True)
 
 
 @pytest.mark.parametrize(
@@ -205,8 +180,8 @@ def test_a_fixed_batch_axis_is_known(batch: int) -> None:
 def test_an_input_without_a_batch_axis_is_known(
     shape: tuple[int, ...], output: tuple[Dim, ...]
 ) -> None:
-    found = found_in(of_shape(*shape, output=output))
-    assert (found.has_batch_axis, found.batch, found.shape) == (False, 1, shape)
+    data = found_in(of_shape(*shape, output=output))
+    assert (data.has_batch_axis, data.batch, data.shape) == (False, 1, shape)
 
 
 @pytest.mark.parametrize("output", [(3,), ("n",), (1,), (3, 10), (1, 10)])
@@ -216,17 +191,8 @@ def test_scores_that_may_count_rows_leave_the_batch_axis(output: tuple[Dim, ...]
 
 @pytest.mark.parametrize("shape", [("n", 28, 28), (1, 28, 28), ("n", 784, 1), ("n", 1, 784)])
 def test_maps_without_channels_are_taken(shape: tuple[Dim, ...]) -> None:
-    found = found_in(of_shape(*shape))
-    assert (found.shape, found.layout) == (shape[1:], None)
-
-
-@pytest.mark.parametrize("shape", [("n", 3, "h", "w"), ("n", 3, None, 4), ("n", 3, 0, 4)])
-def test_open_axes_besides_the_batch_are_asked_for(shape: tuple[Dim, ...]) -> None:
-    example = ",".join(str(d) if isinstance(d, int) and d else "224" for d in shape[1:])
-    with pytest.raises(
-        ModelError, match=f"leaves axes of one input open; .*--input-shape, such as {example}$"
-    ):
-        found_in(of_shape(*shape))
+    data = found_in(of_shape(*shape))
+    assert (data.shape, data.layout) == (shape[1:], None)
 
 
 @pytest.mark.parametrize(
@@ -239,6 +205,8 @@ def test_open_axes_besides_the_batch_are_asked_for(shape: tuple[Dim, ...]) -> No
         (("n", "h", "w", 1), None, None, "224,224,1"),
         (("n", 1, "h", "w"), None, (28, 28), "1,28,28"),
         (("n", "c", "h", "w"), None, None, "3,224,224"),
+        (("n", 3, None, 4), None, None, "3,224,4"),
+        (("n", 3, 0, 4), None, None, "3,224,4"),
         (("n", "h", "w"), None, (16, 24), "16,24"),
         (("n", "c", 32, "w"), "NCHW", (32, 16), "3,32,16"),
         (("n", "c", "h", "w"), "NHWC", None, "224,224,3"),
@@ -251,7 +219,7 @@ def test_the_example_for_open_axes_of_an_image_can_be_taken(
     example: str,
 ) -> None:
     proto = of_shape(*shape)
-    with pytest.raises(ModelError, match="leaves axes of one input open") as caught:
+    with pytest.raises(ModelError, match="--input-shape") as caught:
         found_in(proto, layout=layout, size=size)
     wanted = re.findall(r"--input-shape(?:, such as)? ([\d,]*\d)", str(caught.value))
     assert wanted == [example]
@@ -284,24 +252,25 @@ def test_a_layout_or_size_that_axes_contradict_is_said_instead_of_an_example(
     assert named in str(caught.value)
 
 
-def test_an_input_of_no_known_shape_is_told_the_declared_size() -> None:
+def test_an_input_of_no_known_shape_needs_one() -> None:
     proto = echo()
     proto.graph.input[0].type.tensor_type.ClearField("shape")
     with pytest.raises(ModelError, match="--input-shape 3,16,16, "):
         found_in(proto, size=(16, 16))
+    with pytest.raises(ModelError, match=r"--input-shape, such as 4$"):
+        found_in(proto)
+    data = found_in(proto, input_shape=(3,))
+    assert (data.shape, data.batch, data.has_batch_axis) == ((3,), None, True)
 
 
-@pytest.mark.parametrize("shape", [("n", "tokens", 8), ("n", "a", "b"), ("n", 3, 4, "h", "w")])
+@pytest.mark.parametrize(
+    "shape",
+    [("n", "tokens", 8), ("n", "a", "b"), ("n", 3, 4, "h", "w"), ("n", "features"), ("n",)],
+)
 def test_open_axes_of_no_image_have_no_image_s_example(shape: tuple[Dim, ...]) -> None:
-    with pytest.raises(ModelError, match="leaves axes of one input open") as caught:
+    with pytest.raises(ModelError, match="--input-shape") as caught:
         found_in(of_shape(*shape))
     assert "224" not in str(caught.value)
-
-
-@pytest.mark.parametrize("shape", [("n", "features"), ("n",), (None, None, None, None)])
-def test_open_features_are_asked_for(shape: tuple[Dim, ...]) -> None:
-    with pytest.raises(ModelError, match="leaves axes of one input open; fix them with --input-sh"):
-        found_in(of_shape(*shape))
 
 
 @pytest.mark.parametrize(
@@ -324,26 +293,15 @@ def test_a_declared_shape_fixes_open_axes(shape: tuple[Dim, ...], wanted: tuple[
     "wanted", [(3, 32), (1, 3, 32, 24), (1, 32, 24), (), (3, 0, 24), (3, -1, 24)]
 )
 def test_a_declared_shape_that_contradicts_the_file_is_refused(wanted: tuple[int, ...]) -> None:
-    with pytest.raises(
-        UsageError, match=r"the input shape .* was declared, but one input of 'x' .* \[3, h, w\]"
-    ):
+    with pytest.raises(UsageError, match=r"'x' .* \[3, h, w\]"):
         found_in(of_shape("n", 3, "h", "w"), input_shape=wanted)
-
-
-def test_an_input_without_a_shape_needs_one() -> None:
-    proto = echo()
-    proto.graph.input[0].type.tensor_type.ClearField("shape")
-    with pytest.raises(ModelError, match=r"has shape \[\].*--input-shape, such as 4$"):
-        found_in(proto)
-    found = found_in(proto, input_shape=(3,))
-    assert (found.shape, found.batch, found.has_batch_axis) == ((3,), None, True)
 
 
 @pytest.mark.parametrize("shape", [("n", 3, 10**5, 10**5), ("n", 2**31), ("n", *[2**62] * 4)])
 def test_absurd_dimensions_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ModelError, match=r"has [\d,]+ values, but at most 268,435,456 can be"):
+    with pytest.raises(ModelError, match="268,435,456"):
         found_in(of_shape(*shape))
-    with pytest.raises(ModelError, match="values, but at most"):
+    with pytest.raises(ModelError, match="268,435,456"):
         found_in(of_shape("n", *"abcdef"[: len(shape) - 1]), input_shape=shape[1:])
 
 
@@ -372,12 +330,17 @@ def test_a_declared_shape_shows_the_layout_too() -> None:
 
 
 @pytest.mark.parametrize("sizes", [(3, 3, 3), (1, 5, 1), (3, 8, 1)])
-def test_an_ambiguous_layout_is_asked_for(sizes: tuple[int, ...]) -> None:
+def test_an_ambiguous_layout_is_asked_for_unless_declared_or_denoted(
+    sizes: tuple[int, ...],
+) -> None:
     proto = of_shape("n", *sizes)
-    with pytest.raises(ModelError, match="can be NCHW or NHWC; declare the layout"):
+    with pytest.raises(ModelError, match="layout"):
         found_in(proto)
-    for declared in ("NCHW", "NHWC"):
-        assert found_in(proto, layout=declared).layout == declared
+    for place, layout in ((1, "NCHW"), (3, "NHWC")):
+        assert found_in(proto, layout=layout).layout == layout
+        denoted = of_shape("n", *sizes)
+        denoted.graph.input[0].type.tensor_type.shape.dim[place].denotation = "DATA_CHANNEL"
+        assert found_in(denoted).layout == layout
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
@@ -391,12 +354,8 @@ def test_a_layout_is_taken_where_the_shape_does_not_contradict_it(
     assert found_in(proto, layout=layout).layout == layout
 
 
-def test_a_declared_layout_that_contradicts_the_shape_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"NHWC was declared.*no 1 or 3 channels there"):
-        found_in(of_shape("n", 3, 8, 8), layout="NHWC")
-    with pytest.raises(UsageError, match="NCHW was declared"):
-        found_in(of_shape("n", 8, 8, 3), layout="NCHW")
-
-
-def test_a_layout_says_nothing_of_an_input_that_is_no_image() -> None:
+def test_a_declared_layout_is_refused_or_says_nothing_where_it_does_not_fit() -> None:
+    for sizes, layout in (((3, 8, 8), "NHWC"), ((8, 8, 3), "NCHW")):
+        with pytest.raises(UsageError, match=layout):
+            found_in(of_shape("n", *sizes), layout=layout)
     assert found_in(of_shape("n", 784), layout="NCHW").layout is None

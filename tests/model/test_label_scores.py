@@ -1,4 +1,4 @@
-"""Labels that a graph computes by ArgMax, and layouts that denotations tell."""
+"""Labels that a graph computes by ArgMax."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from onnx_models import model_file, save
 
 import rsonnx
-from rsonnx.model import find_input, find_output
+from rsonnx.model import find_output
 
 
 def argmax_model(axis: int = 1, last: int = 0) -> onnx.ModelProto:
@@ -55,18 +55,3 @@ def test_the_file_s_own_rule_breaks_ties(tmp_path: Path, last: int) -> None:
     )
     rows = np.array([[0.5, 0.5, 0.0], [0.0, 0.25, 0.75]], np.float32)
     assert found.classify(rows).tolist() == [last, 2]
-
-
-@pytest.mark.parametrize(("position", "layout"), [(1, "NCHW"), (3, "NHWC")])
-def test_denotations_tell_an_ambiguous_layout(position: int, layout: str) -> None:
-    graph = helper.make_graph(
-        [helper.make_node("Flatten", ["x"], ["scores"])],
-        "denoted",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 3, 3])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 27])],
-    )
-    graph.input[0].type.tensor_type.shape.dim[position].denotation = "DATA_CHANNEL"
-    model = model_file(
-        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    )
-    assert find_input(model, find_output(model)).layout == layout

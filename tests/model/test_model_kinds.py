@@ -2,301 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, helper
-from onnx_models import FLOAT, INT64, ML, Dim, build, found_in, node, tensor, with_outputs
+from onnx import TensorProto, helper
+from onnx_models import FLOAT, INT64, Dim, build, found_in, node, parsed, tensor, with_outputs
 
 from rsonnx.errors import ModelError
 
 BOOL = TensorProto.BOOL
-ONE = {"one": np.ones(1, np.float32)}
-AXIS = {"axis": np.array([1])}
-
-
-HUNDRED: dict[str, NDArray[np.generic]] = {
+WEIGHTS: dict[str, Any] = {
     "hundred": np.full(1, 100, np.float32),
     "half": np.full(1, 0.5, np.float32),
     "minus_half": np.array(-0.5, np.float32),
-    "mask": np.array([[1, 0, 1, 1]], np.float32),
-    "two": np.array([2]),
-    "axis": np.array([1]),
     "one": np.ones(1, np.float32),
+    "mask": np.array([[1, 0, 1, 1]], np.float32),
+    "axis": np.array([1]),
+    "two": np.array([2]),
+    "rows": np.array([-1, 4]),
+    "row": np.array([1, 4]),
+    "step": np.array(0.01, np.float32),
+    "zero": np.array(0, np.uint8),
+    "centres": np.eye(4, dtype=np.float32),
 }
 
 
-def binary(number: int) -> NodeProto:
-    """Make a binary logistic regression of one input value."""
-    weights = [0.0] * 4
-    weights[number] = 1.0
-    return helper.make_node(
-        "LinearClassifier",
-        ["x"],
-        [f"l{number}", f"p{number}"],
-        domain=ML,
-        coefficients=[-w for w in weights] + weights,
-        intercepts=[0.0, 0.0],
-        classlabels_ints=[0, 1],
-        post_transform="LOGISTIC",
-    )
+def head(text: str, name: str = "scores", kind: int = FLOAT) -> onnx.ModelProto:
+    return with_outputs(parsed(text), [tensor(name, kind, ["n", 4])], WEIGHTS)
 
 
-def head(
-    made: Sequence[NodeProto],
-    weights: dict[str, NDArray[np.generic]] | None = None,
-    name: str = "scores",
-) -> onnx.ModelProto:
-    return with_outputs(made, [tensor(name, FLOAT, ["n", 4])], weights)
-
-
-def regressor(kind: str) -> NodeProto:
-    options: dict[str, object] = {"coefficients": [1.0] * 16, "targets": 4}
-    return helper.make_node(kind, ["x"], ["scores"], domain=ML, **options)
-
-
-HEADS: dict[str, tuple[onnx.ModelProto, str]] = {
-    "sigmoids": (head([node("Sigmoid", ["x"], "scores")]), "sigmoid"),
-    "sigmoids, reshaped": (
-        head(
-            [node("Sigmoid", ["x"], "p"), node("Reshape", ["p", "shape"], "scores")],
-            {"shape": np.array([-1, 4])},
-        ),
-        "sigmoid",
-    ),
-    "hard sigmoids": (head([node("HardSigmoid", ["x"], "scores")]), "sigmoid"),
-    "joined sigmoids": (
-        head(
-            [
-                node("Sigmoid", ["x"], "p"),
-                node("Sigmoid", ["x"], "q"),
-                node("Concat", ["p", "q"], "scores", axis=1),
-            ]
-        ),
-        "sigmoid",
-    ),
-    "quantised sigmoids": (
-        head(
-            [
-                node("Sigmoid", ["x"], "p"),
-                node("QuantizeLinear", ["p", "step", "zero"], "q"),
-                node("DequantizeLinear", ["q", "step", "zero"], "scores"),
-            ],
-            {"step": np.array(0.01, np.float32), "zero": np.array(0, np.uint8)},
-        ),
-        "sigmoid",
-    ),
-    "sigmoids, written out": (
-        head(
-            [
-                node("Neg", ["x"], "m"),
-                node("Exp", ["m"], "e"),
-                node("Add", ["e", "one"], "d"),
-                node("Div", ["one", "d"], "scores"),
-            ],
-            ONE,
-        ),
-        "sigmoid",
-    ),
-    "sigmoids by a reciprocal": (
-        head(
-            [
-                node("Neg", ["x"], "m"),
-                node("Exp", ["m"], "e"),
-                node("Add", ["one", "e"], "d"),
-                node("Reciprocal", ["d"], "scores"),
-            ],
-            ONE,
-        ),
-        "sigmoid",
-    ),
-    "sigmoids, rounded": (
-        head([node("Sigmoid", ["x"], "p"), node("Round", ["p"], "scores")]),
-        "sigmoid",
-    ),
-    "sigmoids in percent": (
-        head([node("Sigmoid", ["x"], "p"), node("Mul", ["p", "hundred"], "scores")], HUNDRED),
-        "sigmoid",
-    ),
-    "sigmoids of some classes": (
-        head([node("Sigmoid", ["x"], "p"), node("Mul", ["mask", "p"], "scores")], HUNDRED),
-        "sigmoid",
-    ),
-    "logarithms of sigmoids": (
-        head([node("Sigmoid", ["x"], "p"), node("Log", ["p"], "scores")]),
-        "sigmoid",
-    ),
-    "sigmoids by tanh": (
-        head(
-            [
-                node("Tanh", ["x"], "t"),
-                node("Mul", ["t", "half"], "h"),
-                node("Add", ["h", "half"], "scores"),
-            ],
-            HUNDRED,
-        ),
-        "sigmoid",
-    ),
-    "columns of binary classifiers": (
-        head(
-            [
-                *(binary(k) for k in range(4)),
-                *(node("Slice", [f"p{k}", "axis", "two", "axis"], f"c{k}") for k in range(4)),
-                node("Concat", [f"c{k}" for k in range(4)], "scores", axis=1),
-            ],
-            HUNDRED,
-        ),
-        "sigmoid",
-    ),
-    "thresholds": (
-        head(
-            [
-                node("Sigmoid", ["x"], "p"),
-                node("Greater", ["p", "half"], "b"),
-                node("Cast", ["b"], "scores", to=FLOAT),
-            ],
-            HUNDRED,
-        ),
-        "truth",
-    ),
-    "thresholds by Where": (
-        head(
-            [node("Less", ["half", "x"], "b"), node("Where", ["b", "hundred", "half"], "scores")],
-            HUNDRED,
-        ),
-        "truth",
-    ),
-    "an embedding by l2_normalize of TensorFlow": (
-        head(
-            [
-                node("Mul", ["x", "x"], "s"),
-                node("ReduceSum", ["s", "axis"], "t", keepdims=1),
-                node("Max", ["t", "half"], "m"),
-                node("Sqrt", ["m"], "l"),
-                node("Reciprocal", ["l"], "r"),
-                node("Mul", ["x", "r"], "scores"),
-            ],
-            HUNDRED,
-        ),
-        "embedding",
-    ),
-    "an embedding by a power": (
-        head(
-            [
-                node("ReduceSumSquare", ["x"], "t", axes=[1], keepdims=1),
-                node("Pow", ["t", "minus_half"], "r"),
-                node("Mul", ["r", "x"], "scores"),
-            ],
-            HUNDRED,
-        ),
-        "embedding",
-    ),
-    "an embedding by the inverse of its length": (
-        head(
-            [
-                node("ReduceL2", ["x"], "l", axes=[1], keepdims=1),
-                node("Div", ["one", "l"], "r"),
-                node("Mul", ["x", "r"], "scores"),
-            ],
-            HUNDRED,
-        ),
-        "embedding",
-    ),
-    "sigmoids, split and joined": (
-        head(
-            [
-                node("Sigmoid", ["x"], "p"),
-                helper.make_node("Split", ["p"], ["a", "b"], axis=1),
-                node("Concat", ["b", "a"], "scores", axis=1),
-            ]
-        ),
-        "sigmoid",
-    ),
-    "signs": (head([node("Sign", ["x"], "scores")]), "truth"),
-    "a scaled embedding": (
-        head(
-            [
-                node("LpNormalization", ["x"], "unit", axis=1, p=2),
-                node("Mul", ["unit", "hundred"], "scores"),
-            ],
-            HUNDRED,
-        ),
-        "embedding",
-    ),
-    "a linear regressor": (head([regressor("LinearRegressor")]), "regressor"),
-    "a regressor, cast": (
-        head(
-            [
-                helper.make_node("LinearRegressor", ["x"], ["r"], domain=ML, targets=4),
-                node("Cast", ["r"], "scores", to=FLOAT),
-            ]
-        ),
-        "regressor",
-    ),
-    "an imputer": (
-        head([node("Imputer", ["x"], "scores", domain=ML, imputed_value_floats=[0.0] * 4)]),
-        "features",
-    ),
-    "an embedding": (head([node("LpNormalization", ["x"], "scores", axis=1, p=2)]), "embedding"),
-    "an embedding by ReduceL2": (
-        head(
-            [
-                node("ReduceL2", ["x"], "l", axes=[1], keepdims=1),
-                node("Clip", ["l"], "c"),
-                node("Expand", ["c", "shape"], "e"),
-                node("Div", ["x", "e"], "scores"),
-            ],
-            {"shape": np.array([1, 4])},
-        ),
-        "embedding",
-    ),
-    "an embedding, written out": (
-        head(
-            [
-                node("Mul", ["x", "x"], "s"),
-                node("ReduceSum", ["s", "axis"], "t", keepdims=1),
-                node("Sqrt", ["t"], "l"),
-                node("Div", ["x", "l"], "scores"),
-            ],
-            AXIS,
-        ),
-        "embedding",
-    ),
-    "an embedding by its name": (
-        head([node("Relu", ["x"], "image_embeds")], name="image_embeds"),
-        "embedding",
-    ),
-    "features by their name": (
-        head([node("Relu", ["x"], "features")], name="features"),
-        "embedding",
-    ),
+BINARY = """
+    l{0}, p{0} = ml.LinearClassifier<coefficients=[-1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0],
+        intercepts=[0.0, 0.0], classlabels_ints=[0, 1], post_transform='LOGISTIC'>(x);
+    c{0} = Slice(p{0}, axis, two, axis);
+"""
+COLUMNS = "".join(BINARY.format(k) for k in range(4)) + "scores = Concat<axis=1>(c0, c1, c2, c3)"
+HEADS = {
+    "sigmoid": [
+        "scores = Sigmoid(x)",
+        "p = Sigmoid(x); scores = Reshape(p, rows)",
+        "scores = HardSigmoid(x)",
+        "p = Sigmoid(x); q = Sigmoid(x); scores = Concat<axis=1>(p, q)",
+        "p = Sigmoid(x); q = QuantizeLinear(p, step, zero);"
+        "scores = DequantizeLinear(q, step, zero)",
+        "m = Neg(x); e = Exp(m); d = Add(e, one); scores = Div(one, d)",
+        "m = Neg(x); e = Exp(m); d = Add(one, e); scores = Reciprocal(d)",
+        "p = Sigmoid(x); scores = Round(p)",
+        "p = Sigmoid(x); scores = Mul(p, hundred)",
+        "p = Sigmoid(x); scores = Mul(mask, p)",
+        "p = Sigmoid(x); scores = Log(p)",
+        "t = Tanh(x); h = Mul(t, half); scores = Add(h, half)",
+        "p = Sigmoid(x); a, b = Split<axis=1>(p); scores = Concat<axis=1>(b, a)",
+        COLUMNS,
+    ],
+    "truth": [
+        "p = Sigmoid(x); b = Greater(p, half); scores = Cast<to=1>(b)",
+        "b = Less(half, x); scores = Where(b, hundred, half)",
+        "scores = Sign(x)",
+    ],
+    "embedding": [
+        # TensorFlow's l2_normalize.
+        "s = Mul(x, x); t = ReduceSum<keepdims=1>(s, axis); m = Max(t, half); l = Sqrt(m);"
+        "r = Reciprocal(l); scores = Mul(x, r)",
+        "t = ReduceSumSquare<axes=[1], keepdims=1>(x); r = Pow(t, minus_half); scores = Mul(r, x)",
+        "l = ReduceL2<axes=[1], keepdims=1>(x); r = Div(one, l); scores = Mul(x, r)",
+        "unit = LpNormalization<axis=1, p=2>(x); scores = Mul(unit, hundred)",
+        "scores = LpNormalization<axis=1, p=2>(x)",
+        "l = ReduceL2<axes=[1], keepdims=1>(x); c = Clip(l); e = Expand(c, row);scores = Div(x, e)",
+        "s = Mul(x, x); t = ReduceSum<keepdims=1>(s, axis); l = Sqrt(t); scores = Div(x, l)",
+        "image_embeds = Relu(x)",
+        "features = Relu(x)",
+    ],
+    "regressor": [
+        "scores = ml.LinearRegressor<coefficients=[1.0, 1.0, 1.0, 1.0], targets=4>(x)",
+        "r = ml.LinearRegressor<targets=4>(x); scores = Cast<to=1>(r)",
+    ],
+    "features": ["scores = ml.Imputer<imputed_value_floats=[0.0, 0.0, 0.0, 0.0]>(x)"],
 }
 
 
-@pytest.mark.parametrize("kind", HEADS)
-def test_what_is_no_class_scores_is_named_and_refused(kind: str) -> None:
-    proto, word = HEADS[kind]
-    name = proto.graph.output[0].name
+@pytest.mark.parametrize(
+    ("word", "text"), [(word, text) for word, texts in HEADS.items() for text in texts]
+)
+def test_what_is_no_class_scores_is_refused_unless_it_is_named(word: str, text: str) -> None:
+    name = next((n for n in ("image_embeds", "features") if f"{n} = R" in text), "scores")
+    proto = head(text, name)
     with pytest.raises(ModelError, match=word) as caught:
         found_in(proto)
     assert f"--output-name {name}" in str(caught.value)
     assert caught.value.exit_code == 4
-
-
-@pytest.mark.parametrize("kind", HEADS)
-def test_who_names_the_output_insists(kind: str) -> None:
-    proto, word = HEADS[kind]
-    found = found_in(proto, name=proto.graph.output[0].name)
-    assert found.kind == "scores"
-    assert found.insisted is not None
-    assert word in found.insisted
+    insisted = found_in(proto, name=name)
+    assert insisted.kind == "scores"
+    assert word in str(insisted.insisted)
 
 
 def test_skl2onnx_s_name_for_numbers_that_are_no_scores() -> None:
-    proto = head([node("Relu", ["x"], "variable")], name="variable")
+    proto = head("variable = Relu(x)", name="variable")
     assert found_in(proto).insisted is None
     proto.producer_name = "skl2onnx"
     with pytest.raises(ModelError, match="skl2onnx"):
@@ -322,108 +125,83 @@ def test_metadata_that_state_another_task(key: str, task: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "made",
+    "text",
     [
-        [node("Softmax", ["x"], "scores", axis=1)],
-        [node("Relu", ["x"], "scores")],
-        [node("Sigmoid", ["x"], "p"), node("Mul", ["x", "p"], "scores")],
-        [
-            node("Sigmoid", ["x"], "p"),
-            node("ReduceSum", ["p", "axis"], "t", keepdims=1),
-            node("Div", ["p", "t"], "scores"),
-        ],
-        [
-            node("LpNormalization", ["x"], "unit", axis=1, p=2),
-            node("MatMul", ["unit", "centres"], "scores"),
-        ],
-        [node("Exp", ["x"], "e"), node("Div", ["e", "one"], "scores")],
-        [
-            node("ReduceMax", ["x"], "top", axes=[1], keepdims=1),
-            node("Equal", ["x", "top"], "is_top"),
-            node("Cast", ["is_top"], "scores", to=FLOAT),
-        ],
-        [node("Tanh", ["x"], "t"), node("MatMul", ["t", "centres"], "scores")],
-        [
-            node("ReduceL2", ["x"], "l", axes=[1], keepdims=1),
-            node("Mul", ["x", "l"], "scores"),
-        ],
-    ],
-    ids=[
-        *("softmax", "relu", "swish", "sigmoids over their sum", "cosines", "quotient"),
-        *("one hot", "linear behind tanh", "times its length"),
+        "scores = Softmax<axis=1>(x)",
+        "scores = Relu(x)",
+        "p = Sigmoid(x); scores = Mul(x, p)",  # swish
+        "p = Sigmoid(x); t = ReduceSum<keepdims=1>(p, axis); scores = Div(p, t)",
+        "unit = LpNormalization<axis=1, p=2>(x); scores = MatMul(unit, centres)",  # cosines
+        "e = Exp(x); scores = Div(e, one)",
+        "top = ReduceMax<axes=[1], keepdims=1>(x); b = Equal(x, top); scores = Cast<to=1>(b)",
+        "t = Tanh(x); scores = MatMul(t, centres)",
+        "l = ReduceL2<axes=[1], keepdims=1>(x); scores = Mul(x, l)",  # times its length
     ],
 )
-def test_class_scores_are_not_mistaken(made: list[NodeProto]) -> None:
-    weights = AXIS | ONE | {"centres": np.eye(4, dtype=np.float32)}
-    found = found_in(head(made, weights))
-    assert (found.kind, found.insisted) == ("scores", None)
+def test_class_scores_are_not_mistaken(text: str) -> None:
+    output = found_in(head(text))
+    assert (output.kind, output.insisted) == ("scores", None)
 
 
 def test_a_label_of_the_largest_sigmoid_is_the_file_s_own_answer() -> None:
-    made = [node("Sigmoid", ["x"], "p"), node("ArgMax", ["p"], "label", axis=1, keepdims=0)]
+    made = parsed("p = Sigmoid(x); label = ArgMax<axis=1, keepdims=0>(p)")
     proto = with_outputs(made, [tensor("p", FLOAT, ["n", 4]), tensor("label", INT64, ["n"])])
-    found = found_in(proto)
-    assert (found.spec.name, found.insisted) == ("label", None)
+    output = found_in(proto)
+    assert (output.spec.name, output.insisted) == ("label", None)
 
 
-TRUTHS = [node("Sigmoid", ["x"], "p"), node("Greater", ["p", "half"], "b")]
+TRUTHS = "p = Sigmoid(x); b = Greater(p, half);"
 
 
 @pytest.mark.parametrize("kind", [INT64, BOOL, TensorProto.INT32])
 @pytest.mark.parametrize("beside", [True, False])
 def test_several_labels_an_input_are_named(kind: int, beside: bool) -> None:
-    made = [*TRUTHS, node("Cast", ["b"], "label", to=kind)]
+    made = parsed(f"{TRUTHS} label = Cast<to={kind}>(b)")
     outputs = [tensor("label", kind, ["n", 4])] + [tensor("p", FLOAT, ["n", 4])] * beside
-    proto = with_outputs(made, outputs, HUNDRED)
-    with pytest.raises(ModelError, match=r"several labels an input") as caught:
+    proto = with_outputs(made, outputs, WEIGHTS)
+    with pytest.raises(ModelError, match="label") as caught:
         found_in(proto)
     assert ("--output-name" in str(caught.value)) == beside
     if beside:
         assert "sigmoid" in str(found_in(proto, name="p").insisted)
 
 
+@pytest.mark.parametrize(
+    ("text", "outputs"),
+    [
+        # skl2onnx: a perceptron of several labels, whose shape says one.
+        ("p = Sigmoid(x); b = ml.Binarizer<threshold=0.5>(p); label = Cast<to=7>(b)",
+         [tensor("label", INT64, ["n"]), tensor("p", FLOAT, ["n", 4])]),
+        # And trees of several outputs, with a column of labels for each.
+        ("a = ArgMax<axis=1>(x); b = ArgMin<axis=1>(x); label = Concat<axis=1>(a, b);"
+         "x2 = Expand(x, both)",
+         [tensor("label", INT64, ["n", 2]), tensor("x2", FLOAT, [2, "n", 4])]),
+    ],
+)  # fmt: skip
+def test_several_labels_of_exporters_are_named(
+    text: str, outputs: list[onnx.ValueInfoProto]
+) -> None:
+    weights = WEIGHTS | {"both": np.array([2, 1, 1])}
+    with pytest.raises(ModelError, match="several labels an input"):
+        found_in(with_outputs(parsed(text), outputs, weights))
+
+
 def test_a_lone_axis_is_of_classes_for_sigmoids_and_of_the_batch_for_labels() -> None:
     proto = build([node("Sigmoid", ["x"], "scores")], (4,), (4,))
     with pytest.raises(ModelError, match="sigmoid"):
         found_in(proto)
-    made = [*TRUTHS, node("Cast", ["b"], "label", to=INT64)]
-    proto = with_outputs(made, [tensor("label", INT64, ["n"])], HUNDRED, shape=("n",))
+    made = parsed(f"{TRUTHS} label = Cast<to=7>(b)")
+    proto = with_outputs(made, [tensor("label", INT64, ["n"])], WEIGHTS, shape=("n",))
     assert found_in(proto).classes == ("0", "1")
-
-
-def test_several_labels_whose_shape_says_one_are_named() -> None:
-    """So skl2onnx writes a perceptron of several labels."""
-    made = [
-        node("Sigmoid", ["x"], "p"),
-        node("Binarizer", ["p"], "b", domain=ML, threshold=0.5),
-        node("Cast", ["b"], "label", to=INT64),
-    ]
-    outputs = [tensor("label", INT64, ["n"]), tensor("p", FLOAT, ["n", 4])]
-    with pytest.raises(ModelError, match="several labels an input"):
-        found_in(with_outputs(made, outputs))
 
 
 @pytest.mark.parametrize("picked", [True, False])
 def test_one_truth_value_an_input_is_a_label(picked: bool) -> None:
-    made, shape = [*TRUTHS, node("Cast", ["b"], "label", to=INT64)], ("n", 1)
-    if picked:
-        made, shape = [*TRUTHS, node("Slice", ["b", "axis", "two", "axis"], "c")], ("n", 4)
-        made.append(node("Cast", ["c"], "label", to=INT64))
-    proto = with_outputs(made, [tensor("label", INT64, ["n", 1])], HUNDRED, shape=shape)
+    text = "c = Slice(b, axis, two, axis); label = Cast<to=7>(c)" if picked else ""
+    made = parsed(TRUTHS + (text or "label = Cast<to=7>(b)"))
+    shape: tuple[Dim, ...] = ("n", 4 if picked else 1)
+    proto = with_outputs(made, [tensor("label", INT64, ["n", 1])], WEIGHTS, shape=shape)
     assert found_in(proto).classes == ("0", "1")
-
-
-def test_labels_of_several_outputs_of_trees_are_named() -> None:
-    """As skl2onnx writes trees of several outputs: a column of labels for each."""
-    made = [
-        node("ArgMax", ["x"], "a", axis=1, keepdims=1),
-        node("ArgMin", ["x"], "b", axis=1, keepdims=1),
-        node("Concat", ["a", "b"], "label", axis=1),
-    ]
-    outputs = [tensor("label", INT64, ["n", 2]), tensor("x2", FLOAT, [2, "n", 4])]
-    made.append(node("Expand", ["x", "shape"], "x2"))
-    with pytest.raises(ModelError, match=r"several labels an input .*'label'"):
-        found_in(with_outputs(made, outputs, {"shape": np.array([2, 1, 1])}))
 
 
 @pytest.mark.parametrize("shape", [("n", 84, 8400), ("n", 25200, 85)])
@@ -435,15 +213,8 @@ def test_a_detector_s_anchors_are_named(shape: tuple[Dim, ...]) -> None:
 
 
 def test_boxes_labels_and_scores_are_a_detector_s() -> None:
-    made = [
-        node("Relu", ["x"], "boxes"),
-        node("ArgMax", ["x"], "labels", axis=1, keepdims=0),
-        node("ReduceMax", ["x"], "scores", axes=[1], keepdims=0),
-    ]
-    outputs = [
-        tensor("boxes", FLOAT, ["k", 4]),
-        tensor("labels", INT64, ["k"]),
-        tensor("scores", FLOAT, ["k"]),
-    ]
+    text = "boxes = Relu(x); labels = ArgMax<axis=1, keepdims=0>(x);"
+    made = parsed(f"{text} scores = ReduceMax<axes=[1], keepdims=0>(x)")
+    outputs = [tensor("boxes", FLOAT, ["k", 4]), tensor("labels", INT64, ["k"])]
     with pytest.raises(ModelError, match="detector"):
-        found_in(with_outputs(made, outputs))
+        found_in(with_outputs(made, [*outputs, tensor("scores", FLOAT, ["k"])]))

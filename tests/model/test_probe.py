@@ -250,9 +250,7 @@ def test_a_column_of_labels_is_accepted() -> None:
 
 @pytest.mark.parametrize("fixed", ["n", 1, 3])
 def test_other_than_one_answer_a_row_is_refused(fixed: int | str) -> None:
-    with pytest.raises(
-        ModelError, match=r"a\.onnx gives \d+ answers to a batch of .*one answer an"
-    ):
+    with pytest.raises(ModelError, match=r"a\.onnx gives \d+ answers to a batch of"):
         choose(lambda x: np.repeat(plain(x), 2, axis=0), fixed)
 
 
