@@ -10,7 +10,9 @@ from typing import Any
 
 import click
 
+from rsonnx.cli.engines import provider_names
 from rsonnx.cli.opening import model_settings
+from rsonnx.data import open_dataset, read_class_names
 from rsonnx.cli.preprocessings import Ranking, try_preprocessings
 from rsonnx.cli.suiting import suited
 from rsonnx.errors import ModelError, RsonnxError
@@ -43,28 +45,27 @@ def print_facts(model: Path, data: Path | None, given: dict[str, Any], *, as_jso
     settings = model_settings(given)
     read = read_model(model)
     plan = _planned(read, settings)
-    found = _described(read, plan)
+    described = _described(read, plan)
     refused = plan if isinstance(plan, RsonnxError) else None
     ranking: Ranking | None = None
     if not as_json:
-        _render(found)
+        _render(described)
     try:
         if data is not None and isinstance(plan, Plan):
-            stated = _stated(read, settings)
+            classes = None if given["classes"] is None else read_class_names(given["classes"])
             ranking = try_preprocessings(
                 plan,
-                stated,
-                data,
                 settings,
-                given["preprocess"],
-                given["classes"],
-                given["providers"],
+                _stated(read, settings),
+                open_dataset(data, classes=classes),
+                named=given["preprocess"],
+                providers=provider_names(given["providers"]),
             )
     except ModelError as error:
         refused = error
-        found |= _refusal(error)
+        described |= _refusal(error)
     if as_json:
-        click.echo(json.dumps(found | ({} if ranking is None else ranking.to_json()), indent=2))
+        click.echo(json.dumps(described | ({} if ranking is None else ranking.to_json()), indent=2))
     elif ranking is not None:
         click.echo("\n".join(["", *ranking.lines()]))
     if refused is not None:
@@ -100,15 +101,16 @@ def _stated(model: ModelFile, settings: ModelSettings) -> Preprocessing | None:
         return None
 
 
-def _render(found: dict[str, Any]) -> None:
-    for key, value in found.items():
+def _render(described: dict[str, Any]) -> None:
+    for key, value in described.items():
         if key == "noises":
             continue
         text = _words(value)
         cut = f"... ({len(text):,} characters)" if len(text) > _MOST_SHOWN else ""
         click.echo(f"{key:<14}{printable(text[:_MOST_SHOWN])}{cut}")
-    for at, noise in enumerate(found["noises"]):
-        click.echo(f"{'noises' if at == 0 else '':<14}{noise['options']:<41} {_why(noise)}")
+    for at, noise in enumerate(described["noises"]):
+        why = f"{', '.join(noise['norms'])}: {noise['why']}"
+        click.echo(f"{'' if at else 'noises':<14}{noise['options']:<41} {why}")
 
 
 def _described(model: ModelFile, plan: Plan | RsonnxError) -> dict[str, Any]:
@@ -120,8 +122,8 @@ def _described(model: ModelFile, plan: Plan | RsonnxError) -> dict[str, Any]:
         "producer": f"{model.proto.producer_name} {model.proto.producer_version}".strip(),
         "ir version": model.proto.ir_version,
         "opset": {o.domain or "ai.onnx": o.version for o in model.proto.opset_import},
-        "inputs": [_spec(spec) for spec in model.view.inputs],
-        "outputs": [_spec(spec) for spec in model.view.outputs],
+        "inputs": list(map(_spec, model.view.inputs)),
+        "outputs": list(map(_spec, model.view.outputs)),
         "operators": dict(Counter(node_types(model)).most_common()),
         "metadata": model.metadata,
         "preprocessing": _preprocessing(model),
@@ -131,12 +133,12 @@ def _described(model: ModelFile, plan: Plan | RsonnxError) -> dict[str, Any]:
 
 def _preprocessing(model: ModelFile) -> dict[str, Any] | str:
     try:
-        found, bounds = preprocessing_in(model.metadata), bounds_in(model.metadata)
+        stated, bounds = preprocessing_in(model.metadata), bounds_in(model.metadata)
     except RsonnxError as error:
         return str(error)
-    if found is None:
+    if stated is None:
         return "not declared in the file; declare it with --preprocess"
-    return found.to_json() | ({} if bounds is None else {"bounds": list(bounds)})
+    return stated.to_json() | ({} if bounds is None else {"bounds": list(bounds)})
 
 
 def _refusal(error: RsonnxError) -> dict[str, Any]:
@@ -176,10 +178,6 @@ def _rows(plan: Plan) -> str:
         return f"one input at a time, since {coupled_by[0]} may couple the rows of a batch"
     freed = "" if plan.data.batch is None else f"; the file's {plan.data.batch} is freed"
     return f"of any size, since the graph proves their rows independent{freed}"
-
-
-def _why(noise: dict[str, Any]) -> str:
-    return f"{', '.join(noise['norms'])}: {noise['why']}"
 
 
 def _spec(spec: TensorSpec) -> dict[str, Any]:

@@ -15,8 +15,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.cli.engines import provider_names
-from rsonnx.data import Dataset, open_dataset, read_class_names
+from rsonnx.data import Dataset
 from rsonnx.errors import DataError, ModelError, RsonnxError, UsageError
 from rsonnx.model import (
     PRESETS,
@@ -68,18 +67,15 @@ class Trial:
     @cached_property
     def interval(self) -> tuple[float, float]:
         """Clopper & Pearson's two-sided interval of 95 % on the accuracy."""
-        inputs = len(self.right)
-        return (
-            clopper_pearson_lower(self.hits, inputs, _DELTA / 2),
-            clopper_pearson_upper(self.hits, inputs, _DELTA / 2),
-        )
+        bounds = (clopper_pearson_lower, clopper_pearson_upper)
+        low, high = (bound(self.hits, len(self.right), _DELTA / 2) for bound in bounds)
+        return low, high
 
     def p_value(self, best: Trial) -> float:
         """Return McNemar's exact p-value that this one and the best are equally often right."""
-        pairs = list(zip(best.right, self.right, strict=True))
-        return paired_accuracy(
-            pairs.count((True, False)), pairs.count((False, True)), len(pairs), _DELTA
-        ).p_value
+        pairs = Counter(zip(best.right, self.right, strict=True))
+        lost, won = pairs[True, False], pairs[False, True]
+        return paired_accuracy(lost, won, len(self.right), _DELTA).p_value
 
 
 @dataclass(frozen=True)
@@ -98,61 +94,56 @@ class Ranking:
     commonest: int
     resized: tuple[int, int] | None
 
-    def like_best(self, trial: Trial) -> bool:
-        """Say whether the inputs cannot tell a preprocessing from the best one.
+    @cached_property
+    def alike(self) -> frozenset[str]:
+        """The preprocessings that the inputs cannot tell from the best one, and that one.
 
         The 5 % are shared out over all comparisons (Bonferroni), since the best was picked.
         """
-        others = len(self.trials) - 1
-        return trial is self.trials[0] or trial.p_value(self.trials[0]) > _DELTA / others
+        best, *others = self.trials
+        alike = (t for t in others if t.p_value(best) > _DELTA / len(others))
+        return frozenset(trial.preprocessing for trial in (best, *alike))
 
     def to_json(self) -> dict[str, Any]:
         """Return the ranking for a program."""
-        return {
-            "preprocessings": [
-                {
-                    "preprocess": trial.preprocessing,
-                    "accuracy": trial.hits / len(trial.right),
-                    "right": trial.hits,
-                    "inputs": len(trial.right),
-                    "interval": list(trial.interval),
-                    "p_value": trial.p_value(self.trials[0]),
-                    "like_best": self.like_best(trial),
-                    "problem": None,
-                }
-                for trial in self.trials
-            ]
-            + [
-                {
-                    "preprocess": trial.preprocessing,
-                    "accuracy": None,
-                    "inputs": 0,
-                    "problem": str(trial.problem),
-                }
-                for trial in self.impossible
-            ],
-            "preprocessings_said": list(self.said()),
-        }
+        best = self.trials[0]
+        tried = [
+            {
+                "preprocess": trial.preprocessing,
+                "accuracy": trial.hits / len(trial.right),
+                "right": trial.hits,
+                "inputs": len(trial.right),
+                "interval": list(trial.interval),
+                "p_value": trial.p_value(best),
+                "like_best": trial.preprocessing in self.alike,
+                "problem": None,
+            }
+            for trial in self.trials
+        ]
+        untried = [
+            {
+                "preprocess": t.preprocessing,
+                "accuracy": None,
+                "inputs": 0,
+                "problem": str(t.problem),
+            }
+            for t in self.impossible
+        ]
+        return {"preprocessings": tried + untried, "preprocessings_said": list(self.said())}
 
     def said(self) -> Iterator[str]:
         """Yield what should be known of the ranking, a sentence each."""
         best, inputs = self.trials[0], len(self.trials[0].right)
         if self.resized is not None:
-            yield (
-                "the pictures are not all of the model's size, "
-                f"{self.resized[0]}x{self.resized[1]}, so each line resizes them as it says"
-            )
-        alike = sum(map(self.like_best, self.trials))
+            size = "x".join(map(str, self.resized))
+            yield f"not all pictures are of the model's size, {size}: each line says how it resizes"
         test = f"on these {inputs} inputs (McNemar's exact test, 5 % for all comparisons together)"
-        if alike > 1:
-            yield f"the data cannot tell apart the {alike} lines marked = {test}"
+        if len(self.alike) > 1:
+            yield f"the data cannot tell apart the {len(self.alike)} lines marked = {test}"
         elif len(self.trials) > 1:
             yield f"the first line is told from all others {test}"
         if self.commonest == inputs:
-            yield (
-                "all inputs are of one class, on which a wrong preprocessing may be right too; "
-                "give data of several classes"
-            )
+            yield "all inputs are of one class, on which any may be right; give data of several"
         elif best.hits <= self.commonest:
             yield (
                 f"none is right more often than always the commonest class, {self.commonest} of "
@@ -163,12 +154,11 @@ class Ranking:
         """Yield the lines of the table of accuracies, best first."""
         yield "accuracy without noise under each preprocessing, with its interval of 95 %:"
         longest = max(len(trial.preprocessing) for trial in self.trials)
-        alike = sum(map(self.like_best, self.trials))
         for trial in self.trials:
             low, high = (Fraction(end) for end in trial.interval)
             share = f"{100 * trial.hits / len(trial.right):5.1f} % of {len(trial.right)}"
             within = f"[{percent_down(low)}, {percent_up(high)}]"
-            mark = " =" if alike > 1 and self.like_best(trial) else ""
+            mark = " =" if len(self.alike) > 1 and trial.preprocessing in self.alike else ""
             yield f"  {share}  --preprocess {trial.preprocessing:<{longest}}  {within}{mark}"
         if self.impossible:
             names = "; ".join(trial.preprocessing for trial in self.impossible)
@@ -178,32 +168,29 @@ class Ranking:
 
 def try_preprocessings(
     plan: Plan,
-    stated: Preprocessing | None,
-    data: Path,
     settings: ModelSettings,
-    named: str | None,
-    classes: Path | None,
-    providers: str | None,
+    stated: Preprocessing | None,
+    dataset: Dataset,
+    *,
+    named: str | None = None,
+    providers: Sequence[str] = (),
 ) -> Ranking:
     """Measure the accuracy without noise under every preset, on inputs spread over the data.
 
     Args:
-        plan: for the model.
+        plan: for the model's file.
+        settings: what is declared of it.
         stated: the preprocessing that the caller or the file states, if any: it is tried too, and
             its resizing and layout hold for the others.
-        data: a labelled data set.
-        settings: what is declared of it.
-        named: the preprocessing as the caller names it, if one is stated.
-        classes: file of class names, if any.
-        providers: the execution provider, if one was asked for.
+        dataset: labelled data.
+        named: what the caller calls the stated one.
+        providers: the execution providers that were asked for.
 
     Raises:
         DataError: the data have no labels, or do not fit the model.
         ModelError: the model is refused.
         RsonnxError: no preprocessing can be tried, and why not the first.
     """
-    given = None if classes is None else read_class_names(classes)
-    dataset = open_dataset(data, classes=given)
     if dataset.labels is None:
         raise DataError(
             f"{dataset.path} has no labels, but the right preprocessing shows only by accuracy; "
@@ -214,52 +201,30 @@ def try_preprocessings(
     labels = dataset.labels[::every]
     size = _other_size(plan, dataset, every)
     geometries = [""] if size is None else _geometries(size)
-    first = None if stated is None else stated.to_text() if size else named
+    first = None if stated is None else named if named and size is None else stated.to_text()
     names = [
         f"{name}{layout}"
         for layout in _layouts(plan, dataset)
         for name in _candidates(plan, stated, first)
     ]
-    progress = _Progress(len(names) + len(geometries) - 1, len(labels))
-    trial = _Trials(path, settings, provider_names(providers), dataset, every, progress)
-    tried = [trial(name, geometries[0]) for name in names]
-    possible = [one for one in tried if one.problem is None]
+    trials = len(names) + len(geometries) - 1
+    trial = _Trials(path, settings, providers, dataset, every, trials)
+    tried = [trial(f"{name}{geometries[0]}") for name in names]
+    possible = [t for t in tried if t.problem is None]
     if not possible and tried[0].problem is not None:
         raise tried[0].problem
-    best = names[tried.index(max(possible, key=lambda one: one.hits))]
-    possible += [trial(best, geometry) for geometry in geometries[1:]]
+    best = names[tried.index(max(possible, key=lambda t: t.hits))]
+    possible += [trial(f"{best}{geometry}") for geometry in geometries[1:]]
     return Ranking(
-        tuple(sorted(possible, key=lambda one: -one.hits)),
-        tuple(one for one in tried if one.problem is not None),
+        tuple(sorted(possible, key=lambda t: -t.hits)),
+        tuple(t for t in tried if t.problem is not None),
         max(Counter(labels).values()),
         size,
     )
 
 
-class _Progress:
-    """Says on stderr how far the trials are, every ten seconds."""
-
-    def __init__(self, trials: int, inputs: int) -> None:
-        self._trials, self._inputs = trials, inputs
-        self._begun, self._text = 0, ""
-        self._next = time.monotonic() + _PAUSE
-
-    def begin(self, text: str) -> None:
-        self._begun += 1
-        self._text = text
-
-    def say(self, done: int) -> None:
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + _PAUSE
-            click.echo(
-                f"preprocessing {self._begun} of {self._trials}, {printable(self._text)}: "
-                f"{done} of {self._inputs} inputs",
-                err=True,
-            )
-
-
 class _Trials:
-    """Tries one preprocessing after another on the same inputs, read once a size and layout."""
+    """Tries preprocessings on the same inputs, read once a size and layout; says how far it is."""
 
     def __init__(
         self,
@@ -268,15 +233,15 @@ class _Trials:
         providers: Sequence[str],
         dataset: Dataset,
         every: int,
-        progress: _Progress,
+        trials: int,
     ) -> None:
         self._path, self._settings, self._providers = path, settings, providers
-        self._dataset, self._every, self._progress = dataset, every, progress
+        self._dataset, self._every = dataset, every
+        self._trials, self._begun, self._next = trials, 0, time.monotonic() + _PAUSE
         self._points: dict[tuple[Geometry, str | None], list[Point]] = {}
 
-    def __call__(self, name: str, geometry: str) -> Trial:
-        text = f"{name}{geometry}"
-        self._progress.begin(text)
+    def __call__(self, text: str) -> Trial:
+        self._begun += 1
         try:
             settings = replace(self._settings, preprocess=parse_preprocessing(text))
             classifier = load_with(self._path, settings, self._providers)
@@ -288,8 +253,12 @@ class _Trials:
             self._points[way] = [job.point(index) for index in job.indices]
         right: list[bool] = []
         for index, point in zip(job.indices, self._points[way], strict=True):
-            self._progress.say(len(right))
             right.append(job.smoothed.base_label(point) == job.label(index))
+            if time.monotonic() >= self._next:
+                self._next = time.monotonic() + _PAUSE
+                done = f"{len(right)} of {len(job.indices)} inputs"
+                trial = f"{self._begun} of {self._trials}, {printable(text)}"
+                click.echo(f"preprocessing {trial}: {done}", err=True)
         return Trial(text, tuple(right))
 
 
