@@ -24,40 +24,36 @@ SIMPLE = ("red", "green", "blue", "black")
         ("id2label", json.dumps({str(k): name for k, name in enumerate(NAMES)}), NAMES),
         ("id2label", json.dumps(dict(reversed(list(enumerate(NAMES))))), NAMES),
         ("label2id", json.dumps({name: k for k, name in enumerate(NAMES)}), NAMES),
-        ("classes", json.dumps(NAMES), NAMES),
         ("classes", str(NAMES), NAMES),
         ("labels", ",".join(SIMPLE), SIMPLE),
         ("labels", "\n".join(SIMPLE) + "\n", SIMPLE),
         ("class_names", json.dumps([{"name": n} for n in SIMPLE]), SIMPLE),
+        ("class_to_idx", "{'red': 0, 'green': 1, 'blue': 2, 'black': 3}", SIMPLE),
+        ("names", "{1: 'red', 2: 'green', 3: 'blue', 4: 'black'}", SIMPLE),
+        ("Labels", "red;green;blue;black", SIMPLE),
+        ("classNames", "red, green, blue, black", SIMPLE),
+        ("labels", "0 red\n1 green\n2 blue\n3 black", SIMPLE),
+        ("names", "0: red, 1: green, 2: blue, 3: black", SIMPLE),
+        ("categories", json.dumps([{"id": k, "name": SIMPLE[k]} for k in (2, 0, 3, 1)]), SIMPLE),
+        (
+            "categories",
+            json.dumps([{"id": k + 1, "name": SIMPLE[k]} for k in (2, 0, 3, 1)]),
+            SIMPLE,
+        ),
+        ("config", json.dumps({"id2label": dict(enumerate(SIMPLE)), "hidden_size": 8}), SIMPLE),
     ],
 )
-def test_metadata_name_the_classes(
-    tmp_path: Path, key: str, value: str, names: tuple[str, ...]
-) -> None:
-    found = opened(linear(classes=4, metadata={key: value, "stride": "32"}), tmp_path)
-    assert found.class_names == names
-    assert found.facts["class_names"] == list(names)
-    assert found.facts["class_names_source"] == f"metadata {key!r}"
-    assert found.facts["class_names_notes"] == []
+def test_metadata_name_the_classes(key: str, value: str, names: tuple[str, ...]) -> None:
+    named = name_classes((), {key: value, "stride": "32"}, 4)
+    assert (named.names, named.source, named.note) == (names, f"metadata {key!r}", None)
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("class_to_idx", "{'red': 0, 'green': 1, 'blue': 2, 'black': 3}"),
-        ("names", "{1: 'red', 2: 'green', 3: 'blue', 4: 'black'}"),
-        ("Labels", "red;green;blue;black"),
-        ("classNames", "red, green, blue, black"),
-        ("labels", "0 red\n1 green\n2 blue\n3 black"),
-        ("names", "0: red, 1: green, 2: blue, 3: black"),
-        ("categories", json.dumps([{"id": k, "name": SIMPLE[k]} for k in (2, 0, 3, 1)])),
-        ("categories", json.dumps([{"id": k + 1, "name": SIMPLE[k]} for k in (2, 0, 3, 1)])),
-        ("config", json.dumps({"id2label": dict(enumerate(SIMPLE)), "hidden_size": 8})),
-    ],
-)
-def test_metadata_in_other_natural_forms_name_the_classes(key: str, value: str) -> None:
-    found = name_classes((), {key: value}, 4)
-    assert (found.names, found.source, found.note) == (SIMPLE, f"metadata {key!r}", None)
+def test_a_model_is_opened_with_the_names_of_its_metadata(tmp_path: Path) -> None:
+    base = opened(linear(classes=4, metadata={"names": json.dumps(NAMES)}), tmp_path)
+    assert base.class_names == NAMES
+    assert base.facts["class_names"] == list(NAMES)
+    assert base.facts["class_names_source"] == "metadata 'names'"
+    assert base.facts["class_names_notes"] == []
 
 
 @pytest.mark.parametrize(

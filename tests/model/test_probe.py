@@ -91,40 +91,66 @@ def test_probe_rows_lie_within_the_bounds_and_differ(bounds: tuple[float, float]
     np.testing.assert_array_equal(rows, probe_rows(data_input(), bounds))
 
 
-def test_a_free_batch_is_used_where_the_graph_proves_it() -> None:
-    found = choose(plain)
-    assert (found.size, found.rows, found.num_classes, found.chosen) == (None, "proved", 4, 0)
+def rescaled(x: Array) -> Array:
+    return plain(x / 255 if x.max() > 1.2 else x)
 
 
-def test_what_the_graph_does_not_prove_runs_alone_unless_watched() -> None:
-    found = choose(plain, coupled_by="Magic")
-    assert (found.size, found.rows, found.chosen) == (1, "alone", None)
-    assert "Magic" in found.why
-    found = choose(plain, coupled_by="Magic", watch=True)
-    assert (found.size, found.rows, found.chosen) == (None, "watched", 0)
+def masked(mask: float) -> Run:
+    def run(x: Array) -> Array:
+        scores = centred(x)
+        scores[:, 3] = mask
+        return scores
+
+    return run
 
 
-@pytest.mark.parametrize("coupled_by", [None, "Magic"])
-def test_rows_that_are_seen_to_be_coupled_run_alone(coupled_by: str | None) -> None:
-    """Whatever the graph shows: a kernel may have a fault that no graph shows."""
-    found = choose(centred, coupled_by=coupled_by, watch=True)
-    assert (found.size, found.rows, found.chosen) == (1, "alone", None)
+def broken(x: Array) -> Array:
+    scores = plain(x)
+    scores[:, 0], scores[:, 1] = np.nan, np.inf
+    return scores
 
 
-def test_coupling_outside_of_the_bounds_is_seen() -> None:
-    def rescaled(x: Array) -> Array:
-        return plain(x / 255 if x.max() > 1.2 else x)
+FREE = {
+    "proved": choose(plain),
+    "freed": choose(only(1, plain), 1, freed=[plain]),
+    "rounded": choose(lambda x: np.asarray(plain(x) * np.float32(1 + 1e-6 * (len(x) > 1)))),
+    "offset": choose(lambda x: plain(x) + np.float32(1e5)),
+    "not finite": choose(broken),
+}
+ALONE = {
+    "not proved": choose(plain, coupled_by="Magic"),
+    # Whatever the graph shows: a kernel may have a fault that no graph shows.
+    "coupled, proved": choose(centred),
+    "coupled, watched": choose(centred, coupled_by="Magic", watch=True),
+    "coupled outside of the bounds": choose(rescaled, coupled_by="Magic", watch=True),
+    "a free batch that fails": choose(only(1, plain)),
+    # A tolerance relative to the scores would pass these.
+    "coupled beside an offset": choose(lambda x: centred(x) + np.float32(1e5)),
+    "coupled beside a mask": choose(masked(-1e9)),
+    "coupled beside the largest mask": choose(masked(-3e38)),
+    "known coupling": choose(plain, coupling="Magic", watch=True),
+    "known coupling, fixed": choose(plain, 1, freed=[plain], coupling="Magic", watch=True),
+}
 
-    assert choose(rescaled, coupled_by="Magic", watch=True).rows == "alone"
+
+@pytest.mark.parametrize("name", FREE)
+def test_a_free_batch_is_used_where_the_graph_proves_it(name: str) -> None:
+    batching = FREE[name]
+    assert (batching.size, batching.rows, batching.chosen) == (None, "proved", 0)
+    assert batching.num_classes == 4
 
 
-def test_a_batch_that_says_free_and_fails_runs_at_1() -> None:
-    assert choose(only(1, plain)).size == 1
+@pytest.mark.parametrize("name", ALONE)
+def test_rows_that_are_not_proved_or_are_seen_to_be_coupled_run_alone(name: str) -> None:
+    batching = ALONE[name]
+    assert (batching.size, batching.rows, batching.chosen) == (1, "alone", None)
+    if "known" in name or name == "not proved":
+        assert "Magic" in batching.why
 
 
-def test_a_fixed_batch_is_freed_where_that_is_proved() -> None:
-    found = choose(only(1, plain), 1, freed=[plain])
-    assert (found.size, found.chosen) == (None, 0)
+def test_what_the_graph_does_not_prove_may_be_watched() -> None:
+    batching = choose(plain, coupled_by="Magic", watch=True)
+    assert (batching.size, batching.rows, batching.chosen) == (None, "watched", 0)
 
 
 @pytest.mark.parametrize(
@@ -151,19 +177,6 @@ def test_an_answer_that_depends_on_the_place_among_copies_is_refused() -> None:
 
     with pytest.raises(ModelError, match="place"):
         choose(only(3, by_place), 3)
-
-
-def test_known_coupling_runs_alone_and_is_not_watched() -> None:
-    for batch in ("n", 1):
-        found = choose(plain, batch, freed=[plain], coupling="Magic", watch=True)
-        assert (found.size, found.rows) == (1, "alone")
-        assert "Magic couples" in found.why
-
-
-def test_a_common_offset_does_not_hide_coupling() -> None:
-    """A tolerance relative to the scores would pass a batch mean beside an offset of 1e5."""
-    assert choose(lambda x: centred(x) + np.float32(1e5)).rows == "alone"
-    assert choose(lambda x: plain(x) + np.float32(1e5)).rows == "proved"
 
 
 def test_labels_are_compared_exactly() -> None:
@@ -193,65 +206,31 @@ def test_scores_agree_if_their_distances_to_the_largest_do(
     assert tolerance.agree(alone, together) == (beyond <= 0).all()
 
 
-@pytest.mark.parametrize("mask", [-1e9, -3e38])
-def test_a_masked_class_does_not_hide_coupling(mask: float) -> None:
-    """Its score dwarfs the others, so a tolerance relative to the largest would pass anything."""
-
-    def masked(x: Array) -> Array:
-        scores = centred(x)
-        scores[:, 3] = mask
-        return scores
-
-    assert choose(masked).size == 1
-
-
-def test_a_difference_of_rounding_is_no_coupling() -> None:
-    def rounded(x: Array) -> Array:
-        return np.asarray(plain(x) * np.float32(1 + 1e-6 * (len(x) > 1)))
-
-    assert choose(rounded).size is None
-
-
 def test_random_answers_are_refused() -> None:
     generator = np.random.default_rng(1)
     with pytest.raises(ModelError, match="different scores for the same input twice"):
         choose(lambda x: plain(x) + generator.standard_normal((len(x), 4)).astype(np.float32))
 
 
-def test_scores_that_are_not_finite_agree_with_themselves() -> None:
-    def broken(x: Array) -> Array:
-        scores = plain(x)
-        scores[:, 0], scores[:, 1] = np.nan, np.inf
-        return scores
-
-    assert choose(broken).size is None
-
-
-def test_no_score_is_refused() -> None:
-    with pytest.raises(ModelError, match=r"shape \[0\].*at least 2 class scores"):
-        choose(lambda x: plain(x)[:, :0])
-
-
-def test_one_score_needs_a_threshold() -> None:
-    with pytest.raises(ModelError, match=r"a\.onnx gives one number an input.*--threshold"):
-        choose(lambda x: plain(x)[:, :1])
+@pytest.mark.parametrize(
+    ("run", "kind", "named"),
+    [
+        (lambda x: plain(x)[:, :0], "scores", r"\[0\]"),
+        (lambda x: plain(x)[:, :1], "scores", "--threshold"),
+        *((lambda x, n=n: plain(x)[:, :n], "score", "threshold") for n in (1, 3, 4)),
+        (lambda x: np.repeat(plain(x), 2, axis=0), "scores", "2 answers"),
+        (only(4, plain), "scores", "batch size 1"),
+    ],
+)
+def test_what_gives_no_scores_an_input_is_refused(run: Run, kind: str, named: str) -> None:
+    with pytest.raises(ModelError, match=rf"a\.onnx.*{named}") as caught:
+        choose(run, kind=kind)
+    assert caught.value.exit_code == 4
 
 
-@pytest.mark.parametrize("columns", [1, 3, 4])
-def test_a_threshold_and_one_score_are_two_columns(columns: int) -> None:
-    with pytest.raises(ModelError, match=r"a threshold was given, but .*leave the threshold out"):
-        choose(lambda x: plain(x)[:, :columns], kind="score")
-    assert choose(lambda x: plain(x)[:, :2], kind="score").num_classes == 2
-
-
-def test_a_column_of_labels_is_accepted() -> None:
-    assert choose(lambda x: plain(x)[:, :1].round(), kind="label").num_classes == 1
-
-
-@pytest.mark.parametrize("fixed", ["n", 1, 3])
-def test_other_than_one_answer_a_row_is_refused(fixed: int | str) -> None:
-    with pytest.raises(ModelError, match=r"a\.onnx gives \d+ answers to a batch of"):
-        choose(lambda x: np.repeat(plain(x), 2, axis=0), fixed)
+@pytest.mark.parametrize(("kind", "columns"), [("score", 2), ("label", 1)])
+def test_a_threshold_and_a_score_or_a_label_are_columns(kind: str, columns: int) -> None:
+    assert choose(lambda x: plain(x)[:, :columns].round(), kind=kind).num_classes == columns
 
 
 def test_a_batch_of_the_probe_s_own_size_is_no_free_batch() -> None:
@@ -261,9 +240,3 @@ def test_a_batch_of_the_probe_s_own_size_is_no_free_batch() -> None:
 def test_the_first_rewrite_that_is_proved_is_used() -> None:
     found = choose(only(1, plain), 1, freed=[centred, plain])
     assert (found.size, found.chosen) == (None, 1)
-
-
-def test_a_model_that_does_not_run_is_refused() -> None:
-    with pytest.raises(ModelError, match=r"a\.onnx does not run .*batch size 1 .*batch of 1") as c:
-        choose(only(4, plain))
-    assert c.value.exit_code == 4
