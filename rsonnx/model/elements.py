@@ -17,18 +17,8 @@ from rsonnx.model.graph import ENCODING, READING, GraphView, TensorSpec, whole
 _KEEPING = {
     *("Cast", "DequantizeLinear", "Dropout", "Flatten", "Identity", "QuantizeLinear", "Reshape"),
     *("Squeeze", "Unsqueeze", "Ceil", "Clip", "Elu", "Erf", "Exp", "Floor", "HardSigmoid"),
-    *(
-        "LeakyRelu",
-        "Log",
-        "LogSoftmax",
-        "Normalizer",
-        "Relu",
-        "Round",
-        "Sigmoid",
-        "Softmax",
-        "Softplus",
-    ),
-    *("Sqrt", "Tanh"),
+    *("LeakyRelu", "Log", "LogSoftmax", "Normalizer", "Relu", "Round", "Sigmoid", "Softmax"),
+    *("Softplus", "Sqrt", "Tanh"),
 }
 """Operators of one tensor that leave the largest element where it is."""
 
@@ -86,8 +76,8 @@ def length_of(view: GraphView, top_k: onnx.NodeProto) -> int | None:
     """Return how many elements a TopK gives; None where that is not known."""
     if len(top_k.input) < 2:
         return whole(top_k, "k", 0) or None
-    found = view.constant(top_k.input[1])
-    return int(found.ravel()[0]) if found is not None and found.size == 1 else None
+    size = view.constant(top_k.input[1])
+    return int(size.ravel()[0]) if size is not None and size.size == 1 else None
 
 
 def by_rows(view: GraphView, top_k: onnx.NodeProto) -> bool:
@@ -112,13 +102,12 @@ def _origins(view: GraphView, tensor: str) -> Iterator[Origin]:
         elif node.op_type in ENCODING | _OF_ONE:
             waiting += [(operand, False) for operand in node.input[:1]]
         elif node.op_type in _OF_SEVERAL:
+            joins, column = node.op_type == "Concat", view.is_column(name)
             waiting += [
                 (operand, in_order and _keeps(view, node, operand))
                 for operand in node.input[node.op_type == "Where" :]
                 if view.depends_on_input(operand)
-                and (
-                    node.op_type == "Concat" or _is_column(view, name) >= _is_column(view, operand)
-                )
+                and (joins or column or not view.is_column(operand))
             ]
 
 
@@ -140,7 +129,7 @@ def _keeps(view: GraphView, node: onnx.NodeProto, operand: str) -> bool:
     constant = view.constant(other)
     uniform = constant is not None and bool(constant.size) and np.unique(constant).size == 1
     if node.op_type in {"Add", "Sub"}:
-        return (first or node.op_type == "Add") and (uniform or _is_column(view, other))
+        return (first or node.op_type == "Add") and (uniform or view.is_column(other))
     if node.op_type in {"Max", "Min"}:
         return uniform
     if node.op_type not in {"Div", "Mul"} or not (first or node.op_type == "Mul"):
@@ -149,9 +138,3 @@ def _keeps(view: GraphView, node: onnx.NodeProto, operand: str) -> bool:
         return uniform and float(constant.ravel()[0]) > 0
     total = view.maker(other)
     return node.op_type == "Div" and total is not None and total.op_type in _SUMS
-
-
-def _is_column(view: GraphView, tensor: str) -> bool:
-    """Return whether a tensor is known to hold one element an input."""
-    known = view.specs.get(tensor)
-    return known is not None and len(known.shape) > 1 and not known.is_wide

@@ -121,6 +121,11 @@ class GraphView:
         values = [*graph.input, *graph.output, *graph.value_info]
         return {value.name: TensorSpec.of(value) for value in values}
 
+    def is_column(self, tensor: str) -> bool:
+        """Return whether a tensor is known to hold one element an input."""
+        spec = self.specs.get(tensor)
+        return spec is not None and len(spec.shape) > 1 and not spec.is_wide
+
     def producer(self, tensor: str) -> onnx.NodeProto | None:
         """Return the node that makes a tensor; None for inputs and weights."""
         return self._made_by.get(tensor)

@@ -19,9 +19,11 @@ from rsonnx.model.possible import (
     COMPARING,
     LOGICAL,
     PASSING,
+    decoded,
     encoder_of,
     list_along,
     possible_values,
+    strings,
 )
 
 ML_CLASSIFIERS = {"LinearClassifier", "TreeEnsembleClassifier", "SVMClassifier"}
@@ -97,31 +99,29 @@ def read_label(view: GraphView, output: str, depth: int = 0) -> Label:
     decided = _decided(view, node, tensor)
     if decided is not None:
         return replace(decided, tensor=output)
-    possible = possible_values(view, output)
+    possible: Any = possible_values(view, output)
+    if possible and not isinstance(possible[0], str):
+        possible = tuple(sorted(possible))
     seen = dict(_evidence(view, output))
-    label = Label(
+    return Label(
         output,
+        possible,
+        classes=tuple(map(str, possible)),
         evidence=tuple(name for name, are_scores in seen.items() if not are_scores),
         shown=tuple(name for name, are_scores in seen.items() if are_scores),
         is_decided=bool(seen or possible),
     )
-    if not possible:
-        return label
-    is_text = isinstance(possible[0], str)
-    ordered: Any = possible if is_text else tuple(sorted(possible))
-    return replace(label, values=ordered, classes=tuple(map(str, ordered)))
 
 
 def ml_classes(node: onnx.NodeProto) -> tuple[int, ...] | tuple[str, ...]:
     """Return the classes that a classifier of ai.onnx.ml, or a ZipMap, lists; empty if none."""
     for key in ("classlabels_strings", "classlabels_string"):
-        found = attribute(node, key)
-        if found is not None and found.strings:
-            return tuple(s.decode(errors="replace") for s in found.strings)
+        if texts := strings(node, key):
+            return texts
     for key in ("classlabels_int64s", "classlabels_ints"):
-        found = attribute(node, key)
-        if found is not None and found.ints:
-            return tuple(found.ints)
+        numbers = attribute(node, key)
+        if numbers is not None and numbers.ints:
+            return tuple(numbers.ints)
     return ()
 
 
@@ -141,7 +141,11 @@ def _looked_up(view: GraphView, node: onnx.NodeProto, depth: int) -> Label | Non
         return None
     if not entries:
         return None
-    names = [_name(entry) for entry in entries]
+    names = [
+        str(int(entry)) if isinstance(entry, float) and entry.is_integer() else decoded(entry)
+        for entry in entries
+    ]
+    names = list(map(str, names))
     inner = read_label(view, position, depth + 1)
     if node.op_type in ENCODING and inner.decision is None:
         return None  # what is none of its keys has a name too
@@ -150,16 +154,14 @@ def _looked_up(view: GraphView, node: onnx.NodeProto, depth: int) -> Label | Non
         # Several positions are one class, so the scores are not those of the classes.
         number = {name: k for k, name in enumerate(classes)}
         scores = tuple(filter(None, [inner.scores]))
-        return replace(
-            inner,
-            tensor=position,
-            values=(),
+        by_largest = inner.decision == "largest"
+        return Label(
+            position,
             table=tuple(number[name] for name in names),
+            first_column=inner.first_column,
             classes=classes,
-            decision=None,
-            scores=None,
-            evidence=(*(scores if inner.decision != "largest" else ()), *inner.evidence),
-            shown=(*(scores if inner.decision == "largest" else ()), *inner.shown),
+            evidence=(*(() if by_largest else scores), *inner.evidence),
+            shown=(*(scores if by_largest else ()), *inner.shown),
             is_decided=True,
         )
     if inner.values or inner.table:
@@ -167,12 +169,6 @@ def _looked_up(view: GraphView, node: onnx.NodeProto, depth: int) -> Label | Non
             inner, tensor=position, values=(), table=(), first_column=False, classes=classes
         )
     return replace(inner, tensor=position, classes=classes, is_decided=True)
-
-
-def _name(entry: Any) -> str:
-    if isinstance(entry, bytes):
-        return entry.decode(errors="replace")
-    return str(int(entry)) if isinstance(entry, float) and entry.is_integer() else str(entry)
 
 
 def _decided(view: GraphView, node: onnx.NodeProto, tensor: str) -> Label | None:
@@ -203,9 +199,8 @@ def _decided(view: GraphView, node: onnx.NodeProto, tensor: str) -> Label | None
 def _takes_first_column(view: GraphView, node: onnx.NodeProto, tensor: str) -> bool:
     """Return whether a Gather, Slice or Split takes the first column of a table."""
     if node.op_type == "Split":
-        spec, in_rows = view.specs.get(tensor), whole(node, "axis", 0) in _ROW_AXES
-        is_column = spec is not None and len(spec.shape) > 1 and not spec.is_wide
-        return in_rows and is_column and tensor == node.output[0]
+        in_rows = whole(node, "axis", 0) in _ROW_AXES
+        return in_rows and view.is_column(tensor) and tensor == node.output[0]
     if node.op_type not in {"Gather", "Slice"}:
         return False
     numbers = [view.constant(name) for name in node.input[1:]]

@@ -34,42 +34,40 @@ class Encoder:
 
 def encoder_of(view: GraphView, node: onnx.NodeProto) -> Encoder | None:
     """Read a LabelEncoder of any version, or a CategoryMapper; None where it is damaged."""
-    listed = _strings(node, "classes_strings") or _strings(node, "cats_strings")
+    listed = strings(node, "classes_strings") or strings(node, "cats_strings")
     if listed:  # numbers to texts or texts to numbers; LabelEncoder has this in version 1
-        known, stated = view.specs.get(node.output[0]), attribute(node, "cats_int64s")
+        spec, stated = view.specs.get(node.output[0]), attribute(node, "cats_int64s")
         numbers = tuple(range(len(listed)) if stated is None else stated.ints)
         if len(numbers) != len(listed):
             return None
-        if known is not None and known.dtype == "string":
-            default = _strings(node, "default_string") or ("_Unused",)
-            return Encoder(numbers, listed, default[0])
+        if spec is not None and spec.dtype == "string":
+            return Encoder(numbers, listed, _default_text(node))
         return Encoder(listed, numbers, whole(node, "default_int64", -1))
     keys, values = _side(node, "keys"), _side(node, "values")
     if not keys or len(keys) != len(values):
         return None
-    return Encoder(keys, values, _default(node, values[0]))
+    stated_default = _table(node, "default_tensor")
+    real = attribute(node, "default_float")
+    default: Any = whole(node, "default_int64", -1)
+    if stated_default:
+        default = stated_default[0]
+    elif isinstance(values[0], str):
+        default = _default_text(node)
+    elif isinstance(values[0], float):
+        default = -0.0 if real is None else real.f
+    return Encoder(keys, values, default)
 
 
-def _default(node: onnx.NodeProto, value: Any) -> Any:
-    """Return the answer to what is none of the keys, by the type of the values."""
-    stated = _table(node, "default_tensor")
-    if stated:
-        return stated[0]
-    if isinstance(value, str):
-        return (_strings(node, "default_string") or ("_Unused",))[0]
-    if isinstance(value, float):
-        number = attribute(node, "default_float")
-        return -0.0 if number is None else number.f
-    return whole(node, "default_int64", -1)
+def _default_text(node: onnx.NodeProto) -> str:
+    return (strings(node, "default_string") or ("_Unused",))[0]
 
 
 def list_along(view: GraphView, tensor: str, axis: int) -> list[Any]:
     """Return the entries of a constant list that lies along an axis; empty for anything else."""
-    found = view.constant(tensor)
-    if found is None or not -found.ndim <= axis < found.ndim or found.shape[axis] != found.size:
+    table = view.constant(tensor)
+    if table is None or not -table.ndim <= axis < table.ndim or table.shape[axis] != table.size:
         return []
-    entries: list[Any] = found.ravel().tolist()
-    return entries
+    return list(table.ravel().tolist())
 
 
 def possible_values(view: GraphView, tensor: str, depth: int = 0) -> Values:
@@ -101,26 +99,26 @@ def possible_values(view: GraphView, tensor: str, depth: int = 0) -> Values:
 
 def _side(node: onnx.NodeProto, side: str) -> tuple[Any, ...]:
     """Return the keys or values of a LabelEncoder."""
-    texts, table = _strings(node, f"{side}_strings"), _table(node, f"{side}_tensor")
     ints, floats = attribute(node, f"{side}_int64s"), attribute(node, f"{side}_floats")
-    numbers = [] if ints is None else list(ints.ints)
-    reals = [] if floats is None else list(floats.floats)
-    return texts or table or tuple(numbers or reals)
+    numbers = () if ints is None else tuple(ints.ints)
+    reals = () if floats is None else tuple(floats.floats)
+    return strings(node, f"{side}_strings") or _table(node, f"{side}_tensor") or numbers or reals
 
 
-def _strings(node: onnx.NodeProto, name: str) -> tuple[str, ...]:
-    found = attribute(node, name)
-    if found is None:
+def strings(node: onnx.NodeProto, name: str) -> tuple[str, ...]:
+    """Return the texts of an attribute; none where it is not there."""
+    stated = attribute(node, name)
+    if stated is None:
         return ()
-    listed = list(found.strings) or ([found.s] if found.type == found.STRING else [])
-    return tuple(map(_decoded, listed))
+    listed = list(stated.strings) or ([stated.s] if stated.type == stated.STRING else [])
+    return tuple(map(decoded, listed))
 
 
 def _table(node: onnx.NodeProto, name: str) -> tuple[Any, ...]:
-    found = attribute(node, name)
-    if found is None or found.type != found.TENSOR:
+    stated = attribute(node, name)
+    if stated is None or stated.type != stated.TENSOR:
         return ()
-    return tuple(map(_decoded, stored(found.t).ravel().tolist()))
+    return tuple(map(decoded, stored(stated.t).ravel().tolist()))
 
 
 def _encoded(view: GraphView, node: onnx.NodeProto, depth: int) -> Values:
@@ -163,7 +161,7 @@ def _combined(operator: str, operands: Sequence[Values]) -> Values:
 
 def _each_once(values: Sequence[Any]) -> Values:
     """Return texts or whole numbers without repetition; nothing where there are others."""
-    distinct = [_decoded(value) for value in dict.fromkeys(values)]
+    distinct = [decoded(value) for value in dict.fromkeys(values)]
     if len(distinct) > _MOST:
         return ()
     if all(isinstance(value, str) for value in distinct):
@@ -173,5 +171,6 @@ def _each_once(values: Sequence[Any]) -> Values:
     return ()
 
 
-def _decoded(value: Any) -> Any:
+def decoded(value: Any) -> Any:
+    """Return a value, a text as text: what is no UTF-8 in it is replaced."""
     return value.decode(errors="replace") if isinstance(value, bytes) else value
