@@ -12,9 +12,9 @@ import click
 
 from rsonnx.cli.engines import provider_names
 from rsonnx.cli.opening import model_settings
-from rsonnx.data import open_dataset, read_class_names
 from rsonnx.cli.preprocessings import Ranking, try_preprocessings
 from rsonnx.cli.suiting import suited
+from rsonnx.data import open_dataset, read_class_names
 from rsonnx.errors import ModelError, RsonnxError
 from rsonnx.model import (
     PRESETS,
