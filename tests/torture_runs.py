@@ -26,7 +26,7 @@ from rsonnx.runs import (
     Shard,
     Work,
 )
-from rsonnx.runs.certify import Keeping, _reopen, _run
+from rsonnx.runs.keep import Keeping, reopened_file, run_into_file
 from rsonnx.smoothing import SmoothedClassifier
 
 SEED = 11
@@ -147,11 +147,11 @@ class Session:
     def go(self) -> list[Row | CountsRow]:
         """What `rsonnx certify ... -o RUN --resume` does once the model is there."""
         keeping = Keeping(self.path, resume=True, checkpoint=self.checkpoint)
-        reopened = _reopen(keeping, Listener())
+        reopened = reopened_file(keeping, Listener())
         indices = self.job.indices if self.shard is None else self.shard.take(self.job.indices)
         work = Work(self.job, self.procedure, SEED, indices, self.samples, self.manifest)  # type: ignore[arg-type]
         with reopened or contextlib.nullcontext():
-            return _run(work, self.header(), self.manifest, keeping, reopened, Listener())
+            return run_into_file(work, self.header(), self.manifest, keeping, reopened, Listener())
 
     def left(self) -> set[str]:
         return {path.name for path in self.folder.iterdir()}

@@ -83,17 +83,13 @@ class Kind(Generic[T]):
 
     def or_null(self) -> Kind[T | None]:
         """Return this kind with null beside it."""
-        types = self.schema.get("type")
         return Kind(
             f"{self.expected} or null",
-            {**self.schema, "type": [types, "null"]} if types else {"anyOf": [self.schema, _NULL]},
+            {"anyOf": [self.schema, {"type": "null"}]},
             lambda value: value is None or self.accepts(value),
             lambda value: None if value is None else self.read(value),
             lambda value: None if value is None else self.write(value),
         )
-
-
-_NULL = {"type": "null"}
 
 
 def _is_number(value: Any) -> bool:
