@@ -44,14 +44,11 @@ def try_in_child(
         RsonnxError: what :func:`rsonnx.load` raised in the child.
         ModelError: the child crashed, ran out of memory or took too long.
     """
-    asked = json.dumps(
-        {"path": str(Path(path).absolute()), "settings": settings.to_json(), "memory": memory}
-    )
-    command = [sys.executable, "-m", "rsonnx.smoothing.isolation"]
+    request = {"path": str(Path(path).absolute()), "settings": settings.to_json(), "memory": memory}
     try:
         done = subprocess.run(
-            command,
-            input=asked,
+            [sys.executable, "-m", "rsonnx.smoothing.isolation"],
+            input=json.dumps(request),
             capture_output=True,
             encoding="utf-8",
             errors="replace",  # what a dying child leaves may quote names that are no text
@@ -67,31 +64,26 @@ def try_in_child(
         answer = json.loads(done.stdout.splitlines()[-1])
         kind, message = answer["error"], answer["message"]
     except (ValueError, IndexError, KeyError, TypeError):
-        why = _last_words(done.returncode, done.stderr)
-        if why.startswith((" (ImportError", " (ModuleNotFoundError")):
-            raise ModelError(
-                f"the child process that tries a model could not begin{why}; install rsonnx again"
-            ) from None
-        raise ModelError(
-            f"{path} {_death(done.returncode)} the child process that tried it{why}; it is "
-            "damaged, or made to do harm"
-        ) from None
+        raise _death(path, done.returncode, done.stderr) from None
     if kind is not None:
-        found = getattr(errors, kind, None)
-        raise (found if isinstance(found, type) else RsonnxError)(message)
+        error = getattr(errors, kind, None)
+        raise (error if isinstance(error, type) else RsonnxError)(message)
 
 
-def _death(code: int) -> str:
-    if code < 0:
-        known = {s.value: s.name for s in signal.Signals}
-        return f"crashed ({known.get(-code, f'signal {-code}')})"
-    return f"ended (exit code {code})"
-
-
-def _last_words(code: int, stderr: str) -> str:
-    """Return why a child gave up, if it says so: a broken installation is not the file's fault."""
+def _death(path: str | os.PathLike[str], code: int, stderr: str) -> ModelError:
+    """Return what became of a child that gave no answer, and why, if it says so."""
     last = (stderr.strip().splitlines() or [""])[-1][:200]
-    return f" ({last})" if last and code >= 0 else ""
+    why = f" ({last})" if last and code >= 0 else ""
+    if last.startswith(("ImportError", "ModuleNotFoundError")) and why:
+        # A broken installation is not the file's fault.
+        return ModelError(
+            f"the child process that tries a model could not begin{why}; install rsonnx again"
+        )
+    names = {-s.value: f"crashed ({s.name})" for s in signal.Signals}
+    how = f"ended (exit code {code})" if code >= 0 else names.get(code, f"crashed (signal {-code})")
+    return ModelError(
+        f"{path} {how} the child process that tried it{why}; it is damaged, or made to do harm"
+    )
 
 
 def _limit_memory(most: int | None) -> None:
@@ -116,19 +108,19 @@ def _child() -> None:
     """Answer one request from stdin with a line of JSON on stdout."""
     from rsonnx.smoothing.load import load_with  # noqa: PLC0415 - the child alone needs it here
 
-    asked = json.loads(sys.stdin.read())
-    _limit_memory(asked["memory"])
+    request = json.loads(sys.stdin.read())
+    _limit_memory(request["memory"])
     error, message = None, ""
     try:
-        load_with(asked["path"], ModelSettings.from_json(asked["settings"]), ["cpu"])
-    except RsonnxError as found:
-        error, message = type(found).__name__, str(found)
+        load_with(request["path"], ModelSettings.from_json(request["settings"]), ["cpu"])
+    except RsonnxError as refusal:
+        error, message = type(refusal).__name__, str(refusal)
     except MemoryError:
         error = "ModelError"
-        message = f"{asked['path']} needs more memory than this machine has"
-    except Exception as found:
+        message = f"{request['path']} needs more memory than this machine has"
+    except Exception as fault:
         error = "ModelError"
-        message = f"{asked['path']} cannot be read: {type(found).__name__}: {found}"
+        message = f"{request['path']} cannot be read: {type(fault).__name__}: {fault}"
     print(json.dumps({"error": error, "message": message}))
 
 

@@ -66,32 +66,23 @@ def test_a_relative_path_is_understood(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("code", "message"),
+    ("code", "how"),
     [
-        ("import os; os.abort()", r"crashed \(SIGABRT\)"),
-        (f"import os; os.kill(os.getpid(), {int(signal.SIGKILL)})", r"crashed \(SIGKILL\)"),
-        ("raise SystemExit(9)", r"ended \(exit code 9\)"),
-        ("raise ValueError", r"ended \(exit code 1\)"),
-        ("pass", r"ended \(exit code 0\)"),
-        ("print('hello')", "ended"),
-        ("print('[]')", "ended"),
-        ("print('3')", "ended"),
-        ("print('{}')", "ended"),
-        ("print('null')", "ended"),
-        ("""print('{"error": "ModelError"}')""", "ended"),
+        ("import os; os.abort()", "SIGABRT"),
+        (f"import os; os.kill(os.getpid(), {int(signal.SIGKILL)})", "SIGKILL"),
+        ("raise SystemExit(9)", "exit code 9"),
+        ("raise ValueError", "exit code 1"),
+        ("pass", "exit code 0"),
+        *((f"print({text!r})", "exit code 0") for text in ("hello", "[]", "3", "{}", "null")),
+        ("""print('{"error": "ModelError"}')""", "exit code 0"),
+        (r"import sys; sys.stdout.buffer.write(b'\xff\xfe')", "exit code 0"),
     ],
 )
 def test_a_child_that_dies_is_a_sentence(
-    monkeypatch: pytest.MonkeyPatch, code: str, message: str
+    monkeypatch: pytest.MonkeyPatch, code: str, how: str
 ) -> None:
     replace_child(monkeypatch, code)
-    with pytest.raises(ModelError, match=rf"bad\.onnx ({message}).* the child process that tried"):
-        try_in_child("bad.onnx", ModelSettings())
-
-
-def test_bytes_that_are_no_text_are_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    replace_child(monkeypatch, r"import sys; sys.stdout.buffer.write(b'\xff\xfe')")
-    with pytest.raises(ModelError, match=r"bad\.onnx ended"):
+    with pytest.raises(ModelError, match=rf"bad\.onnx .*{how}"):
         try_in_child("bad.onnx", ModelSettings())
 
 
@@ -123,7 +114,7 @@ def test_a_child_that_cannot_begin_is_no_fault_of_the_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     replace_child(monkeypatch, "import rsonnx_that_is_not_there")
-    with pytest.raises(ModelError, match=r"could not begin .*ModuleNotFoundError.*install rsonnx"):
+    with pytest.raises(ModelError, match="ModuleNotFoundError"):
         try_in_child("good.onnx", ModelSettings())
 
 
@@ -134,7 +125,7 @@ def test_a_child_that_takes_too_long_is_ended(
     code = f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     replace_child(monkeypatch, code)
     begun = time.monotonic()
-    with pytest.raises(ModelError, match=r"slow\.onnx took more than 0.5 s to load and probe"):
+    with pytest.raises(ModelError, match=r"slow\.onnx .*0\.5 s"):
         try_in_child("slow.onnx", ModelSettings(), seconds=0.5)
     assert time.monotonic() - begun < 30
     if started.exists() and started.read_text():  # on a busy machine it may not have come so far
