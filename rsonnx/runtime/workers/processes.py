@@ -19,7 +19,7 @@ from rsonnx.runtime.classifier import BaseClassifier
 from rsonnx.runtime.cuda import engine_for
 from rsonnx.runtime.ranges import CountRequest
 from rsonnx.runtime.resources import usable_cores
-from rsonnx.runtime.workers.remote import Link, RemoteEngine, Work
+from rsonnx.runtime.workers.remote import Link, RemoteEngine
 from rsonnx.runtime.workers.worker import Answer, EngineFactory, Worker, portable
 
 _GRACE = 3.0
@@ -44,13 +44,6 @@ class _Process(Link):
         with contextlib.suppress(OSError):  # it has died, which is heard next
             self.connection.send_bytes(message)
 
-    def receive(self) -> Answer | Exception:
-        try:
-            answer: Answer = self.connection.recv()
-        except (EOFError, OSError) as error:
-            return error
-        return answer
-
     def hang_up(self) -> None:
         self.connection.close()
         self._process.terminate()
@@ -67,10 +60,11 @@ class _Process(Link):
         code = self._process.exitcode
         names = {-s.value: f"signal {s.name}" for s in signal.Signals}
         how = f"ended with {names.get(code or 0, f'exit code {code}')}"
+        if code == -9:  # SIGKILL
+            how += ", as happens where the memory runs out"
         if self.ready:
             return InferenceError(
-                f"the {self.name} {how}, as happens where the memory runs out; use a smaller batch "
-                "size or fewer devices, and run again"
+                f"the {self.name} {how}; use a smaller batch size or fewer devices, and run again"
             )
         return InferenceError(
             f"the {self.name} {how} before it had loaded the model; see what it wrote above, and "
@@ -129,13 +123,14 @@ class ProcessEngine(RemoteEngine[_Process]):
         """What a run's header says of the engine."""
         return {"processes": len(self._links)}
 
-    def _hear(self) -> Iterator[tuple[_Process, Answer | Exception]]:
+    def _hear(self) -> Iterator[tuple[_Process, Answer]]:
         talking = connection.wait([link.connection for link in self._links])
         for link in [link for link in self._links if link.connection in talking]:
-            yield link, link.receive()
-
-    def _lose(self, link: _Process, why: Exception, work: Work | None) -> None:  # noqa: ARG002
-        raise link.death() from None
+            try:
+                answer: Answer = link.connection.recv()
+            except (EOFError, OSError):
+                raise link.death() from None
+            yield link, answer
 
     def _end(self, links: Sequence[_Process]) -> None:
         for link in links:

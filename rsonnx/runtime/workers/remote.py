@@ -171,12 +171,12 @@ class RemoteEngine(AbstractContextManager[Engine], Generic[AnyLink]):
         """Wait a while for answers; an exception that is not ours is why a worker is lost."""
 
     @abstractmethod
-    def _lose(self, link: AnyLink, why: Exception, work: Work | None) -> None:
-        """Give a worker up: have its units counted elsewhere, or raise an error."""
-
-    @abstractmethod
     def _end(self, links: Sequence[AnyLink]) -> None:
         """End the workers and whatever leads to them; called once."""
+
+    def _lose(self, link: AnyLink, why: Exception, work: Work | None) -> None:  # noqa: ARG002
+        """Give a worker up: have its units counted elsewhere, or raise an error."""
+        raise why
 
     def _recruit(self) -> None:
         """Have as many workers as there should be; called between any two answers."""
