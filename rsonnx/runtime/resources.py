@@ -21,11 +21,10 @@ def available_memory(root: Path = Path("/")) -> int | None:
     Args:
         root: of the file system, for tests.
     """
-    found = []
+    limits = []
     with contextlib.suppress(OSError, ValueError):
         text = (root / "proc/meminfo").read_text("ascii")
-        line = re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.MULTILINE)
-        found += [] if line is None else [int(line[1]) * 1024]
+        limits += [int(n) * 1024 for n in re.findall(r"(?m)^MemAvailable:\s+(\d+) kB$", text)]
     with contextlib.suppress(OSError, ValueError):  # a container's limit, or the word max
-        found.append(int((root / "sys/fs/cgroup/memory.max").read_text("ascii")))
-    return min(found, default=None)
+        limits.append(int((root / "sys/fs/cgroup/memory.max").read_text("ascii")))
+    return min(limits, default=None)
