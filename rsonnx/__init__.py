@@ -13,6 +13,7 @@ from rsonnx._version import __version__
 
 if TYPE_CHECKING:
     from rsonnx.api import Run, Verified, certify, predict, read_run, report, verify
+    from rsonnx.cli.progress import ProgressBar
     from rsonnx.counts import Counts
     from rsonnx.errors import (
         DataError,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         RunFileError,
         UsageError,
     )
+    from rsonnx.listener import Extent, Listener
     from rsonnx.procedures import (
         ABSTAIN,
         AbstainReason,
@@ -30,8 +32,10 @@ if TYPE_CHECKING:
         CertificateCounts,
         Prediction,
         certify_from_counts,
+        plan,
         predict_from_counts,
     )
+    from rsonnx.report import compare_bounds
     from rsonnx.smoothing import SmoothedClassifier, load
 
 offer_lazily(__name__)
@@ -43,9 +47,12 @@ __all__ = [
     "CertificateCounts",
     "Counts",
     "DataError",
+    "Extent",
     "InferenceError",
+    "Listener",
     "ModelError",
     "Prediction",
+    "ProgressBar",
     "ProviderError",
     "RsonnxError",
     "Run",
@@ -56,7 +63,9 @@ __all__ = [
     "__version__",
     "certify",
     "certify_from_counts",
+    "compare_bounds",
     "load",
+    "plan",
     "predict",
     "predict_from_counts",
     "read_run",

@@ -36,10 +36,7 @@ from rsonnx.statistics import DEFAULT_BOUND
 @command()
 @model_argument
 @data_argument
-@option_group(
-    "Noise",
-    noise_options,
-)
+@option_group("Noise", *noise_options)
 @option_group(
     "Certificate",
     alpha_option,
@@ -88,7 +85,7 @@ from rsonnx.statistics import DEFAULT_BOUND
         show_default=True,
         help="Samples that bound its probability.",
     ),
-    sampling_options,
+    *sampling_options,
     share_noise_option,
 )
 @loading_options
@@ -96,8 +93,8 @@ from rsonnx.statistics import DEFAULT_BOUND
 @input_options
 @option_group(
     "Output",
-    part_options,
-    keeping_options,
+    *part_options,
+    *keeping_options,
     quiet_option,
     json_option,
 )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rsonnx.cli.options import stack_of
 from rsonnx.noise.catalogue import LAWS
 from rsonnx.noise.options import FILES
 
@@ -31,7 +30,7 @@ noise_option = click.option(
     ),
 )  # fmt: skip
 
-norm_options = stack_of(
+norm_options = (
     click.option(
         "--sigma",
         type=float,
@@ -63,7 +62,7 @@ norm_options = stack_of(
     ),
 )
 
-noise_options = stack_of(noise_option, norm_options)
+noise_options = (noise_option, *norm_options)
 
 
 def asked_noise(given: Mapping[str, Any]) -> AskedNoise:

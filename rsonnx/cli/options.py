@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 from cloup import option_group
 
 from rsonnx.model import PRESETS, ROWS
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def stack_of(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
-    """Return several decorators as one, in the order in which they would stand above."""
-
-    def apply(function: Command) -> Command:
-        for decorator in reversed(decorators):
-            function = decorator(function)
-        return function
-
-    return apply
-
 
 model_argument = click.argument("model", type=click.Path(path_type=Path))
 data_argument = click.argument("data", type=click.Path(path_type=Path))
@@ -160,7 +144,7 @@ exif_option = click.option(
     help="Turn pictures as their EXIF orientation says, or read them as they are stored.",
 )
 
-choice_options = stack_of(
+choice_options = (
     click.option(
         "--skip-every",
         type=int,
@@ -188,12 +172,12 @@ input_options = option_group(
         metavar="INT",
         help="Take at most so many inputs, spread evenly over the data.",
     ),
-    choice_options,
+    *choice_options,
     classes_option,
     exif_option,
 )
 
-part_options = stack_of(
+part_options = (
     click.option(
         "--shard",
         metavar="I/K",
@@ -207,7 +191,7 @@ part_options = stack_of(
     ),
 )
 
-keeping_options = stack_of(
+keeping_options = (
     click.option(
         "--output",
         "-o",
@@ -233,7 +217,7 @@ quiet_option = click.option(
     "--quiet", is_flag=True, help="Print nothing but the result and errors."
 )
 
-sampling_options = stack_of(
+sampling_options = (
     click.option(
         "--seed",
         type=int,

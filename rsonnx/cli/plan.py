@@ -26,10 +26,7 @@ _WITHOUT_MODEL = frozenset(
 
 
 @command()
-@option_group(
-    "Noise",
-    noise_options,
-)
+@option_group("Noise", *noise_options)
 @option_group(
     "Certificate",
     alpha_option,
@@ -46,14 +43,11 @@ _WITHOUT_MODEL = frozenset(
     "Time",
     click.option("--model", type=click.Path(path_type=Path), help="Model to measure the speed of."),
     click.option("--data", type=click.Path(path_type=Path), help="Its inputs, as for certify."),
-    sampling_options,
+    *sampling_options,
 )
 @loading_options
 @input_options
-@option_group(
-    "Output",
-    json_option,
-)
+@option_group("Output", json_option)
 @click.pass_context
 def plan(
     context: click.Context,

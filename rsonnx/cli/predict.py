@@ -36,10 +36,7 @@ if TYPE_CHECKING:
 @command()
 @model_argument
 @data_argument
-@option_group(
-    "Noise",
-    noise_options,
-)
+@option_group("Noise", *noise_options)
 @option_group(
     "Answer",
     alpha_option,
@@ -59,16 +56,12 @@ if TYPE_CHECKING:
 @option_group(
     "Sampling",
     click.option("--n", type=int, default=1_000, show_default=True, help="Samples an input."),
-    sampling_options,
+    *sampling_options,
 )
 @loading_options
 @engine_options
 @input_options
-@option_group(
-    "Output",
-    quiet_option,
-    json_option,
-)
+@option_group("Output", quiet_option, json_option)
 def predict(model: Path, data: Path, as_json: bool, **given: Any) -> None:
     """Answer for the inputs in DATA with the smoothed classifier, or abstain (-1).
 

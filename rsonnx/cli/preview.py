@@ -45,7 +45,7 @@ from rsonnx.cli.options import (
         show_default=True,
         help="Noisy samples whose answers are counted, for each input and sigma.",
     ),
-    sampling_options,
+    *sampling_options,
 )
 @loading_options
 @option_group(
@@ -58,7 +58,7 @@ from rsonnx.cli.options import (
         metavar="INT",
         help="Take at most so many inputs, spread evenly over the data.",
     ),
-    choice_options,
+    *choice_options,
     classes_option,
     exif_option,
 )

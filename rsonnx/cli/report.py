@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from cloup import command
+from cloup import command, option_group
 
 from rsonnx.cli.options import json_option
 from rsonnx.errors import GateError, UsageError
@@ -23,86 +23,95 @@ if TYPE_CHECKING:
 
 @command()
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="RUN...")
-@click.option(
-    "--radii",
-    metavar="R,R,...",
-    help="Radii of the table, ascending. [default: the target radii of adaptive runs, else up to "
-    "nine round ones]",
+@option_group(
+    "Figures",
+    click.option(
+        "--radii",
+        metavar="R,R,...",
+        help="Radii of the table, ascending. [default: the target radii of adaptive runs, else up "
+        "to nine round ones]",
+    ),
+    click.option(
+        "--paired",
+        is_flag=True,
+        help="Compare the first run with each other one on the inputs that both have, matched by "
+        "digest: differences with intervals, and McNemar's test.",
+    ),
+    click.option(
+        "--top-k",
+        type=int,
+        metavar="K",
+        help="Print, instead, how often the true class is certified to be among the K most "
+        "probable: from the estimation counts of runs with Gaussian noise and a fixed n.",
+    ),
+    click.option(
+        "--fail-under",
+        multiple=True,
+        metavar="FIGURE=LEAST",
+        help="Exit with 3 unless every run is complete, labelled, decided the figure and reaches "
+        "it: acc@0.5=0.60, acr=1.2 or standard=0.9. May be given several times.",
+    ),
 )
-@click.option(
-    "--alpha",
-    type=float,
-    metavar="FLOAT",
-    help="Restate: derive every certificate anew from its counts at this probability of error. "
-    "[default: the run's]",
+@option_group(
+    "Restating",
+    click.option(
+        "--alpha",
+        type=float,
+        metavar="FLOAT",
+        help="Restate: derive every certificate anew from its counts at this probability of error. "
+        "[default: the run's]",
+    ),
+    click.option(
+        "--bound",
+        metavar="NAME",
+        help="Restate by this bound; `rsonnx bounds` shows them all. [default: the run's]",
+    ),
+    click.option(
+        "--radius",
+        type=click.Choice(RADIUS_RULES),
+        help="Restate by this radius rule. [default: the run's]",
+    ),
 )
-@click.option(
-    "--bound",
-    metavar="NAME",
-    help="Restate by this confidence bound; `rsonnx bounds` shows them all. [default: the run's]",
-)
-@click.option(
-    "--radius",
-    type=click.Choice(RADIUS_RULES),
-    help="Restate by this radius rule. [default: the run's]",
-)
-@click.option(
-    "--paired",
-    is_flag=True,
-    help="Compare the first run with each other one on the inputs that both have, matched by "
-    "digest: differences with intervals, and McNemar's test.",
-)
-@click.option(
-    "--top-k",
-    type=int,
-    metavar="K",
-    help="Print, instead, how often the true class is certified to be among the K most probable: "
-    "from the estimation counts of runs with Gaussian noise and a fixed n.",
-)
-@click.option(
-    "--fail-under",
-    multiple=True,
-    metavar="FIGURE=LEAST",
-    help="Exit with 3 unless every run is complete, labelled, decided the figure and reaches it: "
-    "acc@0.5=0.60, acr=1.2 or standard=0.9. May be given several times.",
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(list(FORMATS)),
-    help="How to print the table. [default: table]",
-)
-@json_option
-@click.option(
-    "--plot",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write a picture: .png, .svg or .pdf. Needs the extra rsonnx[report].",
-)
-@click.option(
-    "--plot-kind",
-    type=click.Choice(list(PLOTS)),
-    help="Certified accuracy against radius, a histogram of radii, why inputs abstained, or the "
-    "samples that decided them. [default: curve]",
-)
-@click.option(
-    "--card",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write a section for a model card, as Markdown with Hugging Face's model-index.",
-)
-@click.option(
-    "--html",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write a page that needs no other file: summary, table, curve, every input. Needs the "
-    "extra rsonnx[report].",
-)
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    metavar="DATA",
-    help="For --html: the data set of the runs, for small pictures of its inputs.",
+@option_group(
+    "Output",
+    click.option(
+        "--format",
+        "form",
+        type=click.Choice(list(FORMATS)),
+        help="How to print the table. [default: table]",
+    ),
+    json_option,
+    click.option(
+        "--plot",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Write a picture: .png, .svg or .pdf. Needs the extra rsonnx[report].",
+    ),
+    click.option(
+        "--plot-kind",
+        type=click.Choice(list(PLOTS)),
+        help="Certified accuracy against radius, a histogram of radii, why inputs abstained, or "
+        "the samples that decided them. [default: curve]",
+    ),
+    click.option(
+        "--card",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Write a section for a model card, as Markdown with Hugging Face's model-index.",
+    ),
+    click.option(
+        "--html",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Write a page that needs no other file: summary, table, curve, every input. Needs the "
+        "extra rsonnx[report].",
+    ),
+    click.option(
+        "--data",
+        type=click.Path(path_type=Path),
+        metavar="DATA",
+        help="For --html: the data set of the runs, for small pictures of its inputs.",
+    ),
 )
 def report(
     runs: tuple[Path, ...],
