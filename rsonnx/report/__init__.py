@@ -6,6 +6,7 @@ from rsonnx._lazy import offer_lazily
 
 if TYPE_CHECKING:
     from rsonnx.report.accuracy import accuracy_report
+    from rsonnx.report.audits import audit_report
     from rsonnx.report.bounds import BoundComparison, bounds_figure, bounds_report, compare_bounds
     from rsonnx.report.escape import printable
     from rsonnx.report.figures import Figures, figures_of
@@ -58,6 +59,7 @@ __all__ = [
     "Summary",
     "Table",
     "accuracy_report",
+    "audit_report",
     "bounds_figure",
     "bounds_report",
     "certified",
