@@ -42,7 +42,14 @@ class Engine(Protocol):
     def count(
         self, requests: Sequence[CountRequest], progress: Progress | None = None
     ) -> list[Counts]:
-        """Return one vector of counts a request, each summing to the length of its range."""
+        """Return one vector of counts a request, each summing to the length of its range.
+
+        Raises:
+            InferenceError: the model failed or gave something that is no label, the memory is too
+                small for any batch, or a worker was lost; nothing is counted then.
+            CouplingError: a watched row had another label alone.
+            UsageError: the samples or the batches do not fit, or the engine is closed.
+        """
 
     def appetite(self, sample_shape: tuple[int, ...]) -> int:
         """Return how many samples a call should ask for, so that all workers stay busy."""
@@ -109,14 +116,7 @@ class ThreadEngine:
     def count(
         self, requests: Sequence[CountRequest], progress: Progress | None = None
     ) -> list[Counts]:
-        """Return one vector of counts a request. Requests share batches where they are small.
-
-        Raises:
-            InferenceError: the classifier failed or gave something that is no label; nothing is
-                counted then.
-            CouplingError: a watched row had another label alone.
-            UsageError: the batches do not fit the memory that is free.
-        """
+        """Return one vector of counts a request; small requests share batches. See Engine."""
         tally = _Tally(requests, getattr(self._classifier, "num_classes", None) or 0, progress)
         for shape in {request.stream.sample_shape: None for request in requests}:
             ranges = Ranges.of(requests, shape)
@@ -154,7 +154,8 @@ class ThreadEngine:
                 for stream, span, place in zip(streams, batch, rows, strict=True):
                     stream.write(span.start, noisy[place])
                 labels = checked_labels(self._classifier, noisy)
-                tally.add(batch, rows, labels, self._watched(tally, batch, noisy, labels))
+                watched = self._watched(tally, batch, noisy, labels)
+                tally.add(batch, [labels[place] for place in rows], watched)
 
     def _watched(
         self,
@@ -222,19 +223,11 @@ class _Tally:
     def add(
         self,
         batch: Sequence[Span],
-        rows: Sequence[slice],
-        labels: NDArray[np.int64],
+        labels: Sequence[NDArray[np.int64]],
         watched: Sequence[tuple[int, int]],
     ) -> None:
-        """Add the labels of a batch.
-
-        Args:
-            batch: the spans.
-            rows: which labels are whose.
-            labels: of all rows.
-            watched: rows that were watched and near ties, a span; empty where none are.
-        """
-        parts = [np.bincount(labels[place] + 1) for place in rows]
+        """Add the labels of each span, and its watched rows and near ties, where any are."""
+        parts = [np.bincount(part + 1) for part in labels]
         with self._lock:
             for span, bins in zip(batch, parts, strict=True):
                 missing = len(bins) - len(self._bins[span.request])
@@ -244,4 +237,4 @@ class _Tally:
             for span, more in zip(batch, watched, strict=False):
                 self._watched[span.request] += more
             if self._progress is not None:
-                self._progress(len(labels))
+                self._progress(sum(map(len, batch)))

@@ -51,13 +51,7 @@ class _Buffers:
 
 @dataclass(frozen=True, eq=False)
 class _Source:
-    """Where the samples of a request come from.
-
-    Attributes:
-        request: the request.
-        noise: what the device must know to draw them; None where the host draws them.
-        levels: the input without noise in the device's memory, where the device draws.
-    """
+    """Where the samples of a request come from: of noise that is None, from the host alone."""
 
     request: CountRequest
     noise: GridNoise | None
@@ -119,13 +113,7 @@ class DeviceEngine:
     def count(
         self, requests: Sequence[CountRequest], progress: Progress | None = None
     ) -> list[Counts]:
-        """Return one vector of counts a request.
-
-        Raises:
-            InferenceError: the model failed, or gave something that is no label; nothing is
-                counted then.
-            DeviceMemoryError: not even the smallest batch fits the memory.
-        """
+        """Return one vector of counts a request; see Engine."""
         for request in requests:
             if tuple(request.stream.sample_shape) != self._classifier.shape:
                 raise UsageError(

@@ -198,12 +198,9 @@ class RemoteEngine(AbstractContextManager[Engine], Generic[AnyLink]):
     def count(
         self, requests: Sequence[CountRequest], progress: Progress | None = None
     ) -> list[Counts]:
-        """Return one vector of counts a request.
+        """Return one vector of counts a request; see Engine.
 
-        Raises:
-            UsageError: the engine is closed, or a stream cannot be sent to a worker.
-            RsonnxError: what the classifier raised in a worker, naming it; it is not tried again.
-            InferenceError: workers were lost, and it could not be gone on without them.
+        What a classifier raised in a worker is raised here, naming it, and not tried again.
         """
         with self._lock:
             if not self._open:
