@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rsonnx.report.figures import Figures
+from rsonnx.report.figures import ACR, STANDARD, Figures
 from rsonnx.report.logs import LogFigures
 from rsonnx.report.notes import notes_of
 from rsonnx.report.population import legend
-from rsonnx.report.ranking import ACR, STANDARD, rank
+from rsonnx.report.ranking import rank
 from rsonnx.report.rounding import alpha_up, plain
 from rsonnx.report.table import Cell, Column, Note, Report, Table, Value, decimals, grouped, percent
 

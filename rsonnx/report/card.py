@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from rsonnx.report.accuracy import accuracy_report
 from rsonnx.report.escape import markdown_text, printable
-from rsonnx.report.figures import Figures
+from rsonnx.report.figures import ACR, Figures
 from rsonnx.report.formats.markdown import to_markdown
 from rsonnx.report.notes import cautions, denied, made
 from rsonnx.report.rounding import alpha_up, plain, text_down
@@ -78,10 +78,10 @@ def _metrics(run: Figures) -> Iterator[str]:
         "accuracy", "standard accuracy of the model itself", summary.standard_accuracy
     )
     for radius, share in zip(summary.radii, summary.certified_accuracy or (), strict=True):
-        if heading.decides(radius):
+        if run.decides(radius):
             name = f"certified accuracy at {heading.norm} radius {plain(radius)} {how}"
             yield from _metric("certified_accuracy", name, share)
-    if heading.target_radii is None:
+    if run.decides(ACR):
         name = f"average certified {heading.norm} radius {how}"
         yield from _metric("average_certified_radius", name, summary.acr)
 

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import PurePath
 from typing import Any
 
 from rsonnx.report.heading import Heading, Record, heading_of
 from rsonnx.report.selection import selection_of
 from rsonnx.report.statements import Statements, dataset_statements
-from rsonnx.report.summary import Samples, Summary, summarize
+from rsonnx.report.summary import (
+    Samples,
+    Summary,
+    accuracy_at,
+    mean_radius,
+    standard_accuracy,
+    summarize,
+)
 from rsonnx.runs.files import Run
 from rsonnx.runs.rows import Row
+
+STANDARD, ACR = "standard", "acr"
+Column = str | float
+"""``STANDARD``, ``ACR``, or the radius at which certified accuracy is stated."""
 
 
 def assumption_of(heading: Heading, samples: Samples) -> str | None:
@@ -60,6 +72,17 @@ class Figures:
     def assumption(self) -> str | None:
         """What all certificates assume of the model, in words; None where nothing is assumed."""
         return assumption_of(self.heading, self.summary.samples)
+
+    def exact(self, column: Column) -> Fraction:
+        """Return a figure of a labelled run exactly, which the printed one rounds."""
+        if column == STANDARD:
+            return standard_accuracy(self.rows)
+        return mean_radius(self.rows) if column == ACR else accuracy_at(self.rows, float(column))
+
+    def decides(self, column: Column) -> bool:
+        """Say whether the run drew until a figure was decided, as an adaptive one may not have."""
+        targets = self.heading.target_radii
+        return targets is None or column == STANDARD or column in targets
 
     @property
     def ranked(self) -> bool:

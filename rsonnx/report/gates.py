@@ -10,10 +10,8 @@ from fractions import Fraction
 
 from rsonnx.errors import UsageError
 from rsonnx.report.escape import printable, shortened
-from rsonnx.report.figures import Figures
-from rsonnx.report.heading import Heading
+from rsonnx.report.figures import ACR, Column, Figures
 from rsonnx.report.rounding import percent_down, plain, text_down
-from rsonnx.report.summary import accuracy_at, mean_radius, standard_accuracy
 
 _NUMBER = r"[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400}"
 """Plain decimals; nobody means more digits, and Python reads no number of thousands of them."""
@@ -29,15 +27,13 @@ class Gate:
 
     Attributes:
         text: as it was given.
-        figure: ``"acc"``, ``"acr"`` or ``"standard"``.
-        least: a share of 1, or for ``"acr"`` a radius.
-        radius: of certified accuracy; 0 for the others.
+        column: which figure; a radius for certified accuracy.
+        least: a share of 1, or for ``ACR`` a radius.
     """
 
     text: str
-    figure: str
+    column: Column
     least: Fraction
-    radius: float = 0.0
 
     def failure(self, run: Figures) -> str | None:
         """Say why a run does not meet the gate; None if it does.
@@ -50,26 +46,14 @@ class Gate:
             return f"{name} is {printable(run.heading.status)}, not complete"
         if not run.summary.labelled:
             return f"{name} has inputs without a label"
-        if not self._decided(run.heading):
+        if not run.decides(self.column):
             targets = ", ".join(map(plain, run.heading.target_radii or ()))
             return f"{name} is adaptive and decided certified accuracy at {targets} alone"
-        value = self._figure(run)
+        value = run.exact(self.column)
         if value >= self.least:
             return None
-        shown = text_down(value, 4) if self.figure == "acr" else f"{percent_down(value)} %"
+        shown = text_down(value, 4) if self.column == ACR else f"{percent_down(value)} %"
         return f"{name} has {self.text.partition('=')[0]} = {shown}"
-
-    def _decided(self, heading: Heading) -> bool:
-        if self.figure == "acc":
-            return heading.decides(self.radius)
-        return self.figure == "standard" or heading.target_radii is None
-
-    def _figure(self, run: Figures) -> Fraction:
-        if self.figure == "standard":
-            return standard_accuracy(run.rows)
-        if self.figure == "acr":
-            return mean_radius(run.rows)
-        return accuracy_at(run.rows, self.radius)
 
 
 def parse_gate(text: str) -> Gate:
@@ -81,14 +65,14 @@ def parse_gate(text: str) -> Gate:
     match = _GATE.fullmatch(text)
     if match is None:
         raise UsageError(f"--fail-under is {_quoted(text)}, but {_EXPECTED}")
-    figure, least, radius = match["name"] or "acc", Fraction(match["least"]), match["radius"] or 0
-    if figure != "acr" and least > 1:
+    column, least = match["name"] or float(match["radius"]), Fraction(match["least"])
+    if column != ACR and least > 1:
         raise UsageError(
             f"--fail-under is {_quoted(text)}, but accuracy is a share from 0 to 1: {_EXPECTED}"
         )
-    if not math.isfinite(float(radius)):
+    if column == math.inf:
         raise UsageError(f"--fail-under is {_quoted(text)}, but a finite radius was expected")
-    return Gate(match[0].replace(" ", ""), figure, least, float(radius))
+    return Gate(match[0].replace(" ", ""), column, least)
 
 
 def _quoted(text: str) -> str:

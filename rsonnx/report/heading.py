@@ -100,10 +100,6 @@ class Heading:
         """What a radius measures, in words."""
         return norm_named(self.norm)
 
-    def decides(self, radius: float) -> bool:
-        """Say whether the run drew until certified accuracy at ``radius`` was decided."""
-        return self.target_radii is None or radius in self.target_radii
-
     @property
     def gaussian(self) -> bool:
         """Whether the noise is the usual one, which its sigma alone tells apart."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from rsonnx.errors import UsageError
 from rsonnx.report.escape import printable
-from rsonnx.report.figures import Figures
+from rsonnx.report.figures import ACR, Figures
 from rsonnx.report.logs import LogFigures
 from rsonnx.report.notes import cautions
 from rsonnx.report.population import DELTA, INDEPENDENT, LEVEL, PERCENT, UNDER_SHARED_NOISE, Assumed
@@ -165,8 +165,8 @@ def _compare(first: Figures, second: Figures, radii: Sequence[float]) -> Compari
         )
     pairs = _pairs(first, second)
     rows, others = [row for row, _ in pairs], [row for _, row in pairs]
-    decided = [r for r in radii if a.decides(r) and b.decides(r)]
-    fixed = a.target_radii is None and b.target_radii is None
+    decided = [r for r in radii if first.decides(r) and second.decides(r)]
+    fixed = first.decides(ACR) and second.decides(ACR)
     undrawn = first.statements.selection.undrawn or second.statements.selection.undrawn
     return Comparison(
         first=first.name,

@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
-from rsonnx.report.figures import Figures
+from rsonnx.report.figures import ACR, STANDARD, Column, Figures
 from rsonnx.report.logs import LogFigures
-from rsonnx.report.summary import accuracy_at, mean_radius, standard_accuracy
-
-STANDARD, ACR = "standard", "ACR"
-Column = str | float
-"""``STANDARD``, ``ACR``, or the radius at which certified accuracy is stated."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +44,9 @@ def rank(runs: Sequence[Figures | LogFigures]) -> Ranking:
     hindrance = _hindrance(ranked)
     if hindrance:
         return Ranking(none, f"No best is marked: {hindrance}.")
-    columns = _columns(ranked)
-    most = {column: max(_value(run, column) for run in ranked) for column in columns}
+    every: tuple[Column, ...] = (STANDARD, ACR, *ranked[0].summary.radii)
+    columns = [column for column in every if all(run.decides(column) for run in ranked)]
+    most = {column: max(run.exact(column) for run in ranked) for column in columns}
     others = len(runs) - len(ranked)
     counted = sum(run.heading.settings.exact for run in ranked)
     note = "best of the complete, labelled runs, which have the same inputs, labels, norm, units"
@@ -61,11 +56,11 @@ def rank(runs: Sequence[Figures | LogFigures]) -> Ranking:
     note += ", compared before rounding; ties are all marked."
     if others:
         note += f" {others} of {len(runs)} are not among them."
-    if len(columns) < 2 + len(ranked[0].summary.radii):
+    if len(columns) < len(every):
         note += " Columns that an adaptive run left undecided are not marked."
     return Ranking(
         tuple(
-            frozenset(c for c in columns if _value(run, c) == most[c])
+            frozenset(c for c in columns if run.exact(c) == most[c])
             if isinstance(run, Figures) and run.ranked
             else frozenset()
             for run in runs
@@ -92,20 +87,3 @@ def _hindrance(ranked: Sequence[Figures]) -> str | None:
 
 def _inputs(run: Figures) -> Counter[tuple[str, int | None]]:
     return Counter((row.digest, row.label) for row in run.rows)
-
-
-def _columns(ranked: Sequence[Figures]) -> list[Column]:
-    radii = ranked[0].summary.radii
-    fixed = all(run.heading.target_radii is None for run in ranked)
-    return [
-        STANDARD,
-        *([ACR] if fixed else []),
-        *(r for r in radii if all(run.heading.decides(r) for run in ranked)),
-    ]
-
-
-def _value(run: Figures, column: Column) -> Fraction:
-    """Return the exact figure of a column, which the printed one rounds."""
-    if column == STANDARD:
-        return standard_accuracy(run.rows)
-    return mean_radius(run.rows) if column == ACR else accuracy_at(run.rows, float(column))

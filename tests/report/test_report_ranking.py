@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from reported import HEADING, Line, figures, row
 
 from rsonnx.report import Settings, log_figures
-from rsonnx.report.ranking import ACR, STANDARD, rank
+from rsonnx.report.figures import ACR, STANDARD
+from rsonnx.report.ranking import rank
 
 AT = (0.0, 0.5)
 ONE = figures([1.0, 0.5, 0.25, -1.0])
