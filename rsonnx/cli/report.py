@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from cloup import command, option_group
@@ -15,10 +13,6 @@ from rsonnx.procedures import RADIUS_RULES
 from rsonnx.report import FORMATS
 from rsonnx.report.output import write_new
 from rsonnx.report.plots import PLOTS
-
-if TYPE_CHECKING:
-    from rsonnx.cli.report_sources import Source
-    from rsonnx.report.top_k import TopKFigures
 
 
 @command()
@@ -153,7 +147,7 @@ def report(
     from rsonnx.report.card import render_card
     from rsonnx.report.page import render_page
     from rsonnx.report.plotting import save
-    from rsonnx.report.top_k import top_k_report
+    from rsonnx.report.top_k import top_k_figures, top_k_report
     from rsonnx.runs import Run
 
     if as_json and form not in (None, "json"):
@@ -178,7 +172,8 @@ def report(
     ]
     at = radii_of(sources) if wanted is None else wanted
     if top_k is not None:
-        click.echo(show(top_k_report([_top_k_of(source, at, top_k) for source in sources])))
+        own = [only_run(source, "--top-k") for source in sources]
+        click.echo(show(top_k_report([top_k_figures(run, at, top_k) for run in own])))
         return
     for option in ("--fail-under", "--card", "--html"):
         if option in given:
@@ -232,22 +227,6 @@ def _check_files(
         check_output(path)
     if len({path.resolve() for path in outputs}) < len(outputs):
         raise UsageError("two of --plot, --card and --html name the same file; name one each")
-
-
-def _top_k_of(source: Source, radii: Sequence[float], k: int) -> TopKFigures:
-    from rsonnx.cli.report_sources import only_run
-    from rsonnx.report.heading import heading_of
-    from rsonnx.report.top_k import top_k_figures
-
-    run = only_run(source, "--top-k")
-    return top_k_figures(
-        str(run.path),
-        heading_of(run.header, run.status),
-        run.header.procedure,
-        run.rows,
-        radii,
-        k,
-    )
 
 
 def _radii(text: str) -> tuple[float, ...]:

@@ -13,16 +13,15 @@ from typing import Any
 
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.noise import Gaussian
-from rsonnx.procedures import Procedure
 from rsonnx.procedures.top_k import certify_top_k
 from rsonnx.report.escape import printable
 from rsonnx.report.figures import assumption_of
-from rsonnx.report.heading import Heading
+from rsonnx.report.heading import Heading, heading_of
 from rsonnx.report.notes import cautions
 from rsonnx.report.rounding import alpha_up, plain
 from rsonnx.report.summary import Certified, certified, samples_of
 from rsonnx.report.table import Cell, Column, Note, Report, Table, decimals, grouped, percent
-from rsonnx.runs.rows import Row
+from rsonnx.runs.files import Run
 
 _NAMED = (
     *("model", "sigma", "units", "norm", "n", "arithmetic", "status", "shared_noise", "alpha"),
@@ -76,21 +75,11 @@ class _Outcome:
         return not self.abstained
 
 
-def top_k_figures(
-    name: str,
-    heading: Heading,
-    rule: Procedure,
-    rows: Sequence[Row],
-    radii: Sequence[float],
-    k: int,
-) -> TopKFigures:
-    """Certify the true class of every row to be among the top k, and count.
+def top_k_figures(run: Run, radii: Sequence[float], k: int) -> TopKFigures:
+    """Certify the true class of every row of a run to be among the top k, and count.
 
     Args:
-        name: of the run, for messages.
-        heading: what names it in the table.
-        rule: how its counts became certificates; its n, alpha, sigma and classes are used.
-        rows: all its inputs, at least one.
+        run: with Gaussian noise, a fixed n and at least one row.
         radii: where to state certified accuracy, >= 0, ascending.
         k: 1..classes - 1.
 
@@ -99,50 +88,46 @@ def top_k_figures(
             label, or does not say how many classes there are; or k is outside its range.
         RunFileError: a row contradicts the run's settings.
     """
-    noise, classes = _checked_rule(name, rule)
+    procedure, rows = run.header.procedure, run.rows
+    noise, classes = procedure.noise, procedure.num_classes
+    if not procedure.fixed_n:
+        raise UsageError(
+            f"the run {run.path} is adaptive: its sampling stopped once its own question was "
+            "decided, so its counts bound nothing else; certify again with a fixed n for --top-k"
+        )
+    if not isinstance(noise, Gaussian) or noise.norm != "l2":
+        raise UsageError(
+            f"the run {run.path} has {noise.name} noise and radii in {noise.norm}, but top-k "
+            "certificates are for Gaussian noise in l2; certify again with that"
+        )
+    if classes is None:
+        raise UsageError(
+            f"the run {run.path} does not say how many classes its model has, and a top-k "
+            "certificate shares alpha among them; certify again with this version"
+        )
     unlabelled = sum(row.label is None for row in rows)
     if unlabelled:
         raise UsageError(
-            f"{unlabelled:,} of {len(rows):,} inputs of {name} have no label, but a top-{k} "
+            f"{unlabelled:,} of {len(rows):,} inputs of {run.path} have no label, but a top-{k} "
             "certificate is for the true class; certify labelled data"
         )
     outcomes = []
     for row in rows:
-        counted = row.estimation
-        fits = counted.total == rule.n and len(counted) <= classes
-        if not fits or row.label is None or row.label >= classes:
+        counted, label = row.estimation, row.label
+        fits = counted.total == procedure.n and len(counted) <= classes
+        if not fits or label is None or label >= classes:
             raise RunFileError(
-                f"{name}, input {row.index}: it has {counted.total:,} estimation samples of "
-                f"{len(counted):,} classes and the label {row.label}, but the run has "
-                f"n = {rule.n:,} and {classes:,} classes"
+                f"{run.path}, input {row.index}: it has {counted.total:,} estimation samples of "
+                f"{len(counted):,} classes and the label {label}, but the run has "
+                f"n = {procedure.n:,} and {classes:,} classes"
             )
         certificate = certify_top_k(
-            counted, row.label, k, sigma=noise.sigma, num_classes=classes, alpha=rule.alpha
+            counted, label, k, sigma=noise.sigma, num_classes=classes, alpha=procedure.alpha
         )
-        outcomes.append(_Outcome(row.label, certificate.radius))
+        outcomes.append(_Outcome(label, certificate.radius))
+    heading = heading_of(run.header, run.status)
     assumption = assumption_of(heading, samples_of(rows))
     return TopKFigures(heading, k, certified(outcomes, radii), assumption)
-
-
-def _checked_rule(name: str, rule: Procedure) -> tuple[Gaussian, int]:
-    """Return the noise and the number of classes, or refuse the run."""
-    if not rule.fixed_n:
-        raise UsageError(
-            f"the run {name} is adaptive: its sampling stopped once its own question was decided, "
-            "so its counts bound nothing else; certify again with a fixed n for --top-k"
-        )
-    noise = rule.noise
-    if not isinstance(noise, Gaussian) or noise.norm != "l2":
-        raise UsageError(
-            f"the run {name} has {noise.name} noise and radii in {noise.norm}, but top-k "
-            "certificates are for Gaussian noise in l2; certify again with that"
-        )
-    if rule.num_classes is None:
-        raise UsageError(
-            f"the run {name} does not say how many classes its model has, and a top-k certificate "
-            "shares alpha among them; certify again with this version"
-        )
-    return noise, rule.num_classes
 
 
 def top_k_report(runs: Sequence[TopKFigures]) -> Report:
