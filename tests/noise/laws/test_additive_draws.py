@@ -54,7 +54,9 @@ VALUES: list[tuple[Any, Density, Density]] = [
 ]
 
 
-@pytest.mark.parametrize(("law", "cumulative", "other"), VALUES, ids=str)
+@pytest.mark.parametrize(
+    ("law", "cumulative", "other"), VALUES, ids=[str(case[0]) for case in VALUES]
+)
 def test_independent_values(law: Any, cumulative: Density, other: Density) -> None:
     drawn = float_noise(law, (3, 16, 16), 70).ravel()
     assert np.isfinite(drawn).all()
@@ -87,7 +89,9 @@ LENGTHS: list[tuple[Law, float, Of, Any, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("law", "order", "of", "law_of_it", "other"), LENGTHS, ids=str)
+@pytest.mark.parametrize(
+    ("law", "order", "of", "law_of_it", "other"), LENGTHS, ids=[str(case[0]) for case in LENGTHS]
+)
 def test_values_drawn_together(law: Law, order: float, of: Of, law_of_it: Any, other: Any) -> None:
     """The norm has its law, the direction is uniform on the sphere, or on a face of the cube."""
     drawn = float_noise(law, (D,), 20_000)

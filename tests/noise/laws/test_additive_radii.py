@@ -110,7 +110,9 @@ FALLS = [
 ]
 
 
-@pytest.mark.parametrize(("law", "kept", "of", "size", "reach", "falls"), FALLS, ids=str)
+@pytest.mark.parametrize(
+    ("law", "kept", "of", "size", "reach", "falls"), FALLS, ids=[str(case[0]) for case in FALLS]
+)
 @pytest.mark.parametrize("p", [0.6, 0.9, 0.99])
 def test_the_worst_classifier_stands_within_the_radius_and_falls_behind_it(
     law: Law, kept: Kept, of: Density, size: int, reach: float, falls: float, p: float
@@ -151,7 +153,7 @@ BODIES = [
 ]
 
 
-@pytest.mark.parametrize(("law", "uncovered"), BODIES, ids=str)
+@pytest.mark.parametrize(("law", "uncovered"), BODIES, ids=[str(case[0]) for case in BODIES])
 def test_the_radius_is_where_what_is_uncovered_decides(
     law: Law, uncovered: Callable[[float], float]
 ) -> None:
