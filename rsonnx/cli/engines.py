@@ -27,7 +27,7 @@ def engine_settings(given: Mapping[str, Any]) -> EngineSettings:
         cuda_graph=given.get("cuda_graph", False),
         batch_size=given.get("batch_size"),
         workers=given.get("workers"),
-        ray=given.get("engine") == "ray",
+        engine=given.get("engine") or "embedded",
         address=given.get("address"),
         gpus_per_worker=given.get("gpus_per_worker"),
     )

@@ -8,6 +8,7 @@ import click
 from cloup import option_group
 
 from rsonnx.model import PRESETS, ROWS
+from rsonnx.runtime.engines import ENGINES
 
 model_argument = click.argument("model", type=click.Path(path_type=Path))
 data_argument = click.argument("data", type=click.Path(path_type=Path))
@@ -111,7 +112,7 @@ engine_options = option_group(
     ),
     click.option(
         "--engine",
-        type=click.Choice(("embedded", "ray")),
+        type=click.Choice(tuple(ENGINES)),
         default="embedded",
         show_default=True,
         help="What counts: this machine, or a Ray cluster (needs rsonnx[ray]).",

@@ -158,6 +158,19 @@ class OnnxClassifier:
             raise PicklingError("the classifier was not loaded from a model, so it cannot travel")
         return self.origin.classifier, ()
 
+    @property
+    def elsewhere(self) -> Origin:
+        """What it is made of again in another process.
+
+        Raises:
+            UsageError: it was not loaded from a file.
+        """
+        if self.origin is None:
+            raise UsageError(
+                "the model was not loaded from a file, so no other process can load it"
+            )
+        return self.origin
+
     def classify(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return the label of each row, int64 (rows,); -1 for an answer that is no class.
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 
 from rsonnx.errors import UsageError
 from rsonnx.runtime.classifier import OnnxClassifier
-from rsonnx.runtime.cuda import engine_for
 from rsonnx.runtime.device_options import DeviceOptions
 from rsonnx.runtime.engine import Engine
+from rsonnx.runtime.engines import ENGINES
 from rsonnx.runtime.providers import ProviderChoice, choose_provider
-from rsonnx.runtime.resources import usable_cores
-from rsonnx.runtime.workers import ProcessEngine, RayEngine
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class EngineSettings:
         tf32, cuda_graph: see :class:`DeviceOptions`.
         batch_size: inputs a call of the model; None chooses.
         workers: threads, or workers of the Ray cluster; None chooses.
-        ray: whether a Ray cluster counts.
+        engine: of :data:`ENGINES`: ``"embedded"``, or ``"ray"`` for a Ray cluster.
         address: of the cluster; None takes the one that Ray finds, else starts one here.
         gpus_per_worker: devices that Ray keeps for a worker; None takes one where the model runs on
             a device.
@@ -44,7 +41,7 @@ class EngineSettings:
     cuda_graph: bool = False
     batch_size: int | None = None
     workers: int | None = None
-    ray: bool = False
+    engine: str = "embedded"
     address: str | None = None
     gpus_per_worker: float | None = None
 
@@ -52,12 +49,17 @@ class EngineSettings:
         named = (self.providers,) if isinstance(self.providers, str) else self.providers or ()
         object.__setattr__(self, "providers", tuple(named))
         object.__setattr__(self, "devices", tuple(self.devices))
-        if self.ray and self.devices:
+        if self.engine not in ENGINES:
+            raise UsageError(
+                f"the engine is {self.engine!r}, but one of {', '.join(ENGINES)} was expected"
+            )
+        ray = self.engine == "ray"
+        if ray and self.devices:
             raise UsageError(
                 "devices are those of this machine, but a Ray cluster places its workers itself; "
                 "ask for --gpus-per-worker in place of --devices"
             )
-        if not self.ray and (self.address, self.gpus_per_worker) != (None, None):
+        if not ray and (self.address, self.gpus_per_worker) != (None, None):
             option = "--gpus-per-worker" if self.address is None else "--address"
             raise UsageError(f"{option} is of a Ray cluster; add --engine ray, or leave it out")
         if len(set(self.devices)) < len(self.devices):
@@ -96,20 +98,4 @@ def open_engine(model: OnnxClassifier, settings: EngineSettings) -> AbstractCont
     Raises:
         RsonnxError: the engine does not start.
     """
-    batch_size, workers = settings.batch_size, settings.workers
-    if not settings.ray and len(settings.devices) < 2:
-        return nullcontext(engine_for(model, batch_size, workers))
-    if model.origin is None:
-        raise UsageError("the model was not loaded from a file, so no other process can load it")
-    if not settings.ray:
-        cores = max(1, usable_cores() // len(settings.devices))
-        inside = partial(engine_for, batch_size=batch_size, workers=workers, cores=cores)
-        return ProcessEngine(model.origin.on, settings.devices, engine_factory=inside)
-    gpus = settings.gpus_per_worker
-    return RayEngine(
-        model.origin.with_files().classifier,
-        address=settings.address,
-        workers=workers,
-        gpus_per_worker=float(not model.on_cpu) if gpus is None else gpus,
-        engine_factory=partial(engine_for, batch_size=batch_size, cores=1),
-    )
+    return ENGINES[settings.engine](model, settings)

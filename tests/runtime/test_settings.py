@@ -101,7 +101,7 @@ def test_one_device_is_this_process(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ({"ray": True, "devices": (0,)}, "--gpus-per-worker"),
+        ({"engine": "ray", "devices": (0,)}, "--gpus-per-worker"),
         ({"address": "x:1"}, "--address"),
         ({"gpus_per_worker": 1.0}, "--gpus-per-worker"),
         ({"devices": (1, 1)}, r"1, 1"),

@@ -12,9 +12,10 @@ from itertools import count as numbers
 from typing import Any
 
 from rsonnx.errors import InferenceError, ModelError, ProviderError, UsageError
-from rsonnx.runtime.classifier import BaseClassifier
+from rsonnx.runtime.classifier import BaseClassifier, OnnxClassifier
 from rsonnx.runtime.cuda import engine_for
 from rsonnx.runtime.ranges import CountRequest
+from rsonnx.runtime.settings import EngineSettings
 from rsonnx.runtime.workers.cluster import Cluster
 from rsonnx.runtime.workers.remote import Link, RemoteEngine, Work
 from rsonnx.runtime.workers.worker import Answer, EngineFactory, Ready, Worker, portable
@@ -225,3 +226,15 @@ def _last(error: Exception) -> str:
     """Return why Ray says that a worker is gone: the last line of a long account, cut short."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1].rstrip(".")[:200] if lines else type(error).__name__
+
+
+def open_ray(model: OnnxClassifier, settings: EngineSettings) -> RayEngine:
+    """Return the engine of a Ray cluster."""
+    gpus = settings.gpus_per_worker
+    return RayEngine(
+        model.elsewhere.with_files().classifier,
+        address=settings.address,
+        workers=settings.workers,
+        gpus_per_worker=float(not model.on_cpu) if gpus is None else gpus,
+        engine_factory=partial(engine_for, batch_size=settings.batch_size, cores=1),
+    )

@@ -1,0 +1,22 @@
+"""What can count for a model, by the names of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from rsonnx._lazy import Catalogue
+
+if TYPE_CHECKING:
+    from rsonnx.runtime.classifier import OnnxClassifier
+    from rsonnx.runtime.engine import Engine
+    from rsonnx.runtime.settings import EngineSettings
+
+ENGINES: Mapping[
+    str, Callable[[OnnxClassifier, EngineSettings], AbstractContextManager[Engine]]
+] = Catalogue(
+    "rsonnx.runtime",
+    {"embedded": "workers.embedded.open_embedded", "ray": "workers.ray.open_ray"},
+)
+"""To add an engine is to write a module with a function that opens it, and to name it here."""
