@@ -81,9 +81,9 @@ def curve_figure(
 ) -> Figure:
     """Draw certified accuracy against the radius, one line a run.
 
-    Runs whose inputs were drawn from the population have their confidence band, which holds at all
-    radii at once (see :func:`rsonnx.statistics.accuracy_band`), adaptive ones dots at the radii
-    that they decided; logs lie thin and dashed below them, without a band.
+    Runs whose inputs were drawn from the population have a band around it, which holds at all radii
+    at once (:func:`rsonnx.statistics.accuracy_band`). Adaptive runs have dots at the radii that
+    they decided. Logs lie thin and dashed below the runs, without a band.
 
     Args:
         runs: figures with their ``rows``; at least one.

@@ -32,10 +32,9 @@ def rank(runs: Sequence[Figures | LogFigures]) -> Ranking:
     """Find the best figure of each column among complete, labelled runs on the same inputs.
 
     Logs and runs that are not complete or not labelled are not ranked. The others are compared only
-    if all of them have the same inputs (by digest and label), norm, units and alpha (runs that were
-    counted in full, which are certain, need none; whose noise it was does not matter), and a column
-    only if every one of them decides it: an adaptive run understates the ACR, and certified
-    accuracy elsewhere than at its target radii.
+    if all have the same inputs (by digest and label), norm, units and alpha; runs that were counted
+    in full are certain and need no alpha, and whose noise it was does not matter. A column is
+    compared only if every one of them decides it: an adaptive run understates the others.
     """
     none = tuple(frozenset[Column]() for _ in runs)
     if len(runs) < 2:
