@@ -10,9 +10,10 @@ from headers import record
 
 from rsonnx.counts import Counts
 from rsonnx.procedures import ABSTAIN, AbstainReason, CertificateCounts
-from rsonnx.report import Figures, Heading, Settings, dataset_statements, summarize
+from rsonnx.report import Figures, Heading, dataset_statements, summarize
 from rsonnx.report.heading import Record
 from rsonnx.runs import Row
+from rsonnx.runs.header import Settings
 
 HEADING = Heading(
     model="tiny.onnx",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rsonnx.report.formats import FORMATS
     from rsonnx.report.formats.text import to_text
     from rsonnx.report.gates import failures, parse_gate
-    from rsonnx.report.heading import Heading, Settings
+    from rsonnx.report.heading import Heading
     from rsonnx.report.logs import LogFigures, log_figures
     from rsonnx.report.paired import Comparison, compare, paired_report
     from rsonnx.report.plan import plan_report
@@ -54,7 +54,6 @@ __all__ = [
     "Note",
     "Report",
     "Selection",
-    "Settings",
     "Statements",
     "Summary",
     "Table",

@@ -10,41 +10,9 @@ from pathlib import PurePath
 from typing import Any
 
 from rsonnx.noise import Norm, norm_named
-from rsonnx.report.rounding import alpha_up
-from rsonnx.runs.header import Header
+from rsonnx.runs.header import Header, Settings
 
 _MOST_VALUES = 2**40
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How counts became certificates.
-
-    Attributes:
-        alpha: probability of error an input; 0 where every change was counted.
-        bound: the confidence bound on a probability; ``"exact"`` where there is none to bound.
-        radius_rule: ``"one-sided"``, ``"two-sided"`` or ``"exact"``.
-        family_wise: the probability of any error among all inputs, of which ``alpha`` is the share
-            of one; else None.
-    """
-
-    alpha: float
-    bound: str
-    radius_rule: str
-    family_wise: float | None = None
-
-    @property
-    def exact(self) -> bool:
-        """Whether every change that the noise can make was counted, which leaves nothing open."""
-        return self.alpha == 0
-
-    def __str__(self) -> str:
-        if self.exact:
-            return "counted in full"
-        each = f"{alpha_up(self.alpha)} an input"
-        if self.family_wise is not None:
-            each = f"{alpha_up(self.family_wise)} for all inputs at once, {each}"
-        return f"alpha = {each}, {self.bound}, {self.radius_rule}"
 
 
 @dataclass(frozen=True)
@@ -123,7 +91,7 @@ def heading_of(header: Header, status: str) -> Heading:
         header: the first line of its file.
         status: how the run ended.
     """
-    law, shard, restated = header.noise, header.shard, header.restated_from
+    law, shard = header.noise, header.shard
     if shard is not None and shard.of > 1:  # one that ended well is no complete run either
         status = f"shard {shard}" if status == "complete" else f"{status} shard {shard}"
     return Heading(
@@ -136,9 +104,9 @@ def heading_of(header: Header, status: str) -> Heading:
         n=header.procedure.n,
         arithmetic=header.arithmetic,
         status=status,
-        settings=Settings(**vars(header.settings)),
+        settings=header.settings,
         target_radii=header.procedure.target_radii,
-        restated_from=None if restated is None else Settings(**vars(restated)),
+        restated_from=header.restated_from,
         shared_noise=header.shared,
         additive=law.additive,
         rows=header.model.rows,

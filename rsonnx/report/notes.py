@@ -11,6 +11,7 @@ from rsonnx.report.logs import LogFigures
 from rsonnx.report.rounding import alpha_up, error_up, percent_down, plain, text_down
 from rsonnx.report.summary import Certified, Gain, Summary
 from rsonnx.report.table import Note
+from rsonnx.runs.header import Settings
 
 _MOST_NOTES = 5
 _PLAIN = "at every point closer than the input's radius in the {} norm"
@@ -41,8 +42,8 @@ def cautions(heading: Heading, inputs: int, assumption: str | None) -> Iterator[
     if heading.restated_from is not None:
         chosen = "; holds if chosen without looking at the counts"
         yield (
-            f"restated at {printable(str(heading.settings))} (sampled for "
-            f"{printable(str(heading.restated_from))})"
+            f"restated at {in_words(heading.settings)} (sampled for "
+            f"{in_words(heading.restated_from)})"
             + (chosen if heading.settings != heading.restated_from else "")
         )
     if heading.shared_noise:
@@ -153,6 +154,16 @@ def _of_run(run: Figures) -> Iterator[str]:
     if not summary.labelled:
         yield _unlabelled(summary)
     yield from run.statements.lines()
+
+
+def in_words(settings: Settings) -> str:
+    """Return how counts became certificates."""
+    if settings.exact:
+        return "counted in full"
+    each = f"{alpha_up(settings.alpha)} an input"
+    if settings.family_wise is not None:
+        each = f"{alpha_up(settings.family_wise)} for all inputs at once, {each}"
+    return printable(f"alpha = {each}, {settings.bound}, {settings.radius_rule}")
 
 
 def made(heading: Heading) -> str:

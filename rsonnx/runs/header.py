@@ -102,6 +102,11 @@ class Settings:
     radius_rule: str
     family_wise: float | None = None
 
+    @property
+    def exact(self) -> bool:
+        """Whether every change that the noise can make was counted, which leaves nothing open."""
+        return self.alpha == 0
+
 
 @dataclass(frozen=True)
 class Header:

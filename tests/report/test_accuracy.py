@@ -12,16 +12,9 @@ from typing import Any
 import pytest
 from reported import HEADING, STRANGERS, Line, figures, row
 
-from rsonnx.report import (
-    FORMATS,
-    Figures,
-    LogFigures,
-    Settings,
-    accuracy_report,
-    fraction_down,
-    log_figures,
-)
+from rsonnx.report import FORMATS, Figures, LogFigures, accuracy_report, fraction_down, log_figures
 from rsonnx.report.summary import Gain, Samples
+from rsonnx.runs.header import Settings
 from rsonnx.statistics import accuracy_interval
 
 ONE = figures([1.0, 0.5, 0.25, -1.0])
@@ -187,7 +180,11 @@ TWENTY = figures([0.5] * 14 + [-1.0] * 6, (0.0, 0.5, 1.25))
         (TWENTY, {}, "at each radius [N, P]: 0: 45.7-88.2, 0.5: 45.7-88.2, 1.25: 0.0-16.9 "),
         (TWENTY, {}, "at least, 95 % at each radius [N, P]: 0: 49.1, 0.5: 49"),
         (TWENTY, {}, "at all radii at once, 95 % [N, P]: +-30.4 points (DKW)"),
-        (headed(settings=HOEFFDING, restated_from=BEFORE), {}, f"restated at {HOEFFDING} (sampled"),
+        (
+            headed(settings=HOEFFDING, restated_from=BEFORE),
+            {},
+            "restated at alpha = 0.01 an input, hoeffding",
+        ),
     ],
 )
 def test_notes_have_the_figures_rounded_and_their_assumptions(

@@ -14,16 +14,8 @@ from hypothesis import strategies as st
 from reported import HEADING, Line, figures, named, row
 
 from rsonnx.errors import UsageError
-from rsonnx.report import (
-    FORMATS,
-    Comparison,
-    Figures,
-    Settings,
-    compare,
-    log_figures,
-    paired_report,
-    to_text,
-)
+from rsonnx.report import FORMATS, Comparison, Figures, compare, log_figures, paired_report, to_text
+from rsonnx.runs.header import Settings
 from rsonnx.statistics import paired_accuracy, paired_mean_interval
 
 AT = (0.0, 0.5)

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reported import HEADING, Line, figures, row
 
-from rsonnx.report import Settings, log_figures
+from rsonnx.report import log_figures
 from rsonnx.report.figures import ACR, STANDARD
 from rsonnx.report.ranking import rank
+from rsonnx.runs.header import Settings
 
 AT = (0.0, 0.5)
 ONE = figures([1.0, 0.5, 0.25, -1.0])
