@@ -78,8 +78,8 @@ def names_of_value(value: Any, depth: int = 0) -> Names | None:
         if is_key(key) and isinstance(inner, dict | list | tuple)
     ]
     if inside:
-        found = {names_of_value(inner, depth + 1) for inner in inside}
-        return found.pop() if len(found) == 1 else None
+        named = {names_of_value(inner, depth + 1) for inner in inside}
+        return named.pop() if len(named) == 1 else None
     if all(_is_index(number) for number in value.values()):
         return _in_order((number, name) for name, number in value.items())
     indices = [_index(key) for key in value]

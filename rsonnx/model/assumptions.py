@@ -71,13 +71,7 @@ def _is_training_normalisation(node: onnx.NodeProto) -> bool:
 
 
 def _refuse_training_dropout(model: ModelFile, scope: Scope, around: ChainMap[str, bool]) -> None:
-    """Refuse a Dropout whose mode is anything but the constant false.
-
-    Args:
-        model: the file, for messages.
-        scope: a graph or a function.
-        around: of the names that are seen from within the scope, whether they are that constant.
-    """
+    """Refuse a Dropout whose mode is anything but the constant false, as names around it may be."""
     is_false = _constants(scope, around)
     for node in scope.node:
         has_mode = node.op_type == "Dropout" and len(node.input) > 2 and node.input[2]

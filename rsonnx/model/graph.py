@@ -156,12 +156,12 @@ class GraphView:
         node = self.producer(tensor)
         if node is None or node.op_type != "Constant":
             return None
-        for found in node.attribute:
-            value = onnx.helper.get_attribute_value(found)
-            if found.name == "value":
+        for held in node.attribute:
+            value = onnx.helper.get_attribute_value(held)
+            if held.name == "value":
                 return stored(value)
-            if found.name.removesuffix("s") in _CONSTANTS:
-                return np.array(value, _CONSTANTS[found.name.removesuffix("s")])
+            if (kind := held.name.removesuffix("s")) in _CONSTANTS:
+                return np.array(value, _CONSTANTS[kind])
         return None
 
     def needed(self, tensors: Iterable[str]) -> tuple[set[str], list[onnx.NodeProto]]:
@@ -215,8 +215,8 @@ def attribute(node: onnx.NodeProto, name: str) -> onnx.AttributeProto | None:
 
 def whole(node: onnx.NodeProto, name: str, default: int) -> int:
     """Return an attribute that is a whole number."""
-    found = attribute(node, name)
-    return default if found is None else int(found.i)
+    stated = attribute(node, name)
+    return default if stated is None else int(stated.i)
 
 
 def usual_domain(domain: str) -> str:

@@ -53,13 +53,7 @@ INDEPENDENT = {SIGMOIDS, THRESHOLDS}
 def kind_of_head(  # noqa: PLR0911 - one kind after the other
     model: ModelFile, spec: TensorSpec, tensor: str
 ) -> str | None:
-    """Return in words what an output is if it is no vector of class scores, else None.
-
-    Args:
-        model: the model.
-        spec: the output.
-        tensor: the tensor behind it that answers.
-    """
+    """Return in words what an output, by the tensor that answers, is in place of class scores."""
     view = model.view
     for key in ("task", "problem_type"):
         task = model.metadata.get(key, "")
@@ -101,10 +95,7 @@ def are_anchors(spec: TensorSpec) -> bool:
 def independent(view: GraphView, spec: TensorSpec, tensor: str) -> str | None:
     """Return in words what a vector is whose elements are each true or not; None for any other.
 
-    Args:
-        view: the graph.
-        spec: the output; its shape may be unknown, or wrong.
-        tensor: the tensor behind it that answers.
+    The shape of the output may be unknown, or wrong.
     """
     if not spec.is_wide and any(n.op_type in _PICKING for _, n in _alone(view, tensor)):
         return None  # one of them

@@ -73,13 +73,7 @@ class Label:
 
 
 def read_label(view: GraphView, output: str, depth: int = 0) -> Label:
-    """Read a label back to what decides it.
-
-    Args:
-        view: the graph.
-        output: the label's tensor.
-        depth: how many look-ups were read on the way; a damaged file may go round in a circle.
-    """
+    """Read a label back to what decides it; a damaged file may go round in a circle."""
     tensor = view.behind(output, PASSING)
     node = view.producer(tensor)
     if node is None or depth > _DEEPEST:

@@ -6,6 +6,7 @@ import math
 import operator as operators
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import onnx
@@ -73,12 +74,7 @@ def list_along(view: GraphView, tensor: str, axis: int) -> list[Any]:
 def possible_values(view: GraphView, tensor: str, depth: int = 0) -> Values:
     """Return all values that a label may take, each once; empty where that is not known.
 
-    Texts are in the order of the table that has them.
-
-    Args:
-        view: the graph.
-        tensor: the label.
-        depth: how many operators were read on the way; a damaged file may go round in a circle.
+    Texts are in the order of the table that has them. A damaged file may go round in a circle.
     """
     constant, node = view.constant(tensor), view.producer(tensor)
     if constant is not None or node is None or depth > _DEEPEST or not node.input:
@@ -155,8 +151,8 @@ def _combined(operator: str, operands: Sequence[Values]) -> Values:
         return _each_once([*first, *second])
     if str in kinds or math.prod(sizes) > _MOST:
         return ()
-    one, other = ([int(value) for value in values] for values in operands)
-    return _each_once([_ARITHMETIC[operator](a, b) for a in one for b in other])
+    pairs = product(*(map(int, values) for values in operands))
+    return _each_once([_ARITHMETIC[operator](a, b) for a, b in pairs])
 
 
 def _each_once(values: Sequence[Any]) -> Values:

@@ -259,13 +259,13 @@ def preprocessing_in(metadata: Mapping[str, str]) -> Preprocessing | None:
         stored = json.loads(metadata[METADATA_KEY])
         if not isinstance(stored, str | dict):
             raise UsageError(f"{stored!r} is neither a text nor a mapping")
-        found = parse_preprocessing(stored)
+        declared = parse_preprocessing(stored)
         if LAYOUT_KEY not in metadata:
-            return found
+            return declared
         layout = _choice("layout", metadata[LAYOUT_KEY])
-        if found.layout not in (None, layout):
-            raise UsageError(f"it says {found.layout}, but {LAYOUT_KEY!r} says {layout}")
-        return replace(found, layout=layout)
+        if declared.layout not in (None, layout):
+            raise UsageError(f"it says {declared.layout}, but {LAYOUT_KEY!r} says {layout}")
+        return replace(declared, layout=layout)
     except (json.JSONDecodeError, RecursionError, UsageError) as error:
         raise ModelError(
             f"the model's metadata {METADATA_KEY!r} cannot be understood ({error}); "

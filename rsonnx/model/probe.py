@@ -215,11 +215,11 @@ def choose_batching(
             rows, alone = np.concatenate([rows, row[None]]), np.concatenate([alone, further[:1]])
     classes = alone.shape[1]
     why = None if coupling is None else f"{coupling} couples the rows of a batch"
-    for index, one in enumerate(batched):
-        proved = one.coupled_by is None
+    for index, candidate in enumerate(batched):
+        proved = candidate.coupled_by is None
         if coupling is not None or not (proved or watch):
-            why = why or f"{one.coupled_by} may couple the rows of a batch"
-        elif _is_free(one.run, rows, alone, tolerance):
+            why = why or f"{candidate.coupled_by} may couple the rows of a batch"
+        elif _is_free(candidate.run, rows, alone, tolerance):
             how = "as the file declares" if data.batch is None else f"the file's {copies} was freed"
             kind_of_rows: Rows = "proved" if proved else "watched"
             return Batching(None, kind_of_rows, classes, f"any; {how}", tolerance, index)

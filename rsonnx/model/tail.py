@@ -40,14 +40,8 @@ def make_tail(
 ) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
     """Return the nodes from the model's answer to ``SCORES`` and ``LABEL``, and their constants.
 
-    Where only a label is known ``SCORES`` is the label as a column.
-
-    Args:
-        output: what answers.
-        opset: version of the default operator set.
-        ml_opset: version of the operators of ``ML``.
-        has_batch_axis: False where the model takes one bare input.
-        guards: further tensors of which a row with NaN is of no class.
+    Where only a label is known ``SCORES`` is the label as a column. A row with NaN in one of the
+    ``guards`` is of no class.
     """
     tail = _Tail(opset, ml_opset, has_batch_axis=has_batch_axis)
     tail.build(output, guards)
@@ -75,8 +69,8 @@ class _Tail:
             self.add("Identity", [label], LABEL)
         else:
             both = valid[0]
-            for index, one in enumerate(valid[1:]):
-                both = self.add("Mul", [both, one], f"valid_{index}")
+            for index, further in enumerate(valid[1:]):
+                both = self.add("Mul", [both, further], f"valid_{index}")
             # label * valid + valid - 1 is the label, or -1 where valid is 0.
             product = self.add("Mul", [label, both], "product")
             self.add("Sub", [self.add("Add", [product, both], "shifted"), self.whole(1)], LABEL)

@@ -35,11 +35,7 @@ Evaluate = Callable[[Call, list[Array], Tensor], Any]
 
 
 def evaluate(call: Call, made: Tensor) -> Tensor | None:
-    """Return the first output with what it holds, None where that is not computed.
-
-    Args:
-        call: the operator; all its inputs are known.
-        made: its output without a value.
+    """Return the first output of known inputs with what it holds, None where that is not computed.
 
     Raises:
         UnprovedError: it computes with the number of rows what is no multiple of it for every N.

@@ -54,14 +54,14 @@ class Multiple:
     def __add__(self, other: Any) -> Multiple:
         if isinstance(other, Multiple):
             return self._times(self.factor + other.factor, other)
-        return _only(other == 0, self)
+        return self._if(other == 0)
 
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> Multiple | int:
         if isinstance(other, Multiple):
             return 0 if other == self else self._times(self.factor - other.factor, other)
-        return _only(other == 0, self)
+        return self._if(other == 0)
 
     def __mul__(self, other: Any) -> Multiple | int:
         return 0 if _integer(other) == 0 else self._times(self.factor * int(other))
@@ -80,9 +80,13 @@ class Multiple:
         return 0
 
     def _times(self, factor: int, other: Multiple | None = None) -> Multiple:
-        if factor < 1 or (other is not None and other.of is not self.of):
-            raise UnprovedError("a number that is no multiple of the rows")
+        self._if(factor >= 1 and (other is None or other.of is self.of))
         return Multiple(factor, self.of)
+
+    def _if(self, holds: bool) -> Multiple:
+        if not holds:
+            raise UnprovedError("a number that is no multiple of the rows")
+        return self
 
 
 Dim = int | Multiple | None
@@ -149,11 +153,8 @@ Value = Tensor | Coupled
 
 
 def known(value: NDArray[Any], *, narrow: bool = False) -> Tensor:
-    """Return the tensor of a small value; numbers of Python become an array of numbers again.
-
-    Args:
-        value: what the tensor holds.
-        narrow: whether its integers have 32 bits, if they are numbers of Python now.
+    """Return the tensor of a small value; numbers of Python, ``narrow`` ones of 32 bits, become an
+    array of numbers again.
     """
     if value.dtype != object:
         return Tensor(value.shape, value)
@@ -180,10 +181,10 @@ def stored_shape(sizes: Sequence[int]) -> Shape:
 
 def rows_axis(shape: Shape) -> int | None:
     """Return the axis of the rows, None where there is none."""
-    found = [axis for axis, size in enumerate(shape) if isinstance(size, Multiple)]
-    if len(found) > 1:
+    axes = [axis for axis, size in enumerate(shape) if isinstance(size, Multiple)]
+    if len(axes) > 1:
         raise UnprovedError("rows that meet rows")
-    return found[0] if found else None
+    return axes[0] if axes else None
 
 
 def product(sizes: Iterable[Dim]) -> Dim:
@@ -228,12 +229,6 @@ def _same(a: NDArray[Any] | None, b: NDArray[Any] | None) -> bool:
     if a is None or b is None:
         return a is b
     return a.dtype == b.dtype and a.shape == b.shape and bool(np.all(a == b))
-
-
-def _only(holds: bool, value: Multiple) -> Multiple:
-    if not holds:
-        raise UnprovedError("a number that is no multiple of the rows")
-    return value
 
 
 def _integer(value: Any) -> int:
