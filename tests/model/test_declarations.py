@@ -23,40 +23,36 @@ RESCALED = {"do_rescale": True, "rescale_factor": 0.00392156862745098}
 HF = Preprocessing(tuple(MEAN), tuple(STD), layout="NCHW")
 VIT = Preprocessing((0.5,) * 3, (0.5,) * 3, layout="NCHW", resize=(224, 224))
 
+HALVES = {"image_mean": HALF, "image_std": HALF}
+CLIP = Preprocessing(tuple(CLIP_MEAN), tuple(CLIP_STD), layout="NCHW")
+CENTRED: dict[str, Any] = {"crop": (224, 224), "center": "floor"}
 HUGGING_FACE: dict[str, tuple[dict[str, Any], Preprocessing]] = {
-    "ViT, first form": (
-        {"do_normalize": True, "do_resize": True, "image_mean": HALF, "image_std": HALF}
-        | {"size": 224},
-        VIT,
-    ),
+    "ViT, first form": ({"do_normalize": True, "do_resize": True, "size": 224} | HALVES, VIT),
     "ViT": (
-        NORMALISED
-        | RESCALED
-        | {"image_mean": HALF, "image_std": HALF, "image_processor_type": "ViTFeatureExtractor"}
-        | {"resample": 2, "size": {"height": 224, "width": 224}},
+        NORMALISED | RESCALED | HALVES
+        | {"image_processor_type": "ViTFeatureExtractor", "resample": 2}
+        | {"size": {"height": 224, "width": 224}},
         VIT,
     ),
     "ViT, fast": (
-        NORMALISED
-        | RESCALED
-        | {"image_mean": HALF, "image_std": HALF, "image_processor_type": "ViTImageProcessorFast"}
+        NORMALISED | RESCALED | HALVES
         | dict.fromkeys(["crop_size", "device", "do_center_crop", "do_convert_rgb", "pad_size"])
         | dict.fromkeys(["input_data_format", "return_tensors", "disable_grouping"])
         | {"data_format": "channels_first", "default_to_square": True, "resample": 2}
-        | {"size": {"height": 224, "width": 224}, "do_pad": False},
+        | {"size": {"height": 224, "width": 224}, "do_pad": False}
+        | {"image_processor_type": "ViTImageProcessorFast"},
         VIT,
     ),
     "ResNet": (
         NORMALISED
         | {"crop_pct": 0.875, "feature_extractor_type": "ConvNextFeatureExtractor", "resample": 3}
         | {"size": 224},
-        replace(HF, resize=256, crop=(224, 224), interpolation="bicubic", center="floor"),
+        replace(HF, resize=256, interpolation="bicubic", **CENTRED),
     ),
     "ConvNext": (
-        NORMALISED
-        | RESCALED
+        NORMALISED | RESCALED
         | {"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 224}},
-        replace(HF, resize=256, crop=(224, 224), center="floor"),
+        replace(HF, resize=256, **CENTRED),
     ),
     "ConvNext, large": (
         NORMALISED
@@ -64,32 +60,21 @@ HUGGING_FACE: dict[str, tuple[dict[str, Any], Preprocessing]] = {
         replace(HF, resize=(384, 384)),
     ),
     "CLIP": (
-        NORMALISED
-        | RESCALED
+        NORMALISED | RESCALED
         | {"image_mean": CLIP_MEAN, "image_std": CLIP_STD, "do_center_crop": True}
         | {"crop_size": {"height": 224, "width": 224}, "do_convert_rgb": True, "resample": 3}
         | {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 224}},
-        Preprocessing(
-            tuple(CLIP_MEAN),
-            tuple(CLIP_STD),
-            layout="NCHW",
-            resize=224,
-            crop=(224, 224),
-            interpolation="bicubic",
-            center="floor",
-        ),
+        replace(CLIP, resize=224, interpolation="bicubic", **CENTRED),
     ),
     "CLIP, first form": (
-        NORMALISED
-        | {"crop_size": 224, "do_center_crop": True, "size": 224}
+        NORMALISED | {"crop_size": 224, "do_center_crop": True, "size": 224}
         | {"feature_extractor_type": "CLIPFeatureExtractor"},
-        replace(HF, resize=224, crop=(224, 224), interpolation="bicubic", center="floor"),
+        replace(HF, resize=224, interpolation="bicubic", **CENTRED),
     ),
     "DeiT": (
-        NORMALISED
-        | {"crop_size": 224, "do_center_crop": True, "size": 256, "resample": 3}
+        NORMALISED | {"crop_size": 224, "do_center_crop": True, "size": 256, "resample": 3}
         | {"feature_extractor_type": "DeiTFeatureExtractor"},
-        replace(HF, resize=(256, 256), crop=(224, 224), interpolation="bicubic", center="floor"),
+        replace(HF, resize=(256, 256), interpolation="bicubic", **CENTRED),
     ),
     "MobileViT": (
         {"do_center_crop": True, "do_flip_channel_order": True, "do_resize": True, "size": 288}
@@ -102,14 +87,13 @@ HUGGING_FACE: dict[str, tuple[dict[str, Any], Preprocessing]] = {
         Preprocessing((123.7, 116.3, 103.5), (58.4, 57.1, 57.4), 255.0, "NCHW"),
     ),
     "raw": (
-        {"do_rescale": False, "do_normalize": False},
-        Preprocessing(scale=255.0, layout="NCHW"),
+        {"do_rescale": False, "do_normalize": False}, Preprocessing(scale=255.0, layout="NCHW"),
     ),
     "to twice": (
         {"rescale_factor": 1 / 127.5, "do_rescale": True, "do_normalize": False},
         Preprocessing(scale=2.0, layout="NCHW"),
     ),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", HUGGING_FACE)
@@ -153,17 +137,10 @@ def test_what_hugging_face_asks_for_and_is_not_understood_is_refused(
 
 
 TIMM = {
-    "input_size": [3, 224, 224],
-    "interpolation": "bicubic",
-    "crop_pct": 0.95,
-    "crop_mode": "center",
-    "mean": MEAN,
-    "std": STD,
-    "num_classes": 1000,
-    "pool_size": [7, 7],
-    "first_conv": "conv1",
-    "classifier": "fc",
-}
+    "input_size": [3, 224, 224], "interpolation": "bicubic", "crop_pct": 0.95, "mean": MEAN,
+    "crop_mode": "center", "std": STD, "num_classes": 1000, "pool_size": [7, 7],
+    "first_conv": "conv1", "classifier": "fc",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("nested", [False, True])
