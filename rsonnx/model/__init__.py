@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from rsonnx.model.adapt import Batch, adapt, unused_inputs
     from rsonnx.model.answers import check_answers
     from rsonnx.model.assumptions import node_types, refuse_unsound, row_coupling
-    from rsonnx.model.class_names import ClassNames, name_classes
+    from rsonnx.model.class_names import name_classes
     from rsonnx.model.graph import TensorSpec
     from rsonnx.model.half import to_half
     from rsonnx.model.head import INPUT, make_head
-    from rsonnx.model.inputs import PAIRED_CHANNELS, Input, find_input
+    from rsonnx.model.inputs import Input, find_input
     from rsonnx.model.outputs import Output, find_output
     from rsonnx.model.preprocess import (
         PRESETS,
@@ -39,14 +39,12 @@ offer_lazily(__name__)
 __all__ = [
     "INPUT",
     "LABEL",
-    "PAIRED_CHANNELS",
     "PRESETS",
     "ROWS",
     "SCORES",
     "Batch",
     "Batched",
     "Batching",
-    "ClassNames",
     "Input",
     "ModelFile",
     "ModelSettings",

@@ -81,9 +81,12 @@ def adapt(
     # Last, since a patched reshape leaves its old shape behind: in files before IR version 4
     # onnxruntime refuses a weight that no node uses.
     _keep_needed(proto, output.tensors)
+    if not any(o.domain == ML for o in proto.opset_import):
+        proto.opset_import.append(helper.make_opsetid(ML, 2))
+    ml_opset = int(next(o.version for o in proto.opset_import if o.domain == ML))
     head, head_weights = make_head(data, preprocessing, bounds)
     tail, tail_weights = make_tail(
-        output, opset, _ml_opset(proto), has_batch_axis=data.has_batch_axis, guards=guards
+        output, opset, ml_opset, has_batch_axis=data.has_batch_axis, guards=guards
     )
     _put(graph.node, [*head, *graph.node, *tail])
     graph.initializer.extend([*head_weights, *tail_weights])
@@ -133,13 +136,6 @@ def _opset(model: ModelFile, proto: onnx.ModelProto) -> int:
             "convert it with onnx.version_converter"
         )
     return model.opset
-
-
-def _ml_opset(proto: onnx.ModelProto) -> int:
-    """Return the version of the operators of classical models; a file without any gets one."""
-    if not any(o.domain == ML for o in proto.opset_import):
-        proto.opset_import.append(helper.make_opsetid(ML, 2))
-    return int(next(o.version for o in proto.opset_import if o.domain == ML))
 
 
 def _keep_needed(proto: onnx.ModelProto, tensors: Sequence[str]) -> None:

@@ -19,10 +19,8 @@ INTEGERS = {"uint8": (0, 255), "int8": (-128, 127)}
 """Integer types that an input may have, with what they hold."""
 
 _IMAGE_CHANNELS = (1, 3)
-PAIRED_CHANNELS = (2, 6)
-"""Of classifiers for ablated images, which see x and 1 - x of every channel."""
-
-_CHANNELS = (*_IMAGE_CHANNELS, *PAIRED_CHANNELS)
+_CHANNELS = (*_IMAGE_CHANNELS, 2, 6)
+"""With those of classifiers for ablated images, which see x and 1 - x of every channel."""
 
 _MOST_VALUES = 2**28
 """A gigabyte of float32: more than any input of a classifier, and a batch of it fits no memory."""

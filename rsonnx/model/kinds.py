@@ -128,7 +128,9 @@ def _truth(view: GraphView, node: onnx.NodeProto, tensor: str, axes: int) -> str
         node.op_type in _THRESHOLDS and any(view.constant(n) is not None for n in node.input)
     ):
         return THRESHOLDS
-    if node.op_type == "Add" and _is_moved_tanh(view, node):
+    if node.op_type == "Add" and any(  # (1 + tanh(x)) / 2
+        step.op_type == "Tanh" for operand in node.input for _, step in _alone(view, operand)
+    ):
         return SIGMOIDS
     chances = [_chance(view, name) for name in node.input] if node.op_type == "Concat" else [None]
     return None if None in chances or len(set(chances)) < len(chances) else SIGMOIDS
@@ -153,24 +155,17 @@ def _chance(view: GraphView, part: str) -> str | None:
     return None
 
 
-def _is_moved_tanh(view: GraphView, node: onnx.NodeProto) -> bool:
-    """Return whether a sum moves a tanh, which is between -1 and 1, as (1 + tanh(x)) / 2 does."""
-    return any(step.op_type == "Tanh" for name in node.input for _, step in _alone(view, name))
-
-
 def _is_written_out(view: GraphView, node: onnx.NodeProto) -> bool:
     """Return whether a node ends 1 / (1 + exp(-x))."""
-    if node.op_type == "Reciprocal":
-        below = view.maker(node.input[0]) if node.input else None
-    elif node.op_type == "Div" and len(node.input) == 2 and _is_one(view, node.input[0]):
-        below = view.maker(node.input[1])
-    else:
+    divides = node.op_type == "Div" and len(node.input) == 2 and _is_one(view, node.input[0])
+    if not divides and (node.op_type != "Reciprocal" or not node.input):
         return False
+    below = view.maker(node.input[-1])
     if below is None or below.op_type != "Add" or len(below.input) != 2:
         return False
     makers = [view.maker(name) for name in below.input]
-    is_exp = [maker is not None and maker.op_type == "Exp" for maker in makers]
-    return any(is_exp) and any(_is_one(view, name) for name in below.input)
+    is_exp = any(maker is not None and maker.op_type == "Exp" for maker in makers)
+    return is_exp and any(_is_one(view, name) for name in below.input)
 
 
 def _is_one(view: GraphView, tensor: str) -> bool:
@@ -199,7 +194,13 @@ def _is_length_of(view: GraphView, length: str, vector: str, operator: str) -> b
         if node.op_type == "ReduceL2":
             return inverted and view.source(node.input[0]) == view.source(vector)
         if node.op_type in {"ReduceSum", "ReduceSumSquare"}:
-            return inverted and rooted and _is_of_squares(view, node, vector)
+            squared = view.maker(node.input[0])
+            of_squares = node.op_type == "ReduceSumSquare" or (
+                squared is not None
+                and squared.op_type in {"Mul", "Pow"}
+                and view.source(vector) in map(view.source, squared.input)
+            )
+            return inverted and rooted and of_squares
         if node.op_type == "Reciprocal" or (node.op_type == "Div" and _is_one(view, node.input[0])):
             inverted = True
         elif exponent is not None and exponent.size == 1 and abs(float(exponent.ravel()[0])) == 0.5:
@@ -210,12 +211,3 @@ def _is_length_of(view: GraphView, length: str, vector: str, operator: str) -> b
             return False
         length = next((n for n in node.input if view.depends_on_input(n)), node.input[0])
     return False
-
-
-def _is_of_squares(view: GraphView, total: onnx.NodeProto, vector: str) -> bool:
-    if total.op_type == "ReduceSumSquare":
-        return True
-    squared = view.maker(total.input[0])
-    sources = {view.source(name) for name in ([] if squared is None else squared.input)}
-    square = squared is not None and squared.op_type in {"Mul", "Pow"}
-    return square and view.source(vector) in sources

@@ -83,8 +83,11 @@ def possible_values(view: GraphView, tensor: str, depth: int = 0) -> Values:
     to_bool = operator == "Cast" and whole(node, "to", 0) == onnx.TensorProto.BOOL
     if to_bool or operator in {"Sign", *COMPARING, *LOGICAL}:
         return (-1, 0, 1) if operator == "Sign" else (0, 1)
-    if operator in {"ArgMax", "ArgMin"}:
-        return _positions(view, node)
+    if operator in {"ArgMax", "ArgMin"}:  # along the axis that is reduced
+        spec, axis = view.specs.get(node.input[0]), whole(node, "axis", 0)
+        known = spec is not None and -len(spec.shape) <= axis < len(spec.shape)
+        size = spec.shape[axis] if spec is not None and known else None
+        return tuple(range(size)) if isinstance(size, int) and size <= _MOST else ()
     if operator in ENCODING:
         return _encoded(view, node, depth)
     if operator in {"Slice", "Split", "Transpose"} | READING | PASSING:
@@ -129,15 +132,6 @@ def _encoded(view: GraphView, node: onnx.NodeProto, depth: int) -> Values:
     by_number = not any(isinstance(key, str) for key in answers)
     ordered = sorted(answers) if by_number else list(answers)
     return _each_once([*(answers[key] for key in ordered), encoder.default])
-
-
-def _positions(view: GraphView, node: onnx.NodeProto) -> tuple[int, ...]:
-    """Return the positions along the axis that an ArgMax or ArgMin reduces."""
-    spec, axis = view.specs.get(node.input[0]), whole(node, "axis", 0)
-    if spec is None or not -len(spec.shape) <= axis < len(spec.shape):
-        return ()
-    size = spec.shape[axis]
-    return tuple(range(size)) if isinstance(size, int) and size <= _MOST else ()
 
 
 def _combined(operator: str, operands: Sequence[Values]) -> Values:

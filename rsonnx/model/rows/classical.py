@@ -9,10 +9,9 @@ from rsonnx.model.rows.call import ML, Call, of_shape, rule, spare
 from rsonnx.model.rows.shapes import regroup
 from rsonnx.model.rows.values import Dim, Multiple, Tensor, UnprovedError, product
 
-
-@rule("Imputer", "Normalizer", "Scaler", domain=ML)
-def _same_table(call: Call) -> Tensor:
-    return Tensor(call.rows_first(rank=2).dims)
+rule("Imputer", "Normalizer", "Scaler", domain=ML)(
+    lambda call: Tensor(call.rows_first(rank=2).dims)
+)
 
 
 @rule("LinearClassifier", "SVMClassifier", "TreeEnsembleClassifier", domain=ML)

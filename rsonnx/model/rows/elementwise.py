@@ -47,10 +47,7 @@ def _everywhere(call: Call) -> Tensor:
     return of_shape(*broadcast(*(tensor.dims for tensor in call.given)))
 
 
-@rule("CastLike")
-def _first_alone(call: Call) -> Tensor:
-    """Change the first input place by place; of the others only the type matters."""
-    return Tensor(call.tensor().dims)
+rule("CastLike")(lambda call: Tensor(call.tensor().dims))  # of the other only the type matters
 
 
 @rule("Dropout")

@@ -11,9 +11,7 @@ _TO_THE_END = 2**31 - 1
 """What exporters write as the end of an axis of any length; no batch has as many rows."""
 
 
-@rule("Concat")
-def _concat(call: Call) -> Tensor:
-    return _joined(call, call.given)
+rule("Concat")(lambda call: _joined(call, call.given))
 
 
 @rule("QLinearConcat", domain=MICROSOFT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -125,20 +124,14 @@ def _unsqueeze(call: Call) -> Tensor:
     return Tensor(tuple(1 if axis in axes else next(rest) for axis in range(rank)))
 
 
-@rule("Expand", sizes={1})
-def _expand(call: Call) -> Tensor:
-    return of_shape(*broadcast(call.tensor().dims, _sizes(call.numbers(1))))
-
-
 @rule("ConstantOfShape", sizes={0})
-def _constant_of_shape(call: Call) -> Tensor:
-    return of_shape(*_sizes(call.numbers(0)))
-
-
-def _sizes(asked: Sequence[Any] | None) -> Shape:
+@rule("Expand", sizes={1})
+def _of_sizes(call: Call) -> Tensor:
+    expands = call.operator == "Expand"
+    asked = call.numbers(int(expands))
     if asked is None or any(isinstance(size, int) and size < 0 for size in asked):
         raise UnprovedError("sizes")
-    return tuple(asked)
+    return of_shape(*(broadcast(call.tensor().dims, tuple(asked)) if expands else asked))
 
 
 @rule("Tile", sizes={1})
@@ -184,14 +177,8 @@ def shown(call: Call) -> Shape:
     return tuple(replace(size, outer=1) if isinstance(size, Multiple) else size for size in shape)
 
 
-@rule("Shape")
-def _shape(call: Call) -> Tensor:
-    return Tensor((len(shown(call)),))
-
-
-@rule("Size")
-def _size(_: Call) -> Tensor:
-    return Tensor(())
+rule("Shape")(lambda call: Tensor((len(shown(call)),)))
+rule("Size")(lambda _: Tensor(()))
 
 
 @rule("Range")
