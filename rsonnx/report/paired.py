@@ -5,8 +5,9 @@ Printed differences are rounded towards 0, so that none is overstated; intervals
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
@@ -279,9 +280,9 @@ def _table(pair: Comparison) -> Table:
         Column("", symbols=True),
         Column("A", form=percent),
         Column("B", form=percent),
-        Column("A-B", form=_points(_towards_zero)),
-        Column("from", form=_points(_down)),
-        Column("to", form=_points(_up)),
+        Column("A-B", form=_signed(math.trunc, 1, 100)),
+        Column("from", form=_signed(math.floor, 1, 100)),
+        Column("to", form=_signed(math.ceil, 1, 100)),
         Column("A only", form=grouped),
         Column("B only", form=grouped),
         Column("p", form=lambda p: text_up(p, 3)),
@@ -294,9 +295,9 @@ def _table(pair: Comparison) -> Table:
                 "ACR",
                 Cell(pair.first_acr, decimals(4)),
                 Cell(pair.second_acr, decimals(4)),
-                Cell(pair.first_acr - pair.second_acr, lambda value: _towards_zero(value, 4)),
-                Cell(None if acr is None else acr.low, lambda low: _down(Fraction(low), 4)),
-                Cell(None if acr is None else acr.high, lambda high: _up(Fraction(high), 4)),
+                Cell(pair.first_acr - pair.second_acr, _signed(math.trunc, 4)),
+                Cell(None if acr is None else acr.low, _signed(math.floor, 4)),
+                Cell(None if acr is None else acr.high, _signed(math.ceil, 4)),
                 *("", "", ""),
             )
         )
@@ -357,26 +358,12 @@ def _records(pair: Comparison) -> Iterator[dict[str, Value]]:
         }
 
 
-def _points(rounded: Any) -> Form:
-    return lambda share: str(rounded(100 * Fraction(share), 1))
+def _signed(whole: Callable[[Fraction], int], digits: int, scale: int = 1) -> Form:
+    """Return how a difference gets a sign and so many decimals, made whole at the last of them."""
 
+    def text(value: float | Fraction) -> str:
+        units = whole(Fraction(value) * scale * 10**digits)
+        shown = text_down(Fraction(abs(units), 10**digits), digits)
+        return shown if units == 0 else f"{'-' if units < 0 else '+'}{shown}"
 
-def _towards_zero(value: Fraction, digits: int) -> str:
-    return _signed(text_down(abs(value), digits), negative=value < 0)
-
-
-def _down(value: Fraction, digits: int) -> str:
-    text = text_down(value, digits)
-    return text if text.startswith("-") else _signed(text, negative=False)
-
-
-def _up(value: Fraction, digits: int) -> str:
-    text = text_down(-value, digits)
-    return _signed(text.removeprefix("-"), negative=not text.startswith("-"))
-
-
-def _signed(text: str, *, negative: bool) -> str:
-    """Put the sign in front, none in front of a zero."""
-    if not text.strip("0."):
-        return text
-    return f"-{text}" if negative else f"+{text}"
+    return text
