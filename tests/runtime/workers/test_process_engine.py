@@ -25,8 +25,9 @@ LONG = [CountRequest(noisy(), 0, 10**7)]
 UNIX = pytest.mark.skipif(not hasattr(os, "killpg"), reason="no such signals on this system")
 
 
-@pytest.mark.parametrize("devices", [1, 3])
-@pytest.mark.parametrize("inside", [None, partial(ThreadEngine, batch_size=7, workers=1)])
+@pytest.mark.parametrize(
+    ("devices", "inside"), [(1, None), (3, partial(ThreadEngine, batch_size=7, workers=1))]
+)
 def test_counts_are_those_of_threads(tmp_path: Path, devices: int, inside: Any) -> None:
     """Several threads may ask one engine."""
     path = save(linear(), tmp_path)
@@ -58,8 +59,9 @@ def test_all_processes_work(tmp_path: Path) -> None:
 
 
 @UNIX
-@pytest.mark.parametrize("idle", [False, True])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("idle", "number"), [(False, signal.SIGKILL), (True, signal.SIGKILL), (True, signal.SIGTERM)]
+)
 def test_a_killed_worker_is_one_error_and_nothing_is_left(
     tmp_path: Path, idle: bool, number: signal.Signals
 ) -> None:
@@ -190,8 +192,7 @@ def test_no_orphan_is_left_by_a_killed_parent(tmp_path: Path) -> None:
 
 
 @UNIX
-@pytest.mark.parametrize("when", ["starting", "ready"])
-@pytest.mark.parametrize("delay", [0.1, 0.5])
+@pytest.mark.parametrize(("when", "delay"), [("starting", 0.1), ("starting", 0.5), ("ready", 0.1)])
 def test_ctrl_c_ends_all_without_a_word(tmp_path: Path, when: str, delay: float) -> None:
     parent = run_script(SCRIPT, tmp_path, when)
     time.sleep(delay)
