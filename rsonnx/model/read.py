@@ -115,9 +115,14 @@ def read_model(source: ModelSource) -> ModelFile:
             ) from None
     elif isinstance(source, bytes):
         data = source
-    else:
+    elif isinstance(source, str | os.PathLike):
         path = Path(source)
         data = _bytes_of(path)
+    else:
+        raise UsageError(
+            f"the model is a {type(source).__name__}, but a file, the bytes of one, or what onnx "
+            "holds was expected"
+        )
     model = ModelFile(path, "", len(data), onnx.ModelProto())
     try:
         model.proto.ParseFromString(data)

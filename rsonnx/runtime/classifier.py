@@ -33,11 +33,17 @@ class BaseClassifier(Protocol):
         """
 
 
-@dataclass(frozen=True)
 class FunctionClassifier:
-    """A base classifier that is a function from a batch to labels; nothing else is known of it."""
+    """A base classifier that is a function; what it says of itself are the function's attributes.
 
-    classify: Callable[[NDArray[np.float32]], NDArray[np.int64]]
+    Args:
+        function: from a batch to labels, as :meth:`BaseClassifier.classify`; ``num_classes`` and
+            the like may be set on it.
+    """
+
+    def __init__(self, function: Callable[[NDArray[np.float32]], NDArray[np.int64]]) -> None:
+        self.__dict__.update(getattr(function, "__dict__", {}))
+        self.classify = function
 
 
 def base_classifier(

@@ -68,6 +68,11 @@ def test_dropout_counts_only_in_training_mode(
         check_labels(opened(proto, tmp_path), proto, (3,))
 
 
+def test_what_is_no_model_at_all_is_refused() -> None:
+    with pytest.raises(UsageError, match="function"):
+        load(lambda batch: batch)  # type: ignore[arg-type]
+
+
 def test_undeclared_preprocessing_is_refused_with_the_remedy(tmp_path: Path) -> None:
     path = save(linear(), tmp_path)
     with pytest.raises(UsageError, match=r"none .*mean=.*std=") as caught:

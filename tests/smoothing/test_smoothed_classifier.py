@@ -54,6 +54,17 @@ def test_a_plain_object_is_certified() -> None:
     assert (again.label, again.radius) == (certificate.label, certificate.radius)
 
 
+def test_a_function_says_how_many_classes_it_has_by_an_attribute() -> None:
+    def bright(batch: Batch) -> NDArray[np.int64]:
+        return (batch.reshape(len(batch), -1).mean(axis=1) > 0.5).astype(np.int64)
+
+    with pytest.raises(UsageError, match="num_classes"):
+        SmoothedClassifier(bright, 0.5).certify(X, seed=1, radius="two-sided", **DRAW)
+    bright.num_classes = 2  # type: ignore[attr-defined]
+    certificate = SmoothedClassifier(bright, 0.5).certify(X, seed=1, radius="two-sided", **DRAW)
+    assert certificate.label == 1
+
+
 def test_a_seed_gives_the_same_result_whatever_runs_it() -> None:
     first = smooth().certify(X, seed=4, **DRAW)
     assert smooth(batch_size=7, workers=3).certify(X, seed=4, **DRAW) == first
