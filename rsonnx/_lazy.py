@@ -1,7 +1,7 @@
 """What is imported only when it is first asked for, so that help and completion load no library.
 
-A package lists them as ever, in imports under ``if TYPE_CHECKING:``; what type checkers read there
-is read here too, so that a name needs no second list. A catalogue names its things.
+A package lists its names as ever, in imports under ``if TYPE_CHECKING:``; what type checkers read
+there is read here too, so that a name needs no second list. A catalogue names its things.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import ast
 import importlib.util
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from importlib.abc import InspectLoader
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 Thing = TypeVar("Thing")
 
@@ -20,7 +20,7 @@ Thing = TypeVar("Thing")
 def offer_lazily(package: str) -> None:
     """Make a package that is being imported offer the names that its own file lists."""
     module = sys.modules[package]
-    source = Path(module.__file__ or "").read_text(encoding="utf-8")
+    source = cast(InspectLoader, module.__loader__).get_source(package) or ""
     where = {
         alias.name: node.module
         for node in ast.walk(ast.parse(source))
