@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import click
 
 from rsonnx.cli.engines import provider_names
 from rsonnx.cli.opening import model_settings
-from rsonnx.cli.preprocessings import Ranking, try_preprocessings
+from rsonnx.cli.progress import ProgressBar
 from rsonnx.cli.suiting import suited
 from rsonnx.data import open_dataset, read_class_names
 from rsonnx.errors import ModelError, RsonnxError
@@ -29,7 +31,8 @@ from rsonnx.model import (
     read_model,
 )
 from rsonnx.noise import InputSpace
-from rsonnx.report import printable
+from rsonnx.report import percent_down, percent_up, printable
+from rsonnx.runs.preprocessings import Ranking, try_preprocessings
 from rsonnx.smoothing import Plan, make_plan, training_in
 
 _MOST_SHOWN = 2000
@@ -60,6 +63,7 @@ def print_facts(model: Path, data: Path | None, given: dict[str, Any], *, as_jso
                 open_dataset(data, classes=classes),
                 named=given["preprocess"],
                 providers=provider_names(given["providers"]),
+                listener=ProgressBar(),
             )
     except ModelError as error:
         refused = error
@@ -67,7 +71,7 @@ def print_facts(model: Path, data: Path | None, given: dict[str, Any], *, as_jso
     if as_json:
         click.echo(json.dumps(described | ({} if ranking is None else ranking.to_json()), indent=2))
     elif ranking is not None:
-        click.echo("\n".join(["", *ranking.lines()]))
+        click.echo("\n".join(["", *_lines(ranking)]))
     if refused is not None:
         raise refused
 
@@ -111,6 +115,23 @@ def _render(described: dict[str, Any]) -> None:
     for at, noise in enumerate(described["noises"]):
         why = f"{', '.join(noise['norms'])}: {noise['why']}"
         click.echo(f"{'' if at else 'noises':<14}{noise['options']:<41} {why}")
+
+
+def _lines(ranking: Ranking) -> Iterator[str]:
+    """Yield the lines of the table of accuracies, best first."""
+    yield "accuracy without noise under each preprocessing, with its interval of 95 %:"
+    longest = max(len(trial.preprocessing) for trial in ranking.trials)
+    for trial in ranking.trials:
+        low, high = (Fraction(end) for end in trial.interval)
+        share = f"{100 * trial.hits / len(trial.right):5.1f} % of {len(trial.right)}"
+        within = f"[{percent_down(low)}, {percent_up(high)}]"
+        is_alike = len(ranking.alike) > 1 and trial.preprocessing in ranking.alike
+        mark = " =" if is_alike else ""
+        yield f"  {share}  --preprocess {trial.preprocessing:<{longest}}  {within}{mark}"
+    if ranking.impossible:
+        names = "; ".join(trial.preprocessing for trial in ranking.impossible)
+        yield f"  not possible for this model: {names}"
+    yield from ranking.said()
 
 
 def _described(model: ModelFile, plan: Plan | RsonnxError) -> dict[str, Any]:

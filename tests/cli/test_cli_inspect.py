@@ -114,6 +114,12 @@ def test_what_the_model_takes_comes_first_and_is_told_from_all_others(name: str)
     assert not any(one["like_best"] for one in clear)
 
 
+def test_a_file_that_declares_one_is_tried_by_its_name() -> None:
+    Path("own.json").write_text('{"scale": 254, "layout": "NCHW"}', encoding="utf-8")
+    by_name = {t["preprocess"]: t for t in tried("raw-255.onnx colours.npz --preprocess own.json")}
+    assert by_name["own.json"]["accuracy"] > 0.9
+
+
 def test_each_figure_is_what_onnxruntime_and_scipy_say() -> None:
     found = tried("cifar10-kuangliu.onnx colours.npz")
     data = np.load("colours.npz")

@@ -6,26 +6,25 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.data import Dataset
 from rsonnx.errors import DataError, ModelError, RsonnxError, UsageError
+from rsonnx.listener import Listener
 from rsonnx.model import (
     PRESETS,
     ModelSettings,
     Preprocessing,
+    declared_preprocessing,
     parse_preprocessing,
 )
 from rsonnx.noise import AskedNoise, Columns, InputSpace, Point
-from rsonnx.report import percent_down, percent_up, printable
-from rsonnx.runs import Job, prepare_job
+from rsonnx.runs.job import Job, prepare_job
 from rsonnx.runs.labels import UndecidedOrderError
 from rsonnx.runs.sample import Sample
 from rsonnx.runtime import Geometry, OnnxClassifier
@@ -150,21 +149,6 @@ class Ranking:
                 f"{inputs}; look at the order of classes, the output and the labels"
             )
 
-    def lines(self) -> Iterator[str]:
-        """Yield the lines of the table of accuracies, best first."""
-        yield "accuracy without noise under each preprocessing, with its interval of 95 %:"
-        longest = max(len(trial.preprocessing) for trial in self.trials)
-        for trial in self.trials:
-            low, high = (Fraction(end) for end in trial.interval)
-            share = f"{100 * trial.hits / len(trial.right):5.1f} % of {len(trial.right)}"
-            within = f"[{percent_down(low)}, {percent_up(high)}]"
-            mark = " =" if len(self.alike) > 1 and trial.preprocessing in self.alike else ""
-            yield f"  {share}  --preprocess {trial.preprocessing:<{longest}}  {within}{mark}"
-        if self.impossible:
-            names = "; ".join(trial.preprocessing for trial in self.impossible)
-            yield f"  not possible for this model: {names}"
-        yield from self.said()
-
 
 def try_preprocessings(
     plan: Plan,
@@ -174,6 +158,7 @@ def try_preprocessings(
     *,
     named: str | None = None,
     providers: Sequence[str] = (),
+    listener: Listener | None = None,
 ) -> Ranking:
     """Measure the accuracy without noise under every preset, on inputs spread over the data.
 
@@ -185,6 +170,7 @@ def try_preprocessings(
         dataset: labelled data.
         named: what the caller calls the stated one.
         providers: the execution providers that were asked for.
+        listener: hears every ten seconds how far it is.
 
     Raises:
         DataError: the data have no labels, or do not fit the model.
@@ -208,7 +194,8 @@ def try_preprocessings(
         for name in _candidates(plan, stated, first)
     ]
     trials = len(names) + len(geometries) - 1
-    trial = _Trials(path, settings, providers, dataset, every, trials)
+    listener = listener or Listener()
+    trial = _Trials(path, settings, providers, dataset, every, trials, listener)
     tried = [trial(f"{name}{geometries[0]}") for name in names]
     possible = [t for t in tried if t.problem is None]
     if not possible and tried[0].problem is not None:
@@ -234,16 +221,17 @@ class _Trials:
         dataset: Dataset,
         every: int,
         trials: int,
+        listener: Listener,
     ) -> None:
         self._path, self._settings, self._providers = path, settings, providers
-        self._dataset, self._every = dataset, every
+        self._dataset, self._every, self._listener = dataset, every, listener
         self._trials, self._begun, self._next = trials, 0, time.monotonic() + _PAUSE
         self._points: dict[tuple[Geometry, str | None], list[Point]] = {}
 
     def __call__(self, text: str) -> Trial:
         self._begun += 1
         try:
-            settings = replace(self._settings, preprocess=parse_preprocessing(text))
+            settings = replace(self._settings, preprocess=declared_preprocessing(text))
             classifier = load_with(self._path, settings, self._providers)
             job = _job(classifier, self._dataset, self._every)
         except (UsageError, ModelError, UndecidedOrderError) as error:
@@ -257,8 +245,7 @@ class _Trials:
             if time.monotonic() >= self._next:
                 self._next = time.monotonic() + _PAUSE
                 done = f"{len(right)} of {len(job.indices)} inputs"
-                trial = f"{self._begun} of {self._trials}, {printable(text)}"
-                click.echo(f"preprocessing {trial}: {done}", err=True)
+                self._listener.said("trial", f"{self._begun} of {self._trials}, {text}: {done}")
         return Trial(text, tuple(right))
 
 
