@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from rsonnx.listener import Listener
 from rsonnx.model import (
     PRESETS,
     ModelSettings,
+    ModelSource,
     Preprocessing,
     declared_preprocessing,
     parse_preprocessing,
@@ -182,8 +182,9 @@ def try_preprocessings(
             f"{dataset.path} has no labels, but the right preprocessing shows only by accuracy; "
             "give labelled data"
         )
-    path, every = plan.model.path or Path(), _stride(dataset.labels)
-    try_in_child(path, replace(settings, preprocess=plan.preprocessing))
+    every, source = _stride(dataset.labels), plan.model.path or plan.model.proto
+    if plan.model.path is not None:
+        try_in_child(plan.model.path, replace(settings, preprocess=plan.preprocessing))
     labels = dataset.labels[::every]
     size = _other_size(plan, dataset, every)
     geometries = [""] if size is None else _geometries(size)
@@ -195,7 +196,7 @@ def try_preprocessings(
     ]
     trials = len(names) + len(geometries) - 1
     listener = listener or Listener()
-    trial = _Trials(path, settings, providers, dataset, every, trials, listener)
+    trial = _Trials(source, settings, providers, dataset, every, trials, listener)
     tried = [trial(f"{name}{geometries[0]}") for name in names]
     possible = [t for t in tried if t.problem is None]
     if not possible and tried[0].problem is not None:
@@ -215,7 +216,7 @@ class _Trials:
 
     def __init__(
         self,
-        path: Path,
+        source: ModelSource,
         settings: ModelSettings,
         providers: Sequence[str],
         dataset: Dataset,
@@ -223,7 +224,7 @@ class _Trials:
         trials: int,
         listener: Listener,
     ) -> None:
-        self._path, self._settings, self._providers = path, settings, providers
+        self._source, self._settings, self._providers = source, settings, providers
         self._dataset, self._every, self._listener = dataset, every, listener
         self._trials, self._begun, self._next = trials, 0, time.monotonic() + _PAUSE
         self._points: dict[tuple[Geometry, str | None], list[Point]] = {}
@@ -232,7 +233,7 @@ class _Trials:
         self._begun += 1
         try:
             settings = replace(self._settings, preprocess=declared_preprocessing(text))
-            classifier = load_with(self._path, settings, self._providers)
+            classifier = load_with(self._source, settings, self._providers)
             job = _job(classifier, self._dataset, self._every)
         except (UsageError, ModelError, UndecidedOrderError) as error:
             return Trial(text, problem=error)
