@@ -280,6 +280,12 @@ _PROCEDURE: dict[str, Kind[Any]] = {
 """What :meth:`Procedure.to_json` writes."""
 
 _PROBABILITY = real(1.0)
+_SHARE: Kind[float] = Kind(
+    "a number between 0 and 1",
+    {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+    lambda value: NUMBER.accepts(value) and 0 < value < 1,
+    float,
+)
 
 
 def resume_command(given: Sequence[str], program: Sequence[str] = ("rsonnx",)) -> str:
@@ -298,7 +304,7 @@ def _read(record: Mapping[str, Any]) -> Header:
     resolved = OBJECT.maybe(arguments, "resolved") or {}
     model = _model(OBJECT.of(record, "model"))
     noise = _noise(noise_record, model.input_shape)
-    family_wise = _PROBABILITY.or_null().of(record, "family_wise")
+    family_wise = _SHARE.or_null().of(record, "family_wise")
     procedure = procedure_recorded(
         {name: kind.of(record, name) for name, kind in _PROCEDURE.items()}, noise, model.input_shape
     )
@@ -384,5 +390,5 @@ def _settings(fields: Mapping[str, Any]) -> Settings:
         _PROBABILITY.of(fields, "alpha"),
         TEXT.of(fields, "bound"),
         TEXT.of(fields, "radius_rule"),
-        _PROBABILITY.or_null().of(fields, "family_wise"),
+        _SHARE.or_null().of(fields, "family_wise"),
     )
