@@ -124,12 +124,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run takes.
+    """Samples and seconds of one input, and the seconds of all of them.
 
-    Attributes:
-        samples_per_input: selection and estimation samples; an adaptive run's are an estimate.
-        seconds_per_input, seconds: of one input, and of all of them.
-        inputs_tried: on how many inputs an estimate rests; None where it is none.
+    An adaptive run's are an estimate from ``inputs_tried`` of them; None for no estimate.
     """
 
     samples_per_input: float
@@ -140,14 +137,9 @@ class Cost:
 
 @dataclass(frozen=True)
 class MachineTime:
-    """How long a plan takes on this machine.
+    """How long a plan takes on this machine, by its speed on the first of ``inputs``.
 
-    Attributes:
-        provider: that runs the model.
-        batch_size: inputs a call of the model.
-        samples_per_second: measured on the first input.
-        inputs: how many there are.
-        fixed, adaptive: of the two ways to sample; None for an adaptive one that is not planned.
+    ``fixed`` and ``adaptive`` are the two ways to sample; None for one that is not planned.
     """
 
     provider: str
