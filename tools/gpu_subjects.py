@@ -17,7 +17,7 @@ from rsonnx.noise import Gaussian, InputSpace, NoisyStream
 from rsonnx.runtime import Engine, ProviderChoice, Session
 from rsonnx.runtime.cuda import engine_for, open_place
 from rsonnx.runtime.device_options import DeviceOptions
-from rsonnx.smoothing.load import make_plan
+from rsonnx.smoothing.adapting import make_plan
 
 SEED = 2_026
 _BLOCKS = ((3, 64), (4, 128), (6, 256), (3, 512))

@@ -1,0 +1,181 @@
+"""What will be done with a model: its input, its output, its preprocessing, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import onnx
+
+from rsonnx.errors import UsageError
+from rsonnx.model import (
+    INPUT,
+    LABEL,
+    SCORES,
+    Batch,
+    Input,
+    ModelFile,
+    ModelSettings,
+    Output,
+    Preprocessing,
+    adapt,
+    bounds_in,
+    declared_preprocessing,
+    find_input,
+    find_output,
+    preprocessing_in,
+    refuse_unsound,
+    to_half,
+    unused_inputs,
+)
+from rsonnx.model.rows import RowProof, prove_rows
+from rsonnx.noise import check_bounds
+from rsonnx.smoothing.training import training_in
+
+DEFAULT_BOUNDS = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """A model as it runs.
+
+    Attributes:
+        model: serialized.
+        coupled_by: what stops the proof that its rows are independent; None where it is proved.
+    """
+
+    model: bytes
+    coupled_by: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What will be done with a model file; nothing of it has been run.
+
+    Attributes:
+        model: the file.
+        data: the input that is smoothed.
+        output: the tensor that answers.
+        preprocessing: what the model expects done to its inputs.
+        bounds: lowest and highest value of an input.
+        watch: whether rows that are not proved to be independent may share batches.
+        facts: what was found, for a run's header.
+    """
+
+    model: ModelFile
+    data: Input
+    output: Output
+    preprocessing: Preprocessing
+    bounds: tuple[float, float]
+    watch: bool
+    facts: dict[str, Any]
+
+    @property
+    def free_batches(self) -> tuple[Batch, ...]:
+        """What can be done to the batch axis so that batches may have any size, simplest first."""
+        if self.data.batch is None:
+            return (Batch.AS_FILED,)
+        return (Batch.FREED, Batch.PATCHED) if self.data.has_batch_axis else ()
+
+    def adapted(self, batch: Batch) -> Adapted:
+        """Return the model that runs with that done to its batch axis, and try to prove it."""
+        made = self._adapt(batch)
+        proof = self._prove(made)
+        if proof.guards:
+            guarded = self._adapt(batch, proof.guards)
+            proof = self._prove(guarded, proof.guards)
+            made = guarded if proof.proved else made
+        return Adapted(made, proof.stopped_by)
+
+    def _adapt(self, batch: Batch, guards: Sequence[str] = ()) -> bytes:
+        return adapt(
+            self.model, self.data, self.output, self.preprocessing, self.bounds, batch, guards
+        )
+
+    def _prove(self, made: bytes, guarded: Sequence[str] = ()) -> RowProof:
+        return prove_rows(
+            onnx.load_from_string(made),
+            input_name=INPUT,
+            outputs=(LABEL, SCORES),
+            guarded=guarded,
+        )
+
+
+def make_plan(model: ModelFile, settings: ModelSettings) -> Plan:
+    """Decide what to do with a model, without running it."""
+    half = to_half(model) if settings.float16 else None
+    model = model if half is None else half.model
+    stored_bounds = None if settings.bounds is not None else bounds_in(model.metadata)
+    found_bounds, bounds_source = _declared(settings.bounds, stored_bounds, DEFAULT_BOUNDS)
+    given = settings.preprocessing
+    stored = None if given is not None else preprocessing_in(model.metadata)
+    preprocessing, preprocess_source = _declared(given, stored, None)
+    refuse_unsound(model)
+    output = find_output(model, name=settings.output_name, threshold=settings.threshold)
+    data = find_input(
+        model,
+        output,
+        layout=None if preprocessing is None else preprocessing.layout,
+        size=None if preprocessing is None else preprocessing.size,
+        input_shape=settings.input_shape,
+        feeds=settings.feeds,
+    )
+    if preprocessing is None and data.spec.dtype == "uint8":
+        preprocessing = declared_preprocessing("raw-255")
+        preprocess_source = "input type uint8, which holds 0-255"
+    if preprocessing is None:
+        raise UsageError(
+            f"{model} does not say what preprocessing its inputs need, and none was declared; "
+            "declare one: none (inputs are fed as they are), a preset such as mnist, cifar10, "
+            "imagenet, minus-one-one or raw-255, mean=...,std=..., or a preprocessor_config.json "
+            "(rsonnx inspect MODEL DATA shows which gives the best accuracy)"
+        )
+    low, high = check_bounds(found_bounds)
+    facts = _describe(model, data, output) | {
+        "preprocess": preprocessing.to_json() | {"source": preprocess_source},
+        "bounds": {"low": low, "high": high, "source": bounds_source},
+        "float16": None if half is None else half.facts,
+    }
+    return Plan(model, data, output, preprocessing, (low, high), settings.rows == "watched", facts)
+
+
+def _describe(model: ModelFile, data: Input, output: Output) -> dict[str, Any]:
+    trained = training_in(model.metadata)
+    return {
+        "file": model.name,
+        "sha256": model.sha256,
+        "bytes": model.size,
+        "external_data": list(model.external_data),
+        "producer": f"{model.proto.producer_name} {model.proto.producer_version}".strip(),
+        "ir_version": model.proto.ir_version,
+        "opset": {o.domain or "ai.onnx": o.version for o in model.proto.opset_import},
+        "input": asdict(data.spec),
+        "output": asdict(output.spec),
+        "input_shape": list(data.shape),
+        "layout": data.layout,
+        "feeds": {name: value.tolist() for name, value in data.feeds.items()},
+        "unused_inputs": list(unused_inputs(model, output)),
+        "edits": list(output.edits),
+        "class_names": list(output.classes),
+        "trained": None if trained is None else trained.to_json(),
+        "label": _LABEL_RULES["label" if output.label else output.kind].format(
+            threshold=output.threshold
+        ),
+        "no_class": "a NaN score, or a largest score that is infinite, is an answer of no class, "
+        "never certified",
+        "insisted": output.insisted,
+    }
+
+
+_LABEL_RULES = {
+    "scores": "index of the largest score; ties go to the lowest index",
+    "score": "1 where the score is above {threshold}, else 0",
+    "label": "the model's own label",
+}
+
+
+def _declared(argument: Any, metadata: Any, default: Any) -> tuple[Any, str]:
+    if argument is not None:
+        return argument, "argument"
+    return (metadata, "model metadata") if metadata is not None else (default, "default")
