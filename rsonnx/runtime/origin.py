@@ -23,7 +23,7 @@ class Origin:
         model: the file, or the bytes of a model that has no file.
         sha256: of the model and its external data. One that has changed since is refused.
         external_data: names of its external data files, relative to its folder.
-        load: makes the classifier on a device; picklable.
+        load: makes the classifier, called with a model and ``device=``; picklable.
         device: what the classifier was opened with.
         files: the model file, then its external data, relative names and contents, where they
             travel along; empty where they are read again.
@@ -32,7 +32,7 @@ class Origin:
     model: Path | bytes = field(repr=False)
     sha256: str
     external_data: tuple[str, ...]
-    load: Callable[[Path | bytes, DeviceOptions], OnnxClassifier]
+    load: Callable[..., OnnxClassifier]
     device: DeviceOptions
     files: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
 
@@ -50,7 +50,7 @@ class Origin:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_bytes(content)
                 return replace(self, model=Path(folder, self.files[0][0]), files=()).classifier()
-        classifier = self.load(self.model, self.device)
+        classifier = self.load(self.model, device=self.device)
         sha256 = classifier.facts["sha256"]
         if sha256 != self.sha256:
             raise ModelError(

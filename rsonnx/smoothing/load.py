@@ -120,20 +120,10 @@ def load_with(
         source,
         file.sha256,
         file.external_data,
-        partial(_load_again, settings=settings, providers=asked),
+        partial(load_with, settings=settings, providers=asked),
         device or DeviceOptions(),
     )
     return classifier
-
-
-def _load_again(
-    model: ModelSource,
-    device: DeviceOptions,
-    *,
-    settings: ModelSettings,
-    providers: Sequence[str] | None,
-) -> OnnxClassifier:
-    return load_with(model, settings, providers, device)
 
 
 class _Candidate:
