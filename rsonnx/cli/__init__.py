@@ -28,16 +28,13 @@ from rsonnx.report import printable
 INTERRUPTED = 130
 
 
-SECTIONS = (
-    Section("Certify", [certify, predict, preview]),
-    Section("Before a run", [inspect, plan, bounds, doctor]),
-    Section("Run files", [report, verify_command, attest, merge_command, export]),
-    Section("Other projects' logs", [audit]),
-)
-
-
 @group(
-    sections=SECTIONS,
+    sections=(
+        Section("Certify", [certify, predict, preview]),
+        Section("Before a run", [inspect, plan, bounds, doctor]),
+        Section("Run files", [report, verify_command, attest, merge_command, export]),
+        Section("Other projects' logs", [audit]),
+    ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
