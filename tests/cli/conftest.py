@@ -106,11 +106,20 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return here
 
 
+def furnish(folder: Path, workshop: Path) -> None:
+    """Copy the files of a workshop, and link its folders, which nobody writes to."""
+    for path in workshop.iterdir():
+        target = folder / path.name
+        if path.is_dir():
+            target.symlink_to(path)
+        else:
+            target.write_bytes(path.read_bytes())
+
+
 @pytest.fixture
 def here(workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder with links to all that the workshop holds, in which commands run."""
-    for path in workshop.iterdir():
-        (tmp_path / path.name).symlink_to(path)
+    """A folder with all that the workshop holds, in which commands run."""
+    furnish(tmp_path, workshop)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -94,7 +94,7 @@ def _save_order(each: int) -> None:
     colours = np.array([[k % 2, k // 2 % 2, k // 4 / 2] for k in range(12)]) * 0.8 + 0.1
     trained = colours[[int(name) for name in sorted(map(str, range(12)))]]
     weights = np.repeat(2 * trained.T / 16, 16, axis=0)
-    _save("text.onnx", weights, -(trained**2).sum(1), (3, 4, 4))
+    _save("ordered.onnx", weights, -(trained**2).sum(1), (3, 4, 4))
     for k, colour in enumerate(np.rint(colours * 255).astype(np.uint8)):
         Path("numbers", str(k)).mkdir(parents=True)
         for at in range(each):
@@ -105,20 +105,20 @@ def _save_order(each: int) -> None:
 
 def test_the_data_decide_the_order_of_folders_that_are_numbers(here: Path) -> None:
     _save_order(3)
-    assert "text order" in before(done(f"certify text.onnx numbers {FEW} run --skip-every 5"))
+    assert "text order" in before(done(f"certify ordered.onnx numbers {FEW} run --skip-every 5"))
     assert right("run") == len(read_run("run").rows) == 8
     assert "text order" in read_run("run").header.record["data"]["labels"]
-    done("verify run --model text.onnx --data numbers --replay 2")
+    done("verify run --model ordered.onnx --data numbers --replay 2")
 
 
 def test_too_few_inputs_do_not_decide_the_order(here: Path) -> None:
     _save_order(1)
-    refused(f"certify text.onnx numbers {FEW} run", code=1, named="--classes")
+    refused(f"certify ordered.onnx numbers {FEW} run", code=1, named="--classes")
     in_text_order = "\n".join(sorted(map(str, range(12))))
     by_number = json.dumps({str(k): k for k in range(12)})
     for name, text, hits in (("lines", in_text_order, 12), ("json", by_number, 2)):
         Path("classes").write_text(text)
-        done(f"certify text.onnx numbers {FEW} {name} --classes classes")
+        done(f"certify ordered.onnx numbers {FEW} {name} --classes classes")
         assert right(name) == hits
 
 
