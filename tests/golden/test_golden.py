@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -107,6 +108,36 @@ def test_it_is_certified_again_replayed_and_gone_on_with(name: str, here: Path) 
     tear(name, tool.read_lines(path)[0], path)
     tool.call(*words, "--resume")
     check_same_run(name, path)
+
+
+def test_a_checkpoint_as_it_was_written_is_gone_on_with(here: Path) -> None:
+    """Its counts are other ones than the noise gives, so that they are seen to be taken."""
+    path, words = Path("fixed.jsonl"), tool.words_of("fixed")
+    tool.call(*words)
+    lines = tool.read_lines(path)
+    tool.write_lines(path, lines[:2])
+    kept = {"selection": {"2": 30}, "estimation": {"2": 90, "no_class": 10}}
+    answers = [
+        {"stage": stage, "start": 0, "stop": sum(counts.values()), "counts": counts}
+        for stage, counts in kept.items()
+    ]
+    checkpoint = {
+        "kind": "checkpoint",
+        "format": "rsonnx-partial",
+        "format_version": 1,
+        "run": sha256(json.dumps(lines[0]).encode()).hexdigest(),
+        "inputs": [{"index": 1, "digest": lines[2]["digest"], "answers": answers}],
+    }
+    body = json.dumps(checkpoint).encode() + b"\n"
+    ending = json.dumps({"sha256": sha256(body).hexdigest()}).encode() + b"\n"
+    Path("fixed.jsonl.partial").write_bytes(body + ending)
+    tool.call(*words, "--resume")
+    again = tool.read_lines(path)
+    assert again[2]["counts"]["selection"] == kept["selection"]
+    assert again[2]["counts"]["estimation"]["no_class"] == 10
+    assert sum(again[2]["counts"]["estimation"].values()) == 300
+    assert again[3]["counts"] == lines[3]["counts"]
+    assert not Path("fixed.jsonl.partial").exists()
 
 
 @pytest.mark.parametrize("name", sorted(tool.MERGES))
