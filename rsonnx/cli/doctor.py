@@ -28,19 +28,19 @@ def doctor(as_json: bool) -> None:
     from rsonnx.report import printable
     from rsonnx.runtime.machine import this_machine
 
-    found = facts(this_machine())
+    answer = facts(this_machine())
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        click.echo(json.dumps(answer, indent=2))
         return
-    for name, value in found["versions"].items():
+    for name, value in answer["versions"].items():
         click.echo(f"{name:<17}{printable(str(value))}")
-    click.echo(f"{'cores':<17}{found['cores']}")
-    for card in found["cuda"]["cards"]:
+    click.echo(f"{'cores':<17}{answer['cores']}")
+    for card in answer["cuda"]["cards"]:
         click.echo(f"{'card':<17}{printable(_line(card))}")
-    for name, problem in found["providers"].items():
+    for name, problem in answer["providers"].items():
         click.echo(f"{name}: {'works' if problem is None else printable(problem)}")
-    click.echo(f"used where --providers is not given: {found['default']}")
-    for finding in found["findings"]:
+    click.echo(f"used where --providers is not given: {answer['default']}")
+    for finding in answer["findings"]:
         click.echo(f"problem: {printable(finding['problem'])}")
         click.echo(f"   mend: {printable(finding['mend'])}")
 

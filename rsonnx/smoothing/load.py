@@ -169,7 +169,7 @@ def open_plan(
     """
     data, output = plan.data, plan.output
     place = open_place(provider, options or DeviceOptions())
-    free = [_Candidate(plan, provider, place.options, one) for one in plan.free_batches]
+    free = [_Candidate(plan, provider, place.options, batch) for batch in plan.free_batches]
     filed = (
         free[0] if data.batch is None else _Candidate(plan, provider, place.options, Batch.AS_FILED)
     )
@@ -200,7 +200,7 @@ def open_plan(
     device, drawn = place.device, place.facts
     if device is not None and (batching.rows != "proved" or classes is None):
         device, drawn = None, {"noise": "host", "why": "rows are looked at one by one"}
-    found = OnnxClassifier(
+    classifier = OnnxClassifier(
         chosen,
         input_name=INPUT,
         label_name=LABEL,
@@ -234,13 +234,13 @@ def open_plan(
         score_name=SCORES,
         agree=batching.tolerance.agree,
     )
-    labels, scores = found.classify(rows), found.scores(rows)
+    labels, scores = classifier.classify(rows), classifier.scores(rows)
     check_answers(str(plan.model), output, scores, labels)
     ordered = np.sort(scores, axis=1)
-    found.facts["probes"] = {
+    classifier.facts["probes"] = {
         "rows": len(rows),
         "classes": len(np.unique(labels)),
         "ties": int((ordered[:, -1:] == ordered[:, -2:-1]).any(axis=1).sum()),
         "no_class": int((labels == NO_CLASS).sum()),
     }
-    return found
+    return classifier
