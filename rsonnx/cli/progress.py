@@ -29,7 +29,7 @@ class ProgressBar(Listener):
     """Says on stderr what a call does, and shows how far it is and how long it will still take.
 
     It is a courtesy: a stream that can no longer be written to ends it, and not the call. As a
-    context manager it takes the bar away at the end.
+    context manager it takes the bar away at the end, however that comes.
 
     Args:
         quiet: say nothing at all.
@@ -99,11 +99,13 @@ class ProgressBar(Listener):
                 self._show(self._work)
 
     def finished(self, result: object, *, certified: bool) -> None:
-        """Take note of a finished input."""
+        """Take note of a finished input; the bar goes away with the last."""
         del result
         with self._lock:
             if self._work is not None:
                 self._work.finish(certified=certified)
+                if self._work.done >= self._work.extent.inputs:
+                    self.clear()
 
     def _show(self, work: _Work) -> None:
         inputs, samples = self._bar.tasks
@@ -139,6 +141,11 @@ class _Work:
         self.certified += certified
         self.drawn_by_finished = self.drawn
 
+    @property
+    def done(self) -> int:
+        """How many inputs are done, in this session or before."""
+        return self.extent.already + self.finished
+
     def position(self) -> float:
         """Return how many inputs are done, with a share of those that are under way."""
         each = self._expected_each()
@@ -152,7 +159,7 @@ class _Work:
     def words(self, rate: float) -> Iterator[str]:
         """Say how far it is at a rate in samples a second, the most telling first."""
         extent = self.extent
-        yield f"{extent.already + self.finished} of {extent.inputs} inputs"
+        yield f"{self.done} of {extent.inputs} inputs"
         if rate > 0:
             seconds = (extent.inputs - self.position()) * self._expected_each() / rate
             hedge = ("about " if self.finished else "at most ") if extent.adaptive else ""

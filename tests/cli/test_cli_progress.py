@@ -132,6 +132,14 @@ def test_quiet_says_nothing(make: type[io.StringIO]) -> None:
     assert bench.stream.getvalue() == ""
 
 
+def test_the_bar_goes_away_with_the_last_input() -> None:
+    bench = Bench(Extent(2, 100, already=1), Terminal())
+    assert "50 %" in bench.draw(0, 1.0)
+    bench.draw(100, 1.0)
+    bench.bar.finished(None, certified=True)
+    assert bench.stream.getvalue().endswith("\x1b[2K")
+
+
 def test_what_is_said_stands_above_the_bar() -> None:
     bench = Bench(Extent(2, 100), Terminal())
     bench.draw(100, 1.0)
