@@ -34,7 +34,8 @@ from samples import CIFAR_TEST, METHODS, MNIST_TEST, MODELS, SIGMAS, Model
 
 from rsonnx.data import open_dataset
 from rsonnx.errors import DataError
-from rsonnx.report import default_radii, percent_down, summarize, text_down
+from rsonnx.procedures import default_radii
+from rsonnx.report import percent_down, summarize, text_down
 from rsonnx.runs import read_run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -121,9 +122,9 @@ def figures(model: Model, runs: Path) -> None:
     """Note a model's digest, size and certified figures."""
     content = (HOME / model.file).read_bytes()
     run = read_run(runs / f"{model.name}.jsonl")
-    targets, norm = run.header["target_radii"], run.header["noise"]["norm"]
-    whole = norm in ("l0", "patch")
-    radii = default_radii(run.header["largest_radius"], whole=whole)
+    header, noise = run.header, run.header.noise
+    targets = header.procedure.target_radii
+    radii = default_radii(header.largest_radius, whole=noise.measure.whole)
     radii = radii if targets is None else (0.0, *targets)
     summary = summarize(run.rows, radii)
     if summary.certified_accuracy is None:
@@ -134,9 +135,9 @@ def figures(model: Model, runs: Path) -> None:
         bytes=len(content),
         certified={
             "options": f"{model.certifying} --seed {SEED}",
-            "norm": norm,
-            "n": run.header["n"],
-            "alpha": run.header["alpha"],
+            "norm": noise.norm,
+            "n": header.procedure.n,
+            "alpha": header.procedure.alpha,
             "adaptive": targets is not None,
             "inputs": summary.inputs,
             "right_without_noise": sum(row.base_prediction == row.label for row in run.rows),

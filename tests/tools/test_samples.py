@@ -17,7 +17,8 @@ import pytest
 import rsonnx
 from rsonnx.cli.noises import asked_noise
 from rsonnx.data import arrange, open_dataset
-from rsonnx.noise import Splitting
+from rsonnx.noise import Splitting, noise_of
+from rsonnx.runs.sample import Sample
 from rsonnx.smoothing import SmoothedClassifier
 from rsonnx.statistics import clopper_pearson_lower
 
@@ -132,3 +133,27 @@ def test_the_tables_of_the_readme_are_those_of_the_figures() -> None:
     lines = list(_tool("make_samples").tables())
     assert len(lines) > 50
     assert [line for line in lines if line and line not in said] == []
+
+
+def test_a_run_s_figures_are_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = _tool("make_samples")
+    monkeypatch.setattr(tool, "MANIFEST", tmp_path / "manifest.json")
+    for name, options in (
+        ("mnist_gaussian_0.25", {"sigma": 0.25, "target_radii": [0.1, 0.2]}),
+        ("mnist_columns_4", {"noise": noise_of("columns", width=4, layout="NCHW")}),
+    ):
+        run = rsonnx.certify(
+            *(HOME / f"{name}.onnx", HOME / "mnist_test_500"),
+            n=100,
+            seed=1,
+            sample=Sample(limit=3),
+            output=tmp_path / f"{name}.jsonl",
+            providers=["cpu"],
+            **options,
+        )
+        tool.figures(MODELS[name], tmp_path)
+        noted = json.loads((tmp_path / "manifest.json").read_text())[name]
+        assert noted["sha256"] == MANIFEST[name]["sha256"]
+        assert noted["certified"].keys() == MANIFEST[name]["certified"].keys()
+        assert noted["certified"]["norm"] == MANIFEST[name]["certified"]["norm"]
+        assert noted["certified"]["right"][0] == sum(row.correct for row in run.rows)
