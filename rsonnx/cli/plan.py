@@ -86,7 +86,13 @@ def plan(
         nothing = given["n"] is given["target_radius"] is None and not asked.law.enumerated
         _check_without_model(context, model, data, nothing=nothing)
         shape = _shape(given["input_shape"])
-        law = asked.early() or asked.for_model(_needed(shape), None)
+        law = asked.early()
+        if law is None and not shape:
+            raise UsageError(
+                "this noise depends on the shape of an input; give --input-shape, as the model "
+                "takes it, or --model with --data"
+            )
+        law = law or asked.for_model(shape, None)
         planned = make_plan(law, **samples, shape=law.input_shape(shape))
     else:
         early = asked.early()
@@ -127,14 +133,5 @@ def _shape(text: str | None) -> tuple[int, ...]:
     if any(length < 1 for length in shape):
         raise UsageError(
             f"--input-shape is {text!r}, but whole numbers of at least 1 were expected"
-        )
-    return shape
-
-
-def _needed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    if not shape:
-        raise UsageError(
-            "this noise depends on the shape of an input; give --input-shape, as the model takes "
-            "it, or --model with --data"
         )
     return shape

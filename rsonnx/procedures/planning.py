@@ -104,14 +104,8 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         """Return all of it as JSON."""
         law = self.noise
-        noise = {
-            "distribution": law.name,
-            "norm": law.norm,
-            "parameters": law.parameters,
-            "label": law.label,
-        }
         return {
-            "noise": noise,
+            "noise": law.to_json() | {"label": law.label},
             "sigma": law.deviation,
             "alpha": self.alpha,
             "n": self.n,
