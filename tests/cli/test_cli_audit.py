@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from commands import done, refused
 from scipy import stats
-
-from rsonnx.cli import run
 
 HEADER = "idx\tlabel\tpredict\tradius\tcorrect\ttime\n"
 LOGS = {
@@ -50,22 +48,20 @@ def _there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
 
 
-def words(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+def words(arguments: str) -> str:
     """What an audit prints, with wrapped lines put together."""
-    assert run(["audit", *arguments]) == 0
-    out = capsys.readouterr().out
+    out = done(f"audit {arguments}").out
     assert "\x1b" not in out
     return " ".join(out.split())
 
 
-def values(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
-    assert run(["audit", *arguments, "--json"]) == 0
-    audits: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+def values(arguments: str) -> list[dict[str, Any]]:
+    audits: list[dict[str, Any]] = done(f"audit {arguments} --json").json()
     return audits
 
 
-def test_findings(capsys: pytest.CaptureFixture[str]) -> None:
-    [audit] = values(capsys, "sigma_0.25", "--alpha", "0.001")
+def test_findings() -> None:
+    [audit] = values("sigma_0.25 --alpha 0.001")
     assert (audit["kind"], audit["rows"], audit["abstentions"]) == ("certify", 201, 1)
     assert audit["indices"]["step"] == 2
     assert audit["correct"] == {"standing": "agrees", "lines": []}
@@ -82,33 +78,33 @@ def test_findings(capsys: pytest.CaptureFixture[str]) -> None:
     assert restated["figures"]["acr"] < audit["figures"]["acr"]
     shares = [figures["certified_accuracy"] for figures in (restated["figures"], audit["figures"])]
     assert all(low <= high for low, high in zip(*shares, strict=True))
-    said = words(capsys, "sigma_0.25", "--alpha", "0.001")
+    said = words("sigma_0.25 --alpha 0.001")
     for figure in ("201", "0 to 400", "0.25", "100,000", "0.01", "156", f"{over['surely']:,}"):
         assert f" {figure}" in said
     lines = said.split("alpha = 0.001 ")
     assert float(lines[-1].split()[0]) < float(lines[-2].split("as printed ")[1].split()[0])
 
 
-def test_a_log_rounded_down_overstates_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    [audit] = values(capsys, "down_sigma_0.5", "--alpha", "0.0001")
+def test_a_log_rounded_down_overstates_nothing() -> None:
+    [audit] = values("down_sigma_0.5 --alpha 0.0001")
     best = audit["grid"]["fits"][0]
     assert (best["n"], best["alpha"], best["rounding"]) == (1000, 0.001, "down")
     assert (audit["grid"]["overstated"]["possibly"], audit["restated"]["ambiguous"]) == (0, 0)
-    assert " rounded down: " in words(capsys, "down_sigma_0.5", "--alpha", "0.0001")
+    assert " rounded down: " in words("down_sigma_0.5 --alpha 0.0001")
 
 
-def test_a_fit_that_chance_explains_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_fit_that_chance_explains_says_so() -> None:
     # One of 156 grids fits two radii of three digits by chance, though each of them seldom does.
-    assert "may well fit by chance" in words(capsys, "few", "--sigma", "0.5")
-    assert "may well fit by chance" not in words(capsys, "sigma_0.25")
+    assert "may well fit by chance" in words("few --sigma 0.5")
+    assert "may well fit by chance" not in words("sigma_0.25")
 
 
-def test_odd_logs(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ("odd", "header\x1b[31monly", "predict", "--sigma", "0.5", "--alpha", "0.001")
-    said = words(capsys, *arguments)
+def test_odd_logs() -> None:
+    arguments = "odd header\x1b[31monly predict --sigma 0.5 --alpha 0.001"
+    said = words(arguments)
     for figure in ("5 rows", "1 and 3", "line 2, 4", "1 not finite", "header\\x1b[31monly", "50.0"):
         assert figure in said
-    odd, empty, predict = values(capsys, *arguments)
+    odd, empty, predict = values(arguments)
     assert (odd["figures"]["acr"], odd["figures"]["certified_accuracy"]) == (None, None)
     assert (odd["restated"], odd["grid"]["fits"], odd["not_finite"]) == (None, [], [2])
     assert [note["line"] for note in odd["notes"]] == [2, 2, 4, 4, 4, 5, 5, 7]
@@ -116,31 +112,11 @@ def test_odd_logs(capsys: pytest.CaptureFixture[str]) -> None:
     assert predict["figures"]["certified_accuracy"] == [0.5]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "named"),
-    [
-        ([], 2, "LOG"),
-        (["none"], 2, "none"),
-        (["."], 2, "not a file"),
-        (["bad"], 1, "line 2: predict is 'cat\\x1b[31m'"),
-        (["sigma_0.25", "bad"], 1, "line 2"),
-        *((["sigma_0.25", "--sigma", sigma], 2, "sigma") for sigma in ("0", "nan", "x")),
-        *((["sigma_0.25", "--alpha", alpha], 2, "alpha") for alpha in ("1", "-0.1")),
-    ],
-)
-def test_bad_requests_get_a_sentence(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, named: str
-) -> None:
-    assert run(["audit", *arguments]) == code
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert named in err
-    assert "bug" not in err
-    assert "\x1b" not in err
+def test_bad_logs_get_a_sentence() -> None:
+    refused("audit bad", code=1, named="line 2: predict is 'cat\\x1b[31m'")
+    refused("audit sigma_0.25 bad", code=1, named="line 2")
 
 
 @pytest.mark.parametrize("sigma", ["1e-300", "1e300", "1e-5"])
-def test_an_absurd_sigma_fits_nothing_or_says_so(
-    capsys: pytest.CaptureFixture[str], sigma: str
-) -> None:
-    assert "grid:" in words(capsys, "sigma_0.25", "--sigma", sigma, "--alpha", "0.5")
+def test_an_absurd_sigma_fits_nothing_or_says_so(sigma: str) -> None:
+    assert "grid:" in words(f"sigma_0.25 --sigma {sigma} --alpha 0.5")
