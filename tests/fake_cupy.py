@@ -6,10 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import kernels_in_cpp
-import kernels_in_numpy
 import numpy as np
-
-LAUNCHERS = {"numpy": kernels_in_numpy.launch, "c++": kernels_in_cpp.launch}
 
 
 class Memory:
@@ -70,9 +67,8 @@ class FakeCupy(SimpleNamespace):
         memory: bytes that may be allocated at a time.
     """
 
-    def __init__(self, launcher: str = "numpy", devices: int = 1, memory: int = 1 << 40) -> None:
+    def __init__(self, devices: int = 1, memory: int = 1 << 40) -> None:
         self.devices, self.memory, self.freed = devices, memory, 0
-        self.launch = LAUNCHERS[launcher]
         self.streams: list[Context] = []
         error = type("OutOfMemoryError", (MemoryError,), {})
         self.failure: Exception | None = None
@@ -110,7 +106,7 @@ class FakeCupy(SimpleNamespace):
             assert all(isinstance(a, Array | np.generic) for a in arguments)
             if self.failure is not None:
                 raise self.failure
-            self.launch(name, grid[0], block[0], arguments)
+            kernels_in_cpp.launch(name, grid[0], block[0], arguments)
 
         return launch
 

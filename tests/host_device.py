@@ -1,4 +1,4 @@
-"""A device that is this machine: CuPy's arrays are numpy's, either form of the kernels."""
+"""A device that is this machine: CuPy's arrays are numpy's, the kernels are compiled for it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,9 @@ from numpy.typing import DTypeLike, NDArray
 from rsonnx.runtime.cuda.cupy_device import CupyDevice
 from rsonnx.runtime.session import Buffer
 
-EACH_LAUNCHER = [
-    "numpy",
-    pytest.param(
-        "c++",
-        marks=pytest.mark.skipif(
-            kernels_in_cpp.missing is not None, reason=str(kernels_in_cpp.missing)
-        ),
-    ),
-]
+NEEDS_COMPILER = pytest.mark.skipif(
+    kernels_in_cpp.missing is not None, reason=str(kernels_in_cpp.missing)
+)
 
 
 class HostDevice(CupyDevice):
@@ -34,8 +28,8 @@ class HostDevice(CupyDevice):
         released: bytes of the largest array that was still in use when memory was given back.
     """
 
-    def __init__(self, launcher: str = "numpy", memory: int = 1 << 40) -> None:
-        self.cupy = FakeCupy(launcher, memory=memory)
+    def __init__(self, memory: int = 1 << 40) -> None:
+        self.cupy = FakeCupy(memory=memory)
         super().__init__(self.cupy, 0)
         self.launches: list[str] = []
         self.sent = 0

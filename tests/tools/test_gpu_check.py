@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import kernels_in_cpp
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 from fake_cupy import FakeCupy
+from host_device import NEEDS_COMPILER
 from onnx_models import linear, save
 
 from rsonnx.runtime import ProviderChoice, choose_provider, provider_problem
@@ -23,10 +23,12 @@ from rsonnx.runtime.cuda.cupy_device import CupyDevice
 from rsonnx.runtime.device_options import CUDA, DeviceOptions
 
 _TOOLS = Path(__file__).parents[2] / "tools"
-pytestmark = pytest.mark.skipif(
-    not (_TOOLS / "gpu_check.py").is_file(), reason="the tools are not part of an installation"
-)
-LAUNCHER = "numpy" if kernels_in_cpp.missing else "c++"
+pytestmark = [
+    NEEDS_COMPILER,
+    pytest.mark.skipif(
+        not (_TOOLS / "gpu_check.py").is_file(), reason="the tools are not part of an installation"
+    ),
+]
 
 
 @pytest.fixture
@@ -130,7 +132,7 @@ def on_host(provider: Any, options: DeviceOptions) -> Place:
 @pytest.fixture
 def device(tools: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A device that CuPy would give, of fakes, whose memory holds 3 MB at a time."""
-    cupy = FakeCupy(LAUNCHER, devices=2, memory=3_000_000)
+    cupy = FakeCupy(devices=2, memory=3_000_000)
     real = CupyDevice.buffer
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     monkeypatch.setattr(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from host_device import EACH_LAUNCHER, HostDevice
+from host_device import NEEDS_COMPILER, HostDevice
 from onnx_models import build, linear, node, save
 
 from rsonnx.errors import InferenceError, UsageError
@@ -19,6 +19,8 @@ from rsonnx.runtime import CountRequest, OnnxClassifier, ThreadEngine
 from rsonnx.runtime.cuda import DeviceEngine
 from rsonnx.runtime.session import Buffer, DeviceMemoryError
 from rsonnx.smoothing import load
+
+pytestmark = NEEDS_COMPILER
 
 SHAPE = (1, 4, 4)
 RANGES = [(0, 600), (5, 6), (255, 257), (9, 9), (256, 512), (300, 777)]
@@ -47,15 +49,12 @@ def requests(*streams: NoisyStream) -> list[CountRequest]:
     return [CountRequest(s, start, stop) for start, stop in RANGES for s in streams]
 
 
-@pytest.mark.parametrize("launcher", EACH_LAUNCHER)
 @pytest.mark.parametrize("batch_size", [1, 7, 64, 128, 1000, None])
-def test_counts_are_those_of_worker_threads(
-    model: OnnxClassifier, batch_size: int | None, launcher: str
-) -> None:
+def test_counts_are_those_of_worker_threads(model: OnnxClassifier, batch_size: int | None) -> None:
     asked = requests(noisy(), noisy(seed=8), noisy(stage="selection"))
-    if batch_size in (1, 7):  # a batch is three kernels, and numpy's are slow
+    if batch_size in (1, 7):  # a batch is three kernels
         asked = [CountRequest(r.stream, r.start, min(r.stop, r.start + 40)) for r in asked[3:]]
-    engine, seen = DeviceEngine(model, HostDevice(launcher), batch_size), list[int]()
+    engine, seen = DeviceEngine(model, HostDevice(), batch_size), list[int]()
     assert engine.appetite(SHAPE) >= 8 * engine.size
     counts = engine.count(asked, seen.append)
     assert counts == ThreadEngine(model).count(asked)
