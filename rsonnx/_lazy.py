@@ -20,7 +20,9 @@ Thing = TypeVar("Thing")
 def offer_lazily(package: str) -> None:
     """Make a package that is being imported offer the names that its own file lists."""
     module = sys.modules[package]
-    source = cast(InspectLoader, module.__loader__).get_source(package) or ""
+    source = cast(InspectLoader, module.__loader__).get_source(package)
+    if source is None:
+        raise ImportError(f"{package} is installed without its source, which says what it offers")
     where = {
         alias.name: node.module
         for node in ast.walk(ast.parse(source))
