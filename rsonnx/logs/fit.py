@@ -119,9 +119,10 @@ def fit_grids(printed: Printed, sigmas: Sequence[float]) -> tuple[Fit, ...]:
 
 def _fits(printed: Printed, sigmas: Sequence[float], rounding: Rounding) -> Iterator[Fit]:
     low, high = printed.interval(rounding)
+    # First the largest, where the grids are sparse, so that most fall at once.
+    parts = slice(-_TRIED_FIRST, None), slice(None, -_TRIED_FIRST)
     for grid in (Grid(sigma, n, alpha) for sigma in sigmas for n in SAMPLES for alpha in ALPHAS):
-        # First the largest, where the grids are sparse, so that most fall at once.
-        if any(grid.misses(low[part], high[part]) for part in (slice(-_TRIED_FIRST, None), ...)):
+        if any(grid.misses(low[part], high[part]) for part in parts):
             continue
         chances = grid.chances(printed, rounding)
         by_chance, log10 = math.fsum(chances), math.fsum(np.log10(chances))

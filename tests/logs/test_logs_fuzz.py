@@ -16,7 +16,7 @@ from damaged import mutated
 from rsonnx.errors import RunFileError
 from rsonnx.logs import Log, LogRow, read_log
 
-_CASES = 3000
+_CASES = 1500
 _LENGTHS = (1, 1, 2, 5, 20)
 
 _TOKENS = (
