@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+import onnx.parser
+from onnx import numpy_helper
 from PIL import Image
 
 _LARGEST_SEED = 300_000
@@ -29,82 +29,59 @@ def seed_models(folder: Path | None) -> list[bytes]:
     return [*found, _linear(), _with_subgraph(), _with_labels()]
 
 
-def _model(nodes: list[onnx.NodeProto], weights: dict[str, Any], outputs: list[Any]) -> bytes:
-    graph = helper.make_graph(
-        nodes,
-        "seed",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 4, 4])],
-        outputs,
-        [numpy_helper.from_array(np.asarray(v), k) for k, v in weights.items()],
-    )
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 1)]
-    made = helper.make_model(graph, opset_imports=opsets, ir_version=8)
-    return bytes(made.SerializeToString())
-
-
-def _scores() -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 3])
+def _model(text: str, **weights: Any) -> bytes:
+    """Return a model of x (1, 1, 4, 4), from onnx's own text."""
+    head = '<ir_version: 8, opset_import: ["": 17, "ai.onnx.ml": 1]>'
+    proto = onnx.parser.parse_model(f"{head} seed (float[1, 1, 4, 4] x) => {text}")
+    tensors = [numpy_helper.from_array(np.asarray(v), k) for k, v in weights.items()]
+    proto.graph.initializer.extend(tensors)
+    return bytes(proto.SerializeToString())
 
 
 def _linear() -> bytes:
     generator = np.random.default_rng(0)
-    weights = {
-        "shape": np.array([1, 16]),
-        "w": generator.standard_normal((16, 3)).astype(np.float32),
-        "b": generator.standard_normal(3).astype(np.float32),
-    }
-    nodes = [
-        helper.make_node("Reshape", ["x", "shape"], ["flat"]),
-        helper.make_node("Dropout", ["flat"], ["kept"]),
-        helper.make_node("Gemm", ["kept", "w", "b"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["scores"], axis=1),
-    ]
-    return _model(nodes, weights, [_scores()])
+    return _model(
+        """(float[1, 3] scores) {
+            flat = Reshape(x, shape)
+            kept = Dropout(flat)
+            logits = Gemm(kept, w, b)
+            scores = Softmax <axis = 1> (logits)
+        }""",
+        shape=np.array([1, 16]),
+        w=generator.standard_normal((16, 3)).astype(np.float32),
+        b=generator.standard_normal(3).astype(np.float32),
+    )
 
 
 def _with_subgraph() -> bytes:
-    branches = {}
-    for key, operator in (("then_branch", "Relu"), ("else_branch", "Neg")):
-        result = helper.make_tensor_value_info(f"{key}_out", TensorProto.FLOAT, None)
-        node = helper.make_node(operator, ["flat"], [f"{key}_out"])
-        branches[key] = helper.make_graph([node], key, [], [result])
-    weights = {"yes": np.array(True), "w": np.ones((16, 3), np.float32)}
-    nodes = [
-        helper.make_node("Flatten", ["x"], ["flat"], axis=1),
-        helper.make_node("If", ["yes"], ["chosen"], **branches),
-        helper.make_node("MatMul", ["chosen", "w"], ["scores"]),
-    ]
-    return _model(nodes, weights, [_scores()])
+    return _model(
+        """(float[1, 3] scores) {
+            flat = Flatten <axis = 1> (x)
+            chosen = If (yes) <
+                then_branch = positive () => (float[1, 16] a) { a = Relu(flat) },
+                else_branch = negative () => (float[1, 16] b) { b = Neg(flat) }
+            >
+            scores = MatMul(chosen, w)
+        }""",
+        yes=np.array(True),
+        w=np.ones((16, 3), np.float32),
+    )
 
 
 def _with_labels() -> bytes:
-    nodes = [
-        helper.make_node("Flatten", ["x"], ["flat"], axis=1),
-        helper.make_node(
-            "LinearClassifier",
-            ["flat"],
-            ["label", "probabilities"],
-            domain="ai.onnx.ml",
-            coefficients=[float(i % 5) for i in range(48)],
-            intercepts=[0.0, 0.1, 0.2],
-            classlabels_strings=["a", "b", "c"],
-            post_transform="SOFTMAX",
-        ),
-        helper.make_node(
-            "ZipMap",
-            ["probabilities"],
-            ["maps"],
-            domain="ai.onnx.ml",
-            classlabels_strings=["a", "b", "c"],
-        ),
-    ]
-    key = helper.make_tensor_type_proto(TensorProto.FLOAT, [])
-    maps = helper.make_sequence_type_proto(helper.make_map_type_proto(TensorProto.STRING, key))
-    outputs = [
-        helper.make_tensor_value_info("label", TensorProto.STRING, [1]),
-        helper.make_value_info("maps", maps),
-    ]
-    return _model(nodes, {}, outputs)
+    coefficients = ", ".join(f"{i % 5}.0" for i in range(48))
+    return _model(
+        f"""(string[1] label, seq(map(string, float)) maps) {{
+            flat = Flatten <axis = 1> (x)
+            label, shares = ai.onnx.ml.LinearClassifier <
+                coefficients: floats = [{coefficients}],
+                intercepts: floats = [0.0, 0.1, 0.2],
+                classlabels_strings: strings = ["a", "b", "c"],
+                post_transform: string = "SOFTMAX"
+            > (flat)
+            maps = ai.onnx.ml.ZipMap <classlabels_strings: strings = ["a", "b", "c"]> (shares)
+        }}"""
+    )
 
 
 def seed_data() -> list[tuple[str, bytes]]:
