@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from against_onnxruntime import opened
 from onnx import helper
 from onnx_models import FLOAT, INT64, ML, linear, linear_classifier, node, tensor, with_outputs
+from originals import opened
 
 from rsonnx.model import name_classes
 

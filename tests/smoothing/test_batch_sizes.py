@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from against_evaluator import check_labels, one_by_one, opened, rows
 from onnx import numpy_helper
 from onnx_models import batch_mean, build, linear, model_file, node, save
 from onnxruntime.quantization import QuantType, quantize_dynamic
+from originals import check_labels, one_by_one, opened, rows
 
 from rsonnx.errors import ModelError
 from rsonnx.model import Batch, adapt, find_input, find_output, parse_preprocessing
@@ -115,7 +115,7 @@ def test_a_batch_is_freed_where_the_graph_proves_it(tmp_path: Path, kind: str) -
     assert base.rows == ("proved" if size is None else "alone")
     assert why in base.facts["batch"]
     check_labels(base, proto, shape)
-    assert len(base.classify(rows(128, shape))) == 128
+    assert len(base.classify(rows(128, *shape))) == 128
 
 
 def test_a_loaded_model_says_what_it_takes(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_dynamically_quantised_model_runs_alone(tmp_path: Path) -> None:
     base = load(target, preprocess="none", providers=["cpu"])
     assert base.batch_size == 1
     assert "DynamicQuantizeLinear couples" in base.facts["batch"]
-    scaled = rows(16, (16,)) * np.linspace(0.01, 1, 16, dtype=np.float32)[:, None]
+    scaled = rows(16, 16) * np.linspace(0.01, 1, 16, dtype=np.float32)[:, None]
     alone = [int(base.classify(row[None])[0]) for row in scaled]
     assert base.classify(scaled).tolist() == alone
     agreeing = np.mean(np.array(alone) == one_by_one(proto, scaled))
@@ -164,7 +164,7 @@ def test_a_mean_over_the_batch_is_of_copies(
     """That is a function of one input, whatever is asked beside it."""
     base = opened(proto, tmp_path)
     assert (base.batch_size, base.rows) == (size, "alone")
-    inputs = rows(20, base.shape)
+    inputs = rows(20, *base.shape)
     alone = [int(base.classify(row[None])[0]) for row in inputs]
     assert base.classify(inputs).tolist() == alone
 

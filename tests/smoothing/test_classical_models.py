@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from against_onnxruntime import opened, original, rows
 from onnx import TensorProto, helper, numpy_helper
 from onnx_models import (
     FLOAT,
@@ -26,6 +25,7 @@ from onnx_models import (
     with_outputs,
     zip_map,
 )
+from originals import opened, original, rows
 
 from rsonnx.errors import ModelError
 

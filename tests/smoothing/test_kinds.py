@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from against_onnxruntime import opened, original, rows
 from numpy.typing import NDArray
 from onnx import TensorProto
 from onnx_models import FLOAT, INT64, Dim, build, linear, node, tensor, with_outputs
+from originals import opened, original, rows
 
 import rsonnx.smoothing
 from rsonnx.errors import ModelError, UsageError

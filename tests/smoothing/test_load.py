@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from against_evaluator import check_labels, one_by_one, opened, rows
 from onnx import helper, numpy_helper
 from onnx_models import build, echo, linear, node, save
+from originals import check_labels, one_by_one, opened, rows
 
 from rsonnx.errors import ModelError, ProviderError, UsageError
 from rsonnx.model import Preprocessing
@@ -86,7 +86,7 @@ def test_what_the_metadata_declare_is_taken(tmp_path: Path) -> None:
     assert base.bounds == (0.0, 255.0)
     assert base.facts["preprocess"]["source"] == "model metadata"
     assert base.facts["bounds"]["source"] == "model metadata"
-    batch = rows(7, (1, 4, 4))
+    batch = rows(7, 1, 4, 4)
     assert base.classify(255 * batch).tolist() == one_by_one(linear(), 2 * batch - 1)
 
 

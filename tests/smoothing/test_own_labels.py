@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from against_onnxruntime import opened, original, rows
 from onnx import helper
 from onnx_models import FLOAT, INT64, ML, stump, tensor, with_outputs
+from originals import opened, original, rows
 from scored_models import scored
 
 from rsonnx.errors import ModelError

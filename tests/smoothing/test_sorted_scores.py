@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from against_onnxruntime import opened, rows
+from originals import opened, rows
 from scored_models import best, scored
 
 from rsonnx.errors import ModelError
