@@ -1,8 +1,7 @@
 """Rewrite a classifier so that it takes inputs in declared units and answers integer labels.
 
-A head in front (:mod:`rsonnx.model.head`), a tail behind (:mod:`rsonnx.model.tail`), nothing of the
-graph that the answer does not need, and where it is asked for a free batch axis. All edits are made
-on a copy.
+A head stands in front (:mod:`rsonnx.model.head`) and a tail behind (:mod:`rsonnx.model.tail`).
+Nothing of the graph stays that the answer does not need. All edits are made on a copy.
 """
 
 from __future__ import annotations

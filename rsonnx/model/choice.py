@@ -74,7 +74,7 @@ def _refuse_several_labels(model: ModelFile, spec: TensorSpec) -> None:
     if number is None or number.node.op_type != "TopK":  # which gives the next best
         raise ModelError(
             f"{model} gives several labels an input ({spec}), any number of which can be true; to "
-            "certify which score is largest all the same, name it with --output-name"
+            "certify the largest score all the same, name it with --output-name"
         )
 
 

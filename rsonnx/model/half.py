@@ -1,9 +1,9 @@
 """A model in float16, on request: another classifier, with a digest of its own.
 
 The conversion is onnxruntime's. Inputs and outputs stay float32, so that noise and preprocessing
-are what they were; weights are rounded to 11 bits, and so is what is computed between them, as far
-as a provider has such kernels (a processor computes in float32 where it has none). A certificate is
-then for the converted classifier, never for the file's own, and the header says so.
+are what they were. Weights are rounded to 11 bits, and so is what is computed between them, as far
+as a provider has such kernels. A certificate is then for the converted classifier, never for the
+file's own, and the header says so.
 """
 
 from __future__ import annotations

@@ -29,9 +29,8 @@ _LONGEST_SIDE = 16_384
 class Preprocessing:
     """What is done to an image, and then to each pixel, before the model sees it.
 
-    An image is resized and cropped before the noise. Each pixel, behind the noise, goes through an
-    affine map a channel, ``(scale * u - mean) / std``, where u = (x - low) / (high - low) is in
-    [0, 1] for an input x between the declared bounds.
+    An image is resized and cropped before the noise. Behind it an input x between the declared
+    bounds becomes u = (x - low) / (high - low), and then ``(scale * u - mean) / std`` by channel.
 
     Attributes:
         mean: one number, or one a channel, in the model's order of channels.
@@ -138,9 +137,8 @@ def parse_preprocessing(value: str | Mapping[str, Any] | Preprocessing) -> Prepr
     """Understand a declaration of preprocessing.
 
     Args:
-        value: a preset's name, text such as ``"mean=0.5,std=0.25"`` or
-            ``"imagenet,resize=256,crop=224"`` (several numbers are separated by ``/``), or a
-            mapping of these keys, as :meth:`Preprocessing.to_json` writes it.
+        value: a preset's name, a text such as ``"imagenet,resize=256,crop=224"``, or a mapping of
+            these keys. Several numbers in a text are separated by ``/``.
 
     Raises:
         UsageError: an unknown preset or key, or a value out of range.

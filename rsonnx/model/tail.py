@@ -171,7 +171,7 @@ class _Tail:
         """Return the number of the class that a file's label is, int64 (rows,).
 
         A value that is none of the classes is numbered beyond them, and a negative number of no
-        known class is lowered by 1, so that neither can pass for a class or for no class.
+        known class is lowered by 1: neither can pass for a class or for no class.
         """
         tensor = label.tensor
         if label.first_column:

@@ -133,8 +133,8 @@ def _gather(call: Call) -> Tensor:
 def _elements(call: Call) -> Tensor:
     """Take, or replace, values of that row or of no row, for each row of the indices.
 
-    Into the other axes indices stand at the place that they take, so into an axis of rows only
-    where they have the same rows, and into a fixed one never by their row.
+    Into the other axes indices stand at the place that they take: into an axis of rows only where
+    they have the same rows.
     """
     data, indices = call.tensor(), call.tensor(1)
     axis = call.axis(data.rank, 0)

@@ -20,7 +20,7 @@ from rsonnx.model.graph import (
     usual_domain,
 )
 from rsonnx.model.rows.call import Call
-from rsonnx.model.rows.table import follow
+from rsonnx.model.rows.follow import follow
 from rsonnx.model.rows.values import (
     MOST_VALUES,
     Coupled,
@@ -85,9 +85,8 @@ def prove_rows(
         input_name: name of the input; no other may be fed.
         outputs: names of outputs whose first axis must hold one entry a row.
         guarded: tensors of the main graph that the caller guards: a row with NaN in them counts as
-            no class, whatever the outputs say. onnxruntime's kernels of ReduceMax, ReduceMin and
-            Hardmax pass NaN on or lose it by where in memory a row lies, so that without it a row
-            could be answered by its place.
+            no class, whatever the outputs say. onnxruntime's ReduceMax, ReduceMin and Hardmax pass
+            NaN on or lose it by where in memory a row lies.
     """
     guards: dict[str, None] = {}
     try:
