@@ -270,8 +270,8 @@ class _Reader:
         squashed = node is not None and node.op_type in {"Sigmoid", "Softmax", "HardSigmoid"}
         hint = "it ends in a sigmoid, so 0.5 would be usual" if squashed else USUAL_THRESHOLDS
         raise self.refuse(
-            "is one number an input: if that is a binary classifier's score, say from where on it is "
-            f"class 1 with --threshold ({hint}); a regressor cannot be certified"
+            "is one number an input: if that is a binary classifier's score, say from where on "
+            f"it is class 1 with --threshold ({hint}); a regressor cannot be certified"
         )
 
     def _label(self) -> Output:
