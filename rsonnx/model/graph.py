@@ -34,8 +34,15 @@ _MOVING = {"Cast", "Constant", "Flatten", "Identity", "Reshape", "Squeeze", "Uns
 """Operators that move values about, or name them, and compute nothing."""
 
 _USUAL = {onnx_name: name for name, onnx_name in FLOATS.items()}
-_CONSTANTS = {"value_int": np.int64, "value_float": np.float32, "value_string": object}
-"""Attributes of Constant beside its tensor, each also as a list."""
+_CONSTANTS: dict[str, tuple[str, type]] = {
+    "value_int": ("i", np.int64),
+    "value_ints": ("ints", np.int64),
+    "value_float": ("f", np.float32),
+    "value_floats": ("floats", np.float32),
+    "value_string": ("s", object),
+    "value_strings": ("strings", object),
+}
+"""Attributes of Constant beside its tensor, with the field that holds them."""
 
 
 @dataclass(frozen=True)
@@ -157,11 +164,12 @@ class GraphView:
         if node is None or node.op_type != "Constant":
             return None
         for held in node.attribute:
-            value = onnx.helper.get_attribute_value(held)
-            if held.name == "value":
-                return stored(value)
-            if (kind := held.name.removesuffix("s")) in _CONSTANTS:
-                return np.array(value, _CONSTANTS[kind])
+            if held.name == "value" and held.HasField("t"):
+                return stored(held.t)
+            if held.name in _CONSTANTS:
+                field, kind = _CONSTANTS[held.name]
+                value = getattr(held, field)
+                return np.array(list(value) if held.name.endswith("s") else value, kind)
         return None
 
     def needed(self, tensors: Iterable[str]) -> tuple[set[str], list[onnx.NodeProto]]:

@@ -259,7 +259,7 @@ def _contradiction(tensor: TensorProto) -> str | None:
     bits = _bits(tensor.data_type)
     if bits is None:
         return f"has a type ({tensor.data_type}) that is not known"
-    count = math.prod(tensor.dims)
+    count = _count(tensor)
     if tensor.HasField("raw_data") and tensor.data_type != TensorProto.STRING:
         held, wanted, unit = len(tensor.raw_data), -(-count * bits // 8), "bytes"
     else:
@@ -270,6 +270,11 @@ def _contradiction(tensor: TensorProto) -> str | None:
     if held == wanted:
         return None
     return f"has the shape {_shape(tensor)} and so {wanted} {unit}, but {held} are there"
+
+
+def _count(tensor: TensorProto) -> int:
+    """Return how many values a tensor says that it has; of absurdly many, what can be printed."""
+    return int(min(math.prod(max(0, d) for d in tensor.dims), 2**80))
 
 
 def _bits(kind: int) -> int | None:
@@ -323,7 +328,7 @@ def _limit_external(model: ModelFile) -> None:
     total = 0
     for tensor in filter(uses_external_data, tensors(model.proto)):
         bits = _bits(tensor.data_type) or 0
-        wanted = -(-math.prod(max(0, d) for d in tensor.dims) * bits // 8)
+        wanted = -(-_count(tensor) * bits // 8)
         total += wanted
         length = _entry(tensor, "length")
         if length is None:

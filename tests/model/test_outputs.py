@@ -243,3 +243,11 @@ def test_a_label_that_is_fed_and_encoded_is_no_answer() -> None:
     opsets = [helper.make_opsetid("", 15), helper.make_opsetid("ai.onnx.ml", 2)]
     found = found_in(helper.make_model(graph, opset_imports=opsets, ir_version=8))
     assert found.spec.name == "predicted"
+
+
+@pytest.mark.parametrize(
+    "value", ["value = 3", "value_int = 'a'", "value_ints = 2", "value_float = [1]"]
+)
+def test_a_constant_of_another_kind_ends_in_an_output_or_a_sentence(value: str) -> None:
+    made = parsed(f"k = Constant<{value}>(); v, scores = TopK<axis=1>(x, k)")
+    assert found_in(with_outputs(made, [tensor("scores", INT64, ["n", 1])])).spec.name == "scores"

@@ -183,3 +183,10 @@ def test_weights_beside_a_model_in_memory_are_refused(tmp_path: Path, kind: str)
 def test_an_empty_model_in_memory_is_refused() -> None:
     with pytest.raises(ModelError, match="is not an ONNX model"):
         read_model(onnx.ModelProto())
+
+
+def test_absurdly_many_values_are_refused_in_a_sentence() -> None:
+    proto = linear()
+    proto.graph.initializer.add(name="w2", data_type=TensorProto.FLOAT, dims=[2**62] * 400)
+    with pytest.raises(ModelError, match="'w2'"):
+        read_model(proto)
