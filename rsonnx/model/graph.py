@@ -33,6 +33,9 @@ ENCODING = {"CategoryMapper", "LabelEncoder"}
 _MOVING = {"Cast", "Constant", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"} | ENCODING
 """Operators that move values about, or name them, and compute nothing."""
 
+_CRASHING = {"DictVectorizer", "LabelEncoder"}
+"""Whose inference ends the process, in onnx 1.23, where the type of their input is not known."""
+
 _USUAL = {onnx_name: name for name, onnx_name in FLOATS.items()}
 _CONSTANTS: dict[str, tuple[str, type]] = {
     "value_int": ("i", np.int64),
@@ -96,6 +99,33 @@ def onnx_type(dtype: str) -> int:
     return int(TensorProto.DataType.Value(FLOATS.get(dtype, dtype.upper())))
 
 
+def _inferred(model: onnx.ModelProto) -> onnx.GraphProto:
+    """Return the main graph with what onnx infers of its tensors."""
+    left = [i for i, node in enumerate(model.graph.node) if node.op_type in _CRASHING]
+    if sum(node.op_type in _CRASHING for s in scopes(model) for node in nodes(s)) > len(left):
+        return model.graph
+    made = {name: i for i, node in enumerate(model.graph.node) for name in node.output}
+    safe = model
+    while True:
+        if left:
+            safe = onnx.ModelProto()
+            safe.CopyFrom(model)
+            del safe.graph.node[:]
+            safe.graph.node.extend(n for i, n in enumerate(model.graph.node) if i not in left)
+        graph = onnx.shape_inference.infer_shapes(safe).graph
+        values = [*graph.input, *graph.output, *graph.value_info]
+        known = {v.name for v in values if v.type.tensor_type.elem_type}
+        known |= {tensor.name for tensor in graph.initializer}
+        unknown = [
+            i
+            for i in left
+            if not all(n in known and made.get(n, -1) < i for n in model.graph.node[i].input)
+        ]
+        if len(unknown) == len(left):
+            return graph
+        left, safe = unknown, model
+
+
 class GraphView:
     """Look-ups over the top level of a model's graph, which it does not change."""
 
@@ -124,7 +154,7 @@ class GraphView:
         """
         graph = self._graph
         with contextlib.suppress(Exception):  # C++ exceptions of several kinds
-            graph = onnx.shape_inference.infer_shapes(self._model).graph
+            graph = _inferred(self._model)
         values = [*graph.input, *graph.output, *graph.value_info]
         return {value.name: TensorSpec.of(value) for value in values}
 

@@ -17,6 +17,7 @@ from onnx_models import (
     echo,
     found_in,
     linear,
+    model_file,
     node,
     parsed,
     tensor,
@@ -251,3 +252,13 @@ def test_a_label_that_is_fed_and_encoded_is_no_answer() -> None:
 def test_a_constant_of_another_kind_ends_in_an_output_or_a_sentence(value: str) -> None:
     made = parsed(f"k = Constant<{value}>(); v, scores = TopK<axis=1>(x, k)")
     assert found_in(with_outputs(made, [tensor("scores", INT64, ["n", 1])])).spec.name == "scores"
+
+
+@pytest.mark.parametrize("operand", ["gone", "later", "untyped"])
+@pytest.mark.parametrize("operator", ["DictVectorizer", "LabelEncoder<keys_int64s=[1]>"])
+def test_an_encoder_of_what_has_no_type_does_not_crash_onnx(operator: str, operand: str) -> None:
+    text = f"untyped = Softmax(gone); k = ml.{operator}({operand}); later = Neg(x);"
+    made = parsed(f"{text} scores = Relu(x)")
+    assert found_in(with_outputs(made, [tensor("scores", FLOAT, ["n", 4])])).kind == "scores"
+    kept = model_file(with_outputs(made, [tensor("scores", FLOAT, ["n", 4])])).view.specs
+    assert kept["later"].shape == ("n", 4)
