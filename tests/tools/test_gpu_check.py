@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,30 +23,13 @@ from rsonnx.runtime.cuda import Place, open_place
 from rsonnx.runtime.cuda.cupy_device import CupyDevice
 from rsonnx.runtime.device_options import CUDA, DeviceOptions
 
-_TOOLS = Path(__file__).parents[2] / "tools"
-pytestmark = [
-    NEEDS_COMPILER,
-    pytest.mark.skipif(
-        not (_TOOLS / "gpu_check.py").is_file(), reason="the tools are not part of an installation"
-    ),
-]
+pytestmark = NEEDS_COMPILER
 
 
 @pytest.fixture
-def tools(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    before = set(sys.modules)
-    monkeypatch.syspath_prepend(str(_TOOLS))
-    import gpu_check
-    import gpu_checks
-    import gpu_subjects
-
-    class Tools:
-        check, checks, subjects = gpu_check, gpu_checks, gpu_subjects
-
-    yield Tools
-    for name in set(sys.modules) - before:
-        if name.startswith("gpu_"):
-            del sys.modules[name]
+def tools(tool: Callable[[str], Any]) -> Any:
+    names = {"check": "gpu_check", "checks": "gpu_checks", "subjects": "gpu_subjects"}
+    return SimpleNamespace(**{key: tool(name) for key, name in names.items()})
 
 
 @pytest.fixture

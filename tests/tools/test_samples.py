@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -28,17 +26,11 @@ CIFAR = ROOT.parent / "shared" / "data" / "cifar10_test.zip"
 MANIFEST: dict[str, Any] = json.loads((HOME / "manifest.json").read_text())
 
 
-def _tool(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+sys.path.insert(0, str(ROOT / "tools"))
+import make_samples  # noqa: E402
+from samples import MODELS as _MODELS  # noqa: E402
 
-
-MODELS = {model.name: model for model in _tool("samples").MODELS}
+MODELS = {model.name: model for model in _MODELS}
 
 
 def test_all_models_are_there_and_no_others() -> None:
@@ -130,14 +122,13 @@ def _options(words: list[str]) -> dict[str, Any]:
 
 def test_the_tables_of_the_readme_are_those_of_the_figures() -> None:
     said = (HOME / "README.md").read_text(encoding="utf-8").splitlines()
-    lines = list(_tool("make_samples").tables())
+    lines = list(make_samples.tables())
     assert len(lines) > 50
     assert [line for line in lines if line and line not in said] == []
 
 
 def test_a_run_s_figures_are_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tool = _tool("make_samples")
-    monkeypatch.setattr(tool, "MANIFEST", tmp_path / "manifest.json")
+    monkeypatch.setattr(make_samples, "MANIFEST", tmp_path / "manifest.json")
     for name, options in (
         ("mnist_gaussian_0.25", {"sigma": 0.25, "target_radii": [0.1, 0.2]}),
         ("mnist_columns_4", {"noise": noise_of("columns", width=4, layout="NCHW")}),
@@ -151,7 +142,7 @@ def test_a_run_s_figures_are_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             providers=["cpu"],
             **options,
         )
-        tool.figures(MODELS[name], tmp_path)
+        make_samples.figures(MODELS[name], tmp_path)
         noted = json.loads((tmp_path / "manifest.json").read_text())[name]
         assert noted["sha256"] == MANIFEST[name]["sha256"]
         assert noted["certified"].keys() == MANIFEST[name]["certified"].keys()
