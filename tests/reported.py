@@ -18,6 +18,7 @@ from rsonnx.runs.header import Settings
 HEADING = Heading(
     model="tiny.onnx",
     noise="gaussian sigma = 0.5",
+    short_noise="sigma = 0.5",
     sigma=0.5,
     within="at every point closer than the input's radius in the l2 norm",
     units="input values between 0 and 1",
@@ -84,7 +85,8 @@ def figures(
     """A run with these radii, or these rows."""
     rows = tuple(one if isinstance(one, Row) else row(i, one) for i, one in enumerate(radii))
     noise = f"gaussian sigma = {heading.get('sigma', HEADING.sigma):g}"
-    named = replace(HEADING, **({"noise": noise} | heading))
+    short = str(heading.get("noise", noise)).removeprefix("gaussian ")
+    named = replace(HEADING, **({"noise": noise, "short_noise": short} | heading))
     stated = dataset_statements(
         rows, at, alpha=named.settings.alpha, shared_noise=named.shared_noise
     )

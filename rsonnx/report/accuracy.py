@@ -82,9 +82,7 @@ def explained(runs: Sequence[Drawn]) -> Iterator[str]:
 
 def _of_run(run: Figures, gaussian: bool, several: bool) -> Iterator[Cell | Value]:
     heading = run.heading
-    noise: str = heading.noise
-    if gaussian:
-        noise = noise.removeprefix("gaussian sigma = ")
+    noise = f"{heading.sigma:g}" if gaussian else heading.noise
     yield Cell(heading.model, status="" if heading.status == "complete" else heading.status)
     yield f"{noise}, {heading.norm}" if several else Cell(heading.sigma or noise, lambda _: noise)
     yield from (heading.settings.alpha, heading.n, run.summary.inputs, run.summary.abstained)

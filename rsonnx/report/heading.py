@@ -38,6 +38,7 @@ class Heading:
         rows: why a row's answer does not depend on its batch: ``"proved"``, ``"alone"``, or
             ``"watched"``, which assumes it; None where the run does not say.
         largest_radius: the most that its settings can give; 0 where that is the input alone.
+        short_noise: the noise in few words; the usual one goes without its name.
     """
 
     model: str
@@ -56,11 +57,12 @@ class Heading:
     additive: bool = True
     rows: str | None = None
     largest_radius: float = 0.0
+    short_noise: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return it for a program, the settings beside the other fields."""
         fields = asdict(self)
-        del fields["largest_radius"]
+        del fields["largest_radius"], fields["short_noise"]
         return {**fields.pop("settings"), **fields}
 
     @property
@@ -77,11 +79,6 @@ class Heading:
     def radii_of(self) -> str:
         """Of which norm and in which units radii are, in a stranger's words."""
         return f"{self.norm} radius in {self.units}"
-
-    @property
-    def short_noise(self) -> str:
-        """The noise in few words; Gaussian noise, which is the usual one, goes by its sigma."""
-        return self.noise.removeprefix("gaussian ")
 
 
 def heading_of(header: Header, status: str) -> Heading:
@@ -111,6 +108,7 @@ def heading_of(header: Header, status: str) -> Heading:
         additive=law.additive,
         rows=header.model.rows,
         largest_radius=header.largest_radius,
+        short_noise=law.short_label,
     )
 
 
