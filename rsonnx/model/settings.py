@@ -49,6 +49,8 @@ class ModelSettings:
         # Arrays have no equality and no JSON.
         plain = {k: v.tolist() if hasattr(v, "tolist") else v for k, v in self.feeds.items()}
         object.__setattr__(self, "feeds", plain)
+        if self.input_shape is not None:
+            object.__setattr__(self, "input_shape", tuple(self.input_shape))
         if self.preprocess is not None:
             object.__setattr__(self, "preprocess", declared_preprocessing(self.preprocess))
 

@@ -18,7 +18,7 @@ SETTINGS = {
         preprocess="imagenet,layout=NHWC,channels=bgr,resize=20,crop=16",
         output_name="scores",
         threshold=0.5,
-        input_shape=(3, 224, 224),
+        input_shape=[3, 224, 224],
         feeds={
             "a=b": 1,
             "c": [1.5, -2e-7],
