@@ -292,7 +292,7 @@ class Procedure(ABC):
         Args:
             fields: what it returned, each of the right type.
             noise: the smoothing distribution.
-            shape: of an input; None where the header does not say.
+            shape: that the model takes; None where the header does not say.
 
         Raises:
             UsageError: these are no settings of this procedure.

@@ -1,33 +1,31 @@
 """PREDICT and PREDICT1 from counts."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from rsonnx import ABSTAIN, Counts, UsageError, predict_from_counts
+from rsonnx.counts import Counts
+from rsonnx.errors import UsageError
+from rsonnx.procedures import ABSTAIN, predict_from_counts
 
-GOLDEN = json.loads(
-    (Path(__file__).resolve().parents[1] / "golden" / "statistics.json").read_text()
-)
-RELATIVE = 2**-35  # p-values are rounded up by 2^-36 of themselves
-
-
-@pytest.mark.parametrize("row", GOLDEN["two_sided"])
-def test_two_class_golden_values(row: dict[str, str | int]) -> None:
-    found = predict_from_counts([int(row["n_a"]), int(row["n_b"])])
-    true = float(row["value"])
-    assert true <= found.p_value * (1 + 1e-15)
-    assert found.p_value <= min(1.0, true * (1 + RELATIVE))
-    assert found.label == (0 if true <= 0.001 else ABSTAIN)
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "statistics.json").read_text())
+TESTS = [("two-class", row["n_a"], row["n_b"], row["value"]) for row in GOLDEN["two_sided"]] + [
+    ("majority", row["k"], row["n"] - row["k"], row["value"])
+    for row in GOLDEN["one_sided"]
+    if row["k"]
+]
 
 
-@pytest.mark.parametrize("row", [row for row in GOLDEN["one_sided"] if row["k"]])
-def test_majority_golden_values(row: dict[str, str | int]) -> None:
-    k, n = int(row["k"]), int(row["n"])
-    found = predict_from_counts([k, n - k], method="majority")
-    true = float(row["value"])
-    assert true * (1 - 1e-15) <= found.p_value <= min(1.0, true * (1 + RELATIVE))
+@pytest.mark.parametrize(("method", "most", "rest", "value"), TESTS)
+def test_golden_values(method: str, most: int, rest: int, value: str) -> None:
+    found = predict_from_counts([most, rest], method=method)
+    true = float(value)
+    # p-values are rounded up by 2^-36 of themselves.
+    assert true * (1 - 1e-15) <= found.p_value <= min(1.0, true * (1 + 2**-35))
     assert found.label == (0 if true <= 0.001 else ABSTAIN)
 
 
@@ -44,34 +42,21 @@ def test_fewest_votes_that_answer_at_five_percent(n: int, two_sided: int, one_si
         assert (below.label, at.label) == (ABSTAIN, 0)
 
 
-def test_two_class_looks_at_the_top_two_only() -> None:
-    found = predict_from_counts([30, 2, 1, 1])
-    assert found.p_value == predict_from_counts([30, 2]).p_value
-    assert found.label == 0
-
-
-def test_majority_needs_more_than_half() -> None:
+def test_who_competes() -> None:
+    """Of two classes the top two; against a majority all; no class competes and never wins."""
+    assert predict_from_counts([30, 2, 1, 1]).p_value == predict_from_counts([30, 2]).p_value
+    assert predict_from_counts([400, 300, 300]).label == 0
     assert predict_from_counts([400, 300, 300], method="majority").abstained
-    assert predict_from_counts([400, 300, 300], method="two-class").label == 0
-
-
-def test_answers_without_a_class_never_win_but_compete() -> None:
     lost = predict_from_counts(Counts([10, 0], no_class=990))
     assert (lost.label, lost.top_class) == (ABSTAIN, ABSTAIN)
     rival = predict_from_counts(Counts([60, 0], no_class=40))
     assert rival.p_value == predict_from_counts([60, 40]).p_value
     assert predict_from_counts(Counts([0], no_class=20)).abstained
-
-
-def test_one_class_only() -> None:
     assert predict_from_counts([11]).label == 0
     assert predict_from_counts([10]).label == ABSTAIN  # 2 * 2^-10 > 0.001
 
 
-def test_bad_arguments() -> None:
-    with pytest.raises(UsageError, match=r"method is 'best'.*two-class or majority"):
-        predict_from_counts([10, 1], method="best")
-    with pytest.raises(UsageError, match="no samples"):
-        predict_from_counts([0, 0])
-    with pytest.raises(UsageError, match="alpha is 2"):
-        predict_from_counts([10, 1], alpha=2)
+@pytest.mark.parametrize("wrong", [{"method": "best"}, {"counts": [0, 0]}, {"alpha": 2}])
+def test_bad_arguments(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        predict_from_counts(**({"counts": [10, 1]} | wrong))
