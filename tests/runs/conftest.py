@@ -10,22 +10,15 @@ import numpy as np
 import onnx
 import pytest
 from headers import certified_row, record
-from onnx import TensorProto, helper, numpy_helper
+from onnx_models import build, node
 from PIL import Image
+from tried_models import children
 
 import rsonnx
-from rsonnx.runs import Row, RunWriter
+from rsonnx.runs import RunWriter
 from rsonnx.runtime import OnnxClassifier
 
-
-@pytest.fixture
-def header() -> dict[str, Any]:
-    return record()
-
-
-@pytest.fixture
-def make_row() -> Callable[..., Row]:
-    return certified_row
+__all__ = ["children"]
 
 
 @pytest.fixture
@@ -48,20 +41,10 @@ def run_file(
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> OnnxClassifier:
     """Ten classes on 1x8x8 images: class k has its mean nearest to k/9; linear in the mean."""
     centres = np.arange(10, dtype=np.float32) / 9
-    weights = np.repeat(2 * centres[None] / 64, 64, axis=0).astype(np.float32)
-    graph = helper.make_graph(
-        [
-            helper.make_node("Flatten", ["x"], ["flat"]),
-            helper.make_node("Gemm", ["flat", "w", "b"], ["scores"]),
-        ],
-        "nearest",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 8, 8])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 10])],
-        [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(-(centres**2), "b")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    weights = {"w": np.repeat(2 * centres[None] / 64, 64, axis=0), "b": -(centres**2)}
+    made = [node("Flatten", ["x"], "flat"), node("Gemm", ["flat", "w", "b"], "scores")]
     path = tmp_path_factory.mktemp("model") / "tiny.onnx"
-    onnx.save(model, path)
+    onnx.save(build(made, ("N", 1, 8, 8), ("N", 10), weights, opset=17), path)
     return rsonnx.load(path, preprocess="none", providers="cpu")
 
 

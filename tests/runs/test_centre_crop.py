@@ -25,6 +25,7 @@ HUGGING_FACE = {
 }
 
 
+@pytest.mark.usefixtures("children")
 @pytest.mark.parametrize("margin", [1, 2, 3, 7, 10, 11])
 @pytest.mark.parametrize("rule", ["hugging face", "ours"])
 def test_a_run_is_of_the_columns_of_its_rule(

@@ -84,11 +84,12 @@ def test_what_contradicts_itself_is_refused(wrong: dict[str, Any]) -> None:
 def test_a_file_that_does_not_say_it_took_the_first(
     limit: int | None, every: int, rule: str
 ) -> None:
-    options = {"limit": limit, "skip_every": every}
-    found = header(arguments={"resolved": options}).data.sample
+    found = header(arguments={"resolved": {"limit": limit, "skip_every": every}}).data.sample
     assert found is not None
-    assert found.rule == rule
-    assert list(found.indices(9)) == list(range(0, 9, every))[:limit]
+    assert (found.rule, list(found.indices(9))) == (rule, list(range(0, 9, every))[:limit])
+
+
+SAMPLE = Sample(3).to_json()
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_a_file_that_does_not_say_it_took_the_first(
 )
 def test_a_sample_that_a_header_cannot_have_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises((TypeError, UsageError)):
-        Sample.from_json(Sample(3).to_json() | change)
+        Sample.from_json(SAMPLE | change)
 
 
 @given(

@@ -30,17 +30,13 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A small run of the sample model in every way."""
     folder = tmp_path_factory.mktemp("runs")
     model, data = SAMPLES / "mnist_gaussian_0.50.onnx", SAMPLES / "mnist_test_500"
-    for name, options in WAYS.items():
-        words = ["certify", model, data, "--sigma", "0.5", "--n", "300", "--limit", "5", "--first"]
-        path = folder / f"{name}.jsonl"
-        assert run_command([*map(str, words), "--seed", "1", *options, "-o", str(path)]) == 0
+    words = ["certify", model, data, "--sigma", "0.5", "--n", "300", "--limit", "5", "--first"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rsonnx.runs.opening.try_in_child", lambda *_: None)
+        for name, options in WAYS.items():
+            path = folder / f"{name}.jsonl"
+            assert run_command([*map(str, words), "--seed", "1", *options, "-o", str(path)]) == 0
     return {name: folder / f"{name}.jsonl" for name in WAYS}
-
-
-@pytest.mark.parametrize("name", WAYS)
-def test_a_run_holds_as_it_was_written(name: str, files: dict[str, Path]) -> None:
-    found = verify(read_run(files[name]))
-    assert found == Verification(5, 5, *((5, 5) if name in PROVED else (0, 0)), ())
 
 
 def _flip(row: dict[str, Any]) -> None:
@@ -50,45 +46,42 @@ def _flip(row: dict[str, Any]) -> None:
     counts["9" if top != "9" else "8"] = counts.get("9" if top != "9" else "8", 0) + 1
 
 
-def _next_up(key: str) -> Callable[[dict[str, Any]], None]:
-    def change(row: dict[str, Any]) -> None:
-        row[key] = row[key] * (1 + 2**-50)
+def _raise(name: str) -> Callable[[dict[str, Any]], None]:
+    return lambda row: row.update({name: row[name] * (1 + 2**-50)})
 
-    return change
+
+CHANGES: list[tuple[Callable[[dict[str, Any]], None], str]] = [
+    (_flip, "p_a_lower is"),
+    (_raise("radius"), "radius is"),
+    (_raise("p_a_lower"), "p_a_lower is"),
+    (lambda row: row.update(prediction=(row["prediction"] + 1) % 10), "prediction is"),
+    (lambda row: row["counts"]["estimation"].update(watched_rows=1), "watched"),
+]
 
 
 @pytest.mark.parametrize("name", WAYS)
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        (_flip, "p_a_lower is"),
-        (_next_up("radius"), "radius is"),
-        (_next_up("p_a_lower"), "p_a_lower is"),
-        (lambda row: row.update(prediction=(row["prediction"] + 1) % 10), "prediction is"),
-    ],
-    ids=["count", "radius", "bound", "class"],
-)
-def test_one_changed_figure_is_found(
-    name: str,
-    change: Callable[[dict[str, Any]], None],
-    named: str,
-    files: dict[str, Path],
-    tmp_path: Path,
+def test_a_run_holds_as_it_was_written_and_one_changed_figure_is_found(
+    name: str, files: dict[str, Path], tmp_path: Path
 ) -> None:
-    if (name, named) == ("adaptive", "p_a_lower is") and change is _flip:
-        named = "claim"  # the flipped hit is missing from the look that is claimed
-    found = verify(read_run(changed(files[name], tmp_path / "x.jsonl", 3, change)))
-    assert [fault.index for fault in found.faults] == [2] * len(found.faults)
-    assert any(named in fault.what for fault in found.faults)
-    assert found.derived == 4
+    found = verify(read_run(files[name]))
+    assert found == Verification(5, 5, *((5, 5) if name in PROVED else (0, 0)), ())
+    for change, named in CHANGES:
+        found = verify(read_run(changed(files[name], tmp_path / "x.jsonl", 3, change)))
+        assert {fault.index for fault in found.faults} == {2}
+        # The flipped hit is missing from the look that an adaptive run claims.
+        expected = "claim" if (name, change) == ("adaptive", _flip) else named
+        assert any(expected in fault.what for fault in found.faults)
+        assert found.derived == 4
 
 
-def test_a_changed_header_is_found(files: dict[str, Path], tmp_path: Path) -> None:
-    for key, value in (("alpha", 0.002), ("n0", 99), ("bound", "chernoff-kl")):
-        path = changed(
-            files["one-sided"], tmp_path / "x.jsonl", 0, lambda h, k=key, v=value: h.update({k: v})
-        )
-        assert len({fault.index for fault in verify(read_run(path)).faults}) == 5
+@pytest.mark.parametrize(("key", "value"), [("alpha", 0.002), ("n0", 99), ("bound", "chernoff-kl")])
+def test_a_changed_header_is_found(
+    files: dict[str, Path], tmp_path: Path, key: str, value: Any
+) -> None:
+    path = changed(
+        files["one-sided"], tmp_path / "x", 0, lambda header: header.update({key: value})
+    )
+    assert {fault.index for fault in verify(read_run(path)).faults} == set(range(5))
 
 
 def test_rows_that_were_taken_out_are_missed(files: dict[str, Path], tmp_path: Path) -> None:
@@ -97,8 +90,8 @@ def test_rows_that_were_taken_out_are_missed(files: dict[str, Path], tmp_path: P
     path = tmp_path / "x.jsonl"
     path.write_text("\n".join([*lines[:3], *lines[4:-1], json.dumps(end)]) + "\n")
     faults = verify(read_run(path)).faults
-    assert [fault.index for fault in faults] == [None, None]
-    assert "4 rows, but announces 5" in faults[0].what
+    assert {fault.index for fault in faults} == {None}
+    assert any("4 rows" in fault.what for fault in faults)
 
 
 def test_the_command(
@@ -106,10 +99,9 @@ def test_the_command(
 ) -> None:
     capsys.readouterr()
     assert run_command(["verify", str(files["one-sided"])]) == 0
-    assert "5 rows (complete): 5 derived again" in capsys.readouterr().out
-    path = changed(files["one-sided"], tmp_path / "x.jsonl", 1, _next_up("radius"))
+    assert "5 derived again" in capsys.readouterr().out
+    path = changed(files["one-sided"], tmp_path / "x.jsonl", 1, _raise("radius"))
     assert run_command(["verify", str(path), "--json"]) == 1
     shown = capsys.readouterr()
     assert json.loads(shown.out)["faults"][0]["index"] == 0
-    assert "Error:" in shown.err
-    assert "1 faults were found" not in shown.err
+    assert shown.err.count("Error:") == 1
