@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx_models import build, node
 
 import rsonnx
 from rsonnx.smoothing import SmoothedClassifier
@@ -27,18 +27,8 @@ def _weights(shape: tuple[int, ...]) -> NDArray[np.float32]:
 
 
 def _file(shape: tuple[int, ...], path: Path) -> Path:
-    nodes = [
-        helper.make_node("Flatten", ["x"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "w"], ["scores"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "linear",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", *shape])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", CLASSES])],
-        [numpy_helper.from_array(_weights(shape), "w")],
-    )
-    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    made = [node("Flatten", ["x"], "flat"), node("MatMul", ["flat", "w"], "scores")]
+    proto = build(made, ("n", *shape), ("n", CLASSES), {"w": _weights(shape)})
     path.write_bytes(proto.SerializeToString())
     return path
 

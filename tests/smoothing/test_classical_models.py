@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from onnx_models import (
     FLOAT,
     INT64,
@@ -26,6 +25,7 @@ from onnx_models import (
     zip_map,
 )
 from originals import opened, original, rows
+from scored_models import scored
 
 from rsonnx.errors import ModelError
 
@@ -37,6 +37,10 @@ OUTPUTS = {
 }
 
 
+def kind_of(classes: Any) -> int:
+    return STRING if isinstance(classes[0], str) else INT64
+
+
 @pytest.mark.parametrize("only_ml", [False, True])
 @pytest.mark.parametrize("outputs", OUTPUTS)
 @pytest.mark.parametrize("classes", [(0, 1, 2), (3, 1, 7), ("a", "b", "c")], ids=str)
@@ -44,7 +48,7 @@ OUTPUTS = {
 def test_a_classical_model_answers_its_own_label(
     tmp_path: Path, make: Any, classes: Any, outputs: str, only_ml: bool
 ) -> None:
-    kind = STRING if isinstance(classes[0], str) else INT64
+    kind = kind_of(classes)
     made = [make(classes)] + ([zip_map(classes)] if "dicts" in outputs else [])
     proto = with_outputs(made, OUTPUTS[outputs](kind), only_ml=only_ml)
     found = opened(proto, tmp_path)
@@ -59,7 +63,7 @@ def test_a_classical_model_answers_its_own_label(
 @pytest.mark.parametrize("names", [(0, 1), (0, 1, 2, 3)])
 def test_names_that_are_not_one_a_score_are_refused(tmp_path: Path, names: tuple[int, ...]) -> None:
     proto = with_outputs([linear_classifier(), zip_map(names)], [dicts()])
-    with pytest.raises(ModelError, match=f"names {len(names)} classes but gives 3 scores"):
+    with pytest.raises(ModelError, match=f"{len(names)} classes .* 3 scores"):
         opened(proto, tmp_path)
 
 
@@ -73,58 +77,41 @@ def test_a_classical_model_s_fixed_batch_is_freed(tmp_path: Path, fixed: int) ->
     assert found.classify(batch).tolist() == original(free, "label", batch)
 
 
-def test_a_support_vector_machine_answers_by_its_vote(tmp_path: Path) -> None:
-    """Its scores are of the 6 pairs of 4 classes, so their largest would be no class."""
-    generator = np.random.default_rng(3)
-    made = helper.make_node(
-        "SVMClassifier",
-        ["x"],
-        ["label", "scores"],
-        domain=ML,
-        kernel_type="LINEAR",
-        kernel_params=[1.0, 0.0, 3.0],
-        classlabels_ints=[0, 1, 2, 3],
-        vectors_per_class=[1] * 4,
-        support_vectors=generator.standard_normal(16).tolist(),
-        coefficients=generator.standard_normal(12).tolist(),
-        rho=generator.standard_normal(6).tolist(),
-    )
-    both = [tensor("label", INT64, ["n"]), tensor("scores", FLOAT, ["n", None])]
-    proto = with_outputs([made], both)
-    batch = (4 * rows(64, 4) - 2).astype(np.float32)
-    assert len(original(proto, "scores", batch)[0]) == 6
+def _numbers(count: int) -> str:
+    return str(np.random.default_rng(count).standard_normal(count).round(3).tolist())
+
+
+VOTING = (
+    'label, scores = ai.onnx.ml.SVMClassifier<kernel_type="LINEAR", kernel_params=[1.0, 0.0, 3.0], '
+    "classlabels_ints=[0, 1, 2, 3], vectors_per_class=[1, 1, 1, 1], "
+    f"support_vectors={_numbers(16)}, coefficients={_numbers(12)}, rho={_numbers(6)}>(x)"
+)
+LOOK_UP = (
+    "at = ArgMax<axis=1, keepdims=0>(s) picked = ai.onnx.ml.ArrayFeatureExtractor(names, at) "
+    "label = Reshape(picked, flat)"
+)
+NUMBERS, FLAT = "int64[5] names = {5, 6, 9, 12, 7}", ", int64[1] flat = {-1}"
+NAMES = 'string[5] names = {"e", "d", "c", "b", "a"}'
+POSITIONS: dict[str, tuple[str, str, str, list[Any]]] = {
+    # The scores are of the 6 pairs of 4 classes, so their largest would be no class.
+    "by vote": ("int64[n] label, float[n, m] scores", VOTING, "", [0, 1, 2, 3]),
+    # As skl2onnx writes a decision; the names are the classes in order.
+    "looked up": ("int64[n] label", LOOK_UP, NUMBERS + FLAT, [5, 6, 9, 12, 7]),
+    "names": ("string[n] label", LOOK_UP, NAMES + FLAT, list("edcba")),
+}
+
+
+@pytest.mark.parametrize("name", POSITIONS)
+def test_a_decision_of_positions_is_taken_and_not_the_largest_score(
+    tmp_path: Path, name: str
+) -> None:
+    outputs, body, own, classes = POSITIONS[name]
+    proto = scored(outputs, body, own)
     found = opened(proto, tmp_path, bounds=(-2, 2))
+    assert found.class_names == tuple(map(str, classes))
+    batch = 4 * rows(64, 4) - 2
     labels = original(proto, "label", batch)
-    assert found.classify(batch).tolist() == labels
-    assert len(set(labels)) >= 2
-
-
-@pytest.mark.parametrize("kind", [INT64, STRING])
-def test_a_look_up_of_names_answers_positions(tmp_path: Path, kind: int) -> None:
-    """As skl2onnx writes a decision; the names are the classes in order."""
-    made = [
-        helper.make_node("MatMul", ["x", "w"], ["s"]),
-        helper.make_node("ArgMax", ["s"], ["position"], axis=1, keepdims=0),
-        helper.make_node("ArrayFeatureExtractor", ["names", "position"], ["picked"], domain=ML),
-        helper.make_node("Reshape", ["picked", "flat"], ["label"]),
-    ]
-    weights = {
-        "w": np.random.default_rng(1).standard_normal((4, 3)).astype(np.float32),
-        "flat": np.array([-1]),
-    }
-    proto = with_outputs(made, [tensor("label", kind, ["n"])], weights)
-    names: list[Any] = [5, 6, 9] if kind == INT64 else ["five", "six", "nine"]
-    stored = (
-        numpy_helper.from_array(np.array(names), "names")
-        if kind == INT64
-        else helper.make_tensor("names", STRING, [3], [n.encode() for n in names])
-    )
-    proto.graph.initializer.append(stored)
-    found = opened(proto, tmp_path)
-    assert (found.num_classes, found.class_names) == (3, tuple(map(str, names)))
-    batch = 2 * rows(64, 4) - 1
-    labels = original(proto, "label", batch)
-    assert found.classify(batch).tolist() == [names.index(label) for label in labels]
+    assert found.classify(batch).tolist() == [classes.index(label) for label in labels]
     assert len(set(labels)) >= 2
 
 
@@ -150,39 +137,27 @@ def test_pass_through_outputs_and_a_score_column(tmp_path: Path) -> None:
     assert [int(found.class_names[k]) for k in found.classify(batch)] == labels.tolist()
 
 
-def binary(classes: Any, maker: str, transform: str) -> onnx.NodeProto:
-    """Make a classifier of two classes from one row of weights, or one weight a leaf."""
-    if maker == "linear":
-        key = "classlabels_strings" if isinstance(classes[0], str) else "classlabels_ints"
-        parts: dict[str, Any] = {"coefficients": [1.0, -2.0, 0.5, 0.25, -1.0, 2.0, -0.5, -0.25]}
-        parts |= {"intercepts": [0.1, -0.1], "post_transform": transform, key: list(classes)}
-        return helper.make_node("LinearClassifier", ["x"], ["label", "scores"], domain=ML, **parts)
-    weights = [-0.7, 0.9] if transform == "LOGISTIC" else [0.2, 0.9]
-    return stump(classes, weights, transform)
-
-
 @pytest.mark.parametrize("outputs", ["label and scores", "label"])
 @pytest.mark.parametrize("classes", [(0, 1), (4, 2), ("no", "yes")], ids=str)
 @pytest.mark.parametrize(
-    ("maker", "transform"),
-    [
-        ("linear", "LOGISTIC"),
-        ("linear", "NONE"),
-        ("linear", "SOFTMAX"),
-        ("tree", "LOGISTIC"),
-        ("tree", "NONE"),
-    ],
+    "made", ["linear LOGISTIC", "linear NONE", "linear SOFTMAX", "tree LOGISTIC", "tree NONE"]
 )
-def test_two_classes_are_two_scores(
-    tmp_path: Path, maker: str, transform: str, classes: Any, outputs: str
-) -> None:
-    kind = STRING if isinstance(classes[0], str) else INT64
-    made = binary(classes, maker, transform)
-    shown = [tensor("label", kind, ["n"]), tensor("scores", FLOAT, ["n", 2])]
-    proto = with_outputs([made], shown if "scores" in outputs else shown[:1])
+def test_two_classes_are_two_scores(tmp_path: Path, made: str, classes: Any, outputs: str) -> None:
+    """From one row of weights, or one weight a leaf."""
+    maker, transform = made.split()
+    weights = [-0.7, 0.9] if transform == "LOGISTIC" else [0.2, 0.9]
+    decision = stump(classes, weights, transform)
+    if maker == "linear":
+        key = "classlabels_strings" if kind_of(classes) == STRING else "classlabels_ints"
+        own: dict[str, Any] = {"coefficients": [1.0, -2.0, 0.5, 0.25, -1.0, 2.0, -0.5, -0.25]}
+        own |= {"intercepts": [0.1, -0.1], "post_transform": transform, key: list(classes)}
+        named = ["label", "scores"]
+        decision = helper.make_node("LinearClassifier", ["x"], named, domain=ML, **own)
+    shown = [tensor("label", kind_of(classes), ["n"]), tensor("scores", FLOAT, ["n", 2])]
+    proto = with_outputs([decision], shown if "scores" in outputs else shown[:1])
     found = opened(proto, tmp_path)
     assert found.num_classes == 2
     batch = 2 * rows(64, 4) - 1
-    labels = original(with_outputs([made], shown[:1]), "label", batch)
+    labels = original(with_outputs([decision], shown[:1]), "label", batch)
     assert found.classify(batch).tolist() == [classes.index(label) for label in labels]
     assert len(set(labels)) == 2
