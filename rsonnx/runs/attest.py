@@ -11,13 +11,14 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.runs.fields import shown
 from rsonnx.runs.files import Run
+from rsonnx.runs.strict_json import read_object
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:rsonnx:certification:v1"
@@ -68,6 +69,7 @@ def read_statement(path: Path) -> dict[str, Any]:
         raise RunFileError(f"the attestation {path} cannot be read: {error.strerror}") from None
     found = _parse(path, content)
     if "payload" in found:
+        _refuse_others(path, found, ("payloadType", "payload", "signatures"))
         if found.get("payloadType") != _PAYLOAD_TYPE:
             raise RunFileError(
                 f"{path} is an envelope of {shown(found.get('payloadType'))}, but one of "
@@ -84,7 +86,17 @@ def read_statement(path: Path) -> dict[str, Any]:
             raise RunFileError(
                 f"{path} has the {field} {shown(found.get(field))}, but {expected} was expected"
             )
+    _refuse_others(path, found, ("_type", "subject", "predicateType", "predicate"))
     return found
+
+
+def _refuse_others(path: Path, fields: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Refuse further fields, by which it is one thing to one reader and another to the next."""
+    for field in fields:
+        if field not in known:
+            raise RunFileError(
+                f"{path} has the field {shown(field)} beside {', '.join(known)}; take it out"
+            )
 
 
 def check_statement(run: Run, summary: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
@@ -166,24 +178,9 @@ def _subject(name: str, sha256: str, role: str) -> dict[str, Any]:
 def _parse(path: Path, content: bytes) -> dict[str, Any]:
     try:
         if len(content) > _MOST_BYTES:
-            raise ValueError
-        found = json.loads(
-            content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number
-        )
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise RunFileError(f"{path} holds no in-toto Statement; `rsonnx attest` writes one")
-    return found
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a field that is there twice: another reader might take the other value."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a field twice")
-    return found
-
-
-def _no_number(text: str) -> None:
-    raise ValueError(text)
+            raise ValueError(f"it has more than {_MOST_BYTES >> 20} MiB")
+        return read_object(content)
+    except (TypeError, ValueError) as error:
+        raise RunFileError(
+            f"{path} holds no in-toto Statement ({error}); `rsonnx attest` writes one"
+        ) from None

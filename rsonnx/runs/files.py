@@ -15,6 +15,7 @@ from rsonnx.runs.fields import shown
 from rsonnx.runs.header import FORMAT, Header
 from rsonnx.runs.parts import SampleRange
 from rsonnx.runs.rows import CountsRow, Row
+from rsonnx.runs.strict_json import read_object
 
 Ending = Literal["complete", "interrupted", "failed", "void"]
 """``"void"``: the classifier was seen to be no function of one input, so no row speaks of it."""
@@ -201,31 +202,11 @@ def _status(path: Path, number: int, value: dict[str, Any], rows: int) -> str:
 
 def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
-        return parse_object(line)
-    except TypeError:
-        raise RunFileError(f"{path}, line {number}: an object was expected") from None
-    except ValueError:
-        raise RunFileError(f"{path}, line {number}: this is not a line of JSON") from None
-
-
-def parse_object(line: bytes) -> dict[str, Any]:
-    """Read a line that holds one JSON object.
-
-    Raises:
-        ValueError: it is no JSON, or has NaN or Infinity, which Python reads and JSON does not.
-        TypeError: it holds something else.
-    """
-    try:
-        value = json.loads(line.decode("utf-8"), parse_constant=_no_json)
-    except RecursionError:
-        raise ValueError("too deep") from None
-    if not isinstance(value, dict):
-        raise TypeError("no object")
-    return value
-
-
-def _no_json(constant: str) -> None:
-    raise ValueError(constant)
+        return read_object(line)
+    except TypeError as error:
+        raise RunFileError(f"{path}, line {number}: {error}") from None
+    except ValueError as error:
+        raise RunFileError(f"{path}, line {number} is not a line of JSON: {error}") from None
 
 
 def line_of(value: dict[str, Any]) -> bytes:

@@ -19,8 +19,9 @@ from typing import Any
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.runs import disk
 from rsonnx.runs.fields import COUNTS, DIGEST, LIST, TEXT, shown, whole
-from rsonnx.runs.files import line_of, parse_object
+from rsonnx.runs.files import line_of
 from rsonnx.runs.manifest import Manifest
+from rsonnx.runs.strict_json import read_object
 from rsonnx.runs.work import Answers
 from rsonnx.smoothing import Answer
 
@@ -185,7 +186,7 @@ class Checkpoint:
             raise ValueError("it is no checkpoint, or a damaged one")
         if rest != line_of({"sha256": hashlib.sha256(body + newline).hexdigest()}):
             raise ValueError("it is damaged: its checksum is wrong")
-        value = parse_object(body)
+        value = read_object(body)
         if value["format_version"] != _VERSION:
             raise ValueError(f"its format version is {shown(value['format_version'])}")
         if value["run"] != self._identity:

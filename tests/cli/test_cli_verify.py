@@ -298,13 +298,26 @@ def test_an_attestation_holds_bare_and_in_an_envelope(files: Files) -> None:
     assert [s["annotations"]["role"] for s in found["subject"]] == ["model", "data", "run file"]
     shutil.copy("fixed.jsonl", "renamed.jsonl")  # a name says nothing
     done("verify renamed.jsonl --attestation statement.json")
-    found["later"] = "ÿþ~~~???>>>"  # a consumer ignores what it does not know
+    found["subject"][-1]["name"] = "ÿþ~~~???>>>"  # in which the two alphabets differ
     content = json.dumps(found, ensure_ascii=False).encode()
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         fields = {"payloadType": "application/vnd.in-toto+json", "signatures": []}
         Path("envelope.json").write_text(json.dumps(fields | {"payload": encode(content).decode()}))
         said = done("verify fixed.jsonl --attestation envelope.json --json").json()
         assert said["attestation"] == "envelope.json"
+
+
+def test_a_statement_that_says_more_or_something_twice_is_refused(files: Files) -> None:
+    text = Path("statement.json").read_text().strip()
+    envelope = {"payloadType": "application/vnd.in-toto+json", "signatures": []}
+    envelope["payload"] = base64.b64encode(text.encode()).decode()
+    for good in (text, json.dumps(envelope)):
+        for more in ('"later": 1', good[1 : good.index(",")]):
+            Path("more.json").write_text("{" + more + ", " + good[1:])
+            outcome = command("verify fixed.jsonl --attestation more.json")
+            assert outcome.code == 1
+            assert_sentence(outcome, "more.json")
+            assert more[1 : more.index('":')] in outcome.err
 
 
 @pytest.mark.parametrize(
