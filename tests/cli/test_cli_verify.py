@@ -308,7 +308,7 @@ def test_an_attestation_holds_bare_and_in_an_envelope(files: Files) -> None:
 
 
 def test_a_statement_that_says_more_or_something_twice_is_refused(files: Files) -> None:
-    text = Path("statement.json").read_text().strip()
+    text = json.dumps(json.loads(Path("statement.json").read_text()))
     envelope = {"payloadType": "application/vnd.in-toto+json", "signatures": []}
     envelope["payload"] = base64.b64encode(text.encode()).decode()
     for good in (text, json.dumps(envelope)):
