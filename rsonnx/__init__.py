@@ -12,7 +12,7 @@ from rsonnx._lazy import offer_lazily
 from rsonnx._version import __version__
 
 if TYPE_CHECKING:
-    from rsonnx.api import Run, Verified, certify, predict, read_run, report, verify
+    from rsonnx.api import Run, Verified, certify, commit, predict, read_run, report, verify
     from rsonnx.cli.progress import ProgressBar
     from rsonnx.counts import Counts
     from rsonnx.errors import (
@@ -63,6 +63,7 @@ __all__ = [
     "__version__",
     "certify",
     "certify_from_counts",
+    "commit",
     "compare_bounds",
     "load",
     "plan",

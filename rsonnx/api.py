@@ -1,4 +1,4 @@
-"""The library, a call a command: certify, predict, read_run, verify, report.
+"""The library, a call a command: certify, commit, predict, read_run, verify, report.
 
 All that a command prints, a notebook can have by one of these; the command line calls them too.
 """
@@ -69,6 +69,15 @@ def certify(model: Model, data: Data, **options: Any) -> Run:
     >>> print(run.table())  # doctest: +SKIP
     """
     return Run(**vars(runs.certify(model, data, **options)))
+
+
+def commit(model: Model, data: Data, source: str, round: str, **run: Any) -> runs.Commitment:
+    """Settle a run before its seed can be known; see :func:`rsonnx.runs.commit`.
+
+    >>> made = commit("m.onnx", "images/", "drand quicknet", "9", sigma=0.5)  # doctest: +SKIP
+    >>> Path("run.commitment.json").write_bytes(made.content)  # doctest: +SKIP
+    """
+    return runs.commit(model, data, source, round, **run)
 
 
 def predict(model: Model, data: Data, **options: Any) -> list[runs.Predicted]:

@@ -1,8 +1,9 @@
-"""``rsonnx certify``: certify the inputs of a data set."""
+"""``rsonnx certify``: certify the inputs of a data set, or commit to doing it."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,11 @@ from rsonnx.cli.options import (
     share_noise_option,
 )
 from rsonnx.cli.stopping import stoppable
-from rsonnx.cli.terminal import Terminal, refuse_sampling
+from rsonnx.cli.terminal import Terminal, refuse_sampling, say
+from rsonnx.errors import UsageError
 from rsonnx.procedures import RADIUS_RULES
 from rsonnx.report import FORMATS
+from rsonnx.report.output import write_new
 from rsonnx.statistics import DEFAULT_BOUND
 
 
@@ -92,6 +95,30 @@ from rsonnx.statistics import DEFAULT_BOUND
 @engine_options
 @input_options
 @option_group(
+    "Commitment",
+    click.option(
+        "--commit",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Settle the run before its seed can be known: read every input, write all that makes "
+        "the run to FILE, sample nothing, and print FILE's SHA-256 for you to publish. With "
+        "--beacon: run what FILE holds.",
+    ),
+    click.option(
+        "--beacon-round",
+        nargs=2,
+        metavar="SOURCE ROUND",
+        help="With --commit: the public source of randomness, with which of its values it is, and "
+        "its round. The round must be still to come, which rsonnx cannot know.",
+    ),
+    click.option(
+        "--beacon",
+        metavar="HEX",
+        help="The value of that round: the seed follows from it and from FILE's SHA-256, and the "
+        "run file holds both.",
+    ),
+)
+@option_group(
     "Output",
     *part_options,
     *keeping_options,
@@ -110,11 +137,18 @@ def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
       rsonnx certify mnist.onnx images/ --sigma 0.5 --n 10000 -o mnist.jsonl
       rsonnx certify mnist.onnx images/ --sigma 0.5 --n 10000 -o mnist.jsonl --resume
       rsonnx certify mnist.onnx images/ --sigma 0.5 --seed 1 --shard 3/8 -o part3.jsonl
+      rsonnx certify mnist.onnx images/ --sigma 0.5 --commit mnist.json \\
+        --beacon-round "drand quicknet, randomness" 30000000
+      rsonnx certify mnist.onnx images/ --sigma 0.5 --commit mnist.json --beacon 0f3a... \\
+        -o mnist.jsonl
     """
     from rsonnx.cli.opening import opening_arguments
     from rsonnx.report import accuracy_report, figures_of
     from rsonnx.runs import SampleRange, Shard
 
+    commitment, beacon_round = given.pop("commit"), given.pop("beacon_round")
+    beacon = given.pop("beacon")
+    _check_commitment(given, commitment, beacon_round, beacon)
     output = given.pop("output")
     keeping = {"output": output, "resume": given.pop("resume")}
     keeping["checkpoint"] = given.pop("checkpoint")
@@ -125,6 +159,9 @@ def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
     rules["target_radii"] = None if given["target_radius"] is None else (given["target_radius"],)
     if (law := asked_noise(given).law).enumerated:
         refuse_sampling(law, ("n0", "n", "alpha"))
+    if commitment is not None and beacon is None:
+        _commit(model, data, commitment, beacon_round, opening_arguments(given) | rules, as_json)
+        return
     with contextlib.ExitStack() as stack:
         stack.enter_context(stoppable())
         run = runs.certify(
@@ -134,6 +171,8 @@ def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
             **rules,
             **keeping,
             seed=seed,
+            commit=commitment,
+            beacon=beacon,
             shard=None if shard is None else Shard.parse(shard),
             samples=None if samples is None else SampleRange.parse(samples),
             listener=stack.enter_context(Terminal(output)),
@@ -143,6 +182,54 @@ def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
     figures = [figures_of(run, run.header.procedure.table_radii)] if run.rows else []
     if figures or as_json:  # counts are no result yet, and a shard may be empty
         click.echo(FORMATS["json" if as_json else "table"](accuracy_report(figures)))
+
+
+def _check_commitment(
+    given: dict[str, Any],
+    commitment: Path | None,
+    beacon_round: tuple[str, str] | None,
+    beacon: str | None,
+) -> None:
+    """Refuse options that do not go together."""
+    if commitment is None:
+        for option, value in (("--beacon", beacon), ("--beacon-round", beacon_round)):
+            if value is not None:
+                raise UsageError(f"{option} was given without --commit; name the commitment's file")
+        return
+    if (beacon is None) == (beacon_round is None):
+        raise UsageError(
+            "--commit takes either --beacon-round, to write the commitment, or --beacon, to run it"
+        )
+    unused = ("seed",) if beacon else ("seed", "shard", "samples", "output", "resume")
+    for name in unused:
+        if given[name] is not None and given[name] is not False:
+            why = "the seed follows from the beacon" if beacon else "nothing is sampled yet"
+            raise UsageError(f"--{name} was given with --commit, but {why}; leave it out")
+
+
+def _commit(
+    model: Path,
+    data: Path,
+    path: Path,
+    beacon_round: tuple[str, str],
+    run: dict[str, Any],
+    as_json: bool,
+) -> None:
+    from rsonnx.runs import check_output
+
+    check_output(path)
+    made = runs.commit(model, data, *beacon_round, listener=Terminal(), **run)
+    write_new(path, made.content)
+    if as_json:
+        beacon = {"source": made.source, "round": made.round}
+        click.echo(json.dumps({"commitment": str(path), "sha256": made.sha256, "beacon": beacon}))
+        return
+    click.echo(f"{made.sha256}  {path}")
+    say(
+        "then",
+        f"publish that SHA-256 before the round {made.round} of {made.source}; when its value is "
+        "out, the same command with --beacon instead of --beacon-round runs",
+    )
 
 
 def _options(model: Path, data: Path, given: dict[str, Any]) -> dict[str, Any]:

@@ -79,6 +79,8 @@ def verify_command(run: Path, as_json: bool, **given: Any) -> None:
         faults += [Fault(None, what) for what in check_statement(read, summary_of(read), statement)]
     if not as_json:  # before the model and the data, which may be refused
         click.echo(_words(found, read))
+        if read.header.committed is not None:
+            click.echo(printable(str(read.header.committed)))
         _print_faults(faults)
     again = check_against(
         read,
@@ -96,6 +98,7 @@ def verify_command(run: Path, as_json: bool, **given: Any) -> None:
             "faults": [asdict(fault) for fault in faults],
             "model": "not checked" if given["model"] is None else "the run's",
             "data": "not checked" if given["data"] is None else "the run's",
+            "commitment": _commitment(read),
             "attestation": None if statement is None else str(given["attestation"]),
             "replay": None if again is None else _fields(again),
         }
@@ -138,6 +141,21 @@ def _words(found: Verification, run: Run) -> str:
     proved = f"{derived}, {found.proved:,} of them proved by integer arithmetic"
     exact = run.header.noise.enumerated
     return proved + (" (all changes were counted: nothing else is needed)" if exact else "")
+
+
+def _commitment(run: Run) -> dict[str, str] | None:
+    """Return what the seed follows from, for a program."""
+    committed = run.header.committed
+    if committed is None:
+        return None
+    made = committed.commitment
+    return {
+        "sha256": made.sha256,
+        "source": made.source,
+        "round": made.round,
+        "value": committed.beacon,
+        "published_before": "not checked",
+    }
 
 
 def _checked(given: dict[str, Any]) -> list[str]:

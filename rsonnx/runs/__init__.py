@@ -6,7 +6,8 @@ from rsonnx._lazy import offer_lazily
 
 if TYPE_CHECKING:
     from rsonnx.runs.attest import check_statement, read_statement, statement
-    from rsonnx.runs.certify import certify
+    from rsonnx.runs.certify import certify, commit
+    from rsonnx.runs.commitment import Commitment, read_commitment
     from rsonnx.runs.files import Part, Run, read_part, read_run
     from rsonnx.runs.header import Header, resume_command
     from rsonnx.runs.job import Job, prepare_job
@@ -34,6 +35,7 @@ offer_lazily(__name__)
 __all__ = [
     "Answers",
     "Checkpoint",
+    "Commitment",
     "CountsRow",
     "Fault",
     "Header",
@@ -60,6 +62,7 @@ __all__ = [
     "check_output",
     "check_partial",
     "check_statement",
+    "commit",
     "do_work",
     "keep_rows",
     "make_manifest",
@@ -69,6 +72,7 @@ __all__ = [
     "open_job",
     "predict",
     "prepare_job",
+    "read_commitment",
     "read_part",
     "read_run",
     "read_statement",

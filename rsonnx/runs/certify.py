@@ -1,4 +1,4 @@
-"""Certify a data set: open it, check it, run it into its file, or go on with one."""
+"""Certify a data set: open it, check it, commit to it, run it into its file, or go on with one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from rsonnx.errors import UsageError
 from rsonnx.listener import Listener
 from rsonnx.noise import STREAM_VERSION, Law, check_seed, fresh_seed
 from rsonnx.procedures import CountRange, Procedure
+from rsonnx.runs.commitment import Commitment, CommittedSeed, read_commitment
 from rsonnx.runs.files import Run
 from rsonnx.runs.header import Header
 from rsonnx.runs.job import Job
@@ -55,6 +56,8 @@ def certify(
     family_wise: bool = False,
     sample: Sample | None = None,
     seed: int | None = None,
+    commit: Commitment | str | os.PathLike[str] | None = None,
+    beacon: str | None = None,
     output: str | os.PathLike[str] | None = None,
     resume: bool = False,
     checkpoint: float = 30.0,
@@ -76,6 +79,8 @@ def certify(
         n0, n, alpha, bound, radius, target_radii, adaptive, family_wise: see :class:`Rules`.
         sample: which inputs are taken; None takes all.
         seed: of the noise, >= 0; None draws 128 bits from the operating system.
+        commit: what :func:`commit` gave for this run, or its file; the seed follows from it and
+            from ``beacon``, the value that its round gave, in hexadecimal.
         output: run file, which must not exist unless ``resume`` goes on with it; None keeps none.
         resume: go on with ``output`` where it ended, however it ended; start it if there is none.
         checkpoint: how often the counts of unfinished inputs are kept, in seconds; 0 for never.
@@ -97,6 +102,7 @@ def certify(
     keeping = Keeping(None if output is None else Path(output), resume, checkpoint)
     rules = Rules(n0, n, alpha, bound, radius, target_radii, adaptive, family_wise)
     listener = listener or Listener()
+    committed = _committed(seed, commit, beacon)
     meant = asked(noise, sigma)
     early = meant if isinstance(meant, Law) else meant.early()
     if early is not None and not early.enumerated:  # and again for the model's own number
@@ -111,50 +117,123 @@ def certify(
         if reopened is not None:
             stack.enter_context(reopened)
         begun = None if reopened is None or reopened.part is None else reopened.part.header
-        used = _seed(seed, begun, divided=shard is not None or samples is not None)
+        divided = shard is not None or samples is not None
+        used = _seed(seed, committed, begun, divided=divided)
         stream = STREAM_VERSION
         if begun is not None:
             stream = begun.stream
             if begun.first_version:  # which took the first inputs, and pictures as they are stored
                 exif, sample = begun.data.exif, _as_begun(begun, sample)
-        job = open_job(
+        ready = _ready(
             model,
             data,
             stack,
+            rules,
+            used,
+            listener,
+            shard=shard,
+            samples=samples,
+            words=words,
+            options=options,
+            exif=exif,
             noise=meant,
             sample=sample,
-            exif=exif,
             stream_version=stream,
             **opening,
         )
-        procedure = rules.procedure(
-            job.smoothed.noise,
-            num_classes=job.model.num_classes,
-            shape=job.shape,
-            inputs=len(job.indices),
-        )
-        _check_range(procedure, samples)
-        tell_job(job, used, listener.said)
-        tell_samples(procedure, listener.said)
-        _tell_part(job, shard, samples, listener)
-        manifest = _read_inputs(job, listener)
-        tell_clean_accuracy(job, listener.said)
-        header = new_header(
-            job,
-            procedure,
-            seed=used,
-            given=words,
-            resolved=_resolved(job, _recordable(opening) if options is None else options, exif),
-            family_wise=alpha if family_wise else None,
-            manifest=manifest.sha256,
-            shard=shard,
-            samples=samples,
-        )
+        job, manifest, header = ready.job, ready.manifest, ready.header
         indices = job.indices if shard is None else shard.take(job.indices)
-        work = Work(job, procedure, used.value, indices, samples, manifest)
+        work = Work(job, ready.procedure, used.value, indices, samples, manifest)
         rows = run_into_file(work, header, manifest, keeping, reopened, listener)
     certified = tuple(row for row in rows if isinstance(row, Row))
     return Run(keeping.output or Path("a run that is not kept"), header, certified, "complete")
+
+
+def commit(
+    model: Model,
+    data: Data,
+    source: str,
+    round: str,
+    *,
+    listener: Listener | None = None,
+    **run: Any,
+) -> Commitment:
+    """Settle a run before its seed can be known; every input is read, and nothing is sampled.
+
+    Publish the SHA-256 of what is returned before the round comes out. Then :func:`certify` takes
+    it, with the value of the round, as ``commit`` and ``beacon``, beside the same arguments.
+
+    Args:
+        model, data: as for :func:`certify`.
+        source: a public source of randomness and which of its values: ``"drand quicknet,
+            randomness"``.
+        round: of the source, still to come, which nobody here can check.
+        listener: hears what is done; None tells nobody.
+        run: the arguments of :func:`certify` that say what the run is: all but the seed, the part
+            that is done, and where it is kept.
+
+    Raises:
+        RsonnxError: as for :func:`certify`.
+    """
+    Commitment({}, source, round)  # what is refused is refused before the inputs are read
+    rules = Rules(**{f.name: run.pop(f.name) for f in fields(Rules) if f.name in run})
+    noise = asked(run.pop("noise", None), run.pop("sigma", None))
+    with contextlib.ExitStack() as stack:
+        ready = _ready(model, data, stack, rules, None, listener or Listener(), noise=noise, **run)
+    return Commitment.of(ready.header.record, source, round)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A run that is about to start."""
+
+    job: Job
+    procedure: Procedure
+    manifest: Manifest
+    header: Header
+
+
+def _ready(
+    model: Model,
+    data: Data,
+    stack: contextlib.ExitStack,
+    rules: Rules,
+    seed: SeedUsed | None,
+    listener: Listener,
+    *,
+    shard: Shard | None = None,
+    samples: SampleRange | None = None,
+    words: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+    exif: Exif = "apply",
+    **opening: Any,
+) -> _Ready:
+    """Open the model and the data, tell what they are, and read every input once."""
+    job = open_job(model, data, stack, exif=exif, **opening)
+    procedure = rules.procedure(
+        job.smoothed.noise,
+        num_classes=job.model.num_classes,
+        shape=job.shape,
+        inputs=len(job.indices),
+    )
+    _check_range(procedure, samples)
+    tell_job(job, seed, listener.said)
+    tell_samples(procedure, listener.said)
+    _tell_part(job, shard, samples, listener)
+    manifest = _read_inputs(job, listener)
+    tell_clean_accuracy(job, listener.said)
+    header = new_header(
+        job,
+        procedure,
+        seed=seed or SeedUsed(0, "none yet"),
+        given=words,
+        resolved=_resolved(job, _recordable(opening) if options is None else options, exif),
+        family_wise=rules.alpha if rules.family_wise else None,
+        manifest=manifest.sha256,
+        shard=shard,
+        samples=samples,
+    )
+    return _Ready(job, procedure, manifest, header)
 
 
 def _check_range(procedure: Procedure, samples: SampleRange | None) -> None:
@@ -162,10 +241,30 @@ def _check_range(procedure: Procedure, samples: SampleRange | None) -> None:
         CountRange(procedure, samples.start, samples.stop)
 
 
-def _seed(seed: int | None, begun: Header | None, *, divided: bool) -> SeedUsed:
+def _committed(
+    seed: int | None, commit: Commitment | str | os.PathLike[str] | None, beacon: str | None
+) -> CommittedSeed | None:
+    """Return what the seed follows from; None where it is not committed to."""
+    if commit is None and beacon is None:
+        return None
+    if commit is None or beacon is None:
+        raise UsageError("a committed seed follows from a commitment and a beacon; give both")
+    if seed is not None:
+        raise UsageError("a seed was given, but it follows from the commitment; leave it out")
+    commitment = commit if isinstance(commit, Commitment) else read_commitment(commit)
+    return CommittedSeed(commitment, beacon)
+
+
+def _seed(
+    seed: int | None, committed: CommittedSeed | None, begun: Header | None, *, divided: bool
+) -> SeedUsed:
     """Return the seed: the one that was given, that of the file to go on with, or a fresh one."""
     if seed is not None:
         return SeedUsed(check_seed(seed), "argument")
+    if committed is None and begun is not None:
+        committed = begun.committed
+    if committed is not None:
+        return SeedUsed.from_beacon(committed)
     if begun is not None:
         return SeedUsed(begun.seed, "run file")
     if divided:
@@ -186,7 +285,7 @@ def _as_begun(begun: Header, sample: Sample | None) -> Sample | None:
 
 def _recordable(opening: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of a call of the library as a command line would have had them."""
-    named = ("noise", "classes", "share_noise", "settings", "engine")
+    named = ("noise", "sample", "stream_version", "classes", "share_noise", "settings", "engine")
     further = {name: value for name, value in opening.items() if name not in named}
     settings, engine = settings_in(opening.get("settings"), opening.get("engine"), further)
     classes = opening.get("classes")

@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Literal
 
 from rsonnx.errors import RunFileError
 from rsonnx.noise import STREAM_VERSIONS, Law, law_from_json
 from rsonnx.procedures import Procedure, procedure_recorded
-from rsonnx.runs.differences import FREE, LATER, Difference, flat, flat_differences
+from rsonnx.runs.commitment import CommittedSeed
+from rsonnx.runs.differences import FREE, LATER, Difference, flat, flat_differences, in_words
 from rsonnx.runs.fields import (
     DIGEST,
     FLAG,
@@ -121,6 +122,7 @@ class Header:
         shared: whether all inputs have the same noise.
         stream: by which rule noise is derived from an input.
         seed: of the noise.
+        committed: what the seed follows from, where the run was committed to before; else None.
         family_wise: the probability of any error among all inputs, where that was asked for.
         shard: which share of the inputs the file holds; None for all.
         samples: which of their estimation samples; None for all.
@@ -139,6 +141,7 @@ class Header:
     shared: bool
     stream: int
     seed: int
+    committed: CommittedSeed | None
     family_wise: float | None
     shard: Shard | None
     samples: SampleRange | None
@@ -158,7 +161,7 @@ class Header:
             return _read(record)
         except KeyError as error:
             raise RunFileError(f"the header lacks the field {error}") from None
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, RecursionError) as error:
             raise RunFileError(f"the header is wrong: {error}") from None
 
     def to_json(self) -> dict[str, Any]:
@@ -315,6 +318,7 @@ def _read(record: Mapping[str, Any]) -> Header:
         raise TypeError(f"the stream of the noise is {shown(stream)}, which is none that is known")
     shard, samples = OBJECT.maybe(record, "shard"), OBJECT.maybe(record, "samples")
     restated = OBJECT.maybe(record, "restated_from")
+    seed = OBJECT.of(record, "seed")
     data = _data(OBJECT.of(record, "data"), resolved, first_version="stream" not in noise_record)
     return Header(
         record,
@@ -325,7 +329,8 @@ def _read(record: Mapping[str, Any]) -> Header:
         TEXT.of(noise_record, "arithmetic"),
         "shared" in noise_record and FLAG.of(noise_record, "shared"),
         stream,
-        SEED.of(OBJECT.of(record, "seed"), "value"),
+        SEED.of(seed, "value"),
+        _committed(seed, record, restated),
         family_wise,
         None if shard is None else Shard.from_json(shard),
         None if samples is None else SampleRange.from_json(samples),
@@ -334,6 +339,23 @@ def _read(record: Mapping[str, Any]) -> Header:
         TEXTS.maybe(arguments, "given") or (),
         resolved,
     )
+
+
+def _committed(
+    seed: Mapping[str, Any], record: Mapping[str, Any], restated: Mapping[str, Any] | None
+) -> CommittedSeed | None:
+    """Return what the seed follows from, which is to be of this run, as it was made."""
+    committed = CommittedSeed.from_json(seed)
+    if committed is None:
+        return None
+    if restated is not None:
+        record = {**record, **{name: restated[name] for name in asdict(_settings(restated))}}
+    if differences := committed.commitment.differences(record):
+        raise TypeError(
+            "it is not the run that its seed was committed for: "
+            f"{in_words(differences, 'in the commitment', 'in the header')}"
+        )
+    return committed
 
 
 def _model(fields: Mapping[str, Any]) -> ModelRecord:

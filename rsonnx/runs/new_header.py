@@ -13,6 +13,7 @@ from typing import Any
 
 from rsonnx._version import __version__
 from rsonnx.procedures import Procedure
+from rsonnx.runs.commitment import CommittedSeed
 from rsonnx.runs.files import line_of
 from rsonnx.runs.header import FORMAT, NO_CLAIM, Header
 from rsonnx.runs.job import Job
@@ -26,10 +27,29 @@ _PACKAGES = ("numpy", "scipy", "onnx", "mpmath", "pillow", "click")
 
 @dataclass(frozen=True)
 class SeedUsed:
-    """The seed of a run and where it came from: ``"argument"`` or ``"operating system"``."""
+    """The seed of a run.
+
+    Attributes:
+        value: of the seed, >= 0.
+        source: where it came from: ``"argument"``, ``"operating system"``, ``"run file"`` or
+            ``"beacon"``.
+        committed: what it follows from, where it is a beacon's; else None.
+    """
 
     value: int
     source: str
+    committed: CommittedSeed | None = None
+
+    @classmethod
+    def from_beacon(cls, committed: CommittedSeed) -> SeedUsed:
+        """Return the seed that follows from a commitment and a beacon."""
+        return cls(committed.seed, "beacon", committed)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a header says of it."""
+        if self.committed is not None:
+            return self.committed.to_json()
+        return {"value": str(self.value), "source": self.source}
 
 
 def new_header(
@@ -56,6 +76,9 @@ def new_header(
             the procedure is its share for one input; else None.
         manifest: SHA-256 over all inputs.
         shard, samples: which part of the run it is; None for all of it.
+
+    Raises:
+        UsageError: the seed is of a commitment to another run.
     """
     smoothed, dataset = job.smoothed, job.dataset
     record = {
@@ -92,7 +115,7 @@ def new_header(
             "generator": _generator(smoothed),
             "stream": smoothed.stream_version,
         },
-        "seed": {"value": str(seed.value), "source": seed.source},
+        "seed": seed.to_json(),
         **procedure.to_json(),
         "family_wise": family_wise,
         "shard": None if shard is None else shard.to_json(),
@@ -103,7 +126,10 @@ def new_header(
         "versions": versions(),
         "fields": MEANING,
     }
-    return Header.from_json(json.loads(line_of(_finite(record))))
+    read = json.loads(line_of(_finite(record)))
+    if seed.committed is not None:
+        seed.committed.commitment.check(read)
+    return Header.from_json(read)
 
 
 def _generator(smoothed: SmoothedClassifier) -> str:

@@ -34,7 +34,7 @@ _MOST_MOVED = 0.01
 """Share of an input's votes that may differ elsewhere: with TF32 instead of float32, which rounds a
 score in its third or fourth digit, well under one in a hundred samples lies so near to a tie."""
 
-_FREE = frozenset({"arguments", "versions", "model.noise_drawn"})
+_FREE = frozenset({"arguments", "versions", "model.noise_drawn", "seed"})
 _FREE_ELSEWHERE = frozenset({"model.providers", "model.session"})
 
 _REREAD = frozenset({"model.edits", "model.label", "model.rows"})

@@ -32,8 +32,8 @@ _MOST_ENDINGS = 8
 """Endings of files that are left out which are named."""
 
 
-def tell_job(job: Job, seed: SeedUsed, tell: Tell) -> None:
-    """Tell what will run on what, in which units."""
+def tell_job(job: Job, seed: SeedUsed | None, tell: Tell) -> None:
+    """Tell what will run on what, in which units, and by which seed, where it is known."""
     facts = job.model.facts
     _tell_model(job, tell)
     how = "" if len(job.indices) == len(job.dataset) else f", {job.sample}"
@@ -58,7 +58,8 @@ def tell_job(job: Job, seed: SeedUsed, tell: Tell) -> None:
     _tell_monotony(job, tell)
     if job.trained is not None and (other := job.trained.mismatch(job.smoothed.noise)) is not None:
         tell("warning", other)
-    tell("seed", f"{seed.value} (from: {seed.source})")
+    if seed is not None:
+        tell("seed", f"{seed.value} (from: {seed.source})")
     here, there = job.classes or (0, 0)
     if here == there == 1:
         tell("warning", "all inputs are of one class, and figures are of these alone")
