@@ -127,6 +127,7 @@ _NAMED = {
     "Noise": ("noise",),
     "Seed": ("seed", "value"),
     "Seed from": ("seed", "source"),
+    "Beacon of the seed": ("seed", "commitment", "beacon"),
     "Selection samples (n0)": ("n0",),
     "Estimation samples (n)": ("n",),
     "Error probability (alpha)": ("alpha",),
