@@ -200,6 +200,7 @@ def _ready(
     rules: Rules,
     seed: SeedUsed | None,
     listener: Listener,
+    /,
     *,
     shard: Shard | None = None,
     samples: SampleRange | None = None,
