@@ -33,16 +33,22 @@ class BaseClassifier(Protocol):
         """
 
 
+_SAID = ("num_classes", "shape", "bounds", "layout", "watch", "thread_safe")
+
+
 class FunctionClassifier:
     """A base classifier that is a function; what it says of itself are the function's attributes.
 
     Args:
-        function: from a batch to labels, as :meth:`BaseClassifier.classify`; ``num_classes`` and
-            the like may be set on it.
+        function: from a batch to labels, as :meth:`BaseClassifier.classify`: a function, or an
+            object that is called. Its attributes, those of its class too, say ``num_classes`` and
+            the like.
     """
 
     def __init__(self, function: Callable[[NDArray[np.float32]], NDArray[np.int64]]) -> None:
-        self.__dict__.update(getattr(function, "__dict__", {}))
+        for name in _SAID:
+            if hasattr(function, name):
+                setattr(self, name, getattr(function, name))
         self.classify = function
 
 

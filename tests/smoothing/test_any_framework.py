@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,3 +78,63 @@ def test_a_file_a_module_and_a_function_give_the_same_counts(
         assert other.counts.selection == found[0].counts.selection
         assert other.counts.estimation == found[0].counts.estimation
         assert other.radius == found[0].radius
+
+
+SAID = {"bounds": (0.0, 255.0), "num_classes": 2, "shape": (1, 4, 4), "layout": "NCHW"}
+
+
+def _bright(batch: NDArray[np.float32]) -> NDArray[np.int64]:
+    return (batch.reshape(len(batch), -1).mean(axis=1) > 127).astype(np.int64)
+
+
+def _on_the_class() -> Any:
+    return type("C", (), SAID | {"__call__": lambda _, batch: _bright(batch)})()
+
+
+def _in_slots() -> Any:
+    made = type("C", (), {"__slots__": tuple(SAID), "__call__": lambda _, batch: _bright(batch)})()
+    for name, value in SAID.items():
+        setattr(made, name, value)
+    return made
+
+
+def _as_properties() -> Any:
+    said = {name: property(lambda _, value=value: value) for name, value in SAID.items()}
+    return type("C", (), said | {"__call__": lambda _, batch: _bright(batch)})()
+
+
+def _on_a_function() -> Any:
+    def function(batch: NDArray[np.float32]) -> NDArray[np.int64]:
+        return _bright(batch)
+
+    function.__dict__.update(SAID)
+    return function
+
+
+@pytest.mark.parametrize("made", [_on_the_class, _in_slots, _as_properties, _on_a_function])
+def test_what_an_object_that_is_called_says_of_itself_is_heard(made: Any) -> None:
+    called = made()
+    smoothed = SmoothedClassifier(called, 50.0)
+    assert {name: getattr(smoothed.base, name) for name in SAID} == SAID
+    assert (smoothed.bounds, smoothed.input_shape) == (SAID["bounds"], SAID["shape"])
+    certificate = smoothed.certify(np.full((1, 4, 4), 200, np.uint8), n=200, seed=1)
+    assert certificate.label == 1  # 200 of 255, and no number of [0, 1]
+
+
+def test_an_object_that_is_called_is_watched_and_shared_by_threads() -> None:
+    seen: list[int] = []
+
+    class Watched:
+        thread_safe = True
+
+        def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
+            return _bright(batch)
+
+        def watch(self, batch: NDArray[np.float32], place: int, label: int) -> bool:
+            seen.append(place)
+            return False
+
+    smoothed = SmoothedClassifier(Watched(), 0.25)
+    assert getattr(smoothed.base, "thread_safe", False)
+    smoothed.certify(np.full((1, 4, 4), 0.5, np.float32), n=200, seed=1)
+    assert seen
