@@ -200,10 +200,12 @@ def _check_commitment(
         raise UsageError(
             "--commit takes either --beacon-round, to write the commitment, or --beacon, to run it"
         )
-    unused = ("seed",) if beacon else ("seed", "shard", "samples", "output", "resume")
+    unused, why = ["seed"], "the seed follows from the beacon"
+    if beacon is None:
+        unused += ["shard", "samples", "output", "resume"]
+        why = "nothing is sampled yet"
     for name in unused:
         if given[name] is not None and given[name] is not False:
-            why = "the seed follows from the beacon" if beacon else "nothing is sampled yet"
             raise UsageError(f"--{name} was given with --commit, but {why}; leave it out")
 
 

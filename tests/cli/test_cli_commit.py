@@ -123,6 +123,7 @@ def test_another_model_or_other_data_are_refused(lines: list[dict[str, Any]]) ->
         f"{RUN} --commit made.json --beacon {VALUE} --beacon-round nist 7",
         f"{RUN} --commit made.json --beacon 3,17,22,41",
         f"{RUN} --commit missing.json --beacon {VALUE}",
+        f"{RUN} --commit made.json --beacon= -o other.jsonl",
         f"{COMMITTED} --seed 0",
         f"{RUN} --commit new.json --beacon-round nist 7 --seed 0",
         f"{RUN} --commit new.json --beacon-round nist 7 --shard 1/2",
