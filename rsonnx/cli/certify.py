@@ -177,7 +177,7 @@ def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
             samples=None if samples is None else SampleRange.parse(samples),
             listener=stack.enter_context(Terminal(output)),
             words=sys.argv[1:],
-            options=_options(model, data, given),
+            options=_options(model, given),
         )
     figures = [figures_of(run, run.header.procedure.table_radii)] if run.rows else []
     if figures or as_json:  # counts are no result yet, and a shard may be empty
@@ -234,10 +234,10 @@ def _commit(
     )
 
 
-def _options(model: Path, data: Path, given: dict[str, Any]) -> dict[str, Any]:
+def _options(model: Path, given: dict[str, Any]) -> dict[str, Any]:
     """Return the options as the header records them: files by their names."""
     named = {
         name: None if given[name] is None else str(given[name])
         for name in ("classes", "sigma_per_feature")
     }
-    return given | named | {"model": str(model), "data": str(data)}
+    return given | named | {"model": str(model)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rsonnx.report.escape import printable, shortened
 from rsonnx.report.figures import Figures
@@ -24,13 +24,26 @@ def notes_of(run: Figures | LogFigures) -> Note:
     return Note(title, tuple(details))
 
 
-def cautions(heading: Heading, inputs: int, assumption: str | None) -> Iterator[str]:
+def in_words(settings: Settings) -> str:
+    """Return how counts became certificates."""
+    if settings.exact:
+        return "counted in full"
+    return printable(f"{surety(settings)}, {settings.bound}, {settings.radius_rule}")
+
+
+def cautions(
+    heading: Heading,
+    inputs: int,
+    assumption: str | None,
+    words: Callable[[Settings], str] = in_words,
+) -> Iterator[str]:
     """Yield what a reader must know wherever figures of a run stand, a sentence each.
 
     Args:
         heading: what names the run.
         inputs: how many it holds.
         assumption: what its certificates assume of the model; None where nothing is assumed.
+        words: which of its settings the figures rest on.
     """
     if heading.status != "complete":
         yield (
@@ -42,8 +55,7 @@ def cautions(heading: Heading, inputs: int, assumption: str | None) -> Iterator[
     if heading.restated_from is not None:
         chosen = "; holds if chosen without looking at the counts"
         yield (
-            f"restated at {in_words(heading.settings)} (sampled for "
-            f"{in_words(heading.restated_from)})"
+            f"restated at {words(heading.settings)} (sampled for {words(heading.restated_from)})"
             + (chosen if heading.settings != heading.restated_from else "")
         )
     if heading.shared_noise:
@@ -156,14 +168,12 @@ def _of_run(run: Figures) -> Iterator[str]:
     yield from run.statements.lines()
 
 
-def in_words(settings: Settings) -> str:
-    """Return how counts became certificates."""
-    if settings.exact:
-        return "counted in full"
+def surety(settings: Settings) -> str:
+    """Return how probable a false certificate is."""
     each = f"{alpha_up(settings.alpha)} an input"
     if settings.family_wise is not None:
         each = f"{alpha_up(settings.family_wise)} for all inputs at once, {each}"
-    return printable(f"alpha = {each}, {settings.bound}, {settings.radius_rule}")
+    return f"alpha = {each}"
 
 
 def made(heading: Heading) -> str:

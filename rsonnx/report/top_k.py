@@ -17,8 +17,8 @@ from rsonnx.procedures.top_k import certify_top_k
 from rsonnx.report.escape import printable
 from rsonnx.report.figures import assumption_of
 from rsonnx.report.heading import Heading, heading_of
-from rsonnx.report.notes import cautions
-from rsonnx.report.rounding import alpha_up, plain
+from rsonnx.report.notes import cautions, surety
+from rsonnx.report.rounding import plain
 from rsonnx.report.summary import Certified, certified, samples_of
 from rsonnx.report.table import Cell, Column, Note, Report, Table, decimals, grouped, percent
 from rsonnx.runs.files import Run
@@ -155,12 +155,12 @@ def top_k_report(runs: Sequence[TopKFigures]) -> Report:
 
 
 def _note(run: TopKFigures) -> Note:
+    """Say what the figures rest on: never the run's bound and radius rule, which give others."""
     heading = run.heading
-    arithmetic, alpha = printable(heading.arithmetic), alpha_up(heading.settings.alpha)
     return Note(
         f"{printable(heading.model)}: {printable(heading.radii_of)}; n = {heading.n:,}, "
-        f"alpha = {alpha} an input, {arithmetic} noise",
-        tuple(cautions(heading, run.certified.inputs, run.assumption)),
+        f"{surety(heading.settings)}, {printable(heading.arithmetic)} noise",
+        tuple(cautions(heading, run.certified.inputs, run.assumption, surety)),
     )
 
 

@@ -228,7 +228,7 @@ def _ready(
         procedure,
         seed=seed or SeedUsed(0, "none yet"),
         given=words,
-        resolved=_resolved(job, _recordable(opening) if options is None else options, exif),
+        resolved=_resolved(job, data, _recordable(opening) if options is None else options, exif),
         family_wise=rules.alpha if rules.family_wise else None,
         manifest=manifest.sha256,
         shard=shard,
@@ -296,7 +296,7 @@ def _recordable(opening: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _resolved(job: Job, options: Mapping[str, Any], exif: Exif) -> dict[str, Any]:
+def _resolved(job: Job, data: Data, options: Mapping[str, Any], exif: Exif) -> dict[str, Any]:
     """Return every option as it was resolved, under the names of the command line.
 
     They are what a replay reads the inputs and the model by.
@@ -305,7 +305,7 @@ def _resolved(job: Job, options: Mapping[str, Any], exif: Exif) -> dict[str, Any
     resolved = {
         **options,
         "model": options.get("model", facts["file"]),
-        "data": str(job.dataset.path),
+        "data": str(data if isinstance(data, str | os.PathLike) else job.dataset.path),
         "exif": exif,
         "limit": sample.limit,
         "skip_every": sample.skip_every,

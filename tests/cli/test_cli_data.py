@@ -198,6 +198,14 @@ def test_masks_are_said_as_pictures_and_refused_as_idx(
     assert outcome.code == (1 if said else 0)
 
 
+def test_a_folder_of_idx_files_is_recorded_as_it_was_named(halves: Path) -> None:
+    Path("idx").mkdir()
+    header = b"\0\0\x08\3" + b"".join(n.to_bytes(4, "big") for n in (2, 8, 8))
+    Path("idx", "images-idx3-ubyte").write_bytes(header + bytes([0, 200] * 64))
+    done(f"{MODEL} idx {FEW} run")
+    assert read_run("run").header.resolved["data"] == "idx"
+
+
 @pytest.mark.parametrize(("high", "said"), [(123, True), (1, False), (255, False)])
 def test_levels_above_a_bound_that_may_count_them_are_said(
     high: int, said: bool, digits: Callable[[int], str]

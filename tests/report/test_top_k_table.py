@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from rsonnx.procedures.top_k import certify_top_k
 from rsonnx.report import FORMATS, fraction_down
 from rsonnx.report.top_k import TopKFigures, top_k_figures, top_k_report
 from rsonnx.runs import Header, Row, Run
+from rsonnx.runs.header import Settings
 
 RULE = Fixed(Gaussian(0.5), 10, 1000, 0.001, num_classes=5)
 COUNTS = (
@@ -120,6 +121,17 @@ def test_runs_of_another_kind_are_refused() -> None:
 def test_a_two_sided_run_has_the_same_counts() -> None:
     two_sided = figures(2, procedure=replace(RULE, radius_rule="two-sided"))
     assert two_sided.certified == figures(2).certified
+
+
+@pytest.mark.parametrize("rule", [{"bound": "hoeffding"}, {"radius_rule": "two-sided"}])
+def test_a_restated_run_names_no_rule_that_is_not_of_these_figures(rule: dict[str, str]) -> None:
+    procedure = replace(RULE, alpha=0.01, **rule)
+    before = asdict(Settings(0.001, procedure.bound, procedure.radius_rule))
+    report = top_k_report([figures(2, procedure=procedure, restated_from=before)])
+    said = FORMATS["markdown"](report)
+    assert "0.01" in said
+    assert "0.001" in said
+    assert not any(word in said.casefold() for word in ("hoeffding", "-sided"))
 
 
 @pytest.mark.parametrize(
