@@ -7,13 +7,15 @@ there, shortened, since a stranger wrote it.
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast, get_args
 
 from rsonnx.counts import NOT_CLASSES, Counts
+from rsonnx.noise import Arithmetic
 
 T = TypeVar("T")
 
@@ -25,7 +27,7 @@ _MOST_SHOWN = 60
 _CLASS_NUMBER = re.compile("0|[1-9][0-9]{0,5}")
 """As :class:`Counts` writes it: up to a million classes."""
 
-_SEED = re.compile("[0-9]{1,4000}")
+_SEED = re.compile("0|[1-9][0-9]{0,3999}")
 """A seed has 128 bits unless somebody chose a longer one; Python reads no more digits than that."""
 
 _DIGEST = re.compile("[0-9a-f]{64}")
@@ -92,8 +94,22 @@ class Kind(Generic[T]):
         )
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_real(value: Any) -> bool:
+    """Say whether a value is a finite number, and as a double the same one."""
+    if type(value) is int:
+        return abs(value) <= MOST_WHOLE
+    return type(value) is float and math.isfinite(value)
+
+
+def _is_text(value: Any) -> bool:
+    """Say whether a value is a text that every reader has: no half of a pair of UTF-16 in it."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def whole(least: int) -> Kind[int]:
@@ -110,7 +126,7 @@ def real(most: float = sys.float_info.max) -> Kind[float]:
     return Kind(
         f"a number from 0 to {most:g}",
         {"type": "number", "minimum": 0} | ({"maximum": most} if most < 1e300 else {}),
-        lambda value: _is_number(value) and 0 <= value <= most,
+        lambda value: _is_real(value) and 0 <= value <= most and math.copysign(1, value) > 0,
         float,
     )
 
@@ -118,11 +134,14 @@ def real(most: float = sys.float_info.max) -> Kind[float]:
 NUMBER: Kind[float] = Kind(
     "a number",
     {"type": "number"},
-    lambda value: _is_number(value) and abs(value) <= sys.float_info.max,
+    _is_real,
     float,
 )
 FLAG: Kind[bool] = Kind("true or false", {"type": "boolean"}, lambda value: isinstance(value, bool))
-TEXT: Kind[str] = Kind("a text", {"type": "string"}, lambda value: isinstance(value, str))
+TEXT: Kind[str] = Kind("a text", {"type": "string"}, _is_text)
+NAME: Kind[str] = Kind("a name", {"type": "string"}, lambda value: isinstance(value, str))
+"""A text that may be a file's name: Python's stand-ins for bytes that are no UTF-8 may be in it,
+which other readers replace or refuse."""
 DIGEST: Kind[str] = Kind(
     "a SHA-256",
     {"type": "string", "pattern": f"^{_DIGEST.pattern}$"},
@@ -130,7 +149,7 @@ DIGEST: Kind[str] = Kind(
 )
 SEED: Kind[int] = Kind(
     "a whole number as text",
-    {"type": "string", "pattern": "^[0-9]+$"},
+    {"type": "string", "pattern": "^(0|[1-9][0-9]*)$"},
     lambda value: isinstance(value, str) and _SEED.fullmatch(value) is not None,
     int,
     str,
@@ -138,11 +157,21 @@ SEED: Kind[int] = Kind(
 OBJECT: Kind[dict[str, Any]] = Kind(
     "an object", {"type": "object"}, lambda value: isinstance(value, dict)
 )
-TEXTS: Kind[list[str]] = Kind(
-    "a list of texts",
-    {"type": "array", "items": TEXT.schema},
-    lambda value: isinstance(value, list) and all(map(TEXT.accepts, value)),
-)
+
+
+def list_of(kind: Kind[T], expected: str) -> Kind[list[T]]:
+    """Return lists of values of one kind."""
+    return Kind(
+        f"a list of {expected}",
+        {"type": "array", "items": kind.schema},
+        lambda value: isinstance(value, list) and all(map(kind.accepts, value)),
+        lambda value: list(map(kind.read, value)),
+        lambda value: list(map(kind.write, value)),
+    )
+
+
+TEXTS = list_of(TEXT, "texts")
+NAMES = list_of(NAME, "names")
 LIST: Kind[list[Any]] = Kind("a list", {"type": "array"}, lambda value: isinstance(value, list))
 
 
@@ -153,7 +182,9 @@ def one_of(*texts: str) -> Kind[str]:
     )
 
 
-_COUNT = whole(0)
+ARITHMETIC = one_of(*get_args(Arithmetic))
+
+_COUNT = whole(1)
 
 
 def _counts(value: Any) -> Counts:
@@ -164,7 +195,7 @@ def _counts(value: Any) -> Counts:
     for key in value:
         if key not in NOT_CLASSES and not _CLASS_NUMBER.fullmatch(key):
             raise TypeError(f"counts have the class {shown(key)}")
-        _COUNT.of(value, key)
+        _COUNT.of(value, key)  # a class without any is not written
     return Counts.from_json(value)
 
 

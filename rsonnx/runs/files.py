@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from rsonnx.errors import RunFileError, UsageError
-from rsonnx.runs.fields import shown
+from rsonnx.runs.fields import NAME, Kind, one_of, shown, whole
 from rsonnx.runs.header import FORMAT, Header
-from rsonnx.runs.parts import SampleRange
 from rsonnx.runs.rows import CountsRow, Row
 from rsonnx.runs.strict_json import read_object
 
@@ -129,7 +128,7 @@ def parse_part(path: Path, content: bytes) -> Part:
                     "another file"
                 )
             continue
-        row = _row(path, number, value, header.samples)
+        row = _row(path, number, value, header)
         if row.index in rows:
             raise RunFileError(f"{path}, line {number}: the input {row.index} was there before")
         rows[row.index] = row
@@ -148,9 +147,8 @@ def parse_part(path: Path, content: bytes) -> Part:
     )
 
 
-def _row(
-    path: Path, number: int, value: Mapping[str, Any], samples: SampleRange | None
-) -> Row | CountsRow:
+def _row(path: Path, number: int, value: Mapping[str, Any], header: Header) -> Row | CountsRow:
+    samples = header.samples
     kind = "input" if samples is None else "counts"
     if value.get("kind") != kind:
         raise RunFileError(
@@ -158,11 +156,13 @@ def _row(
             "expected"
         )
     try:
-        if samples is None:
-            return Row.from_json(value)
-        row = CountsRow.from_json(value)
-        if row.samples != samples:
+        row = (Row if samples is None else CountsRow).from_json(value)
+        if isinstance(row, CountsRow) and row.samples != samples:
             raise RunFileError(f"the samples are {row.samples}, but the header says {samples}")
+        if row.arithmetic != header.arithmetic:
+            raise RunFileError(
+                f"the arithmetic is {row.arithmetic}, but the header says {header.arithmetic}"
+            )
         return row
     except RunFileError as error:
         raise RunFileError(f"{path}, line {number}: {error}") from None
@@ -186,18 +186,30 @@ def _header(path: Path, line: bytes) -> Header:
 
 
 def _status(path: Path, number: int, value: dict[str, Any], rows: int) -> str:
-    if value.get("inputs") != rows:
+    try:
+        end = {name: kind.of({"error": None} | value, name) for name, kind in _END.items()}
+    except KeyError as error:
+        raise RunFileError(f"{path}, line {number}: the end lacks the field {error}") from None
+    except TypeError as error:
+        raise RunFileError(f"{path}, line {number}: {error}") from None
+    if unknown := value.keys() - _END.keys():
         raise RunFileError(
-            f"{path}, line {number}: the run ended with {shown(value.get('inputs'))} inputs, but "
-            f"the file holds {rows}"
+            f"{path}, line {number}: {shown(min(unknown))} is no field of the end of a run"
         )
-    status = value.get("status")
-    if status not in get_args(Ending):
+    if end["inputs"] != rows:
         raise RunFileError(
-            f"{path}, line {number}: status is {shown(status)}, but {', '.join(get_args(Ending))} "
-            "was expected"
+            f"{path}, line {number}: the run ended with {end['inputs']} inputs, but the file holds "
+            f"{rows}"
         )
-    return str(status)
+    return str(end["status"])
+
+
+_END: dict[str, Kind[Any]] = {
+    "kind": one_of("end"),
+    "status": one_of(*get_args(Ending)),
+    "inputs": whole(0),
+    "error": NAME.or_null(),
+}
 
 
 def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:

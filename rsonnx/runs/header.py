@@ -22,12 +22,14 @@ from rsonnx.runs.fields import (
     DIGEST,
     FLAG,
     LIST,
+    NAME,
+    NAMES,
     NUMBER,
     OBJECT,
     SEED,
     TEXT,
-    TEXTS,
     Kind,
+    list_of,
     real,
     shown,
     whole,
@@ -265,12 +267,6 @@ class Header:
         return fields
 
 
-_TARGETS: Kind[list[float] | None] = Kind(
-    "a list of numbers or null",
-    {"type": ["array", "null"], "items": NUMBER.schema},
-    lambda value: value is None or (isinstance(value, list) and all(map(NUMBER.accepts, value))),
-    lambda value: None if value is None else [float(radius) for radius in value],
-)
 _PROCEDURE: dict[str, Kind[Any]] = {
     "n0": whole(0),
     "n": whole(1),
@@ -278,7 +274,7 @@ _PROCEDURE: dict[str, Kind[Any]] = {
     "bound": TEXT,
     "radius_rule": TEXT,
     "num_classes": whole(1).or_null(),
-    "target_radii": _TARGETS,
+    "target_radii": list_of(NUMBER, "numbers").or_null(),
 }
 """What :meth:`Procedure.to_json` writes."""
 
@@ -336,7 +332,7 @@ def _read(record: Mapping[str, Any]) -> Header:
         None if samples is None else SampleRange.from_json(samples),
         real().of(record, "largest_radius"),
         None if restated is None else _settings(restated),
-        TEXTS.maybe(arguments, "given") or (),
+        NAMES.maybe(arguments, "given") or (),
         resolved,
     )
 
@@ -361,7 +357,7 @@ def _committed(
 def _model(fields: Mapping[str, Any]) -> ModelRecord:
     shape = _SHAPE.maybe(fields, "input_shape")
     return ModelRecord(
-        file=TEXT.of(fields, "file"),
+        file=NAME.of(fields, "file"),
         sha256=DIGEST.maybe(fields, "sha256"),
         several=bool(LIST.maybe(fields, "external_data")),
         rows=TEXT.maybe(fields, "rows"),
@@ -369,11 +365,7 @@ def _model(fields: Mapping[str, Any]) -> ModelRecord:
     )
 
 
-_SHAPE: Kind[list[int]] = Kind(
-    "a list of lengths",
-    {"type": "array", "items": whole(1).schema},
-    lambda value: isinstance(value, list) and all(map(whole(1).accepts, value)),
-)
+_SHAPE = list_of(whole(1), "lengths")
 
 
 def _data(

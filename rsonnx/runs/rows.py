@@ -15,8 +15,11 @@ from rsonnx.counts import NO_CLASS, Counts
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.procedures import ABSTAIN, AbstainReason, Certificate, CertificateCounts, Evidence
 from rsonnx.runs.fields import (
+    ARITHMETIC,
     COUNTS,
+    DIGEST,
     FLAG,
+    NAME,
     OBJECT,
     TEXT,
     Kind,
@@ -119,8 +122,8 @@ def _text_of(stage: str) -> Callable[[CertificateCounts], str]:
 
 FIELDS = (
     Field("index", _COUNT, "position of the input in the data set, from 0", "whole"),
-    Field("name", TEXT, "name of the input in the data set", "text"),
-    Field("digest", TEXT, "SHA-256 of the input's values, the channels of an image last", "text"),
+    Field("name", NAME, "name of the input in the data set", "text"),
+    Field("digest", DIGEST, "SHA-256 of the input's values, the channels of an image last", "text"),
     Field("label", _COUNT.or_null(), "true class, null where unknown", "whole"),
     Field(
         "base_prediction",
@@ -209,7 +212,7 @@ FIELDS = (
     Field("explanation", TEXT.or_null(), "the reason and its remedy in words", "text"),
     Field(
         "arithmetic",
-        TEXT,
+        ARITHMETIC,
         "exact: integer noise on the 8-bit grid; float: floating-point noise; for noise that is "
         "not added to the input, how its values were given",
         "text",
@@ -379,6 +382,9 @@ class CountsRow(InputFacts):
 
 
 def _read(value: Mapping[str, Any], table: Sequence[Field]) -> dict[str, Any]:
+    names = {"kind", *(field.name for field in table)}
+    if unknown := value.keys() - names:
+        raise RunFileError(f"{shown(min(unknown))} is no field of a row")
     try:
         return {field.name: field.kind.of(value, field.name) for field in table}
     except KeyError as error:

@@ -266,13 +266,14 @@ HOSTILE = (
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
 def test_strangers_words_stay_words(name: str) -> None:
+    text = name.encode(errors="replace").decode()  # what is no name of a file is Unicode
     run = page_run(
         [row(0, name=name), row(1, hits=500, name=name)],
         status=name or "failed",
         file=name,
         model={"file": name, "class_names": [name, name, name, name]},
         data={"path": name},
-        noise={"units": name, "arithmetic": name, "generator": name},
+        noise={"units": text, "arithmetic": text, "generator": text},
         arguments={"given": [name], name: name},
         versions={name: name},
     )

@@ -110,17 +110,20 @@ def test_the_schema_accepts_what_the_reader_accepts(validator: Any) -> None:
     row = certified_row().to_json()
     for field in FIELDS:
         for value in (True, 1.5, "1", [1], {"a": 1}, -2, 2**53 + 1, None):
+            if field.flat == "real" and value == 2**53 + 1:
+                continue  # which no double is: a schema does not know how a number was written
             valid = validator.is_valid(row | {field.name: value})
             assert valid is field.kind.accepts(value), (field.name, value)
 
 
-WRONG = (True, 1.5, "1", [1], {"a": 1}, -2, 10**400, float("nan"), float("inf"), None, "\ud800")
-TEXTS = ("1", "\ud800")
+WRONG = (True, 1.5, "1", [1], {"a": 1}, -2, -0.0, 1.0, 10**400, float("nan"), float("inf"), None)
+WRONG += (2**53 + 1, "\ud800")
 ALLOWED: dict[str, tuple[Any, ...]] = (
     dict.fromkeys(("label", "reason", "p_b_upper", "uniform", "claim"), (None,))
-    | dict.fromkeys(("name", "digest", "arithmetic"), TEXTS)
-    | dict.fromkeys(("radius", "seconds"), (1.5,))
-    | {"explanation": (*TEXTS, None), "one_sided_radius": (None, 1.5)}
+    | {"name": ("1", "\ud800"), "explanation": ("1", None), "p_a_lower": (1.0,)}
+    | dict.fromkeys(("radius", "seconds"), (1.0, 1.5))
+    | dict.fromkeys(("p_b_upper", "uniform"), (None, 1.0))
+    | {"one_sided_radius": (None, 1.0, 1.5)}
 )
 
 
@@ -130,15 +133,20 @@ def test_a_field_that_is_missing_or_of_another_kind_is_refused(name: str) -> Non
     with pytest.raises(RunFileError, match=f"'{name}' is missing"):
         Row.from_json({key: kept for key, kept in value.items() if key != name})
     for wrong in WRONG:
-        if wrong not in ALLOWED.get(name, ()):
+        if json.dumps(wrong) not in map(json.dumps, ALLOWED.get(name, ())):  # 1 is not true
             with pytest.raises(RunFileError, match=name) as caught:
                 Row.from_json(value | {name: wrong})
             assert len(str(caught.value)) < 300
 
 
+def test_a_field_that_no_row_has_is_refused() -> None:
+    with pytest.raises(RunFileError, match="'later'"):
+        Row.from_json(certified_row().to_json() | {"later": 1})
+
+
 NO_COUNTS = [
     *({key: 5} for key in ("-1", "01", " 1", "1_0", "class", "99999999999")),  # of 800 GB
-    *({"1": count} for count in (5.0, True, -1, 2**63, 10**400)),  # would wrap to a negative count
+    *({"1": count} for count in (5.0, True, 0, -1, 2**63, 10**400)),  # would wrap below 0
     *({"no_class": count} for count in (1.5, "1")),
     [1, 2],
     "1",
