@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rsonnx.errors import UsageError
 from rsonnx.noise.catalogue import LAWS
 from rsonnx.noise.options import FILES
 
@@ -80,10 +81,16 @@ def asked_noise(given: Mapping[str, Any]) -> AskedNoise:
         field: given.get(str(said["option"]).strip("-").replace("-", "_"))
         for field, said in FILES.items()
     }
-    return AskedNoise(
+    asked = AskedNoise(
         given.get("noise", "gaussian"),
         given.get("sigma"),
         given.get("lam"),
         given.get("norm"),
         {field: path for field, path in files.items() if path is not None},
     )
+    scales = asked.law.scales()
+    if scales and "sigma" in given and asked.sigma is asked.lam is None:
+        raise UsageError(
+            f"{asked.law.name} noise needs {' or '.join(scales)}; give --{' or --'.join(scales)}"
+        )
+    return asked

@@ -49,12 +49,15 @@ class AskedNoise:
         if not self.files:
             return named
         own = next(law for law in NOISES.values() if self.files.keys() <= law.options().keys())
-        scaled = self.sigma is not None or self.lam is not None
-        if scaled or "," in self.text or named.name not in ("gaussian", own.name):
-            raise UsageError(
-                f"{own.name} noise takes {' '.join(map(str, self.files.values()))} and no scale "
-                "or other noise; leave the rest out"
-            )
+        others = {
+            "--noise": "," in self.text or named.name not in ("gaussian", own.name),
+            "--sigma": self.sigma is not None,
+            "--lambda": self.lam is not None,
+        }
+        if any(others.values()):
+            files = ", ".join(own.options()[name].metadata["option"] for name in self.files)
+            unused = " and ".join(option for option, there in others.items() if there)
+            raise UsageError(f"{own.name} noise takes {files} and no scale; leave out {unused}")
         return own
 
     @cached_property
@@ -66,20 +69,26 @@ class AskedNoise:
         for pair in self.text.split(",")[1:]:
             key, _, text = (part.strip() for part in pair.partition("="))
             if key not in behind or key in parameters:
-                takes = ", ".join(f"{key}={said['shown']}" for key, said in behind.items())
+                takes = " and ".join(f"{key}=NUMBER" for key in behind)
                 raise UsageError(
-                    f"{self.law.name} noise was given {pair!r:.60}, but what it takes there is "
-                    f"{takes or 'nothing'}, once; a scale and a norm have options of their own"
+                    f"{self.law.name} noise was given {pair!r:.60}, but behind its name it takes "
+                    f"{f'{takes}, once each' if takes else 'nothing'}; sigma, lambda and norm have "
+                    "options of their own"
                 )
             if not _NUMBER.fullmatch(text):
-                raise UsageError(f"the noise has {key}={text!r:.60}, but a number was expected")
-            parameters[key] = int(text) if text.lstrip("+-").isdecimal() else float(text)
-        for key, said in options.items():
-            if key in self.law.needs() - parameters.keys() - self.files.keys():
-                how = said["option"] or f"{self.law.name},{key}="
                 raise UsageError(
-                    f"{self.law.name} noise needs {how}{said['shown']}: {said['help']}"
+                    f"{self.law.name} noise was given {key}={text!r:.60}, but {key} is a number"
                 )
+            parameters[key] = int(text) if text.lstrip("+-").isdecimal() else float(text)
+        needed = self.law.needs() - parameters.keys() - self.files.keys()
+        missing = [key for key in options if key in needed]
+        if missing:
+            written = ",".join((self.text, *(f"{key}=NUMBER" for key in missing)))
+            own = [f"{options[key]['option']} FILE" for key in missing if key not in behind]
+            raise UsageError(
+                f"{self.law.name} noise needs {' and '.join(missing)}; "
+                f"{f'give {own[0]}' if own else f'write --noise {written}'}"
+            )
         return parameters
 
     def early(self) -> Law | None:

@@ -96,9 +96,8 @@ def noise_of(
         if field.default is MISSING and values.get(key) is None:
             if key == "lam" and converted is not None:
                 continue
-            scale = "sigma or lambda" if law.takes_sigma() else "lambda"
-            needed = scale if key == "lam" else key
-            raise UsageError(f"{name} noise needs {needed}, which was not given; give it")
+            needed = " or ".join(law.scales()) if key in ("sigma", "lam") else key
+            raise UsageError(f"{name} noise needs {needed}; give {needed}")
     if converted is not None:
         values["lam"] = law.lam_for(converted, size, values.get("a"))
     return law(**values)

@@ -126,12 +126,16 @@ class Law(ABC):
         return "sigma" in cls.own()
 
     @classmethod
+    def scales(cls) -> tuple[str, ...]:
+        """Return what may be given as its scale: ``"sigma"``, ``"lambda"``, either or neither."""
+        return ("sigma",) * cls.takes_sigma() + ("lambda",) * ("lam" in cls.own())
+
+    @classmethod
     def lam_for(cls, sigma: float, size: int | None, a: float | None = None) -> float:
         """Return the λ at which one of ``size`` values has the standard deviation ``sigma``."""
         del sigma, size, a
-        raise UsageError(
-            f"{cls.name} noise has no sigma; leave it out, or give lambda in its place"
-        )
+        instead = "give lambda in its place" if "lambda" in cls.scales() else "leave it out"
+        raise UsageError(f"{cls.name} noise has no sigma; {instead}")
 
     @classmethod
     def from_model(cls, shape: tuple[int, ...], layout: str | None) -> dict[str, Any]:
