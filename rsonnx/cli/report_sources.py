@@ -46,7 +46,7 @@ def only_run(source: Source, option: str) -> Run:
     if isinstance(source, Log):
         raise UsageError(
             f"{source.path} is a log, which has no counts and does not say how it was made nor "
-            f"whether it is complete, as {option} needs; leave it out"
+            f"whether it is complete, as {option} needs; leave out {option}, or the log"
         )
     return source
 
@@ -60,10 +60,10 @@ def restated(
         UsageError: it is a log, or its counts cannot support the settings.
     """
     given = {"--alpha": alpha, "--bound": bound, "--radius": radius}
-    option = next((name for name, value in given.items() if value is not None), None)
-    if option is None:
+    options = " and ".join(name for name, value in given.items() if value is not None)
+    if not options:
         return source
-    return restate(only_run(source, option), alpha=alpha, bound=bound, radius=radius)
+    return restate(only_run(source, options), alpha=alpha, bound=bound, radius=radius)
 
 
 def figures_at(source: Source, radii: Sequence[float]) -> Figures | LogFigures:

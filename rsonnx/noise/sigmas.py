@@ -41,7 +41,9 @@ def read_sigmas(path: Path, size: int) -> tuple[float, ...]:
         else:
             values = _of_text(content)
     except ValueError as error:
-        raise DataError(f"{path} {error}, but one row of real numbers was expected") from None
+        raise DataError(
+            f"{path} {error}, but real numbers, one a line or in one row, were expected"
+        ) from None
     sigmas = tuple(as_float(value) for value in values)
     for number, sigma in enumerate(sigmas, start=1):
         if not (math.isfinite(sigma) and sigma > 0):
@@ -104,7 +106,7 @@ def _of_text(content: bytes) -> list[Any]:
     for number, cells in rows.items():
         wrong = next((cell for cell in cells if _NUMBER.fullmatch(cell) is None), None)
         if wrong is not None:
-            raise ValueError(f"has {wrong!r:.40} in line {number}")
+            raise ValueError(f"has {wrong!r:.40} in line {number} (a heading or comment is none)")
         if len(cells) > 1 and len(rows) > 1:
             raise ValueError(f"has {len(cells)} numbers in line {number} of {len(rows)} lines")
     return [float(cell) for cells in rows.values() for cell in cells]

@@ -62,7 +62,9 @@ class Adaptive(Procedure):
     num_classes: int | None = field(init=False, default=None)
 
     fixed_n: ClassVar[bool] = False
-    only_these: ClassVar[str] = "is adaptive: its sampling stopped where its targets were decided"
+    only_these: ClassVar[str] = (
+        "stopped sampling once its targets were decided; certify again with a fixed n"
+    )
 
     def __post_init__(self) -> None:
         check_samples("n0", self.n0)

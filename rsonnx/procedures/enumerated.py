@@ -42,7 +42,9 @@ class Enumerated(Procedure):
     num_classes: int | None = field(init=False, default=None)
     target_radii: tuple[float, ...] | None = field(init=False, default=None)
 
-    only_these: ClassVar[str] = "counted every change that its noise can make"
+    only_these: ClassVar[str] = (
+        "counted every change that its noise can make; leave out alpha, bound and radius"
+    )
     sure: ClassVar[str] = (
         "for each input, every change of it that the noise can make having been counted,"
     )

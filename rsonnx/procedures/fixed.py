@@ -187,14 +187,13 @@ class Fixed(Procedure):
         """Return the procedure that derives certificates from the same counts at other settings."""
         if bound != self.bound and certifying_bound(bound).needs_uniform:
             raise UsageError(
-                f"it was made with the bound {self.bound}, which records no uniform number drawn "
-                f"before the samples, so it cannot be restated by {bound}; certify again with "
-                f"--bound {bound}"
+                f"{bound} needs a uniform number drawn before the samples, which the bound "
+                f"{self.bound} does not record; certify again with --bound {bound}"
             )
         if radius == "two-sided" != self.radius_rule and self.num_classes is None:
             raise UsageError(
-                "it does not say how many classes its model has, and the two-sided radius shares "
-                "alpha among them, so it cannot be restated; use the one-sided radius"
+                "it does not say how many classes its model has, among which the two-sided radius "
+                "shares alpha; use the one-sided radius"
             )
         return replace(self, alpha=alpha, bound=bound, radius_rule=radius)
 

@@ -166,7 +166,7 @@ class Procedure(ABC):
     """Whether how many samples are drawn depends on nothing that is counted."""
 
     only_these: ClassVar[str] = ""
-    """Why the counts support no other settings; a sentence of which the run is the subject."""
+    """Why the counts support no other settings, and what to do; the run is the subject."""
 
     sure: ClassVar[str] = (
         "with probability at least 1 - alpha over the noise, separately for each input,"
@@ -256,8 +256,7 @@ class Procedure(ABC):
         ):
             if asked != kept:
                 raise UsageError(
-                    f"it {self.only_these} (its {name} is {kept}), so it cannot be restated at "
-                    f"{name} = {asked}"
+                    f"{name} = {asked} was asked for, but with {kept} it {self.only_these}"
                 )
         return self
 

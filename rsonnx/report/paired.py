@@ -135,8 +135,8 @@ def compare(runs: Sequence[Figures | LogFigures], radii: Sequence[float]) -> lis
         radii: where to compare certified accuracy, >= 0, ascending.
 
     Raises:
-        UsageError: a run is a log or unlabelled, or two have no input, no label or no units in
-            common.
+        UsageError: a run is a log or unlabelled, two are one and the same, or have no input, no
+            label or no units in common.
     """
     if len(runs) < 2:
         raise UsageError("--paired compares runs on the same inputs; give two run files or more")
@@ -158,6 +158,11 @@ def _labelled_run(run: Figures | LogFigures) -> Figures:
 
 def _compare(first: Figures, second: Figures, radii: Sequence[float]) -> Comparison:
     a, b = first.heading, second.heading
+    if a == b and first.rows == second.rows:
+        raise UsageError(
+            f"{printable(first.name)} and {printable(second.name)} hold the same rows, so they are "
+            "one run; name two"
+        )
     if (a.norm, a.units) != (b.norm, b.units):
         raise UsageError(
             f"{printable(first.name)} has {printable(a.norm)} radii in {printable(a.units)}, "

@@ -89,7 +89,8 @@ A_LOG = log_figures("x", [Line(1, 1, 1.0)], AT)
         ([ONE, figures([row(0, 1.0, label=None)])], "inputs without a label"),
         ([ONE, OTHER_LABEL], r"0\.png has the label 1"),
         ([ONE, figures([row(0, 1.0, digest="elsewhere")])], "no input in common"),
-        ([figures([row(0, 1.0, digest="")])] * 2, "no input in common"),
+        ([figures([row(0, at, digest="")]) for at in (1.0, 0.5)], "no input in common"),
+        ([ONE, ONE], "one run"),
         ([ONE, figures([1.0, 0.5], norm="linf")], "one norm and one unit"),
         ([ONE, figures([1.0, 0.5], units="input values between 0 and 255")], "one norm and one"),
     ],
@@ -100,8 +101,11 @@ def test_what_cannot_be_paired_is_refused(runs: list[Figures], said: str) -> Non
 
 
 def test_adaptive_runs_are_compared_where_both_decided() -> None:
-    adaptive = replace(figures([1.0, 0.5]), heading=replace(HEADING, target_radii=(0.5,)))
-    for runs in ((figures([1.0, 0.5]), adaptive), (adaptive, adaptive)):
+    adaptive, other = (
+        replace(figures(radii), heading=replace(HEADING, target_radii=(0.5,)))
+        for radii in ([1.0, 0.5], [1.0, 0.25])
+    )
+    for runs in ((figures([1.0, 0.5]), adaptive), (other, adaptive)):
         found = pair(*runs)
         assert [at.radius for at in found.at] == [0.5]
         assert found.undecided == (0.0,)
@@ -114,7 +118,7 @@ def test_adaptive_runs_are_compared_where_both_decided() -> None:
 
 def test_the_first_run_is_compared_with_each_other_and_other_settings_are_said() -> None:
     runs = [
-        named(name, figures([1.0, radius])) for name, radius in (("a", 1), ("b", 0.2), ("c", 1))
+        named(name, figures([1.0, radius])) for name, radius in (("a", 1), ("b", 0.2), ("c", 2))
     ]
     found = compare(runs, AT)
     assert [(one.first, one.second) for one in found] == [("a", "b"), ("a", "c")]
