@@ -14,6 +14,7 @@ from rsonnx.errors import ModelError, UsageError
 from rsonnx.model.graph import FLOATS, Dimension, TensorSpec, listed
 from rsonnx.model.outputs import Output
 from rsonnx.model.read import ModelFile
+from rsonnx.scalars import shown
 
 INTEGERS = {"uint8": (0, 255), "int8": (-128, 127)}
 """Integer types that an input may have, with what they hold."""
@@ -254,6 +255,6 @@ def _fed_value(spec: TensorSpec, value: Any) -> NDArray[Any]:
         return converted if is_fitting else converted.reshape(shape)
     except (TypeError, ValueError, OverflowError):
         raise UsageError(
-            f"the value {value!r} was given for the input {spec.name!r}, but it takes {spec.dtype} "
-            f"{spec.dimensions}"
+            f"the value {shown(value)} was given for the input {spec.name!r}, but it takes "
+            f"{spec.dtype} {spec.dimensions}"
         ) from None

@@ -9,7 +9,6 @@ votes among pairs and a tree ensemble has thresholds, so theirs never do.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -78,12 +77,9 @@ def find_output(
         threshold: for a model of one score: class 1 is answered above it, class 0 otherwise.
 
     Raises:
-        UsageError: there is no output of that name, or a threshold that is no number or for
-            something else.
+        UsageError: there is no output of that name, or a threshold for something else.
         ModelError: no output can be understood as a classifier's, or several can.
     """
-    if threshold is not None and not math.isfinite(threshold):
-        raise UsageError(f"the threshold is {threshold}, but a finite number was expected")
     outputs = {spec.name: spec for spec in model.view.outputs}
     if name is not None and name not in outputs:
         raise UsageError(f"{model} has no output {name!r}; it has {listed(outputs.values())}")

@@ -6,12 +6,16 @@ One object that :func:`rsonnx.load`, the child that tries a model, workers and a
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import numpy as np
+
 from rsonnx.errors import UsageError
 from rsonnx.model.preprocess import Preprocessing, declared_preprocessing, parse_preprocessing
+from rsonnx.scalars import as_float, shown
 
 ROWS = ("alone", "watched")
 """What can be done with a model whose rows are not proved to be independent."""
@@ -49,6 +53,10 @@ class ModelSettings:
         # Arrays have no equality and no JSON.
         plain = {k: v.tolist() if hasattr(v, "tolist") else v for k, v in self.feeds.items()}
         object.__setattr__(self, "feeds", plain)
+        if self.bounds is not None:
+            object.__setattr__(self, "bounds", _two_numbers(self.bounds))
+        if self.threshold is not None:
+            object.__setattr__(self, "threshold", _finite(self.threshold))
         if self.input_shape is not None:
             object.__setattr__(self, "input_shape", tuple(self.input_shape))
         if self.preprocess is not None:
@@ -84,19 +92,16 @@ class ModelSettings:
             TypeError: a field is of another kind.
             ValueError: a field is out of range (UsageError is one).
         """
-        kinds = {"threshold": int | float, "output_name": str, "float16": bool, "rows": str}
+        kinds = {"output_name": str, "float16": bool, "rows": str}
         plain = {"rows": ROWS[0]} | dict(recorded)
         for name, kind in kinds.items():
             if not isinstance(plain[name], kind | None):
                 raise TypeError(f"{name} is {plain[name]!r:.60}")
-        bounds, preprocess, shape = (plain[k] for k in ("bounds", "preprocess", "input_shape"))
+        preprocess, shape = plain["preprocess"], plain["input_shape"]
         if preprocess is not None:
             preprocess = {key: value for key, value in dict(preprocess).items() if key != "source"}
-        if bounds is not None:
-            low, high = bounds
-            bounds = float(low), float(high)
         return cls(
-            bounds=bounds,
+            bounds=plain["bounds"],
             preprocess=None if preprocess is None else parse_preprocessing(preprocess),
             output_name=plain["output_name"],
             threshold=plain["threshold"],
@@ -107,13 +112,30 @@ class ModelSettings:
         )
 
 
+def _finite(threshold: object) -> float:
+    number = as_float(threshold)
+    if not math.isfinite(number):
+        raise UsageError(f"the threshold is {shown(threshold)}, but a finite number was expected")
+    return number
+
+
+def _two_numbers(bounds: Any) -> tuple[float, float]:
+    try:
+        low, high = map(float, bounds)
+    except (TypeError, ValueError, OverflowError):
+        raise UsageError(
+            f"bounds are {shown(bounds)}, but two numbers, low and high, were expected"
+        ) from None
+    return low, high
+
+
 def read_shape(text: str) -> tuple[int, ...]:
     """Read a shape such as ``3,224,224``."""
     try:
         return tuple(int(part) for part in text.replace("x", ",").split(","))
     except ValueError:
         raise UsageError(
-            f"--input-shape is {text!r}, but whole numbers such as 3,224,224 were expected"
+            f"--input-shape is {shown(text)}, but whole numbers such as 3,224,224 were expected"
         ) from None
 
 
@@ -123,12 +145,15 @@ def read_feed(text: str) -> tuple[str, Any]:
     name, equals, value = text.rpartition("=")
     try:
         if value.startswith("["):
-            return name, json.loads(value)
+            np.asarray(numbers := json.loads(value))  # or it is ragged, or deeper than any array
+            return name, numbers
         numbers = [_number(part) for part in value.split(",")]
-    except ValueError:
+    except (ValueError, RecursionError):
         equals = ""
     if not name or not equals:
-        raise UsageError(f"--feed is {text!r}, but NAME=NUMBER or NAME=NUMBER,... was expected")
+        raise UsageError(
+            f"--feed is {shown(text)}, but NAME=NUMBER or NAME=NUMBER,... was expected"
+        )
     return name, numbers[0] if len(numbers) == 1 else numbers
 
 

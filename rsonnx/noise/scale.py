@@ -5,28 +5,17 @@ The noise of a law with a scale λ is λ times a noise that does not depend on i
 
 from __future__ import annotations
 
-import math
 import sys
 from abc import abstractmethod
 from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import ClassVar
 
 from rsonnx.errors import UsageError
 from rsonnx.noise.law import SampledNoise
+from rsonnx.scalars import as_float, as_whole, shown
 
 _LEAST, _MOST = 1e-30, 1e30
 """Far beyond these formulas leave the doubles, and all samples float32."""
-
-
-def as_float(value: object) -> float:
-    """Return a number as a float, infinite where it is beyond them; NaN for what is no number."""
-    if not isinstance(value, Real) or isinstance(value, bool):
-        return math.nan
-    try:
-        return float(value)
-    except OverflowError:  # a whole number with hundreds of digits
-        return math.inf
 
 
 def check_scale(name: str, value: float) -> float:
@@ -36,7 +25,7 @@ def check_scale(name: str, value: float) -> float:
     if not least <= number <= most:
         within = f" from {least:g} to {most:g}" if name == "lambda" else ""
         raise UsageError(
-            f"{name} is {value!r:.40}, but a finite number above 0{within} was expected, in the "
+            f"{name} is {shown(value)}, but a finite number above 0{within} was expected, in the "
             "units of the input (0.25 and 0.5 are usual for [0, 1])"
         )
     return number
@@ -44,11 +33,12 @@ def check_scale(name: str, value: float) -> float:
 
 def check_whole(name: str, value: object, most: int, what: str) -> int:
     """Return a whole number as an int, or refuse it unless it is 1 to ``most``; ``what`` it is."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= most:
+    whole = as_whole(value)
+    if whole is None or not 1 <= whole <= most:
         raise UsageError(
-            f"{name} is {value!r:.40}, but {what}, a whole number from 1 to {most}, was expected"
+            f"{name} is {shown(value)}, but {what}, a whole number from 1 to {most}, was expected"
         )
-    return int(value)
+    return whole
 
 
 def needed_size(size: int | None) -> int:
@@ -66,7 +56,7 @@ def check_exponent(value: float | None, least: int, noise: str) -> float:
     if not least < number <= 1e12:
         values = ", the number of values of an input," if least else ""
         raise UsageError(
-            f"a is {value!r:.40}, but the exponent of {noise} noise must be a number above "
+            f"a is {shown(value)}, but the exponent of {noise} noise must be a number above "
             f"{least}{values} and at most 1e12"
         )
     return number
@@ -77,7 +67,9 @@ def check_share(name: str, value: float, lowest: float) -> float:
     number = as_float(value)
     if not lowest <= number < 1:
         least = "above 0" if lowest else "of at least 0"
-        raise UsageError(f"{name} is {value!r}, but a probability {least} and below 1 was expected")
+        raise UsageError(
+            f"{name} is {shown(value)}, but a probability {least} and below 1 was expected"
+        )
     return number
 
 

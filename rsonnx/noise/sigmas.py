@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rsonnx.errors import DataError, UsageError
-from rsonnx.noise.scale import as_float
+from rsonnx.scalars import as_float
 
 _MOST_BYTES = 1 << 28
 """More than the numbers of any input take; a larger file is something else."""

@@ -23,8 +23,8 @@ from rsonnx.noise.additive import FloatBlock
 from rsonnx.noise.law import Drawing, Place, SampledNoise
 from rsonnx.noise.laws.gaussian import Gaussian
 from rsonnx.noise.options import SIGMAS
-from rsonnx.noise.scale import as_float
 from rsonnx.noise.space import InputSpace
+from rsonnx.scalars import as_float
 
 _IN_DEVIATIONS = Gaussian(1.0)
 """The law of every value in its own standard deviations."""

@@ -1,0 +1,35 @@
+"""What callers give as numbers, numpy's among them, as Python's own; and any value in a message."""
+
+from __future__ import annotations
+
+import math
+import operator
+from numbers import Real
+
+
+def as_float(value: object) -> float:
+    """Return a number as a float, inf where it is beyond them; NaN for what is no number."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:  # a whole number with hundreds of digits
+        return math.inf
+
+
+def as_whole(value: object) -> int | None:
+    """Return a whole number as an int; None for what is none, as a flag, a text and 2.0 are."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
+def shown(value: object, most: int = 60) -> str:
+    """Return a value for a message, shortened to ``most`` characters."""
+    try:
+        return f"{value!r:.{most}}"
+    except (ValueError, RecursionError):  # Python writes whole numbers of up to 4,300 digits
+        return f"a {type(value).__name__} too long or too deep to be shown"
