@@ -13,6 +13,7 @@ from typing import Any
 from rsonnx.data import Exif
 from rsonnx.errors import UsageError
 from rsonnx.listener import Listener
+from rsonnx.model import ModelSettings
 from rsonnx.noise import STREAM_VERSION, Law, check_seed, fresh_seed
 from rsonnx.procedures import CountRange, Procedure
 from rsonnx.runs.commitment import Commitment, CommittedSeed, read_commitment
@@ -22,7 +23,7 @@ from rsonnx.runs.job import Job
 from rsonnx.runs.keep import Keeping, reopened_file, run_into_file
 from rsonnx.runs.manifest import Manifest, make_manifest
 from rsonnx.runs.new_header import SeedUsed, new_header
-from rsonnx.runs.opening import Data, Model, Noise, asked, open_job, settings_in
+from rsonnx.runs.opening import Data, Model, Noise, asked, open_job
 from rsonnx.runs.parts import SampleRange, Shard
 from rsonnx.runs.rows import Row
 from rsonnx.runs.rules import Rules
@@ -228,7 +229,12 @@ def _ready(
         procedure,
         seed=seed or SeedUsed(0, "none yet"),
         given=words,
-        resolved=_resolved(job, data, _recordable(opening) if options is None else options, exif),
+        resolved=_resolved(
+            job,
+            data,
+            _recordable(job, opening.get("classes")) if options is None else options,
+            exif,
+        ),
         family_wise=rules.alpha if rules.family_wise else None,
         manifest=manifest.sha256,
         shard=shard,
@@ -284,15 +290,13 @@ def _as_begun(begun: Header, sample: Sample | None) -> Sample | None:
     return replace(sample, first=True)
 
 
-def _recordable(opening: Mapping[str, Any]) -> dict[str, Any]:
+def _recordable(job: Job, classes: Any) -> dict[str, Any]:
     """Return the arguments of a call of the library as a command line would have had them."""
-    named = ("noise", "sample", "stream_version", "classes", "share_noise", "settings", "engine")
-    further = {name: value for name, value in opening.items() if name not in named}
-    settings, engine = settings_in(opening.get("settings"), opening.get("engine"), further)
-    classes = opening.get("classes")
+    origin = job.model.elsewhere
+    settings: ModelSettings = origin.settings
     return settings.to_json() | {
         "classes": str(classes) if isinstance(classes, Path) else None,
-        "tf32": engine.tf32,
+        "tf32": origin.device.tf32,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from rsonnx.model.read import ModelSource
 from rsonnx.noise import STREAM_VERSION, AskedNoise, Law
 from rsonnx.runs.job import Job, prepare_job
 from rsonnx.runs.sample import Sample
-from rsonnx.runtime import EngineSettings, OnnxClassifier, open_engine
+from rsonnx.runtime import EngineSettings, OnnxClassifier, choose_provider, open_engine
+from rsonnx.scalars import shown
 from rsonnx.smoothing import load_with, try_in_child
 
 Model = ModelSource | OnnxClassifier
@@ -71,9 +72,11 @@ def open_job(
     Raises:
         RsonnxError: the model, the data or an argument is not as it must be.
     """
-    settings, engine = settings_in(settings, engine, further)
+    settings, engine = _settings(settings, engine, further)
     meant = asked(noise, sigma)
     dataset = _dataset(data, classes, exif)
+    if isinstance(model, OnnxClassifier):
+        engine = _own_engine(model, settings, engine, further)
     engine.provider()  # what is refused is refused before the model is tried
     if isinstance(model, OnnxClassifier):
         classifier = model
@@ -94,20 +97,58 @@ def open_job(
     )
 
 
-def settings_in(
+def _settings(
     settings: ModelSettings | None, engine: EngineSettings | None, further: Mapping[str, Any]
 ) -> tuple[ModelSettings, EngineSettings]:
     """Return the settings that were given, or those that further arguments make up.
 
     Raises:
-        UsageError: an argument is none of theirs.
+        UsageError: an argument is none of theirs, or is there beside the object that has it.
     """
     declared = {f.name: further[f.name] for f in fields(ModelSettings) if f.name in further}
     counting = {f.name: further[f.name] for f in fields(EngineSettings) if f.name in further}
     unknown = sorted(further.keys() - declared.keys() - counting.keys())
     if unknown:
         raise UsageError(f"there is no argument {unknown[0]!r}; help(rsonnx.certify) lists them")
+    twice = [*(declared if settings else ()), *(counting if engine else ())]
+    if twice:
+        raise UsageError(f"{twice[0]} was given beside the settings that have it; give it in them")
     return settings or ModelSettings(**declared), engine or EngineSettings(**counting)
+
+
+def _own_engine(
+    model: OnnxClassifier,
+    settings: ModelSettings,
+    engine: EngineSettings,
+    further: Mapping[str, Any],
+) -> EngineSettings:
+    """Return the engine for a loaded classifier, which counts on its own provider.
+
+    Raises:
+        UsageError: what was given beside it would make another classifier of the model.
+    """
+    origin, used = model.elsewhere, model.session.providers[0]
+    apart = len(engine.devices) > 1  # on each of them it is loaded again
+    own = {**vars(origin.settings), **vars(origin.device)} | {
+        "bounds": model.bounds,
+        "preprocess": {k: v for k, v in model.facts["preprocess"].items() if k != "source"},
+        "input_shape": model.shape,
+        "providers": used,
+        "devices": engine.devices if apart else (origin.device.device,),
+    }
+    meant = {**vars(settings), **vars(engine)}
+    default = {**vars(ModelSettings()), **vars(EngineSettings())}
+    named = {k for k in meant if meant[k] != default[k] or further.get(k) is not None}
+    if settings.preprocessing is not None:
+        meant["preprocess"] = settings.preprocessing.to_json()
+    meant["providers"] = choose_provider(engine.providers).name
+    for name in sorted(named & own.keys()):
+        if meant[name] != own[name]:
+            raise UsageError(
+                f"{name} was given beside a classifier that was loaded with {shown(own[name])}; "
+                "give it to rsonnx.load"
+            )
+    return replace(engine, providers=(used,))
 
 
 def _dataset(data: Data, classes: Path | Sequence[str] | None, exif: Exif) -> Dataset:

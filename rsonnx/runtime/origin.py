@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rsonnx.errors import ModelError, UsageError
 from rsonnx.runtime.device_options import DeviceOptions
@@ -23,8 +23,10 @@ class Origin:
         model: the file, or the bytes of a model that has no file.
         sha256: of the model and its external data. One that has changed since is refused.
         external_data: names of its external data files, relative to its folder.
-        load: makes the classifier, called with a model and ``device=``; picklable.
+        settings: what was declared of the model.
+        providers: as they were asked for; None where none were.
         device: what the classifier was opened with.
+        load: makes the classifier of model, settings, providers and device; picklable.
         files: the model file, then its external data, relative names and contents, where they
             travel along; empty where they are read again.
     """
@@ -32,8 +34,10 @@ class Origin:
     model: Path | bytes = field(repr=False)
     sha256: str
     external_data: tuple[str, ...]
-    load: Callable[..., OnnxClassifier]
+    settings: Any
+    providers: Sequence[str] | None
     device: DeviceOptions
+    load: Callable[..., OnnxClassifier] = field(repr=False)
     files: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
 
     def classifier(self) -> OnnxClassifier:
@@ -50,7 +54,7 @@ class Origin:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_bytes(content)
                 return replace(self, model=Path(folder, self.files[0][0]), files=()).classifier()
-        classifier = self.load(self.model, device=self.device)
+        classifier = self.load(self.model, self.settings, self.providers, self.device)
         sha256 = classifier.facts["sha256"]
         if sha256 != self.sha256:
             raise ModelError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +120,10 @@ def load_with(
         source,
         file.sha256,
         file.external_data,
-        partial(load_with, settings=settings, providers=asked),
+        settings,
+        asked,
         device or DeviceOptions(),
+        load_with,
     )
     return classifier
 

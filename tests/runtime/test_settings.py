@@ -71,7 +71,7 @@ def test_a_model_that_was_changed_is_not_the_one_that_was_loaded(tmp_path: Path)
         pickle.dumps(mine)
 
 
-def on_the_processor(model: Any, device: DeviceOptions) -> OnnxClassifier:
+def on_the_processor(model: Any, *_: Any) -> OnnxClassifier:
     """Load a model for the processor whatever the number of the device."""
     return load(model, preprocess="none", providers="cpu")
 
