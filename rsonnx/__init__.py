@@ -6,11 +6,10 @@
 (0, 1.145)
 """
 
-from typing import TYPE_CHECKING
-
 from rsonnx._lazy import offer_lazily
 from rsonnx._version import __version__
 
+TYPE_CHECKING = False  # what `typing` says, which takes longer to import than all of this
 if TYPE_CHECKING:
     from rsonnx.api import Run, Verified, certify, commit, predict, read_run, report, verify
     from rsonnx.cli.progress import ProgressBar

@@ -3,6 +3,9 @@
 A message is one sentence that names the thing, what was found, what was expected and what to do.
 """
 
+INTERRUPTED = 130
+"""The exit code of a command that was stopped by Ctrl-C or SIGTERM."""
+
 
 class RsonnxError(Exception):
     """Base class of all errors a caller of rsonnx may want to catch."""

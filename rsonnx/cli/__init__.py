@@ -21,11 +21,10 @@ from rsonnx.cli.plan import plan
 from rsonnx.cli.predict import predict
 from rsonnx.cli.preview import preview
 from rsonnx.cli.report import report
+from rsonnx.cli.stopping import stoppable
 from rsonnx.cli.verify import verify_command
-from rsonnx.errors import RsonnxError
+from rsonnx.errors import INTERRUPTED, RsonnxError
 from rsonnx.report import printable
-
-INTERRUPTED = 130
 
 
 @group(
@@ -67,7 +66,8 @@ def _open_streams() -> None:
 def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return an exit code
     """Run one command and return its exit code."""
     try:
-        cli.main(arguments, prog_name="rsonnx", standalone_mode=False)
+        with stoppable():
+            cli.main(arguments, prog_name="rsonnx", standalone_mode=False)
     except click.exceptions.Abort:
         return INTERRUPTED
     except click.ClickException as error:
@@ -80,6 +80,8 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return an exit code
     except BrokenPipeError:  # the reader of stdout has gone: nothing is left to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except ImportError:  # the installation is damaged, which the caller knows how to say
+        raise
     except Exception as error:
         if os.environ.get("RSONNX_TRACEBACK"):
             raise

@@ -27,7 +27,6 @@ from rsonnx.cli.options import (
     sampling_options,
     share_noise_option,
 )
-from rsonnx.cli.stopping import stoppable
 from rsonnx.cli.terminal import Terminal, refuse_sampling, say
 from rsonnx.errors import UsageError
 from rsonnx.procedures import RADIUS_RULES
@@ -163,7 +162,6 @@ def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
         _commit(model, data, commitment, beacon_round, opening_arguments(given) | rules, as_json)
         return
     with contextlib.ExitStack() as stack:
-        stack.enter_context(stoppable())
         run = runs.certify(
             model,
             data,

@@ -25,13 +25,21 @@ def doctor(as_json: bool) -> None:
     Example:
       rsonnx doctor
     """
-    from rsonnx.report import printable
+    from rsonnx.runtime import choose_provider
     from rsonnx.runtime.machine import this_machine
 
     answer = facts(this_machine())
     if as_json:
         click.echo(json.dumps(answer, indent=2))
-        return
+    else:
+        _show(answer)
+    if answer["default"] is None:
+        choose_provider(None)  # which says why, and what mends it
+
+
+def _show(answer: dict[str, Any]) -> None:
+    from rsonnx.report import printable
+
     for name, value in answer["versions"].items():
         click.echo(f"{name:<17}{printable(str(value))}")
     click.echo(f"{'cores':<17}{answer['cores']}")
@@ -39,6 +47,8 @@ def doctor(as_json: bool) -> None:
         click.echo(f"{'card':<17}{printable(_line(card))}")
     for name, problem in answer["providers"].items():
         click.echo(f"{name}: {'works' if problem is None else printable(problem)}")
+    if answer["default"] is None:
+        return  # the error says it all
     click.echo(f"used where --providers is not given: {answer['default']}")
     for finding in answer["findings"]:
         click.echo(f"problem: {printable(finding['problem'])}")
@@ -47,19 +57,19 @@ def doctor(as_json: bool) -> None:
 
 def facts(machine: Machine) -> dict[str, Any]:
     """Return what can be said of a machine, as ``--json`` prints it."""
-    import onnxruntime
-
     from rsonnx.runs import versions
     from rsonnx.runtime import choose_provider, provider_problem
+    from rsonnx.runtime.device_options import CPU
     from rsonnx.runtime.diagnosis import diagnose
+    from rsonnx.runtime.wheels import onnxruntime
 
+    available = [] if onnxruntime is None else onnxruntime.get_available_providers()
+    works = provider_problem(CPU) is None
     return {
         "versions": versions(),
         "cores": os.cpu_count(),
-        "providers": {
-            name: provider_problem(name) for name in onnxruntime.get_available_providers()
-        },
-        "default": choose_provider(None).name,
+        "providers": {name: provider_problem(name) for name in available},
+        "default": choose_provider(None).name if works else None,
         "cuda": asdict(machine),
         "findings": [asdict(finding) for finding in diagnose(machine)],
     }

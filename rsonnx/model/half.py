@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import TensorProto, numpy_helper
 
 from rsonnx.errors import ModelError
@@ -68,6 +67,7 @@ def to_half(model: ModelFile) -> HalfModel:
     proto = onnx.ModelProto()
     proto.CopyFrom(model.proto)
     # Imported here: it takes a third of a second, which nobody else should wait for.
+    import onnxruntime  # noqa: PLC0415
     from onnxruntime.transformers.float16 import convert_float_to_float16  # noqa: PLC0415
 
     try:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING
 from typing import TYPE_CHECKING, Any
 
-from rsonnx._lazy import Catalogue
+from rsonnx._catalogue import Catalogue
 from rsonnx.errors import UsageError
 
 if TYPE_CHECKING:

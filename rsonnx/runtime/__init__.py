@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from rsonnx.runtime.providers import (
         ProviderChoice,
         choose_provider,
-        installed_wheels,
         provider_problem,
     )
     from rsonnx.runtime.ranges import CountRequest, SampleStream
     from rsonnx.runtime.session import Session
     from rsonnx.runtime.settings import EngineSettings, open_engine
+    from rsonnx.runtime.wheels import installed_wheels
 
 offer_lazily(__name__)
 

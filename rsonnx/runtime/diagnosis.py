@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rsonnx.runtime.machine import Machine
+from rsonnx.runtime.wheels import CUDA_EXTRA, CUDA_PLATFORMS, reinstall
 
 _OLDEST_DRIVER = {12: 525, 13: 580}
 _OLDEST_CARD = {12: (5, 0), 13: (7, 5)}
 _NEWEST = 13
-_EXTRA = "pip install 'rsonnx[cuda]'"
+_EXTRA = f"pip install {CUDA_EXTRA}"
 _ON_CPU = "ask for --providers cpu"
-_CUDA_WHEELS = {("Linux", "x86_64"), ("Windows", "amd64")}
-"""Systems and processors for which onnxruntime-gpu is built."""
 
 _STATUS = {
     35: ("the driver is too old", "update the driver"),
@@ -55,8 +54,11 @@ class Finding:
 def diagnose(machine: Machine) -> list[Finding]:
     """Return what is wrong with CUDA on a machine, what comes first first; empty where nothing is.
 
-    A machine without a card has one finding, that it has none: nothing else would help it.
+    A machine without a card has one finding, that it has none: nothing else would help it. Nothing
+    is found out while onnxruntime itself is damaged.
     """
+    if machine.damage is not None:
+        return [Finding(machine.damage, reinstall(machine.wheels))]
     findings = list(_wheels(machine))
     no_card = _no_card(machine)
     if no_card is not None:
@@ -72,18 +74,17 @@ def diagnose(machine: Machine) -> list[Finding]:
 
 
 def _wheels(machine: Machine) -> Iterator[Finding]:
-    names = " ".join(machine.wheels) or "onnxruntime"
     if len(machine.wheels) > 1:
         yield Finding(
             f"{' and '.join(machine.wheels)} are both installed and overwrite each other, so that "
             "CUDA vanishes",
-            f"pip uninstall -y {names} && pip install onnxruntime-gpu",
+            reinstall(machine.wheels, "onnxruntime-gpu"),
         )
-    elif machine.build is None and (machine.system, machine.processor.lower()) in _CUDA_WHEELS:
+    elif machine.build is None and (machine.system, machine.processor.lower()) in CUDA_PLATFORMS:
         installed = " ".join(f"{name} {version}" for name, version in machine.wheels.items())
         yield Finding(
             f"the installed {installed or 'onnxruntime'} was built without CUDA",
-            f"pip uninstall -y {names} && {_EXTRA}",
+            reinstall(machine.wheels, CUDA_EXTRA),
         )
 
 

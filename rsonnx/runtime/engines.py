@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from rsonnx._lazy import Catalogue
+from rsonnx._catalogue import Catalogue
 
 if TYPE_CHECKING:
     from rsonnx.runtime.classifier import OnnxClassifier

@@ -13,11 +13,10 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-import onnxruntime
-
 from rsonnx.runtime.cuda import cupy_problem
 from rsonnx.runtime.device_options import CUDA
-from rsonnx.runtime.providers import installed_wheels, provider_problem, silence
+from rsonnx.runtime.providers import provider_problem, silence
+from rsonnx.runtime.wheels import damage, installed_wheels, onnxruntime
 
 Loader = Callable[[str], Any]
 """Loads a shared library by its name, or raises OSError."""
@@ -78,6 +77,7 @@ class Machine:
         packages: NVIDIA's Python packages, with their versions.
         cupy: CuPy's packages, with their versions.
         cupy_problem: why CuPy cannot draw noise; None where it can.
+        damage: why onnxruntime cannot be used at all; None where it can.
     """
 
     system: str
@@ -95,6 +95,7 @@ class Machine:
     packages: dict[str, str]
     cupy: dict[str, str]
     cupy_problem: str | None
+    damage: str | None = None
 
 
 def this_machine(
@@ -126,6 +127,7 @@ def this_machine(
         packages=packages_named("nvidia-"),
         cupy=packages_named("cupy"),
         cupy_problem=cupy_problem(),
+        damage=damage(),
     )
 
 

@@ -9,17 +9,24 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import packages_distributions, version
 
-import onnxruntime
 from onnx import TensorProto, helper
 
 from rsonnx.errors import ProviderError, UsageError
 from rsonnx.runtime.device_options import CPU, CUDA, TENSORRT, no_tf32_in_tensorrt
+from rsonnx.runtime.wheels import (
+    CUDA_EXTRA,
+    CUDA_PLATFORMS,
+    damage,
+    installed_wheels,
+    onnxruntime,
+    reinstall,
+)
 
 _NAMES = {"cpu": CPU, "cuda": CUDA, "tensorrt": TENSORRT, "coreml": "CoreMLExecutionProvider"}
 _PREFERENCE = (CUDA, CPU)
@@ -53,8 +60,10 @@ def choose_provider(requested: Sequence[str] | None) -> ProviderChoice:
 
     Raises:
         UsageError: a name that is not known.
-        ProviderError: the provider does not work on this machine.
+        ProviderError: the provider does not work on this machine, or onnxruntime itself does not.
     """
+    if (problem := provider_problem(CPU)) is not None:
+        raise ProviderError(f"{problem}; mend it: {reinstall(installed_wheels())}")
     if not requested:
         working = next(name for name in _PREFERENCE if provider_problem(name) is None)
         return ProviderChoice(working, ())
@@ -67,9 +76,13 @@ def choose_provider(requested: Sequence[str] | None) -> ProviderChoice:
             )
     problem = provider_problem(names[0])
     if problem is not None:
+        advice = "run `rsonnx doctor`, or ask for --providers cpu"
+        built_in = onnxruntime.get_available_providers()
+        built_here = (platform.system(), platform.machine().lower()) in CUDA_PLATFORMS
+        if names[0] in (CUDA, TENSORRT) and names[0] not in built_in and built_here:
+            advice = f"mend it: {reinstall(installed_wheels(), CUDA_EXTRA)}"
         raise ProviderError(
-            f"the provider {requested[0]!r} was asked for but does not work here: {problem}; "
-            "run `rsonnx doctor`, or ask for --providers cpu"
+            f"the provider {requested[0]!r} does not work here: {problem}; {advice}"
         )
     return ProviderChoice(names[0], tuple(requested))
 
@@ -77,8 +90,10 @@ def choose_provider(requested: Sequence[str] | None) -> ProviderChoice:
 @cache
 def provider_problem(name: str) -> str | None:
     """Return why a provider does not work on this machine, or None where it does."""
+    if onnxruntime is None:
+        return damage()
     if name not in onnxruntime.get_available_providers():
-        return f"the installed onnxruntime {onnxruntime.__version__} was built without {name}"
+        return f"onnxruntime {onnxruntime.__version__} was built without it"
     if name == TENSORRT:
         no_tf32_in_tensorrt()
     options = onnxruntime.SessionOptions()
@@ -97,17 +112,6 @@ def provider_problem(name: str) -> str | None:
         f"onnxruntime gave a session on {got} instead, as it does when the driver or one of the "
         "libraries of the provider is missing"
     )
-
-
-@cache
-def installed_wheels() -> dict[str, str]:
-    """Return the distributions that provide onnxruntime; two of them break each other.
-
-    Once a process: it lists the files of all that is installed, which takes a quarter second.
-    """
-    return {
-        name: version(name) for name in sorted({*packages_distributions().get("onnxruntime", ())})
-    }
 
 
 def _tiny_model() -> bytes:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import DTypeLike, NDArray
 
 from rsonnx.errors import InferenceError, ModelError, ProviderError
 from rsonnx.runtime.device_options import DeviceOptions, Providers
 from rsonnx.runtime.placement import RECORD, shape_nodes_on_cpu
 from rsonnx.runtime.providers import ProviderChoice, first_line
+from rsonnx.runtime.wheels import onnxruntime
 
 _STRICT = "session.disable_cpu_ep_fallback"
 _REFUSED_CPU_NODES = "fallback to CPU EP has been explicitly disabled"

@@ -282,7 +282,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(
 
 @pytest.mark.skipif(provider_problem("CUDAExecutionProvider") is None, reason="CUDA works here")
 def test_cuda_is_refused_where_it_does_not_work(here: Path) -> None:
-    refused(CERTIFY, "--providers", "cuda", code=4, named="doctor")
+    refused(CERTIFY, "--providers", "cuda", code=4, named="cuda")
     refused(CERTIFY.replace("cpu", "cuda"), "--devices", "all", code=4)
 
 

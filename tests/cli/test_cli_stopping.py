@@ -1,13 +1,17 @@
-"""The third signal is for a hang; the first two are tested where runs are resumed."""
+"""A command that is stopped before it has begun, and one that hangs; runs are stopped elsewhere."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-SCRIPT = """
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="os.kill is TerminateProcess there")
+
+HANGING = """
 import os, signal, time
 from rsonnx.cli.stopping import stoppable
 with stoppable():
@@ -20,10 +24,52 @@ with stoppable():
 print("never", flush=True)
 """
 
+STOPPED_AT_AN_IMPORT = """
+import os, signal, sys
+from rsonnx.__main__ import main
+left, number = int(sys.argv.pop(1)), int(sys.argv.pop(1))
+def count(event, _):
+    global left
+    if event == "import":
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), number)
+sys.addaudithook(count)
+try:
+    main()
+finally:
+    print("left:", left)
+"""
+"""Between two imports nothing takes long, so that these are the instants of a start."""
 
-@pytest.mark.skipif(sys.platform == "win32", reason="os.kill is TerminateProcess there")
-def test_the_third_signal_ends_a_command_at_once() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False, timeout=60
+CERTIFY = "certify tiny.onnx floats.npz --sigma 0.25 --n 20 --n0 9 --providers cpu"
+
+
+def _run(script: str, *words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script, *map(str, words)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
+
+
+def test_the_third_signal_ends_a_command_at_once() -> None:
+    done = _run(HANGING)
     assert (done.returncode, done.stdout) == (130, "ending\n")
+
+
+def test_a_signal_during_the_start_ends_it_without_a_traceback(here: Path) -> None:
+    far, words = 1_000_000, CERTIFY.split()
+    whole = _run(STOPPED_AT_AN_IMPORT, far, 2, *words, cwd=here)
+    assert whole.returncode == 0, whole.stderr
+    imports = far - int(whole.stdout.rpartition("left:")[2])
+    assert imports > 300
+    for step in range(12):
+        at, number = 1 + imports * step // 12, (signal.SIGINT, signal.SIGTERM)[step % 2]
+        done = _run(STOPPED_AT_AN_IMPORT, at, int(number), *words, cwd=here)
+        assert done.returncode == 130, (at, imports, done.stderr)
+        assert "Traceback" not in done.stderr, at
+        assert "bug" not in done.stderr, at

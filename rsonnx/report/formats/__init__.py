@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from rsonnx._lazy import Catalogue
+from rsonnx._catalogue import Catalogue
 
 if TYPE_CHECKING:
     from rsonnx.report.table import Report

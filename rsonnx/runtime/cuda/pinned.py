@@ -12,8 +12,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
+
+from rsonnx.runtime.wheels import onnxruntime
 
 _PORTABLE = 1
 """Locked for every device of the process, not only for the one that is current."""

@@ -1,0 +1,63 @@
+"""onnxruntime as it is installed here, or what is wrong with it and the command that mends it.
+
+Several distributions, the wheels for CPU and CUDA among them, write the same files. Where two were
+installed and one is removed, the files of both are gone, and Python imports the folder that is left
+without a word. So onnxruntime is imported here alone, and looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import packages_distributions, version
+from typing import Any
+
+CUDA_EXTRA = "'rsonnx[cuda]'"
+"""What brings onnxruntime with CUDA and its libraries."""
+
+CUDA_PLATFORMS = {("Linux", "x86_64"), ("Windows", "amd64")}
+"""Systems and processors for which onnxruntime-gpu is built."""
+
+
+def _imported() -> tuple[Any, str | None]:
+    try:
+        import onnxruntime as module  # noqa: PLC0415 - where it may fail
+    except Exception as error:  # native code that does not load raises more than ImportError
+        return None, (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if hasattr(module, "InferenceSession"):
+        return module, None
+    return None, "its files are gone"
+
+
+onnxruntime, _damage = _imported()
+"""The module; None where :func:`damage` says why."""
+
+
+def damage() -> str | None:
+    """Return why onnxruntime cannot be used at all; None where it can."""
+    if _damage is None:
+        return None
+    installed = " and ".join(f"{name} {number}" for name, number in installed_wheels().items())
+    return f"{installed or 'onnxruntime'} cannot be imported: {_damage}"
+
+
+@cache
+def installed_wheels() -> dict[str, str]:
+    """Return the distributions that provide onnxruntime; two of them break each other.
+
+    Once a process: it lists the files of all that is installed, which takes a quarter second.
+    """
+    return {
+        name: version(name) for name in sorted({*packages_distributions().get("onnxruntime", ())})
+    }
+
+
+def reinstall(wheels: Iterable[str], requirement: str = "rsonnx") -> str:
+    """Return the command that puts one whole onnxruntime in the place of these wheels.
+
+    Args:
+        wheels: those that are known to be installed.
+        requirement: what brings it.
+    """
+    removed = sorted({"onnxruntime", "onnxruntime-gpu", *wheels})
+    return f"pip uninstall -y {' '.join(removed)} && pip install {requirement}"

@@ -1,0 +1,161 @@
+"""A damaged installation: what needs nothing of it works, all else is a sentence that mends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnxruntime
+import pytest
+from commands import assert_sentence, command, done, refused
+
+from rsonnx.runtime import installed_wheels, provider_problem
+from rsonnx.runtime.device_options import CPU
+
+SHIMS = {
+    "absent": "raise ModuleNotFoundError(\"No module named 'onnxruntime'\", name='onnxruntime')",
+    "emptied": "",  # what is left where two wheels were installed and one was removed
+    "unloadable": "raise ImportError('lib.so.1: cannot open shared object file\\nNo such file')",
+    "worse": "raise OSError('[WinError 126] The specified module could not be found')",
+}
+WORK = "tiny.onnx floats.npz --sigma 0.25 --n 20 --n0 9"
+COMMANDS = {
+    f"certify {WORK}": 4,
+    f"certify {WORK} --providers cpu -o new.jsonl": 4,
+    f"certify {WORK} --providers cuda": 4,
+    f"predict {WORK.removesuffix(' --n0 9')}": 4,
+    "inspect tiny.onnx": 0,
+    "inspect tiny.onnx floats.npz": 4,
+    "preview tiny.onnx floats.npz --sigma 0.25 -o new.png": 4,
+    "plan --sigma 0.25 --n 100": 0,
+    "plan --sigma 0.25 --n 100 --model tiny.onnx --data floats.npz": 4,
+    "bounds -k 99 -n 100": 0,
+    "report run.jsonl": 0,
+    "verify run.jsonl": 0,
+    "verify run.jsonl --replay 1 --model tiny.onnx --data floats.npz": 4,
+    "merge run.jsonl -o merged.jsonl": 0,
+    "export run.jsonl --tsv -o run.tsv": 0,
+    "attest run.jsonl -o statement.json": 0,
+    "audit run.tsv": 0,
+    "doctor": 4,
+    "doctor --json": 4,
+}
+SCRIPT = """
+import contextlib, io, json, sys
+from rsonnx.cli import run
+for words in json.load(sys.stdin):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run(words.split())
+    print(json.dumps([words, code, out.getvalue(), err.getvalue()]))
+"""
+
+
+def _shim(folder: Path, package: str, source: str) -> dict[str, str]:
+    """Put a package in the place of the installed one; return the environment that finds it."""
+    (folder / package).mkdir(parents=True)
+    (folder / package / "__init__.py").write_text(source)
+    places = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(places)}
+
+
+@pytest.mark.parametrize("kind", SHIMS)
+def test_every_command_survives_a_damaged_onnxruntime(kind: str, here: Path) -> None:
+    done(f"certify {WORK} --providers cpu -o run.jsonl")
+    outcomes = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        input=json.dumps(list(COMMANDS)),
+        env=_shim(here / "shim", "onnxruntime", SHIMS[kind]),
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=300,
+    )
+    for line in outcomes.stdout.splitlines():
+        words, code, out, err = json.loads(line)
+        assert code == COMMANDS[words], (words, err)
+        assert "Traceback" not in err
+        assert "has a bug" not in err
+        if code:
+            assert "pip uninstall -y onnxruntime" in err.splitlines()[-1], words
+        if words == "doctor":
+            assert "rsonnx" in out  # the report is there all the same
+        if words == "doctor --json":
+            answer = json.loads(out)
+            assert answer["default"] is None
+            assert "pip uninstall" in answer["findings"][0]["mend"]
+    assert len(outcomes.stdout.splitlines()) == len(COMMANDS)
+    assert not Path("new.jsonl").exists()
+
+
+@pytest.mark.parametrize("package", ["click", "numpy", "onnx", "mpmath"])
+def test_a_package_that_is_gone_is_named_with_what_mends_it(package: str, here: Path) -> None:
+    gone = f"raise ImportError('see below') from ModuleNotFoundError('No module named {package}')"
+    ended = subprocess.run(
+        [sys.executable, "-m", "rsonnx", *f"certify {WORK}".split()],
+        env=_shim(here / "shim", package, gone),
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=120,
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (sentence,) = ended.stderr.splitlines()
+    assert package in sentence
+    assert "pip install" in sentence
+
+
+@pytest.fixture
+def cpu_wheel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An onnxruntime that was built for the processor alone, on a system that has another."""
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CPU])
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    provider_problem.cache_clear()
+    yield
+    provider_problem.cache_clear()
+
+
+@pytest.mark.usefixtures("cpu_wheel")
+@pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
+def test_a_provider_that_another_wheel_has_is_refused_with_the_command(
+    provider: str, here: Path
+) -> None:
+    outcome = refused(f"certify {WORK} --providers {provider}", code=4, named=provider)
+    assert "pip install 'rsonnx[cuda]'" in outcome.err
+    assert command(f"certify {WORK} --providers cpu").code == 0
+
+
+def test_two_wheels_work_on_the_processor_and_doctor_names_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("onnxruntime", "onnxruntime-gpu"):
+        metadata = tmp_path / f"{name.replace('-', '_')}-9.9.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 9.9\n")
+        (metadata / "top_level.txt").write_text("onnxruntime\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    installed_wheels.cache_clear()
+    try:
+        outcome = done("doctor")
+    finally:
+        installed_wheels.cache_clear()
+    assert "pip uninstall -y onnxruntime onnxruntime-gpu && pip install" in outcome.out
+    assert "CPUExecutionProvider: works" in outcome.out
+
+
+def test_a_processor_on_which_no_session_opens(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("illegal hardware instruction")
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", broken)
+    provider_problem.cache_clear()
+    try:
+        refused(f"certify {WORK}", code=4, named="illegal hardware instruction")
+        assert_sentence(command("doctor"), "illegal hardware instruction")
+    finally:
+        provider_problem.cache_clear()
