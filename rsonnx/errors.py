@@ -51,3 +51,16 @@ class ProviderError(RsonnxError):
     """The execution provider that was asked for does not work here."""
 
     exit_code = 4
+
+
+def error_named(kind: str, message: str) -> RsonnxError:
+    """Return an error that another process wrote down; of a class that is none of ours, the base's.
+
+    Args:
+        kind: name of its class.
+        message: its sentence.
+    """
+    known = globals().get(kind)
+    if isinstance(known, type) and issubclass(known, RsonnxError):
+        return known(message)
+    return RsonnxError(message)

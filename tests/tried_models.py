@@ -37,12 +37,15 @@ def models_are_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def children(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Have no child process try a model, but note what each was asked."""
+    """Have no child process try a model, but note what each was asked; reading is done here."""
     asked: list[str] = []
 
     def run(words: list[str], *, input: str, **options: Any) -> Any:
         asked.append(input)
-        return SimpleNamespace(returncode=0, stdout='{"error": null, "message": ""}\n', stderr="")
+        request = json.loads(input)
+        tried = request["function"] == isolation.load_and_probe.__name__
+        reply = '{"error": null, "message": ""}' if tried else isolation.reply_to(request)
+        return SimpleNamespace(returncode=0, stdout=reply, stderr="")
 
     standing_in = SimpleNamespace(run=run, TimeoutExpired=subprocess.TimeoutExpired)
     monkeypatch.setattr(isolation, "subprocess", standing_in)

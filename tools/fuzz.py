@@ -44,9 +44,8 @@ _CHILD_BYTES = 8 * 2**30
 
 def try_model(path: Path) -> str:
     """Read, describe and plan a model; return the outcome in a word."""
-    model = read_model(path)
-    facts(model, ModelSettings(**_ARGUMENTS | {"preprocess": None}))
-    make_plan(model, ModelSettings(**_ARGUMENTS))
+    facts(str(path), ModelSettings(**_ARGUMENTS | {"preprocess": None}).to_json())
+    make_plan(read_model(path), ModelSettings(**_ARGUMENTS))
     return "planned"
 
 

@@ -134,13 +134,16 @@ def call(*words: object, code: int = 0) -> str:
 
 
 class _Child:
-    """In place of the process that tries a model first: these models are our own."""
+    """In place of the process that reads and tries a model first: these models are our own."""
 
     TimeoutExpired = TimeoutError
 
-    def run(self, *_: object, **__: object) -> Any:
-        """Answer as a child does that found nothing."""
-        return mock.Mock(returncode=0, stdout='{"error": null, "message": ""}\n', stderr="")
+    def run(self, *_: object, input: str, **__: object) -> Any:
+        """Answer as a child does that found nothing; what is only read is read here."""
+        request = json.loads(input)
+        tried = request["function"] == isolation.load_and_probe.__name__
+        reply = '{"error": null, "message": ""}' if tried else isolation.reply_to(request)
+        return mock.Mock(returncode=0, stdout=reply, stderr="")
 
 
 def words_of(name: str) -> list[str]:

@@ -17,7 +17,7 @@ from rsonnx.cli.opening import model_settings
 from rsonnx.cli.progress import ProgressBar
 from rsonnx.cli.suiting import suited
 from rsonnx.data import open_dataset, read_class_names
-from rsonnx.errors import ModelError, RsonnxError
+from rsonnx.errors import ModelError, RsonnxError, error_named
 from rsonnx.model import (
     PRESETS,
     ModelFile,
@@ -33,7 +33,7 @@ from rsonnx.model import (
 from rsonnx.noise import InputSpace
 from rsonnx.report import percent_down, percent_up, printable
 from rsonnx.runs.preprocessings import Ranking, try_preprocessings
-from rsonnx.smoothing import Plan, make_plan, training_in
+from rsonnx.smoothing import Plan, in_child, make_plan, training_in
 
 _MOST_SHOWN = 2000
 """Characters of one line: a stranger's metadata may fill a screen, or a disk."""
@@ -46,20 +46,20 @@ def print_facts(model: Path, data: Path | None, given: dict[str, Any], *, as_jso
         RsonnxError: the model would be refused; what can be said of it is printed all the same.
     """
     settings = model_settings(given)
-    read = read_model(model)
-    plan = _planned(read, settings)
-    described = _described(read, plan)
-    refused = plan if isinstance(plan, RsonnxError) else None
+    described, refusal = in_child(facts, model, settings=settings.to_json())
+    refused = None if refusal is None else error_named(*refusal)
     ranking: Ranking | None = None
     if not as_json:
         _render(described)
     try:
-        if data is not None and isinstance(plan, Plan):
+        if data is not None and refused is None:
             classes = None if given["classes"] is None else read_class_names(given["classes"])
+            read = read_model(model)
+            stated = _stated(read, settings)
             ranking = try_preprocessings(
-                plan,
+                _plan(read, settings, stated),
                 settings,
-                _stated(read, settings),
+                stated,
                 open_dataset(data, classes=classes),
                 named=given["preprocess"],
                 providers=provider_names(given["providers"]),
@@ -76,23 +76,26 @@ def print_facts(model: Path, data: Path | None, given: dict[str, Any], *, as_jso
         raise refused
 
 
-def facts(model: ModelFile, settings: ModelSettings) -> dict[str, Any]:
-    """Return what can be said of a model without running it."""
-    return _described(model, _planned(model, settings))
+def facts(path: str, settings: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, str] | None]:
+    """Return what can be said of a model without running it, and why it would be refused.
 
+    That is the name of an error's class and its sentence; None where it would not be.
 
-def _planned(model: ModelFile, settings: ModelSettings) -> Plan | RsonnxError:
-    """Return what would be done with a model, or why it would be refused.
-
-    Where no preprocessing is stated, the rest is looked at all the same.
+    Raises:
+        RsonnxError: it is no model.
     """
+    model, declared = read_model(path), ModelSettings.from_json(settings)
     try:
-        stated = _stated(model, settings) or PRESETS["none"]
-        plan = make_plan(model, replace(settings, preprocess=stated))
+        plan = _plan(model, declared, _stated(model, declared))
         make_head(plan.data, plan.preprocessing, plan.bounds)
     except RsonnxError as error:
-        return error
-    return plan
+        return _described(model, _refusal(error)), (type(error).__name__, str(error))
+    return _described(model, _verdict(plan)), None
+
+
+def _plan(model: ModelFile, settings: ModelSettings, stated: Preprocessing | None) -> Plan:
+    """Return what would be done with a model; without a preprocessing, as if none were needed."""
+    return make_plan(model, replace(settings, preprocess=stated or PRESETS["none"]))
 
 
 def _stated(model: ModelFile, settings: ModelSettings) -> Preprocessing | None:
@@ -134,7 +137,7 @@ def _lines(ranking: Ranking) -> Iterator[str]:
     yield from ranking.said()
 
 
-def _described(model: ModelFile, plan: Plan | RsonnxError) -> dict[str, Any]:
+def _described(model: ModelFile, verdict: dict[str, Any]) -> dict[str, Any]:
     return {
         "file": str(model),
         "sha256": model.sha256,
@@ -148,7 +151,7 @@ def _described(model: ModelFile, plan: Plan | RsonnxError) -> dict[str, Any]:
         "operators": dict(Counter(node_types(model)).most_common()),
         "metadata": model.metadata,
         "preprocessing": _preprocessing(model),
-        **(_refusal(plan) if isinstance(plan, RsonnxError) else _verdict(model, plan)),
+        **verdict,
     }
 
 
@@ -166,7 +169,7 @@ def _refusal(error: RsonnxError) -> dict[str, Any]:
     return {"edits": [], "verdict": f"refused: {error}", "noises": []}
 
 
-def _verdict(model: ModelFile, plan: Plan) -> dict[str, Any]:
+def _verdict(plan: Plan) -> dict[str, Any]:
     edits = [
         *(f"the input {name} is left out" for name in plan.facts["unused_inputs"]),
         *(f"the input {name} is fixed" for name in plan.data.feeds),
@@ -184,7 +187,7 @@ def _verdict(model: ModelFile, plan: Plan) -> dict[str, Any]:
             noise.to_json()
             for noise in suited(
                 InputSpace(plan.data.shape, plan.bounds, plan.data.layout),
-                training_in(model.metadata),
+                training_in(plan.model.metadata),
             )
         ],
     }

@@ -16,8 +16,8 @@ from onnx import TensorProto, numpy_helper
 Scope = onnx.GraphProto | onnx.FunctionProto
 """What holds nodes whose names live together: the main graph, or the body of a function."""
 
-FunctionKey = tuple[str, str, str]
-"""What tells functions apart: domain, name and overload."""
+FunctionKey = str
+"""What tells functions apart: domain, name and overload, joined as onnxruntime joins them."""
 
 Dimension = int | str | None
 
@@ -264,12 +264,17 @@ def usual_domain(domain: str) -> str:
 
 def function_key(function: onnx.FunctionProto) -> FunctionKey:
     """Return what a function is called by."""
-    return usual_domain(function.domain), function.name, function.overload
+    return _joined(function.domain, function.name, function.overload)
 
 
 def called(node: onnx.NodeProto) -> FunctionKey:
     """Return the key of the function that a node calls, if it is one of the model's."""
-    return usual_domain(node.domain), node.op_type, node.overload
+    return _joined(node.domain, node.op_type, node.overload)
+
+
+def _joined(domain: str, name: str, overload: str) -> FunctionKey:
+    # Colons in the three let different ones be one key: to onnxruntime they are one function.
+    return ":".join([usual_domain(domain), name, *filter(None, [overload])])
 
 
 def is_reserved(domain: str) -> bool:

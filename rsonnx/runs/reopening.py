@@ -10,7 +10,8 @@ from pathlib import Path
 
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.listener import Listener
-from rsonnx.model import ModelSettings, read_model
+from rsonnx.model import ModelSettings
+from rsonnx.model.read import sha256_of
 from rsonnx.runs.fields import FLAG, OBJECT, TEXT, TEXTS, shown
 from rsonnx.runs.files import Run
 from rsonnx.runs.job import Job
@@ -18,6 +19,7 @@ from rsonnx.runs.manifest import make_manifest
 from rsonnx.runs.opening import Data, open_job
 from rsonnx.runs.replay import Replay, check_data, check_header, check_model, replay
 from rsonnx.runtime import EngineSettings
+from rsonnx.smoothing import in_child
 
 
 def check_against(
@@ -56,7 +58,7 @@ def check_against(
         raise UsageError(f"a replay of {count} inputs needs the model and the data; give both")
     if model is None:
         return None
-    check_model(run, read_model(model).sha256)
+    check_model(run, in_child(sha256_of, model))
     if data is None:
         return None
     job = _reopen(run, model, data, classes, providers)

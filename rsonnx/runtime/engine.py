@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
+from rsonnx.resources import available_memory, usable_cores
 from rsonnx.runtime.classifier import BaseClassifier, checked_labels
 from rsonnx.runtime.ranges import CountRequest, Ranges, Span, batches, places
-from rsonnx.runtime.resources import available_memory, usable_cores
 
 Progress = Callable[[int], None]
 """Called with the number of samples that have been counted since the last call."""

@@ -7,7 +7,7 @@ from rsonnx._lazy import offer_lazily
 if TYPE_CHECKING:
     from rsonnx.smoothing.adapting import Plan, make_plan
     from rsonnx.smoothing.classifier import SmoothedClassifier
-    from rsonnx.smoothing.isolation import try_in_child
+    from rsonnx.smoothing.isolation import in_child, try_in_child
     from rsonnx.smoothing.load import load, load_with
     from rsonnx.smoothing.schedule import Answer, Checkpoint, Done, run_many
     from rsonnx.smoothing.training import Trained, training_in
@@ -21,6 +21,7 @@ __all__ = [
     "Plan",
     "SmoothedClassifier",
     "Trained",
+    "in_child",
     "load",
     "load_with",
     "make_plan",

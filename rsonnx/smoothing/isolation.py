@@ -1,7 +1,7 @@
-"""Try a stranger's model in a child process first, with limits on memory and time.
+"""Read and try a stranger's model in a child process, with limits on memory and time.
 
 A hostile file can crash or exhaust the process that parses and runs it. The child does exactly what
-:func:`rsonnx.load` will do, on the processor; if it dies, that is a sentence here and no more.
+this process will do, on the processor; if it dies, that is a sentence here and no more.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from rsonnx import errors
-from rsonnx.errors import ModelError, RsonnxError
+from rsonnx.errors import ModelError, RsonnxError, error_named
 from rsonnx.model import ModelSettings
+from rsonnx.resources import available_memory
 
 SECONDS = 300
-"""Longest time that a model may take to be loaded and probed."""
+"""Longest time that a model may take to be read, loaded and probed."""
 
 _MEMORY_SHARE = 0.8
 """Share of the machine's memory that the child may address."""
@@ -32,19 +35,39 @@ def try_in_child(
     seconds: float = SECONDS,
     memory: int | None = None,
 ) -> None:
-    """Load and probe a model in a child process.
+    """Load and probe a model in a child process, on the processor; else as :func:`in_child`."""
+    in_child(load_and_probe, path, seconds=seconds, memory=memory, settings=settings.to_json())
+
+
+def in_child(
+    function: Callable[..., Any],
+    path: str | os.PathLike[str],
+    *,
+    seconds: float = SECONDS,
+    memory: int | None = None,
+    **arguments: Any,
+) -> Any:
+    """Return what a function says of a model file, called in a child process.
 
     Args:
+        function: of a module; called with the path and the arguments.
         path: the model file.
-        settings: what is declared of it.
         seconds: give up after this time.
-        memory: bytes that the child may address; None allows most of the machine's.
+        memory: bytes that the child may have; None allows what is available, and of addresses as
+            many as most of the machine's memory has.
+        arguments: what JSON can carry, as the answer must be.
 
     Raises:
-        RsonnxError: what :func:`rsonnx.load` raised in the child.
+        RsonnxError: what the function raised in the child.
         ModelError: the child crashed, ran out of memory or took too long.
     """
-    request = {"path": str(Path(path).absolute()), "settings": settings.to_json(), "memory": memory}
+    request = {
+        "module": function.__module__,
+        "function": function.__name__,
+        "path": str(path),
+        "arguments": arguments,
+        "memory": memory,
+    }
     try:
         done = subprocess.run(
             [sys.executable, "-m", "rsonnx.smoothing.isolation"],
@@ -61,13 +84,20 @@ def try_in_child(
             "large for this machine, or made to exhaust it"
         ) from None
     try:
-        answer = json.loads(done.stdout.splitlines()[-1])
-        kind, message = answer["error"], answer["message"]
-    except (ValueError, IndexError, KeyError, TypeError):
+        reply = json.loads(done.stdout.splitlines()[-1])
+        kind, message, answer = reply["error"], reply["message"], reply.get("answer")
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError):
         raise _death(path, done.returncode, done.stderr) from None
     if kind is not None:
-        error = getattr(errors, kind, None)
-        raise (error if isinstance(error, type) else RsonnxError)(message)
+        raise error_named(kind, message)
+    return answer
+
+
+def load_and_probe(path: str, settings: dict[str, Any]) -> None:
+    """Load a model as :func:`rsonnx.load` does, on the processor, and forget it."""
+    from rsonnx.smoothing.load import load_with  # noqa: PLC0415 - the child alone needs it here
+
+    load_with(path, ModelSettings.from_json(settings), ["cpu"])
 
 
 def _death(path: str | os.PathLike[str], code: int, stderr: str) -> ModelError:
@@ -87,7 +117,7 @@ def _death(path: str | os.PathLike[str], code: int, stderr: str) -> ModelError:
 
 
 def _limit_memory(most: int | None) -> None:
-    """Bound the address space, where the system can: Linux and other Unixes."""
+    """Bound what this process may have and address, where the system can: Linux, other Unixes."""
     # Where memory runs out all the same, in a container of less than the machine has for example,
     # Linux shall end this process and no other.
     with contextlib.suppress(OSError):
@@ -95,24 +125,23 @@ def _limit_memory(most: int | None) -> None:
     try:
         import resource  # noqa: PLC0415 - not on Windows
 
-        if most is None:
-            memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-            most = int(memory * _MEMORY_SHARE)
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        everything = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        addresses = int(everything * _MEMORY_SHARE) if most is None else most
+        data = available_memory() if most is None else most
+        resource.setrlimit(resource.RLIMIT_AS, (addresses, addresses))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if data is not None:
+            resource.setrlimit(resource.RLIMIT_DATA, (data, data))
     except (ImportError, ValueError, OSError, AttributeError):
         return
 
 
-def _child() -> None:
-    """Answer one request from stdin with a line of JSON on stdout."""
-    from rsonnx.smoothing.load import load_with  # noqa: PLC0415 - the child alone needs it here
-
-    request = json.loads(sys.stdin.read())
-    _limit_memory(request["memory"])
-    error, message = None, ""
+def reply_to(request: dict[str, Any]) -> str:
+    """Return the line that answers a request: what the function gave, or the error that it is."""
+    error, message, answer = None, "", None
     try:
-        load_with(request["path"], ModelSettings.from_json(request["settings"]), ["cpu"])
+        function = getattr(import_module(request["module"]), request["function"])
+        answer = function(request["path"], **request["arguments"])
     except RsonnxError as refusal:
         error, message = type(refusal).__name__, str(refusal)
     except MemoryError:
@@ -121,7 +150,14 @@ def _child() -> None:
     except Exception as fault:
         error = "ModelError"
         message = f"{request['path']} cannot be read: {type(fault).__name__}: {fault}"
-    print(json.dumps({"error": error, "message": message}))
+    return json.dumps({"error": error, "message": message, "answer": answer})
+
+
+def _child() -> None:
+    """Answer one request from stdin on stdout."""
+    request = json.loads(sys.stdin.read())
+    _limit_memory(request["memory"])
+    print(reply_to(request))
 
 
 if __name__ == "__main__":

@@ -179,6 +179,15 @@ def _doubling_by_overload(levels: int) -> onnx.ModelProto:
     return proto
 
 
+def _doubling_in_disguise(levels: int) -> onnx.ModelProto:
+    """The same again, but calls name the overload within the name, which onnxruntime takes."""
+    proto = _doubling_by_overload(levels)
+    for call in itertools.chain(proto.graph.node, *(f.node for f in proto.functions)):
+        if call.domain:
+            call.op_type, call.overload = f"{call.op_type}:{call.overload}", ""
+    return proto
+
+
 def _defined_twice() -> onnx.ModelProto:
     proto = _functions({"F": "Neg"})
     proto.functions.append(_functions({"F": "RandomNormalLike"}).functions[0])
@@ -190,7 +199,9 @@ _add("function calls itself", lambda: _functions({"F": "F"}))
 _add("functions call each other", lambda: _functions({"F": "G", "G": "F"}))
 _add("random in a function", lambda: _functions({"F": "RandomNormalLike"}))
 _add("functions double 40 times", lambda: _doubling(40))
+_add("functions double 15 times", lambda: _doubling(15))
 _add("overloads double 40 times", lambda: _doubling_by_overload(40))
+_add("functions in disguise double 40 times", lambda: _doubling_in_disguise(40))
 
 
 # Little files that want much memory or time when they run

@@ -16,7 +16,6 @@ from runtime.workers.far import Ramp, noisy
 from rsonnx.counts import Counts
 from rsonnx.errors import DataError, InferenceError, UsageError
 from rsonnx.runtime import CountRequest, ThreadEngine
-from rsonnx.runtime.resources import available_memory
 from rsonnx.smoothing import load
 
 Batch = NDArray[np.float32]
@@ -270,23 +269,3 @@ def test_batches_that_fit_no_memory_are_one_sentence(monkeypatch: pytest.MonkeyP
     assert classifier.sizes == []
     # A batch is never larger than its samples.
     assert engine.count([CountRequest(stream, 0, 100)])[0].total == 100
-
-
-@pytest.mark.parametrize(
-    ("meminfo", "limit", "expected"),
-    [
-        ("MemTotal: 9 kB\nMemAvailable:   2000 kB\n", None, 2_048_000),
-        ("MemTotal: 9 kB\nMemAvailable:   2000 kB\n", "max\n", 2_048_000),
-        ("MemTotal: 9 kB\nMemAvailable:   2000 kB\n", "1000000\n", 1_000_000),
-        ("MemTotal: 9 kB\n", None, None),
-        (None, None, None),
-    ],
-)
-def test_free_memory_is_read_where_linux_says_it(
-    meminfo: str | None, limit: str | None, expected: int | None, tmp_path: Path
-) -> None:
-    for name, text in (("proc/meminfo", meminfo), ("sys/fs/cgroup/memory.max", limit)):
-        if text is not None:
-            (tmp_path / name).parent.mkdir(parents=True)
-            (tmp_path / name).write_text(text)
-    assert available_memory(tmp_path) == expected

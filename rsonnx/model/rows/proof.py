@@ -209,7 +209,7 @@ class _Walk:
         self, functions: Mapping[FunctionKey, onnx.FunctionProto], guards: dict[str, None]
     ) -> None:
         self._functions, self._guards = functions, guards
-        self._own = {key[:2] for key in functions}
+        self._own = {(usual_domain(f.domain), f.name) for f in functions.values()}
         self._main: Mapping[str, int] = {}
         self._steps = 0
 

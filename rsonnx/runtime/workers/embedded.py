@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
+from rsonnx.resources import usable_cores
 from rsonnx.runtime.classifier import OnnxClassifier
 from rsonnx.runtime.cuda import engine_for
 from rsonnx.runtime.engine import Engine
-from rsonnx.runtime.resources import usable_cores
 from rsonnx.runtime.settings import EngineSettings
 from rsonnx.runtime.workers.processes import ProcessEngine
 

@@ -15,10 +15,10 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from rsonnx.errors import InferenceError, UsageError
+from rsonnx.resources import usable_cores
 from rsonnx.runtime.classifier import BaseClassifier
 from rsonnx.runtime.cuda import engine_for
 from rsonnx.runtime.ranges import CountRequest
-from rsonnx.runtime.resources import usable_cores
 from rsonnx.runtime.workers.remote import Link, RemoteEngine
 from rsonnx.runtime.workers.worker import Answer, EngineFactory, Worker, portable
 

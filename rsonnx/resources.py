@@ -1,0 +1,63 @@
+"""What this process may use of the machine: cores and memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+_GROUPS = (
+    ("", "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
+    (
+        "memory",
+        "sys/fs/cgroup/memory",
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+        "total_inactive_file",
+    ),
+)
+"""Where control groups, of either version, say what a container or a batch job may have: the
+controller, the folder, the files of the limit and of what is used, and the line of memory.stat that
+says how much of that are cached files, which are given up."""
+
+
+def usable_cores() -> int:
+    """Return the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def available_memory(root: Path = Path("/")) -> int | None:
+    """Return the bytes of memory that may still be used; None where the system is not Linux.
+
+    Args:
+        root: of the file system, for tests.
+    """
+    limits = [1024 * free for free in _numbers(root / "proc/meminfo", "MemAvailable:")]
+    for controller, folder, most, used, cached in _GROUPS:
+        for group in _groups(root, controller, folder):
+            held = sum(_numbers(group / used)) - sum(_numbers(group / "memory.stat", cached))
+            limits += [max(0, limit - max(0, held)) for limit in _numbers(group / most)]
+    return min(limits, default=None)
+
+
+def _groups(root: Path, controller: str, folder: str) -> list[Path]:
+    """Return the control groups of this process: the outermost, and its own with all around it."""
+    own = PurePosixPath("/")
+    with contextlib.suppress(OSError, ValueError):
+        for line in (root / "proc/self/cgroup").read_text("utf-8").splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controller in controllers.split(","):
+                own = PurePosixPath(path)
+    return [root / folder / group.relative_to("/") for group in (own, *own.parents)]
+
+
+def _numbers(path: Path, line: str = "") -> Iterator[int]:
+    """Yield the number that a file of the kernel has on a line that begins so, if it has one."""
+    with contextlib.suppress(OSError, ValueError):
+        number = re.search(rf"(?m)^{line}\s*(\d+)\b", path.read_text("ascii"))
+        if number is not None:
+            yield int(number[1])
