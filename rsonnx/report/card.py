@@ -21,7 +21,7 @@ from rsonnx.report.rounding import alpha_up, plain, text_down
 _TASKS = {1: "tabular-classification", 3: "image-classification"}
 _RECORDED = (
     *("Model digest (SHA-256)", "Preprocessing, behind the noise", "Selection samples (n0)"),
-    *("Seed", "Seed from", "Execution provider", "Started", "Versions"),
+    *("Seed", "Seed from", "Execution provider", "Started"),
 )
 
 
@@ -97,7 +97,11 @@ def _section(run: Figures) -> Iterator[str]:
     heading, inputs, data = run.heading, run.summary.inputs, run.record.data
     for caution in cautions(heading, inputs, run.assumption):
         yield f"- **{markdown_text(caution)}**"
-    recorded = dict(run.record.named)
+    named = dict(run.record.named)
+    recorded = {name: named.get(name, "not recorded") for name in _RECORDED}
+    source, started = recorded.pop("Seed from"), recorded.pop("Started")
+    recorded["Seed"] += f" (from: {source})"
+    version = run.record.fact("versions", "rsonnx") or "of an unknown version"
     facts = {
         "Model": heading.model,
         "Inputs": f"{inputs:,}" if data is None else f"{inputs:,} of {data}",
@@ -107,7 +111,8 @@ def _section(run: Figures) -> Iterator[str]:
             heading.units
         ),
         "Certified with": made(heading),
-        **{name: recorded.get(name, "not recorded") for name in _RECORDED},
+        **recorded,
+        "Made with": f"rsonnx {version}, {started}",
     }
     for name, value in facts.items():
         yield f"- {name}: {markdown_text(value)}"

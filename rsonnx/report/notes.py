@@ -81,7 +81,8 @@ def denied(run: Figures) -> Iterator[str]:
     )
     yield (
         f"Nothing is said of a change {'beyond' if norm.whole else 'at or beyond'} an input's "
-        "radius, nor of one that is small in another way (a rotation, a shift, another norm)."
+        "radius, nor of one that is small in another way (a rotation, a shift, another norm) "
+        f"unless its {norm.measure} is {norm.limit} the radius too."
     )
     if settings.exact and not norm.whole:
         yield "Nothing is said of inputs off the 8-bit grid, which the noise does not take."

@@ -153,7 +153,9 @@ def _curves(runs: Sequence[Figures]) -> Iterator[dict[str, Any]]:
     for run in runs:
         alike.setdefault(run.heading.radii_of, []).append(run)
     for number, group in enumerate(alike.values()):
+        bands = [run.statements.population.band for run in group if run.statements.population]
         curve = {
+            "bands": sorted({percent_up(Fraction(b.half_width)) for b in bands}, key=float),
             "text": " ".join(map(_described, group)),
             "kind": "right"
             if any(run.summary.labelled for run in group)

@@ -120,11 +120,9 @@ def _inputs(count: int) -> str:
 
 
 def _units(law: Law) -> str:
-    """Say in which norm and units radii are; the Euclidean one goes without saying."""
-    if law.norm not in ("l1", "l2", "linf"):
+    """Say in which norm and units radii are."""
+    if law.measure.unit is not None:
         return f"a radius is the {law.measure.measure}"
-    if law.takes_sigma() and law.norm == "l2":
-        return "radii in the same units as sigma"
     return f"{law.norm} radii in the units of an input"
 
 

@@ -11,6 +11,7 @@ import pytest
 from noise_cli_models import make_shelf
 
 from rsonnx.cli import run
+from rsonnx.noise import NOISES, norm_named
 
 TARGET = ("--sigma", "0.5", "--target-radius", "0.5")
 Plan = Callable[..., dict[str, Any]]
@@ -70,6 +71,28 @@ def test_the_text_without_a_target_or_with_a_ceiling_too_low_for_it(
     head = ["p", "true", "radius", "r=0", "r=0.25", "r=0.5", "r=0.75", "r=1"]
     assert [*head, "r=1.25", "r=1.5", "r=1.75", "r=2"] in map(str.split, out.splitlines())
     assert "adaptive %" not in text(*TARGET, "--n", "41")
+
+
+BEHIND = {
+    "power-linf": ",a=200",
+    "columns": ",width=2",
+    "blocks": ",width=2",
+    "ablation": ",keep=5",
+    "flips": ",keep=0.9,values=4",
+    "sparse-flips": ",p_plus=0.01,p_minus=0.3",
+}
+
+
+@pytest.mark.parametrize("name", sorted(NOISES.keys() - {"gaussian-per-feature"}))
+def test_a_plan_says_what_its_radii_measure(name: str, text: Callable[..., str]) -> None:
+    law = NOISES[name]
+    more = [word for scale in law.scales()[:1] for word in (f"--{scale}", "2")]
+    more += [] if law.enumerated else ["--n", "100"]
+    for norm in law.norms:
+        asked = ("--noise", name + BEHIND.get(name, ""), "--norm", norm, "--input-shape", "2,8,8")
+        measure = norm_named(norm)
+        said = measure.measure if measure.unit else f"{norm} radii"
+        assert said in text(*asked, *more).splitlines()[0]
 
 
 def test_noise_that_is_counted_in_full(plan: Plan, text: Callable[..., str]) -> None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator
+from fractions import Fraction
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +18,7 @@ from html_pages import Node, page_run, row, tree
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.report import Figures, accuracy_report, figures_of, to_text
 from rsonnx.report.page import Pictures, confidence, render_page
+from rsonnx.report.rounding import percent_up
 from rsonnx.runs import read_run
 
 PNG = b"\x89PNG\r\n\x1a\n not much of a picture"
@@ -195,6 +197,15 @@ def test_runs_of_several_units_and_radii_that_no_picture_shows_are_drawn_apart()
     assert [len(list(root.all("figure"))) for root in (lone, three)] == [1, 2]
     huge = page_run([type(r)(**{**vars(r), "radius": 1e300}) for r in (row(),)])
     assert "which no picture can show" in tree(render_page([huge])).one("figure").text
+
+
+def test_a_shaded_curve_says_what_is_shaded() -> None:
+    for run in (page_run(), page_run(UNLABELLED)):
+        population = run.statements.population
+        caption = tree(render_page([run])).one("figcaption").text
+        assert ("Shaded" in caption) == (population is not None)
+        if population is not None:
+            assert f"±{percent_up(Fraction(population.band.half_width))} points" in caption
 
 
 def test_a_row_shows_what_is_known_of_its_input() -> None:
