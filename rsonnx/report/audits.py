@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -168,13 +169,23 @@ def _grid_findings(grid: GridAudit) -> Iterator[str]:
     alike = [fit for fit in grid.fits[1:] if fit.alike]
     others = [fit for fit in grid.fits if not fit.alike]
     if alike:
-        yield f"as likely: {_named(alike)}"
+        yield f"as likely: {_named(alike, best)}"
     if others:
-        yield f"fitting too, but far likelier by chance: {_named(others)}"
+        yield f"fitting too, but far likelier by chance: {_named(others, best)}"
 
 
-def _named(fits: Sequence[Fit]) -> str:
-    return _some([f"sigma {fit.sigma:g}, n {fit.n:,}, alpha {fit.alpha:g}" for fit in fits], "; ")
+def _named(fits: Sequence[Fit], best: Fit) -> str:
+    """Name grids: the alphas behind each n, and each sigma where one is another than the best."""
+    alphas = defaultdict(list)
+    for fit in sorted(fits, key=lambda fit: (fit.sigma, fit.n, fit.alpha)):
+        alphas[fit.sigma, fit.n].append(f"{fit.alpha:g}")
+    sigmas = {sigma for sigma, _ in alphas}
+    return "; ".join(
+        f"sigma = {sigma:g}, " * (sigmas != {best.sigma})
+        + f"n = {n:,} with "
+        + ("any alpha" if len(tried) == len(ALPHAS) else f"alpha {', '.join(tried)}")
+        for (sigma, n), tried in alphas.items()
+    )
 
 
 def _restated_finding(restated: Restatement, radii: int) -> str:

@@ -99,6 +99,14 @@ def test_a_fit_that_chance_explains_says_so() -> None:
     assert "may well fit by chance" not in words("sigma_0.25")
 
 
+def test_every_grid_that_fits_is_named_by_its_n() -> None:
+    [audit] = values("few --sigma 0.5")
+    said = words("few --sigma 0.5")
+    assert len(audit["grid"]["fits"]) > 5
+    assert all(f"n = {fit['n']:,} with" in said for fit in audit["grid"]["fits"][1:])
+    assert " more" not in said
+
+
 def test_odd_logs() -> None:
     arguments = "odd header\x1b[31monly predict --sigma 0.5 --alpha 0.001"
     said = words(arguments)

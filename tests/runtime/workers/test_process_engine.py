@@ -55,7 +55,7 @@ def test_all_processes_work(tmp_path: Path) -> None:
     shares = far.calls(tmp_path)
     assert sum(shares) == 150
     assert len(shares) == 3
-    assert min(shares) >= 15  # by thirds, 50
+    assert min(shares) >= 1  # how many is up to the machine: another load may slow one of them
 
 
 @UNIX
