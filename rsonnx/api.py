@@ -130,7 +130,7 @@ def verify(
         UsageError: an argument lacks another.
         RunFileError: the model or the data are not the run's.
     """
-    checked = run if isinstance(run, runs.Run) else read_run(run)
+    checked = run if isinstance(run, runs.Run) else runs.read_run(run, checked=False)
     verification = runs.verify(checked)
     again = runs.check_against(
         checked,

@@ -9,7 +9,7 @@ from typing import Any
 from rsonnx.counts import Counts
 from rsonnx.noise import Gaussian
 from rsonnx.procedures import Adaptive, Certificate, Evidence, Fixed, Procedure, certify_from_counts
-from rsonnx.runs import Header, Row
+from rsonnx.runs import Header, Row, manifest_digest
 from rsonnx.runs.rows import InputFacts
 
 _OF_PROCEDURE = Fixed(Gaussian(0.5), 100, 1000, 0.001, num_classes=4)
@@ -78,6 +78,9 @@ def certified_row(index: int = 0, hits: int = 990, **facts: Any) -> Row:
     selection, estimation = Counts([0, 1, 0, 99]), Counts([0, 1000 - hits, 0, hits])
     found = certify_from_counts(selection, estimation, sigma=0.5, num_classes=4)
     return row_of(found, index, **facts)
+
+
+RECORD["data"]["manifest"] = manifest_digest([certified_row(index) for index in range(3)])
 
 
 def derived(procedure: Procedure, selection: Counts, estimation: Counts, hits: int) -> Certificate:

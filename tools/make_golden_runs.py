@@ -35,8 +35,6 @@ from rsonnx.smoothing import isolation
 GOLDEN = Path(__file__).resolve().parents[1] / "tests" / "golden"
 INPUTS, RUNS, SAID = GOLDEN / "inputs", GOLDEN / "runs", GOLDEN / "said.json"
 EARLIER = ("first", "oldest")
-NO_LONGER_HOLD = ("oldest",)
-"""Runs that ``verify`` names a fault of: what version 0.1 claimed is worded otherwise now."""
 CLASSES, SIDE, WIDE, COUNT = 3, 4, 5, 3
 
 GREY, PAIRED, OFF = "image.onnx grey.npz", "pair.onnx wide.npz", "image.onnx off.npz"
@@ -113,7 +111,7 @@ class EndedError(Exception):
     """A command ended otherwise than with its result."""
 
 
-def call(*words: object, code: int = 0) -> str:
+def call(*words: object) -> str:
     """Run a command in this process and return what it printed on stdout."""
     out, err = io.StringIO(), io.StringIO()
     argv = ["rsonnx", *map(str, words)]
@@ -126,7 +124,7 @@ def call(*words: object, code: int = 0) -> str:
         try:
             cli.main()
         except SystemExit as ended:
-            if ended.code != code:
+            if ended.code:
                 raise EndedError(
                     f"{shlex.join(argv)} ended with {ended.code}: {err.getvalue()}"
                 ) from None
@@ -178,10 +176,10 @@ def by_nobody(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def said_of(path: Path) -> dict[str, Any]:
     """Return what the commands say of a run file in the working folder: figures, no sentences."""
-    name, code = path.stem, int(path.stem in NO_LONGER_HOLD)
+    name = path.stem
     if name.startswith("samples"):
         return {}  # counts, of which nothing is said before they are merged
-    said = {"verify": json.loads(call("verify", path, "--json", code=code))}
+    said = {"verify": json.loads(call("verify", path, "--json"))}
     said["verify"]["faults"] = len(said["verify"]["faults"])
     (said["report"],) = json.loads(call("report", path, "--json"))
     if name in LAWS:
@@ -191,14 +189,11 @@ def said_of(path: Path) -> dict[str, Any]:
     said["tsv"], said["csv"] = (_exported(path, form) for form in ("tsv", "csv"))
     if name not in WHOLLY_EXPORTED:
         del said["csv"]
-    if code:
-        call("attest", path, code=1)
-    else:
-        statement = json.loads(call("attest", path))
-        assert statement["predicate"]["header"] == read_lines(path)[0]
-        said["subjects"] = [one["digest"]["sha256"] for one in statement["subject"]]
-        summary = statement["predicate"]["summary"]
-        said["summary"] = {k: v for k, v in summary.items() if said["report"].get(k) != v}
+    statement = json.loads(call("attest", path))
+    assert statement["predicate"]["header"] == read_lines(path)[0]
+    said["subjects"] = [one["digest"]["sha256"] for one in statement["subject"]]
+    summary = statement["predicate"]["summary"]
+    said["summary"] = {k: v for k, v in summary.items() if said["report"].get(k) != v}
     if name in TOP_K:
         said["top-k"] = json.loads(call("report", path, "--json", "--top-k", 2))
     if name in RESTATED:

@@ -7,7 +7,7 @@ stops at a lead of votes; its samples are apart from the others, so that costs n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -27,6 +27,7 @@ from rsonnx.statistics import (
     align_looks,
     check_samples,
     selection_settled,
+    stop_fault,
 )
 
 PROCESS_SHARE = 0.3
@@ -102,7 +103,7 @@ class Adaptive(Procedure):
         targets = tuple(self.noise.probability_for(r) for r in self.target_radii)
         return AdaptiveRule(targets, self.n, self.alpha, PROCESS_SHARE)
 
-    @property
+    @cached_property
     def looks(self) -> tuple[int, ...]:
         """After how many estimation samples the counts are looked at."""
         return align_looks(self.rule.looks, LOOK)
@@ -139,11 +140,31 @@ class Adaptive(Procedure):
                 f"the claim of {hits} hits in {samples} samples is not part of the counts "
                 f"{evidence.estimation.to_json()}"
             )
-        p_a_lower = self.rule.lower(hits, samples) if samples else 0.0
+        p_a_lower = self._lower(evidence)
         radius = self.noise.radius(p_a_lower)
         whole = self.noise.measure.whole
         certified = radius > 0.0 or (whole and p_a_lower > 0.5)
         return certificate_or_reason(self, evidence, p_a_lower, radius, certified=certified)
+
+    def _lower(self, evidence: Evidence) -> float:
+        hits, samples = evidence.claim or (0, 0)
+        return self.rule.lower(hits, samples, evidence.near) if samples else 0.0
+
+    def check(self, evidence: Evidence, uniform: float) -> Iterator[str]:
+        """Yield where the sampling cannot have stopped, as well."""
+        yield from super().check(evidence, uniform)
+        selection, estimation = evidence.selection, evidence.estimation
+        votes = selection.total
+        if not 0 < votes <= self.n0 or (votes % _SELECTION_LOOK and votes < self.n0):
+            yield f"it has {votes:,} selection samples, where it never looks"
+        elif not selection_settled(selection.classes, selection.no_class, ceiling=self.n0):
+            yield f"its {votes:,} selection samples settle no class"
+        if evidence.claim is not None and estimation.total:
+            hits, drawn = evidence.hits, estimation.total
+            bound = self._lower(evidence)
+            fault = stop_fault(self.rule, self.looks, hits, drawn, evidence.claim, bound)
+            if fault is not None:
+                yield fault
 
     def prove(self, figures: Figures) -> Proof:
         """No integer arithmetic covers the e-process."""

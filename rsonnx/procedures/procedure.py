@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from rsonnx.counts import Counts
@@ -79,12 +79,14 @@ class Evidence:
         estimation: counts of the samples that bound its probability, independent of the former.
         uniform: the number that a randomised bound was given, else None.
         claim: (hits, samples) of the look that an adaptive run claims its bound from, else None.
+        near: the bound that was derived before; it saves a search where it is the bound again.
     """
 
     selection: Counts
     estimation: Counts
     uniform: float | None = None
     claim: tuple[int, int] | None = None
+    near: float | None = field(default=None, compare=False)
 
     @property
     def chosen(self) -> int:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from rsonnx.runs.attest import check_statement, read_statement, statement
     from rsonnx.runs.certify import certify, commit
     from rsonnx.runs.commitment import Commitment, read_commitment
-    from rsonnx.runs.files import Part, Run, read_part, read_run
+    from rsonnx.runs.files import Part, Run
     from rsonnx.runs.header import Header, resume_command
     from rsonnx.runs.job import Job, prepare_job
     from rsonnx.runs.keep import keep_rows
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rsonnx.runs.partial import Checkpoint, check_partial
     from rsonnx.runs.parts import SampleRange, Shard
     from rsonnx.runs.predict import Predicted, predict
+    from rsonnx.runs.reading import read_part, read_run
     from rsonnx.runs.reopening import check_against
     from rsonnx.runs.replay import Replay, check_data, check_model, replay
     from rsonnx.runs.restate import restate
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from rsonnx.runs.rows import CountsRow, Row
     from rsonnx.runs.rules import Rules
     from rsonnx.runs.timing import time_on
-    from rsonnx.runs.verify import Fault, Verification, verify
+    from rsonnx.runs.verify import Fault, Verification, check_part, verify
     from rsonnx.runs.work import Answers, Work, do_work
     from rsonnx.runs.writing import RunWriter, check_output
 
@@ -60,6 +61,7 @@ __all__ = [
     "check_data",
     "check_model",
     "check_output",
+    "check_part",
     "check_partial",
     "check_statement",
     "commit",

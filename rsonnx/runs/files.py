@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from rsonnx.errors import RunFileError, UsageError
+from rsonnx.errors import RunFileError
 from rsonnx.runs.fields import NAME, Kind, one_of, shown, whole
 from rsonnx.runs.header import FORMAT, Header
 from rsonnx.runs.rows import CountsRow, Row
@@ -59,41 +58,6 @@ class Part:
     status: str
     identity: str
     length: int
-
-
-def read_run(path: str | os.PathLike[str]) -> Run:
-    """Read a run file that holds certificates.
-
-    A last line without an end, as a killed process leaves it, is left out and the run is
-    ``"incomplete"``.
-
-    Raises:
-        UsageError: there is no such file.
-        RunFileError: a line is not what the format says, and the message names the line; or the
-            file holds counts of a range of samples, from which nothing is certified yet.
-    """
-    part = read_part(path)
-    if part.header.samples is not None:
-        raise RunFileError(
-            f"{part.path} holds counts of the samples {part.header.samples} only and no "
-            "certificates; put it together with the other parts: rsonnx merge PART... -o RUN"
-        )
-    rows = tuple(row for row in part.rows if isinstance(row, Row))
-    return Run(part.path, part.header, rows, part.status)
-
-
-def read_part(path: str | os.PathLike[str]) -> Part:
-    """Read a run file that holds a run or a part of one; errors as for :func:`read_run`."""
-    path = Path(path)
-    if not os.path.exists(path):
-        raise UsageError(f"the run file {path} does not exist; `rsonnx certify -o FILE` writes one")
-    if not path.is_file():
-        raise UsageError(f"{path} is not a file, but a run file was expected")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise RunFileError(f"the run file {path} cannot be read: {error.strerror}") from None
-    return parse_part(path, content)
 
 
 def identity_of(line: bytes) -> str:

@@ -17,9 +17,10 @@ from rsonnx.noise import uniform
 from rsonnx.procedures import Evidence
 from rsonnx.runs.differences import PART, in_words
 from rsonnx.runs.fields import shown
-from rsonnx.runs.files import Part, read_part
+from rsonnx.runs.files import Part
 from rsonnx.runs.header import Header, resume_command
 from rsonnx.runs.manifest import manifest_digest
+from rsonnx.runs.reading import read_part
 from rsonnx.runs.rows import CountsRow, Row
 
 

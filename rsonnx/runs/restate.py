@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 from rsonnx.errors import RunFileError, UsageError
-from rsonnx.procedures import Procedure
 from rsonnx.runs.files import Run
 from rsonnx.runs.rows import Row
 from rsonnx.statistics import check_alpha, family_wise_alpha
@@ -55,6 +54,12 @@ def restate(
         )
     except UsageError as error:
         raise UsageError(f"the run {run.path} cannot be restated: {error}") from None
+    rows = []
+    for row in run.rows:
+        try:
+            rows.append(Row.of(procedure.derive(row.evidence), row))
+        except UsageError as error:
+            raise RunFileError(f"{run.path}, input {row.index}: {error}") from None
     return replace(
         run,
         header=header.changed(
@@ -63,17 +68,5 @@ def restate(
             largest_radius=procedure.largest_radius,
             restated_from=asdict(header.restated_from or header.settings),
         ),
-        rows=tuple(derive_again(run, procedure, row) for row in run.rows),
+        rows=tuple(rows),
     )
-
-
-def derive_again(run: Run, procedure: Procedure, row: Row) -> Row:
-    """Return a row with everything that follows from its counts derived anew.
-
-    Raises:
-        RunFileError: the row contradicts the procedure or itself; the message names its input.
-    """
-    try:
-        return Row.of(procedure.derive(row.evidence), row)
-    except UsageError as error:
-        raise RunFileError(f"{run.path}, input {row.index}: {error}") from None

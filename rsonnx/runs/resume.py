@@ -9,6 +9,7 @@ from rsonnx.runs.differences import in_words
 from rsonnx.runs.files import Part
 from rsonnx.runs.header import Header
 from rsonnx.runs.manifest import Manifest
+from rsonnx.runs.verify import check_part
 
 
 def check_continues(part: Part, header: Header, manifest: Manifest, indices: Sequence[int]) -> None:
@@ -31,6 +32,7 @@ def check_continues(part: Part, header: Header, manifest: Manifest, indices: Seq
             f"the run {part.path} cannot be gone on with, since it is another one: {found}; give "
             "the command that started it, or name another output"
         )
+    check_part(part)
     if [row.index for row in part.rows] != list(indices[: len(part.rows)]):
         raise RunFileError(
             f"the run {part.path} cannot be gone on with: its rows are not the first "

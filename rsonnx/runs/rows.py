@@ -278,7 +278,9 @@ class Row(InputFacts):
     @property
     def evidence(self) -> Evidence:
         """What its certificate follows from."""
-        return Evidence(self.selection, self.estimation, self.uniform, self.claim)
+        return Evidence(
+            self.selection, self.estimation, self.uniform, self.claim, near=self.p_a_lower
+        )
 
     @property
     def abstained(self) -> bool:

@@ -9,15 +9,16 @@ randomised bound, the radius of noise that is not Gaussian) is derived only, and
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rsonnx.errors import RunFileError
+from rsonnx.errors import RunFileError, UsageError
 from rsonnx.noise import WATCHED_SPAN, uniform
 from rsonnx.runs.fields import shown
-from rsonnx.runs.files import Run
-from rsonnx.runs.restate import derive_again
-from rsonnx.runs.rows import FIELDS, Row
+from rsonnx.runs.files import Part, Run
+from rsonnx.runs.header import Header
+from rsonnx.runs.manifest import manifest_digest
+from rsonnx.runs.rows import FIELDS, CountsRow, Row
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Verification:
         proved: rows whose bound and radius were proved by integer arithmetic as well; an exact
             run's follow from the counts by nothing else.
         bounded: rows whose bounds on probabilities were proved so, whether or not the radius was.
+        whole: whether all inputs are there, so that the manifest was computed again from the rows.
         faults: all that does not hold.
     """
 
@@ -45,37 +47,74 @@ class Verification:
     derived: int
     proved: int
     bounded: int
+    whole: bool
     faults: tuple[Fault, ...]
 
 
 def verify(run: Run) -> Verification:
     """Derive every row of a run again, and prove its figures where that is possible."""
-    faults = [Fault(None, what) for what in _whole_run(run)]
+    header = run.header
+    faults = [Fault(None, what) for what in _faults_of_all(header, run.rows, run.status)]
     derived = proved = bounded = 0
     for row in run.rows:
-        wrong = list(_differences(run, row))
+        wrong = list(_faults_of(header, row))
         if not wrong:
             derived += 1
-            proof = run.header.procedure.prove(row)
+            proof = header.procedure.prove(row)
             bounded += proof.bounds
             proved += proof.radius
             wrong += proof.faults
         faults += [Fault(row.index, what) for what in wrong]
-    return Verification(len(run.rows), derived, proved, bounded, tuple(faults))
+    whole = _is_whole(header, run.status)
+    return Verification(len(run.rows), derived, proved, bounded, whole, tuple(faults))
 
 
-def _whole_run(run: Run) -> Iterator[str]:
-    if run.status == "complete" and len(run.rows) != run.header.inputs:
-        yield f"it is complete with {len(run.rows)} rows, but announces {run.header.inputs}"
-    yield from run.header.contradictions([row.index for row in run.rows])
+def check_part(part: Part) -> None:
+    """Refuse a file of which anything does not hold; bounds are not proved beyond that.
+
+    Raises:
+        RunFileError: naming the first row that does not, or what is wrong with all of them.
+    """
+    advice = "; `rsonnx verify` names all that does not hold"
+    for row in part.rows:
+        for what in _faults_of(part.header, row):
+            raise RunFileError(f"{part.path}, input {row.index}: {what}{advice}")
+    for what in _faults_of_all(part.header, part.rows, part.status):
+        raise RunFileError(f"{part.path}: {what}{advice}")
 
 
-def _differences(run: Run, row: Row) -> Iterator[str]:
-    """Yield what is stored otherwise than it follows from the counts."""
-    header = run.header
+def _is_whole(header: Header, status: str) -> bool:
+    return status == "complete" and header.shard is None
+
+
+def _faults_of_all(header: Header, rows: Sequence[Row | CountsRow], status: str) -> Iterator[str]:
+    """Yield what is wrong with the header, or with the rows as a whole."""
+    if status == "complete" and len(rows) != header.inputs:
+        yield f"it is complete with {len(rows)} rows, but announces {header.inputs}"
+    yield from header.contradictions([row.index for row in rows])
+    if _is_whole(header, status):
+        digest = manifest_digest(rows)
+        if digest != header.data.manifest:
+            yield (
+                f"its manifest is {header.data.manifest}, but the indices, names, labels and "
+                f"digests of its rows give {digest}"
+            )
+
+
+def _faults_of(header: Header, row: Row | CountsRow) -> Iterator[str]:
+    """Yield what of a row is otherwise than it follows from its counts and from the header."""
+    if isinstance(row, Row):
+        yield from _otherwise_derived(header, row)
+    else:
+        yield from _otherwise_counted(header, row)
+    yield from _wrongly_watched(row, watched=header.model.rows == "watched")
+
+
+def _otherwise_derived(header: Header, row: Row) -> Iterator[str]:
+    procedure = header.procedure
     try:
-        again = derive_again(run, header.procedure, row)
-    except RunFileError as error:
+        again = Row.of(procedure.derive(row.evidence), row)
+    except UsageError as error:
         yield str(error)
         return
     for field in FIELDS:
@@ -84,13 +123,25 @@ def _differences(run: Run, row: Row) -> Iterator[str]:
                 f"{field.name} is {shown(field.value(row))}, but the counts give "
                 f"{shown(field.value(again))}"
             )
-    yield from _wrongly_watched(row, watched=header.model.rows == "watched")
-    yield from header.procedure.check(row.evidence, uniform(header.seed, row.digest))
+    yield from procedure.check(row.evidence, uniform(header.seed, row.digest))
 
 
-def _wrongly_watched(row: Row, *, watched: bool) -> Iterator[str]:
+def _otherwise_counted(header: Header, row: CountsRow) -> Iterator[str]:
+    samples, procedure = row.samples, header.procedure
+    if samples.stop > procedure.n:
+        yield f"its samples are {samples}, but n = {procedure.n:,}"
+    expected = procedure.n0 if samples.selects else 0
+    if row.counts.selection.total != expected:
+        yield (
+            f"it has {row.counts.selection.total:,} selection samples, but {expected:,} come with "
+            f"the samples {samples}"
+        )
+
+
+def _wrongly_watched(row: Row | CountsRow, *, watched: bool) -> Iterator[str]:
     """Yield what contradicts that one sample of each 1,024 was watched, if any was."""
-    for stage, counts in (("selection", row.selection), ("estimation", row.estimation)):
+    for stage in ("selection", "estimation"):
+        counts = getattr(row.counts, stage)
         spans = counts.total / WATCHED_SPAN if watched else 0
         if not math.floor(spans) <= counts.watched_rows <= math.ceil(spans):
             yield f"{counts.watched_rows} of {counts.total} samples of {stage} are watched"

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         scale_down,
     )
     from rsonnx.statistics.sequential import SequentialPredict, selection_settled
+    from rsonnx.statistics.stopping import stop_fault
 
 offer_lazily(__name__)
 
@@ -100,4 +101,5 @@ __all__ = [
     "samples_to_exceed_half",
     "scale_down",
     "selection_settled",
+    "stop_fault",
 ]

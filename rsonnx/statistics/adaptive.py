@@ -128,22 +128,26 @@ class AdaptiveRule:
         earliest = fewest_samples_to_reject(self.targets[0], self.alpha_e)
         return look_schedule(self.n_max, growth=self.growth, through=earliest)
 
-    def lower(self, k: int, n: int) -> float:
+    def lower(self, k: int, n: int, near: float | None = None) -> float:
         """Lower bound on p that ``k`` hits in ``n`` samples support under this rule.
 
         Holds at any n at which the run stopped, or ever looked. Rounded down; 0 where it is not
-        above 1/2.
+        above 1/2. ``near`` is as of :func:`anytime_lower`.
         """
         k, n = check_count(k, n)
         if n > self.n_max:
             raise UsageError(f"n is {n}, but the rule draws at most n_max = {self.n_max} samples")
-        value = anytime_lower(k, n, self.alpha_e)
+        final = clopper_pearson_lower(k, n, self.alpha_f) if n == self.n_max else 0.0
+        if final > 0.5 and not rejects(k, n, final, self.alpha_e):
+            return final
+        value = anytime_lower(k, n, self.alpha_e, near)
         # The bisection may stop a rounding error short of a target that was rejected outright.
-        value = max([value, *(t for t in self.targets if rejects(k, n, t, self.alpha_e))])
-        if n == self.n_max:
-            final = clopper_pearson_lower(k, n, self.alpha_f)
-            value = max(value, final if final > 0.5 else 0.0)
-        return value
+        for target in self.targets:
+            if target > value:
+                if not rejects(k, n, target, self.alpha_e):
+                    break
+                value = target
+        return max(value, final if final > 0.5 else 0.0)
 
     def hopeless(self, k: int, n: int, target: int) -> bool:
         """Whether ``k`` hits in ``n`` samples leave a target no chance worth sampling on."""

@@ -42,14 +42,12 @@ def log_e(k: ArrayLike, n: ArrayLike, p0: ArrayLike) -> NDArray[np.float64]:
     float64, of the shape that the arguments broadcast to. The error is a few 1e-16·n: 7e-11 at
     n = 1e5.
     """
-    hits, total, p = np.broadcast_arrays(
-        np.asarray(k, np.float64), np.asarray(n, np.float64), np.asarray(p0, np.float64)
-    )
+    hits, total, p = (np.asarray(value, np.float64) for value in (k, n, p0))
     a, b = hits + _PRIOR, total - hits + _PRIOR
     with np.errstate(divide="ignore"):
         log_inside = np.log(special.betaincc(a, b, p))
     far = ~np.isfinite(log_inside)
-    if np.any(far):
+    if far.any():
         # So far below p0 that the integral underflows: bound it by the integrand's end times the
         # interval. Only its being small matters, it is never near a threshold.
         end = special.xlogy(a - 1.0, p) + b * np.log1p(-p) - special.betaln(a, b)
@@ -78,15 +76,30 @@ def rejects(k: int, n: int, p0: float, alpha: float) -> bool:
     return k > n * p0 and float(log_e(k, n, p0)) >= log_threshold(alpha, n)
 
 
-@lru_cache(maxsize=65536)
-def anytime_lower(k: int, n: int, alpha: float) -> float:
+def anytime_lower(k: int, n: int, alpha: float, near: float | None = None) -> float:
     """Lower confidence bound on p that holds at every n at once with probability 1 - ``alpha``.
 
     The infimum of the p with E_n(p) < 1/alpha, rounded down, where it is above 1/2; else 0, which
     is all that a certificate needs to know. n may be chosen after seeing the samples.
+
+    Args:
+        k: hits, 0..n.
+        n: samples, >= 1.
+        alpha: probability of error, in (0, 1/e].
+        near: where the bound was before; it is the bound if it is rejected and the next double is
+            not, which by the monotony above needs no search.
     """
     k, n = check_count(k, n)
     check_process_alpha(alpha)
+    if near is not None and 0.5 <= near < k / n:
+        here, above = log_e(k, n, [near, math.nextafter(near, 1.0)])
+        if above < log_threshold(alpha, n) <= here:
+            return near
+    return _search(k, n, alpha)
+
+
+@lru_cache(maxsize=65536)
+def _search(k: int, n: int, alpha: float) -> float:
     low, high = 0.5, k / n
     if not rejects(k, n, low, alpha):
         return 0.0

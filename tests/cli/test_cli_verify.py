@@ -59,7 +59,7 @@ def forge(lines: Lines, *, derived: bool = True) -> None:
         line["samples"] = {k: sum(votes.values()) for k, votes in line["counts"].items()}
     write_lines(FORGED, lines)
     if derived:
-        rows = [row.to_json() for row in restate(read_run(FORGED)).rows]
+        rows = [row.to_json() for row in restate(read_run(FORGED, checked=False)).rows]
         write_lines(FORGED, [lines[0], *rows, lines[-1]])
 
 
@@ -150,7 +150,7 @@ UNTRUE: dict[str, tuple[str, Callable[[Lines], None], str]] = {
     "preprocess": ("fixed", _in_header("model.preprocess", {"mean": [0.5]}), "model.preprocess"),
     "claim": ("fixed", _in_header("claim", "with certainty"), "claim"),
     "largest radius": ("fixed", _in_header("largest_radius", 9.0), "9.0"),
-    "another stop": ("adaptive", _another_stop, "claims"),
+    "another stop": ("adaptive", _another_stop, "looked"),
 }
 
 
@@ -158,7 +158,7 @@ UNTRUE: dict[str, tuple[str, Callable[[Lines], None], str]] = {
 def test_what_agrees_with_itself_and_is_untrue_is_found(name: str, files: Files) -> None:
     way, change, named = UNTRUE[name]
     change(files[way])
-    forge(files[way], derived=name not in {"rows left out", "called a shard", "norm"})
+    forge(files[way], derived=name not in {"rows left out", "called a shard", "norm", "arithmetic"})
     outcome = command(f"verify {FORGED} {REPLAY}")
     assert outcome.code == 1
     assert named in outcome.said

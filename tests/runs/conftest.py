@@ -15,7 +15,7 @@ from PIL import Image
 from tried_models import children
 
 import rsonnx
-from rsonnx.runs import RunWriter
+from rsonnx.runs import RunWriter, manifest_digest
 from rsonnx.runtime import OnnxClassifier
 
 __all__ = ["children"]
@@ -29,9 +29,11 @@ def run_file(
 
     def make(rows: int = 3, name: str = "run.jsonl", **changed: Any) -> Path:
         path = tmp_path / name
+        made = [certified_row(index, hits=(990, 700, 500)[index % 3]) for index in range(rows)]
+        if isinstance(data := changed.get("data", {}), dict):
+            changed["data"] = {"manifest": manifest_digest(made)} | data
         with RunWriter(path, record(**changed)) as writer:
-            for index in range(rows):
-                writer.write(certified_row(index, hits=(990, 700, 500)[index % 3]))
+            writer.write_all(made)
         return path
 
     return make

@@ -68,8 +68,8 @@ def test_names_that_utf8_cannot_hold_are_kept(tmp_path: Path) -> None:
     with RunWriter(path, record(given=["\udc80"])) as writer:
         for index, name in enumerate(names):
             writer.write(certified_row(index, name=name))
-    assert [row.name for row in read_run(path).rows] == names
-    assert read_run(path).header.record["given"] == ["\udc80"]
+    assert [row.name for row in read_run(path, checked=False).rows] == names
+    assert read_run(path, checked=False).header.record["given"] == ["\udc80"]
     assert len(path.read_bytes().splitlines()) == 5
 
 

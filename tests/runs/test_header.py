@@ -110,7 +110,7 @@ def test_a_seed_of_128_bits_survives_a_reader_that_has_only_floats(
     with RunWriter(path, _header(job).to_json()):
         pass
     stored = json.loads(path.read_text().splitlines()[0], parse_int=float)
-    assert int(stored["seed"]["value"]) == read_run(path).header.seed == SEED
+    assert int(stored["seed"]["value"]) == read_run(path, checked=False).header.seed == SEED
 
 
 def test_infinite_bounds_are_written_as_text(classifier: OnnxClassifier, job: Job) -> None:

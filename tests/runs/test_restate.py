@@ -57,7 +57,7 @@ def make_run(tmp_path: Path) -> Make:
             for index in range(INPUTS):
                 found = procedure.derive(_evidence(procedure, generator))
                 writer.write(row_of(found, index, label=0, seconds=index / 8))
-        return read_run(path)
+        return read_run(path, checked=False)  # its counts are those of no run
 
     return make
 

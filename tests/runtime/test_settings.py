@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx_models import linear, save
-from runtime.workers.far import noisy
+from runtime.workers.far import noisy, on_the_processor
 
 from rsonnx.cli.engines import engine_settings
 from rsonnx.errors import ModelError, ProviderError, UsageError
@@ -19,7 +19,6 @@ from rsonnx.runtime import (
     CountRequest,
     DeviceOptions,
     EngineSettings,
-    OnnxClassifier,
     ThreadEngine,
     open_engine,
 )
@@ -69,11 +68,6 @@ def test_a_model_that_was_changed_is_not_the_one_that_was_loaded(tmp_path: Path)
     mine.origin = None
     with pytest.raises(pickle.PicklingError):
         pickle.dumps(mine)
-
-
-def on_the_processor(model: Any, *_: Any) -> OnnxClassifier:
-    """Load a model for the processor whatever the number of the device."""
-    return load(model, preprocess="none", providers="cpu")
 
 
 def test_several_devices_are_a_process_each(tmp_path: Path) -> None:

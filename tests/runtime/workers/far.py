@@ -190,3 +190,8 @@ def seeing(folder: Path) -> Failing:
     seen = os.environ.get("CUDA_VISIBLE_DEVICES", "none")
     (folder / f"{os.getpid()}.sees").write_text(seen, encoding="ascii")
     return Failing(ok=True)
+
+
+def on_the_processor(model: Any, *_: object) -> OnnxClassifier:
+    """Load a model for the processor whatever the number of the device."""
+    return load(model, preprocess="none", providers="cpu")
