@@ -25,6 +25,15 @@ class GateError(RsonnxError):
     exit_code = 3
 
 
+class ReplayError(RsonnxError):
+    """The votes drawn now do not reach a radius that a run records; nothing else of it is wrong.
+
+    Where something else is, that outranks: it is a RunFileError.
+    """
+
+    exit_code = 5
+
+
 class DataError(RsonnxError, ValueError):
     """An input, a label or a data set is not what the model or the format needs."""
 

@@ -42,7 +42,7 @@ def cli() -> None:
 
     \b
     Exit codes: 0 done, 1 failure, 2 wrong usage, 3 a gate such as --fail-under not met, 4 model or
-    provider refused, 130 interrupted.
+    provider refused, 5 a radius not reached by verify --replay, 130 interrupted.
     Results go to stdout, everything else to stderr. Abstaining is a result, not an error.
     """
 

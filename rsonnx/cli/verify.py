@@ -14,7 +14,7 @@ from cloup import command
 from rsonnx.cli.engines import provider_names
 from rsonnx.cli.options import classes_option, json_option
 from rsonnx.cli.terminal import Terminal
-from rsonnx.errors import RunFileError, UsageError
+from rsonnx.errors import ReplayError, RunFileError, UsageError
 from rsonnx.report import printable, text_down
 
 if TYPE_CHECKING:
@@ -60,7 +60,10 @@ def verify_command(run: Path, as_json: bool, **given: Any) -> None:
     Bounds, and radii of Gaussian noise, are proved by integer arithmetic, apart from the code that
     wrote them; certificates that count every change are integer arithmetic as they are. Radii of
     other noise are derived again only. A row that was changed afterwards is named, and the exit
-    code is 1. With the model and the data, the counts themselves can be drawn again.
+    code is 1. With the model and the data, the counts themselves can be drawn again: on another
+    provider or version, only near ties of scores may be other votes. The exit code is 5 where the
+    votes drawn now do not reach a recorded radius and nothing else is wrong, which near ties may
+    explain.
 
     \b
     Example:
@@ -109,6 +112,12 @@ def verify_command(run: Path, as_json: bool, **given: Any) -> None:
         if given["count"] is not None and again is None:
             click.echo("not replayed, since it does not hold as it is")
         _print_faults([] if again is None else again.faults)
+    if again is not None and faults and tuple(faults) == again.unreached:
+        explained = sum(not (row.stands or row.unexplained) for row in again.rows)
+        raise ReplayError(
+            f"{run}: the votes drawn now do not reach what it records of {len(faults)} of "
+            f"{len(again.rows)} inputs; near ties of scores explain {explained} of these"
+        )
     if faults:
         count = len(faults)
         raise RunFileError(f"{run} does not hold: {count} fault{'s' * (count > 1)} found")
@@ -173,19 +182,24 @@ def _replayed(again: Replay | None) -> list[str]:
     lines = [
         "replayed with all that computes as it was: every vote must be the same"
         if again.exact
-        else f"replayed elsewhere ({printable('; '.join(again.changed))}): votes may differ"
+        else f"replayed elsewhere ({printable('; '.join(again.changed))}): votes may differ where "
+        "scores are near ties"
     ]
     for row in again.rows:
-        stands = "stands" if row.stands else "does not stand to the last digit"
+        near = "" if row.near_ties is None else f", {row.near_ties:,} near ties"
+        near += f", {row.unexplained:,} unexplained" if row.differing else ""
+        stands = "stands" if row.stands else "is not reached"
         lines.append(
-            f"  input {row.index}: {row.differing:,} of {row.samples:,} votes differ; radius "
+            f"  input {row.index}: {row.differing:,} of {row.samples:,} votes differ{near}; radius "
             f"{text_down(row.radius, 6)}, recorded {text_down(row.recorded_radius, 6)}: {stands}"
         )
     return lines
 
 
 def _fields(again: Replay) -> dict[str, Any]:
-    rows = [asdict(row) | {"stands": row.stands} for row in again.rows]
+    rows = [
+        asdict(row) | {"unexplained": row.unexplained, "stands": row.stands} for row in again.rows
+    ]
     return {"exact": again.exact, "changed": list(again.changed), "rows": rows}
 
 

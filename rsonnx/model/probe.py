@@ -76,10 +76,35 @@ class Tolerance:
         if not np.array_equal(alone[~finite], together[~finite], equal_nan=True):
             return False
         (gaps, largest), (others, _) = (_gaps(scores) for scores in (alone, together))
-        size = np.abs(largest) * self.unit * _ROUNDINGS
         with np.errstate(invalid="ignore"):
-            near = np.abs(gaps - others) <= _TOLERANCE * (gaps + self.usual_gap) + size
+            near = np.abs(gaps - others) <= self._most_moved(gaps, np.abs(largest), self.unit)
         return bool(near[finite].all())
+
+    def near_ties(self, scores: NDArray[Any], unit: float = 0.0) -> NDArray[np.bool_]:
+        """Return for each row whether rounding may give it another class, bool (rows,).
+
+        It may where the two largest scores are no further apart than rounding moves them; one near
+        0 is a sum of larger numbers, so it moves as one of the usual distance does. A row that is
+        no class (NaN, or an infinite largest score) is none by more than rounding.
+
+        Args:
+            scores: (rows, classes); a column of labels has no near ties.
+            unit: relative rounding of a session that computes more coarsely than the model says.
+        """
+        if scores.shape[1:] == (1,):
+            return np.zeros(len(scores), np.bool_)
+        gaps, largest = _gaps(scores)
+        second = np.sort(gaps, axis=1)[:, 1:2]
+        size = np.maximum(np.abs(largest), self.usual_gap)
+        near = second <= self._most_moved(second, size, max(unit, self.unit))
+        is_class = ~(np.isnan(scores) | np.isposinf(scores)).any(axis=1)
+        return np.asarray((near & np.isfinite(second))[:, 0] & is_class)
+
+    def _most_moved(
+        self, gaps: NDArray[np.float64], size: NDArray[np.float64], unit: float
+    ) -> NDArray[np.float64]:
+        """Return how far rounding moves scores of a size that are so far below the largest."""
+        return _TOLERANCE * (gaps + self.usual_gap) + size * unit * _ROUNDINGS
 
 
 def _gaps(scores: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

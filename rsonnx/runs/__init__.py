@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from rsonnx.runs.parts import SampleRange, Shard
     from rsonnx.runs.predict import Predicted, predict
     from rsonnx.runs.reading import read_part, read_run
-    from rsonnx.runs.reopening import check_against
-    from rsonnx.runs.replay import Replay, check_data, check_model, replay
+    from rsonnx.runs.reopening import check_against, check_data, check_model
+    from rsonnx.runs.replay import Replay, replay
     from rsonnx.runs.restate import restate
     from rsonnx.runs.resume import check_continues
     from rsonnx.runs.rows import CountsRow, Row

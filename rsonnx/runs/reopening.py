@@ -6,20 +6,30 @@ import os
 import secrets
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.listener import Listener
 from rsonnx.model import ModelSettings
 from rsonnx.model.read import sha256_of
+from rsonnx.runs.differences import Difference, in_words
 from rsonnx.runs.fields import FLAG, OBJECT, TEXT, TEXTS, shown
 from rsonnx.runs.files import Run
 from rsonnx.runs.job import Job
-from rsonnx.runs.manifest import make_manifest
+from rsonnx.runs.manifest import Manifest, make_manifest
+from rsonnx.runs.new_header import SeedUsed, new_header
 from rsonnx.runs.opening import Data, open_job
-from rsonnx.runs.replay import Replay, check_data, check_header, check_model, replay
+from rsonnx.runs.replay import Replay, changed_since, replay
 from rsonnx.runtime import EngineSettings
 from rsonnx.smoothing import in_child
+
+_FREE = frozenset({"arguments", "versions", "model.noise_drawn", "seed"})
+_FREE_ELSEWHERE = frozenset({"model.providers", "model.session"})
+
+_REREAD = frozenset({"model.edits", "model.label", "model.rows"})
+"""In what way a model answers may be read otherwise than by the first version of run files; whether
+its answers are others shows in the votes."""
 
 
 def check_against(
@@ -86,7 +96,7 @@ def _reopen(
     try:
         settings = ModelSettings.from_json(recorded)
         used = TEXTS.of(OBJECT.of(header.record["model"], "providers"), "used")[:1]
-        engine = EngineSettings(tuple(providers or used), tf32=FLAG.of(recorded, "tf32"))
+        engine, tf32 = EngineSettings(tuple(providers or used)), FLAG.of(recorded, "tf32")
         named = TEXT.or_null().of(recorded, "classes")
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise RunFileError(
@@ -98,6 +108,8 @@ def _reopen(
             f"{run.path}: the run was made with the class names of a file, {shown(named)}; give "
             "that file with --classes"
         )
+    if tf32 and not engine.provider().is_cpu:  # a processor has none
+        engine = replace(engine, tf32=True)
     job = open_job(
         model,
         data,
@@ -115,3 +127,92 @@ def _reopen(
     check_data(run, manifest)
     check_header(run, job, manifest)
     return job
+
+
+def check_model(run: Run, sha256: str) -> None:
+    """Refuse a model that is not the run's.
+
+    Raises:
+        RunFileError: with both digests.
+    """
+    _same(run, "model", run.header.model.sha256, sha256)
+
+
+def check_data(run: Run, manifest: Manifest) -> None:
+    """Refuse data that are not the run's, down to one pixel or label, or rows that are not all.
+
+    Args:
+        run: the run.
+        manifest: of the data, with the run's options.
+
+    Raises:
+        RunFileError: naming an input that differs, where a row shows which.
+    """
+    for row in run.rows:
+        if row.index not in manifest.entries:
+            raise RunFileError(
+                f"{run.path}: these data have no input {row.index} ({row.name!r}), so they are "
+                "not those of the run"
+            )
+        manifest.check_row(row)
+    _same(run, "data", run.header.data.manifest, manifest.sha256)
+    shard = run.header.shard
+    inputs = tuple(manifest.entries)
+    inputs = inputs if shard is None else shard.take(inputs)
+    expected = inputs if run.status == "complete" else inputs[: len(run.rows)]
+    if tuple(row.index for row in run.rows) != expected:
+        raise RunFileError(
+            f"{run.path}: it is {run.status} with {len(run.rows)} rows, but they are not those of "
+            f"the {len(inputs)} inputs in their order, so it was changed"
+        )
+
+
+def check_header(run: Run, job: Job, manifest: Manifest) -> None:
+    """Refuse a header that says of the model, the data or the noise what they are not.
+
+    Args:
+        run: the run; its model and data have been checked.
+        job: the model and the data, with the run's options.
+        manifest: of the data.
+
+    Raises:
+        RunFileError: naming the fields that differ.
+    """
+    header = run.header
+    again = new_header(
+        job,
+        header.procedure.of_classes(job.model.num_classes),
+        seed=SeedUsed(header.seed, ""),
+        family_wise=header.family_wise,
+        manifest=manifest.sha256,
+        shard=header.shard,
+    )
+    changed = bool(changed_since(run, job))
+    free = _FREE | _FREE_ELSEWHERE if changed else _FREE
+    free |= _REREAD if header.first_version else frozenset()
+    found = header.differences(again, but=free)
+    if changed:  # another version may write fewer fields, or more
+        found = [
+            one
+            for one in found
+            if "absent" not in (one.one, one.other) or one.field.startswith("model.preprocess")
+        ]
+    else:  # words that a run goes on without, but which are read
+        found += [
+            Difference(name, shown(header.record.get(name)), shown(again.record[name]))
+            for name in ("claim", "largest_radius")
+            if header.record.get(name) != again.record[name]
+        ]
+    if found:
+        raise RunFileError(
+            f"{run.path}, line 1: the header is not that of this model and these data: "
+            f"{in_words(found, 'in the file', 'by them')}"
+        )
+
+
+def _same(run: Run, what: str, recorded: str | None, found: str) -> None:
+    if recorded != found:
+        raise RunFileError(
+            f"{run.path}: this is not the {what} of the run: its SHA-256 is {found}, but "
+            f"{recorded} was recorded"
+        )

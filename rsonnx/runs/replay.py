@@ -1,10 +1,14 @@
 """Draw the noise of some inputs of a run again, and compare what the model answers with its counts.
 
 This needs the model and the data, whose digests must be those of the run. Where the provider and
-everything that computes are the same, the counts must be the same to the last vote; elsewhere sums
-of floating-point numbers are rounded otherwise, so a few votes may differ, and what matters is
-whether the certificate still stands. What a run file says of itself decides which of the two it is,
-so a forger can choose the second; many votes that differ are a fault there too.
+everything that computes are the same, the counts must be the same to the last vote. Elsewhere sums
+of floating-point numbers are rounded otherwise, and a vote may differ where that decides it: where
+the two largest scores are a near tie. So as many votes of an input may differ as its samples have
+near ties, which are counted in the scores of now. More is unexplained, and a fault.
+
+What a run file says of itself decides which of the two it is, so a forger can choose the second.
+Therefore a certificate that the votes of now do not reach is a fault in both, by whatever it is
+explained.
 """
 
 from __future__ import annotations
@@ -12,34 +16,29 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rsonnx.counts import Counts
 from rsonnx.errors import RunFileError
 from rsonnx.procedures import ABSTAIN, Certificate, Evidence, Procedure, Steps, Task
-from rsonnx.runs.differences import Difference, in_words
 from rsonnx.runs.fields import LIST, OBJECT, shown
 from rsonnx.runs.files import Run, line_of
 from rsonnx.runs.job import Job
-from rsonnx.runs.manifest import Manifest
-from rsonnx.runs.new_header import SeedUsed, new_header, versions
+from rsonnx.runs.new_header import versions
 from rsonnx.runs.rows import Row
 from rsonnx.runs.verify import Fault
+from rsonnx.runtime import CountRequest, OnnxClassifier
+from rsonnx.runtime.cuda import engine_for
 from rsonnx.smoothing import run_many
 
 _COMPUTING = ("rsonnx", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "processor")
 """What a vote may depend on beside the provider."""
 
-_MOST_MOVED = 0.01
-"""Share of an input's votes that may differ elsewhere: with TF32 instead of float32, which rounds a
-score in its third or fourth digit, well under one in a hundred samples lies so near to a tie."""
-
-_FREE = frozenset({"arguments", "versions", "model.noise_drawn", "seed"})
-_FREE_ELSEWHERE = frozenset({"model.providers", "model.session"})
-
-_REREAD = frozenset({"model.edits", "model.label", "model.rows"})
-"""In what way a model answers may be read otherwise than by the first version of run files; whether
-its answers are others shows in the votes."""
+_TF32_UNIT = 2.0**-10
+"""Relative rounding of a product with TF32, which keeps 10 bits of float32's 23."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,9 @@ class ReplayedRow:
     Attributes:
         index: of the input.
         samples: how many were drawn again.
-        differing: votes that are another class's now, in both stages together.
+        differing: the least number of votes that are another class's now, in both stages together.
+        near_ties: samples that another rounding may put in another class, in both stages together;
+            None where they are not counted: no vote differs, or none may.
         label, radius: the certificate that follows from the votes of now; -1 and 0 to abstain.
         recorded_label, recorded_radius: the run's.
     """
@@ -57,15 +58,25 @@ class ReplayedRow:
     index: int
     samples: int
     differing: int
+    near_ties: int | None
     label: int
     radius: float
     recorded_label: int
     recorded_radius: float
 
     @property
+    def unexplained(self) -> int:
+        """How many votes differ beyond the near ties."""
+        return max(0, self.differing - (self.near_ties or 0))
+
+    @property
     def stands(self) -> bool:
-        """Whether the votes of now certify the same class, at the run's radius or beyond it."""
-        return self.label == self.recorded_label and self.radius >= self.recorded_radius
+        """Whether the votes of now certify the same class, at the run's radius or beyond it.
+
+        An abstention claims nothing, so it stands whatever they give.
+        """
+        same = self.label == self.recorded_label and self.radius >= self.recorded_radius
+        return same or self.recorded_label == ABSTAIN
 
 
 @dataclass(frozen=True)
@@ -77,93 +88,14 @@ class Replay:
         changed: what is not, in words; empty if ``exact``.
         rows: one an input that was drawn again.
         faults: all that does not hold.
+        unreached: those of them that are certificates which the votes of now do not reach.
     """
 
     exact: bool
     changed: tuple[str, ...]
     rows: tuple[ReplayedRow, ...]
     faults: tuple[Fault, ...]
-
-
-def check_model(run: Run, sha256: str) -> None:
-    """Refuse a model that is not the run's.
-
-    Raises:
-        RunFileError: with both digests.
-    """
-    _same(run, "model", run.header.model.sha256, sha256)
-
-
-def check_data(run: Run, manifest: Manifest) -> None:
-    """Refuse data that are not the run's, down to one pixel or label, or rows that are not all.
-
-    Args:
-        run: the run.
-        manifest: of the data, with the run's options.
-
-    Raises:
-        RunFileError: naming an input that differs, where a row shows which.
-    """
-    for row in run.rows:
-        if row.index not in manifest.entries:
-            raise RunFileError(
-                f"{run.path}: these data have no input {row.index} ({row.name!r}), so they are "
-                "not those of the run"
-            )
-        manifest.check_row(row)
-    _same(run, "data", run.header.data.manifest, manifest.sha256)
-    shard = run.header.shard
-    inputs = tuple(manifest.entries)
-    inputs = inputs if shard is None else shard.take(inputs)
-    expected = inputs if run.status == "complete" else inputs[: len(run.rows)]
-    if tuple(row.index for row in run.rows) != expected:
-        raise RunFileError(
-            f"{run.path}: it is {run.status} with {len(run.rows)} rows, but they are not those of "
-            f"the {len(inputs)} inputs in their order, so it was changed"
-        )
-
-
-def check_header(run: Run, job: Job, manifest: Manifest) -> None:
-    """Refuse a header that says of the model, the data or the noise what they are not.
-
-    Args:
-        run: the run; its model and data have been checked.
-        job: the model and the data, with the run's options.
-        manifest: of the data.
-
-    Raises:
-        RunFileError: naming the fields that differ.
-    """
-    header = run.header
-    again = new_header(
-        job,
-        header.procedure.of_classes(job.model.num_classes),
-        seed=SeedUsed(header.seed, ""),
-        family_wise=header.family_wise,
-        manifest=manifest.sha256,
-        shard=header.shard,
-    )
-    changed = bool(_changed(run, job))
-    free = _FREE | _FREE_ELSEWHERE if changed else _FREE
-    free |= _REREAD if header.first_version else frozenset()
-    found = header.differences(again, but=free)
-    if changed:  # another version may write fewer fields, or more
-        found = [
-            one
-            for one in found
-            if "absent" not in (one.one, one.other) or one.field.startswith("model.preprocess")
-        ]
-    else:  # words that a run goes on without, but which are read
-        found += [
-            Difference(name, shown(header.record.get(name)), shown(again.record[name]))
-            for name in ("claim", "largest_radius")
-            if header.record.get(name) != again.record[name]
-        ]
-    if found:
-        raise RunFileError(
-            f"{run.path}, line 1: the header is not that of this model and these data: "
-            f"{in_words(found, 'in the file', 'by them')}"
-        )
+    unreached: tuple[Fault, ...]
 
 
 def replay(run: Run, job: Job, rows: Sequence[Row]) -> Replay:
@@ -178,10 +110,8 @@ def replay(run: Run, job: Job, rows: Sequence[Row]) -> Replay:
         RunFileError: the header lacks what is needed.
         InferenceError: the model failed.
     """
-    changed = _changed(run, job)
+    changed = changed_since(run, job)
     procedure, seed = run.header.procedure, run.header.seed
-    faults = _other_arithmetic(run, job.smoothed.arithmetic)
-    found = []
     if changed:  # another vote may stop elsewhere
         certificates = [
             job.smoothed.run(_Again(procedure, row.evidence), job.point(row.index), seed=seed)
@@ -191,26 +121,34 @@ def replay(run: Run, job: Job, rows: Sequence[Row]) -> Replay:
         points = ((row.index, job.point(row.index)) for row in rows)
         made = run_many(job.smoothed, procedure, points, seed=seed)
         certificates = [done.result for done in made]
+    near_ties = _NearTies(job.model, _rounding(run, job.model))
+    replayed, unreached = [], []
+    faults = _other_arithmetic(run, job.smoothed.arithmetic)
     for row, again in zip(rows, certificates, strict=True):
-        moved = _differing(again.counts.selection, row.selection)
-        moved += _differing(again.counts.estimation, row.estimation)
-        found.append(
-            ReplayedRow(
-                index=row.index,
-                samples=row.samples,
-                differing=moved,
-                label=again.label,
-                radius=again.radius,
-                recorded_label=row.prediction,
-                recorded_radius=row.radius,
-            )
+        point, moved = job.point(row.index), _moved(row, again)
+        drawn = ReplayedRow(
+            index=row.index,
+            samples=row.samples,
+            differing=moved,
+            near_ties=near_ties.count(job, row, seed) if changed and moved else None,
+            label=again.label,
+            radius=again.radius,
+            recorded_label=row.prediction,
+            recorded_radius=row.radius,
         )
-        what = _elsewhere(row, again, moved) if changed else _here(row, again, moved)
-        base = job.smoothed.base_label(job.point(row.index))
-        if not changed and base != row.base_prediction:
+        replayed.append(drawn)
+        if not drawn.stands:
+            unreached.append(Fault(row.index, _fall(drawn)))
+        what = [] if changed else _here(row, again)
+        if drawn.stands and drawn.unexplained:
+            what.append(f"{_votes(drawn)}: the counts are not those of this model and seed")
+        base = job.smoothed.base_label(point)
+        if base != row.base_prediction and not (
+            changed and near_ties.classify(job.smoothed.noise.unchanged(point)[None])[0]
+        ):
             what.append(f"base_prediction is {row.base_prediction}, but the model answers {base}")
-        faults += [Fault(row.index, one) for one in what]
-    return Replay(not changed, changed, tuple(found), tuple(faults))
+        faults += [Fault(row.index, text) for text in what]
+    return Replay(not changed, changed, tuple(replayed), (*unreached, *faults), tuple(unreached))
 
 
 @dataclass(frozen=True)
@@ -229,6 +167,45 @@ class _Again:
         return self.procedure.again(self.evidence)
 
 
+@dataclass(frozen=True)
+class _NearTies:
+    """Answers 1 where rounding may give a sample another class, and 0 elsewhere.
+
+    Attributes:
+        model: whose scores are looked at.
+        unit: relative rounding of the coarser of the two sessions.
+    """
+
+    model: OnnxClassifier
+    unit: float
+
+    num_classes: ClassVar = 2
+    thread_safe: ClassVar = True
+
+    @property
+    def on_cpu(self) -> bool:
+        return self.model.on_cpu
+
+    def classify(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
+        return self.model.near_ties(batch, self.unit).astype(np.int64)
+
+    def count(self, job: Job, row: Row, seed: int) -> int:
+        """Return how many of all samples of a row are near ties."""
+        point = job.point(row.index)
+        requests = [
+            CountRequest(job.smoothed.stream(point, stage, seed), 0, samples)
+            for stage, samples in row.counts.totals.items()
+        ]
+        return sum(counts[1] for counts in engine_for(self).count(requests))
+
+
+def _rounding(run: Run, model: OnnxClassifier) -> float:
+    """Return the relative rounding of the sessions of then and now, beyond the model's own."""
+    sessions = (run.header.record["model"].get("session"), model.facts["session"])
+    tf32 = any(isinstance(facts, dict) and facts.get("tf32") for facts in sessions)
+    return _TF32_UNIT if tf32 else 0.0
+
+
 def _other_arithmetic(run: Run, arithmetic: str | None) -> list[Fault]:
     """Return the rows that claim an arithmetic that the data do not have."""
     return [
@@ -241,30 +218,43 @@ def _other_arithmetic(run: Run, arithmetic: str | None) -> list[Fault]:
     ]
 
 
-def _here(row: Row, again: Certificate, moved: int) -> list[str]:
-    """Return what may not differ where all that computes is what it was."""
-    if moved:
-        return [
-            f"{moved} votes differ, though all that computes is what it was: the counts are not "
-            "those of this model and seed"
-        ]
-    if (row.selection, row.estimation) != (again.counts.selection, again.counts.estimation):
+def _here(row: Row, again: Certificate) -> list[str]:
+    """Return what, beside votes, may not differ where all that computes is what it was."""
+    counts = again.counts
+    if _moved(row, again) == 0 and row.counts != counts:
         return ["its watched rows or near ties are not those of this model and seed"]
-    if row.claim != again.claim:
+    if row.counts == counts and row.claim != again.claim:
         return [f"it claims its bound from {row.claim}, but this run would from {again.claim}"]
     return []
 
 
-def _elsewhere(row: Row, again: Certificate, moved: int) -> list[str]:
-    """Return what no other rounding explains."""
-    if moved > max(1, _MOST_MOVED * row.samples):
-        return [
-            f"{moved} of {row.samples} votes differ, more than another rounding explains: the "
-            "counts are not those of this model and seed"
-        ]
-    if row.prediction not in (ABSTAIN, again.label):
-        return [f"it is certified as {row.prediction}, but the votes of now give {again.label}"]
-    return []
+def _fall(row: ReplayedRow) -> str:
+    """Return in words what does not stand, and whether near ties explain it."""
+    recorded, now = (
+        "an abstention" if label == ABSTAIN else f"class {label} at radius {radius!r}"
+        for label, radius in (
+            (row.recorded_label, row.recorded_radius),
+            (row.label, row.radius),
+        )
+    )
+    explained = row.near_ties is not None and not row.unexplained
+    how = "explained by near ties" if explained else "an unexplained drop"
+    return f"recorded is {recorded}, but the votes drawn now give {now}: {how}, {_votes(row)}"
+
+
+def _votes(row: ReplayedRow) -> str:
+    """Return in words how many votes differ, and how many may."""
+    may = "none may" if row.near_ties is None else f"{row.near_ties:,} may, by near ties of scores"
+    return f"{row.differing:,} of {row.samples:,} votes differ and {may}"
+
+
+def _moved(row: Row, again: Certificate) -> int:
+    """Return how many votes of now are others, at least."""
+    moved = _differing(again.counts.selection, row.selection)
+    moved += _differing(again.counts.estimation, row.estimation)
+    if row.claim is not None and again.claim is not None and row.claim[1] == again.claim[1]:
+        moved = max(moved, abs(row.claim[0] - again.claim[0]))
+    return moved
 
 
 def _differing(one: Counts, other: Counts) -> int:
@@ -274,8 +264,12 @@ def _differing(one: Counts, other: Counts) -> int:
     return max(sum(max(0, a - b) for a, b in pairs), sum(max(0, b - a) for a, b in pairs))
 
 
-def _changed(run: Run, job: Job) -> tuple[str, ...]:
-    """Return what computes otherwise than when the run was made."""
+def changed_since(run: Run, job: Job) -> tuple[str, ...]:
+    """Return in words what computes otherwise than when the run was made.
+
+    Raises:
+        RunFileError: the header lacks what is needed.
+    """
     model, facts = run.header.record["model"], job.model.facts
     try:
         then = OBJECT.of(run.header.record, "versions")
@@ -300,11 +294,3 @@ def _changed(run: Run, job: Job) -> tuple[str, ...]:
 def _named(value: Any) -> str:
     """Return a version, or the first of the providers, for a message."""
     return shown(value[0] if isinstance(value, list) and value else value)
-
-
-def _same(run: Run, what: str, recorded: str | None, found: str) -> None:
-    if recorded != found:
-        raise RunFileError(
-            f"{run.path}: this is not the {what} of the run: its SHA-256 is {found}, but "
-            f"{recorded} was recorded"
-        )

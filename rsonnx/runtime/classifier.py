@@ -33,6 +33,16 @@ class BaseClassifier(Protocol):
         """
 
 
+class ScoreTolerance(Protocol):
+    """How far rounding may move the scores of a model, arrays of (rows, classes)."""
+
+    def agree(self, alone: NDArray[Any], together: NDArray[Any]) -> bool:
+        """Return whether two arrays of scores are the same but for rounding."""
+
+    def near_ties(self, scores: NDArray[Any], unit: float = 0.0) -> NDArray[np.bool_]:
+        """Return for each row whether rounding, relative to ``unit`` or coarser, may decide it."""
+
+
 _SAID = ("num_classes", "shape", "bounds", "layout", "watch", "thread_safe")
 
 
@@ -134,7 +144,7 @@ class OnnxClassifier:
         facts: what was found and done while loading, for a run's header.
         rows: why a row's answer does not depend on its batch: ``"proved"`` from the graph;
             ``"alone"``, with no companions but copies of itself; ``"watched"``, which assumes it.
-        agree: whether two arrays of scores are the same but for rounding.
+        tolerance: what of its scores is rounding.
         class_names: what the file calls the classes, in order; empty where it does not.
         geometry: what is done to an image before the noise.
         device: what draws noise and counts labels where the model runs; None for the host.
@@ -153,7 +163,7 @@ class OnnxClassifier:
     on_cpu: bool
     facts: dict[str, Any]
     rows: Literal["proved", "alone", "watched"]
-    agree: Callable[[NDArray[Any], NDArray[Any]], bool]
+    tolerance: ScoreTolerance
     class_names: tuple[str, ...] = ()
     geometry: Geometry = Geometry()
     device: Any = None
@@ -204,6 +214,15 @@ class OnnxClassifier:
         """Return the scores of each row, (rows, classes); arguments as for :meth:`classify`."""
         return self._answers(self.score_name, batch)
 
+    def near_ties(self, batch: NDArray[np.float32], unit: float = 0.0) -> NDArray[np.bool_]:
+        """Return for each row whether a session that rounds otherwise may answer another class.
+
+        Args:
+            batch: as for :meth:`classify`.
+            unit: relative rounding of that session; 0 for that of the model's own numbers.
+        """
+        return self.tolerance.near_ties(self.scores(batch), unit)
+
     @property
     def watch(self) -> Callable[[NDArray[np.float32], int, int], bool] | None:
         """What compares a row's answer in a batch with its answer alone; None if none is needed.
@@ -219,7 +238,7 @@ class OnnxClassifier:
         if alone == label:
             return False
         scores = self._alone(self.score_name, batch[place])
-        if self.agree(scores, self._answers(self.score_name, batch)[place][None]):
+        if self.tolerance.agree(scores, self._answers(self.score_name, batch)[place][None]):
             return True
         raise CouplingError(
             f"{self.session.name} answered class {label} to a noisy input in a batch and {alone} "

@@ -234,7 +234,7 @@ def open_plan(
         },
         rows=batching.rows,
         score_name=SCORES,
-        agree=batching.tolerance.agree,
+        tolerance=batching.tolerance,
     )
     labels, scores = classifier.classify(rows), classifier.scores(rows)
     check_answers(str(plan.model), output, scores, labels)

@@ -206,6 +206,41 @@ def test_scores_agree_if_their_distances_to_the_largest_do(
     assert tolerance.agree(alone, together) == (beyond <= 0).all()
 
 
+@given(
+    top=st.floats(-100, 100, width=32),
+    gap=st.floats(0, 1, width=32),
+    bits=st.sampled_from([10, 23]),
+    moved=st.tuples(*[st.floats(-3, 3, width=32)] * 2),
+)
+def test_a_row_whose_class_rounding_changes_is_a_near_tie(
+    top: float, gap: float, bits: int, moved: tuple[float, float]
+) -> None:
+    """Scores that are rounded thrice each; and one that is far from any other is none."""
+    tolerance, unit = Tolerance(usual_gap=1.0, unit=2.0**-23), 2.0**-bits
+    scores = np.array([[top - gap, top, top - 500]])
+    other = scores * (1 + np.array([*moved, 0.0]) * unit)
+    near = tolerance.near_ties(scores, unit)
+    assert near[0] or scores.argmax() == other.argmax()
+    assert not near[0] or gap <= 2e-4 + 8 * unit * max(abs(top), 1)
+
+
+@pytest.mark.parametrize(
+    ("scores", "near"),
+    [
+        ([1.0, 1.0], True),
+        ([1.0, 1.0, -np.inf], True),  # a class that is masked
+        ([-np.inf, 1.0], False),
+        ([1.0, 1.0, np.nan], False),  # neither class is answered
+        ([1.0, 1.0, np.inf], False),
+        ([-np.inf, -np.inf], False),
+        ([3.0], False),  # a label
+    ],
+)
+def test_near_ties_are_between_two_classes(scores: list[float], near: bool) -> None:
+    tolerance = Tolerance(usual_gap=1.0, unit=2.0**-23)
+    assert tolerance.near_ties(np.array([scores] * 2)).tolist() == [near] * 2
+
+
 def test_random_answers_are_refused() -> None:
     generator = np.random.default_rng(1)
     with pytest.raises(ModelError, match="different scores for the same input twice"):
