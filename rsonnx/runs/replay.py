@@ -122,8 +122,7 @@ def replay(run: Run, job: Job, rows: Sequence[Row]) -> Replay:
         made = run_many(job.smoothed, procedure, points, seed=seed)
         certificates = [done.result for done in made]
     near_ties = _NearTies(job.model, _rounding(run, job.model))
-    replayed, unreached = [], []
-    faults = _other_arithmetic(run, job.smoothed.arithmetic)
+    replayed, unreached, faults = [], [], []
     for row, again in zip(rows, certificates, strict=True):
         point, moved = job.point(row.index), _moved(row, again)
         drawn = ReplayedRow(
@@ -204,18 +203,6 @@ def _rounding(run: Run, model: OnnxClassifier) -> float:
     sessions = (run.header.record["model"].get("session"), model.facts["session"])
     tf32 = any(isinstance(facts, dict) and facts.get("tf32") for facts in sessions)
     return _TF32_UNIT if tf32 else 0.0
-
-
-def _other_arithmetic(run: Run, arithmetic: str | None) -> list[Fault]:
-    """Return the rows that claim an arithmetic that the data do not have."""
-    return [
-        Fault(
-            row.index,
-            f"its arithmetic is {shown(row.arithmetic)}, but that of its values is {arithmetic}",
-        )
-        for row in run.rows
-        if row.arithmetic != arithmetic
-    ]
 
 
 def _here(row: Row, again: Certificate) -> list[str]:
