@@ -54,7 +54,7 @@ def replayed(lines: Lines) -> tuple[Outcome, Outcome]:
     for line in lines[1:-1]:
         line["samples"] = {k: sum(votes.values()) for k, votes in line["counts"].items()}
     write_lines(FORGED, lines)
-    rows = [row.to_json() for row in restate(read_run(FORGED)).rows]
+    rows = [row.to_json() for row in restate(read_run(FORGED, checked=False)).rows]
     write_lines(FORGED, [lines[0], *rows, lines[-1]])
     words = f"verify {FORGED} {REPLAY}"
     said, fields = command(words), command(f"{words} --json")
