@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
+from rsonnx.data.rows import Rows
 from rsonnx.errors import DataError, UsageError
 
 Exif = Literal["apply", "ignore"]
@@ -133,21 +134,21 @@ class Dataset(ABC):
 
 @dataclass(frozen=True, eq=False)
 class ArrayRows(Dataset):
-    """The rows of one array, held in memory: of an .npz file or idx images."""
+    """The rows of one array: of an .npz file or idx images, or in memory."""
 
-    rows: NDArray[Any]
+    rows: Rows
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return self.rows.shape[0]
 
     def _name(self, at: int) -> str:
         return str(at)
 
     def _header(self, at: int) -> Header:  # noqa: ARG002 - all rows are alike
-        return Header(tuple(self.rows.shape[1:]), turned=False)
+        return Header(self.rows.shape[1:], turned=False)
 
     def _values(self, at: int) -> NDArray[Any]:
-        return self.rows[at, ...]  # `...` keeps a 0-d row an array
+        return self.rows.row(at)
 
 
 def check_labels(dataset: Dataset, num_classes: int) -> None:

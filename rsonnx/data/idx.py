@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import gzip
-import io
-import math
 import struct
 import zlib
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rsonnx.data.dataset import ArrayRows, Reading
 from rsonnx.data.images import is_image_name
-from rsonnx.data.limits import check_announced
+from rsonnx.data.limits import check_announced, check_examples
 from rsonnx.data.look import Listing, Look
+from rsonnx.data.rows import StoredRows
 from rsonnx.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
 _IMAGES_MAGIC = 0x00000803  # unsigned bytes, three axes
 _HEAD = _IMAGES_MAGIC.to_bytes(4, "big")
 _LABELS_MAGIC = 0x00000801  # unsigned bytes, one axis
-_PIECE = 2**22  # bytes read at a time
+_FETCH_AGAIN = "fetch it again"
 
 
 def is_idx_images_name(name: str) -> bool:
@@ -61,21 +62,24 @@ def open_idx(look: Look) -> ArrayRows:
                 f"the folder {path} holds several idx files ({', '.join(files)}); name one"
             )
         path = path / files[0]
-    images = _read_idx(path, _IMAGES_MAGIC, "images")
-    if images.size == 0:
+    images = _stored(path, _IMAGES_MAGIC, "images")
+    if 0 in images.shape:
         raise DataError(f"{path} holds no pixel (shape {images.shape}); name another file")
+    check_examples(images.shape[0], images.where)
     labels_path = _labels_beside(path)
     labels: tuple[int, ...] | None = None
     if labels_path is not None:
-        labels = tuple(_read_idx(labels_path, _LABELS_MAGIC, "labels").tolist())
-        if len(labels) != len(images):
+        stored = _stored(labels_path, _LABELS_MAGIC, "labels")
+        if stored.shape[0] != images.shape[0]:
             raise DataError(
-                f"{labels_path} has {len(labels)} labels, but {path} has {len(images)} images; "
-                "put the labels file that belongs to the images beside them"
+                f"{labels_path} has {stored.shape[0]} labels, but {path} has {images.shape[0]} "
+                "images; put the labels file that belongs to the images beside them"
             )
+        labels = tuple(stored.kept().array.tolist())
+    rows = replace(images, shape=(*images.shape, 1)).kept_if_small()
     rule = "none" if labels_path is None else f"label file {labels_path.name}"
-    reading = Reading(largest=int(images.max()))
-    return ArrayRows(path, labels, look.classes, rule, reading, "idx", images[..., np.newaxis])
+    reading = Reading(largest=max(int(block.max()) for block in rows.blocks()))
+    return ArrayRows(path, labels, look.classes, rule, reading, "idx", rows)
 
 
 def _labels_beside(path: Path) -> Path | None:
@@ -96,27 +100,19 @@ def _labels_beside(path: Path) -> Path | None:
     return found[0] if found else None
 
 
-def _read_idx(path: Path, magic: int, what: str) -> NDArray[np.uint8]:
-    """Return the array of an idx file of unsigned bytes, read-only."""
-    where = f"the idx {what} file {path}"
+def _stored(path: Path, magic: int, what: str) -> StoredRows:
+    """Return the array of an idx file of unsigned bytes, unread but for its header."""
+    where, rank = f"the idx {what} file {path}", magic & 0xFF
     try:
-        packed = path.stat().st_size
+        size = path.stat().st_size
         with path.open("rb") as raw:
-            is_packed = raw.read(2) == GZIP_MAGIC
-            raw.seek(0)
-            with gzip.open(raw) if is_packed else raw as stream:
-                return _read_stream(stream, packed, magic, where)
+            opened = partial(_opened, path, packed=raw.read(2) == GZIP_MAGIC)
+        with opened() as stream:
+            head = stream.read(4 + 4 * rank)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
-            f"{where} cannot be read ({type(error).__name__}: {error}); fetch it again"
+            f"{where} cannot be read ({type(error).__name__}: {error}); {_FETCH_AGAIN}"
         ) from None
-
-
-def _read_stream(
-    stream: io.BufferedIOBase, packed: int, magic: int, where: str
-) -> NDArray[np.uint8]:
-    rank = magic & 0xFF
-    head = stream.read(4 + 4 * rank)
     found = head[:4]
     if len(found) < 4 or struct.unpack(">I", found)[0] != magic:
         raise DataError(
@@ -125,27 +121,12 @@ def _read_stream(
             "file of that kind"
         )
     if len(head) < 4 + 4 * rank:
-        raise DataError(f"{where} ends inside its header; fetch it again")
+        raise DataError(f"{where} ends inside its header; {_FETCH_AGAIN}")
     shape = struct.unpack(f">{rank}I", head[4:])
-    announced = math.prod(shape)
-    check_announced(announced, packed, where)
-    # One byte more than announced: it tells a file that is too long, and makes gzip reach its
-    # end, where it compares the checksum.
-    data = _read_at_most(stream, announced + 1)
-    if len(data) != announced:
-        holds = "more" if len(data) > announced else f"only {len(data)}"
-        raise DataError(
-            f"{where} announces {announced} bytes (shape {shape}), but holds {holds}; fetch it "
-            "again"
-        )
-    array = np.frombuffer(data, dtype=np.uint8).reshape(shape)
-    array.flags.writeable = False
-    return array
+    stored = StoredRows(opened, len(head), shape, np.dtype(np.uint8), where, _FETCH_AGAIN)
+    check_announced(stored.nbytes, size, where)
+    return stored
 
 
-def _read_at_most(stream: io.BufferedIOBase, limit: int) -> bytearray:
-    """Read up to `limit` bytes in pieces, so that memory follows what is there, not the header."""
-    data = bytearray()
-    while len(data) < limit and (piece := stream.read(min(limit - len(data), _PIECE))):
-        data += piece
-    return data
+def _opened(path: Path, *, packed: bool) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(path)) if packed else path.open("rb")

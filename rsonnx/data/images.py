@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from rsonnx.data.dataset import Exif, Header
+from rsonnx.data.limits import check_fits
 from rsonnx.errors import DataError
 
 IMAGE_SUFFIXES = (
@@ -31,6 +32,12 @@ IMAGE_SUFFIXES = (
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "PPM", "TIFF")
 
 _CHANNELS = {"1": 1, "L": 1, "LA": 1, "P": 3, "PA": 3, "RGB": 3, "RGBA": 3}
+
+_BYTES_A_PIXEL = 16
+"""What decoding needs: a copy as it is stored, one in RGB, one that is turned, and the array."""
+
+_SMALL = 64 * 2**20
+"""Bytes that need no look at how much memory there is."""
 
 _UPRIGHT = 1
 _FIRST_ON_ITS_SIDE = 5
@@ -170,6 +177,9 @@ def _check_header(image: Image.Image, where: str) -> int:
     limit = Image.MAX_IMAGE_PIXELS  # Pillow only warns up to twice its limit
     if limit is not None and image.width * image.height > limit:
         raise _too_large(f"{image.width}x{image.height}, the limit is {limit}", where)
+    needed = image.width * image.height * _BYTES_A_PIXEL
+    if needed > _SMALL:
+        check_fits(needed, where)
     # A JPEG with further pictures after it (MPO) is its first picture to every JPEG reader.
     if getattr(image, "is_animated", False) and image.format != "MPO":
         raise DataError(

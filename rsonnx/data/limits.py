@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 
 from rsonnx.errors import DataError
+from rsonnx.resources import available_memory
 
 MAX_IMAGE_FILE_BYTES = 64 * 2**20
 """Largest compressed image file that is read out of an archive, in bytes."""
@@ -14,6 +15,10 @@ MAX_ARRAY_BYTES = 16 * 2**30
 
 MAX_DEFLATE_RATIO = 1032
 """Deflate cannot expand its input further than this; a larger claim is a lie."""
+
+_MOST_EXAMPLES = 2**24
+"""Examples that an array may have: more than any data set of pictures, and as many labels as take
+hundreds of megabytes in memory."""
 
 
 def check_entry(info: zipfile.ZipInfo, where: str) -> None:
@@ -53,4 +58,31 @@ def check_announced(announced: int, compressed: int, where: str) -> None:
         raise DataError(
             f"{where} announces {announced} bytes, but the {compressed} compressed bytes present "
             "cannot hold them; write the file again"
+        )
+
+
+def check_examples(count: int, where: str) -> None:
+    """Refuse an array of more examples than are read; DataError."""
+    if count > _MOST_EXAMPLES:
+        raise DataError(
+            f"{where} has {count:,} examples, but at most {_MOST_EXAMPLES:,} are read; split it "
+            "into smaller files"
+        )
+
+
+def check_fits(needed: int, where: str) -> None:
+    """Refuse what the memory that is free cannot hold.
+
+    Args:
+        needed: bytes.
+        where: what needs them, in the message.
+
+    Raises:
+        DataError: with how much there is.
+    """
+    free = available_memory()
+    if free is not None and needed > free:
+        raise DataError(
+            f"{where} needs {needed / 2**30:,.1f} GiB of memory, but {free / 2**30:,.1f} GiB are "
+            "free; split it into smaller files, or use another machine"
         )

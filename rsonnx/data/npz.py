@@ -6,24 +6,27 @@ import io
 import math
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rsonnx.data.dataset import ArrayRows, Reading
 from rsonnx.data.images import is_image_name
-from rsonnx.data.limits import check_announced, check_entry
+from rsonnx.data.limits import check_announced, check_entry, check_examples, check_fits
 from rsonnx.data.look import Look
 from rsonnx.data.names import checked_classes
+from rsonnx.data.rows import KeptRows, Rows, StoredRows
 from rsonnx.errors import DataError
 
 _WHOLE = ("int8", "int16", "int32", "int64", "uint16", "uint32")
 """Whole numbers, such as codes of categories; as 8-bit pixels only uint8 is read."""
 _ACCEPTED = ("uint8", "float16", "float32", "float64", *_WHOLE)
 _HEAD_BYTES = 16 * 2**10  # numpy writes at most a few hundred for a plain array
-_CHECK_VALUES = 2**22  # values looked at in one go when searching for NaN
+_SAVE_AGAIN = "save it again with numpy.savez"
 
 
 def claims(look: Look) -> str | None:
@@ -56,10 +59,20 @@ def open_npz(look: Look) -> ArrayRows:
         )
     if len(members) != len(infos):
         raise DataError(f"{path} holds an array twice; save it again with numpy.savez")
-    x, y = (
-        _read_array(path, members[name]) if name in members else None for name in ("x.npy", "y.npy")
-    )
-    return _dataset(path, x, y, look.classes, "npz")
+    x, by_column = _stored(path, members["x.npy"])
+    _check_kind(x, path)
+    labels = None
+    if "y.npy" in members:
+        y, _ = _stored(path, members["y.npy"])
+        _check_labels(y, x.shape[0], path)
+        labels = y.kept().array
+    if by_column:
+        check_fits(2 * x.nbytes, x.where)
+        columns = replace(x, shape=x.shape[::-1]).kept().array
+        rows: Rows = _in_memory(columns.T)
+    else:
+        rows = x.kept_if_small()
+    return _dataset(path, rows, labels, look.classes, "npz")
 
 
 def dataset_of(
@@ -75,110 +88,128 @@ def dataset_of(
     Raises:
         DataError: as for :func:`open_npz`.
     """
+    path, array = Path("arrays"), np.array(x)
     labels = None if y is None else np.asarray(y)
-    return _dataset(Path("arrays"), np.array(x), labels, checked_classes(classes), "arrays")
+    _check_kind(array, path)
+    if labels is not None:
+        _check_labels(labels, len(array), path)
+    return _dataset(path, _in_memory(array), labels, checked_classes(classes), "arrays")
 
 
 def _dataset(
-    path: Path, x: Any, y: NDArray[Any] | None, classes: tuple[str, ...] | None, kind: str
+    path: Path, rows: Rows, y: NDArray[Any] | None, classes: tuple[str, ...] | None, kind: str
 ) -> ArrayRows:
-    rows = _checked_rows(x, path)
-    labels = None if y is None else _checked_labels(y, len(rows), path)
-    reading = Reading(largest=int(rows.max()) if rows.dtype == np.uint8 else None)
+    labels = None if y is None else tuple(y.reshape(-1).tolist())
+    reading = Reading(largest=_largest(rows, path))
     rule = "none" if labels is None else "array y"
     return ArrayRows(path, labels, classes, rule, reading, kind, rows)
 
 
-def _read_array(path: Path, info: zipfile.ZipInfo) -> NDArray[Any]:
+def _in_memory(array: NDArray[Any]) -> KeptRows:
+    # Native byte order, rows contiguous: the same values whatever machine wrote the file.
+    rows = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    rows.flags.writeable = False
+    return KeptRows(rows)
+
+
+def _stored(path: Path, info: zipfile.ZipInfo) -> tuple[StoredRows, bool]:
+    """Return an array of an archive, unread, and whether it is stored column by column.
+
+    Its header is compared with what the archive holds of it. Of an array by column the shape is
+    that of the array, whose values must then be read in the other order.
+    """
     where = f"array {info.filename.removesuffix('.npy')!r} of {path}"
     check_entry(info, where)
+    opened = partial(_opened, path, info)
     try:
-        with zipfile.ZipFile(path) as archive:
-            with archive.open(info) as stream:
-                # Only a bounded beginning: the header's own length field may be a lie.
-                _check_head(stream.read(_HEAD_BYTES), info, where)
-            with archive.open(info) as stream:
-                array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
-                stream.read(1)  # reaches the end, where zipfile compares the checksum
+        with opened() as stream:
+            # Only a bounded beginning: the header's own length field may be a lie.
+            head = io.BytesIO(stream.read(_HEAD_BYTES))
+        version = np.lib.format.read_magic(head)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(version)
+        if read is None:  # version 3 exists for field names only
+            raise DataError(
+                f"{where} is no plain array (.npy version {version}); save numbers in it"
+            )
+        shape, by_column, dtype = read(head)
     except DataError:
         raise
     except Exception as error:  # zlib, struct, tokenize, ...: whatever hostile bytes provoke
         raise DataError(
-            f"{where} cannot be read ({type(error).__name__}: {error}); save it again with "
-            "numpy.savez"
+            f"{where} cannot be read ({type(error).__name__}: {error}); {_SAVE_AGAIN}"
         ) from error
-    return array
-
-
-def _check_head(head: bytes, info: zipfile.ZipInfo, where: str) -> None:
-    """Compare what an array's header announces with what the archive holds of it."""
-    stream = io.BytesIO(head)
-    version = np.lib.format.read_magic(stream)
-    read = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }.get(version)
-    if read is None:  # version 3 exists for field names only
-        raise DataError(f"{where} is no plain array (.npy version {version}); save numbers in it")
-    shape, _, dtype = read(stream)
     if dtype.hasobject:
         raise DataError(
             f"{where} holds pickled Python objects, which are never loaded; save it as a plain "
             "array of numbers"
         )
     if any(length < 0 for length in shape):
-        raise DataError(f"{where} announces the shape {shape}; save it again with numpy.savez")
-    announced = math.prod(shape) * dtype.itemsize
-    check_announced(announced, info.compress_size, where)
-    present = info.file_size - stream.tell()
-    if announced != present:
+        raise DataError(f"{where} announces the shape {shape}; {_SAVE_AGAIN}")
+    stored = StoredRows(opened, head.tell(), tuple(shape), dtype, where, _SAVE_AGAIN)
+    check_announced(stored.nbytes, info.compress_size, where)
+    present = info.file_size - stored.offset
+    if stored.nbytes != present:
         raise DataError(
-            f"{where} announces {announced} bytes, but {present} are present; save it again with "
-            "numpy.savez"
+            f"{where} announces {stored.nbytes} bytes, but {present} are present; {_SAVE_AGAIN}"
         )
+    return stored, by_column
 
 
-def _checked_rows(x: NDArray[Any], path: Path) -> NDArray[Any]:
+def _opened(path: Path, info: zipfile.ZipInfo) -> IO[bytes]:
+    with zipfile.ZipFile(path) as archive:  # whose file stays open as long as the entry
+        return archive.open(info)
+
+
+def _check_kind(x: NDArray[Any] | StoredRows, path: Path) -> None:
+    """Refuse an array that holds no examples of a type that is accepted."""
     if x.dtype.newbyteorder("=").name not in _ACCEPTED:
         raise DataError(
             f"array 'x' of {path} has type {x.dtype}, but {', '.join(_ACCEPTED)} are accepted; "
             "convert 0..255 pixels with x.astype('uint8'), other numbers with x.astype('float32')"
         )
-    if x.ndim == 0 or x.size == 0:
+    if math.prod(x.shape or (0,)) == 0:
         raise DataError(
             f"array 'x' of {path} has shape {x.shape} and so no example; its first axis must count "
             "examples"
         )
-    # Native byte order, rows contiguous: the same values whatever machine wrote the file.
-    rows = np.ascontiguousarray(x, dtype=x.dtype.newbyteorder("="))
-    if rows.dtype.kind == "f":
-        step = max(1, _CHECK_VALUES // math.prod(rows.shape[1:]))
-        for start in range(0, len(rows), step):
-            block = rows[start : start + step]
-            bad = ~np.isfinite(block).reshape(len(block), -1).all(axis=1)
-            if bad.any():
-                raise DataError(
-                    f"example {start + int(bad.argmax())} of array 'x' of {path} has a NaN or "
-                    "infinite value; correct or remove it"
-                )
-    rows.flags.writeable = False
-    return rows
+    check_examples(x.shape[0], f"array 'x' of {path}")
 
 
-def _checked_labels(y: NDArray[Any], count: int, path: Path) -> tuple[int, ...]:
+def _largest(rows: Rows, path: Path) -> int | None:
+    """Return the largest value of an array of uint8, else None; refuse values that are no number.
+
+    All of them are looked at, whichever inputs are taken.
+    """
+    at, largest, size = 0, None, math.prod(rows.shape[1:])
+    for block in rows.blocks():
+        if block.dtype.kind == "f" and not (finite := np.isfinite(block)).all():
+            raise DataError(
+                f"example {(at + int(finite.argmin())) // size} of array 'x' of {path} has a NaN "
+                "or infinite value; correct or remove it"
+            )
+        if block.dtype == np.uint8:
+            largest = max(largest or 0, int(block.max()))
+        at += block.size
+    return largest
+
+
+def _check_labels(y: NDArray[Any] | StoredRows, count: int, path: Path) -> None:
+    """Refuse an array that does not hold a label an example."""
     if y.dtype.kind not in "iu":
         raise DataError(
             f"array 'y' of {path} has type {y.dtype}, but labels are integers; convert it, for "
             "instance with y.astype('int64')"
         )
-    if y.ndim not in (1, 2) or (y.ndim == 2 and y.shape[1] != 1):
+    if not y.shape or y.shape[1:] not in ((), (1,)):
         raise DataError(
             f"array 'y' of {path} has shape {y.shape}, but (N,) or (N, 1) is needed; turn one-hot "
             "rows into labels with y.argmax(axis=1)"
         )
-    if len(y) != count:
+    if y.shape[0] != count:
         raise DataError(
-            f"array 'y' of {path} has {len(y)} labels, but 'x' has {count} examples; save both "
+            f"array 'y' of {path} has {y.shape[0]} labels, but 'x' has {count} examples; save both "
             "with the same length"
         )
-    return tuple(y.reshape(-1).tolist())

@@ -96,7 +96,7 @@ def test_what_is_no_rows_and_labels_is_refused(save, arrays, named, refused):
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("block", [1, 2**22])
 def test_the_first_value_that_is_no_number_is_named(save, monkeypatch, bad, block, refused):
-    monkeypatch.setattr("rsonnx.data.npz._CHECK_VALUES", block)
+    monkeypatch.setattr("rsonnx.data.rows._BLOCK_VALUES", block)
     x = X.astype(np.float64)
     x[2, 1, 0] = x[3, 0, 0] = bad
     with refused("set.npz", "'x'", "example 2 "):
