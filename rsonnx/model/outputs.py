@@ -20,6 +20,7 @@ from rsonnx.model.graph import FLOATS, TensorSpec, attribute, listed, whole
 from rsonnx.model.kinds import INDEPENDENT, are_anchors, independent, kind_of_head
 from rsonnx.model.label import Label, ml_classes, read_label
 from rsonnx.model.read import ModelFile
+from rsonnx.scalars import shown
 
 _WHOLE_SCORES = {"int32", "int64"}
 """Votes, or products of quantised numbers: float64 holds them."""
@@ -82,7 +83,7 @@ def find_output(
     """
     outputs = {spec.name: spec for spec in model.view.outputs}
     if name is not None and name not in outputs:
-        raise UsageError(f"{model} has no output {name!r}; it has {listed(outputs.values())}")
+        raise UsageError(f"{model} has no output {shown(name)}; it has {listed(outputs.values())}")
     spec = only_answer(model) if name is None else outputs[name]
     output = _Reader(model, spec, is_named=name is not None).read(threshold)
     if threshold is not None and output.kind != "score":

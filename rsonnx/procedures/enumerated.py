@@ -105,7 +105,9 @@ class Enumerated(Procedure):
     @classmethod
     def recorded(cls, fields: Mapping[str, Any], noise: Law, shape: tuple[int, ...] | None) -> Self:
         """Return the procedure that :meth:`to_json` recorded."""
-        made = cls(noise, noise.input_shape(shape or ()))
+        if shape is None:
+            raise UsageError("model.input_shape is missing, but it says how many changes there are")
+        made = cls(noise, noise.input_shape(shape))
         for name, own in made.to_json().items():
             if fields[name] != own:
                 raise UsageError(

@@ -125,7 +125,7 @@ def _row(path: Path, number: int, value: Mapping[str, Any], header: Header) -> R
             raise RunFileError(f"the samples are {row.samples}, but the header says {samples}")
         if row.arithmetic != header.arithmetic:
             raise RunFileError(
-                f"the arithmetic is {row.arithmetic}, but the header says {header.arithmetic}"
+                f"the arithmetic is {row.arithmetic}, but the header says {shown(header.arithmetic)}"
             )
         return row
     except RunFileError as error:

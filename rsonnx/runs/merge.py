@@ -64,7 +64,7 @@ def merge(paths: Sequence[str | os.PathLike[str]], given: Sequence[str] = ()) ->
         created=min(str(part.header.record.get("created")) for part in parts),
         shard=None,
         samples=None,
-        arguments={**first.header.record["arguments"], "given": list(given)},
+        arguments={**(first.header.record.get("arguments") or {}), "given": list(given)},
     )
     header = header.changed(claim=header.claim)
     rows = _joined(parts, header)
@@ -193,8 +193,8 @@ def _check_all(path: Path, header: Header, rows: Sequence[Row]) -> None:
     if len(rows) < expected:
         missing = ""
         if data.sample is not None and data.sample.seed is None:
-            taken = data.sample.indices(data.size)
-            missing = f", the first is the input {next(i for i in taken if i not in here)}"
+            lost = next((i for i in data.sample.indices(data.size) if i not in here), None)
+            missing = "" if lost is None else f", the first is the input {lost}"
         raise UsageError(
             f"{expected - len(rows):,} of {expected:,} inputs are in no part{missing}; name the "
             "run files of all the parts"

@@ -95,8 +95,10 @@ def _reopen(
     header, recorded = run.header, run.header.resolved
     try:
         settings = ModelSettings.from_json(recorded)
-        used = TEXTS.of(OBJECT.of(header.record["model"], "providers"), "used")[:1]
-        engine, tf32 = EngineSettings(tuple(providers or used)), FLAG.of(recorded, "tf32")
+        used = TEXTS.of(OBJECT.of(header.record["model"], "providers"), "used")
+        if not used:
+            raise ValueError("model.providers.used is empty")
+        engine, tf32 = EngineSettings(tuple(providers or used[:1])), FLAG.of(recorded, "tf32")
         named = TEXT.or_null().of(recorded, "classes")
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise RunFileError(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
-from rsonnx.noise import Columns, Splitting
+from rsonnx.noise import Columns, Law, Splitting
 from rsonnx.procedures import ABSTAIN, AbstainReason, Certificate, Enumerated, Evidence
 
 NONE = Counts([])
@@ -115,3 +115,11 @@ def test_the_largest_radius_is_where_all_agree() -> None:
     assert ONE.largest_radius == pytest.approx(1.0, abs=1e-15)
     with pytest.raises(UsageError, match="three axes"):
         Enumerated(Columns(1, "NCHW"), (64,))
+
+
+@pytest.mark.parametrize("law", [Splitting(1 / 51), Columns(2, layout="NCHW")])
+def test_how_many_outcomes_there_are_is_never_guessed(law: Law) -> None:
+    made = Enumerated(law, law.input_shape((2, 3, 5)))
+    assert Enumerated.recorded(made.to_json(), law, (2, 3, 5)) == made
+    with pytest.raises(UsageError, match="input_shape"):
+        Enumerated.recorded(made.to_json(), law, None)
