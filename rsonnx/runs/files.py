@@ -125,7 +125,8 @@ def _row(path: Path, number: int, value: Mapping[str, Any], header: Header) -> R
             raise RunFileError(f"the samples are {row.samples}, but the header says {samples}")
         if row.arithmetic != header.arithmetic:
             raise RunFileError(
-                f"the arithmetic is {row.arithmetic}, but the header says {shown(header.arithmetic)}"
+                f"the arithmetic is {row.arithmetic}, but the header says "
+                f"{shown(header.arithmetic)}"
             )
         return row
     except RunFileError as error:
