@@ -15,7 +15,7 @@ from typing import Any
 from rsonnx import runs
 from rsonnx.errors import UsageError
 from rsonnx.procedures import radius_text
-from rsonnx.report import FORMATS, accuracy_report, figures_of
+from rsonnx.report import FORMATS, accuracy_report, figures_of, told_apart
 from rsonnx.runs.opening import Data, Model
 from rsonnx.runs.rows import COLUMNS
 
@@ -26,9 +26,10 @@ class Run(runs.Run):
 
     def __repr__(self) -> str:
         header = self.header
+        named = header.model.variation.named(header.model.file)
         return (
             f"Run({str(self.path)!r}, {self.status}, {len(self.rows):,} inputs, "
-            f"{header.model.file}, {header.noise.label}, largest radius "
+            f"{named}, {header.noise.label}, largest radius "
             f"{radius_text(header.largest_radius)})"
         )
 
@@ -171,4 +172,4 @@ def report(
     if (alpha, bound, radius) != (None, None, None):
         read = [runs.restate(run, alpha=alpha, bound=bound, radius=radius) for run in read]
     at = read[0].header.procedure.table_radii if radii is None else radii
-    return FORMATS[form](accuracy_report([figures_of(run, at) for run in read]))
+    return FORMATS[form](accuracy_report(told_apart([figures_of(run, at) for run in read])))

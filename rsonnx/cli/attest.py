@@ -65,4 +65,8 @@ def summary_of(run: Run) -> dict[str, Any]:
     found = figures_of(run, run.header.procedure.table_radii).to_json()
     # Resampled: another version of numpy may draw another interval from the same rows.
     del found["statements"]
+    # Statements of before variations were told stay true of runs that have none.
+    del found["preprocess"]
+    if not found["variation"]:
+        del found["variation"]
     return found

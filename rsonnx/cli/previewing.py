@@ -32,6 +32,7 @@ from rsonnx.report.preview import (
 )
 from rsonnx.runs import Job, check_output
 from rsonnx.runs.telling import tell_clean_accuracy, tell_job
+from rsonnx.runs.variation import variation_of
 from rsonnx.runtime import checked_labels
 from rsonnx.smoothing import SmoothedClassifier
 from rsonnx.statistics import check_samples
@@ -71,7 +72,7 @@ def show(model: Path, data: Path, output: Path, given: dict[str, Any], *, as_jso
         for sigma in sigmas
     ]
     shown = Preview(
-        model=job.model.facts["file"],
+        model=variation_of(job.model.facts, {}).named(job.model.facts["file"]),
         noise=law.name,
         sigmas=sigmas,
         bounds=job.model.bounds,

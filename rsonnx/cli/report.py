@@ -143,7 +143,15 @@ def report(
     """
     from rsonnx.cli.pictures import pictures_for
     from rsonnx.cli.report_sources import figures_at, only_run, radii_of, read_source, restated
-    from rsonnx.report import Figures, accuracy_report, compare, failures, paired_report, parse_gate
+    from rsonnx.report import (
+        Figures,
+        accuracy_report,
+        compare,
+        failures,
+        paired_report,
+        parse_gate,
+        told_apart,
+    )
     from rsonnx.report.card import render_card
     from rsonnx.report.page import render_page
     from rsonnx.report.plotting import save
@@ -179,7 +187,7 @@ def report(
         if option in given:
             for source in sources:
                 only_run(source, option)
-    figures = [figures_at(source, at) for source in sources]
+    figures = told_apart([figures_at(source, at) for source in sources])
     of_runs = [run for run in figures if isinstance(run, Figures)]
     printed = paired_report(compare(figures, at)) if paired else accuracy_report(figures)
     if plot is not None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from rsonnx.report.audits import audit_report
     from rsonnx.report.bounds import BoundComparison, bounds_figure, bounds_report, compare_bounds
     from rsonnx.report.escape import printable
-    from rsonnx.report.figures import Figures, figures_of
+    from rsonnx.report.figures import Figures, figures_of, told_apart
     from rsonnx.report.formats import FORMATS
     from rsonnx.report.formats.text import to_text
     from rsonnx.report.gates import failures, parse_gate
@@ -85,4 +85,5 @@ __all__ = [
     "text_down",
     "text_up",
     "to_text",
+    "told_apart",
 ]

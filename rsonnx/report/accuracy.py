@@ -18,7 +18,8 @@ Drawn = Figures | LogFigures
 _RECORD = {
     name: (name,)
     for name in (
-        *("status", "noise", "sigma", "units", "norm", "n", "adaptive", "arithmetic"),
+        *("status", "variation", "preprocess", "noise", "sigma", "units", "norm", "n"),
+        *("adaptive", "arithmetic"),
         *("shared_noise", "rows", "watched_rows", "near_ties", "alpha", "family_wise", "bound"),
         *("radius_rule", "restated", "inputs", "abstained", "standard_accuracy", "acr"),
     )
@@ -83,7 +84,7 @@ def explained(runs: Sequence[Drawn]) -> Iterator[str]:
 def _of_run(run: Figures, gaussian: bool, several: bool) -> Iterator[Cell | Value]:
     heading = run.heading
     noise = f"{heading.sigma:g}" if gaussian else heading.noise
-    yield Cell(heading.model, status="" if heading.status == "complete" else heading.status)
+    yield Cell(heading.classifier, status="" if heading.status == "complete" else heading.status)
     yield f"{noise}, {heading.norm}" if several else Cell(heading.sigma or noise, lambda _: noise)
     yield from (heading.settings.alpha, heading.n, run.summary.inputs, run.summary.abstained)
 
@@ -99,6 +100,7 @@ def _record(value: Mapping[str, Any]) -> dict[str, Value]:
     flat = dict(value)
     if not log:
         flat |= {
+            "variation": ", ".join(value["variation"]),
             "adaptive": value["target_radii"] is not None,
             "restated": value["restated_from"] is not None,
             "watched_rows": value["samples"]["watched_rows"],

@@ -45,7 +45,7 @@ def _front_matter(runs: Sequence[Figures]) -> Iterator[str]:
     by_model: dict[str, list[Figures]] = defaultdict(list)
     for run in runs:
         if run.ranked:
-            by_model[run.heading.model].append(run)
+            by_model[run.heading.classifier].append(run)
     if not by_model:
         return
     yield "---"
@@ -103,7 +103,7 @@ def _section(run: Figures) -> Iterator[str]:
     recorded["Seed"] += f" (from: {source})"
     version = run.record.fact("versions", "rsonnx") or "of an unknown version"
     facts = {
-        "Model": heading.model,
+        "Model": heading.classifier,
         "Inputs": f"{inputs:,}" if data is None else f"{inputs:,} of {data}",
         "Guarantee": f"the smoothed classifier's answer is the same {heading.within}",
         "Noise": heading.noise + ", the same for all inputs" * heading.shared_noise,

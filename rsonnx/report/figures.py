@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import PurePath
 from typing import Any
 
 from rsonnx.report.heading import Heading, Record, heading_of
+from rsonnx.report.logs import LogFigures
 from rsonnx.report.selection import selection_of
 from rsonnx.report.statements import Statements, dataset_statements
 from rsonnx.report.summary import (
@@ -66,7 +68,7 @@ class Figures:
     def title(self) -> str:
         """What tells it from others on a page, in a stranger's words."""
         heading = self.heading
-        return f"{heading.model}, {heading.short_noise} ({PurePath(self.name).name})"
+        return f"{heading.classifier}, {heading.short_noise} ({PurePath(self.name).name})"
 
     @property
     def assumption(self) -> str | None:
@@ -128,3 +130,18 @@ def figures_of(run: Run, radii: Sequence[float]) -> Figures:
         run.rows,
         Record(run.header.record, str(run.path)),
     )
+
+
+def told_apart(runs: Sequence[Figures | LogFigures]) -> list[Figures | LogFigures]:
+    """Return runs as they stand side by side: called by their preprocessing too where one model
+    file has several of them."""
+    ways: dict[str, set[str]] = defaultdict(set)
+    for run in runs:
+        if isinstance(run, Figures) and run.heading.variation.preprocess is not None:
+            ways[run.heading.file].add(run.heading.variation.preprocess)
+    return [
+        replace(run, heading=replace(run.heading, by_preprocess=True))
+        if isinstance(run, Figures) and len(ways[run.heading.file]) > 1
+        else run
+        for run in runs
+    ]

@@ -11,6 +11,7 @@ from typing import Any
 
 from rsonnx.noise import Norm, norm_named
 from rsonnx.runs.header import Header, Settings
+from rsonnx.runs.variation import Variation
 
 _MOST_VALUES = 2**40
 
@@ -39,6 +40,9 @@ class Heading:
             ``"watched"``, which assumes it; None where the run does not say.
         largest_radius: the most that its settings can give; 0 where that is the input alone.
         short_noise: the noise in few words; the usual one goes without its name.
+        sha256: of the model's file; None where the run does not say.
+        variation: which of the classifiers that this file can be.
+        by_preprocess: whether a run of this file behind another preprocessing stands beside it.
     """
 
     model: str
@@ -58,12 +62,37 @@ class Heading:
     rows: str | None = None
     largest_radius: float = 0.0
     short_noise: str = ""
+    sha256: str | None = None
+    variation: Variation = field(default_factory=Variation)
+    by_preprocess: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return it for a program, the settings beside the other fields."""
         fields = asdict(self)
-        del fields["largest_radius"], fields["short_noise"]
-        return {**fields.pop("settings"), **fields}
+        for name in ("largest_radius", "short_noise", "sha256", "by_preprocess"):
+            del fields[name]
+        told = {
+            "variation": list(self.variation.words),
+            "preprocess": self.variation.preprocess,
+        }
+        return {**fields.pop("settings"), **fields, **told}
+
+    @property
+    def classifier(self) -> str:
+        """What the classifier is called: its file, and what else makes it another one."""
+        behind = f", preprocess {self.variation.preprocess or '?'}" if self.by_preprocess else ""
+        return self.variation.named(self.model) + behind
+
+    @property
+    def file(self) -> str:
+        """What is the same for all runs of one model file: its digest, else its name."""
+        return self.sha256 or self.model
+
+    def varies(self, other: Heading) -> bool:
+        """Say whether two are of one file, but not of one classifier."""
+        own, another = self.variation, other.variation
+        preprocesses = {own.preprocess, another.preprocess} - {None}
+        return self.file == other.file and (own.words != another.words or len(preprocesses) > 1)
 
     @property
     def measure(self) -> Norm:
@@ -109,6 +138,8 @@ def heading_of(header: Header, status: str) -> Heading:
         rows=header.model.rows,
         largest_radius=header.largest_radius,
         short_noise=law.short_label,
+        sha256=header.model.sha256,
+        variation=header.model.variation,
     )
 
 
@@ -116,11 +147,14 @@ _NAMED = {
     "Started": ("created",),
     "Model": ("model", "file"),
     "Model digest (SHA-256)": ("model", "sha256"),
+    "Converted to float16 (SHA-256)": ("model", "float16", "sha256"),
     "Model made by": ("model", "producer"),
     "Input shape": ("model", "input_shape"),
     "Preprocessing, behind the noise": ("model", "preprocess"),
     "Bounds of an input": ("model", "bounds"),
+    "Fixed inputs": ("model", "feeds"),
     "Answer": ("model", "label"),
+    "Output": ("model", "output", "name"),
     "Execution provider": ("model", "providers", "used"),
     "Batches": ("model", "batch"),
     "Labels": ("data", "labels"),

@@ -39,7 +39,7 @@ class LogFigures:
         """Return it for a program, by the names that a run has; null is what a log cannot know."""
         unknown = (
             *("model", "noise", "sigma", "within", "units", "norm", "n", "alpha", "status"),
-            "standard_accuracy",
+            *("variation", "preprocess", "standard_accuracy"),
         )
         return {
             "log": self.name,

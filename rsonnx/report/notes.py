@@ -50,6 +50,13 @@ def cautions(
             f"this run is {printable(heading.status)}: the figures are of the {inputs:,} inputs "
             "that it holds"
         )
+    if heading.variation.words:
+        yield (
+            f"certified is the file with {printable(', '.join(heading.variation.words))}: declared "
+            "otherwise it is another classifier, of which nothing is said"
+        )
+    if heading.variation.insisted is not None:
+        yield f"its output is {printable(heading.variation.insisted)}"
     if assumption is not None:
         yield f"assumed: {assumption}"
     if heading.restated_from is not None:
@@ -76,8 +83,8 @@ def denied(run: Figures) -> Iterator[str]:
     heading, summary = run.heading, run.summary
     settings, norm, inputs = heading.settings, heading.measure, summary.inputs
     yield (
-        f"Nothing is certified of {shortened(printable(heading.model), 160)} itself, without the "
-        "noise: only who adds it and takes the vote has the certificates."
+        f"Nothing is certified of {shortened(printable(heading.classifier), 160)} itself, without "
+        "the noise: only who adds it and takes the vote has the certificates."
     )
     yield (
         f"Nothing is said of a change {'beyond' if norm.whole else 'at or beyond'} an input's "
@@ -154,7 +161,8 @@ def _of_log(log: LogFigures) -> Iterator[str]:
 
 def _of_run(run: Figures) -> Iterator[str]:
     heading, summary = run.heading, run.summary
-    yield f"{printable(heading.model)}: {printable(heading.radii_of)}; {made(heading)}"
+    yield f"{printable(heading.classifier)}: {printable(heading.radii_of)}; {made(heading)}"
+    yield from declared(heading)
     if heading.within != _PLAIN.format(heading.norm):
         yield f"certified {heading.within}"
     yield from cautions(heading, summary.inputs, run.assumption)
@@ -167,6 +175,12 @@ def _of_run(run: Figures) -> Iterator[str]:
     if not summary.labelled:
         yield _unlabelled(summary)
     yield from run.statements.lines()
+
+
+def declared(heading: Heading) -> Iterator[str]:
+    """Yield the preprocessing where its caller declared it, in place of the file."""
+    if heading.variation.declared and heading.variation.preprocess is not None:
+        yield f"preprocessing, as declared: {printable(heading.variation.preprocess)}"
 
 
 def surety(settings: Settings) -> str:

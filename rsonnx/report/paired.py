@@ -246,6 +246,11 @@ def _cautions(first: Figures, second: Figures) -> Iterator[str]:
         for caution in cautions(run.heading, run.summary.inputs, run.assumption):
             yield f"{run.name}: {caution}"
     a, b = first.heading, second.heading
+    if a.varies(b):
+        yield (
+            f"{first.name} and {second.name} are of one model file, but of different classifiers: "
+            f"{a.classifier} and {b.classifier}"
+        )
     if a.within != b.within:
         yield f"{first.name} is certified {a.within}; {second.name} {b.within}"
     if a.settings.exact != b.settings.exact:

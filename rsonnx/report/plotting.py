@@ -106,7 +106,8 @@ def name_of(run: Drawn) -> str:
         said += ", adaptive"
     if heading.shared_noise:
         said += ", shared noise"
-    return f"{shortened(printable(heading.model))} ({said})"
+    most = 48 if heading.classifier == heading.model else 96
+    return f"{shortened(printable(heading.classifier), most)} ({said})"
 
 
 def look_of(position: int) -> dict[str, Any]:

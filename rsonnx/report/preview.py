@@ -77,7 +77,7 @@ class Preview:
     """All that one picture shows.
 
     Attributes:
-        model: the file of the base classifier.
+        model: what the base classifier is called.
         sigmas: standard deviations of the noise, in the units of ``bounds``.
         bounds: lowest and highest value of an input.
         arithmetic: ``"exact"`` or ``"float"`` noise.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from rsonnx.report.figures import ACR, STANDARD, Column, Figures
 from rsonnx.report.logs import LogFigures
@@ -31,6 +32,9 @@ class Ranking:
 def rank(runs: Sequence[Figures | LogFigures]) -> Ranking:
     """Find the best figure of each column among complete, labelled runs on the same inputs.
 
+    Different classifiers of one model file are not compared with each other, only with other files:
+    converted to float16 a model takes no mark from itself.
+
     Logs and runs that are not complete or not labelled are not ranked. The others are compared only
     if all have the same inputs (by digest and label), norm, units and alpha; runs that were counted
     in full are certain and need no alpha, and whose noise it was does not matter. A column is
@@ -39,13 +43,24 @@ def rank(runs: Sequence[Figures | LogFigures]) -> Ranking:
     none = tuple(frozenset[Column]() for _ in runs)
     if len(runs) < 2:
         return Ranking(none, None)
-    ranked = [run for run in runs if isinstance(run, Figures) and run.ranked]
+    own = {at: run for at, run in enumerate(runs) if isinstance(run, Figures) and run.ranked}
+    ranked = list(own.values())
     hindrance = _hindrance(ranked)
     if hindrance:
         return Ranking(none, f"No best is marked: {hindrance}.")
     every: tuple[Column, ...] = (STANDARD, ACR, *ranked[0].summary.radii)
     columns = [column for column in every if all(run.decides(column) for run in ranked)]
-    most = {column: max(run.exact(column) for run in ranked) for column in columns}
+    values = {at: {column: run.exact(column) for column in columns} for at, run in own.items()}
+    best = list(none)
+    apart = False
+    for at, run in own.items():
+        rivals = [k for k in own if k != at and not run.heading.varies(own[k].heading)]
+        apart |= len(rivals) < len(own) - 1
+        best[at] = frozenset(
+            column
+            for column in columns
+            if rivals and all(values[at][column] >= values[k][column] for k in rivals)
+        )
     others = len(runs) - len(ranked)
     counted = sum(run.heading.settings.exact for run in ranked)
     note = "best of the complete, labelled runs, which have the same inputs, labels, norm, units"
@@ -53,19 +68,13 @@ def rank(runs: Sequence[Figures | LogFigures]) -> Ranking:
     if counted not in (0, len(ranked)):
         note += f" ({counted} counted in full, which holds at every alpha)"
     note += ", compared before rounding; ties are all marked."
+    if apart:
+        note += " Different classifiers of one model file are not compared with each other."
     if others:
         note += f" {others} of {len(runs)} are not among them."
     if len(columns) < len(every):
         note += " Columns that an adaptive run left undecided are not marked."
-    return Ranking(
-        tuple(
-            frozenset(c for c in columns if run.exact(c) == most[c])
-            if isinstance(run, Figures) and run.ranked
-            else frozenset()
-            for run in runs
-        ),
-        note,
-    )
+    return Ranking(tuple(best), note)
 
 
 def _hindrance(ranked: Sequence[Figures]) -> str | None:
@@ -81,7 +90,11 @@ def _hindrance(ranked: Sequence[Figures]) -> str | None:
         return "the runs have different norms or units"
     # What was counted in full holds at every alpha.
     sampled = {run.heading.settings.alpha for run in ranked if not run.heading.settings.exact}
-    return "the runs have different alphas" if len(sampled) > 1 else None
+    if len(sampled) > 1:
+        return "the runs have different alphas"
+    if all(a.heading.varies(b.heading) for a, b in combinations(ranked, 2)):
+        return "the runs are of different classifiers of one model file"
+    return None
 
 
 def _inputs(run: Figures) -> Counter[tuple[str, int | None]]:

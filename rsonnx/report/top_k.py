@@ -17,15 +17,15 @@ from rsonnx.procedures.top_k import certify_top_k
 from rsonnx.report.escape import printable
 from rsonnx.report.figures import assumption_of
 from rsonnx.report.heading import Heading, heading_of
-from rsonnx.report.notes import cautions, surety
+from rsonnx.report.notes import cautions, declared, surety
 from rsonnx.report.rounding import plain
 from rsonnx.report.summary import Certified, certified, samples_of
 from rsonnx.report.table import Cell, Column, Note, Report, Table, decimals, grouped, percent
 from rsonnx.runs.files import Run
 
 _NAMED = (
-    *("model", "sigma", "units", "norm", "n", "arithmetic", "status", "shared_noise", "alpha"),
-    "family_wise",
+    *("model", "variation", "preprocess", "sigma", "units", "norm", "n", "arithmetic", "status"),
+    *("shared_noise", "alpha", "family_wise"),
 )
 
 
@@ -142,7 +142,7 @@ def top_k_report(runs: Sequence[TopKFigures]) -> Report:
     ]
     rows = [
         (
-            Cell(run.heading.model, status=run.heading.status.removeprefix("complete")),
+            Cell(run.heading.classifier, status=run.heading.status.removeprefix("complete")),
             run.heading.sigma,
             run.certified.inputs,
             run.certified.acr,
@@ -158,9 +158,12 @@ def _note(run: TopKFigures) -> Note:
     """Say what the figures rest on: never the run's bound and radius rule, which give others."""
     heading = run.heading
     return Note(
-        f"{printable(heading.model)}: {printable(heading.radii_of)}; n = {heading.n:,}, "
+        f"{printable(heading.classifier)}: {printable(heading.radii_of)}; n = {heading.n:,}, "
         f"{surety(heading.settings)}, {printable(heading.arithmetic)} noise",
-        tuple(cautions(heading, run.certified.inputs, run.assumption, surety)),
+        (
+            *declared(heading),
+            *cautions(heading, run.certified.inputs, run.assumption, surety),
+        ),
     )
 
 

@@ -89,6 +89,8 @@ LATER = frozenset(
         "model.class_names_source",
         "model.insisted",
         "model.no_class",
+        "model.output_name",
+        "model.threshold",
         "arguments.resolved.first",
         "arguments.resolved.rows",
         "arguments.resolved.sample",

@@ -36,6 +36,7 @@ from rsonnx.runs.fields import (
 )
 from rsonnx.runs.parts import SampleRange, Shard
 from rsonnx.runs.sample import Sample
+from rsonnx.runs.variation import Variation, variation_of
 from rsonnx.statistics import family_wise_alpha
 
 FORMAT = 1
@@ -58,6 +59,7 @@ class ModelRecord:
         rows: why a row's answer does not depend on its batch: ``"proved"``, ``"alone"`` or
             ``"watched"``; None where the header is of a time that did not say.
         input_shape: of an input, without the batch axis; None where the header lacks it.
+        variation: which of the classifiers that the file can be.
     """
 
     file: str
@@ -65,6 +67,7 @@ class ModelRecord:
     several: bool
     rows: str | None
     input_shape: tuple[int, ...] | None
+    variation: Variation
 
 
 @dataclass(frozen=True)
@@ -304,7 +307,7 @@ def resume_command(given: Sequence[str], program: Sequence[str] = ("rsonnx",)) -
 def _read(record: Mapping[str, Any]) -> Header:
     noise_record, arguments = OBJECT.of(record, "noise"), OBJECT.maybe(record, "arguments") or {}
     resolved = OBJECT.maybe(arguments, "resolved") or {}
-    model = _model(OBJECT.of(record, "model"))
+    model = _model(OBJECT.of(record, "model"), resolved)
     noise = _noise(noise_record, model.input_shape)
     family_wise = _SHARE.or_null().of(record, "family_wise")
     procedure = procedure_recorded(
@@ -357,7 +360,7 @@ def _committed(
     return committed
 
 
-def _model(fields: Mapping[str, Any]) -> ModelRecord:
+def _model(fields: Mapping[str, Any], resolved: Mapping[str, Any]) -> ModelRecord:
     shape = _SHAPE.maybe(fields, "input_shape")
     return ModelRecord(
         file=NAME.of(fields, "file"),
@@ -365,6 +368,7 @@ def _model(fields: Mapping[str, Any]) -> ModelRecord:
         several=bool(LIST.maybe(fields, "external_data")),
         rows=TEXT.maybe(fields, "rows"),
         input_shape=None if shape is None else tuple(shape),
+        variation=variation_of(fields, resolved),
     )
 
 

@@ -11,6 +11,7 @@ from rsonnx.runs.job import Job
 from rsonnx.runs.manifest import Manifest
 from rsonnx.runs.new_header import SeedUsed
 from rsonnx.runs.sample import spread_over
+from rsonnx.runs.variation import variation_of
 from rsonnx.statistics import clopper_pearson_lower
 
 Tell = Callable[[str, str], None]
@@ -75,8 +76,8 @@ def _tell_model(job: Job, tell: Tell) -> None:
     facts, shape = job.model.facts, "x".join(map(str, job.model.shape))
     tell(
         "model",
-        f"{facts['file']} (sha256 {facts['sha256'][:16]}...), {job.model.num_classes or '?'} "
-        f"classes, input {shape}, batch: {facts['batch']}",
+        f"{variation_of(facts, {}).named(facts['file'])} (sha256 {facts['sha256'][:16]}...), "
+        f"{job.model.num_classes or '?'} classes, input {shape}, batch: {facts['batch']}",
     )
     if facts["insisted"]:
         tell("answer", f"the output {facts['output']['name']} is {facts['insisted']}")

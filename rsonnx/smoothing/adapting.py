@@ -136,6 +136,8 @@ def make_plan(model: ModelFile, settings: ModelSettings) -> Plan:
         "preprocess": preprocessing.to_json() | {"source": preprocess_source},
         "bounds": {"low": low, "high": high, "source": bounds_source},
         "float16": None if half is None else half.facts,
+        "output_name": settings.output_name,
+        "threshold": settings.threshold,
     }
     return Plan(model, data, output, preprocessing, (low, high), settings.rows == "watched", facts)
 
@@ -150,7 +152,7 @@ def _describe(model: ModelFile, data: Input, output: Output) -> dict[str, Any]:
         "producer": f"{model.proto.producer_name} {model.proto.producer_version}".strip(),
         "ir_version": model.proto.ir_version,
         "opset": {o.domain or "ai.onnx": o.version for o in model.proto.opset_import},
-        "input": asdict(data.spec),
+        "input": asdict(data.spec) | {"shape": list(data.spec.shape)},
         "output": asdict(output.spec),
         "input_shape": list(data.shape),
         "layout": data.layout,

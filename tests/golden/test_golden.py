@@ -56,6 +56,9 @@ def other(golden: Any, now: Any, path: str = "") -> list[str]:
         lost = [f"{path}.{key} is gone" for key in golden.keys() - now.keys()]
         kept = golden.keys() & now.keys()
         return lost + [d for key in kept for d in other(golden[key], now[key], f"{path}.{key}")]
+    if isinstance(golden, list) and isinstance(now, list) and len(golden) == len(now):
+        pairs = enumerate(zip(golden, now, strict=True))
+        return [d for at, pair in pairs for d in other(*pair, f"{path}.{at}")]
     same = (type(golden), golden) == (type(now), now)
     return [] if same else [f"{path} was {golden!r} and is {now!r}"]
 

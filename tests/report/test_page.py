@@ -316,7 +316,7 @@ def test_a_header_that_holds_anything_is_shown() -> None:
     deep: Any = []
     for _ in range(5000):
         deep = [deep]
-    model = {"class_names": 3, "preprocess": deep, "bounds": []}
+    model = {"class_names": 3, "producer": deep, "bounds": []}
     run = page_run(model=model, versions=deep)
     assert "nested too deeply" in render_page([run])
 

@@ -13,7 +13,7 @@ from rsonnx.runs.differences import PART, Difference, in_words
 from rsonnx.runs.sample import Sample
 
 HEADER = record(
-    model={"opset": {"ai.onnx": 17}, "axes": [1, 8], "feeds": {}, "rows": "proved"},
+    model={"opset": {"ai.onnx": 17}, "axes": [1, 8], "others": {}, "rows": "proved"},
     noise={"stream": 2},
     data={"size": 9, "inputs": 3, "sample": Sample(3).to_json()},
     arguments={"given": ["a"], "resolved": {"n": 1000, "batch_size": 1, "share": False}},
@@ -42,7 +42,7 @@ def _between(one: dict[str, Any], other: dict[str, Any], **but: Any) -> list[Dif
         ("model.rows", "alone", "'proved'", "'alone'"),
         ("model.axes", [3, 8], "[1, 8]", "[3, 8]"),
         ("model.axes", [[1]], "[1, 8]", "a list"),
-        ("model.feeds", [], "an object", "[]"),
+        ("model.others", [], "an object", "[]"),
         ("unheard_of", 1, "absent", "1"),
         ("arguments.resolved.n", 1000.0, "1000", "1000.0"),
         ("arguments.resolved.n", True, "1000", "True"),
