@@ -10,6 +10,9 @@ ranges add.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from operator import add
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -27,6 +30,9 @@ MOST_CLASSES = 10_000_000
 """More than any classifier has; a number beyond it in a file would only fill the memory."""
 
 
+_LARGEST = 2**63 - 1
+
+
 class Counts:
     """Immutable counts per class, with the answers that are no class beside them.
 
@@ -41,7 +47,10 @@ class Counts:
         UsageError: not one-dimensional, not whole numbers, or negative.
     """
 
-    __slots__ = ("_beside", "_classes")
+    __slots__ = ("_beside", "_size", "_votes", "total")
+
+    total: int
+    """How many samples were counted."""
 
     def __init__(
         self, classes: ArrayLike, no_class: int = 0, watched_rows: int = 0, near_ties: int = 0
@@ -51,14 +60,23 @@ class Counts:
             raise UsageError(
                 f"counts are {classes!r}, but a list of whole numbers, one a class, was expected"
             )
-        beside = (int(no_class), int(watched_rows), int(near_ties))
-        if min(beside) < 0 or (array.size and int(array.min()) < 0):
-            raise UsageError(f"counts are {classes!r}, but a count cannot be negative")
-        if array.size and int(array.max()) > np.iinfo(np.int64).max:
-            raise UsageError(f"counts are {classes!r}, but a count must fit 64 bits")
-        self._classes: NDArray[np.int64] = array.astype(np.int64)
-        self._classes.setflags(write=False)
-        self._beside = beside
+        votes = {int(k): int(array[k]) for k in np.flatnonzero(array)}
+        self._hold(votes, len(array), (int(no_class), int(watched_rows), int(near_ties)))
+
+    def _hold(self, votes: dict[int, int], size: int, beside: tuple[int, int, int]) -> None:
+        """Keep the classes that have any count: of a thousand classes an input sees a few."""
+        if min((*beside, *votes.values())) < 0:
+            raise UsageError(f"counts are {votes!s:.100}, but a count cannot be negative")
+        if max(votes.values(), default=0) > _LARGEST:
+            raise UsageError(f"counts are {votes!s:.100}, but a count must fit 64 bits")
+        self._votes, self._size, self._beside = votes, size, beside
+        self.total = sum(votes.values()) + beside[0]
+
+    @classmethod
+    def _of_votes(cls, votes: dict[int, int], size: int, beside: tuple[int, int, int]) -> Counts:
+        self = cls.__new__(cls)
+        self._hold(votes, size, beside)
+        return self
 
     @classmethod
     def of(cls, value: Counts | ArrayLike) -> Counts:
@@ -90,21 +108,29 @@ class Counts:
             raise UsageError(
                 f"counts name class {max(by_class)}, but at most {MOST_CLASSES} are read"
             )
-        classes = [0] * max(num_classes, max(by_class, default=-1) + 1)
-        for k, count in by_class.items():
-            classes[k] = count
-        return cls(classes, *(value.get(key, 0) for key in NOT_CLASSES))
+        votes = {k: by_class[k] for k in sorted(by_class) if by_class[k]}
+        size = max(num_classes, max(by_class, default=-1) + 1)
+        no_class, watched_rows, near_ties = (value.get(key, 0) for key in NOT_CLASSES)
+        return cls._of_votes(votes, size, (no_class, watched_rows, near_ties))
 
     def to_json(self) -> dict[str, int]:
         """Return the counts that are not 0, by class number as text or a key of NOT_CLASSES."""
-        by_class = {str(k): int(self._classes[k]) for k in np.flatnonzero(self._classes)}
+        by_class = {str(k): count for k, count in self._votes.items()}
         beside = zip(NOT_CLASSES, self._beside, strict=True)
         return by_class | {key: count for key, count in beside if count}
 
     @property
     def classes(self) -> NDArray[np.int64]:
         """Counts per class, int64 (classes,), read-only."""
-        return self._classes
+        array = np.zeros(self._size, np.int64)
+        array[list(self._votes)] = list(self._votes.values())
+        array.setflags(write=False)
+        return array
+
+    @property
+    def seen(self) -> Mapping[int, int]:
+        """The classes that have any count, ascending, and their counts."""
+        return MappingProxyType(self._votes)
 
     @property
     def no_class(self) -> int:
@@ -121,46 +147,43 @@ class Counts:
         """How many of those were another class alone, by rounding."""
         return self._beside[2]
 
-    @property
-    def total(self) -> int:
-        """How many samples were counted."""
-        return int(self._classes.sum()) + self.no_class
-
     def top(self, most: int = 1) -> Sequence[int]:
         """Return the ``most`` classes with the largest counts; ties go to the lowest class."""
-        order = np.argsort(-self._classes, kind="stable")
-        return [int(k) for k in order[:most]]
+        order = sorted(self._votes, key=self._votes.__getitem__, reverse=True)[:most]
+        unseen = (k for k in range(self._size) if k not in self._votes)
+        return [*order, *islice(unseen, most - len(order))]
 
     def __getitem__(self, k: int) -> int:
         """Return the count of class ``k``; a class that was never seen has none."""
         if k < 0:
             raise UsageError(f"class {k} was asked for, but classes are numbered from 0")
-        return int(self._classes[k]) if k < len(self._classes) else 0
+        return self._votes.get(k, 0)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._classes.tolist())
+        return iter(self.classes.tolist())
 
     def __len__(self) -> int:
-        return len(self._classes)
+        return self._size
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Return the counts per class for numpy."""
-        return np.array(self._classes, dtype=dtype)
+        return np.array(self.classes, dtype=dtype)
 
     def __add__(self, other: Counts) -> Counts:
         if not isinstance(other, Counts):
             return NotImplemented
-        size = max(len(self), len(other))
-        total = np.zeros(size, np.int64)
-        total[: len(self)] += self._classes
-        total[: len(other)] += other._classes
-        return Counts(total, *(a + b for a, b in zip(self._beside, other._beside, strict=True)))
+        votes = {k: self[k] + other[k] for k in sorted(self._votes.keys() | other._votes.keys())}
+        no_class, watched_rows, near_ties = map(add, self._beside, other._beside)
+        size = max(self._size, other._size)
+        return Counts._of_votes(votes, size, (no_class, watched_rows, near_ties))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Counts) and self.to_json() == other.to_json()
+        if not isinstance(other, Counts):
+            return False
+        return (self._votes, self._beside) == (other._votes, other._beside)
 
     def __hash__(self) -> int:
-        return hash(tuple(sorted(self.to_json().items())))
+        return hash((tuple(self._votes.items()), self._beside))
 
     def __repr__(self) -> str:
         return f"Counts({self.to_json()})"

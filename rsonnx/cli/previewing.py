@@ -136,7 +136,7 @@ def _noisy(
     NoisyStream(point, smoothed.noise, seed, "selection").write(0, sample)
     answer = int(checked_labels(smoothed.base, sample.copy())[0])
     counts = smoothed.sample_counts(point, 0, n0, stage="selection", seed=seed)
-    top = counts.top()[0] if counts.classes.any() else NO_CLASS
+    top = counts.top()[0] if counts.seen else NO_CLASS
     count = counts.no_class if top == NO_CLASS else counts[top]
     return Seen(picture.of(sample[0]), answer, top, count)
 

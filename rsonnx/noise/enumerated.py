@@ -52,13 +52,13 @@ class EnumeratedNoise(Law):
         leaving A and one for joining B, hence the half: c <= floor((n_A - n_B - 1[B < A]) / 2), for
         the rival with the largest n_B + 1[B < A]. Classes that were never seen are rivals too.
         """
-        votes = counts.classes
-        if not votes.any():
+        votes = counts.seen
+        if not votes:
             return ExactOutcome(-1, 0.0)
         top = counts.top()[0]
-        rivals = votes + (np.arange(len(votes)) < top)
-        rivals[top] = 0
-        margin = int(votes[top]) - max(int(rivals.max()), counts.no_class)
+        unseen = int(any(k not in votes for k in range(top)))
+        rivals = (count + (k < top) for k, count in votes.items() if k != top)
+        margin = votes[top] - max(unseen, counts.no_class, *rivals)
         if margin < 0:
             return ExactOutcome(-1, 0.0)
         return ExactOutcome(top, self.radius_within(margin // 2))

@@ -116,7 +116,7 @@ class Adaptive(Procedure):
             stop = min(self.n0, selection.total + _SELECTION_LOOK)
             (more,) = yield (Ask("selection", selection.total, stop),)
             selection += more
-            if selection_settled(selection.classes, selection.no_class, ceiling=self.n0):
+            if selection_settled([*selection.seen.values()], selection.no_class, ceiling=self.n0):
                 break
         decision = self.rule.start()
         evidence = Evidence(selection, Counts([]))
@@ -150,14 +150,14 @@ class Adaptive(Procedure):
         hits, samples = evidence.claim or (0, 0)
         return self.rule.lower(hits, samples, evidence.near) if samples else 0.0
 
-    def check(self, evidence: Evidence, uniform: float) -> Iterator[str]:
+    def check(self, evidence: Evidence, uniform: float | None) -> Iterator[str]:
         """Yield where the sampling cannot have stopped, as well."""
         yield from super().check(evidence, uniform)
         selection, estimation = evidence.selection, evidence.estimation
         votes = selection.total
         if not 0 < votes <= self.n0 or (votes % _SELECTION_LOOK and votes < self.n0):
             yield f"it has {votes:,} selection samples, where it never looks"
-        elif not selection_settled(selection.classes, selection.no_class, ceiling=self.n0):
+        elif not selection_settled([*selection.seen.values()], selection.no_class, ceiling=self.n0):
             yield f"its {votes:,} selection samples settle no class"
         if evidence.claim is not None and estimation.total:
             hits, drawn = evidence.hits, estimation.total

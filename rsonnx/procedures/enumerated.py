@@ -68,7 +68,7 @@ class Enumerated(Procedure):
                 f"outcomes of {self.noise.label}"
             )
         outcome = self.noise.certify(outcomes)
-        top = outcomes.top()[0] if outcomes.classes.any() else ABSTAIN
+        top = outcomes.top()[0] if outcomes.seen else ABSTAIN
         abstains = outcome.label == ABSTAIN
         return Certificate(
             label=outcome.label,

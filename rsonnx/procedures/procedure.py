@@ -91,7 +91,7 @@ class Evidence:
     @property
     def chosen(self) -> int:
         """The class that the selection samples chose; ``ABSTAIN`` if none had a class."""
-        return self.selection.top()[0] if self.selection.classes.any() else ABSTAIN
+        return self.selection.top()[0] if self.selection.seen else ABSTAIN
 
     @property
     def hits(self) -> int:
@@ -209,17 +209,16 @@ class Procedure(ABC):
             UsageError: the evidence is not what this procedure asks for.
         """
 
-    def check(self, evidence: Evidence, uniform: float) -> Iterator[str]:
+    def check(self, evidence: Evidence, uniform: float | None) -> Iterator[str]:
         """Yield what of the evidence this procedure cannot have drawn, beyond what is refused.
 
         Args:
             evidence: of a row that was derived.
-            uniform: what the run's seed gives for the input.
+            uniform: what the run's seed gives for the input; None where no bound needs it.
         """
-        expected = uniform if self.needs_uniform else None
-        if evidence.uniform != expected:
+        if evidence.uniform != uniform:
             # One that was chosen after the samples could be a better one.
-            yield f"uniform is {evidence.uniform!r}, but the seed gives {expected!r}"
+            yield f"uniform is {evidence.uniform!r}, but the seed gives {uniform!r}"
 
     @abstractmethod
     def prove(self, figures: Figures) -> Proof:

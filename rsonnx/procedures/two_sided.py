@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, get_args
 
 from numpy.typing import ArrayLike
@@ -89,7 +90,7 @@ def two_sided_bounds(
     classes = listed if num_classes is None else num_classes
     if classes < listed:
         raise UsageError(f"num_classes is {num_classes}, but the counts list {listed} classes")
-    if not selection.classes.any():
+    if not selection.seen:
         return TwoSidedBounds(ABSTAIN, 0.0, 1.0, 0.0, split)
     top = selection.top()[0]
     n = estimation.total
@@ -114,13 +115,16 @@ def rival_shares(
     They spend alpha/2. Under ``"even"`` each rival has the same share and the one with most hits
     has the largest bound; else the runner-up of the selection samples has alpha/4 of its own.
     """
-    others = [c for c in range(classes) if c != top]
-    rivals = sorted(others, key=lambda c: -selection[c])  # ties by rising number
-    if not rivals:
+    if classes < 2:
         return []
+    # The first and the last class that nobody saw stand for all such: order alone tells them apart.
+    seen = {top, *selection.seen, *estimation.seen}
+    ends = (range(classes), range(classes - 1, -1, -1))
+    unseen = {c for end in ends for c in islice((c for c in end if c not in seen), 1)}
+    rivals = sorted(seen - {top} | unseen, key=lambda c: (-selection[c], c))
     hits = [estimation[c] for c in rivals]
     hits[-1] += estimation.no_class  # a bound on either together bounds each
-    rest = len(rivals) - 1
+    rest = classes - 2
     if split == "even" or rest == 0:
-        return [(max(hits), alpha / (2.0 * len(rivals)))]
+        return [(max(hits), alpha / (2.0 * (classes - 1)))]
     return [(hits[0], alpha / 4.0), (max(hits[1:]), alpha / (4.0 * rest))]

@@ -76,7 +76,7 @@ def _pilot(job: Job, seed: int) -> tuple[list[int], float]:
         begun = time.perf_counter()
         counts = job.smoothed.sample_counts(point, 0, PILOT_SAMPLES, stage="prediction", seed=seed)
         seconds += time.perf_counter() - begun
-        top = counts.top()[0] if counts.classes.any() else ABSTAIN
+        top = counts.top()[0] if counts.seen else ABSTAIN
         hits.append(0 if top == ABSTAIN else counts[top])
         if seconds >= PILOT_SECONDS:
             break

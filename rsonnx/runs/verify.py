@@ -123,7 +123,8 @@ def _otherwise_derived(header: Header, row: Row) -> Iterator[str]:
                 f"{field.name} is {shown(field.value(row))}, but the counts give "
                 f"{shown(field.value(again))}"
             )
-    yield from procedure.check(row.evidence, uniform(header.seed, row.digest))
+    drawn = uniform(header.seed, row.digest) if procedure.needs_uniform else None
+    yield from procedure.check(row.evidence, drawn)
 
 
 def _otherwise_counted(header: Header, row: CountsRow) -> Iterator[str]:
