@@ -5,21 +5,21 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from rsonnx.errors import CouplingError, RunFileError, UsageError
 from rsonnx.listener import Extent, Listener
 from rsonnx.runs.header import Header
 from rsonnx.runs.manifest import Manifest
-from rsonnx.runs.partial import Checkpoint, check_partial
+from rsonnx.runs.partial import Checkpoint, Kept, check_partial
 from rsonnx.runs.resume import check_continues
 from rsonnx.runs.rows import CountsRow, Row
-from rsonnx.runs.work import Work, do_work
+from rsonnx.runs.work import Answers, Work, do_work
 from rsonnx.runs.writing import RunWriter, check_output
 from rsonnx.runtime import Progress
+from rsonnx.smoothing import asked_for
 
 
 @dataclass(frozen=True)
@@ -109,42 +109,52 @@ def run_into_file(
             for row in do_work(work, progress=listener.drawn):
                 finished(row)
         return rows
-    writer = _writer(keeping.output, header, reopened, listener)
-    checkpoint = Checkpoint(keeping.output, writer.identity, manifest, seconds=keeping.checkpoint)
-    if part is not None:
-        work = replace(work, answered=_kept(checkpoint, len(rows), inputs, listener))
-    with _saying_where_it_stopped(keeping.output, lambda: writer.rows, len(inputs), listener):
-        listener.begun(extent)
-        keep_rows(work, writer, checkpoint, finished=finished, progress=listener.drawn)
+    output = keeping.output
+    with reopened or RunWriter(output, header.to_json()) as writer:
+        if reopened is not None:
+            writer.go_on(header.to_json())
+        if not writer.locked:
+            listener.said(
+                "warning",
+                f"the file system of {output} has no locks; see to it that no second process "
+                "writes the file",
+            )
+        checkpoint = Checkpoint(output, writer.identity, manifest, seconds=keeping.checkpoint)
+        if part is not None:
+            work = replace(work, answered=_kept(checkpoint, len(rows), len(inputs), work, listener))
+        with _saying_where_it_stopped(output, lambda: writer.rows, len(inputs), listener):
+            listener.begun(extent)
+            keep_rows(work, writer, checkpoint, finished=finished, progress=listener.drawn)
     return rows
 
 
-def _writer(
-    output: Path, header: Header, reopened: RunWriter | None, listener: Listener
-) -> RunWriter:
-    if reopened is None:
-        writer = RunWriter(output, header.to_json())
-    else:
-        writer = reopened
-        writer.go_on(header.to_json())
-    if not writer.locked:
+def _kept(
+    checkpoint: Checkpoint, done: int, inputs: int, work: Work, listener: Listener
+) -> Answers:
+    """Return the counts of unfinished inputs that need not be drawn again, and say so."""
+    found = checkpoint.read(work.indices or ())
+    if found.problem is not None:
+        listener.said("warning", f"{checkpoint.path} is not used: {found.problem}")
+    job, classes = work.job, work.job.model.num_classes
+    answers = {
+        index: asked_for(
+            job.smoothed,
+            work.asking,
+            job.point(index),
+            [one for one in kept if classes is None or len(one.counts) <= classes],
+            seed=work.seed,
+        )
+        for index, kept in found.answers.items()
+    }
+    kept = Kept({index: asked for index, asked in answers.items() if asked})
+    if kept.samples < found.samples:
         listener.said(
             "warning",
-            f"the file system of {output} has no locks; see to it that no second process writes "
-            "the file",
+            f"{found.samples - kept.samples:,} samples in {checkpoint.path} are not what this run "
+            "asks for, and are drawn again",
         )
-    return writer
-
-
-def _kept(
-    checkpoint: Checkpoint, done: int, inputs: Sequence[int], listener: Listener
-) -> Mapping[int, Any]:
-    """Return the counts of unfinished inputs that need not be drawn again, and say so."""
-    kept = checkpoint.read(inputs[done:])
-    if kept.problem is not None:
-        listener.said("warning", f"{checkpoint.path} is not used: {kept.problem}")
     more = f", and {kept.samples:,} samples of {len(kept.answers)} more" if kept.samples else ""
-    listener.said("resume", f"{done} of {len(inputs)} inputs are done{more}")
+    listener.said("resume", f"{done} of {inputs} inputs are done{more}")
     return kept.answers
 
 

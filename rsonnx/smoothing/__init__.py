@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from rsonnx.smoothing.classifier import SmoothedClassifier
     from rsonnx.smoothing.isolation import in_child, try_in_child
     from rsonnx.smoothing.load import load, load_with
-    from rsonnx.smoothing.schedule import Answer, Checkpoint, Done, run_many
+    from rsonnx.smoothing.schedule import Answer, Checkpoint, Done, asked_for, run_many
     from rsonnx.smoothing.training import Trained, training_in
 
 offer_lazily(__name__)
@@ -21,6 +21,7 @@ __all__ = [
     "Plan",
     "SmoothedClassifier",
     "Trained",
+    "asked_for",
     "in_child",
     "load",
     "load_with",

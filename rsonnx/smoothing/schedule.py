@@ -16,7 +16,7 @@ from itertools import chain
 from typing import Generic, Protocol
 
 from rsonnx.counts import Counts
-from rsonnx.errors import RunFileError
+from rsonnx.errors import RunFileError, UsageError
 from rsonnx.noise import NoisyStream, Point, uniform
 from rsonnx.procedures import Ask, Asking, Steps, Task
 from rsonnx.procedures.procedure import Result
@@ -123,6 +123,21 @@ def run_many(
     return _Work(smoothed, procedure, seed, answered or {}).run(inputs, checkpoint, progress)
 
 
+def asked_for(
+    smoothed: Smoothed,
+    procedure: Asking[Result],
+    point: Point,
+    answers: Sequence[Answer],
+    *,
+    seed: int,
+) -> tuple[Answer, ...]:
+    """Return those of the answers for one input that :func:`run_many` can go on with."""
+    try:
+        return tuple(_begun(smoothed, procedure, seed, 0, point, answers).answers())
+    except UsageError:  # counts from which nothing can be derived
+        return ()
+
+
 @dataclass(eq=False)
 class _InWork(Generic[Result]):
     """One input on its way: what its procedure asks for at present, and what was counted."""
@@ -150,8 +165,6 @@ class _InWork(Generic[Result]):
         """Ask for the first time, and answer from what is stored as far as it goes."""
         self._go_on(lambda: next(self.steps))
         self.advance()
-        if self.stored:
-            raise self._foreign()
 
     def wanted(self) -> Iterator[tuple[int, Ask]]:
         """Return what is still to be counted of the present asks, with their places."""
@@ -196,23 +209,31 @@ class _InWork(Generic[Result]):
         same = (ask.stream, _digest(ask))
         for answer in [kept for kept in self.stored if (kept.stream, kept.point) == same]:
             at = ask.start + counts.total
-            if at == ask.stop or answer.start != at:
+            if answer.start != at or answer.stop > ask.stop:
                 break
-            if answer.stop > ask.stop:
-                raise self._foreign()
             counts += answer.counts
             self.stored.remove(answer)
         return counts
 
-    def _foreign(self) -> RunFileError:
-        return RunFileError(
-            f"the counts that were kept of input {self.index} are not those that this run asks "
-            "for; remove them and resume without"
-        )
-
 
 def _digest(ask: Ask) -> str | None:
     return None if ask.point is None else ask.point.digest
+
+
+def _begun(
+    smoothed: Smoothed,
+    procedure: Asking[Result],
+    seed: int,
+    index: int,
+    point: Point,
+    answers: Sequence[Answer],
+) -> _InWork[Result]:
+    """Take an input into work; answers that are not asked for are left in its store."""
+    steps = procedure.steps(Task(point, uniform(seed, point.digest)))
+    open_stream = partial(smoothed.stream, seed=seed)
+    work: _InWork[Result] = _InWork(index, point, open_stream, steps, list(answers))
+    work.begin()
+    return work
 
 
 class _Work(Generic[Result]):
@@ -274,15 +295,13 @@ class _Work(Generic[Result]):
             if following is None:
                 return
             index, point = following
-            task = Task(point, uniform(self._seed, point.digest))
-            one: _InWork[Result] = _InWork(
-                index,
-                point,
-                partial(self._smoothed.stream, seed=self._seed),
-                self._procedure.steps(task),
-                list(self._stored.pop(index, ())),
-            )
-            one.begin()
+            stored = self._stored.pop(index, ())
+            one = _begun(self._smoothed, self._procedure, self._seed, index, point, stored)
+            if one.stored:
+                raise RunFileError(
+                    f"the counts that were kept of input {index} are not those that this run asks "
+                    "for; remove them and resume without"
+                )
             queue.append(one)
             unfinished += one.done is None
             wanted += sum(ask.stop - ask.start for _, ask in one.wanted())
