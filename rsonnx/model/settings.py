@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-import numpy as np
-
 from rsonnx.errors import UsageError
 from rsonnx.model.preprocess import Preprocessing, declared_preprocessing, parse_preprocessing
 from rsonnx.scalars import as_float, shown
@@ -145,6 +143,8 @@ def read_feed(text: str) -> tuple[str, Any]:
     name, equals, value = text.rpartition("=")
     try:
         if value.startswith("["):
+            import numpy as np  # not for help and completion, which need this module's choices
+
             np.asarray(numbers := json.loads(value))  # or it is ragged, or deeper than any array
             return name, numbers
         numbers = [_number(part) for part in value.split(",")]
