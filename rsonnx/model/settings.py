@@ -143,7 +143,7 @@ def read_feed(text: str) -> tuple[str, Any]:
     name, equals, value = text.rpartition("=")
     try:
         if value.startswith("["):
-            import numpy as np  # not for help and completion, which need this module's choices
+            import numpy as np  # noqa: PLC0415 - help and completion need this module, not numpy
 
             np.asarray(numbers := json.loads(value))  # or it is ragged, or deeper than any array
             return name, numbers
