@@ -82,6 +82,11 @@ def verify_command(run: Path, as_json: bool, **given: Any) -> None:
         faults += [Fault(None, what) for what in check_statement(read, summary_of(read), statement)]
     if not as_json:  # before the model and the data, which may be refused
         click.echo(_words(found, read))
+        click.echo(
+            "the manifest is that of these rows"
+            if found.whole
+            else "the manifest is of inputs that are not all here, so the rows do not show it"
+        )
         if read.header.committed is not None:
             click.echo(printable(str(read.header.committed)))
         _print_faults(faults)
