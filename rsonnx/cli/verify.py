@@ -82,11 +82,8 @@ def verify_command(run: Path, as_json: bool, **given: Any) -> None:
         faults += [Fault(None, what) for what in check_statement(read, summary_of(read), statement)]
     if not as_json:  # before the model and the data, which may be refused
         click.echo(_words(found, read))
-        click.echo(
-            "the manifest is that of these rows"
-            if found.whole
-            else "the manifest is of inputs that are not all here, so the rows do not show it"
-        )
+        if found.manifest is None:
+            click.echo("not all inputs are here, so the rows do not give the manifest")
         if read.header.committed is not None:
             click.echo(printable(str(read.header.committed)))
         _print_faults(faults)

@@ -39,7 +39,7 @@ class Verification:
         proved: rows whose bound and radius were proved by integer arithmetic as well; an exact
             run's follow from the counts by nothing else.
         bounded: rows whose bounds on probabilities were proved so, whether or not the radius was.
-        whole: whether all inputs are there, so that the manifest was computed again from the rows.
+        manifest: whether the manifest is that of the rows; None where not all inputs are there.
         faults: all that does not hold.
     """
 
@@ -47,7 +47,7 @@ class Verification:
     derived: int
     proved: int
     bounded: int
-    whole: bool
+    manifest: bool | None
     faults: tuple[Fault, ...]
 
 
@@ -65,8 +65,8 @@ def verify(run: Run) -> Verification:
             proved += proof.radius
             wrong += proof.faults
         faults += [Fault(row.index, what) for what in wrong]
-    whole = _is_whole(header, run.status)
-    return Verification(len(run.rows), derived, proved, bounded, whole, tuple(faults))
+    manifest = _manifest_holds(header, run.rows, run.status)
+    return Verification(len(run.rows), derived, proved, bounded, manifest, tuple(faults))
 
 
 def check_part(part: Part) -> None:
@@ -83,8 +83,10 @@ def check_part(part: Part) -> None:
         raise RunFileError(f"{part.path}: {what}{advice}")
 
 
-def _is_whole(header: Header, status: str) -> bool:
-    return status == "complete" and header.shard is None
+def _manifest_holds(header: Header, rows: Sequence[Row | CountsRow], status: str) -> bool | None:
+    if status != "complete" or header.shard is not None:
+        return None
+    return manifest_digest(rows) == header.data.manifest
 
 
 def _faults_of_all(header: Header, rows: Sequence[Row | CountsRow], status: str) -> Iterator[str]:
@@ -92,13 +94,11 @@ def _faults_of_all(header: Header, rows: Sequence[Row | CountsRow], status: str)
     if status == "complete" and len(rows) != header.inputs:
         yield f"it is complete with {len(rows)} rows, but announces {header.inputs}"
     yield from header.contradictions([row.index for row in rows])
-    if _is_whole(header, status):
-        digest = manifest_digest(rows)
-        if digest != header.data.manifest:
-            yield (
-                f"its manifest is {header.data.manifest}, but the indices, names, labels and "
-                f"digests of its rows give {digest}"
-            )
+    if _manifest_holds(header, rows, status) is False:
+        yield (
+            f"its manifest, {header.data.manifest}, is not that of the indices, names, labels and "
+            "digests of its rows"
+        )
 
 
 def _faults_of(header: Header, row: Row | CountsRow) -> Iterator[str]:

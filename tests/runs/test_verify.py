@@ -65,7 +65,7 @@ def test_a_run_holds_as_it_was_written_and_one_changed_figure_is_found(
 ) -> None:
     found = verify(read_run(files[name]))
     assert found == Verification(
-        5, 5, *((5, 5) if name in PROVED else (0, 0)), whole=True, faults=()
+        5, 5, *((5, 5) if name in PROVED else (0, 0)), manifest=True, faults=()
     )
     for change, named in CHANGES:
         found = verify(
