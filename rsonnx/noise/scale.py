@@ -97,8 +97,8 @@ class LambdaNoise(SampledNoise):
         ratio = cls.ratio(size, a)
         if ratio is None:
             raise UsageError(
-                f"{cls.name} noise of a = {a:g} has no standard deviation; give lambda in place of "
-                "sigma, or a larger a"
+                f"{cls.name} noise of a = {a:g} has no standard deviation; give a larger a, or "
+                "lambda in place of sigma"
             )
         return check_scale("sigma", sigma) * ratio[1] / ratio[0]
 

@@ -79,7 +79,9 @@ def _of_array(content: bytes) -> list[Any]:
     except Exception as error:  # whatever hostile bytes provoke, a MemoryError among it
         raise ValueError(f"cannot be read as an array ({type(error).__name__})") from None
     if array.dtype.kind not in "iuf" or array.ndim == 0 or max(array.shape) != array.size:
-        raise ValueError(f"is an array of {array.dtype} of shape {array.shape}")
+        raise ValueError(
+            f"is an array of {array.dtype} of shape {array.shape} (array.ravel() makes one row)"
+        )
     return [float(value) for value in array.ravel()]
 
 

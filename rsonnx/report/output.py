@@ -16,7 +16,9 @@ def write_new(path: Path, content: bytes) -> None:
     try:
         file = path.open("xb")
     except OSError as error:
-        raise UsageError(f"the output {path} cannot be created: {error.strerror}") from None
+        raise UsageError(
+            f"the output {path} cannot be created ({error.strerror}); name another file"
+        ) from None
     try:
         with file:
             file.write(content)

@@ -39,7 +39,7 @@ class Keeping:
 
     def __post_init__(self) -> None:
         if self.resume and self.output is None:
-            raise UsageError("a run file is to be gone on with, but none was named; add -o RUN")
+            raise UsageError("resume goes on with a run file, but none was named; add -o RUN")
         if not 0 <= self.checkpoint < math.inf:
             raise UsageError(
                 f"checkpoint is {self.checkpoint:g}, but a number of seconds of at least 0 was "
