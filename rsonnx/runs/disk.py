@@ -30,6 +30,47 @@ def cut(file: FileIO, length: int) -> None:
     os.fsync(file.fileno())
 
 
+def create(path: Path, data: bytes) -> None:
+    """Write a new file, whole or not at all.
+
+    Raises:
+        FileExistsError: there is something of this name.
+        OSError: it cannot be written.
+    """
+    with open(path, "xb", buffering=0) as file:
+        try:
+            append(file, data)
+            sync_folder(path.parent)
+        except OSError:
+            with contextlib.suppress(OSError):
+                remove(path)
+            raise
+
+
+def tampering(file: FileIO, path: Path, least: int, most: int) -> str | None:
+    """Say what somebody else did to a file that is being written; None where it is as it was left.
+
+    Args:
+        file: the open file.
+        path: where it was opened, absolute.
+        least, most: bytes that were written to it; they differ where a write was cut off.
+    """
+    try:
+        there = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return "removed or renamed"
+    except (
+        OSError
+    ):  # a folder that may no longer be looked into, whose files are written all the same
+        return None
+    here = os.fstat(file.fileno())
+    if os.name != "nt" and not os.path.samestat(there, here):  # Windows keeps open files in place
+        return "replaced by another"
+    if here.st_size < least:
+        return "shortened"
+    return "written to by another program" if here.st_size > most else None
+
+
 def replace(path: Path, data: bytes) -> None:
     """Put ``data`` in the place of a file: a reader finds the old content or the new, whole.
 

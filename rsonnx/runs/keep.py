@@ -17,7 +17,7 @@ from rsonnx.runs.partial import Checkpoint, Kept, check_partial
 from rsonnx.runs.resume import check_continues
 from rsonnx.runs.rows import CountsRow, Row
 from rsonnx.runs.work import Answers, Work, do_work
-from rsonnx.runs.writing import RunWriter, check_output
+from rsonnx.runs.writing import RunWriter, TamperedError, check_output
 from rsonnx.runtime import Progress
 from rsonnx.smoothing import asked_for
 
@@ -168,6 +168,8 @@ def _saying_where_it_stopped(
         kept = "" if output is None else f", in {output}"
         listener.said("void", f"all that was done: {done()} of {total} inputs{kept}")
         raise
+    except TamperedError:  # which says where the rows are
+        raise
     except BaseException:
         holds = "" if output is None else f"; {output} holds them"
         listener.said("stopped", f"after {done()} of {total} inputs{holds}")
@@ -197,26 +199,42 @@ def keep_rows(
 
     Raises:
         RunFileError: something cannot be written; what was written before can be gone on with.
+        TamperedError: somebody removed or changed the file; what it held is in another.
         DataError, InferenceError: as for :func:`do_work`.
         CouplingError: a watched row was answered otherwise alone; the file is then void.
     """
-    with writer:
-        try:
-            # Closing ends the engine's work before anything else is written.
-            with contextlib.closing(
-                do_work(work, checkpoint=checkpoint.keep, progress=progress)
-            ) as rows:
-                for row in rows:
-                    writer.write(row)
-                    finished(row)
-        except RunFileError:
-            with contextlib.suppress(RunFileError):
+
+    def counted(answers: Answers) -> None:
+        checkpoint.note(answers)
+        writer.check()
+        checkpoint.write_in_time()
+
+    try:
+        with writer:
+            try:
+                # Closing ends the engine's work before anything else is written.
+                with contextlib.closing(
+                    do_work(work, checkpoint=counted, progress=progress)
+                ) as rows:
+                    for row in rows:
+                        writer.write(row)
+                        finished(row)
+            except CouplingError:  # nothing that was counted is of a function of one input
+                checkpoint.remove()
+                raise
+            except TamperedError:
+                raise
+            except RunFileError:
+                writer.check()
+                with contextlib.suppress(RunFileError):
+                    checkpoint.write()
+                raise
+            except BaseException:
+                writer.check()
                 checkpoint.write()
-            raise
-        except CouplingError:  # nothing that was counted is of a function of one input
-            checkpoint.remove()
-            raise
-        except BaseException:
-            checkpoint.write()
-            raise
+                raise
+    except TamperedError as error:
+        if error.kept is not None:
+            checkpoint.move_to(error.kept)
+        raise
     checkpoint.remove()

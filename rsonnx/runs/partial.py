@@ -88,8 +88,6 @@ class Checkpoint:
         seconds: how often to write, > 0; 0 never writes.
         clock: seconds that never go back.
 
-    Attributes:
-        path: where the counts are.
     """
 
     def __init__(
@@ -101,13 +99,18 @@ class Checkpoint:
         seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.path = partial_of(run)
+        self._run = run
         self._identity = identity
         self._manifest = manifest
         self._seconds = seconds
         self._clock = clock
         self._written = clock()
         self._unwritten: Answers | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where the counts are."""
+        return partial_of(self._run)
 
     def read(self, unfinished: Iterable[int]) -> Kept:
         """Return the counts of those inputs that are unfinished, or say why there are none."""
@@ -126,24 +129,29 @@ class Checkpoint:
         wanted = set(unfinished)
         return Kept({index: given for index, given in found.items() if index in wanted})
 
-    def keep(self, answers: Answers) -> None:
-        """Take note of all counts of unfinished inputs; write them if it is time.
+    def note(self, answers: Answers) -> None:
+        """Take note of all counts of unfinished inputs."""
+        if self._seconds > 0:
+            self._unwritten = {index: tuple(given) for index, given in answers.items()}
 
-        Raises:
-            RunFileError: they cannot be written.
-        """
-        if self._seconds <= 0:
-            return
-        self._unwritten = {index: tuple(given) for index, given in answers.items()}
+    def write_in_time(self) -> None:
+        """Write what was noted, if it is time; errors as for :meth:`write`."""
         if self._clock() - self._written >= self._seconds:
             self.write()
 
     def write(self) -> None:
-        """Write what was noted since the last time; errors as for :meth:`keep`."""
+        """Write what was noted since the last time.
+
+        Raises:
+            RunFileError: it cannot be written, or what is in its place is no checkpoint.
+        """
         if self._unwritten is None:
             return
         try:
+            check_partial(self._run)  # again: a run takes days
             disk.replace(self.path, self._content(self._unwritten))
+        except UsageError as error:
+            raise RunFileError(str(error)) from None
         except OSError as error:
             raise RunFileError(
                 f"the counts of unfinished inputs cannot be kept in {self.path}: {error.strerror}"
@@ -155,8 +163,27 @@ class Checkpoint:
         """Remove the file, where it belongs to this run."""
         with contextlib.suppress(OSError):
             disk.remove(disk.temporary_of(self.path))
-            if self.path.read_bytes().startswith(self._start()):
+            if self._in_place() is not None:
                 disk.remove(self.path)
+
+    def move_to(self, run: Path) -> None:
+        """Keep the counts beside another run file, as far as that can be done."""
+        before, old = self.path, self._in_place()
+        self._run = run
+        content = old if self._unwritten is None else self._content(self._unwritten)
+        with contextlib.suppress(OSError):
+            if content is not None:
+                disk.replace(self.path, content)
+            if old is not None:
+                disk.remove(before)
+
+    def _in_place(self) -> bytes | None:
+        """Return what the file holds, where it belongs to this run."""
+        try:
+            content = self.path.read_bytes()
+        except OSError:
+            return None
+        return content if content.startswith(self._start()) else None
 
     def _start(self) -> bytes:
         fields = {

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from io import FileIO
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,11 +19,24 @@ from rsonnx.runs.locking import lock
 from rsonnx.runs.rows import CountsRow, Row
 
 
+class TamperedError(RunFileError):
+    """Somebody removed, replaced or changed a run file while it was written.
+
+    Attributes:
+        kept: a new file with all that had been written; None where it could not be kept.
+    """
+
+    def __init__(self, message: str, kept: Path | None) -> None:
+        super().__init__(message)
+        self.kept = kept
+
+
 class RunWriter:
     """Writes a run file, a whole line at a time. Used as a context manager.
 
     Whatever happens at whatever instant, the file is one that :meth:`reopen` can go on with: it has
     whole lines, and at most a torn one behind them. While it is open no other process can write it.
+    Where it is removed or changed all the same, what was written goes to a new file beside it.
 
     Args:
         path: a file that does not exist yet.
@@ -37,6 +52,7 @@ class RunWriter:
     Raises:
         UsageError: the file exists or cannot be created.
         RunFileError: it cannot be written, or is being written by another process.
+        TamperedError: by every method that writes.
     """
 
     def __init__(self, path: str | os.PathLike[str], header: dict[str, Any]) -> None:
@@ -47,6 +63,9 @@ class RunWriter:
             self._file: FileIO = self._path.open("xb+", buffering=0)
         except OSError as error:
             raise UsageError(f"the output {path} cannot be created: {error.strerror}") from None
+        self._place = self._path.absolute()
+        # What the file must hold, and what a write that was cut off may have added.
+        self._content, self._unsure = bytearray(), b""
         self._writing = False
         self.rows = 0
         self.part: Part | None = None
@@ -77,11 +96,13 @@ class RunWriter:
             self._file = self._path.open("rb+", buffering=0)
         except OSError as error:
             raise UsageError(f"the output {path} cannot be opened: {error.strerror}") from None
+        self._place = self._path.absolute()
         self._writing = False
         self.rows = 0
         with self._closing_on_error():
             self.locked = lock(self._file, self._path)
             content = self._file.readall()
+            self._content, self._unsure = bytearray(content), b""
             self.part = None if is_torn_start(content) else parse_part(self._path, content)
             self.identity = "" if self.part is None else self.part.identity
         return self
@@ -105,13 +126,41 @@ class RunWriter:
         Raises:
             RunFileError: the file cannot be written, on a full disk for example.
         """
-        self._append(line_of(row.to_json()))
-        self.rows += 1
+        self.write_all([row])
 
     def write_all(self, rows: Sequence[Row | CountsRow]) -> None:
         """Append many rows that are made quickly, and wait once; else as :meth:`write`."""
-        self._append(b"".join(line_of(row.to_json()) for row in rows))
+        lines = b"".join(line_of(row.to_json()) for row in rows)
+        self.check(lines)
+        self._append(lines)
         self.rows += len(rows)
+
+    def check(self, further: bytes = b"") -> None:
+        """Notice what somebody did to the file since the last row; keep its rows then.
+
+        Args:
+            further: lines that are about to be written.
+
+        Raises:
+            TamperedError: it is not as it was left.
+        """
+        sure = len(self._content)
+        done = disk.tampering(self._file, self._place, sure, sure + len(self._unsure))
+        if done is None:
+            return
+        self._writing = False
+        self._content += further
+        told = f"the run file {self._path} was {done} while it was written"
+        rows = f"its {max(0, self._content.count(10) - 1)} rows"  # 10 ends a line
+        try:
+            kept = self._keep_elsewhere()
+        except OSError as error:
+            raise TamperedError(
+                f"{told}, and {rows} cannot be kept in {error.filename}: {error.strerror}", None
+            ) from None
+        raise TamperedError(
+            f"{told}; {rows} are in {kept}: go on with that one, by -o and --resume", kept
+        )
 
     def __enter__(self) -> RunWriter:
         return self
@@ -138,15 +187,19 @@ class RunWriter:
             self._close()
 
     def _begin(self, length: int, rows: int, line: bytes) -> None:
+        self.check()
         self.rows = rows
         try:
             disk.cut(self._file, length)
         except OSError as error:
             raise self._unwritable(error) from None
+        del self._content[length:]
         self._append(line)
         self._writing = True
 
     def _end(self, status: Ending, error: str | None) -> None:
+        if status != "void":  # whose rows are worth nothing
+            self.check()
         if status != "complete":
             # An interrupt may have come in the middle of a row, or before anyone counted it.
             try:
@@ -161,16 +214,42 @@ class RunWriter:
         """Cut off what stands behind the last whole line, and count the rows before it."""
         self._file.seek(0)
         content = self._file.readall()
-        disk.cut(self._file, content.rfind(b"\n") + 1)
+        length = content.rfind(b"\n") + 1
+        disk.cut(self._file, length)
+        self._content, self._unsure = bytearray(content[:length]), b""
         self.rows = max(0, content.count(b"\n") - 1)
 
     def _append(self, data: bytes) -> None:
+        self._unsure = data
         try:
             disk.append(self._file, data)
         except OSError as error:
             raise self._unwritable(error) from None
+        self._content += data
+        self._unsure = b""
+
+    def _keep_elsewhere(self) -> Path:
+        """Write what was written to a new file: beside the old one if that can be, else elsewhere.
+
+        Raises:
+            OSError: there is no place for it.
+        """
+        *others, last = (self._place.parent, Path(), Path(tempfile.gettempdir()))
+        for folder in others:
+            with contextlib.suppress(OSError):
+                return self._keep_in(folder)
+        return self._keep_in(last)
+
+    def _keep_in(self, folder: Path) -> Path:
+        for number in count(1):
+            path = folder / f"{self._path.name}.kept{number if number > 1 else ''}"
+            with contextlib.suppress(FileExistsError):
+                disk.create(path, bytes(self._content))
+                return path
+        raise AssertionError
 
     def _unwritable(self, error: OSError) -> RunFileError:
+        self.check()
         # The torn line that a full disk leaves does no harm, but without it the file is tidy.
         with contextlib.suppress(OSError):
             self._cut_torn_line()

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import done, lines_of, refused, same_run, write_lines
+from commands import assert_sentence, command, done, lines_of, refused, same_run, write_lines
 
-from rsonnx.runs import RunWriter, read_run
+from rsonnx.runs import Row, RunWriter, read_run
 
 FEW = "certify tiny.onnx set --sigma 0.25 --n 400 --providers cpu --limit 6 --first -o"
 WHOLE, CUT = Path("whole.jsonl"), Path("cut.jsonl")
@@ -180,3 +180,27 @@ def test_a_signal_ends_the_file_properly_and_says_how_to_go_on(
     assert f"{len(run.rows)} of 20" in stderr
     (command,) = re.findall(r"go on with (.*)$", stderr, re.MULTILINE)
     assert shlex.split(command)[1:] == ["-m", "rsonnx", words[0], "--resume", *words[1:]]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps open files where they are")
+def test_a_run_file_that_is_removed_is_kept_under_another_name(
+    table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = RunWriter.write
+
+    def write_and_lose(writer: RunWriter, row: Row) -> None:
+        write(writer, row)
+        if writer.rows == 2:
+            CUT.unlink()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunWriter, "write", write_and_lose)
+        lost = command(FEW, CUT, "--seed", 7)
+    kept = Path("cut.jsonl.kept")
+    assert (lost.code, lost.out) == (1, "")
+    assert_sentence(lost, str(kept))
+    assert "--resume" in lost.err.splitlines()[-1]
+    assert not CUT.exists()
+    assert read_run(kept).status == "incomplete"
+    assert done(FEW, kept, "--resume").out == table
+    assert same_run(kept, WHOLE)

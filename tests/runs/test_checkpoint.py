@@ -48,7 +48,7 @@ def _checkpoint(folder: Path, identity: str = RUN_ID, seconds: float = 10.0) -> 
 def written(tmp_path: Path) -> Path:
     checkpoint = _checkpoint(tmp_path)
     growing: dict[int, Any] = {k: list(answers) for k, answers in ANSWERS.items()}
-    checkpoint.keep(growing)
+    checkpoint.note(growing)
     growing[0].append(Answer("estimation", 0, Counts([1])))  # what changes later is not written
     checkpoint.write()
     return tmp_path / "run.jsonl.partial"
@@ -75,12 +75,13 @@ def test_it_is_written_only_when_it_is_time(tmp_path: Path) -> None:
     clock = _Clock()
     path = tmp_path / "run.jsonl.partial"
     never = _checkpoint(tmp_path, seconds=0)
-    never.keep(ANSWERS)
+    never.note(ANSWERS)
     never.write()
     assert not path.exists()
     checkpoint = Checkpoint(tmp_path / "run.jsonl", RUN_ID, MANIFEST, seconds=10, clock=clock)
     for clock.now, there in ((0, False), (9.9, False), (10, True), (19, False), (20, True)):
-        checkpoint.keep(ANSWERS)
+        checkpoint.note(ANSWERS)
+        checkpoint.write_in_time()
         assert path.exists() is there
         path.unlink(missing_ok=True)
 
@@ -177,7 +178,7 @@ def test_the_old_counts_stay_where_the_new_cannot_be_written(
 
     monkeypatch.setattr(disk, "append", refuse)
     checkpoint = _checkpoint(tmp_path)
-    checkpoint.keep({0: ANSWERS[0]})
+    checkpoint.note({0: ANSWERS[0]})
     with pytest.raises(RunFileError, match="No space left"):
         checkpoint.write()
     assert _checkpoint(tmp_path).read([0, 4]).answers == ANSWERS

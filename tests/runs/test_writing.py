@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from io import FileIO
 from pathlib import Path
@@ -16,6 +18,7 @@ from headers import certified_row, record
 
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.runs import Row, RunWriter, locking, read_run
+from rsonnx.runs.writing import TamperedError
 
 Make = Callable[..., Path]
 ROWS = [certified_row(index, hits) for index, hits in enumerate((990, 700, 500))]
@@ -157,3 +160,66 @@ def test_a_file_system_without_locks_is_told(
     monkeypatch.setattr(locking, "_try_lock", refuse)
     with RunWriter.reopen(run_file(1)) as writer:
         assert not writer.locked
+
+
+def _replace(path: Path) -> None:
+    (path.parent / "other").write_bytes(b"precious")
+    (path.parent / "other").replace(path)
+
+
+def _append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"precious")
+
+
+def _leave(path: Path) -> None:
+    """A folder that is gone, and where the process is one that is gone too."""
+    os.chdir(path.parent)
+    shutil.rmtree(path.parent)
+
+
+TAMPERINGS = {
+    "removed": Path.unlink,
+    "renamed": lambda path: path.rename(path.with_name("elsewhere")),
+    "replaced": _replace,
+    "shortened": lambda path: os.truncate(path, 100),
+    "emptied": lambda path: os.truncate(path, 0),
+    "appended": _append,
+    "folder renamed": lambda path: path.parent.rename(path.parent.with_name("elsewhere")),
+    "folder removed": _leave,
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps open files where they are")
+@pytest.mark.parametrize("kind", TAMPERINGS)
+@pytest.mark.parametrize("ends", ["row", "end", "interrupt", "failure"])
+def test_rows_are_kept_where_somebody_removes_or_changes_the_file(
+    kind: str, ends: str, tmp_path: Path, run_file: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = run_file(3).read_bytes()
+    path = tmp_path / "folder" / "run.jsonl"
+    path.parent.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    left = b""
+
+    def run() -> None:
+        nonlocal left
+        with RunWriter(path, record()) as writer:
+            writer.write_all(ROWS[:2])
+            TAMPERINGS[kind](path)
+            left = path.read_bytes() if path.exists() else b""
+            if ends == "row":
+                writer.write(ROWS[2])
+            elif ends != "end":
+                raise KeyboardInterrupt if ends == "interrupt" else ValueError
+
+    with pytest.raises(TamperedError) as caught:
+        run()
+    kept = caught.value.kept
+    assert str(kept) in str(caught.value)
+    assert (path.read_bytes() if path.exists() else b"") == left  # what is there is not ours
+    done = 3 if ends == "row" else 2
+    assert kept.read_bytes() == b"".join(expected.splitlines(keepends=True)[: 1 + done])
+    _go_on(kept, ROWS[done:])
+    assert kept.read_bytes() == expected
