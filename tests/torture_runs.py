@@ -26,6 +26,7 @@ from rsonnx.runs import (
     Shard,
     Work,
 )
+from rsonnx.runs.header import NO_CLAIM
 from rsonnx.runs.keep import Keeping, reopened_file, run_into_file
 from rsonnx.smoothing import SmoothedClassifier
 
@@ -131,6 +132,7 @@ class Session:
                 "kind": "header",
                 "format": "rsonnx-run",
                 "format_version": 1,
+                "claim": NO_CLAIM if self.samples else self.procedure.claim("exact", None),
                 "model": {"file": "x"},
                 "data": {"inputs": inputs, "size": inputs, "manifest": self.manifest.sha256},
                 "noise": {**self.procedure.noise.to_json(), "units": "1", "arithmetic": "exact"},

@@ -135,7 +135,8 @@ def _kept(
     found = checkpoint.read(work.indices or ())
     if found.problem is not None:
         listener.said("warning", f"{checkpoint.path} is not used: {found.problem}")
-    job, classes = work.job, work.job.model.num_classes
+    job = work.job
+    classes = getattr(job.smoothed.base, "num_classes", None)
     answers = {
         index: asked_for(
             job.smoothed,
