@@ -173,7 +173,8 @@ def _curves(runs: Sequence[Figures]) -> Iterator[dict[str, Any]]:
 def _curve_name(run: Figures) -> str:
     partly = "" if run.heading.status == "complete" else f" ({run.heading.status})"
     right = "" if run.summary.labelled else " (certified, right or wrong)"
-    return f"{shortened(printable(run.title), 72)}{printable(partly)}{right}"
+    most = 72 if run.heading.classifier == run.heading.model else 120
+    return f"{shortened(printable(run.title), most)}{printable(partly)}{right}"
 
 
 def _described(run: Figures) -> str:

@@ -136,9 +136,10 @@ def make_plan(model: ModelFile, settings: ModelSettings) -> Plan:
         "preprocess": preprocessing.to_json() | {"source": preprocess_source},
         "bounds": {"low": low, "high": high, "source": bounds_source},
         "float16": None if half is None else half.facts,
-        "output_name": settings.output_name,
-        "threshold": settings.threshold,
     }
+    # Only where they are declared, so that other headers are those of before.
+    declared = {"output_name": settings.output_name, "threshold": settings.threshold}
+    facts |= {name: value for name, value in declared.items() if value is not None}
     return Plan(model, data, output, preprocessing, (low, high), settings.rows == "watched", facts)
 
 
