@@ -127,7 +127,7 @@ class Session:
     def header(self) -> Header:
         """The least that a header must have, so that few bytes are of it."""
         inputs = len(self.job.indices)
-        return Header.from_json(
+        header = Header.from_json(
             {
                 "kind": "header",
                 "format": "rsonnx-run",
@@ -145,6 +145,7 @@ class Session:
                 "arguments": {"given": [], "resolved": {"limit": None, "skip_every": 1}},
             }
         )
+        return header.changed(claim=header.claim)
 
     def go(self) -> list[Row | CountsRow]:
         """What `rsonnx certify ... -o RUN --resume` does once the model is there."""
