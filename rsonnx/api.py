@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rsonnx import runs
 from rsonnx.errors import UsageError
-from rsonnx.procedures import radius_text
+from rsonnx.procedures import as_radii, radius_text
 from rsonnx.report import FORMATS, accuracy_report, figures_of, told_apart
 from rsonnx.runs.opening import Data, Model
 from rsonnx.runs.rows import COLUMNS
@@ -58,7 +58,7 @@ class Run(runs.Run):
             ) from None
         return pandas.DataFrame({c.name: [c.value(row) for row in self.rows] for c in COLUMNS})
 
-    def table(self, radii: Sequence[float] | None = None, form: str = "table") -> str:
+    def table(self, radii: float | Iterable[float] | None = None, form: str = "table") -> str:
         """Return the certified-accuracy table; see :func:`report`."""
         return report(self, radii=radii, form=form)
 
@@ -146,7 +146,7 @@ def verify(
 
 def report(
     *reported: runs.Run | str | os.PathLike[str],
-    radii: Sequence[float] | None = None,
+    radii: float | Iterable[float] | None = None,
     alpha: float | None = None,
     bound: str | None = None,
     radius: str | None = None,
@@ -156,14 +156,15 @@ def report(
 
     Args:
         reported: runs, or their files.
-        radii: where certified accuracy is stated; None takes those of the first run.
+        radii: where certified accuracy is stated, one or several; None takes those of the first
+            run.
         alpha, bound, radius: derive the certificates anew at these.
         form: ``"table"``, ``"markdown"``, ``"latex"``, ``"csv"`` or ``"json"``.
 
     Raises:
         UsageError: there is no run, no such form, or the counts do not support the settings.
     """
-    if not reported or form not in FORMATS:
+    if not reported or not isinstance(form, str) or form not in FORMATS:
         raise UsageError(
             f"a report needs runs and a form, one of {', '.join(FORMATS)}, but there were "
             f"{len(reported)} and {form!r}"
@@ -171,5 +172,5 @@ def report(
     read = [run if isinstance(run, runs.Run) else read_run(run) for run in reported]
     if (alpha, bound, radius) != (None, None, None):
         read = [runs.restate(run, alpha=alpha, bound=bound, radius=radius) for run in read]
-    at = read[0].header.procedure.table_radii if radii is None else radii
+    at = read[0].header.procedure.table_radii if radii is None else as_radii(radii)
     return FORMATS[form](accuracy_report(told_apart([figures_of(run, at) for run in read])))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -49,14 +50,17 @@ class ModelSettings:
         if self.rows not in ROWS:
             raise UsageError(f"rows is {self.rows!r}, but one of {', '.join(ROWS)} was expected")
         # Arrays have no equality and no JSON.
+        if not isinstance(self.feeds, Mapping):
+            raise UsageError(f"feeds are {shown(self.feeds)}, but values by name were expected")
         plain = {k: v.tolist() if hasattr(v, "tolist") else v for k, v in self.feeds.items()}
         object.__setattr__(self, "feeds", plain)
+        object.__setattr__(self, "float16", bool(self.float16))
         if self.bounds is not None:
             object.__setattr__(self, "bounds", _two_numbers(self.bounds))
         if self.threshold is not None:
             object.__setattr__(self, "threshold", _finite(self.threshold))
         if self.input_shape is not None:
-            object.__setattr__(self, "input_shape", tuple(self.input_shape))
+            object.__setattr__(self, "input_shape", _whole_numbers(self.input_shape))
         if self.preprocess is not None:
             object.__setattr__(self, "preprocess", declared_preprocessing(self.preprocess))
 
@@ -115,6 +119,15 @@ def _finite(threshold: object) -> float:
     if not math.isfinite(number):
         raise UsageError(f"the threshold is {shown(threshold)}, but a finite number was expected")
     return number
+
+
+def _whole_numbers(shape: Any) -> tuple[int, ...]:
+    try:
+        return tuple(map(operator.index, shape))
+    except TypeError:
+        raise UsageError(
+            f"the input shape is {shown(shape)}, but whole numbers were expected"
+        ) from None
 
 
 def _two_numbers(bounds: Any) -> tuple[float, float]:

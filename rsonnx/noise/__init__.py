@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from rsonnx.noise.asked import AskedNoise
     from rsonnx.noise.catalogue import NOISES, law_from_json, noise_of
     from rsonnx.noise.enumerated import EnumeratedNoise
-    from rsonnx.noise.law import ExactOutcome, Law, SampledNoise
+    from rsonnx.noise.law import ExactOutcome, Law, SampledNoise, check_law
     from rsonnx.noise.laws.ablation import Ablation
     from rsonnx.noise.laws.anisotropic import AnisotropicGaussian
     from rsonnx.noise.laws.ball import Ball
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rsonnx.noise.laws.splitting import Splitting
     from rsonnx.noise.laws.uniform import Uniform
     from rsonnx.noise.norms import NORMS, Norm, norm_named
-    from rsonnx.noise.philox import check_seed, fresh_seed, uniform
+    from rsonnx.noise.philox import SEED_DIGITS, check_seed, fresh_seed, uniform
     from rsonnx.noise.space import Arithmetic, InputSpace, Point, check_bounds
     from rsonnx.noise.stream import (
         STREAM_VERSION,
@@ -40,6 +40,7 @@ offer_lazily(__name__)
 __all__ = [
     "NOISES",
     "NORMS",
+    "SEED_DIGITS",
     "STREAM_VERSION",
     "STREAM_VERSIONS",
     "WATCHED_SPAN",
@@ -72,6 +73,7 @@ __all__ = [
     "Uniform",
     "block_samples",
     "check_bounds",
+    "check_law",
     "check_seed",
     "fresh_seed",
     "law_from_json",

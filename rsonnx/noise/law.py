@@ -20,6 +20,7 @@ from rsonnx.errors import UsageError
 from rsonnx.noise.lattice import LatticeTable
 from rsonnx.noise.norms import Norm, norm_named
 from rsonnx.noise.space import InputSpace, Point
+from rsonnx.scalars import shown
 
 
 class Drawing(Protocol):
@@ -68,6 +69,15 @@ class ExactOutcome(NamedTuple):
 
     label: int
     radius: float
+
+
+def check_law(noise: object) -> Law:
+    """Return a law, or refuse anything else."""
+    if not isinstance(noise, Law):
+        raise UsageError(
+            f"the noise is {shown(noise)}, but a law was expected, such as rsonnx.noise.Laplace(1)"
+        )
+    return noise
 
 
 class Law(ABC):

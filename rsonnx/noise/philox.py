@@ -15,9 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
+from rsonnx.scalars import as_whole, shown
 
 SEED_BITS = 128
 """Entropy drawn from the operating system where no seed is given."""
+
+SEED_DIGITS = 4_000
+"""Of the largest seed; Python reads and writes few more."""
 
 MAIN, SETTLE = 0, 1
 """Counter regions of a block: its ordinary words, and the words that settle rare cases."""
@@ -29,10 +33,14 @@ def fresh_seed() -> int:
 
 
 def check_seed(seed: int) -> int:
-    """Return ``seed``, or refuse it unless it is a whole number >= 0."""
-    if isinstance(seed, bool) or not hasattr(seed, "__index__") or int(seed) < 0:
-        raise UsageError(f"the seed is {seed!r}, but a whole number of at least 0 was expected")
-    return int(seed)
+    """Return ``seed``, or refuse it unless it is a whole number >= 0 of at most 4,000 digits."""
+    whole = as_whole(seed)
+    if whole is None or not 0 <= whole < 10**SEED_DIGITS:
+        raise UsageError(
+            f"the seed is {shown(seed)}, but a whole number of at least 0 was expected, of at most "
+            f"{SEED_DIGITS:,} digits"
+        )
+    return whole
 
 
 def stream_key(seed: int, digest: str, stage: str) -> int:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rsonnx.errors import DataError, UsageError
 from rsonnx.grid import Scaling
+from rsonnx.scalars import shown
 
 LEVELS = 255
 """Steps between the lowest and the highest level of an 8-bit value."""
@@ -217,9 +218,9 @@ def check_bounds(bounds: tuple[float, float]) -> tuple[float, float]:
     """Return ``bounds`` as two floats, or refuse them unless low < high."""
     try:
         low, high = (float(b) for b in bounds)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UsageError(
-            f"bounds are {bounds!r}, but two numbers, low and high, were expected"
+            f"bounds are {shown(bounds)}, but two numbers, low and high, were expected"
         ) from None
     if not low < high:
         raise UsageError(f"bounds are {low:g} and {high:g}, but the first must be below the second")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         Steps,
         Task,
     )
-    from rsonnx.procedures.radii import default_radii, radius_text
+    from rsonnx.procedures.radii import as_radii, default_radii, radius_text
     from rsonnx.procedures.result import (
         ABSTAIN,
         AbstainReason,
@@ -76,6 +76,7 @@ __all__ = [
     "Task",
     "TopKCertificate",
     "TwoSidedBounds",
+    "as_radii",
     "certify_from_counts",
     "certify_procedure",
     "certify_top_k",

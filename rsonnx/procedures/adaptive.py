@@ -19,12 +19,13 @@ from rsonnx.noise import Law
 from rsonnx.procedures.abstain import certificate_or_reason
 from rsonnx.procedures.fixed import Fixed
 from rsonnx.procedures.procedure import LOOK, Ask, Evidence, Figures, Procedure, Proof, Steps, Task
-from rsonnx.procedures.radii import default_radii, radius_text
+from rsonnx.procedures.radii import as_radii, default_radii, radius_text
 from rsonnx.procedures.result import Certificate
 from rsonnx.statistics import (
     AdaptiveRule,
     Verdict,
     align_looks,
+    check_alpha,
     check_samples,
     selection_settled,
     stop_fault,
@@ -68,8 +69,13 @@ class Adaptive(Procedure):
     )
 
     def __post_init__(self) -> None:
-        check_samples("n0", self.n0)
-        radii = self.target_radii
+        radii = as_radii(self.target_radii)
+        self._settle(
+            n0=check_samples("n0", self.n0),
+            n=check_samples("n", self.n),
+            alpha=check_alpha(self.alpha),
+            target_radii=radii,
+        )
         if not radii or not all(0 < r < float("inf") for r in radii):
             raise UsageError(
                 f"the target radii are {list(radii)}, but at least one number above 0 was expected"

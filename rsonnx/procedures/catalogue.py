@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rsonnx.errors import UsageError
@@ -12,6 +12,7 @@ from rsonnx.procedures.enumerated import Enumerated
 from rsonnx.procedures.fixed import Fixed
 from rsonnx.procedures.predict import Predict, PredictSequential
 from rsonnx.procedures.procedure import Procedure
+from rsonnx.procedures.radii import as_radii
 from rsonnx.statistics import DEFAULT_BOUND
 
 PROCEDURES: dict[str, type[Procedure]] = {"exact": Enumerated, "e-process": Adaptive}
@@ -47,7 +48,7 @@ def certify_procedure(
     alpha: float,
     bound: str = DEFAULT_BOUND,
     radius: str = "one-sided",
-    target_radii: Sequence[float] | None = None,
+    target_radii: float | Iterable[float] | None = None,
     num_classes: int | None = None,
 ) -> Procedure:
     """Return the procedure that these options mean; see :meth:`SmoothedClassifier.certify`.
@@ -86,7 +87,7 @@ def certify_procedure(
             "an adaptive run has a bound and a radius of its own, so a bound or a radius rule "
             "cannot be chosen; leave out the target radii or the choice"
         )
-    return Adaptive(noise, n0, n, alpha, tuple(target_radii))
+    return Adaptive(noise, n0, n, alpha, as_radii(target_radii))
 
 
 def predict_procedure(

@@ -9,12 +9,21 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
-from rsonnx.counts import MOST_CLASSES, Counts
+from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
-from rsonnx.noise import Gaussian, Law
+from rsonnx.noise import Gaussian, Law, check_law
 from rsonnx.procedures.abstain import certificate_or_reason
 from rsonnx.procedures.choices import RADIUS_RULES
-from rsonnx.procedures.procedure import Ask, Evidence, Figures, Procedure, Proof, Steps, Task
+from rsonnx.procedures.procedure import (
+    Ask,
+    Evidence,
+    Figures,
+    Procedure,
+    Proof,
+    Steps,
+    Task,
+    check_classes,
+)
 from rsonnx.procedures.result import ABSTAIN, Certificate
 from rsonnx.procedures.two_sided import ALPHA_SPLITS, rival_shares, two_sided_bounds
 from rsonnx.statistics import (
@@ -56,9 +65,12 @@ class Fixed(Procedure):
     target_radii: tuple[float, ...] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        check_samples("n0", self.n0)
-        check_samples("n", self.n)
-        check_alpha(self.alpha)
+        self._settle(
+            n0=check_samples("n0", self.n0),
+            n=check_samples("n", self.n),
+            alpha=check_alpha(self.alpha),
+            num_classes=check_classes(self.num_classes),
+        )
         certifying_bound(self.bound)
         if self.radius_rule not in RADIUS_RULES:
             raise UsageError(
@@ -215,8 +227,6 @@ class Fixed(Procedure):
         del shape
         if fields["target_radii"] is not None or fields["bound"] not in BOUNDS:
             raise UsageError(f"the bound {fields['bound']!r:.60} is none of a fixed n")
-        if (fields["num_classes"] or 1) > MOST_CLASSES:
-            raise UsageError(f"num_classes is {fields['num_classes']}, more than any model has")
         names = ("n0", "n", "alpha", "bound", "radius_rule", "num_classes")
         return cls(noise, **{name: fields[name] for name in names})
 
@@ -255,6 +265,6 @@ def certify_from_counts(
     evidence.check_stages()
     if (sigma is None) == (noise is None):
         raise UsageError("a certificate needs the noise of its counts; give either sigma or noise")
-    law = Gaussian(sigma) if noise is None else noise  # type: ignore[arg-type]
+    law = Gaussian(sigma) if noise is None else check_law(noise)  # type: ignore[arg-type]
     n0, n = evidence.selection.total, evidence.estimation.total
     return Fixed(law, n0, n, alpha, bound, radius, num_classes).derive(evidence)

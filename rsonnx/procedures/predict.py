@@ -16,7 +16,7 @@ from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
 from rsonnx.noise import Law
 from rsonnx.procedures.choices import PREDICT_METHODS
-from rsonnx.procedures.procedure import LOOK, Ask, Steps, Task
+from rsonnx.procedures.procedure import LOOK, Ask, Steps, Task, check_classes
 from rsonnx.procedures.result import ABSTAIN, Prediction
 from rsonnx.statistics import (
     SequentialPredict,
@@ -96,8 +96,8 @@ class Predict:
     method: str
 
     def __post_init__(self) -> None:
-        check_samples("n", self.n)
-        check_alpha(self.alpha)
+        object.__setattr__(self, "n", check_samples("n", self.n))
+        object.__setattr__(self, "alpha", check_alpha(self.alpha))
         check_method(self.method)
 
     @property
@@ -127,7 +127,9 @@ class PredictSequential(Predict):
     num_classes: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         SequentialPredict(self.n, self.alpha, self.method)
+        object.__setattr__(self, "num_classes", check_classes(self.num_classes))
 
     def steps(self, task: Task) -> Steps[Prediction]:
         """Look at the votes after ever larger batches."""

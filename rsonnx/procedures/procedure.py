@@ -12,11 +12,12 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
-from rsonnx.counts import Counts
+from rsonnx.counts import MOST_CLASSES, Counts
 from rsonnx.errors import UsageError
 from rsonnx.noise import Law, Point
 from rsonnx.procedures.radii import default_radii
 from rsonnx.procedures.result import ABSTAIN, Certificate, CertificateCounts
+from rsonnx.scalars import as_whole, shown
 
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
@@ -137,6 +138,17 @@ class Proof:
     faults: tuple[str, ...] = ()
 
 
+def check_classes(num_classes: int | None) -> int | None:
+    """Return how many classes there are, or refuse it unless it is a whole number or not known."""
+    whole = as_whole(num_classes)
+    if num_classes is not None and (whole is None or not 1 <= whole <= MOST_CLASSES):
+        raise UsageError(
+            f"num_classes is {shown(num_classes)}, but a whole number from 1 to {MOST_CLASSES:,} "
+            "was expected"
+        )
+    return whole
+
+
 class Procedure(ABC):
     """A way of certifying one input.
 
@@ -174,6 +186,11 @@ class Procedure(ABC):
         "with probability at least 1 - alpha over the noise, separately for each input,"
     )
     """How sure a claim is."""
+
+    def _settle(self, **checked: Any) -> None:
+        """Store fields as they were checked; a procedure is frozen from then on."""
+        for key, value in checked.items():
+            object.__setattr__(self, key, value)
 
     @property
     def samples(self) -> int:

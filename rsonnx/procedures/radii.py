@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from decimal import ROUND_FLOOR, Decimal
 from fractions import Fraction
+from numbers import Real
+
+from rsonnx.errors import UsageError
+from rsonnx.scalars import as_float, shown
 
 _STEPS = tuple(
     Fraction(figure) * Fraction(10) ** exponent
@@ -25,6 +31,22 @@ def default_radii(largest: float, *, whole: bool = False) -> tuple[float, ...]:
     most = Fraction(largest)
     step = next((s for s in (_WHOLE_STEPS if whole else _STEPS) if most / s < _MOST_RADII), most)
     return tuple(float(step * i) for i in range(_MOST_RADII) if i == 0 or step * i <= most)
+
+
+def as_radii(radii: float | Iterable[float]) -> tuple[float, ...]:
+    """Return radii as floats; a number is one of them.
+
+    Raises:
+        UsageError: they are no numbers.
+    """
+    given = (radii,) if isinstance(radii, Real) else radii
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise UsageError(f"the radii are {shown(radii)}, but numbers were expected")
+    listed = tuple(given)
+    numbers = tuple(map(as_float, listed))
+    if any(map(math.isnan, numbers)):
+        raise UsageError(f"the radii are {shown(list(listed))}, but numbers were expected")
+    return numbers
 
 
 def radius_text(radius: float) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rsonnx.runs.resume import check_continues
     from rsonnx.runs.rows import CountsRow, Row
     from rsonnx.runs.rules import Rules
+    from rsonnx.runs.sample import Sample
     from rsonnx.runs.timing import time_on
     from rsonnx.runs.verify import Fault, Verification, check_part, verify
     from rsonnx.runs.work import Answers, Work, do_work
@@ -50,6 +51,7 @@ __all__ = [
     "Rules",
     "Run",
     "RunWriter",
+    "Sample",
     "SampleRange",
     "SeedUsed",
     "Shard",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from rsonnx.model import ModelSettings
 from rsonnx.noise import STREAM_VERSION, Law, check_seed, fresh_seed
 from rsonnx.procedures import CountRange, Procedure
 from rsonnx.runs.commitment import Commitment, CommittedSeed, read_commitment
-from rsonnx.runs.files import Run
+from rsonnx.runs.files import Run, as_path
 from rsonnx.runs.header import Header
 from rsonnx.runs.job import Job
 from rsonnx.runs.keep import Keeping, reopened_file, run_into_file
@@ -52,7 +52,7 @@ def certify(
     alpha: float = 0.001,
     bound: str = DEFAULT_BOUND,
     radius: str = "one-sided",
-    target_radii: Sequence[float] | None = None,
+    target_radii: float | Iterable[float] | None = None,
     adaptive: bool = False,
     family_wise: bool = False,
     sample: Sample | None = None,
@@ -62,8 +62,8 @@ def certify(
     output: str | os.PathLike[str] | None = None,
     resume: bool = False,
     checkpoint: float = 30.0,
-    shard: Shard | None = None,
-    samples: SampleRange | None = None,
+    shard: Shard | str | None = None,
+    samples: SampleRange | str | None = None,
     exif: Exif = "apply",
     listener: Listener | None = None,
     words: Sequence[str] = (),
@@ -85,7 +85,8 @@ def certify(
         output: run file, which must not exist unless ``resume`` goes on with it; None keeps none.
         resume: go on with ``output`` where it ended, however it ended; start it if there is none.
         checkpoint: how often the counts of unfinished inputs are kept, in seconds; 0 for never.
-        shard, samples: the part of the run that is done; None for all of it.
+        shard, samples: the part of the run that is done, ``"3/8"`` of its inputs, ``"0:50000"`` of
+            their samples; None for all of it.
         exif: whether pictures are turned as their orientation says.
         listener: hears what is done; None tells nobody.
         words: the words of a command line, for the header.
@@ -100,7 +101,9 @@ def certify(
         RsonnxError: an argument, the model, an input or the output is not as it must be. A run
             that was begun stays resumable, whatever ends it.
     """
-    keeping = Keeping(None if output is None else Path(output), resume, checkpoint)
+    keeping = Keeping(None if output is None else as_path(output), resume, checkpoint)
+    shard = None if shard is None else Shard.parse(shard)
+    samples = None if samples is None else SampleRange.parse(samples)
     rules = Rules(n0, n, alpha, bound, radius, target_radii, adaptive, family_wise)
     listener = listener or Listener()
     committed = _committed(seed, commit, beacon)

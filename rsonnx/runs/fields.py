@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast, get_args
 
 from rsonnx.counts import NOT_CLASSES, Counts
-from rsonnx.noise import Arithmetic
+from rsonnx.noise import SEED_DIGITS, Arithmetic
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ _MOST_SHOWN = 60
 _CLASS_NUMBER = re.compile("0|[1-9][0-9]{0,5}")
 """As :class:`Counts` writes it: up to a million classes."""
 
-_SEED = re.compile("0|[1-9][0-9]{0,3999}")
+_SEED = re.compile(f"0|[1-9][0-9]{{0,{SEED_DIGITS - 1}}}")
 """A seed has 128 bits unless somebody chose a longer one; Python reads no more digits than that."""
 
 _DIGEST = re.compile("[0-9a-f]{64}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from rsonnx.errors import RunFileError
+from rsonnx.errors import RunFileError, UsageError
 from rsonnx.runs.fields import NAME, Kind, one_of, shown, whole
 from rsonnx.runs.header import FORMAT, Header
 from rsonnx.runs.rows import CountsRow, Row
@@ -58,6 +58,14 @@ class Part:
     status: str
     identity: str
     length: int
+
+
+def as_path(value: object) -> Path:
+    """Return where a run file is, or refuse what names no file."""
+    try:
+        return Path(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise UsageError(f"the run file is {shown(value)}, but a path was expected") from None
 
 
 def identity_of(line: bytes) -> str:

@@ -19,6 +19,7 @@ from rsonnx.runs.rows import CountsRow, Row
 from rsonnx.runs.work import Answers, Work, do_work
 from rsonnx.runs.writing import RunWriter, TamperedError, check_output
 from rsonnx.runtime import Progress
+from rsonnx.scalars import as_float, shown
 from rsonnx.smoothing import asked_for
 
 
@@ -40,10 +41,10 @@ class Keeping:
     def __post_init__(self) -> None:
         if self.resume and self.output is None:
             raise UsageError("resume goes on with a run file, but none was named; add -o RUN")
-        if not 0 <= self.checkpoint < math.inf:
+        if not 0 <= as_float(self.checkpoint) < math.inf:
             raise UsageError(
-                f"checkpoint is {self.checkpoint:g}, but a number of seconds of at least 0 was "
-                "expected"
+                f"checkpoint is {shown(self.checkpoint)}, but a number of seconds of at least 0 "
+                "was expected"
             )
 
 

@@ -15,7 +15,7 @@ from rsonnx.data import Dataset, Exif, dataset_of, open_dataset, read_class_name
 from rsonnx.errors import UsageError
 from rsonnx.model import ModelSettings
 from rsonnx.model.read import ModelSource
-from rsonnx.noise import STREAM_VERSION, AskedNoise, Law
+from rsonnx.noise import STREAM_VERSION, AskedNoise, Law, check_law
 from rsonnx.runs.job import Job, prepare_job
 from rsonnx.runs.sample import Sample
 from rsonnx.runtime import EngineSettings, OnnxClassifier, choose_provider, open_engine
@@ -73,6 +73,11 @@ def open_job(
         RsonnxError: the model, the data or an argument is not as it must be.
     """
     settings, engine = _settings(settings, engine, further)
+    if not isinstance(sample, Sample | None):
+        raise UsageError(
+            f"sample is {shown(sample)}, but which inputs are taken was expected, such as "
+            "rsonnx.runs.Sample(limit=100)"
+        )
     meant = asked(noise, sigma)
     dataset = _dataset(data, classes, exif)
     if isinstance(model, OnnxClassifier):
@@ -167,4 +172,6 @@ def asked(noise: Noise | None, sigma: float | None) -> Law | AskedNoise:
         return AskedNoise(noise, sigma)
     if (noise is None) == (sigma is None):
         raise UsageError("one smoothing distribution is needed; give either sigma or noise")
-    return AskedNoise(sigma=sigma) if noise is None else noise
+    if noise is None:
+        return AskedNoise(sigma=sigma)
+    return noise if isinstance(noise, AskedNoise) else check_law(noise)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rsonnx.errors import UsageError
-from rsonnx.runs.fields import shown, whole
+from rsonnx.runs.fields import whole
+from rsonnx.scalars import as_whole, shown
 
 _SHARD = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 _SAMPLES = re.compile(r"([0-9]{1,15}):([0-9]{1,15})")
@@ -29,17 +30,20 @@ class Shard:
     of: int
 
     def __post_init__(self) -> None:
-        if not 1 <= self.index <= self.of:
-            raise UsageError(
-                f"the shard is {self.index}/{self.of}, but I/K with 1 <= I <= K was expected"
-            )
+        index, of = as_whole(self.index), as_whole(self.of)
+        if index is None or of is None or not 1 <= index <= of:
+            raise UsageError(f"the shard is {self}, but I/K with 1 <= I <= K was expected")
+        object.__setattr__(self, "index", index)
+        object.__setattr__(self, "of", of)
 
     @classmethod
-    def parse(cls, text: str) -> Shard:
-        """Read ``I/K``."""
-        found = _SHARD.fullmatch(text)
+    def parse(cls, shard: Shard | str) -> Shard:
+        """Read ``I/K``; a shard is taken as it is."""
+        if isinstance(shard, Shard):
+            return shard
+        found = _SHARD.fullmatch(shard) if isinstance(shard, str) else None
         if found is None:
-            raise UsageError(f"the shard is {text!r}, but I/K such as 3/8 was expected")
+            raise UsageError(f"the shard is {shown(shard)}, but I/K such as 3/8 was expected")
         return cls(int(found[1]), int(found[2]))
 
     def take(self, indices: Sequence[int]) -> tuple[int, ...]:
@@ -60,7 +64,7 @@ class Shard:
         return cls(**{name: whole(1).of(value, name) for name in _only(value, "index", "of")})
 
     def __str__(self) -> str:
-        return f"{self.index}/{self.of}"
+        return f"{shown(self.index)}/{shown(self.of)}"
 
 
 @dataclass(frozen=True)
@@ -71,17 +75,22 @@ class SampleRange:
     stop: int
 
     def __post_init__(self) -> None:
-        if not 0 <= self.start < self.stop:
-            raise UsageError(
-                f"the samples are {self.start}:{self.stop}, but A:B with 0 <= A < B was expected"
-            )
+        start, stop = as_whole(self.start), as_whole(self.stop)
+        if start is None or stop is None or not 0 <= start < stop:
+            raise UsageError(f"the samples are {self}, but A:B with 0 <= A < B was expected")
+        object.__setattr__(self, "start", start)
+        object.__setattr__(self, "stop", stop)
 
     @classmethod
-    def parse(cls, text: str) -> SampleRange:
-        """Read ``A:B``."""
-        found = _SAMPLES.fullmatch(text)
+    def parse(cls, samples: SampleRange | str) -> SampleRange:
+        """Read ``A:B``; a range is taken as it is."""
+        if isinstance(samples, SampleRange):
+            return samples
+        found = _SAMPLES.fullmatch(samples) if isinstance(samples, str) else None
         if found is None:
-            raise UsageError(f"the samples are {text!r}, but A:B such as 0:50000 was expected")
+            raise UsageError(
+                f"the samples are {shown(samples)}, but A:B such as 0:50000 was expected"
+            )
         return cls(int(found[1]), int(found[2]))
 
     @property
@@ -99,4 +108,4 @@ class SampleRange:
         return cls(**{name: whole(0).of(value, name) for name in _only(value, "start", "stop")})
 
     def __str__(self) -> str:
-        return f"{self.start}:{self.stop}"
+        return f"{shown(self.start)}:{shown(self.stop)}"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from rsonnx.errors import RunFileError, UsageError
-from rsonnx.runs.files import Part, Run, parse_part
+from rsonnx.runs.files import Part, Run, as_path, parse_part
 from rsonnx.runs.rows import Row
 from rsonnx.runs.verify import check_part
 
@@ -40,7 +39,7 @@ def read_run(path: str | os.PathLike[str], *, checked: bool = True) -> Run:
 
 def read_part(path: str | os.PathLike[str], *, checked: bool = True) -> Part:
     """Read a run file that holds a run or a part of one; else as :func:`read_run`."""
-    path = Path(path)
+    path = as_path(path)
     if not os.path.exists(path):
         raise UsageError(f"the run file {path} does not exist; `rsonnx certify -o FILE` writes one")
     if not path.is_file():

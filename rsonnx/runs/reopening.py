@@ -22,6 +22,7 @@ from rsonnx.runs.new_header import SeedUsed, new_header
 from rsonnx.runs.opening import Data, open_job
 from rsonnx.runs.replay import Replay, changed_since, replay
 from rsonnx.runtime import EngineSettings
+from rsonnx.scalars import as_whole
 from rsonnx.smoothing import in_child
 
 _FREE = frozenset({"arguments", "versions", "model.noise_drawn", "seed"})
@@ -64,7 +65,9 @@ def check_against(
             "the data were given without the model, but how an input is read depends on it; give "
             "both"
         )
-    if count < 0 or (count and data is None):
+    if as_whole(count) is None or count < 0:
+        raise UsageError(f"a replay of {shown(count)} inputs was asked for, which is no number")
+    if count and data is None:
         raise UsageError(f"a replay of {count} inputs needs the model and the data; give both")
     if model is None:
         return None

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rsonnx.errors import UsageError
 from rsonnx.noise import Law
-from rsonnx.procedures import Adaptive, Fixed, Procedure, certify_procedure
-from rsonnx.statistics import DEFAULT_BOUND, family_wise_alpha, fewest_samples_to_exceed_half
+from rsonnx.procedures import Adaptive, Fixed, Procedure, as_radii, certify_procedure
+from rsonnx.statistics import (
+    DEFAULT_BOUND,
+    check_alpha,
+    family_wise_alpha,
+    fewest_samples_to_exceed_half,
+)
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,7 @@ class Rules:
         alpha: probability of error an input, in (0, 1); with ``family_wise`` of any error at all.
         bound: name of a sound bound on a probability; ``rsonnx bounds`` lists them.
         radius: ``"one-sided"`` or ``"two-sided"``.
-        target_radii: radii to decide adaptively, rising, each > 0.
+        target_radii: radii to decide adaptively, rising, each > 0, or one.
         adaptive: whether all radii of the table are decided so.
         family_wise: whether the inputs share ``alpha``.
     """
@@ -30,11 +35,15 @@ class Rules:
     alpha: float = 0.001
     bound: str = DEFAULT_BOUND
     radius: str = "one-sided"
-    target_radii: Sequence[float] | None = None
+    target_radii: float | Iterable[float] | None = None
     adaptive: bool = False
     family_wise: bool = False
 
     def __post_init__(self) -> None:
+        if self.target_radii is not None:
+            object.__setattr__(self, "target_radii", as_radii(self.target_radii))
+        if self.family_wise:
+            object.__setattr__(self, "alpha", check_alpha(self.alpha))
         if self.target_radii is not None and self.adaptive:
             raise UsageError(
                 "a target radius decides that radius and adaptive all of the table; give one of "

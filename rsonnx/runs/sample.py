@@ -10,7 +10,9 @@ from functools import partial
 from typing import Any
 
 from rsonnx.errors import UsageError
+from rsonnx.noise import check_seed
 from rsonnx.runs.fields import SEED, shown, whole
+from rsonnx.scalars import as_whole
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,16 @@ class Sample:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        for name, value, least in (
-            ("skip-every", self.skip_every, 1),
-            ("limit", self.limit, 1),
-            ("sample", self.seed, 0),
-        ):
-            if value is not None and value < least:
-                raise UsageError(f"{name} is {value}, but it must be at least {least}")
+        for field, name in (("skip_every", "skip-every"), ("limit", "limit")):
+            value = getattr(self, field)
+            number = as_whole(value)
+            if value is not None and (number is None or number < 1):
+                raise UsageError(
+                    f"{name} is {shown(value)}, but a whole number of at least 1 was expected"
+                )
+            object.__setattr__(self, field, number)
+        if self.seed is not None:
+            object.__setattr__(self, "seed", check_seed(self.seed))
         if self.limit is None and (self.first or self.seed is not None):
             rule = "first" if self.first else "sample"
             raise UsageError(f"{rule} says which inputs are taken, but not how many; give a limit")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from rsonnx.errors import UsageError
 from rsonnx.runtime.classifier import OnnxClassifier
@@ -46,9 +49,12 @@ class EngineSettings:
     gpus_per_worker: float | None = None
 
     def __post_init__(self) -> None:
-        named = (self.providers,) if isinstance(self.providers, str) else self.providers or ()
-        object.__setattr__(self, "providers", tuple(named))
-        object.__setattr__(self, "devices", tuple(self.devices))
+        for name, value in vars(self).items():
+            object.__setattr__(self, name, _plain(value))
+        for name in ("providers", "devices"):
+            value = () if getattr(self, name) is None else getattr(self, name)
+            listed = isinstance(value, Iterable) and not isinstance(value, str)
+            object.__setattr__(self, name, tuple(map(_plain, value)) if listed else (value,))
         if self.engine not in ENGINES:
             raise UsageError(
                 f"the engine is {self.engine!r}, but one of {', '.join(ENGINES)} was expected"
@@ -86,6 +92,11 @@ class EngineSettings:
                 "cuda, or for --workers"
             )
         return choice
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of numpy's as Python's own; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def open_engine(model: OnnxClassifier, settings: EngineSettings) -> AbstractContextManager[Engine]:

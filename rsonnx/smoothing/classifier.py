@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from rsonnx.noise import (
     NoisyStream,
     Point,
     check_bounds,
+    check_law,
     check_seed,
     fresh_seed,
 )
@@ -98,7 +99,7 @@ class SmoothedClassifier:
                 "Gaussian noise, or noise"
             )
         # Gaussian checks what it is given, None included.
-        self.noise = Gaussian(sigma) if noise is None else noise  # type: ignore[arg-type]
+        self.noise = Gaussian(sigma) if noise is None else check_law(noise)  # type: ignore[arg-type]
         if arithmetic == "exact" and not self.noise.exact:
             raise UsageError(
                 f"{self.noise.name} noise has no exact arithmetic; use float, or another noise"
@@ -202,7 +203,7 @@ class SmoothedClassifier:
         alpha: float = 0.001,
         bound: str = "clopper-pearson",
         radius: str = "one-sided",
-        target_radii: Sequence[float] | None = None,
+        target_radii: float | Iterable[float] | None = None,
         seed: int | None = None,
         progress: Progress | None = None,
     ) -> Certificate:
@@ -216,8 +217,8 @@ class SmoothedClassifier:
             bound: name of a sound bound on a probability; ``rsonnx bounds`` lists them.
             radius: ``"one-sided"``, from p_A alone, or ``"two-sided"``, from p_A and every other
                 class.
-            target_radii: radii to decide adaptively, rising, each > 0; sampling stops as soon as
-                they are decided, and n0 and n are ceilings. None draws n0 and n samples.
+            target_radii: radii to decide adaptively, rising, each > 0, or one; sampling stops as
+                soon as they are decided, and n0 and n are ceilings. None draws n0 and n samples.
             seed: of the noise, >= 0; None draws 128 bits from the operating system. The same seed
                 and input give the same counts on every machine, whatever the batch size and
                 workers, as far as the base classifier does.

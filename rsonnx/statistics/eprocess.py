@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rsonnx.errors import UsageError
+from rsonnx.scalars import as_float, shown
 from rsonnx.statistics import special
 from rsonnx.statistics.checks import check_alpha, check_count, check_samples
 
@@ -191,9 +192,10 @@ def check_process_alpha(alpha: float) -> float:
 
 def check_null(p0: float) -> float:
     """Return ``p0``, the probability that must be exceeded, or refuse it unless in [1/2, 1)."""
-    if not (isinstance(p0, int | float) and 0.5 <= p0 < 1.0):
+    number = as_float(p0)
+    if not 0.5 <= number < 1.0:
         raise UsageError(
-            f"the probability to exceed is {p0!r}, but it must lie in [0.5, 1); a target radius r "
-            "gives Φ(r/sigma), which reaches 1 at r = 8.3 sigma"
+            f"the probability to exceed is {shown(p0)}, but it must lie in [0.5, 1); a target "
+            "radius r gives Φ(r/sigma), which reaches 1 at r = 8.3 sigma"
         )
-    return float(p0)
+    return number

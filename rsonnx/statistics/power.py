@@ -9,6 +9,7 @@ import math
 from bisect import bisect_left
 
 from rsonnx.errors import UsageError
+from rsonnx.scalars import as_float, shown
 from rsonnx.statistics import special
 from rsonnx.statistics.checks import MOST_SAMPLES, check_alpha, check_samples
 from rsonnx.statistics.clopper_pearson import about, clopper_pearson_lower
@@ -54,8 +55,8 @@ def fewest_hits(n: int, p0: float, alpha: float) -> int | None:
 
 def chance_to_certify(p: float, n: int, p0: float, alpha: float) -> float:
     """Return the chance that ``n`` samples certify ``p0`` where the class has probability ``p``."""
-    if not (isinstance(p, int | float) and 0.0 <= p <= 1.0):
-        raise UsageError(f"p is {p!r}, but a probability in [0, 1] was expected")
+    if not 0.0 <= as_float(p) <= 1.0:
+        raise UsageError(f"p is {shown(p)}, but a probability in [0, 1] was expected")
     k = fewest_hits(n, p0, alpha)
     if k is None or k <= 0:
         return 0.0 if k is None else 1.0
