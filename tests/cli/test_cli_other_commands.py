@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -18,6 +19,7 @@ import rsonnx as package
 from rsonnx import Counts, predict_from_counts
 from rsonnx.cli import cli
 from rsonnx.logs import read_log
+from rsonnx.runs import manifest_digest
 
 COMMANDS = cli.list_commands(click.Context(cli))
 PREDICT = "predict tiny.onnx set --sigma 0.25 --n 200 --seed 3 --providers cpu"
@@ -49,7 +51,8 @@ def test_a_run_is_exported_in_silence_and_a_part_is_said_to_be_one(form: str, he
         pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     done("certify tiny.onnx set --sigma 0.25 --n 99 --seed 1 --limit 6 -o run.jsonl")
     lines = lines_of(Path("run.jsonl"))
-    lines[1]["name"] = "=x\x1b[31m"
+    lines[1]["name"] = "=x\x1b[31m"  # and the manifest is of such data
+    lines[0]["data"]["manifest"] = manifest_digest(SimpleNamespace(**row) for row in lines[1:-1])
     write_lines(Path("run.jsonl"), lines)
     said = done(f"export run.jsonl --{form} -o out")
     assert (said.out, said.err) == ("", "")
@@ -65,7 +68,7 @@ def test_a_run_is_exported_in_silence_and_a_part_is_said_to_be_one(form: str, he
     for name, part, word in (
         ("late", lines[:-1], "incomplete"),
         ("stopped", [*lines[:-1], lines[-1] | {"status": "interrupted"}], "interrupted"),
-        ("shard", [shard, *lines[1:4], lines[-1] | {"inputs": 3}], "shard"),
+        ("shard", [shard, *lines[1:-1:2], lines[-1] | {"inputs": 3}], "shard"),
     ):
         write_lines(Path("part.jsonl"), part)
         said = done(f"export part.jsonl --{form} -o {name}")

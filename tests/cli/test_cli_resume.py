@@ -126,7 +126,7 @@ def test_rows_that_are_not_of_this_run_are_not_gone_on_with(table: str) -> None:
     for changed, named in (
         ([header, first, second, end | {"inputs": 2}], "2 rows"),
         ([header, first, second | {"name": "x"}], "'x'"),
-        ([header, second, first], "cut.jsonl"),
+        ([header, second, first], "input 1"),
     ):
         write_lines(CUT, changed)
         refused(FEW, CUT, "--resume", code=1, named=named)
