@@ -6,28 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from headers import record
+from headers import header, record
 
 from rsonnx.counts import Counts
-from rsonnx.procedures import ABSTAIN, AbstainReason, CertificateCounts
-from rsonnx.report import Figures, Heading, dataset_statements, summarize
-from rsonnx.report.heading import Record
-from rsonnx.runs import Row
-from rsonnx.runs.header import Settings
+from rsonnx.procedures import ABSTAIN, AbstainReason, Adaptive, CertificateCounts, Fixed
+from rsonnx.report import Figures, dataset_statements, summarize
+from rsonnx.report.record import Record
+from rsonnx.runs import Header, Row
 
-HEADING = Heading(
-    model="tiny.onnx",
-    noise="gaussian sigma = 0.5",
-    short_noise="sigma = 0.5",
-    sigma=0.5,
-    within="at every point closer than the input's radius in the l2 norm",
-    units="input values between 0 and 1",
-    norm="l2",
-    n=1000,
-    arithmetic="exact",
-    status="complete",
-    settings=Settings(0.001, "clopper-pearson", "one-sided"),
-)
+HEADER = header()
 
 RUN_HEADER = record(data={"inputs": 4, "size": 4}, noise={"units": "unit values"})
 """The first line of a run file."""
@@ -79,18 +66,36 @@ def row(index: int, radius: float, **changed: Any) -> Row:
     return replace(found, **changed)
 
 
-def figures(
-    radii: Sequence[float] | Sequence[Row], at: Sequence[float] = (0.0, 0.5), **heading: Any
-) -> Figures:
-    """A run with these radii, or these rows."""
-    rows = tuple(one if isinstance(one, Row) else row(i, one) for i, one in enumerate(radii))
-    noise = f"gaussian sigma = {heading.get('sigma', HEADING.sigma):g}"
-    short = str(heading.get("noise", noise)).removeprefix("gaussian ")
-    named = replace(HEADING, **({"noise": noise, "short_noise": short} | heading))
-    stated = dataset_statements(
-        rows, at, alpha=named.settings.alpha, shared_noise=named.shared_noise
+_OF_PROCEDURE = ("noise", "n", "alpha", "bound", "target_radii")
+_OF_MODEL = ("file", "sha256", "variation")
+
+
+def changed_header(**changed: Any) -> Header:
+    """A header, some of whose own fields, or its procedure's or its model's, are others."""
+    own = HEADER.procedure
+    law, n, alpha, bound, targets = (
+        changed.pop(name, getattr(own, name)) for name in _OF_PROCEDURE
     )
-    return Figures(named, summarize(rows, at), stated, rows)
+    procedure = (
+        Fixed(law, own.n0, n, alpha, bound, num_classes=own.num_classes)
+        if targets is None
+        else Adaptive(law, own.n0, n, alpha, targets)
+    )
+    model = replace(HEADER.model, **{k: changed.pop(k) for k in _OF_MODEL if k in changed})
+    return replace(HEADER, procedure=procedure, model=model, **changed)
+
+
+def figures(
+    radii: Sequence[float] | Sequence[Row],
+    at: Sequence[float] = (0.0, 0.5),
+    status: str = "complete",
+    **changed: Any,
+) -> Figures:
+    """A run with these radii, or these rows, and a header of which some fields are changed."""
+    rows = tuple(one if isinstance(one, Row) else row(i, one) for i, one in enumerate(radii))
+    own = changed_header(**changed)
+    stated = dataset_statements(rows, at, alpha=own.procedure.alpha, shared_noise=own.shared)
+    return Figures(own, status, summarize(rows, at), stated, rows)
 
 
 def named(name: str, run: Figures) -> Figures:

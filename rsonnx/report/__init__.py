@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from rsonnx.report.formats import FORMATS
     from rsonnx.report.formats.text import to_text
     from rsonnx.report.gates import failures, parse_gate
-    from rsonnx.report.heading import Heading
     from rsonnx.report.logs import LogFigures, log_figures
     from rsonnx.report.paired import Comparison, compare, paired_report
     from rsonnx.report.plan import plan_report
@@ -49,7 +48,6 @@ __all__ = [
     "Column",
     "Comparison",
     "Figures",
-    "Heading",
     "LogFigures",
     "Note",
     "Report",

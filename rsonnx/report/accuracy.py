@@ -42,8 +42,8 @@ def accuracy_report(runs: Sequence[Drawn]) -> Report:
 def accuracy_table(runs: Sequence[Drawn]) -> Table:
     """Return the table: a row a run, a column a radius, shares in %, all rounded down."""
     ranking = rank(runs)
-    gaussian = all(isinstance(r, LogFigures) or r.heading.gaussian for r in runs)
-    several = len({run.heading.norm for run in runs if isinstance(run, Figures)}) > 1
+    gaussian = all(isinstance(r, LogFigures) or r.gaussian for r in runs)
+    several = len({run.header.noise.norm for run in runs if isinstance(run, Figures)}) > 1
     columns = [
         Column("model"),
         Column("sigma" if gaussian else "noise", symbols=True),
@@ -82,11 +82,12 @@ def explained(runs: Sequence[Drawn]) -> Iterator[str]:
 
 
 def _of_run(run: Figures, gaussian: bool, several: bool) -> Iterator[Cell | Value]:
-    heading = run.heading
-    noise = f"{heading.sigma:g}" if gaussian else heading.noise
-    yield Cell(heading.classifier, status="" if heading.status == "complete" else heading.status)
-    yield f"{noise}, {heading.norm}" if several else Cell(heading.sigma or noise, lambda _: noise)
-    yield from (heading.settings.alpha, heading.n, run.summary.inputs, run.summary.abstained)
+    header, law = run.header, run.header.noise
+    noise = f"{law.deviation:g}" if gaussian else law.label
+    yield Cell(run.classifier, status="" if run.status == "complete" else run.status)
+    yield f"{noise}, {law.norm}" if several else Cell(law.deviation or noise, lambda _: noise)
+    yield from (header.procedure.alpha, header.procedure.n)
+    yield from (run.summary.inputs, run.summary.abstained)
 
 
 def _of_log(log: LogFigures) -> Iterator[Cell | Value]:

@@ -45,7 +45,7 @@ def _front_matter(runs: Sequence[Figures]) -> Iterator[str]:
     by_model: dict[str, list[Figures]] = defaultdict(list)
     for run in runs:
         if run.ranked:
-            by_model[run.heading.classifier].append(run)
+            by_model[run.classifier].append(run)
     if not by_model:
         return
     yield "---"
@@ -67,22 +67,22 @@ def _front_matter(runs: Sequence[Figures]) -> Iterator[str]:
 
 
 def _metrics(run: Figures) -> Iterator[str]:
-    heading, summary = run.heading, run.summary
-    noise = heading.short_noise.replace("sigma = ", "sigma ")
-    sure = f"alpha {alpha_up(heading.settings.alpha)}, n {heading.n}"
-    if heading.settings.exact:
-        sure = f"all {heading.n} changes counted"
-    shared = ", shared noise" * heading.shared_noise
+    summary = run.summary
+    noise = run.header.noise.short_label.replace("sigma = ", "sigma ")
+    sure = f"alpha {alpha_up(run.header.settings.alpha)}, n {run.header.procedure.n}"
+    if run.header.settings.exact:
+        sure = f"all {run.header.procedure.n} changes counted"
+    shared = ", shared noise" * run.header.shared
     how = f"({noise}, {sure}, {summary.inputs} inputs{shared})"
     yield from _metric(
         "accuracy", "standard accuracy of the model itself", summary.standard_accuracy
     )
     for radius, share in zip(summary.radii, summary.certified_accuracy or (), strict=True):
         if run.decides(radius):
-            name = f"certified accuracy at {heading.norm} radius {plain(radius)} {how}"
+            name = f"certified accuracy at {run.header.noise.norm} radius {plain(radius)} {how}"
             yield from _metric("certified_accuracy", name, share)
     if run.decides(ACR):
-        name = f"average certified {heading.norm} radius {how}"
+        name = f"average certified {run.header.noise.norm} radius {how}"
         yield from _metric("average_certified_radius", name, summary.acr)
 
 
@@ -94,23 +94,22 @@ def _metric(kind: str, name: str, value: Fraction | float | None) -> Iterator[st
 
 
 def _section(run: Figures) -> Iterator[str]:
-    heading, inputs, data = run.heading, run.summary.inputs, run.record.data
-    for caution in cautions(heading, inputs, run.assumption):
+    inputs, data = run.summary.inputs, run.record.data
+    for caution in cautions(run, inputs, run.assumption):
         yield f"- **{markdown_text(caution)}**"
     named = dict(run.record.named)
     recorded = {name: named.get(name, "not recorded") for name in _RECORDED}
     source, started = recorded.pop("Seed from"), recorded.pop("Started")
     recorded["Seed"] += f" (from: {source})"
     version = run.record.fact("versions", "rsonnx") or "of an unknown version"
+    sigma = run.header.noise.deviation
     facts = {
-        "Model": heading.classifier,
+        "Model": run.classifier,
         "Inputs": f"{inputs:,}" if data is None else f"{inputs:,} of {data}",
-        "Guarantee": f"the smoothed classifier's answer is the same {heading.within}",
-        "Noise": heading.noise + ", the same for all inputs" * heading.shared_noise,
-        "Units of the radius" if heading.sigma is None else "Units of sigma and radius": (
-            heading.units
-        ),
-        "Certified with": made(heading),
+        "Guarantee": f"the smoothed classifier's answer is the same {run.within}",
+        "Noise": run.header.noise.label + ", the same for all inputs" * run.header.shared,
+        "Units of the radius" if sigma is None else "Units of sigma and radius": run.header.units,
+        "Certified with": made(run),
         **recorded,
         "Made with": f"rsonnx {version}, {started}",
     }

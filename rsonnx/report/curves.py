@@ -98,13 +98,13 @@ def curve_figure(
     """
     curves = [_curve_of(run, unlabelled) for run in runs]
     own = [run for run in runs if isinstance(run, Figures)]
-    targets = [radius for run in own for radius in run.heading.target_radii or ()]
+    targets = [radius for run in own for radius in run.header.procedure.target_radii or ()]
     end = axis_end(max(*(float(curve.radii[-1]) for curve in curves), *targets, 0.0))
     with drawing():
         figure = new_figure(len(runs) + 2)
         axes = figure.add_subplot()
         radius_axis(axes, runs)
-        if len(own) == len(runs) and all(run.heading.measure.whole for run in own):
+        if len(own) == len(runs) and all(run.header.noise.measure.whole for run in own):
             axes.locator_params("x", integer=True)
         accuracy = "certified" + " accuracy" * any(run.summary.labelled for run in runs)
         axes.set(ylabel=f"{accuracy}, % of all inputs", xlim=(0.0, end), ylim=(0.0, 101.0))
@@ -121,7 +121,7 @@ def curve_figure(
             # "steps-pre": the value at a point holds on the interval that ends there, as >= has it.
             handles += axes.plot(x, 100.0 * y, drawstyle="steps-pre", **look)
             if isinstance(run, Figures):
-                at = np.array(run.heading.target_radii or (), np.float64)
+                at = np.array(run.header.procedure.target_radii or (), np.float64)
                 dots = {"color": look["color"], "markersize": _DOT, "zorder": 4}
                 axes.plot(at, 100.0 * curve.at(at), "o", **dots)
                 if run.statements.population is not None:

@@ -9,8 +9,9 @@ from fractions import Fraction
 from pathlib import PurePath
 from typing import Any
 
-from rsonnx.report.heading import Heading, Record, heading_of
 from rsonnx.report.logs import LogFigures
+from rsonnx.report.record import Record
+from rsonnx.report.reported import Reported, status_of
 from rsonnx.report.selection import selection_of
 from rsonnx.report.statements import Statements, dataset_statements
 from rsonnx.report.summary import (
@@ -22,6 +23,7 @@ from rsonnx.report.summary import (
     summarize,
 )
 from rsonnx.runs.files import Run
+from rsonnx.runs.header import Header
 from rsonnx.runs.rows import Row
 
 STANDARD, ACR = "standard", "acr"
@@ -29,9 +31,9 @@ Column = str | float
 """``STANDARD``, ``ACR``, or the radius at which certified accuracy is stated."""
 
 
-def assumption_of(heading: Heading, samples: Samples) -> str | None:
+def assumption_of(header: Header, samples: Samples) -> str | None:
     """Say what the certificates of a run assume of its model; None where nothing is assumed."""
-    if heading.rows != "watched":
+    if header.model.rows != "watched":
         return None
     return (
         "no input's answer depends on the others of its batch, which the model's graph does not "
@@ -42,18 +44,16 @@ def assumption_of(heading: Heading, samples: Samples) -> str | None:
 
 
 @dataclass(frozen=True)
-class Figures:
+class Figures(Reported):
     """All that is reported of one run.
 
     Attributes:
-        heading: what names the run, and how it was certified.
         summary: its figures.
         statements: what they say together.
         rows: the inputs that the figures are of; curves and comparisons need them.
         record: what its header says beside, for pages and cards.
     """
 
-    heading: Heading
     summary: Summary
     statements: Statements
     rows: tuple[Row, ...] = ()
@@ -62,18 +62,17 @@ class Figures:
     @property
     def name(self) -> str:
         """What it is called beside others, whose model may be the same: its path, as given."""
-        return self.record.file or self.heading.model
+        return self.record.file or self.header.model.file
 
     @property
     def title(self) -> str:
         """What tells it from others on a page, in a stranger's words."""
-        heading = self.heading
-        return f"{heading.classifier}, {heading.short_noise} ({PurePath(self.name).name})"
+        return f"{self.classifier}, {self.header.noise.short_label} ({PurePath(self.name).name})"
 
     @property
     def assumption(self) -> str | None:
         """What all certificates assume of the model, in words; None where nothing is assumed."""
-        return assumption_of(self.heading, self.summary.samples)
+        return assumption_of(self.header, self.summary.samples)
 
     def exact(self, column: Column) -> Fraction:
         """Return a figure of a labelled run exactly, which the printed one rounds."""
@@ -83,13 +82,13 @@ class Figures:
 
     def decides(self, column: Column) -> bool:
         """Say whether the run drew until a figure was decided, as an adaptive one may not have."""
-        targets = self.heading.target_radii
+        targets = self.header.procedure.target_radii
         return targets is None or column == STANDARD or column in targets
 
     @property
     def ranked(self) -> bool:
         """Whether its figures are final and of labelled inputs."""
-        return self.heading.status == "complete" and self.summary.labelled
+        return self.status == "complete" and self.summary.labelled
 
     @property
     def drawn(self) -> bool:
@@ -97,11 +96,11 @@ class Figures:
         return self.statements.population is not None
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for a program: the settings beside the heading's other fields."""
+        """Return it for a program."""
         return {
-            **self.heading.to_json(),
+            **self.named(),
             **self.summary.to_json(),
-            "samples": self.summary.samples.to_json(self.heading.n),
+            "samples": self.summary.samples.to_json(self.header.procedure.n),
             "assumption": self.assumption,
             "statements": self.statements.to_json(),
         }
@@ -114,18 +113,19 @@ def figures_of(run: Run, radii: Sequence[float]) -> Figures:
         run: the run, with at least one row.
         radii: of the table, ascending.
     """
-    heading = heading_of(run.header, run.status)
-    settings = heading.settings
+    status = status_of(run)
+    settings = run.header.settings
     return Figures(
-        heading,
+        run.header,
+        status,
         summarize(run.rows, radii),
         dataset_statements(
             run.rows,
             radii,
             alpha=settings.alpha,
             family_wise=settings.family_wise,
-            shared_noise=heading.shared_noise,
-            selection=selection_of(run.header, heading.status),
+            shared_noise=run.header.shared,
+            selection=selection_of(run.header, status),
         ),
         run.rows,
         Record(run.header.record, str(run.path)),
@@ -137,11 +137,11 @@ def told_apart(runs: Sequence[Figures | LogFigures]) -> list[Figures | LogFigure
     file has several of them."""
     ways: dict[str, set[str]] = defaultdict(set)
     for run in runs:
-        if isinstance(run, Figures) and run.heading.variation.preprocess is not None:
-            ways[run.heading.file].add(run.heading.variation.preprocess)
+        if isinstance(run, Figures) and run.header.model.variation.preprocess is not None:
+            ways[run.file].add(run.header.model.variation.preprocess)
     return [
-        replace(run, heading=replace(run.heading, by_preprocess=True))
-        if isinstance(run, Figures) and len(ways[run.heading.file]) > 1
+        replace(run, by_preprocess=True)
+        if isinstance(run, Figures) and len(ways[run.file]) > 1
         else run
         for run in runs
     ]

@@ -42,12 +42,12 @@ class Gate:
         that it left undecided. Figures are compared in full, not as they are printed.
         """
         name = printable(run.name)
-        if run.heading.status != "complete":
-            return f"{name} is {printable(run.heading.status)}, not complete"
+        if run.status != "complete":
+            return f"{name} is {printable(run.status)}, not complete"
         if not run.summary.labelled:
             return f"{name} has inputs without a label"
         if not run.decides(self.column):
-            targets = ", ".join(map(plain, run.heading.target_radii or ()))
+            targets = ", ".join(map(plain, run.header.procedure.target_radii or ()))
             return f"{name} is adaptive and decided certified accuracy at {targets} alone"
         value = run.exact(self.column)
         if value >= self.least:

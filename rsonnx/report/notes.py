@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from rsonnx.report.escape import printable, shortened
 from rsonnx.report.figures import Figures
-from rsonnx.report.heading import Heading
 from rsonnx.report.logs import LogFigures
+from rsonnx.report.reported import Reported
 from rsonnx.report.rounding import alpha_up, error_up, percent_down, plain, text_down
 from rsonnx.report.summary import Certified, Gain, Summary
 from rsonnx.report.table import Note
@@ -32,7 +32,7 @@ def in_words(settings: Settings) -> str:
 
 
 def cautions(
-    heading: Heading,
+    run: Reported,
     inputs: int,
     assumption: str | None,
     words: Callable[[Settings], str] = in_words,
@@ -40,50 +40,51 @@ def cautions(
     """Yield what a reader must know wherever figures of a run stand, a sentence each.
 
     Args:
-        heading: what names the run.
+        run: what names it.
         inputs: how many it holds.
         assumption: what its certificates assume of the model; None where nothing is assumed.
         words: which of its settings the figures rest on.
     """
-    if heading.status != "complete":
+    if run.status != "complete":
         yield (
-            f"this run is {printable(heading.status)}: the figures are of the {inputs:,} inputs "
+            f"this run is {printable(run.status)}: the figures are of the {inputs:,} inputs "
             "that it holds"
         )
-    if heading.variation.words:
+    header, variation = run.header, run.header.model.variation
+    if variation.words:
         yield (
-            f"certified is the file with {printable(', '.join(heading.variation.words))}: declared "
+            f"certified is the file with {printable(', '.join(variation.words))}: declared "
             "otherwise it is another classifier, of which nothing is said"
         )
-    if heading.variation.insisted is not None:
-        yield f"its output is {printable(heading.variation.insisted)}"
+    if variation.insisted is not None:
+        yield f"its output is {printable(variation.insisted)}"
     if assumption is not None:
         yield f"assumed: {assumption}"
-    if heading.restated_from is not None:
+    if header.restated_from is not None:
         chosen = "; holds if chosen without looking at the counts"
         yield (
-            f"restated at {words(heading.settings)} (sampled for {words(heading.restated_from)})"
-            + (chosen if heading.settings != heading.restated_from else "")
+            f"restated at {words(header.settings)} (sampled for {words(header.restated_from)})"
+            + (chosen if header.settings != header.restated_from else "")
         )
-    if heading.shared_noise:
+    if run.header.shared:
         yield (
             "noise shared by all inputs: their certificates are not independent, and what is "
             "said of the population is of this very noise, not of another that might be drawn"
         )
-    if heading.target_radii is not None:
+    if run.header.procedure.target_radii is not None:
         yield (
             "sampling stopped once the radii were decided, so ACR understates (do not compare "
             "it with that of a fixed n), and so does certified accuracy elsewhere than at "
-            f"{', '.join(map(plain, heading.target_radii))}"
+            f"{', '.join(map(plain, run.header.procedure.target_radii))}"
         )
 
 
 def denied(run: Figures) -> Iterator[str]:
     """Yield what a reader might take from a run's figures and must not, a sentence each."""
-    heading, summary = run.heading, run.summary
-    settings, norm, inputs = heading.settings, heading.measure, summary.inputs
+    summary = run.summary
+    settings, norm, inputs = run.header.settings, run.header.noise.measure, summary.inputs
     yield (
-        f"Nothing is certified of {shortened(printable(heading.classifier), 160)} itself, without "
+        f"Nothing is certified of {shortened(printable(run.classifier), 160)} itself, without "
         "the noise: only who adds it and takes the vote has the certificates."
     )
     yield (
@@ -128,12 +129,12 @@ def denied(run: Figures) -> Iterator[str]:
             "input is weak, only that nothing could be shown. It counts as "
             f"{'wrong' if summary.labelled else 'not certified'}."
         )
-    if heading.arithmetic != "exact" and heading.additive:
+    if run.header.arithmetic != "exact" and run.header.noise.additive:
         yield (
             "The noise was drawn in floating point: the proof is for ideal noise, and a model "
             "built to exploit the rounding can have a false certificate."
         )
-    for caution in cautions(heading, inputs, run.assumption):
+    for caution in cautions(run, inputs, run.assumption):
         yield f"{caution[0].upper()}{caution[1:]}."
 
 
@@ -160,16 +161,16 @@ def _of_log(log: LogFigures) -> Iterator[str]:
 
 
 def _of_run(run: Figures) -> Iterator[str]:
-    heading, summary = run.heading, run.summary
-    yield f"{printable(heading.classifier)}: {printable(heading.radii_of)}; {made(heading)}"
-    yield from declared(heading)
-    if heading.within != _PLAIN.format(heading.norm):
-        yield f"certified {heading.within}"
-    yield from cautions(heading, summary.inputs, run.assumption)
+    summary = run.summary
+    yield f"{printable(run.classifier)}: {printable(run.radii_of)}; {made(run)}"
+    yield from declared(run)
+    if run.within != _PLAIN.format(run.header.noise.norm):
+        yield f"certified {run.within}"
+    yield from cautions(run, summary.inputs, run.assumption)
     reasons = ", ".join(f"{count} {reason}" for reason, count in summary.abstentions.items())
     yield f"abstentions: {summary.abstained} of {summary.inputs}" + f" ({reasons})" * bool(reasons)
-    if not heading.settings.exact:
-        yield f"samples: {_samples(heading, summary)}"
+    if not run.header.settings.exact:
+        yield f"samples: {_samples(run, summary)}"
     if summary.gain is not None:
         yield _gain(summary.gain)
     if not summary.labelled:
@@ -177,10 +178,10 @@ def _of_run(run: Figures) -> Iterator[str]:
     yield from run.statements.lines()
 
 
-def declared(heading: Heading) -> Iterator[str]:
+def declared(run: Reported) -> Iterator[str]:
     """Yield the preprocessing where its caller declared it, in place of the file."""
-    if heading.variation.declared and heading.variation.preprocess is not None:
-        yield f"preprocessing, as declared: {printable(heading.variation.preprocess)}"
+    if run.header.model.variation.declared and run.header.model.variation.preprocess is not None:
+        yield f"preprocessing, as declared: {printable(run.header.model.variation.preprocess)}"
 
 
 def surety(settings: Settings) -> str:
@@ -191,15 +192,15 @@ def surety(settings: Settings) -> str:
     return f"alpha = {each}"
 
 
-def made(heading: Heading) -> str:
+def made(run: Reported) -> str:
     """Return how the certificates of a run were made."""
-    settings = heading.settings
+    header, settings, n = run.header, run.header.settings, run.header.procedure.n
     if settings.exact:
-        return f"all {heading.n:,} changes that the noise can make were counted, so alpha = 0"
-    most = "" if heading.target_radii is None else "at most "
-    arithmetic = f", {printable(heading.arithmetic)} noise" if heading.additive else ""
+        return f"all {n:,} changes that the noise can make were counted, so alpha = 0"
+    most = "" if header.procedure.target_radii is None else "at most "
+    arithmetic = f", {printable(header.arithmetic)} noise" if header.noise.additive else ""
     return (
-        f"n = {most}{heading.n:,}, alpha = {alpha_up(settings.alpha)} an input{arithmetic}; "
+        f"n = {most}{n:,}, alpha = {alpha_up(settings.alpha)} an input{arithmetic}; "
         f"{printable(settings.bound)}, {printable(settings.radius_rule)}"
     )
 
@@ -215,17 +216,18 @@ def _unlabelled(summary: Certified) -> str:
     )
 
 
-def _samples(heading: Heading, summary: Summary) -> str:
+def _samples(run: Reported, summary: Summary) -> str:
     samples = summary.samples
     mean, selection, estimation = (
         _grouped(text_down(value, 1))
         for value in (samples.mean, samples.selection, samples.estimation)
     )
-    saving = samples.saving(heading.n)
+    procedure = run.header.procedure
+    saving = samples.saving(procedure.n)
     text = f"{mean} an input on average ({selection} + {estimation})"
-    if heading.target_radii is None or saving is None:
+    if procedure.target_radii is None or saving is None:
         return text
-    return f"{text}; n = {heading.n:,} is {_grouped(text_down(saving, 1))} times as many"
+    return f"{text}; n = {procedure.n:,} is {_grouped(text_down(saving, 1))} times as many"
 
 
 def _gain(gain: Gain) -> str:

@@ -151,7 +151,7 @@ def _curves(runs: Sequence[Figures]) -> Iterator[dict[str, Any]]:
 
     alike: dict[str, list[Figures]] = {}
     for run in runs:
-        alike.setdefault(run.heading.radii_of, []).append(run)
+        alike.setdefault(run.radii_of, []).append(run)
     for number, group in enumerate(alike.values()):
         bands = [run.statements.population.band for run in group if run.statements.population]
         curve = {
@@ -171,9 +171,9 @@ def _curves(runs: Sequence[Figures]) -> Iterator[dict[str, Any]]:
 
 
 def _curve_name(run: Figures) -> str:
-    partly = "" if run.heading.status == "complete" else f" ({run.heading.status})"
+    partly = "" if run.status == "complete" else f" ({run.status})"
     right = "" if run.summary.labelled else " (certified, right or wrong)"
-    most = 72 if run.heading.classifier == run.heading.model else 120
+    most = 72 if run.classifier == run.header.model.file else 120
     return f"{shortened(printable(run.title), most)}{printable(partly)}{right}"
 
 
@@ -196,7 +196,9 @@ class _PageRun:
 
     def __init__(self, figures: Figures, pictures: Pictures | None) -> None:
         self.figures, self.pictures = figures, pictures
-        self.heading, self.record, self.rows = figures.heading, figures.record, figures.rows
+        self.header, self.record, self.rows = figures.header, figures.record, figures.rows
+        self.status, self.classifier = figures.status, figures.classifier
+        self.within = figures.within
         self.summary, self.statements = figures.summary, figures.statements
         self.title = figures.title
         self.size = self.record.count("data", "size")
@@ -216,12 +218,12 @@ class _PageRun:
     def example(self) -> dict[str, Any] | None:
         """How much each value may change in a change of the headline radius; None if unknown."""
         shape, width = self.record.shape, self.record.width
-        if self.heading.norm != "l2" or self.radius == 0 or shape is None:
+        if self.header.noise.norm != "l2" or self.radius == 0 or shape is None:
             return None
         values = math.prod(shape)
         each = self.radius / math.sqrt(values)
         levels = None
-        if self.heading.arithmetic == "exact" and width is not None and each <= width:
+        if self.header.arithmetic == "exact" and width is not None and each <= width:
             levels = text_down(255 * each / width, 1)
         small = text_down(each, 4) if each >= 1e-3 else f"{each:.2g}"
         return {"count": values, "each": small, "levels": levels}

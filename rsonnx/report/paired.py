@@ -157,16 +157,16 @@ def _labelled_run(run: Figures | LogFigures) -> Figures:
 
 
 def _compare(first: Figures, second: Figures, radii: Sequence[float]) -> Comparison:
-    a, b = first.heading, second.heading
+    a, b = first.header, second.header
     if a == b and first.rows == second.rows:
         raise UsageError(
             f"{printable(first.name)} and {printable(second.name)} hold the same rows, so they are "
             "one run; name two"
         )
-    if (a.norm, a.units) != (b.norm, b.units):
+    if (a.noise.norm, a.units) != (b.noise.norm, b.units):
         raise UsageError(
-            f"{printable(first.name)} has {printable(a.norm)} radii in {printable(a.units)}, "
-            f"{printable(second.name)} has {printable(b.norm)} radii in {printable(b.units)}; "
+            f"{printable(first.name)} has {a.noise.norm} radii in {printable(a.units)}, "
+            f"{printable(second.name)} has {b.noise.norm} radii in {printable(b.units)}; "
             "radii of one norm and one unit were expected"
         )
     pairs = _pairs(first, second)
@@ -189,7 +189,7 @@ def _compare(first: Figures, second: Figures, radii: Sequence[float]) -> Compari
         if fixed and undrawn is None
         else None,
         cautions=tuple(_cautions(first, second)),
-        shared_noise=a.shared_noise or b.shared_noise,
+        shared_noise=a.shared or b.shared,
         undrawn=undrawn,
     )
 
@@ -243,22 +243,22 @@ def _radius(row: Row) -> float:
 
 def _cautions(first: Figures, second: Figures) -> Iterator[str]:
     for run in (first, second):
-        for caution in cautions(run.heading, run.summary.inputs, run.assumption):
+        for caution in cautions(run, run.summary.inputs, run.assumption):
             yield f"{run.name}: {caution}"
-    a, b = first.heading, second.heading
-    if a.varies(b):
+    a, b = first.header, second.header
+    if first.varies(second):
         yield (
             f"{first.name} and {second.name} are of one model file, but of different classifiers: "
-            f"{a.classifier} and {b.classifier}"
+            f"{first.classifier} and {second.classifier}"
         )
-    if a.within != b.within:
-        yield f"{first.name} is certified {a.within}; {second.name} {b.within}"
+    if first.within != second.within:
+        yield f"{first.name} is certified {first.within}; {second.name} {second.within}"
     if a.settings.exact != b.settings.exact:
         counted, sampled = (first, second) if a.settings.exact else (second, first)
         yield (
             f"{counted.name} counted every change that its noise can make, so its certificates are "
             f"certain; those of {sampled.name} hold at alpha = "
-            f"{alpha_up(sampled.heading.settings.alpha)} an input"
+            f"{alpha_up(sampled.header.settings.alpha)} an input"
         )
     elif a.settings.alpha != b.settings.alpha:
         alphas = f"{alpha_up(a.settings.alpha)} and {alpha_up(b.settings.alpha)}"

@@ -97,17 +97,16 @@ def name_of(run: Drawn) -> str:
     inputs = f"{run.summary.inputs:,} input" + "s" * (run.summary.inputs != 1)
     if isinstance(run, LogFigures):
         return f"{shortened(printable(run.name))} (log, units not stated; {inputs})"
-    heading = run.heading
-    noise = heading.short_noise.replace("sigma", "σ").replace("lambda", "λ")  # noqa: RUF001
+    noise = run.header.noise.short_label.replace("sigma", "σ").replace("lambda", "λ")  # noqa: RUF001
     said = f"{noise}, {inputs}"
-    if heading.status != "complete":
-        said += f", {printable(heading.status).upper()}"
-    if heading.target_radii is not None:
+    if run.status != "complete":
+        said += f", {printable(run.status).upper()}"
+    if run.header.procedure.target_radii is not None:
         said += ", adaptive"
-    if heading.shared_noise:
+    if run.header.shared:
         said += ", shared noise"
-    most = 48 if heading.classifier == heading.model else 96
-    return f"{shortened(printable(heading.classifier), most)} ({said})"
+    most = 48 if run.classifier == run.header.model.file else 96
+    return f"{shortened(printable(run.classifier), most)} ({said})"
 
 
 def look_of(position: int) -> dict[str, Any]:
@@ -122,7 +121,7 @@ def radius_axis(axes: Axes, runs: Sequence[Drawn]) -> None:
     Raises:
         UsageError: they do not share them.
     """
-    measures = sorted({run.heading.radii_of for run in runs if isinstance(run, Figures)})
+    measures = sorted({run.radii_of for run in runs if isinstance(run, Figures)})
     if len(measures) > 1:
         raise UsageError(
             f"the runs measure their radii differently ({'; '.join(measures)}), so one axis cannot "

@@ -54,7 +54,7 @@ def rank(runs: Sequence[Figures | LogFigures]) -> Ranking:
     best = list(none)
     apart = False
     for at, run in own.items():
-        rivals = [k for k in own if k != at and not run.heading.varies(own[k].heading)]
+        rivals = [k for k in own if k != at and not run.varies(own[k])]
         apart |= len(rivals) < len(own) - 1
         best[at] = frozenset(
             column
@@ -62,7 +62,7 @@ def rank(runs: Sequence[Figures | LogFigures]) -> Ranking:
             if rivals and all(values[at][column] >= values[k][column] for k in rivals)
         )
     others = len(runs) - len(ranked)
-    counted = sum(run.heading.settings.exact for run in ranked)
+    counted = sum(run.header.settings.exact for run in ranked)
     note = "best of the complete, labelled runs, which have the same inputs, labels, norm, units"
     note += " and alpha"
     if counted not in (0, len(ranked)):
@@ -85,14 +85,14 @@ def _hindrance(ranked: Sequence[Figures]) -> str | None:
     known = first.rows and all(row.digest for row in first.rows)
     if not known or any(_inputs(run) != inputs for run in ranked):
         return "the runs are not of the same inputs with the same labels"
-    units = (first.heading.norm, first.heading.units)
-    if any((run.heading.norm, run.heading.units) != units for run in ranked):
+    units = (first.header.noise.norm, first.header.units)
+    if any((run.header.noise.norm, run.header.units) != units for run in ranked):
         return "the runs have different norms or units"
     # What was counted in full holds at every alpha.
-    sampled = {run.heading.settings.alpha for run in ranked if not run.heading.settings.exact}
+    sampled = {run.header.settings.alpha for run in ranked if not run.header.settings.exact}
     if len(sampled) > 1:
         return "the runs have different alphas"
-    if all(a.heading.varies(b.heading) for a, b in combinations(ranked, 2)):
+    if all(a.varies(b) for a, b in combinations(ranked, 2)):
         return "the runs are of different classifiers of one model file"
     return None
 

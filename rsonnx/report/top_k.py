@@ -16,8 +16,8 @@ from rsonnx.noise import Gaussian
 from rsonnx.procedures.top_k import certify_top_k
 from rsonnx.report.escape import printable
 from rsonnx.report.figures import assumption_of
-from rsonnx.report.heading import Heading, heading_of
 from rsonnx.report.notes import cautions, declared, surety
+from rsonnx.report.reported import Reported, status_of
 from rsonnx.report.rounding import plain
 from rsonnx.report.summary import Certified, certified, samples_of
 from rsonnx.report.table import Cell, Column, Note, Report, Table, decimals, grouped, percent
@@ -30,26 +30,24 @@ _NAMED = (
 
 
 @dataclass(frozen=True)
-class TopKFigures:
+class TopKFigures(Reported):
     """What is reported of one run at one k.
 
     Attributes:
-        heading: what names the run.
         k: among how many classes the true one is certified to be.
         certified: its figures; a row counts where its true class is certified.
         assumption: what all certificates assume of the model; None where nothing is assumed.
     """
 
-    heading: Heading
     k: int
     certified: Certified
     assumption: str | None
 
     def to_json(self) -> dict[str, Any]:
         """Return it for a program; shares and the ACR are rounded down."""
-        heading = self.heading.to_json()
+        named = self.named()
         return {
-            **{name: heading[name] for name in _NAMED},
+            **{name: named[name] for name in _NAMED},
             "inputs": self.certified.inputs,
             "top_k": self.k,
             "top_k_acr": self.certified.acr,
@@ -125,9 +123,8 @@ def top_k_figures(run: Run, radii: Sequence[float], k: int) -> TopKFigures:
             counted, label, k, sigma=noise.sigma, num_classes=classes, alpha=procedure.alpha
         )
         outcomes.append(_Outcome(label, certificate.radius))
-    heading = heading_of(run.header, run.status)
-    assumption = assumption_of(heading, samples_of(rows))
-    return TopKFigures(heading, k, certified(outcomes, radii), assumption)
+    assumption = assumption_of(run.header, samples_of(rows))
+    return TopKFigures(run.header, status_of(run), k, certified(outcomes, radii), assumption)
 
 
 def top_k_report(runs: Sequence[TopKFigures]) -> Report:
@@ -142,8 +139,8 @@ def top_k_report(runs: Sequence[TopKFigures]) -> Report:
     ]
     rows = [
         (
-            Cell(run.heading.classifier, status=run.heading.status.removeprefix("complete")),
-            run.heading.sigma,
+            Cell(run.classifier, status=run.status.removeprefix("complete")),
+            run.header.noise.deviation,
             run.certified.inputs,
             run.certified.acr,
             *(run.certified.certified_accuracy or ()),
@@ -156,13 +153,12 @@ def top_k_report(runs: Sequence[TopKFigures]) -> Report:
 
 def _note(run: TopKFigures) -> Note:
     """Say what the figures rest on: never the run's bound and radius rule, which give others."""
-    heading = run.heading
     return Note(
-        f"{printable(heading.classifier)}: {printable(heading.radii_of)}; n = {heading.n:,}, "
-        f"{surety(heading.settings)}, {printable(heading.arithmetic)} noise",
+        f"{printable(run.classifier)}: {printable(run.radii_of)}; n = {run.header.procedure.n:,}, "
+        f"{surety(run.header.settings)}, {printable(run.header.arithmetic)} noise",
         (
-            *declared(heading),
-            *cautions(heading, run.certified.inputs, run.assumption, surety),
+            *declared(run),
+            *cautions(run, run.certified.inputs, run.assumption, surety),
         ),
     )
 

@@ -10,15 +10,16 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from reported import HEADING, STRANGERS, Line, figures, row
+from reported import HEADER, STRANGERS, Line, changed_header, figures, row
 
+from rsonnx.noise import Gaussian, Uniform
 from rsonnx.report import FORMATS, Figures, LogFigures, accuracy_report, fraction_down, log_figures
 from rsonnx.report.summary import Gain, Samples
 from rsonnx.runs.header import Settings
 from rsonnx.statistics import accuracy_interval
 
 ONE = figures([1.0, 0.5, 0.25, -1.0])
-TWO = figures([1.5, 0.25, 0.25, -1.0], model="two.onnx", sigma=0.25)
+TWO = figures([1.5, 0.25, 0.25, -1.0], file="two.onnx", noise=Gaussian(0.25))
 COMMON = ("0.001", "1,000", "4", "1", "**100.0**")
 LOG = log_figures(
     "published.tsv",
@@ -40,7 +41,7 @@ def said(run: Figures | LogFigures, **changed: Any) -> str:
 
 
 def headed(**changed: Any) -> Figures:
-    return replace(ONE, heading=replace(HEADING, **changed))
+    return replace(ONE, header=changed_header(**changed))
 
 
 def test_the_figures_and_their_columns() -> None:
@@ -70,10 +71,10 @@ def test_figures_are_rounded_down() -> None:
 
 
 def test_other_noise_and_several_norms_are_named() -> None:
-    other = figures([1.0], norm="linf", noise="uniform lambda = 2")
+    other = figures([1.0], noise=Uniform(2.0, "linf", 4))
     lines = show(ONE, other, form="markdown").splitlines()
     assert [line.split(" | ")[1] for line in (lines[0], *lines[2:4])] == [
-        *("noise", "gaussian sigma = 0.5, l2", "uniform lambda = 2, linf")
+        *("noise", "gaussian sigma = 0.5, l2", "uniform sigma = 1.1547, linf")
     ]
 
 
@@ -107,7 +108,7 @@ def test_csv_has_every_figure_as_json_has_it() -> None:
 @pytest.mark.parametrize("status", ["incomplete", "interrupted", "failed", "shard 1/4"])
 @pytest.mark.parametrize("form", ["table", "markdown", "latex", "csv"])
 def test_an_incomplete_run_says_so_in_every_format(form: str, status: str) -> None:
-    text = show(ONE, replace(TWO, heading=replace(TWO.heading, status=status)), form=form)
+    text = show(ONE, replace(TWO, status=status), form=form)
     beside = {"markdown": f"two.onnx (**{status}**)", "csv": f",two.onnx,{status},"}
     beside["latex"] = rf"two.onnx (\textbf{{{status}}})"
     assert beside.get(form, f"two.onnx ({status})") in text
@@ -144,16 +145,15 @@ def test_an_unlabelled_run_has_no_accuracy(run: Figures | LogFigures) -> None:
 
 @pytest.mark.parametrize("name", STRANGERS, ids=ascii)
 def test_what_a_stranger_wrote_stays_words(name: str) -> None:
-    settings = Settings(0.001, name, name)
-    strange = dict.fromkeys(("model", "units", "norm", "arithmetic", "status"), name)
-    run = headed(**strange, settings=settings, restated_from=settings)
+    strange = dict.fromkeys(("file", "units", "arithmetic"), name)
+    run = replace(headed(**strange, restated_from=Settings(0.001, name, name)), status=name)
     for form in ("table", "markdown", "latex", "csv"):
         text = show(run, ONE, log_figures(name, [Line(1, 1, 1.0)], (0.0, 0.5), [name]), form=form)
         assert all(c.isprintable() or c == "\n" for c in text)
 
 
-BEFORE = HEADING.settings
-HOEFFDING = Settings(0.01, "hoeffding", "one-sided")
+BEFORE = HEADER.settings
+HOEFFDING: dict[str, Any] = {"alpha": 0.01, "bound": "hoeffding"}
 GAIN = Gain(Fraction(3, 4), Fraction(5, 8), Fraction(2, 3), Fraction(1, 8))
 # 12.5 + 1125.125 = 1137.625, and 1e5/1137.625 = 87.9...
 FEW = {"samples": Samples(Fraction(25, 2), Fraction(9001, 8))}
@@ -166,7 +166,7 @@ TWENTY = figures([0.5] * 14 + [-1.0] * 6, (0.0, 0.5, 1.25))
         (ONE, {}, "samples: 100 an input on average (10 + 90)"),
         (headed(n=100_000, target_radii=(0.5, 1.25)), FEW, "1,137.6 an input on average (12.5 + "),
         (headed(n=100_000, target_radii=(0.5, 1.25)), FEW, "n = 100,000 is 87.9 times as many"),
-        (headed(target_radii=(0.5, 1.25)), {}, "elsewhere than at 0.5, 1.25"),
+        (headed(target_radii=(0.5, 1.0)), {}, "elsewhere than at 0.5, 1"),
         (
             ONE,
             {"gain": GAIN},
@@ -181,7 +181,7 @@ TWENTY = figures([0.5] * 14 + [-1.0] * 6, (0.0, 0.5, 1.25))
         (TWENTY, {}, "at least, 95 % at each radius [N, P]: 0: 49.1, 0.5: 49"),
         (TWENTY, {}, "at all radii at once, 95 % [N, P]: +-30.4 points (DKW)"),
         (
-            headed(settings=HOEFFDING, restated_from=BEFORE),
+            headed(**HOEFFDING, restated_from=BEFORE),
             {},
             "restated at alpha = 0.01 an input, hoeffding",
         ),
@@ -195,10 +195,10 @@ def test_notes_have_the_figures_rounded_and_their_assumptions(
 
 
 def test_json_has_the_settings_the_figures_and_the_statements() -> None:
-    run = headed(restated_from=HEADING.settings, target_radii=(0.5,))
+    run = headed(restated_from=HEADER.settings, target_radii=(0.5,))
     (found,) = json.loads(show(run, form="json"))
     settings = (found["alpha"], found["bound"], found["radius_rule"], found["family_wise"])
-    assert settings == (0.001, "clopper-pearson", "one-sided", None)
+    assert settings == (0.001, "e-process", "one-sided", None)
     assert (found["target_radii"], found["restated_from"]["alpha"]) == ([0.5], 0.001)
     assert (found["samples"]["mean"], found["samples"]["n_over_mean"]) == (100, 10)
     assert found["gain_over_one_sided"] is None

@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from reported import HEADING, STRANGERS, figures, row
+from reported import STRANGERS, changed_header, figures, row
 
+from rsonnx.noise import Gaussian
 from rsonnx.report import Figures, printable
 from rsonnx.report.card import render_card
-from rsonnx.report.heading import Record
+from rsonnx.report.record import Record
 
 yaml = pytest.importorskip("yaml", reason="no reader of YAML is installed")
 
@@ -59,7 +60,7 @@ def test_the_front_matter_is_a_model_index() -> None:
 
 def test_hugging_faces_own_reader_reads_it() -> None:
     hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
-    other = figures([1.0], sigma=0.25)
+    other = figures([1.0], noise=Gaussian(0.25))
     card = hub.ModelCard(render_card([page(), page(other)]))
     results = card.data.eval_results
     assert card.data.model_name == "tiny.onnx"
@@ -93,8 +94,8 @@ def test_the_section_says_what_was_certified_and_what_is_not_claimed() -> None:
 @pytest.mark.parametrize(
     "run",
     [
-        replace(RUN, heading=replace(HEADING, status="interrupted")),
-        replace(RUN, heading=replace(HEADING, status="shard 1/4")),
+        replace(RUN, status="interrupted"),
+        replace(RUN, status="shard 1/4"),
         figures([row(0, 1.0, label=None)]),
     ],
 )
@@ -102,14 +103,14 @@ def test_no_program_reads_figures_that_are_not_whole(run: Figures) -> None:
     card = render_card([page(run)])
     assert "model-index" not in card
     assert card.startswith("## Certified robustness")
-    if run.heading.status != "complete":
-        assert f"**this run is {run.heading.status}: the figures are of the 4 inputs" in card
+    if run.status != "complete":
+        assert f"**this run is {run.status}: the figures are of the 4 inputs" in card
     [model] = front_matter(render_card([page(run), page()]))["model-index"]
     assert len(model["results"]) == 1
 
 
 def test_an_adaptive_run_gives_programs_what_it_decided_alone() -> None:
-    run = replace(RUN, heading=replace(HEADING, target_radii=(0.5,)))
+    run = replace(RUN, header=changed_header(target_radii=(0.5,)))
     card = render_card([page(run)])
     [model] = front_matter(card)["model-index"]
     kinds = [metric["type"] for metric in model["results"][0]["metrics"]]
@@ -134,7 +135,7 @@ def test_the_task_follows_the_shape_of_an_input(shape: Any, task: str) -> None:
 
 @pytest.mark.parametrize("name", STRANGERS, ids=ascii)
 def test_a_strangers_words_stay_text(name: str) -> None:
-    run = replace(RUN, heading=replace(HEADING, model=name, units=name, norm=name))
+    run = replace(RUN, header=changed_header(file=name, units=name))
     header = {"data": {"path": name}, "model": {"sha256": name}, "created": name}
     card = render_card([page(run, **header)])
     assert all(c.isprintable() or c == "\n" for c in card)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reported import HEADING, STRANGERS, Line, figures, row
+from reported import STRANGERS, Line, changed_header, figures, row
 
 from rsonnx.errors import UsageError
 from rsonnx.report import Figures, LogFigures, log_figures, printable
@@ -98,7 +98,7 @@ def test_a_log_lies_thin_and_dashed_below_without_a_band() -> None:
 
 
 def test_an_adaptive_run_has_dots_where_it_decided() -> None:
-    adaptive = replace(RUN, heading=replace(HEADING, target_radii=(0.5, 0.75)))
+    adaptive = replace(RUN, header=changed_header(target_radii=(0.5, 0.75)))
     figure = curve_figure([RUN, adaptive])
     x, y, dots = line_of(figure, 3)
     assert (x, y) == ([0.5, 0.75], [75.0, 25.0])
@@ -118,7 +118,7 @@ def texts(svg: str) -> list[str]:
 def test_a_strangers_name_stays_text(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        svg = svg_of(curve_figure([figures([1.0], model=name), log_figures(name, LOG.rows, AT)]))
+        svg = svg_of(curve_figure([figures([1.0], file=name), log_figures(name, LOG.rows, AT)]))
     shown = shortened(printable(name))
     assert f"{shown} (\u03c3 = 0.5, 1 input)" in [one.replace("\xa0", " ") for one in texts(svg)]
     assert "<script" not in svg
@@ -183,7 +183,7 @@ def test_the_users_own_settings_of_matplotlib_change_nothing() -> None:
 
 @pytest.mark.parametrize("draw", [curve_figure, PLOTS["radii"]])
 def test_one_axis_shows_one_norm_and_one_unit(draw: Callable[..., Any]) -> None:
-    other = replace(RUN, heading=replace(HEADING, units="input values between 0 and 255"))
+    other = replace(RUN, header=changed_header(units="input values between 0 and 255"))
     with pytest.raises(UsageError, match="measure their radii differently"):
         draw([RUN, other])
 

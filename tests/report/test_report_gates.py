@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reported import HEADING, figures, named, row
+from reported import changed_header, figures, named, row
 
 from rsonnx.errors import UsageError
 from rsonnx.report import failures, parse_gate
@@ -57,7 +57,7 @@ def test_every_run_must_meet_every_gate() -> None:
 
 @pytest.mark.parametrize("status", ["incomplete", "interrupted", "failed", "shard 1/4"])
 def test_a_run_that_is_not_complete_meets_nothing(status: str) -> None:
-    late = replace(RUN, heading=replace(HEADING, status=status))
+    late = replace(RUN, status=status)
     found = failures([parse_gate("acr=0")], [named("run.jsonl", late)])
     assert found == f"acr=0 is not met: run.jsonl is {status}, not complete"
 
@@ -69,7 +69,7 @@ def test_a_run_that_is_not_labelled_meets_nothing() -> None:
 
 
 def test_an_adaptive_run_meets_what_it_decided_alone() -> None:
-    run = replace(RUN, heading=replace(HEADING, target_radii=(0.5, 0.75)))
+    run = replace(RUN, header=changed_header(target_radii=(0.5, 0.75)))
     met = [parse_gate(text) for text in ("acc@0.5=0.4", "acc@0.75=0.2", "standard=0.8")]
     assert failures(met, [named("run.jsonl", run)]) is None
     for text in ("acc@0=0", "acc@0.25=0.1", "acc@0.6=0", "acr=0"):

@@ -11,11 +11,11 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reported import HEADING, Line, figures, named, row
+from reported import Line, changed_header, figures, named, row
 
 from rsonnx.errors import UsageError
+from rsonnx.noise import Uniform
 from rsonnx.report import FORMATS, Comparison, Figures, compare, log_figures, paired_report, to_text
-from rsonnx.runs.header import Settings
 from rsonnx.statistics import paired_accuracy, paired_mean_interval
 
 AT = (0.0, 0.5)
@@ -91,7 +91,7 @@ A_LOG = log_figures("x", [Line(1, 1, 1.0)], AT)
         ([ONE, figures([row(0, 1.0, digest="elsewhere")])], "no input in common"),
         ([figures([row(0, at, digest="")]) for at in (1.0, 0.5)], "no input in common"),
         ([ONE, ONE], "one run"),
-        ([ONE, figures([1.0, 0.5], norm="linf")], "one norm and one unit"),
+        ([ONE, figures([1.0, 0.5], noise=Uniform(2.0, "linf", 4))], "one norm and one unit"),
         ([ONE, figures([1.0, 0.5], units="input values between 0 and 255")], "one norm and one"),
     ],
 )
@@ -102,7 +102,7 @@ def test_what_cannot_be_paired_is_refused(runs: list[Figures], said: str) -> Non
 
 def test_adaptive_runs_are_compared_where_both_decided() -> None:
     adaptive, other = (
-        replace(figures(radii), heading=replace(HEADING, target_radii=(0.5,)))
+        replace(figures(radii), header=changed_header(target_radii=(0.5,)))
         for radii in ([1.0, 0.5], [1.0, 0.25])
     )
     for runs in ((figures([1.0, 0.5]), adaptive), (other, adaptive)):
@@ -123,7 +123,7 @@ def test_the_first_run_is_compared_with_each_other_and_other_settings_are_said()
     found = compare(runs, AT)
     assert [(one.first, one.second) for one in found] == [("a", "b"), ("a", "c")]
     assert [one.at[1].only_first for one in found] == [1, 0]
-    two = replace(figures([1.0]), heading=replace(HEADING, settings=Settings(0.01, "b", "r")))
+    two = figures([1.0], alpha=0.01)
     assert pair(figures([1.0]), two).cautions == ("the runs have different alphas, 0.001 and 0.01",)
 
 
@@ -161,6 +161,6 @@ def test_comparisons_have_the_same_figures_in_every_format() -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_an_incomplete_run_says_so_in_every_comparison(form: str) -> None:
-    late = figures([1.0], status="interrupted")
+    late = figures([0.75], status="interrupted")
     said = "b: this run is interrupted: the figures are of the 1 inputs"
     assert said in FORMATS[form](paired_report([pair(figures([1.0]), late)]))

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reported import HEADING, Line, figures, row
+from reported import Line, changed_header, figures, row
 
+from rsonnx.noise import Uniform
 from rsonnx.report import log_figures
 from rsonnx.report.figures import ACR, STANDARD
 from rsonnx.report.ranking import rank
-from rsonnx.runs.header import Settings
 
 AT = (0.0, 0.5)
 ONE = figures([1.0, 0.5, 0.25, -1.0])
@@ -63,9 +63,9 @@ def test_equal_as_printed_is_not_equal() -> None:
         (figures([row(i, 1.0, digest=f"other {i}") for i in range(4)]), "not of the same inputs"),
         (figures([row(i, 1.0, digest="") for i in range(4)]), "not of the same inputs"),
         (figures([row(i, 1.0, label=2) for i in range(4)]), "with the same labels"),
-        (figures([1.0] * 4, norm="linf"), "different norms or units"),
+        (figures([1.0] * 4, noise=Uniform(2.0, "linf", 4)), "different norms or units"),
         (figures([1.0] * 4, units="input values between 0 and 255"), "different norms or units"),
-        (figures([1.0] * 4, settings=Settings(0.01, "b", "r")), "different alphas"),
+        (figures([1.0] * 4, alpha=0.01), "different alphas"),
         (log_figures("x", [Line(1, 1, 1.0)], AT), "two complete, labelled runs"),
     ],
 )
@@ -86,7 +86,7 @@ def test_runs_without_inputs_in_common_by_chance_of_having_none_are_not_compared
 
 
 def test_the_others_are_compared_where_one_is_not_complete() -> None:
-    late = replace(TWO, heading=replace(HEADING, status="interrupted"))
+    late = replace(TWO, status="interrupted")
     found = rank([ONE, late, figures([0.1, 0.1, 0.1, 0.1])])
     assert found.best[1] == frozenset()
     assert ACR in found.best[0]
@@ -94,7 +94,7 @@ def test_the_others_are_compared_where_one_is_not_complete() -> None:
 
 
 def test_an_adaptive_run_is_compared_where_it_decided() -> None:
-    adaptive = replace(TWO, heading=replace(HEADING, target_radii=(0.5,)))
+    adaptive = replace(TWO, header=changed_header(target_radii=(0.5,)))
     found = rank([ONE, adaptive])
     assert found.best == (frozenset({STANDARD, 0.5}), frozenset({STANDARD}))
     assert "left undecided are not marked" in str(found.note)

@@ -56,7 +56,7 @@ def test_no_interval_and_no_test_rest_on_inputs_that_were_not_drawn() -> None:
     assert "[N, P]" not in "\n".join(stated.lines())
     assert "chosen by hand" in "\n".join(stated.lines())
     drawn = figures(rows)
-    chosen = replace(figures(rows, model="other.onnx"), statements=stated)
+    chosen = replace(figures(rows, file="other.onnx"), statements=stated)
     for pair in ((drawn, chosen), (chosen, drawn)):
         (found,) = compare(pair, (0.0,))
         assert (found.undrawn, found.acr, found.at[0].inferred) == (why.undrawn, None, None)

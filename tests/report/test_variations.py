@@ -16,7 +16,7 @@ import pytest
 from html_pages import page_run, tree
 from hypothesis import given
 from hypothesis import strategies as st
-from reported import HEADING, STRANGERS, figures
+from reported import STRANGERS, figures
 
 from rsonnx.report import FORMATS, Figures, accuracy_report, compare, paired_report, told_apart
 from rsonnx.report.card import render_card
@@ -88,7 +88,7 @@ def test_it_is_named_by_every_writer(writer: str, words: str) -> None:
 @pytest.mark.parametrize("words", VARIATIONS)
 def test_two_stand_in_two_rows_of_two_names(words: str) -> None:
     runs = told_apart([run(), run(words), run()])
-    names = [run.heading.classifier for run in runs if isinstance(run, Figures)]
+    names = [run.classifier for run in runs if isinstance(run, Figures)]
     assert names[0] == names[2] != names[1]
     table = FORMATS["table"](accuracy_report(runs)).splitlines()
     assert all(line.startswith(f"{name} ") for line, name in zip(table[1:4], names, strict=True))
@@ -130,9 +130,8 @@ def test_runs_of_one_classifier_are_compared_as_before() -> None:
 
 
 def _varied(radius: float, model: str, word: str) -> Figures:
-    made = figures([radius, 0.5])
     variation = Variation((word,) if word else ())
-    return replace(made, heading=replace(HEADING, model=model, variation=variation))
+    return figures([radius, 0.5], file=model, sha256=32 * (model + "0"), variation=variation)
 
 
 classifiers = st.tuples(
