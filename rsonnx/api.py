@@ -18,6 +18,7 @@ from rsonnx.procedures import as_radii, radius_text
 from rsonnx.report import FORMATS, accuracy_report, figures_of, told_apart
 from rsonnx.runs.opening import Data, Model
 from rsonnx.runs.rows import COLUMNS
+from rsonnx.runtime.watchdog import SECONDS_A_CALL
 
 
 @dataclass(frozen=True, repr=False)
@@ -117,6 +118,7 @@ def verify(
     classes: Path | None = None,
     providers: Sequence[str] | None = None,
     replay: int = 0,
+    time_limit_per_call: float = SECONDS_A_CALL,
 ) -> Verified:
     """Derive every row of a run again from its counts, prove its figures, and draw some again.
 
@@ -126,6 +128,7 @@ def verify(
         classes: the file of class names, where the run was made with one.
         providers: of the replay; None takes the run's.
         replay: how many random inputs are drawn again, where the run holds; needs both.
+        time_limit_per_call: seconds that one call of the model may take; 0 for any time.
 
     Raises:
         UsageError: an argument lacks another.
@@ -140,6 +143,7 @@ def verify(
         classes=classes,
         providers=providers,
         count=0 if verification.faults else replay,
+        time_limit_per_call=time_limit_per_call,
     )
     return Verified(verification, again)
 

@@ -46,6 +46,10 @@ class InferenceError(RsonnxError):
     """The base classifier failed on a batch; a failure is never counted as a vote."""
 
 
+class TimeLimitError(InferenceError):
+    """A call of the model took longer than it may."""
+
+
 class ModelError(RsonnxError):
     """The model cannot be read, adapted, or is not what the theorem assumes."""
 

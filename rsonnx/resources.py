@@ -5,8 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+
+with contextlib.suppress(ImportError):  # not on Windows, where nothing here needs it
+    import resource
 
 _GROUPS = (
     ("", "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
@@ -42,6 +46,46 @@ def available_memory(root: Path = Path("/")) -> int | None:
             held = sum(_numbers(group / used)) - sum(_numbers(group / "memory.stat", cached))
             limits += [max(0, limit - max(0, held)) for limit in _numbers(group / most)]
     return min(limits, default=None)
+
+
+class _MemoryBound(contextlib.AbstractContextManager[None]):
+    """A limit on this process's private memory, as long as anybody is inside."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before: tuple[int, int] | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._before = _limit_data()
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside and self._before is not None:
+                resource.setrlimit(resource.RLIMIT_DATA, self._before)
+
+
+bounded_memory = _MemoryBound()
+"""Inside, this process takes no more memory than was available as the first entered it.
+
+What is beyond fails where it is asked for, and ends in a sentence. Without, Linux grants memory
+that it does not have, and kills the process that uses it. On other systems nothing is bounded.
+"""
+
+
+def _limit_data() -> tuple[int, int] | None:
+    """Limit private memory to what there is and what is free; return the limits before, if any."""
+    free, held = available_memory(), sum(_numbers(Path("/proc/self/status"), "VmData:"))
+    if free is None or not held:
+        return None
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limits = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min([1024 * held + free, *limits]), hard))
+    return soft, hard
 
 
 def _groups(root: Path, controller: str, folder: str) -> list[Path]:

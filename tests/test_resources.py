@@ -1,12 +1,24 @@
-"""What Linux says of free memory is believed, and so is every control group around this process."""
+"""What Linux says of free memory is believed, and may be made a limit that allocations fail at."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from commands import command
+from onnx_models import build, node
+from tried_models import children
 
-from rsonnx.resources import available_memory
+from rsonnx import resources
+from rsonnx.resources import available_memory, bounded_memory
+from rsonnx.runs import read_run
+
+__all__ = ["children"]
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="nothing is bounded elsewhere")
 
 FREE = {"proc/meminfo": "MemTotal: 9 kB\nMemAvailable:   2000 kB\n"}
 V2, V1, OWN = "sys/fs/cgroup/", "sys/fs/cgroup/memory/", "proc/self/cgroup"
@@ -49,3 +61,41 @@ def test_free_memory_is_read_where_linux_says_it(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     assert available_memory(tmp_path) == expected
+
+
+@LINUX
+def test_what_is_beyond_the_memory_that_is_free_fails_where_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(resources, "available_memory", lambda: 2**26)
+    with bounded_memory:
+        with bounded_memory:
+            assert np.zeros(2**24, np.uint8).size
+        with pytest.raises(MemoryError):
+            np.zeros(2**28, np.uint8)
+    assert np.zeros(2**28, np.uint8).size
+
+
+@LINUX
+@pytest.mark.usefixtures("children")
+def test_a_model_that_wants_more_than_there_is_ends_a_run_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """4 MB an input: a usual batch wants half a gigabyte, a small one is as good as any."""
+    monkeypatch.chdir(tmp_path)
+    made = [
+        node("Unsqueeze", ["x", "behind"], "column"),
+        node("Expand", ["column", "size"], "large"),
+        node("ReduceMean", ["large"], "scores", axes=[2], keepdims=0),
+    ]
+    weights = {"behind": np.array([2]), "size": np.array([1, 1, 2**18])}
+    onnx.save(build(made, ("n", 4), ("n", 4), weights), "m.onnx")
+    np.savez("set.npz", x=np.array([[0, 1, 0, 0]], np.float32), y=[1])
+    monkeypatch.setattr(resources, "available_memory", lambda: 2**27)
+    words = "certify m.onnx set.npz --sigma 0.1 --n 200 --preprocess none --providers cpu"
+    words += " --workers 1 --seed 1 -o run.jsonl"
+    ended = command(words)
+    assert ended.code == 1, ended.err
+    assert "m.onnx needs more memory" in ended.said
+    assert read_run("run.jsonl").status == "failed"
+    assert command(f"{words} --resume --batch-size 8").code == 0

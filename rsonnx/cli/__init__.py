@@ -25,6 +25,7 @@ from rsonnx.cli.stopping import stoppable
 from rsonnx.cli.verify import verify_command
 from rsonnx.errors import INTERRUPTED, RsonnxError
 from rsonnx.report import printable
+from rsonnx.runtime.watchdog import end_process_if_stuck
 
 
 @group(
@@ -50,6 +51,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and exit with its code. Errors are one sentence on stderr."""
     _open_streams()
+    end_process_if_stuck()
     sys.exit(run(sys.argv[1:]))
 
 

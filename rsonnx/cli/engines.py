@@ -30,6 +30,7 @@ def engine_settings(given: Mapping[str, Any]) -> EngineSettings:
         engine=given.get("engine") or "embedded",
         address=given.get("address"),
         gpus_per_worker=given.get("gpus_per_worker"),
+        time_limit_per_call=given["time_limit_per_call"],
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from rsonnx.cli.engines import provider_names
+from rsonnx.cli.engines import engine_settings
 from rsonnx.cli.opening import model_settings
 from rsonnx.cli.progress import ProgressBar
 from rsonnx.cli.suiting import suited
@@ -62,7 +62,7 @@ def print_facts(model: Path, data: Path | None, given: dict[str, Any], *, as_jso
                 stated,
                 open_dataset(data, classes=classes),
                 named=given["preprocess"],
-                providers=provider_names(given["providers"]),
+                engine=engine_settings(given),
                 listener=ProgressBar(),
             )
     except ModelError as error:

@@ -16,9 +16,9 @@ from rsonnx.runs import Job, SeedUsed
 from rsonnx.runs.sample import Sample
 
 
-def open_job(model: Path, data: Path, given: dict[str, Any], stack: ExitStack | None = None) -> Job:
+def open_job(model: Path, data: Path, given: dict[str, Any], stack: ExitStack) -> Job:
     """Open what a command names, and what counts on ``stack``."""
-    return runs.open_job(model, data, stack or ExitStack(), **opening_arguments(given))
+    return runs.open_job(model, data, stack, **opening_arguments(given))
 
 
 def opening_arguments(given: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from cloup import option_group
 
 from rsonnx.model import PRESETS, ROWS
 from rsonnx.runtime.engines import ENGINES
+from rsonnx.runtime.watchdog import SECONDS_A_CALL
 
 model_argument = click.argument("model", type=click.Path(path_type=Path))
 data_argument = click.argument("data", type=click.Path(path_type=Path))
@@ -22,6 +23,15 @@ alpha_option = click.option(
     default=0.001,
     show_default=True,
     help="Probability of a wrong statement, for each input.",
+)
+
+time_limit_option = click.option(
+    "--time-limit-per-call",
+    type=float,
+    default=SECONDS_A_CALL,
+    show_default=True,
+    metavar="SECONDS",
+    help="Longest time that one call of the model may take; 0 for any.",
 )
 
 loading_options = option_group(
@@ -86,6 +96,7 @@ loading_options = option_group(
         "other's answers alone: one input at a time, or in batches of which a share is watched, "
         "on an assumption that every certificate then rests on.",
     ),
+    time_limit_option,
 )
 
 engine_options = option_group(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +99,12 @@ def plan(
         early = asked.early()
         if early is not None and not early.enumerated:
             make_plan(early, **samples)  # what is wrong is said before the model is opened
-        seed, job = choose_seed(given["seed"]), open_job(model, data, given)
-        tell_job(job, seed, say)
-        planned = make_plan(job.smoothed.noise, **samples, shape=job.shape)
-        machine = time_on(job, planned, seed=seed.value)
+        seed = choose_seed(given["seed"])
+        with ExitStack() as stack:
+            job = open_job(model, data, given, stack)
+            tell_job(job, seed, say)
+            planned = make_plan(job.smoothed.noise, **samples, shape=job.shape)
+            machine = time_on(job, planned, seed=seed.value)
     click.echo(FORMATS["json" if as_json else "table"](plan_report(planned, machine)))
 
 

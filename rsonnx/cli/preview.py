@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -89,4 +90,5 @@ def preview(model: Path, data: Path, output: Path, as_json: bool, **given: Any) 
     """
     from rsonnx.cli.previewing import show
 
-    show(model, data, output, given, as_json=as_json)
+    with ExitStack() as stack:
+        show(model, data, output, given, stack, as_json=as_json)

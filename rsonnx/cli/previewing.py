@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,16 @@ from rsonnx.smoothing import SmoothedClassifier
 from rsonnx.statistics import check_samples
 
 
-def show(model: Path, data: Path, output: Path, given: dict[str, Any], *, as_json: bool) -> None:
-    """Draw the picture, and print a line for each input and sigma.
+def show(
+    model: Path,
+    data: Path,
+    output: Path,
+    given: dict[str, Any],
+    stack: ExitStack,
+    *,
+    as_json: bool,
+) -> None:
+    """Draw the picture, and print a line for each input and sigma; what counts is on ``stack``.
 
     Raises:
         UsageError: the noise or a number is none that a picture can show.
@@ -60,7 +69,7 @@ def show(model: Path, data: Path, output: Path, given: dict[str, Any], *, as_jso
         pass  # matplotlib is there
     seed = choose_seed(given["seed"])
     # The widest noise is the one that may be too wide.
-    job = open_job(model, data, given | {"sigma": max(sigmas)})
+    job = open_job(model, data, given | {"sigma": max(sigmas)}, stack)
     pictures = {index: _Unarranged(job, index) for index in job.indices}
     tell_job(job, seed, say)
     if len(sigmas) > 1:

@@ -12,7 +12,7 @@ import click
 from cloup import command
 
 from rsonnx.cli.engines import provider_names
-from rsonnx.cli.options import classes_option, json_option
+from rsonnx.cli.options import classes_option, json_option, time_limit_option
 from rsonnx.cli.terminal import Terminal
 from rsonnx.errors import ReplayError, RunFileError, UsageError
 from rsonnx.report import printable, text_down
@@ -46,6 +46,7 @@ _MOST_SHOWN = 20
     metavar="NAME",
     help="Execution provider of the replay. [default: the one that the run was made on]",
 )
+@time_limit_option
 @classes_option
 @click.option(
     "--attestation",
@@ -94,6 +95,7 @@ def verify_command(run: Path, as_json: bool, **given: Any) -> None:
         classes=given["classes"],
         providers=provider_names(given["providers"]),
         count=0 if faults else given["count"] or 0,
+        time_limit_per_call=given["time_limit_per_call"],
         listener=Terminal(),
     )
     faults += () if again is None else again.faults

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from rsonnx.errors import InferenceError, ModelError, RsonnxError
+from rsonnx.errors import InferenceError, ModelError, RsonnxError, TimeLimitError
 from rsonnx.model.answers import check_scores
 from rsonnx.model.graph import tensors
 from rsonnx.model.inputs import Input
@@ -211,10 +211,13 @@ def choose_batching(
     Raises:
         ModelError: the model does not run, is random, gives no scores, or answers copies of one
             input differently.
+        TimeLimitError: it takes too long for a probe input.
     """
     copies = data.batch or 1
     try:
         alone = _one_by_one(as_filed, rows, copies, path)
+    except TimeLimitError:
+        raise
     except InferenceError as error:
         raise ModelError(
             f"{path} does not run on inputs of shape {list(data.shape)} at batch size "
@@ -282,5 +285,7 @@ def _one_by_one(run: Runner, rows: NDArray[np.float32], batch: int, path: str) -
 def _try(run: Runner, rows: NDArray[np.float32]) -> NDArray[Any] | None:
     try:
         return run(rows)
+    except TimeLimitError:
+        raise
     except RsonnxError:
         return None

@@ -87,7 +87,8 @@ def open_job(
         classifier = model
     else:
         if isinstance(model, str | os.PathLike):
-            try_in_child(model, settings)
+            limit = engine.time_limit_per_call
+            try_in_child(model, settings, time_limit_per_call=limit)
         classifier = load_with(model, settings, engine.providers, engine.device)
     if isinstance(meant, AskedNoise):
         meant = meant.for_model(classifier.shape, classifier.layout)

@@ -27,7 +27,7 @@ from rsonnx.noise import AskedNoise, Columns, InputSpace, Point
 from rsonnx.runs.job import Job, prepare_job
 from rsonnx.runs.labels import UndecidedOrderError
 from rsonnx.runs.sample import Sample
-from rsonnx.runtime import Geometry, OnnxClassifier
+from rsonnx.runtime import EngineSettings, Geometry, OnnxClassifier
 from rsonnx.smoothing import Plan, load_with, try_in_child
 from rsonnx.statistics import clopper_pearson_lower, clopper_pearson_upper, paired_accuracy
 
@@ -157,7 +157,7 @@ def try_preprocessings(
     dataset: Dataset,
     *,
     named: str | None = None,
-    providers: Sequence[str] = (),
+    engine: EngineSettings | None = None,
     listener: Listener | None = None,
 ) -> Ranking:
     """Measure the accuracy without noise under every preset, on inputs spread over the data.
@@ -169,7 +169,7 @@ def try_preprocessings(
             its resizing and layout hold for the others.
         dataset: labelled data.
         named: what the caller calls the stated one.
-        providers: the execution providers that were asked for.
+        engine: where it runs.
         listener: hears every ten seconds how far it is.
 
     Raises:
@@ -183,8 +183,11 @@ def try_preprocessings(
             "give labelled data"
         )
     every, source = _stride(dataset.labels), plan.model.path or plan.model.proto
+    engine = engine or EngineSettings()
     if plan.model.path is not None:
-        try_in_child(plan.model.path, replace(settings, preprocess=plan.preprocessing))
+        limit = engine.time_limit_per_call
+        declared = replace(settings, preprocess=plan.preprocessing)
+        try_in_child(plan.model.path, declared, time_limit_per_call=limit)
     labels = dataset.labels[::every]
     size = _other_size(plan, dataset, every)
     geometries = [""] if size is None else _geometries(size)
@@ -196,7 +199,7 @@ def try_preprocessings(
     ]
     trials = len(names) + len(geometries) - 1
     listener = listener or Listener()
-    trial = _Trials(source, settings, providers, dataset, every, trials, listener)
+    trial = _Trials(source, settings, engine, dataset, every, trials, listener)
     tried = [trial(f"{name}{geometries[0]}") for name in names]
     possible = [t for t in tried if t.problem is None]
     if not possible and tried[0].problem is not None:
@@ -218,13 +221,13 @@ class _Trials:
         self,
         source: ModelSource,
         settings: ModelSettings,
-        providers: Sequence[str],
+        engine: EngineSettings,
         dataset: Dataset,
         every: int,
         trials: int,
         listener: Listener,
     ) -> None:
-        self._source, self._settings, self._providers = source, settings, providers
+        self._source, self._settings, self._engine = source, settings, engine
         self._dataset, self._every, self._listener = dataset, every, listener
         self._trials, self._begun, self._next = trials, 0, time.monotonic() + _PAUSE
         self._points: dict[tuple[Geometry, str | None], list[Point]] = {}
@@ -233,7 +236,8 @@ class _Trials:
         self._begun += 1
         try:
             settings = replace(self._settings, preprocess=declared_preprocessing(text))
-            classifier = load_with(self._source, settings, self._providers)
+            engine = self._engine
+            classifier = load_with(self._source, settings, engine.providers, engine.device)
             job = _job(classifier, self._dataset, self._every)
         except (UsageError, ModelError, UndecidedOrderError) as error:
             return Trial(text, problem=error)

@@ -22,6 +22,7 @@ from rsonnx.runs.new_header import SeedUsed, new_header
 from rsonnx.runs.opening import Data, open_job
 from rsonnx.runs.replay import Replay, changed_since, replay
 from rsonnx.runtime import EngineSettings
+from rsonnx.runtime.watchdog import SECONDS_A_CALL
 from rsonnx.scalars import as_whole
 from rsonnx.smoothing import in_child
 
@@ -41,6 +42,7 @@ def check_against(
     classes: Path | None = None,
     providers: Sequence[str] | None = None,
     count: int = 0,
+    time_limit_per_call: float = SECONDS_A_CALL,
     listener: Listener | None = None,
 ) -> Replay | None:
     """Check that a model and data are a run's own, and draw the noise of some inputs again.
@@ -51,6 +53,7 @@ def check_against(
         classes: the file of class names, where it was made with one.
         providers: the execution provider; None takes the run's.
         count: how many inputs, chosen at random, are drawn again; needs both.
+        time_limit_per_call: seconds that one call of the model may take; 0 for any time.
         listener: hears which.
 
     Returns:
@@ -74,18 +77,21 @@ def check_against(
     check_model(run, in_child(sha256_of, model))
     if data is None:
         return None
-    job = _reopen(run, model, data, classes, providers)
-    if not count:
-        return None
-    if not run.rows:
-        raise RunFileError(f"the run {run.path} has no inputs yet, so there is nothing to replay")
-    rows = secrets.SystemRandom().sample(run.rows, min(count, len(run.rows)))
-    if listener is not None:
-        samples = sum(row.samples for row in rows)
-        listener.said(
-            "replay", f"{len(rows)} of {len(run.rows)} inputs, at random: {samples:,} samples"
-        )
-    return replay(run, job, rows)
+    with ExitStack() as stack:
+        job = _reopen(run, model, data, classes, providers, time_limit_per_call, stack)
+        if not count:
+            return None
+        if not run.rows:
+            raise RunFileError(
+                f"the run {run.path} has no inputs yet, so there is nothing to replay"
+            )
+        rows = secrets.SystemRandom().sample(run.rows, min(count, len(run.rows)))
+        if listener is not None:
+            samples = sum(row.samples for row in rows)
+            listener.said(
+                "replay", f"{len(rows)} of {len(run.rows)} inputs, at random: {samples:,} samples"
+            )
+        return replay(run, job, rows)
 
 
 def _reopen(
@@ -94,6 +100,8 @@ def _reopen(
     data: Data,
     classes: Path | None,
     providers: Sequence[str] | None,
+    time_limit_per_call: float,
+    stack: ExitStack,
 ) -> Job:
     header, recorded = run.header, run.header.resolved
     try:
@@ -101,8 +109,8 @@ def _reopen(
         used = TEXTS.of(OBJECT.of(header.record["model"], "providers"), "used")
         if not used:
             raise ValueError("model.providers.used is empty")
-        engine, tf32 = EngineSettings(tuple(providers or used[:1])), FLAG.of(recorded, "tf32")
-        named = TEXT.or_null().of(recorded, "classes")
+        engine = EngineSettings(tuple(providers or used[:1]))
+        tf32, named = FLAG.of(recorded, "tf32"), TEXT.or_null().of(recorded, "classes")
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise RunFileError(
             f"{run.path}, line 1: the header does not say how its inputs were read ({error})"
@@ -115,10 +123,11 @@ def _reopen(
         )
     if tf32 and not engine.provider().is_cpu:  # a processor has none
         engine = replace(engine, tf32=True)
+    engine = replace(engine, time_limit_per_call=time_limit_per_call)
     job = open_job(
         model,
         data,
-        ExitStack(),
+        stack,
         noise=header.noise,
         classes=classes,
         exif=header.data.exif,

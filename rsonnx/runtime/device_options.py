@@ -7,10 +7,12 @@ here unless TF32 is asked for.
 
 from __future__ import annotations
 
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rsonnx.errors import UsageError
+from rsonnx.runtime.watchdog import SECONDS_A_CALL
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -41,21 +43,28 @@ Providers = list[tuple[str, dict[str, str]]]
 
 @dataclass(frozen=True)
 class DeviceOptions:
-    """How a device is used.
+    """How a device is used, and how long at a time.
 
     Attributes:
         device: its number, 0 for the first.
         tf32: let float32 products be rounded to 10 bits, which is faster and another classifier.
         stream: address of the CUDA stream that the session runs on; None gives it one of its own.
         cuda_graph: record the kernels of a run once and replay them. Bound runs only.
+        time_limit_per_call: seconds that one call of the model may take; 0 for any time.
     """
 
     device: int = 0
     tf32: bool = False
     stream: int | None = None
     cuda_graph: bool = False
+    time_limit_per_call: float = field(default=SECONDS_A_CALL, compare=False)
 
     def __post_init__(self) -> None:
+        limit = self.time_limit_per_call
+        if not isinstance(limit, int | float) or not 0 <= limit < math.inf:
+            raise UsageError(
+                f"the time limit is {limit!r}, but seconds a call were expected, 0 for no limit"
+            )
         whole = isinstance(self.device, int) and not isinstance(self.device, bool)
         if not whole or not 0 <= self.device < _MOST_DEVICES:
             raise UsageError(

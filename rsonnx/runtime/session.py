@@ -15,6 +15,7 @@ from rsonnx.errors import InferenceError, ModelError, ProviderError
 from rsonnx.runtime.device_options import DeviceOptions, Providers
 from rsonnx.runtime.placement import RECORD, shape_nodes_on_cpu
 from rsonnx.runtime.providers import ProviderChoice, first_line
+from rsonnx.runtime.watchdog import limited
 from rsonnx.runtime.wheels import onnxruntime
 
 _STRICT = "session.disable_cpu_ep_fallback"
@@ -23,6 +24,7 @@ _NO_SUCH_DEVICE = "invalid device ordinal"
 _OUT_OF_MEMORY = (
     "out of memory",
     "Failed to allocate memory",
+    "bad_alloc",
     "CUDNN_STATUS_ALLOC_FAILED",
     "CUBLAS_STATUS_ALLOC_FAILED",
 )
@@ -94,7 +96,6 @@ class Session:
             contextlib.nullcontext() if self.device.stream is None else threading.Lock()
         )
         self._graphs = 0
-        self._plain_run = self._run_options(_NO_GRAPH)
 
     def _opened(self, model: bytes, providers: Providers) -> Any:
         """Open strictly; where that is refused, accept nodes on the processor that do shapes."""
@@ -170,8 +171,9 @@ class Session:
             InferenceError: the model failed on the batch.
             DeviceMemoryError: the batch does not fit the memory of the device.
         """
-        with self._failures_named(batch.shape, "; use a smaller batch size"):
-            answers = self._session.run([output], {input_name: batch}, self._plain_run)
+        options = self._run_options(_NO_GRAPH)
+        with self._failures_named(batch.shape, options, "; use a smaller batch size"):
+            answers = self._session.run([output], {input_name: batch}, options)
         return np.asarray(answers[0])
 
     def bind(
@@ -189,30 +191,41 @@ class Session:
             shape = list(memory.shape)
             bind(name, memory.kind, memory.device, memory.dtype, shape, memory.address)
         self._graphs += 1
-        options = self._run_options(str(self._graphs))
+        graph = str(self._graphs)
 
         def run() -> None:
-            with self._failures_named(data.shape):
+            options = self._run_options(graph)
+            with self._failures_named(data.shape, options):
                 self._session.run_with_iobinding(binding, options)
 
         return run
 
     def _run_options(self, graph: str) -> Any:
-        """Return options that name a graph; None where none is recorded, which costs nothing."""
-        if not self.device.cuda_graph:
-            return None
+        """Return the options of one run, which name a graph where any is recorded."""
         options = onnxruntime.RunOptions()
-        options.add_run_config_entry("gpu_graph_id", graph)
+        if self.device.cuda_graph:
+            options.add_run_config_entry("gpu_graph_id", graph)
         return options
 
     @contextlib.contextmanager
-    def _failures_named(self, shape: tuple[int, ...], advice: str = "") -> Iterator[None]:
-        """Run something, and name the model and the batch where that fails."""
+    def _failures_named(
+        self, shape: tuple[int, ...], options: Any, advice: str = ""
+    ) -> Iterator[None]:
+        """Run something, and name the model and the batch where that fails or takes too long."""
+        limit = self.device.time_limit_per_call
         try:
-            with self._one_at_a_time:
+            with self._one_at_a_time, limited(self.name, shape, limit, options):
                 yield
+        except InferenceError:
+            raise
         except Exception as error:  # onnxruntime raises a class of its own for each status code
-            text = f"{self.name} failed on a batch of shape {list(shape)}: {first_line(error)}"
-            if not self._on_cpu and any(sign in str(error) for sign in _OUT_OF_MEMORY):
+            batch = f"a batch of shape {list(shape)}"
+            text = f"{self.name} failed on {batch}: {first_line(error)}"
+            if not any(sign in str(error) for sign in _OUT_OF_MEMORY):
+                raise InferenceError(text) from None
+            if not self._on_cpu:
                 raise DeviceMemoryError(text + advice) from None
-            raise InferenceError(text) from None
+            raise InferenceError(
+                f"{self.name} needs more memory for {batch} than is free; use a smaller "
+                "--batch-size or fewer --workers"
+            ) from None

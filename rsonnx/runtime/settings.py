@@ -15,6 +15,7 @@ from rsonnx.runtime.device_options import DeviceOptions
 from rsonnx.runtime.engine import Engine
 from rsonnx.runtime.engines import ENGINES
 from rsonnx.runtime.providers import ProviderChoice, choose_provider
+from rsonnx.runtime.watchdog import SECONDS_A_CALL
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class EngineSettings:
             works.
         devices: numbers of the devices, a process each where there are several; empty takes the
             first.
-        tf32, cuda_graph: see :class:`DeviceOptions`.
+        tf32, cuda_graph, time_limit_per_call: see :class:`DeviceOptions`.
         batch_size: inputs a call of the model; None chooses.
         workers: threads, or workers of the Ray cluster; None chooses.
         engine: of :data:`ENGINES`: ``"embedded"``, or ``"ray"`` for a Ray cluster.
@@ -47,6 +48,7 @@ class EngineSettings:
     engine: str = "embedded"
     address: str | None = None
     gpus_per_worker: float | None = None
+    time_limit_per_call: float = SECONDS_A_CALL
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -70,12 +72,16 @@ class EngineSettings:
             raise UsageError(f"{option} is of a Ray cluster; add --engine ray, or leave it out")
         if len(set(self.devices)) < len(self.devices):
             raise UsageError(f"the devices {self.devices} name one twice; name each once")
+        _ = self.device  # which refuses what cannot be
 
     @property
     def device(self) -> DeviceOptions:
         """How the model is opened in this process: on the first of the devices."""
         return DeviceOptions(
-            self.devices[0] if self.devices else 0, tf32=self.tf32, cuda_graph=self.cuda_graph
+            self.devices[0] if self.devices else 0,
+            tf32=self.tf32,
+            cuda_graph=self.cuda_graph,
+            time_limit_per_call=self.time_limit_per_call,
         )
 
     def provider(self) -> ProviderChoice:

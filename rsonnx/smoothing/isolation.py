@@ -17,9 +17,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from rsonnx.errors import ModelError, RsonnxError, error_named
+from rsonnx.errors import ModelError, RsonnxError, TimeLimitError, error_named
 from rsonnx.model import ModelSettings
 from rsonnx.resources import available_memory
+from rsonnx.runtime.device_options import DeviceOptions
+from rsonnx.runtime.watchdog import SECONDS_A_CALL, STUCK, end_process_if_stuck
 
 SECONDS = 300
 """Longest time that a model may take to be read, loaded and probed."""
@@ -32,11 +34,19 @@ def try_in_child(
     path: str | os.PathLike[str],
     settings: ModelSettings,
     *,
+    time_limit_per_call: float = SECONDS_A_CALL,
     seconds: float = SECONDS,
     memory: int | None = None,
 ) -> None:
     """Load and probe a model in a child process, on the processor; else as :func:`in_child`."""
-    in_child(load_and_probe, path, seconds=seconds, memory=memory, settings=settings.to_json())
+    in_child(
+        load_and_probe,
+        path,
+        seconds=seconds,
+        memory=memory,
+        settings=settings.to_json(),
+        time_limit_per_call=time_limit_per_call,
+    )
 
 
 def in_child(
@@ -93,16 +103,22 @@ def in_child(
     return answer
 
 
-def load_and_probe(path: str, settings: dict[str, Any]) -> None:
+def load_and_probe(path: str, settings: dict[str, Any], time_limit_per_call: float) -> None:
     """Load a model as :func:`rsonnx.load` does, on the processor, and forget it."""
     from rsonnx.smoothing.load import load_with  # noqa: PLC0415 - the child alone needs it here
 
-    load_with(path, ModelSettings.from_json(settings), ["cpu"])
+    device = DeviceOptions(time_limit_per_call=time_limit_per_call)
+    try:
+        load_with(path, ModelSettings.from_json(settings), ["cpu"], device)
+    except TimeLimitError as error:  # before anything is counted, it is the model that is refused
+        raise ModelError(str(error)) from None
 
 
 def _death(path: str | os.PathLike[str], code: int, stderr: str) -> ModelError:
     """Return what became of a child that gave no answer, and why, if it says so."""
     last = (stderr.strip().splitlines() or [""])[-1][:200]
+    if code == STUCK and last:  # which says so itself
+        return ModelError(last.removeprefix("Error: "))
     why = f" ({last})" if last and code >= 0 else ""
     if last.startswith(("ImportError", "ModuleNotFoundError")) and why:
         # A broken installation is not the file's fault.
@@ -156,6 +172,7 @@ def reply_to(request: dict[str, Any]) -> str:
 def _child() -> None:
     """Answer one request from stdin on stdout."""
     request = json.loads(sys.stdin.read())
+    end_process_if_stuck(STUCK)
     _limit_memory(request["memory"])
     print(reply_to(request))
 

@@ -86,6 +86,7 @@ def load(
         UsageError: no such file, or an argument is outside its range; no preprocessing is declared,
             neither here nor in the file.
         ModelError: the file is no classifier that can be certified.
+        TimeLimitError: a call of the model took longer than ``device`` allows.
         ProviderError: the provider does not work on this machine.
     """
     settings = ModelSettings(

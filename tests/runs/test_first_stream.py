@@ -49,7 +49,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     for k in range(8):
         levels[k, k // 3] += 40
     np.savez(tmp_path / "levels.npz", x=levels, y=np.arange(8) // 3)
-    monkeypatch.setattr(opening, "try_in_child", lambda *_: None)
+    monkeypatch.setattr(opening, "try_in_child", lambda *_, **__: None)
     monkeypatch.chdir(tmp_path)
     return lambda *words: cli.run([str(word) for word in words])
 

@@ -32,7 +32,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     model, data = SAMPLES / "mnist_gaussian_0.50.onnx", SAMPLES / "mnist_test_500"
     words = ["certify", model, data, "--sigma", "0.5", "--n", "300", "--limit", "5", "--first"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rsonnx.runs.opening.try_in_child", lambda *_: None)
+        patch.setattr("rsonnx.runs.opening.try_in_child", lambda *_, **__: None)
         for name, options in WAYS.items():
             path = folder / f"{name}.jsonl"
             assert run_command([*map(str, words), "--seed", "1", *options, "-o", str(path)]) == 0

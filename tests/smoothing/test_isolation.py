@@ -86,6 +86,21 @@ def test_a_child_that_dies_is_a_sentence(
         try_in_child("bad.onnx", ModelSettings())
 
 
+def test_a_child_that_is_stuck_in_a_call_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = """if True:
+        import time
+        from types import SimpleNamespace
+        from rsonnx.runtime import watchdog
+        watchdog._PATIENCE = 0.1
+        watchdog.end_process_if_stuck(watchdog.STUCK)
+        with watchdog.limited("deep.onnx", (1, 4), 0.1, SimpleNamespace()):
+            time.sleep(60)
+    """
+    replace_child(monkeypatch, code)
+    with pytest.raises(ModelError, match=r"^deep\.onnx took more than 0\.1 s"):
+        try_in_child("deep.onnx", ModelSettings())
+
+
 def test_what_is_printed_before_the_answer_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     replace_child(monkeypatch, """print('warning\\n{"error": null, "message": ""}')""")
     assert try_in_child("good.onnx", ModelSettings()) is None

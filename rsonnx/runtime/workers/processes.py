@@ -19,6 +19,7 @@ from rsonnx.resources import usable_cores
 from rsonnx.runtime.classifier import BaseClassifier
 from rsonnx.runtime.cuda import engine_for
 from rsonnx.runtime.ranges import CountRequest
+from rsonnx.runtime.watchdog import STUCK
 from rsonnx.runtime.workers.remote import Link, RemoteEngine
 from rsonnx.runtime.workers.worker import Answer, EngineFactory, Worker, portable
 
@@ -62,6 +63,8 @@ class _Process(Link):
         how = f"ended with {names.get(code or 0, f'exit code {code}')}"
         if code == -9:  # SIGKILL
             how += ", as happens where the memory runs out"
+        if code == STUCK:
+            how = "was stuck in a call for longer than --time-limit-per-call allows"
         if self.ready:
             return InferenceError(
                 f"the {self.name} {how}; use a smaller batch size or fewer devices, and run again"

@@ -20,6 +20,7 @@ from rsonnx.runtime.classifier import BaseClassifier
 from rsonnx.runtime.engine import Engine
 from rsonnx.runtime.providers import first_line
 from rsonnx.runtime.ranges import CountRequest
+from rsonnx.runtime.watchdog import STUCK, end_process_if_stuck
 
 EngineFactory = Callable[[BaseClassifier], Engine]
 """Makes the engine that counts inside a worker."""
@@ -73,7 +74,7 @@ Answer = Ready | Done | RsonnxError
 
 
 class Worker:
-    """A classifier and its engine, made when :meth:`open` is called.
+    """A classifier and its engine, made when :meth:`open` is called, in a process of their own.
 
     Args:
         where: what errors say of the place; its machine is added where there may be several.
@@ -82,6 +83,7 @@ class Worker:
     def __init__(self, where: str = "") -> None:
         self._where = f" ({where} {socket.gethostname()})" if where else ""
         self._engine: Engine | None = None
+        end_process_if_stuck(STUCK)
 
     def open(
         self, factory: Callable[[], BaseClassifier], engine_factory: EngineFactory

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from rsonnx.counts import Counts
 from rsonnx.errors import InferenceError, ProviderError
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream
-from rsonnx.runtime import BaseClassifier, CountRequest, OnnxClassifier, Progress
+from rsonnx.runtime import BaseClassifier, CountRequest, OnnxClassifier, Progress, watchdog
 from rsonnx.smoothing import load
 
 Batch = NDArray[np.float32]
@@ -107,6 +108,24 @@ class Failing:
         if not self.ok:
             raise InferenceError("the model gave up on a batch")
         return np.zeros(len(batch), np.int64)
+
+
+class Stuck:
+    """A classifier that is inside one operator for a minute, but may be for a moment only."""
+
+    num_classes = 3
+
+    def __init__(self) -> None:
+        watchdog._PATIENCE = 0.1
+
+    def classify(self, batch: Batch) -> NDArray[np.int64]:
+        with watchdog.limited("m.onnx", batch.shape, 0.1, SimpleNamespace()):
+            time.sleep(60)
+        return np.zeros(len(batch), np.int64)
+
+
+def stuck(device: object) -> Stuck:
+    return Stuck()
 
 
 def failing(device: object) -> Failing:

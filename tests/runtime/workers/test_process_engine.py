@@ -93,6 +93,7 @@ def test_a_killed_worker_is_one_error_and_nothing_is_left(
         (far.broken, InferenceError, r"KeyError: 'weights' \(in the .* for device (good|bad)\)$"),
         (far.exhausted, InferenceError, r"memory"),
         (far.exiting, InferenceError, r"exit code 7"),
+        (far.stuck, InferenceError, r"device (good|bad) was stuck .*--time-limit-per-call"),
         (far.failing, InferenceError, r"the model gave up on a batch \(in .* device bad"),
     ],
 )

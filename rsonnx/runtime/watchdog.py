@@ -1,0 +1,109 @@
+"""Ends calls of a model that take longer than they may.
+
+onnxruntime looks between two operators, and in every turn of a loop, whether a call is to end. One
+that is inside an operator for hours can be ended by nothing but the end of its process, which only
+a process that is rsonnx's own may choose: the command line, a worker, the child that tries a model.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from rsonnx.errors import TimeLimitError
+
+SECONDS_A_CALL = 600.0
+"""Longest time that a call of a model may take, unless the caller says otherwise."""
+
+STUCK = 124
+"""Exit code of a worker process that was stuck in a call."""
+
+_LOOK = 0.25
+"""Seconds between two looks at the calls under way."""
+
+_PATIENCE = 10.0
+"""Seconds that a call gets to end after it was told to."""
+
+
+@dataclass(eq=False)
+class limited:  # noqa: N801 - used as a context
+    """Inside, a call of a model, which is told to end once it takes too long.
+
+    Args:
+        name: of the model, for messages.
+        shape: of the batch.
+        seconds: that it may take; 0 for any time.
+        options: the ``RunOptions`` that it is made with.
+
+    Raises:
+        TimeLimitError: it took longer.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    seconds: float
+    options: Any
+    begun: float = 0.0
+    told: bool = False
+
+    def __enter__(self) -> None:
+        self.begun = time.monotonic()
+        if self.seconds:
+            _WATCHDOG.add(self)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        _WATCHDOG.calls.pop(id(self), None)
+        if self.told and kind is not None:
+            raise self.error from None
+
+    @property
+    def error(self) -> TimeLimitError:
+        """What is said of a call that took too long."""
+        return TimeLimitError(
+            f"{self.name} took more than {self.seconds:g} s for a batch of shape "
+            f"{list(self.shape)}; use a smaller batch size, or allow more (--time-limit-per-call)"
+        )
+
+
+class _Watchdog:
+    """Looks at the calls of this process, from a thread that the first of them starts."""
+
+    def __init__(self) -> None:
+        self.calls: dict[int, limited] = {}
+        self.exit_code: int | None = None
+        self._process: int | None = None
+        self._lock = threading.Lock()
+
+    def add(self, call: limited) -> None:
+        if self._process != os.getpid():  # the first call, or a fork, which has no thread of ours
+            with self._lock:
+                if self._process != os.getpid():
+                    self._process = os.getpid()
+                    self.calls.clear()
+                    threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        self.calls[id(call)] = call
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(_LOOK)
+            for call in list(self.calls.values()):
+                late = time.monotonic() - call.begun - call.seconds
+                if late > 0:
+                    call.options.terminate = call.told = True
+                if late > _PATIENCE and self.exit_code is not None:
+                    os.write(2, f"\nError: {call.error}\n".encode(errors="replace"))
+                    os._exit(self.exit_code)
+
+
+_WATCHDOG = _Watchdog()
+
+
+def end_process_if_stuck(exit_code: int = 1) -> None:
+    """Let a call that does not end when it is told to end this process, which is rsonnx's own.
+
+    What is on the disk stays: a run goes on with its file as after any other end.
+    """
+    _WATCHDOG.exit_code = exit_code
