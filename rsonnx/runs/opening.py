@@ -147,7 +147,7 @@ def _own_engine(
     named = {k for k in meant if meant[k] != default[k] or further.get(k) is not None}
     if settings.preprocessing is not None:
         meant["preprocess"] = settings.preprocessing.to_json()
-    meant["providers"] = choose_provider(engine.providers).name
+    meant["providers"] = choose_provider(engine.providers, engine.device).name
     for name in sorted(named & own.keys()):
         if meant[name] != own[name]:
             raise UsageError(

@@ -109,8 +109,12 @@ def _reopen(
         used = TEXTS.of(OBJECT.of(header.record["model"], "providers"), "used")
         if not used:
             raise ValueError("model.providers.used is empty")
-        engine = EngineSettings(tuple(providers or used[:1]))
-        tf32, named = FLAG.of(recorded, "tf32"), TEXT.or_null().of(recorded, "classes")
+        engine = EngineSettings(
+            tuple(providers or used[:1]),
+            tf32=FLAG.of(recorded, "tf32"),
+            time_limit_per_call=time_limit_per_call,
+        )
+        named = TEXT.or_null().of(recorded, "classes")
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise RunFileError(
             f"{run.path}, line 1: the header does not say how its inputs were read ({error})"
@@ -121,9 +125,8 @@ def _reopen(
             f"{run.path}: the run was made with the class names of a file, {shown(named)}; give "
             "that file with --classes"
         )
-    if tf32 and not engine.provider().is_cpu:  # a processor has none
-        engine = replace(engine, tf32=True)
-    engine = replace(engine, time_limit_per_call=time_limit_per_call)
+    if engine.provider().is_cpu:  # which has no TF32
+        engine = replace(engine, tf32=False)
     job = open_job(
         model,
         data,

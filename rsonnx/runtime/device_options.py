@@ -2,7 +2,9 @@
 
 TF32 rounds float32 products to 10 bits, and onnxruntime has it on by default; the exhaustive search
 for a convolution picks another algorithm, and so other roundings, from run to run. Both are off
-here unless TF32 is asked for.
+here unless TF32 is asked for. A session's own option is not enough: TensorRT's provider has none
+(onnxruntime issue 26029), and CUDA's tries a convolution with TF32 where cuDNN has no plan without
+it. The libraries obey the environment.
 """
 
 from __future__ import annotations
@@ -19,8 +21,7 @@ CUDA = "CUDAExecutionProvider"
 TENSORRT = "TensorrtExecutionProvider"
 
 _TF32_VARIABLE = "NVIDIA_TF32_OVERRIDE"
-"""The only switch that TensorRT's provider has for TF32 (onnxruntime issue 26029). The libraries
-read it once, when the first session of the process is opened."""
+"""The libraries read it once, when the first session of the process is opened."""
 
 _MOST_DEVICES = 1024
 """More than any machine has; a number beyond it is a mistake."""
@@ -30,12 +31,12 @@ _CUDA_OPTIONS = {
     # The memory that a model asks for, not the next power of two: noise lies beside it.
     "arena_extend_strategy": "kSameAsRequested",
 }
-_TENSORRT_OPTIONS = {
-    "trt_fp16_enable": "0",
-    "trt_bf16_enable": "0",
-    "trt_int8_enable": "0",
-    "trt_engine_cache_enable": "0",
-    "trt_timing_cache_enable": "0",
+_TENSORRT_OPTIONS = {  # whose provider takes True and False alone, as CUDA's takes 1 and 0
+    "trt_fp16_enable": "False",
+    "trt_bf16_enable": "False",
+    "trt_int8_enable": "False",
+    "trt_engine_cache_enable": "False",
+    "trt_timing_cache_enable": "False",
 }
 
 Providers = list[tuple[str, dict[str, str]]]
@@ -111,19 +112,16 @@ class DeviceOptions:
         """
         if name not in (CUDA, TENSORRT):
             return {}
-        wanted = str(int(self.tf32))
-        if name == TENSORRT:
-            os.environ.setdefault(_TF32_VARIABLE, wanted)
-        value = os.environ.get(_TF32_VARIABLE)
-        if value not in (None, wanted):
+        wanted, value = str(int(self.tf32)), tf32_override(self.tf32)
+        if value != wanted:
             raise UsageError(
                 f"{_TF32_VARIABLE} is {value!r} in the environment, but TF32 was "
                 f"{'' if self.tf32 else 'not '}asked for, and the variable wins; set it to "
                 f"{wanted} before the program starts, or ask for what it says"
             )
-        return {} if value is None else {_TF32_VARIABLE: value}
+        return {_TF32_VARIABLE: value}
 
 
-def no_tf32_in_tensorrt() -> None:
-    """Switch TF32 off for TensorRT, before its first session, unless the environment speaks."""
-    os.environ.setdefault(_TF32_VARIABLE, "0")
+def tf32_override(tf32: bool) -> str:
+    """Return what the environment says of TF32: ``"0"`` for never. It is set where it is silent."""
+    return os.environ.setdefault(_TF32_VARIABLE, str(int(tf32)))

@@ -196,5 +196,6 @@ def _cupy(machine: Machine, major: int) -> Iterator[Finding]:
     elif machine.problem is None and machine.cupy_problem is not None:
         yield Finding(
             f"CuPy does not work, so noise is drawn on the host: {machine.cupy_problem}",
-            f"pip install --force-reinstall {right}",
+            "pip install --force-reinstall "
+            + ("nvidia-cuda-nvrtc" if "nvrtc" in machine.cupy_problem.lower() else right),
         )

@@ -20,14 +20,19 @@ from rsonnx.runtime.wheels import onnxruntime
 
 _STRICT = "session.disable_cpu_ep_fallback"
 _REFUSED_CPU_NODES = "fallback to CPU EP has been explicitly disabled"
-_NO_SUCH_DEVICE = "invalid device ordinal"
+_NO_SUCH_DEVICE = ("invalid device ordinal", "invalid device id")
 _OUT_OF_MEMORY = (
     "out of memory",
-    "Failed to allocate memory",
+    "failed to allocate memory",
     "bad_alloc",
-    "CUDNN_STATUS_ALLOC_FAILED",
-    "CUBLAS_STATUS_ALLOC_FAILED",
+    "available memory of",  # ... is smaller than requested bytes of: the arena has a limit
+    "alloc_failed",
+    "allocation_failed",
+    # No memory for a handle; that the libraries start at all was tried before.
+    "cublas_status_not_initialized",
+    "cudnn_status_not_initialized",
 )
+"""Parts of messages, in small letters."""
 _NO_GRAPH = "-1"
 """The number of a graph that leaves a run out of recording."""
 
@@ -70,7 +75,7 @@ class Session:
     Raises:
         UsageError: an option was given that the provider does not have.
         ModelError: onnxruntime refuses the model, or would compute on the processor.
-        ProviderError: the session came out on another provider, or there is no such device.
+        ProviderError: the session came out on another provider, or the device is not there or full.
 
     Attributes:
         name: what to call the model in messages.
@@ -107,7 +112,6 @@ class Session:
                 raise
             session = self._open(model, providers, {RECORD: "1"})
             self._cpu_nodes = shape_nodes_on_cpu(session, list(self._asked), self.name)
-        session.disable_fallback()
         return session
 
     def _open(self, model: bytes, providers: Providers, entries: dict[str, str]) -> Any:
@@ -121,9 +125,17 @@ class Session:
         for key, value in ({"session.intra_op.allow_spinning": "0"} | entries).items():
             options.add_session_config_entry(key, value)
         try:
-            session = onnxruntime.InferenceSession(model, options, providers=providers)
+            # Python's own fallback would try a processor, print, and hide why it did.
+            session = onnxruntime.InferenceSession(
+                model, options, providers=providers, enable_fallback=0
+            )
         except Exception as error:  # onnxruntime raises a class of its own for each status code
-            if _NO_SUCH_DEVICE in str(error):
+            if not self._on_cpu and _says(error, _OUT_OF_MEMORY):
+                raise ProviderError(
+                    f"device {self.device.device} has too little memory for {self.name}: "
+                    f"{first_line(error)}; free some, or ask for another with --devices"
+                ) from None
+            if _says(error, _NO_SUCH_DEVICE):
                 raise ProviderError(
                     f"device {self.device.device} was asked for, but {providers[0][0]} has no "
                     "device of that number here; nvidia-smi -L lists them"
@@ -221,7 +233,7 @@ class Session:
         except Exception as error:  # onnxruntime raises a class of its own for each status code
             batch = f"a batch of shape {list(shape)}"
             text = f"{self.name} failed on {batch}: {first_line(error)}"
-            if not any(sign in str(error) for sign in _OUT_OF_MEMORY):
+            if not _says(error, _OUT_OF_MEMORY):
                 raise InferenceError(text) from None
             if not self._on_cpu:
                 raise DeviceMemoryError(text + advice) from None
@@ -229,3 +241,7 @@ class Session:
                 f"{self.name} needs more memory for {batch} than is free; use a smaller "
                 "--batch-size or fewer --workers"
             ) from None
+
+
+def _says(error: Exception, signs: tuple[str, ...]) -> bool:
+    return any(sign in str(error).lower() for sign in signs)

@@ -91,7 +91,7 @@ class EngineSettings:
             UsageError: a provider is not known, or devices are named and it has none.
             ProviderError: it does not work on this machine.
         """
-        choice = choose_provider(self.providers)
+        choice = choose_provider(self.providers, self.device)
         if choice.is_cpu and self.devices:
             raise UsageError(
                 "--devices was given, but the model runs on the processor; ask for --providers "

@@ -111,7 +111,7 @@ def load_with(
     """Load an ONNX classifier as :func:`load` does, what is declared of it in one object."""
     asked = [providers] if isinstance(providers, str) else providers
     file = read_model(model)
-    classifier = open_plan(make_plan(file, settings), choose_provider(asked), device)
+    classifier = open_plan(make_plan(file, settings), choose_provider(asked, device), device)
     source: Path | bytes
     if isinstance(model, onnx.ModelProto):
         source = model.SerializeToString(deterministic=True)

@@ -119,7 +119,7 @@ def test_what_would_make_another_classifier_is_refused(name: str, tmp_path: Path
 
 def test_another_provider_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, _, loaded, data = _load("plain", tmp_path)
-    monkeypatch.setattr("rsonnx.runtime.providers.provider_problem", lambda _: None)
+    monkeypatch.setattr("rsonnx.runtime.providers.provider_problem", lambda *_: None)
     with pytest.raises(rsonnx.UsageError, match=r"^providers "):
         rsonnx.certify(loaded, data, sigma=0.25, providers="cuda")
     # What works best is not asked for where a provider is settled.

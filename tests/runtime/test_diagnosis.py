@@ -30,6 +30,7 @@ WELL = Machine(
     cupy_problem=None,
 )
 GONE = "onnxruntime gave a session on CPUExecutionProvider instead"
+NO_CUDNN = "cuDNN is not available"
 LIBRARIES = ("libcublasLt.so.13", "libcudnn.so.9")
 TWO_WHEELS = {"onnxruntime": "1.31.1", "onnxruntime-gpu": "1.31.1"}
 OLD_DRIVER = Driver(12040, 0, 1)
@@ -78,6 +79,9 @@ def ill(**changes: Any) -> list[Finding]:
             "pip uninstall -y cupy-cuda12x cupy-cuda13x && pip install cupy-cuda13x",
         ),
         ({"problem": None, "cupy_problem": "x"}, "host: x", "--force-reinstall cupy-cuda13x"),
+        ({"problem": None, "cupy_problem": "NVRTC_ERROR"}, "NVRTC", "reinstall nvidia-cuda-nvrtc"),
+        ({"problem": NO_CUDNN, "missing": ("libcudnn.so.9",)}, "libcudnn", "'rsonnx[cuda]', which"),
+        ({"problem": NO_CUDNN}, NO_CUDNN, "--force-reinstall"),
     ],
 )
 def test_one_cause_is_one_finding_with_the_command_that_mends_it(

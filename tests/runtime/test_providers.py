@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import ctypes
 import os
+import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -10,13 +15,14 @@ from onnx_models import echo
 
 from rsonnx.errors import InferenceError, ModelError, ProviderError, UsageError
 from rsonnx.runtime import (
+    DeviceOptions,
     ProviderChoice,
     Session,
     choose_provider,
     installed_wheels,
     provider_problem,
 )
-from rsonnx.runtime.device_options import CPU, CUDA
+from rsonnx.runtime.device_options import CPU, CUDA, TENSORRT
 from rsonnx.runtime.providers import first_line, silence
 
 WITHOUT_CUDA = pytest.mark.skipif(provider_problem(CUDA) is None, reason="this machine has CUDA")
@@ -52,6 +58,118 @@ def test_a_provider_that_does_not_work_is_refused_and_never_replaced() -> None:
     assert "was built without" in str(provider_problem("NoSuchExecutionProvider"))
 
 
+class Tried:
+    """An onnxruntime whose sessions on CUDA run here, and what becomes of their answers there.
+
+    Attributes:
+        devices: numbers of the devices on which sessions were opened.
+    """
+
+    def __init__(self, inputs: Callable[[Any], Any], answer: Callable[[Any], Any]) -> None:
+        self._inputs, self._answer = inputs, answer
+        self.devices: list[str] = []
+
+    def __call__(self, model: bytes, options: Any, providers: Any, enable_fallback: int) -> Tried:
+        assert enable_fallback == 0  # Python's own would print, and hide why a session fails
+        self.devices += [options["device_id"] for _, options in providers if options]
+        self._names = [name for name, _ in providers]
+        self._here = REAL(model, options, providers=[CPU])
+        return self
+
+    def get_providers(self) -> list[str]:
+        return [*self._names, CPU]
+
+    def run(self, outputs: None, feed: dict[str, Any]) -> Any:
+        feed = {name: self._inputs(values) for name, values in feed.items()}
+        return [self._answer(values) for values in self._here.run(outputs, feed)]
+
+
+REAL = onnxruntime.InferenceSession
+
+
+def tf32(values: Any) -> Any:
+    """Round float32 to 10 bits of fraction."""
+    bits = values.view(np.uint32)
+    return ((bits + 0x1000) & 0xFFFFE000).view(np.float32)
+
+
+def same(values: Any) -> Any:
+    return values
+
+
+def no_cudnn(values: Any) -> Any:
+    raise RuntimeError("cuDNN is not available. Install cuDNN, ...")
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def use(inputs: Callable[[Any], Any] = same, answer: Callable[[Any], Any] = same) -> Tried:
+        fake = Tried(inputs, answer)
+        monkeypatch.setattr(onnxruntime, "InferenceSession", fake)
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [TENSORRT, CUDA, CPU])
+        return fake
+
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "")
+    del os.environ["NVIDIA_TF32_OVERRIDE"]
+    provider_problem.cache_clear()
+    yield use
+    provider_problem.cache_clear()
+
+
+@pytest.mark.parametrize("name", [CUDA, TENSORRT])
+def test_a_provider_works_where_a_convolution_comes_out_right(tried: Any, name: str) -> None:
+    tried()
+    assert provider_problem(name) is None
+    tried(no_cudnn)
+    provider_problem.cache_clear()
+    assert "cuDNN is not available" in str(provider_problem(name))
+    for wrong in (np.zeros_like, lambda y: y * np.nan, lambda y: y * np.float32(1 + 2e-4)):
+        tried(answer=wrong)
+        provider_problem.cache_clear()
+        assert "convolution" in str(provider_problem(name))
+
+
+@pytest.mark.parametrize("name", [CUDA, TENSORRT])
+def test_tf32_is_found_out_unless_it_was_asked_for(tried: Any, name: str) -> None:
+    tried(tf32)
+    assert "TF32" in str(provider_problem(name))
+    del os.environ["NVIDIA_TF32_OVERRIDE"]
+    assert provider_problem(name, 0, True) is None
+    assert os.environ["NVIDIA_TF32_OVERRIDE"] == "1"
+
+
+@pytest.mark.parametrize("name", [CUDA, TENSORRT])
+def test_no_device_but_the_one_that_is_used_is_touched(tried: Any, name: str) -> None:
+    """A worker for the last of eight cards makes no context on the first."""
+    fake = tried()
+    assert choose_provider([name], DeviceOptions(7)).name == name
+    assert choose_provider(None, DeviceOptions(7)).name == CUDA
+    assert set(fake.devices) == {"7"}
+
+
+def test_cuda_s_libraries_of_pip_are_loaded_with_what_they_load_by_name_alone(
+    tried: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """NVRTC 13.0 has no path in it; ``test_kernels_compile.py`` has the real one compile."""
+    builtins = tmp_path / "nvidia/cu13/lib/libnvrtc-builtins.so.13.0"
+    builtins.parent.mkdir(parents=True)
+    builtins.touch()
+    loaded: list[str] = []
+    monkeypatch.setattr("rsonnx.runtime.providers.find_spec", lambda _: Package(tmp_path))
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: loaded.append("onnxruntime's"))
+    monkeypatch.setattr(ctypes, "CDLL", loaded.append)
+    tried()
+    assert provider_problem(CUDA) is None
+    assert loaded == ["onnxruntime's", str(builtins)]
+
+
+class Package:
+    """Where Python finds the package ``nvidia``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.submodule_search_locations = [str(folder / "nvidia")]
+
+
 def test_a_strict_session_runs_and_names_model_and_shape_where_it_fails() -> None:
     session = Session(echo().SerializeToString(), ProviderChoice(CPU, ()), "a.onnx")
     assert session.providers == (CPU,)
@@ -85,3 +203,9 @@ def test_silence_keeps_native_output_away_and_gives_the_streams_back(
     assert capfd.readouterr() == ("out", "err")
     if before:
         assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_python_prints_in_silence_is_not_printed_later() -> None:
+    code = "from rsonnx.runtime.providers import silence\nwith silence(): print('hidden')"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert (ended.stdout, ended.stderr) == (b"", b"")

@@ -41,7 +41,10 @@ class FakeSession:
         self.ran: list[Any] = []
         self.bound: list[Any] = []
 
-    def __call__(self, model: bytes, options: Any, providers: list[Any]) -> FakeSession:
+    def __call__(
+        self, model: bytes, options: Any, providers: list[Any], enable_fallback: int
+    ) -> FakeSession:
+        assert enable_fallback == 0  # which would hide why a session does not open
         entries = {}
         for key in (STRICT, RECORD):
             try:
@@ -70,9 +73,6 @@ class FakeSession:
             )
             for name, ops in self.nodes.items()
         ]
-
-    def disable_fallback(self) -> None:
-        pass
 
     def run(self, outputs: list[str], feed: dict[str, Any], options: Any) -> list[Any]:
         if self.failure:
@@ -114,7 +114,12 @@ def test_the_strict_form_is_tried_first_and_is_enough(opened: Opened) -> None:
         "device_id": "0",
         "use_tf32": "0",
     }  # the address of a stream is no fact
-    assert session.facts == {"options": {CUDA: options}, "tf32": False, "shape_nodes_on_cpu": {}}
+    assert session.facts == {
+        "options": {CUDA: options},
+        "tf32": False,
+        "shape_nodes_on_cpu": {},
+        "environment": {TF32: "0"},
+    }
 
 
 def test_nodes_that_work_out_shapes_are_accepted_and_listed(opened: Opened) -> None:
@@ -157,9 +162,19 @@ def test_nodes_of_a_real_session() -> None:
 
 
 @pytest.mark.parametrize("name", [CUDA, TENSORRT])
-def test_what_onnxruntime_says_of_a_device_that_is_not_there(opened: Opened, name: str) -> None:
-    fake = FakeSession({}, error="CUDA failure 101: invalid device ordinal ; GPU=7")
-    with pytest.raises(ProviderError, match=f"device 7 .*{name}"):
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA failure 101: invalid device ordinal ; GPU=7",
+        "Invalid device ID: 7, must be between 0 and 1 (inclusive).",
+        "CUDA failure 2: out of memory ; GPU=7",
+    ],
+)
+def test_what_onnxruntime_says_of_a_device_that_is_not_there_or_full(
+    opened: Opened, name: str, text: str
+) -> None:
+    fake = FakeSession({}, error=text)
+    with pytest.raises(ProviderError, match="device 7 "):
         opened(fake, DeviceOptions(device=7), name)
     with pytest.raises(ModelError, match=r"a\.onnx: bad$"):
         opened(FakeSession({}, error="bad.\nmore"))
@@ -169,12 +184,15 @@ def test_tensorrt_has_cuda_behind_it_and_no_reduced_precision(opened: Opened) ->
     session = opened(FakeSession({TENSORRT: ["TRT"], CUDA: ["ArgMax"]}), None, TENSORRT)
     assert session.providers == (TENSORRT, CUDA, CPU)
     options = session.facts["options"][TENSORRT]
-    assert {options[f"trt_{kind}_enable"] for kind in ("fp16", "bf16", "int8")} == {"0"}
-    assert options["trt_engine_cache_enable"] == "0"
+    switches = {key for key in options if key.startswith("trt_")}
+    assert {"trt_fp16_enable", "trt_bf16_enable", "trt_int8_enable"} < switches
+    # Its parser of options refuses "0" and "1".
+    assert {options[key] for key in switches} == {"False"}
     assert session.facts["environment"] == {TF32: "0"} == {TF32: os.environ[TF32]}
 
 
-def test_tensorrt_is_tried_without_tf32_too(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", [CUDA, TENSORRT])
+def test_a_provider_is_tried_without_tf32_too(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The libraries read the variable once, when the first session of a process is opened."""
     monkeypatch.setenv(TF32, "")
     del os.environ[TF32]
@@ -184,9 +202,9 @@ def test_tensorrt_is_tried_without_tf32_too(monkeypatch: pytest.MonkeyPatch) -> 
         seen.append(os.environ.get(TF32))
         raise RuntimeError("none")
 
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [TENSORRT])
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [name])
     monkeypatch.setattr(onnxruntime, "InferenceSession", look)
-    assert provider_problem.__wrapped__(TENSORRT) == "none"
+    assert provider_problem.__wrapped__(name) == "none"
     assert seen == ["0"]
 
 
@@ -246,7 +264,11 @@ def test_options_that_a_provider_does_not_have_are_refused(
     [
         "CUDA failure 2: out of memory ; GPU=0",
         "Failed to allocate memory for requested buffer of size 1073741824",
+        "Available memory of 1024 is smaller than requested bytes of 4096",
         "CUDNN failure 4000: CUDNN_STATUS_ALLOC_FAILED",
+        "CUDNN failure 4005: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED",
+        "CUBLAS failure 1: CUBLAS_STATUS_NOT_INITIALIZED",
     ],
 )
 def test_out_of_memory_is_told_from_other_failures(opened: Opened, text: str) -> None:

@@ -7,11 +7,12 @@ header says which. The samples are the same.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from rsonnx.errors import UsageError
+from rsonnx.errors import ProviderError, UsageError
 from rsonnx.runtime.classifier import BaseClassifier
-from rsonnx.runtime.cuda.cupy_device import CupyDevice, cupy_problem, open_device
+from rsonnx.runtime.cuda.cupy_device import CupyDevice, open_device
 from rsonnx.runtime.cuda.engine import DeviceEngine
 from rsonnx.runtime.cuda.pinned import pinned
 from rsonnx.runtime.device_options import CUDA, TENSORRT, DeviceOptions
@@ -42,20 +43,19 @@ def open_place(provider: ProviderChoice, options: DeviceOptions) -> Place:
 
     Raises:
         UsageError: a CUDA graph was asked for where nothing can be recorded.
-        ProviderError: there is no such device.
     """
     if provider.name not in (CUDA, TENSORRT):
         return Place(options, None, {"noise": "host"})
-    problem = cupy_problem()
-    if problem is None:
+    try:
         device = open_device(options.device)
-        return Place(replace(options, stream=device.stream), device, {"noise": "device"})
-    if options.cuda_graph:
-        raise UsageError(
-            "a CUDA graph was asked for, which needs memory that stays where it is, and so noise "
-            f"that is drawn on the device; but {problem}"
-        )
-    return Place(options, None, {"noise": "host", "why": problem})
+    except (ProviderError, UsageError) as error:
+        if options.cuda_graph:
+            raise UsageError(
+                "a CUDA graph was asked for, which needs memory that stays where it is, and so "
+                f"noise that is drawn on the device; but {error}"
+            ) from None
+        return Place(options, None, {"noise": "host", "why": str(error)})
+    return Place(replace(options, stream=device.stream), device, {"noise": "device"})
 
 
 def engine_for(
@@ -80,4 +80,5 @@ def engine_for(
     if getattr(classifier, "on_cpu", True):
         return ThreadEngine(classifier, batch_size, workers, cores=cores)
     workers = workers or _HOST_WORKERS
-    return ThreadEngine(classifier, batch_size, workers, allocate=pinned)
+    number = classifier.session.device.device  # type: ignore[attr-defined]
+    return ThreadEngine(classifier, batch_size, workers, allocate=partial(pinned, device=number))

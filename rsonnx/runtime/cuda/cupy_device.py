@@ -31,14 +31,11 @@ def kernel_source() -> str:
 
 
 def cupy_problem() -> str | None:
-    """Return why CuPy cannot draw noise here, or None where it can, as far as is known now."""
+    """Return why CuPy cannot draw noise on the first device, or None where its kernels compile."""
     try:
-        if _cupy().cuda.runtime.getDeviceCount() < 1:
-            return "CuPy finds no device"
+        open_device(0)
     except (ProviderError, UsageError) as error:
         return str(error)
-    except Exception as error:  # CuPy raises classes of its own, which cannot be named here
-        return f"CuPy finds no device that works: {first_line(error)}"
     return None
 
 
@@ -75,7 +72,8 @@ def _cupy() -> Any:
         ) from None
     except ImportError as error:
         raise ProviderError(
-            f"CuPy is installed but cannot be loaded: {first_line(error)}; run `rsonnx doctor`"
+            "CuPy is installed but cannot be loaded: "
+            f"{first_line(error.__cause__ or error)}; run `rsonnx doctor`"
         ) from None
 
 

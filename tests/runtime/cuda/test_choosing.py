@@ -11,7 +11,7 @@ from fake_cupy import FakeCupy
 from host_device import HostDevice
 from onnx_models import linear, save
 
-from rsonnx.errors import ProviderError, UsageError
+from rsonnx.errors import UsageError
 from rsonnx.runtime import ProviderChoice, ThreadEngine
 from rsonnx.runtime.cuda import DeviceEngine, engine_for, open_place
 from rsonnx.runtime.device_options import CPU, CUDA, TENSORRT, DeviceOptions
@@ -27,18 +27,26 @@ def test_where_cupy_works_session_and_noise_share_a_stream(
     assert place.device is not None
     assert place.options == DeviceOptions(device=1, tf32=True, stream=place.device.stream)
     assert place.facts == {"noise": "device"}
-    with pytest.raises(ProviderError, match="device 2"):
-        open_place(ProviderChoice(name, ()), DeviceOptions(device=2))
 
 
-def test_without_cupy_noise_is_drawn_on_the_host_and_the_header_says_why(
-    monkeypatch: pytest.MonkeyPatch,
+class NoBuiltins(FakeCupy):
+    """CuPy over an NVRTC that does not find its builtins."""
+
+    def RawModule(self, code: str, backend: str) -> Any:  # noqa: N802 - CuPy's name
+        raise RuntimeError("nvrtc: error: failed to open libnvrtc-builtins.so.13.0")
+
+
+@pytest.mark.parametrize(
+    ("cupy", "why"), [(None, "not installed"), (FakeCupy(0), "device 0"), (NoBuiltins(), "nvrtc")]
+)
+def test_where_cupy_fails_noise_is_drawn_on_the_host_and_the_header_says_why(
+    monkeypatch: pytest.MonkeyPatch, cupy: Any, why: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, "cupy", None)
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
     place = open_place(ProviderChoice(CUDA, ()), DeviceOptions())
     assert (place.device, place.options) == (None, DeviceOptions())
     assert place.facts["noise"] == "host"
-    assert "not installed" in place.facts["why"]
+    assert why in place.facts["why"]
     with pytest.raises(UsageError, match="CUDA graph"):
         open_place(ProviderChoice(CUDA, ()), DeviceOptions(cuda_graph=True))
 
@@ -49,6 +57,9 @@ def test_a_processor_needs_nothing_beside_it(monkeypatch: pytest.MonkeyPatch) ->
     assert (place.device, place.facts) == (None, {"noise": "host"})
 
 
+ELSEWHERE = {"on_cpu": False, "session": SimpleNamespace(device=DeviceOptions(3))}
+
+
 def base(**claims: Any) -> Any:
     return SimpleNamespace(classify=lambda batch: np.zeros(len(batch), np.int64), **claims)
 
@@ -56,13 +67,13 @@ def base(**claims: Any) -> Any:
 @pytest.mark.parametrize(
     ("claims", "workers", "expected"),
     [
-        ({"on_cpu": False}, None, 2),
-        ({"on_cpu": False}, 5, 5),
+        (ELSEWHERE, None, 2),
+        (ELSEWHERE, 5, 5),
         ({}, None, 1),
         ({"on_cpu": True}, None, 1),
         ({"thread_safe": True}, None, 3),
-        ({"device": None, "on_cpu": False}, None, 2),
-        ({"device": HostDevice(), "num_classes": None, "on_cpu": False}, None, 2),
+        (ELSEWHERE | {"device": None}, None, 2),
+        (ELSEWHERE | {"device": HostDevice(), "num_classes": None}, None, 2),
     ],
 )
 def test_without_a_device_threads_count(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,7 +74,19 @@ def test_a_device_that_is_not_there_is_refused(
     with pytest.raises(error, match=named) as caught:
         open_device(number)
     assert "\n" not in str(caught.value)
-    assert (cupy_problem() is None) == (cupy is not None and cupy.devices > 0)
+    assert (cupy_problem() is None) == (type(cupy) is FakeCupy and cupy.devices > 0)
+
+
+def test_why_cupy_does_not_load_is_said_and_not_that_it_says_so_at_length(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "cupy.py").write_text(
+        "raise ImportError('=' * 64 + '\\nFailed to import CuPy.') from "
+        "ImportError('libfar.so.1: cannot open shared object file')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    assert "libfar.so.1" in str(cupy_problem())
 
 
 def test_a_device_that_is_there_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,28 +103,40 @@ class Runtime:
 
     def __init__(self, most: int) -> None:
         self.most, self.locked = most, set[int]()
+        self.device, self.error = 0, 0
+
+    def cudaSetDevice(self, device: Any) -> int:  # noqa: N802
+        self.device = device.value
+        return 0
 
     def cudaHostRegister(self, address: Any, size: Any, flags: Any) -> int:  # noqa: N802
-        assert (size.value, flags.value) == (4 * 6, 1)
+        assert (self.device, size.value, flags.value) == (3, 4 * 6, 1)
+        assert address.value % mmap.PAGESIZE == 0  # no array shares a page with another
         if len(self.locked) >= self.most:
-            return 2
-        self.locked.add(address.value)
-        return 0
+            self.error = 2
+        else:
+            self.locked.add(address.value)
+        return self.error
 
     def cudaHostUnregister(self, address: Any) -> int:  # noqa: N802
         self.locked.remove(address.value)
         return 0
+
+    def cudaGetLastError(self) -> int:  # noqa: N802
+        error, self.error = self.error, 0
+        return error
 
 
 @pytest.mark.parametrize("most", [0, 2])
 def test_locked_memory_is_unlocked_with_its_last_user(
     monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    """What cannot be locked is ordinary memory."""
+    """What cannot be locked is ordinary memory, and no failure is left for others to find."""
     runtime = Runtime(most)
     monkeypatch.setattr("rsonnx.runtime.cuda.pinned.cuda_runtime", lambda: runtime)
-    first, second = pinned((2, 3)), pinned((6,))
+    first, second = pinned((2, 3), device=3), pinned((6,), device=3)
     assert (first.shape, first.dtype, pinned((0, 6)).size) == ((2, 3), np.float32, 0)
+    assert runtime.error == 0
     second[...] = 1
     view = first[1:]
     del first

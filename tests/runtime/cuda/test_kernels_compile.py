@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -17,14 +18,17 @@ import pytest
 
 from rsonnx.runtime.cuda.cupy_device import KERNELS, kernel_source
 
+_NVIDIA = find_spec("nvidia")
+_WHEEL = [
+    str(path)
+    for folder in (_NVIDIA and _NVIDIA.submodule_search_locations) or ()
+    for path in sorted(Path(folder).glob("*/lib/libnvrtc.so.*"))
+]
+
 
 def _library() -> Any:
     """Return NVRTC from NVIDIA's wheel or from the system, or None."""
-    names = ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"]
-    found = find_spec("nvidia")
-    for folder in found.submodule_search_locations or () if found else ():
-        names = [*map(str, sorted(Path(folder).glob("*/lib/libnvrtc.so.*"))), *names]
-    for name in names:
+    for name in (*_WHEEL, "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"):
         try:
             return ctypes.CDLL(name)
         except OSError:
@@ -88,3 +92,34 @@ def test_every_float_is_rounded_once_and_to_nearest(
     arithmetic = {name for name in floats if name.split(".")[0] not in ("mov", "cvt", "selp")}
     assert arithmetic == {"div.rn.ftz.f32", "mul.rn.ftz.f32", "add.rn.ftz.f32"}
     assert ".local" not in ptx  # nothing that belongs into registers is in memory
+
+
+BY_CUPY = """
+import sys
+from cupy_backends.cuda.libs import nvrtc
+from rsonnx.runtime.cuda.cupy_device import kernel_source
+from rsonnx.runtime.device_options import CUDA
+from rsonnx.runtime.providers import provider_problem
+
+provider_problem(CUDA)
+program = nvrtc.createProgram(kernel_source(), "k.cu", (), ())
+try:
+    nvrtc.compileProgram(program, ("-arch=sm_90", "-ftz=true"))
+except nvrtc.NVRTCError:
+    sys.exit(nvrtc.getProgramLog(program))
+assert nvrtc.getCUBIN(program)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    find_spec("cupy_backends") is None or not _WHEEL,
+    reason="pip install cupy-cuda13x nvidia-cuda-nvrtc==13.0.88 onnxruntime-gpu",
+)
+def test_cupy_compiles_them_with_the_libraries_that_pip_brought() -> None:
+    """In a process that loads them as a run does. NVRTC 13.0 finds no builtins by itself; from 13.1
+    on it does, which proves nothing of ours."""
+    ended = subprocess.run(
+        [sys.executable, "-c", BY_CUPY], check=False, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
