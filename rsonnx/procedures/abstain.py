@@ -40,7 +40,7 @@ def certificate_or_reason(
         bound=procedure.bound,
         radius_rule=procedure.radius_rule,
         uniform=evidence.uniform if procedure.needs_uniform else None,
-        claim=evidence.claim,
+        claim=None if procedure.fixed_n else evidence.claim,
     )
 
 
