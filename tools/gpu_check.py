@@ -1,159 +1,137 @@
-"""Check rsonnx on a CUDA device: one call, a table on stdout, all figures as JSON.
+"""Check rsonnx on a CUDA device: one call, a line a check, all figures as JSON lines.
 
-    python tools/gpu_check.py [--model M.onnx --preprocess TEXT] [--device 0] [--output FILE]
+    python tools/gpu_check.py [--output FILE] [--device 0] [--model M.onnx --preprocess TEXT]
 
-It compares the device's noise with numpy's bit for bit, counts with the processor's, measures how
-near rsonnx comes to the bare session (eta, in turns within one process), lets a batch run out of
-memory, kills a run and goes on with it, certifies one input with 1e5 samples, and looks at every
-device. Without --model it makes a ResNet-50 at 224 with random weights.
+Each check is a process of its own with two minutes, and its line is in FILE when it ends, however
+it ends; all of them have ten minutes. Without --model a ResNet-50 at 224 with random weights is
+made, whose labels vary. --provider cpu runs the checks that need no device. What could not be run
+is said at the end.
 
-Exit codes: 0 all checks passed, 1 one failed, 2 wrong usage, 4 CUDA does not work here. With
---provider cpu the checks that need no device are run, with fewer samples (--n).
+FILE for the README is tools/results/gpu.jsonl; --readme then writes what it says into it.
+
+Exit codes: 0 no check failed, 1 one failed, 2 wrong usage, 4 CUDA does not work here.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
+import contextlib
 import json
-import platform
+import os
+import signal
+import subprocess
 import sys
 import tempfile
+import time
 import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from gpu_checks import (
-    Check,
-    check_certificate,
-    check_counts,
-    check_devices,
-    check_memory,
-    check_noise,
-    check_speed,
-    check_ties,
-    not_run,
-)
-from gpu_restart import check_restart
-from gpu_subjects import Where, open_subject, resnet50
+from gpu.checks import CHECKS
+from gpu.readme import write_readme
+from gpu.subjects import NotRunError, Outcome, Setup, write_resnet
 
-from rsonnx.errors import RsonnxError, UsageError
-from rsonnx.runs import versions
-from rsonnx.runtime import choose_provider, provider_problem
-from rsonnx.runtime.cuda import DeviceEngine, cupy_problem
-from rsonnx.runtime.device_options import CPU, CUDA
-from rsonnx.runtime.machine import packages_named, this_machine
+from rsonnx.errors import RsonnxError
+
+LIMIT, TOTAL = 120.0, 600.0
+"""Seconds that a check may take, and all of them."""
 
 _NO_CUDA = 4
+_STATES = {True: "passed", False: "FAILED", None: "-"}
+
+Record = dict[str, Any]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the checks and return the exit code."""
-    given = _parser().parse_args(arguments)
-    if given.provider != "cpu" and (problem := provider_problem(CUDA)) is not None:
-        print(f"CUDA does not work here: {problem}; run `rsonnx doctor`.")
-        return _NO_CUDA
-    code = 0
-    checks: list[Check] = []
+def main(
+    arguments: Sequence[str] | None = None, command: Sequence[str] = (sys.executable, __file__)
+) -> int:
+    """Run the checks and return the exit code; ``command`` starts the process of a check."""
+    end = time.monotonic() + TOTAL
+    words = [*sys.argv[1:]] if arguments is None else [*arguments]
+    parser = _parser()
+    given = parser.parse_args(words)
+    if given.readme:
+        write_readme()
+        return 0
+    if given.model is not None and not given.model.is_file():
+        parser.error(f"the model file {given.model} does not exist")
+    with tempfile.TemporaryDirectory() as folder:
+        output = given.output or Path(folder, "checks.jsonl")
+        try:
+            output.open("a" if given.only else "w").close()
+        except OSError as error:
+            parser.error(f"{output} cannot be written: {error.strerror}")
+        if given.model is None:
+            given.model, given.preprocess = Path(folder, "resnet50.onnx"), "imagenet"
+            write_resnet(given.model)
+            words += ["--model", str(given.model), "--preprocess", given.preprocess]
+        if given.only:
+            return int(_checked(given, output)["passed"] is False)
+        records: list[Record] = []
+        for name in CHECKS:
+            if records and records[0]["passed"] is False:
+                return _NO_CUDA
+            child = [*command, *words, "--output", str(output), "--only", name]
+            records.append(_apart(name, child, output, min(LIMIT, end - time.monotonic())))
+    missing = [record["check"] for record in records if record["passed"] is None]
+    print(f"Not run, or showing nothing: {', '.join(missing) or 'none'}.")
+    return int(any(record["passed"] is False for record in records))
+
+
+def _checked(given: argparse.Namespace, output: Path) -> Record:
+    """Run a check in this process."""
+    begin = time.monotonic()
+    setup = Setup(**{each.name: getattr(given, each.name) for each in fields(Setup)})
     try:
-        _check_output(given.output)
-        where = Where(choose_provider([given.provider]), given.device, cuda_graph=given.cuda_graph)
-        found = _circumstances(given, where)
-        print(_heading(found))
-        with tempfile.TemporaryDirectory() as folder:
-            for check in _checks(given, where, Path(folder)):
-                checks.append(check)
-                state = {True: "passed", False: "FAILED", None: "-"}[check.passed]
-                print(f"{check.name:<20}{state:<8}{check.note}", flush=True)
-    except RsonnxError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        code = error.exit_code
-    if checks and given.output is not None:
-        found["checks"] = [asdict(check) for check in checks]
-        given.output.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    return code or int(any(check.passed is False for check in checks))
-
-
-def _check_output(path: Path | None) -> None:
-    """Refuse a file that cannot be written now, not after an hour."""
-    if path is None:
-        return
-    try:
-        path.touch()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
-
-
-def _checks(given: argparse.Namespace, where: Where, folder: Path) -> Iterator[Check]:
-    model, preprocess = given.model, given.preprocess
-    if model is None:
-        model, preprocess = folder / "resnet50.onnx", "imagenet"
-        resnet50(model)
-    model = model.resolve()
-    on_cpu = where.provider.name == CPU
-    no_noise = "it needs CUDA" if on_cpu else cupy_problem()
-    yield _tried("noise, bit for bit", no_noise, lambda: check_noise(where.device))
-    yield _tried("ties and NaN", None, lambda: check_ties(where))
-    subject, engine = open_subject(model, preprocess, where, given.batch_size)
-    yield _tried(
-        "counts",
-        None,
-        lambda: check_counts(model, preprocess, subject, engine, given.samples),
-    )
-    yield _tried("speed", None, lambda: check_speed(subject, engine, given.rounds, given.seconds))
-    yield _tried("out of memory", no_noise, lambda: check_memory(model, preprocess, where))
-    yield _tried(
-        "killed and resumed",
-        None,
-        lambda: check_restart(model, preprocess, given.provider, subject.shape, given.samples),
-    )
-    yield _tried("certificate", None, lambda: check_certificate(subject, engine, given.n))
-    devices = 0 if on_cpu else _devices()
-    yield _tried(
-        "all devices",
-        None if devices > 1 else "it needs several devices",
-        lambda: check_devices(model, preprocess, where, devices, engine),
-    )
-    if isinstance(engine, DeviceEngine):
-        yield Check("at the end", None, f"noise {engine.facts['noise']}, batch {engine.size}")
-
-
-def _tried(name: str, missing: str | None, check: Callable[[], Check]) -> Check:
-    """Run one check; whatever goes wrong with it must not keep the others from being run."""
-    if missing is not None:
-        return not_run(name, missing)
-    try:
-        return check()
+        outcome = CHECKS[given.only](setup)
+    except NotRunError as error:
+        outcome = Outcome(None, f"not run: {error}")
     except Exception as error:
         if not isinstance(error, RsonnxError):
             traceback.print_exc()
-        return Check(name, False, f"{type(error).__name__}: {error}")
+        outcome = Outcome(False, f"{type(error).__name__}: {error}")
+    return _noted(given.only, outcome, time.monotonic() - begin, output)
 
 
-def _devices() -> int:
-    driver = this_machine().driver
-    return 0 if driver is None else driver.devices
+def _noted(name: str, outcome: Outcome, seconds: float, output: Path) -> Record:
+    """Print a check's line, and have it in the file before anything else can go wrong."""
+    record = {"check": name, "seconds": round(seconds, 1)} | vars(outcome)
+    with output.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
+    print(f"{name:<13}{_STATES[outcome.passed]:<7}{seconds:6.1f} s  {outcome.note}", flush=True)
+    return record
 
 
-def _circumstances(given: argparse.Namespace, where: Where) -> dict[str, Any]:
-    machine = this_machine()
-    return {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "provider": where.provider.name,
-        "device": given.device,
-        "cards": [asdict(card) for card in machine.cards],
-        "driver": None if machine.driver is None else asdict(machine.driver),
-        "processor": platform.processor() or platform.machine(),
-        "model": "ResNet-50, random weights" if given.model is None else given.model.name,
-        "versions": versions() | packages_named("nvidia-", "cupy"),
-    }
+def _apart(name: str, command: Sequence[str], output: Path, limit: float) -> Record:
+    """Run a check in a process of its own, and say so where that does not end well."""
+    if limit <= 0:
+        return _noted(name, Outcome(None, "not run: no time is left"), 0.0, output)
+    begin, before = time.monotonic(), len(_lines(output))
+    with tempfile.TemporaryFile("w+", errors="replace") as errors:
+        process = subprocess.Popen(command, stderr=errors, start_new_session=True)
+        try:
+            why = f"ended with exit code {process.wait(limit)}"
+        except subprocess.TimeoutExpired:
+            why = f"not done in {limit:.0f} s"
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # and what it has started
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        errors.seek(0)
+        said = errors.read().strip()
+    lines = _lines(output)[before:]
+    if lines and process.returncode in (0, 1):
+        if said and json.loads(lines[-1])["passed"] is False:
+            print(said, file=sys.stderr)
+        return dict(json.loads(lines[-1]))
+    last = said.splitlines()[-1:] or ["it said nothing"]
+    return _noted(name, Outcome(False, f"{why}: {last[0]}"), time.monotonic() - begin, output)
 
 
-def _heading(found: dict[str, Any]) -> str:
-    cards = ", ".join(f"{c['name']}, driver {c['driver']}" for c in found["cards"]) or "no card"
-    return f"{found['model']} on {found['provider']}; {cards}; {found['date']}"
+def _lines(output: Path) -> list[str]:
+    return output.read_text(encoding="utf-8").splitlines()
 
 
 def _count(text: str) -> int:
@@ -167,17 +145,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", type=Path, help="with a free batch axis")
+    parser.add_argument("--only", choices=CHECKS, help="one check, in this process, added to FILE")
+    parser.add_argument("--model", type=lambda text: Path(text).resolve())
     parser.add_argument("--preprocess", help="as for rsonnx certify")
-    parser.add_argument("--provider", choices=("cuda", "tensorrt", "cpu"), default="cuda")
+    parser.add_argument("--provider", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--device", type=int, default=0)
-    parser.add_argument("--batch-size", type=_count, help="inputs a run [by memory]")
-    parser.add_argument("--cuda-graph", action="store_true")
-    parser.add_argument("--samples", type=_count, default=4_096, help="to compare counts [4096]")
+    parser.add_argument("--samples", type=_count, default=1_024, help="to compare [1024]")
     parser.add_argument("--n", type=_count, default=100_000, help="of the certificate [100000]")
-    parser.add_argument("--rounds", type=_count, default=10, help="of the speed [10]")
-    parser.add_argument("--seconds", type=float, default=1.0, help="a round [1]")
-    parser.add_argument("--output", type=Path, help="JSON file to write")
+    parser.add_argument("--seconds", type=float, default=1.0, help="a round of the speed [1]")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="JSON lines")
+    parser.add_argument("--readme", action="store_true", help="write the README's passage")
     return parser
 
 

@@ -1,0 +1,39 @@
+"""What the README says of CUDA devices: what its file of results says, and no more."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[2]
+README = _ROOT / "README.md"
+RESULTS = _ROOT / "tools" / "results" / "gpu.jsonl"
+BEGIN, END = "<!-- written by tools/gpu_check.py --readme -->\n", "<!-- to here -->\n"
+_STATES = {True: "passed", False: "failed", None: "not run"}
+_NOTHING = "Nothing of it has run on a card: there is no file of results.\n"
+
+
+def passage(results: Path) -> str:
+    """Return what a file of results says, as Markdown; a check that is not in it has not run."""
+    if not results.exists():
+        return _NOTHING
+    lines = results.read_text(encoding="utf-8").splitlines()
+    records = {record["check"]: record for record in map(json.loads, lines)}
+    machine = records.pop("machine")
+    known = machine["figures"]
+    runtime = known["versions"]["onnxruntime-gpu"]
+    said = (
+        f"What has run on a card: {known['date'][:10]}, {machine['note']}, onnxruntime {runtime}."
+    )
+    rows = [
+        f"| {name} | {_STATES[record['passed']]} | {record['note']} |\n"
+        for name, record in records.items()
+    ]
+    return f"{said}\n\n| check | on the card | figures |\n|---|---|---|\n{''.join(rows)}"
+
+
+def write_readme() -> None:
+    """Put the passage between its marks."""
+    before, rest = README.read_text(encoding="utf-8").split(BEGIN)
+    after = rest.split(END)[1]
+    README.write_text(before + BEGIN + passage(RESULTS) + END + after, encoding="utf-8")
