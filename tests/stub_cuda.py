@@ -99,6 +99,7 @@ class StubCuda:
         self._free: list[tuple[Stream, Any]] = []
         self.cupy = self._cupy()
         self.runtime = SimpleNamespace(
+            cudaSetDevice=lambda number: 0,  # noqa: ARG005
             cudaHostRegister=self._register,
             cudaHostUnregister=lambda address: 0,  # noqa: ARG005
             cudaGetLastError=self.last_error,

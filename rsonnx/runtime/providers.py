@@ -160,6 +160,15 @@ def _load_libraries() -> None:
                 ctypes.CDLL(str(path))
 
 
+def cudnn_version() -> str | None:
+    """Return the version of cuDNN 9 that this process uses, such as ``9.28.1``; None without it."""
+    for name in ("libcudnn.so.9", "cudnn64_9.dll"):
+        with contextlib.suppress(OSError):
+            number = int(ctypes.CDLL(name).cudnnGetVersion())
+            return f"{number // 10_000}.{number // 100 % 100}.{number % 100}"
+    return None
+
+
 def _convolution() -> bytes:
     """Return a model of a kernel of cuDNN and one of onnxruntime: sums of 72 values, doubled."""
     x, y = (

@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from rsonnx.errors import InferenceError, ModelError, ProviderError
 from rsonnx.runtime.device_options import DeviceOptions, Providers
 from rsonnx.runtime.placement import RECORD, shape_nodes_on_cpu
-from rsonnx.runtime.providers import ProviderChoice, first_line
+from rsonnx.runtime.providers import ProviderChoice, cudnn_version, first_line
 from rsonnx.runtime.watchdog import limited
 from rsonnx.runtime.wheels import onnxruntime
 
@@ -156,7 +156,7 @@ class Session:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What a run's header says of a device: the options it really has, and what is not on it.
+        """What a run's header says of a device: what its roundings depend on, what is not on it.
 
         Empty on a processor.
         """
@@ -172,6 +172,8 @@ class Session:
         facts = {
             "options": options,
             "tf32": self.device.tf32,
+            "deterministic": self._session.get_session_options().use_deterministic_compute,
+            "cudnn": cudnn_version(),
             "shape_nodes_on_cpu": self._cpu_nodes,
         }
         return facts | ({"environment": self._environment} if self._environment else {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -52,6 +53,7 @@ class FakeSession:
             except RuntimeError:  # it is not set
                 continue
         self.opened.append((providers, entries))
+        self.options = options
         if self.error:
             raise RuntimeError(self.error)
         if entries.get(STRICT) == "1" and (self.nodes.get(CPU) or not self.works):
@@ -60,6 +62,9 @@ class FakeSession:
 
     def get_providers(self) -> list[str]:
         return [*(name for name, _ in self.opened[-1][0]), CPU] if self.works else [CPU]
+
+    def get_session_options(self) -> Any:
+        return self.options
 
     def get_provider_options(self) -> dict[str, dict[str, str]]:
         return {name: dict(options) | {"more": "1"} for name, options in self.opened[-1][0]}
@@ -104,7 +109,11 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
     os.environ.pop(TF32, None)
 
 
-def test_the_strict_form_is_tried_first_and_is_enough(opened: Opened) -> None:
+def test_the_strict_form_is_tried_first_and_is_enough(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = SimpleNamespace(cudnnGetVersion=lambda: 92801)
+    monkeypatch.setattr(ctypes, "CDLL", {"libcudnn.so.9": library}.get)
     fake = FakeSession({CUDA: ["Conv", "Gemm"]})
     session = opened(fake, DeviceOptions(stream=123456))
     assert [entries for _, entries in fake.opened] == [{STRICT: "1"}]
@@ -117,6 +126,8 @@ def test_the_strict_form_is_tried_first_and_is_enough(opened: Opened) -> None:
     assert session.facts == {
         "options": {CUDA: options},
         "tf32": False,
+        "deterministic": True,
+        "cudnn": "9.28.1",
         "shape_nodes_on_cpu": {},
         "environment": {TF32: "0"},
     }

@@ -1,20 +1,25 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from fake_cupy import FakeCupy
-from host_device import HostDevice
+from host_device import NEEDS_COMPILER, HostDevice
 from onnx_models import linear, save
+from stub_cuda import StubCuda
 
 from rsonnx.errors import UsageError
 from rsonnx.runtime import ProviderChoice, ThreadEngine
 from rsonnx.runtime.cuda import DeviceEngine, engine_for, open_place
 from rsonnx.runtime.device_options import CPU, CUDA, TENSORRT, DeviceOptions
+from rsonnx.runtime.workers.worker import Ready, Worker
 from rsonnx.smoothing import load
 
 
@@ -91,3 +96,29 @@ def test_with_a_device_the_device_counts(tmp_path: Path) -> None:
     engine = engine_for(base(device=HostDevice(), **claims), 8)
     assert isinstance(engine, DeviceEngine)
     assert engine.size == 8
+
+
+@NEEDS_COMPILER
+def test_a_worker_touches_no_device_but_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight workers would else make a context each on the first card, which may be full."""
+    origin = load(save(linear(), tmp_path), preprocess="none", providers="cpu").elsewhere
+    cuda, numbers = StubCuda(devices=8), set[str]()
+    with cuda.installed():
+        stub, device = onnxruntime.InferenceSession, cuda.cupy.cuda.Device
+
+        def session(*arguments: Any, providers: Any, **more: Any) -> Any:
+            numbers.update(options.get("device_id", "none") for _, options in providers)
+            return stub(*arguments, providers=providers, **more)
+
+        def opened(number: int) -> Any:
+            numbers.add(f"CuPy {number}")
+            return device(number)
+
+        monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+        monkeypatch.setattr(cuda.cupy.cuda, "Device", opened)
+        ready = Worker().open(partial(replace(origin, providers=("cuda",)).on, 7), engine_for)
+        monkeypatch.undo()
+    assert isinstance(ready, Ready)
+    assert numbers == {"7", "CuPy 7", "none"}  # that the processor works is looked at, too
