@@ -57,6 +57,9 @@ class Context:
     def synchronize(self) -> None:
         self.synchronized += 1
 
+    def end_capture(self) -> None:
+        raise RuntimeError("there is none")
+
 
 class FakeCupy(SimpleNamespace):
     """The module.

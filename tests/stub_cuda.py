@@ -59,7 +59,9 @@ class StubCuda:
         seed: of what is done when, and of the garbage.
         devices: how many there are.
         memory: bytes that may be in use at a time.
-        row_memory: bytes that a session takes a row of a batch, beside its inputs and outputs.
+        row_memory: bytes that a session takes a row of a batch, beside its inputs and outputs. It
+            keeps what it has; what it took for a batch that failed is in pieces, of use to small
+            batches only, until the run option ``memory.enable_memory_arena_shrinkage``.
 
     Attributes:
         faults: what goes wrong at a call, by its name and its number of that name, from 1:
@@ -384,9 +386,9 @@ class StubSession:
     ) -> None:
         self._cuda, self._asked = cuda, {name: dict(given) for name, given in providers}
         given = self._asked[providers[0][0]]
-        number = int(given.get("device_id", 0))
-        if number >= cuda.devices:
-            raise RuntimeError(f"Invalid device ID: {number}, must be between 0 and {cuda.devices}")
+        self._number = int(given.get("device_id", 0))
+        if self._number >= cuda.devices:
+            raise RuntimeError(f"Invalid device ID: {self._number}, must be below {cuda.devices}")
         for key, value in given.items():
             if key.startswith("trt_") and key.endswith("_enable"):
                 assert value in ("True", "False"), key
@@ -396,7 +398,7 @@ class StubSession:
         self._real = real(model, plain, providers=[CPU])
         address = given.get("user_compute_stream")
         self._stream = Stream(cuda) if address is None else cuda.streams[int(address)]
-        self._arena = 0
+        self._arena = self._pieces = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
@@ -442,6 +444,10 @@ class StubSession:
         """Run a batch of the device's."""
         with self._cuda.lock:
             feed, answers = binding.arrays(binding.inputs), binding.arrays(binding.outputs)
+            for data in self._real.get_inputs():
+                got = feed[data.name].shape
+                if any(isinstance(d, int) and d != n for d, n in zip(data.shape, got, strict=True)):
+                    raise RuntimeError(f"Got invalid dimensions for input: {got}")
 
             def work() -> None:
                 computed = dict(zip(answers, self._real.run([*answers], feed), strict=True))
@@ -462,18 +468,23 @@ class StubSession:
         if fault in ("memory", "capture") or not self._grown(needed):
             self._stream.recording = fault == "capture"
             raise RuntimeError(f"[ONNXRuntimeError] : 1 : FAIL : {OUT_OF_MEMORY} {needed}")
-        if _entry(options, _SHRINK) == "gpu:0":
-            cuda.used -= self._arena
-            self._arena = 0
+        if _entry(options, _SHRINK) == f"gpu:{self._number}":
+            cuda.used -= self._arena + self._pieces
+            self._arena = self._pieces = 0
         if _entry(options, _NO_SYNC) != "1":
             self._stream.synchronize()
 
     def _grown(self, needed: int) -> bool:
         """Return whether the arena has so much; what it took on the way it keeps."""
+        if needed <= self._pieces // 8:
+            return True
         more = max(0, needed - self._arena)
-        taken = min(more, max(0, self._cuda.memory - self._cuda.used))
-        self._arena += taken
+        taken = min(more, self._cuda.memory - self._cuda.used)
         self._cuda.used += taken
+        if taken == more:
+            self._arena += taken
+        else:
+            self._pieces += taken
         return taken == more
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from rsonnx.model.read import ModelFile, ModelSource, read_model
     from rsonnx.model.settings import ROWS, ModelSettings, read_feed, read_shape
+    from rsonnx.model.size import most_rows
     from rsonnx.model.tail import LABEL, SCORES
 
 offer_lazily(__name__)
@@ -60,6 +61,7 @@ __all__ = [
     "find_input",
     "find_output",
     "make_head",
+    "most_rows",
     "name_classes",
     "node_types",
     "parse_preprocessing",

@@ -31,14 +31,12 @@ from rsonnx.runs.new_header import versions
 from rsonnx.runs.rows import Row
 from rsonnx.runs.verify import Fault
 from rsonnx.runtime import CountRequest, OnnxClassifier
+from rsonnx.runtime.classifier import TF32_UNIT
 from rsonnx.runtime.cuda import engine_for
 from rsonnx.smoothing import run_many
 
 _COMPUTING = ("rsonnx", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "processor")
 """What a vote may depend on beside the provider."""
-
-_TF32_UNIT = 2.0**-10
-"""Relative rounding of a product with TF32, which keeps 10 bits of float32's 23."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +200,7 @@ def _rounding(run: Run, model: OnnxClassifier) -> float:
     """Return the relative rounding of the sessions of then and now, beyond the model's own."""
     sessions = (run.header.record["model"].get("session"), model.facts["session"])
     tf32 = any(isinstance(facts, dict) and facts.get("tf32") for facts in sessions)
-    return _TF32_UNIT if tf32 else 0.0
+    return TF32_UNIT if tf32 else 0.0
 
 
 def _here(row: Row, again: Certificate) -> list[str]:

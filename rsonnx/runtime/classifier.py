@@ -11,9 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.counts import MOST_CLASSES, NO_CLASS
-from rsonnx.errors import CouplingError, InferenceError, RsonnxError, UsageError
+from rsonnx.errors import CouplingError, InferenceError, ProviderError, RsonnxError, UsageError
 from rsonnx.runtime.origin import Origin
 from rsonnx.runtime.session import Session
+
+TF32_UNIT = 2.0**-10
+"""Relative rounding of a product with TF32, which keeps 10 bits of float32's 23."""
+
+CONFIRMED_ROWS = 8
+"""Rows whose labels in a large batch are compared with those in a small one: that of the probes on
+which a model was tried when it was loaded, and found to answer each row as it does alone."""
 
 
 @runtime_checkable
@@ -21,8 +28,8 @@ class BaseClassifier(Protocol):
     """A deterministic function of one input, evaluated in batches.
 
     Beyond :meth:`classify` these attributes are read where they exist: ``num_classes``, ``shape``,
-    ``bounds``, ``layout`` and ``watch`` (see :class:`OnnxClassifier`), and ``thread_safe``, which
-    says that several threads may call at once.
+    ``bounds``, ``layout``, ``watch``, ``most_rows`` and ``confirm`` (see :class:`OnnxClassifier`),
+    and ``thread_safe``, which says that several threads may call at once.
     """
 
     def classify(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -140,6 +147,8 @@ class OnnxClassifier:
         bounds: lowest and highest value of an input: the units of sigma and of the radius.
         layout: ``"NCHW"``, ``"NHWC"`` or None.
         batch_size: the only batch size at which the model runs, None where any will do.
+        most_rows: most rows of a batch, None where any will do: larger tensors than a device's
+            kernels can count come of more.
         on_cpu: whether it runs on the processor.
         facts: what was found and done while loading, for a run's header.
         rows: why a row's answer does not depend on its batch: ``"proved"`` from the graph;
@@ -168,6 +177,7 @@ class OnnxClassifier:
     geometry: Geometry = Geometry()
     device: Any = None
     origin: Origin | None = None
+    most_rows: int | None = None
 
     thread_safe: ClassVar[bool] = True
 
@@ -222,6 +232,34 @@ class OnnxClassifier:
             unit: relative rounding of that session; 0 for that of the model's own numbers.
         """
         return self.tolerance.near_ties(self.scores(batch), unit)
+
+    def confirm(self, batch: int, rows: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
+        """Compare the labels that rows had in a large batch on a device with those in a small one.
+
+        Rounding differs with the size of a batch, since kernels sum in another order or another
+        algorithm is chosen. So a label may differ where the scores of the small batch are a near
+        tie, by the tolerance under which the model was found to answer rows alike in batches of
+        several sizes when it was loaded, and only there. What answers labels alone may not differ.
+
+        Args:
+            batch: how many rows the large one had.
+            rows: its last rows, (at most CONFIRMED_ROWS, \\*shape).
+            labels: what they were answered in it, int64 (rows,).
+
+        Raises:
+            ProviderError: a label differs by more than rounding.
+        """
+        alone = self.classify(rows)
+        wrong = alone != labels
+        if wrong.any():
+            wrong &= ~self.near_ties(rows, TF32_UNIT if self.session.device.tf32 else 0.0)
+        if wrong.any():
+            k = int(wrong.argmax())
+            raise ProviderError(
+                f"{self.session.name} answered {labels[k]} to a row of a batch of {batch}, but "
+                f"{alone[k]} in one of {len(rows)}: the device or its driver computes wrongly; use "
+                "a smaller --batch-size, or --providers cpu"
+            )
 
     @property
     def watch(self) -> Callable[[NDArray[np.float32], int, int], bool] | None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
 from rsonnx.resources import available_memory, usable_cores
-from rsonnx.runtime.classifier import BaseClassifier, checked_labels
+from rsonnx.runtime.classifier import CONFIRMED_ROWS, BaseClassifier, checked_labels
 from rsonnx.runtime.ranges import CountRequest, Ranges, Span, batches, places
 
 Progress = Callable[[int], None]
@@ -95,14 +95,17 @@ class ThreadEngine:
                 )
         self._classifier = classifier
         self._batch_size = batch_size
-        self._largest_watched = 0
+        self._largest_watched = self._largest_confirmed = 0
+        on_cpu = getattr(classifier, "on_cpu", True)
+        self._confirm = None if on_cpu else getattr(classifier, "confirm", None)
         self._allocate = allocate or (lambda shape: np.empty(shape, np.float32))
-        parallel = getattr(classifier, "thread_safe", False) and getattr(classifier, "on_cpu", True)
+        parallel = getattr(classifier, "thread_safe", False) and on_cpu
         self.workers = workers or (cores or usable_cores() if parallel else 1)
 
     def batch_size(self, sample_shape: tuple[int, ...]) -> int:
         """Return how many inputs of this shape make a batch."""
-        return usual_batch(sample_shape) if self._batch_size is None else self._batch_size
+        size = usual_batch(sample_shape) if self._batch_size is None else self._batch_size
+        return min(size, getattr(self._classifier, "most_rows", None) or size)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -154,6 +157,10 @@ class ThreadEngine:
                 for stream, span, place in zip(streams, batch, rows, strict=True):
                     stream.write(span.start, noisy[place])
                 labels = checked_labels(self._classifier, noisy)
+                if self._confirm is not None and length > self._largest_confirmed:
+                    self._largest_confirmed = length
+                    last = slice(-CONFIRMED_ROWS, None)
+                    self._confirm(length, noisy[last], labels[last])
                 watched = self._watched(tally, batch, noisy, labels)
                 tally.add(batch, [labels[place] for place in rows], watched)
 

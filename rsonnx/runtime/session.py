@@ -33,7 +33,7 @@ _OUT_OF_MEMORY = (
     "cudnn_status_not_initialized",
 )
 """Parts of messages, in small letters."""
-_NO_GRAPH = "-1"
+_NO_GRAPH = -1
 """The number of a graph that leaves a run out of recording."""
 
 
@@ -185,7 +185,7 @@ class Session:
             InferenceError: the model failed on the batch.
             DeviceMemoryError: the batch does not fit the memory of the device.
         """
-        options = self._run_options(_NO_GRAPH)
+        options = _run_options(self._entries(_NO_GRAPH))
         with self._failures_named(batch.shape, options, "; use a smaller batch size"):
             answers = self._session.run([output], {input_name: batch}, options)
         return np.asarray(answers[0])
@@ -195,8 +195,20 @@ class Session:
     ) -> Callable[[], None]:
         """Return a run from memory of the device to memory of the device, which copies nothing.
 
-        It raises as :meth:`run` does.
+        The run is asked for, and done in its turn on the session's stream; one on a processor is
+        done when it returns. It raises as :meth:`run` does; what the device reports later, a later
+        call on the stream raises.
+
+        Raises:
+            ProviderError: the model reads its input elsewhere.
         """
+        read_on = self._session.get_input_memory_infos()[0].name  # of the only input
+        if data.kind != "cpu" and read_on == "Cpu":
+            # It would be copied there once, now, and each run would read that copy.
+            raise ProviderError(
+                f"{self.name} reads its input on the processor, so noise on the device does not "
+                "reach it; ask for --providers cpu"
+            )
         binding = self._session.io_binding()
         for bind, name, memory in (
             (binding.bind_input, input_name, data),
@@ -204,22 +216,34 @@ class Session:
         ):
             shape = list(memory.shape)
             bind(name, memory.kind, memory.device, memory.dtype, shape, memory.address)
+        # The host may run ahead: what onnxruntime keeps there between two runs are shapes alone
+        # (see shape_nodes_on_cpu), which are the same in every run of a binding.
         self._graphs += 1
-        graph = str(self._graphs)
+        entries = self._entries(self._graphs) | {"disable_synchronize_execution_providers": "1"}
 
         def run() -> None:
-            options = self._run_options(graph)
+            options = _run_options(entries)
             with self._failures_named(data.shape, options):
                 self._session.run_with_iobinding(binding, options)
 
         return run
 
-    def _run_options(self, graph: str) -> Any:
-        """Return the options of one run, which name a graph where any is recorded."""
-        options = onnxruntime.RunOptions()
-        if self.device.cuda_graph:
-            options.add_run_config_entry("gpu_graph_id", graph)
-        return options
+    def shrink(self, output: str, input_name: str, row: NDArray[Any]) -> None:
+        """Give back the memory that earlier runs took of the device, by a run of one row.
+
+        onnxruntime keeps what it once had, in the pieces of that batch. Recorded graphs need it.
+        """
+        if self._on_cpu or self.device.cuda_graph:
+            return
+        options = _run_options(
+            {"memory.enable_memory_arena_shrinkage": f"gpu:{self.device.device}"}
+        )
+        with contextlib.suppress(InferenceError), self._failures_named(row.shape, options):
+            self._session.run([output], {input_name: row}, options)
+
+    def _entries(self, graph: int) -> dict[str, str]:
+        """Return the entries of a run's options that name a graph, where any is recorded."""
+        return {"gpu_graph_id": str(graph)} if self.device.cuda_graph else {}
 
     @contextlib.contextmanager
     def _failures_named(
@@ -247,3 +271,11 @@ class Session:
 
 def _says(error: Exception, signs: tuple[str, ...]) -> bool:
     return any(sign in str(error).lower() for sign in signs)
+
+
+def _run_options(entries: dict[str, str]) -> Any:
+    """Return the options of one run."""
+    options = onnxruntime.RunOptions()
+    for key, value in entries.items():
+        options.add_run_config_entry(key, value)
+    return options

@@ -24,6 +24,7 @@ from rsonnx.model import (
     Preprocessing,
     check_answers,
     choose_batching,
+    most_rows,
     name_classes,
     probe_rows,
     read_model,
@@ -151,6 +152,9 @@ class _Candidate:
             return self.session.run(LABEL, INPUT, rows)[:, None]
         return self.session.run(SCORES, INPUT, rows)
 
+    def most_rows(self) -> int:
+        return most_rows(onnx.load_from_string(self._adapted.model), str(self._plan.model))
+
     def batched(self) -> Batched:
         return Batched(self.scores, self._adapted.coupled_by)
 
@@ -189,7 +193,9 @@ def open_plan(
         unit=rounding_unit(plan.model),
         beyond=rows_beyond(data, plan.bounds),
     )
-    chosen = (filed if batching.chosen is None else free[batching.chosen]).session
+    candidate = filed if batching.chosen is None else free[batching.chosen]
+    chosen = candidate.session
+    any_size = batching.size is None and not provider.is_cpu
     # A label output has no scores to count; its classes are known only where the file lists them.
     listed = len(output.classes)
     classes = (listed or None) if output.kind == "label" else batching.num_classes
@@ -219,6 +225,7 @@ def open_plan(
             plan.preprocessing.center,
         ),
         batch_size=batching.size,
+        most_rows=candidate.most_rows() if any_size else None,
         on_cpu=provider.is_cpu,
         device=device,
         facts=plan.facts

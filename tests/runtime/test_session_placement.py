@@ -79,6 +79,9 @@ class FakeSession:
             for name, ops in self.nodes.items()
         ]
 
+    def get_input_memory_infos(self) -> list[Any]:
+        return [SimpleNamespace(name="Cuda")]
+
     def run(self, outputs: list[str], feed: dict[str, Any], options: Any) -> list[Any]:
         if self.failure:
             raise RuntimeError(self.failure)

@@ -24,6 +24,7 @@ from kernels_in_cpp import launch  # noqa: E402
 from onnx import TensorProto, helper  # noqa: E402
 
 from rsonnx.model import LABEL  # noqa: E402
+from rsonnx.runtime.classifier import CONFIRMED_ROWS  # noqa: E402
 from rsonnx.runtime.device_options import CUDA  # noqa: E402
 from rsonnx.runtime.machine import Driver  # noqa: E402
 
@@ -47,10 +48,10 @@ def tail_of_the_labels(cuda: stub_cuda.StubCuda) -> None:
 
 
 def swapped_samples(cuda: stub_cuda.StubCuda) -> None:
-    """The labels of a batch are in another order: as many of each class as before."""
+    """Labels are in another order, as many of each class, but for those that engines look at."""
 
     def swap(labels: Any, before: Any) -> None:
-        labels[...] = labels[::-1].copy()
+        labels[:-CONFIRMED_ROWS] = labels[:-CONFIRMED_ROWS][::-1].copy()
 
     change_bound_labels(swap)
 

@@ -2,7 +2,8 @@
 
 Everything goes into one stream, which the session is opened with too, so that noise, model and
 counting follow each other without the host waiting in between. What is asked of a device is done in
-the order in which it was asked, also when a call returns before the work is done.
+the order in which it was asked, also when a call returns before the work is done; what goes wrong
+then is raised by a later call.
 """
 
 from __future__ import annotations
@@ -129,10 +130,10 @@ class CupyDevice:
         with self._current():
             return np.asarray(memory.get(stream=self._stream))
 
-    def clear(self, memory: Any) -> None:
-        """Fill memory with zeros."""
+    def fill(self, memory: Any, byte: int) -> None:
+        """Set all bytes of memory to one value."""
         with self._current():
-            memory.data.memset_async(0, memory.nbytes, self._stream)
+            memory.data.memset_async(byte, memory.nbytes, self._stream)
 
     def buffer(self, memory: Any) -> Buffer:
         """Return what onnxruntime must know to read or write the memory."""
@@ -158,6 +159,8 @@ class CupyDevice:
             return int(self._cupy.cuda.runtime.memGetInfo()[0])
 
     def release(self) -> None:
-        """Give back memory that nothing uses any more."""
+        """Give back memory that nothing uses any more, and end a recording that has failed."""
+        with contextlib.suppress(RuntimeError):  # there is none, or it is no graph
+            self._stream.end_capture()
         with self._current():
             self._cupy.get_default_memory_pool().free_all_blocks()

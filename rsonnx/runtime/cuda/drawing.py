@@ -71,7 +71,7 @@ class Drawing:
             self._open,
             self._tiles,
         )
-        self._device.clear(self._tiles)
+        self._device.fill(self._tiles, 0)
         self._device.launch("rsonnx_draw", threads, *common)
         self._device.launch(
             "rsonnx_sum", blocks, np.int64(blocks), np.int64(tiles_a_block), self._tiles

@@ -6,7 +6,11 @@ batch of a call is padded with what lies in the buffer, and padding is never cou
 label does not depend on its batch companions, which was proved when the model was loaded.
 
 One shape for all batches is what makes the model one function: cuDNN chooses its algorithms, and so
-its roundings, by the shape.
+its roundings, by the shape. The last rows of the first batch of that shape, and of any that is
+filled further than those before, are confirmed in a small batch before anything of it is counted.
+
+All this is asked of one stream, which does it in order; only what is copied to the host is waited
+for. So progress tells of samples that were asked for, while the device is some batches behind.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ import numpy as np
 from rsonnx.counts import NO_CLASS, Counts
 from rsonnx.errors import InferenceError, UsageError
 from rsonnx.grid import GridNoise
-from rsonnx.runtime.classifier import OnnxClassifier
+from rsonnx.runtime.classifier import CONFIRMED_ROWS, OnnxClassifier
 from rsonnx.runtime.cuda.cupy_device import CupyDevice
 from rsonnx.runtime.cuda.drawing import Drawing
 from rsonnx.runtime.engine import Progress
@@ -40,13 +44,18 @@ _MEMORY_A_VALUE = 4 * 64
 keeps fewer, a small net on small images more; what does not fit is halved when it is run."""
 
 
-@dataclass(frozen=True, eq=False)
+_UNWRITTEN = 0x80
+"""All bytes of a label before a run: one that is no label, should the run leave it."""
+
+
+@dataclass(eq=False)
 class _Buffers:
-    """Memory of one batch, and the session bound to it."""
+    """Memory of one batch, the session bound to it, and up to which row it was confirmed."""
 
     inputs: Any
     labels: Any
     run: Callable[[], None]
+    confirmed: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,11 +97,8 @@ class DeviceEngine:
         self._classes = classifier.num_classes
         self._device = device
         self._drawing = Drawing(device)
-        self.size = (
-            classifier.batch_size
-            or batch_size
-            or _first_batch(classifier.shape, device.free_memory())
-        )
+        size = batch_size or _first_batch(classifier.shape, device.free_memory())
+        self.size = min(size, classifier.most_rows or size)
         self._buffers: _Buffers | None = None
         self._noise_on_host = False
 
@@ -160,7 +166,16 @@ class DeviceEngine:
         rows = places(part)
         for span, place in zip(part, rows, strict=True):
             self._draw(sources[span.request], span.start, buffers.inputs[place])
+        self._device.fill(buffers.labels, _UNWRITTEN)
         buffers.run()
+        filled = rows[-1].stop
+        if filled > buffers.confirmed:
+            last = slice(max(0, filled - CONFIRMED_ROWS), filled)
+            inputs, labels = buffers.inputs[last], buffers.labels[last]
+            self._classifier.confirm(
+                self.size, self._device.copy_out(inputs), self._device.copy_out(labels)
+            )
+            buffers.confirmed = filled
         for span, place in zip(part, rows, strict=True):
             self._device.launch(
                 "rsonnx_count",
@@ -195,15 +210,18 @@ class DeviceEngine:
 
     def _halve(self, problem: str) -> None:
         """Make the batch smaller, or give up where it cannot be."""
-        fixed = self._classifier.batch_size
-        if fixed is not None or self.size == 1:
-            size = "the only size it runs at" if fixed is not None else "the smallest there is"
+        if self.size == 1:
             raise DeviceMemoryError(
-                f"the model does not fit the memory of the device at a batch of {self.size}, "
-                f"{size} ({problem}); free the device's memory, or use another device or the CPU"
+                f"the device has too little memory for the model, one input at a time ({problem}); "
+                "free some, or use another device or the CPU"
             )
         self._buffers = None  # first, so that its memory can be given back
         self._device.release()
+        self._classifier.session.shrink(
+            self._classifier.label_name,
+            self._classifier.input_name,
+            np.zeros((1, *self._classifier.shape), np.float32),
+        )
         self.size = -(-self.size // 2)
 
     def _counts(self, bins: Sequence[int]) -> Counts:

@@ -92,7 +92,7 @@ def test_without_a_device_threads_count(
 def test_with_a_device_the_device_counts(tmp_path: Path) -> None:
     model = load(save(linear(), tmp_path), preprocess="none", providers="cpu")
     assert isinstance(engine_for(model), ThreadEngine)
-    claims = {"num_classes": 3, "shape": (2,), "batch_size": None, "session": None}
+    claims = {"num_classes": 3, "shape": (2,), "most_rows": None, "session": None}
     engine = engine_for(base(device=HostDevice(), **claims), 8)
     assert isinstance(engine, DeviceEngine)
     assert engine.size == 8

@@ -1,38 +1,90 @@
-"""The device engine on a device that is this machine: its counts are those of worker threads."""
+"""The device engine on devices that do not wait: counts are the threads', whatever happens when."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-from host_device import NEEDS_COMPILER, HostDevice
+from host_device import NEEDS_COMPILER
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from onnx_models import build, linear, node, save
+from stub_cuda import StubCuda
 
-from rsonnx.errors import InferenceError, UsageError
+from rsonnx.counts import Counts
+from rsonnx.errors import InferenceError, ProviderError, UsageError
+from rsonnx.model import Batch, ModelSettings, read_model
 from rsonnx.noise import Arithmetic, Gaussian, InputSpace, NoisyStream
-from rsonnx.runtime import CountRequest, OnnxClassifier, ThreadEngine
-from rsonnx.runtime.cuda import DeviceEngine
-from rsonnx.runtime.session import Buffer, DeviceMemoryError
+from rsonnx.runtime import (
+    CountRequest,
+    DeviceOptions,
+    OnnxClassifier,
+    ProviderChoice,
+    Session,
+    ThreadEngine,
+)
+from rsonnx.runtime.cuda import DeviceEngine, engine_for, open_place
+from rsonnx.runtime.device_options import CUDA
+from rsonnx.runtime.session import DeviceMemoryError
 from rsonnx.smoothing import load
+from rsonnx.smoothing.adapting import make_plan
 
 pytestmark = NEEDS_COMPILER
 
 SHAPE = (1, 4, 4)
-RANGES = [(0, 600), (5, 6), (255, 257), (9, 9), (256, 512), (300, 777)]
+SEEDS = st.integers(0, 2**32)
+BATCHES = st.sampled_from([2, 7, 8, 9, 16, 31, 64, 200])
+FEW = settings(max_examples=15)
 
 
-def loaded(proto: onnx.ModelProto, folder: Path) -> OnnxClassifier:
-    return load(save(proto, folder), preprocess="none", providers="cpu")
+@dataclass(frozen=True)
+class Model:
+    """On the processor, where it counts as it should, and as a session on a device takes it."""
+
+    on_cpu: OnnxClassifier
+    adapted: bytes
+
+    def on_device(self, options: DeviceOptions | None = None, **changes: Any) -> OnnxClassifier:
+        """Open it on the devices of the stub that is installed."""
+        provider = ProviderChoice(CUDA, ())
+        place = open_place(provider, options or DeviceOptions())
+        session = Session(self.adapted, provider, "a.onnx", place.options)
+        opened = replace(self.on_cpu, session=session, device=place.device, on_cpu=False)
+        return replace(opened, **changes)
+
+    def engine(self, cuda: StubCuda, batch: int | None = None, **changes: Any) -> DeviceEngine:
+        """Return an engine; from here on the stub counts calls anew."""
+        engine = engine_for(self.on_device(**changes), batch)
+        assert isinstance(engine, DeviceEngine)
+        cuda.calls.clear()
+        cuda.runs.clear()
+        return engine
+
+    def counts(self, asked: list[CountRequest]) -> list[Counts]:
+        return ThreadEngine(self.on_cpu, workers=1).count(asked)
+
+
+def opened(proto: onnx.ModelProto, folder: Path) -> Model:
+    path = save(proto, folder)
+    plan = make_plan(read_model(path), ModelSettings(preprocess="none"))
+    on_cpu = load(path, preprocess="none", providers="cpu")
+    return Model(on_cpu, plan.adapted(Batch.AS_FILED).model)
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> OnnxClassifier:
-    return loaded(linear(), tmp_path_factory.mktemp("device"))
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return opened(linear(), tmp_path_factory.mktemp("device"))
+
+
+@pytest.fixture
+def cuda() -> Iterator[StubCuda]:
+    with StubCuda(11).installed() as stub:
+        yield stub
 
 
 def noisy(
@@ -45,140 +97,270 @@ def noisy(
     return NoisyStream(InputSpace(shape).point(levels, arithmetic), Gaussian(0.5), seed, stage)
 
 
-def requests(*streams: NoisyStream) -> list[CountRequest]:
-    return [CountRequest(s, start, stop) for start, stop in RANGES for s in streams]
+STREAMS = (noisy(), noisy(8), noisy(stage="selection"), noisy(arithmetic="float"))
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 64, 128, 1000, None])
-def test_counts_are_those_of_worker_threads(model: OnnxClassifier, batch_size: int | None) -> None:
-    asked = requests(noisy(), noisy(seed=8), noisy(stage="selection"))
-    if batch_size in (1, 7):  # a batch is three kernels
-        asked = [CountRequest(r.stream, r.start, min(r.stop, r.start + 40)) for r in asked[3:]]
-    engine, seen = DeviceEngine(model, HostDevice(), batch_size), list[int]()
-    assert engine.appetite(SHAPE) >= 8 * engine.size
-    counts = engine.count(asked, seen.append)
-    assert counts == ThreadEngine(model).count(asked)
-    assert [len(c) for c in counts] == [5] * len(asked)
-    full, rest = divmod(sum(r.stop - r.start for r in asked), engine.size)
-    assert seen == [engine.size] * full + [rest] * (rest > 0)
-    assert engine.facts == {"noise": "device", "batch_size": engine.size}
+def request(stream: int, start: int, length: int) -> CountRequest:
+    return CountRequest(STREAMS[stream], start, start + length)
 
 
-def test_nothing_to_count(model: OnnxClassifier) -> None:
-    device = HostDevice()
-    engine = DeviceEngine(model, device, 8)
+ASKED = [request(0, 0, 90), request(1, 5, 1), request(2, 60, 10), request(1, 9, 0)]
+ASKED += [request(3, 250, 20), request(0, 64, 200)]
+REQUESTS = st.lists(
+    st.builds(request, st.integers(0, 3), st.integers(0, 300), st.integers(0, 120)), max_size=6
+)
+
+
+@given(seed=SEEDS, batch=BATCHES, asked=REQUESTS)
+def test_counts_are_the_threads_in_every_order_of_completion(
+    model: Model, seed: int, batch: int, asked: list[CountRequest]
+) -> None:
+    with StubCuda(seed).installed() as cuda:
+        engine, seen = model.engine(cuda, batch), list[int]()
+        assert engine.count(asked, seen.append) == model.counts(asked)
+        full, rest = divmod(sum(r.stop - r.start for r in asked), engine.size)
+    assert seen == [batch] * full + [rest] * (rest > 0)
+    assert set(cuda.runs) <= {batch, *range(1, 9)}
+
+
+@given(seed=SEEDS, batch=st.sampled_from([9, 31, 64]))
+@FEW
+def test_devices_and_threads_beside_each_other_do_not_mix(
+    model: Model, seed: int, batch: int
+) -> None:
+    """Two streams, one counted on in the middle of the other, and threads on a third."""
+    expected = model.counts(ASKED)
+    with StubCuda(seed, devices=2).installed() as cuda:
+        first = model.engine(cuda, batch, options=DeviceOptions(device=0))
+        second = model.engine(cuda, batch, options=DeviceOptions(device=1))
+        between: list[list[Counts]] = []
+
+        def count(_: int) -> None:
+            if len(between) < 3:
+                between.append(second.count(ASKED))
+
+        assert first.count(ASKED, count) == expected
+        plain = replace(model.on_device(DeviceOptions()), device=None)
+        assert ThreadEngine(plain, batch, 3).count(ASKED) == expected
+    assert between == [expected] * len(between) != []
+
+
+@given(
+    seed=SEEDS,
+    batch=st.sampled_from([33, 64, 200]),
+    calls=st.sets(
+        st.tuples(st.sampled_from(["run", "allocate"]), st.integers(1, 30)), min_size=1, max_size=4
+    ),
+)
+def test_memory_that_runs_out_changes_no_count(
+    model: Model, seed: int, batch: int, calls: set[tuple[str, int]]
+) -> None:
+    """At any call: a batch is halved, or what comes before the first one is refused."""
+    expected = model.counts(ASKED)
+    with StubCuda(seed).installed() as cuda:
+        engine = model.engine(cuda, batch)
+        cuda.faults.update(dict.fromkeys(calls, "memory"))
+        seen: list[int] = []
+        try:
+            assert engine.count(ASKED, seen.append) == expected
+            assert sum(seen) == sum(r.stop - r.start for r in ASKED)
+        except DeviceMemoryError:
+            assert not seen
+        cuda.faults.clear()
+        assert engine.count(ASKED) == expected
+        assert engine.size >= batch // 16
+
+
+@given(
+    seed=SEEDS,
+    batch=BATCHES,
+    call=st.sampled_from(["run", "launch", "copy", "synchronize"]),
+    number=st.integers(1, 8),
+)
+def test_a_device_that_fails_counts_nothing_any_more(
+    model: Model, seed: int, batch: int, call: str, number: int
+) -> None:
+    """What is asked for in vain is told by a later call, at the latest by the one that waits."""
+    with StubCuda(seed).installed() as cuda:
+        engine = model.engine(cuda, batch)
+        cuda.faults[call, number] = "device"
+        for _ in range(2):
+            with pytest.raises(InferenceError):
+                engine.count([request(0, 0, 200), request(3, 0, 20)] * 4)
+
+
+@given(seed=SEEDS, batch=BATCHES, number=st.integers(1, 20))
+def test_a_run_that_writes_no_labels_is_refused(
+    model: Model, seed: int, batch: int, number: int
+) -> None:
+    """Those of the batch before are not counted in their place."""
+    with StubCuda(seed).installed() as cuda:
+        engine = model.engine(cuda, batch)
+        cuda.faults["run", number] = "lost"
+        try:
+            assert engine.count(ASKED) == model.counts(ASKED)
+        except (ProviderError, InferenceError):
+            assert cuda.calls["run"] >= number
+
+
+def test_the_stub_tells_what_the_stream_does_not_order(model: Model, cuda: StubCuda) -> None:
+    """A session on a stream of its own reads noise before it is there, and counts old labels."""
+    there = model.on_device()
+    provider = ProviderChoice(CUDA, ())
+    apart = replace(there, session=Session(model.adapted, provider, "a.onnx", DeviceOptions()))
+    with pytest.raises((ProviderError, InferenceError)):
+        DeviceEngine(apart, there.device, 16).count(ASKED)
+
+
+def test_the_host_does_not_wait_for_batches(model: Model, cuda: StubCuda) -> None:
+    engine, waits = model.engine(cuda, 8), []
+    engine.count([request(0, 0, 8)])
+    for length in (80, 400):
+        cuda.calls.clear()
+        engine.count([request(0, 0, length)])
+        waits.append(cuda.calls["synchronize"])
+        assert cuda.calls["run"] == length // 8
+    assert waits[0] == waits[1]
+
+
+@pytest.mark.parametrize("kind", ["memory", "capture"])
+def test_a_recording_that_fails_is_ended(model: Model, cuda: StubCuda, kind: str) -> None:
+    engine = model.engine(cuda, 64, options=DeviceOptions(cuda_graph=True))
+    cuda.faults["run", 4] = kind
+    assert engine.count(ASKED) == model.counts(ASKED)
+    assert engine.size == 32
+
+
+def test_memory_that_a_session_keeps_in_pieces_is_given_back(model: Model) -> None:
+    """A batch of 64 fits, though 256 and 128 were tried before and took all there was."""
+    tables = 1_200_000
+    with StubCuda(3, memory=tables + 100 * 20_000, row_memory=20_000).installed() as cuda:
+        engine = model.engine(cuda, 256)
+        assert engine.count(ASKED) == model.counts(ASKED)
+        assert engine.size == 64
+
+
+def test_a_model_that_fits_no_memory_is_one_sentence(model: Model) -> None:
+    with StubCuda(3, memory=2_000_000).installed() as cuda:
+        engine = model.engine(cuda, 8)
+        cuda.row_memory = 2_000_000
+        with pytest.raises(DeviceMemoryError) as caught:
+            engine.count([request(0, 0, 80)])
+    assert "\n" not in str(caught.value)
+    assert (cuda.runs[0], engine.size) == (8, 1)
+
+
+def wrong_tail(answers: dict[str, Any]) -> None:
+    """Answer the last rows of a large batch wrongly, as kernels that count in 32 bits do."""
+    (answer,) = answers.values()
+    if len(answer) > 8:
+        answer[-2:] = (answer[-2:] + 1) % 5
+
+
+@pytest.mark.parametrize("where", ["device", "device, halved", "host"])
+def test_wrong_labels_at_the_end_of_a_batch_are_refused(
+    model: Model, cuda: StubCuda, where: str
+) -> None:
+    """At the first batch, and at the first after a halving, whoever draws the noise."""
+    seen: list[int] = []
+    engine: Any = model.engine(cuda, 64)
+    cuda.distort = wrong_tail
+    if where == "host":
+        engine = ThreadEngine(model.on_device(device=None), 64, 2)
+    if where == "device, halved":
+        cuda.faults["run", 3] = "memory"
+        cuda.distort = lambda answers: wrong_tail(answers) if cuda.runs[-1] < 64 else None
+    with pytest.raises(ProviderError, match=r"a\.onnx"):
+        engine.count([request(0, 0, 200)], seen.append)
+    assert seen == ([64] if where == "device, halved" else [])
+
+
+@pytest.mark.parametrize("near", [False, True])
+def test_a_label_that_rounding_may_move_is_no_wrong_one(
+    model: Model, cuda: StubCuda, near: bool
+) -> None:
+    class Rounding:
+        def agree(self, alone: Any, together: Any) -> bool:
+            raise NotImplementedError
+
+        def near_ties(self, scores: Any, unit: float = 0.0) -> Any:
+            assert unit == 0
+            return np.full(len(scores), near)
+
+    engine = model.engine(cuda, 64, tolerance=Rounding())
+    cuda.distort = wrong_tail
+    if near:
+        assert engine.count([request(0, 0, 64)])[0].total == 64
+        return
+    with pytest.raises(ProviderError):
+        engine.count([request(0, 0, 64)])
+
+
+def test_rows_are_confirmed_where_batches_grow(model: Model, cuda: StubCuda) -> None:
+    engine = model.engine(cuda, 64)
+    for length, confirmed in ((5, [5]), (5, []), (20, [8]), (64, [8]), (300, [])):
+        cuda.runs.clear()
+        engine.count([request(0, 0, length)])
+        assert [rows for rows in cuda.runs if rows != 64] == confirmed
+
+
+def test_a_batch_is_no_larger_than_kernels_can_count(model: Model, cuda: StubCuda) -> None:
+    assert model.engine(cuda, 64, most_rows=20).size == 20
+    assert model.engine(cuda, None, most_rows=20).size == 20
+    assert model.engine(cuda, 8, most_rows=20).size == 8
+    there = model.on_device(device=None, most_rows=20)
+    assert [ThreadEngine(there, batch).batch_size(SHAPE) for batch in (64, 8)] == [20, 8]
+
+
+def test_an_input_that_is_read_elsewhere_is_refused(model: Model, cuda: StubCuda) -> None:
+    """Noise would be copied once, when the buffer is bound."""
+    cuda.input_memory = "Cpu"
+    with pytest.raises(ProviderError, match="processor"):
+        model.engine(cuda, 8).count(ASKED)
+
+
+def test_nothing_to_count(model: Model, cuda: StubCuda) -> None:
+    engine = model.engine(cuda, 8)
     assert engine.count([]) == []
-    (empty,) = engine.count([CountRequest(noisy(), 5, 5)])
-    assert (empty.total, len(empty), device.launches) == (0, 5, [])
+    (empty,) = engine.count([request(0, 5, 0)])
+    assert (empty.total, len(empty), cuda.runs) == (0, 5, [])
+    assert engine.appetite(SHAPE) >= 8 * engine.size
 
 
-def test_an_input_of_many_streams_is_sent_once(model: OnnxClassifier) -> None:
-    device, first, tables = HostDevice(), noisy(), 6
+def test_an_input_of_many_streams_is_sent_once(model: Model, cuda: StubCuda) -> None:
+    first, tables, out = noisy(), 6, 3
     streams = (first, replace(first, stage="selection"), first)
-    DeviceEngine(model, device, 8).count([CountRequest(s, 0, 8) for s in streams])
-    assert device.sent == tables + 1
+    model.engine(cuda, 8).count([CountRequest(s, 0, 8) for s in streams])
+    assert cuda.calls["copy"] == tables + 1 + out
 
 
-def test_answers_that_are_no_class_have_their_own_bin(tmp_path: Path) -> None:
+def test_answers_that_are_no_class_have_their_own_bin(tmp_path: Path, cuda: StubCuda) -> None:
     made = build([node("Log", ["x"], "scores")], ("batch", 3), ("batch", 3))
-    model = loaded(made, tmp_path)
+    model = opened(made, tmp_path)
     asked = [CountRequest(noisy(shape=(3,)), 0, 500)]
-    (counts,) = DeviceEngine(model, HostDevice(), 48).count(asked)
-    assert [counts] == ThreadEngine(model).count(asked)
+    (counts,) = model.engine(cuda, 48).count(asked)
+    assert [counts] == model.counts(asked)
     assert 0 < counts.no_class < counts.total == 500
 
 
-@pytest.mark.parametrize("batch_size", [5, 64])
-def test_noise_off_the_grid_is_drawn_on_the_host(model: OnnxClassifier, batch_size: int) -> None:
-    asked = requests(noisy(), noisy(arithmetic="float"))
-    engine = DeviceEngine(model, HostDevice(), batch_size)
-    assert engine.count(asked) == ThreadEngine(model).count(asked)
-    assert engine.facts["noise"] == "host"
-
-
-def test_a_model_of_one_batch_size_runs_at_it(tmp_path: Path) -> None:
-    model = loaded(linear((3, 1, 4, 4)), tmp_path)
-    engine = DeviceEngine(replace(model, batch_size=3), HostDevice(), 64)
-    assert engine.size == 3
-    assert engine.count(requests(noisy())) == ThreadEngine(model).count(requests(noisy()))
-
-
-class Narrow:
-    """A session that has memory for so many rows, and writes nonsense labels where it fails."""
-
-    def __init__(self, session: Any, rows: int, fail_at: int = 0) -> None:
-        self.session, self.rows, self.fail_at = session, rows, fail_at
-        self.runs: list[int] = []
-
-    def bind(self, name: str, data: Buffer, output: str, answer: Buffer) -> Callable[[], None]:
-        rows, bound = data.shape[0], self.session.bind(name, data, output, answer)
-
-        def run() -> None:
-            self.runs.append(rows)
-            bound()  # the labels are there, and must still not be counted
-            if rows > self.rows or len(self.runs) == self.fail_at:
-                self.rows = min(self.rows, rows // 2)
-                raise DeviceMemoryError("CUDA out of memory")
-
-        return run
-
-
-def narrow(model: OnnxClassifier, rows: int, fail_at: int = 0, **changes: Any) -> OnnxClassifier:
-    session: Any = Narrow(model.session, rows, fail_at)
-    return replace(model, session=session, **changes)
-
-
-@pytest.mark.parametrize(("rows", "fail_at"), [(16, 0), (1000, 5), (16, 9)])
-def test_out_of_memory_halves_the_batch_and_counts_nothing_twice(
-    model: OnnxClassifier, rows: int, fail_at: int
+@pytest.mark.parametrize(("streams", "where"), [((0, 1), "device"), ((0, 3), "host")])
+def test_a_header_says_where_noise_was_drawn(
+    model: Model, cuda: StubCuda, streams: tuple[int, int], where: str
 ) -> None:
-    """At the first run, and after some good ones; nothing is lost and nothing counted twice."""
-    device, small, seen = HostDevice(), narrow(model, rows, fail_at), list[int]()
-    engine = DeviceEngine(small, device, 128)
-    asked = requests(noisy(), noisy(seed=8))
-    assert engine.count(asked, seen.append) == ThreadEngine(model).count(asked)
-    assert sum(seen) == sum(r.stop - r.start for r in asked)
-    last = small.session.runs[-1]  # type: ignore[attr-defined]
-    assert engine.size == last == (64 if rows == 1000 else 8 if fail_at else 16)
-    assert device.released
-
-
-def test_a_batch_that_does_not_fit_is_given_back_before_the_next(model: OnnxClassifier) -> None:
-    device = HostDevice()
-    engine = DeviceEngine(narrow(model, 5_000), device, 20_000)
-    engine.count([CountRequest(noisy(), 0, 100)])
-    assert engine.size == 5_000
-    bytes_a_row = 4 * 16
-    assert max(device.released) < 10_000 * bytes_a_row
-
-
-def test_no_memory_for_the_buffers_halves_the_batch_too(model: OnnxClassifier) -> None:
-    device = HostDevice(memory=700_000)  # enough for the tables; a row has 64 bytes
-    engine = DeviceEngine(model, device, 20_000)
-    asked = [CountRequest(noisy(), 0, 20_000)]
-    assert engine.count(asked) == ThreadEngine(model).count(asked)
-    assert engine.size == 10_000
-
-
-@pytest.mark.parametrize(("fixed", "runs"), [(None, [8, 4, 2, 1]), (8, [8])])
-def test_a_batch_that_fits_no_memory_is_one_sentence(
-    model: OnnxClassifier, fixed: int | None, runs: list[int]
-) -> None:
-    small = narrow(model, 0, batch_size=fixed)
-    with pytest.raises(DeviceMemoryError, match=f"batch of {runs[-1]}"):
-        DeviceEngine(small, HostDevice(), 8).count(requests(noisy()))
-    assert small.session.runs == runs  # type: ignore[attr-defined]
+    engine = model.engine(cuda, 16)
+    engine.count([request(stream, 0, 20) for stream in streams])
+    assert engine.facts == {"noise": where, "batch_size": 16}
 
 
 @pytest.mark.parametrize(
     ("changes", "shape", "named"),
-    [({"shape": (1, 4, 5)}, (1, 4, 5), r"\[8, 1, 4, 5\]"), ({"num_classes": 2}, SHAPE, "labels")],
+    [({"shape": (1, 4, 5)}, (1, 4, 5), r"\[8, 1, 4, 5\]"), ({"num_classes": 2}, SHAPE, "label")],
 )
 def test_what_the_model_does_wrong_is_an_error(
-    model: OnnxClassifier, changes: dict[str, Any], shape: tuple[int, ...], named: str
+    model: Model, cuda: StubCuda, changes: dict[str, Any], shape: tuple[int, ...], named: str
 ) -> None:
     """A run that fails, and a label that is no class."""
-    engine = DeviceEngine(replace(model, **changes), HostDevice(), 8)
+    engine = model.engine(cuda, 8, **changes)
     with pytest.raises(InferenceError, match=named):
         engine.count([CountRequest(noisy(shape=shape), 0, 80)])
 
@@ -187,45 +369,33 @@ class StopError(Exception):
     """Raised by a caller's own progress."""
 
 
-def test_a_call_that_was_stopped_leaves_nothing_behind(model: OnnxClassifier) -> None:
-    engine, asked = DeviceEngine(model, HostDevice(), 64), requests(noisy())
-
+@given(seed=SEEDS, batch=BATCHES)
+@FEW
+def test_a_call_that_was_stopped_leaves_nothing_behind(model: Model, seed: int, batch: int) -> None:
     def stop(samples: int) -> None:
         raise StopError
 
-    with pytest.raises(StopError):
-        engine.count(asked, stop)
-    assert engine.count(asked) == ThreadEngine(model).count(asked)
+    with StubCuda(seed).installed() as cuda:
+        engine = model.engine(cuda, batch)
+        with pytest.raises(StopError):
+            engine.count(ASKED, stop)
+        assert engine.count(ASKED) == model.counts(ASKED)
 
 
-def test_padding_is_never_counted(model: OnnxClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What lies in the rest of the buffer, NaN at worst, changes no count."""
-    device = HostDevice()
-    zeros = device.zeros
-
-    def poisoned(shape: tuple[int, ...], dtype: Any) -> Any:
-        memory = zeros(shape, dtype)
-        if memory.ndim > 2:
-            memory[...] = np.nan
-        return memory
-
-    monkeypatch.setattr(device, "zeros", poisoned)
-    asked = [CountRequest(noisy(), 0, 10)]
-    assert DeviceEngine(model, device, 64).count(asked) == ThreadEngine(model).count(asked)
-
-
-def test_what_cannot_be_counted_is_refused(model: OnnxClassifier) -> None:
+def test_what_cannot_be_counted_is_refused(model: Model, cuda: StubCuda) -> None:
+    there = model.on_device()
     with pytest.raises(UsageError, match="num_classes"):
-        DeviceEngine(replace(model, num_classes=None), HostDevice())
+        DeviceEngine(replace(there, num_classes=None), there.device)
     with pytest.raises(UsageError, match="batch_size is 0"):
-        DeviceEngine(model, HostDevice(), 0)
+        DeviceEngine(there, there.device, 0)
     with pytest.raises(UsageError, match=r"\[3\]"):
-        DeviceEngine(model, HostDevice()).count([CountRequest(noisy(shape=(3,)), 0, 8)])
+        model.engine(cuda).count([CountRequest(noisy(shape=(3,)), 0, 8)])
 
 
-def test_the_first_batch_follows_memory_and_input_size(model: OnnxClassifier) -> None:
+def test_the_first_batch_follows_memory_and_input_size(model: Model, cuda: StubCuda) -> None:
     def size(shape: tuple[int, ...], memory: int) -> int:
-        return DeviceEngine(replace(model, shape=shape), HostDevice(memory=memory)).size
+        cuda.memory = memory + cuda.used + 4_096
+        return model.engine(cuda, shape=shape).size
 
     card = 24 << 30
     assert size((1, 28, 28), card) == 1024

@@ -1,0 +1,42 @@
+"""How many rows a batch may have on a device."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx_models import rows_model
+
+from rsonnx.errors import ModelError
+from rsonnx.model import most_rows
+from rsonnx.model.head import INPUT
+
+IMAGE = (3, 32, 32)
+
+
+def adapted(text: str, channels: int = 16) -> onnx.ModelProto:
+    made = rows_model(text, IMAGE, {"w": np.zeros((channels, 3, 3, 3), np.float32)})
+    made.graph.node[0].input[0] = made.graph.input[0].name = INPUT
+    return made
+
+
+@pytest.mark.parametrize(
+    ("text", "largest"),
+    [
+        ("y = Relu(x)", 3 * 32 * 32),
+        ("a = Conv(x, w); y = GlobalAveragePool(a)", 16 * 30 * 30),
+        ("a = Conv<pads=[1,1,1,1]>(x, w); b = Relu(a); y = ReduceSum(b)", 16 * 32 * 32),
+    ],
+)
+def test_the_largest_tensor_of_a_batch_has_fewer_than_2_to_the_31_values(
+    text: str, largest: int
+) -> None:
+    rows = most_rows(adapted(text), "a.onnx")
+    assert rows * largest < 2**31 <= (rows + 1) * largest
+
+
+def test_a_row_that_is_too_large_by_itself_is_refused() -> None:
+    made = rows_model("y = Relu(x)", (2, 2**15, 2**15))
+    made.graph.node[0].input[0] = made.graph.input[0].name = INPUT
+    with pytest.raises(ModelError, match=r"a\.onnx .*2,147,483,648"):
+        most_rows(made, "a.onnx")
