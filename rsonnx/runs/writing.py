@@ -135,17 +135,22 @@ class RunWriter:
         self._append(lines)
         self.rows += len(rows)
 
-    def check(self, further: bytes = b"") -> None:
+    def check(self, further: bytes = b"", *, every_byte: bool = False) -> None:
         """Notice what somebody did to the file since the last row; keep its rows then.
 
         Args:
             further: lines that are about to be written.
+            every_byte: look at what the file holds, too, and not at its place and size only.
 
         Raises:
             TamperedError: it is not as it was left.
         """
         sure = len(self._content)
         done = disk.tampering(self._file, self._place, sure, sure + len(self._unsure))
+        if done is None and every_byte:
+            self._file.seek(0)
+            content = self._file.readall()[: len(self._content)]
+            done = None if content == self._content else "overwritten"
         if done is None:
             return
         self._writing = False
@@ -199,7 +204,7 @@ class RunWriter:
 
     def _end(self, status: Ending, error: str | None) -> None:
         if status != "void":  # whose rows are worth nothing
-            self.check()
+            self.check(every_byte=True)
         if status != "complete":
             # An interrupt may have come in the middle of a row, or before anyone counted it.
             try:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from rsonnx.errors import UsageError
 from rsonnx.runtime.watchdog import SECONDS_A_CALL
+from rsonnx.scalars import as_float, shown
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -61,11 +62,13 @@ class DeviceOptions:
     time_limit_per_call: float = field(default=SECONDS_A_CALL, compare=False)
 
     def __post_init__(self) -> None:
-        limit = self.time_limit_per_call
-        if not isinstance(limit, int | float) or not 0 <= limit < math.inf:
+        limit = as_float(self.time_limit_per_call)
+        if not 0 <= limit < math.inf:
             raise UsageError(
-                f"the time limit is {limit!r}, but seconds a call were expected, 0 for no limit"
+                f"the time limit is {shown(self.time_limit_per_call)}, but seconds a call were "
+                "expected, 0 for no limit"
             )
+        object.__setattr__(self, "time_limit_per_call", limit)
         whole = isinstance(self.device, int) and not isinstance(self.device, bool)
         if not whole or not 0 <= self.device < _MOST_DEVICES:
             raise UsageError(

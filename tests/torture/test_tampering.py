@@ -69,6 +69,30 @@ def test_a_run_file_that_is_tampered_with_ends_the_run_soon_and_nothing_is_lost(
         assert run.job.classifier.samples < whole.job.classifier.samples + 50
 
 
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt])
+def test_a_run_file_that_is_overwritten_in_place_is_noticed_at_the_end(
+    session: Make, error: type[BaseException] | None
+) -> None:
+    whole = session(fixed(), 3)
+    whole.go()
+    run = session(fixed(), 3)
+
+    def overwrite_and_stop() -> None:
+        with run.path.open("r+b") as file:
+            file.seek(100)
+            file.write(b"????")
+        if error is not None:
+            raise error
+
+    _after(run, 90, overwrite_and_stop)
+    with pytest.raises(TamperedError) as caught:
+        run.go()
+    kept = caught.value.kept
+    assert kept is not None
+    replace(run, folder=kept.parent, name=kept.name).go()
+    assert without_times(kept.read_bytes()) == without_times(whole.path.read_bytes())
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, InferenceError])
 def test_a_run_that_is_stopped_after_its_file_was_removed_keeps_its_rows(
     session: Make, error: type[BaseException]
