@@ -193,26 +193,28 @@ def first_line(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Keep what native code writes to the standard streams out of a user's terminal.
+    """Keep what is written to the standard streams out of a user's terminal.
 
-    onnxruntime reports missing CUDA libraries there, past Python, while we ask whether CUDA works.
+    onnxruntime reports missing CUDA libraries there, by Python and past it, while we ask whether
+    CUDA works.
     """
     try:
         saved = [os.dup(1), os.dup(2)]
     except OSError:  # the streams are closed: nothing to keep quiet
         yield
         return
-    sink = os.open(os.devnull, os.O_WRONLY)
     sys.stdout.flush()
     sys.stderr.flush()
     try:
-        os.dup2(sink, 1)
-        os.dup2(sink, 2)
-        yield
+        with (
+            open(os.devnull, "w", encoding="utf-8") as sink,
+            contextlib.redirect_stdout(sink),
+            contextlib.redirect_stderr(sink),
+        ):
+            os.dup2(sink.fileno(), 1)
+            os.dup2(sink.fileno(), 2)
+            yield
     finally:
-        sys.stdout.flush()  # what Python printed meanwhile
-        sys.stderr.flush()
-        os.dup2(saved[0], 1)
-        os.dup2(saved[1], 2)
-        for descriptor in (sink, *saved):
-            os.close(descriptor)
+        for descriptor, copy in enumerate(saved, 1):
+            os.dup2(copy, descriptor)
+            os.close(copy)
