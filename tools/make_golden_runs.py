@@ -34,7 +34,7 @@ from rsonnx.smoothing import isolation
 
 GOLDEN = Path(__file__).resolve().parents[1] / "tests" / "golden"
 INPUTS, RUNS, SAID = GOLDEN / "inputs", GOLDEN / "runs", GOLDEN / "said.json"
-EARLIER = ("first", "oldest")
+EARLIER = ("first", "oldest", "float16-alone")
 CLASSES, SIDE, WIDE, COUNT = 3, 4, 5, 3
 
 GREY, PAIRED, OFF = "image.onnx grey.npz", "pair.onnx wide.npz", "image.onnx off.npz"

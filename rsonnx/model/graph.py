@@ -213,7 +213,7 @@ class GraphView:
             names.add(name)
             node = self.producer(name)
             if node is not None:
-                waiting += [n for n in _used_by(node) if n not in names]
+                waiting += [n for n in used_by(node) if n not in names]
         return names, [n for n in self._graph.node if any(o in names for o in n.output)]
 
     def is_computed(self, tensor: str) -> bool:
@@ -237,12 +237,12 @@ def stored(tensor: onnx.TensorProto) -> NDArray[np.generic]:
     return np.array(texts, object).reshape(list(tensor.dims))
 
 
-def _used_by(node: onnx.NodeProto) -> Iterator[str]:
+def used_by(node: onnx.NodeProto) -> Iterator[str]:
     """Yield the tensors that a node uses, those of its subgraphs included."""
     yield from filter(None, node.input)
     for body in bodies(node):
         for inner in body.node:
-            yield from _used_by(inner)
+            yield from used_by(inner)
         yield from (output.name for output in body.output)
 
 

@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from graphlib import TopologicalSorter
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from rsonnx.errors import ModelError
-from rsonnx.model.graph import bodies
+from rsonnx.model.graph import bodies, used_by
 from rsonnx.model.read import ModelFile
 
 _LARGEST = float(np.finfo(np.float16).max)
@@ -73,6 +74,7 @@ def to_half(model: ModelFile) -> HalfModel:
     try:
         converted = convert_float_to_float16(proto, keep_io_types=True)
         data = converted.SerializeToString(deterministic=True)
+        _sort(converted.graph)
     except Exception as error:  # the converter raises what it comes upon in a graph
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(
@@ -86,6 +88,25 @@ def to_half(model: ModelFile) -> HalfModel:
         "statement": _STATEMENT,
     }
     return HalfModel(replace(model, proto=converted), facts)
+
+
+def _sort(graph: onnx.GraphProto) -> None:
+    """Put each node behind those that make what it uses.
+
+    The converter puts its casts at the end, where onnxruntime finds them all the same; but what
+    follows a graph node by node, as the proof of its rows does, would stop at the first.
+    """
+    nodes = [*graph.node]
+    makers = {name: k for k, node in enumerate(nodes) for name in node.output if name}
+    uses = {
+        k: {makers[name] for name in used_by(node) if name in makers} - {k}
+        for k, node in enumerate(nodes)
+    }
+    del graph.node[:]
+    graph.node.extend(nodes[k] for k in TopologicalSorter(uses).static_order())
+    for node in graph.node:
+        for body in bodies(node):
+            _sort(body)
 
 
 def _weights(graph: onnx.GraphProto) -> Iterator[TensorProto]:

@@ -113,6 +113,11 @@ def test_it_is_certified_again_replayed_and_gone_on_with(name: str, here: Path) 
     check_same_run(name, path)
 
 
+def test_rows_that_ran_alone_are_replayed_where_they_are_proved_now(here: Path) -> None:
+    shutil.copy(RUNS["float16-alone"], here)
+    assert_replayed(Path("float16-alone.jsonl"), "image.onnx", "grey.npz")
+
+
 def test_a_checkpoint_as_it_was_written_is_gone_on_with(here: Path) -> None:
     """Its counts are other ones than the noise gives, so that they are seen to be taken."""
     path, words = Path("fixed.jsonl"), tool.words_of("fixed")

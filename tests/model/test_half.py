@@ -13,6 +13,7 @@ from onnx_models import build, linear, model_file, node, save
 from rsonnx.errors import ModelError
 from rsonnx.model import read_model
 from rsonnx.model.half import to_half
+from rsonnx.smoothing import load
 
 ROWS = np.random.default_rng(2).random((200, 1, 4, 4)).astype(np.float32)
 
@@ -51,6 +52,14 @@ def test_the_original_is_left_as_it_was_and_the_digest_is_the_converted_one_s() 
     assert (first.model.path, first.model.sha256) == (file.path, file.sha256)
     assert "none for the file's own" in first.facts["statement"]
     assert first.facts["weights_beyond_its_range"] == 0
+
+
+def test_rows_that_are_proved_of_a_model_are_proved_of_it_in_float16(tmp_path: Path) -> None:
+    """The converter's graph is in no order: its casts come last."""
+    path = save(linear(), tmp_path)
+    for float16 in (False, True):
+        loaded = load(path, preprocess="none", providers="cpu", float16=float16)
+        assert (loaded.rows, loaded.batch_size) == ("proved", None)
 
 
 def test_weights_beyond_float16_are_counted() -> None:
