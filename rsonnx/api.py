@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rsonnx import runs
+from rsonnx.arguments import check_choice
 from rsonnx.errors import UsageError
 from rsonnx.procedures import as_radii, radius_text
 from rsonnx.report import FORMATS, accuracy_report, figures_of, told_apart
@@ -168,13 +169,11 @@ def report(
     Raises:
         UsageError: there is no run, no such form, or the counts do not support the settings.
     """
-    if not reported or not isinstance(form, str) or form not in FORMATS:
-        raise UsageError(
-            f"a report needs runs and a form, one of {', '.join(FORMATS)}, but there were "
-            f"{len(reported)} and {form!r}"
-        )
+    check_choice("form", form, FORMATS)
+    if not reported:
+        raise UsageError("a report needs runs, but none was given; name at least one")
     read = [run if isinstance(run, runs.Run) else read_run(run) for run in reported]
-    if (alpha, bound, radius) != (None, None, None):
+    if any(value is not None for value in (alpha, bound, radius)):
         read = [runs.restate(run, alpha=alpha, bound=bound, radius=radius) for run in read]
     at = read[0].header.procedure.table_radii if radii is None else as_radii(radii)
     return FORMATS[form](accuracy_report(told_apart([figures_of(run, at) for run in read])))

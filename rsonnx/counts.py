@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rsonnx.errors import UsageError
+from rsonnx.scalars import shown
 
 NO_CLASS = -1
 """The label of an answer that is no class, as a base classifier returns it."""
@@ -58,7 +59,8 @@ class Counts:
         array = np.array(classes)
         if array.ndim != 1 or (array.size and not np.issubdtype(array.dtype, np.integer)):
             raise UsageError(
-                f"counts are {classes!r}, but a list of whole numbers, one a class, was expected"
+                f"counts are {shown(classes)}, but a list of whole numbers, one a class, was "
+                "expected"
             )
         votes = {int(k): int(array[k]) for k in np.flatnonzero(array)}
         self._hold(votes, len(array), (int(no_class), int(watched_rows), int(near_ties)))

@@ -5,6 +5,12 @@ from __future__ import annotations
 import math
 import operator
 from numbers import Real
+from typing import Any
+
+
+def plain(value: Any) -> Any:
+    """Return a number or flag of numpy's, or an array of none but one, as Python's own."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value
 
 
 def as_float(value: object) -> float:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
+from rsonnx.arguments import check_texts
 from rsonnx.errors import UsageError
+from rsonnx.scalars import shown
 
 GIVEN_NAMES = "position in the given class names"
 """The label rule of data whose class names the caller gave, in the model's order."""
@@ -27,13 +29,13 @@ def checked_classes(classes: Sequence[str] | None) -> tuple[str, ...] | None:
     if classes is None:
         return None
     if isinstance(classes, str):  # a str is a sequence of its letters: surely not meant
-        raise UsageError(f"the class names are the text {classes!r}; give a sequence of names")
-    names = tuple(classes)
+        raise UsageError(f"the class names are the text {shown(classes)}; give a sequence of names")
+    names = check_texts("the list of class names", classes)
     if not names:
         raise UsageError("the class names are empty; give one name a class, or none at all")
     seen: set[str] = set()
     for name in names:
         if composed(name) in seen:
-            raise UsageError(f"the class name {name!r} is given twice; name every class once")
+            raise UsageError(f"the class name {shown(name)} is given twice; name every class once")
         seen.add(composed(name))
     return names

@@ -88,8 +88,13 @@ def dataset_of(
     Raises:
         DataError: as for :func:`open_npz`.
     """
-    path, array = Path("arrays"), np.array(x)
-    labels = None if y is None else np.asarray(y)
+    path = Path("arrays")
+    try:
+        array, labels = np.array(x), None if y is None else np.asarray(y)
+    except (ValueError, TypeError, OverflowError):  # lists of several lengths
+        raise DataError(
+            "the inputs or their labels are no array; give all inputs one shape"
+        ) from None
     _check_kind(array, path)
     if labels is not None:
         _check_labels(labels, len(array), path)

@@ -16,6 +16,7 @@ from typing import Any
 
 from rsonnx.errors import ModelError, UsageError
 from rsonnx.model.declarations import from_onnx_metadata, read_preprocessing_file
+from rsonnx.scalars import shown
 
 METADATA_KEY = "rsonnx.preprocess"
 BOUNDS_KEY = "rsonnx.bounds"
@@ -149,7 +150,7 @@ def parse_preprocessing(value: str | Mapping[str, Any] | Preprocessing) -> Prepr
         return _from_mapping(value, PRESETS["zero-one"])
     if not isinstance(value, str):
         raise UsageError(
-            f"preprocessing is {value!r}, but a text or a mapping of {', '.join(_KEYS)} was "
+            f"preprocessing is {shown(value)}, but a text or a mapping of {', '.join(_KEYS)} was "
             "expected"
         )
     first, *rest = value.split(",")
@@ -160,13 +161,13 @@ def parse_preprocessing(value: str | Mapping[str, Any] | Preprocessing) -> Prepr
         base = PRESETS[first]
     else:
         raise UsageError(
-            f"preprocessing is {value!r}, but a preset ({', '.join(PRESETS)}), a text such as "
+            f"preprocessing is {shown(value)}, but a preset ({', '.join(PRESETS)}), a text such as "
             "mean=0.485/0.456/0.406,std=0.229/0.224/0.225, or a JSON or TOML file was expected"
         )
     keys = [part.partition("=")[0].strip() for part in rest]
     if not all("=" in part for part in rest) or len(set(keys)) < len(keys):
         raise UsageError(
-            f"preprocessing is {value!r}, but key=value, each key once, was expected; several "
+            f"preprocessing is {shown(value)}, but key=value, each key once, was expected; several "
             "numbers are separated by /"
         )
     values = (part.partition("=")[2].strip() for part in rest)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from rsonnx.arguments import check_choice, check_flag, check_kind
 from rsonnx.errors import UsageError
 from rsonnx.model.preprocess import Preprocessing, declared_preprocessing, parse_preprocessing
 from rsonnx.scalars import as_float, shown
@@ -47,14 +48,14 @@ class ModelSettings:
     rows: str = ROWS[0]
 
     def __post_init__(self) -> None:
-        if self.rows not in ROWS:
-            raise UsageError(f"rows is {self.rows!r}, but one of {', '.join(ROWS)} was expected")
+        check_choice("rows", self.rows, ROWS)
+        check_kind("feeds", self.feeds, Mapping, "a mapping by name")  # type: ignore[type-abstract]
+        if self.output_name is not None:
+            check_kind("output_name", self.output_name, str, "the name of an output")
         # Arrays have no equality and no JSON.
-        if not isinstance(self.feeds, Mapping):
-            raise UsageError(f"feeds are {shown(self.feeds)}, but values by name were expected")
         plain = {k: v.tolist() if hasattr(v, "tolist") else v for k, v in self.feeds.items()}
         object.__setattr__(self, "feeds", plain)
-        object.__setattr__(self, "float16", bool(self.float16))
+        object.__setattr__(self, "float16", check_flag("float16", self.float16))
         if self.bounds is not None:
             object.__setattr__(self, "bounds", _two_numbers(self.bounds))
         if self.threshold is not None:

@@ -324,9 +324,9 @@ class Law(ABC):
 
     def _check_norm(self) -> None:
         """Refuse a norm in which this distribution certifies nothing."""
-        if self.norm not in self.norms:
+        if not isinstance(self.norm, str) or self.norm not in self.norms:
             raise UsageError(
-                f"the norm is {self.norm!r:.60}, but {self.name} noise certifies in "
+                f"the norm is {shown(self.norm)}, but {self.name} noise certifies in "
                 f"{' or '.join(self.norms)}; choose one of these, or another noise"
             )
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rsonnx.procedures.predict import (
         Predict,
         PredictSequential,
+        check_method,
         predict_from_counts,
     )
     from rsonnx.procedures.procedure import (
@@ -80,6 +81,7 @@ __all__ = [
     "certify_from_counts",
     "certify_procedure",
     "certify_top_k",
+    "check_method",
     "default_radii",
     "plan",
     "predict_from_counts",

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rsonnx.arguments import check_choice, check_flag
 from rsonnx.errors import UsageError
 from rsonnx.noise import Law
 from rsonnx.procedures.adaptive import Adaptive
+from rsonnx.procedures.choices import RADIUS_RULES
 from rsonnx.procedures.enumerated import Enumerated
 from rsonnx.procedures.fixed import Fixed
 from rsonnx.procedures.predict import Predict, PredictSequential
 from rsonnx.procedures.procedure import Procedure
 from rsonnx.procedures.radii import as_radii
-from rsonnx.statistics import DEFAULT_BOUND
+from rsonnx.statistics import BOUNDS, DEFAULT_BOUND
 
 PROCEDURES: dict[str, type[Procedure]] = {"exact": Enumerated, "e-process": Adaptive}
 """By the bound that a run's header names, where it is the procedure's own; all others are
@@ -62,6 +64,8 @@ def certify_procedure(
     Raises:
         UsageError: an argument is outside its range, or two of them exclude each other.
     """
+    check_choice("the bound", bound, (*BOUNDS, "clt"))
+    check_choice("the radius rule", radius, RADIUS_RULES)
     chosen = bound != DEFAULT_BOUND or radius != "one-sided"
     if noise.enumerated:
         if chosen or target_radii is not None:
@@ -110,7 +114,7 @@ def predict_procedure(
             f"{noise.name} noise is counted in full, so certify gives the smoothed classifier's "
             "answer with certainty, and a prediction from samples has nothing to add; use certify"
         )
-    if not sequential:
+    if not check_flag("sequential", sequential):
         return Predict(noise, n, alpha, method)
     if num_classes is None:
         raise UsageError(

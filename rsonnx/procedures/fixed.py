@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
+from rsonnx.arguments import check_choice
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
 from rsonnx.noise import Gaussian, Law, check_law
@@ -72,11 +73,7 @@ class Fixed(Procedure):
             num_classes=check_classes(self.num_classes),
         )
         certifying_bound(self.bound)
-        if self.radius_rule not in RADIUS_RULES:
-            raise UsageError(
-                f"the radius rule is {self.radius_rule!r:.60}, but {' or '.join(RADIUS_RULES)} was "
-                "expected"
-            )
+        check_choice("the radius rule", self.radius_rule, RADIUS_RULES)
         if self.two_sided and not self.noise.two_sided:
             raise UsageError(
                 f"no theorem gives {self.noise.name} noise a two-sided radius; use the one-sided "

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rsonnx.arguments import check_choice
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
 from rsonnx.noise import Law
@@ -32,9 +33,7 @@ from rsonnx.statistics import (
 
 def check_method(method: str) -> str:
     """Return ``method``, or refuse it unless it is one of ``PREDICT_METHODS``."""
-    if method not in PREDICT_METHODS:
-        raise UsageError(f"method is {method!r}, but {' or '.join(PREDICT_METHODS)} was expected")
-    return method
+    return check_choice("method", method, PREDICT_METHODS)
 
 
 def predict_from_counts(

@@ -9,7 +9,7 @@ from fractions import Fraction
 from numbers import Real
 
 from rsonnx.errors import UsageError
-from rsonnx.scalars import as_float, shown
+from rsonnx.scalars import as_float, plain, shown
 
 _STEPS = tuple(
     Fraction(figure) * Fraction(10) ** exponent
@@ -39,10 +39,12 @@ def as_radii(radii: float | Iterable[float]) -> tuple[float, ...]:
     Raises:
         UsageError: they are no numbers.
     """
-    given = (radii,) if isinstance(radii, Real) else radii
-    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+    several = plain(radii)
+    if isinstance(several, Real):
+        several = (several,)
+    if isinstance(several, str | bytes) or not isinstance(several, Iterable):
         raise UsageError(f"the radii are {shown(radii)}, but numbers were expected")
-    listed = tuple(given)
+    listed = tuple(several)
     numbers = tuple(map(as_float, listed))
     if any(map(math.isnan, numbers)):
         raise UsageError(f"the radii are {shown(list(listed))}, but numbers were expected")

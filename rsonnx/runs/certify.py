@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from rsonnx.arguments import check_kind, check_texts
 from rsonnx.data import Exif
 from rsonnx.errors import UsageError
 from rsonnx.listener import Listener
@@ -23,7 +24,7 @@ from rsonnx.runs.job import Job
 from rsonnx.runs.keep import Keeping, reopened_file, run_into_file
 from rsonnx.runs.manifest import Manifest, make_manifest
 from rsonnx.runs.new_header import SeedUsed, new_header
-from rsonnx.runs.opening import Data, Model, Noise, asked, open_job
+from rsonnx.runs.opening import Data, Model, Noise, asked, listening, open_job
 from rsonnx.runs.parts import SampleRange, Shard
 from rsonnx.runs.rows import Row
 from rsonnx.runs.rules import Rules
@@ -101,11 +102,16 @@ def certify(
         RsonnxError: an argument, the model, an input or the output is not as it must be. A run
             that was begun stays resumable, whatever ends it.
     """
-    keeping = Keeping(None if output is None else as_path(output), resume, checkpoint)
+    if "stream_version" in opening:
+        raise UsageError(
+            "stream_version is not chosen: a run draws by the newest, or as it was begun; leave it "
+            "out"
+        )
+    keeping = Keeping(None if output is None else as_path("the output", output), resume, checkpoint)
     shard = None if shard is None else Shard.parse(shard)
     samples = None if samples is None else SampleRange.parse(samples)
     rules = Rules(n0, n, alpha, bound, radius, target_radii, adaptive, family_wise)
-    listener = listener or Listener()
+    listener = listening(listener)
     committed = _committed(seed, commit, beacon)
     meant = asked(noise, sigma)
     early = meant if isinstance(meant, Law) else meant.early()
@@ -183,7 +189,7 @@ def commit(
     rules = Rules(**{f.name: run.pop(f.name) for f in fields(Rules) if f.name in run})
     noise = asked(run.pop("noise", None), run.pop("sigma", None))
     with contextlib.ExitStack() as stack:
-        ready = _ready(model, data, stack, rules, None, listener or Listener(), noise=noise, **run)
+        ready = _ready(model, data, stack, rules, None, listening(listener), noise=noise, **run)
     return Commitment.of(ready.header.record, source, round)
 
 
@@ -214,6 +220,10 @@ def _ready(
     **opening: Any,
 ) -> _Ready:
     """Open the model and the data, tell what they are, and read every input once."""
+    words = check_texts("words", words)
+    if options is not None:
+        check_kind("options", options, Mapping, "a mapping")  # type: ignore[type-abstract]
+        check_texts("the names of options", tuple(options))
     job = open_job(model, data, stack, exif=exif, **opening)
     procedure = rules.procedure(
         job.smoothed.noise,

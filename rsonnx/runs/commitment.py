@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rsonnx.arguments import check_kind
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.runs.differences import FREE, PART, Difference, flat, flat_differences, in_words
 from rsonnx.runs.fields import OBJECT, TEXT, shown
@@ -65,6 +66,7 @@ class Commitment:
 
     def __post_init__(self) -> None:
         for name, text in (("source", self.source), ("round", self.round)):
+            check_kind(f"the beacon's {name}", text, str, "a text")
             if not text.strip() or not text.isprintable() or len(text) > _MOST_LETTERS:
                 raise UsageError(
                     f"the beacon's {name} is {shown(text)}, but a line of 1 to {_MOST_LETTERS} "

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast, get_args
 
+from rsonnx import scalars
 from rsonnx.counts import NOT_CLASSES, Counts
 from rsonnx.noise import SEED_DIGITS, Arithmetic
 
@@ -36,7 +37,7 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 def shown(value: Any) -> str:
     """Return a value of a run file for a message: short, and without its depths."""
     if value is None or isinstance(value, bool | int | float | str):
-        return _short(repr(value))
+        return _short(scalars.shown(value, _MOST_SHOWN + 1))
     return "a list" if isinstance(value, list) else "an object"
 
 

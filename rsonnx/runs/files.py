@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,12 +61,11 @@ class Part:
     length: int
 
 
-def as_path(value: object) -> Path:
-    """Return where a run file is, or refuse what names no file."""
-    try:
-        return Path(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise UsageError(f"the run file is {shown(value)}, but a path was expected") from None
+def as_path(what: str, value: object) -> Path:
+    """Return where a file is, or refuse what can name none."""
+    if not isinstance(value, str | os.PathLike) or "\0" in str(value):
+        raise UsageError(f"{what} is {shown(value)}, but a path was expected")
+    return Path(value)
 
 
 def identity_of(line: bytes) -> str:

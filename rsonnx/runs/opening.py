@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from numpy.typing import ArrayLike
 
+from rsonnx.arguments import check_choice, check_kind
 from rsonnx.data import Dataset, Exif, dataset_of, open_dataset, read_class_names
 from rsonnx.errors import UsageError
+from rsonnx.listener import Listener
 from rsonnx.model import ModelSettings
 from rsonnx.model.read import ModelSource
 from rsonnx.noise import STREAM_VERSION, AskedNoise, Law, check_law
@@ -37,6 +39,7 @@ def open_job(
     model: Model,
     data: Data,
     stack: ExitStack,
+    /,
     *,
     sigma: float | None = None,
     noise: Noise | None = None,
@@ -73,11 +76,9 @@ def open_job(
         RsonnxError: the model, the data or an argument is not as it must be.
     """
     settings, engine = _settings(settings, engine, further)
-    if not isinstance(sample, Sample | None):
-        raise UsageError(
-            f"sample is {shown(sample)}, but which inputs are taken was expected, such as "
-            "rsonnx.runs.Sample(limit=100)"
-        )
+    if sample is not None:
+        check_kind("sample", sample, Sample, "a Sample, such as rsonnx.runs.Sample(limit=100),")
+    check_choice("exif", exif, get_args(Exif))
     meant = asked(noise, sigma)
     dataset = _dataset(data, classes, exif)
     if isinstance(model, OnnxClassifier):
@@ -103,6 +104,15 @@ def open_job(
     )
 
 
+def listening(listener: Listener | None) -> Listener:
+    """Return who hears what a call does; None hears nothing."""
+    return (
+        Listener()
+        if listener is None
+        else check_kind("listener", listener, Listener, "a rsonnx.listener.Listener")
+    )
+
+
 def _settings(
     settings: ModelSettings | None, engine: EngineSettings | None, further: Mapping[str, Any]
 ) -> tuple[ModelSettings, EngineSettings]:
@@ -111,6 +121,10 @@ def _settings(
     Raises:
         UsageError: an argument is none of theirs, or is there beside the object that has it.
     """
+    if settings is not None:
+        check_kind("settings", settings, ModelSettings, "a ModelSettings")
+    if engine is not None:
+        check_kind("engine", engine, EngineSettings, "an EngineSettings")
     declared = {f.name: further[f.name] for f in fields(ModelSettings) if f.name in further}
     counting = {f.name: further[f.name] for f in fields(EngineSettings) if f.name in further}
     unknown = sorted(further.keys() - declared.keys() - counting.keys())

@@ -9,9 +9,9 @@ from typing import Any
 from rsonnx.errors import UsageError
 from rsonnx.listener import Extent, Listener
 from rsonnx.noise import check_seed, fresh_seed
-from rsonnx.procedures import Prediction, predict_procedure
+from rsonnx.procedures import Prediction, check_method, predict_procedure
 from rsonnx.runs.new_header import SeedUsed
-from rsonnx.runs.opening import Data, Model, open_job
+from rsonnx.runs.opening import Data, Model, listening, open_job
 from rsonnx.runs.telling import tell_clean_accuracy, tell_job
 from rsonnx.smoothing import run_many
 from rsonnx.statistics import check_alpha, check_samples, fewest_samples_to_predict
@@ -92,13 +92,14 @@ def predict(
     """
     check_samples("n", n)
     check_alpha(alpha)
+    check_method(method)
     least = fewest_samples_to_predict(alpha, two_sided=method == "two-class")
     if n < least:
         raise UsageError(
             f"n = {n} at alpha = {alpha:g} can never answer by the {method} test; the smallest n "
             f"that can is {least}"
         )
-    listener = listener or Listener()
+    listener = listening(listener)
     used = SeedUsed(fresh_seed(), "operating system")
     if seed is not None:
         used = SeedUsed(check_seed(seed), "argument")

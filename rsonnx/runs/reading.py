@@ -39,7 +39,7 @@ def read_run(path: str | os.PathLike[str], *, checked: bool = True) -> Run:
 
 def read_part(path: str | os.PathLike[str], *, checked: bool = True) -> Part:
     """Read a run file that holds a run or a part of one; else as :func:`read_run`."""
-    path = as_path(path)
+    path = as_path("the run file", path)
     if not os.path.exists(path):
         raise UsageError(f"the run file {path} does not exist; `rsonnx certify -o FILE` writes one")
     if not path.is_file():

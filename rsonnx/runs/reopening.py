@@ -9,13 +9,14 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from rsonnx.arguments import check_texts
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.listener import Listener
 from rsonnx.model import ModelSettings
 from rsonnx.model.read import sha256_of
 from rsonnx.runs.differences import Difference, in_words
 from rsonnx.runs.fields import FLAG, OBJECT, TEXT, TEXTS, shown
-from rsonnx.runs.files import Run
+from rsonnx.runs.files import Run, as_path
 from rsonnx.runs.job import Job
 from rsonnx.runs.manifest import Manifest, make_manifest
 from rsonnx.runs.new_header import SeedUsed, new_header
@@ -68,24 +69,26 @@ def check_against(
             "the data were given without the model, but how an input is read depends on it; give "
             "both"
         )
-    if as_whole(count) is None or count < 0:
+    inputs = as_whole(count)
+    if inputs is None or inputs < 0:
         raise UsageError(f"a replay of {shown(count)} inputs was asked for, which is no number")
-    if count and data is None:
-        raise UsageError(f"a replay of {count} inputs needs the model and the data; give both")
+    if inputs and data is None:
+        raise UsageError("a replay needs the model and the data; give both")
     if model is None:
         return None
+    model = as_path("the model", model)
     check_model(run, in_child(sha256_of, model))
     if data is None:
         return None
     with ExitStack() as stack:
         job = _reopen(run, model, data, classes, providers, time_limit_per_call, stack)
-        if not count:
+        if not inputs:
             return None
         if not run.rows:
             raise RunFileError(
                 f"the run {run.path} has no inputs yet, so there is nothing to replay"
             )
-        rows = secrets.SystemRandom().sample(run.rows, min(count, len(run.rows)))
+        rows = secrets.SystemRandom().sample(run.rows, min(inputs, len(run.rows)))
         if listener is not None:
             samples = sum(row.samples for row in rows)
             listener.said(
@@ -104,16 +107,13 @@ def _reopen(
     stack: ExitStack,
 ) -> Job:
     header, recorded = run.header, run.header.resolved
+    chosen = check_texts("providers", providers)
     try:
         settings = ModelSettings.from_json(recorded)
         used = TEXTS.of(OBJECT.of(header.record["model"], "providers"), "used")
         if not used:
             raise ValueError("model.providers.used is empty")
-        engine = EngineSettings(
-            tuple(providers or used[:1]),
-            tf32=FLAG.of(recorded, "tf32"),
-            time_limit_per_call=time_limit_per_call,
-        )
+        engine = EngineSettings(chosen or used[:1], tf32=FLAG.of(recorded, "tf32"))
         named = TEXT.or_null().of(recorded, "classes")
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise RunFileError(
@@ -125,6 +125,7 @@ def _reopen(
             f"{run.path}: the run was made with the class names of a file, {shown(named)}; give "
             "that file with --classes"
         )
+    engine = replace(engine, time_limit_per_call=time_limit_per_call)
     if engine.provider().is_cpu:  # which has no TF32
         engine = replace(engine, tf32=False)
     job = open_job(

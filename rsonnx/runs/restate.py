@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
+from rsonnx.arguments import check_kind
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.runs.files import Run
 from rsonnx.runs.rows import Row
@@ -40,9 +41,12 @@ def restate(
         UsageError: an argument is outside its range, or the counts cannot support it.
         RunFileError: the run file contradicts itself.
     """
+    for name, value in (("bound", bound), ("radius", radius)):
+        if value is not None:
+            check_kind(name, value, str, "the name of one")
     header = run.header
     family_wise, each = header.family_wise, header.procedure.alpha
-    if alpha is not None and alpha != (each if family_wise is None else family_wise):
+    if alpha is not None and check_alpha(alpha) != (each if family_wise is None else family_wise):
         each = check_alpha(alpha)
         if family_wise is not None:
             family_wise, each = alpha, family_wise_alpha(alpha, header.data.inputs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rsonnx.arguments import check_flag
 from rsonnx.errors import UsageError
 from rsonnx.noise import Law
 from rsonnx.procedures import Adaptive, Fixed, Procedure, as_radii, certify_procedure
@@ -42,6 +43,8 @@ class Rules:
     def __post_init__(self) -> None:
         if self.target_radii is not None:
             object.__setattr__(self, "target_radii", as_radii(self.target_radii))
+        for name in ("adaptive", "family_wise"):
+            object.__setattr__(self, name, check_flag(name, getattr(self, name)))
         if self.family_wise:
             object.__setattr__(self, "alpha", check_alpha(self.alpha))
         if self.target_radii is not None and self.adaptive:

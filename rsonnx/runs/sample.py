@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from rsonnx.arguments import check_flag
 from rsonnx.errors import UsageError
 from rsonnx.noise import check_seed
 from rsonnx.runs.fields import SEED, shown, whole
@@ -43,6 +44,7 @@ class Sample:
                     f"{name} is {shown(value)}, but a whole number of at least 1 was expected"
                 )
             object.__setattr__(self, field, number)
+        object.__setattr__(self, "first", check_flag("first", self.first))
         if self.seed is not None:
             object.__setattr__(self, "seed", check_seed(self.seed))
         if self.limit is None and (self.first or self.seed is not None):

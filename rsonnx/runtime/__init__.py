@@ -13,7 +13,7 @@ if TYPE_CHECKING:
         checked_labels,
     )
     from rsonnx.runtime.device_options import DeviceOptions
-    from rsonnx.runtime.engine import Engine, Progress, ThreadEngine
+    from rsonnx.runtime.engine import Engine, Progress, ThreadEngine, check_engine
     from rsonnx.runtime.origin import Origin
     from rsonnx.runtime.providers import (
         ProviderChoice,
@@ -42,6 +42,7 @@ __all__ = [
     "Session",
     "ThreadEngine",
     "base_classifier",
+    "check_engine",
     "checked_labels",
     "choose_provider",
     "installed_wheels",

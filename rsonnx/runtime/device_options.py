@@ -13,9 +13,10 @@ import math
 import os
 from dataclasses import dataclass, field
 
+from rsonnx.arguments import check_flag
 from rsonnx.errors import UsageError
 from rsonnx.runtime.watchdog import SECONDS_A_CALL
-from rsonnx.scalars import as_float, shown
+from rsonnx.scalars import as_float, as_whole, shown
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -43,6 +44,27 @@ _TENSORRT_OPTIONS = {  # whose provider takes True and False alone, as CUDA's ta
 Providers = list[tuple[str, dict[str, str]]]
 
 
+def check_device(device: object) -> int:
+    """Return the number of a device, or refuse what is none."""
+    whole = as_whole(device)
+    if whole is None or not 0 <= whole < _MOST_DEVICES:
+        raise UsageError(
+            f"the device is {shown(device)}, but the number of one was expected, 0 for the first; "
+            "nvidia-smi -L lists them"
+        )
+    return whole
+
+
+def check_time_limit(seconds: object) -> float:
+    """Return how long a call may take, or refuse what is no number of seconds."""
+    number = as_float(seconds)
+    if not 0 <= number < math.inf:
+        raise UsageError(
+            f"the time limit is {shown(seconds)}, but seconds a call were expected, 0 for no limit"
+        )
+    return number
+
+
 @dataclass(frozen=True)
 class DeviceOptions:
     """How a device is used, and how long at a time.
@@ -62,19 +84,11 @@ class DeviceOptions:
     time_limit_per_call: float = field(default=SECONDS_A_CALL, compare=False)
 
     def __post_init__(self) -> None:
-        limit = as_float(self.time_limit_per_call)
-        if not 0 <= limit < math.inf:
-            raise UsageError(
-                f"the time limit is {shown(self.time_limit_per_call)}, but seconds a call were "
-                "expected, 0 for no limit"
-            )
-        object.__setattr__(self, "time_limit_per_call", limit)
-        whole = isinstance(self.device, int) and not isinstance(self.device, bool)
-        if not whole or not 0 <= self.device < _MOST_DEVICES:
-            raise UsageError(
-                f"the device is {self.device!r}, but the number of one was expected, 0 for the "
-                "first; nvidia-smi -L lists them"
-            )
+        object.__setattr__(self, "device", check_device(self.device))
+        for name in ("tf32", "cuda_graph"):
+            object.__setattr__(self, name, check_flag(name, getattr(self, name)))
+        seconds = check_time_limit(self.time_limit_per_call)
+        object.__setattr__(self, "time_limit_per_call", seconds)
 
     def providers(self, name: str) -> Providers:
         """Return the providers to open a session on ``name`` with, best first, with their options.

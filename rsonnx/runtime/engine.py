@@ -10,16 +10,18 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.arguments import check_positive
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
 from rsonnx.resources import available_memory, usable_cores
 from rsonnx.runtime.classifier import CONFIRMED_ROWS, BaseClassifier, checked_labels
 from rsonnx.runtime.ranges import CountRequest, Ranges, Span, batches, places
+from rsonnx.scalars import shown
 
 Progress = Callable[[int], None]
 """Called with the number of samples that have been counted since the last call."""
@@ -59,6 +61,16 @@ class Engine(Protocol):
         """What a run's header says of the engine; it never changes a count."""
 
 
+def check_engine(engine: object) -> Engine:
+    """Return what counts, or refuse what cannot."""
+    if not all(callable(getattr(engine, name, None)) for name in ("count", "appetite")):
+        raise UsageError(
+            f"the engine is {shown(engine)}, but one that answers requests was expected, such as "
+            "rsonnx.runtime.ThreadEngine"
+        )
+    return cast("Engine", engine)
+
+
 def usual_batch(sample_shape: tuple[int, ...]) -> int:
     """Return how many inputs of this shape make a batch where nobody says so."""
     return max(1, min(_MOST_BATCH, _BATCH_VALUES // max(1, math.prod(sample_shape))))
@@ -88,19 +100,15 @@ class ThreadEngine:
         cores: int | None = None,
         allocate: Callable[[tuple[int, ...]], NDArray[np.float32]] | None = None,
     ) -> None:
-        for name, value in (("batch_size", batch_size), ("workers", workers)):
-            if value is not None and not (hasattr(value, "__index__") and value >= 1):
-                raise UsageError(
-                    f"{name} is {value!r}, but it must be a whole number of at least 1"
-                )
         self._classifier = classifier
-        self._batch_size = batch_size
+        self._batch_size = None if batch_size is None else check_positive("batch_size", batch_size)
         self._largest_watched = self._largest_confirmed = 0
         on_cpu = getattr(classifier, "on_cpu", True)
         self._confirm = None if on_cpu else getattr(classifier, "confirm", None)
         self._allocate = allocate or (lambda shape: np.empty(shape, np.float32))
         parallel = getattr(classifier, "thread_safe", False) and on_cpu
-        self.workers = workers or (cores or usable_cores() if parallel else 1)
+        usual = cores or usable_cores() if parallel else 1
+        self.workers = usual if workers is None else check_positive("workers", workers)
 
     def batch_size(self, sample_shape: tuple[int, ...]) -> int:
         """Return how many inputs of this shape make a batch."""

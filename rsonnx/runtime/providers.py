@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+from rsonnx.arguments import check_texts
 from rsonnx.errors import ProviderError, UsageError
 from rsonnx.runtime.device_options import CPU, CUDA, TENSORRT, DeviceOptions, tf32_override
 from rsonnx.runtime.wheels import (
@@ -32,6 +33,7 @@ from rsonnx.runtime.wheels import (
     onnxruntime,
     reinstall,
 )
+from rsonnx.scalars import shown
 
 _NAMES = {"cpu": CPU, "cuda": CUDA, "tensorrt": TENSORRT, "coreml": "CoreMLExecutionProvider"}
 _PREFERENCE = (CUDA, CPU)
@@ -76,6 +78,7 @@ def choose_provider(
     if (problem := provider_problem(CPU)) is not None:
         raise ProviderError(f"{problem}; mend it: {reinstall(installed_wheels())}")
     options = options or DeviceOptions()
+    requested = check_texts("providers", requested)
     if not requested:
         tried = (options.device, options.tf32)
         working = next(name for name in _PREFERENCE if provider_problem(name, *tried) is None)
@@ -84,8 +87,8 @@ def choose_provider(
     for name in names:
         if name not in onnxruntime.get_all_providers():
             raise UsageError(
-                f"the provider {name!r} is not known; {', '.join(_NAMES)} or one of onnxruntime's "
-                "own names was expected"
+                f"the provider {shown(name)} is not known; {', '.join(_NAMES)} or one of "
+                "onnxruntime's own names was expected"
             )
     problem = provider_problem(names[0], options.device, options.tf32)
     if problem is not None:
@@ -98,7 +101,7 @@ def choose_provider(
         raise ProviderError(
             f"the provider {requested[0]!r} does not work {where}: {problem}; {advice}"
         )
-    return ProviderChoice(names[0], tuple(requested))
+    return ProviderChoice(names[0], requested)
 
 
 @cache

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
+from rsonnx.arguments import check_choice, check_flag, check_kind, check_positive, check_texts
 from rsonnx.errors import UsageError
 from rsonnx.runtime.classifier import OnnxClassifier
-from rsonnx.runtime.device_options import DeviceOptions
+from rsonnx.runtime.device_options import DeviceOptions, check_device, check_time_limit
 from rsonnx.runtime.engine import Engine
 from rsonnx.runtime.engines import ENGINES
 from rsonnx.runtime.providers import ProviderChoice, choose_provider
 from rsonnx.runtime.watchdog import SECONDS_A_CALL
+from rsonnx.scalars import as_float, plain, shown
 
 
 @dataclass(frozen=True)
@@ -51,16 +50,29 @@ class EngineSettings:
     time_limit_per_call: float = SECONDS_A_CALL
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            object.__setattr__(self, name, _plain(value))
-        for name in ("providers", "devices"):
-            value = () if getattr(self, name) is None else getattr(self, name)
-            listed = isinstance(value, Iterable) and not isinstance(value, str)
-            object.__setattr__(self, name, tuple(map(_plain, value)) if listed else (value,))
-        if self.engine not in ENGINES:
+        values = {name: plain(value) for name, value in vars(self).items()}
+        devices = () if values["devices"] is None else values["devices"]
+        listed = isinstance(devices, Iterable) and not isinstance(devices, str)
+        values |= {
+            "providers": check_texts("providers", values["providers"]),
+            "devices": tuple(map(check_device, devices if listed else (devices,))),
+            "tf32": check_flag("tf32", values["tf32"]),
+            "cuda_graph": check_flag("cuda_graph", values["cuda_graph"]),
+            "time_limit_per_call": check_time_limit(values["time_limit_per_call"]),
+            "engine": check_choice("the engine", values["engine"], ENGINES),
+        }
+        for name in ("batch_size", "workers"):
+            if values[name] is not None:
+                values[name] = check_positive(name, values[name])
+        if values["address"] is not None:
+            check_kind("address", values["address"], str, "the address of a Ray cluster")
+        if values["gpus_per_worker"] is not None and not as_float(values["gpus_per_worker"]) >= 0:
             raise UsageError(
-                f"the engine is {self.engine!r}, but one of {', '.join(ENGINES)} was expected"
+                f"gpus_per_worker is {shown(values['gpus_per_worker'])}, but a number of at least 0 "
+                "was expected"
             )
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
         ray = self.engine == "ray"
         if ray and self.devices:
             raise UsageError(
@@ -94,15 +106,10 @@ class EngineSettings:
         choice = choose_provider(self.providers, self.device)
         if choice.is_cpu and self.devices:
             raise UsageError(
-                "--devices was given, but the model runs on the processor; ask for --providers "
+                "--devices was values, but the model runs on the processor; ask for --providers "
                 "cuda, or for --workers"
             )
         return choice
-
-
-def _plain(value: Any) -> Any:
-    """Return a number of numpy's as Python's own; anything else as it is."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def open_engine(model: OnnxClassifier, settings: EngineSettings) -> AbstractContextManager[Engine]:

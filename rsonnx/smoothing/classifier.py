@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.arguments import MOST_WHOLE, check_choice, check_flag
 from rsonnx.counts import Counts
 from rsonnx.errors import DataError, InferenceError, UsageError
 from rsonnx.noise import (
@@ -39,9 +40,11 @@ from rsonnx.runtime import (
     Engine,
     Progress,
     base_classifier,
+    check_engine,
     checked_labels,
 )
 from rsonnx.runtime.cuda import engine_for
+from rsonnx.scalars import as_whole, shown
 from rsonnx.smoothing.schedule import run_many
 
 STAGES = ("selection", "estimation", "prediction", "probe")
@@ -88,10 +91,14 @@ class SmoothedClassifier:
         share_noise: bool = False,
         stream_version: int = STREAM_VERSION,
     ) -> None:
-        if arithmetic not in (None, "exact", "float"):
-            raise UsageError(f"arithmetic is {arithmetic!r}, but exact or float was expected")
-        if stream_version not in STREAM_VERSIONS:
-            raise UsageError(f"the stream's version is {stream_version!r}, but 1 or 2 was expected")
+        if arithmetic is not None:
+            check_choice("arithmetic", arithmetic, ("exact", "float"))
+        version = as_whole(stream_version)
+        if version not in STREAM_VERSIONS:
+            raise UsageError(
+                f"the stream's version is {shown(stream_version)}, but 1 or 2 was expected"
+            )
+        share_noise = check_flag("share_noise", share_noise)
         self.base = base_classifier(base)
         if (sigma is None) == (noise is None):
             raise UsageError(
@@ -109,8 +116,10 @@ class SmoothedClassifier:
         self.bounds = _bounds(self.base, bounds)
         self.arithmetic = arithmetic
         self.share_noise = share_noise
-        self.stream_version = stream_version
-        self._engine = engine or engine_for(self.base, batch_size, workers)
+        self.stream_version = version
+        self._engine = (
+            engine_for(self.base, batch_size, workers) if engine is None else check_engine(engine)
+        )
 
     @property
     def sigma(self) -> float | None:
@@ -153,7 +162,10 @@ class SmoothedClassifier:
         """
         if isinstance(x, Point):
             return self._checked(x)
-        x = np.asarray(x)
+        try:
+            x = np.asarray(x)
+        except (ValueError, TypeError, OverflowError):  # lists of several lengths
+            raise DataError(f"the input is {shown(x)}, but an array was expected") from None
         if self.noise.in_units and x.dtype == np.uint8 and self.bounds != (0.0, 255.0):
             raise DataError(
                 f"the input has type uint8, which means 256 levels between the bounds, but "
@@ -307,12 +319,14 @@ class SmoothedClassifier:
 
         Counts of disjoint ranges add up to the counts of their union.
         """
-        if stage not in STAGES:
-            raise UsageError(f"the stage is {stage!r}, but {', '.join(STAGES)} was expected")
-        if not 0 <= start < stop:
-            raise UsageError(f"the range is {start}..{stop}, but 0 <= start < stop was expected")
+        check_choice("the stage", stage, STAGES)
+        first, end = as_whole(start), as_whole(stop)
+        if first is None or end is None or not 0 <= first < end <= MOST_WHOLE:
+            raise UsageError(
+                f"the range is {shown(start)}..{shown(stop)}, but 0 <= start < stop was expected"
+            )
         stream = self.stream(self.point(x), stage, check_seed(seed))
-        return self.count([CountRequest(stream, start, stop)])[0]
+        return self.count([CountRequest(stream, first, end)])[0]
 
     def stream(self, point: Point, stream: str, seed: int) -> NoisyStream:
         """Return the noisy samples of one stream of one input."""
@@ -326,6 +340,8 @@ class SmoothedClassifier:
         Raises:
             InferenceError: the base classifier failed, or the engine lost or doubled an answer.
         """
+        if progress is not None and not callable(progress):
+            raise UsageError(f"progress is {shown(progress)}, but a function was expected")
         found = self._engine.count(requests, progress)
         for request, counts in zip(requests, found, strict=True):
             if counts.total != request.stop - request.start:

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from rsonnx.arguments import check_kind, check_texts
 from rsonnx.counts import NO_CLASS
 from rsonnx.errors import ModelError
 from rsonnx.model import (
@@ -96,7 +97,7 @@ def load(
         output_name=output_name,
         threshold=threshold,
         input_shape=input_shape,
-        feeds=feeds or {},
+        feeds={} if feeds is None else feeds,
         float16=float16,
         rows=rows,
     )
@@ -110,7 +111,9 @@ def load_with(
     device: DeviceOptions | None = None,
 ) -> OnnxClassifier:
     """Load an ONNX classifier as :func:`load` does, what is declared of it in one object."""
-    asked = [providers] if isinstance(providers, str) else providers
+    asked = check_texts("providers", providers)
+    if device is not None:
+        check_kind("device", device, DeviceOptions, "a DeviceOptions")
     file = read_model(model)
     classifier = open_plan(make_plan(file, settings), choose_provider(asked, device), device)
     source: Path | bytes

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from rsonnx.arguments import check_choice
 from rsonnx.errors import UsageError
 from rsonnx.statistics import special
 from rsonnx.statistics.checks import check_alpha, check_count
@@ -216,10 +217,9 @@ BOUNDS: dict[str, Bound] = {
 
 def get_bound(name: str) -> Bound:
     """Return the bound of that name, sound or not; ``"clt"`` is another name of ``"wald"``."""
-    bound = BOUNDS.get("wald" if name == "clt" else name)
-    if bound is None:
-        raise UsageError(f"the bound is {name!r}, but one of {', '.join(BOUNDS)} was expected")
-    return bound
+    if isinstance(name, str) and name == "clt":
+        return BOUNDS["wald"]
+    return BOUNDS[check_choice("the bound", name, BOUNDS)]
 
 
 def certifying_bound(name: str) -> Bound:

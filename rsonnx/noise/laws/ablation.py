@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.arguments import check_choice
 from rsonnx.errors import UsageError
 from rsonnx.noise.law import Drawing, Place, SampledNoise
 from rsonnx.noise.options import option
@@ -66,10 +67,12 @@ class Ablation(PairedNoise, SampledNoise):
         self._check_norm()
         size = needed_size(self.size)
         channels = check_whole("channels", self.channels, size, "the channels of an image")
-        if self.layout not in (None, *AXES) or (self.layout is None and channels != 1):
+        if self.layout is not None:
+            check_choice("the layout", self.layout, AXES)
+        elif channels != 1:
             raise UsageError(
-                f"the layout is {self.layout!r}, but {' or '.join(AXES)}, or none for inputs of "
-                "one axis and one channel, was expected"
+                f"no layout was given, but {' or '.join(AXES)} was expected for inputs of "
+                f"{channels} channels"
             )
         if size % channels or size == channels:
             raise UsageError(

@@ -24,7 +24,7 @@ from rsonnx.noise.law import Drawing, Place, SampledNoise
 from rsonnx.noise.laws.gaussian import Gaussian
 from rsonnx.noise.options import SIGMAS
 from rsonnx.noise.space import InputSpace
-from rsonnx.scalars import as_float
+from rsonnx.scalars import as_float, plain, shown
 
 _IN_DEVIATIONS = Gaussian(1.0)
 """The law of every value in its own standard deviations."""
@@ -104,17 +104,18 @@ class AnisotropicGaussian(SampledNoise):
 
 def _checked(sigmas: Iterable[float]) -> tuple[float, ...]:
     """Return one standard deviation a value as floats, or refuse them."""
-    listed = [] if isinstance(sigmas, str) or not isinstance(sigmas, Iterable) else list(sigmas)
+    several = plain(sigmas)
+    listed = [] if isinstance(several, str) or not isinstance(several, Iterable) else list(several)
     if not listed:
         raise UsageError(
-            f"sigmas are {sigmas!r:.60}, but one standard deviation a value of the input was "
+            f"sigmas are {shown(sigmas)}, but one standard deviation a value of the input was "
             "expected"
         )
     numbers = tuple(as_float(sigma) for sigma in listed)
     for at, value in enumerate(numbers):
         if not (math.isfinite(value) and value > 0):
             raise UsageError(
-                f"sigma of value {at + 1} is {listed[at]!r:.60}, but a finite number above 0 was "
+                f"sigma of value {at + 1} is {shown(listed[at])}, but a finite number above 0 was "
                 "expected, in the units of that value"
             )
     return numbers

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.arguments import check_choice
 from rsonnx.errors import UsageError
 from rsonnx.noise.enumerated import EnumeratedNoise, OutcomeBlock
 from rsonnx.noise.law import Drawing, Place
@@ -48,8 +49,7 @@ class _Part(PairedNoise, EnumeratedNoise):
 
     def __post_init__(self) -> None:
         self._settle(width=check_whole("the width", self.width, 2**31, "a number of pixels"))
-        if self.layout not in AXES:
-            raise UsageError(f"the layout is {self.layout!r}, but {' or '.join(AXES)} was expected")
+        check_choice("the layout", self.layout, AXES)
         self._check_norm()
 
     @property
