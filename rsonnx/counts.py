@@ -56,7 +56,10 @@ class Counts:
     def __init__(
         self, classes: ArrayLike, no_class: int = 0, watched_rows: int = 0, near_ties: int = 0
     ) -> None:
-        array = np.array(classes)
+        try:
+            array = np.array(classes)
+        except (ValueError, TypeError, OverflowError):  # lists of several lengths
+            array = np.array(None)
         if array.ndim != 1 or (array.size and not np.issubdtype(array.dtype, np.integer)):
             raise UsageError(
                 f"counts are {shown(classes)}, but a list of whole numbers, one a class, was "

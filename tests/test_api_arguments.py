@@ -56,8 +56,8 @@ def _here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A model and a run of it; the child that tries models takes long, and has its own tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("arguments"))
-        patch.setattr("rsonnx.runs.opening.try_in_child", lambda *_: None)
-        patch.setattr("rsonnx.runs.reopening.in_child", lambda function, path: function(path))
+        patch.setattr("rsonnx.runs.opening.try_in_child", lambda *_, **__: None)
+        patch.setattr("rsonnx.runs.reopening.in_child", lambda function, path, **_: function(path))
         Path("m.onnx").write_bytes(MODEL)
         rsonnx.certify(output="run.jsonl", **CERTIFY)
         yield

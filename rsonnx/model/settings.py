@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import json
 import math
-import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from rsonnx.arguments import check_choice, check_flag, check_kind
+from rsonnx.arguments import check_choice, check_flag, check_kind, check_positive
 from rsonnx.errors import UsageError
 from rsonnx.model.preprocess import Preprocessing, declared_preprocessing, parse_preprocessing
-from rsonnx.scalars import as_float, shown
+from rsonnx.scalars import as_float, plain, shown
 
 ROWS = ("alone", "watched")
 """What can be done with a model whose rows are not proved to be independent."""
@@ -123,12 +122,10 @@ def _finite(threshold: object) -> float:
 
 
 def _whole_numbers(shape: Any) -> tuple[int, ...]:
-    try:
-        return tuple(map(operator.index, shape))
-    except TypeError:
-        raise UsageError(
-            f"the input shape is {shown(shape)}, but whole numbers were expected"
-        ) from None
+    several = plain(shape)
+    if isinstance(several, str) or not isinstance(several, Iterable):
+        raise UsageError(f"the input shape is {shown(shape)}, but whole numbers were expected")
+    return tuple(check_positive("an axis of the input shape", axis) for axis in several)
 
 
 def _two_numbers(bounds: Any) -> tuple[float, float]:

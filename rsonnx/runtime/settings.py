@@ -66,10 +66,10 @@ class EngineSettings:
                 values[name] = check_positive(name, values[name])
         if values["address"] is not None:
             check_kind("address", values["address"], str, "the address of a Ray cluster")
-        if values["gpus_per_worker"] is not None and not as_float(values["gpus_per_worker"]) >= 0:
+        gpus = values["gpus_per_worker"]
+        if gpus is not None and not as_float(gpus) >= 0:
             raise UsageError(
-                f"gpus_per_worker is {shown(values['gpus_per_worker'])}, but a number of at least 0 "
-                "was expected"
+                f"gpus_per_worker is {shown(gpus)}, but a number of at least 0 was expected"
             )
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -106,7 +106,7 @@ class EngineSettings:
         choice = choose_provider(self.providers, self.device)
         if choice.is_cpu and self.devices:
             raise UsageError(
-                "--devices was values, but the model runs on the processor; ask for --providers "
+                "--devices was given, but the model runs on the processor; ask for --providers "
                 "cuda, or for --workers"
             )
         return choice
