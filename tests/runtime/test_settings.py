@@ -111,12 +111,13 @@ def test_all_devices_are_those_of_the_driver(
     monkeypatch: pytest.MonkeyPatch, driver: Driver | None, devices: tuple[int, ...] | None
 ) -> None:
     monkeypatch.setattr("rsonnx.runtime.machine.find_driver", lambda: driver)
-    given = {"providers": "cuda", "devices": "all", "workers": 2}
+    given = {"providers": "cuda", "devices": "all", "workers": 2, "time_limit_per_call": 60.0}
     if devices is None:
         with pytest.raises(ProviderError, match="--devices"):
             engine_settings(given)
     else:
-        assert engine_settings(given) == EngineSettings(("cuda",), devices, workers=2)
+        expected = EngineSettings(("cuda",), devices, workers=2, time_limit_per_call=60.0)
+        assert engine_settings(given) == expected
 
 
 def test_a_processor_has_no_devices() -> None:
