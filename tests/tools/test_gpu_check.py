@@ -65,7 +65,7 @@ def test_a_processor_runs_what_it_can(tools: Any, model: Path, tmp_path: Path) -
     assert [*passed] == [*tools.checks.CHECKS]
     device = ("noise", "cuda-graph", "tensorrt", "devices", "memory", "memory-graph")
     assert passed == {name: None if name in device else True for name in passed}
-    assert {"date", "cards", "driver", "versions"} <= set(records(output)["machine"]["figures"])
+    assert {"date", "machine", "versions"} <= set(records(output)["machine"]["figures"])
 
 
 @pytest.fixture
@@ -196,7 +196,8 @@ def test_the_readme_says_what_the_file_of_results_says(tools: Any, tmp_path: Pat
     readme = tools.readme
     assert readme.BEGIN + readme.passage(readme.RESULTS) + readme.END in readme.README.read_text()
     results = tmp_path / "gpu.jsonl"
-    figures = {"date": "2027-01-02T03:04:05+00:00", "versions": {"onnxruntime-gpu": "1.31.1"}}
+    figures: dict[str, Any] = {"date": "2027-01-02T03:04:05+00:00", "provider": "cuda"}
+    figures |= {"versions": {"onnxruntime-gpu": "1.31.1"}}
     lines = [
         {"check": "machine", "passed": True, "note": "a card", "figures": figures},
         {"check": "noise", "passed": True, "note": "0 differ", "figures": {}},
@@ -204,7 +205,10 @@ def test_the_readme_says_what_the_file_of_results_says(tools: Any, tmp_path: Pat
         {"check": "ties", "passed": False, "note": "3 wrong", "figures": {}},
     ]
     results.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    on_a_processor = tmp_path / "cpu.jsonl"
+    on_a_processor.write_text(results.read_text().replace('"cuda"', '"cpu"'))
     said = readme.passage(results)
     assert all(part in said for part in ("2027-01-02", "a card", "1.31.1"))
     states = [line.split(" | ")[1] for line in said.splitlines()[4:]]
     assert states == ["passed", "not run", "failed"]
+    assert len({readme.passage(each) for each in (tmp_path / "none", on_a_processor)}) == 1

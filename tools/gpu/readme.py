@@ -15,11 +15,11 @@ _NOTHING = "Nothing of it has run on a card: there is no file of results.\n"
 
 def passage(results: Path) -> str:
     """Return what a file of results says, as Markdown; a check that is not in it has not run."""
-    if not results.exists():
-        return _NOTHING
-    lines = results.read_text(encoding="utf-8").splitlines()
+    lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
     records = {record["check"]: record for record in map(json.loads, lines)}
-    machine = records.pop("machine")
+    machine = records.pop("machine", None)
+    if machine is None or machine["figures"]["provider"] == "cpu":
+        return _NOTHING
     known = machine["figures"]
     runtime = known["versions"]["onnxruntime-gpu"]
     said = (

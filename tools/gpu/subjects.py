@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,28 +74,18 @@ class Setup:
 
     def options(self, device: int | None = None, cuda_graph: bool = False) -> DeviceOptions:
         """Return how the device is used; a processor has no options."""
-        number = self.device if device is None else device
-        on_cpu = self.provider == "cpu"
-        return DeviceOptions() if on_cpu else DeviceOptions(number, cuda_graph=cuda_graph)
+        if self.provider == "cpu":
+            return DeviceOptions()
+        return DeviceOptions(self.device if device is None else device, cuda_graph=cuda_graph)
 
-    def load(
-        self,
-        options: DeviceOptions | None = None,
-        provider: str | None = None,
-        float16: bool = False,
-    ) -> OnnxClassifier:
+    def load(self, options: DeviceOptions | None = None, **changed: Any) -> OnnxClassifier:
         """Open the model as ``rsonnx certify`` opens it."""
-        return load(
-            self.model,
-            preprocess=self.preprocess,
-            providers=provider or self.provider,
-            float16=float16,
-            device=options or self.options(),
-        )
+        asked = {"preprocess": self.preprocess, "providers": self.provider} | changed
+        return load(self.model, device=options or self.options(), **asked)
 
     def load_on_cpu(self) -> OnnxClassifier:
         """Open the model on the processor."""
-        return load(self.model, preprocess=self.preprocess, providers="cpu")
+        return replace(self, provider="cpu").load()
 
 
 def noisy(
@@ -130,35 +120,6 @@ def serialized(
     return bytes(proto.SerializeToString())
 
 
-class _Net:
-    """Layers one after the other, with seeded weights that keep values ordinary."""
-
-    def __init__(self) -> None:
-        self.nodes: list[NodeProto] = []
-        self.weights: list[TensorProto] = []
-        self._random = np.random.default_rng(SEED)
-
-    def add(self, operator: str, inputs: list[str], **attributes: Any) -> str:
-        name = f"t{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, inputs, [name], **attributes))
-        return name
-
-    def weight(self, shape: tuple[int, ...], scale: float) -> str:
-        name = f"w{len(self.weights)}"
-        values = (self._random.standard_normal(shape) * scale).astype(np.float32)
-        self.weights.append(numpy_helper.from_array(values, name))
-        return name
-
-    def convolution(
-        self, x: str, inputs: int, outputs: int, kernel: int, stride: int, gain: float = 1.0
-    ) -> str:
-        scale = gain * float(np.sqrt(2.0 / (inputs * kernel * kernel)))
-        operands = [x, self.weight((outputs, inputs, kernel, kernel), scale)]
-        operands.append(self.weight((outputs,), 0.01))
-        pads = [kernel // 2] * 4
-        return self.add("Conv", operands, strides=[stride] * 2, pads=pads)
-
-
 def write_resnet(
     path: Path,
     stages: Sequence[tuple[int, int]] = RESNET50,
@@ -170,32 +131,51 @@ def write_resnet(
     With random weights one class has the largest score whatever the input. So the mean scores of a
     few noisy inputs are taken off, and noise decides.
     """
-    net = _Net()
+    random = np.random.default_rng(SEED)
+    nodes: list[NodeProto] = []
+    weights: list[TensorProto] = []
+
+    def add(operator: str, *inputs: str, **attributes: Any) -> str:
+        name = f"t{len(nodes)}"
+        nodes.append(helper.make_node(operator, inputs, [name], **attributes))
+        return name
+
+    def weight(shape: tuple[int, ...], scale: float) -> str:
+        values = (random.standard_normal(shape) * scale).astype(np.float32)
+        weights.append(numpy_helper.from_array(values, f"w{len(weights)}"))
+        return weights[-1].name
+
+    def convolved(
+        x: str, inputs: int, outputs: int, kernel: int, stride: int, gain: float = 1.0
+    ) -> str:
+        scale = gain * float(np.sqrt(2.0 / (inputs * kernel * kernel)))
+        operands = x, weight((outputs, inputs, kernel, kernel), scale), weight((outputs,), 0.01)
+        return add("Conv", *operands, strides=[stride] * 2, pads=[kernel // 2] * 4)
+
     width = stages[0][1]
-    x = net.add("Relu", [net.convolution("x", 3, width, 7, 2)])
-    x = net.add("MaxPool", [x], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    x = add("Relu", convolved("x", 3, width, 7, 2))
+    x = add("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
     for stage, (blocks, inner) in enumerate(stages):
         for block in range(blocks):
             stride = 2 if stage and not block else 1
-            y = net.add("Relu", [net.convolution(x, width, inner, 1, 1)])
-            y = net.add("Relu", [net.convolution(y, inner, inner, 3, stride)])
-            y = net.convolution(y, inner, 4 * inner, 1, 1, gain=0.3)
+            y = add("Relu", convolved(x, width, inner, 1, 1))
+            y = add("Relu", convolved(y, inner, inner, 3, stride))
+            y = convolved(y, inner, 4 * inner, 1, 1, gain=0.3)
             if not block:
-                x = net.convolution(x, width, 4 * inner, 1, stride, gain=0.7)
-            x, width = net.add("Relu", [net.add("Add", [x, y])]), 4 * inner
-    x = net.add("Flatten", [net.add("GlobalAveragePool", [x])], axis=1)
-    operands = [x, net.weight((width, classes), 0.05), net.weight((classes,), 0.0)]
-    net.nodes.append(helper.make_node("Gemm", operands, ["y"]))
-
-    def made() -> bytes:
-        return serialized(net.nodes, ("n", 3, size, size), ("n", classes), net.weights)
-
-    session = onnxruntime.InferenceSession(made(), providers=["CPUExecutionProvider"])
+                x = convolved(x, width, 4 * inner, 1, stride, gain=0.7)
+            x, width = add("Relu", add("Add", x, y)), 4 * inner
+    x = add("Flatten", add("GlobalAveragePool", x), axis=1)
+    operands = [x, weight((width, classes), 0.05), weight((classes,), 0.0)]
+    nodes.append(helper.make_node("Gemm", operands, ["y"]))
+    shapes = ("n", 3, size, size), ("n", classes)
+    session = onnxruntime.InferenceSession(
+        serialized(nodes, *shapes, weights), providers=["CPUExecutionProvider"]
+    )
     # About what ImageNet's preprocessing makes of it.
     rows = (drawn(noisy((3, size, size), (0.0, 1.0)), 8) - np.float32(0.45)) / np.float32(0.225)
     mean = session.run(["y"], {"x": rows})[0].mean(axis=0)
-    net.weights[-1] = numpy_helper.from_array(-mean, net.weights[-1].name)
-    path.write_bytes(made())
+    weights[-1] = numpy_helper.from_array(-mean, weights[-1].name)
+    path.write_bytes(serialized(nodes, *shapes, weights))
 
 
 def convolution(kernel: int, stride: int) -> tuple[bytes, NDArray[np.float32], NDArray[np.float64]]:
