@@ -10,7 +10,10 @@ from rsonnx.counts import Counts
 from rsonnx.noise import Gaussian
 from rsonnx.procedures import Adaptive, Certificate, Evidence, Fixed, Procedure, certify_from_counts
 from rsonnx.runs import Header, Row, manifest_digest
-from rsonnx.runs.rows import InputFacts
+from rsonnx.runs.header import generator
+from rsonnx.runs.header_fields import HEADER
+from rsonnx.runs.rows import MEANING, InputFacts
+from rsonnx.runs.sample import Sample
 
 _OF_PROCEDURE = Fixed(Gaussian(0.5), 100, 1000, 0.001, num_classes=4)
 
@@ -19,23 +22,79 @@ RECORD: dict[str, Any] = {
     "format": "rsonnx-run",
     "format_version": 1,
     "procedure": "certify",
+    "status": "started; the last line of the file says how it ended",
+    "claim": _OF_PROCEDURE.claim("exact", "proved"),
     "created": "2026-01-02T03:04:05+00:00",
-    "claim": _OF_PROCEDURE.claim("exact", None),
-    "model": {"file": "tiny.onnx", "sha256": "ab" * 32, "input_shape": [1, 8, 8]},
-    "data": {"path": "images", "inputs": 3, "size": 3},
+    "model": {
+        "file": "tiny.onnx",
+        "sha256": "ab" * 32,
+        "bytes": 300,
+        "external_data": [],
+        "producer": "",
+        "ir_version": 8,
+        "opset": {"ai.onnx": 17},
+        "input": {"name": "x", "dtype": "float32", "shape": ["N", 1, 8, 8]},
+        "output": {"name": "scores", "dtype": "float32", "shape": ["N", 4]},
+        "input_shape": [1, 8, 8],
+        "layout": "NCHW",
+        "feeds": {},
+        "unused_inputs": [],
+        "edits": [],
+        "class_names": [],
+        "class_names_source": None,
+        "class_names_notes": [],
+        "trained": None,
+        "label": "index of the largest score; ties go to the lowest index",
+        "no_class": "a NaN score is an answer of no class",
+        "insisted": None,
+        "preprocess": {"identity": True, "source": "argument"},
+        "bounds": {"low": 0.0, "high": 1.0, "source": "default"},
+        "float16": None,
+        "session": {},
+        "noise_drawn": {"noise": "host"},
+        "classes": 4,
+        "rows": "proved",
+        "batch": "any",
+        "providers": {"requested": ["cpu"], "used": ["CPUExecutionProvider"]},
+        "probes": {"rows": 8, "classes": 4, "ties": 0, "no_class": 0},
+    },
+    "data": {
+        "path": "images",
+        "kind": "image-folder",
+        "size": 3,
+        "inputs": 3,
+        "sample": Sample().to_json(),
+        "classes_in_sample": 1,
+        "classes_in_data": 1,
+        "labels": "class folders",
+        "exif": "apply",
+        "turned": 0,
+        "left_out": {},
+        "class_names": None,
+    },
     "noise": {
-        "distribution": "gaussian",
-        "sigma": 0.5,
-        "norm": "l2",
-        "units": "input values between 0 and 1",
+        **_OF_PROCEDURE.noise.to_json(),
+        "units": "input values between 0 and 1, before preprocessing",
         "arithmetic": "exact",
+        "shared": False,
+        "generator": "numpy Philox4x64-10, keyed by SHA-256 of seed, input values and stage",
+        "stream": 2,
     },
     "seed": {"value": "7", "source": "argument"},
     **_OF_PROCEDURE.to_json(),
     "family_wise": None,
+    "shard": None,
+    "samples": None,
     "largest_radius": _OF_PROCEDURE.largest_radius,
     "arguments": {"given": ["certify"], "resolved": {}},
+    "engine": {"workers": 1},
+    "versions": {"rsonnx": "0", "numpy": "0"},
+    "fields": MEANING,
 }
+
+
+HALF = {"sha256": "ab" * 32, "converter": "a", "weights_beyond_its_range": 0, "statement": "b"}
+"""What a header says of a model that was converted to float16."""
 
 
 def record(**changed: Any) -> dict[str, Any]:
@@ -47,10 +106,23 @@ def record(**changed: Any) -> dict[str, Any]:
     return made
 
 
+def first_version(**changed: Any) -> dict[str, Any]:
+    """A record as the last runs of the first version had it."""
+    made, there = record(**changed), ("model.trained", "noise.parameters")
+    for field in HEADER:
+        if field.since == 2 and field.path not in there:
+            room, _, name = field.path.partition(".")
+            del made[room][name]
+    return made
+
+
 def record_of(procedure: Procedure, **changed: Any) -> dict[str, Any]:
     """The record of a run by a procedure."""
-    own = procedure.to_json() | {"largest_radius": procedure.largest_radius}
-    return record(**own | {"noise": procedure.noise.to_json()} | changed)
+    law = procedure.noise
+    noise = law.to_json() | {"units": law.units(0.0, 1.0)}
+    noise["generator"] = generator(law, RECORD["noise"]["stream"], shared=False)
+    own = {"claim": procedure.claim("exact", "proved"), "largest_radius": procedure.largest_radius}
+    return record(**procedure.to_json() | own | {"noise": noise} | changed)
 
 
 def header(**changed: Any) -> Header:

@@ -11,7 +11,7 @@ from rsonnx.report.reported import Reported
 from rsonnx.report.rounding import alpha_up, error_up, percent_down, plain, text_down
 from rsonnx.report.summary import Certified, Gain, Summary
 from rsonnx.report.table import Note
-from rsonnx.runs.header import Settings
+from rsonnx.runs.records import Settings
 
 _MOST_NOTES = 5
 _PLAIN = "at every point closer than the input's radius in the {} norm"

@@ -18,7 +18,7 @@ from typing import Any
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.runs.fields import shown
 from rsonnx.runs.files import Run
-from rsonnx.runs.strict_json import read_object
+from rsonnx.runs.strict_json import read_object, same
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:rsonnx:certification:v1"
@@ -114,7 +114,7 @@ def check_statement(run: Run, summary: Mapping[str, Any], found: Mapping[str, An
     faults += [
         f"its {field} is not that of the run file"
         for field in ("header", "summary")
-        if _text(said.get(field)) != _text(expected["predicate"][field])
+        if not same(said.get(field), expected["predicate"][field])
     ]
     return faults + [
         f"its predicate says {shown(field)} too, which the run file does not"
@@ -158,8 +158,6 @@ def _text(value: Any) -> str:
 
 def _subjects(run: Run) -> list[dict[str, Any]]:
     model, manifest = run.header.model, run.header.data.manifest
-    if model.sha256 is None or manifest is None:
-        raise RunFileError(f"{run.path}, line 1: the header lacks a digest")
     content = hashlib.sha256(run.path.read_bytes()).hexdigest()
     described = _subject(model.file, model.sha256, "model")
     if model.several:  # then no single file has this digest

@@ -22,6 +22,7 @@ from rsonnx.arguments import check_kind
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.runs.differences import FREE, PART, Difference, flat, flat_differences, in_words
 from rsonnx.runs.fields import OBJECT, TEXT, shown
+from rsonnx.runs.strict_json import same
 
 _FORM = {"format": "rsonnx-commitment", "format_version": 1}
 
@@ -92,7 +93,7 @@ class Commitment:
         """
         beacon = OBJECT.of(value, "beacon")
         made = cls(OBJECT.of(value, "run"), TEXT.of(beacon, "source"), TEXT.of(beacon, "round"))
-        if value != made.to_json():
+        if not same(value, made.to_json()):
             raise TypeError("the commitment has another format, or unknown fields")
         return made
 
@@ -163,7 +164,7 @@ class CommittedSeed:
             return None
         commitment = Commitment.from_json(OBJECT.of(seed, "commitment"))
         committed = cls(commitment, TEXT.of(seed, "beacon"))
-        if seed != committed.to_json():
+        if not same(seed, committed.to_json()):
             raise TypeError("the seed is not the one that follows from its commitment and beacon")
         return committed
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rsonnx.runs.fields import shown
+from rsonnx.runs.strict_json import same
 
 _MOST_SHOWN = 4
 
@@ -108,8 +109,8 @@ def flat_differences(
     found = []
     for field in dict.fromkeys((*one, *other)):
         a, b = one.get(field, _ABSENT), other.get(field, _ABSENT)
-        # 1, 1.0 and True are equal in Python and not the same value of a header.
-        if (type(a), a) != (type(b), b) and not _within(field, free):
+        absent = _ABSENT in (a, b)
+        if (absent or not same(a, b)) and not _within(field, free):
             found.append(Difference(field, _text(a), _text(b)))
     return found
 

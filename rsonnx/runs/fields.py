@@ -176,6 +176,33 @@ NAMES = list_of(NAME, "names")
 LIST: Kind[list[Any]] = Kind("a list", {"type": "array"}, lambda value: isinstance(value, list))
 
 
+def object_of(kinds: Mapping[str, Kind[Any]]) -> Kind[dict[str, Any]]:
+    """Return objects of exactly these fields."""
+    return Kind(
+        f"an object of {', '.join(kinds)}",
+        {
+            "type": "object",
+            "properties": {name: kind.schema for name, kind in kinds.items()},
+            "required": list(kinds),
+            "additionalProperties": False,
+        },
+        lambda value: (
+            isinstance(value, dict)
+            and value.keys() == kinds.keys()
+            and all(kind.accepts(value[name]) for name, kind in kinds.items())
+        ),
+    )
+
+
+def map_of(kind: Kind[T], expected: str) -> Kind[dict[str, T]]:
+    """Return objects of any fields whose values are of one kind."""
+    return Kind(
+        f"an object of {expected}",
+        {"type": "object", "additionalProperties": kind.schema},
+        lambda value: isinstance(value, dict) and all(map(kind.accepts, value.values())),
+    )
+
+
 def one_of(*texts: str) -> Kind[str]:
     """Return some texts."""
     return Kind(

@@ -12,7 +12,8 @@ from typing import Any, Literal, get_args
 
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.runs.fields import NAME, Kind, one_of, shown, whole
-from rsonnx.runs.header import FORMAT, Header
+from rsonnx.runs.header import Header
+from rsonnx.runs.header_fields import FORMAT
 from rsonnx.runs.rows import CountsRow, Row
 from rsonnx.runs.strict_json import read_object
 

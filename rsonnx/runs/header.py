@@ -8,110 +8,27 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 from rsonnx.errors import RunFileError
-from rsonnx.noise import STREAM_VERSIONS, Law, law_from_json
+from rsonnx.noise import STREAM_VERSIONS, InputSpace, Law, law_from_json
 from rsonnx.procedures import Procedure, procedure_recorded
 from rsonnx.runs.commitment import CommittedSeed
 from rsonnx.runs.differences import FREE, LATER, Difference, flat, flat_differences, in_words
-from rsonnx.runs.fields import (
-    DIGEST,
-    FLAG,
-    LIST,
-    NAME,
-    NAMES,
-    NUMBER,
-    OBJECT,
-    SEED,
-    TEXT,
-    Kind,
-    list_of,
-    real,
-    shown,
-    whole,
-)
+from rsonnx.runs.fields import shown
+from rsonnx.runs.header_fields import KINDS, check_fields
 from rsonnx.runs.parts import SampleRange, Shard
-from rsonnx.runs.sample import Sample
-from rsonnx.runs.variation import Variation, variation_of
+from rsonnx.runs.records import DataRecord, ModelRecord, Settings, options_of
+from rsonnx.runs.strict_json import same
 from rsonnx.statistics import family_wise_alpha
-
-FORMAT = 1
-"""Version of the run file's format; a reader refuses one that it does not know."""
 
 NO_CLAIM = "none yet: the rows hold counts of a range of samples; `rsonnx merge` adds the ranges"
 
 _MOST_DRAWN_FROM = 1 << 23
 """Inputs from which a random sample is drawn again without the data, which takes some seconds."""
-
-
-@dataclass(frozen=True)
-class ModelRecord:
-    """What a header says of the model.
-
-    Attributes:
-        file: its name.
-        sha256: of the file and its external data; None where the header lacks it.
-        several: whether it has external data, so that no single file has this digest.
-        rows: why a row's answer does not depend on its batch: ``"proved"``, ``"alone"`` or
-            ``"watched"``; None where the header is of a time that did not say.
-        input_shape: of an input, without the batch axis; None where the header lacks it.
-        variation: which of the classifiers that the file can be.
-    """
-
-    file: str
-    sha256: str | None
-    several: bool
-    rows: str | None
-    input_shape: tuple[int, ...] | None
-    variation: Variation
-
-
-@dataclass(frozen=True)
-class DataRecord:
-    """What a header says of the data.
-
-    Attributes:
-        size: inputs of the data set.
-        inputs: how many of them the run takes.
-        sample: by which rule; None where the header is of a time that did not say.
-        manifest: SHA-256 over all of them; None where the header lacks it.
-        exif: how the orientation of pictures was read.
-        classes: how many classes the inputs have, and how many the data set; None if unlabelled.
-    """
-
-    size: int
-    inputs: int
-    sample: Sample | None
-    manifest: str | None
-    exif: Literal["apply", "ignore"]
-    classes: tuple[int, int] | None
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How counts became certificates: what a restated run records of the settings before.
-
-    Attributes:
-        alpha: probability of error an input; 0 where every change was counted.
-        bound: the confidence bound on a probability.
-        radius_rule: which radius follows.
-        family_wise: the probability of any error among all inputs, of which ``alpha`` is the share
-            of one; else None.
-    """
-
-    alpha: float
-    bound: str
-    radius_rule: str
-    family_wise: float | None = None
-
-    @property
-    def exact(self) -> bool:
-        """Whether every change that the noise can make was counted, which leaves nothing open."""
-        return self.alpha == 0
 
 
 @dataclass(frozen=True)
@@ -218,33 +135,54 @@ class Header:
         Args:
             indices: of the rows, in their order.
         """
-        found = []
-        sample, size, selected = self.data.sample, self.data.size, self.data.inputs
+        return [*self._otherwise_derived(), *self._wrong_inputs(indices)]
+
+    def _otherwise_derived(self) -> Iterator[str]:
+        """Yield which fields are not what follows from the others."""
         claims = {self.claim}
         if self.first_version:  # which said nothing of the rounding
             claims.add(self.procedure.claim(None, self.model.rows))
-        if self.record.get("claim") not in claims:
-            found.append(f"its claim is not that of its noise and rows: {self.claim}")
-        share = self.procedure.alpha
-        if self.family_wise is not None:
-            share = family_wise_alpha(self.family_wise, selected)
-        if self.procedure.alpha != share:
-            found.append(
-                f"alpha is {self.procedure.alpha!r}, but the share of one of {selected} inputs in "
-                f"{self.family_wise!r} for all is {share!r}"
-            )
+        if self.record["claim"] not in claims:
+            yield f"its claim is not that of its noise and rows: {self.claim}"
+        for path, stated, expected in self._derived():
+            if not same(stated, expected):
+                yield f"{path} is {shown(stated)}, but {shown(expected)} follows from the others"
+
+    def _derived(self) -> Iterator[tuple[str, Any, Any]]:
+        """Yield the fields that follow from others: the path, what is stated, and what follows."""
+        noise, procedure, model = self.noise, self.procedure, self.model
+        yield "largest_radius", self.largest_radius, procedure.largest_radius
+        yield "noise.units", self.units, noise.units(*model.bounds)
+        on_grid = InputSpace(model.input_shape, model.bounds).step < math.inf
+        if not on_grid or (noise.additive and not noise.exact):
+            yield "noise.arithmetic", self.arithmetic, "float"
+        how = generator(noise, self.stream, shared=self.shared)
+        yield "noise.generator", self.record["noise"]["generator"], how
+        classes = procedure.of_classes(model.classes).num_classes
+        yield "num_classes", procedure.num_classes, classes
+        for settings in (self.settings, self.restated_from):
+            if settings is not None and settings.family_wise is not None:
+                share = family_wise_alpha(settings.family_wise, self.data.inputs)
+                yield "alpha", settings.alpha, share
+        made = self.restated_from or self.settings
+        options = options_of(self.record, self.data.sample, made, enumerated=noise.enumerated)
+        for name, expected in options:
+            yield f"arguments.resolved.{name}", self.resolved.get(name, expected), expected
+
+    def _wrong_inputs(self, indices: Sequence[int]) -> Iterator[str]:
+        """Yield what the inputs are not that its sample takes; ``indices`` are of the rows."""
+        sample, size, selected = self.data.sample, self.data.size, self.data.inputs
         if sample is None:
-            return found  # which its data show: what was taken are the first of them
+            return  # which its data show: what was taken are the first of them
         if sample.count(size) != selected:
-            found.append(f"it announces {selected} inputs, but its sample has {sample.count(size)}")
+            yield f"it announces {selected} inputs, but its sample has {sample.count(size)}"
         elif sample.seed is None or size <= _MOST_DRAWN_FROM:
             shard = self.shard or Shard(1, 1)
             part = islice(sample.indices(size), shard.index - 1, None, shard.of)
-            wrong = [pair for pair in zip(indices, part, strict=False) if pair[0] != pair[1]]
-            if wrong:
-                has, expected = wrong[0]
-                found.append(f"it has the input {has} where its sample has the input {expected}")
-        return found
+            for has, expected in zip(indices, part, strict=False):
+                if has != expected:
+                    yield f"it has the input {has} where its sample has the input {expected}"
+                    return
 
     def differences(self, other: Header, *, but: frozenset[str] = frozenset()) -> list[Difference]:
         """Return where two headers are of different runs, in the order of their fields.
@@ -273,24 +211,19 @@ class Header:
         return fields
 
 
-_PROCEDURE: dict[str, Kind[Any]] = {
-    "n0": whole(0),
-    "n": whole(1),
-    "alpha": NUMBER,
-    "bound": TEXT,
-    "radius_rule": TEXT,
-    "num_classes": whole(1).or_null(),
-    "target_radii": list_of(NUMBER, "numbers").or_null(),
-}
-"""What :meth:`Procedure.to_json` writes."""
+def generator(noise: Law, stream: int, *, shared: bool) -> str:
+    """Return how noise is drawn, in words.
 
-_PROBABILITY = real(1.0)
-_SHARE: Kind[float] = Kind(
-    "a number between 0 and 1",
-    {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
-    lambda value: NUMBER.accepts(value) and 0 < value < 1,
-    float,
-)
+    Args:
+        noise: the smoothing distribution.
+        stream: the rule by which it follows from an input.
+        shared: whether all inputs have the same.
+    """
+    if noise.enumerated:
+        return "none: every change that the noise can make is counted"
+    own = "input digest" if stream == 1 else "input values"
+    keyed = "stage" if shared else f"{own} and stage"
+    return f"numpy Philox4x64-10, keyed by SHA-256 of seed, {keyed}"
 
 
 def resume_command(given: Sequence[str], program: Sequence[str] = ("rsonnx",)) -> str:
@@ -305,111 +238,76 @@ def resume_command(given: Sequence[str], program: Sequence[str] = ("rsonnx",)) -
 
 
 def _read(record: Mapping[str, Any]) -> Header:
-    noise_record, arguments = OBJECT.of(record, "noise"), OBJECT.maybe(record, "arguments") or {}
-    resolved = OBJECT.maybe(arguments, "resolved") or {}
-    model = _model(OBJECT.of(record, "model"), resolved)
-    noise = _noise(noise_record, model.input_shape)
-    family_wise = _SHARE.or_null().of(record, "family_wise")
-    procedure = procedure_recorded(
-        {name: kind.of(record, name) for name, kind in _PROCEDURE.items()}, noise, model.input_shape
-    )
-    if procedure.alpha == 0 and family_wise is not None:
-        raise TypeError("a run that was counted in full has an alpha")
+    check_fields(record)
+    noise_record, arguments = record["noise"], record["arguments"]
     stream = noise_record.get("stream", STREAM_VERSIONS[0])
-    if type(stream) is not int or stream not in STREAM_VERSIONS:
-        raise TypeError(f"the stream of the noise is {shown(stream)}, which is none that is known")
-    shard, samples = OBJECT.maybe(record, "shard"), OBJECT.maybe(record, "samples")
-    restated = OBJECT.maybe(record, "restated_from")
-    seed = OBJECT.of(record, "seed")
-    data = _data(OBJECT.of(record, "data"), resolved, first_version="stream" not in noise_record)
+    if stream not in STREAM_VERSIONS:
+        raise TypeError(f"the stream of the noise is {stream}, which is none that is known")
+    model = ModelRecord.of(record["model"], arguments["resolved"])
+    noise = _noise(noise_record, model.input_shape)
+    procedure = _procedure(record, noise, model.input_shape)
+    if procedure.alpha == 0 and record["family_wise"] is not None:
+        raise TypeError("a run that was counted in full has an alpha")
+    if (restated := record.get("restated_from")) is not None:
+        made = _procedure({**record, **restated}, noise, model.input_shape)
+        made.restated(procedure.alpha, procedure.bound, procedure.radius_rule)
+    shard, samples, restated = (record.get(name) for name in ("shard", "samples", "restated_from"))
     return Header(
         record,
         model,
-        data,
+        DataRecord.of(record["data"], arguments["resolved"]),
         procedure,
-        TEXT.of(noise_record, "units"),
-        TEXT.of(noise_record, "arithmetic"),
-        "shared" in noise_record and FLAG.of(noise_record, "shared"),
+        noise_record["units"],
+        noise_record["arithmetic"],
+        noise_record["shared"],
         stream,
-        SEED.of(seed, "value"),
-        _committed(seed, record, restated),
-        family_wise,
+        KINDS["seed.value"].read(record["seed"]["value"]),
+        _committed(record, restated),
+        record["family_wise"],
         None if shard is None else Shard.from_json(shard),
         None if samples is None else SampleRange.from_json(samples),
-        real().of(record, "largest_radius"),
-        None if restated is None else _settings(restated),
-        NAMES.maybe(arguments, "given") or (),
-        resolved,
+        float(record["largest_radius"]),
+        None if restated is None else Settings(**restated),
+        arguments["given"],
+        arguments["resolved"],
     )
 
 
+def _noise(recorded: Mapping[str, Any], shape: tuple[int, ...]) -> Law:
+    """Return the law, for inputs that the model takes."""
+    noise = law_from_json(recorded)
+    parameters = noise.parameters
+    if not same(recorded.get("parameters", parameters), parameters):
+        raise TypeError("the parameters of the noise are not written as rsonnx writes them")
+    size = parameters.get("size")
+    if size is not None and size != math.prod(noise.input_shape(shape)):
+        raise TypeError(f"the noise is for inputs of {size} values, which the model does not take")
+    return noise
+
+
+_PROCEDURE = ("n0", "n", "alpha", "bound", "radius_rule", "num_classes", "target_radii")
+"""What :meth:`Procedure.to_json` writes."""
+
+
+def _procedure(record: Mapping[str, Any], noise: Law, shape: tuple[int, ...]) -> Procedure:
+    fields = {name: KINDS[name].read(record[name]) for name in _PROCEDURE}
+    procedure = procedure_recorded(fields, noise, shape)
+    for name, own in procedure.to_json().items():
+        if fields[name] != own:
+            raise TypeError(f"{name} is {shown(fields[name])}, but this procedure has {shown(own)}")
+    return procedure
+
+
 def _committed(
-    seed: Mapping[str, Any], record: Mapping[str, Any], restated: Mapping[str, Any] | None
+    record: Mapping[str, Any], restated: Mapping[str, Any] | None
 ) -> CommittedSeed | None:
     """Return what the seed follows from, which is to be of this run, as it was made."""
-    committed = CommittedSeed.from_json(seed)
+    committed = CommittedSeed.from_json(record["seed"])
     if committed is None:
         return None
-    if restated is not None:
-        record = {**record, **{name: restated[name] for name in asdict(_settings(restated))}}
-    if differences := committed.commitment.differences(record):
+    if differences := committed.commitment.differences({**record, **(restated or {})}):
         raise TypeError(
             "it is not the run that its seed was committed for: "
             f"{in_words(differences, 'in the commitment', 'in the header')}"
         )
     return committed
-
-
-def _model(fields: Mapping[str, Any], resolved: Mapping[str, Any]) -> ModelRecord:
-    shape = _SHAPE.maybe(fields, "input_shape")
-    return ModelRecord(
-        file=NAME.of(fields, "file"),
-        sha256=DIGEST.maybe(fields, "sha256"),
-        several=bool(LIST.maybe(fields, "external_data")),
-        rows=TEXT.maybe(fields, "rows"),
-        input_shape=None if shape is None else tuple(shape),
-        variation=variation_of(fields, resolved),
-    )
-
-
-_SHAPE = list_of(whole(1), "lengths")
-
-
-def _data(
-    fields: Mapping[str, Any], resolved: Mapping[str, Any], *, first_version: bool
-) -> DataRecord:
-    sample = None
-    if not first_version or fields.get("sample") is not None:
-        sample = Sample.from_json(OBJECT.of(fields, "sample"))
-    elif "skip_every" in resolved:  # of a limited run it took the first inputs
-        limit = whole(1).maybe(resolved, "limit")
-        skip_every = whole(1).of(resolved, "skip_every")
-        sample = Sample(limit, skip_every, first=limit is not None)
-    there = whole(1).maybe(fields, "classes_in_data")
-    return DataRecord(
-        size=whole(1).of(fields, "size"),
-        inputs=whole(1).of(fields, "inputs"),
-        sample=sample,
-        manifest=DIGEST.maybe(fields, "manifest"),
-        # A header without it is of a time when all pictures were read as they are stored.
-        exif="apply" if fields.get("exif") == "apply" else "ignore",
-        classes=None if there is None else (whole(1).of(fields, "classes_in_sample"), there),
-    )
-
-
-def _noise(recorded: Mapping[str, Any], shape: tuple[int, ...] | None) -> Law:
-    """Return the law, for inputs that the model takes."""
-    noise = law_from_json(recorded)
-    size = noise.parameters.get("size")
-    if size is not None and (shape is None or size != math.prod(noise.input_shape(shape))):
-        raise TypeError(f"the noise is for inputs of {size} values, which the model does not take")
-    return noise
-
-
-def _settings(fields: Mapping[str, Any]) -> Settings:
-    return Settings(
-        _PROBABILITY.of(fields, "alpha"),
-        TEXT.of(fields, "bound"),
-        TEXT.of(fields, "radius_rule"),
-        _SHARE.or_null().of(fields, "family_wise"),
-    )

@@ -61,10 +61,10 @@ def merge(paths: Sequence[str | os.PathLike[str]], given: Sequence[str] = ()) ->
             )
     _check_once(parts)
     header = first.header.changed(
-        created=min(str(part.header.record.get("created")) for part in parts),
+        created=min(str(part.header.record["created"]) for part in parts),
         shard=None,
         samples=None,
-        arguments={**(first.header.record.get("arguments") or {}), "given": list(given)},
+        arguments={**first.header.record["arguments"], "given": list(given)},
     )
     header = header.changed(claim=header.claim)
     rows = _joined(parts, header)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +14,13 @@ from rsonnx._version import __version__
 from rsonnx.procedures import Procedure
 from rsonnx.runs.commitment import CommittedSeed
 from rsonnx.runs.files import line_of
-from rsonnx.runs.header import FORMAT, NO_CLAIM, Header
+from rsonnx.runs.header import NO_CLAIM, Header, generator
+from rsonnx.runs.header_fields import FORMAT, STATUS
 from rsonnx.runs.job import Job
 from rsonnx.runs.parts import SampleRange, Shard
 from rsonnx.runs.rows import MEANING
+from rsonnx.runs.strict_json import portable
 from rsonnx.runtime import installed_wheels
-from rsonnx.smoothing import SmoothedClassifier
 
 _PACKAGES = ("numpy", "scipy", "onnx", "mpmath", "pillow", "click")
 
@@ -57,10 +57,10 @@ def new_header(
     procedure: Procedure,
     *,
     seed: SeedUsed,
+    manifest: str,
     given: Sequence[str] = (),
     resolved: Mapping[str, Any] | None = None,
     family_wise: float | None = None,
-    manifest: str | None = None,
     shard: Shard | None = None,
     samples: SampleRange | None = None,
 ) -> Header:
@@ -70,11 +70,11 @@ def new_header(
         job: what the run works on.
         procedure: how it certifies one input.
         seed: the run's seed.
+        manifest: SHA-256 over all inputs.
         given: the words of the command, where there is one.
         resolved: every option as it was resolved.
         family_wise: the probability of any false certificate among all inputs, where ``alpha`` of
             the procedure is its share for one input; else None.
-        manifest: SHA-256 over all inputs.
         shard, samples: which part of the run it is; None for all of it.
 
     Raises:
@@ -86,12 +86,12 @@ def new_header(
         "format": "rsonnx-run",
         "format_version": FORMAT,
         "procedure": "certify",
-        "status": "started; the last line of the file says how it ended",
+        "status": STATUS,
         "claim": NO_CLAIM
         if samples is not None
         else procedure.claim(smoothed.arithmetic, job.model.rows),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "model": job.model.facts,
+        "model": portable(job.model.facts),
         "data": {
             "path": str(dataset.path),
             "kind": dataset.kind,
@@ -112,7 +112,9 @@ def new_header(
             "units": smoothed.noise.units(*smoothed.bounds),
             "arithmetic": smoothed.arithmetic,
             "shared": smoothed.share_noise,
-            "generator": _generator(smoothed),
+            "generator": generator(
+                smoothed.noise, smoothed.stream_version, shared=smoothed.share_noise
+            ),
             "stream": smoothed.stream_version,
         },
         "seed": seed.to_json(),
@@ -121,32 +123,15 @@ def new_header(
         "shard": None if shard is None else shard.to_json(),
         "samples": None if samples is None else samples.to_json(),
         "largest_radius": procedure.largest_radius,
-        "arguments": {"given": list(given), "resolved": dict(resolved or {})},
+        "arguments": {"given": list(given), "resolved": portable(dict(resolved or {}))},
         "engine": smoothed.engine_facts,
         "versions": versions(),
         "fields": MEANING,
     }
-    read = json.loads(line_of(_finite(record)))
+    read = json.loads(line_of(record))
     if seed.committed is not None:
         seed.committed.commitment.check(read)
     return Header.from_json(read)
-
-
-def _generator(smoothed: SmoothedClassifier) -> str:
-    if smoothed.noise.enumerated:
-        return "none: every change that the noise can make is counted"
-    own = "input digest" if smoothed.stream_version == 1 else "input values"
-    keyed = "stage" if smoothed.share_noise else f"{own} and stage"
-    return f"numpy Philox4x64-10, keyed by SHA-256 of seed, {keyed}"
-
-
-def _finite(value: Any) -> Any:
-    """Write infinite bounds, for which JSON has no number, as the texts ``inf`` and ``-inf``."""
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def versions() -> dict[str, str]:

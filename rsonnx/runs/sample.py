@@ -13,6 +13,7 @@ from rsonnx.arguments import check_flag
 from rsonnx.errors import UsageError
 from rsonnx.noise import check_seed
 from rsonnx.runs.fields import SEED, shown, whole
+from rsonnx.runs.strict_json import same
 from rsonnx.scalars import as_whole
 
 
@@ -119,7 +120,7 @@ class Sample:
             first=value["rule"] == "first",
             seed=SEED.or_null().of(value, "seed"),
         )
-        if value != sample.to_json():
+        if not same(value, sample.to_json()):
             raise TypeError(f"the sample's rule is {shown(value['rule'])}, not {sample.rule}")
         return sample
 

@@ -11,7 +11,7 @@ import math
 from decimal import Decimal
 from typing import Any
 
-from rsonnx.runs.fields import shown
+from rsonnx.runs.fields import MOST_WHOLE, shown
 
 _DEEPEST = 64
 """Levels of values inside values; readers of other languages follow at least as many."""
@@ -44,6 +44,23 @@ def read_object(content: bytes) -> dict[str, Any]:
     if content.count(b"{") + content.count(b"[") > _DEEPEST:
         _check_depth(value)
     return value
+
+
+def same(one: Any, other: Any) -> bool:
+    """Say whether two values are one in JSON; to Python 1, 1.0 and true are equal."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def portable(value: Any) -> Any:
+    """Return a value with texts for the numbers that JSON does not have or other readers round."""
+    if isinstance(value, dict):
+        return {key: portable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [portable(inner) for inner in value]
+    rounded = type(value) is int and abs(value) > MOST_WHOLE
+    return (
+        str(value) if rounded or (isinstance(value, float) and not math.isfinite(value)) else value
+    )
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

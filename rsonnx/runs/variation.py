@@ -66,8 +66,7 @@ def variation_of(model: Mapping[str, Any], resolved: Mapping[str, Any]) -> Varia
 def _words(model: Mapping[str, Any], resolved: Mapping[str, Any]) -> Iterator[str]:
     if OBJECT.maybe(model, "float16") is not None:
         yield "float16"
-    session = OBJECT.maybe(model, "session")
-    if FLAG.maybe(resolved if session is None else session, "tf32"):
+    if FLAG.maybe(OBJECT.maybe(model, "session") or {}, "tf32"):
         yield "TF32"  # of which a session on a processor says nothing: it has none
     threshold = _declared(NUMBER, model, resolved, "threshold")
     if threshold is not None:

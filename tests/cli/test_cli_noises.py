@@ -144,14 +144,3 @@ def test_noise_that_the_model_was_not_trained_for_is_said(
     n = "" if "splitting" in noise else "--n 50"
     said = done(f"certify model.onnx grey.npz {noise} {n} --limit 1 --providers cpu").err
     assert ("trained" in "".join(x for x in said.splitlines() if x.startswith("warn"))) is warned
-
-
-def test_a_run_without_parameters_of_its_noise_is_read(here: Path) -> None:
-    """As those of rsonnx 0.1 are."""
-    done("certify tiny.onnx set --sigma 0.25 --n 99 --seed 1 --limit 3 -o run.jsonl")
-    expected = [done(f"{command} run.jsonl").out for command in ("report", "verify")]
-    header, rest = (here / "run.jsonl").read_text().split("\n", 1)
-    fields = json.loads(header)
-    del fields["noise"]["parameters"]
-    (here / "run.jsonl").write_text(f"{json.dumps(fields)}\n{rest}")
-    assert [done(f"{command} run.jsonl").out for command in ("report", "verify")] == expected

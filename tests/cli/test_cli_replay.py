@@ -46,7 +46,8 @@ def called_tf32(header: dict[str, Any]) -> None:
     """Let a header say that the run was made on a card, with TF32."""
     header["model"]["providers"]["used"] = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     header["model"]["session"] = {"options": {}, "tf32": True}
-    header["arguments"]["resolved"]["tf32"] = True
+    used = header["model"]["providers"]["used"]
+    header["arguments"]["resolved"].update(tf32=True, providers=used)
 
 
 def replayed(lines: Lines) -> tuple[Outcome, Outcome]:

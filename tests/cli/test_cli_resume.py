@@ -111,7 +111,8 @@ def test_what_a_count_depends_on_must_be_the_same(
     header, *rows = lines_of(WHOLE)[:4]
     *path, last = field.split(".")
     inside: dict[str, Any] = header[path[0]] if path else header
-    inside[last] = "0" * 64 if last == "manifest" else "other"
+    others = {"manifest": "0" * 64, "created": "2020-01-02T03:04:05+00:00"}
+    inside[last] = others.get(last, "other")
     write_lines(CUT, [header, *rows])
     if other_run:
         refused(FEW, CUT, "--resume", named=field)

@@ -124,6 +124,11 @@ def _another_stop(lines: Lines) -> None:
     row["claim"] = {"hits": claim["hits"] - 1, "samples": claim["samples"] - 1}
 
 
+def _other_preprocess(lines: Lines) -> None:
+    for said in (lines[0]["model"], lines[0]["arguments"]["resolved"]):
+        said["preprocess"] = {"mean": [0.5], "source": "argument"}
+
+
 UNTRUE: dict[str, tuple[str, Callable[[Lines], None], str]] = {
     "a vote": ("fixed", _one_vote_flipped, "1 of 430 votes differ"),
     "a base prediction": ("fixed", _in_rows(base_prediction=7), "base"),
@@ -138,7 +143,7 @@ UNTRUE: dict[str, tuple[str, Callable[[Lines], None], str]] = {
     "norm": ("fixed", _in_header("noise.norm", "linf"), "linf"),
     "units": ("fixed", _in_header("noise.units", "pixels"), "noise.units"),
     "size": ("fixed", _in_header("data.size", 10_000), "data.size"),
-    "preprocess": ("fixed", _in_header("model.preprocess", {"mean": [0.5]}), "model.preprocess"),
+    "preprocess": ("fixed", _other_preprocess, "model.preprocess"),
     "claim": ("fixed", _in_header("claim", "with certainty"), "claim"),
     "largest radius": ("fixed", _in_header("largest_radius", 9.0), "9.0"),
     "another stop": ("adaptive", _another_stop, "looked"),

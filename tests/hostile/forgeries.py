@@ -254,6 +254,19 @@ FORGERIES: list[Forgery] = [
         "another format version": header("format_version", 2),
     }),
     *_by("reading", of.GAUSSIAN, {"sigma is raised": _sigma(1.0)}),
+    *_by("reading", ("threshold",), {
+        "a threshold was not asked for": header("arguments.resolved.threshold", None),
+    }),
+    # The header, whose fields are known, and of which some follow from others.
+    *_by("reading", of.ALL, {
+        "the header has a field more": header("certified", True),
+        "the largest radius is raised": header("largest_radius", 9.0),
+        "other units": header("noise.units", "percent"),
+        "another generator": header("noise.generator", "a true random one"),
+        "an option is another": header("arguments.resolved.share_noise", lambda shared: not shared),
+        "other bounds": header("model.bounds.high", 9.0),
+        "a field of another kind": header("claim", {"0": 1}),
+    }),
     *_by("reading", ("watched",), {
         "the claim assumes nothing": header("claim", lambda c: c.partition(", assuming")[0]),
         "watched rows are called proved": header("model.rows", "proved"),
@@ -350,7 +363,6 @@ FORGERIES: list[Forgery] = [
         "another threshold": both(
             header("model.threshold", 0.5), header("arguments.resolved.threshold", 0.5)
         ),
-        "a threshold was not asked for": header("arguments.resolved.threshold", None),
     }),
     *_by("model and data", ("float16",), {
         "a float16 run is called float32": both(

@@ -15,7 +15,7 @@ from reported import HEADER, STRANGERS, Line, changed_header, figures, row
 from rsonnx.noise import Gaussian, Uniform
 from rsonnx.report import FORMATS, Figures, LogFigures, accuracy_report, fraction_down, log_figures
 from rsonnx.report.summary import Gain, Samples
-from rsonnx.runs.header import Settings
+from rsonnx.runs.records import Settings
 from rsonnx.statistics import accuracy_interval
 
 ONE = figures([1.0, 0.5, 0.25, -1.0])

@@ -10,12 +10,12 @@ from fractions import Fraction
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from html_pages import Node, page_run, row, tree
 
 from rsonnx.errors import RunFileError, UsageError
+from rsonnx.noise import Gaussian
 from rsonnx.report import Figures, accuracy_report, figures_of, to_text
 from rsonnx.report.page import Pictures, confidence, render_page
 from rsonnx.report.rounding import percent_up
@@ -78,7 +78,7 @@ UNLABELLED = [row(0, label=None), row(1, hits=700), row(2, hits=500)]
         (page_run(UNLABELLED), "Of further inputs nothing is said here", "drawn from"),
         (page_run(family_wise=0.001, alpha=0.0003), "at least 99.9 %", "each alone may be"),
         (
-            page_run(target_radii=[0.25], bound="e-process", radii=(0.0, 0.25)),
+            page_run(target_radii=[0.25], bound="e-process", num_classes=None, radii=(0.0, 0.25)),
             "elsewhere than at 0.25.",
             "Restated",
         ),
@@ -90,10 +90,17 @@ UNLABELLED = [row(0, label=None), row(1, hits=700), row(2, hits=500)]
         (page_run([row(0, name="a"), row(1, name="b")]), "independent", "counted as false"),
         (page_run(COPIES), "1 input that equals another is counted as false with it", "Markov"),
         (page_run(noise=SHARED), "They may be false together", "independent between inputs"),
-        (page_run(noise={"norm": "l1"}), "sum to less than 0.5 (l1 norm)", "Euclidean"),
+        (
+            page_run(noise=Gaussian(0.5, "l1").to_json()),
+            "sum to less than 0.5 (l1 norm)",
+            "Euclidean",
+        ),
         (page_run(radii=(0.0,)), "small changes, each up to a radius of its own.", "For scale"),
-        (page_run(model={"bounds": {"low": 1.0, "high": 0.0}}), "For scale", "levels"),
-        (page_run(model={"bounds": {"low": "-inf", "high": "inf"}}), "For scale", "levels"),
+        (
+            page_run(model={"bounds": {"low": "-inf", "high": "inf", "source": "argument"}}),
+            "For scale",
+            "levels",
+        ),
     ],
 )
 def test_the_summary_says_what_follows_and_nothing_else(
@@ -284,9 +291,9 @@ def test_strangers_words_stay_words(name: str) -> None:
         file=name,
         model={"file": name, "class_names": [name, name, name, name]},
         data={"path": name},
-        noise={"units": text, "arithmetic": text, "generator": text},
-        arguments={"given": [name], name: name},
-        versions={name: name},
+        noise={"units": text, "generator": text},
+        arguments={"given": [name], "resolved": {"data": name}},
+        versions={text: text},
     )
     page = render_page([run], [Pictures(name, {0: PNG}, 1, name, {name: 1})])
     page.encode("utf-8")
@@ -310,15 +317,6 @@ def test_every_kind_of_run_has_its_place_on_one_page() -> None:
     measures = {(run.header.noise.norm, run.header.units) for run in runs}
     assert len(list(root.all("figure"))) == len(measures) > 4
     assert "certain" in root.text  # what was counted in full
-
-
-def test_a_header_that_holds_anything_is_shown() -> None:
-    deep: Any = []
-    for _ in range(5000):
-        deep = [deep]
-    model = {"class_names": 3, "producer": deep, "bounds": []}
-    run = page_run(model=model, versions=deep)
-    assert "nested too deeply" in render_page([run])
 
 
 def test_ten_thousand_inputs_are_a_few_megabytes() -> None:

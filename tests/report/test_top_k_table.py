@@ -20,7 +20,7 @@ from rsonnx.procedures.top_k import certify_top_k
 from rsonnx.report import FORMATS, fraction_down
 from rsonnx.report.top_k import TopKFigures, top_k_figures, top_k_report
 from rsonnx.runs import Header, Row, Run
-from rsonnx.runs.header import Settings
+from rsonnx.runs.records import Settings
 
 RULE = Fixed(Gaussian(0.5), 10, 1000, 0.001, num_classes=5)
 COUNTS = (
@@ -89,8 +89,8 @@ def test_the_table_and_its_json() -> None:
     assert first.split()[:4] == ["a\\x1b[2J.onnx", "(interrupted)", "0.5", "5"]
     assert first.split()[5:] == second.split()[4:] == ["40.0", "20.0", "20.0"]
     assert empty == ""
-    assert notes[0].startswith("a\\x1b[2J.onnx: l2 radius in input values between 0 and 1; n = ")
-    assert notes[1] == "  this run is interrupted: the figures are of the 5 inputs that it holds"
+    assert notes[0].startswith("a\\x1b[2J.onnx: l2 radius in input values between 0 and 1, before ")
+    assert "  this run is interrupted: the figures are of the 5 inputs that it holds" in notes
     at = fraction_down(Fraction(2, 5))
     found = json.loads(FORMATS["json"](report))[1]
     assert (found["top_k"], found["top_k_acr"]) == (2, figures(2).certified.acr)

@@ -65,11 +65,11 @@ def test_every_line_is_on_disk_before_the_next_is_computed(tmp_path: Path) -> No
 def test_names_that_utf8_cannot_hold_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     names = ["\udcff.png", "数/\u2028.png", "a\nb\r\x1b[31m.png"]
-    with RunWriter(path, record(given=["\udc80"])) as writer:
+    with RunWriter(path, record(data={"path": "\udc80"})) as writer:
         for index, name in enumerate(names):
             writer.write(certified_row(index, name=name))
     assert [row.name for row in read_run(path, checked=False).rows] == names
-    assert read_run(path, checked=False).header.record["given"] == ["\udc80"]
+    assert read_run(path, checked=False).header.record["data"]["path"] == "\udc80"
     assert len(path.read_bytes().splitlines()) == 5
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from headers import certified_row, record
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rsonnx.errors import UsageError
-from rsonnx.runs import SampleRange, Shard, read_run, restate, verify
+from rsonnx.runs import RunWriter, SampleRange, Shard, read_run, restate, verify
 from rsonnx.statistics import family_wise_alpha
 
 
@@ -39,12 +40,14 @@ def test_texts() -> None:
 
 @pytest.mark.parametrize(("inputs", "faults"), [(5, 1), (6, 0), (7, 0), (8, 0), (9, 1)])
 def test_a_shard_is_held_to_its_own_number_of_inputs(
-    run_file: Callable[..., Path], inputs: int, faults: int
+    tmp_path: Path, inputs: int, faults: int
 ) -> None:
     # Every third of so many inputs: 2 of them from 4 to 6, 3 from 7 to 9.
     rows = (2 if inputs <= 6 else 3) - faults
-    data = {"inputs": inputs, "size": inputs}
-    path = run_file(rows, shard={"index": 1, "of": 3}, data=data)
+    path, data = tmp_path / "run.jsonl", {"inputs": inputs, "size": inputs}
+    with RunWriter(path, record(shard={"index": 1, "of": 3}, data=data)) as writer:
+        for k in range(rows):
+            writer.write(certified_row(3 * k))
     assert len(verify(read_run(path, checked=False)).faults) == faults
 
 

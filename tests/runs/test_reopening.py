@@ -49,6 +49,7 @@ FORGERIES: dict[str, Callable[[dict[str, Any]], object]] = {
     "null for a provider": lambda header: header["model"]["providers"].update(used=None),
     "no providers": lambda header: header["model"].pop("providers"),
     "no arguments": lambda header: header.pop("arguments"),
+    "null for the arguments": lambda header: header.update(arguments=None),
 }
 
 
@@ -60,23 +61,6 @@ def test_a_forged_header_is_refused(
     path = forged(FORGERIES[name])
     with pytest.raises(rsonnx.RunFileError, match="line 1"):
         rsonnx.verify(path, model=model, data=X, providers=providers, replay=1)
-
-
-@pytest.mark.parametrize("arguments", [None, "missing"])
-def test_a_part_that_does_not_say_how_it_was_made_is_merged(
-    arguments: str | None, forged: Callable[..., Path]
-) -> None:
-    """Nothing that a merge adds up is in it."""
-
-    def change(header: dict[str, Any]) -> None:
-        header["arguments"] = None
-        if arguments == "missing":
-            del header["arguments"]
-
-    path = forged(change)
-    merged = merge([path], ["merge"])
-    assert merged.rows == rsonnx.read_run(path).rows
-    assert merged.header.given == ["merge"]
 
 
 def test_a_part_that_announces_more_inputs_than_its_sample_has_is_refused(

@@ -7,11 +7,12 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from headers import header
+from headers import first_version
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rsonnx.errors import UsageError
+from rsonnx.runs import Header
 from rsonnx.runs.sample import Sample, spread_over
 
 SAMPLES = st.one_of(
@@ -84,7 +85,9 @@ def test_what_contradicts_itself_is_refused(wrong: dict[str, Any]) -> None:
 def test_a_file_that_does_not_say_it_took_the_first(
     limit: int | None, every: int, rule: str
 ) -> None:
-    found = header(arguments={"resolved": {"limit": limit, "skip_every": every}}).data.sample
+    resolved = {"limit": limit, "skip_every": every}
+    record = first_version(arguments={"resolved": resolved})
+    found = Header.from_json(record).data.sample
     assert found is not None
     assert (found.rule, list(found.indices(9))) == (rule, list(range(0, 9, every))[:limit])
 

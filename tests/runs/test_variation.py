@@ -6,22 +6,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from headers import header
+from headers import HALF, header
 
 from rsonnx.errors import RunFileError
 from rsonnx.runs import read_run
 from rsonnx.runs.variation import variation_of
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "runs"
-OPEN = {"input": {"shape": ["N", 3, "H", "W"]}, "input_shape": [3, 8, 8]}
+
+
+def _input(*shape: int | str) -> dict[str, Any]:
+    return {"input": {"name": "x", "dtype": "float32", "shape": list(shape)}}
+
+
+OPEN = _input("N", 3, "H", "W") | {"input_shape": [3, 8, 8]}
 SAID: list[tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = [
     ({}, {}, ()),
     ({"float16": None, "feeds": {}, "threshold": None, "output_name": None}, {}, ()),
-    ({"float16": {"sha256": "ab"}}, {}, ("float16",)),
+    ({"float16": HALF}, {}, ("float16",)),
     ({"session": {"tf32": True}}, {}, ("TF32",)),
     ({"session": {"tf32": False}}, {"tf32": True}, ()),
     ({"session": {}}, {"tf32": True}, ()),
-    ({}, {"tf32": True}, ("TF32",)),
     ({"threshold": 0.3}, {"threshold": 0.5}, ("threshold 0.3",)),
     ({}, {"threshold": 0}, ("threshold 0",)),
     ({"output_name": "logits"}, {}, ("output logits",)),
@@ -29,11 +34,11 @@ SAID: list[tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = [
     ({"output_name": None}, {"output_name": "logits"}, ()),
     ({"feeds": {"z": [2.0], "a": [[1, 0]], "b": True}}, {}, ("a=[1,0]", "b=true", "z=2")),
     (OPEN, {}, ("input 3x8x8",)),
-    (OPEN | {"input": {"shape": ["N", 3, 8, 8]}}, {}, ()),
-    (OPEN | {"input": {"shape": []}}, {}, ("input 3x8x8",)),
-    (OPEN | {"input": {"shape": [3, 8, 8]}}, {}, ()),
+    (OPEN | _input("N", 3, 8, 8), {}, ()),
+    (OPEN | _input(), {}, ("input 3x8x8",)),
+    (OPEN | _input(3, 8, 8), {}, ()),
     (
-        {"float16": {}, "threshold": 1e-9, "feeds": {"mask": 1}},
+        {"float16": HALF, "threshold": 1e-9, "feeds": {"mask": 1}},
         {},
         ("float16", "threshold 1e-09", "mask=1"),
     ),

@@ -85,7 +85,7 @@ def test_a_changed_header_is_found(
     path = changed(
         files["one-sided"], tmp_path / "x", 0, lambda header: header.update({key: value})
     )
-    assert {fault.index for fault in verify(read_run(path, checked=False)).faults} == set(range(5))
+    assert {fault.index for fault in verify(read_run(path, checked=False)).faults} >= set(range(5))
 
 
 def test_rows_that_were_taken_out_are_missed(files: dict[str, Path], tmp_path: Path) -> None:

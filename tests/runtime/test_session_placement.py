@@ -14,6 +14,7 @@ import pytest
 from onnx_models import echo
 
 from rsonnx.errors import InferenceError, ModelError, ProviderError, UsageError
+from rsonnx.runs.header_fields import KINDS
 from rsonnx.runtime import DeviceOptions, ProviderChoice, Session, provider_problem
 from rsonnx.runtime.device_options import CPU, CUDA, TENSORRT
 from rsonnx.runtime.placement import RECORD, shape_nodes_on_cpu
@@ -134,6 +135,8 @@ def test_the_strict_form_is_tried_first_and_is_enough(
         "shape_nodes_on_cpu": {},
         "environment": {TF32: "0"},
     }
+    for name, value in session.facts.items():  # or no run on a device could begin
+        assert KINDS[f"model.session.{name}"].accepts(value)
 
 
 def test_nodes_that_work_out_shapes_are_accepted_and_listed(opened: Opened) -> None:

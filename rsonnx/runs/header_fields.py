@@ -1,0 +1,429 @@
+"""The fields of a header: one table of what each is, from which unknown ones are known.
+
+What a field means together with others is checked where it is read, in :mod:`rsonnx.runs.header`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from rsonnx.runs.fields import (
+    ARITHMETIC,
+    DIGEST,
+    FLAG,
+    NAME,
+    NAMES,
+    NUMBER,
+    OBJECT,
+    SEED,
+    TEXT,
+    TEXTS,
+    Kind,
+    list_of,
+    map_of,
+    object_of,
+    one_of,
+    real,
+    shown,
+    whole,
+)
+
+FORMAT = 1
+"""Version of the run file's format; a reader refuses one that it does not know."""
+
+STATUS = "started; the last line of the file says how it ended"
+
+
+@dataclass(frozen=True)
+class HeaderField:
+    """A field of a header.
+
+    Attributes:
+        path: the names of the objects that it is inside of, and its own, with dots between.
+        kind: what its values are.
+        meaning: in words.
+        since: which headers have it: 1: all; 2: those that name the stream of their noise, which
+            the first version did not; None: those for which there is something to say.
+    """
+
+    path: str
+    kind: Kind[Any]
+    meaning: str
+    since: int | None = 1
+
+
+def check_fields(record: Mapping[str, Any]) -> None:
+    """Refuse a header with a field that is missing, unknown, or of another kind.
+
+    Raises:
+        KeyError: with the path of the missing field.
+        TypeError: naming the other.
+    """
+    noise = record.get("noise")
+    _check("", record, _TREE, 2 if isinstance(noise, dict) and "stream" in noise else 1)
+
+
+def header_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a header."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "The header of a run file of rsonnx",
+        **_schema(_TREE),
+    }
+
+
+def _schema(tree: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {
+            name: {"description": inner.meaning, **inner.kind.schema}
+            if isinstance(inner, HeaderField)
+            else _schema(inner)
+            for name, inner in tree.items()
+        },
+        "required": [
+            name
+            for name, inner in tree.items()
+            if not isinstance(inner, HeaderField) or inner.since == 1
+        ],
+        "additionalProperties": False,
+    }
+
+
+def _check(path: str, value: Any, tree: Mapping[str, Any], version: int) -> None:
+    if not isinstance(value, dict):
+        raise TypeError(f"{path} is {shown(value)}, not an object")
+    for name in value:
+        if name not in tree:
+            raise TypeError(f"it has the field {shown(_join(path, name))}, which no header has")
+    for name, inner in tree.items():
+        if isinstance(inner, HeaderField):
+            if name not in value:
+                if inner.since is not None and inner.since <= version:
+                    raise KeyError(inner.path)
+            elif not inner.kind.accepts(value[name]):
+                raise TypeError(f"{inner.path} is {shown(value[name])}, not {inner.kind.expected}")
+        elif name in value:
+            _check(_join(path, name), value[name], inner, version)
+        else:
+            raise KeyError(_join(path, name))
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _is_date(value: Any) -> bool:
+    try:
+        return TEXT.accepts(value) and datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _is_value(value: Any) -> bool:
+    """Say whether a value is simple, or a list of such."""
+    if isinstance(value, list):
+        return all(map(_is_value, value))
+    simple = value is None or isinstance(value, bool | int)
+    return simple or NAME.accepts(value) or NUMBER.accepts(value)
+
+
+_DATE: Kind[str] = Kind(
+    "a date and time with its zone", {"type": "string", "format": "date-time"}, _is_date
+)
+_VALUE: Kind[Any] = Kind("a value or a list of values", {}, _is_value)
+_END: Kind[float | str] = Kind(
+    "a number, inf or -inf",
+    {"anyOf": [NUMBER.schema, {"enum": ["inf", "-inf"]}]},
+    lambda value: value in ("inf", "-inf") or NUMBER.accepts(value),
+)
+_PROBABILITY = real(1.0)
+_SHARE: Kind[float] = Kind(
+    "a number between 0 and 1",
+    {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+    lambda value: NUMBER.accepts(value) and 0 < value < 1,
+    float,
+)
+_COUNT, _LENGTH = whole(0), whole(1)
+_MAYBE_TEXT, _MAYBE_NAME, _MAYBE_NUMBER = TEXT.or_null(), NAME.or_null(), NUMBER.or_null()
+_NUMBERS, _LENGTHS = list_of(NUMBER, "numbers"), list_of(_LENGTH, "lengths")
+_EXIF = one_of("apply", "ignore")
+_TENSOR = object_of({"name": TEXT, "dtype": TEXT, "shape": list_of(_VALUE, "lengths")})
+_HALF: dict[str, Kind[Any]] = {
+    "sha256": DIGEST,
+    "converter": TEXT,
+    "weights_beyond_its_range": _COUNT,
+    "statement": TEXT,
+}
+_TRAINED = object_of({"noise": TEXT, "parameters": map_of(NUMBER, "numbers")})
+_PROBES = object_of({"rows": _LENGTH, "classes": _LENGTH, "ties": _COUNT, "no_class": _COUNT})
+_SETTINGS: dict[str, Kind[Any]] = {
+    "alpha": _PROBABILITY,
+    "bound": TEXT,
+    "radius_rule": TEXT,
+    "family_wise": _SHARE.or_null(),
+}
+
+_OPTIONS: dict[str, Kind[Any]] = {
+    "adaptive": FLAG,
+    "address": _MAYBE_NAME,
+    "alpha": NUMBER,
+    "batch_size": _LENGTH.or_null(),
+    "bound": TEXT,
+    "bounds": list_of(_END, "numbers"),
+    "classes": _MAYBE_NAME,
+    "cuda_graph": FLAG,
+    "data": NAME,
+    "devices": _MAYBE_TEXT,
+    "engine": TEXT,
+    "exif": _EXIF,
+    "family_wise": FLAG,
+    "feed": TEXTS,
+    "first": FLAG,
+    "float16": FLAG,
+    "gpus_per_worker": _MAYBE_NUMBER,
+    "input_shape": _MAYBE_TEXT,
+    "lam": _MAYBE_NUMBER,
+    "limit": _LENGTH.or_null(),
+    "model": NAME,
+    "n": _COUNT,
+    "n0": _COUNT,
+    "noise": _MAYBE_TEXT,
+    "norm": _MAYBE_TEXT,
+    "output_name": _MAYBE_TEXT,
+    "preprocess": OBJECT,
+    "providers": TEXTS,
+    "radius": TEXT,
+    "rows": TEXT,
+    "sample": _VALUE,
+    "share_noise": FLAG,
+    "sigma": _MAYBE_NUMBER,
+    "sigma_per_feature": _MAYBE_NAME,
+    "skip_every": _LENGTH,
+    "target_radius": _MAYBE_NUMBER,
+    "tf32": FLAG,
+    "threshold": _MAYBE_NUMBER,
+    "time_limit_per_call": _MAYBE_NUMBER,
+    "workers": _LENGTH.or_null(),
+}
+"""Of the command line; a call of the library records fewer."""
+
+HEADER = (
+    HeaderField("kind", one_of("header"), "what the line is"),
+    HeaderField("format", one_of("rsonnx-run"), "what the file is"),
+    HeaderField("format_version", _LENGTH, "version of the format"),
+    HeaderField("procedure", one_of("certify"), "what was done to each input"),
+    HeaderField("status", one_of(STATUS), "for a reader of this line alone"),
+    HeaderField(
+        "claim", TEXT, "what the run says of its inputs; follows from the noise and `model.rows`"
+    ),
+    HeaderField("created", _DATE, "when it started; of parts that were merged, when the first did"),
+    HeaderField("model.file", NAME, "name of the model's file"),
+    HeaderField(
+        "model.sha256", DIGEST, "SHA-256 of the file and its external data, one after the other"
+    ),
+    HeaderField("model.bytes", _COUNT, "length of the file"),
+    HeaderField("model.external_data", NAMES, "names of its external data"),
+    HeaderField("model.producer", TEXT, "what wrote it"),
+    HeaderField("model.ir_version", whole(0), "version of ONNX's format"),
+    HeaderField(
+        "model.opset", map_of(_COUNT, "whole numbers"), "versions of the operators, by domain"
+    ),
+    HeaderField("model.input", _TENSOR, "the input that is smoothed, as the file declares it"),
+    HeaderField("model.output", _TENSOR, "the output that is read, as the file declares it"),
+    HeaderField("model.output_name", _MAYBE_TEXT, "that output, where it was named", since=None),
+    HeaderField(
+        "model.threshold", _MAYBE_NUMBER, "above which a single score is class 1", since=None
+    ),
+    HeaderField(
+        "model.input_shape", _LENGTHS, "shape of one input as the model takes it, without the batch"
+    ),
+    HeaderField(
+        "model.layout", one_of("NCHW", "NHWC").or_null(), "where the channels of an image are"
+    ),
+    HeaderField("model.feeds", map_of(_VALUE, "values"), "constant values of its other inputs"),
+    HeaderField("model.unused_inputs", TEXTS, "inputs that the output does not need"),
+    HeaderField("model.edits", TEXTS, "what was changed in its graph"),
+    HeaderField("model.class_names", NAMES, "names of its classes"),
+    HeaderField("model.class_names_source", _MAYBE_TEXT, "where they stand in the file", since=2),
+    HeaderField("model.class_names_notes", TEXTS, "names that were not taken", since=2),
+    HeaderField(
+        "model.trained", _TRAINED.or_null(), "noise that it says it was trained with", since=2
+    ),
+    HeaderField("model.label", TEXT, "how its answer becomes a class"),
+    HeaderField("model.no_class", TEXT, "which answers are no class"),
+    HeaderField(
+        "model.insisted",
+        _MAYBE_TEXT,
+        "what the output is, where that is no vector of scores",
+        since=2,
+    ),
+    HeaderField(
+        "model.preprocess.identity", FLAG, "whether the values are fed as they are", since=None
+    ),
+    HeaderField(
+        "model.preprocess.scale", NUMBER, "the factor of the values, behind the noise", since=None
+    ),
+    HeaderField(
+        "model.preprocess.mean", _NUMBERS, "what is taken from them, by channel", since=None
+    ),
+    HeaderField(
+        "model.preprocess.std", _NUMBERS, "by what they are divided then, by channel", since=None
+    ),
+    HeaderField("model.preprocess.layout", TEXT, "layout that was declared", since=None),
+    HeaderField(
+        "model.preprocess.channels",
+        TEXT,
+        "order of the channels, where it is not red, green, blue",
+        since=None,
+    ),
+    HeaderField("model.preprocess.resize", _VALUE, "size of a picture before the crop", since=None),
+    HeaderField("model.preprocess.interpolation", TEXT, "filter of that", since=None),
+    HeaderField(
+        "model.preprocess.crop",
+        _LENGTHS,
+        "height and width of the middle that is taken",
+        since=None,
+    ),
+    HeaderField(
+        "model.preprocess.center", TEXT, "how odd margins of the crop are rounded", since=None
+    ),
+    HeaderField("model.preprocess.source", TEXT, "who says so"),
+    HeaderField("model.bounds.low", _END, "lowest value of an input"),
+    HeaderField("model.bounds.high", _END, "highest value of an input"),
+    HeaderField("model.bounds.source", TEXT, "who says so"),
+    HeaderField("model.float16", object_of(_HALF).or_null(), "the conversion to float16"),
+    HeaderField(
+        "model.session.options",
+        map_of(map_of(TEXT, "texts"), "options"),
+        "of the device, by provider",
+        since=None,
+    ),
+    HeaderField(
+        "model.session.tf32", FLAG, "whether float32 products are rounded to 10 bits", since=None
+    ),
+    HeaderField(
+        "model.session.deterministic", FLAG, "whether its sums are in one order", since=None
+    ),
+    HeaderField("model.session.cudnn", _MAYBE_TEXT, "version of cuDNN", since=None),
+    HeaderField(
+        "model.session.shape_nodes_on_cpu",
+        map_of(_COUNT, "counts"),
+        "operators that are not on the device",
+        since=None,
+    ),
+    HeaderField(
+        "model.session.environment",
+        map_of(NAME, "texts"),
+        "variables that change roundings",
+        since=None,
+    ),
+    HeaderField("model.noise_drawn.noise", one_of("host", "device"), "where noise is drawn"),
+    HeaderField("model.noise_drawn.why", TEXT, "why not on the device", since=None),
+    HeaderField("model.classes", _LENGTH.or_null(), "number of classes"),
+    HeaderField(
+        "model.rows",
+        one_of("proved", "alone", "watched"),
+        "why no input's answer depends on its batch",
+        since=2,
+    ),
+    HeaderField("model.batch", TEXT, "the same in words"),
+    HeaderField("model.providers.requested", TEXTS, "execution providers that were asked for"),
+    HeaderField("model.providers.used", TEXTS, "those that the session has"),
+    HeaderField(
+        "model.probes", _PROBES, "what its first answers were, to rows that are no inputs", since=2
+    ),
+    HeaderField("data.path", NAME, "where the inputs were read"),
+    HeaderField("data.kind", TEXT, "in which form"),
+    HeaderField("data.size", _LENGTH, "inputs of the data set"),
+    HeaderField("data.inputs", _LENGTH, "inputs of the run; follows from `data.sample`"),
+    HeaderField("data.sample", OBJECT, "by which rule these were taken", since=2),
+    HeaderField("data.classes_in_sample", _LENGTH.or_null(), "how many classes they have", since=2),
+    HeaderField(
+        "data.classes_in_data", _LENGTH.or_null(), "how many classes the data set has", since=2
+    ),
+    HeaderField(
+        "data.manifest", DIGEST, "SHA-256 over the indices, names, labels and digests of all rows"
+    ),
+    HeaderField("data.labels", NAME, "where the labels come from"),
+    HeaderField(
+        "data.exif", _EXIF.or_null(), "what was done about the orientation of pictures", since=2
+    ),
+    HeaderField("data.turned", _COUNT, "how many inputs were turned for it", since=2),
+    HeaderField(
+        "data.left_out", map_of(_COUNT, "counts"), "files that are no inputs, by ending", since=2
+    ),
+    HeaderField("data.class_names", NAMES.or_null(), "names of the classes of the data"),
+    HeaderField("noise.distribution", TEXT, "the smoothing distribution"),
+    HeaderField(
+        "noise.sigma",
+        _MAYBE_NUMBER,
+        "its standard deviation on one value; follows from its parameters",
+    ),
+    HeaderField("noise.norm", TEXT, "norm of the radius; follows from the parameters"),
+    HeaderField("noise.parameters", OBJECT, "all that defines it", since=2),
+    HeaderField(
+        "noise.units", TEXT, "units of sigma and radius; follow from the law and `model.bounds`"
+    ),
+    HeaderField("noise.arithmetic", ARITHMETIC, "see the rows"),
+    HeaderField("noise.shared", FLAG, "whether all inputs have the same noise"),
+    HeaderField("noise.generator", TEXT, "how it is drawn; follows from the fields beside it"),
+    HeaderField(
+        "noise.stream",
+        _LENGTH,
+        "rule by which it follows from an input; 1 without this field",
+        since=2,
+    ),
+    HeaderField("seed.value", SEED, "seed of the noise, a decimal number"),
+    HeaderField("seed.source", TEXT, "where it comes from"),
+    HeaderField(
+        "seed.commitment", OBJECT, "what was committed to before the seed was known", since=None
+    ),
+    HeaderField("seed.beacon", TEXT, "the public value that it follows from", since=None),
+    HeaderField("n0", _COUNT, "selection samples an input, or the most of them"),
+    HeaderField("n", _LENGTH, "estimation samples an input, or the most of them"),
+    HeaderField("alpha", NUMBER, "probability of error an input; 0 where all changes are counted"),
+    HeaderField("bound", TEXT, "bound on a probability"),
+    HeaderField("radius_rule", TEXT, "which radius follows from the bounds"),
+    HeaderField("num_classes", _LENGTH.or_null(), "`model.classes`, where the bound may need it"),
+    HeaderField("target_radii", _NUMBERS.or_null(), "radii whose decision ends the sampling"),
+    HeaderField("family_wise", _SHARE.or_null(), "probability of any error among all inputs"),
+    HeaderField("shard", OBJECT.or_null(), "which share of the inputs the file holds"),
+    HeaderField("samples", OBJECT.or_null(), "which of the estimation samples it holds"),
+    HeaderField("largest_radius", real(), "radius if all samples agree; follows from the settings"),
+    HeaderField(
+        "restated_from",
+        object_of(_SETTINGS).or_null(),
+        "settings that the run was made with",
+        since=None,
+    ),
+    HeaderField("arguments.given", NAMES, "words of the command"),
+    *(
+        HeaderField(f"arguments.resolved.{name}", kind, "the option as it was resolved", since=None)
+        for name, kind in _OPTIONS.items()
+    ),
+    HeaderField("engine", map_of(_VALUE, "values"), "what counted"),
+    HeaderField("versions", map_of(TEXT, "texts"), "of all that a result may depend on"),
+    HeaderField("fields", map_of(TEXT, "texts"), "what each field of a row means"),
+)
+"""All fields of a header, in the order in which they are written."""
+
+
+KINDS = {field.path: field.kind for field in HEADER}
+
+
+def _tree(fields: Iterator[HeaderField]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for field in fields:
+        *parents, name = field.path.split(".")
+        inside = tree
+        for parent in parents:
+            inside = inside.setdefault(parent, {})
+        inside[name] = field
+    return tree
+
+
+_TREE = _tree(iter(HEADER))

@@ -1,0 +1,189 @@
+"""What a header says of the model, the data and the settings, once its fields are checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from rsonnx.runs.fields import shown
+from rsonnx.runs.sample import Sample
+from rsonnx.runs.strict_json import portable
+from rsonnx.runs.variation import Variation, variation_of
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """What a header says of the model.
+
+    Attributes:
+        file: its name.
+        sha256: of the file and its external data.
+        several: whether it has external data, so that no single file has this digest.
+        classes: how many it has; None where that is not known.
+        bounds: lowest and highest value of an input.
+        rows: why a row's answer does not depend on its batch: ``"proved"``, ``"alone"`` or
+            ``"watched"``; None where the header is of a time that did not say.
+        input_shape: of an input, without the batch axis.
+        variation: which of the classifiers that the file can be.
+    """
+
+    file: str
+    sha256: str
+    several: bool
+    classes: int | None
+    bounds: tuple[float, float]
+    rows: str | None
+    input_shape: tuple[int, ...]
+    variation: Variation
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any], resolved: Mapping[str, Any]) -> Self:
+        """Return what the fields say; ``resolved`` are the options of the run.
+
+        Raises:
+            TypeError: they contradict each other.
+        """
+        low, high = (float(fields["bounds"][end]) for end in ("low", "high"))
+        if not low < high:
+            raise TypeError(f"the bounds of an input are {low} and {high}")
+        classes, names = fields["classes"], fields["class_names"]
+        if names and len(names) != classes:
+            raise TypeError(f"it has {len(names)} names of {shown(classes)} classes")
+        return cls(
+            file=fields["file"],
+            sha256=fields["sha256"],
+            several=bool(fields["external_data"]),
+            classes=classes,
+            bounds=(low, high),
+            rows=fields.get("rows"),
+            input_shape=tuple(fields["input_shape"]),
+            variation=variation_of(fields, resolved),
+        )
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """What a header says of the data.
+
+    Attributes:
+        size: inputs of the data set.
+        inputs: how many of them the run takes.
+        sample: by which rule; None where the header is of a time that did not say.
+        manifest: SHA-256 over all of them.
+        exif: how the orientation of pictures was read.
+        classes: how many classes the inputs have, and how many the data set; None if unlabelled.
+    """
+
+    size: int
+    inputs: int
+    sample: Sample | None
+    manifest: str
+    exif: Literal["apply", "ignore"]
+    classes: tuple[int, int] | None
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any], resolved: Mapping[str, Any]) -> Self:
+        """Return what the fields say; ``resolved`` are the options of the run.
+
+        Raises:
+            KeyError, TypeError, UsageError: they contradict each other.
+        """
+        sample = None
+        if "sample" in fields:
+            sample = Sample.from_json(fields["sample"])
+        elif "skip_every" in resolved:  # of a limited run the first version took the first inputs
+            limit = resolved["limit"]
+            sample = Sample(limit, resolved["skip_every"], first=limit is not None)
+        size, inputs = fields["size"], fields["inputs"]
+        here, there = (fields.get(name) for name in ("classes_in_sample", "classes_in_data"))
+        if (here or 0) > min(inputs, there or 0) or (there or 0) > (size if here else 0):
+            raise TypeError(f"{inputs} of {size} inputs have {here} of {there} classes")
+        if fields.get("turned", 0) > inputs:
+            raise TypeError(f"{fields['turned']} of {inputs} inputs are turned")
+        return cls(
+            size=size,
+            inputs=inputs,
+            sample=sample,
+            manifest=fields["manifest"],
+            # A header without it is of a time when all pictures were read as they are stored.
+            exif="apply" if fields.get("exif") == "apply" else "ignore",
+            classes=None if here is None or there is None else (here, there),
+        )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How counts became certificates: what a restated run records of the settings before.
+
+    Attributes:
+        alpha: probability of error an input; 0 where every change was counted.
+        bound: the confidence bound on a probability.
+        radius_rule: which radius follows.
+        family_wise: the probability of any error among all inputs, of which ``alpha`` is the share
+            of one; else None.
+    """
+
+    alpha: float
+    bound: str
+    radius_rule: str
+    family_wise: float | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether every change that the noise can make was counted, which leaves nothing open."""
+        return self.alpha == 0
+
+
+def options_of(
+    record: Mapping[str, Any], sample: Sample | None, made: Settings, *, enumerated: bool
+) -> Iterator[tuple[str, Any]]:
+    """Yield the options that follow from other fields of a header, each with its value.
+
+    Args:
+        record: the header.
+        sample: by which rule inputs were taken, where it says so.
+        made: the settings that the run was made with.
+        enumerated: whether all changes were counted, which leaves nothing to choose.
+    """
+    model, data, noise = record["model"], record["data"], record["noise"]
+    given = record["arguments"]["resolved"]
+    yield "bounds", [model["bounds"][end] for end in ("low", "high")]
+    yield "preprocess", model["preprocess"]
+    yield "providers", model["providers"]["used"]
+    yield "float16", model["float16"] is not None
+    yield "share_noise", noise["shared"]
+    yield "family_wise", made.family_wise is not None
+    yield from ((name, model[name]) for name in ("threshold", "output_name") if name in model)
+    if "tf32" in model["session"]:
+        yield "tf32", model["session"]["tf32"]
+    if model.get("rows") == "watched":  # which is never done without being asked for
+        yield "rows", "watched"
+    if given.get("noise") is not None and given.get("sigma_per_feature") is None:
+        # The law's name, with what else was said of it behind it.
+        yield "noise", noise["distribution"] + "".join(given["noise"].partition(",")[1:])
+    own = noise.get("parameters", noise)
+    yield from ((name, own.get(name)) for name in ("norm", "lam") if given.get(name) is not None)
+    if given.get("sigma") is not None:
+        sigma, asked = noise["sigma"], given["sigma"]
+        # Of a law with another scale it is computed from that scale, which rounds.
+        is_close = sigma is not None and math.isclose(sigma, asked, rel_tol=1e-9)
+        yield "sigma", asked if is_close else sigma
+    if data.get("exif") is not None:
+        yield "exif", data["exif"]
+    if sample is not None:
+        yield from (("limit", sample.limit), ("skip_every", sample.skip_every))
+        yield from (("first", sample.first), ("sample", portable(sample.seed)))
+    if enumerated:
+        return
+    yield from ((name, record[name]) for name in ("n0", "n"))
+    yield "alpha", made.alpha if made.family_wise is None else made.family_wise
+    targets = record["target_radii"]
+    if targets is None:
+        yield from (("bound", made.bound), ("radius", made.radius_rule))
+        yield from (("adaptive", False), ("target_radius", None))
+    elif given.get("target_radius") is None:
+        yield "adaptive", True
+    else:
+        yield from (("adaptive", False), ("target_radius", targets[0]))
