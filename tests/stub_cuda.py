@@ -394,6 +394,7 @@ class StubSession:
                 assert value in ("True", "False"), key
         plain = onnxruntime.SessionOptions()
         plain.intra_op_num_threads = 1
+        plain.use_deterministic_compute = options is not None and options.use_deterministic_compute
         plain.log_severity_level = 4 if options is None else options.log_severity_level
         self._real = real(model, plain, providers=[CPU])
         address = given.get("user_compute_stream")

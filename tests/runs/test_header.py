@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -14,6 +15,9 @@ import numpy as np
 import pytest
 from headers import header as read_header
 from headers import record_of
+from host_device import NEEDS_COMPILER
+from onnx_models import linear, save
+from stub_cuda import StubCuda
 
 import rsonnx
 from rsonnx.data import open_dataset
@@ -241,3 +245,29 @@ def test_the_command_that_goes_on() -> None:
     assert resume_command(given) == "rsonnx certify --resume 'a b.onnx' -- -data"
     program = ["python", "-m", "rsonnx"]
     assert resume_command(["certify", "m"], program) == "python -m rsonnx certify --resume m"
+
+
+@NEEDS_COMPILER
+@pytest.mark.parametrize("tf32", [False, True])
+def test_a_run_on_a_device_names_what_its_roundings_depend_on(
+    tf32: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "")
+    del os.environ["NVIDIA_TF32_OVERRIDE"]
+    monkeypatch.setattr("rsonnx.runtime.session.cudnn_version", lambda: "9.28.1")
+    model, data = save(linear(), tmp_path), np.full((2, 1, 4, 4), 200, np.uint8)
+    asked = {"preprocess": "none", "providers": "cuda", "tf32": tf32, "n": 50, "n0": 5}
+    with StubCuda().installed():
+        rsonnx.certify(model, data, sigma=0.25, output=tmp_path / "run", **asked)
+    header = read_run(tmp_path / "run").header
+    session = header.record["model"]["session"]
+    assert {key: session[key] for key in ("tf32", "deterministic", "cudnn", "environment")} == {
+        "tf32": tf32,
+        "deterministic": True,
+        "cudnn": "9.28.1",
+        "environment": {"NVIDIA_TF32_OVERRIDE": str(int(tf32))},
+    }
+    assert ("TF32" in header.model.variation.words) == tf32
+    changed = {**header.record["model"], "session": {**session, "cudnn": "9.1.0"}}
+    (difference,) = header.differences(header.changed(model=changed))
+    assert difference.field == "model.session.cudnn"
