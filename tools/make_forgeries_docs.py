@@ -49,7 +49,7 @@ _SECTIONS = {
     ),
     "nothing": (
         "Found by nothing",
-        "No figure follows from these, and no certificate rests on them.",
+        "No certificate and no figure is another one for these.",
     ),
 }
 

@@ -246,30 +246,32 @@ FORGERIES: list[Forgery] = [
         ),
         "another norm": header("noise.norm", "linf, and all others"),
         "other targets": header("target_radii", [0.001]),
+        "another number of classes": header("num_classes", 77),
+        "the largest radius is raised": header("largest_radius", 9.0),
         "the claim is certain": header("claim", "every prediction holds with certainty"),
+        "other units": header("noise.units", "values from 0 to 255"),
         "the other arithmetic": header(
             "noise.arithmetic", lambda kind: {"exact": "float"}.get(kind, "exact")
         ),
+        "another generator": header("noise.generator", "a better one"),
+        "shared noise is called each input's own": header("noise.shared", lambda s: not s),
         "an unknown stream of the noise": header("noise.stream", 3),
         "another format version": header("format_version", 2),
+        "another procedure": header("procedure", "proved"),
     }),
     *_by("reading", of.GAUSSIAN, {"sigma is raised": _sigma(1.0)}),
-    *_by("reading", ("threshold",), {
-        "a threshold was not asked for": header("arguments.resolved.threshold", None),
-    }),
-    # The header, whose fields are known, and of which some follow from others.
-    *_by("reading", of.ALL, {
-        "the header has a field more": header("certified", True),
-        "the largest radius is raised": header("largest_radius", 9.0),
-        "other units": header("noise.units", "percent"),
-        "another generator": header("noise.generator", "a true random one"),
-        "an option is another": header("arguments.resolved.share_noise", lambda shared: not shared),
-        "other bounds": header("model.bounds.high", 9.0),
-        "a field of another kind": header("claim", {"0": 1}),
+    *_by("reading", ("family-wise", "adaptive-family-wise"), {
+        "the error of all inputs together is forgotten": header("family_wise", None),
     }),
     *_by("reading", ("watched",), {
         "the claim assumes nothing": header("claim", lambda c: c.partition(", assuming")[0]),
         "watched rows are called proved": header("model.rows", "proved"),
+    }),
+    *_by("reading", ("float16",), {
+        "float16 was not asked for": header("arguments.resolved.float16", False),
+    }),
+    *_by("reading", ("threshold",), {
+        "a threshold was not asked for": header("arguments.resolved.threshold", None),
     }),
     # A seed that follows from a commitment and a beacon.
     *_by("reading", of.COMMITTED, {
@@ -287,6 +289,8 @@ FORGERIES: list[Forgery] = [
     *_by("reading", of.ALL, {
         "a row has a field more": row("certified", True),
         "a row lacks a field": on(certified, lambda line: line.pop("seconds")),
+        "the header has a field more": header("certified", True),
+        "the noise has a field more": header("noise.certified", True),
         "a field of a row is there twice": replaced('("radius": )(?=[0-9])', r"\g<1>9.0, \1"),
         "a field of the header is there twice": replaced('"n": ', '"n": 9, "n": '),
         "a radius is Infinity": row("radius", math.inf),
@@ -356,17 +360,9 @@ FORGERIES: list[Forgery] = [
             on_lines(lambda x: _keep(x, [r for r in every(x) if r["radius"] > 0]))
         ),
     }),
-    *_by("model and data", ("fixed", "laplace-l1"), {
-        "rows that are proved are said to have run alone": header("model.rows", "alone"),
-    }),
     *_by("model and data", ("threshold",), {
         "another threshold": both(
             header("model.threshold", 0.5), header("arguments.resolved.threshold", 0.5)
-        ),
-    }),
-    *_by("model and data", ("float16",), {
-        "a float16 run is called float32": both(
-            header("model.float16", None), header("arguments.resolved.float16", False)
         ),
     }),
     # What agrees with the model and the data too, and not with the votes.
@@ -404,5 +400,13 @@ FORGERIES: list[Forgery] = [
         "a quicker machine": row("seconds", 9.5, every),
         "another folder of the data": header("data.path", "elsewhere"),
         "other words of the command": header("arguments.given", ["certify"]),
+    }),
+    *_by("nothing", ("fixed", "laplace-l1"), {
+        "rows that are proved are said to have run alone": header("model.rows", "alone"),
+    }),
+    *_by("nothing", ("float16",), {
+        "a float16 run is called float32, where both have the same votes": both(
+            header("model.float16", None), header("arguments.resolved.float16", False)
+        ),
     }),
 ]  # fmt: skip
