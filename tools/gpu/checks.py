@@ -49,7 +49,8 @@ _MOST_VALUES = 4_000_000
 _TOLERANCE = 1e-3
 """How far scores may be apart, as a share of the largest: another order of sums moves those of the
 ResNet-50 by 2e-5 of it, TF32 by 2e-2."""
-_HALF_TOLERANCE = 0.1
+_HALF_TOLERANCE = 0.05
+"""float16 moves those of the ResNet-50 by 1.5e-2 on a processor."""
 
 _CONVOLUTIONS = ((1, 1), (3, 1), (7, 2))
 """Kernel and stride."""
