@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from headers import record_of
 from numpy.typing import NDArray
 
 from rsonnx.listener import Listener
@@ -26,7 +27,6 @@ from rsonnx.runs import (
     Shard,
     Work,
 )
-from rsonnx.runs.header import NO_CLAIM
 from rsonnx.runs.keep import Keeping, reopened_file, run_into_file
 from rsonnx.smoothing import SmoothedClassifier
 
@@ -125,26 +125,17 @@ class Session:
         return self.folder / self.name
 
     def header(self) -> Header:
-        """The least that a header must have, so that few bytes are of it."""
         inputs = len(self.job.indices)
-        header = Header.from_json(
-            {
-                "kind": "header",
-                "format": "rsonnx-run",
-                "format_version": 1,
-                "claim": NO_CLAIM if self.samples else self.procedure.claim("exact", None),
-                "model": {"file": "x"},
-                "data": {"inputs": inputs, "size": inputs, "manifest": self.manifest.sha256},
-                "noise": {**self.procedure.noise.to_json(), "units": "1", "arithmetic": "exact"},
-                "seed": {"value": str(SEED)},
-                **self.procedure.to_json(),
-                "largest_radius": self.procedure.largest_radius,
-                "family_wise": None,
-                "shard": None if self.shard is None else self.shard.to_json(),
-                "samples": None if self.samples is None else self.samples.to_json(),
-                "arguments": {"given": [], "resolved": {"limit": None, "skip_every": 1}},
-            }
+        record = record_of(
+            self.procedure,
+            model={"classes": 3},
+            arguments={"given": []},
+            data={"inputs": inputs, "size": inputs, "manifest": self.manifest.sha256},
+            seed={"value": str(SEED), "source": "argument"},
+            shard=None if self.shard is None else self.shard.to_json(),
+            samples=None if self.samples is None else self.samples.to_json(),
         )
+        header = Header.from_json(record | {"fields": {}})
         return header.changed(claim=header.claim)
 
     def go(self) -> list[Row | CountsRow]:

@@ -142,13 +142,11 @@ def _kill_at_random_instants(command: Command, kills: int) -> None:
     command.finish()
 
 
-def test_a_process_killed_at_50_random_instants_leaves_a_run_that_goes_on(command: Command) -> None:
-    _kill_at_random_instants(command, 25)  # 25 of a fixed n, 25 of an adaptive run
-
-
-@pytest.mark.slow
-def test_a_process_killed_at_1000_random_instants(command: Command) -> None:
-    _kill_at_random_instants(command, 500)
+@pytest.mark.parametrize("kills", [8, pytest.param(500, marks=pytest.mark.slow)])
+def test_a_process_killed_at_random_instants_leaves_a_run_that_goes_on(
+    command: Command, kills: int
+) -> None:
+    _kill_at_random_instants(command, kills)
 
 
 @pytest.mark.parametrize("command", ["fixed"], indirect=True)

@@ -104,7 +104,7 @@ def test_parts_that_were_killed_and_gone_on_with_are_the_whole_run(
     deaths = 0
     for part in parts:
         while True:
-            world.budget, world.spent, world.dead = source.randrange(200, 3000), 0, False
+            world.budget, world.spent, world.dead = source.randrange(200, 4500), 0, False
             try:
                 part.go()
                 break
@@ -121,7 +121,7 @@ def test_a_sidecar_is_not_taken_for_another_part(session: Make, world: World) ->
     whole = session(fixed(N), 1)
     first = _part(whole, 1, samples=SampleRange(0, 30))
     second = _part(whole, 2, samples=SampleRange(30, N))
-    world.budget = 2200
+    world.budget = 4200
     with pytest.raises(Killed):
         first.go()
     world.budget, world.dead = math.inf, False
