@@ -14,6 +14,8 @@ import onnxruntime
 import pytest
 from onnx_models import linear, save
 
+from rsonnx.runs import read_run
+
 Tool = Callable[[str], ModuleType]
 TINY = ["--model", "mnist", "--rounds", "2", "--samples", "600"]
 
@@ -72,6 +74,18 @@ def test_memory_is_that_of_a_fresh_process(tool: Tool, tmp_path: Path) -> None:
     (peak,) = tool("benching.growth").measure_peaks(subject, "cpu", ("rsonnx",), most=1_000)
     assert 20 < peak["loaded"] <= peak["mebibytes"] < 1_000
     assert (peak["who"], peak["n"]) == ("rsonnx", 1_000)
+
+
+def test_runs_of_many_inputs_hold(tool: Tool, tmp_path: Path) -> None:
+    if not Path("/proc/self/status").is_file():
+        pytest.skip("memory is read from /proc/self/status, which only Linux has")
+    inputs = tool("benching.inputs")
+    for name, options in inputs.PROCEDURES.items():
+        path = tmp_path / f"{name}.jsonl"
+        inputs.write_run(path, 5, **options)
+        assert len(read_run(path).rows) == 5
+    record = inputs.measured("report", 5, inputs.command, "report", path)
+    assert record["seconds"] > 0 < record["mebibytes"]
 
 
 def test_turns_are_taken_in_rotation(tool: Tool) -> None:

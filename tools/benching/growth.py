@@ -72,9 +72,9 @@ def measure_peaks(
 def _certify_once(subject: Subject, provider: str, who: str, n: int) -> tuple[float, float]:
     certify = certifier(subject, provider, who)
     certify(100)
-    loaded = _resident("VmRSS")
+    loaded = resident("VmRSS")
     certify(n)
-    return _resident("VmHWM"), loaded
+    return resident("VmHWM"), loaded
 
 
 def certifier(subject: Subject, provider: str, who: str) -> Callable[[int], object]:
@@ -90,7 +90,7 @@ def certifier(subject: Subject, provider: str, who: str) -> Callable[[int], obje
     return lambda n: way(N0, n, peers.USUAL_BATCH[who])
 
 
-def _resident(field: str) -> float:
+def resident(field: str) -> float:
     """Return a line of this process's status in MiB; VmHWM is the peak, VmRSS what is now."""
     status = _STATUS.read_text(encoding="utf-8")
     line = re.search(rf"^{field}:\s+(\d+) kB$", status, re.MULTILINE)
