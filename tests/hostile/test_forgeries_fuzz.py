@@ -102,7 +102,7 @@ class _Doors:
         try:
             read_part(self._path)
         except RsonnxError:
-            # `verify` and `attest` read it, and then find what is wrong.
+            # `verify` reads it all the same, and says then what is wrong.
             assert command("verify", self._path).code in (1, 2)
             return "refused"
         path, whole = self._path, name
