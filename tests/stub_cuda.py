@@ -356,12 +356,19 @@ class DeviceArray:
         _cuda_of(stream).queue(stream, None, lambda raw=self.raw: raw.fill(value))
 
     def set(self, host: Any, stream: Stream) -> None:
-        """Copy from the host, whose memory is read when that is done."""
+        """Copy from the host, whose memory is read when that is done: another's, if it is freed."""
         assert (type(host), host.shape, host.dtype) == (np.ndarray, self.shape, self.dtype)
-        raw, cuda = self.raw, _cuda_of(stream)
-        source = host.reshape(-1).view(np.uint8)
+        raw, cuda, source = self.raw, _cuda_of(stream), weakref.ref(host)
+
+        def copy() -> None:
+            there = source()
+            if there is None:
+                cuda.garbage(raw)
+            else:
+                np.copyto(raw, there.reshape(-1).view(np.uint8))
+
         with cuda.lock:
-            cuda.queue(stream, cuda.called("copy"), lambda: np.copyto(raw, source))
+            cuda.queue(stream, cuda.called("copy"), copy)
 
     def get(self, stream: Stream) -> Any:
         """Copy to the host, and wait."""

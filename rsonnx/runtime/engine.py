@@ -104,7 +104,8 @@ class ThreadEngine:
         self._batch_size = None if batch_size is None else check_positive("batch_size", batch_size)
         self._largest_watched = self._largest_confirmed = 0
         on_cpu = getattr(classifier, "on_cpu", True)
-        self._confirm = None if on_cpu else getattr(classifier, "confirm", None)
+        watched = getattr(classifier, "watch", None) is not None  # which looks at more
+        self._confirm = None if on_cpu or watched else getattr(classifier, "confirm", None)
         self._allocate = allocate or (lambda shape: np.empty(shape, np.float32))
         parallel = getattr(classifier, "thread_safe", False) and on_cpu
         usual = cores or usable_cores() if parallel else 1

@@ -156,7 +156,8 @@ class _Candidate:
         return self.session.run(SCORES, INPUT, rows)
 
     def most_rows(self) -> int:
-        return most_rows(onnx.load_from_string(self._adapted.model), str(self._plan.model))
+        model, data = onnx.load_from_string(self._adapted.model), self._plan.data
+        return most_rows(model, data.shape, str(self._plan.model))
 
     def batched(self) -> Batched:
         return Batched(self.scores, self._adapted.coupled_by)

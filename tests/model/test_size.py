@@ -31,12 +31,13 @@ def adapted(text: str, channels: int = 16) -> onnx.ModelProto:
 def test_the_largest_tensor_of_a_batch_has_fewer_than_2_to_the_31_values(
     text: str, largest: int
 ) -> None:
-    rows = most_rows(adapted(text), "a.onnx")
+    rows = most_rows(adapted(text), IMAGE, "a.onnx")
     assert rows * largest < 2**31 <= (rows + 1) * largest
 
 
 def test_a_row_that_is_too_large_by_itself_is_refused() -> None:
-    made = rows_model("y = Relu(x)", (2, 2**15, 2**15))
-    made.graph.node[0].input[0] = made.graph.input[0].name = INPUT
-    with pytest.raises(ModelError, match=r"a\.onnx .*2,147,483,648"):
-        most_rows(made, "a.onnx")
+    made, shape = adapted("y = Relu(x)"), (3, 2**15, 2**15)
+    for free in made.graph.input[0].type.tensor_type.shape.dim:
+        free.dim_param = "any"
+    with pytest.raises(ModelError, match=r"a\.onnx .*3,221,225,472"):
+        most_rows(made, shape, "a.onnx")

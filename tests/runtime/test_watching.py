@@ -94,6 +94,16 @@ def test_near_ties_are_counted_and_a_difference_ends_the_call() -> None:
         count(Watched(differs), 64, (0, SAMPLES))
 
 
+def test_a_difference_of_watched_rows_is_never_put_down_to_the_device() -> None:
+    class OnDevice(Watched):
+        on_cpu = False
+
+        def confirm(self, batch: int, rows: Batch, labels: NDArray[np.int64]) -> None:
+            raise AssertionError("their watch says what it is")
+
+    assert count(OnDevice(), 64, (0, SAMPLES)) == count(Watched(), 64, (0, SAMPLES))
+
+
 def test_what_is_not_watched_is_counted_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(Watched, "watch")
     (counts,) = count(Watched(), 64, (0, SAMPLES))

@@ -129,11 +129,16 @@ class DeviceEngine:
         ranges = Ranges.of(requests)
         if not ranges.left:
             return [Counts([0] * self._classes) for _ in requests]
-        sources = self._sources(requests)
-        tally = self._device.zeros((len(requests), self._classes + 2), np.uint64)
-        while part := ranges.take(self.size):
+        sources: list[_Source] = []
+        tally = None
+        while ranges.left:
+            part: list[Span] = []
             problem = None
             try:
+                if tally is None:
+                    sources = self._sources(requests)
+                    tally = self._device.zeros((len(requests), self._classes + 2), np.uint64)
+                part = ranges.take(self.size)
                 self._count_part(part, sources, tally)
             except DeviceMemoryError as error:
                 problem = str(error)
