@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from rsonnx.runtime.cuda.cupy_device import KERNELS, kernel_source
 
@@ -22,8 +23,7 @@ _FLAGS = (
 )
 _MOST_ARGUMENTS = 32
 
-missing = None if _COMPILER else "there is no C++ compiler on this machine"
-"""Why the kernels cannot be compiled here, or None."""
+NEEDS_COMPILER = pytest.mark.skipif(_COMPILER is None, reason="there is no C++ compiler here")
 
 
 @cache

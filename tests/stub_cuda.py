@@ -34,7 +34,7 @@ import numpy as np
 import onnxruntime
 
 import rsonnx.runtime.cuda.pinned
-from rsonnx.runtime.cuda.cupy_device import KERNELS
+from rsonnx.runtime.cuda.cupy_device import CupyDevice
 from rsonnx.runtime.device_options import CPU, CUDA, TENSORRT
 from rsonnx.runtime.providers import provider_problem
 
@@ -225,7 +225,7 @@ class StubCuda:
         return SimpleNamespace(
             __version__="13.6.0",
             zeros=self._zeros,
-            RawModule=lambda **_: SimpleNamespace(get_function=self._function),
+            RawModule=self._module,
             get_default_memory_pool=lambda: SimpleNamespace(free_all_blocks=self._release),
             cuda=SimpleNamespace(
                 Device=self._device,
@@ -257,6 +257,10 @@ class StubCuda:
             self.queue(stream, None, lambda raw=array.raw: raw.fill(0))  # type: ignore[misc]
             return array
 
+    def _module(self, code: str, backend: str) -> Any:
+        assert (backend, 'extern "C" __global__' in code) == ("nvrtc", True)
+        return SimpleNamespace(get_function=self._function)
+
     def _function(self, name: str) -> Callable[..., None]:
         def launch(grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...]) -> None:
             assert all(isinstance(a, DeviceArray | np.generic) for a in arguments)
@@ -264,10 +268,15 @@ class StubCuda:
             with self.lock:
                 fault = self.called("launch")
                 stream = self.current[-1]
-                run = kernels_in_cpp.launch if name in KERNELS else lambda *_: None
+                run = kernels_in_cpp.launch
                 self.queue(stream, fault, lambda: run(name, grid[0], block[0], given))
 
         return launch
+
+
+def open_stub(**arguments: Any) -> CupyDevice:
+    """Return the first device of a new stub, by itself."""
+    return CupyDevice(StubCuda(**arguments).cupy, 0)
 
 
 class Stream:

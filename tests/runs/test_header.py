@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from headers import header as read_header
 from headers import record_of
-from host_device import NEEDS_COMPILER
+from kernels_in_cpp import NEEDS_COMPILER
 from onnx_models import linear, save
 from stub_cuda import StubCuda
 

@@ -14,7 +14,7 @@ from unittest import mock
 import numpy as np
 import onnx
 import pytest
-from host_device import NEEDS_COMPILER
+from kernels_in_cpp import NEEDS_COMPILER
 
 from rsonnx.runtime import provider_problem
 from rsonnx.runtime.device_options import CUDA

@@ -6,14 +6,14 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import onnxruntime
 import pytest
-from fake_cupy import FakeCupy
-from host_device import NEEDS_COMPILER, HostDevice
+from kernels_in_cpp import NEEDS_COMPILER
 from onnx_models import linear, save
-from stub_cuda import StubCuda
+from stub_cuda import StubCuda, open_stub
 
 from rsonnx.errors import UsageError
 from rsonnx.runtime import ProviderChoice, ThreadEngine
@@ -27,22 +27,23 @@ from rsonnx.smoothing import load
 def test_where_cupy_works_session_and_noise_share_a_stream(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, "cupy", FakeCupy(devices=2))
+    monkeypatch.setitem(sys.modules, "cupy", StubCuda(devices=2).cupy)
     place = open_place(ProviderChoice(name, ()), DeviceOptions(device=1, tf32=True))
     assert place.device is not None
     assert place.options == DeviceOptions(device=1, tf32=True, stream=place.device.stream)
     assert place.facts == {"noise": "device"}
 
 
-class NoBuiltins(FakeCupy):
-    """CuPy over an NVRTC that does not find its builtins."""
-
-    def RawModule(self, code: str, backend: str) -> Any:  # noqa: N802 - CuPy's name
-        raise RuntimeError("nvrtc: error: failed to open libnvrtc-builtins.so.13.0")
+def no_builtins() -> Any:
+    """Return CuPy over an NVRTC that does not find its builtins."""
+    cupy, failure = StubCuda().cupy, RuntimeError("failed to open libnvrtc-builtins.so.13.0")
+    cupy.RawModule = Mock(side_effect=failure)
+    return cupy
 
 
 @pytest.mark.parametrize(
-    ("cupy", "why"), [(None, "not installed"), (FakeCupy(0), "device 0"), (NoBuiltins(), "nvrtc")]
+    ("cupy", "why"),
+    [(None, "not installed"), (StubCuda(devices=0).cupy, "device 0"), (no_builtins(), "nvrtc")],
 )
 def test_where_cupy_fails_noise_is_drawn_on_the_host_and_the_header_says_why(
     monkeypatch: pytest.MonkeyPatch, cupy: Any, why: str
@@ -57,7 +58,7 @@ def test_where_cupy_fails_noise_is_drawn_on_the_host_and_the_header_says_why(
 
 
 def test_a_processor_needs_nothing_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cupy", FakeCupy())
+    monkeypatch.setitem(sys.modules, "cupy", StubCuda().cupy)
     place = open_place(ProviderChoice(CPU, ()), DeviceOptions())
     assert (place.device, place.facts) == (None, {"noise": "host"})
 
@@ -78,7 +79,7 @@ def base(**claims: Any) -> Any:
         ({"on_cpu": True}, None, 1),
         ({"thread_safe": True}, None, 3),
         (ELSEWHERE | {"device": None}, None, 2),
-        (ELSEWHERE | {"device": HostDevice(), "num_classes": None}, None, 2),
+        (ELSEWHERE | {"device": open_stub(), "num_classes": None}, None, 2),
     ],
 )
 def test_without_a_device_threads_count(
@@ -93,7 +94,7 @@ def test_with_a_device_the_device_counts(tmp_path: Path) -> None:
     model = load(save(linear(), tmp_path), preprocess="none", providers="cpu")
     assert isinstance(engine_for(model), ThreadEngine)
     claims = {"num_classes": 3, "shape": (2,), "most_rows": None, "session": None}
-    engine = engine_for(base(device=HostDevice(), **claims), 8)
+    engine = engine_for(base(device=open_stub(), **claims), 8)
     assert isinstance(engine, DeviceEngine)
     assert engine.size == 8
 

@@ -7,11 +7,11 @@ import mmap
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from fake_cupy import FakeCupy
-from host_device import HostDevice
+from stub_cuda import StubCuda, open_stub
 
 from rsonnx.errors import InferenceError, ProviderError, UsageError
 from rsonnx.runtime.cuda import cupy_problem, open_device
@@ -21,50 +21,61 @@ from rsonnx.runtime.session import DeviceMemoryError
 
 
 def test_all_goes_into_one_stream_that_is_current_no_longer() -> None:
-    device = HostDevice()
+    cuda = StubCuda()
+    device = CupyDevice(cuda.cupy, 0)
     device.copy_in(device.zeros((2,), np.int64), np.ones(2, np.int64))
-    (stream,) = device.cupy.streams
-    assert (device.stream, stream.entered, stream.synchronized) == (stream.ptr, 0, 1)
+    assert ([*cuda.streams], cuda.current) == ([device.stream], [])
+    assert cuda.calls["synchronize"] == 1
 
 
 def test_memory_that_is_not_there_is_an_error_of_ours() -> None:
-    device = CupyDevice(FakeCupy(memory=100), 0)
+    device = open_stub(memory=1024)
     with pytest.raises(DeviceMemoryError):
-        device.zeros((26,), np.float32)
-    assert device.zeros((25,), np.float32).sum() == 0
-    assert device.free_memory() == 100
+        device.zeros((257,), np.float32)
+    assert not device.copy_out(device.zeros((128,), np.float32)).any()
+    assert device.free_memory() == 512
 
 
 @pytest.mark.parametrize("kind", ["runtime", "driver"])
-def test_a_device_that_fails_is_an_error_of_ours(kind: str) -> None:
-    device = HostDevice()
-    failure = getattr(getattr(device.cupy.cuda, kind), f"CUDA{kind.capitalize()}Error")
-    device.cupy.failure = failure("cudaErrorIllegalAddress: an illegal access\nmore")
+def test_a_device_that_fails_is_an_error_of_ours(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    cuda = StubCuda()
+    device = CupyDevice(cuda.cupy, 0)
+    memory = device.zeros((1,), np.uint32)
+    failure = getattr(getattr(cuda.cupy.cuda, kind), f"CUDA{kind.capitalize()}Error")
+    text = "cudaErrorIllegalAddress: an illegal access\nmore"
+    monkeypatch.setattr(cuda, "called", Mock(side_effect=failure(text)))
     with pytest.raises(InferenceError, match=r"device 0 .*cudaErrorIllegalAddress: an illegal acc"):
-        device.launch("rsonnx_sum", 1, np.int64(1), np.int64(1), device.zeros((1,), np.uint32))
-    assert device.cupy.streams[0].entered == 0
+        device.launch("rsonnx_sum", 1, np.int64(1), np.int64(1), memory)
+    assert cuda.current == []
 
 
 def test_memory_is_given_back() -> None:
-    device = HostDevice()
+    cuda = StubCuda()
+    device = CupyDevice(cuda.cupy, 0)
+    for _ in range(2):  # the first is freed where the second is bound to its name
+        memory = device.zeros((1_000,), np.float32)
+    used = cuda.used
     device.release()
-    assert device.cupy.freed == 1
+    assert 4_000 <= cuda.used == used / 2 == memory.nbytes + 96
 
 
-class Broken(FakeCupy):
-    def _stream(self, non_blocking: bool) -> Any:
-        raise RuntimeError("cudaErrorInsufficientDriver: too old.\nmore")
+def broken() -> Any:
+    cupy = StubCuda().cupy
+    cupy.cuda.Stream = Mock(side_effect=RuntimeError("cudaErrorInsufficientDriver: too old.\nmore"))
+    return cupy
 
 
 @pytest.mark.parametrize(
     ("cupy", "number", "error", "named"),
     [
         (None, 0, UsageError, r"rsonnx\[cuda\]"),
-        (FakeCupy(devices=2), 2, ProviderError, "device 2"),
-        (FakeCupy(devices=0), 0, ProviderError, "device 0"),
-        (FakeCupy(), -1, UsageError, "-1"),
-        (FakeCupy(), True, UsageError, "True"),
-        (Broken(), 0, ProviderError, r"device 0: cudaErrorInsufficientDriver"),
+        (StubCuda(devices=2).cupy, 2, ProviderError, "device 2"),
+        (StubCuda(devices=0).cupy, 0, ProviderError, "device 0"),
+        (StubCuda().cupy, -1, UsageError, "-1"),
+        (StubCuda().cupy, True, UsageError, "True"),
+        (broken(), 0, ProviderError, r"device 0: cudaErrorInsufficientDriver"),
     ],
 )
 def test_a_device_that_is_not_there_is_refused(
@@ -74,7 +85,8 @@ def test_a_device_that_is_not_there_is_refused(
     with pytest.raises(error, match=named) as caught:
         open_device(number)
     assert "\n" not in str(caught.value)
-    assert (cupy_problem() is None) == (type(cupy) is FakeCupy and cupy.devices > 0)
+    first_works = number != 0 and cupy is not None
+    assert (cupy_problem() is None) == first_works
 
 
 def test_why_cupy_does_not_load_is_said_and_not_that_it_says_so_at_length(
@@ -90,7 +102,7 @@ def test_why_cupy_does_not_load_is_said_and_not_that_it_says_so_at_length(
 
 
 def test_a_device_that_is_there_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cupy", FakeCupy(devices=2))
+    monkeypatch.setitem(sys.modules, "cupy", StubCuda(devices=2).cupy)
     assert open_device(1).stream == 4096
 
 

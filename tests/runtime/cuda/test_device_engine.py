@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from host_device import NEEDS_COMPILER
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kernels_in_cpp import NEEDS_COMPILER
 from onnx_models import build, linear, node, save
 from stub_cuda import StubCuda
 
