@@ -6,18 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from headers import header, record
+from headers import header
 
 from rsonnx.counts import Counts
 from rsonnx.procedures import ABSTAIN, AbstainReason, Adaptive, CertificateCounts, Fixed
 from rsonnx.report import Figures, dataset_statements, summarize
-from rsonnx.report.record import Record
 from rsonnx.runs import Header, Row
 
 HEADER = header()
-
-RUN_HEADER = record(data={"inputs": 4, "size": 4}, noise={"units": "unit values"})
-"""The first line of a run file."""
 
 STRANGERS = (
     "<script>alert(1)</script>",
@@ -67,7 +63,7 @@ def row(index: int, radius: float, **changed: Any) -> Row:
 
 
 _OF_PROCEDURE = ("noise", "n", "alpha", "bound", "target_radii")
-_OF_MODEL = ("file", "sha256", "variation")
+_OF_MODEL = ("file", "sha256", "input_shape", "variation")
 
 
 def changed_header(**changed: Any) -> Header:
@@ -100,7 +96,7 @@ def figures(
 
 def named(name: str, run: Figures) -> Figures:
     """A run of a file of this name."""
-    return replace(run, record=Record(run.record.header, name))
+    return replace(run, path=name)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import io
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +21,10 @@ from rsonnx.runs import Header, Row, Run
 
 _SIDE = 48
 _COLOURS = 64
-_SILENT = "the run file does not say how an image became the model's input"
 
 
 class _NoPictureError(Exception):
     """Why an input has no picture, in words."""
-
-
-@dataclass(frozen=True)
-class _Way:
-    """How a stored image became the model's input, as a header says it."""
-
-    space: InputSpace
-    geometry: Mapping[str, Any]
 
 
 def pictures_for(runs: Sequence[Run], data: Path) -> list[Pictures]:
@@ -51,50 +41,18 @@ def pictures_for(runs: Sequence[Run], data: Path) -> list[Pictures]:
 def pictures_of(dataset: Dataset, run: Run) -> Pictures:
     """Return pictures of the inputs that a data set holds under the names of a run's rows.
 
-    A row's digest is of the values that the model was given, so it can be checked where the header
-    says how they come from an image. An input of other values is left out: its picture would not
-    be of what was certified.
+    A row's digest is of the values that the model was given. An input of other values is left out:
+    its picture would not be of what was certified.
     """
     named = {dataset.name(index): index for index in range(len(dataset))}
-    way = _way(run.header)
     png: dict[int, bytes] = {}
     left_out: Counter[str] = Counter()
     for row in run.rows:
         try:
-            png[row.index] = _png(_pixels(_stored(dataset, named, row), row, way))
+            png[row.index] = _png(_pixels(_stored(dataset, named, row), row, run.header))
         except _NoPictureError as why:
             left_out[str(why)] += 1
-    return Pictures(
-        source=str(dataset.path),
-        png=png,
-        checked=0 if way is None else len(png),
-        unchecked=_SILENT if way is None else None,
-        left_out=left_out,
-    )
-
-
-def _way(header: Header) -> _Way | None:
-    """Return how images became inputs; None where the header does not say, or not sensibly."""
-    try:
-        model = header.record["model"]
-        preprocess, bounds = model["preprocess"], model["bounds"]
-        noise = header.noise
-        layout = model["layout"]
-        space = InputSpace(
-            noise.input_shape(tuple(int(length) for length in model["input_shape"])),
-            (float(bounds["low"]), float(bounds["high"])),
-            getattr(noise, "layout", None) if layout is None else layout,
-        )
-        geometry: dict[str, Any] = {}
-        for name in ("resize", "crop"):
-            size = preprocess.get(name)
-            geometry[name] = tuple(map(int, size)) if isinstance(size, list) else size
-        for name in ("interpolation", "center"):
-            if name in preprocess:
-                geometry[name] = str(preprocess[name])
-    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RsonnxError):
-        return None
-    return _Way(space, geometry)
+    return Pictures(source=str(dataset.path), png=png, left_out=left_out)
 
 
 def _stored(dataset: Dataset, named: Mapping[str, int], row: Row) -> NDArray[Any]:
@@ -106,27 +64,42 @@ def _stored(dataset: Dataset, named: Mapping[str, int], row: Row) -> NDArray[Any
         raise _NoPictureError("the data cannot be read there") from None
 
 
-def _pixels(stored: NDArray[Any], row: Row, way: _Way | None) -> NDArray[np.uint8]:
+def _pixels(stored: NDArray[Any], row: Row, header: Header) -> NDArray[np.uint8]:
     """Return uint8 (H, W) or (H, W, 3) of what was certified."""
-    if way is None:
-        return _picture(stored, None)
-    space, other = way.space, _NoPictureError("the data has other values under this name")
+    other = _NoPictureError("the data has other values under this name")
+    noise, model = header.noise, header.record["model"]
+    layout = model["layout"] or getattr(noise, "layout", None)
+    space = InputSpace(noise.input_shape(header.model.input_shape), header.model.bounds, layout)
     try:
-        sized = resize_and_crop(stored, **way.geometry)
-        arranged = arrange(sized, space.shape, space.layout)
-        point = space.point(arranged, "float" if row.arithmetic == "float" else None)
-    except (KeyError, TypeError, ValueError, RsonnxError):  # a header may hold anything
+        sized = resize_and_crop(stored, **_geometry(model["preprocess"]))
+        point = space.point(
+            arrange(sized, space.shape, layout), "float" if row.arithmetic == "float" else None
+        )
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        OverflowError,
+        RsonnxError,
+    ):  # it may be any preprocessing
         raise other from None
     if point.digest != row.digest:
         raise other
     if sized.dtype == np.uint8 and sized.ndim == 3 and sized.shape[2] in (1, 3):
         return _picture(sized, "NHWC")  # flat inputs have no rows of their own
     if point.arithmetic == "exact":
-        return _picture(point.data, space.layout)
+        return _picture(point.data, layout)
     low, high = space.bounds
     if not math.isfinite(high - low):
         raise _NoPictureError("its values have no bounds, so they are no picture")
-    return _picture(np.rint((point.data - low) / (high - low) * 255).astype(np.uint8), space.layout)
+    return _picture(np.rint((point.data - low) / (high - low) * 255).astype(np.uint8), layout)
+
+
+def _geometry(preprocess: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a header says of sizes, as :func:`resize_and_crop` takes it."""
+    names = ("resize", "crop", "interpolation", "center")
+    said = {name: preprocess[name] for name in names if name in preprocess}
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in said.items()}
 
 
 def _picture(values: NDArray[Any], layout: str | None) -> NDArray[np.uint8]:

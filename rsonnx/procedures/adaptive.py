@@ -201,7 +201,7 @@ class Adaptive(Procedure):
         )
 
     @classmethod
-    def recorded(cls, fields: Mapping[str, Any], noise: Law, shape: tuple[int, ...] | None) -> Self:
+    def recorded(cls, fields: Mapping[str, Any], noise: Law, shape: tuple[int, ...]) -> Self:
         """Return the procedure that :meth:`to_json` recorded."""
         del shape
         targets = tuple(fields["target_radii"] or ())

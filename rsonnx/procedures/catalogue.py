@@ -15,6 +15,7 @@ from rsonnx.procedures.fixed import Fixed
 from rsonnx.procedures.predict import Predict, PredictSequential
 from rsonnx.procedures.procedure import Procedure
 from rsonnx.procedures.radii import as_radii
+from rsonnx.scalars import shown
 from rsonnx.statistics import BOUNDS, DEFAULT_BOUND
 
 PROCEDURES: dict[str, type[Procedure]] = {"exact": Enumerated, "e-process": Adaptive}
@@ -22,20 +23,18 @@ PROCEDURES: dict[str, type[Procedure]] = {"exact": Enumerated, "e-process": Adap
 :class:`Fixed`. To add a procedure is to write its class and to name it here."""
 
 
-def procedure_recorded(
-    fields: Mapping[str, Any], noise: Law, shape: tuple[int, ...] | None
-) -> Procedure:
+def procedure_recorded(fields: Mapping[str, Any], noise: Law, shape: tuple[int, ...]) -> Procedure:
     """Return the procedure that a run's header records; arguments as for its ``recorded``.
 
     Raises:
         UsageError: there is no such procedure, or it is none of this noise.
     """
     made = PROCEDURES.get(fields["bound"], Fixed).recorded(fields, noise, shape)
-    if fields["radius_rule"] != made.radius_rule:
-        raise UsageError(
-            f"the radius rule is {fields['radius_rule']!r:.60}, but the bound {made.bound} has "
-            f"{made.radius_rule!r}"
-        )
+    for name, own in made.to_json().items():
+        if fields[name] != own:
+            raise UsageError(
+                f"{name} is {shown(fields[name], 60)}, but this procedure has {shown(own, 60)}"
+            )
     if noise.enumerated and not isinstance(made, Enumerated):
         raise UsageError(f"{noise.name} noise is counted in full, but the bound is {made.bound}")
     return made

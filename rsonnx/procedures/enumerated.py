@@ -103,17 +103,10 @@ class Enumerated(Procedure):
         return f"all {self.n:,} changes of an input that the noise can make"
 
     @classmethod
-    def recorded(cls, fields: Mapping[str, Any], noise: Law, shape: tuple[int, ...] | None) -> Self:
+    def recorded(cls, fields: Mapping[str, Any], noise: Law, shape: tuple[int, ...]) -> Self:
         """Return the procedure that :meth:`to_json` recorded."""
-        if shape is None:
-            raise UsageError("model.input_shape is missing, but it says how many changes there are")
-        made = cls(noise, noise.input_shape(shape))
-        for name, own in made.to_json().items():
-            if fields[name] != own:
-                raise UsageError(
-                    f"{name} is {fields[name]!r:.60}, but a run that is counted in full has {own!r}"
-                )
-        return made
+        del fields  # which follow from the noise and the shape
+        return cls(noise, noise.input_shape(shape))
 
 
 def _explain(top: int, outcomes: Counts) -> str:

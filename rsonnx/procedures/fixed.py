@@ -219,7 +219,7 @@ class Fixed(Procedure):
         )
 
     @classmethod
-    def recorded(cls, fields: Mapping[str, Any], noise: Law, shape: tuple[int, ...] | None) -> Self:
+    def recorded(cls, fields: Mapping[str, Any], noise: Law, shape: tuple[int, ...]) -> Self:
         """Return the procedure that :meth:`to_json` recorded."""
         del shape
         if fields["target_radii"] is not None or fields["bound"] not in BOUNDS:

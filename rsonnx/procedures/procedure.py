@@ -303,13 +303,13 @@ class Procedure(ABC):
 
     @classmethod
     @abstractmethod
-    def recorded(cls, fields: Mapping[str, Any], noise: Law, shape: tuple[int, ...] | None) -> Self:
+    def recorded(cls, fields: Mapping[str, Any], noise: Law, shape: tuple[int, ...]) -> Self:
         """Return the procedure that :meth:`to_json` recorded.
 
         Args:
             fields: what it returned, each of the right type.
             noise: the smoothing distribution.
-            shape: that the model takes; None where the header does not say.
+            shape: that the model takes.
 
         Raises:
             UsageError: these are no settings of this procedure.

@@ -55,7 +55,7 @@ def _front_matter(runs: Sequence[Figures]) -> Iterator[str]:
         yield "  results:"
         for run in of_model:
             yield "  - task:"
-            yield f"      type: {_TASKS.get(len(run.record.shape or ()), 'other')}"
+            yield f"      type: {_TASKS.get(len(run.header.model.input_shape), 'other')}"
             yield "      name: certified robustness"
             yield "    dataset:"
             yield "      type: unknown  # put the data set's name on the Hub here"
@@ -105,7 +105,7 @@ def _section(run: Figures) -> Iterator[str]:
     sigma = run.header.noise.deviation
     facts = {
         "Model": run.classifier,
-        "Inputs": f"{inputs:,}" if data is None else f"{inputs:,} of {data}",
+        "Inputs": f"{inputs:,} of {data}",
         "Guarantee": f"the smoothed classifier's answer is the same {run.within}",
         "Noise": run.header.noise.label + ", the same for all inputs" * run.header.shared,
         "Units of the radius" if sigma is None else "Units of sigma and radius": run.header.units,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import PurePath
 from typing import Any
@@ -51,18 +51,23 @@ class Figures(Reported):
         summary: its figures.
         statements: what they say together.
         rows: the inputs that the figures are of; curves and comparisons need them.
-        record: what its header says beside, for pages and cards.
+        path: of its file, as it was given.
     """
 
     summary: Summary
     statements: Statements
     rows: tuple[Row, ...] = ()
-    record: Record = field(default_factory=Record)
+    path: str = ""
+
+    @property
+    def record(self) -> Record:
+        """What its header says beside, for pages and cards."""
+        return Record(self.header.record, self.path)
 
     @property
     def name(self) -> str:
         """What it is called beside others, whose model may be the same: its path, as given."""
-        return self.record.file or self.header.model.file
+        return self.path or self.header.model.file
 
     @property
     def title(self) -> str:
@@ -128,7 +133,7 @@ def figures_of(run: Run, radii: Sequence[float]) -> Figures:
             selection=selection_of(run.header, status),
         ),
         run.rows,
-        Record(run.header.record, str(run.path)),
+        str(run.path),
     )
 
 
@@ -137,7 +142,7 @@ def told_apart(runs: Sequence[Figures | LogFigures]) -> list[Figures | LogFigure
     file has several of them."""
     ways: dict[str, set[str]] = defaultdict(set)
     for run in runs:
-        if isinstance(run, Figures) and run.header.model.variation.preprocess is not None:
+        if isinstance(run, Figures):
             ways[run.file].add(run.header.model.variation.preprocess)
     return [
         replace(run, by_preprocess=True)

@@ -180,7 +180,7 @@ def _of_run(run: Figures) -> Iterator[str]:
 
 def declared(run: Reported) -> Iterator[str]:
     """Yield the preprocessing where its caller declared it, in place of the file."""
-    if run.header.model.variation.declared and run.header.model.variation.preprocess is not None:
+    if run.header.model.variation.declared:
         yield f"preprocessing, as declared: {printable(run.header.model.variation.preprocess)}"
 
 

@@ -35,24 +35,21 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _MOST_CLASSES = 3
+_MOST_VALUES = 2**40
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Small pictures of a run's inputs, and how far they are known to show what was certified.
+    """Small pictures of a run's inputs, each of values that have the digest of its row.
 
     Attributes:
         source: where they were read.
         png: PNG files by the index of the row.
-        checked: how many of them have the digest that their row has.
-        unchecked: why the others could not be checked; None where all were.
         left_out: why inputs have no picture, and how many each.
     """
 
     source: str
     png: Mapping[int, bytes]
-    checked: int
-    unchecked: str | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -201,7 +198,7 @@ class _PageRun:
         self.within = figures.within
         self.summary, self.statements = figures.summary, figures.statements
         self.title = figures.title
-        self.size = self.record.count("data", "size")
+        self.size = self.header.data.size
         self.classes = self.record.class_names
         radii = self.summary.radii
         self.radius = radii[len(radii) // 2]
@@ -216,15 +213,15 @@ class _PageRun:
 
     @property
     def example(self) -> dict[str, Any] | None:
-        """How much each value may change in a change of the headline radius; None if unknown."""
-        shape, width = self.record.shape, self.record.width
-        if self.header.noise.norm != "l2" or self.radius == 0 or shape is None:
+        """How much each value may change in a change of the headline radius; None if none may."""
+        low, high = self.header.model.bounds
+        values = math.prod(self.header.model.input_shape)
+        if self.header.noise.norm != "l2" or self.radius == 0 or values > _MOST_VALUES:
             return None
-        values = math.prod(shape)
         each = self.radius / math.sqrt(values)
         levels = None
-        if self.header.arithmetic == "exact" and width is not None and each <= width:
-            levels = text_down(255 * each / width, 1)
+        if self.header.arithmetic == "exact" and each <= high - low:
+            levels = text_down(255 * each / (high - low), 1)
         small = text_down(each, 4) if each >= 1e-3 else f"{each:.2g}"
         return {"count": values, "each": small, "levels": levels}
 

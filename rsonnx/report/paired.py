@@ -204,7 +204,7 @@ def _pairs(first: Figures, second: Figures) -> list[tuple[Row, Row]]:
         by_key[row.digest, row.label].append(row)
     pairs, alone = [], []
     for row in first.rows:
-        matching = by_key[row.digest, row.label] if row.digest else []
+        matching = by_key[row.digest, row.label]
         if matching:
             pairs.append((row, matching.pop()))
         else:
@@ -212,7 +212,7 @@ def _pairs(first: Figures, second: Figures) -> list[tuple[Row, Row]]:
     elsewhere = {key[0]: rows[-1] for key, rows in by_key.items() if rows}
     name, other = printable(first.name), printable(second.name)
     for row in alone:
-        if row.digest and row.digest in elsewhere:
+        if row.digest in elsewhere:
             raise UsageError(
                 f"the input {printable(row.name)} has the label {row.label} in {name} and "
                 f"{elsewhere[row.digest].label} in {other}; runs with the same labels were expected"

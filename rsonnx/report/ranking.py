@@ -82,8 +82,7 @@ def _hindrance(ranked: Sequence[Figures]) -> str | None:
         return "it takes two complete, labelled runs"
     first = ranked[0]
     inputs = _inputs(first)
-    known = first.rows and all(row.digest for row in first.rows)
-    if not known or any(_inputs(run) != inputs for run in ranked):
+    if any(_inputs(run) != inputs for run in ranked):
         return "the runs are not of the same inputs with the same labels"
     units = (first.header.noise.norm, first.header.units)
     if any((run.header.noise.norm, run.header.units) != units for run in ranked):

@@ -27,19 +27,19 @@ class Reported:
     def classifier(self) -> str:
         """What the classifier is called: its file, and what else makes it another one."""
         model = self.header.model
-        behind = f", preprocess {model.variation.preprocess or '?'}" if self.by_preprocess else ""
+        behind = f", preprocess {model.variation.preprocess}" if self.by_preprocess else ""
         return model.variation.named(model.file) + behind
 
     @property
     def file(self) -> str:
-        """What is the same for all runs of one model file: its digest, else its name."""
-        return self.header.model.sha256 or self.header.model.file
+        """What is the same for all runs of one model file: its digest."""
+        return self.header.model.sha256
 
     def varies(self, other: Reported) -> bool:
         """Say whether two are of one file, but not of one classifier."""
         own, another = self.header.model.variation, other.header.model.variation
-        preprocesses = {own.preprocess, another.preprocess} - {None}
-        return self.file == other.file and (own.words != another.words or len(preprocesses) > 1)
+        alike = (own.words, own.preprocess) == (another.words, another.preprocess)
+        return self.file == other.file and not alike
 
     @property
     def gaussian(self) -> bool:

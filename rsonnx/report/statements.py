@@ -127,9 +127,8 @@ def dataset_statements(
     population = None
     if selection.undrawn is None:
         population = population_of(rows, radii, alpha=alpha, assumed=assumed)
-    # How many rows each different input has, the most first; those without a digest are alone.
-    known = Counter(row.digest for row in rows if row.digest)
-    times = [*sorted(known.values(), reverse=True), *(1 for row in rows if not row.digest)]
+    # How many rows each different input has, the most first.
+    times = sorted(Counter(row.digest for row in rows).values(), reverse=True)
     return Statements(
         inputs=len(rows),
         false=_false_certificates(times, alpha, shared_noise=shared_noise),

@@ -80,10 +80,6 @@ class Kind(Generic[T]):
             raise TypeError(f"{name} is {shown(value)}, not {self.expected}")
         return self.read(value)
 
-    def maybe(self, fields: Any, name: str) -> T | None:
-        """Return a field of an object, None where it is missing or null."""
-        return None if fields.get(name) is None else self.of(fields, name)
-
     def or_null(self) -> Kind[T | None]:
         """Return this kind with null beside it."""
         return Kind(
@@ -176,7 +172,7 @@ NAMES = list_of(NAME, "names")
 LIST: Kind[list[Any]] = Kind("a list", {"type": "array"}, lambda value: isinstance(value, list))
 
 
-def object_of(kinds: Mapping[str, Kind[Any]]) -> Kind[dict[str, Any]]:
+def object_of(kinds: Mapping[str, Kind[Any]]) -> Kind[Any]:
     """Return objects of exactly these fields."""
     return Kind(
         f"an object of {', '.join(kinds)}",

@@ -30,6 +30,7 @@ from rsonnx.runs.fields import (
     shown,
     whole,
 )
+from rsonnx.runs.parts import SAMPLE_RANGE, SHARD
 
 FORMAT = 1
 """Version of the run file's format; a reader refuses one that it does not know."""
@@ -391,8 +392,8 @@ HEADER = (
     HeaderField("num_classes", _LENGTH.or_null(), "`model.classes`, where the bound may need it"),
     HeaderField("target_radii", _NUMBERS.or_null(), "radii whose decision ends the sampling"),
     HeaderField("family_wise", _SHARE.or_null(), "probability of any error among all inputs"),
-    HeaderField("shard", OBJECT.or_null(), "which share of the inputs the file holds"),
-    HeaderField("samples", OBJECT.or_null(), "which of the estimation samples it holds"),
+    HeaderField("shard", SHARD.or_null(), "which share of the inputs the file holds"),
+    HeaderField("samples", SAMPLE_RANGE.or_null(), "which of the estimation samples it holds"),
     HeaderField("largest_radius", real(), "radius if all samples agree; follows from the settings"),
     HeaderField(
         "restated_from",

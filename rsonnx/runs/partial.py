@@ -244,7 +244,8 @@ def _answer(fields: Any) -> Answer:
     counts = COUNTS.of(fields, "counts")
     if not start < stop or counts.total != stop - start:
         raise ValueError(f"the samples are {start}:{stop}, but the counts sum to {counts.total}")
-    return Answer(TEXT.of(fields, "stage"), start, counts, DIGEST.maybe(fields, "point"))
+    point = DIGEST.or_null().of({"point": None} | fields, "point")
+    return Answer(TEXT.of(fields, "stage"), start, counts, point)
 
 
 def _contiguous(answers: Iterable[Answer]) -> tuple[Answer, ...]:

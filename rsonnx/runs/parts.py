@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from rsonnx.errors import UsageError
-from rsonnx.runs.fields import whole
+from rsonnx.runs.fields import Kind, object_of, whole
 from rsonnx.scalars import as_whole, shown
 
 _SHARD = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 _SAMPLES = re.compile(r"([0-9]{1,15}):([0-9]{1,15})")
-
-
-def _only(value: Mapping[str, Any], *names: str) -> tuple[str, ...]:
-    """Refuse fields of other names."""
-    if value.keys() - {*names}:
-        raise TypeError(f"a part has the fields {', '.join(map(shown, value))}")
-    return names
 
 
 @dataclass(frozen=True)
@@ -41,10 +33,10 @@ class Shard:
         """Read ``I/K``; a shard is taken as it is."""
         if isinstance(shard, Shard):
             return shard
-        found = _SHARD.fullmatch(shard) if isinstance(shard, str) else None
-        if found is None:
+        parts = _SHARD.fullmatch(shard) if isinstance(shard, str) else None
+        if parts is None:
             raise UsageError(f"the shard is {shown(shard)}, but I/K such as 3/8 was expected")
-        return cls(int(found[1]), int(found[2]))
+        return cls(int(parts[1]), int(parts[2]))
 
     def take(self, indices: Sequence[int]) -> tuple[int, ...]:
         """Return the share; those of all K shards are disjoint and together all of ``indices``."""
@@ -57,11 +49,6 @@ class Shard:
     def to_json(self) -> dict[str, int]:
         """Return what the header of a run says."""
         return {"index": self.index, "of": self.of}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Shard:
-        """Read what :meth:`to_json` wrote."""
-        return cls(**{name: whole(1).of(value, name) for name in _only(value, "index", "of")})
 
     def __str__(self) -> str:
         return f"{shown(self.index)}/{shown(self.of)}"
@@ -86,12 +73,12 @@ class SampleRange:
         """Read ``A:B``; a range is taken as it is."""
         if isinstance(samples, SampleRange):
             return samples
-        found = _SAMPLES.fullmatch(samples) if isinstance(samples, str) else None
-        if found is None:
+        ends = _SAMPLES.fullmatch(samples) if isinstance(samples, str) else None
+        if ends is None:
             raise UsageError(
                 f"the samples are {shown(samples)}, but A:B such as 0:50000 was expected"
             )
-        return cls(int(found[1]), int(found[2]))
+        return cls(int(ends[1]), int(ends[2]))
 
     @property
     def selects(self) -> bool:
@@ -102,10 +89,17 @@ class SampleRange:
         """Return what the header of a run says."""
         return {"start": self.start, "stop": self.stop}
 
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> SampleRange:
-        """Read what :meth:`to_json` wrote."""
-        return cls(**{name: whole(0).of(value, name) for name in _only(value, "start", "stop")})
-
     def __str__(self) -> str:
         return f"{shown(self.start)}:{shown(self.stop)}"
+
+
+SHARD: Kind[Shard] = replace(
+    object_of({"index": whole(1), "of": whole(1)}),
+    read=lambda value: Shard(**value),
+    write=Shard.to_json,
+)
+SAMPLE_RANGE: Kind[SampleRange] = replace(
+    object_of({"start": whole(0), "stop": whole(1)}),
+    read=lambda value: SampleRange(**value),
+    write=SampleRange.to_json,
+)

@@ -15,7 +15,7 @@ from rsonnx.listener import Listener
 from rsonnx.model import ModelSettings
 from rsonnx.model.read import sha256_of
 from rsonnx.runs.differences import Difference, in_words
-from rsonnx.runs.fields import FLAG, OBJECT, TEXT, TEXTS, shown
+from rsonnx.runs.fields import shown
 from rsonnx.runs.files import Run, as_path
 from rsonnx.runs.job import Job
 from rsonnx.runs.manifest import Manifest, make_manifest
@@ -108,13 +108,13 @@ def _reopen(
 ) -> Job:
     header, recorded = run.header, run.header.resolved
     chosen = check_texts("providers", providers)
+    used = header.record["model"]["providers"]["used"]
     try:
         settings = ModelSettings.from_json(recorded)
-        used = TEXTS.of(OBJECT.of(header.record["model"], "providers"), "used")
         if not used:
             raise ValueError("model.providers.used is empty")
-        engine = EngineSettings(chosen or used[:1], tf32=FLAG.of(recorded, "tf32"))
-        named = TEXT.or_null().of(recorded, "classes")
+        engine = EngineSettings(chosen or used[:1], tf32=recorded["tf32"])
+        named = recorded["classes"]
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise RunFileError(
             f"{run.path}, line 1: the header does not say how its inputs were read ({error})"
@@ -210,29 +210,29 @@ def check_header(run: Run, job: Job, manifest: Manifest) -> None:
     free |= _REREAD if header.first_version else frozenset()
     if (header.model.rows, again.model.rows) == ("alone", "proved"):  # by a prover that has learnt
         free |= {"model.rows"}
-    found = header.differences(again, but=free)
+    differences = header.differences(again, but=free)
     if changed:  # another version may write fewer fields, or more
-        found = [
-            one
-            for one in found
-            if "absent" not in (one.one, one.other) or one.field.startswith("model.preprocess")
+        differences = [
+            at
+            for at in differences
+            if "absent" not in (at.one, at.other) or at.field.startswith("model.preprocess")
         ]
     else:  # words that a run goes on without, but which are read
-        found += [
-            Difference(name, shown(header.record.get(name)), shown(again.record[name]))
+        differences += [
+            Difference(name, shown(header.record[name]), shown(again.record[name]))
             for name in ("claim", "largest_radius")
-            if header.record.get(name) != again.record[name]
+            if header.record[name] != again.record[name]
         ]
-    if found:
+    if differences:
         raise RunFileError(
             f"{run.path}, line 1: the header is not that of this model and these data: "
-            f"{in_words(found, 'in the file', 'by them')}"
+            f"{in_words(differences, 'in the file', 'by them')}"
         )
 
 
-def _same(run: Run, what: str, recorded: str | None, found: str) -> None:
-    if recorded != found:
+def _same(run: Run, what: str, recorded: str, sha256: str) -> None:
+    if recorded != sha256:
         raise RunFileError(
-            f"{run.path}: this is not the {what} of the run: its SHA-256 is {found}, but "
+            f"{run.path}: this is not the {what} of the run: its SHA-256 is {sha256}, but "
             f"{recorded} was recorded"
         )

@@ -22,9 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.counts import Counts
-from rsonnx.errors import RunFileError
 from rsonnx.procedures import ABSTAIN, Certificate, Evidence, Procedure, Steps, Task
-from rsonnx.runs.fields import LIST, OBJECT, shown
+from rsonnx.runs.fields import shown
 from rsonnx.runs.files import Run, line_of
 from rsonnx.runs.job import Job
 from rsonnx.runs.new_header import versions
@@ -105,7 +104,6 @@ def replay(run: Run, job: Job, rows: Sequence[Row]) -> Replay:
         rows: of the run.
 
     Raises:
-        RunFileError: the header lacks what is needed.
         InferenceError: the model failed.
     """
     changed = changed_since(run, job)
@@ -198,8 +196,8 @@ class _NearTies:
 
 def _rounding(run: Run, model: OnnxClassifier) -> float:
     """Return the relative rounding of the sessions of then and now, beyond the model's own."""
-    sessions = (run.header.record["model"].get("session"), model.facts["session"])
-    tf32 = any(isinstance(facts, dict) and facts.get("tf32") for facts in sessions)
+    sessions = (run.header.record["model"]["session"], model.facts["session"])
+    tf32 = any(facts.get("tf32") for facts in sessions)
     return TF32_UNIT if tf32 else 0.0
 
 
@@ -250,23 +248,12 @@ def _differing(one: Counts, other: Counts) -> int:
 
 
 def changed_since(run: Run, job: Job) -> tuple[str, ...]:
-    """Return in words what computes otherwise than when the run was made.
-
-    Raises:
-        RunFileError: the header lacks what is needed.
-    """
+    """Return in words what computes otherwise than when the run was made."""
     model, facts = run.header.record["model"], job.model.facts
-    try:
-        then = OBJECT.of(run.header.record, "versions")
-        used = LIST.of(OBJECT.of(model, "providers"), "used")
-    except (KeyError, TypeError):
-        raise RunFileError(
-            f"{run.path}, line 1: the header does not say with what the run was made"
-        ) from None
-    now = versions()
+    then, now = run.header.record["versions"], versions()
     pairs: list[tuple[str, Any, Any]] = [
-        ("provider", used, list(facts["providers"]["used"])),
-        ("session", model.get("session"), json.loads(line_of(facts["session"]))),
+        ("provider", model["providers"]["used"], list(facts["providers"]["used"])),
+        ("session", model["session"], json.loads(line_of(facts["session"]))),
         *((name, then.get(name), now.get(name)) for name in _COMPUTING),
     ]
     return tuple(

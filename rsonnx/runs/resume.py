@@ -27,21 +27,15 @@ def check_continues(part: Part, header: Header, manifest: Manifest, indices: Seq
     """
     differences = part.header.differences(header)
     if differences:
-        found = in_words(differences, "in the file", "now")
         raise UsageError(
-            f"the run {part.path} cannot be gone on with, since it is another one: {found}; give "
-            "the command that started it, or name another output"
+            f"the run {part.path} is another one: {in_words(differences, 'in the file', 'now')}; "
+            "give the command that started it, or name another output"
         )
     check_part(part)
     if [row.index for row in part.rows] != list(indices[: len(part.rows)]):
         raise RunFileError(
             f"the run {part.path} cannot be gone on with: its rows are not the first "
             f"{len(part.rows)} inputs in order, so it was changed"
-        )
-    if part.status == "complete" and len(part.rows) < len(indices):
-        raise RunFileError(
-            f"the run {part.path} says that it is complete, but it has {len(part.rows)} rows for "
-            f"{len(indices)} inputs, so it was changed"
         )
     for row in part.rows:
         try:

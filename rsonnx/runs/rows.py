@@ -20,16 +20,16 @@ from rsonnx.runs.fields import (
     DIGEST,
     FLAG,
     NAME,
-    OBJECT,
     TEXT,
     Kind,
+    object_of,
     one_of,
     real,
     shown,
     shown_json,
     whole,
 )
-from rsonnx.runs.parts import SampleRange
+from rsonnx.runs.parts import SAMPLE_RANGE, SampleRange
 
 ColumnKind = Literal["whole", "real", "text", "flag"]
 
@@ -78,34 +78,17 @@ class Field:
         return [Column(f"{self.name}_{name}", kind, part(get)) for name, kind, get in self.columns]
 
 
-def _pair(kind: Kind[Any], *names: str) -> Kind[Any]:
-    """Return objects of exactly these fields."""
-    return replace(
-        OBJECT,
-        expected=f"an object of {' and '.join(names)}",
-        schema={
-            "type": "object",
-            "properties": dict.fromkeys(names, kind.schema),
-            "required": list(names),
-            "additionalProperties": False,
-        },
-        accepts=lambda value: isinstance(value, dict) and set(value) == set(names),
-    )
-
-
 _COUNT = whole(0)
 _CLASS = whole(NO_CLASS)
 _STAGES = ("selection", "estimation")
-_IN_STAGES = _pair(COUNTS, *_STAGES)
-_CLAIMED = _pair(_COUNT, "hits", "samples")
 _BOTH: Kind[CertificateCounts] = replace(
-    _IN_STAGES,
-    read=lambda value: CertificateCounts(*(COUNTS.of(value, stage) for stage in _STAGES)),
+    object_of(dict.fromkeys(_STAGES, COUNTS)),
+    read=lambda value: CertificateCounts(*(COUNTS.read(value[stage]) for stage in _STAGES)),
     write=lambda counts: {stage: getattr(counts, stage).to_json() for stage in _STAGES},
 )
 _CLAIM: Kind[tuple[int, int]] = replace(
-    _CLAIMED,
-    read=lambda value: (_COUNT.of(value, "hits"), _COUNT.of(value, "samples")),
+    object_of({"hits": _COUNT, "samples": _COUNT}),
+    read=lambda value: (value["hits"], value["samples"]),
     write=lambda claim: {"hits": claim[0], "samples": claim[1]},
 )
 _REASON: Kind[AbstainReason] = replace(  # type: ignore[assignment]
@@ -153,7 +136,7 @@ FIELDS = (
     ),
     Field(
         "samples",
-        _pair(_COUNT, *_STAGES),
+        object_of(dict.fromkeys(_STAGES, _COUNT)),
         "how many samples were drawn, by stage",
         derived=lambda row: row.counts.totals,
         columns=tuple((stage, "whole", itemgetter(stage)) for stage in _STAGES),
@@ -328,16 +311,11 @@ class Row(InputFacts):
         return row
 
 
-_RANGE = replace(
-    _pair(_COUNT, "start", "stop"),
-    read=SampleRange.from_json,
-    write=SampleRange.to_json,
-)
 _SHARED = {field.name: field for field in FIELDS}
 _COUNTS_FIELDS = (
     *(_SHARED[name] for name in ("index", "name", "digest", "label", "base_prediction")),
     _SHARED["arithmetic"],
-    Field("samples", _RANGE, "which estimation samples were counted"),
+    Field("samples", SAMPLE_RANGE, "which estimation samples were counted"),
     _SHARED["counts"],
     _SHARED["seconds"],
 )

@@ -12,8 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rsonnx.runs.fields import FLAG, LIST, NUMBER, OBJECT, TEXT, Kind, T
-
 _LONGEST = 24
 """Letters of a value that are shown; of a longer one the digest tells it apart."""
 
@@ -28,16 +26,15 @@ class Variation:
     Attributes:
         words: what was declared of it that makes another classifier, each in a few words, such as
             ``"float16"`` or ``"threshold 0.3"``; outputs and inputs are called as a stranger did.
-        preprocess: what is done to an input behind the noise, in words; None where the header does
-            not say.
+        preprocess: what is done to an input behind the noise, in words.
         declared: whether the caller says so of the preprocessing, not the file.
         insisted: what its output is where that is no vector of class scores; else None.
     """
 
-    words: tuple[str, ...] = ()
-    preprocess: str | None = None
-    declared: bool = False
-    insisted: str | None = None
+    words: tuple[str, ...]
+    preprocess: str
+    declared: bool
+    insisted: str | None
 
     def named(self, file: str) -> str:
         """Return what the classifier is called."""
@@ -50,60 +47,47 @@ def variation_of(model: Mapping[str, Any], resolved: Mapping[str, Any]) -> Varia
     Args:
         model: what a header says of the model.
         resolved: the options of the run, which say what older headers do not say of the model.
-
-    Raises:
-        KeyError, TypeError: a field is missing or of another kind.
     """
-    preprocess = OBJECT.maybe(model, "preprocess")
+    preprocess = model["preprocess"]
     return Variation(
         tuple(_words(model, resolved)),
-        None if preprocess is None else _preprocess(preprocess),
-        preprocess is not None and preprocess.get("source") == "argument",
-        TEXT.maybe(model, "insisted"),
+        _preprocess(preprocess),
+        preprocess["source"] == "argument",
+        model.get("insisted"),
     )
 
 
 def _words(model: Mapping[str, Any], resolved: Mapping[str, Any]) -> Iterator[str]:
-    if OBJECT.maybe(model, "float16") is not None:
+    if model["float16"] is not None:
         yield "float16"
-    if FLAG.maybe(OBJECT.maybe(model, "session") or {}, "tf32"):
+    if model["session"].get("tf32"):
         yield "TF32"  # of which a session on a processor says nothing: it has none
-    threshold = _declared(NUMBER, model, resolved, "threshold")
+    threshold, output = (
+        (model if name in model else resolved).get(name) for name in ("threshold", "output_name")
+    )
     if threshold is not None:
         yield f"threshold {_short(threshold)}"
-    output = _declared(TEXT, model, resolved, "output_name")
     if output is not None:
         yield f"output {output}"
-    for name, value in sorted((OBJECT.maybe(model, "feeds") or {}).items()):
+    for name, value in sorted(model["feeds"].items()):
         yield f"{name}={_short(value)}"
-    shape = LIST.maybe(model, "input_shape")
-    declared = LIST.maybe(OBJECT.maybe(model, "input") or {}, "shape")
-    if shape and declared is not None:
-        axes = declared[max(0, len(declared) - len(shape)) :]
-        if not axes or not all(type(axis) is int for axis in axes):
-            yield f"input {'x'.join(map(str, shape))}"
-
-
-def _declared(
-    kind: Kind[T], model: Mapping[str, Any], resolved: Mapping[str, Any], name: str
-) -> T | None:
-    return kind.maybe(model if name in model else resolved, name)
+    shape, declared = model["input_shape"], model["input"]["shape"]
+    axes = declared[max(0, len(declared) - len(shape)) :]
+    if shape and not (axes and all(type(axis) is int for axis in axes)):
+        yield f"input {'x'.join(map(str, shape))}"
 
 
 def _short(value: Any) -> str:
     while isinstance(value, list) and len(value) == 1:
         (value,) = value
-    try:
-        text = json.dumps(value, separators=(",", ":")).removesuffix(".0")
-    except RecursionError:
-        raise TypeError("what is said of the model is nested too deeply") from None
+    text = json.dumps(value, separators=(",", ":")).removesuffix(".0")
     if len(text) <= _LONGEST:
         return text
     return f"(SHA-256 {hashlib.sha256(text.encode()).hexdigest()[:12]})"
 
 
 def _preprocess(recorded: Mapping[str, Any]) -> str:
-    said = ["none"] if recorded.get("identity") is True else []
+    said = ["none"] if recorded.get("identity") else []
     for name, value in recorded.items():
         if name not in _BEFORE_THE_NOISE and name != "identity" and value != _USUAL.get(name):
             values = value if isinstance(value, list) else [value]

@@ -86,7 +86,6 @@ UNLABELLED = [row(0, label=None), row(1, hits=700), row(2, hits=500)]
         (page_run(restated_from=BEFORE), "sampled for alpha = 0.01", "interrupted"),
         (page_run(restated_from=BEFORE | {"alpha": 0.001}), "Restated", "without looking"),
         (page_run([row()], status="interrupted"), "on 1 of the 3 inputs", "abstention"),
-        # Rows without a digest are no copies.
         (page_run([row(0, name="a"), row(1, name="b")]), "independent", "counted as false"),
         (page_run(COPIES), "1 input that equals another is counted as false with it", "Markov"),
         (page_run(noise=SHARED), "They may be false together", "independent between inputs"),
@@ -97,7 +96,10 @@ UNLABELLED = [row(0, label=None), row(1, hits=700), row(2, hits=500)]
         ),
         (page_run(radii=(0.0,)), "small changes, each up to a radius of its own.", "For scale"),
         (
-            page_run(model={"bounds": {"low": "-inf", "high": "inf", "source": "argument"}}),
+            page_run(
+                model={"bounds": {"low": "-inf", "high": "inf", "source": "argument"}},
+                noise={"arithmetic": "float"},
+            ),
             "For scale",
             "levels",
         ),
@@ -126,7 +128,7 @@ def test_noise_that_is_none_makes_no_page(noise: dict[str, str]) -> None:
 
 
 def pages() -> Iterator[str]:
-    yield render_page([page_run()], [Pictures("there", {0: PNG}, 1)])
+    yield render_page([page_run()], [Pictures("there", {0: PNG})])
     other = page_run([row(0)], model={"file": "two.onnx"}, noise={"units": "something else"})
     yield render_page([page_run(), page_run([row(0), row(1)], status="interrupted"), other])
 
@@ -217,7 +219,7 @@ def test_a_shaded_curve_says_what_is_shaded() -> None:
 
 def test_a_row_shows_what_is_known_of_its_input() -> None:
     rows = [row(0), row(1, hits=700, label=1), row(2, hits=500), row(3, label=None)]
-    root = tree(render_page([page_run(rows)], [Pictures("pictures", {0: PNG}, checked=1)]))
+    root = tree(render_page([page_run(rows)], [Pictures("pictures", {0: PNG})]))
     table = root.one("table", **{"class": "inputs"})
     heads = [node.text for node in table.one("thead").all("th")]
     lines = [
@@ -255,11 +257,9 @@ def test_figures_are_those_of_the_text() -> None:
     assert set(line.split()[1:]) <= set(cells)
 
 
-def test_pictures_say_how_far_they_were_checked() -> None:
-    pictures = Pictures("there", {0: PNG}, checked=0, unchecked="it is silent", left_out={"x": 2})
-    text = tree(render_page([page_run()], [pictures])).text
-    assert "0 of them have the digest of the input that was certified" in text
-    assert "; 1 are not checked, since it is silent. 2 are left out: x." in text
+def test_inputs_without_a_picture_are_counted() -> None:
+    pictures = Pictures("there", {0: PNG}, left_out={"x": 2})
+    assert "2 are left out: x." in tree(render_page([page_run()], [pictures])).text
 
 
 HOSTILE = (
@@ -295,7 +295,7 @@ def test_strangers_words_stay_words(name: str) -> None:
         arguments={"given": [name], "resolved": {"data": name}},
         versions={text: text},
     )
-    page = render_page([run], [Pictures(name, {0: PNG}, 1, name, {name: 1})])
+    page = render_page([run], [Pictures(name, {0: PNG}, {name: 1})])
     page.encode("utf-8")
     root, plain = tree(page), tree(render_page([page_run([row(0), row(1, hits=500)])]))
     assert {n.name for n in root.all()} <= {n.name for n in plain.all()} | {"img", "strong"}

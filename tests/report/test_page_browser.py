@@ -70,7 +70,7 @@ def pictures(count: int) -> Pictures:
         file = io.BytesIO()
         Image.fromarray(np.full((8, 8), k % 256, np.uint8)).save(file, "PNG")
         made[k] = file.getvalue()
-    return Pictures("pictures", made, count)
+    return Pictures("pictures", made)
 
 
 @pytest.fixture(scope="module")

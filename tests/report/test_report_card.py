@@ -6,35 +6,27 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from headers import record
 from reported import STRANGERS, changed_header, figures, row
 
 from rsonnx.noise import Gaussian
 from rsonnx.report import Figures, printable
 from rsonnx.report.card import render_card
-from rsonnx.report.record import Record
 
 yaml = pytest.importorskip("yaml", reason="no reader of YAML is installed")
 
 HEADER: dict[str, Any] = {
-    "created": "2026-01-02T03:04:05+00:00",
-    "model": {
-        "file": "tiny.onnx",
-        "sha256": "ab12",
-        "input_shape": [3, 32, 32],
-        "preprocess": {"scale": 1.0},
-        "providers": {"used": ["CPUExecutionProvider"]},
-    },
-    "data": {"path": "/home/somebody/images", "inputs": 4, "size": 4},
-    "noise": {"distribution": "gaussian"},
+    "model": {"sha256": "ab12"},
+    "data": {"path": "/home/somebody/images"},
     "seed": {"value": "17", "source": "argument"},
-    "n0": 100,
     "versions": {"rsonnx": "9.9", "platform": "Kernel-1", "processor": "Chip-2"},
 }
 RUN = figures([1.0, 0.5, 0.25, -1.0])
 
 
 def page(run: Figures = RUN, **header: Any) -> Figures:
-    return replace(run, record=Record(HEADER | header, "folder/run.jsonl"))
+    own = replace(run.header, record=record(**HEADER | header))
+    return replace(run, header=own, path="folder/run.jsonl")
 
 
 def front_matter(card: str) -> Any:
@@ -121,15 +113,13 @@ def test_an_adaptive_run_gives_programs_what_it_decided_alone() -> None:
 @pytest.mark.parametrize(
     ("shape", "task"),
     [
-        ([784], "tabular-classification"),
-        ([1, 28, 28], "image-classification"),
-        ([2, 2], "other"),
-        (None, "other"),
-        ("x", "other"),
+        ((784,), "tabular-classification"),
+        ((1, 28, 28), "image-classification"),
+        ((2, 2), "other"),
     ],
 )
-def test_the_task_follows_the_shape_of_an_input(shape: Any, task: str) -> None:
-    card = render_card([page(model={"input_shape": shape})])
+def test_the_task_follows_the_shape_of_an_input(shape: tuple[int, ...], task: str) -> None:
+    card = render_card([replace(RUN, header=changed_header(input_shape=shape))])
     assert front_matter(card)["model-index"][0]["results"][0]["task"]["type"] == task
 
 
@@ -147,12 +137,3 @@ def test_a_strangers_words_stay_text(name: str) -> None:
     children = {child.type for token in tokens for child in token.children or ()}
     assert children <= {"text", "text_special", "strong_open", "strong_close"}
     assert [t.tag for t in tokens if t.type == "heading_open"] == ["h2", "h3", "h3", "h3"]
-
-
-@pytest.mark.parametrize("value", [None, 3, [], {}, [[1]], {"a": None}])
-def test_a_header_of_anything_makes_a_card(value: Any) -> None:
-    for key in HEADER:
-        assert "## Certified robustness" in render_card([page(**{key: value})])
-    bare = render_card([RUN])
-    assert "- Model digest (SHA-256): not recorded" in bare
-    assert "None" not in bare

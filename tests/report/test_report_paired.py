@@ -89,7 +89,6 @@ A_LOG = log_figures("x", [Line(1, 1, 1.0)], AT)
         ([ONE, figures([row(0, 1.0, label=None)])], "inputs without a label"),
         ([ONE, OTHER_LABEL], r"0\.png has the label 1"),
         ([ONE, figures([row(0, 1.0, digest="elsewhere")])], "no input in common"),
-        ([figures([row(0, at, digest="")]) for at in (1.0, 0.5)], "no input in common"),
         ([ONE, ONE], "one run"),
         ([ONE, figures([1.0, 0.5], noise=Uniform(2.0, "linf", 4))], "one norm and one unit"),
         ([ONE, figures([1.0, 0.5], units="input values between 0 and 255")], "one norm and one"),

@@ -78,13 +78,6 @@ def test_what_cannot_be_compared_has_no_best(other: Any, reason: str) -> None:
         assert reason in found.note
 
 
-def test_runs_without_inputs_in_common_by_chance_of_having_none_are_not_compared() -> None:
-    bare = replace(ONE, rows=())
-    assert not rank([bare, bare]).marked
-    nameless = figures([row(i, 1.0, digest="") for i in range(4)])
-    assert not rank([nameless, nameless]).marked
-
-
 def test_the_others_are_compared_where_one_is_not_complete() -> None:
     late = replace(TWO, status="interrupted")
     found = rank([ONE, late, figures([0.1, 0.1, 0.1, 0.1])])

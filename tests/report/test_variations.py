@@ -131,7 +131,7 @@ def test_runs_of_one_classifier_are_compared_as_before() -> None:
 
 
 def _varied(radius: float, model: str, word: str) -> Figures:
-    variation = Variation((word,) if word else ())
+    variation = Variation((word,) if word else (), "none", declared=False, insisted=None)
     return figures([radius, 0.5], file=model, sha256=32 * (model + "0"), variation=variation)
 
 

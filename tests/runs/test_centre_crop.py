@@ -54,4 +54,4 @@ def test_a_run_is_of_the_columns_of_its_rule(
     replayed = ["--model", "model.onnx", "--data", "data.npz", "--replay", "2"]
     assert run(["verify", "run.jsonl", *replayed, "--providers", "cpu"]) == 0
     assert run(["report", "run.jsonl", "--html", "page.html", "--data", "data.npz"]) == 0
-    assert f"{SIDE} of them have the digest" in tree(Path("page.html").read_text()).text
+    assert f"{SIDE} pictures" in tree(Path("page.html").read_text()).text
