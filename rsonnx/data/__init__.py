@@ -19,22 +19,3 @@ if TYPE_CHECKING:
     from rsonnx.data.resizing import resize_and_crop, resized_shape
 
 offer_lazily(__name__)
-
-__all__ = [
-    "GIVEN_NAMES",
-    "NUMBERED_FOLDERS",
-    "SORTED_FOLDERS",
-    "Dataset",
-    "Example",
-    "Exif",
-    "Reading",
-    "arrange",
-    "check_labels",
-    "check_levels",
-    "composed",
-    "dataset_of",
-    "open_dataset",
-    "read_class_names",
-    "resize_and_crop",
-    "resized_shape",
-]

@@ -7,7 +7,7 @@ from rsonnx._lazy import offer_lazily
 if TYPE_CHECKING:
     from rsonnx.report.accuracy import accuracy_report
     from rsonnx.report.audits import audit_report
-    from rsonnx.report.bounds import BoundComparison, bounds_figure, bounds_report, compare_bounds
+    from rsonnx.report.bounds import bounds_figure, bounds_report, compare_bounds
     from rsonnx.report.escape import printable
     from rsonnx.report.figures import Figures, figures_of, told_apart
     from rsonnx.report.formats import FORMATS
@@ -18,11 +18,9 @@ if TYPE_CHECKING:
     from rsonnx.report.plan import plan_report
     from rsonnx.report.plotting import save
     from rsonnx.report.rounding import fraction_down, percent_down, percent_up, text_down, text_up
-    from rsonnx.report.selection import Selection, selection_of
-    from rsonnx.report.statements import Statements, dataset_statements
+    from rsonnx.report.selection import selection_of
+    from rsonnx.report.statements import dataset_statements
     from rsonnx.report.summary import (
-        Certified,
-        Summary,
         certified,
         check_radii,
         summarize,
@@ -33,55 +31,7 @@ if TYPE_CHECKING:
         Note,
         Report,
         Table,
-        decimals,
-        grouped,
         percent,
     )
 
 offer_lazily(__name__)
-
-__all__ = [
-    "FORMATS",
-    "BoundComparison",
-    "Cell",
-    "Certified",
-    "Column",
-    "Comparison",
-    "Figures",
-    "LogFigures",
-    "Note",
-    "Report",
-    "Selection",
-    "Statements",
-    "Summary",
-    "Table",
-    "accuracy_report",
-    "audit_report",
-    "bounds_figure",
-    "bounds_report",
-    "certified",
-    "check_radii",
-    "compare",
-    "compare_bounds",
-    "dataset_statements",
-    "decimals",
-    "failures",
-    "figures_of",
-    "fraction_down",
-    "grouped",
-    "log_figures",
-    "paired_report",
-    "parse_gate",
-    "percent",
-    "percent_down",
-    "percent_up",
-    "plan_report",
-    "printable",
-    "save",
-    "selection_of",
-    "summarize",
-    "text_down",
-    "text_up",
-    "to_text",
-    "told_apart",
-]

@@ -20,32 +20,9 @@ if TYPE_CHECKING:
         choose_provider,
         provider_problem,
     )
-    from rsonnx.runtime.ranges import CountRequest, SampleStream
+    from rsonnx.runtime.ranges import CountRequest
     from rsonnx.runtime.session import Session
     from rsonnx.runtime.settings import EngineSettings, open_engine
     from rsonnx.runtime.wheels import installed_wheels
 
 offer_lazily(__name__)
-
-__all__ = [
-    "BaseClassifier",
-    "CountRequest",
-    "DeviceOptions",
-    "Engine",
-    "EngineSettings",
-    "Geometry",
-    "OnnxClassifier",
-    "Origin",
-    "Progress",
-    "ProviderChoice",
-    "SampleStream",
-    "Session",
-    "ThreadEngine",
-    "base_classifier",
-    "check_engine",
-    "checked_labels",
-    "choose_provider",
-    "installed_wheels",
-    "open_engine",
-    "provider_problem",
-]

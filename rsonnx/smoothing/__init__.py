@@ -9,24 +9,7 @@ if TYPE_CHECKING:
     from rsonnx.smoothing.classifier import SmoothedClassifier
     from rsonnx.smoothing.isolation import in_child, try_in_child
     from rsonnx.smoothing.load import load, load_with
-    from rsonnx.smoothing.schedule import Answer, Checkpoint, Done, asked_for, run_many
+    from rsonnx.smoothing.schedule import Answer, Done, asked_for, run_many
     from rsonnx.smoothing.training import Trained, training_in
 
 offer_lazily(__name__)
-
-__all__ = [
-    "Answer",
-    "Checkpoint",
-    "Done",
-    "Plan",
-    "SmoothedClassifier",
-    "Trained",
-    "asked_for",
-    "in_child",
-    "load",
-    "load_with",
-    "make_plan",
-    "run_many",
-    "training_in",
-    "try_in_child",
-]
