@@ -1,22 +1,9 @@
-"""Files that somebody changed: one line on purpose, or anything by accident."""
+"""Files that somebody changed by accident."""
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
-
-
-def changed(path: Path, target: Path, line: int, change: Callable[[dict[str, Any]], None]) -> Path:
-    """Write a copy of a run file in which one line is changed."""
-    lines = path.read_text().splitlines()
-    value = json.loads(lines[line])
-    change(value)
-    lines[line] = json.dumps(value)
-    target.write_text("\n".join(lines) + "\n")
-    return target
+from collections.abc import Sequence
 
 
 def mutated(

@@ -149,24 +149,6 @@ def test_an_unfinished_part_is_named_with_the_command_that_finishes_it(parts: No
     done("merge s1 s2 -o out")
 
 
-def test_changed_parts_are_found(parts: None) -> None:
-    good = Path("a").read_bytes()
-    header, rows = good.split(b"\n", 1)
-    for old, new, named in (
-        (b'"name": "0', b'"name": "1', "1/centre.png"),
-        (b'"base_prediction": 0', b'"base_prediction": 1', "base_prediction"),
-        (b'"digest": "', b'"digest": "0', "digest"),
-        (b'"selection": {"0": ', b'"selection": {"0": 1', "selection"),
-        (b'"estimation": {"0": ', b'"estimation": {"0": 1', "estimation"),
-    ):
-        assert old in rows
-        Path("a").write_bytes(header + b"\n" + rows.replace(old, new, 1))
-        refused("merge a b s2 -o out", code=1, named=named)
-    whole = Path("s1").read_bytes()
-    Path("s1").write_bytes(whole.replace(b'"name": "0', b'"name": "1'))
-    refused("merge s1 s2 -o out", code=1, named="manifest")
-
-
 def test_nothing_half_is_left(parts: None, monkeypatch: pytest.MonkeyPatch) -> None:
     real = disk.append
     written: list[int] = []

@@ -153,51 +153,24 @@ def _huge(name: str) -> dict[str, Any]:
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"bound": "wald"}, "wald"),
-    ({"bound": 3}, "bound is 3"),
     ({"bound": "exact"}, "gaussian noise"),
     ({"radius_rule": "x" * 5000}, "radius rule is 'xxx"),
     ({"alpha": 2}, "alpha is 2"),
-    ({"alpha": True}, "alpha is True"),
-    ({"alpha": 10**400}, "alpha is 1000"),
-    ({"n": 0}, "n is 0"),
-    ({"n": 10**400}, "n is 1000"),
     ({"n0": 0}, "n0 is 0"),
     ({"num_classes": 10**9}, "num_classes is 1000000000"),
-    ({"num_classes": 0}, "num_classes is 0"),
-    ({"family_wise": "1"}, "family_wise is '1'"),
-    ({"largest_radius": -1}, "largest_radius is -1"),
-    ({"data": {"inputs": "3"}}, "inputs is '3'"),
-    ({"data": 3}, "data is 3"),
     ({"data": {"sample": Sample(3).to_json() | {"rule": "all"}}}, "rule"),
-    ({"data": {"manifest": "x"}}, "manifest is 'x'"),
     ({"noise": {"distribution": "cauchy"}}, "'cauchy'"),
     ({"noise": {"sigma": -1}}, "sigma is -1"),
     ({"noise": {"norm": "l7"}}, "l7"),
     ({"noise": {"stream": 3}}, "stream of the noise is 3"),
-    ({"noise": 3}, "noise is 3"),
     ({"noise": _huge("exp-linf")}, "size is 1000"),
     ({"noise": _huge("ball")}, "size is 1000"),
-    ({"seed": {"value": 7}}, "value is 7"),
-    ({"seed": {"value": "9" * 5000}}, "value is '999"),
-    ({"model": {"sha256": "x"}}, "sha256 is 'x'"),
-    ({"model": {"input_shape": ["x"]}}, "input_shape"),
-    ({"model": {"input_shape": 10**400}}, "input_shape"),
     ({"target_radii": [0.5]}, "clopper-pearson"),
     ({"bound": "e-process", "target_radii": [0.5, 0.25]}, "must rise"),
     ({"bound": "e-process", "target_radii": [9.5]}, "cannot be reached"),
-    ({"bound": "e-process", "target_radii": ["0.5"]}, "target_radii"),
-    *(
-        ({"shard": part}, "shard|index|of|fields")
-        for part in (
-            *(3, [], {"index": 1}, {"index": 0, "of": 3}, {"index": 4, "of": 3}),
-            *({"index": True, "of": 3}, {"index": 1, "of": 10**30}),
-            {"index": 1, "of": 2, "more": 1},
-        )
-    ),
-    *(
-        ({"samples": part}, "samples|start|stop|fields")
-        for part in ("0:9", {"start": 0}, *({"start": a, "stop": 5} for a in (5, -1, 0.0)))
-    ),
+    *(({"shard": {"index": k, "of": 3}}, "shard|index") for k in (0, 4, True)),
+    ({"shard": {"index": 1, "of": 2, "more": 1}}, "shard"),
+    *(({"samples": {"start": a, "stop": 5}}, "samples|start") for a in (5, -1, 0.0)),
 ]
 
 
