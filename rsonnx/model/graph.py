@@ -99,8 +99,16 @@ def onnx_type(dtype: str) -> int:
     return int(TensorProto.DataType.Value(FLOATS.get(dtype, dtype.upper())))
 
 
-def _inferred(model: onnx.ModelProto) -> onnx.GraphProto:
-    """Return the main graph with what onnx infers of its tensors."""
+def inferred(model: onnx.ModelProto, data_prop: bool = False) -> onnx.GraphProto:
+    """Return the main graph with what onnx infers of its tensors.
+
+    Args:
+        model: the model.
+        data_prop: whether shapes that are worked out in the graph are, too.
+
+    Raises:
+        Exception: of several kinds, where it cannot be inferred.
+    """
     left = [i for i, node in enumerate(model.graph.node) if node.op_type in _CRASHING]
     if sum(node.op_type in _CRASHING for s in scopes(model) for node in nodes(s)) > len(left):
         return model.graph
@@ -112,7 +120,7 @@ def _inferred(model: onnx.ModelProto) -> onnx.GraphProto:
             safe.CopyFrom(model)
             del safe.graph.node[:]
             safe.graph.node.extend(n for i, n in enumerate(model.graph.node) if i not in left)
-        graph = onnx.shape_inference.infer_shapes(safe).graph
+        graph = onnx.shape_inference.infer_shapes(safe, data_prop=data_prop).graph
         values = [*graph.input, *graph.output, *graph.value_info]
         known = {v.name for v in values if v.type.tensor_type.elem_type}
         known |= {tensor.name for tensor in graph.initializer}
@@ -154,7 +162,7 @@ class GraphView:
         """
         graph = self._graph
         with contextlib.suppress(Exception):  # C++ exceptions of several kinds
-            graph = _inferred(self._model)
+            graph = inferred(self._model)
         values = [*graph.input, *graph.output, *graph.value_info]
         return {value.name: TensorSpec.of(value) for value in values}
 

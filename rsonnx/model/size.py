@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from math import prod
 
 import onnx
 
 from rsonnx.errors import ModelError
-from rsonnx.model.graph import GraphView
+from rsonnx.model.graph import TensorSpec, graphs, inferred
 from rsonnx.model.head import INPUT
 
 _MOST_VALUES = 2**31 - 1
@@ -22,21 +23,38 @@ def most_rows(model: onnx.ModelProto, shape: Sequence[int], name: str) -> int:
     A tensor whose shape is not inferred is not seen.
 
     Args:
-        model: adapted, with a free batch axis, which is fixed at one row here.
+        model: adapted, with a free batch axis, which is fixed here.
         shape: of one row.
         name: what to call it in messages.
 
     Raises:
         ModelError: a tensor is too large already for one row.
     """
-    (data,) = (value for value in model.graph.input if value.name == INPUT)
-    for dimension, size in zip(data.type.tensor_type.shape.dim, (1, *shape), strict=True):
-        dimension.dim_value = size
-    tensors = GraphView(model).specs.values()
-    largest = max(prod(d for d in spec.shape if isinstance(d, int)) for spec in tensors)
+    alone, both = (_values(model, (rows, *shape)) for rows in (1, 2))
+    largest = max(alone.values())
     if largest > _MOST_VALUES:
         raise ModelError(
             f"{name} makes a tensor of {largest:,} values of one input, but kernels of a device "
             f"count up to {_MOST_VALUES:,}; ask for --providers cpu"
         )
-    return _MOST_VALUES // largest
+    # What is made of weights does not grow with a batch.
+    growth = {tensor: both.get(tensor, 0) - values for tensor, values in alone.items()}
+    return 1 + min(
+        (_MOST_VALUES - alone[tensor]) // more for tensor, more in growth.items() if more > 0
+    )
+
+
+def _values(model: onnx.ModelProto, shape: Sequence[int]) -> dict[tuple[int, str], int]:
+    """Return how many values each tensor has, by its graph and name, for an input of a shape."""
+    (data,) = (value for value in model.graph.input if value.name == INPUT)
+    for dimension, size in zip(data.type.tensor_type.shape.dim, shape, strict=True):
+        dimension.dim_value = size
+    graph = model.graph
+    with contextlib.suppress(Exception):  # see GraphView.specs
+        # The shapes that exported models work out of the batch's are propagated.
+        graph = inferred(model, data_prop=True)
+    return {
+        (number, value.name): prod(d for d in TensorSpec.of(value).shape if isinstance(d, int))
+        for number, each in enumerate(graphs(graph))
+        for value in (*each.input, *each.output, *each.value_info)
+    }

@@ -9,15 +9,38 @@ from onnx_models import rows_model
 
 from rsonnx.errors import ModelError
 from rsonnx.model import most_rows
+from rsonnx.model.graph import nodes
 from rsonnx.model.head import INPUT
 
 IMAGE = (3, 32, 32)
 
 
 def adapted(text: str, channels: int = 16) -> onnx.ModelProto:
-    made = rows_model(text, IMAGE, {"w": np.zeros((channels, 3, 3, 3), np.float32)})
-    made.graph.node[0].input[0] = made.graph.input[0].name = INPUT
+    made = rows_model(text, IMAGE, CONSTANTS | {"w": np.zeros((channels, 3, 3, 3), np.float32)})
+    made.graph.input[0].name = INPUT
+    for node in nodes(made.graph):
+        node.input[:] = [INPUT if name == "x" else name for name in node.input]
     return made
+
+
+VIEW = """
+    s = Shape(x); n = Gather(s, zero); m = Unsqueeze(n, first); v = Concat<axis=0>(m, row);
+    a = Reshape(x, v); b = Transpose<perm=[0,2,1]>(a); c = MatMul(a, b); y = ReduceMax(c)
+"""
+BRANCH = """
+    y = If(yes)<
+        then_branch = one () => (float[n] a) {b = Concat<axis=1>(x, x, x, x) a = ReduceMax(b)},
+        else_branch = two () => (float[n] c) {c = ReduceMax(x)}
+    >
+"""
+WEIGHTS = "a = Transpose(large); b = ReduceMax(a); y = Add(x, b)"
+CONSTANTS = {
+    "zero": np.array(0),
+    "first": np.array([0]),
+    "row": np.array([1024, 3]),
+    "yes": np.array(True),
+    "large": np.zeros((100, 100), np.float32),
+}
 
 
 @pytest.mark.parametrize(
@@ -26,6 +49,9 @@ def adapted(text: str, channels: int = 16) -> onnx.ModelProto:
         ("y = Relu(x)", 3 * 32 * 32),
         ("a = Conv(x, w); y = GlobalAveragePool(a)", 16 * 30 * 30),
         ("a = Conv<pads=[1,1,1,1]>(x, w); b = Relu(a); y = ReduceSum(b)", 16 * 32 * 32),
+        pytest.param(VIEW, 1024**2, id="a shape that is worked out"),
+        pytest.param(BRANCH, 4 * 3 * 32 * 32, id="inside a branch"),
+        pytest.param(WEIGHTS, 3 * 32 * 32, id="a tensor of weights alone, of more values"),
     ],
 )
 def test_the_largest_tensor_of_a_batch_has_fewer_than_2_to_the_31_values(
