@@ -237,9 +237,10 @@ class OnnxClassifier:
         """Compare the labels that rows had in a large batch on a device with those in a small one.
 
         Rounding differs with the size of a batch, since kernels sum in another order or another
-        algorithm is chosen. So a label may differ where the scores of the small batch are a near
-        tie, by the tolerance under which the model was found to answer rows alike in batches of
-        several sizes when it was loaded, and only there. What answers labels alone may not differ.
+        algorithm is chosen. So a label may differ where the two classes' scores in the small batch are
+        a near tie, by the tolerance under which the model was found to answer rows alike in batches
+        of several sizes when it was loaded, and only there. What answers labels alone may not
+        differ.
 
         Args:
             batch: how many rows the large one had.
@@ -250,16 +251,24 @@ class OnnxClassifier:
             ProviderError: a label differs by more than rounding.
         """
         alone = self.classify(rows)
-        wrong = alone != labels
-        if wrong.any():
-            wrong &= ~self.near_ties(rows, TF32_UNIT if self.session.device.tf32 else 0.0)
-        if wrong.any():
-            k = int(wrong.argmax())
-            raise ProviderError(
-                f"{self.session.name} answered {labels[k]} to a row of a batch of {batch}, but "
-                f"{alone[k]} in one of {len(rows)}: the device or its driver computes wrongly; use "
-                "a smaller --batch-size, or --providers cpu"
-            )
+        differing = np.flatnonzero(alone != labels).tolist()
+        if not differing:
+            return
+        scores = self.scores(rows)
+        for k in differing:
+            if not self._nearly_tied(scores[k], int(alone[k]), int(labels[k])):
+                raise ProviderError(
+                    f"{self.session.name} answered {labels[k]} to a row of a batch of {batch}, but "
+                    f"{alone[k]} in one of {len(rows)}: the device or its driver computes wrongly; "
+                    "use a smaller --batch-size, or --providers cpu"
+                )
+
+    def _nearly_tied(self, scores: NDArray[Any], first: int, second: int) -> bool:
+        """Return whether rounding on this session may answer either of two labels to a row."""
+        if not (0 <= first < len(scores) and 0 <= second < len(scores)):
+            return False
+        unit = TF32_UNIT if self.session.device.tf32 else 0.0
+        return bool(self.tolerance.near_ties(scores[None, [first, second]], unit)[0])
 
     @property
     def watch(self) -> Callable[[NDArray[np.float32], int, int], bool] | None:

@@ -136,7 +136,11 @@ class ThreadEngine:
             batch = max(1, min(size, ranges.total))
             workers = min(self.workers, -(-ranges.total // batch))
             _check_memory(shape, batch, workers)
-            self._run(workers, ranges, size, tally)
+            try:
+                self._run(workers, ranges, size, tally)
+            except BaseException:
+                self._largest_watched = self._largest_confirmed = 0  # it may be what was refused
+                raise
         return tally.counts
 
     def _run(self, workers: int, ranges: Ranges, size: int, tally: _Tally) -> None:

@@ -14,7 +14,7 @@ from onnx_models import linear, save
 from runtime.workers.far import Ramp, noisy
 
 from rsonnx.counts import Counts
-from rsonnx.errors import DataError, InferenceError, UsageError
+from rsonnx.errors import DataError, InferenceError, ProviderError, UsageError
 from rsonnx.runtime import CountRequest, ThreadEngine
 from rsonnx.smoothing import load
 
@@ -269,3 +269,17 @@ def test_batches_that_fit_no_memory_are_one_sentence(monkeypatch: pytest.MonkeyP
     assert classifier.sizes == []
     # A batch is never larger than its samples.
     assert engine.count([CountRequest(stream, 0, 100)])[0].total == 100
+
+
+@pytest.mark.parametrize("look", ["confirm", "watch"])
+def test_what_was_refused_is_looked_at_again(look: str) -> None:
+    """Who catches the error and asks once more is told once more."""
+
+    def refuse(*_: object) -> None:
+        raise ProviderError("it differs")
+
+    made = Function(Thirds().classify, num_classes=3, on_cpu=look == "watch", **{look: refuse})
+    engine = ThreadEngine(made, 64, 1)
+    for _ in range(2):
+        with pytest.raises(ProviderError):
+            engine.count([CountRequest(noisy(), 0, 64)])

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import contextlib
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rsonnx.errors import InferenceError
+from rsonnx.errors import InferenceError, ProviderError
 from rsonnx.model.probe import Tolerance
-from rsonnx.runtime import BaseClassifier, OnnxClassifier
+from rsonnx.runtime import BaseClassifier, DeviceOptions, OnnxClassifier
 
 
 class FakeSession:
@@ -64,3 +66,26 @@ def test_other_than_one_label_a_row_is_an_error(copies: int | None, shape: tuple
 def test_it_is_a_base_classifier() -> None:
     assert isinstance(classifier(FakeSession(), None), BaseClassifier)
     assert not isinstance(object(), BaseClassifier)
+
+
+class Scores:
+    """A session that answers its input as scores, or their labels."""
+
+    name, device = "a.onnx", DeviceOptions()
+
+    def run(self, output: str, name: str, batch: NDArray[np.float32]) -> NDArray[Any]:
+        wrong = ~np.isfinite(batch).all(axis=1)
+        return batch if output == "scores" else np.where(wrong, -1, batch.argmax(axis=1))
+
+
+ROWS = np.array([[1, 1 - 1e-6, 0], [1 - 1e-6, 1, 0], [np.nan, 1, 0], [2, 0, 1]], np.float32)
+"""Two ties of the first two classes, which are answered 0 and 1, no class, and 0."""
+
+
+def test_a_label_may_be_another_by_a_near_tie_of_these_two_classes() -> None:
+    """Not by one of two others: a stale label of a third class is no rounding."""
+    made, harmless = classifier(Scores(), None), ({0, 1}, {0, 1}, {-1}, {0})
+    for labels in itertools.product(range(-1, 4), repeat=4):
+        may = all(label in allowed for label, allowed in zip(labels, harmless, strict=True))
+        with contextlib.nullcontext() if may else pytest.raises(ProviderError, match="1000"):
+            made.confirm(1_000, ROWS, np.array(labels))
