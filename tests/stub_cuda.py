@@ -68,10 +68,11 @@ class StubCuda:
             ``"allocate"``, ``"copy"``, ``"launch"``, ``"run"`` (of a session), ``"synchronize"``
             and ``"register"`` (of host memory). ``"memory"``: there is none (allocate, run; what a
             run wrote is there all the same). ``"device"``: the work fails when it is done, and all
-            calls after that. ``"lost"``: nothing is done, in silence. ``"capture"``: no memory
-            (run), and the stream is left recording, so that it refuses all until that is ended.
-            Any fault of ``"register"`` is a refusal, after which the next run of a session fails
-            unless somebody asked for the last error.
+            calls after that. ``"hang"``: it is never done, nor what is behind it. ``"lost"``:
+            nothing is done, in silence. ``"capture"``: no memory (run), and the stream is left
+            recording, so that it refuses all until that is ended. Any fault of ``"register"`` is a
+            refusal, after which the next run of a session fails unless somebody asked for the last
+            error.
         calls: how many calls there were, by name.
         runs: rows of each run of a session, in order.
         distort: is given a session's answers of each run by name, arrays that it may change.
@@ -91,6 +92,7 @@ class StubCuda:
         self.distort: Callable[[dict[str, Any]], None] | None = None
         self.input_memory = "Cuda"
         self.streams: dict[int, Stream] = {}
+        self.events: weakref.WeakValueDictionary[int, Event] = weakref.WeakValueDictionary()
         self.current: list[Stream] = []
         self.lock = threading.RLock()
         self.used = 0
@@ -144,12 +146,16 @@ class StubCuda:
         """Note a call and return its fault, if any; do some of the work that waits."""
         self.calls[name] += 1
         self.check()
+        self._work()
+        return self.faults.get((name, self.calls[name]))
+
+    def _work(self) -> None:
+        """Do some of what waits."""
         while self._chance.random() < 0.5:
-            waiting = [stream for stream in self.streams.values() if stream.waiting]
+            waiting = [s for s in self.streams.values() if s.waiting and not s.hangs]
             if not waiting:
                 break
             self._chance.choice(waiting).step()
-        return self.faults.get((name, self.calls[name]))
 
     def check(self) -> None:
         """Fail if the device has failed before."""
@@ -165,7 +171,8 @@ class StubCuda:
         if stream.recording:
             raise CUDARuntimeError("cudaErrorStreamCaptureInvalidated: operation failed")
         if fault != "lost":
-            stream.waiting.append(self.fail if fault == "device" else work)
+            special = {"device": self.fail, "hang": hang}
+            stream.waiting.append(special.get(fault or "", work))
 
     def allocate(self, size: int, stream: Stream) -> Allocation:
         """Return memory, of what the stream itself used before if it can be."""
@@ -230,10 +237,12 @@ class StubCuda:
             cuda=SimpleNamespace(
                 Device=self._device,
                 Stream=lambda non_blocking: Stream(self, non_blocking),
+                Event=lambda disable_timing: Event(self, disable_timing),
                 memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
                 runtime=SimpleNamespace(
                     getDeviceCount=lambda: self.devices,
                     memGetInfo=lambda: (self.memory - self.used, self.memory),
+                    eventQuery=self._query,
                     CUDARuntimeError=CUDARuntimeError,
                 ),
                 driver=SimpleNamespace(CUDADriverError=type("CUDADriverError", (Exception,), {})),
@@ -248,6 +257,13 @@ class StubCuda:
         with self.lock:
             self.check()
             self.free_all_blocks()
+
+    def _query(self, address: int) -> int:
+        with self.lock:
+            self._work()
+            if self._failed is not None:
+                return 700
+            return 0 if self.events[address].done else 600
 
     def _zeros(self, shape: tuple[int, ...], dtype: Any) -> DeviceArray:
         with self.lock:
@@ -279,6 +295,29 @@ def open_stub(**arguments: Any) -> CupyDevice:
     return CupyDevice(StubCuda(**arguments).cupy, 0)
 
 
+def hang() -> None:
+    """Work that is never done."""
+    raise AssertionError("the host waits for ever")
+
+
+class Event:
+    """A place in a stream."""
+
+    def __init__(self, cuda: StubCuda, disable_timing: bool) -> None:
+        assert disable_timing, "it would cost the device time"
+        self._cuda, self.ptr, self.done = cuda, id(self), False
+        cuda.events[self.ptr] = self
+
+    def record(self, stream: Stream) -> None:
+        """Be done when all that waits in a stream now is."""
+        with self._cuda.lock:
+            self._cuda.called("record")
+            self._cuda.queue(stream, None, self._reached)
+
+    def _reached(self) -> None:
+        self.done = True
+
+
 class Stream:
     """A stream of a device; what waits in it is done in order."""
 
@@ -298,6 +337,11 @@ class Stream:
     def __exit__(self, *error: object) -> None:
         self._cuda.current.pop()
         self._cuda.lock.release()
+
+    @property
+    def hangs(self) -> bool:
+        """Whether what comes next is never done."""
+        return bool(self.waiting) and self.waiting[0] is hang
 
     def step(self) -> None:
         """Do what comes next."""

@@ -237,10 +237,10 @@ class OnnxClassifier:
         """Compare the labels that rows had in a large batch on a device with those in a small one.
 
         Rounding differs with the size of a batch, since kernels sum in another order or another
-        algorithm is chosen. So a label may differ where the two classes' scores in the small batch are
-        a near tie, by the tolerance under which the model was found to answer rows alike in batches
-        of several sizes when it was loaded, and only there. What answers labels alone may not
-        differ.
+        algorithm is chosen. So a label may differ where the scores of both classes in the small
+        batch are a near tie, by the tolerance under which the model was found to answer rows alike
+        in batches of several sizes when it was loaded, and only there. What answers labels alone
+        may not differ.
 
         Args:
             batch: how many rows the large one had.

@@ -3,6 +3,7 @@
 onnxruntime looks between two operators, and in every turn of a loop, whether a call is to end. One
 that is inside an operator for hours can be ended by nothing but the end of its process, which only
 a process that is rsonnx's own may choose: the command line, a worker, the child that tries a model.
+So it is with a call that a device is stuck in; who waits for it elsewhere is told of it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +26,9 @@ STUCK = 124
 _LOOK = 0.25
 """Seconds between two looks at the calls under way."""
 
+_POLL = 1e-4
+"""Seconds between two questions whether a device is done."""
+
 _PATIENCE = 10.0
 """Seconds that a call gets to end after it was told to."""
 
@@ -36,7 +41,7 @@ class limited:  # noqa: N801 - used as a context
         name: of the model, for messages.
         shape: of the batch.
         seconds: that it may take; 0 for any time.
-        options: the ``RunOptions`` that it is made with.
+        options: the ``RunOptions`` that it is made with; None where nothing can be told to end.
 
     Raises:
         TimeLimitError: it took longer.
@@ -45,19 +50,28 @@ class limited:  # noqa: N801 - used as a context
     name: str
     shape: tuple[int, ...]
     seconds: float
-    options: Any
+    options: Any = None
     begun: float = 0.0
     told: bool = False
+    stuck: bool = False
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> limited:
         self.begun = time.monotonic()
         if self.seconds:
             _WATCHDOG.add(self)
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         _WATCHDOG.calls.pop(id(self), None)
         if self.told and kind is not None:
             raise self.error from None
+
+    def wait(self, done: Callable[[], bool]) -> None:
+        """Wait for a call that goes on elsewhere, on a device, until it is done or stuck."""
+        while not done():
+            if self.stuck:
+                raise self.error
+            time.sleep(_POLL)
 
     @property
     def error(self) -> TimeLimitError:
@@ -92,10 +106,14 @@ class _Watchdog:
             for call in list(self.calls.values()):
                 late = time.monotonic() - call.begun - call.seconds
                 if late > 0:
-                    call.options.terminate = call.told = True
-                if late > _PATIENCE and self.exit_code is not None:
-                    os.write(2, f"\nError: {call.error}\n".encode(errors="replace"))
-                    os._exit(self.exit_code)
+                    call.told = True
+                    if call.options is not None:
+                        call.options.terminate = True
+                if late > _PATIENCE:
+                    if self.exit_code is not None:
+                        os.write(2, f"\nError: {call.error}\n".encode(errors="replace"))
+                        os._exit(self.exit_code)
+                    call.stuck = True
 
 
 _WATCHDOG = _Watchdog()

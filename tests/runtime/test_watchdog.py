@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import time
@@ -141,20 +142,28 @@ def test_a_failure_after_the_limit_is_told_as_such() -> None:
 
 
 def test_a_call_inside_one_operator_ends_the_process_that_is_our_own() -> None:
-    """No library call may do that: it is asked for."""
+    """No library call may do that: it is asked for. Who waits for a device is told there."""
     code = """if True:
         import sys, time
         from types import SimpleNamespace
+        from rsonnx.errors import TimeLimitError
         from rsonnx.runtime import watchdog
         watchdog._PATIENCE = 0.1
         if sys.argv[1] == "own":
             watchdog.end_process_if_stuck(7)
-        with watchdog.limited("deep.onnx", (1, 4), 0.1, SimpleNamespace()):
-            time.sleep(60 if sys.argv[1] == "own" else 1)
+        try:
+            with watchdog.limited("deep.onnx", (1, 4), 0.1, SimpleNamespace()) as call:
+                if sys.argv[2] == "on a device":
+                    call.wait(lambda: False)
+                time.sleep(60 if sys.argv[1] == "own" else 1)
+        except TimeLimitError:
+            assert sys.argv[2] == "on a device"
     """
-    for whose, expected in (("own", 7), ("another's", 0)):
+    for (whose, expected), where in itertools.product(
+        (("own", 7), ("another's", 0)), ("here", "on a device")
+    ):
         ended = subprocess.run(
-            [sys.executable, "-c", code, whose], capture_output=True, text=True, check=False
+            [sys.executable, "-c", code, whose, where], capture_output=True, text=True, check=False
         )
         assert ended.returncode == expected
         assert ("deep.onnx took more than 0.1 s" in ended.stderr) == bool(expected)

@@ -24,6 +24,8 @@ from rsonnx.runtime.session import Buffer, DeviceMemoryError
 
 KERNELS = ("rsonnx_draw", "rsonnx_sum", "rsonnx_settle", "rsonnx_count")
 _THREADS_A_BLOCK = 128
+_NOT_READY = 600
+"""CUDA's status of a mark that is not reached."""
 
 
 def kernel_source() -> str:
@@ -152,6 +154,17 @@ class CupyDevice:
         blocks = -(-threads // _THREADS_A_BLOCK)
         with self._current():
             self._kernels[kernel]((blocks,), (_THREADS_A_BLOCK,), arguments)
+
+    def mark(self) -> Any:
+        """Return a mark behind all work asked for so far."""
+        with self._current():
+            event = self._cupy.cuda.Event(disable_timing=True)
+            event.record(self._stream)
+            return event
+
+    def has_reached(self, mark: Any) -> bool:
+        """Return whether all before a mark is done, or the device failed: the next call says so."""
+        return int(self._cupy.cuda.runtime.eventQuery(mark.ptr)) != _NOT_READY
 
     def free_memory(self) -> int:
         """Return how many bytes are free."""

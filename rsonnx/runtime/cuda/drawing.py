@@ -30,7 +30,8 @@ class Drawing:
         self._tiles = device.zeros((1,), np.uint32)
 
     def upload(self, noise: GridNoise) -> Any:
-        """Return the input without noise in the device's memory, uint8 (size,)."""
+        """Return the input without noise in the device's memory, uint8 (size,); its law follows."""
+        self._table(noise.table)
         return self._sent(noise.levels, np.uint8)
 
     def write(self, noise: GridNoise, levels: Any, start: int, rows: Any) -> None:

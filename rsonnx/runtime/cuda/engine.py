@@ -9,15 +9,18 @@ One shape for all batches is what makes the model one function: cuDNN chooses it
 its roundings, by the shape. The last rows of the first batch of that shape, and of any that is
 filled further than those before, are confirmed in a small batch before anything of it is counted.
 
-All this is asked of one stream, which does it in order; only what is copied to the host is waited
-for. So progress tells of samples that were asked for, while the device is some batches behind.
+All this is asked of one stream, which does it in order. The host is some batches ahead, so that the
+device never waits for it; progress tells of samples that were asked for. Before it copies, or is
+further ahead, it waits for each batch, no longer than a call may take.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,6 +34,7 @@ from rsonnx.runtime.cuda.drawing import Drawing
 from rsonnx.runtime.engine import Progress
 from rsonnx.runtime.ranges import CountRequest, Ranges, Span, places
 from rsonnx.runtime.session import DeviceMemoryError
+from rsonnx.runtime.watchdog import limited
 
 _BATCHES_A_CALL = 16
 """Batches that a call should hold: its last one is half empty on average."""
@@ -43,6 +47,9 @@ _MEMORY_A_VALUE = 4 * 64
 """Bytes that a model is taken to need a value of its input: 64 float32 values. A ResNet-50 at 224
 keeps fewer, a small net on small images more; what does not fit is halved when it is run."""
 
+
+_AHEAD = 4
+"""Batches that are under way at a time."""
 
 _UNWRITTEN = 0x80
 """All bytes of a label before a run: one that is no label, should the run leave it."""
@@ -101,6 +108,7 @@ class DeviceEngine:
         self.size = min(size, classifier.most_rows or size)
         self._buffers: _Buffers | None = None
         self._noise_on_host = False
+        self._under_way: deque[Any] = deque()
 
     def batch_size(self, sample_shape: tuple[int, ...]) -> int:
         """Return how many inputs make a batch."""
@@ -129,6 +137,7 @@ class DeviceEngine:
         ranges = Ranges.of(requests)
         if not ranges.left:
             return [Counts([0] * self._classes) for _ in requests]
+        self._wait()
         sources: list[_Source] = []
         tally = None
         while ranges.left:
@@ -147,6 +156,8 @@ class DeviceEngine:
                 self._halve(problem)
             elif progress is not None:
                 progress(sum(map(len, part)))
+            self._wait(_AHEAD)
+        self._wait()
         return [self._counts(bins) for bins in self._device.copy_out(tally).tolist()]
 
     def _sources(self, requests: Sequence[CountRequest]) -> list[_Source]:
@@ -173,8 +184,10 @@ class DeviceEngine:
             self._draw(sources[span.request], span.start, buffers.inputs[place])
         self._device.fill(buffers.labels, _UNWRITTEN)
         buffers.run()
+        self._under_way.append(self._device.mark())
         filled = rows[-1].stop
         if filled > buffers.confirmed:
+            self._wait()
             last = slice(max(0, filled - CONFIRMED_ROWS), filled)
             inputs, labels = buffers.inputs[last], buffers.labels[last]
             self._classifier.confirm(
@@ -209,9 +222,19 @@ class DeviceEngine:
         if source.noise is not None:
             self._drawing.write(source.noise, source.levels, start, rows)
             return
+        self._wait()
         host = np.empty(rows.shape, np.float32)
         source.request.stream.write(start, host)
         self._device.copy_in(rows, host)
+
+    def _wait(self, most: int = 0) -> None:
+        """Wait until no more than so many batches are under way."""
+        session, shape = self._classifier.session, (self.size, *self._classifier.shape)
+        while len(self._under_way) > most:
+            done = partial(self._device.has_reached, self._under_way[0])
+            with limited(session.name, shape, session.device.time_limit_per_call) as call:
+                call.wait(done)
+            self._under_way.popleft()
 
     def _halve(self, problem: str) -> None:
         """Make the batch smaller, or give up where it cannot be."""
@@ -220,6 +243,7 @@ class DeviceEngine:
                 f"the device has too little memory for the model, one input at a time ({problem}); "
                 "free some, or use another device or the CPU"
             )
+        self._wait()  # memory is given back when the device is done
         self._buffers = None  # first, so that its memory can be given back
         self._device.release()
         self._classifier.session.shrink(

@@ -17,7 +17,7 @@ from onnx_models import build, linear, node, save
 from stub_cuda import StubCuda
 
 from rsonnx.counts import Counts
-from rsonnx.errors import InferenceError, ProviderError, UsageError
+from rsonnx.errors import InferenceError, ProviderError, TimeLimitError, UsageError
 from rsonnx.model import Batch, ModelSettings, read_model
 from rsonnx.noise import Arithmetic, Gaussian, InputSpace, NoisyStream
 from rsonnx.runtime import (
@@ -27,6 +27,7 @@ from rsonnx.runtime import (
     ProviderChoice,
     Session,
     ThreadEngine,
+    watchdog,
 )
 from rsonnx.runtime.cuda import DeviceEngine, engine_for, open_place
 from rsonnx.runtime.device_options import CUDA
@@ -215,6 +216,26 @@ def test_the_host_does_not_wait_for_batches(model: Model, cuda: StubCuda) -> Non
         waits.append(cuda.calls["synchronize"])
         assert cuda.calls["run"] == length // 8
     assert waits[0] == waits[1]
+
+
+@pytest.mark.parametrize("batches", [1, 2, 9])
+@pytest.mark.parametrize("behind", ["noise of the device", "noise of the host", "no memory"])
+def test_a_device_that_hangs_is_not_waited_for_for_ever(
+    model: Model, cuda: StubCuda, monkeypatch: pytest.MonkeyPatch, batches: int, behind: str
+) -> None:
+    """Whatever the host would wait for; the stub refuses to be waited for."""
+    monkeypatch.setattr(watchdog, "_PATIENCE", 0.0)
+    engine = model.engine(cuda, 8, options=DeviceOptions(time_limit_per_call=0.1))
+    engine.count([request(0, 0, 8)])
+    cuda.calls.clear()
+    cuda.faults["run", batches] = "hang"
+    if behind == "no memory":
+        cuda.faults["run", batches + 1] = "memory"
+    asked = [request(0, 0, 8 * batches), request(3 if "host" in behind else 1, 0, 20)]
+    for _ in range(2):
+        with pytest.raises(TimeLimitError, match=r"a\.onnx"):
+            engine.count(asked)
+    assert cuda.calls["run"] < batches + 9  # and the host was not far ahead
 
 
 @pytest.mark.parametrize("kind", ["memory", "capture"])
