@@ -62,11 +62,11 @@ def summary_of(run: Run) -> dict[str, Any]:
 
     if not run.rows:
         raise RunFileError(f"the run {run.path} has no inputs, so there is nothing to attest")
-    found = figures_of(run, run.header.procedure.table_radii).to_json()
+    summary = figures_of(run, run.header.procedure.table_radii).to_json()
     # Resampled: another version of numpy may draw another interval from the same rows.
-    del found["statements"]
+    del summary["statements"]
     # Statements of before variations were told stay true of runs that have none.
-    del found["preprocess"]
-    if not found["variation"]:
-        del found["variation"]
-    return found
+    del summary["preprocess"]
+    if not summary["variation"]:
+        del summary["variation"]
+    return summary

@@ -114,10 +114,10 @@ def _line(predicted: Predicted) -> str:
 
 
 def _closing(predictions: Sequence[Predicted]) -> str:
-    abstained = sum(one.prediction.abstained for one in predictions)
+    abstained = sum(made.prediction.abstained for made in predictions)
     text = f"{len(predictions)} inputs, {abstained} abstentions"
-    if any(one.label is None for one in predictions):
+    if any(made.label is None for made in predictions):
         return text
-    right = sum(one.prediction.label == one.label for one in predictions)
+    right = sum(made.prediction.label == made.label for made in predictions)
     accuracy = percent_down(Fraction(right, len(predictions)))
     return f"{text}, accuracy of the smoothed classifier {accuracy} %"

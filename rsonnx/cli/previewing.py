@@ -164,9 +164,8 @@ class _Unarranged:
         channels, rest = divmod(math.prod(model.shape), math.prod(size)) if size else (0, 0)
         if rest or channels not in (1, 3):
             raise DataError(
-                "preview shows images of one or three channels, but the inputs of "
-                f"{job.dataset.path} have the shape {list(stored)} and the model takes "
-                f"{list(model.shape)}; `rsonnx predict` answers for any inputs"
+                f"preview shows images of 1 or 3 channels, but {job.dataset.path} has "
+                f"{list(stored)} and the model takes {list(model.shape)}; use `rsonnx predict`"
             )
         if not all(map(math.isfinite, model.bounds)):
             raise UsageError(

@@ -77,13 +77,13 @@ def verify_command(run: Path, as_json: bool, **given: Any) -> None:
     _check(given)
     read = read_run(run, checked=False)
     statement = None if given["attestation"] is None else read_statement(given["attestation"])
-    found = verify(read)
-    faults = list(found.faults)
+    verification = verify(read)
+    faults = list(verification.faults)
     if statement is not None and not faults:
         faults += [Fault(None, what) for what in check_statement(read, summary_of(read), statement)]
     if not as_json:  # before the model and the data, which may be refused
-        click.echo(_words(found, read))
-        if found.manifest is None:
+        click.echo(_words(verification, read))
+        if verification.manifest is None:
             click.echo("not all inputs are here, so the rows do not give the manifest")
         if read.header.committed is not None:
             click.echo(printable(str(read.header.committed)))
@@ -100,7 +100,7 @@ def verify_command(run: Path, as_json: bool, **given: Any) -> None:
     )
     faults += () if again is None else again.faults
     if as_json:
-        fields = asdict(found) | {
+        fields = asdict(verification) | {
             "status": read.status,
             "faults": [asdict(fault) for fault in faults],
             "model": "not checked" if given["model"] is None else "the run's",
@@ -141,17 +141,17 @@ def _check(given: dict[str, Any]) -> None:
         raise UsageError(f"--replay is {given['count']}, but at least 1 input was expected")
 
 
-def _words(found: Verification, run: Run) -> str:
+def _words(checked: Verification, run: Run) -> str:
     derived = (
-        f"{found.rows:,} rows ({run.status}): {found.derived:,} derived again to the last digit"
+        f"{checked.rows:,} rows ({run.status}): {checked.derived:,} derived again to the last digit"
     )
-    if found.bounded > found.proved:
+    if checked.bounded > checked.proved:
         return (
-            f"{derived}, of {found.bounded:,} the bounds on probabilities proved by integer "
+            f"{derived}, of {checked.bounded:,} the bounds on probabilities proved by integer "
             f"arithmetic; radii of {run.header.noise.name} noise are derived again "
             "only"
         )
-    proved = f"{derived}, {found.proved:,} of them proved by integer arithmetic"
+    proved = f"{derived}, {checked.proved:,} of them proved by integer arithmetic"
     exact = run.header.noise.enumerated
     return proved + (" (all changes were counted: nothing else is needed)" if exact else "")
 

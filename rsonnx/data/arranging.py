@@ -70,9 +70,9 @@ def _fit(
     if picture is not None and len(target) == 3:
         height, width, channels = picture.shape
         fits = [
-            one
-            for one in (_LAYOUTS if layout is None else (layout,))
-            if (wanted := _picture_size(target, one))[:2] == (height, width)
+            tried
+            for tried in (_LAYOUTS if layout is None else (layout,))
+            if (wanted := _picture_size(target, tried))[:2] == (height, width)
             and (wanted[2] == channels or (wanted[2], channels) == (3, 1))
         ]
         if len(fits) > 1:
@@ -132,8 +132,8 @@ def _flatten(
 
 def _picture_size(target: tuple[int, ...], layout: str) -> tuple[int, int, int]:
     """Return (H, W, C) of a model's input of three axes."""
-    one, two, three = target
-    return (two, three, one) if layout == "NCHW" else (one, two, three)
+    first, second, third = target
+    return (second, third, first) if layout == "NCHW" else (first, second, third)
 
 
 def _refusal(
@@ -146,7 +146,7 @@ def _refusal(
     """Say what does not fit, as nearly as the model's shape can be understood."""
     wanted = (*target, 1)
     if len(target) == 3:
-        layouts = [one for one in _LAYOUTS if _picture_size(target, one)[2] in (1, 3)]
+        layouts = [tried for tried in _LAYOUTS if _picture_size(target, tried)[2] in (1, 3)]
         layout = layout or (layouts[0] if len(layouts) == 1 else None)
         wanted = _picture_size(target, layout) if layout else target
     if picture is None or len(wanted) != 3 or (len(target) == 3 and layout is None):

@@ -83,8 +83,8 @@ def read_class_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
     if path.suffix.lower() in (".yaml", ".yml"):
         names = _of_yaml(text)
     elif text.lstrip()[:1] in ("{", "[") and not re.match(r"\s*\[\d+\][^\S\n]*[^\s,\]]", text):
-        found = names_of_value(_literal(text, path))
-        names = None if found is None or found.first else tuple(map(str.strip, found.names))
+        listed = names_of_value(_literal(text, path))
+        names = None if listed is None or listed.first else tuple(map(str.strip, listed.names))
     else:
         return _of_lines([line.strip() for line in text.rstrip().split("\n")], path)
     if not names or not all(names):
@@ -135,8 +135,8 @@ def _is_heading(line: str) -> bool:
 
 def _folders_of(lines: Sequence[str]) -> tuple[str, ...] | None:
     """Return the synsets that all lines begin with; None where they do not."""
-    synsets = [found for line in lines if (found := _SYNSET.fullmatch(line))]
-    return tuple(found[1] for found in synsets) if 0 < len(lines) == len(synsets) else None
+    synsets = [match for line in lines if (match := _SYNSET.fullmatch(line))]
+    return tuple(match[1] for match in synsets) if 0 < len(lines) == len(synsets) else None
 
 
 def _unquoted(name: str, path: Path) -> str:
@@ -167,15 +167,15 @@ class _Numbering:
 
 def _of_numbered(lines: Sequence[str], path: Path) -> tuple[str, ...] | None:
     """Return the names of lines that are all numbered; None where the numbers are part of them."""
-    found = [one for form in _NUMBERED if (one := _numbering(lines, form))]
-    sure = {one.names for one in found if one.base == 0 or (one.base == 1 and one.apart)}
-    plain = all(one.base is not None and all(map(str.isdecimal, one.names)) for one in found)
-    if len(sure) > 1 or (len(found) > 1 and plain):
+    read = [numbering for form in _NUMBERED if (numbering := _numbering(lines, form))]
+    sure = {by.names for by in read if by.base == 0 or (by.base == 1 and by.apart)}
+    plain = all(by.base is not None and all(map(str.isdecimal, by.names)) for by in read)
+    if len(sure) > 1 or (len(read) > 1 and plain):
         raise DataError(
             f"the lines of the class names {path} hold two numbers each, and either may be the "
             "class; write one name a line"
         )
-    if not sure and any(one.apart or one.base == 1 for one in found):
+    if not sure and any(by.apart or by.base == 1 for by in read):
         raise DataError(
             f"the lines of the class names {path} are numbered, from {lines[0]!r} on, but not 0, "
             "1, 2, ...; correct the numbers, or write a JSON list if they are part of the names"
@@ -184,14 +184,14 @@ def _of_numbered(lines: Sequence[str], path: Path) -> tuple[str, ...] | None:
 
 
 def _numbering(lines: Sequence[str], form: re.Pattern[str]) -> _Numbering | None:
-    matches = [found for line in lines if (found := form.fullmatch(line))]
-    pairs = sorted((int(found["number"]), found["name"]) for found in matches)
+    matches = [match for line in lines if (match := form.fullmatch(line))]
+    pairs = sorted((int(match["number"]), match["name"]) for match in matches)
     # "class 0", "class 1", ... are names that end in numbers.
     if len(matches) < len(lines) or len(lines) < 2 or len({name for _, name in pairs}) < len(lines):
         return None
     numbers = [number for number, _ in pairs]
     base = next((k for k in (0, 1) if numbers == list(range(k, k + len(lines)))), None)
-    apart = all(found["by"].strip() or "\t" in found["by"] for found in matches)
+    apart = all(match["by"].strip() or "\t" in match["by"] for match in matches)
     return _Numbering(tuple(name for _, name in pairs), base, apart)
 
 
@@ -205,12 +205,12 @@ def _in_order(pairs: Iterable[tuple[int, str]]) -> tuple[str, ...] | None:
 
 def _literal(text: str, path: Path) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
+        fields = dict(pairs)
+        if len(fields) < len(pairs):
             raise DataError(
                 f"the class names {path} have a key twice in one object; give every class its own"
             )
-        return found
+        return fields
 
     try:
         return json.loads(text, object_pairs_hook=unique)
@@ -228,10 +228,10 @@ def _literal(text: str, path: Path) -> Any:
 
 def _of_yaml(text: str) -> tuple[str, ...] | None:
     """Return the names of the simple forms: a block of items, or [a, b] without nested quotes."""
-    found = _YAML_NAMES.findall(text)
-    if len(found) != 1:
+    entries = _YAML_NAMES.findall(text)
+    if len(entries) != 1:
         return None
-    body = found[0].strip()
+    body = entries[0].strip()
     flow = re.fullmatch(r"[\[{](.*)[\]}](?:\s*#.*)?", body, re.DOTALL)
     parts = flow[1].replace("\n", " ").rstrip(", ").split(",") if flow else body.split("\n")
     items = [_YAML_ITEM.fullmatch(part) for part in parts if part.strip()[:1] not in ("", "#")]

@@ -38,8 +38,8 @@ class Reading:
     @property
     def endings(self) -> dict[str, int]:
         """How many files of which ending are left out, the most frequent first."""
-        found = Counter(PurePosixPath(name).suffix.lower() for name in self.left_out)
-        return dict(found.most_common())
+        counts = Counter(PurePosixPath(name).suffix.lower() for name in self.left_out)
+        return dict(counts.most_common())
 
 
 @dataclass(frozen=True)
@@ -168,8 +168,7 @@ def check_labels(dataset: Dataset, num_classes: int) -> None:
         if not 0 <= label < num_classes:
             raise DataError(
                 f"example {dataset.name(index)!r} of {dataset.path} has label {label}, but the "
-                f"model's classes are 0..{num_classes - 1}; correct the labels, or give the class "
-                "names in the order of the model's outputs"
+                f"model's classes are 0..{num_classes - 1}; correct it, or give the class names"
             )
 
 
@@ -201,7 +200,6 @@ def check_levels(dataset: Dataset, bounds: tuple[float, float]) -> None:
         levels += f" + {low:g}"
     declare = f" and declare --bounds {min(low, 0):g} {largest}" if largest > high else ""
     raise DataError(
-        f"{dataset.path} holds uint8, which means levels of 255, but its largest value is "
-        f"{largest}; save x.astype('float32'){declare} if the numbers are meant, "
-        f"({levels}).astype('float32') if they are levels"
+        f"{dataset.path} holds uint8, read as levels of 255, but its largest value is {largest}; "
+        f"save x as float32{declare} if numbers are meant, {levels} as float32 if levels"
     )

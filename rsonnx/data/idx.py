@@ -94,10 +94,10 @@ def _labels_beside(path: Path) -> Path | None:
             f"the folder of {path} cannot be searched for its labels file ({error.strerror}); "
             "correct its permissions"
         ) from None
-    found = [other for other in beside if other.name.lower().removesuffix(".gz") == wanted]
+    labels = [other for other in beside if other.name.lower().removesuffix(".gz") == wanted]
     packed = path.name.lower().endswith(".gz")
-    found.sort(key=lambda other: other.name.lower().endswith(".gz") != packed)
-    return found[0] if found else None
+    labels.sort(key=lambda other: other.name.lower().endswith(".gz") != packed)
+    return labels[0] if labels else None
 
 
 def _stored(path: Path, magic: int, what: str) -> StoredRows:

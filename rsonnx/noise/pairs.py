@@ -53,9 +53,8 @@ class PairedNoise(Law):
         possible = layouts(shape) if layout is None else [layout]
         if len(possible) != 1:
             raise UsageError(
-                f"{cls.name} noise shows x and 1 - x of every channel, so that the first or the "
-                "last of three axes, not both, has 2 or 6 values, but this model takes "
-                f"{'x'.join(map(str, shape))}; use one that was made for this noise"
+                f"{cls.name} noise needs a model that takes x and 1 - x, with 2 or 6 channels "
+                f"first or last, but this one takes {'x'.join(map(str, shape))}"
             )
         return {"layout": possible[0] if len(shape) == 3 else None}
 
@@ -73,9 +72,8 @@ class PairedNoise(Law):
         """Return the shape of an input, with half the channels that a classifier takes."""
         if self.axis < len(shape) and shape[self.axis] % 2:
             raise UsageError(
-                f"the classifier takes {shape[self.axis]} channels, but {self.name} noise shows x "
-                "and 1 - x of each, which is an even number; use a model that was trained for it, "
-                "or declare the other layout"
+                f"{self.name} noise shows x and 1 - x of each, so an even number, but the "
+                f"classifier takes {shape[self.axis]} channels; declare the layout, or use another"
             )
         own = tuple(n // 2 if i == self.axis else n for i, n in enumerate(shape))
         self.check_shape(own)

@@ -46,16 +46,16 @@ def _table(audit: Audit, figures: dict[str, Certified]) -> Table:
     findings = [*_findings(audit), *(printable(str(note)) for note in log.notes[:_MOST_SHOWN])]
     if len(log.notes) > _MOST_SHOWN:
         findings.append(f"and {len(log.notes) - _MOST_SHOWN:,} notes more; --json lists them all")
-    for name, found in figures.items():
-        shares = found.certified_accuracy or (None,) * len(found.radii)
+    for name, summary in figures.items():
+        shares = summary.certified_accuracy or (None,) * len(summary.radii)
         if log.kind == "predict":
             columns = [Column(""), Column("right", "%", percent)]
             rows.append([name, shares[0]])
             continue
         columns = [Column(""), Column("ACR", form=decimals(4))]
-        columns += [Column(f"r={radius:g}", form=percent) for radius in found.radii]
-        rows.append([name, found.acr, *shares])
-    if any(found.certified_accuracy is None for found in figures.values()):
+        columns += [Column(f"r={radius:g}", form=percent) for radius in summary.radii]
+        rows.append([name, summary.acr, *shares])
+    if any(summary.certified_accuracy is None for summary in figures.values()):
         findings.append("not every row has a label, so certified accuracy and ACR are unknown")
     elif figures:
         what = "r=R: certified accuracy" if log.kind == "certify" else "right"
@@ -68,12 +68,12 @@ def _value(audit: Audit, figures: dict[str, Certified]) -> dict[str, Any]:
     log, restated = audit.log, audit.restated
     values = [
         {
-            "acr": found.acr,
-            "radii": found.radii,
-            "certified_accuracy": found.certified_accuracy
-            and [fraction_down(share) for share in found.certified_accuracy],
+            "acr": summary.acr,
+            "radii": summary.radii,
+            "certified_accuracy": summary.certified_accuracy
+            and [fraction_down(share) for share in summary.certified_accuracy],
         }
-        for found in figures.values()
+        for summary in figures.values()
     ]
     return {
         "path": str(log.path),
@@ -200,6 +200,6 @@ def _restated_finding(restated: Restatement, radii: int) -> str:
     return f"restated at alpha = {restated.alpha:g}: if the grid is right; {hits}{over}"
 
 
-def _some(items: Sequence[str], separator: str = ", ") -> str:
+def _some(items: Sequence[str]) -> str:
     more = f" and {len(items) - _MOST_SHOWN:,} more" if len(items) > _MOST_SHOWN else ""
-    return separator.join(items[:_MOST_SHOWN]) + more
+    return ", ".join(items[:_MOST_SHOWN]) + more

@@ -108,11 +108,11 @@ def _time(plan: Plan, machine: MachineTime) -> Iterator[str]:
 
 
 def _cost(cost: Cost, inputs: int) -> str:
-    one, all_of_them = (
+    each, together = (
         f"{text_up(seconds, 2)} s" if seconds < 10 else duration(math.ceil(seconds))
         for seconds in (cost.seconds_per_input, cost.seconds)
     )
-    return f"{one} an input, {all_of_them} for {_inputs(inputs)}"
+    return f"{each} an input, {together} for {_inputs(inputs)}"
 
 
 def _inputs(count: int) -> str:

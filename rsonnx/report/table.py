@@ -169,11 +169,11 @@ class Report:
     value: Any = None
 
 
-def wrapped(text: str, indent: str = "", width: int = WIDTH) -> list[str]:
+def wrapped(text: str, indent: str = "") -> list[str]:
     """Break a note into lines, the first after ``indent``, further ones after twice as much."""
     lines = textwrap.wrap(
         f"{indent}{text}",
-        width,
+        WIDTH,
         subsequent_indent=indent * 2,
         break_long_words=False,
         break_on_hyphens=False,

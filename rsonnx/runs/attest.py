@@ -67,27 +67,27 @@ def read_statement(path: Path) -> dict[str, Any]:
             content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise RunFileError(f"the attestation {path} cannot be read: {error.strerror}") from None
-    found = _parse(path, content)
-    if "payload" in found:
-        _refuse_others(path, found, ("payloadType", "payload", "signatures"))
-        if found.get("payloadType") != _PAYLOAD_TYPE:
+    value = _parse(path, content)
+    if "payload" in value:
+        _refuse_others(path, value, ("payloadType", "payload", "signatures"))
+        if value.get("payloadType") != _PAYLOAD_TYPE:
             raise RunFileError(
-                f"{path} is an envelope of {shown(found.get('payloadType'))}, but one of "
+                f"{path} is an envelope of {shown(value.get('payloadType'))}, but one of "
                 f"{_PAYLOAD_TYPE} was expected"
             )
         try:
             # DSSE allows both alphabets.
-            payload = found["payload"].replace("-", "+").replace("_", "/")
-            found = _parse(path, base64.b64decode(payload, validate=True))
+            payload = value["payload"].replace("-", "+").replace("_", "/")
+            value = _parse(path, base64.b64decode(payload, validate=True))
         except (binascii.Error, AttributeError, ValueError):
             raise RunFileError(f"{path}: the payload of the envelope is not base64") from None
     for field, expected in (("_type", STATEMENT_TYPE), ("predicateType", PREDICATE_TYPE)):
-        if found.get(field) != expected:
+        if value.get(field) != expected:
             raise RunFileError(
-                f"{path} has the {field} {shown(found.get(field))}, but {expected} was expected"
+                f"{path} has the {field} {shown(value.get(field))}, but {expected} was expected"
             )
-    _refuse_others(path, found, ("_type", "subject", "predicateType", "predicate"))
-    return found
+    _refuse_others(path, value, ("_type", "subject", "predicateType", "predicate"))
+    return value
 
 
 def _refuse_others(path: Path, fields: Mapping[str, Any], known: Sequence[str]) -> None:
@@ -99,17 +99,17 @@ def _refuse_others(path: Path, fields: Mapping[str, Any], known: Sequence[str]) 
             )
 
 
-def check_statement(run: Run, summary: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+def check_statement(run: Run, summary: Mapping[str, Any], stated: Mapping[str, Any]) -> list[str]:
     """Return what a Statement says otherwise than the run file, nothing if it is true.
 
     Args:
         run: the run.
         summary: its figures, derived from its rows by this process.
-        found: the Statement.
+        stated: the Statement.
     """
     expected = statement(run, summary)
-    faults = _wrong_subjects(found.get("subject"), expected["subject"])
-    predicate = found.get("predicate")
+    faults = _wrong_subjects(stated.get("subject"), expected["subject"])
+    predicate = stated.get("predicate")
     said = predicate if isinstance(predicate, dict) else {}
     faults += [
         f"its {field} is not that of the run file"
@@ -129,7 +129,7 @@ def _wrong_subjects(subjects: Any, expected: list[dict[str, Any]]) -> list[str]:
     The run file may have been renamed, so its name says nothing.
     """
     run_file = expected[-1]["digest"]
-    wanted = [_text(_nameless(one, run_file)) for one in expected]
+    wanted = [_text(_nameless(subject, run_file)) for subject in expected]
     faults = []
     for subject in subjects if isinstance(subjects, list) else []:
         text = _text(_nameless(subject, run_file))
@@ -138,9 +138,9 @@ def _wrong_subjects(subjects: Any, expected: list[dict[str, Any]]) -> list[str]:
         else:
             name = subject.get("name") if isinstance(subject, dict) else subject
             faults.append(f"its subject {shown(name)} is none of the run's, or is there twice")
-    for one in expected:
-        if _text(_nameless(one, run_file)) in wanted:
-            role, digest = one["annotations"]["role"], one["digest"]["sha256"]
+    for subject in expected:
+        if _text(_nameless(subject, run_file)) in wanted:
+            role, digest = subject["annotations"]["role"], subject["digest"]["sha256"]
             faults.append(f"none of its subjects is the {role} with the SHA-256 {digest}")
     return faults
 

@@ -106,13 +106,13 @@ def flat_differences(
     one: Mapping[str, Any], other: Mapping[str, Any], free: frozenset[str]
 ) -> list[Difference]:
     """Return where two headers, as :func:`flat` gives them, differ in more than ``free`` fields."""
-    found = []
+    differences = []
     for field in dict.fromkeys((*one, *other)):
         a, b = one.get(field, _ABSENT), other.get(field, _ABSENT)
         absent = _ABSENT in (a, b)
         if (absent or not same(a, b)) and not _within(field, free):
-            found.append(Difference(field, _text(a), _text(b)))
-    return found
+            differences.append(Difference(field, _text(a), _text(b)))
+    return differences
 
 
 def in_words(differences: Sequence[Difference], one: str, other: str) -> str:
@@ -124,10 +124,7 @@ def in_words(differences: Sequence[Difference], one: str, other: str) -> str:
     """
     # What an option was is said of the field that it decides, where there is one.
     telling = [d for d in differences if not d.field.startswith("arguments.")] or differences
-    said = [
-        f"{found.field} is {found.one} {one} and {found.other} {other}"
-        for found in telling[:_MOST_SHOWN]
-    ]
+    said = [f"{at.field} is {at.one} {one} and {at.other} {other}" for at in telling[:_MOST_SHOWN]]
     more = len(telling) - _MOST_SHOWN
     return ", ".join(said) + (f", and {more} more fields differ" if more > 0 else "")
 
@@ -142,10 +139,10 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
     """Return the fields of nested objects by their paths; a list is one value."""
     if not isinstance(value, dict) or not value:
         return {path: value}
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for key, inner in value.items():
-        found |= flat(inner, f"{path}.{key}" if path else str(key))
-    return found
+        fields |= flat(inner, f"{path}.{key}" if path else str(key))
+    return fields
 
 
 def _text(value: Any) -> str:

@@ -163,8 +163,8 @@ def prepare_job(
     job = replace(job, labels=labels, turned=_check_shapes(job))
     images = dataset[indices[0]].values.dtype == np.uint8
     looked_at = indices[:1] if images else indices
-    found = {job.point(index).arithmetic for index in looked_at}
-    smoothed = smooth(arithmetic="float" if "float" in found or not law.exact else "exact")
+    arithmetics = {job.point(index).arithmetic for index in looked_at}
+    smoothed = smooth(arithmetic="float" if "float" in arithmetics or not law.exact else "exact")
     job = replace(job, smoothed=smoothed)
     # One sample shows that this noise can be drawn and that the model runs on it.
     smoothed.sample_counts(job.point(indices[0]), 0, 1, stage=_PROBE, seed=0)

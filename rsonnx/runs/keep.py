@@ -133,9 +133,9 @@ def _kept(
     checkpoint: Checkpoint, done: int, inputs: int, work: Work, listener: Listener
 ) -> Answers:
     """Return the counts of unfinished inputs that need not be drawn again, and say so."""
-    found = checkpoint.read(work.indices or ())
-    if found.problem is not None:
-        listener.said("warning", f"{checkpoint.path} is not used: {found.problem}")
+    stored = checkpoint.read(work.indices or ())
+    if stored.problem is not None:
+        listener.said("warning", f"{checkpoint.path} is not used: {stored.problem}")
     job = work.job
     classes = getattr(job.smoothed.base, "num_classes", None)
     answers = {
@@ -146,13 +146,13 @@ def _kept(
             [one for one in kept if classes is None or len(one.counts) <= classes],
             seed=work.seed,
         )
-        for index, kept in found.answers.items()
+        for index, kept in stored.answers.items()
     }
     kept = Kept({index: asked for index, asked in answers.items() if asked})
-    if kept.samples < found.samples:
+    if kept.samples < stored.samples:
         listener.said(
             "warning",
-            f"{found.samples - kept.samples:,} samples in {checkpoint.path} are not what this run "
+            f"{stored.samples - kept.samples:,} samples in {checkpoint.path} are not what this run "
             "asks for, and are drawn again",
         )
     more = f", and {kept.samples:,} samples of {len(kept.answers)} more" if kept.samples else ""

@@ -71,12 +71,12 @@ def align_labels(dataset: Dataset, model: OnnxClassifier, answer: Callable[[int]
     if names and dataset.label_rule != SORTED_FOLDERS and model.num_classes is not None:
         _check_given(names, model.num_classes)
     if dataset.labels is None:
-        found = Labels(None, dataset.label_rule, own_names=names)
+        aligned = Labels(None, dataset.label_rule, own_names=names)
     else:
-        found = _met(dataset, dataset.labels, names, model, answer)
+        aligned = _met(dataset, dataset.labels, names, model, answer)
     named = model.class_names and _numbers(model.class_names) is None
     return replace(
-        found, class_names=model.class_names if named else found.own_names or model.class_names
+        aligned, class_names=model.class_names if named else aligned.own_names or model.class_names
     )
 
 
@@ -108,16 +108,16 @@ def _by_name(
     dataset: Dataset, labels: Sequence[int], folders: Sequence[str], class_names: Sequence[str]
 ) -> Labels | None:
     """Meet the model's classes by their names; None where it has no name of the data's."""
-    given = dataset.label_rule != SORTED_FOLDERS
+    listed = dataset.label_rule != SORTED_FOLDERS
     called_by_numbers = _numbers(class_names)
-    if given and called_by_numbers == _positions(class_names):
+    if listed and called_by_numbers == _positions(class_names):
         return None  # `--classes` says which folder each number means, even if that is a number
     known: list[str] = []
     for form, how in ((composed, ""), (_plain, " but for case and punctuation")):
         classes = {form(name): k for k, name in enumerate(class_names)}
         known = [folder for folder in folders if form(folder) in classes]
         met = known and len(known) == len(set(map(form, folders))) == len(folders)
-        if met and not (given and called_by_numbers):
+        if met and not (listed and called_by_numbers):
             several = Counter(map(form, class_names))
             if any(several[form(folder)] > 1 for folder in folders):
                 raise _twice()
@@ -212,8 +212,8 @@ def _by_number(
             f"the class folders of {dataset.path} are numbers: {said}, which decides nothing; "
             f"check --preprocess, or {_NAME_THEM}"
         )
-    found = _labels(labels, taken, said)
-    return replace(found, own_names=own_names) if own_names else found
+    aligned = _labels(labels, taken, said)
+    return replace(aligned, own_names=own_names) if own_names else aligned
 
 
 def _numbered(
@@ -234,10 +234,10 @@ def _numbered(
 
 def _numbers(names: Sequence[str]) -> tuple[int, ...] | None:
     """Return the numbers that a model's classes are called by; None where they are not."""
-    found = [_PLACEHOLDER.sub(r"\1", name) for name in names]
-    if not found or not all(re.fullmatch(r"-?[0-9]{1,18}", name) for name in found):
+    digits = [_PLACEHOLDER.sub(r"\1", name) for name in names]
+    if not digits or not all(re.fullmatch(r"-?[0-9]{1,18}", name) for name in digits):
         return None
-    return tuple(map(int, found))
+    return tuple(map(int, digits))
 
 
 def _positions(names: Sequence[str]) -> tuple[int, ...]:

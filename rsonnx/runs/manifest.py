@@ -79,10 +79,10 @@ class Manifest:
         """
         entry = self.entries[row.index]
         for name in ("name", "label", "digest"):
-            found, expected = getattr(row, name), getattr(entry, name)
-            if found != expected:
+            stated, expected = getattr(row, name), getattr(entry, name)
+            if stated != expected:
                 raise RunFileError(
-                    f"the input {row.index} has the {name} {found!r} in the run file, but "
+                    f"the input {row.index} has the {name} {stated!r} in the run file, but "
                     f"{expected!r} in the data, so the file was changed or is of other data"
                 )
 
@@ -94,11 +94,11 @@ def manifest_digest(entries: Iterable[Identified]) -> str:
         entries: in the order of the run. Lines are ASCII with the separators ``", "``, and each
             ends with a newline, so that any language can compute the same.
     """
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for entry in entries:
         line = json.dumps([entry.index, entry.name, entry.label, entry.digest])
-        found.update(line.encode("ascii") + b"\n")
-    return found.hexdigest()
+        digest.update(line.encode("ascii") + b"\n")
+    return digest.hexdigest()
 
 
 def make_manifest(job: Job, seen: Callable[[int], None] | None = None) -> Manifest:

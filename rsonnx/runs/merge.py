@@ -55,9 +55,9 @@ def merge(paths: Sequence[str | os.PathLike[str]], given: Sequence[str] = ()) ->
     for part in others:
         differences = first.header.differences(part.header, but=PART)
         if differences:
-            found = in_words(differences, f"in {first.path}", f"in {part.path}")
+            said = in_words(differences, f"in {first.path}", f"in {part.path}")
             raise UsageError(
-                f"these are not parts of one run: {found}; give the parts of one run alone"
+                f"these are not parts of one run: {said}; give the parts of one run alone"
             )
     _check_once(parts)
     header = first.header.changed(
@@ -111,7 +111,7 @@ def _joined(parts: Sequence[Part], header: Header) -> tuple[Row, ...]:
                 whole[row.index] = row
             else:
                 ranges.setdefault(row.index, []).append(_Range(part.path, row))
-    added = {index: _add(found, header) for index, found in ranges.items()}
+    added = {index: _add(counted, header) for index, counted in ranges.items()}
     return tuple(row for _, row in sorted((whole | added).items()))
 
 
@@ -150,17 +150,17 @@ def _add(ranges: Sequence[_Range], header: Header) -> Row:
 def _check_tiles(ranges: Sequence[_Range], n: int) -> None:
     """Refuse ranges, in order of their starts, that do not make up 0..n without overlap."""
     reached, before = 0, ranges[0]
-    for one in ranges:
-        samples = one.row.samples
+    for part in ranges:
+        samples = part.row.samples
         if samples.start > reached:
-            raise _gap(one.row.index, reached, samples.start)
+            raise _gap(part.row.index, reached, samples.start)
         if samples.start < reached:
             raise UsageError(
-                f"the samples {before.row.samples} of the input {one.row.index} in {before.path} "
-                f"and {samples} in {one.path} overlap, and no sample may be counted twice; leave "
+                f"the samples {before.row.samples} of the input {part.row.index} in {before.path} "
+                f"and {samples} in {part.path} overlap, and no sample may be counted twice; leave "
                 "one of them out"
             )
-        reached, before = samples.stop, one
+        reached, before = samples.stop, part
     if reached < n:
         raise _gap(before.row.index, reached, n)
     if reached > n:

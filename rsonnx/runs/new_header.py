@@ -136,14 +136,14 @@ def new_header(
 
 def versions() -> dict[str, str]:
     """Return the versions of everything that a result may depend on."""
-    found = {"rsonnx": __version__, "python": platform.python_version()}
+    known = {"rsonnx": __version__, "python": platform.python_version()}
     for name in _PACKAGES:
         try:
-            found[name] = version(name)
+            known[name] = version(name)
         except PackageNotFoundError:  # a package that was vendored or frozen into a program
-            found[name] = "unknown"
+            known[name] = "unknown"
     return (
-        found
+        known
         | installed_wheels()
         | {
             "platform": platform.platform(),

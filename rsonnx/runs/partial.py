@@ -44,7 +44,7 @@ class Kept:
     @property
     def samples(self) -> int:
         """How many samples need not be drawn again."""
-        return sum(answer.counts.total for given in self.answers.values() for answer in given)
+        return sum(answer.counts.total for counted in self.answers.values() for answer in counted)
 
 
 def partial_of(run: Path) -> Path:
@@ -121,18 +121,18 @@ class Checkpoint:
         except OSError as error:
             return Kept(problem=f"it cannot be read: {error.strerror}")
         try:
-            found = self._parse(content)
+            answers = self._parse(content)
         except KeyError as error:
             return Kept(problem=f"the field {error} is missing")
         except (TypeError, ValueError) as error:
             return Kept(problem=str(error))
         wanted = set(unfinished)
-        return Kept({index: given for index, given in found.items() if index in wanted})
+        return Kept({index: kept for index, kept in answers.items() if index in wanted})
 
     def note(self, answers: Answers) -> None:
         """Take note of all counts of unfinished inputs."""
         if self._seconds > 0:
-            self._unwritten = {index: tuple(given) for index, given in answers.items()}
+            self._unwritten = {index: tuple(counted) for index, counted in answers.items()}
 
     def write_in_time(self) -> None:
         """Write what was noted, if it is time; errors as for :meth:`write`."""
@@ -199,9 +199,9 @@ class Checkpoint:
             {
                 "index": index,
                 "digest": self._manifest.entries[index].digest,
-                "answers": [_written(answer) for answer in given],
+                "answers": [_written(answer) for answer in counted],
             }
-            for index, given in answers.items()
+            for index, counted in answers.items()
         ]
         body = self._start() + b', "inputs": ' + json.dumps(inputs).encode("ascii") + b"}\n"
         return body + line_of({"sha256": hashlib.sha256(body).hexdigest()})
@@ -218,15 +218,15 @@ class Checkpoint:
             raise ValueError(f"its format version is {shown(value['format_version'])}")
         if value["run"] != self._identity:
             raise ValueError("it belongs to another run")
-        found: dict[int, tuple[Answer, ...]] = {}
+        answers: dict[int, tuple[Answer, ...]] = {}
         for fields in LIST.of(value, "inputs"):
             index = whole(0).of(fields, "index")
-            if index in found or index not in self._manifest.entries:
+            if index in answers or index not in self._manifest.entries:
                 raise ValueError(f"the input {index} is there twice, or is none of the run's")
             if DIGEST.of(fields, "digest") != self._manifest.entries[index].digest:
                 raise ValueError(f"the input {index} is another one")
-            found[index] = _contiguous(map(_answer, LIST.of(fields, "answers")))
-        return found
+            answers[index] = _contiguous(map(_answer, LIST.of(fields, "answers")))
+        return answers
 
 
 def _written(answer: Answer) -> dict[str, Any]:
@@ -250,11 +250,11 @@ def _answer(fields: Any) -> Answer:
 
 def _contiguous(answers: Iterable[Answer]) -> tuple[Answer, ...]:
     """Refuse ranges of one stream that overlap or leave a gap: nothing may be counted twice."""
-    found = tuple(answers)
+    ranges = tuple(answers)
     reached: dict[tuple[str, str | None], int] = {}
-    for answer in found:
+    for answer in ranges:
         key = (answer.stream, answer.point)
         if answer.start != reached.get(key, answer.start):
             raise ValueError(f"the samples of {answer.stream} are not one range")
         reached[key] = answer.stop
-    return found
+    return ranges

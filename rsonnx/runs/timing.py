@@ -47,8 +47,8 @@ def _adaptive_cost(job: Job, adaptive: Adaptive, rate: float, seed: int) -> Cost
     each = {k: _expected_samples(adaptive, k) for k in set(hits)}
     samples = sum(each[k] for k in hits) / len(hits)
     requests = sum(1 + sum(look <= each[k] for look in adaptive.looks) for k in hits) / len(hits)
-    one = samples / rate + requests * overhead
-    return Cost(samples, one, one * len(job.indices), inputs_tried=len(hits))
+    seconds = samples / rate + requests * overhead
+    return Cost(samples, seconds, seconds * len(job.indices), inputs_tried=len(hits))
 
 
 def _samples_per_second(job: Job, seed: int) -> float:

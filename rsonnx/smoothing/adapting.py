@@ -108,9 +108,9 @@ def make_plan(model: ModelFile, settings: ModelSettings) -> Plan:
     model = model if half is None else half.model
     stored_bounds = None if settings.bounds is not None else bounds_in(model.metadata)
     found_bounds, bounds_source = _declared(settings.bounds, stored_bounds, DEFAULT_BOUNDS)
-    given = settings.preprocessing
-    stored = None if given is not None else preprocessing_in(model.metadata)
-    preprocessing, preprocess_source = _declared(given, stored, None)
+    stated = settings.preprocessing
+    stored = None if stated is not None else preprocessing_in(model.metadata)
+    preprocessing, preprocess_source = _declared(stated, stored, None)
     refuse_unsound(model)
     output = find_output(model, name=settings.output_name, threshold=settings.threshold)
     data = find_input(
@@ -126,10 +126,8 @@ def make_plan(model: ModelFile, settings: ModelSettings) -> Plan:
         preprocess_source = "input type uint8, which holds 0-255"
     if preprocessing is None:
         raise UsageError(
-            f"{model} does not say what preprocessing its inputs need, and none was declared; "
-            "declare one: none (inputs are fed as they are), a preset such as mnist, cifar10, "
-            "imagenet, minus-one-one or raw-255, mean=...,std=..., or a preprocessor_config.json "
-            "(rsonnx inspect MODEL DATA shows which gives the best accuracy)"
+            f"{model} does not say what preprocessing its inputs need; declare it: none, a preset "
+            "such as imagenet, or mean=...,std=...; rsonnx inspect MODEL DATA tries all presets"
         )
     low, high = check_bounds(found_bounds)
     facts = _describe(model, data, output) | {

@@ -135,8 +135,8 @@ class SmoothedClassifier:
     @property
     def layout(self) -> str | None:
         """Where the channels of an input are: as the base classifier says, or else its noise."""
-        found: str | None = getattr(self.base, "layout", None)
-        return getattr(self.noise, "layout", None) if found is None else found
+        own: str | None = getattr(self.base, "layout", None)
+        return getattr(self.noise, "layout", None) if own is None else own
 
     @property
     def batch_size(self) -> int | None:
@@ -342,15 +342,15 @@ class SmoothedClassifier:
         """
         if progress is not None and not callable(progress):
             raise UsageError(f"progress is {shown(progress)}, but a function was expected")
-        found = self._engine.count(requests, progress)
-        for request, counts in zip(requests, found, strict=True):
+        answers = self._engine.count(requests, progress)
+        for request, counts in zip(requests, answers, strict=True):
             if counts.total != request.stop - request.start:
                 raise InferenceError(
                     f"the engine counted {counts.total} answers to "
                     f"{request.stop - request.start} samples, so none of them can be used; "
                     "look into the engine"
                 )
-        return found
+        return answers
 
     def appetite(self, point: Point) -> int:
         """Return how many samples should be asked for at a time, so that the engine is busy."""
@@ -367,10 +367,10 @@ def _bounds(base: BaseClassifier, declared: tuple[float, float] | None) -> tuple
     own = getattr(base, "bounds", None)
     if declared is None:
         return check_bounds((0.0, 1.0) if own is None else own)
-    found = check_bounds(declared)
-    if own is not None and check_bounds(own) != found:
+    bounds = check_bounds(declared)
+    if own is not None and check_bounds(own) != bounds:
         raise UsageError(
-            f"the bounds {found} were declared, but the base classifier was made for {own}; "
+            f"the bounds {bounds} were declared, but the base classifier was made for {own}; "
             "declare them where it is loaded"
         )
-    return found
+    return bounds

@@ -279,14 +279,14 @@ class _Work(Generic[Result]):
                     raise self._broken
                 return
             if asked and checkpoint is not None:
-                now = {one.index: tuple(one.answers()) for one in self._queue}
+                now = {entry.index: tuple(entry.answers()) for entry in self._queue}
                 checkpoint(self._stored | now)
 
     def _admit(self, source: Iterator[tuple[int, Point]]) -> None:
         """Take inputs into work until they ask for as much as keeps the engine busy."""
         queue = self._queue
-        wanted = sum(ask.stop - ask.start for one in queue for _, ask in one.wanted())
-        unfinished = sum(one.done is None for one in queue)
+        wanted = sum(ask.stop - ask.start for entry in queue for _, ask in entry.wanted())
+        unfinished = sum(entry.done is None for entry in queue)
         least = _SHARING if self._smoothed.share_noise else 1
         while len(queue) < _MOST_IN_WORK:
             if queue and unfinished >= least and wanted >= self._smoothed.appetite(queue[0].point):
@@ -296,15 +296,15 @@ class _Work(Generic[Result]):
                 return
             index, point = following
             stored = self._stored.pop(index, ())
-            one = _begun(self._smoothed, self._procedure, self._seed, index, point, stored)
-            if one.stored:
+            entry = _begun(self._smoothed, self._procedure, self._seed, index, point, stored)
+            if entry.stored:
                 raise RunFileError(
                     f"the counts that were kept of input {index} are not those that this run asks "
                     "for; remove them and resume without"
                 )
-            queue.append(one)
-            unfinished += one.done is None
-            wanted += sum(ask.stop - ask.start for _, ask in one.wanted())
+            queue.append(entry)
+            unfinished += entry.done is None
+            wanted += sum(ask.stop - ask.start for _, ask in entry.wanted())
 
     def _next(self, source: Iterator[tuple[int, Point]]) -> tuple[int, Point] | None:
         """Return the next input, None where there is none; a broken one waits for its turn.
@@ -326,12 +326,12 @@ class _Work(Generic[Result]):
         appetite = self._smoothed.appetite(self._queue[0].point)
         room = max(round(self._speed * _SLICE_SECONDS), _FIRST_SLICE * appetite, 1)
         taken: list[tuple[_InWork[Result], int, Ask]] = []
-        for one in self._queue:
-            for place, ask in one.wanted():
+        for entry in self._queue:
+            for place, ask in entry.wanted():
                 if room <= 0:
                     return taken
                 part = replace(ask, stop=min(ask.stop, ask.start + room))
-                taken.append((one, place, part))
+                taken.append((entry, place, part))
                 room -= part.stop - part.start
         return taken
 
@@ -340,14 +340,14 @@ class _Work(Generic[Result]):
     ) -> None:
         begun = time.perf_counter()
         answers = self._smoothed.count(
-            [CountRequest(one.stream(ask), ask.start, ask.stop) for one, _, ask in asked],
+            [CountRequest(entry.stream(ask), ask.start, ask.stop) for entry, _, ask in asked],
             progress,
         )
         seconds = time.perf_counter() - begun
         samples = sum(ask.stop - ask.start for _, _, ask in asked)
         self._speed = samples / max(seconds, 1e-9)
-        for (one, place, ask), counts in zip(asked, answers, strict=True):
-            one.seconds += seconds * (ask.stop - ask.start) / samples
-            one.take(place, counts)
-        for one in {id(one): one for one, _, _ in asked}.values():
-            one.advance()
+        for (entry, place, ask), counts in zip(asked, answers, strict=True):
+            entry.seconds += seconds * (ask.stop - ask.start) / samples
+            entry.take(place, counts)
+        for entry in {id(entry): entry for entry, _, _ in asked}.values():
+            entry.advance()

@@ -80,15 +80,15 @@ def training_in(metadata: Mapping[str, str]) -> Trained | None:
         return None
     inner = stored.get("noise parameters")
     stored = (inner if isinstance(inner, dict) else {}) | stored
-    given = {("lam" if key == "lambda" else key): value for key, value in stored.items()}
-    named = [given.get(key) for key in ("noise", "method")]
-    name = next((one for one in named if isinstance(one, str) and one in NOISES), None)
+    recorded = {("lam" if key == "lambda" else key): value for key, value in stored.items()}
+    named = [recorded.get(key) for key in ("noise", "method")]
+    name = next((law for law in named if isinstance(law, str) and law in NOISES), None)
     if name is None:
-        sigma = _positive(given.get("sigma"))
+        sigma = _positive(recorded.get("sigma"))
         return None if sigma is None else Trained("gaussian", {"sigma": sigma})
     own = {field.name for field in fields(NOISES[name])} - _SHAPED  # type: ignore[arg-type]
-    found = {key: _positive(given.get(key)) for key in sorted(own | {"sigma"})}
-    return Trained(name, {key: value for key, value in found.items() if value is not None})
+    parameters = {key: _positive(recorded.get(key)) for key in sorted(own | {"sigma"})}
+    return Trained(name, {key: value for key, value in parameters.items() if value is not None})
 
 
 def _positive(value: object) -> float | None:

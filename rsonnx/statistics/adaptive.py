@@ -95,9 +95,9 @@ class AdaptiveRule:
         reachable = self.lower(self.n_max, self.n_max)
         if self.targets[-1] > reachable:
             raise UsageError(
-                f"a target needs a probability above {self.targets[-1]:.9g}, but "
-                f"n_max = {self.n_max:,} samples at alpha = {self.alpha:g} reach at most "
-                f"{reachable:.9g} even if all agree; use a larger n_max or a smaller target radius"
+                f"a target needs a probability above {self.targets[-1]:.9g}, but n_max = "
+                f"{self.n_max:,} at alpha = {self.alpha:g} reaches {reachable:.9g} at most; use a "
+                "larger n_max or a smaller target radius"
             )
 
     @property
@@ -187,11 +187,6 @@ class AdaptiveDecision:
         k, n = self.claim
         return self.rule.lower(k, n) if n else 0.0
 
-    @property
-    def next_look(self) -> int:
-        """How many samples the run should have at its next update."""
-        return next((n for n in self.rule.looks if n > self.n), self.rule.n_max)
-
     def update(self, k: int, n: int) -> Verdict:
         """Look at the hits and samples so far, and decide; anything but ``CONTINUE`` is final.
 
@@ -231,15 +226,15 @@ class AdaptiveDecision:
 
 
 def look_schedule(
-    n_max: int, *, growth: float = GROWTH, through: int | None = None, first: int = FIRST_LOOK
+    n_max: int, *, growth: float = GROWTH, through: int | None = None
 ) -> tuple[int, ...]:
     """Return rising numbers of samples that grow by ``growth`` and end at ``n_max``.
 
-    ``through`` is a look to have among them, the earliest that can certify; ``first`` is the first,
-    unless that is earlier.
+    ``through`` is a look to have among them, the earliest that can certify; the first is at
+    ``FIRST_LOOK``, unless that is earlier.
     """
     looks: list[int] = []
-    n = min(first, n_max if through is None else through)
+    n = min(FIRST_LOOK, n_max if through is None else through)
     while n < n_max:
         looks.append(n)
         following = max(n + 1, math.floor(n * growth))

@@ -85,7 +85,7 @@ def paired_accuracy(
 
 
 def paired_mean_interval(
-    differences: ArrayLike, *, level: float = 0.95, resamples: int = 2_000, seed: int = 0
+    differences: ArrayLike, *, level: float = 0.95, seed: int = 0
 ) -> MeanInterval:
     """Return the mean of paired differences and a bootstrap interval (Efron 1979, percentiles).
 
@@ -94,7 +94,7 @@ def paired_mean_interval(
 
     Args:
         differences: first minus second for every input; shape (N,), at most 1e200.
-        level, resamples, seed: as for :func:`radius_interval`.
+        level, seed: as for :func:`radius_interval`.
     """
     values = np.asarray(differences, np.float64)
     if values.ndim != 1 or not values.size or not np.all(np.abs(values) <= _MOST):
@@ -103,6 +103,6 @@ def paired_mean_interval(
         )
     # The interval moves with its values; moved up, they are what radius_interval takes.
     least = float(values.min())
-    moved = radius_interval(values - least, level=level, resamples=resamples, seed=seed)
+    moved = radius_interval(values - least, level=level, seed=seed)
     mean, low, high = float(values.mean()), moved.low + least, moved.high + least
     return replace(moved, mean=mean, low=low, high=high)

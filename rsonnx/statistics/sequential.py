@@ -39,19 +39,16 @@ def lead_of(votes: ArrayLike, no_class: int = 0) -> tuple[int, int, int]:
     return (-1 if top == counts.size - 1 else top), int(counts[top]), rival
 
 
-def selection_settled(
-    votes: ArrayLike, no_class: int = 0, *, ceiling: int, lead: int = LEAD
-) -> bool:
-    """Whether the selection stage may stop: a lead of ``lead`` votes, or ``ceiling`` samples.
+def selection_settled(votes: ArrayLike, no_class: int = 0, *, ceiling: int) -> bool:
+    """Whether the selection stage may stop: a lead of ``LEAD`` votes, or ``ceiling`` samples.
 
     The choice needs no guarantee: the estimation samples are drawn afresh, and a wrong choice costs
     an abstention, never a false certificate.
     """
     check_samples("ceiling", ceiling)
-    check_samples("lead", lead)
     _, most, second = lead_of(votes, no_class)
     drawn = int(np.sum(np.asarray(votes, np.int64))) + no_class
-    return most - second >= lead or drawn >= ceiling
+    return most - second >= LEAD or drawn >= ceiling
 
 
 @dataclass(frozen=True)

@@ -262,13 +262,6 @@ def test_restated_figures_follow_from_the_counts(runs: Path) -> None:
     assert Path("a.jsonl").read_bytes() == before
 
 
-def test_rows_that_contradict_their_header_are_not_restated(runs: Path) -> None:
-    lines = lines_of(Path("a.jsonl"))
-    lines[0]["n"] = 999
-    write_lines(Path("changed.jsonl"), lines)
-    refused("report changed.jsonl --alpha 0.01", code=1, named="changed.jsonl")
-
-
 def test_top_k(runs: Path) -> None:
     rows = read_run("a.jsonl").rows
     for k, alpha in ((1, 0.001), (3, 0.1)):

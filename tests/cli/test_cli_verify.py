@@ -14,14 +14,7 @@ from PIL import Image
 
 Lines = list[dict[str, Any]]
 Files = dict[str, Lines]
-WAYS = {
-    "fixed": "--n 400",
-    "two-sided": "--n 400 --radius two-sided",
-    "randomised": "--n 400 --bound randomized-clopper-pearson",
-    "adaptive": "--n 4000 --target-radius 0.05",
-    "family-wise": "--n 2000 --family-wise",
-    "named": "--n 400 --classes names.txt",
-}
+RUNS = {"fixed": "--n 400", "named": "--n 400 --classes names.txt"}
 REPLAY = "--model tiny.onnx --data set --replay 99"
 FORGED = Path("forged.jsonl")
 
@@ -34,7 +27,7 @@ def made(workshop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).symlink_to(workshop / name)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        for name, options in WAYS.items():
+        for name, options in RUNS.items():
             base = "certify tiny.onnx set --sigma 0.25 --n0 30 --seed 3 --quiet"
             done(f"{base} {options} -o {name}.jsonl")
         done("attest fixed.jsonl -o statement.json")
@@ -43,23 +36,11 @@ def made(workshop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def files(made: Path, here: Path) -> Files:
-    """The lines of a run of each way, which lies in this folder."""
+    """The lines of the runs, which lie in this folder."""
     for path in made.iterdir():
         if not path.is_symlink():
             shutil.copy(path, here)
-    return {name: lines_of(here / f"{name}.jsonl") for name in WAYS}
-
-
-@pytest.mark.parametrize("name", [name for name in WAYS if name != "named"])
-def test_every_vote_is_drawn_again(name: str, files: Files) -> None:
-    found = done(f"verify {name}.jsonl {REPLAY} --json").json()
-    assert found["replay"]["exact"]
-    assert len(found["replay"]["rows"]) == found["rows"] == 20
-    for row in found["replay"]["rows"]:
-        assert row["differing"] == 0
-        assert row["stands"]
-        assert (row["label"], row["radius"]) == (row["recorded_label"], row["recorded_radius"])
-    assert any(row["radius"] > 0 for row in found["replay"]["rows"])
+    return {name: lines_of(here / f"{name}.jsonl") for name in RUNS}
 
 
 @pytest.mark.parametrize(("field", "value"), [("radius", 0.5), ("p_a_lower", 0.99)])
@@ -184,12 +165,9 @@ def test_what_is_no_statement_is_one_sentence(content: Any, files: Files) -> Non
     refused("verify fixed.jsonl --attestation strange.json", code=1, named="strange.json")
 
 
-def test_what_is_not_whole_or_does_not_hold_is_not_attested(files: Files) -> None:
+def test_what_is_not_whole_is_not_attested(files: Files) -> None:
     write_lines(FORGED, files["fixed"][:-1])
     refused("attest", FORGED, code=1, named="incomplete")
-    files["fixed"][2]["p_a_lower"] = 0.99
-    write_lines(FORGED, files["fixed"])
-    refused("attest", FORGED, code=1, named="verify")
 
 
 def test_a_digest_of_several_files_is_called_so(files: Files) -> None:

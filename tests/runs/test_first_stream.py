@@ -94,18 +94,6 @@ def test_it_is_gone_on_with(
     assert _rows(path) == _rows(GOLDEN)
 
 
-def test_a_stream_that_is_not_known_is_neither_checked_nor_gone_on_with(
-    lines: Lines, call: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    lines[0] = json.loads((GOLDEN.parent / "runs" / "fixed.jsonl").read_text().partition("\n")[0])
-    lines[0]["noise"]["stream"] = 3
-    for words in (("verify",), _certify("--resume", "-o")):
-        path = _write(tmp_path / "later.jsonl", lines)
-        assert call(*words, path) == 1
-        shown = capsys.readouterr()
-        assert "stream of the noise is 3" in shown.out + shown.err
-
-
 def test_its_shards_are_merged_among_themselves(
     lines: Lines, call: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

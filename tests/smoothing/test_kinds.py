@@ -95,11 +95,6 @@ def test_one_score_needs_a_threshold_and_many_have_none(
         opened(score(output, "Relu", many=True), tmp_path, threshold=0.5)
 
 
-def test_a_sigmoid_without_a_threshold_is_refused_with_the_hint(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"sigmoid.* 0\.5"):
-        opened(score(("n", 1), "Sigmoid"), tmp_path)
-
-
 @pytest.mark.parametrize(("kind", "declared"), [("uint8", None), ("int8", "scale=255,mean=128")])
 def test_8_bit_inputs_are_what_numpy_says(tmp_path: Path, kind: str, declared: str | None) -> None:
     made = [node("Cast", ["x"], "real", to=FLOAT), node("MatMul", ["real", "w"], "scores")]

@@ -61,7 +61,7 @@ def test_point_checks_what_the_law_can_change() -> None:
     assert flips.point(np.array([0, 1, 2, 3, 0, 1])).values().tolist() == [0, 1, 2, 3, 0, 1]
     with pytest.raises(DataError, match=r"value number 2 of the input is 0\.5"):
         flips.point(np.array([0, 1, 0.5, 3, 0, 1]))
-    with pytest.raises(DataError, match="convert it to another type"):
+    with pytest.raises(DataError, match=r"whole numbers|another type"):
         flips.point(np.zeros(6, np.uint8))
     columns = SmoothedClassifier(_base((2, 4, 4), (0.0, 2.0)), noise=Columns(1, "NCHW"))
     with pytest.raises(UsageError, match="bounds 0 and 1"):

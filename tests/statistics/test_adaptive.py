@@ -109,7 +109,7 @@ def test_a_clear_input_is_certified_early() -> None:
     state = rule.start()
     assert state.p_lower == 0.0
     while state.verdict is Verdict.CONTINUE:
-        n = state.next_look
+        n = next(look for look in rule.looks if look > state.n)
         state.update(n, n)
     assert (state.verdict, state.n) == (Verdict.CERTIFIED, 57)
     assert state.claim == (57, 57)
@@ -122,7 +122,7 @@ def test_a_hopeless_input_is_given_up_early_and_claims_what_it_can() -> None:
     rule = AdaptiveRule((normal_cdf_up(2.0),))
     state = rule.start()
     while state.verdict is Verdict.CONTINUE:
-        n = state.next_look
+        n = next(look for look in rule.looks if look > state.n)
         state.update(round(0.9 * n), n)
     assert state.verdict is Verdict.FUTILE
     assert state.n < 1000

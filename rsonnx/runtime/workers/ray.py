@@ -192,10 +192,9 @@ class RayEngine(RemoteEngine[_Actor]):
             if first.deaths >= _MOST_DEATHS:
                 start = first.spans[0]
                 raise InferenceError(
-                    f"{_MOST_DEATHS} Ray workers died one after the other of {first.samples} "
-                    f"samples, from sample {start.start} of request {start.request} on "
-                    f"({_last(why)}); see the logs of Ray, and give a worker more memory or a "
-                    "smaller batch"
+                    f"{_MOST_DEATHS} Ray workers died of {first.samples} samples, from "
+                    f"{start.start} of request {start.request} on ({_last(why)}); see Ray's logs, "
+                    "and give a worker more memory or a smaller batch"
                 )
             for unit in link.units:
                 work.give_back(unit)
