@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import sys
 import threading
 import weakref
 from collections import Counter, deque
@@ -32,6 +33,7 @@ from unittest import mock
 import kernels_in_cpp
 import numpy as np
 import onnxruntime
+import pytest
 
 import rsonnx.runtime.cuda.pinned
 from rsonnx.runtime.cuda.cupy_device import CupyDevice
@@ -123,12 +125,13 @@ class StubCuda:
         patch, library = mock.patch.object, rsonnx.runtime.cuda.pinned
         names = [TENSORRT, CUDA, CPU]
         with (
-            mock.patch.dict("sys.modules", cupy=self.cupy),
+            pytest.MonkeyPatch.context() as modules,  # mock would forget what is imported meanwhile
             patch(onnxruntime, "InferenceSession", opened),
             patch(onnxruntime, "get_available_providers", return_value=names),
             patch(onnxruntime, "preload_dlls", create=True),
             patch(library, "cuda_runtime", return_value=self.runtime),
         ):
+            modules.setitem(sys.modules, "cupy", self.cupy)
             provider_problem.cache_clear()
             try:
                 yield self
