@@ -121,6 +121,18 @@ def test_scores_show_tf32_and_labels_swapped_samples(
     assert found["swapped_samples"]["unlike_processor"] > 0
 
 
+@NEEDS_COMPILER
+def test_scores_are_of_the_device_s_noise_also_where_batches_do_not_divide_the_samples(
+    stubbed: Any, model: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "checks.jsonl"
+    given = ["--model", str(model), *SIZES, "--samples", "100"]
+    stubbed.main("tail_of_the_noise", [*given, "--output", str(output), "--only", "answers"])
+    figures = records(output)["answers"]["figures"]
+    assert figures["samples"] % figures["batch"] != 0
+    assert figures["scores_apart"] > figures["scores_allowed"]
+
+
 @pytest.mark.slow
 @NEEDS_COMPILER
 def test_every_check_passes_over_the_stub(stubbed: Any, model: Path, tmp_path: Path) -> None:

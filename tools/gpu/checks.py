@@ -287,22 +287,22 @@ def _scores(
     model: OnnxClassifier, stream: NoisyStream, rows: NDArray[np.float32], size: int
 ) -> NDArray[Any]:
     """Return the scores of each row: on a device, of the noise that it draws, in its memory."""
-    if model.device is None or len(rows) % size:
+    if model.device is None:
         return _in_batches(model.scores, rows, size)
     device, drawing, noise = model.device, Drawing(model.device), stream.grid
     assert noise is not None
     like = model.scores(rows[:size])
     inputs = device.zeros((size, *model.shape), np.float32)
-    answers = device.zeros(like.shape, like.dtype)
+    answers = device.zeros((size, *like.shape[1:]), like.dtype)
     run = model.session.bind(
         model.input_name, device.buffer(inputs), model.score_name, device.buffer(answers)
     )
     levels, parts = drawing.upload(noise), []
-    for start in range(0, len(rows), size):
+    for start in range(0, len(rows), size):  # the last batch has samples beyond them
         drawing.write(noise, levels, start, inputs)
         run()
         parts.append(device.copy_out(answers))
-    return np.concatenate(parts)
+    return np.concatenate(parts)[: len(rows)]
 
 
 def check_speed(setup: Setup) -> Outcome:
