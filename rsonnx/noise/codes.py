@@ -87,7 +87,7 @@ class CodeNoise(RegionNoise):
             shown = x.flat[at] * (high - low) / LEVELS + low if exact else x.flat[at]
             raise DataError(
                 f"value number {at} of the input is {float(shown):g}, but {self.name} noise takes "
-                f"whole numbers from {low:g} to {high:g}, as floats; uint8 means levels"
+                f"whole numbers from {low:g} to {high:g}, as floats; uint8 are levels"
             )
         return np.asarray(codes, np.int32)
 

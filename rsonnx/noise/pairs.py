@@ -54,7 +54,7 @@ class PairedNoise(Law):
         if len(possible) != 1:
             raise UsageError(
                 f"{cls.name} noise needs a model that takes x and 1 - x, with 2 or 6 channels "
-                f"first or last, but this one takes {'x'.join(map(str, shape))}"
+                f"first or last, not both, but it takes {'x'.join(map(str, shape))}"
             )
         return {"layout": possible[0] if len(shape) == 3 else None}
 

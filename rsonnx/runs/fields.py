@@ -15,13 +15,11 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast, get_args
 
 from rsonnx import scalars
+from rsonnx.arguments import MOST_WHOLE
 from rsonnx.counts import NOT_CLASSES, Counts
 from rsonnx.noise import SEED_DIGITS, Arithmetic
 
 T = TypeVar("T")
-
-MOST_WHOLE = 2**53
-"""No index and no count of a run comes near it; sums of counts stay within 64 bits."""
 
 _MOST_SHOWN = 60
 

@@ -212,6 +212,27 @@ _OPTIONS: dict[str, Kind[Any]] = {
 }
 """Of the command line; a call of the library records fewer."""
 
+_PREPROCESS: dict[str, tuple[Kind[Any], str]] = {
+    "identity": (FLAG, "whether the values are fed as they are"),
+    "scale": (NUMBER, "the factor of the values, behind the noise"),
+    "mean": (_NUMBERS, "what is taken from them, by channel"),
+    "std": (_NUMBERS, "by what they are divided then, by channel"),
+    "layout": (TEXT, "layout that was declared"),
+    "channels": (TEXT, "order of the channels, where it is not red, green, blue"),
+    "resize": (_VALUE, "size of a picture before the crop"),
+    "interpolation": (TEXT, "filter of that"),
+    "crop": (_LENGTHS, "height and width of the middle that is taken"),
+    "center": (TEXT, "how odd margins of the crop are rounded"),
+}
+_SESSION: dict[str, tuple[Kind[Any], str]] = {
+    "options": (map_of(map_of(TEXT, "texts"), "options"), "of the device, by provider"),
+    "tf32": (FLAG, "whether float32 products are rounded to 10 bits"),
+    "deterministic": (FLAG, "whether its sums are in one order"),
+    "cudnn": (_MAYBE_TEXT, "version of cuDNN"),
+    "shape_nodes_on_cpu": (map_of(_COUNT, "counts"), "operators that are not on the device"),
+    "environment": (map_of(NAME, "texts"), "variables that change roundings"),
+}
+
 HEADER = (
     HeaderField("kind", one_of("header"), "what the line is"),
     HeaderField("format", one_of("rsonnx-run"), "what the file is"),
@@ -262,65 +283,18 @@ HEADER = (
         "what the output is, where that is no vector of scores",
         since=2,
     ),
-    HeaderField(
-        "model.preprocess.identity", FLAG, "whether the values are fed as they are", since=None
-    ),
-    HeaderField(
-        "model.preprocess.scale", NUMBER, "the factor of the values, behind the noise", since=None
-    ),
-    HeaderField(
-        "model.preprocess.mean", _NUMBERS, "what is taken from them, by channel", since=None
-    ),
-    HeaderField(
-        "model.preprocess.std", _NUMBERS, "by what they are divided then, by channel", since=None
-    ),
-    HeaderField("model.preprocess.layout", TEXT, "layout that was declared", since=None),
-    HeaderField(
-        "model.preprocess.channels",
-        TEXT,
-        "order of the channels, where it is not red, green, blue",
-        since=None,
-    ),
-    HeaderField("model.preprocess.resize", _VALUE, "size of a picture before the crop", since=None),
-    HeaderField("model.preprocess.interpolation", TEXT, "filter of that", since=None),
-    HeaderField(
-        "model.preprocess.crop",
-        _LENGTHS,
-        "height and width of the middle that is taken",
-        since=None,
-    ),
-    HeaderField(
-        "model.preprocess.center", TEXT, "how odd margins of the crop are rounded", since=None
+    *(
+        HeaderField(f"model.preprocess.{name}", kind, meaning, since=None)
+        for name, (kind, meaning) in _PREPROCESS.items()
     ),
     HeaderField("model.preprocess.source", TEXT, "who says so"),
     HeaderField("model.bounds.low", _END, "lowest value of an input"),
     HeaderField("model.bounds.high", _END, "highest value of an input"),
     HeaderField("model.bounds.source", TEXT, "who says so"),
     HeaderField("model.float16", object_of(_HALF).or_null(), "the conversion to float16"),
-    HeaderField(
-        "model.session.options",
-        map_of(map_of(TEXT, "texts"), "options"),
-        "of the device, by provider",
-        since=None,
-    ),
-    HeaderField(
-        "model.session.tf32", FLAG, "whether float32 products are rounded to 10 bits", since=None
-    ),
-    HeaderField(
-        "model.session.deterministic", FLAG, "whether its sums are in one order", since=None
-    ),
-    HeaderField("model.session.cudnn", _MAYBE_TEXT, "version of cuDNN", since=None),
-    HeaderField(
-        "model.session.shape_nodes_on_cpu",
-        map_of(_COUNT, "counts"),
-        "operators that are not on the device",
-        since=None,
-    ),
-    HeaderField(
-        "model.session.environment",
-        map_of(NAME, "texts"),
-        "variables that change roundings",
-        since=None,
+    *(
+        HeaderField(f"model.session.{name}", kind, meaning, since=None)
+        for name, (kind, meaning) in _SESSION.items()
     ),
     HeaderField("model.noise_drawn.noise", one_of("host", "device"), "where noise is drawn"),
     HeaderField("model.noise_drawn.why", TEXT, "why not on the device", since=None),

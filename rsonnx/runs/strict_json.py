@@ -11,7 +11,8 @@ import math
 from decimal import Decimal
 from typing import Any
 
-from rsonnx.runs.fields import MOST_WHOLE, shown
+from rsonnx.arguments import MOST_WHOLE
+from rsonnx.runs.fields import shown
 
 _DEEPEST = 64
 """Levels of values inside values; readers of other languages follow at least as many."""
