@@ -28,6 +28,9 @@ _WHEEL = [
 
 def _library() -> Any:
     """Return NVRTC from NVIDIA's wheel or from the system, or None."""
+    for path in _WHEEL:  # what NVRTC 13.0 looks for by name alone
+        for builtins in Path(path).parent.glob("libnvrtc-builtins.so.*"):
+            ctypes.CDLL(str(builtins))
     for name in (*_WHEEL, "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"):
         try:
             return ctypes.CDLL(name)
