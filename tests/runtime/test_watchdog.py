@@ -163,7 +163,11 @@ def test_a_call_inside_one_operator_ends_the_process_that_is_our_own() -> None:
         (("own", 7), ("another's", 0)), ("here", "on a device")
     ):
         ended = subprocess.run(
-            [sys.executable, "-c", code, whose, where], capture_output=True, text=True, check=False
+            [sys.executable, "-c", code, whose, where],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
         assert ended.returncode == expected
         assert ("deep.onnx took more than 0.1 s" in ended.stderr) == bool(expected)
