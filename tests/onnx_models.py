@@ -250,27 +250,42 @@ def linear_classifier(
     )
 
 
-def tree_classifier(classes: Sequence[int] | Sequence[str] = (0, 1, 2)) -> NodeProto:
-    """Make a TreeEnsembleClassifier of one tree: x0 <= .3 -> 0, else x1 <= .5 -> 1, else 2."""
+def _trees(
+    classes: Sequence[int] | Sequence[str], nodes: Sequence[tuple[Any, ...]], **attributes: Any
+) -> NodeProto:
+    """Make a TreeEnsembleClassifier of one tree: (feature, value, true node, false node) each."""
     key = "classlabels_strings" if isinstance(classes[0], str) else "classlabels_int64s"
+    features, values, true, false = map(list, zip(*nodes, strict=True))
     return helper.make_node(
         "TreeEnsembleClassifier",
         ["x"],
         ["label", "scores"],
         domain=ML,
-        nodes_treeids=[0] * 5,
-        nodes_nodeids=[0, 1, 2, 3, 4],
-        nodes_featureids=[0, 0, 1, 0, 0],
-        nodes_values=[0.3, 0.0, 0.5, 0.0, 0.0],
-        nodes_modes=["BRANCH_LEQ", "LEAF", "BRANCH_LEQ", "LEAF", "LEAF"],
-        nodes_truenodeids=[1, 0, 3, 0, 0],
-        nodes_falsenodeids=[2, 0, 4, 0, 0],
-        class_treeids=[0] * 3,
+        nodes_treeids=[0] * len(nodes),
+        nodes_nodeids=list(range(len(nodes))),
+        nodes_featureids=features,
+        nodes_values=values,
+        nodes_modes=["BRANCH_LEQ" if at else "LEAF" for at in true],
+        nodes_truenodeids=true,
+        nodes_falsenodeids=false,
+        class_treeids=[0] * len(attributes["class_ids"]),
+        **attributes,
+        **{key: list(classes)},
+    )
+
+
+_LEAF = (0, 0.0, 0, 0)
+
+
+def tree_classifier(classes: Sequence[int] | Sequence[str] = (0, 1, 2)) -> NodeProto:
+    """Make a TreeEnsembleClassifier of one tree: x0 <= .3 -> 0, else x1 <= .5 -> 1, else 2."""
+    return _trees(
+        classes,
+        [(0, 0.3, 1, 2), _LEAF, (1, 0.5, 3, 4), _LEAF, _LEAF],
         class_nodeids=[1, 3, 4],
         class_ids=[0, 1, 2],
         class_weights=[1.0, 1.0, 1.0],
         post_transform="NONE",
-        **{key: list(classes)},
     )
 
 
@@ -278,25 +293,13 @@ def stump(
     classes: Sequence[int] | Sequence[str], weights: Sequence[float], transform: str = "NONE"
 ) -> NodeProto:
     """Make a TreeEnsembleClassifier of one stump at x0 = .3 with weights for one class alone."""
-    key = "classlabels_strings" if isinstance(classes[0], str) else "classlabels_int64s"
-    return helper.make_node(
-        "TreeEnsembleClassifier",
-        ["x"],
-        ["label", "scores"],
-        domain=ML,
-        nodes_treeids=[0] * 3,
-        nodes_nodeids=[0, 1, 2],
-        nodes_featureids=[0] * 3,
-        nodes_values=[0.3, 0.0, 0.0],
-        nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"],
-        nodes_truenodeids=[1, 0, 0],
-        nodes_falsenodeids=[2, 0, 0],
-        class_treeids=[0] * 2,
+    return _trees(
+        classes,
+        [(0, 0.3, 1, 2), _LEAF, _LEAF],
         class_nodeids=[1, 2],
         class_ids=[0, 0],
         class_weights=list(weights),
         post_transform=transform,
-        **{key: list(classes)},
     )
 
 

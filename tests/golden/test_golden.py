@@ -8,34 +8,19 @@ versions of software, the time, and the words that explain a row's fields.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from hashlib import sha256
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from hostile.honest_runs import golden_tool
 
 from rsonnx.noise import NOISES
 
 HERE = Path(__file__).parent
-_TOOL = HERE.parents[1] / "tools" / "make_golden_runs.py"
-if not _TOOL.is_file():
-    pytest.skip("the tools are not part of an installation", allow_module_level=True)
-
-
-def _load_tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(_TOOL.stem, _TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-tool = _load_tool()
+tool = golden_tool()
 RUNS = {path.stem: path for path in sorted((HERE / "runs").glob("*.jsonl"))}
 SAID = json.loads((HERE / "said.json").read_text("utf-8"))
 CERTIFIED = sorted(tool.RUN_COMMANDS)
