@@ -64,7 +64,6 @@ class AdaptiveRule:
         share: of alpha that the e-process gets, in (0, 1).
         futility: give up where reaching the next target is less likely than this, in [0, 1); 0
             never gives up early unless the target cannot be reached at all.
-        growth: of the number of samples from look to look, > 1.
     """
 
     targets: tuple[float, ...]
@@ -72,7 +71,6 @@ class AdaptiveRule:
     alpha: float = 0.001
     share: float = PROCESS_SHARE
     futility: float = FUTILITY
-    growth: float = GROWTH
 
     def __post_init__(self) -> None:
         check_samples("n_max", self.n_max)
@@ -80,8 +78,6 @@ class AdaptiveRule:
         check_share("share", self.share)
         if self.futility != 0:
             check_share("futility", self.futility)
-        if not (math.isfinite(self.growth) and self.growth > 1.0):
-            raise UsageError(f"growth is {self.growth!r}, but it must be above 1; 1.05 is usual")
         check_process_alpha(self.alpha_e)
         object.__setattr__(self, "targets", tuple(self.targets))
         if not self.targets:
@@ -126,7 +122,7 @@ class AdaptiveRule:
     def looks(self) -> tuple[int, ...]:
         """The numbers of samples at which the counts are looked at, free of charge."""
         earliest = fewest_samples_to_reject(self.targets[0], self.alpha_e)
-        return look_schedule(self.n_max, growth=self.growth, through=earliest)
+        return look_schedule(self.n_max, through=earliest)
 
     def lower(self, k: int, n: int, near: float | None = None) -> float:
         """Lower bound on p that ``k`` hits in ``n`` samples support under this rule.
@@ -225,10 +221,8 @@ class AdaptiveDecision:
         return Verdict.FUTILE if rule.hopeless(self.k, self.n, self.reached) else Verdict.CONTINUE
 
 
-def look_schedule(
-    n_max: int, *, growth: float = GROWTH, through: int | None = None
-) -> tuple[int, ...]:
-    """Return rising numbers of samples that grow by ``growth`` and end at ``n_max``.
+def look_schedule(n_max: int, *, through: int | None = None) -> tuple[int, ...]:
+    """Return rising numbers of samples that grow by ``GROWTH`` and end at ``n_max``.
 
     ``through`` is a look to have among them, the earliest that can certify; the first is at
     ``FIRST_LOOK``, unless that is earlier.
@@ -237,7 +231,7 @@ def look_schedule(
     n = min(FIRST_LOOK, n_max if through is None else through)
     while n < n_max:
         looks.append(n)
-        following = max(n + 1, math.floor(n * growth))
+        following = max(n + 1, math.floor(n * GROWTH))
         n = through if through is not None and n < through < following else following
     return (*looks, n_max)
 

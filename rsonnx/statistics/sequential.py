@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from rsonnx.errors import UsageError
 from rsonnx.statistics.adaptive import PROCESS_SHARE, Verdict
 from rsonnx.statistics.binomial_test import p_value_above_half, p_value_differs_from_half
-from rsonnx.statistics.checks import check_alpha, check_samples, check_share
+from rsonnx.statistics.checks import check_alpha, check_samples
 from rsonnx.statistics.eprocess import check_process_alpha, rejects
 
 LEAD = 8
@@ -78,18 +78,16 @@ class SequentialPredict:
     At ``n_max`` the fixed tests of PREDICT at alpha_f = alpha - alpha_e have the last word (for
     ``"two-class"`` Hung & Fithian, arXiv 1610.03944; for ``"majority"`` the argument above).
 
-    ``alpha`` is the probability of a wrong answer, of which the e-process has a ``share``.
+    ``alpha`` is the probability of a wrong answer, of which the e-process has ``PROCESS_SHARE``.
     """
 
     n_max: int
     alpha: float = 0.001
     method: str = "two-class"
-    share: float = PROCESS_SHARE
 
     def __post_init__(self) -> None:
         check_samples("n_max", self.n_max)
         check_alpha(self.alpha)
-        check_share("share", self.share)
         check_process_alpha(self.alpha_e)
         if self.method not in ("two-class", "majority"):
             raise UsageError(f"method is {self.method!r}, but two-class or majority was expected")
@@ -97,7 +95,7 @@ class SequentialPredict:
     @property
     def alpha_e(self) -> float:
         """Probability of error of the e-processes together."""
-        return self.alpha * self.share
+        return self.alpha * PROCESS_SHARE
 
     @property
     def alpha_f(self) -> float:

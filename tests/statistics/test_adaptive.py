@@ -156,7 +156,7 @@ def test_the_ceiling_has_a_test_of_its_own() -> None:
 
 
 def test_schedule() -> None:
-    looks = look_schedule(100_000, growth=1.1, through=57)
+    looks = look_schedule(100_000, through=57)
     assert looks[0] == 16
     assert look_schedule(100, through=15)[0] == 15
     assert looks[-1] == 100_000
