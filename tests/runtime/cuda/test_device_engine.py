@@ -230,10 +230,10 @@ def test_a_device_that_hangs_is_not_waited_for_for_ever(
     model: Model, cuda: StubCuda, monkeypatch: pytest.MonkeyPatch, behind: str, batches: int
 ) -> None:
     """Whatever the host would wait for; the stub refuses to be waited for."""
-    monkeypatch.setattr(watchdog, "_PATIENCE", 0.0)
     engine = model.engine(cuda, 8, options=DeviceOptions(time_limit_per_call=0.1))
     if behind != "confirmation":
-        engine.count([request(0, 0, 8)])
+        engine.count([request(0, 0, 8)])  # this one has time: kernels may have to be compiled
+    monkeypatch.setattr(watchdog, "_PATIENCE", 0.0)
     cuda.calls.clear()
     cuda.faults["run", batches] = "hang"
     if behind == "no memory":
