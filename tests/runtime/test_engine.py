@@ -283,3 +283,12 @@ def test_what_was_refused_is_looked_at_again(look: str) -> None:
     for _ in range(2):
         with pytest.raises(ProviderError):
             engine.count([CountRequest(noisy(), 0, 64)])
+
+
+@pytest.mark.parametrize("claims", [{}, {"on_cpu": True}])
+def test_a_processor_confirms_nothing(claims: dict[str, bool]) -> None:
+    """What it answers in batches was compared when the model was loaded; no row is run twice."""
+    seen = Seen()
+    seen.__dict__ |= {"confirm": lambda *_: pytest.fail("it was confirmed")} | claims
+    ThreadEngine(seen, 64, 1).count([CountRequest(noisy(), 0, 128)])
+    assert seen.sizes == [64, 64]

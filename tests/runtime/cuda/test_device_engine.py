@@ -239,10 +239,11 @@ def test_a_device_that_hangs_is_not_waited_for_for_ever(
     if behind == "no memory":
         cuda.faults["run", batches + 1] = "memory"
     asked = [request(0, 0, 8 * batches), request(3 if "host" in behind else 1, 0, 20)]
+    asked.append(request(0, 0, 400))
     for _ in range(2):
         with pytest.raises(TimeLimitError, match=r"a\.onnx"):
             engine.count(asked)
-    assert cuda.calls["run"] < batches + 9  # and the host was not far ahead
+    assert cuda.calls["run"] <= batches + 5  # and the host was not far ahead
 
 
 @pytest.mark.parametrize("kind", ["memory", "capture"])
