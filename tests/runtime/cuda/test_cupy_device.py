@@ -36,6 +36,22 @@ def test_memory_that_is_not_there_is_an_error_of_ours() -> None:
     assert device.free_memory() == 512
 
 
+def test_a_mark_is_reached_when_the_work_before_it_is_done_or_never_will_be() -> None:
+    cuda = StubCuda()
+    device = CupyDevice(cuda.cupy, 0)
+    first = device.mark()
+    device.copy_out(device.zeros((1,), np.uint32))
+    assert device.has_reached(first)
+    cuda.queue(cuda.streams[device.stream], "hang", lambda: None)
+    second = device.mark()
+    assert not any(device.has_reached(second) for _ in range(20))
+    assert device.has_reached(first)
+    cuda.fail()
+    assert device.has_reached(second)  # what comes next says why
+    with pytest.raises(InferenceError):
+        device.mark()
+
+
 @pytest.mark.parametrize("kind", ["runtime", "driver"])
 def test_a_device_that_fails_is_an_error_of_ours(
     monkeypatch: pytest.MonkeyPatch, kind: str
