@@ -15,20 +15,24 @@ from pathlib import Path
 from typing import Any
 
 from rsonnx.data.names import composed
-from rsonnx.errors import DataError, UsageError
+from rsonnx.errors import DataError
+from rsonnx.files import read_small
 from rsonnx.names import names_of_value
 
 _NUMBERED = (
     re.compile(
-        r"[\[(]?(?P<number>\d+)"
+        r"[\[(]?(?P<number>\d{1,99})"
         r"(?P<by>[\])]?\s*(?:->|=>|[:\uff1a,;=|])\s*|[\])]\s*|\.\s+|\s*[-\u2013]\s+|\s+)"
         r"(?P<name>\S.*)"
     ),
     re.compile(
-        r"(?P<name>\S.*?)(?P<by>\s*(?:->|=>|[:\uff1a,;=|])\s*|\s+[-\u2013]\s+|\s+)(?P<number>\d+)"
+        r"(?P<number>\d{1,99})(?P<by>\s*(?:>-|>=|[:\uff1a,;=|])\s*|\s+[-\u2013]\s+|\s+)(?P<name>\S.*)"
     ),
 )
-"""`0 red`, `0: red`, `[0] red`, `0 - red`, `red,0` and `red -> 0`."""
+"""`0 red`, `0: red`, `[0] red`, `0 - red`; and, of a line from its end, `red,0` and `red -> 0`.
+
+From its beginning, where a name ends would be tried anew at every blank of a long row of them.
+"""
 
 _HEADINGS = frozenset(
     [
@@ -45,9 +49,8 @@ _SYNSET = re.compile(r"(n\d{8})[\s,:].*", re.ASCII)
 _YAML_NAMES = re.compile(r"^names[ \t]*:(.*(?:\n(?![^\s#\-\]}]).*)*)", re.MULTILINE)
 """The entry `names` of a YAML file, with the lines that belong to it."""
 
-_YAML_ITEM = re.compile(
-    r"\s*(?:-\s+|(?P<number>\d+)\s*:\s+)?(?P<name>\S.*?)(?:\s+#.*)?\s*", re.ASCII
-)
+_YAML_KEY = re.compile(r"(?:-|(?P<number>\d{1,99})\s*:)(?:\s+|$)", re.ASCII)
+"""What stands before a name: `- red`, `0: red`."""
 
 
 def read_class_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -66,14 +69,11 @@ def read_class_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
 
     Raises:
         UsageError: the path does not exist or is no readable file.
-        DataError: no names, none of these forms, a duplicate, or text that is not UTF-8.
+        DataError: more than 4 MiB, no names, none of these forms, a duplicate, or no UTF-8 text.
     """
     path = Path(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UsageError(f"the class names {path} cannot be read ({reason}); name a file") from None
+        text = read_small(path, "the class names").decode("utf-8-sig")
     except UnicodeDecodeError:
         raise DataError(
             f"the class names {path} are not UTF-8 text; write one name a line in UTF-8"
@@ -125,7 +125,7 @@ def _of_lines(lines: list[str], path: Path) -> tuple[str, ...]:
 
 
 def _columns(line: str) -> list[str]:
-    return re.split(r"\s*[,;|\t]\s*", line)
+    return re.split(r"(?<!\s)\s*[,;|\t]\s*", line)  # once a row of blanks
 
 
 def _is_heading(line: str) -> bool:
@@ -167,7 +167,8 @@ class _Numbering:
 
 def _of_numbered(lines: Sequence[str], path: Path) -> tuple[str, ...] | None:
     """Return the names of lines that are all numbered; None where the numbers are part of them."""
-    read = [numbering for form in _NUMBERED if (numbering := _numbering(lines, form))]
+    forms = zip(_NUMBERED, (lines, [line[::-1] for line in lines]), (1, -1), strict=True)
+    read = [numbering for form in forms if (numbering := _numbering(*form))]
     sure = {by.names for by in read if by.base == 0 or (by.base == 1 and by.apart)}
     plain = all(by.base is not None and all(map(str.isdecimal, by.names)) for by in read)
     if len(sure) > 1 or (len(read) > 1 and plain):
@@ -183,9 +184,9 @@ def _of_numbered(lines: Sequence[str], path: Path) -> tuple[str, ...] | None:
     return sure.pop() if sure else None
 
 
-def _numbering(lines: Sequence[str], form: re.Pattern[str]) -> _Numbering | None:
+def _numbering(form: re.Pattern[str], lines: Sequence[str], step: int) -> _Numbering | None:
     matches = [match for line in lines if (match := form.fullmatch(line))]
-    pairs = sorted((int(match["number"]), match["name"]) for match in matches)
+    pairs = sorted((int(m["number"][::step]), m["name"][::step]) for m in matches)
     # "class 0", "class 1", ... are names that end in numbers.
     if len(matches) < len(lines) or len(lines) < 2 or len({name for _, name in pairs}) < len(lines):
         return None
@@ -234,17 +235,18 @@ def _of_yaml(text: str) -> tuple[str, ...] | None:
     body = entries[0].strip()
     flow = re.fullmatch(r"[\[{](.*)[\]}](?:\s*#.*)?", body, re.DOTALL)
     parts = flow[1].replace("\n", " ").rstrip(", ").split(",") if flow else body.split("\n")
-    items = [_YAML_ITEM.fullmatch(part) for part in parts if part.strip()[:1] not in ("", "#")]
+    bare = (re.split(r"(?:^|\s)#", part.strip(), maxsplit=1)[0].rstrip() for part in parts)
     pairs = []
-    for at, item in enumerate(items):
-        name = "" if item is None else item["name"]
+    for at, item in enumerate(filter(None, bare)):
+        key = _YAML_KEY.match(item)
+        name = item if key is None else item[key.end() :]
         if name[:1] in ("'", '"'):
             if len(name) < 3 or name[-1] != name[0]:
                 return None
             name = name[1:-1]
         elif not name or name[0] in "[{&*!|>%@`":
             return None
-        pairs.append((at if item is None or item["number"] is None else int(item["number"]), name))
+        pairs.append((int(key["number"]) if key is not None and key["number"] else at, name))
     return _in_order(pairs)
 
 

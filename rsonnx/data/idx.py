@@ -103,6 +103,8 @@ def _labels_beside(path: Path) -> Path | None:
 def _stored(path: Path, magic: int, what: str) -> StoredRows:
     """Return the array of an idx file of unsigned bytes, unread but for its header."""
     where, rank = f"the idx {what} file {path}", magic & 0xFF
+    if not path.is_file():  # a named pipe may never be written to
+        raise DataError(f"{where} is no regular file; {_FETCH_AGAIN}")
     try:
         size = path.stat().st_size
         with path.open("rb") as raw:

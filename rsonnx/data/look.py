@@ -86,8 +86,8 @@ def list_directory(path: Path) -> Listing:
 
     Raises:
         UsageError: the directory itself cannot be read.
-        DataError: a folder inside it cannot be read, a loop of links, or an image name that is
-            a broken link or no regular file.
+        DataError: a folder inside it cannot be read or is there twice, by a link, or an image name
+            is a broken link or no regular file.
     """
     try:
         os.scandir(path).close()
@@ -96,14 +96,16 @@ def list_directory(path: Path) -> Listing:
         raise UsageError(f"the folder {path} cannot be read ({reason})") from None
     lists: tuple[list[str], ...] = ([], [], [], [], [])
     images, others, folders, files, hidden = lists
-    # Each pending folder carries the real folders it lies in, so that a loop of links is seen.
-    pending: list[tuple[str, frozenset[str]]] = [("", frozenset())]
+    listed: dict[str, Path] = {}  # a few links may lead to a folder in millions of ways, or back
+    pending = [""]
     while pending:
-        prefix, above = pending.pop()
+        prefix = pending.pop()
         here = path / prefix
-        real = os.path.realpath(here)
-        if real in above:
-            raise DataError(f"the link {here} leads back to a folder it lies in; remove it")
+        first = listed.setdefault(os.path.realpath(here), here)
+        if first != here:
+            raise DataError(
+                f"{here} and {first} are one folder, whose files would count twice; remove the link"
+            )
         try:
             with os.scandir(here) as scan:
                 for entry in scan:
@@ -111,7 +113,7 @@ def list_directory(path: Path) -> Listing:
                         hidden.append(prefix + entry.name)
                         continue
                     if entry.is_dir():
-                        pending.append((f"{prefix}{entry.name}/", above | {real}))
+                        pending.append(f"{prefix}{entry.name}/")
                     elif is_image_name(entry.name):
                         if not entry.is_file():
                             kind = "a broken link" if entry.is_symlink() else "no regular file"

@@ -20,8 +20,11 @@ SORTED_FOLDERS = "class folders sorted by name"
 
 
 def composed(name: str) -> str:
-    """Return a name in composed Unicode (NFC): two names that look the same are then equal."""
-    return unicodedata.normalize("NFC", name)
+    """Return a name in composed Unicode (NFC): two names that look the same are then equal.
+
+    One of over 1,000 characters is returned as it is: the time it takes grows with their square.
+    """
+    return unicodedata.normalize("NFC", name) if len(name) <= 1000 else name
 
 
 def checked_classes(classes: Sequence[str] | None) -> tuple[str, ...] | None:

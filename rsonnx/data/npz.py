@@ -21,11 +21,13 @@ from rsonnx.data.look import Look
 from rsonnx.data.names import checked_classes
 from rsonnx.data.rows import KeptRows, Rows, StoredRows
 from rsonnx.errors import DataError
+from rsonnx.scalars import shown
 
 _WHOLE = ("int8", "int16", "int32", "int64", "uint16", "uint32")
 """Whole numbers, such as codes of categories; as 8-bit pixels only uint8 is read."""
 _ACCEPTED = ("uint8", "float16", "float32", "float64", *_WHOLE)
 _HEAD_BYTES = 16 * 2**10  # numpy writes at most a few hundred for a plain array
+_MOST_AXES = 32  # of an array in numpy 1
 _SAVE_AGAIN = "save it again with numpy.savez"
 
 
@@ -151,8 +153,9 @@ def _stored(path: Path, info: zipfile.ZipInfo) -> tuple[StoredRows, bool]:
             f"{where} holds pickled Python objects, which are never loaded; save it as a plain "
             "array of numbers"
         )
-    if any(length < 0 for length in shape):
-        raise DataError(f"{where} announces the shape {shape}; {_SAVE_AGAIN}")
+    # To numpy True is a length, and so is a number of thousands of digits.
+    if len(shape) > _MOST_AXES or not all(type(n) is int and 0 <= n < 2**63 for n in shape):
+        raise DataError(f"{where} announces the shape {shown(shape)}; {_SAVE_AGAIN}")
     stored = StoredRows(opened, head.tell(), tuple(shape), dtype, where, _SAVE_AGAIN)
     check_announced(stored.nbytes, info.compress_size, where)
     present = info.file_size - stored.offset

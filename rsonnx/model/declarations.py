@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rsonnx.errors import UsageError
+from rsonnx.files import read_small
 
 _FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
 """Pillow's numbers, which Hugging Face writes."""
@@ -49,13 +50,13 @@ def read_preprocessing_file(path: Path) -> Mapping[str, Any]:
 
     Raises:
         UsageError: the file cannot be read, or asks for something that cannot be done.
+        DataError: it has more than 4 MiB.
     """
     where, kind = f"the preprocessing file {path}", "TOML" if path.suffix == ".toml" else "JSON"
+    content = read_small(path, "the preprocessing file")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = content.decode()
         stated = tomllib.loads(text) if kind == "TOML" else json.loads(text)
-    except OSError as error:
-        raise UsageError(f"{where} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{where} is not {kind}: {error}") from None
     if not isinstance(stated, dict):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import json
 import math
-import os
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rsonnx.errors import DataError, UsageError
+from rsonnx.errors import DataError
+from rsonnx.files import read_small
 from rsonnx.scalars import as_float
 
 _MOST_BYTES = 1 << 28
@@ -32,7 +32,7 @@ def read_sigmas(path: Path, size: int) -> tuple[float, ...]:
         UsageError: there is no such file, or it cannot be read.
         DataError: it holds anything else; values and lines are numbered from 1.
     """
-    content = _content(path)
+    content = read_small(path, "the sigmas", _MOST_BYTES)
     try:
         if content.startswith(b"\x93NUMPY"):
             values = _of_array(content)
@@ -57,20 +57,6 @@ def read_sigmas(path: Path, size: int) -> tuple[float, ...]:
             "standard deviation for each was expected"
         )
     return sigmas
-
-
-def _content(path: Path) -> bytes:
-    if not os.path.isfile(path):  # a named pipe may never be written to
-        what = "is no file" if os.path.exists(path) else "does not exist"
-        raise UsageError(f"{path} {what}, but a file with one sigma a value was expected")
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-    if len(content) > _MOST_BYTES:
-        raise DataError(f"{path} has more than {_MOST_BYTES >> 20} MiB, more than any sigmas have")
-    return content
 
 
 def _of_array(content: bytes) -> list[Any]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
+
 import pytest
 
-from rsonnx.data import open_dataset, read_class_names
+from rsonnx.data import class_files, open_dataset, read_class_names
 from rsonnx.errors import DataError, UsageError
 
 
@@ -190,10 +194,93 @@ def test_what_states_no_order_of_classes_is_refused(tmp_path, text, name):
 
 
 def test_paths_that_cannot_be_read_are_usage_errors(tmp_path):
-    with pytest.raises(UsageError, match=r"gone\.txt cannot be read \(No such file"):
-        read_class_names(tmp_path / "gone.txt")
-    with pytest.raises(UsageError, match=r"cannot be read \(Is a directory\); name a file"):
-        read_class_names(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    for path in (
+        tmp_path / "gone.txt",
+        tmp_path,
+        tmp_path / "pipe",
+        tmp_path / "nul\0",
+        "/dev/zero",
+    ):
+        with pytest.raises(UsageError, match=re.escape(str(path))):
+            read_class_names(path)
+
+
+def test_a_file_too_large_for_class_names_is_refused(tmp_path):
+    with (tmp_path / "disk").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(DataError, match="disk"):
+        read_class_names(tmp_path / "disk")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("c.txt", "{}: red\n1: green\n"),
+        ("c.txt", "red {}\ngreen 1\n"),
+        ("c.json", '{{"red": {}, "green": 1}}'),
+        ("c.json", '{{"{}": "red", "1": "green"}}'),
+        ("c.yaml", "names:\n  {}: red\n  1: green\n"),
+    ],
+)
+@pytest.mark.parametrize("digits", [90, 4300, 5000])
+def test_a_number_of_any_length_is_a_name_or_refused(tmp_path, name, text, digits):
+    path = tmp_path / name
+    path.write_text(text.format("9" * digits))
+    with contextlib.suppress(DataError):
+        assert len(read_class_names(path)) == 2
+
+
+BLANKS = " " * 200_000
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "names"),
+    [
+        ("c.txt", f"a{BLANKS}b\nc", (f"a{BLANKS}b", "c")),
+        ("c.txt", f"a{BLANKS}0\nb{BLANKS}-{BLANKS}1", ("a", "b")),
+        ("c.txt", f"0{BLANKS}a\n1{BLANKS}->{BLANKS}b", ("a", "b")),
+        ("c.txt", f"index{BLANKS},{BLANKS}name\n0,a\n1,b", ("a", "b")),
+        ("c.yaml", f"names:{BLANKS}\n-{BLANKS}a{BLANKS}b{BLANKS}\n-{BLANKS}c", None),
+        ("c.yaml", f"names:\n  0{BLANKS}:{BLANKS}a{BLANKS}#{BLANKS}\n  1: b", ("a", "b")),
+        ("c.txt", "a" + "\u0301\u0323" * 200_000, None),
+    ],
+)
+def test_the_time_follows_the_length_of_a_file(tmp_path, name, text, names):
+    """Each of them took hours: that of a row of blanks or accents grew with its square."""
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    read = read_class_names(path)
+    assert names is None or read == names
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "a{}1",
+        "a -{}1",
+        "a={}1",
+        "a{}->{}1",
+        "a{}=>={}1",
+        "a - -{}1",
+        "a:{}:{}1",
+        "a|{}- 1",
+        "-{}1",
+    ],
+)
+@pytest.mark.parametrize("blank", ["", " ", "\t", " \t "])
+def test_a_number_behind_a_name_parts_from_it_as_early_as_it_can(form, blank):
+    """An oracle that tries where a name ends from the left."""
+    slow = re.compile(
+        r"(?P<name>\S.*?)(?P<by>\s*(?:->|=>|[:\uff1a,;=|])\s*|\s+[-\u2013]\s+|\s+)(?P<number>\d+)"
+    )
+    lines = [form.replace("{}", blank), form.replace("{}", blank).replace("a", "b") + "0"]
+    matches = [slow.fullmatch(line) for line in lines]
+    numbering = class_files._numbering(class_files._NUMBERED[1], [s[::-1] for s in lines], -1)
+    if not all(matches) or len({match["name"] for match in matches}) < 2:
+        assert numbering is None
+    else:
+        assert numbering.names == tuple(match["name"] for match in matches)
 
 
 @pytest.mark.parametrize(

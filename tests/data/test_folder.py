@@ -188,12 +188,25 @@ def test_links_are_followed_and_broken_ones_refused(make_tree, tmp_path: Path, r
         open_dataset(root)
 
 
-@pytest.mark.parametrize(("link", "to"), [("cat/again", "."), ("cat/self.png", "cat/self.png")])
-def test_a_loop_of_links_is_refused(make_tree, link, to, refused):
+@pytest.mark.parametrize(
+    ("link", "to"),
+    [("cat/again", "."), ("cat/again", "cat"), ("dog", "cat"), ("cat/self.png", "cat/self.png")],
+)
+def test_a_link_to_what_is_listed_already_is_refused(make_tree, link, to, refused):
     root = make_tree(["cat/a.png"])
     (root / link).symlink_to(root / to)
     with refused(link):
         open_dataset(root)
+
+
+def test_links_that_double_the_ways_are_not_followed(make_tree, refused):
+    """Thirty folders with two links each to the next have a file at the end of 2^30 ways."""
+    root = make_tree([f"{n}/a.png" for n in range(31)])
+    for n in range(30):
+        for link in "xy":
+            (root / f"{n}/{link}").symlink_to(root / f"{n + 1}")
+    with refused("link"):
+        open_dataset(root / "0")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")

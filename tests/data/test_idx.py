@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import struct
 import tempfile
 from pathlib import Path
@@ -152,3 +153,14 @@ def test_any_bytes_are_images_or_a_data_error(packed, changes, cut, tail):
             shapes = {dataset[i].values.shape for i in range(len(dataset))}
             assert shapes == {dataset.shape(0)}
             assert len(dataset) * int(np.prod(dataset.shape(0))) >= 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+@pytest.mark.parametrize("pipe", ["images", "labels"])
+def test_a_pipe_is_neither_images_nor_labels(write, pipe, refused):
+    path = write(images=IMAGES, labels=LABELS)
+    name = path.parent / {"images": path.name, "labels": "t10k-labels-idx1-ubyte"}[pipe]
+    name.unlink()
+    os.mkfifo(name)
+    with refused(name):
+        open_dataset(path.parent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -221,7 +222,8 @@ def test_a_broken_file_is_refused(tmp_path: Path, name: str, content: str) -> No
 def test_what_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "folder.json").mkdir()
-    for name in ("bytes.json", "folder.json", "gone.json", "gone.toml"):
+    os.mkfifo(tmp_path / "pipe.json")
+    for name in ("bytes.json", "folder.json", "gone.json", "gone.toml", "pipe.json"):
         with pytest.raises(UsageError, match=name):
             declared_preprocessing(str(tmp_path / name))
 
