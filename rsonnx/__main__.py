@@ -23,16 +23,13 @@ def main() -> None:
         from rsonnx.cli import main as command_line  # noqa: PLC0415 - it takes a while
 
         command_line()
-    except ImportError as error:
-        if os.environ.get("RSONNX_TRACEBACK"):
+    except Exception as error:
+        from rsonnx.installation import damage  # noqa: PLC0415 - the traceback module, for this
+
+        sentence = damage(error)
+        if sentence is None or os.environ.get("RSONNX_TRACEBACK"):
             raise
-        while isinstance(error.__cause__, ImportError):  # numpy's own words fill a screen
-            error = error.__cause__
-        print(
-            f"Error: the installation of rsonnx is damaged: {str(error).strip().splitlines()[0]}; "
-            "mend it: pip install --force-reinstall rsonnx",
-            file=sys.stderr,
-        )
+        print(f"Error: {sentence}", file=sys.stderr)
         sys.exit(1)
 
 

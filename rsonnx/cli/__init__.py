@@ -24,6 +24,7 @@ from rsonnx.cli.report import report
 from rsonnx.cli.stopping import stoppable
 from rsonnx.cli.verify import verify_command
 from rsonnx.errors import INTERRUPTED, RsonnxError
+from rsonnx.installation import damage
 from rsonnx.report import printable
 from rsonnx.runtime.watchdog import end_process_if_stuck
 
@@ -78,14 +79,16 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return an exit code
     except RsonnxError as error:
         return _fail(str(error), error.exit_code)
     except MemoryError:
-        return _fail("there is not enough memory; use a smaller --batch-size or another machine", 1)
+        return _fail(
+            "there is not enough memory; use another machine or, where a model runs, a smaller "
+            "--batch-size",
+            1,
+        )
     except BrokenPipeError:  # the reader of stdout has gone: nothing is left to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except ImportError:  # the installation is damaged, which the caller knows how to say
-        raise
     except Exception as error:
-        if os.environ.get("RSONNX_TRACEBACK"):
+        if os.environ.get("RSONNX_TRACEBACK") or damage(error):  # which the caller says
             raise
         kind = type(error).__name__
         return _fail(

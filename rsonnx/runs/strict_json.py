@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from decimal import Decimal
+from collections import Counter
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from rsonnx.arguments import MOST_WHOLE
@@ -67,8 +68,8 @@ def portable(value: Any) -> Any:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in fields if names.count(name) > 1)
+        names = Counter(name for name, _ in pairs)
+        twice = next(name for name, times in names.items() if times > 1)
         raise ValueError(f"the field {shown(twice)} is there twice")
     return fields
 
@@ -77,9 +78,16 @@ def _real(text: str) -> float:
     value = float(text)
     if math.isinf(value):
         raise ValueError(f"the number {text:.40} is beyond the doubles")
-    if repr(value) != text and Decimal(repr(value)) != Decimal(text):
+    if repr(value) != text and not _is(value, text):
         raise ValueError(f"the number {text:.40} has digits that no double has")
     return value
+
+
+def _is(value: float, text: str) -> bool:
+    try:
+        return Decimal(repr(value)) == Decimal(text)
+    except InvalidOperation:  # its exponent is beyond what a Decimal holds
+        return False
 
 
 def _whole(text: str) -> int:

@@ -6,13 +6,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import onnxruntime
 import pytest
 from commands import assert_sentence, command, done, refused
 
+from rsonnx.cli import run, stopping
 from rsonnx.runtime import installed_wheels, provider_problem
 from rsonnx.runtime.device_options import CPU
 
@@ -92,12 +94,29 @@ def test_every_command_survives_a_damaged_onnxruntime(kind: str, here: Path) -> 
     assert not Path("new.jsonl").exists()
 
 
-@pytest.mark.parametrize("package", ["click", "numpy", "onnx", "mpmath"])
-def test_a_package_that_is_gone_is_named_with_what_mends_it(package: str, here: Path) -> None:
-    gone = f"raise ImportError('see below') from ModuleNotFoundError('No module named {package}')"
+@pytest.mark.parametrize(
+    ("package", "source"),
+    [
+        *(
+            (package, f"raise ImportError('see') from ModuleNotFoundError('No {package}')")
+            for package in ("click", "numpy", "onnx", "mpmath")
+        ),
+        ("click", "def ("),
+        ("cloup", "raise ValueError"),
+        ("numpy", "def ("),
+        ("numpy", "import json; json.loads('{')"),
+        ("onnx", "def check(): raise RuntimeError('boom\\nboom')\ncheck()"),
+        ("google", "raise TypeError('Descriptors cannot be created directly.')"),
+        ("scipy", ""),
+        ("scipy", "raise RuntimeError"),
+    ],
+)
+def test_a_package_that_cannot_be_imported_is_named_with_what_mends_it(
+    package: str, source: str, here: Path
+) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "rsonnx", *f"certify {WORK}".split()],
-        env=_shim(here / "shim", package, gone),
+        env=_shim(here / "shim", package, source),
         capture_output=True,
         check=False,
         text=True,
@@ -107,6 +126,25 @@ def test_a_package_that_is_gone_is_named_with_what_mends_it(package: str, here: 
     (sentence,) = ended.stderr.splitlines()
     assert package in sentence
     assert "pip install" in sentence
+    assert "bug" not in sentence
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda: 1 / 0,
+        lambda: os.no_such_call,  # type: ignore[attr-defined]  # as on another system
+        lambda: stopping.no_such_name,
+        lambda: json.loads("{"),
+        lambda: compile("def (", "<text>", "exec"),
+    ],
+)
+def test_a_bug_is_called_one(
+    fault: Callable[[], object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(import_module("rsonnx.report"), "compare_bounds", lambda *_, **__: fault())
+    assert run(["bounds", "-k", "9", "-n", "10"]) == 1
+    assert "has a bug" in capsys.readouterr().err
 
 
 @pytest.fixture

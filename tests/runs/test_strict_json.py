@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -35,6 +36,7 @@ def test_what_python_writes_is_read_as_it_was(
         (r'{"n": 1, "\u006e": 2}', "'n' is there twice"),
         *((text, text) for text in ("NaN", "Infinity", "-Infinity", "1e999", "-2e308")),
         *((text, "digits") for text in ("0.1000000000000000000001", "1e-999", "2.51e-324")),
+        *((f"{text}{'9' * 300}", "digits") for text in ("0e", "1e-", "-0.0E+", "2.5E-")),
         ("-0", "-0"),
         ("9" * 5000, "9999"),
         ("[" * 100 + "]" * 100, "nested deeper"),
@@ -52,6 +54,19 @@ def test_what_two_readers_may_read_as_two_values_is_refused(inner: str, named: s
     with pytest.raises(ValueError, match=named) as caught:
         read_object(f'{{"x": {inner}}}'.encode())
     assert len(str(caught.value)) < 120
+
+
+@given(st.from_regex(r"-?[0-9]{1,9}(\.[0-9]{1,9})?([eE][+-]?[0-9]{1,400})?", fullmatch=True))
+def test_a_number_is_read_or_refused(text: str) -> None:
+    with contextlib.suppress(ValueError):
+        assert isinstance(read_object(f'{{"x": {text}}}'.encode())["x"], int | float)
+
+
+def test_the_last_of_many_names_may_be_the_one_that_is_there_twice() -> None:
+    names = [*range(100_000), 99_999]
+    content = ", ".join(f'"{name}": 0' for name in names)
+    with pytest.raises(ValueError, match="'99999' is there twice"):
+        read_object(f"{{{content}}}".encode())
 
 
 @pytest.mark.parametrize(
