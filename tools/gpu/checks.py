@@ -167,7 +167,8 @@ def check_devices(setup: Setup) -> Outcome:
     numbers = range(driver.devices)
     outcomes = [_compared(setup, setup.load(setup.options(number))) for number in numbers]
     wrong = [number for number in numbers if not outcomes[number].passed]
-    note = f"of {driver.devices} devices these are wrong: {wrong}; device 1: {outcomes[1].note}"
+    named = ", ".join(map(str, wrong)) or "none"
+    note = f"wrong of {driver.devices} devices: {named}; device 1: {outcomes[1].note}"
     return Outcome(not wrong, note, {str(k): outcomes[k].figures for k in numbers})
 
 

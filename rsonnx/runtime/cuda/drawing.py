@@ -30,8 +30,7 @@ class Drawing:
         self._tiles = device.zeros((1,), np.uint32)
 
     def upload(self, noise: GridNoise) -> Any:
-        """Return the input without noise in the device's memory, uint8 (size,); its law follows."""
-        self._table(noise.table)
+        """Return the input without noise in the device's memory, uint8 (size,)."""
         return self._sent(noise.levels, np.uint8)
 
     def write(self, noise: GridNoise, levels: Any, start: int, rows: Any) -> None:
@@ -46,7 +45,7 @@ class Drawing:
         Raises:
             DeviceMemoryError: there is no memory for counting the open cells.
         """
-        outcome, *inverse = self._table(noise.table)
+        outcome, *inverse = self.law(noise.table)
         block_values = noise.block * noise.size
         first_block, skipped = divmod(start, noise.block)
         begin = skipped * noise.size
@@ -79,8 +78,11 @@ class Drawing:
         )
         self._device.launch("rsonnx_settle", threads, *common, *inverse)
 
-    def _table(self, cells: Cells) -> tuple[Any, ...]:
-        """Return a law in the device's memory, in the order in which the kernels take it."""
+    def law(self, cells: Cells) -> tuple[Any, ...]:
+        """Return a law in the device's memory, in the order in which the kernels take it.
+
+        It is sent there when it is first asked for, which waits for the device.
+        """
         if cells not in self._tables:
             self._tables[cells] = (
                 self._sent(cells.outcome, np.int16),

@@ -161,13 +161,14 @@ class DeviceEngine:
         return [self._counts(bins) for bins in self._device.copy_out(tally).tolist()]
 
     def _sources(self, requests: Sequence[CountRequest]) -> list[_Source]:
-        """Send the inputs without noise to the device, once where streams share one."""
+        """Send inputs without noise and laws to the device, once where streams share one."""
         sent: dict[int, Any] = {}
         sources = []
         for request in requests:
             noise: GridNoise | None = getattr(request.stream, "grid", None)
             levels = None
             if noise is not None:  # the levels of one input lie at one place in the host's memory
+                self._drawing.law(noise.table)
                 address = noise.levels.ctypes.data
                 if address not in sent:
                     sent[address] = self._drawing.upload(noise)

@@ -238,8 +238,8 @@ def test_a_device_that_hangs_is_not_waited_for_for_ever(
     cuda.faults["run", batches] = "hang"
     if behind == "no memory":
         cuda.faults["run", batches + 1] = "memory"
-    asked = [request(0, 0, 8 * batches), request(3 if "host" in behind else 1, 0, 20)]
-    asked.append(request(0, 0, 400))
+    other = STREAMS[3] if "host" in behind else replace(STREAMS[0], distribution=Gaussian(0.25))
+    asked = [request(0, 0, 8 * batches), CountRequest(other, 0, 20), request(0, 0, 400)]
     for _ in range(2):
         with pytest.raises(TimeLimitError, match=r"a\.onnx"):
             engine.count(asked)
