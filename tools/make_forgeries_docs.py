@@ -49,7 +49,8 @@ _SECTIONS = {
     ),
     "nothing": (
         "Found by nothing",
-        "No certificate and no figure is another one for these.",
+        "No certificate is another one for these. Where targets move, so do the radii at which a "
+        "table of that run states its figures; the figures are true there too.",
     ),
 }
 

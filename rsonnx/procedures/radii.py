@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from numbers import Real
 
@@ -19,6 +19,8 @@ _STEPS = tuple(
 """As fractions, so that three steps of 0.1 are 0.3 and not the float above it."""
 _WHOLE_STEPS = tuple(Fraction(s) for s in (1, 2, 5, 10, 20, 50, 100, 200, 500))
 _MOST_RADII = 9
+_ALL_DIGITS = Context(prec=400)
+"""Of any double: 309 before the point."""
 
 
 def default_radii(largest: float, *, whole: bool = False) -> tuple[float, ...]:
@@ -53,4 +55,4 @@ def as_radii(radii: float | Iterable[float]) -> tuple[float, ...]:
 
 def radius_text(radius: float) -> str:
     """Return a radius for print: four decimals, never above it."""
-    return str(Decimal(radius).quantize(Decimal("0.0001"), rounding=ROUND_FLOOR))
+    return str(Decimal(radius).quantize(Decimal("0.0001"), ROUND_FLOOR, _ALL_DIGITS))

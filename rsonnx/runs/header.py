@@ -10,12 +10,11 @@ import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from rsonnx.errors import RunFileError
 from rsonnx.noise import STREAM_VERSIONS, InputSpace, Law, law_from_json
-from rsonnx.procedures import Procedure, procedure_recorded
+from rsonnx.procedures import Adaptive, Procedure, procedure_recorded
 from rsonnx.runs.commitment import CommittedSeed
 from rsonnx.runs.differences import FREE, LATER, Difference, flat, flat_differences, in_words
 from rsonnx.runs.fields import shown
@@ -27,7 +26,7 @@ from rsonnx.statistics import family_wise_alpha
 
 NO_CLAIM = "none yet: the rows hold counts of a range of samples; `rsonnx merge` adds the ranges"
 
-_MOST_DRAWN_FROM = 1 << 23
+_MOST_DRAWN_FROM = 1 << 20
 """Inputs from which a random sample is drawn again without the data, which takes some seconds."""
 
 
@@ -168,6 +167,11 @@ class Header:
         options = options_of(self.record, self.data.sample, made, enumerated=noise.enumerated)
         for name, expected in options:
             yield f"arguments.resolved.{name}", self.resolved.get(name, expected), expected
+        if self.resolved.get("adaptive"):
+            table = Adaptive.of_table(noise, procedure.n0, procedure.n, procedure.alpha)
+            yield "target_radii", procedure.target_radii, table.target_radii
+        elif self.resolved.get("target_radius") is not None:
+            yield "target_radii", procedure.target_radii, (self.resolved["target_radius"],)
 
     def _wrong_inputs(self, indices: Sequence[int]) -> Iterator[str]:
         """Yield what the inputs are not that its sample takes; ``indices`` are of the rows."""
@@ -178,7 +182,7 @@ class Header:
             yield f"it announces {selected} inputs, but its sample has {sample.count(size)}"
         elif sample.seed is None or size <= _MOST_DRAWN_FROM:
             shard = self.shard or Shard(1, 1)
-            part = islice(sample.indices(size), shard.index - 1, None, shard.of)
+            part = sample.indices(size, shard.index - 1, shard.of)
             for has, expected in zip(indices, part, strict=False):
                 if has != expected:
                     yield f"it has the input {has} where its sample has the input {expected}"
@@ -278,7 +282,7 @@ def _noise(recorded: Mapping[str, Any], shape: tuple[int, ...]) -> Law:
     parameters = noise.parameters
     if not same(recorded.get("parameters", parameters), parameters):
         raise TypeError("the parameters of the noise are not written as rsonnx writes them")
-    size = parameters.get("size")
+    size = getattr(noise, "size", None)
     if size is not None and size != math.prod(noise.input_shape(shape)):
         raise TypeError(f"the noise is for inputs of {size} values, which the model does not take")
     return noise

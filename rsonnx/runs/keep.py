@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rsonnx.counts import Counts
 from rsonnx.errors import CouplingError, RunFileError, UsageError
 from rsonnx.listener import Extent, Listener
 from rsonnx.runs.header import Header
@@ -138,12 +139,18 @@ def _kept(
         listener.said("warning", f"{checkpoint.path} is not used: {stored.problem}")
     job = work.job
     classes = getattr(job.smoothed.base, "num_classes", None)
+    watched = getattr(job.smoothed.base, "rows", None) == "watched"
+
+    def possible(counts: Counts) -> bool:
+        unwatched = counts.watched_rows == counts.near_ties == 0
+        return (classes is None or len(counts) <= classes) and (watched or unwatched)
+
     answers = {
         index: asked_for(
             job.smoothed,
             work.asking,
             job.point(index),
-            [one for one in kept if classes is None or len(one.counts) <= classes],
+            [answer for answer in kept if possible(answer.counts)],
             seed=work.seed,
         )
         for index, kept in stored.answers.items()

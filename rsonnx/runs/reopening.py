@@ -208,6 +208,8 @@ def check_header(run: Run, job: Job, manifest: Manifest) -> None:
     changed = bool(changed_since(run, job))
     free = _FREE | _FREE_ELSEWHERE if changed else _FREE
     free |= _REREAD if header.first_version else frozenset()
+    if header.restated_from is not None:  # the settings before, which the reader has checked
+        free |= {"restated_from"}
     if (header.model.rows, again.model.rows) == ("alone", "proved"):  # by a prover that has learnt
         free |= {"model.rows"}
     differences = header.differences(again, but=free)

@@ -71,7 +71,7 @@ class Sample:
         candidates = len(range(0, size, self.skip_every))
         return candidates if self.limit is None else min(self.limit, candidates)
 
-    def indices(self, size: int) -> Iterator[int]:
+    def indices(self, size: int, start: int = 0, step: int = 1) -> Iterator[int]:
         """Yield the positions of the inputs, ascending; a header may announce any number of them.
 
         Of M candidates a spread takes those at floor(j·M/limit), j = 0..limit - 1; a random sample
@@ -80,14 +80,17 @@ class Sample:
 
         Args:
             size: inputs of the data set, >= 1.
+            start, step: which of the positions, as in a slice.
         """
         candidates, count = range(0, size, self.skip_every), self.count(size)
         if self.seed is not None and count < size:
-            yield from sorted(heapq.nsmallest(count, candidates, key=partial(_rank, self.seed)))
+            drawn = sorted(heapq.nsmallest(count, candidates, key=partial(_rank, self.seed)))
+            yield from drawn[start::step]
         elif self.first:
-            yield from candidates[:count]
+            yield from candidates[:count][start::step]
         else:
-            yield from (candidates[j * len(candidates) // count] for j in range(count))
+            taken = range(start, count, step)
+            yield from (candidates[j * len(candidates) // count] for j in taken)
 
     def __str__(self) -> str:
         if self.seed is not None:

@@ -65,7 +65,7 @@ def verify(run: Run) -> Verification:
             proved += proof.radius
             wrong += proof.faults
         faults += [Fault(row.index, what) for what in wrong]
-    manifest = _manifest_holds(header, run.rows, run.status)
+    manifest = _manifest_holds(header, run.rows)
     return Verification(len(run.rows), derived, proved, bounded, manifest, tuple(faults))
 
 
@@ -83,8 +83,9 @@ def check_part(part: Part) -> None:
         raise RunFileError(f"{part.path}: {what}{advice}")
 
 
-def _manifest_holds(header: Header, rows: Sequence[Row | CountsRow], status: str) -> bool | None:
-    if status != "complete" or header.shard is not None:
+def _manifest_holds(header: Header, rows: Sequence[Row | CountsRow]) -> bool | None:
+    """Say whether the manifest is that of the rows, where all inputs are there."""
+    if len(rows) != header.data.inputs:
         return None
     return manifest_digest(rows) == header.data.manifest
 
@@ -94,7 +95,12 @@ def _faults_of_all(header: Header, rows: Sequence[Row | CountsRow], status: str)
     if status == "complete" and len(rows) != header.inputs:
         yield f"it is complete with {len(rows)} rows, but announces {header.inputs}"
     yield from header.contradictions([row.index for row in rows])
-    if _manifest_holds(header, rows, status) is False:
+    classes = header.data.classes
+    if classes is not None and len(rows) == header.data.inputs:
+        labels = len({row.label for row in rows})
+        if labels != classes[0]:
+            yield f"its rows have {labels} different labels, but it announces {classes[0]}"
+    if _manifest_holds(header, rows) is False:
         yield (
             f"its manifest, {header.data.manifest}, is not that of the indices, names, labels and "
             "digests of its rows"
@@ -107,6 +113,10 @@ def _faults_of(header: Header, row: Row | CountsRow) -> Iterator[str]:
         yield from _otherwise_derived(header, row)
     else:
         yield from _otherwise_counted(header, row)
+    classes = header.model.classes
+    answers = {row.base_prediction, *row.counts.selection.seen, *row.counts.estimation.seen}
+    if classes is not None and max(answers) >= classes:
+        yield f"it answers the class {max(answers)}, but the model has {classes} classes"
     yield from _wrongly_watched(row, watched=header.model.rows == "watched")
 
 

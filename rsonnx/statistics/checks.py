@@ -9,13 +9,17 @@ MOST_SAMPLES = 10**12
 """More than a century of any model; a number beyond it is a slip of the finger."""
 
 
+LEAST_ALPHA = 1e-200
+"""Beyond it scipy's tails lose their digits, and from 1e-250 they are 0 before they should be."""
+
+
 def check_alpha(alpha: float) -> float:
-    """Return ``alpha``, the probability of error, or refuse it unless 0 < alpha < 1."""
+    """Return ``alpha``, the probability of error, or refuse it unless 1e-200 <= alpha < 1."""
     number = as_float(alpha)
-    if not 0.0 < number < 1.0:
+    if not LEAST_ALPHA <= number < 1.0:
         raise UsageError(
-            f"alpha is {shown(alpha)}, but it is a probability of error and must lie strictly "
-            "between 0 and 1; 0.001 is the usual choice"
+            f"alpha is {shown(alpha)}, but a probability of error was expected, below 1 and at "
+            f"least {LEAST_ALPHA:g}; 0.001 is the usual choice"
         )
     return number
 

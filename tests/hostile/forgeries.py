@@ -32,7 +32,10 @@ from hostile.forging import (
     votes,
 )
 
-from rsonnx.runs import Commitment
+from rsonnx.counts import Counts
+from rsonnx.errors import UsageError
+from rsonnx.procedures import Adaptive, Evidence
+from rsonnx.runs import Commitment, Header
 from rsonnx.runs.commitment import CommittedSeed
 
 Check = Literal["reading", "merging", "model and data", "replay", "nothing"]
@@ -113,6 +116,34 @@ def _select(most: int, others: int = 0) -> Edit:
         line["counts"]["selection"] = {k: count for k, count in counts.items() if count}
 
     return anew(on(certified, change))
+
+
+def _claim_otherwise(lines: Lines) -> None:
+    """Claim the bound of a row from hits that another order of the same votes would have given."""
+    procedure = Header.from_json(lines[0]).procedure
+    assert isinstance(procedure, Adaptive)
+    for line in every(lines):
+        selection, estimation = map(Counts.from_json, line["counts"].values())
+        for samples in procedure.looks:
+            for hits in range(samples, samples // 2, -1):
+                claim = {"hits": hits, "samples": samples}
+                evidence = Evidence(selection, estimation, None, (hits, samples))
+                try:
+                    procedure.derive(evidence)
+                except UsageError:
+                    continue
+                if claim != line["claim"] and not [*procedure.check(evidence, None)]:
+                    line["claim"] = claim
+                    return
+    raise AssertionError("no other claim can be made")
+
+
+def _without_targets(options: Line) -> Line:
+    return {k: v for k, v in options.items() if k not in ("adaptive", "target_radius")}
+
+
+def _targets(factor: float) -> Edit:
+    return header("target_radii", lambda radii: [factor * radius for radius in radii])
 
 
 def _count(key: str, value: int | None) -> Edit:
@@ -201,6 +232,7 @@ FORGERIES: list[Forgery] = [
         "the stop is before anything is decided": _stop(16, more=False),
         "selection stops at no look": _select(15),
         "selection settles nothing": _select(9, 7),
+        "the targets are lowered": _targets(1 - 1e-9),
     }),
     # Which inputs there are, and what they are.
     *_by("reading", of.ALL, {
@@ -219,6 +251,13 @@ FORGERIES: list[Forgery] = [
         "the data are more": header("data.size", 1000),
         "a run is cut and called complete": on_lines(_cut_and_call_complete),
         "a run is called a shard": header("shard", {"index": 1, "of": 2}),
+        "a run is called its only shard, of other labels": both(
+            header("shard", {"index": 1, "of": 1}), _LABELLED
+        ),
+        "the inputs have another number of classes": header(
+            "data.classes_in_sample", lambda classes: classes - 1
+        ),
+        "the model's own answer is no class of its": row("base_prediction", 99),
     }),
     *_by("reading", ("limited",), {
         "another rule of the sample": header("data.sample.rule", "first"),
@@ -376,6 +415,9 @@ FORGERIES: list[Forgery] = [
         ),
     }, rows=1),
     *_by("replay", of.SOME, {"the model's own answer": row("base_prediction", _other)}, rows=1),
+    *_by("replay", of.TABLE, {
+        "another claim that the votes allow": anew(on_lines(_claim_otherwise)),
+    }, rows=1),
     *_by("replay", of.RANGES, {"votes in a range": moved(9, last)}, rows=1),
     *_by("replay", ("shard1",), {"votes in a shard": anew(moved(_ALL_VOTES))}, rows=1),
     *_by("replay", of.SOME, {
@@ -403,6 +445,11 @@ FORGERIES: list[Forgery] = [
     }),
     *_by("nothing", ("fixed", "laplace-l1"), {
         "rows that are proved are said to have run alone": header("model.rows", "alone"),
+    }),
+    *_by("nothing", of.TABLE, {
+        "the targets are lowered by 1e-9, and the options that say them are left out": both(
+            _targets(1 - 1e-9), header("arguments.resolved", _without_targets)
+        ),
     }),
     *_by("nothing", ("float16",), {
         "a float16 run is called float32, where both have the same votes": both(

@@ -145,9 +145,10 @@ def anew(*edits: Edit) -> Edit:
 
 def _derive(lines: Lines) -> None:
     data, rows = lines[0]["data"], every(lines)
-    if data["inputs"] == len(rows) == data["size"]:
+    if data["inputs"] == len(rows):
         there = len({line["label"] for line in rows})
-        data |= {"classes_in_sample": there, "classes_in_data": there}
+        every_class = there if data["size"] == len(rows) else max(there, data["classes_in_data"])
+        data |= {"classes_in_sample": there, "classes_in_data": every_class}
     read = Header.from_json(lines[0])
     procedure, derived = read.procedure, []
     for line in rows:

@@ -20,6 +20,7 @@ FIXED_N = (
     *("watched", "threshold", "float16", "float", "laplace-l1", "ablation", "sparse-flips"),
 )
 ADAPTIVE = ("target", "adaptive", "adaptive-family-wise")
+TABLE = ("adaptive", "adaptive-family-wise")
 COUNTED = ("splitting", "columns")
 SAMPLED = (*FIXED_N, *ADAPTIVE)
 ALL = (*SAMPLED, *COUNTED)

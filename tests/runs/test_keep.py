@@ -115,6 +115,9 @@ FORGERIES = {
     "samples beyond all that are asked for": _add(stage="selection", start=100, stop=102),
     "more samples than are asked for": _change(stop=9_000_000, counts={"1": 9_000_000}, start=0),
     "a class that the model has not": _change(stop=5, counts={"77": 5}, start=0),
+    "watched rows of a run that watches none": _change(
+        stop=5, counts={"1": 5, "watched_rows": 1}, start=0
+    ),
     "a gap before them": _change(start=7, stop=9, counts={"1": 2}),
 }
 

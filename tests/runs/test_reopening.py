@@ -12,6 +12,7 @@ from commands import lines_of, write_lines
 from onnx_models import linear, save
 
 import rsonnx
+from rsonnx.runs import restate
 from rsonnx.runs.merge import merge
 
 X = np.random.default_rng(0).random((3, 1, 4, 4), dtype=np.float32)
@@ -63,3 +64,11 @@ def test_a_part_that_announces_more_inputs_than_its_sample_has_is_refused(
     path = forged(lambda header: header["data"].update(inputs=5))
     with pytest.raises(rsonnx.RsonnxError, match="5"):
         merge([path])
+
+
+def test_a_restated_run_is_checked_against_its_model_and_data(model: Path, tmp_path: Path) -> None:
+    run = rsonnx.certify(model, X, output=tmp_path / "run.jsonl", **DRAW)
+    restated = restate(run, alpha=0.01)
+    lines = [restated.header.to_json(), *(row.to_json() for row in restated.rows)]
+    path = write_lines(tmp_path / "restated.jsonl", [*lines, lines_of(run.path)[-1]])
+    assert not rsonnx.verify(path, model=model, data=X, replay=3).faults

@@ -31,6 +31,19 @@ def test_a_sample_is_as_many_inputs_as_it_says_in_order(sample: Sample, size: in
     assert Sample.from_json(sample.to_json()) == sample
 
 
+@given(SAMPLES, st.integers(1, 200), st.integers(0, 20), st.integers(1, 20))
+def test_a_slice_of_a_sample_is_that_of_its_inputs(
+    sample: Sample, size: int, start: int, step: int
+) -> None:
+    assert [*sample.indices(size, start, step)] == [*sample.indices(size)][start::step]
+
+
+def test_the_last_of_ever_so_many_inputs_is_there_at_once() -> None:
+    """A stranger's header announced 2^53 inputs, and readers counted to them."""
+    for sample in (Sample(), Sample(2**52), Sample(2**52, first=True)):
+        assert next(sample.indices(2**53, 2**51)) in (2**51, 2**52)
+
+
 @given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 300))
 def test_a_spread_has_even_gaps_from_the_first_input_on(limit: int, every: int, size: int) -> None:
     found = list(Sample(limit, every).indices(size))
