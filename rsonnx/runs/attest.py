@@ -15,16 +15,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rsonnx.errors import RunFileError, UsageError
+from rsonnx.errors import RunFileError
+from rsonnx.files import read_small
 from rsonnx.runs.fields import shown
 from rsonnx.runs.files import Run
-from rsonnx.runs.strict_json import read_object, same
+from rsonnx.runs.strict_json import MOST_BYTES, read_object, same
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:rsonnx:certification:v1"
 _PAYLOAD_TYPE = "application/vnd.in-toto+json"
-
-_MOST_BYTES = 64 << 20
 
 
 def statement(run: Run, summary: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,17 +56,11 @@ def read_statement(path: Path) -> dict[str, Any]:
     """Read a Statement, bare or in a DSSE envelope, whose signature is not looked at.
 
     Raises:
-        UsageError: there is no such file.
+        UsageError: there is no such file, or it cannot be read.
+        DataError: it is larger than 64 MiB.
         RunFileError: it holds no Statement.
     """
-    if not path.is_file():
-        raise UsageError(f"the attestation {path} does not exist; `rsonnx attest` writes one")
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise RunFileError(f"the attestation {path} cannot be read: {error.strerror}") from None
-    value = _parse(path, content)
+    value = _parse(path, read_small(path, "the attestation", MOST_BYTES))
     if "payload" in value:
         _refuse_others(path, value, ("payloadType", "payload", "signatures"))
         if value.get("payloadType") != _PAYLOAD_TYPE:
@@ -175,8 +168,6 @@ def _subject(name: str, sha256: str, role: str) -> dict[str, Any]:
 
 def _parse(path: Path, content: bytes) -> dict[str, Any]:
     try:
-        if len(content) > _MOST_BYTES:
-            raise ValueError(f"it has more than {_MOST_BYTES >> 20} MiB")
         return read_object(content)
     except (TypeError, ValueError) as error:
         raise RunFileError(

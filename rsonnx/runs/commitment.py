@@ -20,9 +20,10 @@ from typing import Any
 
 from rsonnx.arguments import check_kind
 from rsonnx.errors import RunFileError, UsageError
+from rsonnx.files import read_small
 from rsonnx.runs.differences import FREE, PART, Difference, flat, flat_differences, in_words
 from rsonnx.runs.fields import OBJECT, TEXT, shown
-from rsonnx.runs.strict_json import same
+from rsonnx.runs.strict_json import MOST_BYTES, same
 
 _FORM = {"format": "rsonnx-commitment", "format_version": 1}
 
@@ -45,7 +46,6 @@ _VALUE = re.compile("[0-9a-f]{32,1024}")
 another seed to choose."""
 
 _MOST_LETTERS = 200
-_MOST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -197,22 +197,16 @@ def read_commitment(path: str | os.PathLike[str]) -> Commitment:
     """Read the file of a commitment.
 
     Raises:
-        UsageError: there is no such file.
+        UsageError: there is no such file, or it cannot be read.
+        DataError: it is larger than 64 MiB.
         RunFileError: it is none, or not byte for byte as it was written, so that its SHA-256 would
             be another.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UsageError(
-            f"the commitment {path} does not exist; write it first, without a beacon's value"
-        )
+    content = read_small(path, "the commitment", MOST_BYTES)
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES)
         commitment = Commitment.from_json(json.loads(content))
         same = content == commitment.content
-    except OSError as error:
-        raise RunFileError(f"the commitment {path} cannot be read: {error.strerror}") from None
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         same = False
     if not same:

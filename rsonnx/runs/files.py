@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, BinaryIO, Literal, get_args
 
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.runs.fields import NAME, Kind, one_of, shown, whole
 from rsonnx.runs.header import Header
 from rsonnx.runs.header_fields import FORMAT
 from rsonnx.runs.rows import CountsRow, Row
-from rsonnx.runs.strict_json import read_object
+from rsonnx.runs.strict_json import MOST_BYTES, read_object
 
 Ending = Literal["complete", "interrupted", "failed", "void"]
 """``"void"``: the classifier was seen to be no function of one input, so no row speaks of it."""
@@ -79,16 +80,17 @@ def is_torn_start(content: bytes) -> bool:
     return b"\n" not in content and (content.startswith(START) or START.startswith(content))
 
 
-def parse_part(path: Path, content: bytes) -> Part:
-    """Read the content of a run file."""
-    *lines, _torn = content.split(b"\n")
-    if not lines:
+def parse_part(path: Path, file: BinaryIO) -> Part:
+    """Read an open run file, a line at a time; nothing but what is read of it stays in memory."""
+    lines = _whole_lines(path, file)
+    first = next(lines, None)
+    if first is None:
         raise RunFileError(f"{path} is not a run file: it has no complete line")
-    header = _header(path, lines[0])
+    header = _header(path, first)
     rows: dict[int, Row | CountsRow] = {}
     status: str | None = None
-    length = len(lines[0]) + 1
-    for number, line in enumerate(lines[1:], start=2):
+    length = len(first)
+    for number, line in enumerate(lines, start=2):
         if status is not None:
             raise RunFileError(f"{path}, line {number}: there is a line behind the end of the run")
         value = _parse(path, number, line)
@@ -105,7 +107,7 @@ def parse_part(path: Path, content: bytes) -> Part:
         if row.index in rows:
             raise RunFileError(f"{path}, line {number}: the input {row.index} was there before")
         rows[row.index] = row
-        length += len(line) + 1
+        length += len(line)
     if header.inputs < len(rows):
         raise RunFileError(
             f"{path}, line 1: the header says {header.inputs} inputs, but there are {len(rows)}"
@@ -115,9 +117,27 @@ def parse_part(path: Path, content: bytes) -> Part:
         header,
         tuple(rows.values()),
         status or "incomplete",
-        identity_of(lines[0]),
+        identity_of(first),
         length,
     )
+
+
+def _whole_lines(path: Path, file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines that have an end, each with it.
+
+    Raises:
+        RunFileError: one is too long.
+    """
+    for number in count(1):
+        line = file.readline(MOST_BYTES + 1)
+        if len(line) > MOST_BYTES:
+            raise RunFileError(
+                f"{path}, line {number} has more than {MOST_BYTES >> 20} MiB, so it is not one of "
+                "a run file"
+            )
+        if not line.endswith(b"\n"):
+            return
+        yield line
 
 
 def _row(path: Path, number: int, value: Mapping[str, Any], header: Header) -> Row | CountsRow:

@@ -45,10 +45,10 @@ def read_part(path: str | os.PathLike[str], *, checked: bool = True) -> Part:
     if not path.is_file():
         raise UsageError(f"{path} is not a file, but a run file was expected")
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            part = parse_part(path, file)
     except OSError as error:
         raise RunFileError(f"the run file {path} cannot be read: {error.strerror}") from None
-    part = parse_part(path, content)
     if checked:
         check_part(part)
     return part

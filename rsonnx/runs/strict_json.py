@@ -15,6 +15,9 @@ from typing import Any
 from rsonnx.arguments import MOST_WHOLE
 from rsonnx.runs.fields import shown
 
+MOST_BYTES = 64 << 20
+"""Of a line of a run file, and of the other files that hold a header."""
+
 _DEEPEST = 64
 """Levels of values inside values; readers of other languages follow at least as many."""
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from io import FileIO
+from io import BytesIO, FileIO
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -103,7 +103,7 @@ class RunWriter:
             self.locked = lock(self._file, self._path)
             content = self._file.readall()
             self._content, self._unsure = bytearray(content), b""
-            self.part = None if is_torn_start(content) else parse_part(self._path, content)
+            self.part = None if is_torn_start(content) else parse_part(self._path, BytesIO(content))
             self.identity = "" if self.part is None else self.part.identity
         return self
 
@@ -258,10 +258,8 @@ class RunWriter:
         # The torn line that a full disk leaves does no harm, but without it the file is tidy.
         with contextlib.suppress(OSError):
             self._cut_torn_line()
-        return RunFileError(
-            f"the output {self._path} cannot be written: {error.strerror}; it holds the first "
-            f"{self.rows} inputs"
-        )
+        holds = f"; it holds the first {self.rows} inputs" if self.rows else ""
+        return RunFileError(f"the output {self._path} cannot be written: {error.strerror}{holds}")
 
     def _close(self) -> None:
         with contextlib.suppress(OSError):

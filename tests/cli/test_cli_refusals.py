@@ -92,6 +92,8 @@ REFUSED: list[tuple[str, int, str]] = [
     ("export no.jsonl --tsv -o x", 2, "no.jsonl"),
     ("export log.tsv --tsv -o x", 1, "log.tsv"),
     ("verify run.jsonl --attestation no.json", 2, "no.json"),
+    ("verify run.jsonl --attestation set", 2, "set is no file"),
+    (f"{CERTIFY}--commit set --beacon {'0f' * 16}", 2, "set is no file"),
     ("merge run.jsonl no.jsonl -o x", 2, "no.jsonl"),
     (f"{PLAN}--model no.onnx --data set", 2, "no.onnx"),
     (f"{PLAN}--model tiny.onnx --data nowhere", 2, "nowhere"),

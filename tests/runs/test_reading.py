@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,27 @@ def test_the_row_that_fails_is_named(tmp_path: Path) -> None:
         lines[1]["counts"]["estimation"]["0"] = lines[1]["counts"]["estimation"].get("0", 0) + 1
         with pytest.raises(RunFileError, match=f"(input {lines[1]['index']}|line 2):"):
             read_part(written(lines, tmp_path / path.name))
+
+
+def test_a_file_that_is_large_for_nothing_takes_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.jsonl"
+    header, _ = GOLDEN[0].read_bytes().split(b"\n", 1)
+    most = 2 * len(header)
+    monkeypatch.setattr("rsonnx.runs.files.MOST_BYTES", most)
+    for filler in (b"\n", b" ", b"{},"):
+        path.write_bytes(header + b"\n" + filler * (1 << 23))
+        tracemalloc.start()
+        try:
+            with pytest.raises(RunFileError, match="line 2 "):
+                read_run(path)
+            assert tracemalloc.get_traced_memory()[1] < 1 << 21
+        finally:
+            tracemalloc.stop()
+    path.write_bytes(b" " * (most + 1))
+    with pytest.raises(RunFileError, match="line 1 "):
+        read_run(path)
 
 
 def test_a_shard_does_not_show_its_manifest(tmp_path: Path) -> None:

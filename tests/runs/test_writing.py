@@ -17,7 +17,7 @@ import pytest
 from headers import certified_row, record
 
 from rsonnx.errors import RunFileError, UsageError
-from rsonnx.runs import Row, RunWriter, locking, read_run
+from rsonnx.runs import Row, RunWriter, disk, locking, read_run
 from rsonnx.runs.writing import TamperedError
 
 Make = Callable[..., Path]
@@ -129,6 +129,18 @@ def test_a_second_writer_is_refused_and_readers_are_not_hindered(tmp_path: Path)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
+def test_a_header_that_cannot_be_written_leaves_nothing_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.EFBIG, "File too large")
+
+    monkeypatch.setattr(disk, "append", full)
+    with pytest.raises(RunFileError, match=r"run\.jsonl cannot be written: File too large$"):
+        RunWriter(tmp_path / "run.jsonl", record())
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_killed_process_holds_no_lock(run_file: Make) -> None:
     path = run_file(2)
     holder = subprocess.Popen(
