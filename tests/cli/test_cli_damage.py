@@ -24,6 +24,7 @@ SHIMS = {
     "unloadable": "raise ImportError('lib.so.1: cannot open shared object file\\nNo such file')",
     "worse": "raise OSError('[WinError 126] The specified module could not be found')",
 }
+QUICK = ("absent", "emptied")
 WORK = "tiny.onnx floats.npz --sigma 0.25 --n 20 --n0 9"
 COMMANDS = {
     f"certify {WORK}": 4,
@@ -65,7 +66,9 @@ def _shim(folder: Path, package: str, source: str) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(places)}
 
 
-@pytest.mark.parametrize("kind", SHIMS)
+@pytest.mark.parametrize(
+    "kind", [k if k in QUICK else pytest.param(k, marks=pytest.mark.slow) for k in SHIMS]
+)
 def test_every_command_survives_a_damaged_onnxruntime(kind: str, here: Path) -> None:
     done(f"certify {WORK} --providers cpu -o run.jsonl")
     outcomes = subprocess.run(

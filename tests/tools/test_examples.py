@@ -155,6 +155,7 @@ def test_a_pipeline_of_scikit_learn(wine: tuple[Path, Printed], data: ModuleType
         assert loaded(path).bounds == (-np.inf, np.inf)
 
 
+@pytest.mark.slow
 def test_an_example_prints_and_writes_the_same_again(
     wine: tuple[Path, Printed], tmp_path: Path
 ) -> None:
