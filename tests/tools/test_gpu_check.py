@@ -106,7 +106,7 @@ def test_a_fault_is_found_by_the_check_that_is_for_it(
 
 @NEEDS_COMPILER
 def test_scores_show_tf32_and_labels_swapped_samples(
-    stubbed: Any, model: Path, tmp_path: Path
+    tools: Any, stubbed: Any, model: Path, tmp_path: Path
 ) -> None:
     found = {}
     for fault in ("swapped_samples", "tf32"):
@@ -115,7 +115,10 @@ def test_scores_show_tf32_and_labels_swapped_samples(
             fault, ["--model", str(model), *SIZES, "--output", str(output), "--only", "answers"]
         )
         mock.patch.stopall()
+        assert records(output)["answers"]["passed"] is False
         found[fault] = records(output)["answers"]["figures"]
+    assert not any(found["tf32"][name] for name in found["tf32"] if name.startswith("unlike"))
+    assert tools.checks._unlike(np.array([0, 1, 2]), np.array([1, 0, 2])) == 2  # no histograms
     assert found["tf32"]["scores_apart"] > found["tf32"]["scores_allowed"]
     assert found["swapped_samples"]["scores_apart"] <= found["swapped_samples"]["scores_allowed"]
     assert found["swapped_samples"]["unlike_processor"] > 0
