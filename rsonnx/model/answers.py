@@ -12,6 +12,9 @@ from rsonnx.counts import MOST_CLASSES, NO_CLASS
 from rsonnx.errors import ModelError
 from rsonnx.model.outputs import USUAL_THRESHOLDS, Output
 
+_MOST_SCORES = 1_000_000
+"""Of an input: the dozen probe inputs are compared in float64, several arrays of them at a time."""
+
 
 def check_scores(path: str, scores: NDArray[Any], kind: str) -> None:
     """Check the shape of scores.
@@ -22,7 +25,7 @@ def check_scores(path: str, scores: NDArray[Any], kind: str) -> None:
         kind: as of :class:`Output`.
 
     Raises:
-        ModelError: they are of another shape.
+        ModelError: they are of another shape, or absurdly many.
     """
     if kind == "score" and scores.shape[1:] != (2,):  # the threshold and the score
         raise ModelError(
@@ -38,6 +41,11 @@ def check_scores(path: str, scores: NDArray[Any], kind: str) -> None:
         raise ModelError(
             f"{path} gives an output of shape {list(scores.shape[1:])} an input, but a vector of "
             "at least 2 class scores is needed"
+        )
+    if scores.shape[1] > _MOST_SCORES:
+        raise ModelError(
+            f"{path} gives {scores.shape[1]:,} class scores an input, but at most {_MOST_SCORES:,} "
+            "are read; certify a model of fewer classes"
         )
 
 

@@ -19,28 +19,14 @@ from onnx.checker import ValidationError
 from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
 from rsonnx.errors import ModelError, UsageError
-from rsonnx.model.graph import (
-    FunctionKey,
-    GraphView,
-    Scope,
-    called,
-    function_key,
-    graphs,
-    nodes,
-    scopes,
-    tensors,
-)
+from rsonnx.model.graph import GraphView, Scope, graphs, nodes, scopes, tensors
+from rsonnx.model.structure import check_structure
 
 ModelSource = str | os.PathLike[str] | bytes | onnx.ModelProto
 """A model: its file, the bytes of one, or the model as onnx holds it."""
 
 _MOST_BYTES = 2**31 - 1
 """protobuf's own limit on one message. A model with its external data read must keep it too."""
-
-_MOST_MORE_NODES = 20_000
-"""Nodes by which a model may grow once its functions are put in place of their calls: onnxruntime
-does that, and needs seconds for so many, but hours for a million, which twenty functions are that
-each call the next one twice."""
 
 _OWN_NAMES = "rsonnx_"
 """How the names of the nodes and constants begin that are put around a model."""
@@ -103,7 +89,8 @@ def read_model(source: ModelSource) -> ModelFile:
 
     Raises:
         UsageError: there is no such file.
-        ModelError: it is no ONNX model, is damaged, or its external data leave its folder.
+        ModelError: it is no ONNX model, is damaged or made so that no onnxruntime loads it, or its
+            external data leave its folder.
     """
     path = None
     if isinstance(source, onnx.ModelProto):
@@ -133,7 +120,7 @@ def read_model(source: ModelSource) -> ModelFile:
         raise _not_a_model(model, "it has no graph with operators and outputs")
     _check_text(model)
     _check_names(model)
-    _check_functions(model)
+    check_structure(model.proto, str(model))
     digest = hashlib.sha256(data)
     external = tuple(dict.fromkeys(_external_locations(model)))
     if path is not None and external:
@@ -207,45 +194,6 @@ def _names(scope: Scope) -> Iterator[str]:
         yield from (sparse.values.name for sparse in graph.sparse_initializer)
 
 
-def _check_functions(model: ModelFile) -> None:
-    """Refuse functions that call themselves, or would be of absurd size in place of their calls."""
-    functions = {function_key(f): f for f in model.proto.functions}
-    if len(functions) < len(model.proto.functions):
-        raise ModelError(
-            f"{model} defines a function twice, so it is not clear which of the two is called; "
-            "export the model again"
-        )
-    sizes: dict[FunctionKey, int] = {}
-    under_way: list[FunctionKey] = []
-
-    def size(scope: Scope) -> int:
-        return sum(of_call(called(n)) for n in nodes(scope))
-
-    def of_call(key: FunctionKey) -> int:
-        if key not in functions:
-            return 1
-        if key in under_way:
-            raise ModelError(
-                f"{model} has the function {key[:80]!r}, which calls itself, so it has no end; "
-                "export the model without it"
-            )
-        if key not in sizes:
-            under_way.append(key)
-            sizes[key] = size(functions[key])
-            under_way.pop()
-        return sizes[key]
-
-    try:
-        more = size(model.proto.graph) - sum(1 for _ in nodes(model.proto.graph))
-    except RecursionError:
-        more = _MOST_MORE_NODES + 1
-    if more > _MOST_MORE_NODES:
-        raise ModelError(
-            f"{model} has functions that come to over {_MOST_MORE_NODES:,} operators more than it "
-            "shows; export the model without them"
-        )
-
-
 def _check_tensors(model: ModelFile) -> None:
     """Refuse a stored tensor that does not hold what it says: reading its values would fail."""
     for tensor in tensors(model.proto):
@@ -311,7 +259,7 @@ def _external_locations(model: ModelFile) -> Iterator[str]:
         try:
             target = (folder / location).resolve()
             is_file = target.is_file()
-        except (OSError, ValueError):  # a name that no file can have
+        except (OSError, ValueError, RuntimeError):  # a name that no file can have, a loop of links
             target, is_file = folder, False
         if not target.is_relative_to(folder):
             raise ModelError(

@@ -102,8 +102,9 @@ def test_external_data_outside_the_folder_are_refused(tmp_path: Path, location: 
         read_model(with_external(inner, where))
 
 
-@pytest.mark.parametrize("location", ["gone.bin", "", "."])
+@pytest.mark.parametrize("location", ["gone.bin", "", ".", "loop.bin"])
 def test_missing_external_data_are_named(tmp_path: Path, location: str) -> None:
+    (tmp_path / "loop.bin").symlink_to("loop.bin")
     with pytest.raises(ModelError, match=f"'{location}'"):
         read_model(with_external(tmp_path, location))
 
