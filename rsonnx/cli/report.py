@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -233,7 +234,7 @@ def _check_files(
     outputs = [path for path in (plot, card, html) if path is not None]
     for path in outputs:
         check_output(path)
-    if len({path.resolve() for path in outputs}) < len(outputs):
+    if len({os.path.realpath(path) for path in outputs}) < len(outputs):
         raise UsageError("two of --plot, --card and --html name the same file; name one each")
 
 

@@ -172,6 +172,11 @@ def test_inputs_that_share_their_noise_are_said_to(runs: Path) -> None:
     assert "the same for all inputs" in Path("card.md").read_text()
 
 
+def test_a_link_to_itself_is_no_output(runs: Path) -> None:
+    Path("loop.md").symlink_to("loop.md")
+    refused("report a.jsonl --card loop.md", named="loop.md")
+
+
 def test_pictures_cards_and_pages_are_written_beside_the_table(runs: Path) -> None:
     pytest.importorskip("matplotlib", reason="pictures need the extra rsonnx[report]")
     plain = done("report a.jsonl b.jsonl").out
