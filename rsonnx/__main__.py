@@ -1,6 +1,7 @@
 """The command ``rsonnx``, and ``python -m rsonnx``: ready to be stopped before much is imported."""
 
 try:
+    import atexit
     import os
     import signal
     import sys
@@ -8,6 +9,11 @@ try:
     from rsonnx.errors import INTERRUPTED
 except KeyboardInterrupt:
     raise SystemExit(130) from None
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def main() -> None:
@@ -19,6 +25,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: os._exit(INTERRUPTED))
+    # Behind the last of what ends a process, Python would give back to a signal its default effect.
+    atexit.register(_ignore_signals)
     try:
         from rsonnx.cli import main as command_line  # noqa: PLC0415 - it takes a while
 

@@ -20,6 +20,7 @@ from rsonnx.runs.rows import CountsRow, Row
 from rsonnx.runs.work import Answers, Work, do_work
 from rsonnx.runs.writing import RunWriter, TamperedError, check_output
 from rsonnx.runtime import Progress
+from rsonnx.runtime.watchdog import last_words
 from rsonnx.scalars import as_float, shown
 from rsonnx.smoothing import asked_for
 
@@ -171,8 +172,13 @@ def _kept(
 def _saying_where_it_stopped(
     output: Path | None, done: Callable[[], int], total: int, listener: Listener
 ) -> Iterator[None]:
+    def stopped() -> None:
+        holds = "" if output is None else f"; {output} holds them"
+        listener.said("stopped", f"after {done()} of {total} inputs{holds}")
+
     try:
-        yield
+        with last_words(stopped):
+            yield
     except CouplingError:
         kept = "" if output is None else f", in {output}"
         listener.said("void", f"all that was done: {done()} of {total} inputs{kept}")
@@ -180,8 +186,7 @@ def _saying_where_it_stopped(
     except TamperedError:  # which says where the rows are
         raise
     except BaseException:
-        holds = "" if output is None else f"; {output} holds them"
-        listener.said("stopped", f"after {done()} of {total} inputs{holds}")
+        stopped()
         raise
 
 

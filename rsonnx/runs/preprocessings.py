@@ -17,8 +17,8 @@ from rsonnx.errors import DataError, ModelError, RsonnxError, UsageError
 from rsonnx.listener import Listener
 from rsonnx.model import (
     PRESETS,
+    ModelFile,
     ModelSettings,
-    ModelSource,
     Preprocessing,
     declared_preprocessing,
     parse_preprocessing,
@@ -28,7 +28,7 @@ from rsonnx.runs.job import Job, prepare_job
 from rsonnx.runs.labels import UndecidedOrderError
 from rsonnx.runs.sample import Sample
 from rsonnx.runtime import EngineSettings, Geometry, OnnxClassifier
-from rsonnx.smoothing import Plan, load_with, try_in_child
+from rsonnx.smoothing import Plan, make_plan, open_plan, try_in_child
 from rsonnx.statistics import clopper_pearson_lower, clopper_pearson_upper, paired_accuracy
 
 _INPUTS = 200
@@ -182,7 +182,7 @@ def try_preprocessings(
             f"{dataset.path} has no labels, but the right preprocessing shows only by accuracy; "
             "give labelled data"
         )
-    every, source = _stride(dataset.labels), plan.model.path or plan.model.proto
+    every = _stride(dataset.labels)
     engine = engine or EngineSettings()
     if plan.model.path is not None:
         limit = engine.time_limit_per_call
@@ -199,7 +199,7 @@ def try_preprocessings(
     ]
     trials = len(names) + len(geometries) - 1
     listener = listener or Listener()
-    trial = _Trials(source, settings, engine, dataset, every, trials, listener)
+    trial = _Trials(plan.model, settings, engine, dataset, every, trials, listener)
     tried = [trial(f"{name}{geometries[0]}") for name in names]
     possible = [t for t in tried if t.problem is None]
     if not possible and tried[0].problem is not None:
@@ -219,7 +219,7 @@ class _Trials:
 
     def __init__(
         self,
-        source: ModelSource,
+        model: ModelFile,
         settings: ModelSettings,
         engine: EngineSettings,
         dataset: Dataset,
@@ -227,7 +227,8 @@ class _Trials:
         trials: int,
         listener: Listener,
     ) -> None:
-        self._source, self._settings, self._engine = source, settings, engine
+        self._model, self._settings, self._device = model, settings, engine.device
+        self._provider = engine.provider()
         self._dataset, self._every, self._listener = dataset, every, listener
         self._trials, self._begun, self._next = trials, 0, time.monotonic() + _PAUSE
         self._points: dict[tuple[Geometry, str | None], list[Point]] = {}
@@ -236,8 +237,7 @@ class _Trials:
         self._begun += 1
         try:
             settings = replace(self._settings, preprocess=declared_preprocessing(text))
-            engine = self._engine
-            classifier = load_with(self._source, settings, engine.providers, engine.device)
+            classifier = open_plan(make_plan(self._model, settings), self._provider, self._device)
             job = _job(classifier, self._dataset, self._every)
         except (UsageError, ModelError, UndecidedOrderError) as error:
             return Trial(text, problem=error)

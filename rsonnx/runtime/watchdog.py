@@ -8,10 +8,11 @@ So it is with a call that a device is stuck in; who waits for it elsewhere is to
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +89,7 @@ class _Watchdog:
     def __init__(self) -> None:
         self.calls: dict[int, limited] = {}
         self.exit_code: int | None = None
+        self.last_words: list[Callable[[], None]] = []
         self._process: int | None = None
         self._lock = threading.Lock()
 
@@ -111,12 +113,29 @@ class _Watchdog:
                         call.options.terminate = True
                 if late > _PATIENCE:
                     if self.exit_code is not None:
-                        os.write(2, f"\nError: {call.error}\n".encode(errors="replace"))
-                        os._exit(self.exit_code)
+                        self._end(call, self.exit_code)
                     call.stuck = True
+
+    def _end(self, call: limited, exit_code: int) -> None:
+        try:
+            for say in self.last_words:
+                say()
+            os.write(2, f"\nError: {call.error}\n".encode(errors="replace"))
+        finally:
+            os._exit(exit_code)
 
 
 _WATCHDOG = _Watchdog()
+
+
+@contextlib.contextmanager
+def last_words(say: Callable[[], None]) -> Iterator[None]:
+    """Inside, have the watchdog's thread say something before a stuck call ends the process."""
+    _WATCHDOG.last_words.append(say)
+    try:
+        yield
+    finally:
+        _WATCHDOG.last_words.remove(say)
 
 
 def end_process_if_stuck(exit_code: int = 1) -> None:

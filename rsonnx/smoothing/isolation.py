@@ -12,6 +12,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -152,6 +154,14 @@ def _limit_memory(most: int | None) -> None:
         return
 
 
+def _end_with_parent() -> None:
+    """End this process once nobody waits for it: its parent was killed, and it has another one."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
 def reply_to(request: dict[str, Any]) -> str:
     """Return the line that answers a request: what the function gave, or the error that it is."""
     error, message, answer = None, "", None
@@ -173,6 +183,7 @@ def _child() -> None:
     """Answer one request from stdin on stdout."""
     request = json.loads(sys.stdin.read())
     end_process_if_stuck(STUCK)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _limit_memory(request["memory"])
     print(reply_to(request))
 

@@ -16,7 +16,11 @@ from onnx_models import build, linear, node
 from PIL import Image
 from scipy import stats
 
+from rsonnx.data import open_dataset
+from rsonnx.model import ModelSettings, read_model
 from rsonnx.runs import read_run
+from rsonnx.runs.preprocessings import try_preprocessings
+from rsonnx.smoothing import make_plan
 
 CLASSES = 60
 _RANDOM = np.random.default_rng(3)
@@ -247,6 +251,14 @@ def test_both_layouts_of_a_flat_input_are_tried(layout: str) -> None:
     other = {"NCHW": "NHWC", "NHWC": "NCHW"}[layout]
     accuracies = {one["preprocess"]: one["accuracy"] for one in found}
     assert accuracies[f"none,layout={other}"] < 0.5
+
+
+def test_the_model_is_read_once_for_all_that_is_tried(here: Path) -> None:
+    path = here / "imagenet.onnx"
+    plan = make_plan(read_model(path), ModelSettings(preprocess="none"))
+    path.unlink()
+    ranking = try_preprocessings(plan, ModelSettings(), None, open_dataset("colours.npz"))
+    assert ranking.trials[0].preprocessing == "imagenet"
 
 
 def test_what_the_file_states_is_tried_too(here: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from rsonnx.runs import read_run
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="os.kill is TerminateProcess there")
 
 HANGING = """
@@ -22,6 +24,31 @@ with stoppable():
         except KeyboardInterrupt:
             print("ending", flush=True)
 print("never", flush=True)
+"""
+
+STOPPED_AT_THE_VERY_END = """
+import os, signal, sys
+from rsonnx.__main__ import main
+class Last:
+    def __del__(self, kill=os.kill, process=os.getpid(), number=int(sys.argv.pop(1))):
+        kill(process, number)
+last = Last()
+main()
+"""
+
+STUCK = """
+import sys, time
+from rsonnx.cli import main
+from rsonnx.runs import keep
+from rsonnx.runtime import watchdog
+watchdog._PATIENCE = 0.1
+work = keep.do_work
+def stuck(*arguments, **options):
+    yield next(work(*arguments, **options))
+    with watchdog.limited("deep.onnx", (1, 4), 0.1):
+        time.sleep(60)
+keep.do_work = stuck
+main()
 """
 
 STOPPED_AT_AN_IMPORT = """
@@ -59,6 +86,22 @@ def _run(script: str, *words: object, cwd: Path | None = None) -> subprocess.Com
 def test_the_third_signal_ends_a_command_at_once() -> None:
     done = _run(HANGING)
     assert (done.returncode, done.stdout) == (130, "ending\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_behind_the_end_changes_nothing(number: int) -> None:
+    done = _run(STOPPED_AT_THE_VERY_END, int(number), *["bounds", "-k", "9", "-n", "10"])
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_run_that_is_stuck_in_a_call_says_how_to_go_on(here: Path) -> None:
+    done = _run(STUCK, *CERTIFY.split(), "-o", "run.jsonl", cwd=here)
+    assert done.returncode == 1
+    *_, stopped, go_on, error = filter(None, done.stderr.splitlines())
+    assert "1 of 4 inputs" in stopped
+    assert "--resume" in go_on
+    assert "deep.onnx took more than 0.1 s" in error
+    assert len(read_run(here / "run.jsonl").rows) == 1
 
 
 def test_a_signal_during_the_start_ends_it_without_a_traceback(here: Path) -> None:

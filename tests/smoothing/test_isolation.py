@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -146,6 +147,28 @@ def test_a_child_that_takes_too_long_is_ended(
     if started.exists() and started.read_text():  # on a busy machine it may not have come so far
         with pytest.raises(ProcessLookupError):
             os.kill(int(started.read_text()), 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs pipes that have names")
+def test_a_child_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text("""if True:
+        import time
+        def wait(path):
+            with open(path, "w") as pipe:
+                print("begun", file=pipe, flush=True)
+                time.sleep(50)
+                print("late", file=pipe)
+    """)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    code = f"import slow; from rsonnx.smoothing import in_child; in_child(slow.wait, {str(pipe)!r})"
+    places = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(places)}
+    parent = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    with parent, pipe.open() as said:
+        assert said.readline() == "begun\n"
+        parent.kill()
+        assert said.read() == ""
 
 
 def test_a_model_that_needs_too_much_memory_is_a_sentence(tmp_path: Path) -> None:
