@@ -20,7 +20,7 @@ def damage(error: BaseException) -> str | None:
         error = error.__cause__
     words = (str(error).strip() or type(error).__name__).splitlines()[0][:_MOST_SHOWN]
     if isinstance(error, SyntaxError):
-        where = error.filename or "a package"
+        where = error.filename or str(traceback.extract_tb(error.__traceback__)[-1].line)
         if where.startswith("<"):  # no file
             return None
         words = f"{where}: {words}"

@@ -71,7 +71,9 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return an exit code
     try:
         with stoppable():
             cli.main(arguments, prog_name="rsonnx", standalone_mode=False)
-    except click.exceptions.Abort:
+    except click.exceptions.Abort as aborted:
+        if isinstance(aborted.__cause__, EOFError):  # nobody was asked anything
+            return _unexpected(aborted.__cause__)
         return INTERRUPTED
     except click.ClickException as error:
         error.show()
@@ -88,15 +90,18 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return an exit code
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        if os.environ.get("RSONNX_TRACEBACK") or damage(error):  # which the caller says
-            raise
-        kind = type(error).__name__
-        return _fail(
-            f"rsonnx has a bug: {kind}: {error}; please report it, with what "
-            "RSONNX_TRACEBACK=1 in the environment prints",
-            1,
-        )
+        return _unexpected(error)
     return 0
+
+
+def _unexpected(error: Exception) -> int:
+    if os.environ.get("RSONNX_TRACEBACK") or damage(error):  # which the caller says
+        raise error
+    return _fail(
+        f"rsonnx has a bug: {type(error).__name__}: {error}; please report it, with what "
+        "RSONNX_TRACEBACK=1 in the environment prints",
+        1,
+    )
 
 
 def _fail(message: str, code: int) -> int:

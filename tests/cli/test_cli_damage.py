@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import marshal
 import os
 import subprocess
 import sys
@@ -112,14 +114,21 @@ def test_every_command_survives_a_damaged_onnxruntime(kind: str, here: Path) -> 
         ("google", "raise TypeError('Descriptors cannot be created directly.')"),
         ("scipy", ""),
         ("scipy", "raise RuntimeError"),
+        ("mpmath", "\0"),  # as a disk leaves it that lost its power
+        ("mpmath", None),
     ],
 )
 def test_a_package_that_cannot_be_imported_is_named_with_what_mends_it(
-    package: str, source: str, here: Path
+    package: str, source: str | None, here: Path
 ) -> None:
+    environment = _shim(here / "shim", package, source or "")
+    if source is None:  # byte code that breaks off
+        (here / "shim" / package / "__init__.py").unlink()
+        broken = importlib.util.MAGIC_NUMBER + bytes(12)
+        (here / "shim" / package / "__init__.pyc").write_bytes(broken)
     ended = subprocess.run(
         [sys.executable, "-m", "rsonnx", *f"certify {WORK}".split()],
-        env=_shim(here / "shim", package, source),
+        env=environment,
         capture_output=True,
         check=False,
         text=True,
@@ -139,6 +148,7 @@ def test_a_package_that_cannot_be_imported_is_named_with_what_mends_it(
         lambda: os.no_such_call,  # type: ignore[attr-defined]  # as on another system
         lambda: stopping.no_such_name,
         lambda: json.loads("{"),
+        lambda: marshal.loads(b""),  # an EOFError
         lambda: compile("def (", "<text>", "exec"),
     ],
 )
