@@ -136,7 +136,7 @@ def test_a_package_that_cannot_be_imported_is_named_with_what_mends_it(
         timeout=120,
     )
     assert (ended.returncode, ended.stdout) == (1, "")
-    (sentence,) = ended.stderr.splitlines()
+    (sentence,) = ended.stderr.strip().splitlines()  # click ends a line at the end of a file
     assert package in sentence
     assert "pip install" in sentence
     assert "bug" not in sentence
