@@ -126,11 +126,15 @@ class Session:
 
     def header(self) -> Header:
         inputs = len(self.job.indices)
+        classes = len({self.job.label(index) for index in self.job.indices})
         record = record_of(
             self.procedure,
             model={"classes": 3},
             arguments={"given": []},
-            data={"inputs": inputs, "size": inputs, "manifest": self.manifest.sha256},
+            data={
+                **{"inputs": inputs, "size": inputs, "manifest": self.manifest.sha256},
+                **{"classes_in_sample": classes, "classes_in_data": classes},
+            },
             seed={"value": str(SEED), "source": "argument"},
             shard=None if self.shard is None else self.shard.to_json(),
             samples=None if self.samples is None else self.samples.to_json(),
