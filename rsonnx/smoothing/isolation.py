@@ -174,8 +174,10 @@ def reply_to(request: dict[str, Any]) -> str:
         error = "ModelError"
         message = f"{request['path']} needs more memory than this machine has"
     except Exception as fault:
-        error = "ModelError"
-        message = f"{request['path']} cannot be read: {type(fault).__name__}: {fault}"
+        error, cause = "ModelError", fault.__cause__  # numpy's words of an import fill a screen
+        fault = cause if isinstance(cause, ImportError) else fault
+        words = (str(fault).strip().splitlines() or [""])[0]
+        message = f"{request['path']} cannot be read: {type(fault).__name__}: {words}"
     return json.dumps({"error": error, "message": message, "answer": answer})
 
 
