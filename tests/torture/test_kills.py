@@ -181,7 +181,7 @@ def test_of_several_at_once_one_writes_and_the_others_are_refused(command: Comma
 @pytest.mark.parametrize("command", ["fixed"], indirect=True)
 def test_a_command_of_a_user_is_killed_and_typed_again(command: Command) -> None:
     words = [*(sys.executable, "-m", "rsonnx"), *command.words, "-o", str(command.output)]
-    longer = [*words, "--n", "20000", "--limit", "3", "--resume"]
+    longer = [*words, "--n", "8000", "--limit", "3", "--resume"]
     kills = 0
     while True:
         process = subprocess.Popen(longer, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
