@@ -166,6 +166,7 @@ def test_an_example_prints_and_writes_the_same_again(
         assert path.read_bytes() == (folder / path.name).read_bytes()
 
 
+@pytest.mark.slow
 def test_gradient_boosting(tmp_path: Path) -> None:
     found = certified("gradient_boosting_breast_cancer", tmp_path)
     assert "cancer_scikit-learn.onnx" in found.table

@@ -178,6 +178,7 @@ def test_of_several_at_once_one_writes_and_the_others_are_refused(command: Comma
         command.again()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["fixed"], indirect=True)
 def test_a_command_of_a_user_is_killed_and_typed_again(command: Command) -> None:
     words = [*(sys.executable, "-m", "rsonnx"), *command.words, "-o", str(command.output)]

@@ -154,7 +154,14 @@ def test_a_deadly_unit_is_given_up(cluster: Any) -> None:
             ProviderError,
             r"^there is no such device \(on .*\) \(in the Ray wo",
         ),
-        (partial(far.broken, "bad"), InferenceError, r"KeyError: 'weights' \(on .*Ray worker 1"),
+        pytest.param(
+            *(
+                partial(far.broken, "bad"),
+                InferenceError,
+                r"KeyError: 'weights' \(on .*Ray worker 1",
+            ),
+            marks=pytest.mark.slow,
+        ),
         (partial(far.exiting, "bad"), ModelError, r"^3 Ray workers died"),
         (
             partial(far.failing, "bad"),
@@ -173,6 +180,7 @@ def test_a_model_that_fails(
     assert not ray.is_initialized()
 
 
+@pytest.mark.slow
 def test_a_worker_sees_the_devices_that_are_kept_for_it(cluster: Any, tmp_path: Path) -> None:
     options: Any = {"gpus_per_worker": 1, "cpus_per_worker": 0, "address": cluster.address}
     with RayEngine(partial(far.seeing, tmp_path), **options) as engine:
