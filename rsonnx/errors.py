@@ -77,3 +77,9 @@ def error_named(kind: str, message: str) -> RsonnxError:
     if isinstance(known, type) and issubclass(known, RsonnxError):
         return known(message)
     return RsonnxError(message)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, without its final stop."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(". ")

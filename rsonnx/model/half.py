@@ -19,7 +19,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 
-from rsonnx.errors import ModelError
+from rsonnx.errors import ModelError, first_line
 from rsonnx.model.graph import bodies, used_by
 from rsonnx.model.read import ModelFile
 
@@ -76,9 +76,8 @@ def to_half(model: ModelFile) -> HalfModel:
         data = converted.SerializeToString(deterministic=True)
         _sort(converted.graph)
     except Exception as error:  # the converter raises what it comes upon in a graph
-        lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(
-            f"{model} cannot be converted to float16 ({lines[0].rstrip('. ')}); leave float16 out, "
+            f"{model} cannot be converted to float16 ({first_line(error)}); leave float16 out, "
             "or export the model in float16"
         ) from None
     facts = {

@@ -18,7 +18,7 @@ from onnx import TensorProto, helper
 from onnx.checker import ValidationError
 from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
-from rsonnx.errors import ModelError, UsageError
+from rsonnx.errors import ModelError, UsageError, first_line
 from rsonnx.model.graph import GraphView, Scope, graphs, nodes, scopes, tensors
 from rsonnx.model.structure import check_structure
 
@@ -323,7 +323,7 @@ def _load_external(model: ModelFile, folder: Path) -> None:
         left = [t.name for t in tensors(model.proto) if uses_external_data(t)]
         problem = f"the tensor {left[0]!r} is of a kind that is not read" if left else None
     except (ValidationError, ValueError, OSError) as error:
-        problem = (str(error).splitlines() or [type(error).__name__])[0].rstrip(". ")
+        problem = first_line(error)
     if problem is not None:
         raise ModelError(
             f"{model} keeps weights in external data that cannot be read ({problem}); export the "

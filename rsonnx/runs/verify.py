@@ -54,7 +54,8 @@ class Verification:
 def verify(run: Run) -> Verification:
     """Derive every row of a run again, and prove its figures where that is possible."""
     header = run.header
-    faults = [Fault(None, what) for what in _faults_of_all(header, run.rows, run.status)]
+    manifest = _manifest_holds(header, run.rows)
+    faults = [Fault(None, what) for what in _faults_of_all(header, run.rows, run.status, manifest)]
     derived = proved = bounded = 0
     for row in run.rows:
         wrong = list(_faults_of(header, row))
@@ -65,7 +66,6 @@ def verify(run: Run) -> Verification:
             proved += proof.radius
             wrong += proof.faults
         faults += [Fault(row.index, what) for what in wrong]
-    manifest = _manifest_holds(header, run.rows)
     return Verification(len(run.rows), derived, proved, bounded, manifest, tuple(faults))
 
 
@@ -79,7 +79,8 @@ def check_part(part: Part) -> None:
     for row in part.rows:
         for what in _faults_of(part.header, row):
             raise RunFileError(f"{part.path}, input {row.index}: {what}{advice}")
-    for what in _faults_of_all(part.header, part.rows, part.status):
+    manifest = _manifest_holds(part.header, part.rows)
+    for what in _faults_of_all(part.header, part.rows, part.status, manifest):
         raise RunFileError(f"{part.path}: {what}{advice}")
 
 
@@ -90,17 +91,19 @@ def _manifest_holds(header: Header, rows: Sequence[Row | CountsRow]) -> bool | N
     return manifest_digest(rows) == header.data.manifest
 
 
-def _faults_of_all(header: Header, rows: Sequence[Row | CountsRow], status: str) -> Iterator[str]:
+def _faults_of_all(
+    header: Header, rows: Sequence[Row | CountsRow], status: str, manifest: bool | None
+) -> Iterator[str]:
     """Yield what is wrong with the header, or with the rows as a whole."""
     if status == "complete" and len(rows) != header.inputs:
         yield f"it is complete with {len(rows)} rows, but announces {header.inputs}"
     yield from header.contradictions([row.index for row in rows])
     classes = header.data.classes
-    if classes is not None and len(rows) == header.data.inputs:
+    if classes is not None and manifest is not None:  # all inputs are there
         labels = len({row.label for row in rows})
         if labels != classes[0]:
             yield f"its rows have {labels} different labels, but it announces {classes[0]}"
-    if _manifest_holds(header, rows) is False:
+    if manifest is False:
         yield (
             f"its manifest, {header.data.manifest}, is not that of the indices, names, labels and "
             "digests of its rows"

@@ -23,7 +23,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from rsonnx.arguments import check_texts
-from rsonnx.errors import ProviderError, UsageError
+from rsonnx.errors import ProviderError, UsageError, first_line
 from rsonnx.runtime.device_options import CPU, CUDA, TENSORRT, DeviceOptions, tf32_override
 from rsonnx.runtime.wheels import (
     CUDA_EXTRA,
@@ -186,12 +186,6 @@ def _convolution() -> bytes:
     graph = helper.make_graph(nodes, "probe", [x], [y], [weights])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     return bytes(model.SerializeToString())
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, without its final stop."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(". ")
 
 
 @contextlib.contextmanager

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from rsonnx.errors import InferenceError, ModelError, ProviderError
+from rsonnx.errors import InferenceError, ModelError, ProviderError, first_line
 from rsonnx.runtime.device_options import DeviceOptions, Providers
 from rsonnx.runtime.placement import RECORD, shape_nodes_on_cpu
-from rsonnx.runtime.providers import ProviderChoice, cudnn_version, first_line
+from rsonnx.runtime.providers import ProviderChoice, cudnn_version
 from rsonnx.runtime.watchdog import limited
 from rsonnx.runtime.wheels import onnxruntime
 

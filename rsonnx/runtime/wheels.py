@@ -12,6 +12,8 @@ from functools import cache
 from importlib.metadata import packages_distributions, version
 from typing import Any
 
+from rsonnx.errors import first_line
+
 CUDA_EXTRA = "'rsonnx[cuda]'"
 """What brings onnxruntime with CUDA and its libraries."""
 
@@ -23,7 +25,7 @@ def _imported() -> tuple[Any, str | None]:
     try:
         import onnxruntime as module  # noqa: PLC0415 - where it may fail
     except Exception as error:  # native code that does not load raises more than ImportError
-        return None, (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return None, first_line(error)
     if hasattr(module, "InferenceSession"):
         return module, None
     return None, "its files are gone"

@@ -19,7 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from rsonnx.errors import ModelError, RsonnxError, TimeLimitError, error_named
+from rsonnx.errors import ModelError, RsonnxError, TimeLimitError, error_named, first_line
 from rsonnx.model import ModelSettings
 from rsonnx.resources import available_memory
 from rsonnx.runtime.device_options import DeviceOptions
@@ -176,8 +176,7 @@ def reply_to(request: dict[str, Any]) -> str:
     except Exception as fault:
         error, cause = "ModelError", fault.__cause__  # numpy's words of an import fill a screen
         fault = cause if isinstance(cause, ImportError) else fault
-        words = (str(fault).strip().splitlines() or [""])[0]
-        message = f"{request['path']} cannot be read: {type(fault).__name__}: {words}"
+        message = f"{request['path']} cannot be read: {type(fault).__name__}: {first_line(fault)}"
     return json.dumps({"error": error, "message": message, "answer": answer})
 
 

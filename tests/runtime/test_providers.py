@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 from onnx_models import echo
 
-from rsonnx.errors import InferenceError, ModelError, ProviderError, UsageError
+from rsonnx.errors import InferenceError, ModelError, ProviderError, UsageError, first_line
 from rsonnx.runtime import (
     DeviceOptions,
     ProviderChoice,
@@ -23,7 +23,7 @@ from rsonnx.runtime import (
     provider_problem,
 )
 from rsonnx.runtime.device_options import CPU, CUDA, TENSORRT
-from rsonnx.runtime.providers import first_line, silence
+from rsonnx.runtime.providers import silence
 
 WITHOUT_CUDA = pytest.mark.skipif(provider_problem(CUDA) is None, reason="this machine has CUDA")
 

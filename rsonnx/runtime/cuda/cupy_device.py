@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from rsonnx.errors import InferenceError, ProviderError, UsageError
+from rsonnx.errors import InferenceError, ProviderError, UsageError, first_line
 from rsonnx.runtime.device_options import DeviceOptions
-from rsonnx.runtime.providers import first_line
 from rsonnx.runtime.session import Buffer, DeviceMemoryError
 
 KERNELS = ("rsonnx_draw", "rsonnx_sum", "rsonnx_settle", "rsonnx_count")

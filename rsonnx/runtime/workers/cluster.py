@@ -7,8 +7,7 @@ import os
 import socket
 from typing import Any
 
-from rsonnx.errors import InferenceError, ProviderError, UsageError
-from rsonnx.runtime.providers import first_line
+from rsonnx.errors import InferenceError, ProviderError, UsageError, first_line
 
 _SECONDS = 10.0
 """How long a cluster may take to accept a connection."""
