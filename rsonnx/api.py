@@ -14,6 +14,7 @@ from typing import Any
 
 from rsonnx import runs
 from rsonnx.arguments import check_choice
+from rsonnx.data import DataSettings
 from rsonnx.errors import UsageError
 from rsonnx.procedures import as_radii, radius_text
 from rsonnx.report import FORMATS, accuracy_report, figures_of, told_apart
@@ -116,32 +117,34 @@ def verify(
     *,
     model: str | os.PathLike[str] | None = None,
     data: Data | None = None,
-    classes: Path | None = None,
     providers: Sequence[str] | None = None,
     replay: int = 0,
     time_limit_per_call: float = SECONDS_A_CALL,
+    **files: Path | None,
 ) -> Verified:
     """Derive every row of a run again from its counts, prove its figures, and draw some again.
 
     Args:
         run: the run, or its file.
         model, data: what it was made of, to be checked against it; ``data`` needs ``model``.
-        classes: the file of class names, where the run was made with one.
         providers: of the replay; None takes the run's.
         replay: how many random inputs are drawn again, where the run holds; needs both.
         time_limit_per_call: seconds that one call of the model may take; 0 for any time.
+        files: those that the run's data were read by, such as ``classes``, its class names.
 
     Raises:
-        UsageError: an argument lacks another.
+        UsageError: an argument lacks another, or is unknown.
         RunFileError: the model or the data are not the run's.
     """
+    for name in files.keys() - set(DataSettings.FILES):
+        raise UsageError(f"there is no argument {name!r}; help(rsonnx.verify) lists them")
     checked = run if isinstance(run, runs.Run) else runs.read_run(run, checked=False)
     verification = runs.verify(checked)
     again = runs.check_against(
         checked,
         model,
         data,
-        classes=classes,
+        files=files,
         providers=providers,
         count=0 if verification.faults else replay,
         time_limit_per_call=time_limit_per_call,

@@ -234,8 +234,5 @@ def _commit(
 
 def _options(model: Path, given: dict[str, Any]) -> dict[str, Any]:
     """Return the options as the header records them: files by their names."""
-    named = {
-        name: None if given[name] is None else str(given[name])
-        for name in ("classes", "sigma_per_feature")
-    }
+    named = {name: str(value) for name, value in given.items() if isinstance(value, Path)}
     return given | named | {"model": str(model)}

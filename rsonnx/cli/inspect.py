@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import click
-from cloup import command
+from cloup import command, option_group
 
-from rsonnx.cli.options import classes_option, json_option, loading_options, model_argument
+from rsonnx.cli.options import data_options, json_option, loading_options, model_argument
 
 
 @command()
 @model_argument
 @click.argument("data", type=click.Path(path_type=Path), required=False)
 @loading_options
-@classes_option
+@option_group("Inputs", *data_options)
 @json_option
 def inspect(model: Path, data: Path | None, as_json: bool, **given: Any) -> None:
     """Say what the ONNX file MODEL holds, what would be done to certify it, and with which noise.

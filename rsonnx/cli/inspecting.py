@@ -13,10 +13,10 @@ from typing import Any
 import click
 
 from rsonnx.cli.engines import engine_settings
-from rsonnx.cli.opening import model_settings
+from rsonnx.cli.opening import data_settings, model_settings
 from rsonnx.cli.progress import ProgressBar
 from rsonnx.cli.suiting import suited
-from rsonnx.data import open_dataset, read_class_names
+from rsonnx.data import open_dataset
 from rsonnx.errors import ModelError, RsonnxError, error_named
 from rsonnx.model import (
     PRESETS,
@@ -53,14 +53,13 @@ def print_facts(model: Path, data: Path | None, given: dict[str, Any], *, as_jso
         _render(described)
     try:
         if data is not None and refused is None:
-            classes = None if given["classes"] is None else read_class_names(given["classes"])
             read = read_model(model)
             stated = _stated(read, settings)
             ranking = try_preprocessings(
                 _plan(read, settings, stated),
                 settings,
                 stated,
-                open_dataset(data, classes=classes),
+                open_dataset(data, data_settings(given)),
                 named=given["preprocess"],
                 engine=engine_settings(given),
                 listener=ProgressBar(),

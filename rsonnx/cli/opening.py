@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from rsonnx import runs
 from rsonnx.cli.engines import engine_settings
 from rsonnx.cli.noises import asked_noise
+from rsonnx.data import DataSettings
 from rsonnx.model import ModelSettings, read_feed, read_shape
 from rsonnx.noise import check_seed, fresh_seed
 from rsonnx.runs import Job, SeedUsed
@@ -27,11 +29,15 @@ def opening_arguments(given: dict[str, Any]) -> dict[str, Any]:
         "settings": model_settings(given),
         "engine": engine_settings(given),
         "noise": asked_noise(given),
-        "classes": given["classes"],
-        "exif": given["exif"],
+        "reading": data_settings(given),
         "sample": Sample(given["limit"], given["skip_every"], given["first"], given["sample"]),
         "share_noise": given.get("share_noise", False),
     }
+
+
+def data_settings(given: Mapping[str, Any]) -> DataSettings:
+    """Return what the options declare of the data; a command may lack some of them."""
+    return DataSettings(**{f.name: given[f.name] for f in fields(DataSettings) if f.name in given})
 
 
 def model_settings(given: Mapping[str, Any]) -> ModelSettings:

@@ -141,20 +141,27 @@ engine_options = option_group(
     ),
 )
 
-classes_option = click.option(
-    "--classes",
-    type=click.Path(path_type=Path),
-    help="File that names the model's classes in their order, which image folders are met by: a "
-    "name a line, lines such as `0 red`, JSON or YAML.",
+data_file_options = (
+    click.option(
+        "--classes",
+        type=click.Path(path_type=Path),
+        help="File that names the model's classes in their order, which image folders are met by: "
+        "a name a line, lines such as `0 red`, JSON or YAML.",
+    ),
 )
+"""Those of the data options that are files, which a check of a run is given again."""
 
-exif_option = click.option(
-    "--exif",
-    type=click.Choice(("apply", "ignore")),
-    default="apply",
-    show_default=True,
-    help="Turn pictures as their EXIF orientation says, or read them as they are stored.",
+data_options = (
+    *data_file_options,
+    click.option(
+        "--exif",
+        type=click.Choice(("apply", "ignore")),
+        default="apply",
+        show_default=True,
+        help="Turn pictures as their EXIF orientation says, or read them as they are stored.",
+    ),
 )
+"""How data are read: an option a field of :class:`rsonnx.data.DataSettings`."""
 
 choice_options = (
     click.option(
@@ -185,8 +192,7 @@ input_options = option_group(
         help="Take at most so many inputs, spread evenly over the data.",
     ),
     *choice_options,
-    classes_option,
-    exif_option,
+    *data_options,
 )
 
 part_options = (

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rsonnx.data import Dataset, arrange, open_dataset, resize_and_crop
+from rsonnx.data import Dataset, DataSettings, arrange, open_dataset, resize_and_crop
 from rsonnx.errors import DataError, RsonnxError
 from rsonnx.noise import InputSpace
 from rsonnx.report.page import Pictures
@@ -33,9 +33,9 @@ def pictures_for(runs: Sequence[Run], data: Path) -> list[Pictures]:
     Raises:
         UsageError, DataError: the data set does not exist, or is none.
     """
-    ways = [run.header.data.exif for run in runs]
-    read = {exif: open_dataset(data, exif=exif) for exif in set(ways)}
-    return [pictures_of(read[exif], run) for exif, run in zip(ways, runs, strict=True)]
+    ways = [DataSettings.from_json(run.header.reading, None) for run in runs]
+    read = {settings: open_dataset(data, settings) for settings in set(ways)}
+    return [pictures_of(read[settings], run) for settings, run in zip(ways, runs, strict=True)]
 
 
 def pictures_of(dataset: Dataset, run: Run) -> Pictures:

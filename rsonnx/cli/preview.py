@@ -12,9 +12,8 @@ from cloup import command, option_group
 from rsonnx.cli.noises import noise_option
 from rsonnx.cli.options import (
     choice_options,
-    classes_option,
     data_argument,
-    exif_option,
+    data_options,
     json_option,
     loading_options,
     model_argument,
@@ -60,8 +59,7 @@ from rsonnx.cli.options import (
         help="Take at most so many inputs, spread evenly over the data.",
     ),
     *choice_options,
-    classes_option,
-    exif_option,
+    *data_options,
 )
 @option_group(
     "Output",

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from cloup import command
+from cloup import command, option_group
 
 from rsonnx.cli.engines import provider_names
-from rsonnx.cli.options import classes_option, json_option, time_limit_option
+from rsonnx.cli.options import data_file_options, json_option, time_limit_option
 from rsonnx.cli.terminal import Terminal
+from rsonnx.data import DataSettings
 from rsonnx.errors import ReplayError, RunFileError, UsageError
 from rsonnx.report import printable, text_down
 
@@ -47,7 +48,7 @@ _MOST_SHOWN = 20
     help="Execution provider of the replay. [default: the one that the run was made on]",
 )
 @time_limit_option
-@classes_option
+@option_group("Inputs", *data_file_options)
 @click.option(
     "--attestation",
     type=click.Path(path_type=Path),
@@ -92,7 +93,7 @@ def verify_command(run: Path, as_json: bool, **given: Any) -> None:
         read,
         given["model"],
         given["data"],
-        classes=given["classes"],
+        files={name: given[name] for name in DataSettings.FILES},
         providers=provider_names(given["providers"]),
         count=0 if faults else given["count"] or 0,
         time_limit_per_call=given["time_limit_per_call"],

@@ -12,10 +12,11 @@ from rsonnx._lazy import offer_lazily
 if TYPE_CHECKING:
     from rsonnx.data.arranging import arrange
     from rsonnx.data.class_files import read_class_names
-    from rsonnx.data.dataset import Dataset, Example, Exif, Reading, check_labels, check_levels
+    from rsonnx.data.dataset import Dataset, Example, Reading, check_labels, check_levels
     from rsonnx.data.names import GIVEN_NAMES, NUMBERED_FOLDERS, SORTED_FOLDERS, composed
     from rsonnx.data.npz import dataset_of
     from rsonnx.data.opening import open_dataset
     from rsonnx.data.resizing import resize_and_crop, resized_shape
+    from rsonnx.data.settings import DataSettings, Exif
 
 offer_lazily(__name__)

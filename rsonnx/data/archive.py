@@ -97,7 +97,7 @@ def open_image_zip(look: Look) -> ImageZip:
             the same name, an encrypted or oversized image, images that all lie in one folder
             that may be a class or not, or as `label_tree` says.
     """
-    path, classes, exif = look.path, look.classes, look.exif
+    path, classes = look.path, look.settings.names
     entries: dict[str, str] = {}
     others: list[str] = []
     hidden: set[str] = set()
@@ -141,7 +141,7 @@ def open_image_zip(look: Look) -> ImageZip:
         tree.labels,
         tree.class_names,
         tree.rule,
-        Reading(exif, left_out, left_hidden),
+        Reading(look.settings.exif, left_out, left_hidden),
         "image-zip",
         tree.names,
         tuple(originals[name] for name in tree.names),

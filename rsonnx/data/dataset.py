@@ -8,15 +8,13 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 from numpy.typing import NDArray
 
 from rsonnx.data.rows import Rows
+from rsonnx.data.settings import Exif
 from rsonnx.errors import DataError, UsageError
-
-Exif = Literal["apply", "ignore"]
-"""Turn pictures as their EXIF orientation says, or read them as they are stored."""
 
 
 @dataclass(frozen=True)

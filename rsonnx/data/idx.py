@@ -79,7 +79,7 @@ def open_idx(look: Look) -> ArrayRows:
     rows = replace(images, shape=(*images.shape, 1)).kept_if_small()
     rule = "none" if labels_path is None else f"label file {labels_path.name}"
     reading = Reading(largest=max(int(block.max()) for block in rows.blocks()))
-    return ArrayRows(path, labels, look.classes, rule, reading, "idx", rows)
+    return ArrayRows(path, labels, look.settings.names, rule, reading, "idx", rows)
 
 
 def _labels_beside(path: Path) -> Path | None:

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from rsonnx.data.dataset import Exif, Header
+from rsonnx.data.dataset import Header
 from rsonnx.data.limits import check_fits
+from rsonnx.data.settings import Exif
 from rsonnx.errors import DataError
 
 IMAGE_SUFFIXES = (

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rsonnx.data.dataset import Exif
 from rsonnx.data.images import is_image_name
+from rsonnx.data.settings import DataSettings
 from rsonnx.data.tree import is_ignored
 from rsonnx.errors import DataError, UsageError
 
@@ -37,22 +37,20 @@ class Look:
 
     Attributes:
         path: an existing directory or file.
-        classes: class names in the order of the model's outputs, where they were given.
-        exif: what is done about the orientation of pictures.
+        settings: how it is read, as far as it does not say it itself.
         listing: what a directory holds; None for a file.
         head: the first bytes of a file.
         infos: the entries of a zip archive; None for all else.
     """
 
     path: Path
-    classes: tuple[str, ...] | None
-    exif: Exif
+    settings: DataSettings
     listing: Listing | None = None
     head: bytes = b""
     infos: Sequence[zipfile.ZipInfo] | None = None
 
 
-def look_at(path: Path, classes: tuple[str, ...] | None, exif: Exif) -> Look:
+def look_at(path: Path, settings: DataSettings) -> Look:
     """Look at a directory or a file.
 
     Raises:
@@ -60,7 +58,7 @@ def look_at(path: Path, classes: tuple[str, ...] | None, exif: Exif) -> Look:
         DataError: a zip archive or a directory is broken.
     """
     if path.is_dir():
-        return Look(path, classes, exif, list_directory(path))
+        return Look(path, settings, list_directory(path))
     try:
         with path.open("rb") as stream:
             head = stream.read(8)
@@ -69,10 +67,10 @@ def look_at(path: Path, classes: tuple[str, ...] | None, exif: Exif) -> Look:
         reason = error.strerror or type(error).__name__
         raise UsageError(f"{path} cannot be read ({reason}); correct its permissions") from None
     if not archive:
-        return Look(path, classes, exif, head=head)
+        return Look(path, settings, head=head)
     try:
         with zipfile.ZipFile(path) as opened:
-            return Look(path, classes, exif, head=head, infos=opened.infolist())
+            return Look(path, settings, head=head, infos=opened.infolist())
     except Exception as error:  # struct, Unicode, ...: whatever a hostile directory provokes
         raise DataError(
             f"{path} is a broken zip archive ({type(error).__name__}: {error}); fetch it again"

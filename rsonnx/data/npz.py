@@ -74,7 +74,7 @@ def open_npz(look: Look) -> ArrayRows:
         rows: Rows = _in_memory(columns.T)
     else:
         rows = x.kept_if_small()
-    return _dataset(path, rows, labels, look.classes, "npz")
+    return _dataset(path, rows, labels, look.settings.names, "npz")
 
 
 def dataset_of(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any
 
 from rsonnx.data import archive, folder, idx, npz
-from rsonnx.data.dataset import Dataset, Exif
+from rsonnx.data.dataset import Dataset
 from rsonnx.data.look import Look, look_at
-from rsonnx.data.names import checked_classes
+from rsonnx.data.settings import DataSettings
 from rsonnx.errors import DataError, UsageError
 
 FORMS = (
@@ -56,14 +56,14 @@ _FOREIGN = {
 
 
 def open_dataset(
-    path: str | os.PathLike[str], *, classes: Sequence[str] | None = None, exif: Exif = "apply"
+    path: str | os.PathLike[str], settings: DataSettings | None = None, **further: Any
 ) -> Dataset:
     """Open a folder, archive or file of inputs.
 
     - A directory with class folders of images, or of images alone (unlabelled). Labels: the
-      position of the folder's name in `classes`; else the folder's number, if all are numbers;
-      else its index in sorted order, as torchvision's `ImageFolder` has it. Folders inside a
-      class folder belong to that class. Examples are ordered by (label, name).
+      position of the folder's name in the given class names; else the folder's number, if all are
+      numbers; else its index in sorted order, as torchvision's `ImageFolder` has it. Folders inside
+      a class folder belong to that class. Examples are ordered by (label, name).
     - A directory that holds exactly one idx images file.
     - A .zip of an image folder, with or without leading folders that hold everything.
     - An .npz with `x` (first axis: examples; uint8 or float) and optionally `y` (integers).
@@ -71,24 +71,20 @@ def open_dataset(
 
     Args:
         path: the directory or file.
-        classes: class names in the order of the model's outputs, for images in class folders;
-            for the other forms they only name the labels.
-        exif: "apply" turns images as their EXIF orientation says, "ignore" reads them as stored.
+        settings: how it is read; None takes it from ``further``.
+        further: fields of :class:`DataSettings`: ``classes``, ``exif`` ...
 
     Raises:
-        UsageError: the path does not exist or cannot be read, `classes` has a duplicate, or `exif`
-            is something else.
+        UsageError: the path does not exist or cannot be read.
         DataError: the data is none of the accepted forms, ambiguous, or broken.
     """
-    names = checked_classes(classes)
-    if exif not in get_args(Exif):
-        raise UsageError(f"exif is {exif!r}, but one of {', '.join(get_args(Exif))} was expected")
+    settings = settings or DataSettings(**further)
     path = Path(path)
     if not os.path.exists(path):  # unlike Path.exists, False for a name that is too long
         raise UsageError(f"{path} does not exist; name {FORMS}")
     if not (path.is_dir() or path.is_file()):
         raise UsageError(f"{path} is no regular file; name {FORMS}")
-    look = look_at(path, names, exif)
+    look = look_at(path, settings)
     claimed = [(what, form) for form in CATALOGUE if (what := form.claims(look)) is not None]
     if not claimed:
         raise _refusal(look)

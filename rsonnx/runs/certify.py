@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from rsonnx.arguments import check_kind, check_texts
-from rsonnx.data import Exif
 from rsonnx.errors import UsageError
 from rsonnx.listener import Listener
 from rsonnx.model import ModelSettings
@@ -65,7 +64,6 @@ def certify(
     checkpoint: float = 30.0,
     shard: Shard | str | None = None,
     samples: SampleRange | str | None = None,
-    exif: Exif = "apply",
     listener: Listener | None = None,
     words: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
@@ -88,12 +86,11 @@ def certify(
         checkpoint: how often the counts of unfinished inputs are kept, in seconds; 0 for never.
         shard, samples: the part of the run that is done, ``"3/8"`` of its inputs, ``"0:50000"`` of
             their samples; None for all of it.
-        exif: whether pictures are turned as their orientation says.
         listener: hears what is done; None tells nobody.
         words: the words of a command line, for the header.
         options: its options by name, as they were given, for the header.
         opening: further arguments of :func:`open_job` and of :func:`rsonnx.load`: ``classes``,
-            ``share_noise``, ``bounds``, ``preprocess``, ``providers``, ``batch_size`` ...
+            ``exif``, ``share_noise``, ``bounds``, ``preprocess``, ``providers``, ``batch_size`` ...
 
     Returns:
         The run, with the rows of an earlier session; counts of a range are in its file alone.
@@ -133,7 +130,8 @@ def certify(
         if begun is not None:
             stream = begun.stream
             if begun.first_version:  # which took the first inputs, and pictures as they are stored
-                exif, sample = begun.data.exif, _as_begun(begun, sample)
+                sample = _as_begun(begun, sample)
+                opening = _reading_as_begun(begun, opening)
         ready = _ready(
             model,
             data,
@@ -145,7 +143,6 @@ def certify(
             samples=samples,
             words=words,
             options=options,
-            exif=exif,
             noise=meant,
             sample=sample,
             stream_version=stream,
@@ -216,7 +213,6 @@ def _ready(
     samples: SampleRange | None = None,
     words: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
-    exif: Exif = "apply",
     **opening: Any,
 ) -> _Ready:
     """Open the model and the data, tell what they are, and read every input once."""
@@ -224,7 +220,7 @@ def _ready(
     if options is not None:
         check_kind("options", options, Mapping, "a mapping")  # type: ignore[type-abstract]
         check_texts("the names of options", tuple(options))
-    job = open_job(model, data, stack, exif=exif, **opening)
+    job = open_job(model, data, stack, **opening)
     procedure = rules.procedure(
         job.smoothed.noise,
         num_classes=job.model.num_classes,
@@ -242,12 +238,7 @@ def _ready(
         procedure,
         seed=seed or SeedUsed(0, "none yet"),
         given=words,
-        resolved=_resolved(
-            job,
-            data,
-            _recordable(job, opening.get("classes")) if options is None else options,
-            exif,
-        ),
+        resolved=_resolved(job, data, _recordable(job) if options is None else options),
         family_wise=rules.alpha if rules.family_wise else None,
         manifest=manifest.sha256,
         shard=shard,
@@ -303,17 +294,22 @@ def _as_begun(begun: Header, sample: Sample | None) -> Sample | None:
     return replace(sample, first=True)
 
 
-def _recordable(job: Job, classes: Any) -> dict[str, Any]:
+def _reading_as_begun(begun: Header, opening: dict[str, Any]) -> dict[str, Any]:
+    """Return how data are read, with pictures as a file of the first version took them."""
+    reading = opening.get("reading")
+    if reading is None:
+        return opening | {"exif": begun.data.exif}
+    return opening | {"reading": replace(reading, exif=begun.data.exif)}
+
+
+def _recordable(job: Job) -> dict[str, Any]:
     """Return the arguments of a call of the library as a command line would have had them."""
     origin = job.model.elsewhere
     settings: ModelSettings = origin.settings
-    return settings.to_json() | {
-        "classes": str(classes) if isinstance(classes, Path) else None,
-        "tf32": origin.device.tf32,
-    }
+    return settings.to_json() | {"tf32": origin.device.tf32}
 
 
-def _resolved(job: Job, data: Data, options: Mapping[str, Any], exif: Exif) -> dict[str, Any]:
+def _resolved(job: Job, data: Data, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return every option as it was resolved, under the names of the command line.
 
     They are what a replay reads the inputs and the model by.
@@ -321,9 +317,9 @@ def _resolved(job: Job, data: Data, options: Mapping[str, Any], exif: Exif) -> d
     facts, sample = job.model.facts, job.sample
     resolved = {
         **options,
+        **job.reading.to_json(),
         "model": options.get("model", facts["file"]),
         "data": str(data if isinstance(data, str | os.PathLike) else job.dataset.path),
-        "exif": exif,
         "limit": sample.limit,
         "skip_every": sample.skip_every,
         "first": sample.first,

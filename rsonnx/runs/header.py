@@ -99,6 +99,11 @@ class Header:
         return self.procedure.noise
 
     @property
+    def reading(self) -> dict[str, Any]:
+        """How its data were read, as :meth:`rsonnx.data.DataSettings.from_json` takes it."""
+        return {**self.resolved, "exif": self.data.exif}
+
+    @property
     def settings(self) -> Settings:
         """How counts became certificates."""
         own = self.procedure

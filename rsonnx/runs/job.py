@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from rsonnx.data import Dataset, arrange, check_levels, resize_and_crop, resized_shape
+from rsonnx.data import Dataset, DataSettings, arrange, check_levels, resize_and_crop, resized_shape
 from rsonnx.errors import DataError
 from rsonnx.noise import (
     STREAM_VERSION,
@@ -44,6 +44,7 @@ class Job:
         sample: by which rule inputs are taken.
         indices: which that are, in order.
         labels: the true classes of the whole data set, in the model's numbering.
+        reading: how the data are read.
         turned: how many of the inputs are read turned, as their EXIF orientation says.
     """
 
@@ -53,6 +54,7 @@ class Job:
     sample: Sample
     indices: tuple[int, ...]
     labels: Labels
+    reading: DataSettings
     turned: int = 0
 
     @property
@@ -120,6 +122,7 @@ def prepare_job(
     dataset: Dataset,
     *,
     sample: Sample | None = None,
+    reading: DataSettings | None = None,
     engine: Engine | None = None,
     share_noise: bool = False,
     stream_version: int = STREAM_VERSION,
@@ -135,6 +138,7 @@ def prepare_job(
             model's bounds.
         dataset: where the inputs come from.
         sample: which inputs are taken; None takes all.
+        reading: how ``dataset`` was read, for the header; None where it was not read here.
         engine: what counts; None takes threads of this process, or the model's device.
         share_noise: give all inputs the same noise.
         stream_version: how noise is derived from an input; 1 draws what older run files hold.
@@ -158,7 +162,15 @@ def prepare_job(
         stream_version=stream_version,
     )
     smoothed = smooth()
-    job = Job(model, smoothed, dataset, chosen, indices, Labels(None, dataset.label_rule))
+    job = Job(
+        model,
+        smoothed,
+        dataset,
+        chosen,
+        indices,
+        Labels(None, dataset.label_rule),
+        reading or DataSettings(),
+    )
     labels = align_labels(dataset, model, lambda index: smoothed.base_label(job.point(index)))
     job = replace(job, labels=labels, turned=_check_shapes(job))
     images = dataset[indices[0]].values.dtype == np.uint8

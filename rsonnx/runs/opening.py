@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import fields, replace
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar
 
 from numpy.typing import ArrayLike
 
-from rsonnx.arguments import check_choice, check_kind
-from rsonnx.data import Dataset, Exif, dataset_of, open_dataset, read_class_names
+from rsonnx.arguments import check_kind
+from rsonnx.data import Dataset, DataSettings, dataset_of, open_dataset
 from rsonnx.errors import UsageError
 from rsonnx.listener import Listener
 from rsonnx.model import ModelSettings
@@ -30,6 +29,8 @@ Model = ModelSource | OnnxClassifier
 Data = str | os.PathLike[str] | Dataset | ArrayLike | tuple[ArrayLike, ArrayLike | None]
 """A folder, archive or file; a data set; inputs, or inputs and labels, as arrays or lists."""
 
+S = TypeVar("S", ModelSettings, DataSettings, EngineSettings)
+
 Noise = Law | AskedNoise | str
 """A law; what is said of one, before the model is known; or its name, whose scale is sigma, with
 what else it takes: ``"columns,width=4"``."""
@@ -43,12 +44,11 @@ def open_job(
     *,
     sigma: float | None = None,
     noise: Noise | None = None,
-    classes: Path | Sequence[str] | None = None,
-    exif: Exif = "apply",
     sample: Sample | None = None,
     share_noise: bool = False,
     stream_version: int = STREAM_VERSION,
     settings: ModelSettings | None = None,
+    reading: DataSettings | None = None,
     engine: EngineSettings | None = None,
     **further: Any,
 ) -> Job:
@@ -62,25 +62,24 @@ def open_job(
         stack: closes what counts.
         sigma: standard deviation of the noise, Gaussian unless ``noise`` says otherwise.
         noise: see ``Noise``.
-        classes: the classes' names, in the order of the model's outputs, or a file of them.
-        exif: whether pictures are turned as their orientation says.
         sample: which inputs are taken; None takes all.
         share_noise: give all inputs the same noise.
         stream_version: how noise is derived from an input.
         settings: what is declared of the model; None takes it from ``further``.
+        reading: how the data are read; None takes it from ``further``.
         engine: where and how it counts; None takes it from ``further``.
-        further: fields of :class:`rsonnx.model.ModelSettings` (``bounds``, ``preprocess`` ...) and
-            of :class:`rsonnx.runtime.EngineSettings` (``providers``, ``batch_size`` ...).
+        further: fields of :class:`rsonnx.model.ModelSettings` (``bounds``, ``preprocess`` ...), of
+            :class:`rsonnx.data.DataSettings` (``classes``, ``exif`` ...) and of
+            :class:`rsonnx.runtime.EngineSettings` (``providers``, ``batch_size`` ...).
 
     Raises:
         RsonnxError: the model, the data or an argument is not as it must be.
     """
-    settings, engine = _settings(settings, engine, further)
+    settings, reading, engine = _settings(settings, reading, engine, further)
     if sample is not None:
         check_kind("sample", sample, Sample, "a Sample, such as rsonnx.runs.Sample(limit=100),")
-    check_choice("exif", exif, get_args(Exif))
     meant = asked(noise, sigma)
-    dataset = _dataset(data, classes, exif)
+    dataset = _dataset(data, reading)
     if isinstance(model, OnnxClassifier):
         engine = _own_engine(model, settings, engine, further)
     engine.provider()  # what is refused is refused before the model is tried
@@ -98,6 +97,7 @@ def open_job(
         meant,
         dataset,
         sample=sample,
+        reading=reading,
         engine=stack.enter_context(open_engine(classifier, engine)),
         share_noise=share_noise,
         stream_version=stream_version,
@@ -114,26 +114,36 @@ def listening(listener: Listener | None) -> Listener:
 
 
 def _settings(
-    settings: ModelSettings | None, engine: EngineSettings | None, further: Mapping[str, Any]
-) -> tuple[ModelSettings, EngineSettings]:
+    settings: ModelSettings | None,
+    reading: DataSettings | None,
+    engine: EngineSettings | None,
+    further: Mapping[str, Any],
+) -> tuple[ModelSettings, DataSettings, EngineSettings]:
     """Return the settings that were given, or those that further arguments make up.
 
     Raises:
         UsageError: an argument is none of theirs, or is there beside the object that has it.
     """
-    if settings is not None:
-        check_kind("settings", settings, ModelSettings, "a ModelSettings")
-    if engine is not None:
-        check_kind("engine", engine, EngineSettings, "an EngineSettings")
-    declared = {f.name: further[f.name] for f in fields(ModelSettings) if f.name in further}
-    counting = {f.name: further[f.name] for f in fields(EngineSettings) if f.name in further}
-    unknown = sorted(further.keys() - declared.keys() - counting.keys())
+    known = {f.name for kind in (ModelSettings, DataSettings, EngineSettings) for f in fields(kind)}
+    unknown = sorted(further.keys() - known)
     if unknown:
         raise UsageError(f"there is no argument {unknown[0]!r}; help(rsonnx.certify) lists them")
-    twice = [*(declared if settings else ()), *(counting if engine else ())]
-    if twice:
-        raise UsageError(f"{twice[0]} was given beside the settings that have it; give it in them")
-    return settings or ModelSettings(**declared), engine or EngineSettings(**counting)
+    return (
+        _made("settings", settings, ModelSettings, further),
+        _made("reading", reading, DataSettings, further),
+        _made("engine", engine, EngineSettings, further),
+    )
+
+
+def _made(name: str, settings: S | None, kind: type[S], further: Mapping[str, Any]) -> S:
+    own = {f.name: further[f.name] for f in fields(kind) if f.name in further}
+    if settings is None:
+        return kind(**own)
+    if own:
+        raise UsageError(
+            f"{next(iter(own))} was given beside the settings that have it; give it in them"
+        )
+    return check_kind(name, settings, kind, f"a {kind.__name__}")
 
 
 def _own_engine(
@@ -171,14 +181,13 @@ def _own_engine(
     return replace(engine, providers=(used,))
 
 
-def _dataset(data: Data, classes: Path | Sequence[str] | None, exif: Exif) -> Dataset:
-    names = read_class_names(classes) if isinstance(classes, Path) else classes
+def _dataset(data: Data, settings: DataSettings) -> Dataset:
     if isinstance(data, Dataset):
         return data
     if isinstance(data, str | os.PathLike):
-        return open_dataset(data, classes=names, exif=exif)
+        return open_dataset(data, settings)
     x, y = data if isinstance(data, tuple) and len(data) == 2 else (data, None)
-    return dataset_of(x, y, classes=names)
+    return dataset_of(x, y, classes=settings.names)
 
 
 def asked(noise: Noise | None, sigma: float | None) -> Law | AskedNoise:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from rsonnx.arguments import check_texts
+from rsonnx.data import DataSettings
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.listener import Listener
 from rsonnx.model import ModelSettings
@@ -40,7 +41,7 @@ def check_against(
     model: str | os.PathLike[str] | None = None,
     data: Data | None = None,
     *,
-    classes: Path | None = None,
+    files: Mapping[str, Path | None] | None = None,
     providers: Sequence[str] | None = None,
     count: int = 0,
     time_limit_per_call: float = SECONDS_A_CALL,
@@ -51,7 +52,8 @@ def check_against(
     Args:
         run: the run.
         model, data: what it was made of; data needs the model.
-        classes: the file of class names, where it was made with one.
+        files: those that the data were read by, by the names of :attr:`DataSettings.FILES`: that
+            of class names, where it was made with one.
         providers: the execution provider; None takes the run's.
         count: how many inputs, chosen at random, are drawn again; needs both.
         time_limit_per_call: seconds that one call of the model may take; 0 for any time.
@@ -81,7 +83,7 @@ def check_against(
     if data is None:
         return None
     with ExitStack() as stack:
-        job = _reopen(run, model, data, classes, providers, time_limit_per_call, stack)
+        job = _reopen(run, model, data, files or {}, providers, time_limit_per_call, stack)
         if not inputs:
             return None
         if not run.rows:
@@ -101,7 +103,7 @@ def _reopen(
     run: Run,
     model: str | os.PathLike[str],
     data: Data,
-    classes: Path | None,
+    files: Mapping[str, Path | None],
     providers: Sequence[str] | None,
     time_limit_per_call: float,
     stack: ExitStack,
@@ -114,17 +116,11 @@ def _reopen(
         if not used:
             raise ValueError("model.providers.used is empty")
         engine = EngineSettings(chosen or used[:1], tf32=recorded["tf32"])
-        named = recorded["classes"]
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise RunFileError(
             f"{run.path}, line 1: the header does not say how its inputs were read ({error})"
         ) from None
-    if named is not None and classes is None:
-        # A file that the header names is not opened: a stranger may have written it.
-        raise UsageError(
-            f"{run.path}: the run was made with the class names of a file, {shown(named)}; give "
-            "that file with --classes"
-        )
+    reading = DataSettings.from_json(header.reading, files)
     engine = replace(engine, time_limit_per_call=time_limit_per_call)
     if engine.provider().is_cpu:  # which has no TF32
         engine = replace(engine, tf32=False)
@@ -133,8 +129,7 @@ def _reopen(
         data,
         stack,
         noise=header.noise,
-        classes=classes,
-        exif=header.data.exif,
+        reading=reading,
         sample=header.data.sample,
         share_noise=header.shared,
         stream_version=header.stream,

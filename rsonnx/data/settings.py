@@ -1,0 +1,80 @@
+"""What a caller declares of data: all that decides how a path becomes inputs and labels.
+
+One object that every command, :func:`rsonnx.certify` and a run's header share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, get_args
+
+from rsonnx.arguments import check_choice
+from rsonnx.data.class_files import read_class_names
+from rsonnx.data.names import checked_classes
+from rsonnx.errors import UsageError
+from rsonnx.scalars import shown
+
+Exif = Literal["apply", "ignore"]
+"""Turn pictures as their EXIF orientation says, or read them as they are stored."""
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """How data are read, as far as they do not say it themselves.
+
+    Attributes:
+        classes: class names in the order of the model's outputs, or a file of them
+            (:func:`~rsonnx.data.read_class_names`): class folders are met by them, and labels of
+            other forms are called by them.
+        exif: "apply" turns pictures as their EXIF orientation says, "ignore" reads them as stored.
+    """
+
+    classes: Path | Sequence[str] | None = None
+    exif: Exif = "apply"
+
+    FILES: ClassVar[tuple[str, ...]] = ("classes",)
+    """The fields that may be files; a header that a stranger wrote never has one opened."""
+
+    def __post_init__(self) -> None:
+        check_choice("exif", self.exif, get_args(Exif))
+        if not isinstance(self.classes, Path):
+            object.__setattr__(self, "classes", checked_classes(self.classes))
+
+    @cached_property
+    def names(self) -> tuple[str, ...] | None:
+        """The class names, read once; None where none are declared."""
+        is_file = isinstance(self.classes, Path)
+        return checked_classes(read_class_names(self.classes) if is_file else self.classes)  # type: ignore[arg-type]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a run's header records, by the names of the command line's options."""
+        recorded = {field.name: getattr(self, field.name) for field in fields(self)}
+        files = {name: recorded[name] for name in self.FILES}
+        return recorded | {k: str(v) if isinstance(v, Path) else None for k, v in files.items()}
+
+    @classmethod
+    def from_json(
+        cls, recorded: Mapping[str, Any], files: Mapping[str, Path | None] | None
+    ) -> Self:
+        """Return the settings that :meth:`to_json` recorded; other fields are left alone.
+
+        Args:
+            recorded: what a header has; one of an older version has fewer fields.
+            files: those that were given again, by the names of their fields; None does without,
+                where labels do not matter.
+
+        Raises:
+            UsageError: a file that the run was made with is not among them.
+        """
+        again = files or {}
+        for name in cls.FILES if files is not None else ():
+            if recorded.get(name) is not None and again.get(name) is None:
+                raise UsageError(
+                    f"the run was made with {name} from a file, {shown(recorded[name])}; give that "
+                    f"file with --{name}"
+                )
+        plain = {f.name: recorded[f.name] for f in fields(cls) if f.name in recorded}
+        return cls(**plain | {name: again.get(name) for name in cls.FILES})
