@@ -19,6 +19,7 @@ from onnx.checker import ValidationError
 from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
 from rsonnx.errors import ModelError, UsageError, first_line
+from rsonnx.model.containers import GZIP, foreign, foreign_folder, unpacked
 from rsonnx.model.graph import GraphView, Scope, graphs, nodes, scopes, tensors
 from rsonnx.model.structure import check_structure
 
@@ -43,9 +44,10 @@ class ModelFile:
 
     Attributes:
         path: where it was read from; None for one that was given as bytes or as onnx holds it.
-        sha256: of the file and of every external data file, in the order in which they are named;
-            of a model that onnx holds, of its deterministic serialisation.
-        size: bytes of the file.
+        sha256: of the file as it lies, compressed or not, and of every external data file, in the
+            order in which they are named; of a model that onnx holds, of its deterministic
+            serialisation.
+        size: bytes of the file as it lies.
         proto: the model, with external data loaded.
         external_data: relative names of the external data files.
     """
@@ -84,13 +86,13 @@ def read_model(source: ModelSource) -> ModelFile:
     """Read and parse a model.
 
     Args:
-        source: a file, which may keep weights in files beside it; or the bytes of one, or a model
-            that onnx holds, whose weights must all be in it.
+        source: a file, gzip-compressed or not, which may keep weights in files beside it; or the
+            bytes of one, or a model that onnx holds, whose weights must all be in it.
 
     Raises:
         UsageError: there is no such file.
-        ModelError: it is no ONNX model, is damaged or made so that no onnxruntime loads it, or its
-            external data leave its folder.
+        ModelError: it is no ONNX model (the message names what it is), is damaged or made so that
+            no onnxruntime loads it, or its external data leave its folder.
     """
     path = None
     if isinstance(source, onnx.ModelProto):
@@ -112,12 +114,16 @@ def read_model(source: ModelSource) -> ModelFile:
             "holds was expected"
         )
     model = ModelFile(path, "", len(data), onnx.ModelProto())
+    contents = unpacked(data, str(model), _MOST_BYTES) if data.startswith(GZIP) else data
     try:
-        model.proto.ParseFromString(data)
+        model.proto.ParseFromString(contents)
+        graph = model.proto.graph
+        is_model = graph.node and graph.output and model.proto.opset_import
+        problem = None if is_model else "it has no graph with operators and outputs"
     except DecodeError:
-        raise _not_a_model(model, "it does not parse") from None
-    if not model.proto.graph.node or not model.proto.graph.output or not model.proto.opset_import:
-        raise _not_a_model(model, "it has no graph with operators and outputs")
+        problem = "it does not parse"
+    if problem is not None:
+        raise _not_a_model(model, problem, foreign(contents, path))
     _check_text(model)
     _check_names(model)
     check_structure(model.proto, str(model))
@@ -140,6 +146,8 @@ def sha256_of(path: str) -> str:
 def _bytes_of(path: Path) -> bytes:
     if not os.path.exists(path):  # unlike Path.exists, False for a name that is too long
         raise UsageError(f"the model file {path} does not exist; check the path")
+    if path.is_dir() and (instead := foreign_folder(path)) is not None:
+        raise ModelError(f"{path} is not an ONNX model but {instead}")
     if not path.is_file():
         raise UsageError(f"{path} is not a file, but an ONNX model file was expected")
     size = path.stat().st_size
@@ -154,7 +162,10 @@ def _bytes_of(path: Path) -> bytes:
         raise UsageError(f"the model file {path} cannot be read: {error.strerror}") from None
 
 
-def _not_a_model(model: ModelFile, why: str) -> ModelError:
+def _not_a_model(model: ModelFile, why: str, instead: str | None = None) -> ModelError:
+    """Return the refusal of a file: with what it is instead where that is known, else with why."""
+    if instead is not None:
+        return ModelError(f"{model} is not an ONNX model but {instead}")
     return ModelError(
         f"{model} is not an ONNX model ({why}); export the classifier to ONNX and name that file"
     )

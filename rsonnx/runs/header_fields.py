@@ -245,7 +245,9 @@ HEADER = (
     HeaderField("created", _DATE, "when it started; of parts that were merged, when the first did"),
     HeaderField("model.file", NAME, "name of the model's file"),
     HeaderField(
-        "model.sha256", DIGEST, "SHA-256 of the file and its external data, one after the other"
+        "model.sha256",
+        DIGEST,
+        "SHA-256 of the file as it lies, compressed or not, and its external data in turn",
     ),
     HeaderField("model.bytes", _COUNT, "length of the file"),
     HeaderField("model.external_data", NAMES, "names of its external data"),
