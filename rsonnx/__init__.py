@@ -11,7 +11,17 @@ from rsonnx._version import __version__
 
 TYPE_CHECKING = False  # what `typing` says, which takes longer to import than all of this
 if TYPE_CHECKING:
-    from rsonnx.api import Run, Verified, certify, commit, predict, read_run, report, verify
+    from rsonnx.api import (
+        Run,
+        Verified,
+        certify,
+        commit,
+        declare,
+        predict,
+        read_run,
+        report,
+        verify,
+    )
     from rsonnx.cli.progress import ProgressBar
     from rsonnx.counts import Counts
     from rsonnx.errors import (
@@ -64,6 +74,7 @@ __all__ = [
     "certify_from_counts",
     "commit",
     "compare_bounds",
+    "declare",
     "load",
     "plan",
     "predict",

@@ -1,4 +1,4 @@
-"""The library, a call a command: certify, commit, predict, read_run, verify, report.
+"""The library, a call a command: certify, commit, declare, predict, read_run, verify, report.
 
 All that a command prints, a notebook can have by one of these; the command line calls them too.
 """
@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rsonnx import runs
+from rsonnx import runs, smoothing
 from rsonnx.arguments import check_choice
 from rsonnx.data import DataSettings
 from rsonnx.errors import UsageError
+from rsonnx.model.read import ModelSource
 from rsonnx.procedures import as_radii, radius_text
 from rsonnx.report import FORMATS, accuracy_report, figures_of, told_apart
+from rsonnx.report.output import write_new
+from rsonnx.runs.files import as_path
 from rsonnx.runs.opening import Data, Model
 from rsonnx.runs.rows import COLUMNS
 from rsonnx.runtime.watchdog import SECONDS_A_CALL
@@ -82,6 +85,27 @@ def commit(model: Model, data: Data, source: str, round: str, **run: Any) -> run
     >>> Path("run.commitment.json").write_bytes(made.content)  # doctest: +SKIP
     """
     return runs.commit(model, data, source, round, **run)
+
+
+def declare(
+    model: ModelSource, *, output: str | os.PathLike[str] | None = None, **declared: Any
+) -> bytes:
+    """Write into a model what is declared of it; see :func:`rsonnx.smoothing.declare`.
+
+    Args:
+        model: a file, its bytes or a parsed model.
+        output: file to write, which must not exist yet; None writes none.
+        declared: ``preprocess``, ``bounds``, ``classes``, ``trained`` and ``replace``.
+
+    >>> declare("m.onnx", preprocess="mnist", output="declared.onnx")  # doctest: +SKIP
+    """
+    path = None if output is None else as_path("the output", output)
+    if path is not None:
+        runs.check_output(path)
+    content = smoothing.declare(model, **declared)
+    if path is not None:
+        write_new(path, content)
+    return content
 
 
 def predict(model: Model, data: Data, **options: Any) -> list[runs.Predicted]:

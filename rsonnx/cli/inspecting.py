@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,6 +26,7 @@ from rsonnx.model import (
     Preprocessing,
     TensorSpec,
     bounds_in,
+    declared_preprocessing,
     make_head,
     node_types,
     preprocessing_in,
@@ -49,6 +51,7 @@ def print_facts(model: Path, data: Path | None, given: dict[str, Any], *, as_jso
     described, refusal = in_child(facts, model, settings=settings.to_json())
     refused = None if refusal is None else error_named(*refusal)
     ranking: Ranking | None = None
+    declaring: str | None = None
     if not as_json:
         _render(described)
     try:
@@ -64,13 +67,17 @@ def print_facts(model: Path, data: Path | None, given: dict[str, Any], *, as_jso
                 engine=engine_settings(given),
                 listener=ProgressBar(),
             )
+            declaring = _declaring(read, settings, ranking.decided, given["classes"])
     except ModelError as error:
         refused = error
         described |= _refusal(error)
     if as_json:
-        click.echo(json.dumps(described | ({} if ranking is None else ranking.to_json()), indent=2))
+        tried = {} if ranking is None else ranking.to_json() | {"declare": declaring}
+        click.echo(json.dumps(described | tried, indent=2))
     elif ranking is not None:
         click.echo("\n".join(["", *_lines(ranking)]))
+        if declaring is not None:
+            click.echo(f"write it into the model, and it need not be given again:\n  {declaring}")
     if refused is not None:
         raise refused
 
@@ -105,6 +112,27 @@ def _stated(model: ModelFile, settings: ModelSettings) -> Preprocessing | None:
         return preprocessing_in(model.metadata)
     except ModelError:  # which the facts say
         return None
+
+
+def _declaring(
+    model: ModelFile, settings: ModelSettings, decided: str | None, classes: Path | None
+) -> str | None:
+    """Return the command that writes into a model what was found of it and given with it.
+
+    None where the data did not show its preprocessing, and where it says all of it already.
+    """
+    if decided is None or model.path is None:
+        return None
+    stated, words = _stated(model, ModelSettings()), []
+    if stated != declared_preprocessing(decided):
+        words += ["--preprocess", decided, *(() if stated is None else ("--replace",))]
+    if settings.bounds is not None:
+        words += ["--bounds", *map(repr, settings.bounds)]
+    if classes is not None:
+        words += ["--classes", str(classes)]
+    declared = model.path.with_name(f"{model.path.stem}_declared.onnx")
+    command = ["rsonnx", "declare", str(model.path), *words, "-o", str(declared)]
+    return printable(shlex.join(command)) if words else None
 
 
 def _render(described: dict[str, Any]) -> None:

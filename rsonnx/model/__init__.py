@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from rsonnx.model.adapt import Batch, adapt, unused_inputs
     from rsonnx.model.answers import check_answers
     from rsonnx.model.assumptions import node_types, refuse_unsound, row_coupling
-    from rsonnx.model.class_names import name_classes
+    from rsonnx.model.class_names import keys_of_names, name_classes
     from rsonnx.model.graph import TensorSpec
     from rsonnx.model.half import to_half
     from rsonnx.model.head import INPUT, make_head

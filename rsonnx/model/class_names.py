@@ -75,6 +75,11 @@ def name_classes(
     return ClassNames(in_graph, source, note)
 
 
+def keys_of_names(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the keys of all entries that are read as names of classes."""
+    return tuple(key for key, text in metadata.items() if _read(key, text) is not None)
+
+
 def _keys(entries: Mapping[str, object]) -> str:
     return " and ".join(map(repr, entries))
 

@@ -103,6 +103,13 @@ class Ranking:
         alike = (t for t in others if t.p_value(best) > _DELTA / len(others))
         return frozenset(trial.preprocessing for trial in (best, *alike))
 
+    @property
+    def decided(self) -> str | None:
+        """The one that the data tell from all others; None where they do not, or none is right."""
+        best = self.trials[0]
+        told = len(self.trials) > len(self.alike) == 1
+        return best.preprocessing if told and best.hits > self.commonest else None
+
     def to_json(self) -> dict[str, Any]:
         """Return the ranking for a program."""
         best = self.trials[0]

@@ -7,9 +7,10 @@ from rsonnx._lazy import offer_lazily
 if TYPE_CHECKING:
     from rsonnx.smoothing.adapting import Plan, make_plan
     from rsonnx.smoothing.classifier import SmoothedClassifier
+    from rsonnx.smoothing.declare import declare
     from rsonnx.smoothing.isolation import in_child, try_in_child
     from rsonnx.smoothing.load import load, load_with, open_plan
     from rsonnx.smoothing.schedule import Answer, Done, asked_for, run_many
-    from rsonnx.smoothing.training import Trained, training_in
+    from rsonnx.smoothing.training import Trained, read_trained, training_in
 
 offer_lazily(__name__)

@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from rsonnx.errors import UsageError
 from rsonnx.noise import NOISES, Law
+from rsonnx.noise.catalogue import law_class
+from rsonnx.scalars import shown
 
 TRAINING_KEY = "rsonnx.training"
 
@@ -89,6 +92,28 @@ def training_in(metadata: Mapping[str, str]) -> Trained | None:
     own = {field.name for field in fields(NOISES[name])} - _SHAPED  # type: ignore[arg-type]
     parameters = {key: _positive(recorded.get(key)) for key in sorted(own | {"sigma"})}
     return Trained(name, {key: value for key, value in parameters.items() if value is not None})
+
+
+def read_trained(text: str) -> Trained:
+    """Understand the noise of a training as ``gaussian,sigma=0.5`` or ``splitting,lambda=2``.
+
+    Raises:
+        UsageError: there is no such noise, or it has no such parameter, or that is not above 0.
+    """
+    name, *pairs = text.split(",")
+    law_class(name)
+    parts = [pair.partition("=") for pair in pairs]
+    try:
+        said = {key.strip(): float(value) for key, _, value in parts}
+    except ValueError:
+        said = {}
+    trained = training_in({TRAINING_KEY: json.dumps({"noise": name, **said})})
+    if trained is None or len(trained.parameters) < len(pairs):
+        raise UsageError(
+            f"the noise of training is {shown(text)}, but a noise and its numbers above 0, such as "
+            "gaussian,sigma=0.5, were expected"
+        )
+    return trained
 
 
 def _positive(value: object) -> float | None:
