@@ -125,12 +125,13 @@ def declare(
         metadata = written
     helper.set_model_props(read.proto, metadata)
     try:
-        return read.proto.SerializeToString(deterministic=True)
+        content: bytes = read.proto.SerializeToString(deterministic=True)
     except (EncodeError, ValueError):
         raise ModelError(
             f"{read} has more than 2 GiB with its weights in one file, which ONNX cannot hold; "
             "declare it where it is run"
         ) from None
+    return content
 
 
 def _facts(
