@@ -9,7 +9,7 @@
 
 The folder holds MNIST's four ``.gz`` files in ``mnist/``, and ``cifar10_train.zip`` and
 ``cifar10_test.zip``. The parts follow on each other; each says how long it took. A part that is
-interrupted goes on where it was. Models need ``pip install 'rsonnx[train]'``. Tables are printed:
+interrupted goes on where it was. Models need ``pip install 'rsonnx[train,gpu]'``. Tables are printed:
 those of ``sample_models/README.md``, from the manifest and ``tools/results/noises.json``.
 """
 

@@ -12,7 +12,7 @@ SmoothMix (Jeong et al., 2111.09277), with the hyper-parameters that their autho
 short`` is a smaller network and fewer epochs. Sigma is in units of pixels in [0, 1], and noisy
 pixels are not clipped. With ``--noise`` the samples are those of another smoothing distribution.
 
-Needs ``pip install 'rsonnx[train]'``. The same options on the same kind of machine with the same
+Needs ``pip install 'rsonnx[train,gpu]'``. The same options on the same kind of machine with the same
 torch give the same file; a training that was stopped goes on from its last epoch with ``--resume``.
 """
 
@@ -28,7 +28,7 @@ try:
     import torch
 except ImportError as error:
     sys.exit(
-        f"torch cannot be imported ({error}), but training needs it; pip install 'rsonnx[train]'"
+        f"torch cannot be imported ({error}), but training needs it; pip install 'rsonnx[train,gpu]'"
     )
 from training.datasets import KINDS, load
 from training.export import AGREEMENT, accuracy, disagreement, export, start_from

@@ -41,10 +41,10 @@ def _show(answer: dict[str, Any]) -> None:
     from rsonnx.report import printable
 
     for name, value in answer["versions"].items():
-        click.echo(f"{name:<17}{printable(str(value))}")
-    click.echo(f"{'cores':<17}{answer['cores']}")
+        click.echo(f"{name:<21} {printable(str(value))}")
+    click.echo(f"{'cores':<21} {answer['cores']}")
     for card in answer["cuda"]["cards"]:
-        click.echo(f"{'card':<17}{printable(_line(card))}")
+        click.echo(f"{'card':<21} {printable(_line(card))}")
     for name, problem in answer["providers"].items():
         click.echo(f"{name}: {'works' if problem is None else printable(problem)}")
     if answer["default"] is None:
@@ -59,17 +59,20 @@ def facts(machine: Machine) -> dict[str, Any]:
     """Return what can be said of a machine, as ``--json`` prints it."""
     from rsonnx.runs import versions
     from rsonnx.runtime import choose_provider, provider_problem
-    from rsonnx.runtime.device_options import CPU
-    from rsonnx.runtime.diagnosis import diagnose
+    from rsonnx.runtime.device_options import CPU, CUDA, TENSORRT
+    from rsonnx.runtime.diagnosis import diagnose, no_card
     from rsonnx.runtime.wheels import onnxruntime
 
     available = [] if onnxruntime is None else onnxruntime.get_available_providers()
-    works = provider_problem(CPU) is None
+    problems = {name: provider_problem(name) for name in available}
+    for name in (CUDA, TENSORRT):  # whose own words speak of libraries, which would not help
+        if problems.get(name) is not None:
+            problems[name] = no_card(machine) or problems[name]
     return {
         "versions": versions(),
         "cores": os.cpu_count(),
-        "providers": {name: provider_problem(name) for name in available},
-        "default": choose_provider(None).name if works else None,
+        "providers": problems,
+        "default": choose_provider(None).name if problems.get(CPU, "") is None else None,
         "cuda": asdict(machine),
         "findings": [asdict(finding) for finding in diagnose(machine)],
     }

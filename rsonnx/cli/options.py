@@ -79,8 +79,8 @@ loading_options = option_group(
     click.option(
         "--providers",
         metavar="NAME",
-        help="Execution provider: cpu, cuda, tensorrt or onnxruntime's own name. Nothing falls "
-        "back to another. [default: the best that works here]",
+        help="Execution provider: cpu, cuda, tensorrt, openvino, directml, coreml, migraphx or "
+        "onnxruntime's own name. Nothing falls back to another. [default: cuda where it works]",
     ),
     click.option(
         "--float16",

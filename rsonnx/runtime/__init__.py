@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rsonnx.runtime.origin import Origin
     from rsonnx.runtime.providers import (
         ProviderChoice,
+        check_runtime,
         choose_provider,
         provider_problem,
     )

@@ -21,6 +21,8 @@ from rsonnx.scalars import as_float, as_whole, shown
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 TENSORRT = "TensorrtExecutionProvider"
+OPENVINO = "OpenVINOExecutionProvider"
+DIRECTML = "DmlExecutionProvider"
 
 _TF32_VARIABLE = "NVIDIA_TF32_OVERRIDE"
 """The libraries read it once, when the first session of the process is opened."""

@@ -17,7 +17,6 @@ _OLDEST_DRIVER = {12: 525, 13: 580}
 _OLDEST_CARD = {12: (5, 0), 13: (7, 5)}
 _NEWEST = 13
 _EXTRA = f"pip install {CUDA_EXTRA}"
-_ON_CPU = "ask for --providers cpu"
 
 _STATUS = {
     35: ("the driver is too old", "update the driver"),
@@ -54,15 +53,15 @@ class Finding:
 def diagnose(machine: Machine) -> list[Finding]:
     """Return what is wrong with CUDA on a machine, what comes first first; empty where nothing is.
 
-    A machine without a card has one finding, that it has none: nothing else would help it. Nothing
-    is found out while onnxruntime itself is damaged.
+    Without a card nothing is wrong with CUDA. Nothing is found out while onnxruntime itself is
+    damaged.
     """
     if machine.damage is not None:
         return [Finding(machine.damage, reinstall(machine.wheels))]
-    findings = list(_wheels(machine))
-    no_card = _no_card(machine)
-    if no_card is not None:
-        return [*findings, no_card]
+    findings = list(_two_wheels(machine))
+    if no_card(machine) is not None:
+        return findings
+    findings = findings or list(_no_cuda(machine))
     # The CUDA version that counts is onnxruntime's, else the newest.
     major = _NEWEST if machine.build is None else int(machine.build.split(".")[0])
     if machine.problem is not None:
@@ -73,14 +72,17 @@ def diagnose(machine: Machine) -> list[Finding]:
     return findings + list(_cupy(machine, major))
 
 
-def _wheels(machine: Machine) -> Iterator[Finding]:
+def _two_wheels(machine: Machine) -> Iterator[Finding]:
     if len(machine.wheels) > 1:
         yield Finding(
-            f"{' and '.join(machine.wheels)} are both installed and overwrite each other, so that "
-            "CUDA vanishes",
-            reinstall(machine.wheels, "onnxruntime-gpu"),
+            f"{' and '.join(machine.wheels)} are all installed and overwrite each other, so that "
+            "providers vanish",
+            reinstall(machine.wheels),
         )
-    elif machine.build is None and (machine.system, machine.processor.lower()) in CUDA_PLATFORMS:
+
+
+def _no_cuda(machine: Machine) -> Iterator[Finding]:
+    if machine.build is None and (machine.system, machine.processor.lower()) in CUDA_PLATFORMS:
         installed = " ".join(f"{name} {version}" for name, version in machine.wheels.items())
         yield Finding(
             f"the installed {installed or 'onnxruntime'} was built without CUDA",
@@ -88,21 +90,16 @@ def _wheels(machine: Machine) -> Iterator[Finding]:
         )
 
 
-def _no_card(machine: Machine) -> Finding | None:
-    """Return that there is no card, where nothing speaks for one."""
-    if machine.system == "Darwin":
-        return Finding("a Mac has no CUDA", _ON_CPU)
+def no_card(machine: Machine) -> str | None:
+    """Return in words that there is no card, where nothing speaks for one; else None."""
     signs = machine.cards or machine.on_bus or machine.device_files
     if signs or (machine.driver is not None and machine.driver.devices):
         return None
     if machine.on_bus is None and machine.driver is not None:
         return None  # the system does not list its cards, and there is a driver: let it speak
     if machine.container:
-        return Finding(
-            "no NVIDIA card was found in this container",
-            f"where the host has one, start it with docker run --gpus all; else {_ON_CPU}",
-        )
-    return Finding("no NVIDIA card was found", _ON_CPU)
+        return "no NVIDIA card in this container; docker run --gpus all gives it those of the host"
+    return "no NVIDIA card"
 
 
 def _driver(machine: Machine, major: int) -> Iterator[Finding]:
@@ -154,7 +151,7 @@ def _cards(machine: Machine, major: int) -> Iterator[Finding]:
             f"{names} is older than CUDA {major} supports, which is compute capability "
             f"{oldest[0]}.{oldest[1]} and later",
             "pip install 'onnxruntime-gpu[cuda,cudnn]<1.27', which is built for CUDA 12, or "
-            f"{_ON_CPU}",
+            "ask for --providers cpu",
         )
 
 

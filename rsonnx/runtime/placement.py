@@ -49,7 +49,7 @@ def shape_nodes_on_cpu(session: Any, providers: Sequence[str], name: str) -> dic
     if recorded is None:
         raise ProviderError(
             f"some nodes of {name} are on the processor, and this onnxruntime cannot say which; "
-            "pip install --upgrade 'onnxruntime-gpu>=1.24', or ask for --providers cpu"
+            "update it to 1.24 or later, or ask for --providers cpu"
         )
     nodes: dict[str, Counter[str]] = {}
     for part in recorded():

@@ -24,7 +24,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from rsonnx.arguments import check_texts
 from rsonnx.errors import ProviderError, UsageError, first_line
-from rsonnx.runtime.device_options import CPU, CUDA, TENSORRT, DeviceOptions, tf32_override
+from rsonnx.runtime.device_options import (
+    CPU,
+    CUDA,
+    DIRECTML,
+    OPENVINO,
+    TENSORRT,
+    DeviceOptions,
+    tf32_override,
+)
 from rsonnx.runtime.wheels import (
     CUDA_EXTRA,
     CUDA_PLATFORMS,
@@ -35,7 +43,12 @@ from rsonnx.runtime.wheels import (
 )
 from rsonnx.scalars import shown
 
-_NAMES = {"cpu": CPU, "cuda": CUDA, "tensorrt": TENSORRT, "coreml": "CoreMLExecutionProvider"}
+_NAMES = {
+    **{"cpu": CPU, "cuda": CUDA, "tensorrt": TENSORRT, "openvino": OPENVINO, "directml": DIRECTML},
+    **{"coreml": "CoreMLExecutionProvider", "migraphx": "MIGraphXExecutionProvider"},
+}
+_WHEELS = {CUDA: CUDA_EXTRA, TENSORRT: CUDA_EXTRA, OPENVINO: "onnxruntime-openvino"}
+"""What brings a provider that another build lacks, where it is built."""
 _PREFERENCE = (CUDA, CPU)
 """What is tried, best first, where no provider was asked for."""
 
@@ -75,8 +88,7 @@ def choose_provider(
         UsageError: a name that is not known.
         ProviderError: the provider does not work on this machine, or onnxruntime itself does not.
     """
-    if (problem := provider_problem(CPU)) is not None:
-        raise ProviderError(f"{problem}; mend it: {reinstall(installed_wheels())}")
+    check_runtime()
     options = options or DeviceOptions()
     requested = check_texts("providers", requested)
     if not requested:
@@ -95,13 +107,23 @@ def choose_provider(
         advice = "run `rsonnx doctor`, or ask for --providers cpu"
         built_in = onnxruntime.get_available_providers()
         built_here = (platform.system(), platform.machine().lower()) in CUDA_PLATFORMS
-        if names[0] in (CUDA, TENSORRT) and names[0] not in built_in and built_here:
-            advice = f"mend it: {reinstall(installed_wheels(), CUDA_EXTRA)}"
+        if names[0] in _WHEELS and names[0] not in built_in and built_here:
+            advice = f"mend it: {reinstall(installed_wheels(), _WHEELS[names[0]])}"
         where = f"on device {options.device}" if options.device else "here"
         raise ProviderError(
             f"the provider {requested[0]!r} does not work {where}: {problem}; {advice}"
         )
     return ProviderChoice(names[0], requested)
+
+
+def check_runtime() -> None:
+    """Refuse to go on without an onnxruntime that works on the processor.
+
+    Raises:
+        ProviderError: none is installed, or it is damaged; with the command that mends it.
+    """
+    if (problem := provider_problem(CPU)) is not None:
+        raise ProviderError(f"{problem}; mend it: {reinstall(installed_wheels())}")
 
 
 @cache

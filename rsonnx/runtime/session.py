@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from rsonnx.errors import InferenceError, ModelError, ProviderError, first_line
-from rsonnx.runtime.device_options import DeviceOptions, Providers
+from rsonnx.runtime.device_options import DIRECTML, DeviceOptions, Providers
 from rsonnx.runtime.placement import RECORD, shape_nodes_on_cpu
 from rsonnx.runtime.providers import ProviderChoice, cudnn_version
 from rsonnx.runtime.watchdog import limited
@@ -64,7 +64,7 @@ class Session:
     """An onnxruntime session on one provider, with one thread a call.
 
     Many threads may run it at once; that is how it is made fast on a processor. On a stream that it
-    was given their runs go one after the other.
+    was given their runs go one after the other, and so they do on DirectML, which allows no more.
 
     Args:
         model: the serialized model.
@@ -97,8 +97,9 @@ class Session:
         self._environment = self.device.environment(provider.name)
         self._cpu_nodes: dict[str, int] = {}
         self._session = self._opened(model, providers)
+        in_turn = self.device.stream is not None or provider.name == DIRECTML
         self._one_at_a_time: contextlib.AbstractContextManager[Any] = (
-            contextlib.nullcontext() if self.device.stream is None else threading.Lock()
+            threading.Lock() if in_turn else contextlib.nullcontext()
         )
         self._graphs = 0
 

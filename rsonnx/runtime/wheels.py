@@ -7,7 +7,7 @@ without a word. So onnxruntime is imported here alone, and looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import cache
 from importlib.metadata import packages_distributions, version
 from typing import Any
@@ -16,6 +16,10 @@ from rsonnx.errors import first_line
 
 CUDA_EXTRA = "'rsonnx[cuda]'"
 """What brings onnxruntime with CUDA and its libraries."""
+
+_MISSING = "onnxruntime is not installed"
+_EXTRAS = "'rsonnx[gpu]', or 'rsonnx[cpu]' for the processor alone"
+"""What brings onnxruntime where none is."""
 
 CUDA_PLATFORMS = {("Linux", "x86_64"), ("Windows", "amd64")}
 """Systems and processors for which onnxruntime-gpu is built."""
@@ -40,7 +44,7 @@ def damage() -> str | None:
     if _damage is None:
         return None
     installed = " and ".join(f"{name} {number}" for name, number in installed_wheels().items())
-    return f"{installed or 'onnxruntime'} cannot be imported: {_damage}"
+    return f"{installed} cannot be imported: {_damage}" if installed else _MISSING
 
 
 @cache
@@ -54,12 +58,14 @@ def installed_wheels() -> dict[str, str]:
     }
 
 
-def reinstall(wheels: Iterable[str], requirement: str = "rsonnx") -> str:
+def reinstall(wheels: Collection[str], requirement: str | None = None) -> str:
     """Return the command that puts one whole onnxruntime in the place of these wheels.
 
     Args:
-        wheels: those that are known to be installed.
-        requirement: what brings it.
+        wheels: those that are installed.
+        requirement: what brings it; None keeps the build that is there, of two the special one.
     """
-    removed = sorted({"onnxruntime", "onnxruntime-gpu", *wheels})
-    return f"pip uninstall -y {' '.join(removed)} && pip install {requirement}"
+    if not wheels:
+        return f"pip install {requirement or _EXTRAS}"
+    removed = " ".join(sorted(wheels))
+    return f"pip uninstall -y {removed} && pip install {requirement or max(wheels)}"

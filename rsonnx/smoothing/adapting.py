@@ -31,6 +31,7 @@ from rsonnx.model import (
 )
 from rsonnx.model.rows import RowProof, prove_rows
 from rsonnx.noise import check_bounds
+from rsonnx.runtime import check_runtime
 from rsonnx.smoothing.training import training_in
 
 DEFAULT_BOUNDS = (0.0, 1.0)
@@ -104,6 +105,8 @@ class Plan:
 
 def make_plan(model: ModelFile, settings: ModelSettings) -> Plan:
     """Decide what to do with a model, without running it."""
+    if settings.float16:
+        check_runtime()  # the converter is onnxruntime's
     half = to_half(model) if settings.float16 else None
     model = model if half is None else half.model
     stored_bounds = None if settings.bounds is not None else bounds_in(model.metadata)

@@ -25,9 +25,19 @@ SHIMS = {
     "absent": "raise ModuleNotFoundError(\"No module named 'onnxruntime'\", name='onnxruntime')",
     "emptied": "",  # what is left where two wheels were installed and one was removed
     "unloadable": "raise ImportError('lib.so.1: cannot open shared object file\\nNo such file')",
+    "missing": """
+import importlib.metadata, sys
+distributions = importlib.metadata.packages_distributions()
+distributions.pop("onnxruntime", None)
+importlib.metadata.packages_distributions = lambda: distributions
+sys.modules["onnxruntime"] = None  # which an import refuses
+""",
     "worse": "raise OSError('[WinError 126] The specified module could not be found')",
 }
-QUICK = ("absent", "emptied")
+QUICK = ("absent", "emptied", "missing")
+PACKAGES = {"missing": "sitecustomize"}
+"""Which Python imports as it begins."""
+MENDED = {"missing": "pip install 'rsonnx[gpu]'"}
 WORK = "tiny.onnx floats.npz --sigma 0.25 --n 20 --n0 9"
 COMMANDS = {
     f"certify {WORK}": 4,
@@ -35,6 +45,7 @@ COMMANDS = {
     f"certify {WORK} --providers cuda": 4,
     f"predict {WORK.removesuffix(' --n0 9')}": 4,
     "inspect tiny.onnx": 0,
+    "inspect tiny.onnx --float16": 4,
     "inspect tiny.onnx floats.npz": 4,
     "preview tiny.onnx floats.npz --sigma 0.25 -o new.png": 4,
     "plan --sigma 0.25 --n 100": 0,
@@ -77,27 +88,46 @@ def test_every_command_survives_a_damaged_onnxruntime(kind: str, here: Path) -> 
     outcomes = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         input=json.dumps(list(COMMANDS)),
-        env=_shim(here / "shim", "onnxruntime", SHIMS[kind]),
+        env=_shim(here / "shim", PACKAGES.get(kind, "onnxruntime"), SHIMS[kind]),
         capture_output=True,
         check=True,
         text=True,
         timeout=300,
     )
+    mend = MENDED.get(kind, "pip uninstall -y onnxruntime")
     for line in outcomes.stdout.splitlines():
         words, code, out, err = json.loads(line)
         assert code == COMMANDS[words], (words, err)
         assert "Traceback" not in err
         assert "has a bug" not in err
         if code:
-            assert "pip uninstall -y onnxruntime" in err.splitlines()[-1], words
+            assert mend in err.splitlines()[-1], words
         if words == "doctor":
             assert "rsonnx" in out  # the report is there all the same
         if words == "doctor --json":
             answer = json.loads(out)
             assert answer["default"] is None
-            assert "pip uninstall" in answer["findings"][0]["mend"]
+            assert mend in answer["findings"][0]["mend"]
     assert len(outcomes.stdout.splitlines()) == len(COMMANDS)
     assert not Path("new.jsonl").exists()
+
+
+def test_a_function_is_certified_without_an_onnxruntime(tmp_path: Path) -> None:
+    script = """
+import numpy, rsonnx
+g = rsonnx.SmoothedClassifier(lambda batch: (batch.sum(axis=1) > 0).astype("int64"), sigma=0.5)
+print(g.certify(numpy.ones(9, "float32"), n0=10, n=100, alpha=0.001, seed=1).label)
+"""
+    environment = _shim(tmp_path, "sitecustomize", SHIMS["missing"])
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.stdout == "1\n"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rsonnx.runtime.diagnosis import Finding, diagnose
+from rsonnx.runtime.diagnosis import Finding, diagnose, no_card
 from rsonnx.runtime.machine import Card, Driver, Machine
 
 H200 = Card("NVIDIA H200", "580.95.05", "9.0")
@@ -65,11 +65,6 @@ def ill(**changes: Any) -> list[Finding]:
         ({"driver": Driver(13000, 0, 0)}, "no device", "nvidia-smi -L"),
         ({}, GONE, "pip install 'rsonnx[cuda]' --force-reinstall"),
         ({"cards": (PASCAL, H200)}, GONE, "--force-reinstall"),  # one is young enough
-        # Without a card neither drivers nor libraries nor CuPy would help.
-        (NO_CARD, "no NVIDIA card", "ask for --providers cpu"),
-        (NO_CARD | {"container": True}, "container", "docker run --gpus all; else ask"),
-        (NO_CARD | {"on_bus": None}, "no NVIDIA card", "ask for --providers cpu"),
-        (NO_CARD | {"system": "Darwin", "build": None}, "Mac", "--providers cpu"),
         # Where CUDA works, what keeps the noise on the host is said.
         ({"problem": None, "cupy": {}}, "CuPy is not installed", "cupy-cuda13x"),
         ({"problem": None, "cupy": {"cupy-cuda12x": "1"}}, "cupy-cuda12x", "install cupy-cuda13x"),
@@ -95,6 +90,45 @@ def test_one_cause_is_one_finding_with_the_command_that_mends_it(
 
 def test_a_machine_on_which_all_works_has_no_findings() -> None:
     assert diagnose(WELL) == []
+    assert no_card(WELL) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"container": True},
+        {"on_bus": None},
+        {"system": "Darwin", "on_bus": None, "build": None},
+        {"wheels": {"onnxruntime": "1.31.1"}, "build": None},
+        {"wheels": {"onnxruntime-openvino": "1.24.1"}, "build": None},
+    ],
+)
+def test_without_a_card_nothing_is_wrong(changes: dict[str, Any]) -> None:
+    """Neither drivers nor libraries nor CuPy would help; two wheels break each other all the same."""
+    machine = replace(WELL, **({"problem": GONE} | NO_CARD | changes))
+    assert diagnose(machine) == []
+    assert "--gpus all" in str(no_card(machine)) or not machine.container
+    (finding,) = diagnose(replace(machine, wheels=TWO_WHEELS))
+    assert finding.mend.endswith("pip install onnxruntime-gpu")
+
+
+@pytest.mark.parametrize(
+    ("wheels", "removed", "kept"),
+    [
+        ({"onnxruntime-openvino": "1"}, ["onnxruntime-openvino"], "onnxruntime-openvino"),
+        ({"onnxruntime": "1", "onnxruntime-directml": "1"}, None, "onnxruntime-directml"),
+        ({}, [], "'rsonnx[gpu]'"),
+    ],
+)
+def test_a_damaged_onnxruntime_is_replaced_by_the_build_that_it_was(
+    wheels: dict[str, str], removed: list[str] | None, kept: str
+) -> None:
+    (finding,) = ill(damage="its files are gone", wheels=wheels)
+    assert finding.problem == "its files are gone"
+    assert f"pip install {kept}" in finding.mend
+    for name in wheels if removed is None else removed:
+        assert name in finding.mend.partition("&&")[0].split()
 
 
 def test_several_causes_are_all_named_the_first_first() -> None:

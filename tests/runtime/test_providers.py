@@ -47,6 +47,17 @@ def test_a_mistyped_name_is_refused_with_the_names_that_are_known(names: list[st
         choose_provider(names)
 
 
+@pytest.mark.parametrize("name", ["openvino", "directml", "coreml", "migraphx", "tensorrt"])
+def test_every_short_name_is_one_of_onnxruntime_s(name: str) -> None:
+    """Where the build here lacks it, it is refused by its problem, and not as a name."""
+    try:
+        choice = choose_provider([name])
+    except ProviderError as error:
+        assert repr(name) in str(error)
+    else:
+        assert choice.name in onnxruntime.get_available_providers()
+
+
 @WITHOUT_CUDA
 def test_a_provider_that_does_not_work_is_refused_and_never_replaced() -> None:
     """onnxruntime makes a CPU session where CUDA does not work; at last it is asked directly."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +18,7 @@ from onnx_models import echo
 from rsonnx.errors import InferenceError, ModelError, ProviderError, UsageError
 from rsonnx.runs.header_fields import KINDS
 from rsonnx.runtime import DeviceOptions, ProviderChoice, Session, provider_problem
-from rsonnx.runtime.device_options import CPU, CUDA, TENSORRT
+from rsonnx.runtime.device_options import CPU, CUDA, DIRECTML, TENSORRT
 from rsonnx.runtime.placement import RECORD, shape_nodes_on_cpu
 from rsonnx.runtime.session import Buffer, DeviceMemoryError
 
@@ -174,7 +176,7 @@ def test_nodes_of_a_real_session() -> None:
     options.add_session_config_entry(RECORD, "1")
     real = onnxruntime.InferenceSession(echo().SerializeToString(), options, providers=[CPU])
     assert shape_nodes_on_cpu(real, [CPU], "a.onnx") == {"Identity": 1}
-    with pytest.raises(ProviderError, match=r"onnxruntime-gpu>=1\.24"):  # it cannot say
+    with pytest.raises(ProviderError, match=r"1\.24"):  # it cannot say
         shape_nodes_on_cpu(SimpleNamespace(), [CPU], "a.onnx")
 
 
@@ -299,6 +301,27 @@ def test_out_of_memory_is_told_from_other_failures(opened: Opened, text: str) ->
             with pytest.raises(kind, match=r"a\.onnx .*\[2, 3\]") as caught:
                 run()
             assert type(caught.value) is kind
+
+
+def test_a_session_on_directml_runs_one_batch_at_a_time(opened: Opened) -> None:
+    """It allows no more, and noise that is drawn on the host comes from two threads."""
+    inside: list[int] = []
+    most = 0
+
+    class Busy(FakeSession):
+        def run(self, *arguments: Any) -> list[Any]:
+            nonlocal most
+            inside.append(1)
+            most = max(most, len(inside))
+            time.sleep(0.01)
+            inside.pop()
+            return [np.zeros(1)]
+
+    session = opened(Busy({DIRECTML: ["Conv"]}), None, DIRECTML)
+    batch = np.zeros((2, 3), np.float32)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: session.run("y", "x", batch), range(8)))
+    assert most == 1
 
 
 def test_a_graph_is_recorded_for_each_binding_and_for_no_plain_run(opened: Opened) -> None:

@@ -173,4 +173,4 @@ def table(records: Sequence[Record], columns: str) -> str:
 def need(module: str, why: str) -> None:
     """Stop with one sentence where a package of the extra ``bench`` is missing."""
     if importlib.util.find_spec(module) is None:
-        raise SystemExit(f"{module} is not installed, but {why}; pip install 'rsonnx[bench]'")
+        raise SystemExit(f"{module} is not installed, but {why}; pip install 'rsonnx[bench,gpu]'")
