@@ -28,7 +28,8 @@ try:
     import torch
 except ImportError as error:
     sys.exit(
-        f"torch cannot be imported ({error}), but training needs it; pip install 'rsonnx[train,gpu]'"
+        f"torch cannot be imported ({error}), but training needs it; "
+        "pip install 'rsonnx[train,gpu]'"
     )
 from training.datasets import KINDS, load
 from training.export import AGREEMENT, accuracy, disagreement, export, start_from

@@ -24,6 +24,9 @@ TENSORRT = "TensorrtExecutionProvider"
 OPENVINO = "OpenVINOExecutionProvider"
 DIRECTML = "DmlExecutionProvider"
 
+STRICT = "session.disable_cpu_ep_fallback"
+"""A session that would leave a node to the processor does not open."""
+
 _TF32_VARIABLE = "NVIDIA_TF32_OVERRIDE"
 """The libraries read it once, when the first session of the process is opened."""
 

@@ -29,6 +29,7 @@ from rsonnx.runtime.device_options import (
     CUDA,
     DIRECTML,
     OPENVINO,
+    STRICT,
     TENSORRT,
     DeviceOptions,
     tf32_override,
@@ -144,6 +145,8 @@ def provider_problem(name: str, device: int = 0, tf32: bool = False) -> str | No
     asked = DeviceOptions(device, tf32=tf32) if on_cuda else DeviceOptions()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    if not on_cuda and name != CPU:  # which may leave the work to the processor and stand first
+        options.add_session_config_entry(STRICT, "1")
     try:
         with silence():
             if on_cuda:

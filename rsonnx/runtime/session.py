@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from rsonnx.errors import InferenceError, ModelError, ProviderError, first_line
-from rsonnx.runtime.device_options import DIRECTML, DeviceOptions, Providers
+from rsonnx.runtime.device_options import DIRECTML, STRICT, DeviceOptions, Providers
 from rsonnx.runtime.placement import RECORD, shape_nodes_on_cpu
 from rsonnx.runtime.providers import ProviderChoice, cudnn_version
 from rsonnx.runtime.watchdog import limited
 from rsonnx.runtime.wheels import onnxruntime
 
-_STRICT = "session.disable_cpu_ep_fallback"
 _REFUSED_CPU_NODES = "fallback to CPU EP has been explicitly disabled"
 _NO_SUCH_DEVICE = ("invalid device ordinal", "invalid device id")
 _OUT_OF_MEMORY = (
@@ -105,7 +104,7 @@ class Session:
 
     def _opened(self, model: bytes, providers: Providers) -> Any:
         """Open strictly; where that is refused, accept nodes on the processor that do shapes."""
-        strict = {} if self._on_cpu else {_STRICT: "1"}
+        strict = {} if self._on_cpu else {STRICT: "1"}
         try:
             session = self._open(model, providers, strict)
         except ModelError as error:

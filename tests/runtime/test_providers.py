@@ -69,6 +69,22 @@ def test_a_provider_that_does_not_work_is_refused_and_never_replaced() -> None:
     assert "was built without" in str(provider_problem("NoSuchExecutionProvider"))
 
 
+def test_a_provider_that_leaves_all_work_to_the_processor_does_not_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Azure's is in every wheel for the processor, and stands first in a session where it is."""
+    strict: list[str] = []
+
+    def refuse(model: bytes, options: Any, **_: Any) -> None:
+        strict.append(options.get_session_config_entry("session.disable_cpu_ep_fallback"))
+        raise RuntimeError("fallback to CPU EP has been explicitly disabled")
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["AzureExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
+    problem = provider_problem.__wrapped__("AzureExecutionProvider")
+    assert (strict, problem is not None) == (["1"], True)
+
+
 class Tried:
     """An onnxruntime whose sessions on CUDA run here, and what becomes of their answers there.
 
