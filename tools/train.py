@@ -12,8 +12,9 @@ SmoothMix (Jeong et al., 2111.09277), with the hyper-parameters that their autho
 short`` is a smaller network and fewer epochs. Sigma is in units of pixels in [0, 1], and noisy
 pixels are not clipped. With ``--noise`` the samples are those of another smoothing distribution.
 
-Needs ``pip install 'rsonnx[train,gpu]'``. The same options on the same kind of machine with the same
-torch give the same file; a training that was stopped goes on from its last epoch with ``--resume``.
+Needs ``pip install 'rsonnx[train,gpu]'``. The same options on the same kind of machine with the
+same torch give the same file; a training that was stopped goes on from its last epoch with
+``--resume``.
 """
 
 from __future__ import annotations
