@@ -9,8 +9,8 @@
 
 The folder holds MNIST's four ``.gz`` files in ``mnist/``, and ``cifar10_train.zip`` and
 ``cifar10_test.zip``. The parts follow on each other; each says how long it took. A part that is
-interrupted goes on where it was. Models need ``pip install 'rsonnx[train,gpu]'``. Tables are printed:
-those of ``sample_models/README.md``, from the manifest and ``tools/results/noises.json``.
+interrupted goes on where it was. Models need ``pip install 'rsonnx[train,gpu]'``. Tables are
+printed: those of ``sample_models/README.md``, from the manifest and ``tools/results/noises.json``.
 """
 
 from __future__ import annotations

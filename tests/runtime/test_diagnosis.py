@@ -105,7 +105,7 @@ def test_a_machine_on_which_all_works_has_no_findings() -> None:
     ],
 )
 def test_without_a_card_nothing_is_wrong(changes: dict[str, Any]) -> None:
-    """Neither drivers nor libraries nor CuPy would help; two wheels break each other all the same."""
+    """Neither drivers nor libraries would help; two wheels break each other all the same."""
     machine = replace(WELL, **({"problem": GONE} | NO_CARD | changes))
     assert diagnose(machine) == []
     assert "--gpus all" in str(no_card(machine)) or not machine.container
