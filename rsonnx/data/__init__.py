@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from rsonnx.data.arranging import arrange
     from rsonnx.data.class_files import read_class_names
     from rsonnx.data.dataset import Dataset, Example, Reading, check_labels, check_levels
-    from rsonnx.data.names import GIVEN_NAMES, NUMBERED_FOLDERS, SORTED_FOLDERS, composed
+    from rsonnx.data.names import (
+        GIVEN_NAMES,
+        LABEL_NUMBERS,
+        NAMED_LABELS,
+        NUMBERED_FOLDERS,
+        SORTED_FOLDERS,
+        composed,
+    )
     from rsonnx.data.npz import dataset_of
     from rsonnx.data.opening import open_dataset
     from rsonnx.data.resizing import resize_and_crop, resized_shape

@@ -26,12 +26,14 @@ class Reading:
         left_out: files that are no pictures in a form that is read, relative to the root.
         hidden: files and folders that are left out as hidden or a system's own.
         largest: the largest value of an array of uint8; None for all else.
+        unused_labels: what a labels file has a label for, but is no input.
     """
 
     exif: Exif | None = None
     left_out: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     largest: int | None = None
+    unused_labels: tuple[str, ...] = ()
 
     @property
     def endings(self) -> dict[str, int]:
@@ -42,10 +44,18 @@ class Reading:
 
 @dataclass(frozen=True)
 class Header:
-    """What is known of an example without decoding it: its shape, and if it is read turned."""
+    """What is known of an example without decoding it.
+
+    Attributes:
+        shape: of its values.
+        turned: whether it is read turned, as its EXIF orientation says.
+        converted: what its picture is, where that is no grey, RGB or palette of 8 bits: "CMYK",
+            "YCbCr", "16-bit" or "float"; else None.
+    """
 
     shape: tuple[int, ...]
     turned: bool
+    converted: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +65,8 @@ class Example:
     Attributes:
         name: stable and relative, with '/' between parts: "7/00042.png", or the index as text.
         label: the true class, or None where the data has none.
-        values: read-only. An image: uint8 of shape (H, W, C), C = 1 or 3, units 0..255.
+        values: read-only. An image: uint8 of shape (H, W, C), C = 1 or 3, units 0..255; uint16,
+            units 0..65535, or float32 where the picture is so.
             A row of an .npz file: as stored, uint8 or float16/32/64 in the file's own units.
     """
 
@@ -164,6 +175,12 @@ def check_labels(dataset: Dataset, num_classes: int) -> None:
         raise UsageError(f"the number of classes is {num_classes}, but must be at least 1")
     for index, label in enumerate(dataset.labels or ()):
         if not 0 <= label < num_classes:
+            if min(dataset.labels or ()) > 0 and max(dataset.labels or ()) == num_classes:
+                raise DataError(
+                    f"the labels of {dataset.path} end at {num_classes}, but the model's classes "
+                    f"are 0..{num_classes - 1}; count from 0 if that is the model's order, or name "
+                    "the classes"
+                )
             raise DataError(
                 f"example {dataset.name(index)!r} of {dataset.path} has label {label}, but the "
                 f"model's classes are 0..{num_classes - 1}; correct it, or give the class names"

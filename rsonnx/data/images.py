@@ -1,38 +1,38 @@
-"""One image file: bytes in, uint8 (H, W, C) out, and nothing that would change its pixels unseen.
+"""One image file: bytes in, (H, W, C) out, and nothing that would change its pixels unseen.
 
 Pictures are turned as their EXIF orientation says, as viewers show them, unless they are to be read
 as stored. Colour profiles and gamma are not applied, which torchvision's `ImageFolder` does not do
-either. Conversions are only those that lose nothing: bilevel to grey, palette to RGB, and dropping
-an alpha channel that is opaque everywhere.
+either. What a picture holds becomes grey or RGB in :mod:`rsonnx.data.modes`.
 """
 
 from __future__ import annotations
 
+import importlib
 import io
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, cast
+from typing import IO, Any, cast
 
-import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from rsonnx.data.dataset import Header
 from rsonnx.data.limits import check_fits
+from rsonnx.data.modes import channels_of, plain, values_of
 from rsonnx.data.settings import Exif
 from rsonnx.errors import DataError
 
 IMAGE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".gif",
-    ".ppm", ".pgm", ".pbm", ".pnm", ".tif", ".tiff",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".tif", ".tiff", ".apng", ".avif", ".jp2", ".j2k", ".heic", ".heif",
 )  # fmt: skip
 """Endings (lower case) that make a file an image."""
 
 # Named, so that a file cannot choose a decoder nobody expects here (EPS would start Ghostscript).
-_FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "PPM", "TIFF")
+_FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "PPM", "TIFF", "JPEG2000", "AVIF")
 
-_CHANNELS = {"1": 1, "L": 1, "LA": 1, "P": 3, "PA": 3, "RGB": 3, "RGBA": 3}
+_HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+"""Brands of files that only the extra `heif` reads."""
 
 _BYTES_A_PIXEL = 16
 """What decoding needs: a copy as it is stored, one in RGB, one that is turned, and the array."""
@@ -54,60 +54,69 @@ def is_image_name(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES)
 
 
-def image_header(file: io.BufferedIOBase, where: str, exif: Exif | None = "apply") -> Header:
+def image_header(
+    file: io.BufferedIOBase, where: str, exif: Exif | None = "apply", background: str | None = None
+) -> Header:
     """Read an image's header, with the shape (H, W, C); `where` names it in messages.
 
     Raises:
         DataError: the header cannot be read, or already rules the image out.
     """
-    with _opened(file, where) as (image, channels):
+    with _opened(file, where) as image:
+        channels, converted = channels_of(image, where, background)
         if image.format == "PNG" and _has_text_behind(file):
             image.load()  # which reads on to the end
         orientation = _orientation(image) if exif == "apply" else _UPRIGHT
         height, width = _stored_size(image)
     if orientation >= _FIRST_ON_ITS_SIDE:
         height, width = width, height
-    return Header((height, width, channels), orientation != _UPRIGHT)
+    return Header((height, width, channels), orientation != _UPRIGHT, converted)
 
 
 def read_image(
-    file: io.BufferedIOBase, where: str, exif: Exif | None = "apply"
-) -> NDArray[np.uint8]:
-    """Decode an image to a read-only uint8 array (H, W, C), C = 1 or 3.
+    file: io.BufferedIOBase, where: str, exif: Exif | None = "apply", background: str | None = None
+) -> NDArray[Any]:
+    """Decode an image to a read-only array (H, W, C), C = 1 or 3.
 
     Args:
         file: the image's bytes.
         where: names it in messages.
         exif: "apply" turns and mirrors it as its EXIF orientation says; all else takes it as it
             is stored.
+        background: what transparent pixels are seen on: "white", "black", "#rrggbb", or "ignore"
+            for the colour that is stored beneath; None refuses them.
+
+    Returns:
+        uint8 levels of 255; uint16 levels of 65535 of a grey picture of 16 bits; float32 values of
+        a grey TIFF of floats.
 
     Raises:
-        DataError: broken or truncated, larger than Pillow's pixel limit, several frames, more
-            than 8 bits a channel, CMYK or another mode that is neither grey nor RGB, or
-            transparent anywhere.
+        DataError: broken or truncated, larger than Pillow's pixel limit, several frames, a mode or
+            a depth that is not read, or transparent without a background.
     """
-    with _opened(file, where) as (image, channels):
+    with _opened(file, where) as image:
         if image.format == "PNG":
             image.load()  # EXIF may stand behind the pixels
         orientation = _orientation(image)
-        plain = _without_alpha(image, channels, where)
+        picture = plain(image, where, background)
         if image.format == "TIFF":  # Pillow turns TIFF images (and no others) as it loads them
             orientation = _UPRIGHT if exif == "apply" else _BACK.get(orientation, orientation)
         elif exif != "apply":
             orientation = _UPRIGHT
-        pixels = np.array(_turned(plain, orientation), dtype=np.uint8)
-    pixels = pixels.reshape(pixels.shape[0], pixels.shape[1], channels)
+        pixels = values_of(_turned(picture, orientation))
     pixels.flags.writeable = False
     return pixels
 
 
 @contextmanager
-def _opened(file: io.BufferedIOBase, where: str) -> Iterator[tuple[Image.Image, int]]:
-    """Open an image whose header does not rule it out, with the number of its channels."""
+def _opened(file: io.BufferedIOBase, where: str) -> Iterator[Image.Image]:
+    """Open an image whose size and frames do not rule it out."""
     try:
+        formats = _FORMATS + _extra_format(file, where)
         # Pillow needs no more than a buffered reader is; only its annotation asks for IO[bytes].
-        with Image.open(cast("IO[bytes]", file), formats=_FORMATS) as image:
-            yield image, _check_header(image, where)
+        with Image.open(cast("IO[bytes]", file), formats=formats) as image:
+            _check_size(image, where)
+            yield image
     except DataError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -116,6 +125,21 @@ def _opened(file: io.BufferedIOBase, where: str) -> Iterator[tuple[Image.Image, 
         raise _broken(f"its bytes are none of {', '.join(_FORMATS)}", where) from None
     except Exception as error:  # a decoder may raise anything on hostile bytes
         raise _broken(f"{type(error).__name__}: {error}", where) from error
+
+
+def _extra_format(file: io.BufferedIOBase, where: str) -> tuple[str, ...]:
+    """Return the format of a file that Pillow reads with a package of its own."""
+    head = file.read(12)
+    file.seek(0)
+    if head[4:8] != b"ftyp" or head[8:] not in _HEIF:
+        return ()
+    try:
+        importlib.import_module("pillow_heif").register_heif_opener()
+    except ImportError:
+        raise DataError(
+            f"{where} is a HEIF picture, which needs pillow-heif: pip install 'rsonnx[heif]'"
+        ) from None
+    return ("HEIF",)
 
 
 def _too_large(pixels: str, where: str) -> DataError:
@@ -173,8 +197,8 @@ def _has_text_behind(file: io.BufferedIOBase) -> bool:
     return len(head) == 8
 
 
-def _check_header(image: Image.Image, where: str) -> int:
-    """Return the number of channels; DataError where the header rules the image out."""
+def _check_size(image: Image.Image, where: str) -> None:
+    """Refuse an image of too many pixels or frames, by its header."""
     limit = Image.MAX_IMAGE_PIXELS  # Pillow only warns up to twice its limit
     if limit is not None and image.width * image.height > limit:
         raise _too_large(f"{image.width}x{image.height}, the limit is {limit}", where)
@@ -186,37 +210,3 @@ def _check_header(image: Image.Image, where: str) -> int:
         raise DataError(
             f"{where} has several frames or pages; write the one that is meant to its own file"
         )
-    if image.mode not in _CHANNELS:
-        raise DataError(
-            f"{where} has Pillow mode {image.mode!r}, but 8-bit grey or RGB is needed; convert the "
-            "image first"
-        )
-    _check_depth(image, where)
-    return _CHANNELS[image.mode]
-
-
-def _check_depth(image: Image.Image, where: str) -> None:
-    """Refuse images that Pillow rescales to 8 bits while their mode looks like 8 bits."""
-    for tile in image.tile if hasattr(image, "tile") else ():
-        decoder, arguments = tile[0], tile[3]
-        raw = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
-        if isinstance(raw, str) and re.search(r";16[A-Z]+$", raw):
-            raise DataError(f"{where} has 16 bits a channel; convert it to 8 bits first")
-        if decoder in ("ppm", "ppm_plain") and isinstance(arguments, tuple):
-            highest = arguments[1]
-            if highest != 255:
-                raise DataError(f"{where} has levels 0..{highest}; convert it to 0..255 first")
-
-
-def _without_alpha(image: Image.Image, channels: int, where: str) -> Image.Image:
-    """Return the image in mode L or RGB; DataError where that would lose transparency."""
-    mode = "L" if channels == 1 else "RGB"
-    if "A" not in image.mode and "transparency" not in image.info:
-        return image.convert(mode)
-    opened = image.convert("RGBA")
-    if opened.getchannel("A").getextrema() != (255, 255):
-        raise DataError(
-            f"{where} is transparent in places; flatten it onto a background first, the model sees "
-            "one"
-        )
-    return opened.getchannel("R") if channels == 1 else opened.convert("RGB")

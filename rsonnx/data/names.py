@@ -18,6 +18,12 @@ NUMBERED_FOLDERS = "class folders are the numbers"
 SORTED_FOLDERS = "class folders sorted by name"
 """The label rule of class folders without given names: right only if every class has a folder."""
 
+NAMED_LABELS = "class names beside the inputs"
+"""The label rule of labels that are texts, without given names: the model has to name its classes so."""
+
+LABEL_NUMBERS = "numbers of the labels file, from 0"
+"""The label rule of a labels file of numbers."""
+
 
 def composed(name: str) -> str:
     """Return a name in composed Unicode (NFC): two names that look the same are then equal.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from rsonnx.data import (
     GIVEN_NAMES,
+    NAMED_LABELS,
     NUMBERED_FOLDERS,
     SORTED_FOLDERS,
     Dataset,
@@ -21,6 +22,9 @@ from rsonnx.runtime import OnnxClassifier
 
 _PLACEHOLDER = re.compile(r"(?:label|class)[ _-]?(\d+)", re.ASCII | re.IGNORECASE)
 """What exporters call classes that nobody named, as Hugging Face's ``LABEL_3``."""
+
+_FROM_DATA = (SORTED_FOLDERS, NAMED_LABELS)
+"""Rules of names that the data have, which may be of some classes only."""
 
 _NAME_THEM = "name a file whose line i names class i, as the folders do, with --classes"
 
@@ -68,7 +72,7 @@ def align_labels(dataset: Dataset, model: OnnxClassifier, answer: Callable[[int]
             (:class:`UndecidedOrderError` where inputs did not decide it).
     """
     names = dataset.class_names or ()
-    if names and dataset.label_rule != SORTED_FOLDERS and model.num_classes is not None:
+    if names and dataset.label_rule not in _FROM_DATA and model.num_classes is not None:
         _check_given(names, model.num_classes)
     if dataset.labels is None:
         aligned = Labels(None, dataset.label_rule, own_names=names)
@@ -91,6 +95,12 @@ def _met(
     met = _by_name(dataset, labels, names, model.class_names)
     if met is not None:
         return met
+    if dataset.label_rule == NAMED_LABELS:
+        called = ", ".join(model.class_names[:5]) or "nothing"
+        raise DataError(
+            f"the labels are {', '.join(names[:5])}, but the model calls its classes {called}; name "
+            "a file whose line i names class i, as the labels do, with --classes"
+        )
     if dataset.label_rule in (GIVEN_NAMES, SORTED_FOLDERS):
         return _by_place(dataset, labels, names, model, answer)
     return _by_number(dataset, labels, model, answer)
@@ -108,7 +118,7 @@ def _by_name(
     dataset: Dataset, labels: Sequence[int], folders: Sequence[str], class_names: Sequence[str]
 ) -> Labels | None:
     """Meet the model's classes by their names; None where it has no name of the data's."""
-    listed = dataset.label_rule != SORTED_FOLDERS
+    listed = dataset.label_rule not in _FROM_DATA
     called_by_numbers = _numbers(class_names)
     if listed and called_by_numbers == _positions(class_names):
         return None  # `--classes` says which folder each number means, even if that is a number

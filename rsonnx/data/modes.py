@@ -1,0 +1,112 @@
+"""What a picture holds becomes grey or RGB, as viewers see it; what would need a guess is refused.
+
+An opaque alpha channel is dropped, and palettes are looked up, which loses nothing. Transparent
+pixels need a background that was declared. CMYK and YCbCr become RGB by Pillow's conversion, as
+torchvision's and everybody's `convert("RGB")` has it, and are counted for the run.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageColor
+
+from rsonnx.errors import DataError
+
+_CHANNELS = {
+    **dict.fromkeys(("1", "L", "LA", "La", "I", "I;16", "I;16B", "F"), 1),
+    **dict.fromkeys(("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"), 3),
+}
+"""Pillow's modes that are read, with the channels that come out."""
+
+_CONVERTED = {"CMYK": "CMYK", "YCbCr": "YCbCr", "F": "float"}
+_DEEP = "16-bit"
+
+STORED = "ignore"
+"""In place of a background: transparent pixels have the colour that is stored beneath."""
+
+
+def background_colour(background: str) -> tuple[int, int, int] | None:
+    """Return the RGB of ``"white"``, ``"black"`` or ``"#rrggbb"``; None where it is none of them."""
+    if background in ("white", "black") or re.fullmatch(r"#[0-9a-fA-F]{6}", background):
+        red, green, blue = ImageColor.getrgb(background)[:3]
+        return red, green, blue
+    return None
+
+
+def channels_of(image: Image.Image, where: str, background: str | None) -> tuple[int, str | None]:
+    """Return the channels that a picture will have, and what it is converted from, by its header.
+
+    Raises:
+        DataError: its mode is none that is read, or Pillow would cut its depth unseen.
+    """
+    deep = _is_deep(image, where)
+    if image.mode not in _CHANNELS or (image.mode == "I" and not deep):
+        raise DataError(
+            f"{where} has Pillow mode {image.mode!r}, which is not read; convert it to 8-bit grey "
+            "or RGB first"
+        )
+    channels = _CHANNELS[image.mode]
+    if channels == 1 and not deep and background is not None and _may_be_transparent(image):
+        colour = background_colour(background)
+        channels = 3 if colour is not None and len(set(colour)) > 1 else 1
+    return channels, _DEEP if deep else _CONVERTED.get(image.mode)
+
+
+def _is_deep(image: Image.Image, where: str) -> bool:
+    """Tell a grey picture of 16 bits; refuse what Pillow cuts to 8 while its mode looks like 8."""
+    deep = image.mode.startswith("I;16")
+    for tile in image.tile if hasattr(image, "tile") else ():
+        decoder, arguments = tile[0], tile[3]
+        raw = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
+        if isinstance(raw, str) and re.search(r";16[A-Z]+$", raw):
+            if _CHANNELS.get(image.mode) != 1 or "A" in image.mode:
+                raise DataError(
+                    f"{where} has 16 bits a channel in colour or with alpha; convert it to 8 bits"
+                )
+            deep = True
+        if decoder in ("ppm", "ppm_plain") and isinstance(arguments, tuple):
+            highest = arguments[1]
+            deep = image.mode == "I" and highest == 65535
+            if highest != 255 and not deep:
+                raise DataError(f"{where} has levels 0..{highest}; convert it to 0..255 first")
+    return deep
+
+
+def plain(image: Image.Image, where: str, background: str | None) -> Image.Image:
+    """Return a picture that :func:`channels_of` takes, in mode L, RGB, I;16 or F.
+
+    Raises:
+        DataError: it is transparent in places, and no background is declared.
+    """
+    channels, _ = channels_of(image, where, background)
+    if image.mode == "F" or image.mode.startswith("I"):
+        return image
+    mode = "L" if channels == 1 else "RGB"
+    if not _may_be_transparent(image):
+        return image.convert(mode)
+    if background == STORED:
+        return image.convert("RGB").convert(mode)
+    opened = image.convert("LA" if image.mode == "La" else "RGBA").convert("RGBA")
+    if opened.getchannel("A").getextrema() != (255, 255):
+        colour = None if background is None else background_colour(background)
+        if colour is None:
+            raise DataError(
+                f"{where} is transparent in places; declare what the model sees there with "
+                f"--background white, black, #rrggbb, or {STORED} for the colour stored beneath"
+            )
+        opened = Image.alpha_composite(Image.new("RGBA", opened.size, (*colour, 255)), opened)
+    return opened.getchannel("R") if channels == 1 else opened.convert("RGB")
+
+
+def values_of(image: Image.Image) -> NDArray[Any]:
+    """Return (H, W, C) of a plain picture: uint8, uint16 (mode I or I;16) or float32 (mode F)."""
+    dtype = {"F": np.float32, "L": np.uint8, "RGB": np.uint8}.get(image.mode, np.uint16)
+    return np.array(image).astype(dtype).reshape(image.height, image.width, -1)
+
+
+def _may_be_transparent(image: Image.Image) -> bool:
+    return "a" in image.mode.lower() or "transparency" in image.info
