@@ -148,6 +148,12 @@ data_file_options = (
         help="File that names the model's classes in their order, which image folders are met by: "
         "a name a line, lines such as `0 red`, JSON or YAML.",
     ),
+    click.option(
+        "--labels",
+        type=click.Path(path_type=Path),
+        help="File of the inputs' labels, class names or numbers from 0: a path and a label a "
+        "line (CSV, TSV, blanks), or one label a line in the sorted order of the files.",
+    ),
 )
 """Those of the data options that are files, which a check of a run is given again."""
 

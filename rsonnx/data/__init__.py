@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rsonnx.data.arranging import arrange
     from rsonnx.data.class_files import read_class_names
     from rsonnx.data.dataset import Dataset, Example, Reading, check_labels, check_levels
+    from rsonnx.data.label_file import labelled
     from rsonnx.data.names import (
         GIVEN_NAMES,
         LABEL_NUMBERS,

@@ -125,7 +125,7 @@ def open_image_zip(look: Look) -> ImageZip:
     depth = len(prefix)
     above = "".join(f"{part}/" for part in prefix)
     originals = {name.removeprefix(above): entry for name, entry in entries.items()}
-    if prefix and not any("/" in name for name in originals):
+    if prefix and look.settings.labels is None and not any("/" in name for name in originals):
         raise DataError(
             f"all images of {path} lie in the one folder {prefix[-1]!r}, which may be a class or "
             "not; give the class names, or write the archive with the images outside of a folder"
@@ -135,7 +135,7 @@ def open_image_zip(look: Look) -> ImageZip:
         tuple(sorted(name.removeprefix(above) for name in names)) for names in (others, hidden)
     )
     inside = (name.removeprefix(above) for name in others if name.startswith(above))
-    tree = label_tree(originals.keys(), inner, inside, classes, f"the archive {path}")
+    tree = label_tree(originals.keys(), inner, inside, look.settings, f"the archive {path}")
     return ImageZip(
         path,
         tree.labels,

@@ -66,7 +66,7 @@ def open_image_folder(look: Look) -> ImageFolder:
     """Label the images of a listed directory; DataError as `label_tree` says."""
     path, listing, where = look.path, look.listing, f"the folder {look.path}"
     assert listing is not None  # noqa: S101 - which is what was claimed
-    tree = label_tree(listing.images, listing.folders, listing.others, look.settings.names, where)
+    tree = label_tree(listing.images, listing.folders, listing.others, look.settings, where)
     reading = Reading(look.settings.exif, listing.others, listing.hidden)
     return ImageFolder(
         path, tree.labels, tree.class_names, tree.rule, reading, "image-folder", tree.names

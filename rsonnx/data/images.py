@@ -24,7 +24,8 @@ from rsonnx.errors import DataError
 
 IMAGE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".gif",
-    ".ppm", ".pgm", ".pbm", ".pnm", ".tif", ".tiff", ".apng", ".avif", ".jp2", ".j2k", ".heic", ".heif",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".tif", ".tiff", ".apng", ".avif", ".jp2", ".j2k",
+    ".heic", ".heif",
 )  # fmt: skip
 """Endings (lower case) that make a file an image."""
 
@@ -62,8 +63,7 @@ def image_header(
     Raises:
         DataError: the header cannot be read, or already rules the image out.
     """
-    with _opened(file, where) as image:
-        channels, converted = channels_of(image, where, background)
+    with _opened(file, where, background) as (image, channels, converted):
         if image.format == "PNG" and _has_text_behind(file):
             image.load()  # which reads on to the end
         orientation = _orientation(image) if exif == "apply" else _UPRIGHT
@@ -94,11 +94,11 @@ def read_image(
         DataError: broken or truncated, larger than Pillow's pixel limit, several frames, a mode or
             a depth that is not read, or transparent without a background.
     """
-    with _opened(file, where) as image:
+    with _opened(file, where, background) as (image, channels, _):
         if image.format == "PNG":
             image.load()  # EXIF may stand behind the pixels
         orientation = _orientation(image)
-        picture = plain(image, where, background)
+        picture = plain(image, channels, where, background)
         if image.format == "TIFF":  # Pillow turns TIFF images (and no others) as it loads them
             orientation = _UPRIGHT if exif == "apply" else _BACK.get(orientation, orientation)
         elif exif != "apply":
@@ -109,14 +109,16 @@ def read_image(
 
 
 @contextmanager
-def _opened(file: io.BufferedIOBase, where: str) -> Iterator[Image.Image]:
-    """Open an image whose size and frames do not rule it out."""
+def _opened(
+    file: io.BufferedIOBase, where: str, background: str | None
+) -> Iterator[tuple[Image.Image, int, str | None]]:
+    """Open an image whose header does not rule it out, with what `channels_of` says of it."""
     try:
         formats = _FORMATS + _extra_format(file, where)
         # Pillow needs no more than a buffered reader is; only its annotation asks for IO[bytes].
         with Image.open(cast("IO[bytes]", file), formats=formats) as image:
             _check_size(image, where)
-            yield image
+            yield image, *channels_of(image, where, background)
     except DataError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

@@ -6,7 +6,6 @@ Labels that are numbers count the classes from 0; all others are names of classe
 from __future__ import annotations
 
 import csv
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -14,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from rsonnx.data.dataset import Dataset
 from rsonnx.data.names import GIVEN_NAMES, LABEL_NUMBERS, NAMED_LABELS, composed
+from rsonnx.data.settings import DataSettings
 from rsonnx.errors import DataError
 from rsonnx.files import read_small
 
@@ -39,10 +39,8 @@ _LABEL_HEADINGS = frozenset(
 )
 
 
-def label_inputs(
-    dataset: Dataset, path: str | os.PathLike[str], classes: tuple[str, ...] | None
-) -> Dataset:
-    """Return a data set with the labels of a file.
+def labelled(dataset: Dataset, settings: DataSettings) -> Dataset:
+    """Return a data set with the labels of a file, if one was given.
 
     - Two columns, by tabs, commas, semicolons or blanks: an input and its label. An input is named
       as in the data set, with or without its ending and leading folders. A heading may say which of
@@ -50,16 +48,17 @@ def label_inputs(
     - One column: a label a line, in the order of the inputs.
 
     Args:
-        dataset: unlabelled inputs.
-        path: the file, UTF-8.
-        classes: class names in the order of the model's outputs, where labels are met by them.
+        dataset: the inputs, which have no labels where a file was given.
+        settings: the file, in UTF-8, and class names that labels are met by.
 
     Raises:
         UsageError: the file cannot be read.
         DataError: it is no such file, the inputs have labels of their own, one has none or two, or
-            a label is none of ``classes``.
+            a label is none of the class names.
     """
-    path = Path(path)
+    path, classes = settings.labels, settings.names
+    if path is None:
+        return dataset
     if dataset.labels is not None:
         raise DataError(
             f"{dataset.path} has labels of its own ({dataset.label_rule}); leave the labels file "
@@ -99,7 +98,9 @@ def read_rows(path: Path, what: str, is_input: Callable[[str], bool]) -> list[li
     try:
         text = read_small(path, what, _MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise DataError(f"{what} {path} is not UTF-8 text; write a path and a label a line") from None
+        raise DataError(
+            f"{what} {path} is not UTF-8 text; write a path and a label a line"
+        ) from None
     lines = [line.strip() for line in text.rstrip().replace("\r\n", "\n").split("\n")]
     if lines == [""]:
         raise DataError(f"{what} {path} is empty; write a path and a label a line")
@@ -222,9 +223,18 @@ def _numbered(
     """Return the labels as numbers, the class names, and the rule's phrase."""
     numbers = [int(match[1]) for match in map(_NUMBER.fullmatch, texts) if match]
     if len(numbers) == len(texts):
-        return tuple(numbers), classes, LABEL_NUMBERS
+        if classes is None:
+            return tuple(numbers), None, LABEL_NUMBERS
+        if max(numbers) >= len(classes):
+            raise DataError(
+                f"the labels file {path} has the label {max(numbers)}, but the class names given "
+                f"are 0..{len(classes) - 1}; count from 0, or correct the names"
+            )
+        return tuple(numbers), classes, GIVEN_NAMES
     boxes = [_BOXES.fullmatch(text) for text in texts]
-    names = [composed(text if box is None else box[1]) for text, box in zip(texts, boxes, strict=True)]
+    names = [
+        composed(text if box is None else box[1]) for text, box in zip(texts, boxes, strict=True)
+    ]
     ordered = tuple(sorted(set(names))) if classes is None else classes
     place = {composed(name): label for label, name in enumerate(ordered)}
     if unknown := sorted(set(names) - place.keys()):

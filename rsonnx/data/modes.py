@@ -30,7 +30,7 @@ STORED = "ignore"
 
 
 def background_colour(background: str) -> tuple[int, int, int] | None:
-    """Return the RGB of ``"white"``, ``"black"`` or ``"#rrggbb"``; None where it is none of them."""
+    """Return the RGB of ``"white"``, ``"black"`` or ``"#rrggbb"``; None of anything else."""
     if background in ("white", "black") or re.fullmatch(r"#[0-9a-fA-F]{6}", background):
         red, green, blue = ImageColor.getrgb(background)[:3]
         return red, green, blue
@@ -76,13 +76,12 @@ def _is_deep(image: Image.Image, where: str) -> bool:
     return deep
 
 
-def plain(image: Image.Image, where: str, background: str | None) -> Image.Image:
-    """Return a picture that :func:`channels_of` takes, in mode L, RGB, I;16 or F.
+def plain(image: Image.Image, channels: int, where: str, background: str | None) -> Image.Image:
+    """Return a picture that :func:`channels_of` takes, in mode L, RGB, I, I;16 or F.
 
     Raises:
         DataError: it is transparent in places, and no background is declared.
     """
-    channels, _ = channels_of(image, where, background)
     if image.mode == "F" or image.mode.startswith("I"):
         return image
     mode = "L" if channels == 1 else "RGB"

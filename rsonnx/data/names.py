@@ -19,7 +19,7 @@ SORTED_FOLDERS = "class folders sorted by name"
 """The label rule of class folders without given names: right only if every class has a folder."""
 
 NAMED_LABELS = "class names beside the inputs"
-"""The label rule of labels that are texts, without given names: the model has to name its classes so."""
+"""The label rule of labels that are texts, without given names: those of the model are met."""
 
 LABEL_NUMBERS = "numbers of the labels file, from 0"
 """The label rule of a labels file of numbers."""

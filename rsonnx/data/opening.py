@@ -10,6 +10,7 @@ from typing import Any
 
 from rsonnx.data import archive, folder, idx, npz
 from rsonnx.data.dataset import Dataset
+from rsonnx.data.label_file import labelled
 from rsonnx.data.look import Look, look_at
 from rsonnx.data.settings import DataSettings
 from rsonnx.errors import DataError, UsageError
@@ -94,7 +95,7 @@ def open_dataset(
             f"{path} holds both {what} and {others[0][0]}; name the one that is meant, or move the "
             "other away"
         )
-    return form.open(look)
+    return labelled(form.open(look), settings)
 
 
 def _refusal(look: Look) -> DataError:

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args
 
-from rsonnx.arguments import check_choice
+from rsonnx.arguments import check_choice, check_kind
 from rsonnx.data.class_files import read_class_names
 from rsonnx.data.names import checked_classes
 from rsonnx.errors import UsageError
@@ -29,17 +29,23 @@ class DataSettings:
         classes: class names in the order of the model's outputs, or a file of them
             (:func:`~rsonnx.data.read_class_names`): class folders are met by them, and labels of
             other forms are called by them.
+        labels: a file of the inputs' labels (:mod:`rsonnx.data.label_file`); folders are then no
+            classes, but parts of names.
         exif: "apply" turns pictures as their EXIF orientation says, "ignore" reads them as stored.
     """
 
     classes: Path | Sequence[str] | None = None
+    labels: Path | None = None
     exif: Exif = "apply"
 
-    FILES: ClassVar[tuple[str, ...]] = ("classes",)
+    FILES: ClassVar[tuple[str, ...]] = ("classes", "labels")
     """The fields that may be files; a header that a stranger wrote never has one opened."""
 
     def __post_init__(self) -> None:
         check_choice("exif", self.exif, get_args(Exif))
+        if self.labels is not None:
+            path = Path(self.labels) if isinstance(self.labels, str) else self.labels
+            object.__setattr__(self, "labels", check_kind("labels", path, Path, "a path"))
         if not isinstance(self.classes, Path):
             object.__setattr__(self, "classes", checked_classes(self.classes))
 

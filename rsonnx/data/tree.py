@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rsonnx.data.images import IMAGE_SUFFIXES
 from rsonnx.data.names import GIVEN_NAMES, NUMBERED_FOLDERS, SORTED_FOLDERS, composed
+from rsonnx.data.settings import DataSettings
 from rsonnx.errors import DataError
 
 # At most 18 digits, so that a label always fits 64 bits.
@@ -48,26 +49,26 @@ def label_tree(
     images: Collection[str],
     folders: Iterable[str],
     others: Iterable[str],
-    classes: tuple[str, ...] | None,
+    settings: DataSettings,
     where: str,
 ) -> Labelling:
     """Number the classes and order the images by (label, name).
 
-    The first part of a path is the class folder. With `classes`, its label is its position
+    The first part of a path is the class folder. With class names, its label is its position
     there; else, if all folders are canonical decimal numbers, that number; else its index
     among the folders in sorted order (by code point), as torchvision's `ImageFolder` has it.
-    Images without a class folder are unlabelled.
+    Images without a class folder are unlabelled, and so are all where a file has the labels.
 
     Args:
         images: paths of the images, relative to the root.
         folders: names of the folders in the root, those without an image included.
         others: paths of the files that are not read.
-        classes: class names in label order, or None.
+        settings: class names in label order, or None, and whether a file has the labels.
         where: the root's name in messages.
 
     Raises:
         DataError: no image, images both with and without a class folder, a folder that is not
-            in `classes`, a folder without an image where that would shift labels, a class of
+            in the class names, a folder without an image where that would shift labels, a class of
             which no file is read, folders whose names differ only in their Unicode form, or
             folders that only wrap the class folders.
     """
@@ -80,10 +81,11 @@ def label_tree(
             raise DataError(
                 f"{where} holds {name!a}, a name that is not UTF-8; rename the file"
             ) from None
+    classes = settings.names
     loose = sorted(name for name in images if "/" not in name)
     inside = sorted(name for name in images if "/" in name)
-    if not inside:
-        return Labelling(tuple(loose), None, classes, "none")
+    if settings.labels is not None or not inside:
+        return Labelling(tuple(sorted(images)), None, classes, "none")
     if loose:
         raise DataError(
             f"{where} mixes images in class folders ({inside[0]!r}) with images outside of any "

@@ -30,6 +30,7 @@ FREE = frozenset(
         "arguments.resolved.model",
         "arguments.resolved.data",
         "arguments.resolved.classes",
+        "arguments.resolved.labels",
         # What lies beside the inputs; the manifest says which are read.
         "data.left_out",
         # For arrays it means nothing; for pictures `data.exif` is compared.

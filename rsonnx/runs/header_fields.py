@@ -187,6 +187,7 @@ _OPTIONS: dict[str, Kind[Any]] = {
     "float16": FLAG,
     "gpus_per_worker": _MAYBE_NUMBER,
     "input_shape": _MAYBE_TEXT,
+    "labels": _MAYBE_NAME,
     "lam": _MAYBE_NUMBER,
     "limit": _LENGTH.or_null(),
     "model": NAME,

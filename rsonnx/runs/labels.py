@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from rsonnx.data import (
     GIVEN_NAMES,
+    LABEL_NUMBERS,
     NAMED_LABELS,
     NUMBERED_FOLDERS,
     SORTED_FOLDERS,
@@ -25,6 +26,9 @@ _PLACEHOLDER = re.compile(r"(?:label|class)[ _-]?(\d+)", re.ASCII | re.IGNORECAS
 
 _FROM_DATA = (SORTED_FOLDERS, NAMED_LABELS)
 """Rules of names that the data have, which may be of some classes only."""
+
+_DECISIVE = 21
+"""Inputs that show from where numbers count, if the model is right on them."""
 
 _NAME_THEM = "name a file whose line i names class i, as the folders do, with --classes"
 
@@ -98,8 +102,8 @@ def _met(
     if dataset.label_rule == NAMED_LABELS:
         called = ", ".join(model.class_names[:5]) or "nothing"
         raise DataError(
-            f"the labels are {', '.join(names[:5])}, but the model calls its classes {called}; name "
-            "a file whose line i names class i, as the labels do, with --classes"
+            f"the labels are {', '.join(names[:5])}, but the model calls its classes {called}; "
+            "name a file whose line i names class i, as the labels do, with --classes"
         )
     if dataset.label_rule in (GIVEN_NAMES, SORTED_FOLDERS):
         return _by_place(dataset, labels, names, model, answer)
@@ -215,6 +219,11 @@ def _by_number(
     orders = orders_of_numbers(rule, present, classes)
     choice = choose(labels, orders[:1] if digits else orders, answer)
     taken, said = choice.order, choice.said
+    if taken is None and rule == LABEL_NUMBERS and len(labels) >= _DECISIVE:
+        raise UndecidedOrderError(
+            f"the numbers of the labels file may count from 0 or from 1: {said}, which decides "
+            "nothing; check --preprocess, or name the classes in their order with --classes"
+        )
     if taken is None and (rule != NUMBERED_FOLDERS or sorted(present, key=str) == present):
         taken, said = orders[0], f"{said}, which decides nothing; so they are taken as they are"
     if taken is None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from numpy.typing import ArrayLike
 
 from rsonnx.arguments import check_kind
-from rsonnx.data import Dataset, DataSettings, dataset_of, open_dataset
+from rsonnx.data import Dataset, DataSettings, dataset_of, labelled, open_dataset
 from rsonnx.errors import UsageError
 from rsonnx.listener import Listener
 from rsonnx.model import ModelSettings
@@ -182,12 +182,12 @@ def _own_engine(
 
 
 def _dataset(data: Data, settings: DataSettings) -> Dataset:
-    if isinstance(data, Dataset):
-        return data
     if isinstance(data, str | os.PathLike):
         return open_dataset(data, settings)
+    if isinstance(data, Dataset):
+        return labelled(data, settings)
     x, y = data if isinstance(data, tuple) and len(data) == 2 else (data, None)
-    return dataset_of(x, y, classes=settings.names)
+    return labelled(dataset_of(x, y, classes=settings.names), settings)
 
 
 def asked(noise: Noise | None, sigma: float | None) -> Law | AskedNoise:

@@ -136,6 +136,12 @@ def _tell_data(job: Job, tell: Tell) -> None:
     reading = job.dataset.reading
     if job.labels.tried is not None:
         tell("labels", job.labels.tried)
+    if reading.unused_labels:
+        tell(
+            "labels",
+            f"{len(reading.unused_labels):,} of the labels file are of no input, such as "
+            f"{reading.unused_labels[0]!r}",
+        )
     if job.turned:
         tell(
             "pictures",

@@ -80,11 +80,11 @@ def test_a_run_of_a_time_before_orientation_was_recorded_was_read_as_stored(halv
 
 
 def test_what_is_not_read_is_said_and_recorded_but_not_part_of_the_run(halves: Path) -> None:
-    for name in ("top/phone.heic", "bottom/other.heic", "labels.csv", ".DS_Store"):
+    for name in ("top/phone.psd", "bottom/other.psd", "labels.csv", ".DS_Store"):
         (halves / name).write_bytes(b"x")
     said = before(done(f"{MODEL} data {FEW} run"))
-    assert all(part in said for part in ("2 .heic", "1 .csv", ".DS_Store"))
-    assert read_run("run").header.record["data"]["left_out"] == {".heic": 2, ".csv": 1}
+    assert all(part in said for part in ("2 .psd", "1 .csv", ".DS_Store"))
+    assert read_run("run").header.record["data"]["left_out"] == {".psd": 2, ".csv": 1}
     (halves / "labels.csv").unlink()
     done(f"{MODEL} data {FEW} run --resume")
 
@@ -242,3 +242,23 @@ def test_a_turned_picture_fits_by_its_turned_shape(here: Path) -> None:
     Image.fromarray(np.zeros((4, 8), np.uint8)).save("wide/a.jpg", exif=exif)
     done(f"certify tall.onnx wide {FEW} run")
     refused(f"certify tall.onnx wide {FEW} other --exif ignore", code=1, named="a.jpg")
+
+
+def test_a_labels_file_labels_a_flat_folder_and_is_given_again_to_verify(halves: Path) -> None:
+    Path("flat").mkdir()
+    for path in sorted(halves.glob("*/*.png")):
+        path.rename(Path("flat", f"{path.parent.name}{path.name}"))
+    paths = sorted(path.name for path in Path("flat").iterdir())
+    lines = [f"{name},{int(name.startswith('top'))}\n" for name in [*paths, "missing.png"]]
+    Path("labels.csv").write_text("file,label\n" + "".join(lines))
+    run = f"{MODEL} flat {FEW} run --labels labels.csv"
+    said = before(done(run))
+    assert "missing.png" in said
+    assert right("run") == 8
+    assert read_run("run").header.resolved["labels"] == "labels.csv"
+    again = "verify run --model halves.onnx --data flat --replay 2"
+    without = command(again)
+    assert (without.code, "--labels" in without.err) == (2, True)
+    done(f"{again} --labels labels.csv")
+    Path("labels.csv").write_text("".join(lines).replace(",0", ",1"))
+    assert command(f"{again} --labels labels.csv").code == 1

@@ -19,13 +19,13 @@ def names(dataset: Dataset) -> list[str]:
 
 @pytest.mark.parametrize("prefix", ["", "test/", "data/cifar/test/", "./"])
 def test_leading_folders_are_stripped(make_zip, png, prefix):
-    files = {"dog/0.png": png(), "cat/sub/1.png": png(), "cat/0.jpg": png(), "dog/b.heic": b"x"}
+    files = {"dog/0.png": png(), "cat/sub/1.png": png(), "cat/0.jpg": png(), "dog/b.psd": b"x"}
     files |= {"dog/@eaDir/b/S.jpg": b"x", "Thumbs.db": b"x"}
     dataset = open_dataset(make_zip({f"{prefix}{name}": data for name, data in files.items()}))
     assert names(dataset) == ["cat/0.jpg", "cat/sub/1.png", "dog/0.png"]
     assert dataset.labels == (0, 0, 1)
     assert dataset.class_names == ("cat", "dog")
-    assert dataset.reading.left_out == ("dog/b.heic",)
+    assert dataset.reading.left_out == ("dog/b.psd",)
     assert dataset.reading.hidden == ("Thumbs.db", "dog/@eaDir")
 
 
@@ -33,8 +33,8 @@ def test_what_lies_beside_the_stripped_folder_changes_no_class(make_zip, png, re
     beside = {"t/0/a.png": png(), "t/1/c.png": png(), "docs/a.txt": b"x"}
     dataset = open_dataset(make_zip(beside))
     assert (dataset.labels, dataset.reading.left_out) == ((0, 1), ("docs/a.txt",))
-    with refused("'1'", "1/b.heic"):
-        open_dataset(make_zip({"t/0/a.png": png(), "t/1/b.heic": b"x", "t/2/c.png": png()}))
+    with refused("'1'", "1/b.psd"):
+        open_dataset(make_zip({"t/0/a.png": png(), "t/1/b.psd": b"x", "t/2/c.png": png()}))
 
 
 def test_one_folder_may_be_a_class_or_not_and_is_refused(make_zip, refused):

@@ -16,6 +16,8 @@ from PIL import Image
 
 from rsonnx.data import (
     GIVEN_NAMES,
+    LABEL_NUMBERS,
+    NAMED_LABELS,
     NUMBERED_FOLDERS,
     SORTED_FOLDERS,
     Example,
@@ -121,6 +123,7 @@ MET: list[tuple[Rows, Any, tuple[int, ...] | None]] = [
     # Folders are sorted, the model's classes are not, and some are enough.
     (Rows((0, 1, 2, 1), INSECTS), model_of(4, "cat", "ant", "ape", "bee"), (1, 3, 0, 3)),
     (Rows((0, 0), ("dog",)), model_of(2, "cat", "dog"), (1, 1)),
+    (Rows((0, 1, 0), ("ant", "cat"), NAMED_LABELS), model_of(3, "bee", "cat", "ant"), (2, 1, 2)),
     # Names meet whatever their case, punctuation and form, unless the model tells these apart.
     (Rows((0, 1), ("Dog", "sea_lion")), model_of(3, "Sea Lion", "dog", "cat"), (1, 0)),
     (Rows((0, 1), ("A", "a")), model_of(2, "a", "A"), (1, 0)),
@@ -157,6 +160,11 @@ REFUSED: list[tuple[Rows, Any, str]] = [
         for names in ((), ("a", "b", "c"), ("0", "1", "2"))
     ),
     (Rows((0, -1), ("cat", "dog")), model_of(2, "dog", "cat"), "'row 1'"),
+    (Rows((1, 2, 3), None, LABEL_NUMBERS), model_of(3), "3.* 0[.][.]2"),
+    *(
+        (Rows((0, 1), INSECTS[:2], NAMED_LABELS), model_of(2, *names), "ant.*--classes")
+        for names in ((), ("0", "1"), ("cat", "dog"))
+    ),
     (numbers(3, 7), model_of(1), "label"),
     # One name of two classes.
     (Rows((0, 1), ("a", "b")), model_of(3, "a", "b", "a"), "same name"),
@@ -322,3 +330,20 @@ def test_the_inputs_that_are_tried_are_spread_over_the_classes(labels: tuple[int
     counts = Counter(asked)
     assert (len(asked), len(counts)) == (200, classes)
     assert max(counts.values()) - min(counts.values()) <= 1
+
+
+@pytest.mark.parametrize(("start", "values"), [(0, (1, 2)), (1, (0, 1)), (None, None)])
+def test_a_labels_file_counts_from_where_the_answers_show(
+    start: int | None, values: tuple[int, int] | None
+) -> None:
+    """ImageNet's own numbers run from 1, in an order that is none of its models'."""
+    rows = Rows(repeated((1, 2), 30), None, LABEL_NUMBERS)
+    model = model_of(3)
+    if start is None:
+        with pytest.raises(UndecidedOrderError, match="--classes"):
+            align_labels(rows, model, lambda index: index % 3)
+        return
+    met = align_labels(rows, model, rows.answered_by({1: 1 - start, 2: 2 - start}))
+    assert met.values == repeated(values or (), 30)
+    few = Rows((1, 2), None, LABEL_NUMBERS)  # which could not decide it
+    assert align_labels(few, model, lambda index: index).values == (1, 2)
