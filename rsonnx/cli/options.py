@@ -166,6 +166,11 @@ data_options = (
         show_default=True,
         help="Turn pictures as their EXIF orientation says, or read them as they are stored.",
     ),
+    click.option(
+        "--split",
+        metavar="NAME",
+        help="Which part to read of data that hold several, such as test or train.",
+    ),
 )
 """How data are read: an option a field of :class:`rsonnx.data.DataSettings`."""
 

@@ -17,9 +17,9 @@ from rsonnx.data.images import is_image_name
 from rsonnx.data.limits import check_announced, check_examples
 from rsonnx.data.look import Listing, Look
 from rsonnx.data.rows import StoredRows
+from rsonnx.data.tar import GZIP_MAGIC
 from rsonnx.errors import DataError
 
-GZIP_MAGIC = b"\x1f\x8b"
 _IMAGES_MAGIC = 0x00000803  # unsigned bytes, three axes
 _HEAD = _IMAGES_MAGIC.to_bytes(4, "big")
 _LABELS_MAGIC = 0x00000801  # unsigned bytes, one axis
@@ -37,7 +37,8 @@ def claims(look: Look) -> str | None:
         files = _files_in(look.listing)
         return f"an idx file ({files[0]!r})" if files else None
     named = look.infos is None and is_idx_images_name(look.path.name)
-    return "an idx file" if named or look.head.startswith((_HEAD, GZIP_MAGIC)) else None
+    packed = look.head.startswith(GZIP_MAGIC) and look.tar is None
+    return "an idx file" if named or packed or look.head.startswith(_HEAD) else None
 
 
 def _files_in(listing: Listing) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rsonnx.data.images import is_image_name
 from rsonnx.data.settings import DataSettings
+from rsonnx.data.tar import first_entry
 from rsonnx.data.tree import is_ignored
 from rsonnx.errors import DataError, UsageError
 
@@ -41,6 +42,7 @@ class Look:
         listing: what a directory holds; None for a file.
         head: the first bytes of a file.
         infos: the entries of a zip archive; None for all else.
+        tar: the first entry of a tar archive, gzipped or not; None for all else.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class Look:
     listing: Listing | None = None
     head: bytes = b""
     infos: Sequence[zipfile.ZipInfo] | None = None
+    tar: str | None = None
 
 
 def look_at(path: Path, settings: DataSettings) -> Look:
@@ -67,7 +70,7 @@ def look_at(path: Path, settings: DataSettings) -> Look:
         reason = error.strerror or type(error).__name__
         raise UsageError(f"{path} cannot be read ({reason}); correct its permissions") from None
     if not archive:
-        return Look(path, settings, head=head)
+        return Look(path, settings, head=head, tar=first_entry(path))
     try:
         with zipfile.ZipFile(path) as opened:
             return Look(path, settings, head=head, infos=opened.infolist())

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from rsonnx.arguments import check_texts
-from rsonnx.errors import UsageError
+from rsonnx.errors import DataError, UsageError
 from rsonnx.scalars import shown
 
 GIVEN_NAMES = "position in the given class names"
@@ -48,3 +48,37 @@ def checked_classes(classes: Sequence[str] | None) -> tuple[str, ...] | None:
             raise UsageError(f"the class name {shown(name)} is given twice; name every class once")
         seen.add(composed(name))
     return names
+
+
+def called_by_given(
+    labels: Sequence[int], own: Sequence[str] | None, given: tuple[str, ...] | None, where: str
+) -> tuple[tuple[int, ...], tuple[str, ...] | None, str | None]:
+    """Meet class names that data state of their labels with those that the caller gave.
+
+    Args:
+        labels: from 0; each has a name where `own` names them.
+        own: what the data call label 0, 1, ...; None where they do not say.
+        given: the caller's names, in the order of the model's outputs; None for none.
+        where: the data in messages.
+
+    Returns:
+        the labels and what they are called; and `GIVEN_NAMES` where the labels are now positions in
+        the given names, because each name of the data's is among them, else None. Names that are
+        all others, or the same ones in the same places, only rename the classes.
+
+    Raises:
+        DataError: some of the data's names are among the given ones, in other places.
+    """
+    if given is None or own is None:
+        return tuple(labels), given or (None if own is None else tuple(own)), None
+    position = {composed(name): at for at, name in enumerate(given)}
+    places = [position.get(composed(name)) for name in own]
+    if None not in places:
+        return tuple(places[label] for label in labels), given, GIVEN_NAMES  # type: ignore[misc]
+    for at, (name, place) in enumerate(zip(own, places, strict=True)):
+        if place not in (None, at):
+            raise DataError(
+                f"class {at} of {where} is {shown(name)}, number {place} of the class names given, "
+                f"which lack {shown(own[places.index(None)])}; correct the names"
+            )
+    return tuple(labels), given, None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rsonnx.data import archive, folder, idx, npz
+from rsonnx.data import archive, cifar, folder, idx, npz
 from rsonnx.data.dataset import Dataset
 from rsonnx.data.label_file import labelled
 from rsonnx.data.look import Look, look_at
@@ -16,8 +16,8 @@ from rsonnx.data.settings import DataSettings
 from rsonnx.errors import DataError, UsageError
 
 FORMS = (
-    "an image folder (class/name.png), a .zip of one, an .npz with arrays x and y, or an idx "
-    "images file"
+    "an image folder (class/name.png), a .zip of one, an .npz with arrays x and y, an idx "
+    "images file, or CIFAR's batches"
 )
 
 
@@ -28,10 +28,12 @@ class Form:
     Attributes:
         claims: says what of this form is at a path, or None.
         open: reads it.
+        splits: whether it may hold several, of which the settings choose one.
     """
 
     claims: Callable[[Look], str | None]
     open: Callable[[Look], Dataset]
+    splits: bool = False
 
 
 CATALOGUE = (
@@ -39,6 +41,7 @@ CATALOGUE = (
     Form(archive.claims, archive.open_image_zip),
     Form(npz.claims, npz.open_npz),
     Form(idx.claims, idx.open_idx),
+    Form(cifar.claims, cifar.open_cifar, splits=True),
 )
 """To add a form is to write its module and to name it here."""
 
@@ -69,6 +72,7 @@ def open_dataset(
     - A .zip of an image folder, with or without leading folders that hold everything.
     - An .npz with `x` (first axis: examples; uint8 or float) and optionally `y` (integers).
     - An idx images file, .gz or not, with its labels file beside it if there is one.
+    - CIFAR-10 or CIFAR-100 as published: a folder of batches, its .tar.gz, or one batch.
 
     Args:
         path: the directory or file.
@@ -95,6 +99,8 @@ def open_dataset(
             f"{path} holds both {what} and {others[0][0]}; name the one that is meant, or move the "
             "other away"
         )
+    if settings.split is not None and not form.splits:
+        raise UsageError(f"{path} holds {what} and has no splits; leave --split out")
     return labelled(form.open(look), settings)
 
 

@@ -32,11 +32,14 @@ class DataSettings:
         labels: a file of the inputs' labels (:mod:`rsonnx.data.label_file`); folders are then no
             classes, but parts of names.
         exif: "apply" turns pictures as their EXIF orientation says, "ignore" reads them as stored.
+        split: which part is read of data that hold several, as "test" and "train"; None where they
+            hold one.
     """
 
     classes: Path | Sequence[str] | None = None
     labels: Path | None = None
     exif: Exif = "apply"
+    split: str | None = None
 
     FILES: ClassVar[tuple[str, ...]] = ("classes", "labels")
     """The fields that may be files; a header that a stranger wrote never has one opened."""
@@ -46,6 +49,8 @@ class DataSettings:
         if self.labels is not None:
             path = Path(self.labels) if isinstance(self.labels, str) else self.labels
             object.__setattr__(self, "labels", check_kind("labels", path, Path, "a path"))
+        if self.split is not None:
+            check_kind("split", self.split, str, "its name")
         if not isinstance(self.classes, Path):
             object.__setattr__(self, "classes", checked_classes(self.classes))
 

@@ -97,6 +97,7 @@ LATER = frozenset(
         "arguments.resolved.first",
         "arguments.resolved.rows",
         "arguments.resolved.sample",
+        "arguments.resolved.split",  # as the manifest says
     }
 )
 """Fields that came later, or were worded anew; by those a header of the first version says

@@ -205,6 +205,7 @@ _OPTIONS: dict[str, Kind[Any]] = {
     "sigma": _MAYBE_NUMBER,
     "sigma_per_feature": _MAYBE_NAME,
     "skip_every": _LENGTH,
+    "split": _MAYBE_TEXT,
     "target_radius": _MAYBE_NUMBER,
     "tf32": FLAG,
     "threshold": _MAYBE_NUMBER,
