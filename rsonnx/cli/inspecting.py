@@ -20,6 +20,7 @@ from rsonnx.cli.suiting import suited
 from rsonnx.data import open_dataset
 from rsonnx.errors import ModelError, RsonnxError, error_named
 from rsonnx.model import (
+    CODES,
     PRESETS,
     ModelFile,
     ModelSettings,
@@ -215,6 +216,7 @@ def _verdict(plan: Plan) -> dict[str, Any]:
             for noise in suited(
                 InputSpace(plan.data.shape, plan.bounds, plan.data.layout),
                 training_in(plan.model.metadata),
+                codes=plan.data.spec.dtype in CODES,
             )
         ],
     }

@@ -30,14 +30,18 @@ class Suited:
         return asdict(self) | {"norms": list(self.norms)}
 
 
-def suited(space: InputSpace, trained: Trained | None = None) -> tuple[Suited, ...]:
+def suited(
+    space: InputSpace, trained: Trained | None = None, *, codes: bool = False
+) -> tuple[Suited, ...]:
     """Return the noises that suit a model's inputs, the one that it was trained with first.
 
     Args:
         space: of what the model takes; its layout is None where these are no images.
         trained: what the model says of its training.
+        codes: whether it takes codes alone.
     """
-    reasons = {law: why for law in NOISES.values() if (why := law.suits(space)) is not None}
+    laws = [law for law in NOISES.values() if law.codes or not codes]
+    reasons = {law: why for law in laws if (why := law.suits(space)) is not None}
     if any(law.claim > 1 for law in reasons):
         reasons = {law: why for law, why in reasons.items() if law.claim > 1}
     ordered = dict(sorted(reasons.items(), key=lambda item: -item[0].claim))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rsonnx.model.graph import TensorSpec
     from rsonnx.model.half import to_half
     from rsonnx.model.head import INPUT, make_head
-    from rsonnx.model.inputs import Input, find_input
+    from rsonnx.model.inputs import CODES, Input, find_input
     from rsonnx.model.outputs import Output, find_output
     from rsonnx.model.preprocess import (
         PRESETS,

@@ -1,7 +1,8 @@
 """The nodes in front of a model: from inputs in declared units to what the model takes.
 
 The preprocessing is folded into one multiplication and one addition; then a cast, for integer types
-after rounding and clipping, and for a model without a batch axis a reshape. All of it is a
+after rounding and clipping (to what an 8-bit type holds, or to the bounds), and for a model without
+a batch axis a reshape. All of it is a
 deterministic function of one input, so it belongs to the base classifier.
 """
 
@@ -18,7 +19,7 @@ from onnx import helper, numpy_helper
 
 from rsonnx.errors import UsageError
 from rsonnx.model.graph import onnx_type
-from rsonnx.model.inputs import INTEGERS, Input
+from rsonnx.model.inputs import CODES, INTEGERS, Input
 from rsonnx.model.preprocess import Preprocessing
 
 INPUT = "rsonnx_input"
@@ -32,6 +33,7 @@ def make_head(
     Raises:
         UsageError: the preprocessing does not fit the input.
     """
+    whole = _codes(data, preprocessing, bounds) or INTEGERS.get(data.spec.dtype)
     nodes: list[onnx.NodeProto] = []
     weights: list[onnx.TensorProto] = []
 
@@ -58,8 +60,8 @@ def make_head(
             add("Mul", factor)
         if (offset != 0).any():
             add("Add", offset)
-    if data.spec.dtype in INTEGERS:
-        low, high = INTEGERS[data.spec.dtype]
+    if whole is not None:
+        low, high = whole
         # round(y) clipped to [low, high]: floor(y + 1/2) = low + min(max(. - low, 0), high - low),
         # written with Relu, which every operator set has in the same form.
         add("Add", np.full(1, 0.5 - low, np.float32))
@@ -76,6 +78,28 @@ def make_head(
         add("Identity")
     nodes[-1].output[0] = data.spec.name
     return nodes, weights
+
+
+_MOST_CODE = 1 << 22
+"""Up to here float32 tells halves apart, so that rounding to whole numbers is exact."""
+
+
+def _codes(
+    data: Input, preprocessing: Preprocessing, bounds: tuple[float, float]
+) -> tuple[int, int] | None:
+    """Return the least and the largest code of an input that takes codes; None for any other."""
+    if data.spec.dtype not in CODES:
+        return None
+    what = f"the input {data.spec.name!r} takes {data.spec.dtype}, whole numbers as they are"
+    if not preprocessing.identity:
+        raise UsageError(f"{what}, but a preprocessing was declared; declare none")
+    low, high = bounds
+    if not all(abs(end) <= _MOST_CODE and float(end).is_integer() for end in bounds):
+        raise UsageError(
+            f"{what}, but the bounds are {low:g} and {high:g}; declare its least and largest code, "
+            f"at most {_MOST_CODE:,}"
+        )
+    return int(low), int(high)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,10 @@ from rsonnx.scalars import shown
 INTEGERS = {"uint8": (0, 255), "int8": (-128, 127)}
 """Integer types that an input may have, with what they hold."""
 
+CODES = ("int32", "int64")
+"""Those that hold more than float32 tells apart: such an input takes whole numbers between the
+bounds as they are, and noise on codes alone changes it into such."""
+
 _IMAGE_CHANNELS = (1, 3)
 _CHANNELS = (*_IMAGE_CHANNELS, 2, 6)
 """With those of classifiers for ablated images, which see x and 1 - x of every channel."""
@@ -105,10 +109,10 @@ class _Reader:
         self, output: Output, input_shape: Sequence[int] | None, fed: Mapping[str, NDArray[Any]]
     ) -> Input:
         spec = self.spec
-        if spec.dtype not in FLOATS and spec.dtype not in INTEGERS:
+        if spec.dtype not in (kinds := (*FLOATS, *INTEGERS, *CODES)):
             raise ModelError(
-                f"{self.where} has type {spec.dtype}, to which no noise can be added; one of "
-                f"{', '.join([*FLOATS, *INTEGERS])} is needed"
+                f"{self.where} has type {spec.dtype}, which no noise gives; one of "
+                f"{', '.join(kinds)} is needed"
             )
         has_batch = _has_batch_axis(spec, output)
         declared = spec.shape[1:] if has_batch else spec.shape

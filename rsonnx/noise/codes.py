@@ -31,6 +31,7 @@ class CodeNoise(RegionNoise):
     """What the laws of codes have in common."""
 
     additive: ClassVar[bool] = False
+    codes: ClassVar[bool] = True
     in_units: ClassVar[bool] = True
     claim: ClassVar[int] = 1
 

@@ -102,6 +102,9 @@ class Law(ABC):
     additive: ClassVar[bool] = True
     """Whether a sample is the input plus noise that does not depend on it."""
 
+    codes: ClassVar[bool] = False
+    """Whether a sample holds whole numbers between the bounds alone, as an input of codes does."""
+
     in_units: ClassVar[bool] = False
     """Whether what a drawing writes for a point of the grid is in the units of the input already,
     and not in levels."""

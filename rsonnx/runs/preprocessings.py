@@ -277,6 +277,10 @@ def _job(classifier: OnnxClassifier, dataset: Dataset, every: int) -> Job:
     1 - x; every noise that shows these shows an input without noise alike.
     """
     work = partial(prepare_job, dataset=dataset, sample=Sample(skip_every=every))
+    if classifier.codes:
+        low, high = classifier.bounds
+        flips = AskedNoise(f"flips,keep=0.5,values={high - low + 1:.0f}")
+        return work(classifier, flips.for_model(classifier.shape, classifier.layout))
     try:
         return work(classifier, 1.0)
     except DataError as error:

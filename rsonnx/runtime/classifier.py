@@ -28,8 +28,8 @@ class BaseClassifier(Protocol):
     """A deterministic function of one input, evaluated in batches.
 
     Beyond :meth:`classify` these attributes are read where they exist: ``num_classes``, ``shape``,
-    ``bounds``, ``layout``, ``watch``, ``most_rows`` and ``confirm`` (see :class:`OnnxClassifier`),
-    and ``thread_safe``, which says that several threads may call at once.
+    ``bounds``, ``layout``, ``codes``, ``watch``, ``most_rows`` and ``confirm`` (see
+    :class:`OnnxClassifier`), and ``thread_safe``, which says that several threads may call at once.
     """
 
     def classify(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -147,6 +147,7 @@ class OnnxClassifier:
         bounds: lowest and highest value of an input: the units of sigma and of the radius.
         layout: ``"NCHW"``, ``"NHWC"`` or None.
         batch_size: the only batch size at which the model runs, None where any will do.
+        codes: whether it takes codes: whole numbers between the bounds, which noise on codes gives.
         most_rows: most rows of a batch, None where any will do: larger tensors than a device's
             kernels can count come of more.
         on_cpu: whether it runs on the processor.
@@ -178,6 +179,7 @@ class OnnxClassifier:
     device: Any = None
     origin: Origin | None = None
     most_rows: int | None = None
+    codes: bool = False
 
     thread_safe: ClassVar[bool] = True
 

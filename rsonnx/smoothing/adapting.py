@@ -10,6 +10,7 @@ import onnx
 
 from rsonnx.errors import UsageError
 from rsonnx.model import (
+    CODES,
     INPUT,
     LABEL,
     SCORES,
@@ -127,6 +128,9 @@ def make_plan(model: ModelFile, settings: ModelSettings) -> Plan:
     if preprocessing is None and data.spec.dtype == "uint8":
         preprocessing = declared_preprocessing("raw-255")
         preprocess_source = "input type uint8, which holds 0-255"
+    if preprocessing is None and data.spec.dtype in CODES:
+        preprocessing = declared_preprocessing("none")
+        preprocess_source = f"input type {data.spec.dtype}, which takes codes as they are"
     if preprocessing is None:
         raise UsageError(
             f"{model} does not say what preprocessing its inputs need; declare it: none, a preset "

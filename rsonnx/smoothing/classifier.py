@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from rsonnx.arguments import MOST_WHOLE, check_choice, check_flag
 from rsonnx.counts import Counts
-from rsonnx.errors import DataError, InferenceError, UsageError
+from rsonnx.errors import DataError, InferenceError, ModelError, UsageError
 from rsonnx.noise import (
+    NOISES,
     STREAM_VERSION,
     STREAM_VERSIONS,
     Arithmetic,
@@ -75,6 +76,7 @@ class SmoothedClassifier:
 
     Raises:
         UsageError: an argument is outside its range, or ``base`` has no ``classify``.
+        ModelError: ``base`` takes codes, and the noise is not for codes.
     """
 
     def __init__(
@@ -107,6 +109,12 @@ class SmoothedClassifier:
             )
         # Gaussian checks what it is given, None included.
         self.noise = Gaussian(sigma) if noise is None else check_law(noise)  # type: ignore[arg-type]
+        if getattr(self.base, "codes", False) and not self.noise.codes:
+            names = " or ".join(name for name, law in NOISES.items() if law.codes)
+            raise ModelError(
+                "the model takes integers, whole numbers that are codes, but "
+                f"{self.noise.name} noise gives others; use noise made for codes, {names}"
+            )
         if arithmetic == "exact" and not self.noise.exact:
             raise UsageError(
                 f"{self.noise.name} noise has no exact arithmetic; use float, or another noise"

@@ -15,6 +15,7 @@ from rsonnx.arguments import check_kind, check_texts
 from rsonnx.counts import NO_CLASS
 from rsonnx.errors import ModelError
 from rsonnx.model import (
+    CODES,
     INPUT,
     LABEL,
     SCORES,
@@ -222,6 +223,7 @@ def open_plan(
         shape=data.shape,
         bounds=plan.bounds,
         layout=data.layout,
+        codes=data.spec.dtype in CODES,
         geometry=Geometry(
             plan.preprocessing.resize,
             plan.preprocessing.crop,
