@@ -37,7 +37,8 @@ def opening_arguments(given: dict[str, Any]) -> dict[str, Any]:
 
 def data_settings(given: Mapping[str, Any]) -> DataSettings:
     """Return what the options declare of the data; a command may lack some of them."""
-    return DataSettings(**{f.name: given[f.name] for f in fields(DataSettings) if f.name in given})
+    names = [f.name for f in fields(DataSettings)]
+    return DataSettings(**{name: given[name] for name in names if given.get(name) is not None})
 
 
 def model_settings(given: Mapping[str, Any]) -> ModelSettings:

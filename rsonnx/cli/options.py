@@ -171,6 +171,17 @@ data_options = (
         metavar="NAME",
         help="Which part to read of data that hold several, such as test or train.",
     ),
+    click.option(
+        "--label-column",
+        metavar="NAME",
+        help="Column of a table that holds the labels, or none. [default: the one called label, "
+        "target, y or class]",
+    ),
+    click.option(
+        "--fixed-columns",
+        metavar="NAME,...",
+        help="Columns of a table that stay as they are, without noise, as those of text do.",
+    ),
 )
 """How data are read: an option a field of :class:`rsonnx.data.DataSettings`."""
 

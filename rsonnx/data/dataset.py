@@ -12,6 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from rsonnx.columns import Column
 from rsonnx.data.rows import Rows
 from rsonnx.data.settings import Exif
 from rsonnx.errors import DataError, UsageError
@@ -27,6 +28,7 @@ class Reading:
         hidden: files and folders that are left out as hidden or a system's own.
         largest: the largest value of an array of uint8; None for all else.
         unused_labels: what a labels file has a label for, but is no input.
+        columns: what the values of an input are, of a table; empty for all else.
     """
 
     exif: Exif | None = None
@@ -34,6 +36,7 @@ class Reading:
     hidden: tuple[str, ...] = ()
     largest: int | None = None
     unused_labels: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
 
     @property
     def endings(self) -> dict[str, int]:
@@ -89,7 +92,7 @@ class Dataset(ABC):
             classes (folders that are numbers, arrays) and the caller gave no names.
         label_rule: one phrase for a run header that says where labels come from.
         reading: how its files are read, and which are not.
-        kind: "image-folder", "image-zip", "npz", "idx" or "arrays".
+        kind: "image-folder", "image-zip", "npz", "idx", "table" or "arrays".
     """
 
     path: Path

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from rsonnx.data.dataset import Dataset
-from rsonnx.data.names import GIVEN_NAMES, LABEL_NUMBERS, NAMED_LABELS, composed
+from rsonnx.data.names import GIVEN_NAMES, LABEL_NUMBERS, named_labels
 from rsonnx.data.settings import DataSettings
 from rsonnx.errors import DataError
 from rsonnx.files import read_small
@@ -232,15 +232,5 @@ def _numbered(
             )
         return tuple(numbers), classes, GIVEN_NAMES
     boxes = [_BOXES.fullmatch(text) for text in texts]
-    names = [
-        composed(text if box is None else box[1]) for text, box in zip(texts, boxes, strict=True)
-    ]
-    ordered = tuple(sorted(set(names))) if classes is None else classes
-    place = {composed(name): label for label, name in enumerate(ordered)}
-    if unknown := sorted(set(names) - place.keys()):
-        raise DataError(
-            f"the labels file {path} has {len(unknown):,} classes that are none of the "
-            f"{len(ordered)} class names given, such as {unknown[0]!r}; correct the names"
-        )
-    rule = NAMED_LABELS if classes is None else GIVEN_NAMES
-    return tuple(place[name] for name in names), ordered, rule
+    names = [text if box is None else box[1] for text, box in zip(texts, boxes, strict=True)]
+    return named_labels(names, classes, f"the labels file {path}")

@@ -82,3 +82,30 @@ def called_by_given(
                 f"which lack {shown(own[places.index(None)])}; correct the names"
             )
     return tuple(labels), given, None
+
+
+def named_labels(
+    texts: Sequence[str], classes: tuple[str, ...] | None, where: str
+) -> tuple[tuple[int, ...], tuple[str, ...], str]:
+    """Return labels that are texts as numbers, what those are called, and the label rule.
+
+    Args:
+        texts: a class name an input.
+        classes: the given class names, which the numbers are places in; None for the texts' own, in
+            sorted order.
+        where: what holds them, in messages.
+
+    Raises:
+        DataError: a text is none of ``classes``.
+    """
+    names = [composed(text) for text in texts]
+    ordered = tuple(sorted(set(names))) if classes is None else classes
+    place = {composed(name): at for at, name in enumerate(ordered)}
+    unknown = sorted(set(names) - place.keys())
+    if unknown:
+        raise DataError(
+            f"{where} has the label {shown(unknown[0])}, which is none of the {len(ordered)} class "
+            "names given; correct the names"
+        )
+    rule = NAMED_LABELS if classes is None else GIVEN_NAMES
+    return tuple(place[name] for name in names), ordered, rule

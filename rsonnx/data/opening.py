@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rsonnx.data import archive, cifar, folder, idx, npz
+from rsonnx.data import archive, cifar, folder, idx, npz, table
 from rsonnx.data.dataset import Dataset
 from rsonnx.data.label_file import labelled
 from rsonnx.data.look import Look, look_at
@@ -17,7 +17,7 @@ from rsonnx.errors import DataError, UsageError
 
 FORMS = (
     "an image folder (class/name.png), a .zip of one, an .npz with arrays x and y, an idx "
-    "images file, or CIFAR's batches"
+    "images file, CIFAR's batches, or a table (.csv, .tsv)"
 )
 
 
@@ -42,6 +42,7 @@ CATALOGUE = (
     Form(npz.claims, npz.open_npz),
     Form(idx.claims, idx.open_idx),
     Form(cifar.claims, cifar.open_cifar, splits=True),
+    Form(table.claims, table.open_table),
 )
 """To add a form is to write its module and to name it here."""
 
@@ -73,6 +74,7 @@ def open_dataset(
     - An .npz with `x` (first axis: examples; uint8 or float) and optionally `y` (integers).
     - An idx images file, .gz or not, with its labels file beside it if there is one.
     - CIFAR-10 or CIFAR-100 as published: a folder of batches, its .tar.gz, or one batch.
+    - A table: .csv or .tsv with the names of its columns in the first line.
 
     Args:
         path: the directory or file.

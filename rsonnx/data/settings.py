@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args
 
-from rsonnx.arguments import check_choice, check_kind
+from rsonnx.arguments import check_choice, check_kind, check_texts
 from rsonnx.data.class_files import read_class_names
 from rsonnx.data.names import checked_classes
 from rsonnx.errors import UsageError
@@ -34,12 +34,18 @@ class DataSettings:
         exif: "apply" turns pictures as their EXIF orientation says, "ignore" reads them as stored.
         split: which part is read of data that hold several, as "test" and "train"; None where they
             hold one.
+        label_column: the column of a table that holds its labels, or ``"none"``; None for the one
+            that has a usual name.
+        fixed_columns: columns of a table that no noise is added to, beside those of text; or a text
+            with commas between them.
     """
 
     classes: Path | Sequence[str] | None = None
     labels: Path | None = None
     exif: Exif = "apply"
     split: str | None = None
+    label_column: str | None = None
+    fixed_columns: str | Sequence[str] = ()
 
     FILES: ClassVar[tuple[str, ...]] = ("classes", "labels")
     """The fields that may be files; a header that a stranger wrote never has one opened."""
@@ -53,6 +59,12 @@ class DataSettings:
             check_kind("split", self.split, str, "its name")
         if not isinstance(self.classes, Path):
             object.__setattr__(self, "classes", checked_classes(self.classes))
+        if self.label_column is not None:
+            check_kind("label_column", self.label_column, str, "the name of a column")
+        fixed = self.fixed_columns
+        if isinstance(fixed, str):
+            fixed = [name.strip() for name in fixed.split(",")]
+        object.__setattr__(self, "fixed_columns", check_texts("fixed_columns", fixed))
 
     @cached_property
     def names(self) -> tuple[str, ...] | None:

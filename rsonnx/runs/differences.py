@@ -95,6 +95,8 @@ LATER = frozenset(
         "model.output_name",
         "model.threshold",
         "arguments.resolved.first",
+        "arguments.resolved.fixed_columns",  # of tables, which came later too
+        "arguments.resolved.label_column",
         "arguments.resolved.rows",
         "arguments.resolved.sample",
         "arguments.resolved.split",  # as the manifest says
