@@ -20,7 +20,7 @@ class UsageError(RsonnxError, ValueError):
 
 
 class GateError(RsonnxError):
-    """A run does not reach what ``--fail-under`` asks of it."""
+    """A run does not reach what ``--fail-under`` or ``--fail-over`` asks of it."""
 
     exit_code = 3
 

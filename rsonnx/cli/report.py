@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 from cloup import command, option_group
 
+from rsonnx.cli.gates import Gating, gate_options
 from rsonnx.cli.options import json_option
-from rsonnx.errors import GateError, UsageError
+from rsonnx.errors import UsageError
 from rsonnx.procedures import RADIUS_RULES
 from rsonnx.report import FORMATS
 from rsonnx.report.output import write_new
@@ -39,13 +41,6 @@ from rsonnx.report.plots import PLOTS
         help="Print, instead, how often the true class is certified to be among the K most "
         "probable: from the estimation counts of runs with Gaussian noise and a fixed n.",
     ),
-    click.option(
-        "--fail-under",
-        multiple=True,
-        metavar="FIGURE=LEAST",
-        help="Exit with 3 unless every run is complete, labelled, decided the figure and reaches "
-        "it: acc@0.5=0.60, acr=1.2 or standard=0.9. May be given several times.",
-    ),
 )
 @option_group(
     "Restating",
@@ -67,6 +62,7 @@ from rsonnx.report.plots import PLOTS
         help="Restate by this radius rule. [default: the run's]",
     ),
 )
+@gate_options
 @option_group(
     "Output",
     click.option(
@@ -116,7 +112,6 @@ def report(
     radius: str | None,
     paired: bool,
     top_k: int | None,
-    fail_under: tuple[str, ...],
     form: str | None,
     as_json: bool,
     plot: Path | None,
@@ -124,6 +119,7 @@ def report(
     card: Path | None,
     html: Path | None,
     data: Path | None,
+    **gating_options: Any,
 ) -> None:
     """Print the certified-accuracy table of one or more run files.
 
@@ -139,7 +135,8 @@ def report(
       rsonnx report mnist.jsonl --alpha 0.01 --radius two-sided
       rsonnx report a.jsonl b.jsonl --paired --format markdown
       rsonnx report a.jsonl b.jsonl published.tsv --plot curve.svg
-      rsonnx report mnist.jsonl --fail-under acc@0.5=0.60 --card card.md
+      rsonnx report mnist.jsonl --fail-under acc@0.5=0.60 --fail-over abstain=0.10
+      rsonnx report new.jsonl --baseline old.jsonl --fail-under acc@0.5:lower=baseline-0.02
       rsonnx report imagenet.jsonl --top-k 5
     """
     from rsonnx.cli.pictures import pictures_for
@@ -147,10 +144,11 @@ def report(
     from rsonnx.report import (
         Figures,
         accuracy_report,
+        check_gates,
         compare,
-        failures,
+        figures_of,
+        junit_xml,
         paired_report,
-        parse_gate,
         told_apart,
     )
     from rsonnx.report.card import render_card
@@ -163,18 +161,19 @@ def report(
         raise UsageError(f"--json and --format {form} contradict each other; give one of them")
     show = FORMATS["json" if as_json else form or "table"]
     others = {
-        **{"--paired": paired, "--fail-under": fail_under, "--bound": bound, "--radius": radius},
+        **{"--paired": paired, "--bound": bound, "--radius": radius},
         **{"--plot": plot, "--card": card, "--html": html},
     }
-    given = [option for option, value in others.items() if value]
+    gating = Gating(**gating_options)
+    given = [*gating.options, *(option for option, value in others.items() if value)]
     if top_k is not None and given:
         raise UsageError(
             f"--top-k prints figures of its own, of which {given[0]} knows nothing; give one of "
             "the two"
         )
     wanted = None if radii is None else _radii(radii)
-    gates = [parse_gate(text) for text in fail_under]
-    _check_files(plot, plot_kind, card, html, data)
+    gates = gating.gates()
+    _check_files(plot, plot_kind, card, html, gating.junit, data)
     sources = [
         restated(source, alpha=alpha, bound=bound, radius=radius)
         for source in map(read_source, runs)
@@ -184,12 +183,17 @@ def report(
         own = [only_run(source, "--top-k") for source in sources]
         click.echo(show(top_k_report([top_k_figures(run, at, top_k) for run in own])))
         return
-    for option in ("--fail-under", "--card", "--html"):
+    for option in ("--fail-under", "--fail-over", "--card", "--html"):
         if option in given:
             for source in sources:
                 only_run(source, option)
     figures = told_apart([figures_at(source, at) for source in sources])
     of_runs = [run for run in figures if isinstance(run, Figures)]
+    baseline = None
+    if gating.baseline is not None:
+        source = restated(read_source(gating.baseline), alpha=alpha, bound=bound, radius=radius)
+        baseline = figures_of(only_run(source, "--baseline"), at)
+    results = check_gates(gates, of_runs, baseline)
     printed = paired_report(compare(figures, at)) if paired else accuracy_report(figures)
     if plot is not None:
         save(PLOTS[plot_kind or "curve"](figures), plot)
@@ -202,10 +206,10 @@ def report(
             else pictures_for([run for run in sources if isinstance(run, Run)], data)
         )
         write_new(html, render_page(of_runs, pictures).encode())
+    if gating.junit is not None:
+        write_new(gating.junit, junit_xml(results).encode())
     click.echo(show(printed))
-    failed = failures(gates, of_runs)
-    if failed:
-        raise GateError(failed)
+    gating.enforce(results)
 
 
 def _check_files(
@@ -213,6 +217,7 @@ def _check_files(
     plot_kind: str | None,
     card: Path | None,
     html: Path | None,
+    junit: Path | None,
     data: Path | None,
 ) -> None:
     """Refuse what cannot be written before anything is read."""
@@ -231,11 +236,13 @@ def _check_files(
     if plot is not None or html is not None:
         with drawing():
             pass  # matplotlib is there
-    outputs = [path for path in (plot, card, html) if path is not None]
+    outputs = [path for path in (plot, card, html, junit) if path is not None]
     for path in outputs:
         check_output(path)
     if len({os.path.realpath(path) for path in outputs}) < len(outputs):
-        raise UsageError("two of --plot, --card and --html name the same file; name one each")
+        raise UsageError(
+            "two of --plot, --card, --html and --junit name the same file; name one each"
+        )
 
 
 def _radii(text: str) -> tuple[float, ...]:

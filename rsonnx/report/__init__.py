@@ -12,7 +12,16 @@ if TYPE_CHECKING:
     from rsonnx.report.figures import Figures, figures_of, told_apart
     from rsonnx.report.formats import FORMATS
     from rsonnx.report.formats.text import to_text
-    from rsonnx.report.gates import failures, parse_gate
+    from rsonnx.report.gate_formats import github_annotations, junit_xml
+    from rsonnx.report.gates import (
+        OVER,
+        UNDER,
+        Gate,
+        GateResult,
+        check_gates,
+        failures,
+        parse_gate,
+    )
     from rsonnx.report.logs import LogFigures, log_figures
     from rsonnx.report.paired import Comparison, compare, paired_report
     from rsonnx.report.plan import plan_report

@@ -26,9 +26,10 @@ from rsonnx.runs.files import Run
 from rsonnx.runs.header import Header
 from rsonnx.runs.rows import Row
 
-STANDARD, ACR = "standard", "acr"
+STANDARD, ACR, ABSTAIN = "standard", "acr", "abstain"
 Column = str | float
-"""``STANDARD``, ``ACR``, or the radius at which certified accuracy is stated."""
+"""``STANDARD``, ``ACR``, ``ABSTAIN`` for the share of abstentions, or the radius at which certified
+accuracy is stated."""
 
 
 def assumption_of(header: Header, samples: Samples) -> str | None:
@@ -80,7 +81,9 @@ class Figures(Reported):
         return assumption_of(self.header, self.summary.samples)
 
     def exact(self, column: Column) -> Fraction:
-        """Return a figure of a labelled run exactly, which the printed one rounds."""
+        """Return a figure of a run exactly; all but the share of abstentions need labels."""
+        if column == ABSTAIN:
+            return Fraction(self.summary.abstained, self.summary.inputs)
         if column == STANDARD:
             return standard_accuracy(self.rows)
         return mean_radius(self.rows) if column == ACR else accuracy_at(self.rows, float(column))

@@ -1,4 +1,10 @@
-"""Gates: what every run must reach, for continuous integration."""
+"""Gates: what every run must reach, for continuous integration.
+
+A gate is ``FIGURE=VALUE``, such as ``acc@0.5=0.60``. With ``:lower`` behind the figure it is of the
+lower end of the figure's interval for the population, and with ``baseline-0.02`` for a value, of
+its difference from another run on the inputs of both. Figures are compared exactly with the decimal
+as it was written, not as they are printed.
+"""
 
 from __future__ import annotations
 
@@ -10,81 +16,203 @@ from fractions import Fraction
 
 from rsonnx.errors import UsageError
 from rsonnx.report.escape import printable, shortened
-from rsonnx.report.figures import ACR, Column, Figures
-from rsonnx.report.rounding import percent_down, plain, text_down
+from rsonnx.report.figures import ABSTAIN, ACR, STANDARD, Column, Figures
+from rsonnx.report.paired import Comparison, compare
+from rsonnx.report.population import DELTA, PERCENT
+from rsonnx.report.rounding import plain, text_down
+from rsonnx.report.summary import accuracy_at
+from rsonnx.statistics import (
+    AccuracyInterval,
+    MeanInterval,
+    PairedAccuracy,
+    accuracy_interval,
+)
 
 _NUMBER = r"[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400}"
 """Plain decimals; nobody means more digits, and Python reads no number of thousands of them."""
 _GATE = re.compile(
-    rf" *(?:acc@(?P<radius>{_NUMBER})|(?P<name>acr|standard)) *= *(?P<least>{_NUMBER}) *"
+    rf" *(?P<figure>acc@(?P<radius>{_NUMBER})|{ACR}|{STANDARD}|{ABSTAIN})(?P<lower>:lower)? *= *"
+    rf"(?:(?P<value>{_NUMBER})|(?P<baseline>baseline)(?P<offset>[-+](?:{_NUMBER}))?) *"
 )
-_EXPECTED = "acc@0.5=0.60, acr=1.2 or standard=0.9 was expected"
+UNDER, OVER = "--fail-under", "--fail-over"
+_EXPECTED = {
+    UNDER: "acc@0.5=0.60, acc@0.5:lower=0.55, acr=1.2, standard=0.9 or acc@0.5=baseline-0.02",
+    OVER: "abstain=0.10",
+}
 
 
 @dataclass(frozen=True)
 class Gate:
-    """A figure and the least that it may be, exactly as it was written.
+    """A figure and what it must reach, exactly as it was written.
 
     Attributes:
-        text: as it was given.
+        text: as it was given, without spaces.
         column: which figure; a radius for certified accuracy.
-        least: a share of 1, or for ``ACR`` a radius.
+        lower: whether it is the lower end of the figure's interval that must.
+        limit: the least, or for ``ABSTAIN`` the most: a share of 1, or for ``ACR`` a radius.
+        relative: whether ``limit`` is of the difference from the baseline.
     """
 
     text: str
     column: Column
-    least: Fraction
-
-    def failure(self, run: Figures) -> str | None:
-        """Say why a run does not meet the gate; None if it does.
-
-        A run that is not complete or not labelled never meets it, nor does an adaptive run a figure
-        that it left undecided. Figures are compared in full, not as they are printed.
-        """
-        name = printable(run.name)
-        if run.status != "complete":
-            return f"{name} is {printable(run.status)}, not complete"
-        if not run.summary.labelled:
-            return f"{name} has inputs without a label"
-        if not run.decides(self.column):
-            targets = ", ".join(map(plain, run.header.procedure.target_radii or ()))
-            return f"{name} is adaptive and decided certified accuracy at {targets} alone"
-        value = run.exact(self.column)
-        if value >= self.least:
-            return None
-        shown = text_down(value, 4) if self.column == ACR else f"{percent_down(value)} %"
-        return f"{name} has {self.text.partition('=')[0]} = {shown}"
+    lower: bool
+    limit: Fraction
+    relative: bool
 
 
-def parse_gate(text: str) -> Gate:
-    """Read a gate such as ``acc@0.5=0.60``, ``acr=1.2`` or ``standard=0.9``.
+@dataclass(frozen=True)
+class GateResult:
+    """What came of a gate for a run.
+
+    Attributes:
+        gate: as it was given.
+        run: what the run is called.
+        met: whether the run reaches what the gate asks for.
+        said: the run's figure, or why it has none, in words.
+    """
+
+    gate: str
+    run: str
+    met: bool
+    said: str
+
+
+def parse_gate(text: str, option: str = UNDER) -> Gate:
+    """Read a gate.
+
+    Args:
+        text: such as ``acc@0.5=0.60``, ``acc@0.5:lower=0.55``, ``acr=baseline`` or
+            ``abstain=0.10``.
+        option: ``UNDER``, or ``OVER`` for a figure that must stay small: the share of abstentions.
 
     Raises:
-        UsageError: it is none, or a share above 1.
+        UsageError: it is none, a share above 1, or of a figure that has no interval or difference.
     """
-    match = _GATE.fullmatch(text)
-    if match is None:
-        raise UsageError(f"--fail-under is {_quoted(text)}, but {_EXPECTED}")
-    column, least = match["name"] or float(match["radius"]), Fraction(match["least"])
-    if column != ACR and least > 1:
+    given, match = f"{option} is {shortened(text)!r}", _GATE.fullmatch(text)
+    if match is None or (match["figure"] == ABSTAIN) != (option == OVER):
+        raise UsageError(f"{given}, but {_EXPECTED[option]} was expected")
+    column = match["figure"] if match["radius"] is None else float(match["radius"])
+    relative, lower = match["baseline"] is not None, match["lower"] is not None
+    if (relative or lower) and column in (STANDARD, ABSTAIN):
         raise UsageError(
-            f"--fail-under is {_quoted(text)}, but accuracy is a share from 0 to 1: {_EXPECTED}"
+            f"{given}, but acc@R and acr alone have an interval and are compared with a baseline"
         )
+    limit = Fraction(match["offset"] or 0) if relative else Fraction(match["value"])
+    if column != ACR and abs(limit) > 1:
+        raise UsageError(f"{given}, but a share from 0 to 1 was expected: {_EXPECTED[option]}")
     if column == math.inf:
-        raise UsageError(f"--fail-under is {_quoted(text)}, but a finite radius was expected")
-    return Gate(match[0].replace(" ", ""), column, least)
+        raise UsageError(f"{given}, but a finite radius was expected")
+    return Gate(match[0].replace(" ", ""), column, lower, limit, relative)
 
 
-def _quoted(text: str) -> str:
-    return repr(shortened(text))
+def check_gates(
+    gates: Sequence[Gate], runs: Sequence[Figures], baseline: Figures | None = None
+) -> list[GateResult]:
+    """Return what comes of every gate for every run.
+
+    A run that is not complete or not labelled meets none, nor does an adaptive run one of a figure
+    that it left undecided, nor one that lacks inputs of the baseline a difference from it.
+
+    Args:
+        gates: what is asked for.
+        runs: of which it is asked.
+        baseline: what relative gates compare with.
+
+    Raises:
+        UsageError: a run cannot be compared with the baseline, or there is none.
+    """
+    relative = [gate for gate in gates if gate.relative]
+    if relative and baseline is None:
+        raise UsageError(f"{relative[0].text} compares with a run; name it with --baseline RUN")
+    radii = sorted({float(gate.column) for gate in relative if gate.column != ACR})
+    results = []
+    for run in runs:
+        pair = None
+        if relative and baseline is not None and run.ranked and baseline.ranked:
+            (pair,) = compare([run, baseline], radii)
+        for gate in gates:
+            said = _unready(gate, run)
+            if gate.relative and baseline is not None:
+                said = said or _unready(gate, baseline)
+            met = False
+            if said is None:
+                met, said = _result(gate, run, pair if gate.relative else None)
+            results.append(GateResult(gate.text, printable(run.name), met, said))
+    return results
 
 
-def failures(gates: Sequence[Gate], runs: Sequence[Figures]) -> str | None:
-    """Return one sentence on all that is not met by any run; None if everything is."""
-    missed = [
-        f"{gate.text} is not met: {reason}"
-        for gate in gates
-        for run in runs
-        if (reason := gate.failure(run)) is not None
-    ]
+def failures(results: Sequence[GateResult]) -> str | None:
+    """Return one sentence on all that is not met; None if everything is."""
+    missed = [f"{r.gate} is not met: {r.said}" for r in results if not r.met]
     return "; ".join(missed) or None
+
+
+def _unready(gate: Gate, run: Figures) -> str | None:
+    """Say why a run has no such figure that is final; None if it has."""
+    name = printable(run.name)
+    if run.status != "complete":
+        return f"{name} is {printable(run.status)}, not complete"
+    if gate.column == ABSTAIN:
+        return None
+    if not run.summary.labelled:
+        return f"{name} has inputs without a label"
+    if not run.decides(gate.column):
+        targets = ", ".join(map(plain, run.header.procedure.target_radii or ()))
+        return f"{name} is adaptive and decided certified accuracy at {targets} alone"
+    return None
+
+
+def _result(gate: Gate, run: Figures, pair: Comparison | None) -> tuple[bool, str]:
+    """Say whether a run meets a gate, and its figure."""
+    name, most = printable(run.name), gate.column == ABSTAIN
+    if pair is not None and pair.left_second:
+        lacking = f"{pair.left_second:,} of the inputs of {printable(pair.second)}"
+        return False, f"{name} lacks {lacking}, which a difference from it must be of"
+    value = _value(gate, run, pair)
+    if value is None:
+        undrawn = run.statements.selection.undrawn if pair is None else pair.undrawn
+        return False, f"{name} says nothing of the population: {undrawn}"
+    shown = text_down(-value, 4).removeprefix("-") if most else text_down(value, 4)
+    if pair is not None:
+        shown = f"baseline{shown}" if shown.startswith("-") else f"baseline+{shown}"
+    stated = run.statements.population if pair is None else pair
+    if gate.lower and stated is not None:
+        shown += f" ({PERCENT}, assuming {stated.assumed.words})"
+    met = value <= gate.limit if most else value >= gate.limit
+    return met, f"{name} has {gate.text.partition('=')[0]} = {shown}"
+
+
+def _value(gate: Gate, run: Figures, pair: Comparison | None) -> Fraction | None:
+    """Return a figure or a difference exactly; None for the end of an interval that is not there.
+
+    Args:
+        gate: which figure.
+        run: that decided it.
+        pair: its comparison with the baseline, where the difference is asked for.
+    """
+    interval: AccuracyInterval | MeanInterval | PairedAccuracy | None
+    if pair is None:
+        if not gate.lower:
+            return run.exact(gate.column)
+        interval = _interval(gate.column, run)
+    else:
+        if gate.column == ACR:
+            interval, first, second = pair.acr, pair.first_acr, pair.second_acr
+        else:
+            (at,) = (at for at in pair.at if at.radius == gate.column)
+            interval, first, second = at.inferred, at.first, at.second
+        if not gate.lower and first is not None and second is not None:
+            return first - second
+    return None if interval is None else Fraction(interval.low)
+
+
+def _interval(column: Column, run: Figures) -> AccuracyInterval | MeanInterval | None:
+    """Return what a labelled run says of a figure in the population, if it says anything."""
+    population = run.statements.population
+    if population is None:
+        return None
+    if column == ACR:
+        return population.acr
+    inputs = len(run.rows)
+    right = int(accuracy_at(run.rows, float(column)) * inputs)
+    return accuracy_interval(right, inputs, 0, DELTA, shared_noise=run.header.shared)

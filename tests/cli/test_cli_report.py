@@ -160,6 +160,30 @@ def test_a_gate_that_is_not_met_exits_with_3_below_the_table(runs: Path) -> None
     done("report whole.jsonl --fail-under acr=0")
 
 
+def test_gates_against_a_baseline_are_told_to_github_and_to_junit(runs: Path) -> None:
+    words = "report a.jsonl --baseline b.jsonl --fail-over abstain=1 --fail-under"
+    table = done("report a.jsonl").out
+    assert done(f"{words} acc@0=baseline-1 --junit met.xml --github").out == table
+    missed = command(f"{words} acr:lower=baseline+9 --junit missed.xml --github --json")
+    assert missed.code == 3
+    assert missed.json()
+    annotation, *_, sentence = missed.err.splitlines()
+    assert annotation.startswith("::error title=acr%3Alower=baseline+9")
+    assert "acr:lower=baseline+9" in sentence
+    for name, failed in {"met": 0, "missed": 1}.items():
+        text = Path(f"{name}.xml").read_text("utf-8")
+        assert (text.count("<testcase"), text.count("<failure")) == (2, failed)
+
+
+@pytest.mark.parametrize(("offset", "code"), [(-1e-6, 0), (1e-6, 3)])
+def test_a_baseline_is_restated_as_the_run_is(offset: float, code: int, runs: Path) -> None:
+    restated = [done(f"report {name}.jsonl --alpha 0.01 --json").json()[0] for name in "ab"]
+    assert restated[0]["acr"] != figures("a.jsonl")[0]["acr"]
+    gate = f"acr=baseline{restated[0]['acr'] - restated[1]['acr'] + offset:+.9f}"
+    words = f"report a.jsonl --baseline b.jsonl --alpha 0.01 --fail-under {gate}"
+    assert command(words).code == code
+
+
 def test_inputs_that_share_their_noise_are_said_to(runs: Path) -> None:
     (found,), (own,) = figures("shared.jsonl"), figures("a.jsonl")
     assert (found["shared_noise"], own["shared_noise"]) == (True, False)
