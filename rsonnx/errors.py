@@ -3,6 +3,10 @@
 A message is one sentence that names the thing, what was found, what was expected and what to do.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
 INTERRUPTED = 130
 """The exit code of a command that was stopped by Ctrl-C or SIGTERM."""
 
@@ -56,6 +60,10 @@ class ModelError(RsonnxError):
     exit_code = 4
 
 
+class MissingError(ModelError):
+    """Several things have to be declared: a line of the message each."""
+
+
 class CouplingError(ModelError):
     """A row's answer was seen to depend on its batch: there is no function, and no certificate."""
 
@@ -64,6 +72,10 @@ class ProviderError(RsonnxError):
     """The execution provider that was asked for does not work here."""
 
     exit_code = 4
+
+
+Ask = Callable[[RsonnxError], None]
+"""Hears what has to be declared, as the refusal that it is where nothing else is asked for."""
 
 
 def error_named(kind: str, message: str) -> RsonnxError:
@@ -77,6 +89,29 @@ def error_named(kind: str, message: str) -> RsonnxError:
     if isinstance(known, type) and issubclass(known, RsonnxError):
         return known(message)
     return RsonnxError(message)
+
+
+def refuse(refusal: RsonnxError) -> None:
+    """Raise an error: what asks for one thing at a time, where :func:`all_at_once` asks for all."""
+    raise refusal
+
+
+def all_at_once(refusals: Sequence[RsonnxError]) -> RsonnxError:
+    """Return one error that says all of several, with the highest of their exit codes."""
+    if len(refusals) == 1:
+        return refusals[0]
+    lines = [
+        line
+        for refusal in refusals
+        for line in (
+            str(refusal).split("\n")
+            if isinstance(refusal, MissingError)
+            else [" ".join(str(refusal).split("\n"))]
+        )
+    ]
+    error = MissingError("\n".join(lines))
+    error.exit_code = max(refusal.exit_code for refusal in refusals)
+    return error
 
 
 def first_line(error: BaseException) -> str:

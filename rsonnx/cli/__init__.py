@@ -24,7 +24,7 @@ from rsonnx.cli.preview import preview
 from rsonnx.cli.report import report
 from rsonnx.cli.stopping import stoppable
 from rsonnx.cli.verify import verify_command
-from rsonnx.errors import INTERRUPTED, RsonnxError
+from rsonnx.errors import INTERRUPTED, MissingError, RsonnxError
 from rsonnx.installation import damage
 from rsonnx.report import printable
 from rsonnx.runtime.watchdog import end_process_if_stuck
@@ -79,13 +79,15 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return an exit code
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except MissingError as error:  # a line a thing, of which a stranger's text has none
+        return _fail(*str(error).split("\n"), code=error.exit_code)
     except RsonnxError as error:
-        return _fail(str(error), error.exit_code)
+        return _fail(str(error), code=error.exit_code)
     except MemoryError:
         return _fail(
             "there is not enough memory; use another machine or, where a model runs, a smaller "
             "--batch-size",
-            1,
+            code=1,
         )
     except BrokenPipeError:  # the reader of stdout has gone: nothing is left to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -101,11 +103,12 @@ def _unexpected(error: Exception) -> int:
     return _fail(
         f"rsonnx has a bug: {type(error).__name__}: {error}; please report it, with what "
         "RSONNX_TRACEBACK=1 in the environment prints",
-        1,
+        code=1,
     )
 
 
-def _fail(message: str, code: int) -> int:
+def _fail(*messages: str, code: int) -> int:
     # A message may quote what a stranger wrote: the name of a file, a class, an operator.
-    click.echo(f"Error: {printable(message)}", err=True)
+    for at, message in enumerate(messages):
+        click.echo(f"{'      ' if at else 'Error:'} {printable(message)}", err=True)
     return code

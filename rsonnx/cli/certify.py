@@ -156,7 +156,7 @@ def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
     rules = {name: given[name] for name in ("n0", "n", "alpha", "bound", "radius", "adaptive")}
     rules["family_wise"] = given["family_wise"]
     rules["target_radii"] = None if given["target_radius"] is None else (given["target_radius"],)
-    if (law := asked_noise(given).law).enumerated:
+    if (law := asked_noise(given, model).law).enumerated:
         refuse_sampling(law, ("n0", "n", "alpha"))
     if commitment is not None and beacon is None:
         _commit(model, data, commitment, beacon_round, opening_arguments(given) | rules, as_json)

@@ -57,7 +57,6 @@ def declare(model: Path, classes: Path | None, output: Path, **declared: Any) ->
     \b
     Example:
       rsonnx declare mnist.onnx --preprocess mnist --trained gaussian,sigma=0.5 -o declared.onnx
-      rsonnx certify declared.onnx images/ --sigma 0.5
     """
     from rsonnx import api
     from rsonnx.cli.terminal import Terminal, say

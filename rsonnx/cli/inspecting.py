@@ -194,7 +194,8 @@ def _preprocessing(model: ModelFile) -> dict[str, Any] | str:
 
 
 def _refusal(error: RsonnxError) -> dict[str, Any]:
-    return {"edits": [], "verdict": f"refused: {error}", "noises": []}
+    why = "; ".join(str(error).split("\n"))
+    return {"edits": [], "verdict": f"refused: {why}", "noises": []}
 
 
 def _verdict(plan: Plan) -> dict[str, Any]:

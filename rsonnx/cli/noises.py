@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rsonnx.errors import UsageError
 from rsonnx.noise.catalogue import LAWS
 from rsonnx.noise.options import FILES
 
@@ -66,11 +65,12 @@ norm_options = (
 noise_options = (noise_option, *norm_options)
 
 
-def asked_noise(given: Mapping[str, Any]) -> AskedNoise:
+def asked_noise(given: Mapping[str, Any], model: Path | None = None) -> AskedNoise:
     """Return the noise that the options mean.
 
     Args:
         given: the values of the options by name; a command without one leaves it out.
+        model: the file that is asked what else it leaves open, where the noise has no scale.
 
     Raises:
         UsageError: the options contradict each other, or mean no noise that there is.
@@ -90,7 +90,7 @@ def asked_noise(given: Mapping[str, Any]) -> AskedNoise:
     )
     scales = asked.law.scales()
     if scales and "sigma" in given and asked.sigma is asked.lam is None:
-        raise UsageError(
-            f"{asked.law.name} noise needs {' or '.join(scales)}; give --{' or --'.join(scales)}"
-        )
+        from rsonnx.cli.asking import missing_scale
+
+        raise missing_scale(asked.law, given, model)
     return asked

@@ -13,7 +13,7 @@ import click
 from cloup import command, option_group
 
 from rsonnx import runs
-from rsonnx.cli.noises import noise_options
+from rsonnx.cli.noises import asked_noise, noise_options
 from rsonnx.cli.options import (
     alpha_option,
     data_argument,
@@ -75,6 +75,7 @@ def predict(model: Path, data: Path, as_json: bool, **given: Any) -> None:
     """
     from rsonnx.cli.opening import opening_arguments
 
+    asked_noise(given, model)
     del given["quiet"]  # the terminal looks it up
     own = {name: given.pop(name) for name in ("n", "alpha", "method", "sequential", "seed")}
     with contextlib.ExitStack() as stack:

@@ -6,7 +6,7 @@ import re
 
 import onnx
 
-from rsonnx.errors import ModelError
+from rsonnx.errors import Ask, ModelError, refuse
 from rsonnx.model.elements import class_number
 from rsonnx.model.graph import FLOATS, TensorSpec, listed
 from rsonnx.model.kinds import is_detector
@@ -22,10 +22,11 @@ _LABEL_NAME = re.compile("label|class|cls|pred|categor", re.IGNORECASE)
 _PASSING = {"Cast", "Identity", "Normalizer", "Reshape", "ZipMap"}
 
 
-def only_answer(model: ModelFile) -> TensorSpec:
+def only_answer(model: ModelFile, ask: Ask = refuse) -> TensorSpec | None:
     """Return the one output that can be the answer: the label, and the scores where there is none.
 
     Several labels are one where they are made of the same decision, such as a number and its name.
+    None where it has to be named, which ``ask`` hears.
 
     Raises:
         ModelError: several can be, or none.
@@ -60,10 +61,13 @@ def only_answer(model: ModelFile) -> TensorSpec:
         of_classifiers = [s for s in scores if classifier_behind(model, s.name) is not None]
         if len(of_classifiers) == 1:
             return of_classifiers[0]
-    raise ModelError(
-        f"{model} gives {len(view.outputs)} outputs ({listed(view.outputs)}), and it is not clear "
-        "which holds the class scores or the label; name it with --output-name"
+    ask(
+        ModelError(
+            f"{model} gives {len(view.outputs)} outputs ({listed(view.outputs)}), and it is not "
+            "clear which holds the class scores or the label; name it with --output-name"
+        )
     )
+    return None
 
 
 def _refuse_several_labels(model: ModelFile, spec: TensorSpec) -> None:

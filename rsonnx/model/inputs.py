@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.errors import ModelError, UsageError
+from rsonnx.errors import Ask, ModelError, UsageError, refuse
 from rsonnx.model.graph import FLOATS, Dimension, TensorSpec, listed
 from rsonnx.model.outputs import Output
 from rsonnx.model.read import ModelFile
@@ -22,6 +22,11 @@ INTEGERS = {"uint8": (0, 255), "int8": (-128, 127)}
 CODES = ("int32", "int64")
 """Those that hold more than float32 tells apart: such an input takes whole numbers between the
 bounds as they are, and noise on codes alone changes it into such."""
+
+_SMOOTHED = (*FLOATS, *INTEGERS, *CODES)
+
+_SIDE = 224
+"""Pixels that an example of a picture has where nothing says how many."""
 
 _IMAGE_CHANNELS = (1, 3)
 _CHANNELS = (*_IMAGE_CHANNELS, 2, 6)
@@ -61,6 +66,7 @@ def find_input(
     size: tuple[int, int] | None = None,
     input_shape: Sequence[int] | None = None,
     feeds: Mapping[str, Any] | None = None,
+    ask: Ask = refuse,
 ) -> Input:
     """Find the data input on which the output depends.
 
@@ -72,6 +78,7 @@ def find_input(
             axes are open, and never taken unasked.
         input_shape: of one input, without the batch axis, where the file leaves axes open.
         feeds: values for inputs that are not smoothed, by name: numbers or arrays.
+        ask: hears what else has to be declared; where it returns, so does this, with a guess.
 
     Raises:
         ModelError: there is not exactly one input left, or it is of a kind that cannot be smoothed.
@@ -88,20 +95,31 @@ def find_input(
     fed = {name: _fed_value(specs[name], value) for name, value in (feeds or {}).items()}
     left = [spec for spec in used if spec.name not in fed]
     if len(left) != 1:
-        raise ModelError(
+        several = ModelError(
             f"{model} takes {len(left)} inputs ({listed(left)}), but noise is added to one; "
             + ("fix the values of the others with --feed NAME=VALUE" if left else "none is left")
         )
-    return _Reader(model, left[0], layout, size).read(output, input_shape, fed)
+        left = [spec for spec in left if spec.dtype in _SMOOTHED]
+        if not left:
+            raise several
+        ask(several)
+        if len(left) > 1:  # nothing is asked of one that may be fixed
+            return Input(left[0], None, (), layout, has_batch_axis=True, feeds=fed)
+    return _Reader(model, left[0], layout, size, ask).read(output, input_shape, fed)
 
 
 class _Reader:
     """Understands one input as what is smoothed, or refuses it."""
 
     def __init__(
-        self, model: ModelFile, spec: TensorSpec, layout: str | None, size: tuple[int, int] | None
+        self,
+        model: ModelFile,
+        spec: TensorSpec,
+        layout: str | None,
+        size: tuple[int, int] | None,
+        ask: Ask,
     ) -> None:
-        self.spec, self.layout, self.size = spec, layout, size
+        self.spec, self.layout, self.size, self.ask = spec, layout, size, ask
         self.model = model
         self.where = f"the input {spec.name!r} of {model}"
 
@@ -109,10 +127,10 @@ class _Reader:
         self, output: Output, input_shape: Sequence[int] | None, fed: Mapping[str, NDArray[Any]]
     ) -> Input:
         spec = self.spec
-        if spec.dtype not in (kinds := (*FLOATS, *INTEGERS, *CODES)):
+        if spec.dtype not in _SMOOTHED:
             raise ModelError(
                 f"{self.where} has type {spec.dtype}, which no noise gives; one of "
-                f"{', '.join(kinds)} is needed"
+                f"{', '.join(_SMOOTHED)} is needed"
             )
         has_batch = _has_batch_axis(spec, output)
         declared = spec.shape[1:] if has_batch else spec.shape
@@ -120,10 +138,13 @@ class _Reader:
             self._refuse_contradictions(declared)
             shape = tuple(d for d in declared if isinstance(d, int))
             if len(shape) < len(declared) or not declared:
-                raise ModelError(
-                    f"{self.where} has shape {spec.dimensions}, which leaves axes of one input "
-                    f"open; fix them with --input-shape{self._example(declared)}"
+                self.ask(
+                    ModelError(
+                        f"{self.where} has shape {spec.dimensions}, which leaves axes of one input "
+                        f"open; fix them with --input-shape{self._example(declared)}"
+                    )
                 )
+                shape = tuple(d if isinstance(d, int) else _SIDE for d in declared)
         else:
             shape = tuple(map(int, input_shape))
             if not (_fits(declared, shape) or not declared) or min(shape, default=1) < 1:
@@ -152,7 +173,7 @@ class _Reader:
         axes = len(declared)
         if axes != 3 and (self.size is None or axes != 2):
             return ", a whole number an axis" if axes > 1 else ", such as 4"
-        sides = self.size or (224, 224)
+        sides = self.size or (_SIDE, _SIDE)
         last = axes == 3 and self._channels_last(declared)
         usual = sides if axes == 2 else (*sides, 3) if last else (3, *sides)
         shape = [d if isinstance(d, int) else u for d, u in zip(declared, usual, strict=True)]
@@ -204,9 +225,11 @@ class _Reader:
         possible = [layout for layout, channels in ends if channels in _IMAGE_CHANNELS]
         denoted = self._denoted_layout()
         if len(possible) == 2 and denoted not in possible:
-            raise ModelError(
-                f"{self.where} has shape {self.spec.dimensions}, which can be NCHW or NHWC; "
-                "declare the layout in the preprocessing"
+            self.ask(
+                ModelError(
+                    f"{self.where} has shape {self.spec.dimensions}, which can be NCHW or NHWC; "
+                    "declare the layout in the preprocessing"
+                )
             )
         return denoted if denoted in possible else possible[0] if possible else None
 

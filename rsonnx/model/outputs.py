@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from rsonnx.errors import ModelError, UsageError
+from rsonnx.errors import Ask, ModelError, UsageError, refuse
 from rsonnx.model.choice import LABELS, QUANTISED, classifier_behind, is_label, only_answer
 from rsonnx.model.elements import Origin, class_number, sorted_values
 from rsonnx.model.graph import FLOATS, TensorSpec, attribute, listed, whole
@@ -67,7 +67,11 @@ class Output:
 
 
 def find_output(
-    model: ModelFile, *, name: str | None = None, threshold: float | None = None
+    model: ModelFile,
+    *,
+    name: str | None = None,
+    threshold: float | None = None,
+    ask: Ask = refuse,
 ) -> Output:
     """Find the tensor that answers.
 
@@ -76,6 +80,8 @@ def find_output(
         name: the output to use, where there are several, or where it is no vector of class scores
             and its largest element is wanted all the same.
         threshold: for a model of one score: class 1 is answered above it, class 0 otherwise.
+        ask: hears what else has to be declared; where it returns, so does this, with a guess by
+            which the rest of the model can be asked about.
 
     Raises:
         UsageError: there is no output of that name, or a threshold for something else.
@@ -84,8 +90,11 @@ def find_output(
     outputs = {spec.name: spec for spec in model.view.outputs}
     if name is not None and name not in outputs:
         raise UsageError(f"{model} has no output {shown(name)}; it has {listed(outputs.values())}")
-    spec = only_answer(model) if name is None else outputs[name]
-    output = _Reader(model, spec, is_named=name is not None).read(threshold)
+    spec = only_answer(model, ask) if name is None else outputs[name]
+    if spec is None:
+        first = model.view.outputs[0]
+        return Output(first.name, first, "scores", first.dtype)
+    output = _Reader(model, spec, is_named=name is not None, ask=ask).read(threshold)
     if threshold is not None and output.kind != "score":
         gives = "class scores" if output.kind == "scores" else "labels"
         raise UsageError(
@@ -98,8 +107,8 @@ def find_output(
 class _Reader:
     """Understands one output of a model, or refuses it."""
 
-    def __init__(self, model: ModelFile, spec: TensorSpec, *, is_named: bool) -> None:
-        self.model, self.spec, self.is_named = model, spec, is_named
+    def __init__(self, model: ModelFile, spec: TensorSpec, *, is_named: bool, ask: Ask) -> None:
+        self.model, self.spec, self.is_named, self.ask = model, spec, is_named, ask
         self.view = model.view
 
     def refuse(self, why: str) -> ModelError:
@@ -261,15 +270,18 @@ class _Reader:
         return f"{head}: the largest is counted"
 
     def _one_score(self, tensor: str, threshold: float | None) -> Output:
-        if threshold is not None:
-            return Output(tensor, self.spec, "score", self.spec.dtype, threshold)
-        node = self.view.producer(tensor)
-        squashed = node is not None and node.op_type in {"Sigmoid", "Softmax", "HardSigmoid"}
-        hint = "it ends in a sigmoid, so 0.5 would be usual" if squashed else USUAL_THRESHOLDS
-        raise self.refuse(
-            "is one number an input: if that is a binary classifier's score, say from where on "
-            f"it is class 1 with --threshold ({hint}); a regressor cannot be certified"
-        )
+        if threshold is None:
+            node = self.view.producer(tensor)
+            squashed = node is not None and node.op_type in {"Sigmoid", "Softmax", "HardSigmoid"}
+            hint = "it ends in a sigmoid, so 0.5 would be usual" if squashed else USUAL_THRESHOLDS
+            self.ask(
+                self.refuse(
+                    "is one number an input: if that is a binary classifier's score, say from "
+                    f"where on it is class 1 with --threshold ({hint}); a regressor cannot be "
+                    "certified"
+                )
+            )
+        return Output(tensor, self.spec, "score", self.spec.dtype, threshold)
 
     def _label(self) -> Output:
         """Understand a label output, with the scores that decide it where they can be found."""

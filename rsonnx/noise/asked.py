@@ -17,6 +17,8 @@ from rsonnx.noise.sigmas import read_sigmas
 
 _NUMBER = re.compile(r"[+-]?(\d{1,40}\.?\d{0,40}|\.\d{1,40})([eE][+-]?\d{1,2})?", re.ASCII)
 
+USUAL_SIGMAS = "its standard deviation, for pixels in [0, 1] usually 0.12, 0.25, 0.5 or 1"
+
 
 @dataclass(frozen=True)
 class AskedNoise:

@@ -17,6 +17,7 @@ from rsonnx.listener import Listener
 from rsonnx.model import ModelSettings
 from rsonnx.model.read import ModelSource
 from rsonnx.noise import STREAM_VERSION, AskedNoise, Law, check_law
+from rsonnx.noise.asked import USUAL_SIGMAS
 from rsonnx.runs.job import Job, prepare_job
 from rsonnx.runs.sample import Sample
 from rsonnx.runtime import EngineSettings, OnnxClassifier, choose_provider, open_engine
@@ -195,7 +196,9 @@ def asked(noise: Noise | None, sigma: float | None) -> Law | AskedNoise:
     if isinstance(noise, str):
         return AskedNoise(noise, sigma)
     if (noise is None) == (sigma is None):
-        raise UsageError("one smoothing distribution is needed; give either sigma or noise")
+        raise UsageError(
+            f"one smoothing distribution is needed; give noise, or sigma, {USUAL_SIGMAS}"
+        )
     if noise is None:
         return AskedNoise(sigma=sigma)
     return noise if isinstance(noise, AskedNoise) else check_law(noise)

@@ -8,7 +8,7 @@ from typing import Any
 
 import onnx
 
-from rsonnx.errors import UsageError
+from rsonnx.errors import RsonnxError, UsageError, all_at_once
 from rsonnx.model import (
     CODES,
     INPUT,
@@ -105,7 +105,11 @@ class Plan:
 
 
 def make_plan(model: ModelFile, settings: ModelSettings) -> Plan:
-    """Decide what to do with a model, without running it."""
+    """Decide what to do with a model, without running it.
+
+    Raises:
+        RsonnxError: it cannot be certified, or something has to be declared: all of it at once.
+    """
     if settings.float16:
         check_runtime()  # the converter is onnxruntime's
     half = to_half(model) if settings.float16 else None
@@ -116,7 +120,10 @@ def make_plan(model: ModelFile, settings: ModelSettings) -> Plan:
     stored = None if stated is not None else preprocessing_in(model.metadata)
     preprocessing, preprocess_source = _declared(stated, stored, None)
     refuse_unsound(model)
-    output = find_output(model, name=settings.output_name, threshold=settings.threshold)
+    missing: list[RsonnxError] = []
+    output = find_output(
+        model, name=settings.output_name, threshold=settings.threshold, ask=missing.append
+    )
     data = find_input(
         model,
         output,
@@ -124,6 +131,7 @@ def make_plan(model: ModelFile, settings: ModelSettings) -> Plan:
         size=None if preprocessing is None else preprocessing.size,
         input_shape=settings.input_shape,
         feeds=settings.feeds,
+        ask=missing.append,
     )
     if preprocessing is None and data.spec.dtype == "uint8":
         preprocessing = declared_preprocessing("raw-255")
@@ -132,10 +140,13 @@ def make_plan(model: ModelFile, settings: ModelSettings) -> Plan:
         preprocessing = declared_preprocessing("none")
         preprocess_source = f"input type {data.spec.dtype}, which takes codes as they are"
     if preprocessing is None:
-        raise UsageError(
+        refusal = UsageError(
             f"{model} does not say what preprocessing its inputs need; declare it: none, a preset "
             "such as imagenet, or mean=...,std=...; rsonnx inspect MODEL DATA tries all presets"
         )
+        raise all_at_once([*missing, refusal])
+    if missing:
+        raise all_at_once(missing)
     low, high = check_bounds(found_bounds)
     facts = _describe(model, data, output) | {
         "preprocess": preprocessing.to_json() | {"source": preprocess_source},
