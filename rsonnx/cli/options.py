@@ -167,6 +167,12 @@ data_options = (
         help="Turn pictures as their EXIF orientation says, or read them as they are stored.",
     ),
     click.option(
+        "--background",
+        metavar="COLOUR",
+        help="What transparent pixels are seen on: white, black, #rrggbb, or ignore for the colour "
+        "stored beneath, as torchvision reads them. [default: they are refused]",
+    ),
+    click.option(
         "--split",
         metavar="NAME",
         help="Which part to read of data that hold several, such as test or train.",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rsonnx.data import Dataset, DataSettings, arrange, open_dataset, resize_and_crop
+from rsonnx.data import Dataset, DataSettings, arrange, in_units, open_dataset, resize_and_crop
 from rsonnx.errors import DataError, RsonnxError
 from rsonnx.noise import InputSpace
 from rsonnx.report.page import Pictures
@@ -49,7 +49,10 @@ def pictures_of(dataset: Dataset, run: Run) -> Pictures:
     left_out: Counter[str] = Counter()
     for row in run.rows:
         try:
-            png[row.index] = _png(_pixels(_stored(dataset, named, row), row, run.header))
+            values = in_units(
+                _stored(dataset, named, row), dataset.reading, run.header.model.bounds
+            )
+            png[row.index] = _png(_pixels(values, row, run.header))
         except _NoPictureError as why:
             left_out[str(why)] += 1
     return Pictures(source=str(dataset.path), png=png, left_out=left_out)

@@ -76,7 +76,7 @@ class ImageZip(Pictures):
             data = stream.read(MAX_IMAGE_FILE_BYTES + 1)
         if len(data) > MAX_IMAGE_FILE_BYTES:
             raise _too_large(where)
-        return read_image(io.BytesIO(data), where, self.reading.exif)
+        return read_image(io.BytesIO(data), where, self.reading.exif, self.reading.background)
 
 
 def claims(look: Look) -> str | None:
@@ -141,7 +141,7 @@ def open_image_zip(look: Look) -> ImageZip:
         tree.labels,
         tree.class_names,
         tree.rule,
-        Reading(look.settings.exif, left_out, left_hidden),
+        Reading(look.settings.exif, left_out, left_hidden, background=look.settings.background),
         "image-zip",
         tree.names,
         tuple(originals[name] for name in tree.names),

@@ -28,7 +28,8 @@ def arrange(
     2. The same axes but for axes of length 1: those are added or dropped.
     3. A picture, that is (H, W), (H, W, C) or, where the last axis is neither 1 nor 3, (C, H, W)
        with C = 1 or 3: moved to (C, H, W) or (H, W, C), whichever `layout` says, or without a
-       layout the only one that fits. Grey is repeated where 3 channels are taken.
+       layout the only one that fits. Grey is repeated where 3 channels are taken, and 3 equal
+       channels are one where one is taken.
     4. A grey picture for a flat input such as (784,): row by row. A colour picture: the same
        after it was moved to `layout`, and refused without one.
 
@@ -65,6 +66,10 @@ def _fit(
     if _long_axes(values.shape) == _long_axes(target) and not is_colour:
         return values.reshape(target)
     picture = _picture(values, layout)
+    if picture is not None and picture.shape[2] == 3 and 3 * math.prod(target) == picture.size:
+        grey = picture[:, :, :1]
+        if (picture == grey).all():
+            return _fit(grey, target, layout, what)
     if picture is not None and len(_long_axes(target)) <= 1:
         return _flatten(picture, target, layout, what)
     if picture is not None and len(target) == 3:
@@ -116,9 +121,11 @@ def _flatten(
 ) -> NDArray[Any]:
     height, width, channels = picture.shape
     if picture.size != math.prod(target):
+        grey = height * width == math.prod(target)
+        advice = "convert the images to grey first" if grey else "resize the images first"
         raise DataError(
             f"{what} is {height}x{width} with {channels} channel(s), {picture.size} values, but "
-            f"the model takes {math.prod(target)}; resize the images first"
+            f"the model takes {math.prod(target)}; {advice}"
         )
     if channels == 1:
         return picture.reshape(target)

@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.columns import Column
 from rsonnx.data.rows import Rows
 from rsonnx.data.settings import Exif
 from rsonnx.errors import DataError, UsageError
+
+DEEPEST = 65535
+"""The highest level of a picture of 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Reading:
         left_out: files that are no pictures in a form that is read, relative to the root.
         hidden: files and folders that are left out as hidden or a system's own.
         largest: the largest value of an array of uint8; None for all else.
+        background: what transparent pixels are seen on; None refuses them.
         unused_labels: what a labels file has a label for, but is no input.
         columns: what the values of an input are, of a table; empty for all else.
     """
@@ -35,6 +40,7 @@ class Reading:
     left_out: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     largest: int | None = None
+    background: str | None = None
     unused_labels: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
 
@@ -125,11 +131,11 @@ class Dataset(ABC):
         DataError for an image whose header already rules it out, so that a whole set can be
         checked before hours of work.
         """
-        return self._header(self._position(index)).shape
+        return self.header(index).shape
 
-    def turned(self, index: int) -> bool:
-        """Say whether one example is read turned, as its EXIF orientation says; else as `shape`."""
-        return self._header(self._position(index)).turned
+    def header(self, index: int) -> Header:
+        """Return what is known of one example without decoding it; errors as for :meth:`shape`."""
+        return self._header(self._position(index))
 
     def __getitem__(self, index: int) -> Example:
         """Read one example; DataError where it is broken."""
@@ -161,6 +167,17 @@ class ArrayRows(Dataset):
 
     def _values(self, at: int) -> NDArray[Any]:
         return self.rows.row(at)
+
+
+def in_units(values: NDArray[Any], reading: Reading, bounds: tuple[float, float]) -> NDArray[Any]:
+    """Return the levels of 65,535 of a picture as float64 values between bounds; all else as it is.
+
+    Whole numbers of arrays are values already.
+    """
+    if reading.exif is None or values.dtype != np.uint16:
+        return values
+    low, high = bounds
+    return values * (high - low) / DEEPEST + low
 
 
 def check_labels(dataset: Dataset, num_classes: int) -> None:

@@ -31,11 +31,11 @@ class Pictures(Dataset):
 
     def _header(self, at: int) -> Header:
         with self._opened(at) as (stream, where):
-            return image_header(stream, where, self.reading.exif)
+            return image_header(stream, where, self.reading.exif, self.reading.background)
 
     def _values(self, at: int) -> NDArray[Any]:
         with self._opened(at) as (stream, where):
-            return read_image(stream, where, self.reading.exif)
+            return read_image(stream, where, self.reading.exif, self.reading.background)
 
     @abstractmethod
     def _opened(self, at: int) -> AbstractContextManager[tuple[io.BufferedIOBase, str]]:
@@ -67,7 +67,12 @@ def open_image_folder(look: Look) -> ImageFolder:
     path, listing, where = look.path, look.listing, f"the folder {look.path}"
     assert listing is not None  # noqa: S101 - which is what was claimed
     tree = label_tree(listing.images, listing.folders, listing.others, look.settings, where)
-    reading = Reading(look.settings.exif, listing.others, listing.hidden)
+    reading = Reading(
+        look.settings.exif,
+        listing.others,
+        listing.hidden,
+        background=look.settings.background,
+    )
     return ImageFolder(
         path, tree.labels, tree.class_names, tree.rule, reading, "image-folder", tree.names
     )

@@ -20,7 +20,7 @@ from rsonnx.data.dataset import Header
 from rsonnx.data.limits import check_fits
 from rsonnx.data.modes import channels_of, plain, values_of
 from rsonnx.data.settings import Exif
-from rsonnx.errors import DataError
+from rsonnx.errors import DataError, first_line
 
 IMAGE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".gif",
@@ -126,7 +126,7 @@ def _opened(
     except UnidentifiedImageError:
         raise _broken(f"its bytes are none of {', '.join(_FORMATS)}", where) from None
     except Exception as error:  # a decoder may raise anything on hostile bytes
-        raise _broken(f"{type(error).__name__}: {error}", where) from error
+        raise _broken(f"{type(error).__name__}: {first_line(error)}", where) from error
 
 
 def _extra_format(file: io.BufferedIOBase, where: str) -> tuple[str, ...]:

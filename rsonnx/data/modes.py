@@ -25,16 +25,8 @@ _CHANNELS = {
 _CONVERTED = {"CMYK": "CMYK", "YCbCr": "YCbCr", "F": "float"}
 _DEEP = "16-bit"
 
-STORED = "ignore"
+_STORED = "ignore"
 """In place of a background: transparent pixels have the colour that is stored beneath."""
-
-
-def background_colour(background: str) -> tuple[int, int, int] | None:
-    """Return the RGB of ``"white"``, ``"black"`` or ``"#rrggbb"``; None of anything else."""
-    if background in ("white", "black") or re.fullmatch(r"#[0-9a-fA-F]{6}", background):
-        red, green, blue = ImageColor.getrgb(background)[:3]
-        return red, green, blue
-    return None
 
 
 def channels_of(image: Image.Image, where: str, background: str | None) -> tuple[int, str | None]:
@@ -49,10 +41,13 @@ def channels_of(image: Image.Image, where: str, background: str | None) -> tuple
             f"{where} has Pillow mode {image.mode!r}, which is not read; convert it to 8-bit grey "
             "or RGB first"
         )
+    if deep and "transparency" in image.info and background != _STORED:
+        raise DataError(
+            f"{where} has 16 bits a channel and a transparent colour; convert it to 8 bits"
+        )
     channels = _CHANNELS[image.mode]
-    if channels == 1 and not deep and background is not None and _may_be_transparent(image):
-        colour = background_colour(background)
-        channels = 3 if colour is not None and len(set(colour)) > 1 else 1
+    if background not in (None, _STORED) and _may_be_transparent(image) and not deep:
+        channels = 3 if len(set(_colour(background))) > 1 else channels
     return channels, _DEEP if deep else _CONVERTED.get(image.mode)
 
 
@@ -87,17 +82,15 @@ def plain(image: Image.Image, channels: int, where: str, background: str | None)
     mode = "L" if channels == 1 else "RGB"
     if not _may_be_transparent(image):
         return image.convert(mode)
-    if background == STORED:
-        return image.convert("RGB").convert(mode)
     opened = image.convert("LA" if image.mode == "La" else "RGBA").convert("RGBA")
-    if opened.getchannel("A").getextrema() != (255, 255):
-        colour = None if background is None else background_colour(background)
-        if colour is None:
+    if background != _STORED and opened.getchannel("A").getextrema() != (255, 255):
+        if background is None:
             raise DataError(
                 f"{where} is transparent in places; declare what the model sees there with "
-                f"--background white, black, #rrggbb, or {STORED} for the colour stored beneath"
+                "--background: white, black, #rrggbb, or ignore for the colour stored beneath"
             )
-        opened = Image.alpha_composite(Image.new("RGBA", opened.size, (*colour, 255)), opened)
+        behind = Image.new("RGBA", opened.size, (*_colour(background), 255))
+        opened = Image.alpha_composite(behind, opened)
     return opened.getchannel("R") if channels == 1 else opened.convert("RGB")
 
 
@@ -105,6 +98,10 @@ def values_of(image: Image.Image) -> NDArray[Any]:
     """Return (H, W, C) of a plain picture: uint8, uint16 (mode I or I;16) or float32 (mode F)."""
     dtype = {"F": np.float32, "L": np.uint8, "RGB": np.uint8}.get(image.mode, np.uint16)
     return np.array(image).astype(dtype).reshape(image.height, image.width, -1)
+
+
+def _colour(background: str) -> tuple[int, ...]:
+    return ImageColor.getrgb(background)[:3]
 
 
 def _may_be_transparent(image: Image.Image) -> bool:

@@ -5,6 +5,7 @@ One object that every command, :func:`rsonnx.certify` and a run's header share.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -20,6 +21,8 @@ from rsonnx.scalars import shown
 Exif = Literal["apply", "ignore"]
 """Turn pictures as their EXIF orientation says, or read them as they are stored."""
 
+_BACKGROUND = re.compile(r"white|black|ignore|#[0-9a-fA-F]{6}")
+
 
 @dataclass(frozen=True)
 class DataSettings:
@@ -32,6 +35,8 @@ class DataSettings:
         labels: a file of the inputs' labels (:mod:`rsonnx.data.label_file`); folders are then no
             classes, but parts of names.
         exif: "apply" turns pictures as their EXIF orientation says, "ignore" reads them as stored.
+        background: what the transparent pixels of pictures are seen on: "white", "black",
+            "#rrggbb", or "ignore" for the colour that is stored beneath; None refuses them.
         split: which part is read of data that hold several, as "test" and "train"; None where they
             hold one.
         label_column: the column of a table that holds its labels, or ``"none"``; None for the one
@@ -43,6 +48,7 @@ class DataSettings:
     classes: Path | Sequence[str] | None = None
     labels: Path | None = None
     exif: Exif = "apply"
+    background: str | None = None
     split: str | None = None
     label_column: str | None = None
     fixed_columns: str | Sequence[str] = ()
@@ -52,6 +58,11 @@ class DataSettings:
 
     def __post_init__(self) -> None:
         check_choice("exif", self.exif, get_args(Exif))
+        if self.background is not None and not _BACKGROUND.fullmatch(str(self.background)):
+            raise UsageError(
+                f"background is {shown(self.background)}, but white, black, #rrggbb or ignore was "
+                "expected"
+            )
         if self.labels is not None:
             path = Path(self.labels) if isinstance(self.labels, str) else self.labels
             object.__setattr__(self, "labels", check_kind("labels", path, Path, "a path"))

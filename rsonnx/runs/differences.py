@@ -35,6 +35,8 @@ FREE = frozenset(
         "data.left_out",
         # For arrays it means nothing; for pictures `data.exif` is compared.
         "arguments.resolved.exif",
+        # The manifest says whether pictures are the same.
+        "arguments.resolved.background",
         # Where a value came from: the value itself is compared.
         "seed.source",
         "model.bounds.source",

@@ -172,6 +172,7 @@ _OPTIONS: dict[str, Kind[Any]] = {
     "adaptive": FLAG,
     "address": _MAYBE_NAME,
     "alpha": NUMBER,
+    "background": _MAYBE_TEXT,
     "batch_size": _LENGTH.or_null(),
     "bound": TEXT,
     "bounds": list_of(_END, "numbers"),
@@ -334,6 +335,12 @@ HEADER = (
         "data.exif", _EXIF.or_null(), "what was done about the orientation of pictures", since=2
     ),
     HeaderField("data.turned", _COUNT, "how many inputs were turned for it", since=2),
+    HeaderField(
+        "data.converted",
+        map_of(_COUNT, "counts"),
+        "how many inputs are pictures of another kind than 8-bit grey or RGB, by kind",
+        since=None,
+    ),
     HeaderField(
         "data.left_out", map_of(_COUNT, "counts"), "files that are no inputs, by ending", since=2
     ),

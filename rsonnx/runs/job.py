@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
 import numpy as np
 
-from rsonnx.data import Dataset, DataSettings, arrange, check_levels, resize_and_crop, resized_shape
+from rsonnx.data import (
+    Dataset,
+    DataSettings,
+    arrange,
+    check_levels,
+    in_units,
+    resize_and_crop,
+    resized_shape,
+)
 from rsonnx.errors import DataError
 from rsonnx.noise import (
     STREAM_VERSION,
@@ -29,6 +38,9 @@ _NOISE_ALONE = 64
 _PROBE = "probe"
 """Samples of no certificate."""
 
+_OFF_GRID = frozenset({"16-bit", "float"})
+"""Kinds of pictures whose values may lie between the levels of 8 bits."""
+
 _TRIED = 20
 """Inputs, spread over the run, that show it too."""
 
@@ -46,6 +58,7 @@ class Job:
         labels: the true classes of the whole data set, in the model's numbering.
         reading: how the data are read.
         turned: how many of the inputs are read turned, as their EXIF orientation says.
+        converted: how many of them are pictures of which other kinds than 8-bit grey and RGB.
     """
 
     model: OnnxClassifier
@@ -56,6 +69,7 @@ class Job:
     labels: Labels
     reading: DataSettings
     turned: int = 0
+    converted: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -74,7 +88,7 @@ class Job:
         Raises:
             DataError: it does not fit; the message names it.
         """
-        values = self.dataset[index].values
+        values = in_units(self.dataset[index].values, self.dataset.reading, self.model.bounds)
         with _naming(self.dataset, index):
             sized = resize_and_crop(values, **asdict(self.model.geometry))
             return self.smoothed.point(arrange(sized, self.shape, self.smoothed.layout))
@@ -172,9 +186,10 @@ def prepare_job(
         reading or DataSettings(),
     )
     labels = align_labels(dataset, model, lambda index: smoothed.base_label(job.point(index)))
-    job = replace(job, labels=labels, turned=_check_shapes(job))
+    turned, converted = _check_headers(job)
+    job = replace(job, labels=labels, turned=turned, converted=converted)
     images = dataset[indices[0]].values.dtype == np.uint8
-    looked_at = indices[:1] if images else indices
+    looked_at = indices[:1] if images and not converted.keys() & _OFF_GRID else indices
     arithmetics = {job.point(index).arithmetic for index in looked_at}
     smoothed = smooth(arithmetic="float" if "float" in arithmetics or not law.exact else "exact")
     job = replace(job, smoothed=smoothed)
@@ -183,20 +198,27 @@ def prepare_job(
     return job
 
 
-def _check_shapes(job: Job) -> int:
-    """Check that every input fits, and return how many of them are read turned."""
-    turned = 0
+def _check_headers(job: Job) -> tuple[int, Counter[str]]:
+    """Check that every input fits; return how many are read turned, and how many from what."""
+    turned, converted = 0, Counter[str]()
     dataset, geometry = job.dataset, job.model.geometry
+    undeclared = job.model.facts["bounds"]["source"] == "default"
     fitting: set[tuple[int, ...]] = set()
     for index in job.indices:
-        shape = dataset.shape(index)
-        if shape not in fitting:
+        header = dataset.header(index)
+        if header.shape not in fitting:
             with _naming(dataset, index):
-                sized = resized_shape(shape, resize=geometry.resize, crop=geometry.crop)
+                sized = resized_shape(header.shape, resize=geometry.resize, crop=geometry.crop)
                 arrange(np.zeros(sized, np.uint8), job.shape, job.smoothed.layout)
-            fitting.add(shape)
-        turned += dataset.turned(index)
-    return turned
+            fitting.add(header.shape)
+        turned += header.turned
+        if header.converted == "16-bit" and undeclared:
+            raise DataError(
+                f"{dataset.name(index)!r} is a picture of 16 bits; say what black and white are to "
+                "the model with --bounds: 0 1, or 0 65535 for its numbers themselves"
+            )
+        converted.update(filter(None, [header.converted]))
+    return turned, converted
 
 
 @contextlib.contextmanager

@@ -104,6 +104,7 @@ def new_header(
             "labels": job.labels.rule,
             "exif": dataset.reading.exif,
             "turned": job.turned,
+            **({"converted": dict(sorted(job.converted.items()))} if job.converted else {}),
             "left_out": dataset.reading.endings,
             "class_names": list(job.labels.own_names) or None,
         },

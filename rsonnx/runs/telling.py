@@ -14,6 +14,13 @@ from rsonnx.runs.sample import spread_over
 from rsonnx.runs.variation import variation_of
 from rsonnx.statistics import clopper_pearson_lower
 
+_CONVERTED = {
+    "CMYK": "made RGB by Pillow's convert, as torchvision does, without colour profiles",
+    "YCbCr": "made RGB by Pillow's convert",
+    "16-bit": "read as levels of 65,535 between the bounds",
+    "float": "read as values in the units of the bounds",
+}
+
 Tell = Callable[[str, str], None]
 """Hears a topic and a text, which may quote strangers: see :class:`rsonnx.listener.Listener`."""
 
@@ -148,6 +155,8 @@ def _tell_data(job: Job, tell: Tell) -> None:
             f"{job.turned:,} of {len(job.indices):,} are turned as their EXIF orientation says; "
             "--exif ignore reads them as they are stored",
         )
+    for kind, count in job.converted.items():
+        tell("pictures", f"{count:,} of {len(job.indices):,} are {kind}: {_CONVERTED[kind]}")
     if reading.left_out:
         endings = list(reading.endings.items())
         counts = ", ".join(

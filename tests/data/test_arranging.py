@@ -186,3 +186,15 @@ def test_every_result_has_the_shape_and_every_value_as_often(shape, target, layo
     times, rest = divmod(out.size, values.size)
     assert (times, rest) in ((1, 0), (3, 0))
     assert np.array_equal(np.sort(out, axis=None), np.sort(np.repeat(values, times), axis=None))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("shape", [(4, 5, 3), (3, 4, 5)])
+@pytest.mark.parametrize("target", [(4, 5), (4, 5, 1), (1, 4, 5), (20,)])
+def test_three_equal_channels_are_the_grey_picture(shape, target, layout):
+    grey = counted(4, 5)
+    values = np.repeat(grey[None], 3, 0) if shape[0] == 3 else np.repeat(grey[..., None], 3, 2)
+    assert np.array_equal(arrange(values, target, layout).ravel(), grey.ravel())
+    values[1, 1, 1] += 1
+    with pytest.raises(DataError):
+        arrange(values, target, layout)

@@ -155,8 +155,8 @@ def oriented(orientation: int) -> bytes:
 def test_orientation_is_applied_or_ignored(make_images, refused):
     path = make_images({"a/x.png": oriented(6), "b/y.png": oriented(1)})
     applied, ignored = open_dataset(path), open_dataset(path, exif="ignore")
-    assert [applied.turned(index) for index in range(2)] == [True, False]
-    assert [ignored.turned(index) for index in range(2)] == [False, False]
+    assert [applied.header(index).turned for index in range(2)] == [True, False]
+    assert [ignored.header(index).turned for index in range(2)] == [False, False]
     assert (applied.reading.exif, ignored.reading.exif) == ("apply", "ignore")
     for dataset, shape in ((applied, (3, 2, 1)), (ignored, (2, 3, 1))):
         for index, example in enumerate(dataset):

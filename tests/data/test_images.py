@@ -1,9 +1,10 @@
-"""One image file: lossless conversions, and refusals of everything else."""
+"""One image file: what its pixels are, and refusals of what would need a guess."""
 
 from __future__ import annotations
 
 import io
 import struct
+import sys
 import zlib
 from typing import Any
 
@@ -27,11 +28,11 @@ def encoded(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
     return out.getvalue()
 
 
-def read(data: bytes) -> np.ndarray:
+def read(data: bytes, background: str | None = None, dtype: Any = np.uint8) -> np.ndarray:
     """Read an image, after checking that its header promises what comes out."""
-    values = read_image(io.BytesIO(data), "pic")
-    assert image_header(io.BytesIO(data), "pic").shape == values.shape
-    assert values.dtype == np.uint8
+    values = read_image(io.BytesIO(data), "pic", background=background)
+    assert image_header(io.BytesIO(data), "pic", background=background).shape == values.shape
+    assert values.dtype == dtype
     assert values.flags.c_contiguous
     assert not values.flags.writeable
     return values
@@ -101,6 +102,88 @@ PALETTE.putpalette([1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4])
 def test_a_transparent_colour_is_refused_where_a_pixel_has_it(image, of_a_pixel, of_none, expected):
     refused(encoded(image, transparency=of_a_pixel), "transparent", by_header=False)
     assert np.array_equal(read(encoded(image, transparency=of_none)), expected)
+
+
+def transparent(mode: str) -> Image.Image:
+    """A picture whose pixels are opaque, half transparent and transparent in turn."""
+    image = Image.fromarray(RGB if mode != "LA" else GREY).convert(mode.replace("P", "RGB"))
+    alpha = Image.fromarray(np.array([255, 128, 0], np.uint8)[np.arange(20) % 3].reshape(4, 5))
+    image.putalpha(alpha)
+    return image if mode != "P" else image.quantize(16, method=Image.Quantize.FASTOCTREE)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparent_pixels_are_seen_on_the_background_that_is_declared(mode):
+    image = transparent(mode)
+    data = encoded(image)
+    for background, colour in (("white", 255), ("black", 0), ("#102030", (16, 32, 48))):
+        values = read(data, background)
+        pixels = np.asarray(image.convert("RGBA"), np.float64)
+        share = pixels[..., 3:] / 255
+        seen = share * pixels[..., :3] + (1 - share) * np.array(colour)
+        assert np.abs(values - seen).max() <= 1  # which is how Pillow rounds
+        assert values.shape[2] == (1 if mode == "LA" and isinstance(colour, int) else 3)
+    beneath = np.asarray(image.convert("RGBA").convert("RGB"))
+    assert np.array_equal(read(data, "ignore"), beneath[..., : 1 if mode == "LA" else 3])
+
+
+MODES = [
+    *(("RGB", form) for form in ("AVIF", "JPEG2000", "JPEG", "WEBP", "BMP", "TIFF", "PPM")),
+    *(("L", form) for form in ("JPEG2000", "JPEG", "BMP", "TIFF", "GIF")),
+    *(("CMYK", form) for form in ("JPEG", "TIFF")),
+    *((mode, "TIFF") for mode in ("YCbCr", "RGBX", "1", "P")),
+    *((mode, "PNG") for mode in ("1", "L", "P", "RGB")),
+]
+
+
+@pytest.mark.parametrize(("mode", "form"), MODES)
+def test_a_picture_is_what_pillow_converts_it_to(mode, form):
+    """As torchvision's ImageFolder has it: `convert("RGB")`."""
+    noise = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+    data = encoded(Image.fromarray(noise).convert(mode), form)
+    with Image.open(io.BytesIO(data)) as image:
+        kind, expected = image.mode, np.asarray(image.convert("RGB"))
+    values = read(data)
+    assert np.array_equal(np.broadcast_to(values, expected.shape), expected)
+    converted = image_header(io.BytesIO(data), "pic").converted
+    assert converted == (kind if kind in ("CMYK", "YCbCr") else None)
+
+
+DEEP = (GREY.astype(np.uint16) * 1000 + 77)[:, :, None]
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "JPEG2000", "PGM"])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_grey_pictures_of_16_bits_are_read_whole(form, orientation):
+    exif = Image.Exif()
+    exif[274] = orientation
+    if form == "PGM":
+        data, orientation = b"P5 5 4 65535\n" + DEEP.astype(">u2").tobytes(), 1
+    elif form == "JPEG2000":
+        data, orientation = encoded(Image.fromarray(DEEP[..., 0]), form), 1
+    else:
+        data = encoded(Image.fromarray(DEEP[..., 0]), form, exif=exif)
+    values = read(data, dtype=np.uint16)
+    assert np.array_equal(values, upright(DEEP, orientation))
+    assert image_header(io.BytesIO(data), "pic").converted == "16-bit"
+
+
+def test_a_tiff_of_floats_holds_values():
+    numbers = DEEP[..., 0].astype(np.float32) / 65535
+    data = encoded(Image.fromarray(numbers), "TIFF")
+    assert np.array_equal(read(data, dtype=np.float32)[..., 0], numbers)
+    assert image_header(io.BytesIO(data), "pic").converted == "float"
+
+
+@pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP", "AVIF"])
+def test_one_frame_is_a_picture(form):
+    data = encoded(Image.fromarray(RGB), form, save_all=True)
+    assert read(data).shape == (4, 5, 3)
+
+
+def test_a_heif_picture_names_the_extra_that_reads_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    refused(b"\0\0\0\x18ftypheic" + bytes(40), r"rsonnx\[heif\]")
 
 
 def _png_chunk(kind: bytes, data: bytes) -> bytes:

@@ -62,7 +62,7 @@ def test_every_form_answers_alike(same):
         assert np.array_equal(example.values, LEVELS[index])
         assert np.array_equal(again.values, LEVELS[index])
         assert dataset.shape(index) == (4, 6, 1)
-        assert not dataset.turned(index)
+        assert not dataset.header(index).turned
         assert not example.values.flags.writeable
     for index in (-1, 3):
         for read in (dataset.name, dataset.shape, dataset.turned, dataset.__getitem__):
