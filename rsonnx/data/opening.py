@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rsonnx.data import archive, cifar, folder, idx, npz, table
+from rsonnx.data import archive, cifar, folder, idx, npz, parquet, table
 from rsonnx.data.dataset import Dataset
 from rsonnx.data.label_file import labelled
 from rsonnx.data.look import Look, look_at
@@ -17,7 +17,7 @@ from rsonnx.errors import DataError, UsageError
 
 FORMS = (
     "an image folder (class/name.png), a .zip of one, an .npz with arrays x and y, an idx "
-    "images file, CIFAR's batches, or a table (.csv, .tsv)"
+    "images file, CIFAR's batches, a table (.csv, .tsv), or pictures in Parquet"
 )
 
 
@@ -43,6 +43,7 @@ CATALOGUE = (
     Form(idx.claims, idx.open_idx),
     Form(cifar.claims, cifar.open_cifar, splits=True),
     Form(table.claims, table.open_table),
+    Form(parquet.claims, parquet.open_parquet, splits=True),
 )
 """To add a form is to write its module and to name it here."""
 
@@ -53,7 +54,7 @@ _FOREIGN = {
     b"\x93NUMPY": "a single .npy array (save it as numpy.savez(path, x=array))",
     b"\x89HDF": f"an HDF5 file ({_SAVE})",
     b"\x80": f"a Python pickle, never loaded ({_SAVE})",
-    b"PAR1": "a Parquet file (write its images to an image folder)",
+    b"PAR1": "a Parquet file without pictures (save the table as .csv)",
     b"\x00\x00\x08\x01": "an idx labels file (name the images file beside it)",
     b"\x89PNG": _IMAGE,
     b"\xff\xd8\xff": _IMAGE,
@@ -74,6 +75,8 @@ def open_dataset(
     - An .npz with `x` (first axis: examples; uint8 or float) and optionally `y` (integers).
     - An idx images file, .gz or not, with its labels file beside it if there is one.
     - CIFAR-10 or CIFAR-100 as published: a folder of batches, its .tar.gz, or one batch.
+    - Parquet files with a column of pictures, as Hugging Face has them, or a folder of them; the
+      names of files say which split they are of.
     - A table: .csv or .tsv with the names of its columns in the first line.
 
     Args:

@@ -1,0 +1,326 @@
+"""Hugging Face data sets: Parquet files with a column of pictures and one of labels.
+
+Rows are read by row groups, of which one is kept at a time.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rsonnx.data.dataset import Reading
+from rsonnx.data.folder import Pictures
+from rsonnx.data.limits import MAX_IMAGE_FILE_BYTES, check_examples, check_fits
+from rsonnx.data.look import Look
+from rsonnx.data.names import called_by_given, named_labels
+from rsonnx.data.settings import DataSettings
+from rsonnx.data.splits import chosen_split
+from rsonnx.data.table import NO_LABELS
+from rsonnx.errors import DataError, UsageError, first_line
+from rsonnx.resources import bounded_memory
+from rsonnx.scalars import as_whole, shown
+
+_MAGIC = b"PAR1"
+_PICTURES = ("image", "img")
+_LABELS = ("label", "labels")
+"""What most call these columns."""
+
+_SHARD = re.compile(r"(?P<split>.+?)-\d{5}-of-(?P<count>\d{5})(-[0-9a-f]+)?", re.ASCII)
+"""How the files of a split are named: ``test-00000-of-00002``."""
+
+_BYTES = ("binary", "large_binary")
+_NUMBERED = re.compile(r"(part[-_.])?\d+", re.ASCII)
+"""How files are named whose folder is the split: ``test/0000.parquet``."""
+
+
+def claims(look: Look) -> str | None:
+    """Say which Parquet file has pictures, if one has; without pyarrow any may."""
+    files = _files(look)
+    if not files:
+        return None
+    if not _has_pyarrow():
+        return f"Parquet ({files[0].name!r})"
+    columns = _picture_columns(_opened(files[0]).schema_arrow)
+    return f"pictures in Parquet ({files[0].name!r})" if columns else None
+
+
+def open_parquet(look: Look) -> ParquetPictures:
+    """Read a split of pictures, and labels if there are any.
+
+    Raises:
+        UsageError: pyarrow is not installed, or it is not clear which split or column is meant.
+        DataError: a file is broken or missing, or a label is.
+    """
+    path, settings = look.path, look.settings
+    if not _has_pyarrow():
+        raise UsageError(f"{path} is Parquet, which needs pyarrow: pip install 'rsonnx[parquet]'")
+    root = path.parent if look.listing is None else path
+    splits = _splits(_files(look), root)
+    files = splits[chosen_split(splits, settings.split, path)]
+    if look.listing is not None:
+        _check_complete(files)
+    schema = _opened(files[0]).schema_arrow
+    picture, column = _the_picture_column(schema, path), _label_column(schema, settings, path)
+    groups: list[_Group] = []
+    values: list[Any] = []
+    count = 0
+    for file in files:
+        parquet = _opened(file)
+        if not parquet.schema_arrow.equals(schema):
+            raise DataError(f"{file} has other columns than {files[0]}; name one of them")
+        numbers = range(parquet.metadata.num_row_groups)
+        for number in numbers:
+            groups.append(_Group(file, number, count))
+            count += parquet.metadata.row_group(number).num_rows
+        check_examples(count, str(path))
+        if column is not None:
+            values += _values(_read(file, column, numbers))
+    if not count:
+        raise DataError(f"{path} has no row; name another file")
+    labels, names, rule = _labels(values, column, _class_names(schema, column), settings, path)
+    return ParquetPictures(
+        path,
+        labels,
+        names,
+        rule,
+        Reading(settings.exif),
+        "image-parquet",
+        tuple(map(str, range(count))),
+        tuple(groups),
+        picture,
+        _Kept(),
+    )
+
+
+@dataclass(frozen=True)
+class _Group:
+    """A row group: its file, its number there, and the number of its first row in the split."""
+
+    file: Path
+    number: int
+    start: int
+
+
+class _Kept:
+    """The pictures of the row group that was read last; whoever reads another replaces them."""
+
+    def __init__(self) -> None:
+        self.pictures: tuple[_Group | None, Any] = (None, None)
+
+    def __reduce__(self) -> tuple[type[_Kept], tuple[()]]:
+        return _Kept, ()
+
+
+@dataclass(frozen=True, eq=False)
+class ParquetPictures(Pictures):
+    """Pictures in a column of Parquet files, named by the numbers of their rows in the split."""
+
+    groups: tuple[_Group, ...]
+    column: str
+    kept: _Kept
+
+    @contextmanager
+    def _opened(self, at: int) -> Iterator[tuple[io.BufferedIOBase, str]]:
+        group = self.groups[bisect_right(self.groups, at, key=lambda group: group.start) - 1]
+        where = f"the picture {at - group.start} of row group {group.number} of {group.file}"
+        kept, pictures = self.kept.pictures
+        if kept is not group:
+            pictures = _read(group.file, self.column, [group.number])
+            self.kept.pictures = group, pictures
+        data = pictures[at - group.start].as_py()
+        data = data["bytes"] if isinstance(data, dict) else data
+        if data is None:
+            raise DataError(f"{where} is none, or a file elsewhere; save the set with its pictures")
+        if len(data) > MAX_IMAGE_FILE_BYTES:
+            raise DataError(
+                f"{where} is larger than the {MAX_IMAGE_FILE_BYTES} bytes that are read"
+            )
+        yield io.BytesIO(data), where
+
+
+def _files(look: Look) -> list[Path]:
+    if look.listing is None:
+        return [look.path] if look.head.startswith(_MAGIC) else []
+    return [look.path / name for name in look.listing.others if name.endswith(".parquet")]
+
+
+def _has_pyarrow() -> bool:
+    try:
+        importlib.import_module("pyarrow.parquet")
+    except ImportError:
+        return False
+    return True
+
+
+def _opened(file: Path, **options: Any) -> Any:
+    """Return a file with its metadata read."""
+    try:
+        return importlib.import_module("pyarrow.parquet").ParquetFile(file, **options)
+    except Exception as error:  # whatever hostile bytes provoke
+        raise _broken(file, error) from error
+
+
+def _read(file: Path, column: str, groups: Sequence[int]) -> Any:
+    """Return a column of some row groups as Arrow has it, each text or picture once."""
+    schema = _opened(file).schema
+    leaves = [
+        leaf.path
+        for leaf in map(schema.column, range(len(schema)))
+        if leaf.path in (column, f"{column}.bytes") and leaf.physical_type == "BYTE_ARRAY"
+    ]
+    # What is written once and stands in a million rows would else become a million copies.
+    parquet = _opened(file, read_dictionary=leaves)
+    of_groups = [parquet.metadata.row_group(number) for number in groups]
+    check_fits(sum(group.total_byte_size for group in of_groups), str(file))
+    try:
+        with bounded_memory:
+            table = parquet.read_row_groups(groups, columns=[column], use_threads=False)
+        if table.num_rows != sum(group.num_rows for group in of_groups):
+            raise ValueError("other rows than it says")
+    except Exception as error:  # as above
+        raise _broken(file, error) from error
+    return table.column(0)
+
+
+def _values(column: Any) -> list[Any]:
+    """Return what a column holds as Python's own values, equal texts as one."""
+    values: list[Any] = []
+    for chunk in column.chunks:
+        if hasattr(chunk, "dictionary"):
+            texts = chunk.dictionary.to_pylist()
+            values += [None if k is None else texts[k] for k in chunk.indices.to_pylist()]
+        else:
+            values += chunk.to_pylist()
+    return values
+
+
+def _broken(file: Path, error: Exception) -> DataError:
+    words = "".join(filter(str.isprintable, first_line(error)))
+    reason = f"{type(error).__name__}: {words[:100]}"
+    return DataError(f"{file} is a broken Parquet file ({reason}); fetch it again")
+
+
+def _splits(files: Sequence[Path], root: Path) -> dict[str, list[Path]]:
+    """Return the files of each split, by what they or their folders are called."""
+    keyed: list[tuple[list[str], Path]] = []
+    for file in files:
+        *folders, name = file.relative_to(root).with_suffix("").parts
+        shard = _SHARD.fullmatch(name)
+        key = [*folders, shard["split"] if shard else name]
+        if _NUMBERED.fullmatch(name):
+            key = folders or [root.name]
+        keyed.append((key, file))
+    # What all of them lie in tells no split from another.
+    while all(len(key) > 1 and key[0] == keyed[0][0][0] for key, _ in keyed):
+        for key, _ in keyed:
+            del key[0]
+    splits: dict[str, list[Path]] = {}
+    for key, file in keyed:
+        splits.setdefault("/".join(key), []).append(file)
+    return splits
+
+
+def _check_complete(files: Sequence[Path]) -> None:
+    """Refuse a split of which a file is missing, as the names of the others say."""
+    for file in files:
+        shard = _SHARD.fullmatch(file.stem)
+        if shard is not None and int(shard["count"]) != len(files):
+            raise DataError(
+                f"{file} is one of {int(shard['count'])} files, of which {len(files)} are there; "
+                "fetch the others, or name one file"
+            )
+
+
+def _picture_columns(schema: Any) -> list[str]:
+    """Return the columns that hold files of pictures."""
+    kinds = {name: feature.get("_type") for name, feature in _features(schema).items()}
+    return [
+        column.name
+        for column in schema
+        if (
+            str(column.type) in _BYTES
+            and (column.name in _PICTURES or kinds.get(column.name) == "Image")
+        )
+        or re.search(rf"\bbytes: ({'|'.join(_BYTES)})\b", str(column.type))
+    ]
+
+
+def _the_picture_column(schema: Any, path: Path) -> str:
+    columns = _picture_columns(schema)
+    usual = [name for name in columns if name in _PICTURES]
+    if len(columns) != 1 and len(usual) != 1:
+        raise DataError(
+            f"{path} has several columns of pictures ({', '.join(columns)}); save it with the one "
+            "that is meant"
+        )
+    return (columns if len(columns) == 1 else usual)[0]
+
+
+def _features(schema: Any) -> dict[str, dict[str, Any]]:
+    """Return what Hugging Face's own note in a file says of its columns; nothing if it is odd."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return {name: value for name, value in features.items() if isinstance(value, dict)}
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def _class_names(schema: Any, column: str | None) -> tuple[str, ...] | None:
+    """Return what a column's labels 0, 1, ... are called; None where the file does not say."""
+    names = _features(schema).get(column or "", {}).get("names")
+    listed = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return tuple(names) if listed and names else None
+
+
+def _label_column(schema: Any, settings: DataSettings, path: Path) -> str | None:
+    """Return which column holds the labels; None where there are none."""
+    asked, there = settings.label_column, ", ".join(map(repr, schema.names))
+    if asked == NO_LABELS or (asked is None and settings.labels is not None):
+        return None
+    if asked is not None:
+        if asked not in schema.names:
+            raise UsageError(f"{path} has no column {asked!r}; name one of {there} as the label")
+        return asked
+    usual = [name for name in schema.names if name in _LABELS]
+    kinds = _features(schema)
+    classes = [name for name in schema.names if kinds.get(name, {}).get("_type") == "ClassLabel"]
+    columns = usual or classes
+    if len(columns) > 1:
+        raise UsageError(
+            f"{path} has several columns of labels ({', '.join(columns)}); choose with "
+            "--label-column"
+        )
+    return columns[0] if columns else None
+
+
+def _labels(
+    values: Sequence[Any],
+    column: str | None,
+    own: tuple[str, ...] | None,
+    settings: DataSettings,
+    path: Path,
+) -> tuple[tuple[int, ...] | None, tuple[str, ...] | None, str]:
+    """Return the labels, the class names and the rule's phrase."""
+    if column is None:
+        return None, settings.names, "none"
+    where = f"the column {column!r} of {path}"
+    if all(isinstance(value, str) for value in values):
+        return named_labels(values, settings.names, where)
+    for at, value in enumerate(values):
+        label = as_whole(value)
+        if label is None or not 0 <= label < (len(own) if own else 2**53):
+            hidden = " (labels that are kept back are -1: choose another split)"
+            raise DataError(
+                f"row {at} of {where} has the label {shown(value)}, but 0, 1, ... or names were "
+                f"expected{hidden if label == -1 else ''}"
+            )
+    labels, names, rule = called_by_given(values, own, settings.names, where)
+    return labels, names, rule or f"column {column!r}"
