@@ -80,6 +80,10 @@ class Node:
                     yield child
                 yield from child.all(*names)
 
+    def children_named(self, name: str) -> list[Node]:
+        """The elements of a name directly in it."""
+        return [node for node in self.children if isinstance(node, Node) and node.name == name]
+
     def one(self, name: str, **attributes: str) -> Node:
         """The first element of a name with these attributes."""
         wanted = attributes.items()

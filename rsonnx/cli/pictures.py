@@ -55,7 +55,7 @@ def pictures_of(dataset: Dataset, run: Run) -> Pictures:
             png[row.index] = _png(_pixels(values, row, run.header))
         except _NoPictureError as why:
             left_out[str(why)] += 1
-    return Pictures(source=str(dataset.path), png=png, left_out=left_out)
+    return Pictures(source=dataset.path.name, png=png, left_out=left_out)
 
 
 def _stored(dataset: Dataset, named: Mapping[str, int], row: Row) -> NDArray[Any]:

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 from rsonnx._version import __version__
 from rsonnx.errors import UsageError
 from rsonnx.report.accuracy import accuracy_table
+from rsonnx.report.columns import without_alike
 from rsonnx.report.curves import curve_figure
 from rsonnx.report.escape import printable, shortened
 from rsonnx.report.figures import Figures
-from rsonnx.report.notes import denied
+from rsonnx.report.notes import denied, notes_of
 from rsonnx.report.plotting import drawing, inline_svg
 from rsonnx.report.population import PERCENT
 from rsonnx.report.rounding import error_up, percent_down, percent_up, plain, text_down, text_up
@@ -75,12 +76,15 @@ def render_page(runs: Sequence[Figures], pictures: Sequence[Pictures | None] = (
     )
     from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2
 
+    table, alike = without_alike(accuracy_table(runs))
     return environment.get_template("page.html.j2").render(
         runs=list(map(_PageRun, runs, pictures or [None] * len(runs))),
         files=[PurePath(run.name).name for run in runs],
-        table=accuracy_table(runs),
+        table=table,
+        alike=alike,
         curves=list(_curves(runs)),
-        level=PERCENT,
+        denied=_denied_of_all(runs),
+        confidence=PERCENT,
         version=__version__,
         style=Markup(style),  # noqa: S704 - our own files
         script=Markup(script),  # noqa: S704
@@ -132,6 +136,12 @@ def page_environment() -> Environment:
     return environment
 
 
+def _denied_of_all(runs: Sequence[Figures]) -> list[str]:
+    """Return what must be taken from none of several runs; of one run alone, nothing."""
+    first, *others = ([*denied(run)] for run in runs)
+    return [text for text in first if others and all(text in texts for texts in others)]
+
+
 def _source(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
@@ -154,6 +164,7 @@ def _curves(runs: Sequence[Figures]) -> Iterator[dict[str, Any]]:
         curve = {
             "bands": sorted({percent_up(Fraction(b.half_width)) for b in bands}, key=float),
             "text": " ".join(map(_described, group)),
+            "radius": group[0].radii_of,
             "kind": "right"
             if any(run.summary.labelled for run in group)
             else "certified, right or wrong,",
@@ -189,7 +200,7 @@ def _described(run: Figures) -> str:
 class _PageRun:
     """A run as templates see it."""
 
-    level = PERCENT
+    confidence = PERCENT
 
     def __init__(self, figures: Figures, pictures: Pictures | None) -> None:
         self.figures, self.pictures = figures, pictures
@@ -212,6 +223,12 @@ class _PageRun:
         return denied(self.figures)
 
     @property
+    def details(self) -> tuple[str, ...]:
+        """What a specialist needs."""
+        note = notes_of(self.figures)
+        return (note.title, *note.details)
+
+    @property
     def example(self) -> dict[str, Any] | None:
         """How much each value may change in a change of the headline radius; None if none may."""
         low, high = self.header.model.bounds
@@ -225,21 +242,32 @@ class _PageRun:
         small = text_down(each, 4) if each >= 1e-3 else f"{each:.2g}"
         return {"count": values, "each": small, "levels": levels}
 
-    @cached_property
-    def beyond(self) -> Table:
-        """What the run says of further inputs, and of unlabelled ones: a line a statement."""
+    def at_each_radius(self, compared: bool) -> Table:
+        """Return what the run says at each radius, of its inputs and of further ones.
+
+        Args:
+            compared: whether its certified accuracy stands in a table of several runs already.
+        """
         summary, population = self.summary, self.statements.population
-        columns = [Column("Statement"), *(Column(plain(r)) for r in summary.radii)]
-        certified = map(percent, summary.certified_share)
-        rows = [("of these inputs: certified, right or wrong", *certified)]
+        columns = [Column("radius"), *(Column(plain(r)) for r in summary.radii)]
+        rows = [("certified, right or wrong", *map(percent, summary.certified_share))]
+        if summary.certified_accuracy is not None and not compared:
+            rows.insert(0, ("certified, right", *map(percent, summary.certified_accuracy)))
         if population is not None:
-            chance = "of a further input: chance that its right class is certified"
+            chance = f"a further input: chance that its right class is certified, {PERCENT} each"
             chance += ", under this noise" * self.statements.shared_noise
             both = (f"{percent(i.low)}-{percent_up(Fraction(i.high))}" for i in population.accuracy)
             robust = (percent(i.robust_low) for i in population.accuracy)
             rows.append((chance, *both))
-            rows.append(("of the population: right and robust in truth, at least", *robust))
+            rows.append(
+                (f"population: right and robust in truth, at least, {PERCENT} each", *robust)
+            )
         return Table(columns, rows)
+
+    @cached_property
+    def samples_differ(self) -> bool:
+        """Whether inputs got different numbers of samples."""
+        return len({row.samples for row in self.rows}) > 1
 
     @property
     def outcomes(self) -> set[str]:

@@ -27,7 +27,7 @@ STYLE = files("rsonnx.report").joinpath("templates", "page.css").read_text(encod
 
 def words(run: Figures) -> str:
     """The summary of a page's only run."""
-    return tree(render_page([run])).one("article").text
+    return tree(render_page([run])).one("section", id="summary-0").text
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,6 @@ def test_incomplete_runs_are_warned_of_first() -> None:
     root = tree(render_page([page_run(), page_run([row()], status="interrupted")]))
     warning = root.one("p", **{"class": "warning"})
     assert "interrupted: it holds 1 of 3 inputs" in warning.text
-    assert len(list(root.all("article"))) == 2
     assert tree(render_page([page_run()])).text.count("Incomplete") == 0
 
 
@@ -230,15 +229,15 @@ def test_a_row_shows_what_is_known_of_its_input() -> None:
     picture = lines[0]["Picture"].one("img").attributes["src"]
     assert picture == "data:image/png;base64," + base64.b64encode(PNG).decode()
     assert first["Input"] == "fox/0.png"
-    assert first["True class"] == first["Certified class"] == first["Model alone"] == "fox (3)"
-    assert first["Votes under noise"].split() == ["fox", "(3):", "990", "dog", "(1):", "10"]
-    assert first["Samples"] == "1,100"
+    assert first["True class"] == first["Certified class"] == first["Model alone"] == "3 fox"
+    assert first["Votes under noise"].split() == ["3", "fox", "990", "1", "dog", "10"]
+    assert "Samples" not in first  # all have the same
+    assert "1,100 samples" in table.one("caption").text
     # 990 of 1,000 at alpha 0.001: p_A >= 0.97775, so 0.5 * 2.00986; rounded down.
     assert first["Radius"] == f"{int(rows[0].radius * 10_000) / 10_000:.4f}"
-    assert [line["Outcome"].text.partition(":")[0] for line in lines] == [
-        *("certified, right", "certified, other than label", "abstained low-probability"),
-        "certified, no label",
-    ]
+    outcomes = ["certified, right", "certified, wrong", "abstained", "certified, no label"]
+    assert [line["Outcome"].one("span").text for line in lines] == outcomes
+    assert rows[2].reason in lines[2]["Outcome"].text
     shown = [lines[2]["Certified class"], lines[2]["Radius"], lines[3]["True class"]]
     assert [cell.text for cell in (*shown, lines[1]["Picture"])] == [
         "-",
@@ -254,7 +253,35 @@ def test_figures_are_those_of_the_text() -> None:
     table = tree(render_page(runs)).one("table", **{"class": "figures"})
     assert [node.text for node in table.all("small")] == ["a.jsonl", "b.jsonl"]
     cells = [cell.text for cell in table.one("tbody").all("td")]
-    assert set(line.split()[1:]) <= set(cells)
+    assert set(line.split()[1:]) <= {
+        *cells,
+        *re.findall(r"= ([0-9.,]+\b)", table.one("caption").text),
+    }
+
+
+def test_several_runs_are_compared_first_and_what_is_true_of_all_is_said_once() -> None:
+    runs = [page_run(file=f"{name}.jsonl", model={"file": f"{name}.onnx"}) for name in "abc"]
+    root = tree(render_page(runs))
+    first, *others = root.one("main").children_named("section")
+    assert first.attributes["id"] == "comparison"
+    assert [node.attributes["id"] for node in others] == ["run-0", "run-1", "run-2", "glossary"]
+    for run, own in zip(runs, others, strict=False):
+        assert run.classifier in first.text
+        assert run.title in own.one("h2").text
+        assert len(list(own.all("table"))) == 2  # at each radius, and the inputs
+    said = [
+        node.text
+        for part in root.all("div")
+        if part.attributes.get("class") in ("told", "denied")
+        for node in part.all("p", "li")
+    ]
+    assert len(said) == len(set(said)) > 6
+
+
+def test_what_the_curve_shows_is_named_with_its_norm_and_units() -> None:
+    figure = tree(render_page([page_run()])).one("figure")
+    for text in (figure.one("svg").text, figure.one("figcaption").text):
+        assert page_run().radii_of in text
 
 
 def test_inputs_without_a_picture_are_counted() -> None:
@@ -300,7 +327,12 @@ def test_strangers_words_stay_words(name: str) -> None:
     root, plain = tree(page), tree(render_page([page_run([row(0), row(1, hits=500)])]))
     assert {n.name for n in root.all()} <= {n.name for n in plain.all()} | {"img", "strong"}
     assert len(list(root.all("script"))) == len(list(root.all("style"))) == 1
-    known = {a for node in plain.all() for a in node.attributes} | {"src", "alt", "loading"}
+    known = {a for node in plain.all() for a in node.attributes} | {
+        "src",
+        "alt",
+        "loading",
+        "title",
+    }
     assert {a for node in root.all() for a in node.attributes} <= known | {"decoding"}
     assert all(c.isprintable() or c == "\n" for c in page)
     if name.isprintable() and 0 < len(name) < 100:
@@ -313,7 +345,8 @@ def test_every_kind_of_run_has_its_place_on_one_page() -> None:
     files = sorted((Path(__file__).parents[1] / "golden/runs").glob("*.jsonl"))
     runs = [read_run(file) for file in files if not file.stem.startswith("samples")]
     root = tree(render_page([figures_of(run, (0.0, 0.25, 1.0)) for run in runs]))
-    assert len(list(root.all("article"))) == len(runs) > 30
+    names = [node.attributes.get("id") or "" for node in root.all("section")]
+    assert sum(name.startswith("run-") for name in names) == len(runs) > 30
     measures = {(run.header.noise.norm, run.header.units) for run in runs}
     assert len(list(root.all("figure"))) == len(measures) > 4
     assert "certain" in root.text  # what was counted in full

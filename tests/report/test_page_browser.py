@@ -158,7 +158,6 @@ KEYS: dict[str, Callable[[Row], float]] = {
     "No.": lambda r: r.index,
     "True class": lambda r: r.label or 0,
     "Radius": lambda r: int(r.radius * 10_000),
-    "Samples": lambda r: r.samples,
 }
 
 
@@ -278,6 +277,58 @@ def test_a_narrow_screen_scrolls_no_further_than_the_tables(page: Page) -> None:
         assert page("document.documentElement.scrollWidth") <= 390
     finally:
         page.command("Emulation.clearDeviceMetricsOverride")
+
+
+NAMES = (["ant", "bee", "cat", "dog"], [f"{letter} long name, " * 3 for letter in "abcd"])
+# Texts of a row of which a line lies over a line of another, and cells that their text leaves.
+COLLISIONS = """(() => {
+  const found = [];
+  for (const row of document.querySelectorAll(".inputs tbody tr")) {
+    const cells = Array.from(row.cells).filter((cell) => cell.scrollWidth > cell.clientWidth + 1);
+    found.push(...cells.map((cell) => cell.textContent));
+    const lines = [];
+    const texts = document.createTreeWalker(row, NodeFilter.SHOW_TEXT);
+    for (let text; (text = texts.nextNode());) {
+      const range = document.createRange();
+      range.selectNodeContents(text);
+      const clip = text.parentElement.closest("li > span")?.getBoundingClientRect().right;
+      for (const { left, right, top, bottom } of range.getClientRects()) {
+        lines.push([text, left, Math.min(right, clip ?? Infinity), top, bottom]);
+      }
+    }
+    for (const [a, l, r, t, b] of lines) for (const [c, m, s, u, v] of lines) {
+      const over = Math.min(r, s) - Math.max(l, m) > 1 && Math.min(b, v) - Math.max(t, u) > 4;
+      if (a !== c && over) found.push(a.data + " / " + c.data);
+    }
+  }
+  return found;
+})()"""
+
+
+@pytest.mark.parametrize("names", NAMES, ids=["three-letters", "forty-letters"])
+@pytest.mark.parametrize("width", [390, 1200, 1600])
+def test_no_text_of_an_input_lies_over_another(
+    browser: Page, tmp_path: Path, names: list[str], width: int
+) -> None:
+    path = tmp_path / "names.html"
+    made = [row(k, hits=hits) for k, hits in enumerate((990, 900, 700, 500))]
+    runs = [page_run(made, model={"class_names": names}, file=f"{k}.jsonl") for k in range(3)]
+    browser.command(
+        "Emulation.setDeviceMetricsOverride",
+        width=width, height=800, deviceScaleFactor=1, mobile=False,
+    )  # fmt: skip
+    try:
+        for shown in (runs[:1], runs):
+            path.write_text(render_page(shown, [pictures(4)] * len(shown)), encoding="utf-8")
+            browser.open(path.as_uri())
+            browser("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+            assert browser(COLLISIONS) == []
+            assert browser("document.documentElement.scrollWidth") <= width
+            cut = "(box) => box.scrollWidth > box.clientWidth"
+            boxes = f"Array.from(document.querySelectorAll('.scroll')).some({cut})"
+            assert browser(boxes) == (width < 1200)
+    finally:
+        browser.command("Emulation.clearDeviceMetricsOverride")
 
 
 def test_ten_thousand_inputs_stay_quick(browser: Page, tmp_path: Path) -> None:
