@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -44,11 +45,13 @@ class Pictures(Dataset):
 
 @dataclass(frozen=True, eq=False)
 class ImageFolder(Pictures):
-    """A directory of images, read where they lie."""
+    """Images that are read where they lie, in `root` or as their names say from there."""
+
+    root: Path
 
     @contextmanager
     def _opened(self, at: int) -> Iterator[tuple[io.BufferedIOBase, str]]:
-        file = self.path / self.names[at]
+        file = self.root / self.names[at]
         try:
             with file.open("rb") as stream:
                 yield stream, str(file)
@@ -74,5 +77,5 @@ def open_image_folder(look: Look) -> ImageFolder:
         background=look.settings.background,
     )
     return ImageFolder(
-        path, tree.labels, tree.class_names, tree.rule, reading, "image-folder", tree.names
+        path, tree.labels, tree.class_names, tree.rule, reading, "image-folder", tree.names, path
     )

@@ -76,8 +76,8 @@ def labelled(dataset: Dataset, settings: DataSettings) -> Dataset:
                 "label"
             )
     else:
-        texts, unused = _of_pairs(_pairs(rows, path), inputs, path, dataset.path)
-    labels, names, rule = _numbered(texts, path, classes)
+        texts, unused = _met(pairs_of(rows, path), inputs, path, dataset.path)
+    labels, names, rule = labels_of(texts, path, classes)
     reading = replace(dataset.reading, unused_labels=unused)
     return replace(dataset, labels=labels, class_names=names, label_rule=rule, reading=reading)
 
@@ -139,8 +139,12 @@ def _plain(heading: str) -> str:
     return re.sub(r"[\W_]", "", heading).lower()
 
 
-def _pairs(rows: list[list[str]], path: Path) -> list[tuple[str, str]]:
-    """Return inputs and labels of a table of at least two columns."""
+def pairs_of(rows: list[list[str]], path: Path) -> list[tuple[str, str]]:
+    """Return inputs and labels of a table of at least two columns.
+
+    Raises:
+        DataError: it has more, and its first line does not say which are meant.
+    """
     headings = [_plain(cell) for cell in rows[0]]
     of_inputs, of_labels = (
         [at for at, heading in enumerate(headings) if heading in known]
@@ -189,7 +193,7 @@ def _ends(name: str) -> Iterator[str]:
         yield name
 
 
-def _of_pairs(
+def _met(
     pairs: Iterable[tuple[str, str]], inputs: _Inputs, path: Path, where: Path
 ) -> tuple[list[str], tuple[str, ...]]:
     """Return a label an input, in their order, and the paths that are no input's."""
@@ -217,10 +221,19 @@ def _of_pairs(
     return [labels[index] for index in range(len(inputs.names))], tuple(unused)
 
 
-def _numbered(
+def labels_of(
     texts: Sequence[str], path: Path, classes: tuple[str, ...] | None
 ) -> tuple[tuple[int, ...], tuple[str, ...] | None, str]:
-    """Return the labels as numbers, the class names, and the rule's phrase."""
+    """Return the labels as numbers, the class names, and the rule's phrase.
+
+    Args:
+        texts: one an input.
+        path: of the file that has them.
+        classes: class names in the order of the model's outputs, or None.
+
+    Raises:
+        DataError: a label is none of the class names.
+    """
     numbers = [int(match[1]) for match in map(_NUMBER.fullmatch, texts) if match]
     if len(numbers) == len(texts):
         if classes is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rsonnx.data import archive, cifar, folder, idx, npz, parquet, table
+from rsonnx.data import archive, cifar, folder, idx, npz, parquet, picture_list, table
 from rsonnx.data.dataset import Dataset
 from rsonnx.data.label_file import labelled
 from rsonnx.data.look import Look, look_at
@@ -17,7 +17,8 @@ from rsonnx.errors import DataError, UsageError
 
 FORMS = (
     "an image folder (class/name.png), a .zip of one, an .npz with arrays x and y, an idx "
-    "images file, CIFAR's batches, a table (.csv, .tsv), or pictures in Parquet"
+    "images file, CIFAR's batches, a picture, a text list of pictures, a table (.csv, .tsv), or "
+    "pictures in Parquet"
 )
 
 
@@ -42,6 +43,7 @@ CATALOGUE = (
     Form(npz.claims, npz.open_npz),
     Form(idx.claims, idx.open_idx),
     Form(cifar.claims, cifar.open_cifar, splits=True),
+    Form(picture_list.claims, picture_list.open_pictures),
     Form(table.claims, table.open_table),
     Form(parquet.claims, parquet.open_parquet, splits=True),
 )
@@ -49,15 +51,12 @@ CATALOGUE = (
 
 # What people have instead, so that the refusal can say what to do.
 _SAVE = "save its arrays with numpy.savez(path, x=..., y=...)"
-_IMAGE = "a single image (put it into a folder and name the folder)"
 _FOREIGN = {
     b"\x93NUMPY": "a single .npy array (save it as numpy.savez(path, x=array))",
     b"\x89HDF": f"an HDF5 file ({_SAVE})",
     b"\x80": f"a Python pickle, never loaded ({_SAVE})",
     b"PAR1": "a Parquet file without pictures (save the table as .csv)",
     b"\x00\x00\x08\x01": "an idx labels file (name the images file beside it)",
-    b"\x89PNG": _IMAGE,
-    b"\xff\xd8\xff": _IMAGE,
 }
 
 
@@ -73,6 +72,7 @@ def open_dataset(
     - A directory that holds exactly one idx images file.
     - A .zip of an image folder, with or without leading folders that hold everything.
     - An .npz with `x` (first axis: examples; uint8 or float) and optionally `y` (integers).
+    - A picture, or a text list of the paths of pictures, with or without a label behind each.
     - An idx images file, .gz or not, with its labels file beside it if there is one.
     - CIFAR-10 or CIFAR-100 as published: a folder of batches, its .tar.gz, or one batch.
     - Parquet files with a column of pictures, as Hugging Face has them, or a folder of them; the

@@ -23,6 +23,7 @@ from rsonnx.data.dataset import ArrayRows, Reading
 from rsonnx.data.limits import check_examples, check_fits
 from rsonnx.data.look import Look
 from rsonnx.data.names import named_labels
+from rsonnx.data.picture_list import lists_pictures
 from rsonnx.data.rows import KeptRows
 from rsonnx.data.settings import DataSettings
 from rsonnx.errors import DataError, UsageError
@@ -91,8 +92,8 @@ class Source(Protocol):
 
 def claims(look: Look) -> str | None:
     """Say that a file is a table, if it is one."""
-    is_table = look.listing is None and look.infos is None
-    return "a table" if is_table and look.path.suffix.lower() in _ENDINGS else None
+    is_table = look.listing is None and look.infos is None and look.path.suffix.lower() in _ENDINGS
+    return "a table" if is_table and not lists_pictures(look.path) else None
 
 
 def open_table(look: Look) -> ArrayRows:
