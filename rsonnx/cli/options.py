@@ -173,6 +173,11 @@ data_options = (
         "stored beneath, as torchvision reads them. [default: they are refused]",
     ),
     click.option(
+        "--arrays",
+        metavar="INPUTS[,LABELS]",
+        help="Arrays of an .npz that are the inputs and their labels, where names do not tell.",
+    ),
+    click.option(
         "--split",
         metavar="NAME",
         help="Which part to read of data that hold several, such as test or train.",

@@ -11,6 +11,7 @@ from rsonnx._lazy import offer_lazily
 
 if TYPE_CHECKING:
     from rsonnx.data.arranging import arrange
+    from rsonnx.data.arrays import dataset_of
     from rsonnx.data.class_files import read_class_names
     from rsonnx.data.dataset import Dataset, Example, Reading, check_labels, check_levels, in_units
     from rsonnx.data.label_file import labelled
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
         SORTED_FOLDERS,
         composed,
     )
-    from rsonnx.data.npz import dataset_of
     from rsonnx.data.opening import open_dataset
     from rsonnx.data.resizing import resize_and_crop, resized_shape
     from rsonnx.data.settings import DataSettings, Exif

@@ -12,7 +12,9 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from rsonnx.data.dataset import Dataset
+from rsonnx.data.label_arrays import array_labels
 from rsonnx.data.names import GIVEN_NAMES, LABEL_NUMBERS, named_labels
+from rsonnx.data.npy import is_npy, stored_file
 from rsonnx.data.settings import DataSettings
 from rsonnx.errors import DataError
 from rsonnx.files import read_small
@@ -45,7 +47,7 @@ def labelled(dataset: Dataset, settings: DataSettings) -> Dataset:
     - Two columns, by tabs, commas, semicolons or blanks: an input and its label. An input is named
       as in the data set, with or without its ending and leading folders. A heading may say which of
       several columns are meant.
-    - One column: a label a line, in the order of the inputs.
+    - One column: a label a line, in the order of the inputs; or a .npy array of them.
 
     Args:
         dataset: the inputs, which have no labels where a file was given.
@@ -64,6 +66,12 @@ def labelled(dataset: Dataset, settings: DataSettings) -> Dataset:
             f"{dataset.path} has labels of its own ({dataset.label_rule}); leave the labels file "
             f"{path} out"
         )
+    if path.is_file() and is_npy(path):
+        where = f"the labels file {path}"
+        labels, names, rule = array_labels(
+            stored_file(path, where), len(dataset), classes, where=where, rule=LABEL_NUMBERS
+        )
+        return replace(dataset, labels=labels, class_names=names, label_rule=rule)
     inputs = _Inputs([dataset.name(index) for index in range(len(dataset))])
     rows = read_rows(path, "the labels file", inputs.__contains__)
     unused: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rsonnx.data import archive, cifar, folder, idx, npz, parquet, picture_list, table
+from rsonnx.data import archive, arrays, cifar, folder, idx, npz, parquet, picture_list, table
 from rsonnx.data.dataset import Dataset
 from rsonnx.data.label_file import labelled
 from rsonnx.data.look import Look, look_at
@@ -16,7 +16,7 @@ from rsonnx.data.settings import DataSettings
 from rsonnx.errors import DataError, UsageError
 
 FORMS = (
-    "an image folder (class/name.png), a .zip of one, an .npz with arrays x and y, an idx "
+    "an image folder (class/name.png), a .zip of one, an .npz or .npy of arrays, an idx "
     "images file, CIFAR's batches, a picture, a text list of pictures, a table (.csv, .tsv), or "
     "pictures in Parquet"
 )
@@ -30,17 +30,20 @@ class Form:
         claims: says what of this form is at a path, or None.
         open: reads it.
         splits: whether it may hold several, of which the settings choose one.
+        arrays: whether it holds arrays, of which the settings may choose.
     """
 
     claims: Callable[[Look], str | None]
     open: Callable[[Look], Dataset]
     splits: bool = False
+    arrays: bool = False
 
 
 CATALOGUE = (
     Form(folder.claims, folder.open_image_folder),
     Form(archive.claims, archive.open_image_zip),
-    Form(npz.claims, npz.open_npz),
+    Form(npz.claims, npz.open_npz, splits=True, arrays=True),
+    Form(arrays.claims, arrays.open_npy),
     Form(idx.claims, idx.open_idx),
     Form(cifar.claims, cifar.open_cifar, splits=True),
     Form(picture_list.claims, picture_list.open_pictures),
@@ -52,7 +55,9 @@ CATALOGUE = (
 # What people have instead, so that the refusal can say what to do.
 _SAVE = "save its arrays with numpy.savez(path, x=..., y=...)"
 _FOREIGN = {
-    b"\x93NUMPY": "a single .npy array (save it as numpy.savez(path, x=array))",
+    b"version ": "a Git LFS pointer (run git lfs pull where it lies)",
+    b"<!DOCTYP": "a web page (fetch the file itself again)",
+    b"<!doctyp": "a web page (fetch the file itself again)",
     b"\x89HDF": f"an HDF5 file ({_SAVE})",
     b"\x80": f"a Python pickle, never loaded ({_SAVE})",
     b"PAR1": "a Parquet file without pictures (save the table as .csv)",
@@ -71,7 +76,10 @@ def open_dataset(
       a class folder belong to that class. Examples are ordered by (label, name).
     - A directory that holds exactly one idx images file.
     - A .zip of an image folder, with or without leading folders that hold everything.
-    - An .npz with `x` (first axis: examples; uint8 or float) and optionally `y` (integers).
+    - An .npz of an array of inputs (first axis: examples; uint8, other whole numbers, float) and
+      optionally one of labels: whole numbers, one-hot rows or class names. Usual names are known;
+      with others, or several of them, the settings choose.
+    - A .npy array of inputs.
     - A picture, or a text list of the paths of pictures, with or without a label behind each.
     - An idx images file, .gz or not, with its labels file beside it if there is one.
     - CIFAR-10 or CIFAR-100 as published: a folder of batches, its .tar.gz, or one batch.
@@ -106,6 +114,8 @@ def open_dataset(
         )
     if settings.split is not None and not form.splits:
         raise UsageError(f"{path} holds {what} and has no splits; leave --split out")
+    if settings.arrays is not None and not form.arrays:
+        raise UsageError(f"{path} holds {what}, of which none is chosen; leave --arrays out")
     return labelled(form.open(look), settings)
 
 
@@ -117,7 +127,7 @@ def _refusal(look: Look) -> DataError:
     if look.infos is not None:
         there = ", ".join(repr(info.filename) for info in look.infos[:5]) or "nothing"
         return DataError(
-            f"the archive {look.path} holds neither images nor an array 'x' (it holds: {there}); "
+            f"the archive {look.path} holds neither images nor arrays (it holds: {there}); "
             f"name {FORMS}"
         )
     head = look.head

@@ -37,6 +37,8 @@ class DataSettings:
         exif: "apply" turns pictures as their EXIF orientation says, "ignore" reads them as stored.
         background: what the transparent pixels of pictures are seen on: "white", "black",
             "#rrggbb", or "ignore" for the colour that is stored beneath; None refuses them.
+        arrays: names of the inputs and of their labels, ``"INPUTS"`` or ``"INPUTS,LABELS"``, in an
+            archive of arrays with others; None for those with usual names.
         split: which part is read of data that hold several, as "test" and "train"; None where they
             hold one.
         label_column: the column of a table that holds its labels, or ``"none"``; None for the one
@@ -49,6 +51,7 @@ class DataSettings:
     labels: Path | None = None
     exif: Exif = "apply"
     background: str | None = None
+    arrays: str | None = None
     split: str | None = None
     label_column: str | None = None
     fixed_columns: str | Sequence[str] = ()
@@ -66,8 +69,9 @@ class DataSettings:
         if self.labels is not None:
             path = Path(self.labels) if isinstance(self.labels, str) else self.labels
             object.__setattr__(self, "labels", check_kind("labels", path, Path, "a path"))
-        if self.split is not None:
-            check_kind("split", self.split, str, "its name")
+        for name in ("arrays", "split"):
+            if getattr(self, name) is not None:
+                check_kind(name, getattr(self, name), str, "names")
         if not isinstance(self.classes, Path):
             object.__setattr__(self, "classes", checked_classes(self.classes))
         if self.label_column is not None:

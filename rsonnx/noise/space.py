@@ -70,7 +70,7 @@ class InputSpace:
             raise DataError(f"the input has shape {x.shape}, but {self.shape} was expected")
         if x.dtype == np.uint8:
             return self._from_levels(x, x, arithmetic)
-        if np.issubdtype(x.dtype, np.integer):
+        if x.dtype.kind in "iub":
             x = x.astype(np.float64)  # whole numbers are values; only uint8 means levels
         if not np.issubdtype(x.dtype, np.floating):
             raise DataError(

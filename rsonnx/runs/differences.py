@@ -102,6 +102,7 @@ LATER = frozenset(
         "arguments.resolved.rows",
         "arguments.resolved.sample",
         "arguments.resolved.split",  # as the manifest says
+        "arguments.resolved.arrays",
     }
 )
 """Fields that came later, or were worded anew; by those a header of the first version says

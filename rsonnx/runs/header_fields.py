@@ -172,6 +172,7 @@ _OPTIONS: dict[str, Kind[Any]] = {
     "adaptive": FLAG,
     "address": _MAYBE_NAME,
     "alpha": NUMBER,
+    "arrays": _MAYBE_TEXT,
     "background": _MAYBE_TEXT,
     "batch_size": _LENGTH.or_null(),
     "bound": TEXT,

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsonnx.data import limits, open_dataset
-from rsonnx.errors import DataError
+from rsonnx.errors import DataError, UsageError
 
 X = np.arange(24, dtype=np.float32).reshape(4, 2, 3)
 
@@ -43,7 +43,10 @@ def npy_header(text: str, payload: bytes = b"") -> bytes:
 @pytest.mark.parametrize("compressed", [False, True])
 @pytest.mark.parametrize(
     "dtype",
-    ["uint8", "float16", "float32", "float64", "int8", "int16", ">i4", "int64", "uint16", "uint32"],
+    [
+        *("uint8", "float16", "float32", "float64", "int8", "int16", ">i4", "int64"),
+        *("uint16", "uint32", "uint64"),
+    ],
 )
 def test_rows_come_as_stored(save, dtype, compressed):
     """Codes of categories keep their type; only uint8 means levels of a grid."""
@@ -51,13 +54,6 @@ def test_rows_come_as_stored(save, dtype, compressed):
     assert (dataset.kind, dataset.label_rule, dataset.labels) == ("npz", "array y", (3, 0, 1, 2))
     assert dataset[2].values.dtype == np.dtype(dtype).newbyteorder("=")
     assert np.array_equal(dataset[2].values, X[2])
-
-
-@pytest.mark.parametrize("dtype", ["int8", "uint8", "int64", ">i4", "uint64"])
-def test_labels_of_any_integer_type_and_as_a_column(save, dtype):
-    dataset = open_dataset(save(x=X, y=np.array([[3], [0], [1], [2]], dtype)))
-    assert dataset.labels == (3, 0, 1, 2)
-    assert {type(label) for label in dataset.labels} == {int}
 
 
 def test_fortran_order_and_foreign_byte_order_give_the_same_rows(save):
@@ -75,17 +71,15 @@ def test_rows_without_axes(save):
 @pytest.mark.parametrize(
     ("arrays", "named"),
     [
-        ({"x_test": X, "y_test": np.arange(4)}, ["'x'", "x_test, y_test"]),
-        ({}, ["'x'", "nothing"]),
         *(({"x": np.zeros((2, 3), dtype)}, ["'x'", np.dtype(dtype)])
-          for dtype in ("uint64", "bool", "complex64", "U3", "M8[s]")),
+          for dtype in ("complex64", "U3", "M8[s]")),
         ({"x": np.zeros(3, [("a", "f4")])}, ["'x'", "'<f4'"]),
         *(({"x": np.zeros(shape)}, ["'x'", shape]) for shape in ((), (0, 3), (3, 0))),
         ({"x": X, "y": np.arange(3)}, ["'y'", "3 labels", "4"]),
         *(({"x": X, "y": y}, ["'y'", y.shape])
           for y in (np.zeros((4, 2), int), np.zeros((4, 1, 1), int), np.int64(1))),
         *(({"x": X, "y": np.zeros(4, dtype)}, ["'y'", np.dtype(dtype)])
-          for dtype in ("float32", "bool", "U2")),
+          for dtype in ("complex64", "M8[s]")),
     ],
 )  # fmt: skip
 def test_what_is_no_rows_and_labels_is_refused(save, arrays, named, refused):
@@ -188,7 +182,7 @@ def test_damaged_bytes_are_rows_or_a_data_error(compressed, changes, cut):
         path.write_bytes(data[: len(data) - cut])
         try:
             dataset = open_dataset(path)
-        except DataError as error:
+        except (DataError, UsageError) as error:  # another name is asked about
             assert "set.npz" in str(error)  # noqa: PT017 - either outcome is right
         else:
             assert len(dataset) >= 1
