@@ -73,6 +73,24 @@ from rsonnx.report.plots import PLOTS
     ),
     json_option,
     click.option(
+        "--columns",
+        metavar="NAME,...",
+        help="Columns of the table behind the model's, in this order: acc@0.5,acr,standard,sigma "
+        "and so on. [default: all; in LaTeX, none that is the same for all runs]",
+    ),
+    click.option(
+        "--caption",
+        default="",
+        metavar="TEXT",
+        help="With --format latex: the caption of a float, with formulas between dollar signs.",
+    ),
+    click.option(
+        "--label",
+        default="",
+        metavar="NAME",
+        help="With --format latex: what the float is referred to by, such as tab:mnist.",
+    ),
+    click.option(
         "--plot",
         type=click.Path(path_type=Path),
         metavar="FILE",
@@ -114,6 +132,9 @@ def report(
     top_k: int | None,
     form: str | None,
     as_json: bool,
+    columns: str | None,
+    caption: str,
+    label: str,
     plot: Path | None,
     plot_kind: str | None,
     card: Path | None,
@@ -135,6 +156,7 @@ def report(
       rsonnx report mnist.jsonl --alpha 0.01 --radius two-sided
       rsonnx report a.jsonl b.jsonl --paired --format markdown
       rsonnx report a.jsonl b.jsonl published.tsv --plot curve.svg
+      rsonnx report a.jsonl b.jsonl --format latex --columns sigma,acr,acc@0.5 --label tab:mnist
       rsonnx report mnist.jsonl --fail-under acc@0.5=0.60 --fail-over abstain=0.10
       rsonnx report new.jsonl --baseline old.jsonl --fail-under acc@0.5:lower=baseline-0.02
       rsonnx report imagenet.jsonl --top-k 5
@@ -152,6 +174,7 @@ def report(
         told_apart,
     )
     from rsonnx.report.card import render_card
+    from rsonnx.report.columns import Arrangement, parse_columns
     from rsonnx.report.page import render_page
     from rsonnx.report.plotting import save
     from rsonnx.report.top_k import top_k_figures, top_k_report
@@ -159,10 +182,14 @@ def report(
 
     if as_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form} contradict each other; give one of them")
-    show = FORMATS["json" if as_json else form or "table"]
+    form = "json" if as_json else form or "table"
+    show = FORMATS[form]
+    names = () if columns is None else parse_columns(columns)
+    arrangement = Arrangement(form, names, caption, label)
     others = {
         **{"--paired": paired, "--bound": bound, "--radius": radius},
         **{"--plot": plot, "--card": card, "--html": html},
+        **{"--columns": columns, "--caption": caption, "--label": label},
     }
     gating = Gating(**gating_options)
     given = [*gating.options, *(option for option, value in others.items() if value)]
@@ -171,7 +198,7 @@ def report(
             f"--top-k prints figures of its own, of which {given[0]} knows nothing; give one of "
             "the two"
         )
-    wanted = None if radii is None else _radii(radii)
+    wanted = arrangement.radii or None if radii is None else _radii(radii)
     gates = gating.gates()
     _check_files(plot, plot_kind, card, html, gating.junit, data)
     sources = [
@@ -208,7 +235,7 @@ def report(
         write_new(html, render_page(of_runs, pictures).encode())
     if gating.junit is not None:
         write_new(gating.junit, junit_xml(results).encode())
-    click.echo(show(printed))
+    click.echo(show(arrangement.of(printed)))
     gating.enforce(results)
 
 

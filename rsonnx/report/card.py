@@ -7,18 +7,21 @@ The front matter is Hugging Face's ``model-index``
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from pathlib import PurePath
 
 from rsonnx.report.accuracy import accuracy_report
 from rsonnx.report.escape import markdown_text, printable
 from rsonnx.report.figures import ACR, Figures
 from rsonnx.report.formats.markdown import to_markdown
 from rsonnx.report.notes import cautions, denied, made
-from rsonnx.report.rounding import alpha_up, plain, text_down
+from rsonnx.report.rounding import plain, text_down
 
 _TASKS = {1: "tabular-classification", 3: "image-classification"}
+_BEYOND_IDS = re.compile(r"[^A-Za-z0-9_]{2,}|[^A-Za-z0-9_.-]")
 _RECORDED = (
     *("Model digest (SHA-256)", "Preprocessing, behind the noise", "Selection samples (n0)"),
     *("Seed", "Seed from", "Execution provider", "Started"),
@@ -51,46 +54,57 @@ def _front_matter(runs: Sequence[Figures]) -> Iterator[str]:
     yield "---"
     yield "model-index:"
     for model, of_model in by_model.items():
-        yield f"- name: {_yaml(model)}"
+        yield f"- name: {_yaml(hub_id(PurePath(model).stem))}"
         yield "  results:"
         for run in of_model:
+            data = PurePath(run.record.data).name
             yield "  - task:"
             yield f"      type: {_TASKS.get(len(run.header.model.input_shape), 'other')}"
-            yield "      name: certified robustness"
+            yield "      name: Certified robustness"
             yield "    dataset:"
-            yield "      type: unknown  # put the data set's name on the Hub here"
-            yield f"      name: {_yaml(run.record.data or 'unknown')}"
+            yield f"      type: {_yaml(hub_id(data.partition('.')[0]))}  # or its id on the Hub"
+            yield f"      name: {_yaml(data or 'unknown')}"
             yield "    metrics:"
             yield from _metrics(run)
     yield "---"
     yield ""
 
 
+def hub_id(name: str) -> str:
+    """Return a name as the Hub has them: of ASCII letters, digits, ``_``, ``.`` and ``-``.
+
+    At most 96 of them, with a letter, a digit or ``_`` at both ends, and never ``--`` or ``..``.
+    """
+    return _BEYOND_IDS.sub("-", name[:96]).strip("-.") or "unknown"
+
+
 def _metrics(run: Figures) -> Iterator[str]:
-    summary = run.summary
-    noise = run.header.noise.short_label.replace("sigma = ", "sigma ")
-    sure = f"alpha {alpha_up(run.header.settings.alpha)}, n {run.header.procedure.n}"
-    if run.header.settings.exact:
-        sure = f"all {run.header.procedure.n} changes counted"
-    shared = ", shared noise" * run.header.shared
-    how = f"({noise}, {sure}, {summary.inputs} inputs{shared})"
-    yield from _metric(
-        "accuracy", "standard accuracy of the model itself", summary.standard_accuracy
-    )
+    summary, header = run.summary, run.header
+    norm = header.noise.norm
+    arguments: dict[str, object] = {"noise": printable(header.noise.label), "norm": norm}
+    arguments |= {"units": printable(header.units)}
+    arguments |= {"alpha": header.settings.alpha, "n": header.procedure.n}
+    arguments |= {"inputs": summary.inputs, "shared_noise": header.shared}
+    noise = header.noise.short_label.replace("sigma = ", "sigma ")
+    standard = "Accuracy of the model itself, without noise"
+    yield from _metric("accuracy", standard, summary.standard_accuracy, {"inputs": summary.inputs})
     for radius, share in zip(summary.radii, summary.certified_accuracy or (), strict=True):
         if run.decides(radius):
-            name = f"certified accuracy at {run.header.noise.norm} radius {plain(radius)} {how}"
-            yield from _metric("certified_accuracy", name, share)
+            name = f"Certified accuracy at {norm} radius {plain(radius)} ({noise})"
+            yield from _metric("certified_accuracy", name, share, {"radius": radius} | arguments)
     if run.decides(ACR):
-        name = f"average certified {run.header.noise.norm} radius {how}"
-        yield from _metric("average_certified_radius", name, summary.acr)
+        name = f"Average certified {norm} radius ({noise})"
+        yield from _metric("average_certified_radius", name, summary.acr, arguments)
 
 
-def _metric(kind: str, name: str, value: Fraction | float | None) -> Iterator[str]:
+def _metric(
+    kind: str, name: str, value: Fraction | float | None, arguments: Mapping[str, object]
+) -> Iterator[str]:
     if value is not None:
         yield f"    - type: {kind}"
         yield f"      name: {_yaml(name)}"
         yield f"      value: {text_down(value, 4)}"
+        yield f"      args: {json.dumps(arguments, ensure_ascii=False)}"
 
 
 def _section(run: Figures) -> Iterator[str]:

@@ -3,67 +3,115 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from rsonnx.errors import UsageError
 from rsonnx.report.escape import printable, shortened
 from rsonnx.report.rounding import plain
-from rsonnx.report.table import Column, Table
+from rsonnx.report.table import Column, Note, Report, Table
 
 _AT = "acc@"
+_LABEL = re.compile(r"[A-Za-z0-9:._/+-]*")
 _SETTINGS = ("sigma", "alpha", "n", "inputs")
 """Columns that say how runs were made; where all runs are alike in one, a line says it once."""
 
 
-def parse_columns(text: str) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """Read names of columns such as ``sigma,standard,acr,acc@0.5``.
+@dataclass(frozen=True)
+class Arrangement:
+    """How the tables of a report are shown.
 
-    Returns:
-        The names, radii written as tables have them, and those radii, ascending.
+    Attributes:
+        form: one of :data:`rsonnx.report.formats.FORMATS`.
+        columns: behind the one that names the rows, in this order, radii as tables write them;
+            empty for all, in LaTeX for all but the settings in which all rows are alike.
+        caption, label: of a float, in LaTeX; empty for none.
+
+    Raises:
+        UsageError: the format does not show what is asked for, or the label is none.
+    """
+
+    form: str
+    columns: tuple[str, ...] = ()
+    caption: str = ""
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        asked = {"--columns": self.columns, "--caption": self.caption, "--label": self.label}
+        shown = {"json": (), "latex": tuple(asked)}.get(self.form, ("--columns",))
+        for option, value in asked.items():
+            if value and option not in shown:
+                raise UsageError(
+                    f"{option} is not for --format {self.form}; leave one of the two out"
+                )
+        if not _LABEL.fullmatch(self.label):
+            name = shortened(self.label)
+            raise UsageError(f"--label is {name!r}, but a name such as tab:mnist was expected")
+
+    @property
+    def radii(self) -> tuple[float, ...]:
+        """The radii of certified accuracy among the columns, ascending."""
+        at = (name.removeprefix(_AT) for name in self.columns if name.startswith(_AT))
+        return tuple(sorted(map(float, at)))
+
+    def of(self, report: Report) -> Report:
+        """Return a report so arranged.
+
+        Raises:
+            UsageError: a table has no such column.
+        """
+        tables, records = list(report.tables), report.records
+        if self.columns:
+            tables, records = [_chosen(table, self.columns) for table in tables], None
+        elif self.form == "latex":
+            for place, (table, alike) in enumerate(map(without_alike, tables)):
+                notes = [Note(alike)] * bool(alike)
+                tables[place] = replace(table, notes=[*notes, *table.notes])
+        caption, label = self.caption, self.label
+        return replace(report, tables=tables, records=records, caption=caption, label=label)
+
+
+def parse_columns(text: str) -> tuple[str, ...]:
+    """Read names of columns such as ``sigma,standard,acr,acc@0.50``, the last as ``acc@0.5``.
 
     Raises:
         UsageError: a name is empty or there twice, or a radius is no number of at least 0.
     """
-    names, radii = [], set()
+    names: list[str] = []
     for name in (part.strip().lower() for part in text.split(",")):
-        at = name
-        if name.startswith(_AT):
-            try:
-                radius = float(name.removeprefix(_AT)) + 0.0
-            except ValueError:
-                radius = -1.0
-            if not 0.0 <= radius < math.inf:
-                raise UsageError(
-                    f"--columns has {shortened(name)!r}, but a radius such as acc@0.5 was expected"
-                )
-            radii.add(radius)
-            at = f"{_AT}{plain(radius)}"
-        if not at or at in names:
+        names.append(_at(name) if name.startswith(_AT) else name)
+        if not name or names[-1] in names[:-1]:
             raise UsageError(
-                f"--columns names {shortened(name)!r} twice or not at all; name each column once"
+                f"--columns is {shortened(text)!r}, but names as in acc@0.5,acr were expected, "
+                "each once"
             )
-        names.append(at)
-    return tuple(names), tuple(sorted(radii))
+    return tuple(names)
 
 
-def key_of(column: Column) -> str:
+def _at(name: str) -> str:
+    try:
+        radius = float(name.removeprefix(_AT)) + 0.0  # -0.0 + 0.0 is 0.0
+    except ValueError:
+        radius = math.nan
+    if not 0.0 <= radius < math.inf:
+        raise UsageError(
+            f"--columns has {shortened(name)!r}, but a radius as in acc@0.5 was expected"
+        )
+    return f"{_AT}{plain(radius)}"
+
+
+def _key(column: Column) -> str:
     """Return what a user calls a column: acc@0.5 for r=0.5, else its name in small letters."""
-    name = column.name.lower()
-    return f"{_AT}{name.removeprefix('r=')}" if name.startswith("r=") else name
+    return re.sub("^r=", _AT, column.name.lower())
 
 
-def chosen(table: Table, names: Sequence[str]) -> Table:
-    """Return a table's first column, which names its rows, and the columns of ``names`` in order.
-
-    Raises:
-        UsageError: it has no column of a name.
-    """
-    places = {key_of(column): place for place, column in enumerate(table.columns)}
+def _chosen(table: Table, names: Sequence[str]) -> Table:
+    places = {_key(column): place for place, column in enumerate(table.columns)}
     for name in names:
         if name not in places:
             raise UsageError(
-                f"--columns names {printable(shortened(name))!r}, but the table has "
+                f"--columns has {printable(shortened(name))!r}, but the table has "
                 f"{', '.join(list(places)[1:])}"
             )
     return _only(table, [0, *(places[name] for name in names if places[name])])

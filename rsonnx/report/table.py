@@ -161,12 +161,16 @@ class Report:
         notes: below all of them.
         records: the lines of a CSV file, by column; None for the cells of the tables.
         value: the JSON.
+        caption, label: what a paper says above the tables, with formulas between dollar signs, and
+            refers to them by; LaTeX alone shows them.
     """
 
     tables: Sequence[Table]
     notes: Sequence[str] = ()
     records: Sequence[Mapping[str, Value]] | None = None
     value: Any = None
+    caption: str = ""
+    label: str = ""
 
 
 def wrapped(text: str, indent: str = "") -> list[str]:

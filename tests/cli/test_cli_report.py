@@ -124,6 +124,13 @@ def test_every_format_holds_the_same_figures(form: str, runs: Path) -> None:
             assert all(f"{100 * share:.1f}" in row for share in expected)
 
 
+def test_a_paper_gets_the_columns_of_its_choice(runs: Path) -> None:
+    said = done("report a.jsonl b.jsonl --format latex --columns acc@0.37,acr --label tab:x")
+    assert [r"\label{tab:x}" in said.out, r"model & $r=0.37$ & ACR \\" in said.out] == [True, True]
+    for words in ("--columns acc@-1", "--columns nothing", "--json --columns acr", "--caption x"):
+        refused(f"report a.jsonl {words}", named=words.split()[-2])
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_runs_are_compared_in_every_format(form: str, runs: Path) -> None:
     said = done("report a.jsonl b.jsonl --paired --radii 0,0.3 --format", form)

@@ -141,7 +141,10 @@ def test_latex_compiles_whatever_strangers_wrote(tmp_path: Path) -> None:
         pytest.skip("the LaTeX package booktabs is not installed")
     (tmp_path / "x.tex").write_text("this must not be read")
     document = [r"\documentclass{article}", r"\usepackage{booktabs}", r"\begin{document}"]
-    document += [shown("latex", strange(STRANGERS), TABLE), r"\end{document}"]
+    caption, label = r"100 % & #_^~\ in $\ell_2$, $ alone", "tab:x_1"
+    paper = Report([TABLE, strange(STRANGERS)], ["below all"], caption=caption, label=label)
+    document += [shown("latex", strange(STRANGERS), TABLE), FORMATS["latex"](paper)]
+    document += [r"Table~\ref{tab:x_1}", r"\end{document}"]
     (tmp_path / "page.tex").write_text("\n".join(document), encoding="utf-8")
     done = subprocess.run(
         [compiler, "-interaction=nonstopmode", "-halt-on-error", "page.tex"],

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any
 
 import pytest
 from headers import record
+from hypothesis import given
+from hypothesis import strategies as st
 from reported import STRANGERS, changed_header, figures, row
 
 from rsonnx.noise import Gaussian
-from rsonnx.report import Figures, printable
-from rsonnx.report.card import render_card
+from rsonnx.report import Figures
+from rsonnx.report.card import hub_id, render_card
 
 yaml = pytest.importorskip("yaml", reason="no reader of YAML is installed")
 
@@ -37,28 +40,42 @@ def front_matter(card: str) -> Any:
 
 def test_the_front_matter_is_a_model_index() -> None:
     [model] = front_matter(render_card([page()]))["model-index"]
-    assert model["name"] == "tiny.onnx"
+    assert model["name"] == "tiny"
     [result] = model["results"]
     assert result["task"]["type"] == "image-classification"
-    assert result["dataset"] == {"type": "unknown", "name": "images"}
-    made = "(sigma 0.5, alpha 0.001, n 1000, 4 inputs)"
-    assert [(m["type"], m["name"], m["value"]) for m in result["metrics"]] == [
-        ("accuracy", "standard accuracy of the model itself", 1.0),
-        ("certified_accuracy", f"certified accuracy at l2 radius 0 {made}", 0.75),
-        ("certified_accuracy", f"certified accuracy at l2 radius 0.5 {made}", 0.5),
-        ("average_certified_radius", f"average certified l2 radius {made}", 0.4375),
+    assert result["dataset"] == {"type": "images", "name": "images"}
+    metrics = result["metrics"]
+    assert [(m["type"], m["args"].get("radius"), m["value"]) for m in metrics] == [
+        ("accuracy", None, 1.0),
+        ("certified_accuracy", 0.0, 0.75),
+        ("certified_accuracy", 0.5, 0.5),
+        ("average_certified_radius", None, 0.4375),
     ]
+    for metric in metrics[1:]:
+        of_run = {"norm": "l2", "alpha": 0.001, "n": 1000, "inputs": 4, "shared_noise": False}
+        assert of_run.items() <= metric["args"].items()
 
 
-def test_hugging_faces_own_reader_reads_it() -> None:
+def test_hugging_faces_own_reader_reads_it_and_takes_its_names() -> None:
     hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
     other = figures([1.0], noise=Gaussian(0.25))
     card = hub.ModelCard(render_card([page(), page(other)]))
     results = card.data.eval_results
-    assert card.data.model_name == "tiny.onnx"
-    assert [one.metric_value for one in results[:4]] == [1.0, 0.75, 0.5, 0.4375]
+    assert card.data.model_name == "tiny"
+    assert [result.metric_value for result in results[:4]] == [1.0, 0.75, 0.5, 0.4375]
     assert len(results) == 8
+    assert all(result.metric_type.isidentifier() for result in results)
+    assert len({(result.metric_name, result.metric_value) for result in results[1:]}) == 7
+    index = hub.repocard_data.eval_results_to_model_index("tiny", results)
+    assert hub.repocard_data.model_index_to_eval_results(index) == ("tiny", results)
     assert card.text.lstrip().startswith("## Certified robustness")
+
+
+@given(st.text() | st.sampled_from(STRANGERS) | st.text(alphabet="a.-_ /\u00e9", max_size=100))
+def test_an_id_is_one_that_the_hub_accepts(name: str) -> None:
+    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    hub.utils.validate_repo_id(hub_id(name))
+    assert hub_id("mnist_gaussian-0.50") == "mnist_gaussian-0.50"
 
 
 def test_the_section_says_what_was_certified_and_what_is_not_claimed() -> None:
@@ -130,7 +147,7 @@ def test_a_strangers_words_stay_text(name: str) -> None:
     card = render_card([page(run, **header)])
     assert all(c.isprintable() or c == "\n" for c in card)
     [model] = front_matter(card)["model-index"]
-    assert model["name"] == printable(name)
+    assert model["name"] == hub_id(PurePath(name).stem)
     reader = pytest.importorskip("markdown_it", reason="no reader of Markdown is installed")
     body = card.split("---\n", 2)[2]
     tokens = reader.MarkdownIt("commonmark").enable("table").parse(body)

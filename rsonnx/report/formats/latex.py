@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rsonnx.report.escape import latex_text
 from rsonnx.report.table import JOINT, Column, Note, Report, Table
@@ -15,15 +15,31 @@ _GREEK = ("sigma", "lambda", "alpha")
 def to_latex(report: Report) -> str:
     """Return tables with their notes as small paragraphs below them; the best figures are bold.
 
-    They stand in no float: put them into a ``table`` of your own.
+    With a caption or a label they stand in a float as a paper has it, and the notes are comments
+    below; else in none, to be put into one of your own.
     """
+    floats = bool(report.caption or report.label)
     parts = [r"% \usepackage{booktabs}"]
+    parts += [r"\begin{table}[t]", r"\centering"] * floats
+    parts += [rf"\caption{{{_caption(report.caption)}}}"] * bool(report.caption)
+    parts += [rf"\label{{{report.label}}}"] * bool(report.label)
+    comments: list[str] = []
     for number, table in enumerate(report.tables):
         parts += [r"\bigskip"] if number else []
         parts += _lines(table)
-    if report.notes:
-        parts += _paragraphs(Note(note) for note in report.notes)
-    return "\n".join(parts)
+        notes = _texts(table.said("Bold"))
+        comments += notes if floats else []
+        parts += [] if floats else _paragraphs(notes)
+    notes = _texts(map(Note, report.notes))
+    if not floats:
+        return "\n".join([*parts, *_paragraphs(notes)])
+    return "\n".join([*parts, r"\end{table}", *(f"% {text}" for text in [*comments, *notes])])
+
+
+def _caption(text: str) -> str:
+    """Escape what is no formula; a formula is the author's own, as whose command it is given."""
+    parts = enumerate(re.split(r"(\$[^$]+\$)", text))
+    return "".join(part if place % 2 else latex_text(part) for place, part in parts)
 
 
 def _lines(table: Table) -> Iterator[str]:
@@ -38,8 +54,6 @@ def _lines(table: Table) -> Iterator[str]:
         yield rf"{' & '.join(map(_set, columns, line))} \\"
     yield r"\bottomrule"
     yield r"\end{tabular}"
-    notes = table.said("Bold")
-    yield from _paragraphs(notes) if notes else ()
 
 
 def _set(column: Column, text: str) -> str:
@@ -54,10 +68,14 @@ def _symbol(name: re.Match[str]) -> str:
     return f"${sign}{name[2] or ''}{name[3] or ''}$"
 
 
-def _paragraphs(notes: Iterable[Note]) -> Iterator[str]:
-    yield r"\par\medskip"
-    yield r"{\footnotesize\raggedright"
-    for note in notes:
-        for text in (note.title, *note.details):
-            yield rf"{latex_text(text.replace(JOINT, ' '))}\par"
-    yield "}"
+def _texts(notes: Iterable[Note]) -> list[str]:
+    texts = (text for note in notes for text in (note.title, *note.details))
+    return [latex_text(text.replace(JOINT, " ")) for text in texts]
+
+
+def _paragraphs(texts: Sequence[str]) -> Iterator[str]:
+    if texts:
+        yield r"\par\medskip"
+        yield r"{\footnotesize\raggedright"
+        yield from (rf"{text}\par" for text in texts)
+        yield "}"
