@@ -17,21 +17,17 @@ from pathlib import Path
 from typing import Any
 
 from rsonnx.data.dataset import Reading
+from rsonnx.data.features import Feature, label_column, labels_of
 from rsonnx.data.folder import Pictures
 from rsonnx.data.limits import MAX_IMAGE_FILE_BYTES, check_examples, check_fits
 from rsonnx.data.look import Look
-from rsonnx.data.names import called_by_given, named_labels
-from rsonnx.data.settings import DataSettings
 from rsonnx.data.splits import chosen_split
-from rsonnx.data.table import NO_LABELS
 from rsonnx.errors import DataError, UsageError, first_line
 from rsonnx.resources import bounded_memory
-from rsonnx.scalars import as_whole, shown
 
 _MAGIC = b"PAR1"
 _PICTURES = ("image", "img")
-_LABELS = ("label", "labels")
-"""What most call these columns."""
+"""What most call the column."""
 
 _SHARD = re.compile(r"(?P<split>.+?)-\d{5}-of-(?P<count>\d{5})(-[0-9a-f]+)?", re.ASCII)
 """How the files of a split are named: ``test-00000-of-00002``."""
@@ -68,7 +64,8 @@ def open_parquet(look: Look) -> ParquetPictures:
     if look.listing is not None:
         _check_complete(files)
     schema = _opened(files[0]).schema_arrow
-    picture, column = _the_picture_column(schema, path), _label_column(schema, settings, path)
+    features = _features(schema)
+    picture, column = _the_picture_column(schema, path), label_column(features, settings, path)
     groups: list[_Group] = []
     values: list[Any] = []
     count = 0
@@ -85,13 +82,16 @@ def open_parquet(look: Look) -> ParquetPictures:
             values += _values(_read(file, column, numbers))
     if not count:
         raise DataError(f"{path} has no row; name another file")
-    labels, names, rule = _labels(values, column, _class_names(schema, column), settings, path)
+    labels, names, rule = None, settings.names, "none"
+    if column is not None:
+        what = f"column {column!r}"
+        labels, names, rule = labels_of(values, features[column].names, what, settings, path)
     return ParquetPictures(
         path,
         labels,
         names,
         rule,
-        Reading(settings.exif),
+        Reading(settings.exif, background=settings.background),
         "image-parquet",
         tuple(map(str, range(count))),
         tuple(groups),
@@ -241,13 +241,13 @@ def _check_complete(files: Sequence[Path]) -> None:
 
 def _picture_columns(schema: Any) -> list[str]:
     """Return the columns that hold files of pictures."""
-    kinds = {name: feature.get("_type") for name, feature in _features(schema).items()}
+    features = _features(schema)
     return [
         column.name
         for column in schema
         if (
             str(column.type) in _BYTES
-            and (column.name in _PICTURES or kinds.get(column.name) == "Image")
+            and (column.name in _PICTURES or features[column.name].kind == "Image")
         )
         or re.search(rf"\bbytes: ({'|'.join(_BYTES)})\b", str(column.type))
     ]
@@ -264,63 +264,16 @@ def _the_picture_column(schema: Any, path: Path) -> str:
     return (columns if len(columns) == 1 else usual)[0]
 
 
-def _features(schema: Any) -> dict[str, dict[str, Any]]:
-    """Return what Hugging Face's own note in a file says of its columns; nothing if it is odd."""
+def _features(schema: Any) -> dict[str, Feature]:
+    """Return what is said of each column; nothing where Hugging Face's note in a file is odd."""
+    noted: Any
     try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        return {name: value for name, value in features.items() if isinstance(value, dict)}
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
-        return {}
-
-
-def _class_names(schema: Any, column: str | None) -> tuple[str, ...] | None:
-    """Return what a column's labels 0, 1, ... are called; None where the file does not say."""
-    names = _features(schema).get(column or "", {}).get("names")
-    listed = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    return tuple(names) if listed and names else None
-
-
-def _label_column(schema: Any, settings: DataSettings, path: Path) -> str | None:
-    """Return which column holds the labels; None where there are none."""
-    asked, there = settings.label_column, ", ".join(map(repr, schema.names))
-    if asked == NO_LABELS or (asked is None and settings.labels is not None):
-        return None
-    if asked is not None:
-        if asked not in schema.names:
-            raise UsageError(f"{path} has no column {asked!r}; name one of {there} as the label")
-        return asked
-    usual = [name for name in schema.names if name in _LABELS]
-    kinds = _features(schema)
-    classes = [name for name in schema.names if kinds.get(name, {}).get("_type") == "ClassLabel"]
-    columns = usual or classes
-    if len(columns) > 1:
-        raise UsageError(
-            f"{path} has several columns of labels ({', '.join(columns)}); choose with "
-            "--label-column"
-        )
-    return columns[0] if columns else None
-
-
-def _labels(
-    values: Sequence[Any],
-    column: str | None,
-    own: tuple[str, ...] | None,
-    settings: DataSettings,
-    path: Path,
-) -> tuple[tuple[int, ...] | None, tuple[str, ...] | None, str]:
-    """Return the labels, the class names and the rule's phrase."""
-    if column is None:
-        return None, settings.names, "none"
-    where = f"the column {column!r} of {path}"
-    if all(isinstance(value, str) for value in values):
-        return named_labels(values, settings.names, where)
-    for at, value in enumerate(values):
-        label = as_whole(value)
-        if label is None or not 0 <= label < (len(own) if own else 2**53):
-            hidden = " (labels that are kept back are -1: choose another split)"
-            raise DataError(
-                f"row {at} of {where} has the label {shown(value)}, but 0, 1, ... or names were "
-                f"expected{hidden if label == -1 else ''}"
-            )
-    labels, names, rule = called_by_given(values, own, settings.names, where)
-    return labels, names, rule or f"column {column!r}"
+        noted = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+    except (KeyError, ValueError, TypeError, RecursionError):
+        noted = {}
+    features = {}
+    for name in schema.names:
+        note = noted.get(name) if isinstance(noted, dict) else None
+        note = note if isinstance(note, dict) else {}
+        features[name] = Feature(str(note.get("_type")), note.get("names"))
+    return features

@@ -6,12 +6,21 @@ import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import fields, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from numpy.typing import ArrayLike
 
 from rsonnx.arguments import check_kind
-from rsonnx.data import Dataset, DataSettings, dataset_of, labelled, open_dataset
+from rsonnx.data import (
+    Dataset,
+    DataSettings,
+    Examples,
+    dataset_of,
+    is_sequence,
+    labelled,
+    open_dataset,
+    open_sequence,
+)
 from rsonnx.errors import UsageError
 from rsonnx.listener import Listener
 from rsonnx.model import ModelSettings
@@ -27,8 +36,9 @@ from rsonnx.smoothing import load_with, try_in_child
 Model = ModelSource | OnnxClassifier
 """A file, its bytes, a parsed model, or a classifier that was loaded before."""
 
-Data = str | os.PathLike[str] | Dataset | ArrayLike | tuple[ArrayLike, ArrayLike | None]
-"""A folder, archive or file; a data set; inputs, or inputs and labels, as arrays or lists."""
+Data = str | os.PathLike[str] | Dataset | Examples | ArrayLike | tuple[ArrayLike, ArrayLike | None]
+"""A folder, archive or file; a data set; inputs, or inputs and labels, as arrays or lists; or a
+data set of torchvision, Hugging Face or your own: :class:`rsonnx.data.sequences.Examples`."""
 
 S = TypeVar("S", ModelSettings, DataSettings, EngineSettings)
 
@@ -187,7 +197,9 @@ def _dataset(data: Data, settings: DataSettings) -> Dataset:
         return open_dataset(data, settings)
     if isinstance(data, Dataset):
         return labelled(data, settings)
-    x, y = data if isinstance(data, tuple) and len(data) == 2 else (data, None)
+    if is_sequence(data):
+        return labelled(open_sequence(data, settings), settings)
+    x, y = data if isinstance(data, tuple) and len(data) == 2 else (cast(ArrayLike, data), None)
     return labelled(dataset_of(x, y, classes=settings.names), settings)
 
 

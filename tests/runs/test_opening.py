@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +136,33 @@ def test_a_setting_is_given_once(twice: dict[str, Any], tmp_path: Path) -> None:
     settings = ModelSettings(preprocess="none"), EngineSettings("cpu")
     with pytest.raises(rsonnx.UsageError, match=next(iter(twice))):
         rsonnx.certify(path, data, settings=settings[0], engine=settings[1], **DRAW, **twice)
+
+
+class _Pairs:
+    """What torchvision's data sets are: pairs by number, the image with its channels first."""
+
+    def __init__(self, x: np.ndarray, y: list[int]) -> None:
+        self.x, self.targets = x, y
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, at: int) -> tuple[np.ndarray, int]:
+        return self.x[at], self.targets[at]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_a_sequence_of_pairs_gives_the_run_of_its_arrays_and_verifies_it(tmp_path, dtype):
+    model = save(linear(), tmp_path)
+    levels = np.random.default_rng(0).integers(0, 256, (4, 1, 4, 4), np.uint8)
+    x = levels if dtype == "uint8" else levels / np.float32(255)
+    drawn = DRAW | {"preprocess": "none", "providers": "cpu"}
+    pairs = _Pairs(x, [0, 1, 2, 0])
+    of_arrays = rsonnx.certify(model, (x, pairs.targets), output=tmp_path / "a.jsonl", **drawn)
+    of_pairs = rsonnx.certify(model, pairs, output=tmp_path / "b.jsonl", **drawn)
+    assert [replace(row, seconds=0) for row in of_pairs.rows] == [
+        replace(row, seconds=0) for row in of_arrays.rows
+    ]
+    assert of_pairs.header.record["data"]["kind"] == "sequence"
+    assert not rsonnx.verify(tmp_path / "b.jsonl", model=model, data=pairs, replay=4).faults
+    assert not rsonnx.verify(tmp_path / "a.jsonl", model=model, data=pairs, replay=4).faults
