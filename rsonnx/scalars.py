@@ -1,4 +1,4 @@
-"""What callers give as numbers, numpy's among them, as Python's own; and any value in a message."""
+"""What callers give as numbers, numpy's among them, as Python's own; and values in a message."""
 
 from __future__ import annotations
 
@@ -39,3 +39,11 @@ def shown(value: object, most: int = 60) -> str:
         return f"{value!r:.{most}}"
     except (ValueError, RecursionError):  # Python writes whole numbers of up to 4,300 digits
         return f"a {type(value).__name__} too long or too deep to be shown"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a person says it: 1 h 5 min, 3 min 20 s, 12 s."""
+    whole = max(0, round(seconds))
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"

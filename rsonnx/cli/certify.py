@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import click
 from cloup import command, option_group
 
 from rsonnx import runs
-from rsonnx.cli.noises import asked_noise, noise_options
+from rsonnx.cli.noises import asked_noise, read_sigma_list, sweep_options
 from rsonnx.cli.options import (
     alpha_option,
     data_argument,
@@ -38,7 +39,7 @@ from rsonnx.statistics import DEFAULT_BOUND
 @command()
 @model_argument
 @data_argument
-@option_group("Noise", *noise_options)
+@option_group("Noise", *sweep_options)
 @option_group(
     "Certificate",
     alpha_option,
@@ -133,53 +134,88 @@ def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
 
     \b
     Example:
+      rsonnx certify mnist.onnx images/ --sigma 0.5 --n 10000
       rsonnx certify mnist.onnx images/ --sigma 0.5 --n 10000 -o mnist.jsonl
       rsonnx certify mnist.onnx images/ --sigma 0.5 --n 10000 -o mnist.jsonl --resume
+      rsonnx certify mnist.onnx images/ --sigma 0.12,0.25,0.5 --n 10000 -o mnist.jsonl
       rsonnx certify mnist.onnx images/ --sigma 0.5 --seed 1 --shard 3/8 -o part3.jsonl
       rsonnx certify mnist.onnx images/ --sigma 0.5 --commit mnist.json \\
         --beacon-round "drand quicknet, randomness" 30000000
       rsonnx certify mnist.onnx images/ --sigma 0.5 --commit mnist.json --beacon 0f3a... \\
         -o mnist.jsonl
     """
+    from rsonnx.cli.keeping import kept, kept_here
     from rsonnx.cli.opening import opening_arguments
-    from rsonnx.report import accuracy_report, figures_of
+    from rsonnx.cli.report_sources import radii_of
+    from rsonnx.report import accuracy_report, figures_of, told_apart
     from rsonnx.runs import SampleRange, Shard
 
+    sigmas = given.pop("sigmas")
+    sweep = () if sigmas is None else read_sigma_list(sigmas)
     commitment, beacon_round = given.pop("commit"), given.pop("beacon_round")
     beacon = given.pop("beacon")
     _check_commitment(given, commitment, beacon_round, beacon)
-    output = given.pop("output")
-    keeping = {"output": output, "resume": given.pop("resume")}
-    keeping["checkpoint"] = given.pop("checkpoint")
+    if commitment is not None and len(sweep) > 1:
+        raise UsageError("--commit settles one run; give one --sigma, and a commitment to each")
+    output, resume, checkpoint = (given.pop(name) for name in ("output", "resume", "checkpoint"))
     del given["quiet"]  # the terminal looks it up
     shard, samples, seed = given.pop("shard"), given.pop("samples"), given.pop("seed")
     rules = {name: given[name] for name in ("n0", "n", "alpha", "bound", "radius", "adaptive")}
     rules["family_wise"] = given["family_wise"]
     rules["target_radii"] = None if given["target_radius"] is None else (given["target_radius"],)
-    if (law := asked_noise(given, model).law).enumerated:
-        refuse_sampling(law, ("n0", "n", "alpha"))
+    each = [given | {"sigma": sigma} for sigma in sweep or (None,)]
+    for options in each:
+        if (asked := asked_noise(options, model)).law.enumerated:
+            refuse_sampling(asked.law, ("n0", "n", "alpha"))
+        if len(each) > 1:
+            asked.early()  # what is wrong with a later one is said before the first
     if commitment is not None and beacon is None:
-        _commit(model, data, commitment, beacon_round, opening_arguments(given) | rules, as_json)
+        _commit(model, data, commitment, beacon_round, opening_arguments(each[0]) | rules, as_json)
         return
+    where = None  # the library says what is missing
+    if output is not None:
+        where = kept(output, sweep)
+    elif not resume and samples is None:
+        where = kept_here(model, data, _kind(given, shard), sweep)
+    words = sys.argv[1:] if where is None else where.given(sys.argv[1:])
+    made = []
     with contextlib.ExitStack() as stack:
-        run = runs.certify(
-            model,
-            data,
-            **opening_arguments(given),
-            **rules,
-            **keeping,
-            seed=seed,
-            commit=commitment,
-            beacon=beacon,
-            shard=None if shard is None else Shard.parse(shard),
-            samples=None if samples is None else SampleRange.parse(samples),
-            listener=stack.enter_context(Terminal(output)),
-            words=sys.argv[1:],
-            options=_options(model, given),
-        )
-    figures = [figures_of(run, run.header.procedure.table_radii)] if run.rows else []
+        if where is not None:
+            stack.enter_context(where.ready(resume=resume))
+        files: Sequence[Path | None] = (None,) if where is None else where.files
+        for options, file in zip(each, files, strict=True):
+            run = runs.certify(
+                model,
+                data,
+                **opening_arguments(options),
+                **rules,
+                output=file,
+                resume=resume,
+                checkpoint=checkpoint,
+                seed=seed,
+                commit=commitment,
+                beacon=beacon,
+                shard=None if shard is None else Shard.parse(shard),
+                samples=None if samples is None else SampleRange.parse(samples),
+                listener=stack.enter_context(Terminal(words)),
+                words=words,
+                options=_options(model, options),
+            )
+            made += [run] if run.rows else []
+    alone = len(made) == 1
+    radii = made[0].header.procedure.table_radii if alone else radii_of(made) if made else ()
+    figures = told_apart([figures_of(run, radii) for run in made])
     if figures or as_json:  # counts are no result yet, and a shard may be empty
         click.echo(FORMATS["json" if as_json else "table"](accuracy_report(figures)))
+    if where is not None:
+        where.say()
+
+
+def _kind(given: dict[str, Any], shard: str | None) -> list[str]:
+    """Return what tells a run from others of its model and data, but for its sigma."""
+    scales = {"lambda": given["lam"], "shard": None if shard is None else shard.replace("/", "of")}
+    noise = [] if given["noise"] == "gaussian" else [given["noise"]]
+    return noise + [f"{name}{value}" for name, value in scales.items() if value is not None]
 
 
 def _check_commitment(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rsonnx.errors import UsageError
 from rsonnx.noise.catalogue import LAWS
 from rsonnx.noise.options import FILES
 
@@ -30,14 +31,12 @@ noise_option = click.option(
     ),
 )  # fmt: skip
 
-norm_options = (
-    click.option(
-        "--sigma",
-        type=float,
-        metavar="FLOAT",
-        help="Standard deviation of the noise on one value, in the units of --bounds: with bounds "
-        "0 1, 0.25 is a quarter of a pixel's range.",
-    ),
+_SIGMA = (
+    "Standard deviation of the noise on one value, in the units of --bounds: with bounds 0 1, 0.25 "
+    "is a quarter of a pixel's range."
+)
+
+_rest = (
     click.option(
         "--lambda",
         "lam",
@@ -62,7 +61,33 @@ norm_options = (
     ),
 )
 
-noise_options = (noise_option, *norm_options)
+noise_options = (
+    noise_option,
+    click.option("--sigma", type=float, metavar="FLOAT", help=_SIGMA),
+    *_rest,
+)
+sweep_options = (
+    noise_option,
+    click.option(
+        "--sigma",
+        "sigmas",
+        metavar="S,S,...",
+        help=f"{_SIGMA} Several, separated by commas, make a run each and one table.",
+    ),
+    *_rest,
+)
+"""With several sigmas, as :func:`read_sigma_list` reads them."""
+
+
+def read_sigma_list(text: str) -> tuple[float, ...]:
+    """Return the numbers of ``0.12,0.25`` in the order given, each once."""
+    try:
+        return tuple(dict.fromkeys(float(part) for part in text.split(",")))
+    except ValueError:
+        raise UsageError(
+            f"--sigma is {text!r:.60}, but numbers separated by commas, such as 0.25,0.5,1, were "
+            "expected"
+        ) from None
 
 
 def asked_noise(given: Mapping[str, Any], model: Path | None = None) -> AskedNoise:

@@ -247,7 +247,8 @@ keeping_options = (
         "--output",
         "-o",
         type=click.Path(path_type=Path),
-        help="Run file to write (JSON lines); without --resume it must not exist yet.",
+        help="Run file to write (JSON lines); without --resume it must not exist yet. Of several "
+        "sigmas run.jsonl means run_0.25.jsonl and so on. [default: a new file in runs/]",
     ),
     click.option(
         "--resume",

@@ -13,7 +13,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.cli.noises import asked_noise
+from rsonnx.cli.noises import asked_noise, read_sigma_list
 from rsonnx.cli.opening import choose_seed, open_job
 from rsonnx.cli.progress import ProgressBar
 from rsonnx.cli.terminal import say
@@ -102,14 +102,7 @@ def _sigmas(texts: Sequence[str]) -> tuple[float, ...]:
     """Return the values of --sigma in the order given, each once."""
     if not texts:
         raise UsageError("preview needs the standard deviations to show; give --sigma S,S,...")
-    try:
-        sigmas = [float(text) for text in ",".join(texts).split(",")]
-    except ValueError:
-        raise UsageError(
-            f"--sigma is {','.join(texts)!r}, but numbers separated by commas, such as "
-            "0.25,0.5,1, were expected"
-        ) from None
-    return tuple(dict.fromkeys(Gaussian(sigma).sigma for sigma in sigmas))
+    return tuple(Gaussian(sigma).sigma for sigma in read_sigma_list(",".join(texts)))
 
 
 def _rows(

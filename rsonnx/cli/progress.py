@@ -13,7 +13,7 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
 from rsonnx.listener import Extent, Listener
-from rsonnx.report.rounding import duration
+from rsonnx.scalars import duration
 
 if TYPE_CHECKING:
     from rich.progress import Progress

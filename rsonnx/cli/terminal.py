@@ -25,21 +25,21 @@ class Terminal(ProgressBar):
     """Prints what a call of the library says, and how far it is.
 
     Args:
-        output: the run file that an interrupted command can go on with; None for none.
+        given: the words of the command that goes on with what is interrupted; none for none.
     """
 
-    def __init__(self, output: Path | None = None) -> None:
+    def __init__(self, given: Sequence[str] = ()) -> None:
         super().__init__(quiet=quiet())
-        self._output = output
+        self._given = given
 
     def said(self, topic: str, text: str) -> None:
         """Print a fact, unless the command was told to be quiet."""
         self.clear()
         say(topic, text)
-        if topic == "stopped" and self._output is not None:
+        if topic == "stopped" and self._given:
             from rsonnx.runs import resume_command
 
-            say("go on with", resume_command(sys.argv[1:], _program()))
+            say("go on with", resume_command(self._given, _program()))
 
 
 def quiet() -> bool:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from rsonnx.noise import Law
 from rsonnx.procedures import Cost, MachineTime, Plan
 from rsonnx.procedures.planning import PILOT_SAMPLES
-from rsonnx.report.rounding import duration, text_down, text_up
+from rsonnx.report.rounding import text_down, text_up
 from rsonnx.report.table import (
     Column,
     Form,
@@ -21,6 +21,7 @@ from rsonnx.report.table import (
     grouped,
     percent,
 )
+from rsonnx.scalars import duration
 
 
 def plan_report(plan: Plan, machine: MachineTime | None = None) -> Report:

@@ -54,14 +54,6 @@ def fraction_down(value: Fraction) -> float:
     return math.nextafter(nearest, -math.inf) if Fraction(nearest) > value else nearest
 
 
-def duration(seconds: float) -> str:
-    """Return a time as a person says it: 1 h 5 min, 3 min 20 s, 12 s."""
-    whole = max(0, round(seconds))
-    if whole >= 3600:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"
-
-
 def _text(units: int, digits: int) -> str:
     """Return ``units`` · 10^-``digits`` in full, however large it is."""
     figures = str(abs(units)).rjust(digits + 1, "0")

@@ -34,6 +34,7 @@ from rsonnx.runs.telling import (
     tell_job,
     tell_samples,
 )
+from rsonnx.runs.timing import tell_long
 from rsonnx.runs.work import Work
 from rsonnx.statistics import DEFAULT_BOUND
 
@@ -108,7 +109,7 @@ def certify(
     shard = None if shard is None else Shard.parse(shard)
     samples = None if samples is None else SampleRange.parse(samples)
     rules = Rules(n0, n, alpha, bound, radius, target_radii, adaptive, family_wise)
-    listener = listening(listener)
+    is_heard, listener = listener is not None, listening(listener)
     committed = _committed(seed, commit, beacon)
     meant = asked(noise, sigma)
     early = meant if isinstance(meant, Law) else meant.early()
@@ -151,6 +152,8 @@ def certify(
         job, manifest, header = ready.job, ready.manifest, ready.header
         indices = job.indices if shard is None else shard.take(job.indices)
         work = Work(job, ready.procedure, used.value, indices, samples, manifest)
+        if begun is None and samples is None and is_heard:
+            tell_long(work, rules, listener.said)
         rows = run_into_file(work, header, manifest, keeping, reopened, listener)
     certified = tuple(row for row in rows if isinstance(row, Row))
     return Run(keeping.output or Path("a run that is not kept"), header, certified, "complete")

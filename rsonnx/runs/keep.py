@@ -106,7 +106,7 @@ def run_into_file(
         listener.finished(row, certified=_certified(row))
 
     if keeping.output is None:
-        listener.said("warning", "the rows are not kept; name a run file with -o to keep them")
+        listener.said("warning", "the rows are not kept; name an output to keep them")
         with _saying_where_it_stopped(None, lambda: len(rows), len(inputs), listener):
             listener.begun(extent)
             for row in do_work(work, progress=listener.drawn):

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import time
+from dataclasses import replace
 
 from scipy import special
 
-from rsonnx.procedures import ABSTAIN, Adaptive, Cost, MachineTime, Plan
+from rsonnx.errors import UsageError
+from rsonnx.procedures import ABSTAIN, Adaptive, Cost, MachineTime, Plan, radius_text
 from rsonnx.procedures.planning import PILOT_SAMPLES, SELECTION_SAMPLES
 from rsonnx.runs.job import Job
+from rsonnx.runs.rules import Rules
+from rsonnx.runs.telling import Tell
+from rsonnx.runs.work import Work
+from rsonnx.scalars import duration
 from rsonnx.statistics import operating_point
 from rsonnx.statistics.sequential import LEAD
 
 MEASURE_SECONDS = 1.0
 PILOT_SECONDS = 2.0
+LONG_SECONDS = 600.0
+"""From here on a run is one for which other rules are worth a look."""
+
 _PILOT_INPUTS = 16
 _QUANTILES = 8
 """Points at which the uncertainty about one input's p is represented."""
@@ -36,30 +46,79 @@ def time_on(job: Job, plan: Plan, *, seed: int = 0) -> MachineTime:
         samples_per_second=rate,
         inputs=inputs,
         fixed=Cost(fixed, fixed / rate, inputs * fixed / rate),
-        adaptive=None if plan.adaptive is None else _adaptive_cost(job, plan.adaptive, rate, seed),
+        adaptive=None
+        if plan.adaptive is None
+        else _adaptive_cost(plan.adaptive, _pilot(job, seed), rate, inputs),
     )
 
 
-def _adaptive_cost(job: Job, adaptive: Adaptive, rate: float, seed: int) -> Cost:
-    hits, seconds = _pilot(job, seed)
+def tell_long(work: Work, rules: Rules, tell: Tell) -> None:
+    """Tell what a run of more than ten minutes takes, and what by other rules, as a try shows it.
+
+    Nothing that is tried counts in the run, whose noise is of other streams. What is sure to be
+    shorter ends the try at once.
+    """
+    job, procedure, inputs = work.job, work.procedure, len(work.indices or ())
+    if not procedure.fixed_n or procedure.noise.enumerated:
+        return
+    total = inputs * procedure.samples
+    rate = _samples_per_second(job, 0, enough=total / LONG_SECONDS)
+    if total < LONG_SECONDS * rate:
+        return
+    shown = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+    tell("time", f"about {duration(total / rate)} for {total:,} samples at {shown} a second")
+    radii = procedure.table_radii
+    ways = {
+        "--adaptive": (replace(rules, adaptive=True), "all radii of the table are decided"),
+        f"--target-radius {(middle := radii[len(radii) // 2]):g}": (
+            replace(rules, target_radii=middle),
+            "that radius alone is decided",
+        ),
+        f"--n {rules.n // 10}": (replace(rules, n=rules.n // 10), ""),
+    }
+    pilot = _pilot(job, 0)
+    for option, (other, what) in ways.items():
+        try:
+            changed = other.procedure(
+                procedure.noise,
+                num_classes=procedure.num_classes,
+                shape=job.shape,
+                inputs=len(job.indices),
+            )
+        except UsageError:  # which these rules do not allow
+            continue
+        if isinstance(changed, Adaptive):
+            seconds = _adaptive_cost(changed, pilot, rate, inputs).seconds
+            what += f" (estimated from {PILOT_SAMPLES} samples on each of {len(pilot[0])} inputs)"
+        else:
+            seconds = inputs * changed.samples / rate
+            reach, before = changed.largest_radius, procedure.largest_radius
+            what = f"radii reach {radius_text(reach)} instead of {radius_text(before)}"
+        tell("instead", f"{option}: about {duration(seconds)}; {what}")
+
+
+def _adaptive_cost(
+    adaptive: Adaptive, pilot: tuple[list[int], float], rate: float, inputs: int
+) -> Cost:
+    hits, seconds = pilot
     # What a request costs beyond its samples: small ones do not fill batches and threads.
     overhead = max(0.0, seconds / len(hits) - PILOT_SAMPLES / rate)
     each = {k: _expected_samples(adaptive, k) for k in set(hits)}
     samples = sum(each[k] for k in hits) / len(hits)
     requests = sum(1 + sum(look <= each[k] for look in adaptive.looks) for k in hits) / len(hits)
     seconds = samples / rate + requests * overhead
-    return Cost(samples, seconds, seconds * len(job.indices), inputs_tried=len(hits))
+    return Cost(samples, seconds, seconds * inputs, inputs_tried=len(hits))
 
 
-def _samples_per_second(job: Job, seed: int) -> float:
-    """Count ever larger ranges until one takes about a second, and time that one."""
+def _samples_per_second(job: Job, seed: int, enough: float = math.inf) -> float:
+    """Count ever larger ranges until one takes about a second, or is fast enough; time that one."""
     point = job.point(job.indices[0])
     size, start = 1, 0
     while True:
         begun = time.perf_counter()
         job.smoothed.sample_counts(point, start, start + size, stage="prediction", seed=seed)
         elapsed = time.perf_counter() - begun
-        if elapsed >= MEASURE_SECONDS / 2:
+        if elapsed >= MEASURE_SECONDS / 2 or size > enough * elapsed:
             return size / elapsed
         start, size = start + size, 2 * size
 

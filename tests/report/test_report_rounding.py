@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rsonnx.report import fraction_down, percent_down, percent_up, text_down, text_up
-from rsonnx.report.rounding import alpha_up, duration
+from rsonnx.report.rounding import alpha_up
+from rsonnx.scalars import duration
 
 
 @given(st.floats(1e-300, 1, exclude_max=True))  # below, floats lack the digits
