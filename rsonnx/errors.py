@@ -42,6 +42,10 @@ class DataError(RsonnxError, ValueError):
     """An input, a label or a data set is not what the model or the format needs."""
 
 
+class UnreadableInputError(DataError):
+    """A picture's own bytes cannot be read, now or ever: it may be left out."""
+
+
 class RunFileError(RsonnxError):
     """A run file cannot be read or written, or contradicts itself."""
 

@@ -173,6 +173,13 @@ data_options = (
         "stored beneath, as torchvision reads them. [default: they are refused]",
     ),
     click.option(
+        "--on-bad-image",
+        type=click.Choice(("refuse", "skip")),
+        default="refuse",
+        show_default=True,
+        help="Name all pictures that cannot be read and end, or leave them out of the run.",
+    ),
+    click.option(
         "--arrays",
         metavar="INPUTS[,LABELS]",
         help="Arrays of an .npz that are the inputs and their labels, where names do not tell.",

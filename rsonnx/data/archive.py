@@ -22,7 +22,7 @@ from rsonnx.data.images import is_image_name, read_image
 from rsonnx.data.limits import MAX_IMAGE_FILE_BYTES, check_entry
 from rsonnx.data.look import Look
 from rsonnx.data.tree import is_ignored, label_tree
-from rsonnx.errors import DataError
+from rsonnx.errors import DataError, UnreadableInputError
 
 
 class ArchiveReader:
@@ -66,7 +66,7 @@ class ImageZip(Pictures):
         except DataError:
             raise
         except Exception as error:  # zlib, struct, ...: whatever hostile bytes provoke
-            raise DataError(
+            raise UnreadableInputError(
                 f"{where} cannot be read ({type(error).__name__}: {error}); write the archive again"
             ) from error
 

@@ -20,7 +20,7 @@ from rsonnx.data.dataset import Header
 from rsonnx.data.limits import check_fits
 from rsonnx.data.modes import channels_of, plain, values_of
 from rsonnx.data.settings import Exif
-from rsonnx.errors import DataError, first_line
+from rsonnx.errors import DataError, UnreadableInputError, first_line
 
 IMAGE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".gif",
@@ -61,7 +61,8 @@ def image_header(
     """Read an image's header, with the shape (H, W, C); `where` names it in messages.
 
     Raises:
-        DataError: the header cannot be read, or already rules the image out.
+        UnreadableInputError: the header cannot be read, or already rules the image out.
+        DataError: it needs more memory, or a package that is not installed.
     """
     with _opened(file, where, background) as (image, channels, converted):
         if image.format == "PNG" and _has_text_behind(file):
@@ -91,8 +92,9 @@ def read_image(
         a grey TIFF of floats.
 
     Raises:
-        DataError: broken or truncated, larger than Pillow's pixel limit, several frames, a mode or
-            a depth that is not read, or transparent without a background.
+        UnreadableInputError: broken or truncated, larger than Pillow's pixel limit, several frames,
+            a mode or a depth that is not read, or transparent without a background.
+        DataError: as for :func:`image_header`.
     """
     with _opened(file, where, background) as (image, channels, _):
         if image.format == "PNG":
@@ -144,14 +146,16 @@ def _extra_format(file: io.BufferedIOBase, where: str) -> tuple[str, ...]:
     return ("HEIF",)
 
 
-def _too_large(pixels: str, where: str) -> DataError:
-    return DataError(
+def _too_large(pixels: str, where: str) -> UnreadableInputError:
+    return UnreadableInputError(
         f"{where} has more pixels than Pillow takes for safe ({pixels}); resize the image first"
     )
 
 
-def _broken(reason: str, where: str) -> DataError:
-    return DataError(f"{where} cannot be read as an image ({reason}); replace or remove the file")
+def _broken(reason: str, where: str) -> UnreadableInputError:
+    return UnreadableInputError(
+        f"{where} cannot be read as an image ({reason}); replace or remove the file"
+    )
 
 
 def _orientation(image: Image.Image) -> int:
@@ -209,6 +213,6 @@ def _check_size(image: Image.Image, where: str) -> None:
         check_fits(needed, where)
     # A JPEG with further pictures after it (MPO) is its first picture to every JPEG reader.
     if getattr(image, "is_animated", False) and image.format != "MPO":
-        raise DataError(
+        raise UnreadableInputError(
             f"{where} has several frames or pages; write the one that is meant to its own file"
         )

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
-from rsonnx.errors import DataError
+from rsonnx.errors import UnreadableInputError
 
 _CHANNELS = {
     **dict.fromkeys(("1", "L", "LA", "La", "I", "I;16", "I;16B", "F"), 1),
@@ -33,16 +33,16 @@ def channels_of(image: Image.Image, where: str, background: str | None) -> tuple
     """Return the channels that a picture will have, and what it is converted from, by its header.
 
     Raises:
-        DataError: its mode is none that is read, or Pillow would cut its depth unseen.
+        UnreadableInputError: its mode is none that is read, or Pillow would cut its depth unseen.
     """
     deep = _is_deep(image, where)
     if image.mode not in _CHANNELS or (image.mode == "I" and not deep):
-        raise DataError(
+        raise UnreadableInputError(
             f"{where} has Pillow mode {image.mode!r}, which is not read; convert it to 8-bit grey "
             "or RGB first"
         )
     if deep and "transparency" in image.info and background != _STORED:
-        raise DataError(
+        raise UnreadableInputError(
             f"{where} has 16 bits a channel and a transparent colour; convert it to 8 bits"
         )
     channels = _CHANNELS[image.mode]
@@ -59,7 +59,7 @@ def _is_deep(image: Image.Image, where: str) -> bool:
         raw = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
         if isinstance(raw, str) and re.search(r";16[A-Z]+$", raw):
             if _CHANNELS.get(image.mode) != 1 or "A" in image.mode:
-                raise DataError(
+                raise UnreadableInputError(
                     f"{where} has 16 bits a channel in colour or with alpha; convert it to 8 bits"
                 )
             deep = True
@@ -67,7 +67,9 @@ def _is_deep(image: Image.Image, where: str) -> bool:
             highest = arguments[1]
             deep = image.mode == "I" and highest == 65535
             if highest != 255 and not deep:
-                raise DataError(f"{where} has levels 0..{highest}; convert it to 0..255 first")
+                raise UnreadableInputError(
+                    f"{where} has levels 0..{highest}; convert it to 0..255 first"
+                )
     return deep
 
 
@@ -75,7 +77,7 @@ def plain(image: Image.Image, channels: int, where: str, background: str | None)
     """Return a picture that :func:`channels_of` takes, in mode L, RGB, I, I;16 or F.
 
     Raises:
-        DataError: it is transparent in places, and no background is declared.
+        UnreadableInputError: it is transparent in places, and no background is declared.
     """
     if image.mode == "F" or image.mode.startswith("I"):
         return image
@@ -85,7 +87,7 @@ def plain(image: Image.Image, channels: int, where: str, background: str | None)
     opened = image.convert("LA" if image.mode == "La" else "RGBA").convert("RGBA")
     if background != _STORED and opened.getchannel("A").getextrema() != (255, 255):
         if background is None:
-            raise DataError(
+            raise UnreadableInputError(
                 f"{where} is transparent in places; declare what the model sees there with "
                 "--background: white, black, #rrggbb, or ignore for the colour stored beneath"
             )

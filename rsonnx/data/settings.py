@@ -37,6 +37,7 @@ class DataSettings:
         exif: "apply" turns pictures as their EXIF orientation says, "ignore" reads them as stored.
         background: what the transparent pixels of pictures are seen on: "white", "black",
             "#rrggbb", or "ignore" for the colour that is stored beneath; None refuses them.
+        on_bad_image: "refuse" names all pictures that cannot be read, "skip" leaves them out.
         arrays: names of the inputs and of their labels, ``"INPUTS"`` or ``"INPUTS,LABELS"``, in an
             archive of arrays with others; None for those with usual names.
         split: which part is read of data that hold several, as "test" and "train"; None where they
@@ -51,6 +52,7 @@ class DataSettings:
     labels: Path | None = None
     exif: Exif = "apply"
     background: str | None = None
+    on_bad_image: Literal["refuse", "skip"] = "refuse"
     arrays: str | None = None
     split: str | None = None
     label_column: str | None = None
@@ -61,6 +63,7 @@ class DataSettings:
 
     def __post_init__(self) -> None:
         check_choice("exif", self.exif, get_args(Exif))
+        check_choice("on_bad_image", self.on_bad_image, ("refuse", "skip"))
         if self.background is not None and not _BACKGROUND.fullmatch(str(self.background)):
             raise UsageError(
                 f"background is {shown(self.background)}, but white, black, #rrggbb or ignore was "

@@ -37,6 +37,8 @@ FREE = frozenset(
         "arguments.resolved.exif",
         # The manifest says whether pictures are the same.
         "arguments.resolved.background",
+        # The header names the pictures that are left out.
+        "arguments.resolved.on_bad_image",
         # Where a value came from: the value itself is compared.
         "seed.source",
         "model.bounds.source",

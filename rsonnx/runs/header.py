@@ -6,6 +6,7 @@ earlier versions lack fields that came later; what they meant is filled in here 
 
 from __future__ import annotations
 
+import itertools
 import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -183,11 +184,19 @@ class Header:
         sample, size, selected = self.data.sample, self.data.size, self.data.inputs
         if sample is None:
             return  # which its data show: what was taken are the first of them
-        if sample.count(size) != selected:
-            yield f"it announces {selected} inputs, but its sample has {sample.count(size)}"
+        unreadable = self.data.unreadable
+        if sample.count(size) - len(unreadable) != selected:
+            yield f"it announces {selected} inputs, but its sample has {sample.count(size)}" + (
+                f", of which {len(unreadable)} were left out" if unreadable else ""
+            )
         elif sample.seed is None or size <= _MOST_DRAWN_FROM:
             shard = self.shard or Shard(1, 1)
-            part = sample.indices(size, shard.index - 1, shard.of)
+            taken = (index for index in sample.indices(size) if index not in unreadable)
+            part = (
+                itertools.islice(taken, shard.index - 1, None, shard.of)
+                if unreadable
+                else sample.indices(size, shard.index - 1, shard.of)
+            )
             for has, expected in zip(indices, part, strict=False):
                 if has != expected:
                     yield f"it has the input {has} where its sample has the input {expected}"

@@ -199,6 +199,7 @@ _OPTIONS: dict[str, Kind[Any]] = {
     "n0": _COUNT,
     "noise": _MAYBE_TEXT,
     "norm": _MAYBE_TEXT,
+    "on_bad_image": one_of("refuse", "skip"),
     "output_name": _MAYBE_TEXT,
     "preprocess": OBJECT,
     "providers": TEXTS,
@@ -322,7 +323,11 @@ HEADER = (
     HeaderField("data.path", NAME, "where the inputs were read"),
     HeaderField("data.kind", TEXT, "in which form"),
     HeaderField("data.size", _LENGTH, "inputs of the data set"),
-    HeaderField("data.inputs", _LENGTH, "inputs of the run; follows from `data.sample`"),
+    HeaderField(
+        "data.inputs",
+        _LENGTH,
+        "inputs of the run; follows from `data.sample` and `data.unreadable`",
+    ),
     HeaderField("data.sample", OBJECT, "by which rule these were taken", since=2),
     HeaderField("data.classes_in_sample", _LENGTH.or_null(), "how many classes they have", since=2),
     HeaderField(
@@ -340,6 +345,12 @@ HEADER = (
         "data.converted",
         map_of(_COUNT, "counts"),
         "how many inputs are pictures of another kind than 8-bit grey or RGB, by kind",
+        since=None,
+    ),
+    HeaderField(
+        "data.unreadable",
+        map_of(_COUNT, "indices"),
+        "pictures that the sample takes and that were left out, by name, with their indices",
         since=None,
     ),
     HeaderField(

@@ -19,7 +19,7 @@ from rsonnx.data import (
     resize_and_crop,
     resized_shape,
 )
-from rsonnx.errors import DataError
+from rsonnx.errors import DataError, UnreadableInputError
 from rsonnx.noise import (
     STREAM_VERSION,
     Gaussian,
@@ -28,6 +28,7 @@ from rsonnx.noise import (
 )
 from rsonnx.runs.labels import Labels, align_labels
 from rsonnx.runs.sample import Sample, spread_over
+from rsonnx.runs.unreadable import all_named, find_unreadable, refusal
 from rsonnx.runtime import Engine, OnnxClassifier
 from rsonnx.smoothing import SmoothedClassifier, Trained
 
@@ -55,6 +56,8 @@ class Job:
         dataset: where the inputs come from.
         sample: by which rule inputs are taken.
         indices: which that are, in order.
+        unreadable: which the rule takes too, but are left out as pictures that cannot be read; each
+            with the reason.
         labels: the true classes of the whole data set, in the model's numbering.
         reading: how the data are read.
         turned: how many of the inputs are read turned, as their EXIF orientation says.
@@ -70,6 +73,7 @@ class Job:
     reading: DataSettings
     turned: int = 0
     converted: Mapping[str, int] = field(default_factory=dict)
+    unreadable: Mapping[int, UnreadableInputError] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -163,8 +167,13 @@ def prepare_job(
             input does not fit.
         InferenceError: the model fails on a noisy input.
     """
-    chosen = sample or Sample()
+    chosen, reading = sample or Sample(), reading or DataSettings()
     indices = tuple(chosen.indices(len(dataset)))
+    skip = reading.on_bad_image == "skip"
+    unreadable = find_unreadable(dataset, indices) if skip else {}
+    if len(unreadable) == len(indices):
+        raise refusal(dataset, unreadable, len(indices))
+    indices = tuple(index for index in indices if index not in unreadable)
     check_levels(dataset, model.bounds)
     law = noise if isinstance(noise, Law) else Gaussian(noise)
     smooth = partial(
@@ -176,21 +185,24 @@ def prepare_job(
         stream_version=stream_version,
     )
     smoothed = smooth()
-    job = Job(
-        model,
-        smoothed,
-        dataset,
-        chosen,
-        indices,
-        Labels(None, dataset.label_rule),
-        reading or DataSettings(),
-    )
-    labels = align_labels(dataset, model, lambda index: smoothed.base_label(job.point(index)))
-    turned, converted = _check_headers(job)
-    job = replace(job, labels=labels, turned=turned, converted=converted)
-    images = dataset[indices[0]].values.dtype == np.uint8
-    looked_at = indices[:1] if images and not converted.keys() & _OFF_GRID else indices
-    arithmetics = {job.point(index).arithmetic for index in looked_at}
+    labels = Labels(None, dataset.label_rule)
+    job = Job(model, smoothed, dataset, chosen, indices, labels, reading, unreadable=unreadable)
+
+    def answer(index: int) -> int:
+        try:
+            return smoothed.base_label(job.point(index))
+        except UnreadableInputError:  # of the whole data set, which may hold more of them
+            if not skip:
+                raise
+            return -1
+
+    with all_named(dataset, indices):
+        labels = align_labels(dataset, model, answer)
+        turned, converted = _check_headers(job)
+        job = replace(job, labels=labels, turned=turned, converted=converted)
+        images = dataset[indices[0]].values.dtype == np.uint8
+        looked_at = indices[:1] if images and not converted.keys() & _OFF_GRID else indices
+        arithmetics = {job.point(index).arithmetic for index in looked_at}
     smoothed = smooth(arithmetic="float" if "float" in arithmetics or not law.exact else "exact")
     job = replace(job, smoothed=smoothed)
     # One sample shows that this noise can be drawn and that the model runs on it.

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from rsonnx.errors import DataError, RunFileError
+from rsonnx.errors import DataError, RunFileError, UnreadableInputError
 from rsonnx.noise import Point
 from rsonnx.runs.job import Job
+from rsonnx.runs.unreadable import refusal
 
 
 class Identified(Protocol):
@@ -109,14 +110,21 @@ def make_manifest(job: Job, seen: Callable[[int], None] | None = None) -> Manife
         seen: called with the number of inputs read so far.
 
     Raises:
-        DataError: one cannot be read or does not fit; the message names it.
+        DataError: pictures cannot be read, of which the message names the first; or an input does
+            not fit.
     """
-    entries = {}
+    entries, unreadable = {}, {}
     largest = -math.inf
     for count, index in enumerate(job.indices, start=1):
-        point = job.point(index)
+        try:
+            point = job.point(index)
+        except UnreadableInputError as error:
+            unreadable[index] = error
+            continue
         largest = max(largest, float(point.values().max()))
         entries[index] = Entry(index, job.dataset.name(index), job.label(index), point.digest)
         if seen is not None:
             seen(count)
+    if unreadable:
+        raise refusal(job.dataset, unreadable, len(job.indices))
     return Manifest(entries, largest)

@@ -193,6 +193,7 @@ def _check_all(path: Path, header: Header, rows: Sequence[Row]) -> None:
     if len(rows) < expected:
         missing = ""
         if data.sample is not None and data.sample.seed is None:
+            here |= data.unreadable
             lost = next((i for i in data.sample.indices(data.size) if i not in here), None)
             missing = "" if lost is None else f", the first is the input {lost}"
         raise UsageError(

@@ -81,6 +81,7 @@ def new_header(
         UsageError: the seed is of a commitment to another run.
     """
     smoothed, dataset = job.smoothed, job.dataset
+    unreadable = {dataset.name(index): index for index in job.unreadable}
     record = {
         "kind": "header",
         "format": "rsonnx-run",
@@ -105,6 +106,7 @@ def new_header(
             "exif": dataset.reading.exif,
             "turned": job.turned,
             **({"converted": dict(sorted(job.converted.items()))} if job.converted else {}),
+            **({"unreadable": unreadable} if unreadable else {}),
             "left_out": dataset.reading.endings,
             "class_names": list(job.labels.own_names) or None,
         },

@@ -13,6 +13,7 @@ from rsonnx.procedures import Prediction, check_method, predict_procedure
 from rsonnx.runs.new_header import SeedUsed
 from rsonnx.runs.opening import Data, Model, listening, open_job
 from rsonnx.runs.telling import tell_clean_accuracy, tell_job
+from rsonnx.runs.unreadable import all_named
 from rsonnx.smoothing import run_many
 from rsonnx.statistics import check_alpha, check_samples, fewest_samples_to_predict
 
@@ -118,6 +119,7 @@ def predict(
         tell_clean_accuracy(job, listener.said)
         listener.begun(Extent(len(job.indices), n, adaptive=sequential, outcome="answered"))
         points = ((index, job.point(index)) for index in job.indices)
+        stack.enter_context(all_named(job.dataset, job.indices))
         for done in run_many(
             job.smoothed, procedure, points, seed=used.value, progress=listener.drawn
         ):

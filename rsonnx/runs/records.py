@@ -70,6 +70,7 @@ class DataRecord:
     Attributes:
         size: inputs of the data set.
         inputs: how many of them the run takes.
+        unreadable: the indices of pictures that its sample takes and that were left out.
         sample: by which rule; None where the header is of a time that did not say.
         manifest: SHA-256 over all of them.
         exif: how the orientation of pictures was read.
@@ -78,6 +79,7 @@ class DataRecord:
 
     size: int
     inputs: int
+    unreadable: frozenset[int]
     sample: Sample | None
     manifest: str
     exif: Literal["apply", "ignore"]
@@ -105,6 +107,7 @@ class DataRecord:
         return cls(
             size=size,
             inputs=inputs,
+            unreadable=frozenset(fields.get("unreadable", {}).values()),
             sample=sample,
             manifest=fields["manifest"],
             # A header without it is of a time when all pictures were read as they are stored.

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from rsonnx.errors import first_line
 from rsonnx.procedures import Procedure, radius_text
 from rsonnx.runs.job import Job
 from rsonnx.runs.manifest import Manifest
@@ -44,7 +45,7 @@ def tell_job(job: Job, seed: SeedUsed | None, tell: Tell) -> None:
     """Tell what will run on what, in which units, and by which seed, where it is known."""
     facts = job.model.facts
     _tell_model(job, tell)
-    how = "" if len(job.indices) == len(job.dataset) else f", {job.sample}"
+    how = "" if job.sample.rule == "all" else f", {job.sample}"
     tell(
         "inputs",
         f"{len(job.indices):,} of {len(job.dataset):,} in {job.dataset.path}{how}, labels: "
@@ -154,6 +155,13 @@ def _tell_data(job: Job, tell: Tell) -> None:
             "pictures",
             f"{job.turned:,} of {len(job.indices):,} are turned as their EXIF orientation says; "
             "--exif ignore reads them as they are stored",
+        )
+    if job.unreadable:
+        first, why = next(iter(job.unreadable.items()))
+        tell(
+            "left out",
+            f"{len(job.unreadable):,} of {len(job.unreadable) + len(job.indices):,} pictures "
+            f"cannot be read, such as {job.dataset.name(first)!r}: {first_line(why)}",
         )
     for kind, count in job.converted.items():
         tell("pictures", f"{count:,} of {len(job.indices):,} are {kind}: {_CONVERTED[kind]}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import Outcome, command, done, lines_of, refused, write_lines
+from commands import Outcome, command, done, lines_of, refused, same_run, write_lines
 from onnx_models import build, node, save
 from PIL import Image
 
@@ -262,3 +263,65 @@ def test_a_labels_file_labels_a_flat_folder_and_is_given_again_to_verify(halves:
     done(f"{again} --labels labels.csv")
     Path("labels.csv").write_text("".join(lines).replace(",0", ",1"))
     assert command(f"{again} --labels labels.csv").code == 1
+
+
+@pytest.fixture
+def damaged(halves: Path) -> Path:
+    """Of the eight pictures one ends early, which only decoding shows, and one is no picture."""
+    noise = np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8)
+    Image.fromarray(noise).save(halves / "top" / "1.png")
+    whole = (halves / "top" / "1.png").read_bytes()
+    (halves / "top" / "1.png").write_bytes(whole[:-40])
+    (halves / "bottom" / "2.png").write_bytes(b"<html>404</html>")
+    return halves
+
+
+@pytest.mark.parametrize("form", ["folder", "zip"])
+def test_all_pictures_that_cannot_be_read_are_named_or_left_out(damaged: Path, form: str) -> None:
+    if form == "zip":
+        with zipfile.ZipFile("data.zip", "w") as archive:
+            for path in damaged.glob("*/*"):
+                archive.write(path, path.relative_to(damaged))
+    data = "data" if form == "folder" else "data.zip"
+    answers = FEW.replace("--n0 10", "").removesuffix("-o")
+    for words, few in (("certify", f"{FEW} run"), ("predict", answers)):
+        said = refused(f"{words} halves.onnx {data} {few}", code=1, named="2 of 8")
+        assert all(name in said.err for name in ("top/1.png", "bottom/2.png", "--on-bad-image"))
+        said = done(f"{words} halves.onnx {data} {few} --on-bad-image skip")
+        assert all(name in said.err for name in ("2 of 8", "bottom/2.png"))
+    run = read_run("run")
+    assert run.header.record["data"]["unreadable"] == {"bottom/2.png": 2, "top/1.png": 5}
+    assert [row.index for row in run.rows] == [0, 1, 3, 4, 6, 7]
+    assert "2 of 8" in done("report run").out
+    done(f"verify run --model halves.onnx --data {data} --replay 3")
+
+
+def test_every_part_leaves_out_the_same_pictures(damaged: Path) -> None:
+    run = f"{MODEL} data {FEW.removesuffix('-o')} --on-bad-image skip --limit 6 -o"
+    done(f"{run} whole")
+    assert len(read_run("whole").rows) == 6 - len(read_run("whole").header.data.unreadable) < 6
+    for part in (1, 2):
+        done(f"{run} part{part} --shard {part}/2")
+    done("merge part1 part2 -o merged")
+    assert same_run(Path("merged"), Path("whole"))
+    cut = Path("whole").read_bytes().splitlines(keepends=True)
+    Path("cut").write_bytes(b"".join(cut[:3]))
+    done(f"{run} cut --resume")
+    assert same_run(Path("cut"), Path("whole"))
+
+
+def test_a_picture_that_can_be_read_again_makes_another_run(damaged: Path) -> None:
+    run = f"{MODEL} data {FEW} run --on-bad-image skip"
+    done(run)
+    (damaged / "bottom" / "2.png").write_bytes((damaged / "bottom" / "0.png").read_bytes())
+    assert command("verify run --model halves.onnx --data data").code == 1
+    refused(f"{run} --resume", code=2, named="bottom/2.png")
+    lines = lines_of(Path("run"))
+    lines[0]["data"]["unreadable"].pop("top/1.png")  # as if it had never been asked for
+    refused(f"report {write_lines(Path('forged'), lines)}", code=1, named="left out")
+
+
+def test_pictures_none_of_which_can_be_read_are_no_run(damaged: Path) -> None:
+    for path in damaged.glob("*/*.png"):
+        path.write_bytes(b"")
+    refused(f"{MODEL} data {FEW} run --on-bad-image skip", code=1, named="8 of 8")
