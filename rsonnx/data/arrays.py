@@ -33,7 +33,7 @@ def open_npy(look: Look) -> ArrayRows:
     """Read the rows of a .npy file, which have no labels; DataError as for array_dataset."""
     path = look.path
     x = stored_file(path, f"the array {path}")
-    return array_dataset(path, x, None, look.settings.names, kind="npy", where=x.values.where)
+    return array_dataset(path, x, None, look.settings.names, where=x.values.where, kind="npy")
 
 
 def dataset_of(
@@ -58,7 +58,9 @@ def dataset_of(
             "the inputs or their labels are no array; give all inputs one shape"
         ) from None
     named = None if labels is None else ("y", labels)
-    return array_dataset(Path("arrays"), array, named, checked_classes(classes), kind="arrays")
+    names = checked_classes(classes)
+    where = "array 'x' of arrays"
+    return array_dataset(Path("arrays"), array, named, names, where=where, kind="arrays")
 
 
 def array_dataset(
@@ -67,8 +69,8 @@ def array_dataset(
     labels: tuple[str, NDArray[Any] | StoredArray] | None,
     classes: tuple[str, ...] | None,
     *,
+    where: str,
     kind: str,
-    where: str | None = None,
 ) -> ArrayRows:
     """Return the rows of an array as a data set.
 
@@ -77,23 +79,22 @@ def array_dataset(
         x: inputs, the first axis.
         labels: the name of their array, and that; None where there are none.
         classes: the given class names.
+        where: what messages call the inputs.
         kind: of the data set.
-        where: what messages call the inputs; None for array x of ``path``.
 
     Raises:
         DataError: there is no input, or one of a type that is not accepted, or with a NaN or an
             infinite value; the labels are none (:func:`~rsonnx.data.label_arrays.array_labels`).
     """
-    where = where or f"array 'x' of {path}"
     _check_inputs(x, where)
-    found, names, rule = None, classes, "none"
+    numbers, names, rule = None, classes, "none"
     if labels is not None:
         name, y = labels
         of, rule = f"array {name!r} of {path}", f"array {name}"
-        found, names, rule = array_labels(y, x.shape[0], classes, where=of, rule=rule)
+        numbers, names, rule = array_labels(y, x.shape[0], classes, where=of, rule=rule)
     rows = x.rows() if isinstance(x, StoredArray) else in_memory(x)
     reading = Reading(largest=_largest(rows, where))
-    return ArrayRows(path, found, names, rule, reading, kind, rows)
+    return ArrayRows(path, numbers, names, rule, reading, kind, rows)
 
 
 def _check_inputs(x: NDArray[Any] | StoredArray, where: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from rsonnx.data.dataset import Dataset
 from rsonnx.data.label_arrays import array_labels
 from rsonnx.data.names import GIVEN_NAMES, LABEL_NUMBERS, named_labels
-from rsonnx.data.npy import is_npy, stored_file
+from rsonnx.data.npy import only_array
 from rsonnx.data.settings import DataSettings
 from rsonnx.errors import DataError
 from rsonnx.files import read_small
@@ -47,7 +47,7 @@ def labelled(dataset: Dataset, settings: DataSettings) -> Dataset:
     - Two columns, by tabs, commas, semicolons or blanks: an input and its label. An input is named
       as in the data set, with or without its ending and leading folders. A heading may say which of
       several columns are meant.
-    - One column: a label a line, in the order of the inputs; or a .npy array of them.
+    - One column: a label a line, in the order of the inputs; or an array of them, .npy or .npz.
 
     Args:
         dataset: the inputs, which have no labels where a file was given.
@@ -66,10 +66,11 @@ def labelled(dataset: Dataset, settings: DataSettings) -> Dataset:
             f"{dataset.path} has labels of its own ({dataset.label_rule}); leave the labels file "
             f"{path} out"
         )
-    if path.is_file() and is_npy(path):
-        where = f"the labels file {path}"
+    where = f"the labels file {path}"
+    array = only_array(path, where) if path.is_file() else None
+    if array is not None:
         labels, names, rule = array_labels(
-            stored_file(path, where), len(dataset), classes, where=where, rule=LABEL_NUMBERS
+            array, len(dataset), classes, where=where, rule=LABEL_NUMBERS
         )
         return replace(dataset, labels=labels, class_names=names, label_rule=rule)
     inputs = _Inputs([dataset.name(index) for index in range(len(dataset))])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.data.limits import check_announced, check_fits
+from rsonnx.data.limits import check_announced, check_entry, check_fits
 from rsonnx.data.rows import KeptRows, Rows, StoredRows
 from rsonnx.errors import DataError, UsageError
 from rsonnx.scalars import shown
@@ -66,13 +67,24 @@ def in_memory(array: NDArray[Any]) -> KeptRows:
     return KeptRows(rows)
 
 
-def is_npy(path: Path) -> bool:
-    """Say whether a file is an array; UsageError where it cannot be read."""
+def only_array(path: Path, where: str) -> StoredArray | None:
+    """Return the array of a .npy file, or the only one of an .npz; None for what is neither.
+
+    Raises:
+        UsageError: the file cannot be read.
+        DataError: as for :func:`stored_array`.
+    """
     try:
         with path.open("rb") as stream:
-            return stream.read(len(MAGIC)) == MAGIC
+            if stream.read(len(MAGIC)) == MAGIC:
+                return stored_file(path, where)
+        with zipfile.ZipFile(path) as archive:
+            (info,) = archive.infolist()
     except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror}); correct that") from None
+        raise UsageError(f"{where} cannot be read ({error.strerror}); correct that") from None
+    except Exception:  # no archive, or one of several: whatever a hostile directory provokes
+        return None
+    return stored_entry(path, info, where)
 
 
 def stored_file(path: Path, where: str) -> StoredArray:
@@ -81,8 +93,19 @@ def stored_file(path: Path, where: str) -> StoredArray:
     return stored_array(partial(_opened, path), size, size, where)
 
 
+def stored_entry(path: Path, info: zipfile.ZipInfo, where: str) -> StoredArray:
+    """Return the array of an entry of an archive; DataError as for :func:`stored_array`."""
+    check_entry(info, where)
+    return stored_array(partial(_entry, path, info), info.file_size, info.compress_size, where)
+
+
 def _opened(path: Path) -> IO[bytes]:
     return path.open("rb")
+
+
+def _entry(path: Path, info: zipfile.ZipInfo) -> IO[bytes]:
+    with zipfile.ZipFile(path) as archive:  # whose file stays open as long as the entry
+        return archive.open(info)
 
 
 def stored_array(

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import IO
 
 from rsonnx.data.arrays import array_dataset
 from rsonnx.data.dataset import ArrayRows
 from rsonnx.data.images import is_image_name
-from rsonnx.data.limits import check_entry
 from rsonnx.data.look import Look
-from rsonnx.data.npy import StoredArray, stored_array
+from rsonnx.data.npy import stored_entry
 from rsonnx.data.settings import DataSettings
 from rsonnx.data.splits import chosen_split
 from rsonnx.errors import DataError, UsageError
@@ -71,15 +67,13 @@ def open_npz(look: Look) -> ArrayRows:
     if len({info.filename for info in infos}) != len(infos):
         raise DataError(f"{path} holds an array twice; save it again with numpy.savez")
     inputs, labels = _chosen(entries, look.settings, path)
-    named = None if labels is None else (labels, _stored(path, entries[labels], labels))
-    return array_dataset(
-        path,
-        _stored(path, entries[inputs], inputs),
-        named,
-        look.settings.names,
-        kind="npz",
-        where=f"array {inputs!r} of {path}",
-    )
+    stored = {
+        name: stored_entry(path, entries[name], f"array {name!r} of {path}")
+        for name in (inputs, labels)
+        if name is not None
+    }
+    x, y = stored[inputs], None if labels is None else (labels, stored[labels])
+    return array_dataset(path, x, y, look.settings.names, where=x.values.where, kind="npz")
 
 
 def _chosen(names: Collection[str], settings: DataSettings, path: Path) -> tuple[str, str | None]:
@@ -120,15 +114,3 @@ def _by_split(names: Collection[str]) -> dict[str, _Group]:
             group = groups.setdefault(split, _Group([], []))
             (group.labels if match["stem"] in _LABELS else group.inputs).append(name)
     return groups
-
-
-def _stored(path: Path, info: zipfile.ZipInfo, name: str) -> StoredArray:
-    where = f"array {name!r} of {path}"
-    check_entry(info, where)
-    opened = partial(_opened, path, info)
-    return stored_array(opened, info.file_size, info.compress_size, where)
-
-
-def _opened(path: Path, info: zipfile.ZipInfo) -> IO[bytes]:
-    with zipfile.ZipFile(path) as archive:  # whose file stays open as long as the entry
-        return archive.open(info)
