@@ -64,9 +64,15 @@ class Run(runs.Run):
             ) from None
         return pandas.DataFrame({c.name: [c.value(row) for row in self.rows] for c in COLUMNS})
 
-    def table(self, radii: float | Iterable[float] | None = None, form: str = "table") -> str:
+    def table(
+        self,
+        radii: float | Iterable[float] | None = None,
+        form: str = "table",
+        *,
+        details: bool = False,
+    ) -> str:
         """Return the certified-accuracy table; see :func:`report`."""
-        return report(self, radii=radii, form=form)
+        return report(self, radii=radii, form=form, details=details)
 
 
 def certify(model: Model, data: Data, **options: Any) -> Run:
@@ -182,7 +188,9 @@ def report(
     alpha: float | None = None,
     bound: str | None = None,
     radius: str | None = None,
+    names: Sequence[str | None] = (),
     form: str = "table",
+    details: bool = False,
 ) -> str:
     """Return the certified-accuracy table of one or several runs.
 
@@ -191,7 +199,9 @@ def report(
         radii: where certified accuracy is stated, one or several; None takes those of the first
             run.
         alpha, bound, radius: derive the certificates anew at these.
+        names: what each run is called; None leaves the name that it has.
         form: ``"table"``, ``"markdown"``, ``"latex"``, ``"csv"`` or ``"json"``.
+        details: whether intervals and legends stand below the table.
 
     Raises:
         UsageError: there is no run, no such form, or the counts do not support the settings.
@@ -203,4 +213,5 @@ def report(
     if any(value is not None for value in (alpha, bound, radius)):
         read = [runs.restate(run, alpha=alpha, bound=bound, radius=radius) for run in read]
     at = read[0].header.procedure.table_radii if radii is None else as_radii(radii)
-    return FORMATS[form](accuracy_report(told_apart([figures_of(run, at) for run in read])))
+    made = accuracy_report(told_apart([figures_of(run, at) for run in read], names))
+    return FORMATS[form](made if details else made.brief())

@@ -10,6 +10,8 @@ from rsonnx.scalars import as_whole, plain, shown
 
 T = TypeVar("T")
 
+MOST_LETTERS = 64
+"""Of what a person calls a run."""
 MOST_WHOLE = 2**53
 """Whole numbers up to here are the same to every reader of JSON."""
 
@@ -26,6 +28,21 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
     if not isinstance(value, str) or value not in choices:
         raise UsageError(f"{name} is {shown(value)}, but one of {', '.join(choices)} was expected")
     return value
+
+
+def is_name(value: object) -> bool:
+    """Say whether a value can be what a person calls something in tables: short and printable."""
+    text = value if isinstance(value, str) else ""
+    return 1 <= len(text) <= MOST_LETTERS and text.isprintable() and text == text.strip()
+
+
+def check_name(name: str, value: object) -> str:
+    """Return what a person calls something."""
+    if not is_name(value):
+        raise UsageError(
+            f"{name} is {shown(value)}, but 1 to {MOST_LETTERS} printable letters were expected"
+        )
+    return str(value)
 
 
 def check_flag(name: str, value: object) -> bool:

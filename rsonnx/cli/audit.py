@@ -40,8 +40,9 @@ def audit(logs: tuple[Path, ...], sigma: float | None, alpha: float | None, as_j
       rsonnx audit cifar10/sigma_0.25
       rsonnx audit results/*.tsv --sigma 0.5 --alpha 0.001 --json
     """
+    from rsonnx.cli.terminal import show
     from rsonnx.logs import audit_log, read_log
-    from rsonnx.report import FORMATS, audit_report
+    from rsonnx.report import audit_report
 
     audits = [audit_log(read_log(path), sigma=sigma, alpha=alpha) for path in logs]
-    click.echo(FORMATS["json" if as_json else "table"](audit_report(audits)))
+    show(audit_report(audits), "json" if as_json else "table")

@@ -53,10 +53,11 @@ def bounds(
       rsonnx bounds -k 990 -n 1000 --alpha 0.001
       rsonnx bounds -k 990 -n 1000 --sigma 0.5 --plot bounds.svg
     """
-    from rsonnx.report import FORMATS, bounds_figure, bounds_report, compare_bounds, save
+    from rsonnx.cli.terminal import show
+    from rsonnx.report import bounds_figure, bounds_report, compare_bounds, save
 
     comparison = compare_bounds(k, n, alpha=alpha, sigma=sigma, uniform=uniform)
     if plot is not None:
         save(bounds_figure(comparison), plot)
         click.echo(f"{'plot':<11}{plot} holds the picture", err=True)
-    click.echo(FORMATS["json" if as_json else "table"](bounds_report(comparison)))
+    show(bounds_report(comparison), "json" if as_json else "table")

@@ -17,6 +17,7 @@ from rsonnx.cli.noises import asked_noise, read_sigma_list, sweep_options
 from rsonnx.cli.options import (
     alpha_option,
     data_argument,
+    details_option,
     engine_options,
     input_options,
     json_option,
@@ -28,10 +29,9 @@ from rsonnx.cli.options import (
     sampling_options,
     share_noise_option,
 )
-from rsonnx.cli.terminal import Terminal, refuse_sampling, say
+from rsonnx.cli.terminal import Terminal, refuse_sampling, say, show
 from rsonnx.errors import UsageError
 from rsonnx.procedures import RADIUS_RULES
-from rsonnx.report import FORMATS
 from rsonnx.report.output import write_new
 from rsonnx.statistics import DEFAULT_BOUND
 
@@ -122,10 +122,16 @@ from rsonnx.statistics import DEFAULT_BOUND
     "Output",
     *part_options,
     *keeping_options,
+    click.option(
+        "--name",
+        metavar="TEXT",
+        help="What tables and pictures call the run; the run file keeps it. [default: MODEL]",
+    ),
     quiet_option,
     json_option,
+    details_option,
 )
-def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
+def certify(model: Path, data: Path, as_json: bool, details: bool, **given: Any) -> None:
     """Certify the inputs in DATA for the ONNX classifier MODEL by randomized smoothing.
 
     DATA is an image folder (class/name.png), the same in a zip, an npz file with x and y, or
@@ -160,6 +166,7 @@ def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
     output, resume, checkpoint = (given.pop(name) for name in ("output", "resume", "checkpoint"))
     del given["quiet"]  # the terminal looks it up
     shard, samples, seed = given.pop("shard"), given.pop("samples"), given.pop("seed")
+    name = given.pop("name")
     rules = {name: given[name] for name in ("n0", "n", "alpha", "bound", "radius", "adaptive")}
     rules["family_wise"] = given["family_wise"]
     rules["target_radii"] = None if given["target_radius"] is None else (given["target_radius"],)
@@ -197,6 +204,7 @@ def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
                 beacon=beacon,
                 shard=None if shard is None else Shard.parse(shard),
                 samples=None if samples is None else SampleRange.parse(samples),
+                name=name,
                 listener=stack.enter_context(Terminal(words)),
                 words=words,
                 options=_options(model, options),
@@ -206,7 +214,7 @@ def certify(model: Path, data: Path, as_json: bool, **given: Any) -> None:
     radii = made[0].header.procedure.table_radii if alone else radii_of(made) if made else ()
     figures = told_apart([figures_of(run, radii) for run in made])
     if figures or as_json:  # counts are no result yet, and a shard may be empty
-        click.echo(FORMATS["json" if as_json else "table"](accuracy_report(figures)))
+        show(accuracy_report(figures), "json" if as_json else "table", details=details)
     if where is not None:
         where.say()
 

@@ -7,7 +7,6 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +152,7 @@ def _lines(ranking: Ranking) -> Iterator[str]:
     yield "accuracy without noise under each preprocessing, with its interval of 95 %:"
     longest = max(len(trial.preprocessing) for trial in ranking.trials)
     for trial in ranking.trials:
-        low, high = (Fraction(end) for end in trial.interval)
+        low, high = trial.interval
         share = f"{100 * trial.hits / len(trial.right):5.1f} % of {len(trial.right)}"
         within = f"[{percent_down(low)}, {percent_up(high)}]"
         is_alike = len(ranking.alike) > 1 and trial.preprocessing in ranking.alike

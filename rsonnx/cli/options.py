@@ -16,6 +16,11 @@ data_argument = click.argument("data", type=click.Path(path_type=Path))
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
 
+details_option = click.option(
+    "--details",
+    is_flag=True,
+    help="Print below the table what a specialist needs too: intervals, samples, legends.",
+)
 
 alpha_option = click.option(
     "--alpha",

@@ -72,9 +72,9 @@ def plan(
       rsonnx plan --noise columns,width=4 --input-shape 2,28,28
     """
     from rsonnx.cli.opening import choose_seed, open_job
-    from rsonnx.cli.terminal import refuse_sampling, say
+    from rsonnx.cli.terminal import refuse_sampling, say, show
     from rsonnx.procedures import plan as make_plan
-    from rsonnx.report import FORMATS, plan_report
+    from rsonnx.report import plan_report
     from rsonnx.runs import time_on
     from rsonnx.runs.telling import tell_job
 
@@ -105,7 +105,7 @@ def plan(
             tell_job(job, seed, say)
             planned = make_plan(job.smoothed.noise, **samples, shape=job.shape)
             machine = time_on(job, planned, seed=seed.value)
-    click.echo(FORMATS["json" if as_json else "table"](plan_report(planned, machine)))
+    show(plan_report(planned, machine), "json" if as_json else "table")
 
 
 def _check_without_model(

@@ -27,7 +27,7 @@ from rsonnx.cli.options import (
 )
 from rsonnx.cli.terminal import Terminal, quiet
 from rsonnx.procedures import PREDICT_METHODS
-from rsonnx.report import percent_down, printable, text_up
+from rsonnx.report import percent, printable, text_up
 
 if TYPE_CHECKING:
     from rsonnx.runs import Predicted
@@ -120,5 +120,5 @@ def _closing(predictions: Sequence[Predicted]) -> str:
     if any(made.label is None for made in predictions):
         return text
     right = sum(made.prediction.label == made.label for made in predictions)
-    accuracy = percent_down(Fraction(right, len(predictions)))
+    accuracy = percent(Fraction(right, len(predictions)))
     return f"{text}, accuracy of the smoothed classifier {accuracy} %"

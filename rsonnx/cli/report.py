@@ -10,7 +10,8 @@ import click
 from cloup import command, option_group
 
 from rsonnx.cli.gates import Gating, gate_options
-from rsonnx.cli.options import json_option
+from rsonnx.cli.options import details_option, json_option
+from rsonnx.cli.terminal import show
 from rsonnx.errors import UsageError
 from rsonnx.procedures import RADIUS_RULES
 from rsonnx.report import FORMATS
@@ -19,7 +20,7 @@ from rsonnx.report.plots import PLOTS
 
 
 @command()
-@click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="RUN...")
+@click.argument("runs", type=click.Path(), nargs=-1, required=True, metavar="RUN[=NAME]...")
 @option_group(
     "Figures",
     click.option(
@@ -72,6 +73,7 @@ from rsonnx.report.plots import PLOTS
         help="How to print the table. [default: table]",
     ),
     json_option,
+    details_option,
     click.option(
         "--columns",
         metavar="NAME,...",
@@ -123,7 +125,7 @@ from rsonnx.report.plots import PLOTS
     ),
 )
 def report(
-    runs: tuple[Path, ...],
+    runs: tuple[str, ...],
     radii: str | None,
     alpha: float | None,
     bound: str | None,
@@ -132,6 +134,7 @@ def report(
     top_k: int | None,
     form: str | None,
     as_json: bool,
+    details: bool,
     columns: str | None,
     caption: str,
     label: str,
@@ -145,7 +148,7 @@ def report(
     """Print the certified-accuracy table of one or more run files.
 
     Logs of the field (idx label predict radius correct time, tab-separated) can stand beside run
-    files; what a log does not say is shown as ?.
+    files; what a log does not say is shown as ?. RUN=NAME says what a run is called.
 
     With --alpha, --bound or --radius the certificates are derived anew from the recorded counts,
     without sampling; the files stay as they are. What the counts cannot support is refused.
@@ -154,7 +157,7 @@ def report(
     Example:
       rsonnx report mnist.jsonl --radii 0,0.5,1,1.5
       rsonnx report mnist.jsonl --alpha 0.01 --radius two-sided
-      rsonnx report a.jsonl b.jsonl --paired --format markdown
+      rsonnx report a.jsonl=ours b.jsonl=theirs --paired --format markdown
       rsonnx report a.jsonl b.jsonl published.tsv --plot curve.svg
       rsonnx report a.jsonl b.jsonl --format latex --columns sigma,acr,acc@0.5 --label tab:mnist
       rsonnx report mnist.jsonl --fail-under acc@0.5=0.60 --fail-over abstain=0.10
@@ -162,7 +165,14 @@ def report(
       rsonnx report imagenet.jsonl --top-k 5
     """
     from rsonnx.cli.pictures import pictures_for
-    from rsonnx.cli.report_sources import figures_at, only_run, radii_of, read_source, restated
+    from rsonnx.cli.report_sources import (
+        figures_at,
+        named,
+        only_run,
+        radii_of,
+        read_source,
+        restated,
+    )
     from rsonnx.report import (
         Figures,
         accuracy_report,
@@ -183,9 +193,9 @@ def report(
     if as_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form} contradict each other; give one of them")
     form = "json" if as_json else form or "table"
-    show = FORMATS[form]
-    names = () if columns is None else parse_columns(columns)
-    arrangement = Arrangement(form, names, caption, label)
+    arrangement = Arrangement(
+        form, () if columns is None else parse_columns(columns), caption, label
+    )
     others = {
         **{"--paired": paired, "--bound": bound, "--radius": radius},
         **{"--plot": plot, "--card": card, "--html": html},
@@ -201,20 +211,22 @@ def report(
     wanted = arrangement.radii or None if radii is None else _radii(radii)
     gates = gating.gates()
     _check_files(plot, plot_kind, card, html, gating.junit, data)
+    paths, names = zip(*map(named, runs), strict=True)
     sources = [
         restated(source, alpha=alpha, bound=bound, radius=radius)
-        for source in map(read_source, runs)
+        for source in map(read_source, paths)
     ]
     at = radii_of(sources) if wanted is None else wanted
     if top_k is not None:
         own = [only_run(source, "--top-k") for source in sources]
-        click.echo(show(top_k_report([top_k_figures(run, at, top_k) for run in own])))
+        counted = told_apart([top_k_figures(run, at, top_k) for run in own], names)
+        show(top_k_report(counted), form, details=details)
         return
     for option in ("--fail-under", "--fail-over", "--card", "--html"):
         if option in given:
             for source in sources:
                 only_run(source, option)
-    figures = told_apart([figures_at(source, at) for source in sources])
+    figures = told_apart([figures_at(source, at) for source in sources], names)
     of_runs = [run for run in figures if isinstance(run, Figures)]
     baseline = None
     if gating.baseline is not None:
@@ -235,7 +247,7 @@ def report(
         write_new(html, render_page(of_runs, pictures).encode())
     if gating.junit is not None:
         write_new(gating.junit, junit_xml(results).encode())
-    click.echo(show(arrangement.of(printed)))
+    show(arrangement.of(printed), form, details=details)
     gating.enforce(results)
 
 

@@ -18,6 +18,18 @@ _MOST_TARGETS = 9
 _FIRST_LINE = 4096
 
 
+def named(text: str) -> tuple[Path, str | None]:
+    """Return which file is meant, and what it is to be called: ``a.jsonl=ours``.
+
+    The longest path that exists is meant, since a path may hold ``=`` itself.
+    """
+    ends = [at for at, letter in enumerate(text) if letter == "="]
+    for end in (len(text), *reversed(ends)):
+        if os.path.lexists(text[:end]):
+            return Path(text[:end]), text[end + 1 :] if end in ends else None
+    return Path(text), None
+
+
 def read_source(path: Path) -> Source:
     """Read a run file, or a log where the first line has tabs and is no JSON.
 

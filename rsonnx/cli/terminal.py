@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from rsonnx.report import printable
 
 if TYPE_CHECKING:
     from rsonnx.noise import Law
+    from rsonnx.report import Report
 
 _ALWAYS = ("void", "stopped", "go on with")
 """Topics that belong to the result: how to go on with what was stopped."""
@@ -52,6 +54,17 @@ def say(topic: str, text: str) -> None:
     """Print a line on stderr, unless the command was told to be quiet and it can be."""
     if topic in _ALWAYS or not quiet():
         click.echo(f"{topic:<11}{printable(text)}", err=True)
+
+
+def show(report: Report, form: str = "table", *, details: bool = True) -> None:
+    """Print a report on stdout: a table as wide as the terminal, in a pipe always the same."""
+    from rsonnx.report import FORMATS, to_text
+
+    shown = report if details else report.brief()
+    if form == "table" and sys.stdout.isatty():
+        click.echo(to_text(shown, shutil.get_terminal_size().columns))
+    else:
+        click.echo(FORMATS[form](shown))
 
 
 def refuse_sampling(noise: Law | type[Law], names: Sequence[str]) -> None:

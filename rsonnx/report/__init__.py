@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from rsonnx.report.audits import audit_report
     from rsonnx.report.bounds import bounds_figure, bounds_report, compare_bounds
     from rsonnx.report.escape import printable
-    from rsonnx.report.figures import Figures, figures_of, told_apart
+    from rsonnx.report.figures import Figures, figures_of
     from rsonnx.report.formats import FORMATS
     from rsonnx.report.formats.text import to_text
     from rsonnx.report.gate_formats import github_annotations, junit_xml
@@ -23,10 +23,18 @@ if TYPE_CHECKING:
         parse_gate,
     )
     from rsonnx.report.logs import LogFigures, log_figures
+    from rsonnx.report.naming import told_apart
     from rsonnx.report.paired import Comparison, compare, paired_report
     from rsonnx.report.plan import plan_report
     from rsonnx.report.plotting import save
-    from rsonnx.report.rounding import fraction_down, percent_down, percent_up, text_down, text_up
+    from rsonnx.report.rounding import (
+        fraction_down,
+        percent,
+        percent_down,
+        percent_up,
+        text_down,
+        text_up,
+    )
     from rsonnx.report.selection import selection_of
     from rsonnx.report.statements import dataset_statements
     from rsonnx.report.summary import (
@@ -40,7 +48,6 @@ if TYPE_CHECKING:
         Note,
         Report,
         Table,
-        percent,
     )
 
 offer_lazily(__name__)

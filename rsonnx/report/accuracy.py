@@ -7,21 +7,22 @@ from typing import Any
 
 from rsonnx.report.figures import ACR, STANDARD, Figures
 from rsonnx.report.logs import LogFigures
-from rsonnx.report.notes import notes_of
+from rsonnx.report.notes import details_of, notes_of, unfinished
 from rsonnx.report.population import legend
 from rsonnx.report.ranking import rank
-from rsonnx.report.rounding import alpha_up, plain
-from rsonnx.report.table import Cell, Column, Note, Report, Table, Value, decimals, grouped, percent
+from rsonnx.report.rounding import alpha_up, percent, plain
+from rsonnx.report.table import Cell, Column, Note, Report, Table, Value, decimals, grouped
 
 Drawn = Figures | LogFigures
 
 _RECORD = {
     name: (name,)
     for name in (
-        *("status", "variation", "preprocess", "noise", "sigma", "units", "norm", "n"),
+        *("model", "status", "variation", "preprocess", "noise", "sigma", "units", "norm", "n"),
         *("adaptive", "arithmetic"),
         *("shared_noise", "rows", "watched_rows", "near_ties", "alpha", "family_wise", "bound"),
-        *("radius_rule", "restated", "inputs", "abstained", "standard_accuracy", "acr"),
+        *("radius_rule", "restated", "inputs", "certified_wrong", "abstained"),
+        *("standard_accuracy", "standard_accuracy_count", "acr"),
     )
 } | {
     "acr_low": ("statements", "acr", "low"),
@@ -40,19 +41,20 @@ def accuracy_report(runs: Sequence[Drawn]) -> Report:
 
 
 def accuracy_table(runs: Sequence[Drawn]) -> Table:
-    """Return the table: a row a run, a column a radius, shares in %, all rounded down."""
+    """Return the table: a row a run, a column a radius, shares in %."""
     ranking = rank(runs)
     gaussian = all(isinstance(r, LogFigures) or r.gaussian for r in runs)
     several = len({run.header.noise.norm for run in runs if isinstance(run, Figures)}) > 1
     columns = [
-        Column("model"),
+        Column("run" if any(isinstance(r, Figures) and r.own_name for r in runs) else "model"),
         Column("sigma" if gaussian else "noise", symbols=True),
         Column("alpha", form=alpha_up, wide=True, symbols=True),
         Column("n", form=grouped, wide=True, symbols=True),
         Column("inputs", form=grouped),
-        Column("abstained", form=grouped, wide=True),
         Column("standard", form=percent),
         Column("ACR", form=decimals(4)),
+        Column("wrong", form=grouped),
+        Column("abstained", form=grouped),
         *(Column(f"r={plain(r)}", form=percent, symbols=True) for r in runs[0].summary.radii),
     ]
     rows = []
@@ -64,35 +66,52 @@ def accuracy_table(runs: Sequence[Drawn]) -> Table:
                 *(_of_log(run) if isinstance(run, LogFigures) else _of_run(run, gaussian, several)),
                 Cell(getattr(summary, "standard_accuracy", None), best=STANDARD in best),
                 Cell(summary.acr, best=ACR in best),
+                *(summary.wrong, summary.abstained),
                 *(Cell(s, best=r in best) for r, s in zip(summary.radii, shares, strict=True)),
             ]
         )
-    notes = [*map(notes_of, runs), *map(Note, explained(runs))]
-    return Table(columns, rows, notes=notes, marked=ranking.note)
+    return Table(
+        columns,
+        rows,
+        title=" ".join(
+            f"{text}."
+            for run in runs
+            if isinstance(run, Figures)
+            for text in unfinished(run, run.summary.inputs)
+        ),
+        notes=list(notes_of(runs)),
+        details=[*map(details_of, runs), *map(Note, _explained(runs))],
+        marked=ranking.note,
+    )
 
 
-def explained(runs: Sequence[Drawn]) -> Iterator[str]:
+def _explained(runs: Sequence[Drawn]) -> Iterator[str]:
     """Yield what the columns and tags of the table mean."""
     yield (
-        "standard: accuracy of the model itself without noise, %. r=R: certified accuracy, % of "
-        "all inputs that are right with radius >= R. ACR: mean certified radius, 0 where wrong."
+        "standard: accuracy of the model itself without noise, %. ACR: mean certified radius, 0 "
+        "where wrong. wrong: inputs that are certified for another class than the true one. "
+        "abstained: inputs without a certificate. r=R: certified accuracy, % of all inputs that "
+        "are right with radius >= R."
     )
+    if len(runs) > 1:
+        yield (
+            "The best is marked of complete, labelled runs with the same inputs, labels, norm, "
+            "units and alpha, compared before rounding."
+        )
     yield legend(drawn=any(run.drawn for run in runs))
-    yield "Intervals are rounded outward, all other figures down."
+    yield "Radii are rounded down, intervals outward, shares of inputs correctly."
 
 
 def _of_run(run: Figures, gaussian: bool, several: bool) -> Iterator[Cell | Value]:
     header, law = run.header, run.header.noise
     noise = f"{law.deviation:g}" if gaussian else law.label
-    yield Cell(run.classifier, status="" if run.status == "complete" else run.status)
+    yield Cell(run.label, status="" if run.status == "complete" else run.status)
     yield f"{noise}, {law.norm}" if several else Cell(law.deviation or noise, lambda _: noise)
-    yield from (header.procedure.alpha, header.procedure.n)
-    yield from (run.summary.inputs, run.summary.abstained)
+    yield from (header.procedure.alpha, header.procedure.n, run.summary.inputs)
 
 
 def _of_log(log: LogFigures) -> Iterator[Cell | Value]:
-    yield from (log.name, None, None, None, log.summary.inputs)
-    yield sum(row.abstained for row in log.rows)
+    yield from (log.label, None, None, None, log.summary.inputs)
 
 
 def _record(value: Mapping[str, Any]) -> dict[str, Value]:
@@ -107,11 +126,15 @@ def _record(value: Mapping[str, Any]) -> dict[str, Value]:
             "watched_rows": value["samples"]["watched_rows"],
             "near_ties": value["samples"]["near_ties"],
         }
-    record = {"kind": "log" if log else "run", "name": value["log" if log else "model"]}
+    record = {
+        "kind": "log" if log else "run",
+        "name": value["log"] if log else value["name"] or value["model"],
+    }
     record |= {name: _at(flat, *path) for name, path in _RECORD.items()}
     for i, radius in enumerate(value["radii"]):
         at = f"certified_accuracy@{plain(radius)}"
         record[at] = _at(flat, "certified_accuracy", i)
+        record[f"{at}_count"] = _at(flat, "certified_accuracy_count", i)
         for bound in ("low", "high"):
             record[f"{at}_{bound}"] = _at(flat, "statements", "certified_accuracy", bound, i)
         robust = _at(flat, "statements", "certified_accuracy", "robust_low", i)

@@ -11,9 +11,9 @@ from typing import Any
 from rsonnx.logs import ALPHAS, SAMPLES, Audit, Fit, GridAudit, Restatement
 from rsonnx.procedures import default_radii
 from rsonnx.report.escape import printable
-from rsonnx.report.rounding import fraction_down
-from rsonnx.report.summary import Certified, certified
-from rsonnx.report.table import Column, Note, Report, Table, Value, decimals, percent
+from rsonnx.report.rounding import fraction_down, percent
+from rsonnx.report.summary import Certified, certified, shares_to_json
+from rsonnx.report.table import Column, Note, Report, Table, Value, decimals
 
 _MOST_SHOWN = 5
 _TELLING = -1.0
@@ -59,7 +59,7 @@ def _table(audit: Audit, figures: dict[str, Certified]) -> Table:
         findings.append("not every row has a label, so certified accuracy and ACR are unknown")
     elif figures:
         what = "r=R: certified accuracy" if log.kind == "certify" else "right"
-        findings.append(f"{what} in % of all rows; all figures rounded down")
+        findings.append(f"{what} in % of all rows; the ACR is rounded down")
     title = f"{log.path}: {log.kind} log, {len(log.rows):,} rows, {audit.abstentions:,} abstentions"
     return Table(columns, rows, printable(title), [Note(finding) for finding in findings])
 
@@ -68,10 +68,9 @@ def _value(audit: Audit, figures: dict[str, Certified]) -> dict[str, Any]:
     log, restated = audit.log, audit.restated
     values = [
         {
-            "acr": summary.acr,
+            "acr": None if summary.acr is None else fraction_down(summary.acr),
             "radii": summary.radii,
-            "certified_accuracy": summary.certified_accuracy
-            and [fraction_down(share) for share in summary.certified_accuracy],
+            **shares_to_json("certified_accuracy", summary.certified_accuracy, summary.inputs),
         }
         for summary in figures.values()
     ]

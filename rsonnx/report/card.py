@@ -17,7 +17,7 @@ from rsonnx.report.accuracy import accuracy_report
 from rsonnx.report.escape import markdown_text, printable
 from rsonnx.report.figures import ACR, Figures
 from rsonnx.report.formats.markdown import to_markdown
-from rsonnx.report.notes import cautions, denied, made
+from rsonnx.report.notes import cautions, denied, made, unfinished
 from rsonnx.report.rounding import plain, text_down
 
 _TASKS = {1: "tabular-classification", 3: "image-classification"}
@@ -109,7 +109,7 @@ def _metric(
 
 def _section(run: Figures) -> Iterator[str]:
     inputs, data = run.summary.inputs, run.record.data
-    for caution in cautions(run, inputs, run.assumption):
+    for caution in (*unfinished(run, inputs), *cautions(run, run.assumption)):
         yield f"- **{markdown_text(caution)}**"
     named = dict(run.record.named)
     recorded = {name: named.get(name, "not recorded") for name in _RECORDED}

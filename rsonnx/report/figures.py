@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import PurePath
 from typing import Any
 
-from rsonnx.report.logs import LogFigures
 from rsonnx.report.record import Record
 from rsonnx.report.reported import Reported, status_of
 from rsonnx.report.selection import selection_of
@@ -52,28 +49,16 @@ class Figures(Reported):
         summary: its figures.
         statements: what they say together.
         rows: the inputs that the figures are of; curves and comparisons need them.
-        path: of its file, as it was given.
     """
 
     summary: Summary
     statements: Statements
     rows: tuple[Row, ...] = ()
-    path: str = ""
 
     @property
     def record(self) -> Record:
         """What its header says beside, for pages and cards."""
         return Record(self.header.record, self.path)
-
-    @property
-    def name(self) -> str:
-        """What it is called beside others, whose model may be the same: its path, as given."""
-        return self.path or self.header.model.file
-
-    @property
-    def title(self) -> str:
-        """What tells it from others on a page, in a stranger's words."""
-        return f"{self.classifier}, {self.header.noise.short_label} ({PurePath(self.name).name})"
 
     @property
     def assumption(self) -> str | None:
@@ -136,20 +121,5 @@ def figures_of(run: Run, radii: Sequence[float]) -> Figures:
             selection=selection_of(run.header, status),
         ),
         run.rows,
-        str(run.path),
+        path=str(run.path),
     )
-
-
-def told_apart(runs: Sequence[Figures | LogFigures]) -> list[Figures | LogFigures]:
-    """Return runs as they stand side by side: called by their preprocessing too where one model
-    file has several of them."""
-    ways: dict[str, set[str]] = defaultdict(set)
-    for run in runs:
-        if isinstance(run, Figures):
-            ways[run.file].add(run.header.model.variation.preprocess)
-    return [
-        replace(run, by_preprocess=True)
-        if isinstance(run, Figures) and len(ways[run.file]) > 1
-        else run
-        for run in runs
-    ]

@@ -31,6 +31,13 @@ class LogFigures:
     notes: tuple[str, ...] = ()
 
     @property
+    def label(self) -> str:
+        """What it is called in a table."""
+        return self.name
+
+    title = label
+
+    @property
     def drawn(self) -> bool:
         """Whether something is said of the population that its inputs were drawn from."""
         return self.population is not None
@@ -39,13 +46,12 @@ class LogFigures:
         """Return it for a program, by the names that a run has; null is what a log cannot know."""
         unknown = (
             *("model", "noise", "sigma", "within", "units", "norm", "n", "alpha", "status"),
-            *("variation", "preprocess", "standard_accuracy"),
+            *("variation", "preprocess", "standard_accuracy", "standard_accuracy_count"),
         )
         return {
             "log": self.name,
             **dict.fromkeys(unknown),
             **self.summary.to_json(),
-            "abstained": sum(row.abstained for row in self.rows),
             "statements": None if self.population is None else self.population.to_json(),
             "notes": list(self.notes),
         }

@@ -1,26 +1,42 @@
-"""What is said below a table: of each run what was certified, and what its figures rest on."""
+"""What is said around a table: what is claimed, how much may be false, and what it rests on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from rsonnx.report.escape import printable, shortened
 from rsonnx.report.figures import Figures
 from rsonnx.report.logs import LogFigures
 from rsonnx.report.reported import Reported
-from rsonnx.report.rounding import alpha_up, error_up, percent_down, plain, text_down
+from rsonnx.report.rounding import (
+    alpha_up,
+    error_up,
+    percent,
+    percent_down,
+    plain,
+    text_down,
+)
 from rsonnx.report.summary import Certified, Gain, Summary
-from rsonnx.report.table import Note
+from rsonnx.report.table import JOINT, Note
 from rsonnx.runs.records import Settings
 
 _MOST_NOTES = 5
-_PLAIN = "at every point closer than the input's radius in the {} norm"
-"""Where a norm alone says that an answer is certified, which then needs no further words."""
 
 
-def notes_of(run: Figures | LogFigures) -> Note:
-    """Return what is said of a run or of a log, strangers' words printable."""
-    title, *details = _of_log(run) if isinstance(run, LogFigures) else _of_run(run)
+def notes_of(runs: Sequence[Figures | LogFigures]) -> Iterator[Note]:
+    """Yield what every reader needs, with strangers' words printable: what is claimed, how many
+    certificates may be false, and what to be careful of. What holds for all runs names none."""
+    saying: dict[str, list[str]] = {}
+    for run in runs:
+        for text in _of_log(run) if isinstance(run, LogFigures) else _of_run(run):
+            saying.setdefault(text, []).append(printable(run.title))
+    for text, names in saying.items():
+        yield Note(text if len(names) == len(runs) else f"{', '.join(names)}: {text}")
+
+
+def details_of(run: Figures | LogFigures) -> Note:
+    """Return what a specialist needs of a run or of a log, strangers' words printable."""
+    title, *details = _log_in_full(run) if isinstance(run, LogFigures) else _run_in_full(run)
     return Note(title, tuple(details))
 
 
@@ -31,9 +47,17 @@ def in_words(settings: Settings) -> str:
     return printable(f"{surety(settings)}, {settings.bound}, {settings.radius_rule}")
 
 
+def unfinished(run: Reported, inputs: int) -> Iterator[str]:
+    """Yield, of a run that is not complete, how many inputs its figures are of."""
+    if run.status != "complete":
+        yield (
+            f"{printable(run.title)} is {printable(run.status)}: the figures are of the {inputs:,} "
+            f"of {run.header.data.inputs:,} inputs that it holds"
+        )
+
+
 def cautions(
     run: Reported,
-    inputs: int,
     assumption: str | None,
     words: Callable[[Settings], str] = in_words,
 ) -> Iterator[str]:
@@ -41,15 +65,9 @@ def cautions(
 
     Args:
         run: what names it.
-        inputs: how many it holds.
         assumption: what its certificates assume of the model; None where nothing is assumed.
         words: which of its settings the figures rest on.
     """
-    if run.status != "complete":
-        yield (
-            f"this run is {printable(run.status)}: the figures are of the {inputs:,} inputs "
-            "that it holds"
-        )
     header, variation = run.header, run.header.model.variation
     if variation.words:
         yield (
@@ -97,8 +115,8 @@ def denied(run: Figures) -> Iterator[str]:
     right = ""
     if not summary.labelled:
         right = " How many of the answers are right is not known here."
-    elif wrong := sum(not row.abstained and row.prediction != row.label for row in run.rows):
-        number = "1 input is" if wrong == 1 else f"{wrong:,} inputs are"
+    elif summary.wrong:
+        number = "1 input is" if summary.wrong == 1 else f"{summary.wrong:,} inputs are"
         right = f" {number} certified for another class than the label."
     yield f"A certificate says that the answer stays, not that it is right.{right}"
     if settings.exact:
@@ -134,25 +152,50 @@ def denied(run: Figures) -> Iterator[str]:
             "The noise was drawn in floating point: the proof is for ideal noise, and a model "
             "built to exploit the rounding can have a false certificate."
         )
-    for caution in cautions(run, inputs, run.assumption):
-        yield f"{caution[0].upper()}{caution[1:]}."
+    for text in unfinished(run, inputs):
+        yield f"{text}."
+    yield from map(_sentence, cautions(run, run.assumption))
+
+
+def _of_run(run: Figures) -> Iterator[str]:
+    yield _claimed(run)
+    yield run.statements.expected
+    if not run.summary.labelled:
+        yield _unlabelled(run.summary)
+    yield from map(_sentence, (*declared(run), *cautions(run, run.assumption)))
+
+
+def _claimed(run: Figures) -> str:
+    settings = run.header.settings
+    sure = f"with probability at least 1 - {error_up(settings.alpha)} for each input"
+    if settings.exact:
+        sure = f"for certain, since all {run.header.procedure.n:,} changes of an input were counted"
+    elif settings.family_wise is not None:
+        sure = (
+            f"with probability at least 1 - {error_up(settings.family_wise)} for all inputs at once"
+        )
+    return (
+        f"Claimed: the smoothed classifier's answer is the same {run.within}, {sure}; radii are "
+        f"in {printable(run.header.units)}."
+    )
 
 
 def _of_log(log: LogFigures) -> Iterator[str]:
-    summary = log.summary
     yield (
-        f"{printable(log.name)}: a log; it does not say its sigma, units, alpha, n and standard "
-        "accuracy (?), nor whether it is complete"
+        "A log: it does not say its sigma, units, alpha, n and standard accuracy (?), whether it "
+        "is complete, nor how many certificates may be false."
     )
-    abstained = sum(row.abstained for row in log.rows)
-    yield f"abstentions: {abstained} of {summary.inputs} (reasons: ?)"
     yield (
-        "radii are taken as the log prints them; where it rounded them to nearest, figures may "
-        "overstate"
+        "Its radii are taken as it prints them; where it rounded them to nearest, figures may "
+        "overstate."
     )
-    if not summary.labelled:
-        yield _unlabelled(summary)
-    yield "false certificates: ? (alpha is not known)"
+    if not log.summary.labelled:
+        yield _unlabelled(log.summary)
+
+
+def _log_in_full(log: LogFigures) -> Iterator[str]:
+    yield printable(log.name)
+    yield from _right(log.summary)
     if log.population is not None:
         yield from log.population.lines()
     yield from (f"as read: {printable(note)}" for note in log.notes[:_MOST_NOTES])
@@ -160,21 +203,17 @@ def _of_log(log: LogFigures) -> Iterator[str]:
         yield f"as read: {len(log.notes) - _MOST_NOTES:,} further irregularities"
 
 
-def _of_run(run: Figures) -> Iterator[str]:
+def _run_in_full(run: Figures) -> Iterator[str]:
     summary = run.summary
-    yield f"{printable(run.classifier)}: {printable(run.radii_of)}; {made(run)}"
-    yield from declared(run)
-    if run.within != _PLAIN.format(run.header.noise.norm):
-        yield f"certified {run.within}"
-    yield from cautions(run, summary.inputs, run.assumption)
-    reasons = ", ".join(f"{count} {reason}" for reason, count in summary.abstentions.items())
-    yield f"abstentions: {summary.abstained} of {summary.inputs}" + f" ({reasons})" * bool(reasons)
+    yield f"{printable(run.title)}: {printable(run.radii_of)}; {made(run)}"
+    yield from _right(summary)
+    if summary.abstained:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in summary.abstentions.items())
+        yield f"abstentions: {reasons}"
     if not run.header.settings.exact:
         yield f"samples: {_samples(run, summary)}"
     if summary.gain is not None:
         yield _gain(summary.gain)
-    if not summary.labelled:
-        yield _unlabelled(summary)
     yield from run.statements.lines()
 
 
@@ -205,14 +244,25 @@ def made(run: Reported) -> str:
     )
 
 
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _right(summary: Certified) -> Iterator[str]:
+    if summary.certified_accuracy is not None:
+        shares = zip(summary.radii, summary.certified_accuracy, strict=True)
+        counts = (f"{plain(r)}:{JOINT}{int(share * summary.inputs):,}" for r, share in shares)
+        yield f"inputs of {summary.inputs:,} that are right with radius >= R: {', '.join(counts)}"
+
+
 def _unlabelled(summary: Certified) -> str:
     shares = ", ".join(
-        f"{percent_down(share)} at {plain(r)}"
+        f"{percent(share)} at {plain(r)}"
         for r, share in zip(summary.radii, summary.certified_share, strict=True)
     )
     return (
-        "not every input has a label, so accuracy, certified accuracy and ACR are unknown (?); % "
-        f"certified, right or wrong: {shares}"
+        "Not every input has a label, so accuracy, certified accuracy and ACR are unknown (?); % "
+        f"certified, right or wrong: {shares}."
     )
 
 
@@ -232,8 +282,8 @@ def _samples(run: Reported, summary: Summary) -> str:
 
 def _gain(gain: Gain) -> str:
     shares = (
-        f"the two-sided radius is larger than the one-sided for {percent_down(gain.larger)} % of "
-        f"inputs, smaller for {percent_down(gain.smaller)} %"
+        f"the two-sided radius is larger than the one-sided for {percent(gain.larger)} % of "
+        f"inputs, smaller for {percent(gain.smaller)} %"
     )
     if gain.acr is None or gain.one_sided_acr is None:
         return shares

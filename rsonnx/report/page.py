@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from fractions import Fraction
 from functools import cached_property
 from importlib.resources import files
 from pathlib import PurePath
@@ -25,11 +24,19 @@ from rsonnx.report.columns import without_alike
 from rsonnx.report.curves import curve_figure
 from rsonnx.report.escape import printable, shortened
 from rsonnx.report.figures import Figures
-from rsonnx.report.notes import denied, notes_of
+from rsonnx.report.notes import declared, denied, details_of
 from rsonnx.report.plotting import drawing, inline_svg
 from rsonnx.report.population import PERCENT
-from rsonnx.report.rounding import error_up, percent_down, percent_up, plain, text_down, text_up
-from rsonnx.report.table import JOINT, Column, Table, grouped, percent
+from rsonnx.report.rounding import (
+    error_up,
+    percent,
+    percent_down,
+    percent_up,
+    plain,
+    text_down,
+    text_up,
+)
+from rsonnx.report.table import JOINT, Column, Table, grouped
 from rsonnx.runs.rows import Row
 
 if TYPE_CHECKING:
@@ -162,7 +169,7 @@ def _curves(runs: Sequence[Figures]) -> Iterator[dict[str, Any]]:
     for number, group in enumerate(alike.values()):
         bands = [run.statements.population.band for run in group if run.statements.population]
         curve = {
-            "bands": sorted({percent_up(Fraction(b.half_width)) for b in bands}, key=float),
+            "bands": sorted({percent_up(b.half_width) for b in bands}, key=float),
             "text": " ".join(map(_described, group)),
             "radius": group[0].radii_of,
             "kind": "right"
@@ -191,8 +198,7 @@ def _described(run: Figures) -> str:
     shares = summary.certified_accuracy or summary.certified_share
     kind = "certified accuracy" if summary.labelled else "certified, right or wrong"
     points = ", ".join(
-        f"{percent_down(share)} % at {plain(r)}"
-        for r, share in zip(summary.radii, shares, strict=True)
+        f"{percent(share)} % at {plain(r)}" for r, share in zip(summary.radii, shares, strict=True)
     )
     return f"{shortened(printable(run.title), 160)}: {kind} {points}."
 
@@ -225,8 +231,8 @@ class _PageRun:
     @property
     def details(self) -> tuple[str, ...]:
         """What a specialist needs."""
-        note = notes_of(self.figures)
-        return (note.title, *note.details)
+        note = details_of(self.figures)
+        return (note.title, *declared(self.figures), *note.details)
 
     @property
     def example(self) -> dict[str, Any] | None:
@@ -256,8 +262,8 @@ class _PageRun:
         if population is not None:
             chance = f"a further input: chance that its right class is certified, {PERCENT} each"
             chance += ", under this noise" * self.statements.shared_noise
-            both = (f"{percent(i.low)}-{percent_up(Fraction(i.high))}" for i in population.accuracy)
-            robust = (percent(i.robust_low) for i in population.accuracy)
+            both = (f"{percent_down(i.low)}-{percent_up(i.high)}" for i in population.accuracy)
+            robust = (percent_down(i.robust_low) for i in population.accuracy)
             rows.append((chance, *both))
             rows.append(
                 (f"population: right and robust in truth, at least, {PERCENT} each", *robust)

@@ -1,6 +1,6 @@
 """Two runs on the same inputs, matched by what the inputs are and never by where they stood.
 
-Printed differences are rounded towards 0, so that none is overstated; intervals outward.
+Printed differences of ACRs are rounded towards 0, so that none is overstated; intervals outward.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -16,10 +16,10 @@ from rsonnx.errors import UsageError
 from rsonnx.report.escape import printable
 from rsonnx.report.figures import ACR, Figures
 from rsonnx.report.logs import LogFigures
-from rsonnx.report.notes import cautions
+from rsonnx.report.notes import cautions, unfinished
 from rsonnx.report.population import DELTA, INDEPENDENT, LEVEL, PERCENT, UNDER_SHARED_NOISE, Assumed
-from rsonnx.report.rounding import alpha_up, fraction_down, plain, text_down, text_up
-from rsonnx.report.summary import accuracy_at, mean_radius
+from rsonnx.report.rounding import alpha_up, fraction_down, percent, plain, text_down, text_up
+from rsonnx.report.summary import accuracy_at, mean_radius, shares_to_json
 from rsonnx.report.table import (
     Cell,
     Column,
@@ -30,7 +30,6 @@ from rsonnx.report.table import (
     Value,
     decimals,
     grouped,
-    percent,
 )
 from rsonnx.runs.rows import Row
 from rsonnx.statistics import MeanInterval, PairedAccuracy, paired_accuracy, paired_mean_interval
@@ -72,7 +71,8 @@ class Comparison:
         undecided: radii that an adaptive run left undecided.
         first_acr, second_acr: on the matched inputs; None where an adaptive run understates it.
         acr: the difference; None likewise, and where the inputs were not drawn from the population.
-        cautions: what a reader must know of the two runs, as sentences.
+        unfinished: which of the runs are not complete, as sentences.
+        cautions: what else a reader must know of the two runs, as sentences.
         shared_noise: whether all inputs of a run share their noise, under which the figures are.
         undrawn: why the inputs were not drawn from the population, in words; else None.
     """
@@ -88,6 +88,7 @@ class Comparison:
     first_acr: Fraction | None
     second_acr: Fraction | None
     acr: MeanInterval | None
+    unfinished: tuple[str, ...]
     cautions: tuple[str, ...]
     shared_noise: bool = False
     undrawn: str | None = None
@@ -98,7 +99,7 @@ class Comparison:
         return UNDER_SHARED_NOISE if self.shared_noise else INDEPENDENT
 
     def to_json(self) -> dict[str, Any]:
-        """Return the comparison for a program; shares and ACRs are rounded down."""
+        """Return the comparison for a program; ACRs are rounded down."""
         named = ("first", "second", "pairs", "left_first", "left_second", "copies")
         return {
             **{name: getattr(self, name) for name in named},
@@ -106,8 +107,8 @@ class Comparison:
             "certified_accuracy": [
                 {
                     "radius": at.radius,
-                    "first": fraction_down(at.first),
-                    "second": fraction_down(at.second),
+                    **shares_to_json("first", at.first, self.pairs),
+                    **shares_to_json("second", at.second, self.pairs),
                     "only_first": at.only_first,
                     "only_second": at.only_second,
                     "difference": (at.only_first - at.only_second) / self.pairs,
@@ -123,7 +124,7 @@ class Comparison:
             if self.acr is None
             else asdict(self.acr) | {"assumes": self.assumed.asymptotic},
             "population_unknown": self.undrawn,
-            "cautions": list(self.cautions),
+            "cautions": [*self.unfinished, *self.cautions],
         }
 
 
@@ -188,6 +189,9 @@ def _compare(first: Figures, second: Figures, radii: Sequence[float]) -> Compari
         acr=paired_mean_interval([_radius(x) - _radius(y) for x, y in pairs], level=LEVEL)
         if fixed and undrawn is None
         else None,
+        unfinished=tuple(
+            text for run in (first, second) for text in unfinished(run, run.summary.inputs)
+        ),
         cautions=tuple(_cautions(first, second)),
         shared_noise=a.shared or b.shared,
         undrawn=undrawn,
@@ -243,7 +247,7 @@ def _radius(row: Row) -> float:
 
 def _cautions(first: Figures, second: Figures) -> Iterator[str]:
     for run in (first, second):
-        for caution in cautions(run, run.summary.inputs, run.assumption):
+        for caution in cautions(run, run.assumption):
             yield f"{run.name}: {caution}"
     a, b = first.header, second.header
     if first.varies(second):
@@ -270,16 +274,16 @@ _EXPLAINED = (
     f"{PERCENT} interval on the difference in the population, assuming inputs drawn "
     "independently from it; each line by itself. A only, B only: inputs certified for their label "
     "in one run alone. p: McNemar's exact two-sided test, rounded up. The interval on the ACR is "
-    "a bootstrap, for many inputs. Differences are rounded towards 0, intervals outward, all other "
-    "figures down."
+    "a bootstrap, for many inputs. ACRs are rounded down, their difference towards 0, intervals "
+    "outward, shares of inputs correctly."
 )
 
 
 def paired_report(comparisons: Sequence[Comparison]) -> Report:
     """Return a table a comparison, each with its notes."""
+    *tables, last = map(_table, comparisons)
     return Report(
-        [_table(comparison) for comparison in comparisons],
-        notes=[_EXPLAINED],
+        [*tables, replace(last, details=[Note(_EXPLAINED)])],
         records=[record for comparison in comparisons for record in _records(comparison)],
         value=[comparison.to_json() for comparison in comparisons],
     )
@@ -290,7 +294,7 @@ def _table(pair: Comparison) -> Table:
         Column("", symbols=True),
         Column("A", form=percent),
         Column("B", form=percent),
-        Column("A-B", form=_signed(math.trunc, 1, 100)),
+        Column("A-B", form=_signed(round, 1, 100)),
         Column("from", form=_signed(math.floor, 1, 100)),
         Column("to", form=_signed(math.ceil, 1, 100)),
         Column("A only", form=grouped),
@@ -311,7 +315,12 @@ def _table(pair: Comparison) -> Table:
                 *("", "", ""),
             )
         )
-    return Table(columns, rows, notes=[Note(printable(note)) for note in _notes(pair)])
+    return Table(
+        columns,
+        rows,
+        title=" ".join(f"{text}." for text in pair.unfinished),
+        notes=[Note(printable(note)) for note in _notes(pair)],
+    )
 
 
 def _row(at: AtRadius) -> Sequence[Value]:
@@ -364,7 +373,7 @@ def _records(pair: Comparison) -> Iterator[dict[str, Value]]:
             "value_second": at["second"],
             "difference": at["difference"],
             **{k: at.get(k) for k in ("low", "high", "only_first", "only_second", "p_value")},
-            "cautions": "; ".join(pair.cautions),
+            "cautions": "; ".join(value["cautions"]),
         }
 
 

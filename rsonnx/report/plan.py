@@ -9,7 +9,7 @@ from dataclasses import asdict
 from rsonnx.noise import Law
 from rsonnx.procedures import Cost, MachineTime, Plan
 from rsonnx.procedures.planning import PILOT_SAMPLES
-from rsonnx.report.rounding import text_down, text_up
+from rsonnx.report.rounding import percent_down, text_down, text_up
 from rsonnx.report.table import (
     Column,
     Form,
@@ -19,7 +19,6 @@ from rsonnx.report.table import (
     Value,
     decimals,
     grouped,
-    percent,
 )
 from rsonnx.scalars import duration
 
@@ -70,12 +69,12 @@ def _chances(plan: Plan) -> Table:
     rows: list[tuple[Value, ...]]
     if plan.target is None:
         title = f"Chance in % that {plan.n:,} fixed samples certify radius r"
-        columns += [Column(f"r={_plain(r)}", form=percent) for r in plan.radii]
+        columns += [Column(f"r={_plain(r)}", form=percent_down) for r in plan.radii]
         rows = [(line.p, line.true_radius, *line.chances) for line in plan.table]
     else:
         title = f"Chance in % to certify radius {_plain(plan.target.radius)}"
         columns += [
-            Column("fixed %", form=percent),
+            Column("fixed %", form=percent_down),
             Column("n for 90 %", form=grouped, unknown="-"),
         ]
         rows = [
@@ -83,7 +82,7 @@ def _chances(plan: Plan) -> Table:
             for line in plan.table
         ]
     if plan.adaptive is not None:
-        columns += [Column("adaptive %", form=percent), Column("samples", form=_up)]
+        columns += [Column("adaptive %", form=percent_down), Column("samples", form=_up)]
         rows = [
             (*row, line.adaptive_chance, line.adaptive_samples)
             for row, line in zip(rows, plan.table, strict=True)

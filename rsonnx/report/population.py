@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
-from rsonnx.report.rounding import percent_up, plain, text_down
+from rsonnx.report.rounding import percent_down, percent_up, plain, text_down
 from rsonnx.report.summary import Outcome, accuracy_at
-from rsonnx.report.table import JOINT, percent
+from rsonnx.report.table import JOINT
 from rsonnx.statistics import (
     AccuracyInterval,
     Band,
@@ -32,7 +32,7 @@ _HUGE = 2.0**900
 def legend(*, drawn: bool) -> str:
     """Return what the tags mean, that of drawn inputs where something is said of them."""
     inputs = ", [P] inputs drawn independently from the population" if drawn else ""
-    return f"Assumed: [N] {NOISE}{inputs}."
+    return f"Assumed: [N] {NOISE}, of the false certificates to expect too{inputs}."
 
 
 @dataclass(frozen=True)
@@ -107,13 +107,13 @@ class Population:
         """Yield the intervals as text, one a line, rounded outward; ``legend`` has the tags."""
         tags = self.assumed.tags
         at = [(f"{plain(r)}:{JOINT}", i) for r, i in zip(self.radii, self.accuracy, strict=True)]
-        shares = [f"{r}{percent(i.low)}-{percent_up(Fraction(i.high))}" for r, i in at]
+        shares = [f"{r}{percent_down(i.low)}-{percent_up(i.high)}" for r, i in at]
         each = f"{PERCENT} at each radius"
         yield f"certified accuracy of the population, {each} [{tags}]: {', '.join(shares)}"
         if self.robust:
-            robust = ", ".join(f"{r}{percent(i.robust_low)}" for r, i in at)
+            robust = ", ".join(f"{r}{percent_down(i.robust_low)}" for r, i in at)
             yield f"truly right and robust, at least, {each} [{self.assumed.robust}]: {robust}"
-        half = percent_up(Fraction(self.band.half_width))
+        half = percent_up(self.band.half_width)
         yield f"certified accuracy at all radii at once, {PERCENT} [{tags}]: +-{half} points (DKW)"
         acr, high = self.acr, text_down(-Fraction(self.acr.high), 4).removeprefix("-")
         yield (

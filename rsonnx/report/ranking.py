@@ -63,11 +63,9 @@ def rank(runs: Sequence[Figures | LogFigures]) -> Ranking:
         )
     others = len(runs) - len(ranked)
     counted = sum(run.header.settings.exact for run in ranked)
-    note = "best of the complete, labelled runs, which have the same inputs, labels, norm, units"
-    note += " and alpha"
+    note = "best of the runs that can be compared; ties are all marked."
     if counted not in (0, len(ranked)):
-        note += f" ({counted} counted in full, which holds at every alpha)"
-    note += ", compared before rounding; ties are all marked."
+        note += f" {counted} of them counted in full, which holds at every alpha."
     if apart:
         note += " Different classifiers of one model file are not compared with each other."
     if others:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 from rsonnx.runs.files import Run
@@ -16,12 +17,35 @@ class Reported:
     Attributes:
         header: of the run.
         status: how it ended, and which shard it is: a shard that ended well is no complete run.
+        path: of its file, as it was given.
+        called: what it is called in this report; None leaves the name that its header has, if any.
         by_preprocess: whether a run of this file behind another preprocessing stands beside it.
+        by_path: whether another of the same name and noise stands beside it.
     """
 
     header: Header
     status: str
+    path: str = field(default="", kw_only=True)
+    called: str | None = field(default=None, kw_only=True)
     by_preprocess: bool = field(default=False, kw_only=True)
+    by_path: bool = field(default=False, kw_only=True)
+
+    @property
+    def own_name(self) -> str | None:
+        """What somebody called the run; None where nobody did."""
+        return self.called or self.header.name
+
+    @property
+    def label(self) -> str:
+        """What it is called beside its noise: its own name, else its classifier's."""
+        label = self.own_name or self.classifier
+        return f"{label} ({self.path})" if self.by_path else label
+
+    @property
+    def name(self) -> str:
+        """What finds it: its path, as given, behind its own name."""
+        path = self.path or self.header.model.file
+        return f"{self.own_name} ({path})" if self.own_name else path
 
     @property
     def classifier(self) -> str:
@@ -29,6 +53,13 @@ class Reported:
         model = self.header.model
         behind = f", preprocess {model.variation.preprocess}" if self.by_preprocess else ""
         return model.variation.named(model.file) + behind
+
+    @property
+    def title(self) -> str:
+        """What tells it from others in prose: its label, noise and file, without its folder."""
+        label = self.own_name or self.classifier
+        file = PurePath(self.path or self.header.model.file).name
+        return f"{label}, {self.header.noise.short_label} ({file})"
 
     @property
     def file(self) -> str:
@@ -62,6 +93,7 @@ class Reported:
         restated = header.restated_from
         return {
             **asdict(header.settings),
+            "name": self.own_name,
             "model": header.model.file,
             "noise": law.label,
             "sigma": law.deviation,

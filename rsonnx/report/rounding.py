@@ -1,4 +1,4 @@
-"""Rounding down for print: a figure on a page is never above the one that was computed."""
+"""Rounding for print: radii and lower bounds down, errors up, shares that are k of N correctly."""
 
 from __future__ import annotations
 
@@ -30,14 +30,19 @@ def error_up(alpha: float) -> str:
     return f"{error}" if error < Decimal("1e-9") else f"{error:f}"
 
 
-def percent_down(share: Fraction) -> str:
-    """Return a share as a percentage with one decimal, rounded down: 2/3 is "66.6"."""
-    return text_down(share * 100, 1)
+def percent(share: float | Fraction) -> str:
+    """Return k/N as a percentage with one decimal, correctly rounded: 2/3 is "66.7"."""
+    return _text(round(Fraction(share) * 1000), 1)
 
 
-def percent_up(share: Fraction) -> str:
-    """Return a share as a percentage with one decimal, rounded up: 2/3 is "66.7"."""
-    return text_down(-share * 100, 1).removeprefix("-")
+def percent_down(share: float | Fraction) -> str:
+    """Return a bound as a percentage with one decimal, rounded down: 2/3 is "66.6"."""
+    return text_down(Fraction(share) * 100, 1)
+
+
+def percent_up(share: float | Fraction) -> str:
+    """Return a bound as a percentage with one decimal, rounded up: 2/3 is "66.7"."""
+    return text_down(-Fraction(share) * 100, 1).removeprefix("-")
 
 
 def plain(radius: float) -> str:
@@ -46,12 +51,16 @@ def plain(radius: float) -> str:
 
 
 def fraction_down(value: Fraction) -> float:
-    """Return the largest float that is not above ``value``."""
+    """Return the largest float that is not above ``value`` by itself or as it is written.
+
+    So 9/10 is 0.9, though that float is 2e-17 more: who compares it with 0.9 finds them the same.
+    """
     try:
         nearest = float(value)
     except OverflowError:
         return sys.float_info.max if value > 0 else -math.inf
-    return math.nextafter(nearest, -math.inf) if Fraction(nearest) > value else nearest
+    above = min(Fraction(nearest), Fraction(repr(nearest))) > value
+    return math.nextafter(nearest, -math.inf) if above else nearest
 
 
 def _text(units: int, digits: int) -> str:

@@ -74,23 +74,23 @@ class Statements:
             "population_unknown": unknown,
         }
 
-    def lines(self) -> Iterator[str]:
-        """Yield the statements as text, one a line, rounded outward; ``legend`` has the tags."""
-        tag, further = " [N]", ""
+    @property
+    def expected(self) -> str:
+        """How many certificates may be false, in a sentence, rounded up."""
+        if self.exact:
+            return "False certificates to expect: none."
+        further = ""
         if self.shared_noise:
-            tag, further = "", " (Markov); many may be false together, since all share their noise"
+            further = " (Markov); many may be false together, since all share their noise"
         elif self.copies:
             further = f"; {self.copies:,} of the inputs equal others and are false with them"
-        if self.exact:
-            yield (
-                "false certificates: none possible, since every change that the noise can make "
-                "was counted"
-            )
-        else:
-            yield (
-                f"false certificates{tag}: {text_up(self.false.expected, 3)} expected at most; "
-                f"{PERCENT}: at most {self.false.quantile:,} of {self.inputs:,}{further}"
-            )
+        return (
+            f"False certificates to expect: at most {text_up(self.false.expected, 3)} of "
+            f"{self.inputs:,}; with {PERCENT} confidence at most {self.false.quantile:,}{further}."
+        )
+
+    def lines(self) -> Iterator[str]:
+        """Yield what else is stated, a line each, rounded outward; ``legend`` has the tags."""
         if self.family_wise is not None:
             sure = f"none is false with probability 1 - {alpha_up(self.family_wise)}"
             yield f"family-wise [assumes {_UNION}]: {sure}"

@@ -86,6 +86,23 @@ def samples_of(rows: Sequence[Row]) -> Samples:
     )
 
 
+def shares_to_json(
+    name: str, shares: Fraction | Sequence[Fraction] | None, of: int
+) -> dict[str, Any]:
+    """Return what is k of N for a program: ``name``, correctly rounded, and ``name_count``, its k.
+
+    Args:
+        name: what it is called.
+        shares: one or several; None where they are not known.
+        of: N.
+    """
+    if shares is None:
+        return {name: None, f"{name}_count": None}
+    if isinstance(shares, Fraction):
+        return {name: float(shares), f"{name}_count": int(shares * of)}
+    return {name: [*map(float, shares)], f"{name}_count": [int(share * of) for share in shares]}
+
+
 @dataclass(frozen=True)
 class Gain:
     """The two-sided radius against the one-sided one at the same alpha, from the same counts.
@@ -93,12 +110,14 @@ class Gain:
     Attributes:
         acr, one_sided_acr: average certified radius by either rule; None if unlabelled.
         larger, smaller: share of all inputs with a larger and with a smaller two-sided radius.
+        inputs: how many there are.
     """
 
     acr: Fraction | None
     one_sided_acr: Fraction | None
     larger: Fraction
     smaller: Fraction
+    inputs: int
 
     @property
     def relative(self) -> Fraction | None:
@@ -108,10 +127,13 @@ class Gain:
         return self.acr / self.one_sided_acr - 1
 
     def to_json(self) -> dict[str, Any]:
-        """Return the comparison for a program; rounded down."""
-        names = ("one_sided_acr", "relative", "larger", "smaller")
-        values = {name: getattr(self, name) for name in names}
-        return {k: None if v is None else fraction_down(v) for k, v in values.items()}
+        """Return the comparison for a program; the ACR and its growth are rounded down."""
+        down = {"one_sided_acr": self.one_sided_acr, "relative": self.relative}
+        return {
+            **{name: None if v is None else fraction_down(v) for name, v in down.items()},
+            **shares_to_json("larger", self.larger, self.inputs),
+            **shares_to_json("smaller", self.smaller, self.inputs),
+        }
 
 
 def gain_of(rows: Sequence[Row]) -> Gain | None:
@@ -129,6 +151,7 @@ def gain_of(rows: Sequence[Row]) -> Gain | None:
         one_sided_acr=sum(one_sided, Fraction(0)) / inputs if labelled else None,
         larger=Fraction(sum(row.radius > radius for row, radius in pairs), inputs),
         smaller=Fraction(sum(row.radius < radius for row, radius in pairs), inputs),
+        inputs=inputs,
     )
 
 
@@ -142,7 +165,9 @@ class Certified:
         radii: the radii of the table, ascending.
         certified_accuracy: share right with radius >= each of ``radii``; None if unlabelled.
         certified_share: share certified, right or wrong, with radius >= each of ``radii``.
-        acr: average certified radius, rounded down; None if unlabelled.
+        acr: average certified radius, exactly; None if unlabelled.
+        wrong: how many are certified for another class than the true one; None if unlabelled.
+        abstained: how many got no certificate.
     """
 
     inputs: int
@@ -150,18 +175,21 @@ class Certified:
     radii: tuple[float, ...]
     certified_accuracy: tuple[Fraction, ...] | None
     certified_share: tuple[Fraction, ...]
-    acr: float | None
+    acr: Fraction | None
+    wrong: int | None
+    abstained: int
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures for a program; shares and the ACR are rounded down."""
-        accuracy = self.certified_accuracy
+        """Return the figures for a program; the ACR is rounded down, shares correctly."""
         return {
             "inputs": self.inputs,
             "labelled": self.labelled,
-            "acr": self.acr,
+            "acr": None if self.acr is None else fraction_down(self.acr),
             "radii": list(self.radii),
-            "certified_accuracy": None if accuracy is None else list(map(fraction_down, accuracy)),
-            "certified_share": list(map(fraction_down, self.certified_share)),
+            **shares_to_json("certified_accuracy", self.certified_accuracy, self.inputs),
+            **shares_to_json("certified_share", self.certified_share, self.inputs),
+            "certified_wrong": self.wrong,
+            "abstained": self.abstained,
         }
 
 
@@ -181,18 +209,11 @@ class Summary(Certified):
     samples: Samples
     gain: Gain | None = None
 
-    @property
-    def abstained(self) -> int:
-        """How many inputs got no certificate."""
-        return sum(self.abstentions.values())
-
     def to_json(self) -> dict[str, Any]:
-        """Return the figures for a program; shares and the ACR are rounded down."""
-        accuracy = self.standard_accuracy
+        """Return the figures for a program; radii are rounded down, shares correctly."""
         return {
             **super().to_json(),
-            "standard_accuracy": None if accuracy is None else fraction_down(accuracy),
-            "abstained": self.abstained,
+            **shares_to_json("standard_accuracy", self.standard_accuracy, self.inputs),
             "abstentions": self.abstentions,
             "gain_over_one_sided": None if self.gain is None else self.gain.to_json(),
         }
@@ -221,7 +242,9 @@ def certified(rows: Sequence[Outcome], radii: Sequence[float]) -> Certified:
             Fraction(sum(not row.abstained and row.radius >= r for row in rows), len(rows))
             for r in radii
         ),
-        acr=fraction_down(mean_radius(rows)) if labelled else None,
+        acr=mean_radius(rows) if labelled else None,
+        wrong=sum(not row.abstained and not row.correct for row in rows) if labelled else None,
+        abstained=sum(row.abstained for row in rows),
     )
 
 

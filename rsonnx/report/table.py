@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from rsonnx.report.rounding import percent_down, text_down
+from rsonnx.report.rounding import text_down
 
 Value = str | int | float | Fraction | None
 Form = Callable[[Any], str]
 
 UNKNOWN = "?"
 WIDTH = 100
+"""Of lines that are no table, where no terminal says how wide it is."""
 JOINT = "\xa0"
 """In notes a space at which no line is broken; it is shown as a space."""
 
@@ -26,11 +27,6 @@ JOINT = "\xa0"
 def grouped(count: int) -> str:
     """Return a whole number with commas between thousands."""
     return f"{count:,}"
-
-
-def percent(share: float | Fraction) -> str:
-    """Return a share in % with one decimal, rounded down."""
-    return percent_down(Fraction(share))
 
 
 def decimals(digits: int) -> Form:
@@ -105,7 +101,8 @@ class Table:
         columns: one or more; a table whose heads are all empty has no head.
         rows: a cell a column each.
         title: what stands above it.
-        notes: below it.
+        notes: below it, what every reader needs.
+        details: below those, what a specialist needs; :meth:`Report.brief` has none.
         marked: what a mark of the best cells means, or why there is none.
     """
 
@@ -113,6 +110,7 @@ class Table:
     rows: Sequence[Sequence[Cell | Value]]
     title: str = ""
     notes: Sequence[Note] = ()
+    details: Sequence[Note] = ()
     marked: str | None = None
 
     @property
@@ -123,10 +121,9 @@ class Table:
 
     def said(self, mark: str) -> list[Note]:
         """Return the notes, and behind them what the mark of the best means, by its name."""
-        if self.marked is None:
-            return list(self.notes)
         best = any(cell.best for row in self.cells for cell in row)
-        return [*self.notes, Note(f"{mark}: {self.marked}" if best else self.marked)]
+        marked = () if self.marked is None else (Note(f"{mark}: " * best + self.marked),)
+        return [*self.notes, *marked]
 
     def texts(
         self, escape: Callable[[str], str], best: str, status: str, *, wide: bool = True
@@ -172,12 +169,16 @@ class Report:
     caption: str = ""
     label: str = ""
 
+    def brief(self) -> Report:
+        """Return it without details, as the first screen shows it; ``value`` is the same."""
+        return replace(self, tables=[replace(table, details=()) for table in self.tables])
 
-def wrapped(text: str, indent: str = "") -> list[str]:
+
+def wrapped(text: str, indent: str = "", width: int = WIDTH) -> list[str]:
     """Break a note into lines, the first after ``indent``, further ones after twice as much."""
     lines = textwrap.wrap(
         f"{indent}{text}",
-        WIDTH,
+        width,
         subsequent_indent=indent * 2,
         break_long_words=False,
         break_on_hyphens=False,

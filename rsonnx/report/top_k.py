@@ -16,15 +16,26 @@ from rsonnx.noise import Gaussian
 from rsonnx.procedures.top_k import certify_top_k
 from rsonnx.report.escape import printable
 from rsonnx.report.figures import assumption_of
-from rsonnx.report.notes import cautions, declared, surety
+from rsonnx.report.notes import cautions, declared, surety, unfinished
 from rsonnx.report.reported import Reported, status_of
-from rsonnx.report.rounding import plain
-from rsonnx.report.summary import Certified, certified, samples_of
-from rsonnx.report.table import Cell, Column, Note, Report, Table, decimals, grouped, percent
+from rsonnx.report.rounding import fraction_down, percent, plain
+from rsonnx.report.summary import Certified, certified, samples_of, shares_to_json
+from rsonnx.report.table import Cell, Column, Note, Report, Table, decimals, grouped
 from rsonnx.runs.files import Run
 
 _NAMED = (
-    *("model", "variation", "preprocess", "sigma", "units", "norm", "n", "arithmetic", "status"),
+    *(
+        "name",
+        "model",
+        "variation",
+        "preprocess",
+        "sigma",
+        "units",
+        "norm",
+        "n",
+        "arithmetic",
+        "status",
+    ),
     *("shared_noise", "alpha", "family_wise"),
 )
 
@@ -44,15 +55,17 @@ class TopKFigures(Reported):
     assumption: str | None
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for a program; shares and the ACR are rounded down."""
-        named = self.named()
+        """Return it for a program; the ACR is rounded down."""
+        named, figures = self.named(), self.certified
         return {
             **{name: named[name] for name in _NAMED},
-            "inputs": self.certified.inputs,
+            "inputs": figures.inputs,
             "top_k": self.k,
-            "top_k_acr": self.certified.acr,
-            "radii": list(self.certified.radii),
-            "top_k_certified_accuracy": self.certified.to_json()["certified_accuracy"],
+            "top_k_acr": figures.acr and fraction_down(figures.acr),
+            "radii": list(figures.radii),
+            **shares_to_json(
+                "top_k_certified_accuracy", figures.certified_accuracy, figures.inputs
+            ),
             "assumption": self.assumption,
         }
 
@@ -124,14 +137,16 @@ def top_k_figures(run: Run, radii: Sequence[float], k: int) -> TopKFigures:
         )
         outcomes.append(_Outcome(label, certificate.radius))
     assumption = assumption_of(run.header, samples_of(rows))
-    return TopKFigures(run.header, status_of(run), k, certified(outcomes, radii), assumption)
+    return TopKFigures(
+        run.header, status_of(run), k, certified(outcomes, radii), assumption, path=str(run.path)
+    )
 
 
 def top_k_report(runs: Sequence[TopKFigures]) -> Report:
     """Return one table for several runs at the same k and radii, with notes below it."""
     k = runs[0].k
     columns = [
-        Column("model"),
+        Column("run" if any(run.own_name for run in runs) else "model"),
         Column("sigma", form=lambda sigma: f"{sigma:g}", symbols=True),
         Column("inputs", form=grouped),
         Column(f"top-{k} ACR", form=decimals(4)),
@@ -139,7 +154,7 @@ def top_k_report(runs: Sequence[TopKFigures]) -> Report:
     ]
     rows = [
         (
-            Cell(run.classifier, status=run.status.removeprefix("complete")),
+            Cell(run.label, status=run.status.removeprefix("complete")),
             run.header.noise.deviation,
             run.certified.inputs,
             run.certified.acr,
@@ -147,18 +162,21 @@ def top_k_report(runs: Sequence[TopKFigures]) -> Report:
         )
         for run in runs
     ]
-    notes = [*map(_note, runs), Note(_explained(k))]
-    return Report([Table(columns, rows, notes=notes)], value=[run.to_json() for run in runs])
+    late = " ".join(f"{text}." for r in runs for text in unfinished(r, r.certified.inputs))
+    table = Table(
+        columns, rows, title=late, notes=list(map(_note, runs)), details=[Note(_explained(k))]
+    )
+    return Report([table], value=[run.to_json() for run in runs])
 
 
 def _note(run: TopKFigures) -> Note:
     """Say what the figures rest on: never the run's bound and radius rule, which give others."""
     return Note(
-        f"{printable(run.classifier)}: {printable(run.radii_of)}; n = {run.header.procedure.n:,}, "
+        f"{printable(run.label)}: {printable(run.radii_of)}; n = {run.header.procedure.n:,}, "
         f"{surety(run.header.settings)}, {printable(run.header.arithmetic)} noise",
         (
             *declared(run),
-            *cautions(run, run.certified.inputs, run.assumption, surety),
+            *cautions(run, run.assumption, surety),
         ),
     )
 
@@ -171,5 +189,5 @@ def _explained(k: int) -> str:
         f"top-{k} ACR: mean of these radii, 0 where not certified. The true class was fixed before "
         "the noise was drawn, so the estimation samples alone are used, and none to select it. "
         "alpha/2 bounds the true class by Clopper-Pearson, alpha/2 all its rivals together, for "
-        "every k at once. All figures are rounded down."
+        "every k at once. Radii are rounded down."
     )

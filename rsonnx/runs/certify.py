@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from rsonnx.arguments import check_kind, check_texts
+from rsonnx.arguments import check_kind, check_name, check_texts
 from rsonnx.errors import UsageError
 from rsonnx.listener import Listener
 from rsonnx.model import ModelSettings
@@ -65,6 +65,7 @@ def certify(
     checkpoint: float = 30.0,
     shard: Shard | str | None = None,
     samples: SampleRange | str | None = None,
+    name: str | None = None,
     listener: Listener | None = None,
     words: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
@@ -87,6 +88,8 @@ def certify(
         checkpoint: how often the counts of unfinished inputs are kept, in seconds; 0 for never.
         shard, samples: the part of the run that is done, ``"3/8"`` of its inputs, ``"0:50000"`` of
             their samples; None for all of it.
+        name: what the run is called in tables and pictures, 1 to 64 printable letters; None for
+            its model's file.
         listener: hears what is done; None tells nobody.
         words: the words of a command line, for the header.
         options: its options by name, as they were given, for the header.
@@ -142,6 +145,7 @@ def certify(
             listener,
             shard=shard,
             samples=samples,
+            name=name,
             words=words,
             options=options,
             noise=meant,
@@ -214,12 +218,15 @@ def _ready(
     *,
     shard: Shard | None = None,
     samples: SampleRange | None = None,
+    name: str | None = None,
     words: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
     **opening: Any,
 ) -> _Ready:
     """Open the model and the data, tell what they are, and read every input once."""
     words = check_texts("words", words)
+    if name is not None:
+        check_name("name", name)
     if options is not None:
         check_kind("options", options, Mapping, "a mapping")  # type: ignore[type-abstract]
         check_texts("the names of options", tuple(options))
@@ -240,6 +247,7 @@ def _ready(
         job,
         procedure,
         seed=seed or SeedUsed(0, "none yet"),
+        name=name,
         given=words,
         resolved=_resolved(job, data, _recordable(job) if options is None else options),
         family_wise=rules.alpha if rules.family_wise else None,

@@ -14,6 +14,7 @@ _MOST_SHOWN = 4
 FREE = frozenset(
     {
         # Words for the reader, and when and how the command was typed.
+        "name",
         "created",
         "status",
         "claim",

@@ -95,6 +95,12 @@ class Header:
         return Header.from_json({**self.record, **fields})
 
     @property
+    def name(self) -> str | None:
+        """What somebody called the run; None where nobody did."""
+        name: str | None = self.record.get("name")
+        return name
+
+    @property
     def noise(self) -> Law:
         """The smoothing distribution."""
         return self.procedure.noise

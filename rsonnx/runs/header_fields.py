@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from rsonnx.arguments import MOST_LETTERS, is_name
 from rsonnx.runs.fields import (
     ARITHMETIC,
     DIGEST,
@@ -141,6 +142,11 @@ _END: Kind[float | str] = Kind(
     {"anyOf": [NUMBER.schema, {"enum": ["inf", "-inf"]}]},
     lambda value: value in ("inf", "-inf") or NUMBER.accepts(value),
 )
+_RUN_NAME: Kind[str] = Kind(
+    f"1 to {MOST_LETTERS} printable letters",
+    {"type": "string", "minLength": 1, "maxLength": MOST_LETTERS},
+    is_name,
+)
 _PROBABILITY = real(1.0)
 _SHARE: Kind[float] = Kind(
     "a number between 0 and 1",
@@ -249,6 +255,7 @@ HEADER = (
     HeaderField(
         "claim", TEXT, "what the run says of its inputs; follows from the noise and `model.rows`"
     ),
+    HeaderField("name", _RUN_NAME, "what somebody called the run", since=None),
     HeaderField("created", _DATE, "when it started; of parts that were merged, when the first did"),
     HeaderField("model.file", NAME, "name of the model's file"),
     HeaderField(

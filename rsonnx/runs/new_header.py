@@ -58,6 +58,7 @@ def new_header(
     *,
     seed: SeedUsed,
     manifest: str,
+    name: str | None = None,
     given: Sequence[str] = (),
     resolved: Mapping[str, Any] | None = None,
     family_wise: float | None = None,
@@ -71,6 +72,7 @@ def new_header(
         procedure: how it certifies one input.
         seed: the run's seed.
         manifest: SHA-256 over all inputs.
+        name: what somebody calls the run, if anything.
         given: the words of the command, where there is one.
         resolved: every option as it was resolved.
         family_wise: the probability of any false certificate among all inputs, where ``alpha`` of
@@ -91,6 +93,7 @@ def new_header(
         "claim": NO_CLAIM
         if samples is not None
         else procedure.claim(smoothed.arithmetic, job.model.rows),
+        **({} if name is None else {"name": name}),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": portable(job.model.facts),
         "data": {

@@ -119,7 +119,8 @@ def test_every_format_holds_the_same_figures(form: str, runs: Path) -> None:
         assert said.json()[0]["certified_accuracy"] == expected
         assert done("report a.jsonl late.jsonl log.tsv --radii 0,0.2 --json").out == said.out
     else:
-        rows = [line for line in said.out.splitlines() if "tiny.onnx" in line or "log.tsv" in line]
+        lines = [line for line in said.out.splitlines() if "the figures are of" not in line]
+        rows = [line for line in lines if "tiny.onnx" in line or "log.tsv" in line]
         for row in (rows[0], rows[2]):
             assert all(f"{100 * share:.1f}" in row for share in expected)
 
@@ -129,6 +130,38 @@ def test_a_paper_gets_the_columns_of_its_choice(runs: Path) -> None:
     assert [r"\label{tab:x}" in said.out, r"model & $r=0.37$ & ACR \\" in said.out] == [True, True]
     for words in ("--columns acc@-1", "--columns nothing", "--json --columns acr", "--caption x"):
         refused(f"report a.jsonl {words}", named=words.split()[-2])
+
+
+def test_the_first_screen_is_the_answer_and_details_are_an_option_away(runs: Path) -> None:
+    brief, full = (done(f"report a.jsonl b.jsonl{more}").said for more in ("", " --details"))
+    assert full.startswith(brief.partition("*:")[0])
+    for words in ("samples: ", "standard: ", "right with radius >= R"):
+        assert (words in brief, words in full) == (False, True)
+    assert "Claimed: " in brief
+    assert "False certificates to expect: " in brief
+    late = done("report a.jsonl late.jsonl").out.splitlines()[0]
+    assert "late.jsonl" in late
+    assert "incomplete" in late
+
+
+def test_a_run_is_called_what_it_was_named(runs: Path) -> None:
+    done(f"{BASE} 0.25 --name ours -o named.jsonl")
+    assert read_run("named.jsonl").header.name == "ours"
+    assert figures("named.jsonl")[0]["name"] == "ours"
+    Path("lr=0.1.jsonl").write_bytes(Path("b.jsonl").read_bytes())
+    names = [one["name"] for one in figures("named.jsonl=theirs lr=0.1.jsonl lr=0.1.jsonl=b=c")]
+    assert names == ["theirs", None, "b=c"]
+    for form in ("table", "markdown", "latex", "csv"):
+        said = done(f"report named.jsonl b.jsonl=theirs log.tsv=published --format {form}").out
+        assert all(name in said for name in ("ours", "theirs", "published"))
+        assert "tiny.onnx" not in said or form == "csv"
+    assert "theirs" in done("report a.jsonl b.jsonl=theirs --paired").out
+    assert "theirs" in done("report a.jsonl b.jsonl=theirs --top-k 2").out
+    refused("report a.jsonl=x b.jsonl=x", named="x")
+    refused("report a.jsonl=", named="''")
+    refused("report a.jsonl=\x1b[2J", named="printable")
+    refused(f"{BASE} 0.25 --name {'x' * 65} -o long.jsonl", named="64")
+    assert not Path("long.jsonl").exists()
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -294,7 +327,7 @@ def test_restated_figures_follow_from_the_counts(runs: Path) -> None:
     assert family["alpha"] == family_wise_alpha(0.02, 8)
     assert figures("adaptive.jsonl")[0]["radii"] == [0, 0.1]
     before = Path("a.jsonl").read_bytes()
-    assert "restated at alpha = 0.01" in done("report a.jsonl --alpha 0.01").said
+    assert "Restated at alpha = 0.01" in done("report a.jsonl --alpha 0.01").said
     assert Path("a.jsonl").read_bytes() == before
 
 
@@ -311,7 +344,7 @@ def test_top_k(runs: Path) -> None:
         ]
         assert (found["top_k"], found["alpha"]) == (k, alpha)
         assert found["top_k_acr"] == pytest.approx(sum(radii) / 8, rel=1e-12)
-        assert "fixed before the noise" in done(f"report a.jsonl --top-k {k}").said
+        assert "fixed before the noise" in done(f"report a.jsonl --top-k {k} --details").said
     usual, top = figures("two.jsonl")[0], figures("two.jsonl --top-k 1")[0]
     # Every rival has its share of alpha here: within 2 %.
     assert top["top_k_acr"] == pytest.approx(usual["acr"], rel=0.02)

@@ -10,17 +10,17 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from reported import HEADER, STRANGERS, Line, changed_header, figures, row
+from reported import HEADER, STRANGERS, Line, changed_header, figures, named, row
 
 from rsonnx.noise import Gaussian, Uniform
-from rsonnx.report import FORMATS, Figures, LogFigures, accuracy_report, fraction_down, log_figures
+from rsonnx.report import FORMATS, Figures, LogFigures, accuracy_report, log_figures
 from rsonnx.report.summary import Gain, Samples
 from rsonnx.runs.records import Settings
 from rsonnx.statistics import accuracy_interval
 
 ONE = figures([1.0, 0.5, 0.25, -1.0])
 TWO = figures([1.5, 0.25, 0.25, -1.0], file="two.onnx", noise=Gaussian(0.25))
-COMMON = ("0.001", "1,000", "4", "1", "**100.0**")
+COMMON = ("0.001", "1,000", "4", "**100.0**")
 LOG = log_figures(
     "published.tsv",
     [Line(1, 1, 0.7), Line(2, 1, 0.9), Line(1, -1, 0.0)],
@@ -51,23 +51,23 @@ def test_the_figures_and_their_columns() -> None:
         if line.startswith("|")
     ]
     # (1 + .5 + .25)/4 = .4375 against (1.5 + .25 + .25)/4 = .5; 3/4 at 0; 2/4 against 1/4 at .5.
-    head = ("model", "sigma", "alpha", "n", "inputs", "abstained", "standard", "ACR")
+    head = ("model", "sigma", "alpha", "n", "inputs", "standard", "ACR", "wrong", "abstained")
     assert lines == [
         [*head, "r=0", "r=0.5"],
-        ["---", *["---:"] * 9],
-        ["tiny.onnx", "0.5", *COMMON, "0.4375", "**75.0**", "**50.0**"],
-        ["two.onnx", "0.25", *COMMON, "**0.5000**", "**75.0**", "25.0"],
-        ["published.tsv", "?", "?", "?", "3", "1", "?", "0.2333", "33.3", "33.3"],
+        ["---", *["---:"] * 10],
+        ["tiny.onnx", "0.5", *COMMON, "0.4375", "0", "1", "**75.0**", "**50.0**"],
+        ["two.onnx", "0.25", *COMMON, "**0.5000**", "0", "1", "**75.0**", "25.0"],
+        ["published.tsv", "?", "?", "?", "3", "?", "0.2333", "1", "1", "33.3", "33.3"],
     ]
     words, first = show(ONE).splitlines()[:2]
-    assert words.split() == ["model", "sigma", "inputs", "standard", "ACR", "r=0", "r=0.5"]
-    assert first.split() == ["tiny.onnx", "0.5", "4", "100.0", "0.4375", "75.0", "50.0"]
+    assert words.split() == [*(h for h in head if h not in ("alpha", "n")), "r=0", "r=0.5"]
+    assert first.split() == ["tiny.onnx", "0.5", "4", "100.0", "0.4375", "0", "1", "75.0", "50.0"]
 
 
-def test_figures_are_rounded_down() -> None:
-    third = Fraction(2, 3)
-    line = show(replace(ONE, summary=replace(ONE.summary, standard_accuracy=third, acr=0.69999)))
-    assert line.splitlines()[1].split()[3:5] == ["66.6", "0.6999"]
+def test_radii_are_rounded_down_and_shares_correctly() -> None:
+    changed = {"standard_accuracy": Fraction(2, 3), "acr": Fraction(69999, 100000)}
+    line = show(replace(ONE, summary=replace(ONE.summary, **changed)))
+    assert line.splitlines()[1].split()[3:5] == ["66.7", "0.6999"]
 
 
 def test_other_noise_and_several_norms_are_named() -> None:
@@ -81,7 +81,7 @@ def test_other_noise_and_several_norms_are_named() -> None:
 def test_a_radius_in_the_head_is_never_shortened() -> None:
     radii = (0.1234567, 0.30000000000000004, 1.9999999)
     head = show(figures([1.0], radii)).splitlines()[0]
-    assert tuple(float(cell[2:]) for cell in head.split()[5:]) == radii
+    assert tuple(float(cell[2:]) for cell in head.split()[7:]) == radii
 
 
 def test_csv_has_every_figure_as_json_has_it() -> None:
@@ -97,6 +97,7 @@ def test_csv_has_every_figure_as_json_has_it() -> None:
         for i, radius in enumerate(("0", "0.5")):
             at, accuracy = f"certified_accuracy@{radius}", stated["certified_accuracy"]
             assert float(line[at]) == value["certified_accuracy"][i]
+            assert int(line[f"{at}_count"]) == value["certified_accuracy_count"][i]
             assert float(line[f"{at}_low"]) == accuracy["low"][i]
             assert float(line[f"{at}_high"]) == accuracy["high"][i]
             if kind == "run":
@@ -108,18 +109,19 @@ def test_csv_has_every_figure_as_json_has_it() -> None:
 @pytest.mark.parametrize("status", ["incomplete", "interrupted", "failed", "shard 1/4"])
 @pytest.mark.parametrize("form", ["table", "markdown", "latex", "csv"])
 def test_an_incomplete_run_says_so_in_every_format(form: str, status: str) -> None:
-    text = show(ONE, replace(TWO, status=status), form=form)
-    beside = {"markdown": f"two.onnx (**{status}**)", "csv": f",two.onnx,{status},"}
+    text = show(ONE, named("two.jsonl", replace(TWO, status=status)), form=form)
+    beside = {"markdown": f"two.onnx (**{status}**)", "csv": f",two.onnx,two.onnx,{status},"}
     beside["latex"] = rf"two.onnx (\textbf{{{status}}})"
     assert beside.get(form, f"two.onnx ({status})") in text
     assert "**0" not in text
     if form != "csv":
-        assert f"this run is {status}: the figures are of the 4 inputs" in text
+        first = next(line for line in text.splitlines() if not line.startswith("%"))
+        assert f"(two.jsonl) is {status}: the figures are of the 4 of" in first.replace("{", "")
 
 
 def test_a_log_says_what_it_does_not_know() -> None:
     text = said(LOG)
-    for words in ("nor whether it is complete", "false certificates: ?", "may overstate"):
+    for words in ("whether it is complete", "certificates may be false", "may overstate"):
         assert words in text
     assert "as read: 2 further irregularities" in text
     assert LOG.population is not None
@@ -130,14 +132,15 @@ def test_a_log_says_what_it_does_not_know() -> None:
         )
     value = LOG.to_json()
     assert [value[k] for k in ("model", "sigma", "alpha", "status")] == [None] * 4
-    assert value["certified_accuracy"] == [fraction_down(Fraction(1, 3))] * 2
+    assert value["certified_accuracy"] == [1 / 3] * 2
+    assert value["certified_accuracy_count"] == [1] * 2
 
 
 @pytest.mark.parametrize(
     "run", [figures([row(0, 1.0, label=None)]), log_figures("x", [Line(None, 1, 1.0)], (0.0, 0.5))]
 )
 def test_an_unlabelled_run_has_no_accuracy(run: Figures | LogFigures) -> None:
-    assert show(run).splitlines()[1].split()[-4:] == ["?"] * 4
+    assert show(run).splitlines()[1].split()[-6:] == ["?", "?", "?", "0", "?", "?"]
     assert "certified, right or wrong: 100.0 at 0, 100.0 at 0.5" in said(run)
     (line,) = csv.DictReader(io.StringIO(show(run, form="csv")))
     assert (line["acr"], line["certified_accuracy@0"], line["robust_low@0"]) == ("",) * 3
@@ -154,7 +157,7 @@ def test_what_a_stranger_wrote_stays_words(name: str) -> None:
 
 BEFORE = HEADER.settings
 HOEFFDING: dict[str, Any] = {"alpha": 0.01, "bound": "hoeffding"}
-GAIN = Gain(Fraction(3, 4), Fraction(5, 8), Fraction(2, 3), Fraction(1, 8))
+GAIN = Gain(Fraction(3, 4), Fraction(5, 8), Fraction(2, 3), Fraction(1, 8), 24)
 # 12.5 + 1125.125 = 1137.625, and 1e5/1137.625 = 87.9...
 FEW = {"samples": Samples(Fraction(25, 2), Fraction(9001, 8))}
 TWENTY = figures([0.5] * 14 + [-1.0] * 6, (0.0, 0.5, 1.25))
@@ -170,20 +173,24 @@ TWENTY = figures([0.5] * 14 + [-1.0] * 6, (0.0, 0.5, 1.25))
         (
             ONE,
             {"gain": GAIN},
-            "for 66.6 % of inputs, smaller for 12.5 %; ACR 0.7500 against 0.6250",
+            "for 66.7 % of inputs, smaller for 12.5 %; ACR 0.7500 against 0.6250",
         ),
         (ONE, {"gain": GAIN}, "(+20.0 %)"),
         (ONE, {"gain": replace(GAIN, acr=Fraction(1, 2))}, "(-20.0 %)"),
-        (ONE, {"gain": replace(GAIN, acr=None, one_sided_acr=None)}, "smaller for 12.5 % false"),
+        (
+            ONE,
+            {"gain": replace(GAIN, acr=None, one_sided_acr=None)},
+            "smaller for 12.5 % certified",
+        ),
         # N·alpha = 0.02; P(Bin(20, .001) = 0) = .98; CP at .025 of 14/20; sqrt(ln 40 / 40).
-        (TWENTY, {}, "false certificates [N]: 0.02 expected at most; 95 %: at most 0 of 20 "),
+        (TWENTY, {}, "to expect: at most 0.02 of 20; with 95 % confidence at most 0."),
         (TWENTY, {}, "at each radius [N, P]: 0: 45.7-88.2, 0.5: 45.7-88.2, 1.25: 0.0-16.9 "),
         (TWENTY, {}, "at least, 95 % at each radius [N, P]: 0: 49.1, 0.5: 49"),
         (TWENTY, {}, "at all radii at once, 95 % [N, P]: +-30.4 points (DKW)"),
         (
             headed(**HOEFFDING, restated_from=BEFORE),
             {},
-            "restated at alpha = 0.01 an input, hoeffding",
+            "Restated at alpha = 0.01 an input, hoeffding",
         ),
     ],
 )

@@ -92,7 +92,7 @@ def test_the_section_says_what_was_certified_and_what_is_not_claimed() -> None:
         "- Seed: 17 (from: argument)",
         "- Execution provider: CPUExecutionProvider",
         "- Made with: rsonnx 9.9, 2026-01-02",
-        "| tiny.onnx | 0.5 | 0.001 | 1,000 | 4 | 1 | 100.0 | 0.4375 | 75.0 | 50.0 |",
+        "| tiny.onnx | 0.5 | 0.001 | 1,000 | 4 | 100.0 | 0.4375 | 0 | 1 | 75.0 | 50.0 |",
         "### What is not claimed",
         "Nothing is certified of tiny.onnx itself",
     ):
@@ -113,7 +113,8 @@ def test_no_program_reads_figures_that_are_not_whole(run: Figures) -> None:
     assert "model-index" not in card
     assert card.startswith("## Certified robustness")
     if run.status != "complete":
-        assert f"**this run is {run.status}: the figures are of the 4 inputs" in card
+        assert f"(run.jsonl) is {run.status}: the figures are of the 4 of" in card
+        assert "folder/" not in card
     [model] = front_matter(render_card([page(run), page()]))["model-index"]
     assert len(model["results"]) == 1
 

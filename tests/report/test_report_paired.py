@@ -161,5 +161,6 @@ def test_comparisons_have_the_same_figures_in_every_format() -> None:
 @pytest.mark.parametrize("form", FORMATS)
 def test_an_incomplete_run_says_so_in_every_comparison(form: str) -> None:
     late = figures([0.75], status="interrupted")
-    said = "b: this run is interrupted: the figures are of the 1 inputs"
-    assert said in FORMATS[form](paired_report([pair(figures([1.0]), late)]))
+    assert "(b) is interrupted: the figures are of the 1 of" in FORMATS[form](
+        paired_report([pair(figures([1.0]), late)])
+    )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rsonnx.report import fraction_down, percent_down, percent_up, text_down, text_up
+from rsonnx.report import fraction_down, percent, percent_down, percent_up, text_down, text_up
 from rsonnx.report.rounding import alpha_up
 from rsonnx.scalars import duration
 
@@ -81,7 +81,28 @@ def test_examples(shown: str, text: str) -> None:
 @example(Fraction(10**300 + 1))
 def test_fraction_down_is_the_largest_float_not_above(value: Fraction) -> None:
     found = fraction_down(value)
-    assert Fraction(found) <= value < Fraction(math.nextafter(found, math.inf))
+    above = math.nextafter(found, math.inf)
+    assert min(Fraction(found), Fraction(repr(found))) <= value
+    assert value < Fraction(above)
+    assert value < Fraction(repr(above))
+
+
+@given(st.integers(1, 10**6), st.data())
+def test_what_reaches_a_decimal_does_so_in_json(of: int, data: st.DataObject) -> None:
+    """k/N >= t exactly where both are written for a program and compared there as doubles."""
+    figure = Fraction(data.draw(st.integers(0, of)), of)
+    digits = data.draw(st.integers(0, 6))
+    near = round(figure * 10**digits) + data.draw(st.integers(-1, 1))
+    least = Fraction(near, 10**digits)
+    for written in (float(figure), fraction_down(figure)):
+        assert (figure >= least) == (written >= float(least))
+
+
+@given(st.fractions(0, 1))
+@example(Fraction(2, 3))
+@example(Fraction(1, 3))
+def test_a_share_in_percent_is_correctly_rounded(share: Fraction) -> None:
+    assert abs(Fraction(percent(share)) - 100 * share) <= Fraction(1, 20)
 
 
 def test_fraction_down_of_what_no_float_reaches() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from reported import row
 
 from rsonnx.counts import Counts
-from rsonnx.report import dataset_statements
+from rsonnx.report import dataset_statements, fraction_down
 from rsonnx.report.summary import gain_of, samples_of
 from rsonnx.runs import Row
 from rsonnx.statistics import accuracy_band, accuracy_interval, false_certificates
@@ -73,7 +73,7 @@ def test_unlabelled_runs_have_no_accuracy_to_speak_of() -> None:
     stated = dataset_statements(rows, (0.0,), alpha=0.001)
     assert stated.population is None
     assert stated.false.expected == 0.002
-    assert len(list(stated.lines())) == 1
+    assert not list(stated.lines())
     written = json.loads(json.dumps(stated.to_json()))
     assert written["certified_accuracy"] is None
     assert written["certified_accuracy_band"] is None
@@ -101,10 +101,8 @@ def test_copies_of_an_input_are_false_together() -> None:
     stated = dataset_statements(rows, (0.0,), alpha=0.001)
     assert (stated.copies, stated.false.quantile) == (4, 6)
     assert stated.false.expected == 504 * 0.001
-    assert next(iter(stated.lines())) == (
-        "false certificates [N]: 0.504 expected at most; 95 %: at most 6 of 504; 4 of the inputs "
-        "equal others and are false with them"
-    )
+    for words in ("0.504 of 504", "at most 6", "4 of the inputs equal others"):
+        assert words in stated.expected
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=12), st.sampled_from((0.3, 0.04)))
@@ -129,11 +127,9 @@ def test_shared_noise_withholds_what_needs_independence() -> None:
         assert (one.low, one.high) == (other.low, other.high)
         assert one.robust_low < other.robust_low - 0.01
     lines = [line.replace("\xa0", " ") for line in stated.lines()]
-    assert lines[0] == (
-        "false certificates: 0.5 expected at most; 95 %: at most 9 of 500 (Markov); many may be "
-        "false together, since all share their noise"
-    )
-    assert [line.partition("[")[2].partition("]")[0] for line in lines[1:]] == [
+    for words in ("0.5 of 500", "at most 9", "Markov", "together"):
+        assert words in stated.expected
+    assert [line.partition("[")[2].partition("]")[0] for line in lines] == [
         "P, under this noise",
         "P",
         "P, under this noise",
@@ -151,12 +147,12 @@ def test_printed_intervals_are_rounded_outward(found: list[float]) -> None:
     stated = dataset_statements(rows, (0.0,), alpha=0.001)
     assert stated.population is not None
     lines = [line.replace("\xa0", " ") for line in stated.lines()]
-    low, high = (Fraction(x) for x in lines[1].split(" 0: ")[1].split("-"))
+    low, high = (Fraction(x) for x in lines[0].split(" 0: ")[1].split("-"))
     assert low <= 100 * Fraction(stated.population.accuracy[0].low) < low + Fraction(1, 10)
     assert high - Fraction(1, 10) < 100 * Fraction(stated.population.accuracy[0].high) <= high
-    half = Fraction(lines[3].split("+-")[1].split()[0])
+    half = Fraction(lines[2].split("+-")[1].split()[0])
     assert half - Fraction(1, 10) < 100 * Fraction(stated.population.band.half_width) <= half
-    low, high = (Fraction(x) for x in lines[4].split(": ")[1].split()[0].split("-"))
+    low, high = (Fraction(x) for x in lines[3].split(": ")[1].split()[0].split("-"))
     assert low <= Fraction(stated.population.acr.low)
     assert high >= Fraction(stated.population.acr.high)
 
@@ -175,7 +171,7 @@ def test_samples(drawn: list[tuple[int, int]]) -> None:
     saving = found.saving(1000)
     assert (saving is None) if total == 0 else (saving == Fraction(1000 * len(drawn), total))
     written = found.to_json(1000)
-    assert written["mean"] <= found.mean
+    assert written["mean"] == fraction_down(found.mean)
     assert (written["n_over_mean"] is None) is (total == 0)
 
 
@@ -205,7 +201,7 @@ def test_the_gain_by_its_definition(found: list[tuple[float, float, int]]) -> No
     assert gain.larger == Fraction(sum(r > o for r, o, _ in found), n)
     assert gain.smaller == Fraction(sum(r < o for r, o, _ in found), n)
     assert gain.relative == (two / one - 1 if one else None)
-    assert set(gain.to_json()) == {"one_sided_acr", "relative", "larger", "smaller"}
+    assert gain.to_json()["larger_count"] == sum(r > o for r, o, _ in found)
 
 
 def test_no_gain_without_both_radii_and_no_acr_without_labels() -> None:

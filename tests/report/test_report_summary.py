@@ -52,9 +52,10 @@ def test_the_definitions(rows: list[Row], radii: list[float]) -> None:
     hits = [[ok and row.radius >= r for ok, row in zip(right, rows, strict=True)] for r in radii]
     assert found.certified_accuracy == tuple(Fraction(sum(h), len(rows)) for h in hits)
     mean = sum(Fraction(row.radius) if ok else 0 for ok, row in zip(right, rows, strict=True))
-    assert found.acr == fraction_down(Fraction(mean, len(rows)))
-    assert found.acr is not None
-    assert Fraction(found.acr) <= Fraction(mean, len(rows))
+    assert found.acr == Fraction(mean, len(rows))
+    assert found.to_json()["acr"] == fraction_down(found.acr)
+    wrong = [row.prediction not in (row.label, ABSTAIN) for row in rows]
+    assert found.wrong == sum(wrong)
     base = [row.base_prediction == row.label for row in rows]
     assert found.standard_accuracy == Fraction(sum(base), len(rows))
     assert found.inputs == len(rows)
@@ -63,7 +64,7 @@ def test_the_definitions(rows: list[Row], radii: list[float]) -> None:
 
 
 @given(run_rows(), radii_lists)
-def test_shares_fall_with_the_radius_and_json_is_never_above_them(
+def test_shares_fall_with_the_radius_and_json_has_them_with_their_counts(
     rows: list[Row], radii: list[float]
 ) -> None:
     found = summarize(rows, radii)
@@ -74,12 +75,15 @@ def test_shares_fall_with_the_radius_and_json_is_never_above_them(
     pairs = zip(accuracy, found.certified_share, strict=True)
     assert all(0 <= right <= certified <= 1 for right, certified in pairs)
     written = found.to_json()
-    for figures, exact in (
-        (written["certified_accuracy"], accuracy),
-        (written["certified_share"], found.certified_share),
-        ([written["standard_accuracy"]], [standard]),
+    for name, exact in (
+        ("certified_accuracy", accuracy),
+        ("certified_share", found.certified_share),
+        ("standard_accuracy", (standard,)),
     ):
-        assert all(Fraction(f) <= e for f, e in zip(figures, exact, strict=True))
+        counts, shares = written[f"{name}_count"], written[name]
+        pairs = zip(counts, shares, strict=True) if isinstance(shares, list) else [(counts, shares)]
+        for (k, share), value in zip(pairs, exact, strict=True):
+            assert share == k / len(rows) == float(value)
     assert written["radii"] == radii
 
 
@@ -102,7 +106,7 @@ def test_a_radius_counts_where_it_is_reached_exactly() -> None:
     found = summarize(rows, [0.0, 0.5, 0.5000000000000001])
     assert found.certified_accuracy == (Fraction(1, 3), Fraction(1, 3), Fraction(0))
     assert found.certified_share == (Fraction(2, 3), Fraction(2, 3), Fraction(1, 3))
-    assert found.acr == fraction_down(Fraction(1, 6))
+    assert found.acr == Fraction(1, 6)
 
 
 @pytest.mark.parametrize(

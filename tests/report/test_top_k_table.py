@@ -84,17 +84,17 @@ def test_selection_and_what_it_chose_do_not_matter() -> None:
 def test_the_table_and_its_json() -> None:
     run = figures(2, model={"file": "a\x1b[2J.onnx"}, status="interrupted")
     report = top_k_report([run, figures(2)])
-    head, first, second, empty, *notes = FORMATS["table"](report).splitlines()
+    title, table, notes = FORMATS["table"](report).split("\n\n")
+    head, first, second = table.splitlines()
     assert head.split() == ["model", "sigma", "inputs", "top-2", "ACR", "r=0", "r=0.25", "r=0.5"]
     assert first.split()[:4] == ["a\\x1b[2J.onnx", "(interrupted)", "0.5", "5"]
     assert first.split()[5:] == second.split()[4:] == ["40.0", "20.0", "20.0"]
-    assert empty == ""
-    assert notes[0].startswith("a\\x1b[2J.onnx: l2 radius in input values between 0 and 1, before ")
-    assert "  this run is interrupted: the figures are of the 5 inputs that it holds" in notes
-    at = fraction_down(Fraction(2, 5))
+    assert notes.startswith("a\\x1b[2J.onnx: l2 radius in input values between 0 and 1, before ")
+    assert "interrupted: the figures are of the 5 of" in title
     found = json.loads(FORMATS["json"](report))[1]
-    assert (found["top_k"], found["top_k_acr"]) == (2, figures(2).certified.acr)
-    assert (found["radii"], found["top_k_certified_accuracy"][0]) == ([0.0, 0.25, 0.5], at)
+    assert (found["top_k"], found["top_k_acr"]) == (2, fraction_down(figures(2).certified.acr))
+    assert (found["radii"], found["top_k_certified_accuracy"][0]) == ([0.0, 0.25, 0.5], 0.4)
+    assert found["top_k_certified_accuracy_count"] == [2, 1, 1]
     assert (found["model"], found["inputs"], found["n"]) == ("tiny.onnx", 5, 1000)
     assert (found["alpha"], found["norm"], found["sigma"]) == (0.001, "l2", 0.5)
 

@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 from rsonnx.report.escape import csv_text
-from rsonnx.report.rounding import fraction_down
 from rsonnx.report.table import Report, Value
 
 
 def to_csv(report: Report) -> str:
     """Return a line a record below a head; a cell is empty where a figure is not known.
 
-    Texts are made harmless for spreadsheets, exact shares rounded down as in JSON.
+    Texts are made harmless for spreadsheets.
     """
     records = list(_of_tables(report)) if report.records is None else report.records
     buffer = io.StringIO()
@@ -28,7 +27,7 @@ def to_csv(report: Report) -> str:
 def _plain(value: Value) -> Value:
     if isinstance(value, str):
         return csv_text(value)
-    return fraction_down(value) if isinstance(value, Fraction) else value
+    return float(value) if isinstance(value, Fraction) else value
 
 
 def _of_tables(report: Report) -> Iterator[Mapping[str, Value]]:

@@ -27,7 +27,7 @@ def to_latex(report: Report) -> str:
     for number, table in enumerate(report.tables):
         parts += [r"\bigskip"] if number else []
         parts += _lines(table)
-        notes = _texts(table.said("Bold"))
+        notes = _texts([*table.said("Bold"), *table.details])
         comments += notes if floats else []
         parts += [] if floats else _paragraphs(notes)
     notes = _texts(map(Note, report.notes))

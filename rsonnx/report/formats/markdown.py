@@ -23,7 +23,7 @@ def _lines(table: Table) -> Iterator[str]:
     head = [markdown_text(column.head) for column in table.columns]
     for line in (head, rule, *table.texts(markdown_text, "**{}**", "**{}**")):
         yield f"| {' | '.join(line)} |"
-    notes = list(_items(table.said("Bold")))
+    notes = list(_items([*table.said("Bold"), *table.details]))
     yield from ("", *notes) if notes else ()
 
 
