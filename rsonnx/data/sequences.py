@@ -171,8 +171,7 @@ def open_sequence(data: Any, settings: DataSettings) -> Sequenced:
         labels,
         class_names,
         rule,
-        # Nothing is turned; arrays of anything but levels have no orientation.
-        Reading("ignore" if values.dtype == np.uint8 else None, background=settings.background),
+        Reading(background=settings.background),
         "sequence",
         data,
         len(data),

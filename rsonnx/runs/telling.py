@@ -6,6 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from rsonnx.errors import first_line
 from rsonnx.procedures import Procedure, radius_text
 from rsonnx.runs.job import Job
@@ -189,7 +191,9 @@ def _tell_data(job: Job, tell: Tell) -> None:
 def tell_dark_pictures(job: Job, manifest: Manifest, tell: Tell) -> None:
     """Warn of pictures whose numbers may be no levels, as those of masks, digits and indices."""
     low, high = job.model.bounds
-    levels = job.dataset.reading.exif is not None and math.isfinite(high - low)
+    reading, first = job.dataset.reading, job.dataset[job.indices[0]].values
+    pictures = reading.exif is not None or (reading.largest is None and first.dtype == np.uint8)
+    levels = pictures and math.isfinite(high - low)
     if levels and manifest.largest is not None and (low, high) != (0, 255):
         level = round((manifest.largest - low) / (high - low) * 255)
         if 0 < level < _BRIGHT:

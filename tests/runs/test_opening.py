@@ -12,6 +12,7 @@ import pytest
 from onnx_models import FLOAT, build, echo, linear, node, parsed, save, tensor, with_outputs
 
 import rsonnx
+from rsonnx.listener import Listener
 from rsonnx.model import ModelSettings
 from rsonnx.runtime import EngineSettings
 
@@ -165,4 +166,17 @@ def test_a_sequence_of_pairs_gives_the_run_of_its_arrays_and_verifies_it(tmp_pat
     ]
     assert of_pairs.header.record["data"]["kind"] == "sequence"
     assert not rsonnx.verify(tmp_path / "b.jsonl", model=model, data=pairs, replay=4).faults
-    assert not rsonnx.verify(tmp_path / "a.jsonl", model=model, data=pairs, replay=4).faults
+
+
+def test_a_sequence_of_levels_that_may_be_numbers_is_warned_of(tmp_path):
+    class Hearing(Listener):
+        def said(self, topic: str, text: str) -> None:
+            heard.append((topic, text))
+
+    heard: list[tuple[str, str]] = []
+    pairs = _Pairs(np.full((2, 1, 4, 4), 9, np.uint8), [0, 1])
+    rsonnx.certify(
+        linear(), pairs, listener=Hearing(), output=tmp_path / "a.jsonl", preprocess="none",
+        providers="cpu", **DRAW,
+    )  # fmt: skip
+    assert any(topic == "warning" and "9 of 255" in text for topic, text in heard)
