@@ -35,6 +35,9 @@ _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "PPM", "TIFF", "JPEG2000", "AVI
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 """Brands of files that only the extra `heif` reads."""
 
+_HEAD_BYTES = 4096
+"""In which the boxes of an AVIF or HEIF picture say how deep it is."""
+
 _BYTES_A_PIXEL = 16
 """What decoding needs: a copy as it is stored, one in RGB, one that is turned, and the array."""
 
@@ -132,10 +135,18 @@ def _opened(
 
 
 def _extra_format(file: io.BufferedIOBase, where: str) -> tuple[str, ...]:
-    """Return the format of a file that Pillow reads with a package of its own."""
-    head = file.read(12)
+    """Return the format of a HEIF picture, which Pillow reads with a package of its own.
+
+    AVIF and HEIF pictures of more than 8 bits are refused: their decoders cut them unseen.
+    """
+    head = file.read(_HEAD_BYTES)
     file.seek(0)
-    if head[4:8] != b"ftyp" or head[8:] not in _HEIF:
+    if head[4:8] != b"ftyp":
+        return ()
+    _, _, pixels = head.partition(b"pixi")  # version and flags, channels, bits of each
+    if any(bits > 8 for bits in pixels[5 : 5 + sum(pixels[4:5])]):
+        raise UnreadableInputError(f"{where} has more than 8 bits a channel; convert it to 8 first")
+    if head[8:12] not in _HEIF:
         return ()
     try:
         importlib.import_module("pillow_heif").register_heif_opener()

@@ -181,6 +181,13 @@ def test_one_frame_is_a_picture(form):
     assert read(data).shape == (4, 5, 3)
 
 
+def test_a_picture_of_10_bits_is_not_cut_to_8_unseen():
+    data = encoded(Image.fromarray(RGB), "AVIF")
+    boxes, of, bits = data.partition(b"pixi")
+    assert bits[4:8] == bytes((3, 8, 8, 8))
+    refused(boxes + of + bits[:5] + bytes((10, 10, 10)) + bits[8:], "8 bits")
+
+
 def test_a_heif_picture_names_the_extra_that_reads_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     refused(b"\0\0\0\x18ftypheic" + bytes(40), r"rsonnx\[heif\]")
