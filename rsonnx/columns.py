@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+_MOST_LISTED = 12
+
+
+def listed_columns(names: Sequence[str]) -> str:
+    """Return names of columns for a message, of many the first."""
+    more = len(names) - _MOST_LISTED
+    text = ", ".join(names[:_MOST_LISTED])
+    return f"{text} and {more:,} more" if more > 0 else text
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ from rsonnx.model import (
 )
 from rsonnx.noise import InputSpace
 from rsonnx.report import percent_down, percent_up, printable
+from rsonnx.runs.opening import settled
 from rsonnx.runs.preprocessings import Ranking, try_preprocessings
 from rsonnx.smoothing import Plan, in_child, make_plan, training_in
 
@@ -48,6 +49,9 @@ def print_facts(model: Path, data: Path | None, given: dict[str, Any], *, as_jso
         RsonnxError: the model would be refused; what can be said of it is printed all the same.
     """
     settings = model_settings(given)
+    dataset = None if data is None else open_dataset(data, data_settings(given))
+    if dataset is not None:
+        settings = settled(settings, dataset)
     described, refusal = in_child(facts, model, settings=settings.to_json())
     refused = None if refusal is None else error_named(*refusal)
     ranking: Ranking | None = None
@@ -55,14 +59,14 @@ def print_facts(model: Path, data: Path | None, given: dict[str, Any], *, as_jso
     if not as_json:
         _render(described)
     try:
-        if data is not None and refused is None:
+        if dataset is not None and refused is None:
             read = read_model(model)
             stated = _stated(read, settings)
             ranking = try_preprocessings(
                 _plan(read, settings, stated),
                 settings,
                 stated,
-                open_dataset(data, data_settings(given)),
+                dataset,
                 named=given["preprocess"],
                 engine=engine_settings(given),
                 listener=ProgressBar(),
@@ -201,7 +205,7 @@ def _verdict(plan: Plan) -> dict[str, Any]:
     edits = [
         *(f"the input {name} is left out" for name in plan.facts["unused_inputs"]),
         *(f"the input {name} is fixed" for name in plan.data.feeds),
-        *plan.output.edits,
+        *plan.facts["edits"],
         "the preprocessing is put in front",
         f"the answer is made an integer label: {plan.facts['label']}",
     ]

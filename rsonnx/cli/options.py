@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 from cloup import option_group
 
-from rsonnx.model import PRESETS, ROWS
+from rsonnx.model import AUTO, PRESETS, ROWS
 from rsonnx.runtime.engines import ENGINES
 from rsonnx.runtime.watchdog import SECONDS_A_CALL
 
@@ -39,15 +40,38 @@ time_limit_option = click.option(
     help="Longest time that one call of the model may take; 0 for any.",
 )
 
+
+class _Bounds(click.Option):
+    """Two numbers, or the one word ``auto``."""
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Let the word stand for both, which the parser would take two words for."""
+        super().add_to_parser(parser, ctx)
+        two = parser._long_opt[self.opts[0]]
+        process = two.process
+
+        def one_or_two(first: str, state: Any) -> None:
+            second = [] if first == AUTO else state.rargs[:1]
+            del state.rargs[: len(second)]
+            process((first, *second), state)
+
+        two.nargs, two.process = 1, one_or_two
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Return the numbers, or the word."""
+        return AUTO if value == (AUTO,) else super().type_cast_value(ctx, value)
+
+
 loading_options = option_group(
     "Model",
     click.option(
         "--bounds",
+        cls=_Bounds,
         type=float,
         nargs=2,
-        metavar="LOW HIGH",
-        help="Lowest and highest value of an input: the units of sigma and of the radius. "
-        "[default: what the model's metadata say, else 0 1]",
+        metavar="LOW HIGH|auto",
+        help="Lowest and highest value of an input: the units of sigma and of the radius; or auto, "
+        "what all the data span. [default: what the model's metadata say, else 0 1]",
     ),
     click.option(
         "--preprocess",

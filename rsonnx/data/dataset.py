@@ -6,6 +6,7 @@ import math
 import operator
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -76,7 +77,7 @@ class Example:
         label: the true class, or None where the data has none.
         values: read-only. An image: uint8 of shape (H, W, C), C = 1 or 3, units 0..255; uint16,
             units 0..65535, or float32 where the picture is so.
-            A row of an array: as stored, uint8, or other numbers in the file's own units.
+            A row of an .npz file: as stored, uint8 or float16/32/64 in the file's own units.
     """
 
     name: str
@@ -143,6 +144,17 @@ class Dataset(ABC):
         label = None if self.labels is None else self.labels[at]
         return Example(self._name(at), label, self._values(at))
 
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        """Yield all values of all examples in their order, flat, some at a time.
+
+        Raises:
+            DataError: they are pictures, whose values are levels, not numbers.
+        """
+        raise DataError(
+            f"{self.path} holds pictures, whose levels say nothing of their units; give numbers in "
+            "place of auto or std"
+        )
+
     def _position(self, index: int) -> int:
         at = operator.index(index)
         if not 0 <= at < len(self):
@@ -167,6 +179,10 @@ class ArrayRows(Dataset):
 
     def _values(self, at: int) -> NDArray[Any]:
         return self.rows.row(at)
+
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        """Yield all values, some at a time; DataError for levels (uint8)."""
+        return super().blocks() if self.reading.largest is not None else self.rows.blocks()
 
 
 def in_units(values: NDArray[Any], reading: Reading, bounds: tuple[float, float]) -> NDArray[Any]:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.columns import Column
+from rsonnx.columns import Column, listed_columns
 from rsonnx.data.dataset import ArrayRows, Reading
 from rsonnx.data.limits import check_examples, check_fits
 from rsonnx.data.look import Look
@@ -50,9 +50,6 @@ _MOST_HEADING = 2**20
 
 _MOST_TEXTS = 10_000
 """Different texts in a column, at most: with more it is no column of categories."""
-
-_MOST_SHOWN = 12
-"""Columns that a message lists."""
 
 _WHOLE = 2**24
 """float32 holds whole numbers up to here."""
@@ -197,7 +194,7 @@ def read_table(source: Source, path: Path, settings: DataSettings) -> ArrayRows:
         if name not in names or names.index(name) == label:
             raise UsageError(
                 f"the column {name!r} is to be fixed, but {source.where} has the columns "
-                f"{_listed([n for at, n in enumerate(names) if at != label])}"
+                f"{listed_columns([n for at, n in enumerate(names) if at != label])}"
             )
     features = [at for at in range(len(names)) if at != label]
     if not features:
@@ -322,8 +319,8 @@ def _check_names(source: Source) -> None:
     numbers = _numbers(names)
     if numbers is not None and (numbers != np.rint(numbers)).any():
         raise DataError(
-            f"the first line of {source.where} holds numbers ({_listed(names)}), but names of "
-            "columns were expected; write them into it"
+            f"the first line of {source.where} holds numbers ({listed_columns(names)}), but names "
+            "of columns were expected; write them into it"
         )
 
 
@@ -338,7 +335,7 @@ def _label_at(source: Source, settings: DataSettings) -> int | None:
         if asked == NO_LABELS:
             return None
         raise UsageError(
-            f"{source.where} has no column {asked!r}; name one of {_listed(names)}, or "
+            f"{source.where} has no column {asked!r}; name one of {listed_columns(names)}, or "
             f"{NO_LABELS}, with --label-column"
         )
     usual = [at for at, name in enumerate(names) if name.casefold() in _USUAL_LABELS]
@@ -346,7 +343,7 @@ def _label_at(source: Source, settings: DataSettings) -> int | None:
         return usual[0]
     raise UsageError(
         f"which column of {source.where} is the label? name it with --label-column, or "
-        f"{NO_LABELS}: {_listed(names)}"
+        f"{NO_LABELS}: {listed_columns(names)}"
     )
 
 
@@ -365,9 +362,3 @@ def _labels(
             "classes are whole numbers or names"
         )
     return tuple(map(int, values)), settings.names, rule
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_SHOWN
-    shown_names = ", ".join(names[:_MOST_SHOWN])
-    return f"{shown_names} and {more:,} more" if more > 0 else shown_names

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         rows_beyond,
     )
     from rsonnx.model.read import ModelFile, ModelSource, read_model
-    from rsonnx.model.settings import ROWS, ModelSettings, read_feed, read_shape
+    from rsonnx.model.settings import AUTO, ROWS, ModelSettings, read_feed, read_shape
     from rsonnx.model.size import most_rows
     from rsonnx.model.tail import LABEL, SCORES
 

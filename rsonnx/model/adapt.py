@@ -160,7 +160,8 @@ def _free_reshapes(proto: onnx.ModelProto, data: Input) -> None:
         shape = view.constant(node.input[1])
         if shape is None or shape.ndim != 1 or not shape.size or int(shape[0]) != data.batch:
             continue
-        if data.spec.name not in view.needed([node.input[0]])[0]:
+        needed = view.needed([node.input[0]])[0]
+        if not any(spec.name in needed for spec in data.specs):
             continue
         node.input[1] = name = f"rsonnx_shape_{index}"
         rest = np.array(shape[1:], np.int64)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from rsonnx.errors import UsageError
+from rsonnx.model.columns import part_nodes
 from rsonnx.model.graph import onnx_type
 from rsonnx.model.inputs import CODES, INTEGERS, Input
 from rsonnx.model.preprocess import Preprocessing
@@ -77,7 +78,8 @@ def make_head(
     if not nodes:
         add("Identity")
     nodes[-1].output[0] = data.spec.name
-    return nodes, weights
+    apart, constants = part_nodes(data.parts)
+    return [*nodes, *apart], [*weights, *constants]
 
 
 _MOST_CODE = 1 << 22

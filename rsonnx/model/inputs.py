@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.columns import Column
 from rsonnx.errors import Ask, ModelError, UsageError, refuse
+from rsonnx.model.columns import JOINED, Part, check_columns, join_inputs, takes_columns
 from rsonnx.model.graph import FLOATS, Dimension, TensorSpec, listed
 from rsonnx.model.outputs import Output
 from rsonnx.model.read import ModelFile
@@ -48,6 +50,8 @@ class Input:
             declared one from which it was flattened.
         has_batch_axis: False where the model takes one bare input.
         feeds: constant values for the model's other inputs.
+        columns: what its values are, where they are columns of a table; else empty.
+        parts: the inputs of the file that are joined to this one; empty where it is the file's own.
     """
 
     spec: TensorSpec
@@ -56,6 +60,13 @@ class Input:
     layout: str | None
     has_batch_axis: bool
     feeds: Mapping[str, NDArray[Any]]
+    columns: tuple[Column, ...] = ()
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def specs(self) -> tuple[TensorSpec, ...]:
+        """The inputs of the file."""
+        return tuple(part.spec for part in self.parts) or (self.spec,)
 
 
 def find_input(
@@ -66,9 +77,10 @@ def find_input(
     size: tuple[int, int] | None = None,
     input_shape: Sequence[int] | None = None,
     feeds: Mapping[str, Any] | None = None,
+    columns: Sequence[Column] = (),
     ask: Ask = refuse,
 ) -> Input:
-    """Find the data input on which the output depends.
+    """Find the data input on which the output depends; inputs of columns are joined to one.
 
     Args:
         model: the model.
@@ -78,9 +90,11 @@ def find_input(
             axes are open, and never taken unasked.
         input_shape: of one input, without the batch axis, where the file leaves axes open.
         feeds: values for inputs that are not smoothed, by name: numbers or arrays.
+        columns: of the table that the data are; empty for other data.
         ask: hears what else has to be declared; where it returns, so does this, with a guess.
 
     Raises:
+        DataError: the columns are not those that the model takes.
         ModelError: there is not exactly one input left, or it is of a kind that cannot be smoothed.
         UsageError: a feed, shape or layout contradicts the file.
     """
@@ -94,6 +108,8 @@ def find_input(
         )
     fed = {name: _fed_value(specs[name], value) for name, value in (feeds or {}).items()}
     left = [spec for spec in used if spec.name not in fed]
+    if len(left) > 1 and (columns or takes_columns(left)):
+        return _joined(model, left, columns, fed)
     if len(left) != 1:
         several = ModelError(
             f"{model} takes {len(left)} inputs ({listed(left)}), but noise is added to one; "
@@ -105,7 +121,31 @@ def find_input(
         ask(several)
         if len(left) > 1:  # nothing is asked of one that may be fixed
             return Input(left[0], None, (), layout, has_batch_axis=True, feeds=fed)
-    return _Reader(model, left[0], layout, size, ask).read(output, input_shape, fed)
+    reader = _Reader(model, left[0], layout, size, len(columns), ask)
+    data = reader.read(output, input_shape, fed)
+    if columns:
+        check_columns(model, data.shape, columns)
+    return replace(data, columns=tuple(columns))
+
+
+def _joined(
+    model: ModelFile,
+    specs: Sequence[TensorSpec],
+    columns: Sequence[Column],
+    fed: Mapping[str, NDArray[Any]],
+) -> Input:
+    """Return the inputs of a model as one, with a value a column."""
+    parts, joined = join_inputs(model, specs, columns)
+    sizes = {spec.shape[0] for spec in specs}
+    fixed = {size for size in sizes if isinstance(size, int)}
+    if len(fixed) > 1 or (fixed and len(sizes) > 1):
+        raise ModelError(
+            f"{model} takes {listed(specs)}, whose first axes are of several lengths; export it "
+            "with one free batch size"
+        )
+    batch = fixed.pop() if fixed else None
+    spec = TensorSpec(JOINED, "float32", (batch, len(joined)))
+    return Input(spec, batch, (len(joined),), None, True, fed, joined, parts)
 
 
 class _Reader:
@@ -117,9 +157,11 @@ class _Reader:
         spec: TensorSpec,
         layout: str | None,
         size: tuple[int, int] | None,
+        columns: int,
         ask: Ask,
     ) -> None:
         self.spec, self.layout, self.size, self.ask = spec, layout, size, ask
+        self.columns = columns
         self.model = model
         self.where = f"the input {spec.name!r} of {model}"
 
@@ -134,6 +176,8 @@ class _Reader:
             )
         has_batch = _has_batch_axis(spec, output)
         declared = spec.shape[1:] if has_batch else spec.shape
+        if self.columns and len(declared) == 1 and input_shape is None:  # a table knows its width
+            declared = tuple(d if isinstance(d, int) else self.columns for d in declared)
         if input_shape is None:
             self._refuse_contradictions(declared)
             shape = tuple(d for d in declared if isinstance(d, int))

@@ -166,17 +166,23 @@ def probe_rows(data: Input, bounds: tuple[float, float]) -> NDArray[np.float32]:
     # Any fixed seed: these are no samples of a run.
     unit = np.random.default_rng(20190208).random((_ROWS, *data.shape))
     strength = np.linspace(0.05, 1.0, _ROWS).reshape(-1, *[1] * len(data.shape))
-    return _between(bounds, unit * strength)
+    return _between(bounds, unit * strength, data)
 
 
 def rows_beyond(data: Input, bounds: tuple[float, float]) -> NDArray[np.float32]:
     """Return probe inputs up to the width of the bounds outside of them, where noise will lead."""
-    return _between(bounds, 3 * np.random.default_rng(20180208).random((_BEYOND, *data.shape)) - 1)
+    unit = np.random.default_rng(20180208).random((_BEYOND, *data.shape))
+    return _between(bounds, 3 * unit - 1, data)
 
 
-def _between(bounds: tuple[float, float], unit: NDArray[Any]) -> NDArray[np.float32]:
+def _between(bounds: tuple[float, float], unit: NDArray[Any], data: Input) -> NDArray[np.float32]:
+    """Return rows between the bounds, fixed columns at a value that the data have."""
     low, high = (b if np.isfinite(b) else s for b, s in zip(bounds, (-1.0, 1.0), strict=True))
-    return np.asarray(low + (high - low) * unit, np.float32)
+    rows = np.asarray(low + (high - low) * unit, np.float32)
+    for at, column in enumerate(data.columns):
+        if column.fixed:
+            rows.reshape(len(rows), -1)[:, at] = column.first
+    return rows
 
 
 def choose_batching(

@@ -9,9 +9,10 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from rsonnx.arguments import check_choice, check_flag, check_kind, check_positive
+from rsonnx.columns import Column
 from rsonnx.errors import UsageError
 from rsonnx.model.preprocess import Preprocessing, declared_preprocessing, parse_preprocessing
 from rsonnx.scalars import as_float, plain, shown
@@ -20,12 +21,17 @@ ROWS = ("alone", "watched")
 """What can be done with a model whose rows are not proved to be independent."""
 
 
+AUTO = "auto"
+"""Bounds that are what all the data span."""
+
+
 @dataclass(frozen=True)
 class ModelSettings:
     """How a model is read, as far as its file does not say or a caller says otherwise.
 
     Attributes:
-        bounds: lowest and highest value of an input; None for what the file says, else (0, 1).
+        bounds: lowest and highest value of an input; ``"auto"`` for what the data span, to
+            be settled by whoever opens them; None for what the file says, else (0, 1).
         preprocess: what the model expects done to its inputs, as
             :func:`~rsonnx.model.declared_preprocessing` takes it, a file being read at once; None
             for what the model's file says.
@@ -35,9 +41,10 @@ class ModelSettings:
         feeds: values of the inputs that are not smoothed: numbers, texts, or lists of them.
         float16: convert the model first.
         rows: one of :data:`ROWS`.
+        columns: of the table that its inputs are rows of; empty for other data.
     """
 
-    bounds: tuple[float, float] | None = None
+    bounds: tuple[float, float] | Literal["auto"] | None = None
     preprocess: str | Mapping[str, Any] | Preprocessing | None = None
     output_name: str | None = None
     threshold: float | None = None
@@ -45,6 +52,7 @@ class ModelSettings:
     feeds: Mapping[str, Any] = field(default_factory=dict)
     float16: bool = False
     rows: str = ROWS[0]
+    columns: tuple[Column, ...] = ()
 
     def __post_init__(self) -> None:
         check_choice("rows", self.rows, ROWS)
@@ -55,7 +63,7 @@ class ModelSettings:
         plain = {k: v.tolist() if hasattr(v, "tolist") else v for k, v in self.feeds.items()}
         object.__setattr__(self, "feeds", plain)
         object.__setattr__(self, "float16", check_flag("float16", self.float16))
-        if self.bounds is not None:
+        if self.bounds is not None and not (isinstance(self.bounds, str) and self.bounds == AUTO):
             object.__setattr__(self, "bounds", _two_numbers(self.bounds))
         if self.threshold is not None:
             object.__setattr__(self, "threshold", _finite(self.threshold))
@@ -81,7 +89,7 @@ class ModelSettings:
             "feed": [f"{name}={_feed_text(value)}" for name, value in self.feeds.items()],
             "float16": self.float16,
             "rows": self.rows,
-        }
+        } | ({"columns": [column.to_json() for column in self.columns]} if self.columns else {})
 
     @classmethod
     def from_json(cls, recorded: Mapping[str, Any]) -> ModelSettings:
@@ -111,6 +119,7 @@ class ModelSettings:
             feeds=dict(map(read_feed, plain["feed"])),
             float16=bool(plain["float16"]),
             rows=plain["rows"] or ROWS[0],
+            columns=tuple(map(Column.from_json, plain.get("columns", ()))),
         )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rsonnx.noise.laws.uniform import Uniform
     from rsonnx.noise.norms import NORMS, Norm, norm_named
     from rsonnx.noise.philox import SEED_DIGITS, check_seed, fresh_seed, uniform
+    from rsonnx.noise.sigmas import Values
     from rsonnx.noise.space import Arithmetic, InputSpace, Point, check_bounds
     from rsonnx.noise.stream import (
         STREAM_VERSION,
@@ -71,6 +72,7 @@ __all__ = [
     "SparseFlips",
     "Splitting",
     "Uniform",
+    "Values",
     "block_samples",
     "check_bounds",
     "check_law",

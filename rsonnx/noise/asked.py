@@ -13,7 +13,7 @@ from typing import Any
 from rsonnx.errors import UsageError
 from rsonnx.noise.catalogue import NOISES, law_class, noise_of
 from rsonnx.noise.law import Law
-from rsonnx.noise.sigmas import read_sigmas
+from rsonnx.noise.sigmas import Values, sigmas_for
 
 _NUMBER = re.compile(r"[+-]?(\d{1,40}\.?\d{0,40}|\.\d{1,40})([eE][+-]?\d{1,2})?", re.ASCII)
 
@@ -29,7 +29,8 @@ class AskedNoise:
         sigma: standard deviation of the noise on one value, in the units of the input.
         lam: λ, the scale in the law's own formula, in place of ``sigma``.
         norm: of the radius; None for the law's first.
-        files: of numbers, by the field that they are for; they mean its law.
+        files: of numbers, by the field that they are for; they mean its law. ``0.25std`` is a share
+            of each value's standard deviation over all the data.
 
     Raises:
         UsageError: there is no such law, or it does not take what is given, or takes more.
@@ -106,18 +107,22 @@ class AskedNoise:
         self._made({"size": 1})  # what is refused for inputs of a single value is refused for all
         return None
 
-    def for_model(self, shape: tuple[int, ...], layout: str | None) -> Law:
+    def for_model(
+        self, shape: tuple[int, ...], layout: str | None, values: Values | None = None
+    ) -> Law:
         """Return the law for a model.
 
         Args:
             shape: that the model takes.
             layout: of the model's images, ``"NCHW"`` or ``"NHWC"``, where it is known.
+            values: what is known of an input's values; None for how many they are.
 
         Raises:
             UsageError: no such model is for this noise, or it contradicts what is asked for.
             DataError: a file does not hold what its field takes.
         """
-        read = {name: read_sigmas(path, math.prod(shape)) for name, path in self.files.items()}
+        values = values or Values(math.prod(shape))
+        read = {name: sigmas_for(path, values) for name, path in self.files.items()}
         return self._made(self.law.from_model(shape, layout) | read)
 
     def _made(self, told: dict[str, Any]) -> Law:

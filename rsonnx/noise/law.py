@@ -189,6 +189,16 @@ class Law(ABC):
     def deviation(self) -> float | None:
         """Standard deviation of the noise on one value in the units of the input, if it has one."""
 
+    def deviation_of(self, at: int) -> float | None:
+        """Return the standard deviation of the noise on the value at a place, if it has one."""
+        del at
+        return self.deviation
+
+    def alone(self, radius: float, at: int) -> float:
+        """Return by how much the value at a place may change alone, within a radius."""
+        del at
+        return radius  # in all norms of a sum or maximum of absolute changes
+
     @property
     def settings(self) -> str:
         """The parameter that matters, for a sentence: ``sigma = 0.5``; "" where none is."""
@@ -273,6 +283,23 @@ class Law(ABC):
         """Return what draws it exactly on a grid of ``step``; None where no table does."""
         del step
         return None
+
+    @property
+    def fixed(self) -> tuple[int, ...]:
+        """Places of values that no noise is added to: certificates are for these as they are."""
+        return ()
+
+    def with_fixed(self, fixed: tuple[int, ...], size: int) -> Law:
+        """Return the same noise, but for the values at some places of ``size``, which get none.
+
+        Raises:
+            UsageError: it changes all values of an input.
+        """
+        del fixed, size
+        raise UsageError(
+            f"{self.label} noise in {self.norm} leaves no column of a table as it is; use Gaussian "
+            "noise (--sigma or --sigma-per-feature), or leave fixed columns and text out"
+        )
 
     @abstractmethod
     def open(self, place: Place) -> Drawing:

@@ -16,8 +16,9 @@ def option(shown: str, meaning: str, *, own: str | None = None) -> dict[str, str
 
 SIGMAS = option(
     "FILE",
-    "Gaussian noise with a standard deviation of its own for each value, one number a line; radii "
-    "are in standard deviations.",
+    "Gaussian noise with a standard deviation of its own for each value: a file with one number a "
+    "line, or a column's name and a number; or 0.25std, a quarter of each column's own over all "
+    "the data. Radii are in standard deviations.",
     own="--sigma-per-feature",
 )
 

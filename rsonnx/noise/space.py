@@ -37,11 +37,13 @@ class InputSpace:
         bounds: lowest and highest value of an input, ``low < high``; infinite where there is none.
         layout: where the channels of an image are, ``"NCHW"`` or ``"NHWC"``; None where the input
             is no image. Used only to give one image one digest in both layouts.
+        fixed: places of values, flat, that noise leaves as they are; bounds do not hold for them.
     """
 
     shape: tuple[int, ...]
     bounds: tuple[float, float] = (0.0, 1.0)
     layout: str | None = None
+    fixed: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check_bounds(self.bounds)
@@ -108,12 +110,13 @@ class InputSpace:
                 f"{bad} of {x.size} values of the input are NaN or infinite; only finite inputs "
                 "can be certified"
             )
-        (low, high), least, most = self.bounds, float(x.min()), float(x.max())
+        noised = np.delete(x, self.fixed) if self.fixed else x
+        (low, high), least, most = self.bounds, float(noised.min()), float(noised.max())
         slack = 1e-6 * (high - low) if math.isfinite(high - low) else 0.0
         if least < low - slack or most > high + slack:
             raise DataError(
                 f"the input has values from {least:g} to {most:g}, but the declared bounds are "
-                f"{low:g} to {high:g}; scale the input or declare other bounds"
+                f"{low:g} to {high:g}; scale the input, or declare other bounds (or auto)"
             )
 
     def _levels_of(self, x: NDArray[Any]) -> NDArray[np.uint8] | None:

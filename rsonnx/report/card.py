@@ -15,10 +15,12 @@ from pathlib import PurePath
 
 from rsonnx.report.accuracy import accuracy_report
 from rsonnx.report.escape import markdown_text, printable
+from rsonnx.report.features import features_table
 from rsonnx.report.figures import ACR, Figures
 from rsonnx.report.formats.markdown import to_markdown
 from rsonnx.report.notes import cautions, denied, made, unfinished
 from rsonnx.report.rounding import plain, text_down
+from rsonnx.report.table import Report
 
 _TASKS = {1: "tabular-classification", 3: "image-classification"}
 _BEYOND_IDS = re.compile(r"[^A-Za-z0-9_]{2,}|[^A-Za-z0-9_.-]")
@@ -129,6 +131,9 @@ def _section(run: Figures) -> Iterator[str]:
     }
     for name, value in facts.items():
         yield f"- {name}: {markdown_text(value)}"
+    features = features_table(run)
+    if features is not None:
+        yield from ("", to_markdown(Report([features])))
 
 
 def _yaml(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from rsonnx.report.escape import printable, shortened
+from rsonnx.report.features import said_of_features
 from rsonnx.report.figures import Figures
 from rsonnx.report.logs import LogFigures
 from rsonnx.report.reported import Reported
@@ -159,6 +160,8 @@ def denied(run: Figures) -> Iterator[str]:
 
 def _of_run(run: Figures) -> Iterator[str]:
     yield _claimed(run)
+    if (features := said_of_features(run)) is not None:
+        yield _sentence(printable(features))
     yield run.statements.expected
     if not run.summary.labelled:
         yield _unlabelled(run.summary)

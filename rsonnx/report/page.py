@@ -23,6 +23,7 @@ from rsonnx.report.accuracy import accuracy_table
 from rsonnx.report.columns import without_alike
 from rsonnx.report.curves import curve_figure
 from rsonnx.report.escape import printable, shortened
+from rsonnx.report.features import features_table
 from rsonnx.report.figures import Figures
 from rsonnx.report.notes import declared, denied, details_of
 from rsonnx.report.plotting import drawing, inline_svg
@@ -217,6 +218,7 @@ class _PageRun:
         self.title = figures.title
         self.size = self.header.data.size
         self.classes = self.record.class_names
+        self.features = features_table(figures)
         radii = self.summary.radii
         self.radius = radii[len(radii) // 2]
         shares = self.summary.certified_accuracy or self.summary.certified_share

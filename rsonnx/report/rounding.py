@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from decimal import ROUND_CEILING, Context, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 
 
@@ -17,6 +17,11 @@ def text_up(value: float, figures: int) -> str:
     """Return ``value`` with so many significant figures, rounded towards infinity: for p-values."""
     rounded = Context(prec=figures, rounding=ROUND_CEILING).create_decimal(repr(value))
     return f"{rounded:g}"
+
+
+def figures_down(value: float, figures: int) -> str:
+    """Return ``value`` with so many significant figures at most, rounded towards minus infinity."""
+    return f"{Context(prec=figures, rounding=ROUND_FLOOR).create_decimal(repr(value)):g}"
 
 
 def alpha_up(alpha: float) -> str:

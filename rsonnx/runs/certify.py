@@ -46,7 +46,7 @@ def certify(
     model: Model,
     data: Data,
     *,
-    sigma: float | None = None,
+    sigma: float | str | None = None,
     noise: Noise | None = None,
     n0: int = 100,
     n: int = 100_000,
@@ -76,7 +76,8 @@ def certify(
     Args:
         model: a file, its bytes, a parsed model, or what :func:`rsonnx.load` returned.
         data: a folder, archive or file; inputs, or (inputs, labels), as arrays; a data set.
-        sigma: standard deviation of the noise, in the units of the model's bounds.
+        sigma: standard deviation of the noise, in the units of the model's bounds; a text for one
+            a value, see :mod:`rsonnx.runs.opening`.
         noise: another smoothing distribution, see :mod:`rsonnx.runs.opening`.
         n0, n, alpha, bound, radius, target_radii, adaptive, family_wise: see :class:`Rules`.
         sample: which inputs are taken; None takes all.
@@ -317,7 +318,8 @@ def _recordable(job: Job) -> dict[str, Any]:
     """Return the arguments of a call of the library as a command line would have had them."""
     origin = job.model.elsewhere
     settings: ModelSettings = origin.settings
-    return settings.to_json() | {"tf32": origin.device.tf32}
+    recorded = settings.to_json() | {"tf32": origin.device.tf32}
+    return {name: value for name, value in recorded.items() if name != "columns"}
 
 
 def _resolved(job: Job, data: Data, options: Mapping[str, Any]) -> dict[str, Any]:

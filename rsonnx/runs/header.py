@@ -275,10 +275,14 @@ def _read(record: Mapping[str, Any]) -> Header:
     if (restated := record.get("restated_from")) is not None:
         made = _procedure({**record, **restated}, noise, model.input_shape)
         made.restated(procedure.alpha, procedure.bound, procedure.radius_rule)
+    data = DataRecord.of(record["data"], arguments["resolved"])
+    fixed = tuple(at for at, column in enumerate(data.columns) if column.fixed)
+    if data.columns and (len(data.columns), fixed) != (math.prod(model.input_shape), noise.fixed):
+        raise TypeError("the columns of its data are not those that its noise leaves as they are")
     return Header(
         record,
         model,
-        DataRecord.of(record["data"], arguments["resolved"]),
+        data,
         procedure,
         noise_record["units"],
         noise_record["arithmetic"],

@@ -167,6 +167,7 @@ _HALF: dict[str, Kind[Any]] = {
 }
 _TRAINED = object_of({"noise": TEXT, "parameters": map_of(NUMBER, "numbers")})
 _PROBES = object_of({"rows": _LENGTH, "classes": _LENGTH, "ties": _COUNT, "no_class": _COUNT})
+_COLUMN: dict[str, Kind[Any]] = {"name": NAME, "fixed": FLAG, "texts": NAMES}
 _SETTINGS: dict[str, Kind[Any]] = {
     "alpha": _PROBABILITY,
     "bound": TEXT,
@@ -364,6 +365,13 @@ HEADER = (
         "data.left_out", map_of(_COUNT, "counts"), "files that are no inputs, by ending", since=2
     ),
     HeaderField("data.class_names", NAMES.or_null(), "names of the classes of the data"),
+    HeaderField(
+        "data.columns",
+        list_of(object_of(_COLUMN), "columns"),
+        "of a table, one a value: its name, whether it is fixed (without noise), and the texts "
+        "that its values 0, 1, ... stand for",
+        since=None,
+    ),
     HeaderField("noise.distribution", TEXT, "the smoothing distribution"),
     HeaderField(
         "noise.sigma",

@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from rsonnx.columns import Column
 from rsonnx.data import (
     Dataset,
     DataSettings,
@@ -46,6 +47,12 @@ _TRIED = 20
 """Inputs, spread over the run, that show it too."""
 
 
+_LOADED_BEFORE = (
+    "the columns of {} are not those of the classifier, which was loaded without this table; give "
+    "the model's file in its place"
+)
+
+
 @dataclass(frozen=True)
 class Job:
     """What a run works on.
@@ -62,6 +69,7 @@ class Job:
         reading: how the data are read.
         turned: how many of the inputs are read turned, as their EXIF orientation says.
         converted: how many of them are pictures of which other kinds than 8-bit grey and RGB.
+        columns: what the values of an input are, where they are columns of a table; else empty.
     """
 
     model: OnnxClassifier
@@ -74,6 +82,7 @@ class Job:
     turned: int = 0
     converted: Mapping[str, int] = field(default_factory=dict)
     unreadable: Mapping[int, UnreadableInputError] = field(default_factory=dict)
+    columns: tuple[Column, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -101,6 +110,8 @@ class Job:
         """Return the class that noise alone and inputs of the run are answered; None if several."""
         low = self.smoothed.bounds[0]
         nothing = np.full(self.shape, low if np.isfinite(low) else 0.0)
+        for at in self.smoothed.noise.fixed:  # on other values the model may not run
+            nothing.reshape(-1)[at] = self.columns[at].first
         counts = self.smoothed.sample_counts(nothing, 0, _NOISE_ALONE, stage=_PROBE, seed=0)
         if max(counts, default=0) < counts.total:
             return None
@@ -132,6 +143,22 @@ class Job:
 
 def _name(names: Sequence[str], number: int | None) -> str | None:
     return names[number] if number is not None and 0 <= number < len(names) else None
+
+
+def columns_of(model: OnnxClassifier, dataset: Dataset) -> tuple[Column, ...]:
+    """Return what the values of an input are; empty where neither model nor data name columns.
+
+    Raises:
+        DataError: the model was loaded without the table that the data are, and takes others.
+    """
+    own, read = model.columns, dataset.reading.columns
+    if not (own and read):
+        if any(column.texts for column in read):
+            raise DataError(_LOADED_BEFORE.format(dataset.path))
+        return own or read
+    if [column.name for column in own] != [column.name for column in read]:
+        raise DataError(_LOADED_BEFORE.format(dataset.path))
+    return tuple(replace(b, fixed=a.fixed or b.fixed) for a, b in zip(own, read, strict=True))
 
 
 def prepare_job(
@@ -176,6 +203,10 @@ def prepare_job(
     indices = tuple(index for index in indices if index not in unreadable)
     check_levels(dataset, model.bounds)
     law = noise if isinstance(noise, Law) else Gaussian(noise)
+    columns = columns_of(model, dataset)
+    if any(column.fixed for column in columns):
+        fixed = tuple(at for at, column in enumerate(columns) if column.fixed)
+        law = law.with_fixed(fixed, len(columns))
     smooth = partial(
         SmoothedClassifier,
         model,
@@ -186,7 +217,7 @@ def prepare_job(
     )
     smoothed = smooth()
     labels = Labels(None, dataset.label_rule)
-    job = Job(model, smoothed, dataset, chosen, indices, labels, reading, unreadable=unreadable)
+    job = Job(model, smoothed, dataset, chosen, indices, labels, reading, unreadable=unreadable, columns=columns)
 
     def answer(index: int) -> int:
         try:

@@ -112,6 +112,7 @@ def new_header(
             **({"unreadable": unreadable} if unreadable else {}),
             "left_out": dataset.reading.endings,
             "class_names": list(job.labels.own_names) or None,
+            **_columns(job),
         },
         "noise": {
             **smoothed.noise.to_json(),
@@ -138,6 +139,12 @@ def new_header(
     if seed.committed is not None:
         seed.committed.commitment.check(read)
     return Header.from_json(read)
+
+
+def _columns(job: Job) -> dict[str, Any]:
+    """Return what the columns of a table are; nothing for all other data."""
+    columns = [{"name": c.name, "fixed": c.fixed, "texts": list(c.texts)} for c in job.columns]
+    return {"columns": columns} if columns else {}
 
 
 def versions() -> dict[str, str]:

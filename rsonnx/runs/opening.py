@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import fields, replace
+from functools import partial
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numpy.typing import ArrayLike
@@ -16,18 +20,20 @@ from rsonnx.data import (
     DataSettings,
     Examples,
     dataset_of,
+    deviations,
     is_sequence,
     labelled,
     open_dataset,
     open_sequence,
+    span,
 )
 from rsonnx.errors import UsageError
 from rsonnx.listener import Listener
-from rsonnx.model import ModelSettings
+from rsonnx.model import AUTO, ModelSettings
 from rsonnx.model.read import ModelSource
-from rsonnx.noise import STREAM_VERSION, AskedNoise, Law, check_law
+from rsonnx.noise import STREAM_VERSION, AskedNoise, Law, Values, check_law
 from rsonnx.noise.asked import USUAL_SIGMAS
-from rsonnx.runs.job import Job, prepare_job
+from rsonnx.runs.job import Job, columns_of, prepare_job
 from rsonnx.runs.sample import Sample
 from rsonnx.runtime import EngineSettings, OnnxClassifier, choose_provider, open_engine
 from rsonnx.scalars import shown
@@ -53,7 +59,7 @@ def open_job(
     stack: ExitStack,
     /,
     *,
-    sigma: float | None = None,
+    sigma: float | str | None = None,
     noise: Noise | None = None,
     sample: Sample | None = None,
     share_noise: bool = False,
@@ -71,7 +77,8 @@ def open_job(
         model: see ``Model``.
         data: see ``Data``.
         stack: closes what counts.
-        sigma: standard deviation of the noise, Gaussian unless ``noise`` says otherwise.
+        sigma: standard deviation of the noise, Gaussian unless ``noise`` says otherwise; a text for
+            one a value, a file of them or ``"0.25std"`` of what each has over all the data.
         noise: see ``Noise``.
         sample: which inputs are taken; None takes all.
         share_noise: give all inputs the same noise.
@@ -91,6 +98,7 @@ def open_job(
         check_kind("sample", sample, Sample, "a Sample, such as rsonnx.runs.Sample(limit=100),")
     meant = asked(noise, sigma)
     dataset = _dataset(data, reading)
+    settings = settled(settings, dataset)
     if isinstance(model, OnnxClassifier):
         engine = _own_engine(model, settings, engine, further)
     engine.provider()  # what is refused is refused before the model is tried
@@ -102,7 +110,9 @@ def open_job(
             try_in_child(model, settings, time_limit_per_call=limit)
         classifier = load_with(model, settings, engine.providers, engine.device)
     if isinstance(meant, AskedNoise):
-        meant = meant.for_model(classifier.shape, classifier.layout)
+        columns = columns_of(classifier, dataset)
+        values = Values(math.prod(classifier.shape), columns, partial(deviations, dataset))
+        meant = meant.for_model(classifier.shape, classifier.layout, values)
     return prepare_job(
         classifier,
         meant,
@@ -113,6 +123,12 @@ def open_job(
         share_noise=share_noise,
         stream_version=stream_version,
     )
+
+
+def settled(settings: ModelSettings, dataset: Dataset) -> ModelSettings:
+    """Return settings with what all the data decide: their columns, and bounds that are auto."""
+    bounds = span(dataset) if settings.bounds == AUTO else settings.bounds
+    return replace(settings, bounds=bounds, columns=dataset.reading.columns)
 
 
 def listening(listener: Listener | None) -> Listener:
@@ -173,6 +189,7 @@ def _own_engine(
     own = {**vars(origin.settings), **vars(origin.device)} | {
         "bounds": model.bounds,
         "preprocess": {k: v for k, v in model.facts["preprocess"].items() if k != "source"},
+        "columns": settings.columns,  # which are compared with those of the data
         "input_shape": model.shape,
         "providers": used,
         "devices": engine.devices if apart else (origin.device.device,),
@@ -203,8 +220,12 @@ def _dataset(data: Data, settings: DataSettings) -> Dataset:
     return labelled(dataset_of(x, y, classes=settings.names), settings)
 
 
-def asked(noise: Noise | None, sigma: float | None) -> Law | AskedNoise:
+def asked(noise: Noise | None, sigma: float | str | None) -> Law | AskedNoise:
     """Return the noise that is meant, before the model is known."""
+    if isinstance(sigma, str):
+        if noise is not None:
+            raise UsageError("sigma says one a value, which is a noise of its own; leave out noise")
+        return AskedNoise(files={"sigmas": Path(sigma)})
     if isinstance(noise, str):
         return AskedNoise(noise, sigma)
     if (noise is None) == (sigma is None):

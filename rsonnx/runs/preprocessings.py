@@ -300,6 +300,9 @@ def _candidates(plan: Plan, stated: Preprocessing | None, first: str | None) -> 
     if stated is not None:
         yield first or stated.to_text()
         rest = replace(stated, identity=True, channels="rgb").to_text().removeprefix("none")
+    if plan.data.columns:  # a preset is of pixels
+        yield from ["none"] * (stated is None)
+        return
     names = (*PRESETS, *(f"{name},channels=bgr" for name in _BGR))
     for name in names:
         same = stated is not None and parse_preprocessing(f"{name}{rest}") == stated

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+from rsonnx.columns import Column
 from rsonnx.runs.fields import shown
 from rsonnx.runs.sample import Sample
 from rsonnx.runs.strict_json import portable
@@ -75,6 +76,7 @@ class DataRecord:
         manifest: SHA-256 over all of them.
         exif: how the orientation of pictures was read.
         classes: how many classes the inputs have, and how many the data set; None if unlabelled.
+        columns: what the values of an input are, where they are columns of a table; else empty.
     """
 
     size: int
@@ -84,6 +86,7 @@ class DataRecord:
     manifest: str
     exif: Literal["apply", "ignore"]
     classes: tuple[int, int] | None
+    columns: tuple[Column, ...]
 
     @classmethod
     def of(cls, fields: Mapping[str, Any], resolved: Mapping[str, Any]) -> Self:
@@ -113,6 +116,10 @@ class DataRecord:
             # A header without it is of a time when all pictures were read as they are stored.
             exif="apply" if fields.get("exif") == "apply" else "ignore",
             classes=None if here is None or there is None else (here, there),
+            columns=tuple(
+                Column(column["name"], column["fixed"], tuple(column["texts"]))
+                for column in fields.get("columns", ())
+            ),
         )
 
 

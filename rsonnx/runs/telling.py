@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from rsonnx.columns import listed_columns
 import numpy as np
 
 from rsonnx.errors import first_line
@@ -59,6 +60,13 @@ def tell_job(job: Job, seed: SeedUsed | None, tell: Tell) -> None:
     preprocess = {k: v for k, v in facts["preprocess"].items() if k != "source"}
     tell("preprocess", f"{preprocess} (from: {facts['preprocess']['source']})")
     _tell_noise(job, tell)
+    fixed = [column.name for column in job.columns if column.fixed]
+    if fixed:
+        tell(
+            "fixed",
+            f"{listed_columns(fixed)}: these columns get no noise, and every certificate is for "
+            "inputs with their values as they are",
+        )
     if job.model.rows == "watched":
         tell(
             "warning",

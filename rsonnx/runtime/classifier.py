@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.columns import Column
 from rsonnx.counts import MOST_CLASSES, NO_CLASS
 from rsonnx.errors import CouplingError, InferenceError, ProviderError, RsonnxError, UsageError
 from rsonnx.runtime.origin import Origin
@@ -148,6 +149,7 @@ class OnnxClassifier:
         layout: ``"NCHW"``, ``"NHWC"`` or None.
         batch_size: the only batch size at which the model runs, None where any will do.
         codes: whether it takes codes: whole numbers between the bounds, which noise on codes gives.
+        columns: what the values of an input are, where they are columns of a table; else empty.
         most_rows: most rows of a batch, None where any will do: larger tensors than a device's
             kernels can count come of more.
         on_cpu: whether it runs on the processor.
@@ -180,6 +182,7 @@ class OnnxClassifier:
     origin: Origin | None = None
     most_rows: int | None = None
     codes: bool = False
+    columns: tuple[Column, ...] = ()
 
     thread_safe: ClassVar[bool] = True
 

@@ -10,6 +10,7 @@ import onnx
 
 from rsonnx.errors import RsonnxError, UsageError, all_at_once
 from rsonnx.model import (
+    AUTO,
     CODES,
     INPUT,
     LABEL,
@@ -114,6 +115,8 @@ def make_plan(model: ModelFile, settings: ModelSettings) -> Plan:
         check_runtime()  # the converter is onnxruntime's
     half = to_half(model) if settings.float16 else None
     model = model if half is None else half.model
+    if settings.bounds == AUTO:
+        raise UsageError("bounds are auto, what the data span, but there are no data; give numbers")
     stored_bounds = None if settings.bounds is not None else bounds_in(model.metadata)
     found_bounds, bounds_source = _declared(settings.bounds, stored_bounds, DEFAULT_BOUNDS)
     stated = settings.preprocessing
@@ -132,7 +135,11 @@ def make_plan(model: ModelFile, settings: ModelSettings) -> Plan:
         input_shape=settings.input_shape,
         feeds=settings.feeds,
         ask=missing.append,
+        columns=settings.columns,
     )
+    if preprocessing is None and data.columns:
+        preprocessing = declared_preprocessing("none")
+        preprocess_source = "columns of a table, which are fed as they are"
     if preprocessing is None and data.spec.dtype == "uint8":
         preprocessing = declared_preprocessing("raw-255")
         preprocess_source = "input type uint8, which holds 0-255"
@@ -169,13 +176,17 @@ def _describe(model: ModelFile, data: Input, output: Output) -> dict[str, Any]:
         "producer": f"{model.proto.producer_name} {model.proto.producer_version}".strip(),
         "ir_version": model.proto.ir_version,
         "opset": {o.domain or "ai.onnx": o.version for o in model.proto.opset_import},
-        "input": asdict(data.spec) | {"shape": list(data.spec.shape)},
+        "input": {
+            "name": ", ".join(spec.name for spec in data.specs),
+            "dtype": data.spec.dtype,
+            "shape": list(data.spec.shape),
+        },
         "output": asdict(output.spec),
         "input_shape": list(data.shape),
         "layout": data.layout,
         "feeds": {name: value.tolist() for name, value in data.feeds.items()},
         "unused_inputs": list(unused_inputs(model, output)),
-        "edits": list(output.edits),
+        "edits": [*_joining(data), *output.edits],
         "class_names": list(output.classes),
         "trained": None if trained is None else trained.to_json(),
         "label": _LABEL_RULES["label" if output.label else output.kind].format(
@@ -185,6 +196,18 @@ def _describe(model: ModelFile, data: Input, output: Output) -> dict[str, Any]:
         "never certified",
         "insisted": output.insisted,
     }
+
+
+def _joining(data: Input) -> list[str]:
+    """Say which inputs are joined, and in which order they are taken."""
+    if not data.parts:
+        return []
+    pairs = (
+        (part.spec.name, ", ".join(data.columns[at].name for at in part.places))
+        for part in data.parts
+    )
+    taken = ", ".join(name if name == of else f"{name} (of {of})" for name, of in pairs)
+    return [f"its {len(data.parts)} inputs are one, with a value a column: {taken}"]
 
 
 _LABEL_RULES = {

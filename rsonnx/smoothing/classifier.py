@@ -197,7 +197,8 @@ class SmoothedClassifier:
 
     def _space(self, shape: tuple[int, ...]) -> InputSpace:
         own = self.input_shape
-        return InputSpace(shape if own is None else own, self.bounds, self.layout)
+        shape = shape if own is None else own
+        return InputSpace(shape, self.bounds, self.layout, self.noise.fixed)
 
     def _checked(self, point: Point) -> Point:
         expected = self._space(point.space.shape)

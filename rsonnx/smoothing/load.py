@@ -224,6 +224,7 @@ def open_plan(
         bounds=plan.bounds,
         layout=data.layout,
         codes=data.spec.dtype in CODES,
+        columns=data.columns,
         geometry=Geometry(
             plan.preprocessing.resize,
             plan.preprocessing.crop,

@@ -4,6 +4,9 @@ With z_j = x_j/σ_j the noise is isotropic with standard deviation 1, so that th
 al. (arXiv 1902.02918) holds for z: the answer stands wherever √(Σ (δ_j/σ_j)²) < Φ⁻¹(p_A) (Eiras et
 al., arXiv 2107.04570, with Σ = diag(σ²)). Values of a table are in units of their own, so there is
 no grid that they share, and the noise is drawn in floating point.
+
+A value with σ_j = 0 is fixed: it is what it is in every sample, to the last bit, and the theorem is
+that of the other values, for inputs with this value.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from rsonnx.noise.laws.gaussian import Gaussian
 from rsonnx.noise.options import SIGMAS
 from rsonnx.noise.space import InputSpace
 from rsonnx.scalars import as_float, plain, shown
+from rsonnx.statistics import scale_down
 
 _IN_DEVIATIONS = Gaussian(1.0)
 """The law of every value in its own standard deviations."""
@@ -35,8 +39,8 @@ class AnisotropicGaussian(SampledNoise):
     """Independent N(0, σ_j²) noise on the j-th value.
 
     Attributes:
-        sigmas: σ_j, one a value of the input in its order (row-major), each finite and > 0, in the
-            units of that value.
+        sigmas: σ_j, one a value of the input in its order (row-major), each finite and >= 0, in
+            the units of that value; 0 for a fixed one, which not all are.
         norm: mahalanobis; a radius is a number of standard deviations.
     """
 
@@ -65,11 +69,41 @@ class AnisotropicGaussian(SampledNoise):
     def deviation(self) -> None:
         """None: no one number has the units of all values, and 1 would be read as sigma = 1."""
 
+    def deviation_of(self, at: int) -> float:
+        """Return σ_j of the j-th value."""
+        return self.sigmas[at]
+
+    def alone(self, radius: float, at: int) -> float:
+        """Return a number not above radius · σ_j, by which the j-th value may change alone."""
+        return scale_down(radius, self.sigmas[at]) if self.sigmas[at] and radius else 0.0
+
+    @cached_property
+    def fixed(self) -> tuple[int, ...]:
+        """Places of the values that no noise is added to."""
+        return tuple(at for at, sigma in enumerate(self.sigmas) if sigma == 0)
+
+    def with_fixed(self, fixed: tuple[int, ...], size: int) -> AnisotropicGaussian:
+        """Return the same noise, but for the values at some places; see :meth:`Law.with_fixed`."""
+        sigmas = [0.0 if at in set(fixed) else sigma for at, sigma in enumerate(self.sigmas)]
+        if not any(sigmas):
+            raise UsageError(
+                f"all {size} columns are fixed, so that no noise is left; name fewer of them with "
+                "--fixed-columns"
+            )
+        return AnisotropicGaussian(tuple(sigmas))
+
+    @property
+    def within(self) -> str:
+        """Where the answer is certified: beside the norm, with which values as they are."""
+        fixed = ", where fixed values stay as they are" if self.fixed else ""
+        return super().within + fixed
+
     def units(self, low: float, high: float) -> str:
         """Return the units of a radius, with the digest of the sigmas that they are."""
         del low, high
         digest = hashlib.sha256(np.array(self.sigmas, "<f8").tobytes()).hexdigest()
-        return f"standard deviations of the noise (sigmas: SHA-256 {digest[:12]}...)"
+        fixed = f", {len(self.fixed)} of {self.size} values fixed" if self.fixed else ""
+        return f"standard deviations of the noise (sigmas: SHA-256 {digest[:12]}...{fixed})"
 
     def radius(self, p_a_lower: float) -> float:
         """Return Φ⁻¹(p_A), rounded down, in standard deviations; 0 unless p_A > 1/2."""
@@ -95,6 +129,8 @@ class AnisotropicGaussian(SampledNoise):
         """Return the noise of ``size`` / d samples, float64 (size,), one sample after another."""
         draws = generator.standard_normal(size).reshape(-1, self.size)
         draws *= self._scales
+        if self.fixed:
+            draws[:, self.fixed] = -0.0  # which alone leaves all numbers as they are, -0 and 0 too
         return draws.reshape(-1)
 
     @cached_property
@@ -113,9 +149,11 @@ def _checked(sigmas: Iterable[float]) -> tuple[float, ...]:
         )
     numbers = tuple(as_float(sigma) for sigma in listed)
     for at, value in enumerate(numbers):
-        if not (math.isfinite(value) and value > 0):
+        if not (math.isfinite(value) and value >= 0):
             raise UsageError(
                 f"sigma of value {at + 1} is {shown(listed[at])}, but a finite number above 0 was "
-                "expected, in the units of that value"
+                "expected, in the units of that value, or 0 for one that is fixed"
             )
+    if not any(numbers):
+        raise UsageError("all sigmas are 0, but a noise changes at least one value; give its sigma")
     return numbers

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.noise.additive import IndependentNoise
+from rsonnx.noise.catalogue import noise_of
 from rsonnx.noise.differential import settled
+from rsonnx.noise.law import Law
 from rsonnx.noise.scale import check_scale, needed_size
 from rsonnx.noise.space import InputSpace
 from rsonnx.statistics import (
@@ -105,6 +107,13 @@ class Gaussian(IndependentNoise):
     def cumulative(self, value: mpmath.mpf) -> mpmath.mpf:
         """Return Φ(value/σ) at mpmath's working precision."""
         return mpmath.ncdf(value / mpmath.mpf(self.sigma))
+
+    def with_fixed(self, fixed: tuple[int, ...], size: int) -> Law:
+        """Return noise of the same sigma on the other values; see :meth:`Law.with_fixed`."""
+        if self.norm != "l2":
+            return super().with_fixed(fixed, size)
+        apart = noise_of("gaussian-per-feature", sigmas=(self.sigma,) * size)
+        return apart.with_fixed(fixed, size)
 
     def draw(self, generator: np.random.Generator, size: int) -> NDArray[np.float64]:
         """Return ``size`` floating-point draws."""
