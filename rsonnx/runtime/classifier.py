@@ -36,6 +36,8 @@ class BaseClassifier(Protocol):
     def classify(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return a label a row, >= 0, or -1 for an answer that is no class.
 
+        Labels may be whole numbers of any width, in an array of numpy's, PyTorch's or JAX's.
+
         Args:
             batch: float32 (rows, \\*shape). It is reused: do not keep it.
         """
@@ -95,7 +97,9 @@ def checked_labels(classifier: BaseClassifier, batch: NDArray[np.float32]) -> ND
         InferenceError: the classifier failed, or answered something that is no label a row.
     """
     try:
-        labels = np.asarray(classifier.classify(batch))
+        answered = classifier.classify(batch)
+        # PyTorch hands out no array of what lies on a device.
+        labels = np.asarray(answered.cpu() if hasattr(answered, "cpu") else answered)
     except RsonnxError:
         raise
     except Exception as error:  # a caller's own function may raise anything

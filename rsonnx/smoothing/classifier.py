@@ -59,7 +59,9 @@ class SmoothedClassifier:
     Args:
         base: the base classifier: what :func:`rsonnx.load` returns, any object with
             ``classify(batch) -> int64 labels`` (float32 batch in; -1 means no class), or such a
-            function.
+            function, of PyTorch ``lambda x: net(torch.from_numpy(x)).argmax(1)``, of JAX ``lambda
+            x: net(x).argmax(1)``. One net gives the same counts as a file and as a function, but
+            for near ties of scores, which rounding may decide either way.
         sigma: standard deviation of Gaussian noise, > 0, in the units of ``bounds``.
         noise: another smoothing distribution, in place of ``sigma``; see :mod:`rsonnx.noise`.
         bounds: lowest and highest value of an input; None takes those of ``base``, else (0, 1).

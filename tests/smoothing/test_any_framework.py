@@ -80,6 +80,88 @@ def test_a_file_a_module_and_a_function_give_the_same_counts(
         assert other.radius == found[0].radius
 
 
+HIDDEN = 16
+_GENERATOR = np.random.default_rng(16)
+FIRST = _GENERATOR.integers(-2, 3, (60, HIDDEN)).astype(np.float32)
+SECOND = _GENERATOR.integers(-2, 3, (HIDDEN, CLASSES)).astype(np.float32)
+OFFSET = np.arange(CLASSES, dtype=np.float32) / 4
+"""A net without near ties: whole weights on whole levels give sums that float32 holds in any order,
+and the offsets keep any two scores apart, so that no framework may answer otherwise."""
+
+
+def _of_numpy() -> Any:
+    def classify(batch: NDArray[np.float32]) -> Any:
+        hidden = np.maximum(batch.reshape(-1, 60) @ FIRST, 0)
+        return (hidden @ SECOND + OFFSET).argmax(1)
+
+    return classify
+
+
+def _of_torch() -> Any:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    first, second = torch.nn.Linear(60, HIDDEN, bias=False), torch.nn.Linear(HIDDEN, CLASSES)
+    net = torch.nn.Sequential(torch.nn.Flatten(), first, torch.nn.ReLU(), second)
+    weights = {"1.weight": FIRST.T, "3.weight": SECOND.T, "3.bias": OFFSET}
+    net.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
+    return lambda batch: net(torch.from_numpy(batch)).argmax(1)
+
+
+def _of_jax() -> Any:
+    jax = pytest.importorskip("jax", reason="JAX is not installed")
+
+    @jax.jit
+    def classify(batch: Any) -> Any:
+        hidden = jax.nn.relu(batch.reshape(-1, 60) @ FIRST)
+        return (hidden @ SECOND + OFFSET).argmax(1)
+
+    return classify
+
+
+def _on_a_device() -> Any:
+    """Answers that no array is made of before they are fetched, as those on a card."""
+
+    class Label:
+        def __init__(self, labels: Any) -> None:
+            self._labels = labels
+
+        def __array__(self, *_: Any, **__: Any) -> Any:
+            raise TypeError("these labels lie on a device")
+
+        def cpu(self) -> Any:
+            return self._labels
+
+    classify = _of_numpy()
+    return lambda batch: Label(classify(batch))
+
+
+@pytest.mark.parametrize("made", [_of_numpy, _of_torch, _of_jax, _on_a_device])
+def test_a_net_gives_the_same_counts_as_a_file_and_in_any_framework(
+    made: Any, tmp_path: Path
+) -> None:
+    shape, bounds = (3, 5, 4), (0.0, 255.0)
+    nodes = [
+        node("Flatten", ["x"], "flat"),
+        node("MatMul", ["flat", "first"], "hidden"),
+        node("Relu", ["hidden"], "positive"),
+        node("Gemm", ["positive", "second", "offset"], "scores"),
+    ]
+    weights = {"first": FIRST, "second": SECOND, "offset": OFFSET}
+    path = tmp_path / "net.onnx"
+    path.write_bytes(build(nodes, ("n", *shape), ("n", CLASSES), weights).SerializeToString())
+    file = rsonnx.load(path, preprocess="none", bounds=bounds, providers=["cpu"])
+    x = np.random.default_rng(2).integers(0, 256, shape, dtype=np.uint8)
+    one, other = (
+        SmoothedClassifier(base, 40.0, bounds=bounds).certify(x, n0=50, n=2_000, seed=5)
+        for base in (file, made())
+    )
+    assert np.count_nonzero(one.counts.estimation.classes) > 1
+    assert (one.counts.selection, one.counts.estimation) == (
+        other.counts.selection,
+        other.counts.estimation,
+    )
+    assert one.radius == other.radius
+
+
 SAID = {"bounds": (0.0, 255.0), "num_classes": 2, "shape": (1, 4, 4), "layout": "NCHW"}
 
 
