@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rsonnx.data import archive, arrays, cifar, folder, idx, npz, parquet, picture_list, table
+from rsonnx.data import (
+    archive,
+    arrays,
+    cifar,
+    folder,
+    idx,
+    npz,
+    parquet,
+    picture_list,
+    table,
+    webdataset,
+)
 from rsonnx.data.dataset import Dataset
 from rsonnx.data.label_file import labelled
 from rsonnx.data.look import Look, look_at
@@ -18,7 +29,7 @@ from rsonnx.errors import DataError, UsageError
 FORMS = (
     "an image folder (class/name.png), a .zip of one, an .npz or .npy of arrays, an idx "
     "images file, CIFAR's batches, a picture, a text list of pictures, a table (.csv, .tsv), or "
-    "pictures in Parquet"
+    "pictures in Parquet or WebDataset's .tar"
 )
 
 
@@ -49,6 +60,7 @@ CATALOGUE = (
     Form(picture_list.claims, picture_list.open_pictures),
     Form(table.claims, table.open_table),
     Form(parquet.claims, parquet.open_parquet, splits=True),
+    Form(webdataset.claims, webdataset.open_webdataset, splits=True),
 )
 """To add a form is to write its module and to name it here."""
 
@@ -85,6 +97,7 @@ def open_dataset(
     - CIFAR-10 or CIFAR-100 as published: a folder of batches, its .tar.gz, or one batch.
     - Parquet files with a column of pictures, as Hugging Face has them, or a folder of them; the
       names of files say which split they are of.
+    - A .tar archive of WebDataset, or a folder of them: files of one name are an example.
     - A table: .csv or .tsv with the names of its columns in the first line.
 
     Args:

@@ -22,7 +22,7 @@ from rsonnx.data.folder import Pictures
 from rsonnx.data.limits import MAX_IMAGE_FILE_BYTES, check_examples, check_fits
 from rsonnx.data.look import Look
 from rsonnx.data.splits import chosen_split
-from rsonnx.errors import DataError, UsageError, first_line
+from rsonnx.errors import DataError, UnreadableInputError, UsageError, first_line
 from rsonnx.resources import bounded_memory
 
 _MAGIC = b"PAR1"
@@ -138,9 +138,11 @@ class ParquetPictures(Pictures):
         data = pictures[at - group.start].as_py()
         data = data["bytes"] if isinstance(data, dict) else data
         if data is None:
-            raise DataError(f"{where} is none, or a file elsewhere; save the set with its pictures")
+            raise UnreadableInputError(
+                f"{where} is none, or a file elsewhere; save it with its pictures"
+            )
         if len(data) > MAX_IMAGE_FILE_BYTES:
-            raise DataError(
+            raise UnreadableInputError(
                 f"{where} is larger than the {MAX_IMAGE_FILE_BYTES} bytes that are read"
             )
         yield io.BytesIO(data), where

@@ -128,7 +128,6 @@ def test_a_path_without_permission_is_a_usage_error(tmp_path, monkeypatch, refus
         (b"<!DOCTYPE html>", "web page"),
         (b"\x89HDF\r\n\x1a\n", "HDF5"),
         (b"\x80\x04K\x01.", "pickle"),
-        (b"PAR1....", "Parquet"),
         (b"\0\0\x08\x01\0\0\0\0", "labels file"),
     ],
 )
