@@ -53,7 +53,7 @@ class ScoreTolerance(Protocol):
         """Return for each row whether rounding, relative to ``unit`` or coarser, may decide it."""
 
 
-_SAID = ("num_classes", "shape", "bounds", "layout", "watch", "thread_safe")
+_SAID = ("num_classes", "shape", "bounds", "layout", "codes", "watch", "thread_safe")
 
 
 class FunctionClassifier:

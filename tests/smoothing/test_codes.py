@@ -9,6 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 from commands import command, done, refused
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx_models import node
 
@@ -75,6 +76,7 @@ def test_votes_are_those_of_onnxruntime_on_the_integers(
     made = of_codes(kind, way, low, high - low + 1)
     base = rsonnx.load(made, bounds=bounds)  # which needs no preprocessing, and says so
     assert base.facts["preprocess"]["identity"] is True
+    assert base.rows == "proved"
     smoothed = SmoothedClassifier(base, noise=noise)
     session = onnxruntime.InferenceSession(made, providers=["CPUExecutionProvider"])
     for x in (np.linspace(low, high, VALUES).astype(kind), np.full(VALUES, high, kind)):
@@ -94,9 +96,13 @@ def test_votes_are_those_of_onnxruntime_on_the_integers(
 
 @pytest.mark.parametrize("noise", [Gaussian(1.0), Laplace(1.0), Splitting(0.5)])
 def test_other_noise_is_refused_and_that_for_codes_is_named(noise: Law) -> None:
-    base = rsonnx.load(of_codes("int64", "linear"), bounds=(0, 4))
-    with pytest.raises(ModelError, match=r"flips.*sparse-flips"):
-        SmoothedClassifier(base, noise=noise)
+    def function(batch: NDArray[np.float32]) -> NDArray[np.int64]:
+        return np.zeros(len(batch), np.int64)
+
+    function.codes = True  # type: ignore[attr-defined]
+    for base in (rsonnx.load(of_codes("int64", "linear"), bounds=(0, 4)), function):
+        with pytest.raises(ModelError, match=r"flips.*sparse-flips"):
+            SmoothedClassifier(base, noise=noise)
 
 
 @pytest.mark.parametrize("bounds", [(0, float("inf")), (0.5, 4.5), (0, 2**23)])
