@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rsonnx.cli.opening import model_settings
+from rsonnx.cli.opening import data_settings, model_settings
+from rsonnx.data import open_dataset
 from rsonnx.errors import RsonnxError, UsageError, all_at_once, error_named
 from rsonnx.model import ModelSettings, read_model
 from rsonnx.noise import Law
 from rsonnx.noise.asked import USUAL_SIGMAS
+from rsonnx.runs.opening import settled
 from rsonnx.smoothing import Trained, in_child, make_plan, training_in
 
 
-def missing_scale(law: type[Law], given: Mapping[str, Any], model: Path | None) -> RsonnxError:
-    """Return the refusal of a noise without its scale, with all else that the model leaves open.
+def missing_scale(
+    law: type[Law], given: Mapping[str, Any], model: Path | None, data: Path | None
+) -> RsonnxError:
+    """Return the refusal of a noise without its scale, with all else that is left open.
 
     Args:
         law: the noise.
         given: the options, as far as the command has them.
-        model: its file; None where there is none.
+        model, data: what would be opened; None where there is none.
     """
-    trained, refusals = None, []
-    if model is not None:
-        try:
-            refusal, said = in_child(still_open, model, settings=model_settings(given).to_json())
-            trained = None if said is None else Trained(**said)
-            refusals = [] if refusal is None else [error_named(*refusal)]
+    refusals: list[RsonnxError] = []
+    trained = None
+    if model is not None and data is not None:
+        settings = model_settings(given)
+        try:  # a table decides some of what a model leaves open
+            settings = settled(settings, open_dataset(data, data_settings(given)))
         except RsonnxError as error:
-            refusals = [error]
+            refusals.append(error)
+            settings = replace(settings, bounds=None)
+        try:
+            refusal, said = in_child(still_open, model, settings=settings.to_json())
+            trained = None if said is None else Trained(**said)
+            refusals += [] if refusal is None else [error_named(*refusal)]
+        except RsonnxError as error:
+            refusals.append(error)
     scales = " or ".join(f"--{scale}" for scale in law.scales())
     usual = f"{USUAL_SIGMAS}; " if law.takes_sigma() else ""
     told = "" if trained is None else f": {trained.words}"

@@ -172,7 +172,7 @@ def certify(model: Path, data: Path, as_json: bool, details: bool, **given: Any)
     rules["target_radii"] = None if given["target_radius"] is None else (given["target_radius"],)
     each = [given | {"sigma": sigma} for sigma in sweep or (None,)]
     for options in each:
-        if (asked := asked_noise(options, model)).law.enumerated:
+        if (asked := asked_noise(options, model, data)).law.enumerated:
             refuse_sampling(asked.law, ("n0", "n", "alpha"))
         if len(each) > 1:
             asked.early()  # what is wrong with a later one is said before the first

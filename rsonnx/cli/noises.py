@@ -90,12 +90,14 @@ def read_sigma_list(text: str) -> tuple[float, ...]:
         ) from None
 
 
-def asked_noise(given: Mapping[str, Any], model: Path | None = None) -> AskedNoise:
+def asked_noise(
+    given: Mapping[str, Any], model: Path | None = None, data: Path | None = None
+) -> AskedNoise:
     """Return the noise that the options mean.
 
     Args:
         given: the values of the options by name; a command without one leaves it out.
-        model: the file that is asked what else it leaves open, where the noise has no scale.
+        model, data: what is asked for all that is left open, where the noise has no scale.
 
     Raises:
         UsageError: the options contradict each other, or mean no noise that there is.
@@ -117,5 +119,5 @@ def asked_noise(given: Mapping[str, Any], model: Path | None = None) -> AskedNoi
     if scales and "sigma" in given and asked.sigma is asked.lam is None:
         from rsonnx.cli.asking import missing_scale
 
-        raise missing_scale(asked.law, given, model)
+        raise missing_scale(asked.law, given, model, data)
     return asked

@@ -78,7 +78,7 @@ def plan(
     from rsonnx.runs import time_on
     from rsonnx.runs.telling import tell_job
 
-    asked = asked_noise(given, model)
+    asked = asked_noise(given, model, data)
     if asked.law.enumerated:
         refuse_sampling(asked.law, ("n", "alpha", "target_radius"))
     samples = {name: given[name] for name in ("n", "alpha", "target_radius")}

@@ -75,7 +75,7 @@ def predict(model: Path, data: Path, as_json: bool, **given: Any) -> None:
     """
     from rsonnx.cli.opening import opening_arguments
 
-    asked_noise(given, model)
+    asked_noise(given, model, data)
     del given["quiet"]  # the terminal looks it up
     own = {name: given.pop(name) for name in ("n", "alpha", "method", "sequential", "seed")}
     with contextlib.ExitStack() as stack:
