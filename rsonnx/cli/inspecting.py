@@ -68,6 +68,7 @@ def print_facts(model: Path, data: Path | None, given: dict[str, Any], *, as_jso
                 stated,
                 dataset,
                 named=given["preprocess"],
+                reading=data_settings(given),
                 engine=engine_settings(given),
                 listener=ProgressBar(),
             )

@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rsonnx.data import Dataset, DataSettings, arrange, in_units, open_dataset, resize_and_crop
+from rsonnx.data import (
+    Dataset,
+    DataSettings,
+    arrange,
+    open_dataset,
+    resize_and_crop,
+    values_between,
+)
 from rsonnx.errors import DataError, RsonnxError
 from rsonnx.noise import InputSpace
 from rsonnx.report.page import Pictures
@@ -49,20 +56,20 @@ def pictures_of(dataset: Dataset, run: Run) -> Pictures:
     left_out: Counter[str] = Counter()
     for row in run.rows:
         try:
-            values = in_units(
-                _stored(dataset, named, row), dataset.reading, run.header.model.bounds
-            )
+            values = _stored(dataset, named, row, run.header.model.bounds)
             png[row.index] = _png(_pixels(values, row, run.header))
         except _NoPictureError as why:
             left_out[str(why)] += 1
     return Pictures(source=dataset.path.name, png=png, left_out=left_out)
 
 
-def _stored(dataset: Dataset, named: Mapping[str, int], row: Row) -> NDArray[Any]:
+def _stored(
+    dataset: Dataset, named: Mapping[str, int], row: Row, bounds: tuple[float, float]
+) -> NDArray[Any]:
     if row.name not in named:
         raise _NoPictureError("the data has no input of this name")
     try:
-        return dataset[named[row.name]].values
+        return values_between(dataset, named[row.name], bounds)
     except DataError:
         raise _NoPictureError("the data cannot be read there") from None
 

@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from rsonnx.data.arranging import arrange
     from rsonnx.data.arrays import dataset_of
     from rsonnx.data.class_files import read_class_names
-    from rsonnx.data.dataset import Dataset, Example, Reading, check_labels, check_levels, in_units
+    from rsonnx.data.dataset import (
+        Dataset,
+        Example,
+        Reading,
+        check_labels,
+        check_levels,
+        values_between,
+    )
     from rsonnx.data.label_file import labelled
     from rsonnx.data.names import (
         GIVEN_NAMES,

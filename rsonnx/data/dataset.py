@@ -19,8 +19,8 @@ from rsonnx.data.rows import Rows
 from rsonnx.data.settings import Exif
 from rsonnx.errors import DataError, UsageError
 
-DEEPEST = 65535
-"""The highest level of a picture of 16 bits."""
+DEEP, DEEPEST = "16-bit", 65535
+"""What a picture of 16 bits is called in its header, and its highest level."""
 
 
 @dataclass(frozen=True)
@@ -185,12 +185,13 @@ class ArrayRows(Dataset):
         return super().blocks() if self.reading.largest is not None else self.rows.blocks()
 
 
-def in_units(values: NDArray[Any], reading: Reading, bounds: tuple[float, float]) -> NDArray[Any]:
-    """Return the levels of 65,535 of a picture as float64 values between bounds; all else as it is.
+def values_between(dataset: Dataset, index: int, bounds: tuple[float, float]) -> NDArray[Any]:
+    """Return the values of one example: levels of 65,535 of a picture as float64 between bounds.
 
-    Whole numbers of arrays are values already.
+    Whole numbers of arrays are values already, and levels of 255 stay levels.
     """
-    if reading.exif is None or values.dtype != np.uint16:
+    values = dataset[index].values
+    if values.dtype != np.uint16 or dataset.header(index).converted != DEEP:
         return values
     low, high = bounds
     return values * (high - low) / DEEPEST + low

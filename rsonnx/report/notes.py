@@ -70,6 +70,11 @@ def cautions(
         words: which of its settings the figures rest on.
     """
     header, variation = run.header, run.header.model.variation
+    if unreadable := len(header.data.unreadable):
+        yield (
+            f"{unreadable:,} of {unreadable + header.data.inputs:,} pictures could not be read and "
+            "were left out"
+        )
     if variation.words:
         yield (
             f"certified is the file with {printable(', '.join(variation.words))}: declared "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,32 +15,31 @@ class Selection:
     Attributes:
         undrawn: why they are not drawn independently from the population, in words; None where they
             are, as far as the data set is: for the whole of it and for a random sample.
-        unreadable: how many pictures could not be read and were left out, and of how many.
+        unreadable: how many pictures could not be read and were left out.
         classes: how many classes the inputs of the run have, and how many the data set; None where
             that is not known.
     """
 
     undrawn: str | None = None
     classes: tuple[int, int] | None = None
-    unreadable: tuple[int, int] | None = None
+    unreadable: int = 0
 
     @property
-    def notes(self) -> Iterator[str]:
-        """What is said of pictures that were left out, and of classes that the inputs lack."""
-        if self.unreadable is not None:
-            count, taken = self.unreadable
-            yield f"{count:,} of {taken:,} pictures could not be read and were left out"
+    def note(self) -> str | None:
+        """What is said of classes that the inputs lack, if they do."""
         here, there = self.classes or (0, 0)
-        if here == there == 1:
-            yield "all inputs are of one class"
-        elif here != there:
-            yield f"the sample holds {here:,} of the {there:,} classes of the data"
+        if here == there:
+            return "all inputs are of one class" if here == 1 else None
+        return f"the sample holds {here:,} of the {there:,} classes of the data"
 
     def to_json(self) -> dict[str, Any]:
         """Return the same for a program."""
         here, there = self.classes or (None, None)
-        unreadable, _ = self.unreadable or (0, 0)
-        return {"classes_in_sample": here, "classes_in_data": there, "unreadable": unreadable}
+        return {
+            "classes_in_sample": here,
+            "classes_in_data": there,
+            "unreadable": self.unreadable,
+        }
 
 
 def selection_of(header: Header, status: str) -> Selection:
@@ -64,7 +62,4 @@ def selection_of(header: Header, status: str) -> Selection:
             f"{data.inputs:,} of the {data.size:,} inputs were taken, {data.sample}, not at "
             "random; --limit with --sample SEED draws, and without either all are taken"
         )
-    unreadable = None
-    if data.unreadable:
-        unreadable = (len(data.unreadable), len(data.unreadable) + data.inputs)
-    return Selection(undrawn, data.classes, unreadable)
+    return Selection(undrawn, data.classes, len(data.unreadable))

@@ -94,7 +94,8 @@ class Statements:
         if self.family_wise is not None:
             sure = f"none is false with probability 1 - {alpha_up(self.family_wise)}"
             yield f"family-wise [assumes {_UNION}]: {sure}"
-        yield from self.selection.notes
+        if self.selection.note is not None:
+            yield self.selection.note
         if self.selection.undrawn is not None:
             yield f"nothing is said of the population: {self.selection.undrawn}"
         if self.population is not None:

@@ -16,7 +16,7 @@ from rsonnx.data import (
     DataSettings,
     arrange,
     check_levels,
-    in_units,
+    values_between,
     resize_and_crop,
     resized_shape,
 )
@@ -29,7 +29,7 @@ from rsonnx.noise import (
 )
 from rsonnx.runs.labels import Labels, align_labels
 from rsonnx.runs.sample import Sample, spread_over
-from rsonnx.runs.unreadable import all_named, find_unreadable, refusal
+from rsonnx.runs.unreadable import all_named, leave_out
 from rsonnx.runtime import Engine, OnnxClassifier
 from rsonnx.smoothing import SmoothedClassifier, Trained
 
@@ -101,7 +101,7 @@ class Job:
         Raises:
             DataError: it does not fit; the message names it.
         """
-        values = in_units(self.dataset[index].values, self.dataset.reading, self.model.bounds)
+        values = values_between(self.dataset, index, self.model.bounds)
         with _naming(self.dataset, index):
             sized = resize_and_crop(values, **asdict(self.model.geometry))
             return self.smoothed.point(arrange(sized, self.shape, self.smoothed.layout))
@@ -195,12 +195,7 @@ def prepare_job(
         InferenceError: the model fails on a noisy input.
     """
     chosen, reading = sample or Sample(), reading or DataSettings()
-    indices = tuple(chosen.indices(len(dataset)))
-    skip = reading.on_bad_image == "skip"
-    unreadable = find_unreadable(dataset, indices) if skip else {}
-    if len(unreadable) == len(indices):
-        raise refusal(dataset, unreadable, len(indices))
-    indices = tuple(index for index in indices if index not in unreadable)
+    indices, unreadable = leave_out(dataset, tuple(chosen.indices(len(dataset))), reading)
     check_levels(dataset, model.bounds)
     law = noise if isinstance(noise, Law) else Gaussian(noise)
     columns = columns_of(model, dataset)
@@ -223,7 +218,7 @@ def prepare_job(
         try:
             return smoothed.base_label(job.point(index))
         except UnreadableInputError:  # of the whole data set, which may hold more of them
-            if not skip:
+            if reading.on_bad_image != "skip":
                 raise
             return -1
 

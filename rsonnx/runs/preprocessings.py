@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.data import Dataset
+from rsonnx.data import Dataset, DataSettings
 from rsonnx.errors import DataError, ModelError, RsonnxError, UsageError
 from rsonnx.listener import Listener
 from rsonnx.model import (
@@ -23,10 +23,11 @@ from rsonnx.model import (
     declared_preprocessing,
     parse_preprocessing,
 )
-from rsonnx.noise import AskedNoise, Columns, InputSpace, Point
+from rsonnx.noise import AskedNoise, Columns, InputSpace, Law, Point
 from rsonnx.runs.job import Job, prepare_job
 from rsonnx.runs.labels import UndecidedOrderError
 from rsonnx.runs.sample import Sample
+from rsonnx.runs.unreadable import leave_out
 from rsonnx.runtime import EngineSettings, Geometry, OnnxClassifier
 from rsonnx.smoothing import Plan, make_plan, open_plan, try_in_child
 from rsonnx.statistics import clopper_pearson_lower, clopper_pearson_upper, paired_accuracy
@@ -36,6 +37,8 @@ _INPUTS = 200
 
 _DELTA = 0.05
 """1 - the level of each interval, and of all comparisons with the best together."""
+
+_Work = Callable[[OnnxClassifier, Law | float], Job]
 
 _PAUSE = 10.0
 """Seconds between two lines of progress."""
@@ -164,6 +167,7 @@ def try_preprocessings(
     dataset: Dataset,
     *,
     named: str | None = None,
+    reading: DataSettings | None = None,
     engine: EngineSettings | None = None,
     listener: Listener | None = None,
 ) -> Ranking:
@@ -176,6 +180,7 @@ def try_preprocessings(
             its resizing and layout hold for the others.
         dataset: labelled data.
         named: what the caller calls the stated one.
+        reading: how the data are read, where pictures that cannot be are left out.
         engine: where it runs.
         listener: hears every ten seconds how far it is.
 
@@ -195,18 +200,22 @@ def try_preprocessings(
         limit = engine.time_limit_per_call
         declared = replace(settings, preprocess=plan.preprocessing)
         try_in_child(plan.model.path, declared, time_limit_per_call=limit)
-    labels = dataset.labels[::every]
-    size = _other_size(plan, dataset, every)
+    reading = reading or DataSettings()
+    taken, _ = leave_out(dataset, range(0, len(dataset), every), reading)
+    size = _other_size(plan, dataset, taken)
     geometries = [""] if size is None else _geometries(size)
     first = None if stated is None else named if named and size is None else stated.to_text()
     names = [
         f"{name}{layout}"
-        for layout in _layouts(plan, dataset)
+        for layout in _layouts(plan, dataset[taken[0]].values)
         for name in _candidates(plan, stated, first)
     ]
     trials = len(names) + len(geometries) - 1
     listener = listener or Listener()
-    trial = _Trials(plan.model, settings, engine, dataset, every, trials, listener)
+    work = partial(
+        prepare_job, dataset=dataset, sample=Sample(skip_every=every), reading=reading
+    )
+    trial = _Trials(plan.model, settings, engine, work, trials, listener)
     tried = [trial(f"{name}{geometries[0]}") for name in names]
     possible = [t for t in tried if t.problem is None]
     if not possible and tried[0].problem is not None:
@@ -216,7 +225,7 @@ def try_preprocessings(
     return Ranking(
         tuple(sorted(possible, key=lambda t: -t.hits)),
         tuple(t for t in tried if t.problem is not None),
-        max(Counter(labels).values()),
+        max(Counter(dataset.labels[index] for index in taken).values()),
         size,
     )
 
@@ -229,14 +238,13 @@ class _Trials:
         model: ModelFile,
         settings: ModelSettings,
         engine: EngineSettings,
-        dataset: Dataset,
-        every: int,
+        work: _Work,
         trials: int,
         listener: Listener,
     ) -> None:
         self._model, self._settings, self._device = model, settings, engine.device
         self._provider = engine.provider()
-        self._dataset, self._every, self._listener = dataset, every, listener
+        self._work, self._listener = work, listener
         self._trials, self._begun, self._next = trials, 0, time.monotonic() + _PAUSE
         self._points: dict[tuple[Geometry, str | None], list[Point]] = {}
 
@@ -245,7 +253,7 @@ class _Trials:
         try:
             settings = replace(self._settings, preprocess=declared_preprocessing(text))
             classifier = open_plan(make_plan(self._model, settings), self._provider, self._device)
-            job = _job(classifier, self._dataset, self._every)
+            job = _job(classifier, self._work)
         except (UsageError, ModelError, UndecidedOrderError) as error:
             return Trial(text, problem=error)
         way = (classifier.geometry, classifier.layout)
@@ -270,13 +278,12 @@ def _stride(labels: Sequence[int]) -> int:
     return max(range(least, 2 * least), key=lambda every: len(set(labels[::every])))
 
 
-def _job(classifier: OnnxClassifier, dataset: Dataset, every: int) -> Job:
+def _job(classifier: OnnxClassifier, work: _Work) -> Job:
     """Return the work on the inputs that are tried, none of which is given noise.
 
     Where the data have half the channels that the model takes, it may be one that is shown x and
     1 - x; every noise that shows these shows an input without noise alike.
     """
-    work = partial(prepare_job, dataset=dataset, sample=Sample(skip_every=every))
     if classifier.codes:
         low, high = classifier.bounds
         flips = AskedNoise(f"flips,keep=0.5,values={high - low + 1:.0f}")
@@ -311,7 +318,7 @@ def _candidates(plan: Plan, stated: Preprocessing | None, first: str | None) -> 
             yield f"{name}{rest}"
 
 
-def _other_size(plan: Plan, dataset: Dataset, every: int) -> tuple[int, int] | None:
+def _other_size(plan: Plan, dataset: Dataset, taken: Sequence[int]) -> tuple[int, int] | None:
     """Return the model's height and width if pictures of others are brought to no size; else None.
 
     What a preprocessing states of sizes is taken as it is.
@@ -320,13 +327,12 @@ def _other_size(plan: Plan, dataset: Dataset, every: int) -> tuple[int, int] | N
     if len(shape) != 3 or plan.data.layout is None or stated.resize or stated.crop:
         return None
     size = (shape[1], shape[2]) if plan.data.layout == "NCHW" else (shape[0], shape[1])
-    shapes = {dataset.shape(index)[:2] for index in range(0, len(dataset), every)}
-    return None if shapes == {size} or not _is_picture(dataset[0].values) else size
+    shapes = {dataset.shape(index)[:2] for index in taken}
+    return None if shapes == {size} or not _is_picture(dataset[taken[0]].values) else size
 
 
-def _layouts(plan: Plan, dataset: Dataset) -> list[str]:
+def _layouts(plan: Plan, values: NDArray[Any]) -> list[str]:
     """Return the layouts that a flat input may have been flattened from, where it shows colours."""
-    values = dataset[0].values
     flat = plan.data.shape == (values.size,) and plan.data.layout is None
     colours = _is_picture(values) and values.shape[2] == 3
     return [",layout=NCHW", ",layout=NHWC"] if flat and colours else [""]

@@ -9,21 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from rsonnx.data import Dataset
+from rsonnx.data import Dataset, DataSettings
 from rsonnx.errors import DataError, UnreadableInputError, first_line
 
 _MOST_NAMED = 10
 
 
-def find_unreadable(dataset: Dataset, indices: Sequence[int]) -> dict[int, UnreadableInputError]:
-    """Decode inputs, and return why some cannot be, by their indices; arrays are not looked at."""
-    unreadable: dict[int, UnreadableInputError] = {}
-    for index in indices if dataset.reading.exif is not None else ():
-        try:
-            dataset[index]
-        except UnreadableInputError as error:
-            unreadable[index] = error
-    return unreadable
+def leave_out(
+    dataset: Dataset, indices: Sequence[int], reading: DataSettings
+) -> tuple[tuple[int, ...], dict[int, UnreadableInputError]]:
+    """Return which inputs are taken, and which are left out, with the reasons.
+
+    Raises:
+        DataError: none is taken.
+    """
+    unreadable = _find(dataset, indices) if reading.on_bad_image == "skip" else {}
+    if len(unreadable) == len(indices):
+        raise refusal(dataset, unreadable, len(indices))
+    return tuple(index for index in indices if index not in unreadable), unreadable
 
 
 @contextmanager
@@ -32,7 +35,7 @@ def all_named(dataset: Dataset, indices: Sequence[int]) -> Iterator[None]:
     try:
         yield
     except UnreadableInputError as error:
-        unreadable = find_unreadable(dataset, indices)
+        unreadable = _find(dataset, indices)
         raise refusal(dataset, unreadable, len(indices)) if unreadable else error from None
 
 
@@ -47,3 +50,13 @@ def refusal(
         f"{more}; --on-bad-image skip leaves them out; "
         f"{first_line(next(iter(unreadable.values())))}"
     )
+
+
+def _find(dataset: Dataset, indices: Sequence[int]) -> dict[int, UnreadableInputError]:
+    unreadable: dict[int, UnreadableInputError] = {}
+    for index in indices:
+        try:
+            dataset[index]
+        except UnreadableInputError as error:
+            unreadable[index] = error
+    return unreadable

@@ -296,6 +296,14 @@ def test_all_pictures_that_cannot_be_read_are_named_or_left_out(damaged: Path, f
     done(f"verify run --model halves.onnx --data {data} --replay 3")
 
 
+def test_inspect_leaves_out_pictures_too(damaged: Path) -> None:
+    refused("inspect halves.onnx data --providers cpu --json", code=1, named="bottom/2.png")
+    told = json.loads(
+        done("inspect halves.onnx data --providers cpu --json --on-bad-image skip").out
+    )
+    assert told["preprocessings"][0]["inputs"] == 6
+
+
 def test_every_part_leaves_out_the_same_pictures(damaged: Path) -> None:
     run = f"{MODEL} data {FEW.removesuffix('-o')} --on-bad-image skip --limit 6 -o"
     done(f"{run} whole")
