@@ -13,7 +13,7 @@ from google.protobuf.message import EncodeError
 from onnx import helper
 
 from rsonnx.arguments import check_flag, check_texts
-from rsonnx.errors import ModelError, UsageError
+from rsonnx.errors import ModelError, RsonnxError, UsageError
 from rsonnx.listener import Listener
 from rsonnx.model import (
     ModelFile,
@@ -21,8 +21,10 @@ from rsonnx.model import (
     Preprocessing,
     bounds_in,
     declared_preprocessing,
+    find_input,
     find_output,
     keys_of_names,
+    make_head,
     name_classes,
     parse_preprocessing,
     preprocessing_in,
@@ -31,6 +33,7 @@ from rsonnx.model import (
 from rsonnx.model.preprocess import BOUNDS_KEY, LAYOUT_KEY, METADATA_KEY
 from rsonnx.noise import check_bounds
 from rsonnx.scalars import shown
+from rsonnx.smoothing.adapting import DEFAULT_BOUNDS
 from rsonnx.smoothing.training import TRAINING_KEY, Trained, read_trained, training_in
 
 _NAMES_KEY = "class_names"
@@ -92,7 +95,8 @@ def declare(
         listener: hears what is replaced.
 
     Raises:
-        UsageError: nothing is declared, or it is out of range, or the model says otherwise.
+        UsageError: nothing is declared, or it is out of range, does not fit the model, or the model
+            says otherwise.
         ModelError: the file is no model, its graph names other classes, or it has more than 2 GiB
             with its weights in it.
     """
@@ -124,6 +128,7 @@ def declare(
                 listener.said("replaced", f"{fact.what}: {before}")
         metadata = written
     helper.set_model_props(read.proto, metadata)
+    _check_fits(read)
     try:
         content: bytes = read.proto.SerializeToString(deterministic=True)
     except (EncodeError, ValueError):
@@ -132,6 +137,26 @@ def declare(
             "declare it where it is run"
         ) from None
     return content
+
+
+def _check_fits(model: ModelFile) -> None:
+    """Refuse a preprocessing that does not fit the input; what is still left open is not asked for.
+
+    Raises:
+        UsageError: with what does not fit.
+    """
+    stated, left_open = preprocessing_in(model.metadata), list[RsonnxError]()
+    if stated is None:
+        return
+    try:
+        output = find_output(model, ask=left_open.append)
+        data = find_input(
+            model, output, layout=stated.layout, size=stated.size, ask=left_open.append
+        )
+    except ModelError:  # which only a run, with what else is declared of it, can tell
+        return
+    if not left_open:
+        make_head(data, stated, bounds_in(model.metadata) or DEFAULT_BOUNDS)
 
 
 def _facts(

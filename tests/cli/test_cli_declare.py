@@ -45,7 +45,7 @@ def test_what_is_declared_need_not_be_typed(here: Path) -> None:
 @pytest.mark.parametrize(
     ("fact", "other"),
     [
-        ("--preprocess mnist", "--preprocess imagenet"),
+        ("--preprocess mnist", "--preprocess zero-one"),
         ("--bounds 0 1", "--bounds 0 255"),
         ("--trained gaussian,sigma=0.5", "--trained laplace,lambda=2"),
         ("--classes a.txt", "--classes b.txt"),
@@ -66,6 +66,8 @@ def test_what_cannot_be_declared_is_refused(here: Path) -> None:
     for facts, named in {
         "": "preprocess",
         "--preprocess nope": "nope",
+        "--preprocess imagenet": "channels",
+        "--preprocess none,layout=NHWC": "NHWC",
         "--bounds 1 0": "bounds",
         "--trained nope,sigma=1": "nope",
         "--trained gaussian,sigma=-1": "sigma=-1",
