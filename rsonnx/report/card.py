@@ -56,7 +56,7 @@ def _front_matter(runs: Sequence[Figures]) -> Iterator[str]:
     yield "---"
     yield "model-index:"
     for model, of_model in by_model.items():
-        yield f"- name: {_yaml(hub_id(PurePath(model).stem))}"
+        yield f"- name: {_yaml(hub_id(model.replace('.onnx', '')))}"
         yield "  results:"
         for run in of_model:
             data = PurePath(run.record.data).name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from rsonnx.report.escape import printable, shortened
+from rsonnx.report.escape import printable
 from rsonnx.report.features import said_of_features
 from rsonnx.report.figures import Figures
 from rsonnx.report.logs import LogFigures
@@ -35,9 +35,15 @@ def notes_of(runs: Sequence[Figures | LogFigures]) -> Iterator[Note]:
         yield Note(text if len(names) == len(runs) else f"{', '.join(names)}: {text}")
 
 
-def details_of(run: Figures | LogFigures) -> Note:
-    """Return what a specialist needs of a run or of a log, strangers' words printable."""
-    title, *details = _log_in_full(run) if isinstance(run, LogFigures) else _run_in_full(run)
+def details_of(run: Figures | LogFigures, *, tabled: bool = False) -> Note:
+    """Return what a specialist needs of a run or of a log, strangers' words printable.
+
+    Args:
+        run: what is reported.
+        tabled: whether a table has what is said of a run at each radius already.
+    """
+    said = _log_in_full(run) if isinstance(run, LogFigures) else _run_in_full(run, tabled=tabled)
+    title, *details = said
     return Note(title, tuple(details))
 
 
@@ -108,8 +114,8 @@ def denied(run: Figures) -> Iterator[str]:
     summary = run.summary
     settings, norm, inputs = run.header.settings, run.header.noise.measure, summary.inputs
     yield (
-        f"Nothing is certified of {shortened(printable(run.classifier), 160)} itself, without "
-        "the noise: only who adds it and takes the vote has the certificates."
+        "Nothing is certified of the model itself, without the noise: only who adds it and takes "
+        "the vote has the certificates."
     )
     yield (
         f"Nothing is said of a change {'beyond' if norm.whole else 'at or beyond'} an input's "
@@ -118,13 +124,9 @@ def denied(run: Figures) -> Iterator[str]:
     )
     if settings.exact and not norm.whole:
         yield "Nothing is said of inputs off the 8-bit grid, which the noise does not take."
-    right = ""
-    if not summary.labelled:
-        right = " How many of the answers are right is not known here."
-    elif summary.wrong:
-        number = "1 input is" if summary.wrong == 1 else f"{summary.wrong:,} inputs are"
-        right = f" {number} certified for another class than the label."
-    yield f"A certificate says that the answer stays, not that it is right.{right}"
+    yield "A certificate says that the answer stays, not that it is right." + (
+        "" if summary.labelled else " How many of the answers are right is not known here."
+    )
     if settings.exact:
         yield (
             "The certificates are certain for a model that gives one input one answer: on another "
@@ -149,9 +151,8 @@ def denied(run: Figures) -> Iterator[str]:
     yield f"The certificates are for these {inputs:,} inputs and no others. {others}"
     if summary.abstained:
         yield (
-            f"An abstention ({summary.abstained:,} of {inputs:,} inputs) does not show that an "
-            "input is weak, only that nothing could be shown. It counts as "
-            f"{'wrong' if summary.labelled else 'not certified'}."
+            "An abstention does not show that an input is weak, only that nothing could be shown. "
+            f"It counts as {'wrong' if summary.labelled else 'not certified'}."
         )
     if run.header.arithmetic != "exact" and run.header.noise.additive:
         yield (
@@ -211,10 +212,11 @@ def _log_in_full(log: LogFigures) -> Iterator[str]:
         yield f"as read: {len(log.notes) - _MOST_NOTES:,} further irregularities"
 
 
-def _run_in_full(run: Figures) -> Iterator[str]:
+def _run_in_full(run: Figures, *, tabled: bool) -> Iterator[str]:
     summary = run.summary
     yield f"{printable(run.title)}: {printable(run.radii_of)}; {made(run)}"
-    yield from _right(summary)
+    if not tabled:
+        yield from _right(summary)
     if summary.abstained:
         reasons = ", ".join(f"{count} {reason}" for reason, count in summary.abstentions.items())
         yield f"abstentions: {reasons}"
@@ -222,7 +224,7 @@ def _run_in_full(run: Figures) -> Iterator[str]:
         yield f"samples: {_samples(run, summary)}"
     if summary.gain is not None:
         yield _gain(summary.gain)
-    yield from run.statements.lines()
+    yield from run.statements.lines(tabled=tabled)
 
 
 def declared(run: Reported) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -90,6 +90,7 @@ def render_page(runs: Sequence[Figures], pictures: Sequence[Pictures | None] = (
         files=[PurePath(run.name).name for run in runs],
         table=table,
         alike=alike,
+        explained=[note.title for note in table.details if not note.details],
         curves=list(_curves(runs)),
         denied=_denied_of_all(runs),
         confidence=PERCENT,
@@ -189,8 +190,7 @@ def _curves(runs: Sequence[Figures]) -> Iterator[dict[str, Any]]:
 def _curve_name(run: Figures) -> str:
     partly = "" if run.status == "complete" else f" ({run.status})"
     right = "" if run.summary.labelled else " (certified, right or wrong)"
-    most = 72 if run.classifier == run.header.model.file else 120
-    return f"{shortened(printable(run.title), most)}{printable(partly)}{right}"
+    return f"{shortened(printable(run.title + partly), 120)}{right}"
 
 
 def _described(run: Figures) -> str:
@@ -233,7 +233,7 @@ class _PageRun:
     @property
     def details(self) -> tuple[str, ...]:
         """What a specialist needs."""
-        note = details_of(self.figures)
+        note = details_of(self.figures, tabled=True)
         return (note.title, *declared(self.figures), *note.details)
 
     @property
@@ -257,20 +257,19 @@ class _PageRun:
             compared: whether its certified accuracy stands in a table of several runs already.
         """
         summary, population = self.summary, self.statements.population
-        columns = [Column("radius"), *(Column(plain(r)) for r in summary.radii)]
-        rows = [("certified, right or wrong", *map(percent, summary.certified_share))]
+        columns: dict[str, Iterable[str]] = {"radius": map(plain, summary.radii)}
         if summary.certified_accuracy is not None and not compared:
-            rows.insert(0, ("certified, right", *map(percent, summary.certified_accuracy)))
+            columns["certified, right"] = map(percent, summary.certified_accuracy)
+        columns["certified, right or wrong"] = map(percent, summary.certified_share)
         if population is not None:
-            chance = f"a further input: chance that its right class is certified, {PERCENT} each"
-            chance += ", under this noise" * self.statements.shared_noise
-            both = (f"{percent_down(i.low)}-{percent_up(i.high)}" for i in population.accuracy)
-            robust = (percent_down(i.robust_low) for i in population.accuracy)
-            rows.append((chance, *both))
-            rows.append(
-                (f"population: right and robust in truth, at least, {PERCENT} each", *robust)
+            under = ", under this noise" * self.statements.shared_noise
+            columns[f"further input: certified, right ({PERCENT}{under})"] = (
+                f"{percent_down(i.low)}-{percent_up(i.high)}" for i in population.accuracy
             )
-        return Table(columns, rows)
+            columns[f"population: right and robust in truth, at least ({PERCENT})"] = (
+                percent_down(i.robust_low) for i in population.accuracy
+            )
+        return Table([*map(Column, columns)], [*zip(*columns.values(), strict=True)])
 
     @cached_property
     def samples_differ(self) -> bool:

@@ -10,6 +10,7 @@ import contextlib
 import io
 import math
 import re
+import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -35,6 +36,8 @@ DASHES = ("solid", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)))
 LOG_COLOUR = "#6b6b6b"
 
 _LEAST, _MOST = 1e-100, 1e100
+_MOST_LETTERS = 78
+"""Of a line of a legend, which the picture's width has room for."""
 
 _STYLE = {
     # A model may be called $x$; only what is drawn as text cannot fail or become a formula.
@@ -89,7 +92,7 @@ def name_below(figure: Figure, handles: Sequence[Any], names: Sequence[str]) -> 
     legend = figure.legend(handles, [" "] * len(handles), loc="outside lower center", ncols=1)
     # Set afterwards: as labels, names that begin with an underscore would be left out.
     for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set_text(name)
+        text.set_text("\n".join(textwrap.wrap(name, _MOST_LETTERS, drop_whitespace=False)))
 
 
 def name_of(run: Drawn) -> str:
@@ -100,13 +103,12 @@ def name_of(run: Drawn) -> str:
     noise = run.header.noise.short_label.replace("sigma", "σ").replace("lambda", "λ")  # noqa: RUF001
     said = f"{noise}, {inputs}"
     if run.status != "complete":
-        said += f", {printable(run.status).upper()}"
+        said += f", {shortened(printable(run.status)).upper()}"
     if run.header.procedure.target_radii is not None:
         said += ", adaptive"
     if run.header.shared:
         said += ", shared noise"
-    most = 48 if run.classifier == run.header.model.file else 96
-    return f"{shortened(printable(run.classifier), most)} ({said})"
+    return f"{shortened(printable(run.classifier), 96)} ({said})"
 
 
 def look_of(position: int) -> dict[str, Any]:

@@ -103,9 +103,22 @@ class Population:
             "acr": asdict(self.acr) | {"assumes": self.assumed.asymptotic},
         }
 
-    def lines(self) -> Iterator[str]:
-        """Yield the intervals as text, one a line, rounded outward; ``legend`` has the tags."""
+    def lines(self, *, tabled: bool = False) -> Iterator[str]:
+        """Yield the intervals as text, one a line, rounded outward; ``legend`` has the tags.
+
+        Args:
+            tabled: whether a table and a curve show certified accuracy already.
+        """
         tags = self.assumed.tags
+        if not tabled:
+            yield from self._at_each_radius(tags)
+        acr, high = self.acr, text_down(-Fraction(self.acr.high), 4).removeprefix("-")
+        yield (
+            f"ACR of the population, {PERCENT} [{tags}, many inputs]: {text_down(acr.low, 4)}-"
+            f"{high} ({acr.resamples:,} bootstraps, seed {acr.seed})"
+        )
+
+    def _at_each_radius(self, tags: str) -> Iterator[str]:
         at = [(f"{plain(r)}:{JOINT}", i) for r, i in zip(self.radii, self.accuracy, strict=True)]
         shares = [f"{r}{percent_down(i.low)}-{percent_up(i.high)}" for r, i in at]
         each = f"{PERCENT} at each radius"
@@ -115,11 +128,6 @@ class Population:
             yield f"truly right and robust, at least, {each} [{self.assumed.robust}]: {robust}"
         half = percent_up(self.band.half_width)
         yield f"certified accuracy at all radii at once, {PERCENT} [{tags}]: +-{half} points (DKW)"
-        acr, high = self.acr, text_down(-Fraction(self.acr.high), 4).removeprefix("-")
-        yield (
-            f"ACR of the population, {PERCENT} [{tags}, many inputs]: {text_down(acr.low, 4)}-"
-            f"{high} ({acr.resamples:,} bootstraps, seed {acr.seed})"
-        )
 
 
 def population_of(

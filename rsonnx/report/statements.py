@@ -89,8 +89,12 @@ class Statements:
             f"{self.inputs:,}; with {PERCENT} confidence at most {self.false.quantile:,}{further}."
         )
 
-    def lines(self) -> Iterator[str]:
-        """Yield what else is stated, a line each, rounded outward; ``legend`` has the tags."""
+    def lines(self, *, tabled: bool = False) -> Iterator[str]:
+        """Yield what else is stated, a line each, rounded outward; ``legend`` has the tags.
+
+        Args:
+            tabled: whether a table has what is stated at each radius already.
+        """
         if self.family_wise is not None:
             sure = f"none is false with probability 1 - {alpha_up(self.family_wise)}"
             yield f"family-wise [assumes {_UNION}]: {sure}"
@@ -99,7 +103,7 @@ class Statements:
         if self.selection.undrawn is not None:
             yield f"nothing is said of the population: {self.selection.undrawn}"
         if self.population is not None:
-            yield from self.population.lines()
+            yield from self.population.lines(tabled=tabled)
 
 
 def dataset_statements(

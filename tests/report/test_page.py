@@ -73,7 +73,11 @@ UNLABELLED = [row(0, label=None), row(1, hits=700), row(2, hits=500)]
             "stopped",
         ),
         (page_run([row()]), "tiny.onnx", "abstention"),
-        (page_run([row(0), row(1, label=2)]), "1 input is certified for another class", "unknown"),
+        (
+            page_run([row(0), row(1, label=2)]),
+            "of 2 inputs certified for a wrong class",
+            "unknown",
+        ),
         (page_run(UNLABELLED), "is unknown: not every input has a label", "accuracy"),
         (page_run(UNLABELLED), "Of further inputs nothing is said here", "drawn from"),
         (page_run(family_wise=0.001, alpha=0.0003), "at least 99.9 %", "each alone may be"),
@@ -250,7 +254,7 @@ def test_a_row_shows_what_is_known_of_its_input() -> None:
 def test_figures_are_those_of_the_text() -> None:
     line = to_text(accuracy_report([page_run()])).splitlines()[1]
     runs = [page_run(file="a.jsonl"), page_run(file="b.jsonl")]
-    table = tree(render_page(runs)).one("table", **{"class": "figures"})
+    table = tree(render_page(runs)).one("table", **{"class": "figures comparison"})
     assert [node.text for node in table.all("small")] == ["a.jsonl", "b.jsonl"]
     cells = [cell.text for cell in table.one("tbody").all("td")]
     assert set(line.split()[1:]) <= {

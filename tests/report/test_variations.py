@@ -104,9 +104,9 @@ def test_a_card_has_an_entry_a_classifier() -> None:
     card = render_card([run(), run("float16"), run("float16"), run("threshold 0.3")])
     entries = [line for line in card.splitlines() if line.startswith("- name: ")]
     assert entries == [
-        '- name: "tiny.onnx"',
-        '- name: "tiny.onnx, float16"',
-        '- name: "tiny.onnx, threshold 0.3"',
+        '- name: "tiny"',
+        '- name: "tiny-float16"',
+        '- name: "tiny-threshold-0.3"',
     ]
 
 
