@@ -77,6 +77,17 @@ def test_a_gate_follows_the_definition(radii: list[float], tenths: int) -> None:
     )
 
 
+@given(st.integers(1, 40), st.data())
+def test_what_a_gate_passes_passes_whoever_reads_the_json(inputs: int, data: st.DataObject) -> None:
+    right = data.draw(st.integers(0, inputs))
+    digits = data.draw(st.integers(1, 20))
+    run = figures([1.0] * right + [-1.0] * (inputs - right))
+    least = f"{right * 10**digits // inputs:0{digits + 1}d}"
+    least = f"{least[:-digits]}.{least[-digits:]}"  # the share, cut after so many digits
+    assert met(f"acc@0.5={least}", run)
+    assert run.to_json()["certified_accuracy"][1] >= float(least)
+
+
 @given(st.lists(st.sampled_from((-1.0, 0.25, 0.5)), min_size=1, max_size=30))
 def test_the_lower_end_of_an_interval_is_the_one_that_json_has(radii: list[float]) -> None:
     run = figures(radii)

@@ -1,6 +1,6 @@
 """Gradient boosting of scikit-learn, LightGBM and XGBoost, exported to ONNX and certified.
 
-    pip install rsonnx scikit-learn skl2onnx
+    pip install 'rsonnx[gpu]' scikit-learn skl2onnx
     pip install lightgbm xgboost-cpu onnxmltools        (either may be missing: its row is left out)
     python tools/examples/gradient_boosting_breast_cancer.py --out cancer
 
@@ -29,7 +29,7 @@ import onnx
 from example_steps import certify, declare, missing, output_folder, show
 from numpy.typing import NDArray
 
-INSTALL = "pip install rsonnx scikit-learn skl2onnx"
+INSTALL = "pip install 'rsonnx[gpu]' scikit-learn skl2onnx"
 try:
     from example_data import breast_cancer, noisy_copies
     from skl2onnx import to_onnx

@@ -1,6 +1,6 @@
 """JAX: train a small net with noise in plain JAX, export it with jax2onnx, certify it.
 
-    pip install rsonnx jax jax2onnx scikit-learn
+    pip install 'rsonnx[gpu]' jax jax2onnx scikit-learn
     python tools/examples/jax_digits.py --out digits
 
 The data are scikit-learn's digits, 8x8 pixels as 64 numbers. jax2onnx exports a function: weights
@@ -20,7 +20,7 @@ import onnx
 from example_steps import certify, declare, missing, output_folder, show
 from numpy.typing import NDArray
 
-INSTALL = "pip install rsonnx jax jax2onnx scikit-learn"
+INSTALL = "pip install 'rsonnx[gpu]' jax jax2onnx scikit-learn"
 try:
     import jax
     import jax.numpy as jnp

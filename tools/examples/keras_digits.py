@@ -1,7 +1,7 @@
 """Keras 3: train a small convolutional net with noise on torch or jax, export it, certify it.
 
-    pip install rsonnx keras torch scikit-learn              (Keras on PyTorch, the default here)
-    pip install rsonnx keras jax jax2onnx scikit-learn       (Keras on JAX)
+    pip install 'rsonnx[gpu]' keras torch scikit-learn   (Keras on PyTorch, the default here)
+    pip install 'rsonnx[gpu]' keras jax jax2onnx scikit-learn (Keras on JAX)
     KERAS_BACKEND=jax python tools/examples/keras_digits.py --out digits
 
 The data are scikit-learn's digits, 8x8 pixels. ``keras.layers.GaussianNoise`` is noise training in
@@ -28,7 +28,7 @@ ONLY_JAX = IS_INSTALLED["jax2onnx"] and not IS_INSTALLED["torch"]
 # Keras reads it once, when it is imported.
 BACKEND = os.environ.setdefault("KERAS_BACKEND", "jax" if ONLY_JAX else "torch")
 EXPORTING = {"jax": "jax jax2onnx", "tensorflow": "tensorflow tf2onnx"}.get(BACKEND, "torch")
-INSTALL = f"pip install rsonnx keras {EXPORTING} scikit-learn"
+INSTALL = f"pip install 'rsonnx[gpu]' keras {EXPORTING} scikit-learn"
 try:
     import keras
     from example_data import Split, digits

@@ -1,6 +1,6 @@
 """PyTorch: train a small convolutional net with noise, export it twice, certify both files.
 
-    pip install rsonnx torch onnxscript scikit-learn
+    pip install 'rsonnx[gpu]' torch onnxscript scikit-learn
     python tools/examples/pytorch_digits.py --out digits
 
 The data are scikit-learn's digits, 8x8 pixels. ``torch.onnx.export`` has two exporters: the one of
@@ -23,7 +23,7 @@ import numpy as np
 from example_steps import certify, declare, missing, output_folder, show
 from numpy.typing import NDArray
 
-INSTALL = "pip install rsonnx torch onnxscript scikit-learn"
+INSTALL = "pip install 'rsonnx[gpu]' torch onnxscript scikit-learn"
 try:
     import onnxscript  # noqa: F401  torch imports it late, in the exporter
     import torch

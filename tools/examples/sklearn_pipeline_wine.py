@@ -1,6 +1,6 @@
 """scikit-learn: a pipeline of a scaler and a small net, exported by skl2onnx and certified twice.
 
-    pip install rsonnx scikit-learn skl2onnx
+    pip install 'rsonnx[gpu]' scikit-learn skl2onnx
     python tools/examples/sklearn_pipeline_wine.py --out wine
 
 The data are 13 measurements of 178 wines, each in its own unit: per cent of alcohol, milligrams of
@@ -29,7 +29,7 @@ from example_steps import certify, declare, missing, output_folder, show
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-INSTALL = "pip install rsonnx scikit-learn skl2onnx"
+INSTALL = "pip install 'rsonnx[gpu]' scikit-learn skl2onnx"
 try:
     from example_data import Split, noisy_copies, wine
     from skl2onnx import to_onnx
