@@ -36,7 +36,7 @@ def export(run: Path, file_format: Format | None, output: Path) -> None:
 
     --tsv has the columns idx, label, predict, radius, correct and time; radii are rounded down to
     six decimals, an abstention has the prediction -1 and the radius 0.0. The others have all
-    fields, radii to the last digit and counts as JSON text; --parquet needs rsonnx[parquet]. In CSV
+    fields, radii to the last digit and counts as JSON text; --parquet needs rsonnx[tables]. In CSV
     a text that a spreadsheet could take for a formula gets an apostrophe in front; it is read back
     by dropping one. Before pandas 3, float_precision="round_trip" keeps the last digit.
 

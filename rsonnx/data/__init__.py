@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         check_levels,
         values_between,
     )
+    from rsonnx.data.frames import is_frame, open_frame
     from rsonnx.data.label_file import labelled
     from rsonnx.data.names import (
         GIVEN_NAMES,

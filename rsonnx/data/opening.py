@@ -13,6 +13,7 @@ from rsonnx.data import (
     arrays,
     cifar,
     folder,
+    frames,
     idx,
     npz,
     parquet,
@@ -28,8 +29,8 @@ from rsonnx.errors import DataError, UsageError
 
 FORMS = (
     "an image folder (class/name.png), a .zip of one, an .npz or .npy of arrays, an idx "
-    "images file, CIFAR's batches, a picture, a text list of pictures, a table (.csv, .tsv), or "
-    "pictures in Parquet or WebDataset's .tar"
+    "images file, CIFAR's batches, a picture, a text list of pictures, a table (.csv, .tsv, "
+    ".parquet), or pictures in Parquet or WebDataset's .tar"
 )
 
 
@@ -59,6 +60,7 @@ CATALOGUE = (
     Form(cifar.claims, cifar.open_cifar, splits=True),
     Form(picture_list.claims, picture_list.open_pictures),
     Form(table.claims, table.open_table),
+    Form(frames.claims, frames.open_parquet_table),
     Form(parquet.claims, parquet.open_parquet, splits=True),
     Form(webdataset.claims, webdataset.open_webdataset, splits=True),
 )
@@ -72,7 +74,6 @@ _FOREIGN = {
     b"<!doctyp": "a web page (fetch the file itself again)",
     b"\x89HDF": f"an HDF5 file ({_SAVE})",
     b"\x80": f"a Python pickle, never loaded ({_SAVE})",
-    b"PAR1": "a Parquet file without pictures (save the table as .csv)",
     b"\x00\x00\x08\x01": "an idx labels file (name the images file beside it)",
 }
 
@@ -98,7 +99,7 @@ def open_dataset(
     - Parquet files with a column of pictures, as Hugging Face has them, or a folder of them; the
       names of files say which split they are of.
     - A .tar archive of WebDataset, or a folder of them: files of one name are an example.
-    - A table: .csv or .tsv with the names of its columns in the first line.
+    - A table: .csv or .tsv with the names of its columns in the first line, or Parquet.
 
     Args:
         path: the directory or file.

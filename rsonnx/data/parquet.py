@@ -25,7 +25,7 @@ from rsonnx.data.splits import chosen_split
 from rsonnx.errors import DataError, UnreadableInputError, UsageError, first_line
 from rsonnx.resources import bounded_memory
 
-_MAGIC = b"PAR1"
+PARQUET = b"PAR1"
 _PICTURES = ("image", "img")
 """What most call the column."""
 
@@ -42,9 +42,9 @@ def claims(look: Look) -> str | None:
     files = _files(look)
     if not files:
         return None
-    if not _has_pyarrow():
+    if not has_pyarrow():
         return f"Parquet ({files[0].name!r})"
-    columns = _picture_columns(_opened(files[0]).schema_arrow)
+    columns = picture_columns(open_file(files[0]).schema_arrow)
     return f"pictures in Parquet ({files[0].name!r})" if columns else None
 
 
@@ -56,21 +56,21 @@ def open_parquet(look: Look) -> ParquetPictures:
         DataError: a file is broken or missing, or a label is.
     """
     path, settings = look.path, look.settings
-    if not _has_pyarrow():
-        raise UsageError(f"{path} is Parquet, which needs pyarrow: pip install 'rsonnx[parquet]'")
+    if not has_pyarrow():
+        raise UsageError(f"{path} is Parquet, which needs pyarrow: pip install 'rsonnx[tables]'")
     root = path.parent if look.listing is None else path
     splits = _splits(_files(look), root)
     files = splits[chosen_split(splits, settings.split, path)]
     if look.listing is not None:
         _check_complete(files)
-    schema = _opened(files[0]).schema_arrow
+    schema = open_file(files[0]).schema_arrow
     features = _features(schema)
     picture, column = _the_picture_column(schema, path), label_column(features, settings, path)
     groups: list[_Group] = []
     values: list[Any] = []
     count = 0
     for file in files:
-        parquet = _opened(file)
+        parquet = open_file(file)
         if not parquet.schema_arrow.equals(schema):
             raise DataError(f"{file} has other columns than {files[0]}; name one of them")
         numbers = range(parquet.metadata.num_row_groups)
@@ -150,11 +150,12 @@ class ParquetPictures(Pictures):
 
 def _files(look: Look) -> list[Path]:
     if look.listing is None:
-        return [look.path] if look.head.startswith(_MAGIC) else []
+        return [look.path] if look.head.startswith(PARQUET) else []
     return [look.path / name for name in look.listing.others if name.endswith(".parquet")]
 
 
-def _has_pyarrow() -> bool:
+def has_pyarrow() -> bool:
+    """Say whether Parquet can be read here."""
     try:
         importlib.import_module("pyarrow.parquet")
     except ImportError:
@@ -162,24 +163,24 @@ def _has_pyarrow() -> bool:
     return True
 
 
-def _opened(file: Path, **options: Any) -> Any:
+def open_file(file: Path, **options: Any) -> Any:
     """Return a file with its metadata read."""
     try:
         return importlib.import_module("pyarrow.parquet").ParquetFile(file, **options)
     except Exception as error:  # whatever hostile bytes provoke
-        raise _broken(file, error) from error
+        raise broken(file, error) from error
 
 
 def _read(file: Path, column: str, groups: Sequence[int]) -> Any:
     """Return a column of some row groups as Arrow has it, each text or picture once."""
-    schema = _opened(file).schema
+    schema = open_file(file).schema
     leaves = [
         leaf.path
         for leaf in map(schema.column, range(len(schema)))
         if leaf.path in (column, f"{column}.bytes") and leaf.physical_type == "BYTE_ARRAY"
     ]
     # What is written once and stands in a million rows would else become a million copies.
-    parquet = _opened(file, read_dictionary=leaves)
+    parquet = open_file(file, read_dictionary=leaves)
     of_groups = [parquet.metadata.row_group(number) for number in groups]
     check_fits(sum(group.total_byte_size for group in of_groups), str(file))
     try:
@@ -188,7 +189,7 @@ def _read(file: Path, column: str, groups: Sequence[int]) -> Any:
         if table.num_rows != sum(group.num_rows for group in of_groups):
             raise ValueError("other rows than it says")
     except Exception as error:  # as above
-        raise _broken(file, error) from error
+        raise broken(file, error) from error
     return table.column(0)
 
 
@@ -196,15 +197,20 @@ def _values(column: Any) -> list[Any]:
     """Return what a column holds as Python's own values, equal texts as one."""
     values: list[Any] = []
     for chunk in column.chunks:
-        if hasattr(chunk, "dictionary"):
-            texts = chunk.dictionary.to_pylist()
-            values += [None if k is None else texts[k] for k in chunk.indices.to_pylist()]
-        else:
-            values += chunk.to_pylist()
+        values += cells_of(chunk)
     return values
 
 
-def _broken(file: Path, error: Exception) -> DataError:
+def cells_of(array: Any) -> list[Any]:
+    """Return what an array of Arrow holds as Python's own values, equal texts as one."""
+    if not hasattr(array, "dictionary"):
+        return list(array.to_pylist())
+    texts = array.dictionary.to_pylist()
+    return [None if k is None else texts[k] for k in array.indices.to_pylist()]
+
+
+def broken(file: Path, error: Exception) -> DataError:
+    """Return the refusal of a file that cannot be read."""
     words = "".join(filter(str.isprintable, first_line(error)))
     reason = f"{type(error).__name__}: {words[:100]}"
     return DataError(f"{file} is a broken Parquet file ({reason}); fetch it again")
@@ -241,7 +247,7 @@ def _check_complete(files: Sequence[Path]) -> None:
             )
 
 
-def _picture_columns(schema: Any) -> list[str]:
+def picture_columns(schema: Any) -> list[str]:
     """Return the columns that hold files of pictures."""
     features = _features(schema)
     return [
@@ -256,7 +262,7 @@ def _picture_columns(schema: Any) -> list[str]:
 
 
 def _the_picture_column(schema: Any, path: Path) -> str:
-    columns = _picture_columns(schema)
+    columns = picture_columns(schema)
     usual = [name for name in columns if name in _PICTURES]
     if len(columns) != 1 and len(usual) != 1:
         raise DataError(

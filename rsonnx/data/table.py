@@ -42,14 +42,14 @@ _MISSING = frozenset(
 )
 """Cells that stand for no value, as pandas, R and data bases write them."""
 
-_CHUNK_CELLS = 2**17
+CHUNK_CELLS = 2**17
 """Cells that are read in one go."""
 
 _MOST_HEADING = 2**20
 """Bytes of the first line that show what separates cells."""
 
-_MOST_TEXTS = 10_000
-"""Different texts in a column, at most: with more it is no column of categories."""
+_MOST_TEXTS, _MOST_LETTERS = 10_000, 1000
+"""Different texts in a column, and letters of each, at most: else it is none of categories."""
 
 _WHOLE = 2**24
 """float32 holds whole numbers up to here."""
@@ -141,7 +141,7 @@ class TextTable:
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield some rows at a time; DataError where one has more or fewer cells than names."""
-        width, size = len(self.names), max(1, _CHUNK_CELLS // len(self.names))
+        width, size = len(self.names), max(1, CHUNK_CELLS // len(self.names))
         rows = self._rows()
         next(rows)
         numbers: list[str] = []
@@ -255,7 +255,8 @@ class _Cells:
             return True
         texts = [cell.strip() if isinstance(cell, str) else cell for cell in cells]
         for row, text in zip(chunk.rows, texts, strict=True):
-            if text is None or text != text or text in _MISSING:  # noqa: PLR0124 - NaN alone
+            is_none = text is None or (isinstance(text, float) and math.isnan(text))
+            if is_none or (isinstance(text, str) and text in _MISSING):
                 raise _no_value(text, row, where, name)
             if not isinstance(text, str):
                 raise DataError(
@@ -269,10 +270,11 @@ class _Cells:
         self.blocks.append(
             np.array([self.texts.setdefault(text, len(self.texts)) for text in texts], np.float64)
         )
-        if len(self.texts) > _MOST_TEXTS:
+        if len(self.texts) > _MOST_TEXTS or max(map(len, texts)) > _MOST_LETTERS:
             raise DataError(
                 f"the column {name!r} of {where} holds more than {_MOST_TEXTS:,} different texts, "
-                f"such as {shown(texts[-1])} in {chunk.rows[-1]}; remove it, or correct its numbers"
+                f"or longer ones than {_MOST_LETTERS:,} letters, such as {shown(texts[-1])}; "
+                "remove it, or correct its numbers"
             )
         return True
 

@@ -81,7 +81,7 @@ class ModelSettings:
         """Return what a run's header records, by the names of the command line's options."""
         preprocess, shape = self.preprocessing, self.input_shape
         return {
-            "bounds": None if self.bounds is None else list(self.bounds),
+            "bounds": list(self.bounds) if isinstance(self.bounds, tuple) else self.bounds,
             "preprocess": None if preprocess is None else preprocess.to_json(),
             "output_name": self.output_name,
             "threshold": self.threshold,

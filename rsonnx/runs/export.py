@@ -47,7 +47,7 @@ def export_run(run: Run, path: str | os.PathLike[str], file_format: Format) -> N
         run: the run, complete or not.
         path: a file that does not exist yet.
         file_format: ``"tsv"``, ``"csv"`` or ``"parquet"``, which needs the extra
-            ``rsonnx[parquet]``.
+            ``rsonnx[tables]``.
 
     Raises:
         UsageError: the file exists or cannot be created, the format is unknown, or its library is
@@ -140,7 +140,7 @@ def _pyarrow() -> Any:
     except ImportError:
         raise UsageError(
             "the format parquet needs pyarrow, which is not installed: pip install "
-            "'rsonnx[parquet]'"
+            "'rsonnx[tables]'"
         ) from None
 
 

@@ -21,9 +21,11 @@ from rsonnx.data import (
     Examples,
     dataset_of,
     deviations,
+    is_frame,
     is_sequence,
     labelled,
     open_dataset,
+    open_frame,
     open_sequence,
     span,
 )
@@ -214,6 +216,8 @@ def _dataset(data: Data, settings: DataSettings) -> Dataset:
         return open_dataset(data, settings)
     if isinstance(data, Dataset):
         return labelled(data, settings)
+    if is_frame(data):
+        return labelled(open_frame(data, settings), settings)
     if is_sequence(data):
         return labelled(open_sequence(data, settings), settings)
     x, y = data if isinstance(data, tuple) and len(data) == 2 else (cast(ArrayLike, data), None)
