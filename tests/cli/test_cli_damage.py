@@ -47,6 +47,7 @@ COMMANDS = {
     "inspect tiny.onnx": 0,
     "inspect tiny.onnx --float16": 4,
     "inspect tiny.onnx floats.npz": 4,
+    "declare tiny.onnx --preprocess none -o declared.onnx": 0,
     "preview tiny.onnx floats.npz --sigma 0.25 -o new.png": 4,
     "plan --sigma 0.25 --n 100": 0,
     "plan --sigma 0.25 --n 100 --model tiny.onnx --data floats.npz": 4,

@@ -120,7 +120,6 @@ def test_both_exporters_of_pytorch(tmp_path: Path, data: ModuleType) -> None:
     free, fixed = (tmp_path / f"digits_dynamo_{word}.onnx" for word in ("true", "false"))
     assert found.table[free.name] == found.table[fixed.name]
     assert found.table[free.name].accuracy[-1] > DIGITS_FLOOR
-    assert "exact noise" in found.out
     batches = [onnx.load(p).graph.input[0].type.tensor_type.shape.dim[0] for p in (free, fixed)]
     assert [one.dim_value for one in batches] == [0, 1]
     certificates = [
