@@ -134,9 +134,9 @@ from rsonnx.statistics import DEFAULT_BOUND
 def certify(model: Path, data: Path, as_json: bool, details: bool, **given: Any) -> None:
     """Certify the inputs in DATA for the ONNX classifier MODEL by randomized smoothing.
 
-    DATA is an image folder (class/name.png), the same in a zip, a picture, a list of pictures, an
-    npz file with x and y, or MNIST's idx format. The table goes to stdout, every count, bound and
-    radius to the run file. However a run ends, the same command with --resume goes on where it was.
+    DATA is an image folder (class/name.png), the same in a zip, a picture, a list of pictures,
+    arrays (npz, npy), a table (csv, tsv, Parquet), or MNIST's or CIFAR's format. The table goes to
+    stdout, every count, bound and radius to the run file. However a run ends, the same command with --resume goes on where it was.
 
     \b
     Example:

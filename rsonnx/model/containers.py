@@ -85,7 +85,12 @@ _FORMATS = (
         _PICKLES,
         endings=(".pt", ".pth", ".pkl", ".joblib"),
     ),
-    _Format("arrays", "name the model first, then the data", (b"\x93NUMPY",), holds=(".npy",)),
+    _Format(
+        "data",
+        "name the model first, then the data",
+        (b"\x93NUMPY", b"\x89PNG", b"\xff\xd8\xff"),
+        holds=(".npy", ".png", ".jpg", ".jpeg"),
+    ),
     _Format("a TensorFlow SavedModel", _TF.format("--saved-model {}"), holds=("saved_model.pb",)),
     _Format(
         "a part of a TensorFlow SavedModel",

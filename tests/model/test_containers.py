@@ -69,6 +69,7 @@ GIVEN: dict[str, tuple[str, bytes, str]] = {
     "frozen graph": ("frozen.pb", b"\xff\x01\x02", "--graphdef"),
     "tensorrt": ("m.onnx", b"ftrt" + bytes(40), "TensorRT"),
     "arrays": ("m.npz", archive("x.npy", "y.npy"), "data"),
+    "pictures": ("m.zip", archive("cat/0.png", "dog/1.png"), "data"),
     "zip": ("m.zip", archive("folder/m.onnx"), "unpacked"),
     "xz": ("m.onnx.xz", b"\xfd7zXZ\0" + bytes(9), "unpacked"),
     "gzip in gzip": ("m.onnx.gz", gzip.compress(gzip.compress(WHOLE)), "unpacked"),
