@@ -136,7 +136,8 @@ def certify(model: Path, data: Path, as_json: bool, details: bool, **given: Any)
 
     DATA is an image folder (class/name.png), the same in a zip, a picture, a list of pictures,
     arrays (npz, npy), a table (csv, tsv, Parquet), or MNIST's or CIFAR's format. The table goes to
-    stdout, every count, bound and radius to the run file. However a run ends, the same command with --resume goes on where it was.
+    stdout, every count, bound and radius to the run file. However a run
+    ends, the same command with --resume goes on where it was.
 
     \b
     Example:
