@@ -117,10 +117,11 @@ def read_rows(path: Path, what: str, is_input: Callable[[str], bool]) -> list[li
         raise DataError(f"line {lines.index('') + 1} of {what} {path} is blank; remove it")
     for by in "\t,;":
         if all(by in line for line in lines):
-            rows = [
-                [cell.strip() for cell in row]
-                for row in csv.reader(lines, delimiter=by, skipinitialspace=True)
-            ]
+            try:
+                cells = list(csv.reader(lines, delimiter=by, skipinitialspace=True))
+            except csv.Error as error:
+                raise DataError(f"{what} {path} is no table ({error}); write it again") from None
+            rows = [[cell.strip() for cell in row] for row in cells]
             break
     else:
         rows = [line.rsplit(None, 1) for line in lines]
@@ -162,9 +163,10 @@ def pairs_of(rows: list[list[str]], path: Path) -> list[tuple[str, str]]:
     if len(of_inputs) == len(of_labels) == 1:
         return [(row[of_inputs[0]], row[of_labels[0]]) for row in rows[1:]]
     if len(headings) > 2:
+        shown = ", ".join(map(repr, rows[0][:5]))
         raise DataError(
             f"the labels file {path} has {len(headings)} columns, and its first line does not say "
-            f"which are the path and the label ({', '.join(rows[0][:5])}); keep these two"
+            f"which are the path and the label ({shown}); keep these two"
         )
     return [(row[0], row[1]) for row in rows[_has_heading([row[1] for row in rows]) :]]
 

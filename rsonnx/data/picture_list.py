@@ -63,15 +63,18 @@ def open_pictures(look: Look) -> ImageFolder:
     listed, labels, rule = [row[0] for row in rows], None, "none"
     if len(rows[0]) > 1:
         pairs = pairs_of(rows, path)
+        pairs = pairs if is_image_name(pairs[0][0]) else pairs[1:]
         listed = [name for name, _ in pairs]
         labels, classes, rule = labels_of([label for _, label in pairs], path, classes)
     elif not is_image_name(listed[0]):
         listed = listed[1:]  # a heading
+    if not listed:
+        raise DataError(f"the list {path} names no picture; write a path a line")
     names = tuple(_relative(name, root) for name in listed)
     (name, times), *_ = Counter(names).most_common(1)
     if times > 1:
         raise DataError(f"the list {path} names {name!r} {times} times; remove all but one")
-    missing = [name for name in names if not (root / name).is_file()]
+    missing = [name for name in names if not os.path.isfile(root / name)]
     if missing:
         raise DataError(
             f"{len(missing):,} of the {len(names):,} pictures of the list {path} are not there, "

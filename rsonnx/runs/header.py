@@ -6,10 +6,9 @@ earlier versions lack fields that came later; what they meant is filled in here 
 
 from __future__ import annotations
 
-import itertools
 import math
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -190,19 +189,20 @@ class Header:
         sample, size, selected = self.data.sample, self.data.size, self.data.inputs
         if sample is None:
             return  # which its data show: what was taken are the first of them
-        unreadable = self.data.unreadable
-        if sample.count(size) - len(unreadable) != selected:
-            yield f"it announces {selected} inputs, but its sample has {sample.count(size)}" + (
+        unreadable, taken = self.data.unreadable, sample.count(size)
+        drawn_from = max(0 if sample.seed is None else size, taken if unreadable else 0)
+        if taken - len(unreadable) != selected:
+            yield f"it announces {selected} inputs, but its sample has {taken}" + (
                 f", of which {len(unreadable)} were left out" if unreadable else ""
             )
-        elif sample.seed is None or size <= _MOST_DRAWN_FROM:
+        elif drawn_from <= _MOST_DRAWN_FROM:
             shard = self.shard or Shard(1, 1)
-            taken = (index for index in sample.indices(size) if index not in unreadable)
-            part = (
-                itertools.islice(taken, shard.index - 1, None, shard.of)
-                if unreadable
-                else sample.indices(size, shard.index - 1, shard.of)
-            )
+            part: Iterable[int] = sample.indices(size, shard.index - 1, shard.of)
+            if unreadable:
+                drawn = tuple(sample.indices(size))
+                for index in unreadable.difference(drawn):
+                    yield f"it leaves out the input {index}, which its sample does not take"
+                part = shard.take([index for index in drawn if index not in unreadable])
             for has, expected in zip(indices, part, strict=False):
                 if has != expected:
                     yield f"it has the input {has} where its sample has the input {expected}"

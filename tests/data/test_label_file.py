@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from rsonnx.data import GIVEN_NAMES, LABEL_NUMBERS, NAMED_LABELS, open_dataset
-from rsonnx.errors import UsageError
+from rsonnx.errors import DataError, UsageError
 
 FILES = ["val/a b.png", "val/c.JPEG", "d.png"]
 
@@ -112,6 +114,31 @@ def test_an_ending_that_is_left_out_may_not_mean_two_inputs(make_tree, tmp_path,
     path = make_tree(["a.png", "a.jpg"])
     with refused("a.jpg", "labels.txt"):
         open_dataset(path, labels=labels_file(tmp_path, "a 1\na.png 2\n"))
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["a.png", "b.png", "0", "1", "cat", "label", ",", "\t", " ", '"', "\n", "\r\n"]
+        )
+        | st.text(max_size=3)
+    ).map("".join)
+    | st.binary(max_size=20)
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_file_labels_both_inputs_or_is_refused(make_tree, tmp_path, content):
+    """And as a list of pictures it names pictures that are there, or is refused."""
+    path, file = make_tree(["a.png", "b.png"]), tmp_path / "set" / "labels.txt"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    for data, labels in ((path, file), (file, None)):
+        try:
+            dataset = open_dataset(data, labels=labels)
+        except DataError as error:
+            assert str(error).isprintable()  # noqa: PT017 - either outcome is right
+        else:
+            there = {dataset.name(index) for index in range(len(dataset))}
+            assert dataset.kind == "picture" or there <= {"a.png", "b.png"}
+            assert labels is None or len(dataset.labels) == 2
 
 
 def test_bytes_that_are_no_text_and_missing_files_are_refused(make_tree, tmp_path, refused):
