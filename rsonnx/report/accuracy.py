@@ -73,12 +73,7 @@ def accuracy_table(runs: Sequence[Drawn]) -> Table:
     return Table(
         columns,
         rows,
-        title=" ".join(
-            f"{text}."
-            for run in runs
-            if isinstance(run, Figures)
-            for text in unfinished(run, run.summary.inputs)
-        ),
+        title=unfinished([run for run in runs if isinstance(run, Figures)]),
         notes=list(notes_of(runs)),
         details=[*map(details_of, runs), *map(Note, _explained(runs))],
         marked=ranking.note,

@@ -35,7 +35,7 @@ def render_card(runs: Sequence[Figures]) -> str:
 
     The front matter holds what a program may take at its word: figures of complete, labelled runs,
     and of adaptive ones only where they decided. The section has the others too, and says what they
-    are. Figures are rounded down.
+    are. Radii are rounded down, shares correctly.
     """
     parts = [*_front_matter(runs), "## Certified robustness", ""]
     for run in runs:
@@ -89,29 +89,31 @@ def _metrics(run: Figures) -> Iterator[str]:
     arguments |= {"inputs": summary.inputs, "shared_noise": header.shared}
     noise = header.noise.short_label.replace("sigma = ", "sigma ")
     standard = "Accuracy of the model itself, without noise"
-    yield from _metric("accuracy", standard, summary.standard_accuracy, {"inputs": summary.inputs})
+    of = {"inputs": summary.inputs}
+    yield from _metric("accuracy", standard, summary.standard_accuracy, of)
     for radius, share in zip(summary.radii, summary.certified_accuracy or (), strict=True):
         if run.decides(radius):
             name = f"Certified accuracy at {norm} radius {plain(radius)} ({noise})"
             yield from _metric("certified_accuracy", name, share, {"radius": radius} | arguments)
     if run.decides(ACR):
         name = f"Average certified {norm} radius ({noise})"
-        yield from _metric("average_certified_radius", name, summary.acr, arguments)
+        acr = None if summary.acr is None else Fraction(text_down(summary.acr, 4))
+        yield from _metric("average_certified_radius", name, acr, arguments)
 
 
 def _metric(
-    kind: str, name: str, value: Fraction | float | None, arguments: Mapping[str, object]
+    kind: str, name: str, value: Fraction | None, arguments: Mapping[str, object]
 ) -> Iterator[str]:
     if value is not None:
         yield f"    - type: {kind}"
         yield f"      name: {_yaml(name)}"
-        yield f"      value: {text_down(value, 4)}"
+        yield f"      value: {float(value):.4f}"
         yield f"      args: {json.dumps(arguments, ensure_ascii=False)}"
 
 
 def _section(run: Figures) -> Iterator[str]:
     inputs, data = run.summary.inputs, run.record.data
-    for caution in (*unfinished(run, inputs), *cautions(run, run.assumption)):
+    for caution in filter(None, (unfinished([run]), *cautions(run, run.assumption))):
         yield f"- **{markdown_text(caution)}**"
     named = dict(run.record.named)
     recorded = {name: named.get(name, "not recorded") for name in _RECORDED}

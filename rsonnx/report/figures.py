@@ -46,7 +46,6 @@ class Figures(Reported):
     """All that is reported of one run.
 
     Attributes:
-        summary: its figures.
         statements: what they say together.
         rows: the inputs that the figures are of; curves and comparisons need them.
     """

@@ -9,14 +9,7 @@ from rsonnx.report.features import said_of_features
 from rsonnx.report.figures import Figures
 from rsonnx.report.logs import LogFigures
 from rsonnx.report.reported import Reported
-from rsonnx.report.rounding import (
-    alpha_up,
-    error_up,
-    percent,
-    percent_down,
-    plain,
-    text_down,
-)
+from rsonnx.report.rounding import alpha_up, error_up, percent, percent_down, plain, text_down
 from rsonnx.report.summary import Certified, Gain, Summary
 from rsonnx.report.table import JOINT, Note
 from rsonnx.runs.records import Settings
@@ -54,13 +47,14 @@ def in_words(settings: Settings) -> str:
     return printable(f"{surety(settings)}, {settings.bound}, {settings.radius_rule}")
 
 
-def unfinished(run: Reported, inputs: int) -> Iterator[str]:
-    """Yield, of a run that is not complete, how many inputs its figures are of."""
-    if run.status != "complete":
-        yield (
-            f"{printable(run.title)} is {printable(run.status)}: the figures are of the {inputs:,} "
-            f"of {run.header.data.inputs:,} inputs that it holds"
-        )
+def unfinished(runs: Sequence[Reported]) -> str:
+    """Say of the runs that are not complete how many inputs their figures are of."""
+    return " ".join(
+        f"{printable(run.title)} is {printable(run.status)}: the figures are of the "
+        f"{run.summary.inputs:,} of {run.header.data.inputs:,} inputs that it holds."
+        for run in runs
+        if run.status != "complete"
+    )
 
 
 def cautions(
@@ -159,8 +153,8 @@ def denied(run: Figures) -> Iterator[str]:
             "The noise was drawn in floating point: the proof is for ideal noise, and a model "
             "built to exploit the rounding can have a false certificate."
         )
-    for text in unfinished(run, inputs):
-        yield f"{text}."
+    if late := unfinished([run]):
+        yield late
     yield from map(_sentence, cautions(run, run.assumption))
 
 

@@ -71,7 +71,7 @@ class Comparison:
         undecided: radii that an adaptive run left undecided.
         first_acr, second_acr: on the matched inputs; None where an adaptive run understates it.
         acr: the difference; None likewise, and where the inputs were not drawn from the population.
-        unfinished: which of the runs are not complete, as sentences.
+        unfinished: which of the runs are not complete, in words; empty for none.
         cautions: what else a reader must know of the two runs, as sentences.
         shared_noise: whether all inputs of a run share their noise, under which the figures are.
         undrawn: why the inputs were not drawn from the population, in words; else None.
@@ -88,7 +88,7 @@ class Comparison:
     first_acr: Fraction | None
     second_acr: Fraction | None
     acr: MeanInterval | None
-    unfinished: tuple[str, ...]
+    unfinished: str
     cautions: tuple[str, ...]
     shared_noise: bool = False
     undrawn: str | None = None
@@ -124,7 +124,7 @@ class Comparison:
             if self.acr is None
             else asdict(self.acr) | {"assumes": self.assumed.asymptotic},
             "population_unknown": self.undrawn,
-            "cautions": [*self.unfinished, *self.cautions],
+            "cautions": [*filter(None, [self.unfinished]), *self.cautions],
         }
 
 
@@ -189,9 +189,7 @@ def _compare(first: Figures, second: Figures, radii: Sequence[float]) -> Compari
         acr=paired_mean_interval([_radius(x) - _radius(y) for x, y in pairs], level=LEVEL)
         if fixed and undrawn is None
         else None,
-        unfinished=tuple(
-            text for run in (first, second) for text in unfinished(run, run.summary.inputs)
-        ),
+        unfinished=unfinished([first, second]),
         cautions=tuple(_cautions(first, second)),
         shared_noise=a.shared or b.shared,
         undrawn=undrawn,
@@ -315,12 +313,8 @@ def _table(pair: Comparison) -> Table:
                 *("", "", ""),
             )
         )
-    return Table(
-        columns,
-        rows,
-        title=" ".join(f"{text}." for text in pair.unfinished),
-        notes=[Note(printable(note)) for note in _notes(pair)],
-    )
+    notes = [Note(printable(note)) for note in _notes(pair)]
+    return Table(columns, rows, pair.unfinished, notes)
 
 
 def _row(at: AtRadius) -> Sequence[Value]:

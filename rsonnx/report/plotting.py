@@ -108,7 +108,7 @@ def name_of(run: Drawn) -> str:
         said += ", adaptive"
     if run.header.shared:
         said += ", shared noise"
-    return f"{shortened(printable(run.classifier), 96)} ({said})"
+    return f"{shortened(printable(run.label), 96)} ({said})"
 
 
 def look_of(position: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import PurePath
 from typing import Any
 
+from rsonnx.report.summary import Certified
 from rsonnx.runs.files import Run
 from rsonnx.runs.header import Header
 
@@ -17,6 +18,7 @@ class Reported:
     Attributes:
         header: of the run.
         status: how it ended, and which shard it is: a shard that ended well is no complete run.
+        summary: its figures.
         path: of its file, as it was given.
         called: what it is called in this report; None leaves the name that its header has, if any.
         by_preprocess: whether a run of this file behind another preprocessing stands beside it.
@@ -25,6 +27,7 @@ class Reported:
 
     header: Header
     status: str
+    summary: Certified
     path: str = field(default="", kw_only=True)
     called: str | None = field(default=None, kw_only=True)
     by_preprocess: bool = field(default=False, kw_only=True)

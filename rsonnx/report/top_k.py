@@ -19,7 +19,7 @@ from rsonnx.report.figures import assumption_of
 from rsonnx.report.notes import cautions, declared, surety, unfinished
 from rsonnx.report.reported import Reported, status_of
 from rsonnx.report.rounding import fraction_down, percent, plain
-from rsonnx.report.summary import Certified, certified, samples_of, shares_to_json
+from rsonnx.report.summary import certified, samples_of, shares_to_json
 from rsonnx.report.table import Cell, Column, Note, Report, Table, decimals, grouped
 from rsonnx.runs.files import Run
 
@@ -45,18 +45,17 @@ class TopKFigures(Reported):
     """What is reported of one run at one k.
 
     Attributes:
+        summary: its figures; a row counts where its true class is certified.
         k: among how many classes the true one is certified to be.
-        certified: its figures; a row counts where its true class is certified.
         assumption: what all certificates assume of the model; None where nothing is assumed.
     """
 
     k: int
-    certified: Certified
     assumption: str | None
 
     def to_json(self) -> dict[str, Any]:
         """Return it for a program; the ACR is rounded down."""
-        named, figures = self.named(), self.certified
+        named, figures = self.named(), self.summary
         return {
             **{name: named[name] for name in _NAMED},
             "inputs": figures.inputs,
@@ -138,7 +137,7 @@ def top_k_figures(run: Run, radii: Sequence[float], k: int) -> TopKFigures:
         outcomes.append(_Outcome(label, certificate.radius))
     assumption = assumption_of(run.header, samples_of(rows))
     return TopKFigures(
-        run.header, status_of(run), k, certified(outcomes, radii), assumption, path=str(run.path)
+        run.header, status_of(run), certified(outcomes, radii), k, assumption, path=str(run.path)
     )
 
 
@@ -150,22 +149,20 @@ def top_k_report(runs: Sequence[TopKFigures]) -> Report:
         Column("sigma", form=lambda sigma: f"{sigma:g}", symbols=True),
         Column("inputs", form=grouped),
         Column(f"top-{k} ACR", form=decimals(4)),
-        *(Column(f"r={plain(r)}", form=percent, symbols=True) for r in runs[0].certified.radii),
+        *(Column(f"r={plain(r)}", form=percent, symbols=True) for r in runs[0].summary.radii),
     ]
     rows = [
         (
             Cell(run.label, status=run.status.removeprefix("complete")),
             run.header.noise.deviation,
-            run.certified.inputs,
-            run.certified.acr,
-            *(run.certified.certified_accuracy or ()),
+            run.summary.inputs,
+            run.summary.acr,
+            *(run.summary.certified_accuracy or ()),
         )
         for run in runs
     ]
-    late = " ".join(f"{text}." for r in runs for text in unfinished(r, r.certified.inputs))
-    table = Table(
-        columns, rows, title=late, notes=list(map(_note, runs)), details=[Note(_explained(k))]
-    )
+    notes, details = list(map(_note, runs)), [Note(_explained(k))]
+    table = Table(columns, rows, unfinished(runs), notes, details)
     return Report([table], value=[run.to_json() for run in runs])
 
 

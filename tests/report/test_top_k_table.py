@@ -46,7 +46,7 @@ def figures(
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4])
 def test_every_row_is_in_the_denominator(k: int) -> None:
-    found = figures(k).certified
+    found = figures(k).summary
     each = [
         certify_top_k(counts, 1, k, sigma=0.5, num_classes=5, alpha=0.001).radius
         for counts in COUNTS
@@ -61,9 +61,9 @@ def test_every_row_is_in_the_denominator(k: int) -> None:
 
 
 def test_more_is_certified_as_k_rises() -> None:
-    at_zero = [figures(k).certified.certified_accuracy[0] for k in (1, 2, 3, 4)]
+    at_zero = [figures(k).summary.certified_accuracy[0] for k in (1, 2, 3, 4)]
     assert at_zero == [Fraction(1, 5), Fraction(2, 5), Fraction(3, 5), Fraction(3, 5)]
-    acr = [figures(k).certified.acr for k in (1, 2, 3, 4)]
+    acr = [figures(k).summary.acr for k in (1, 2, 3, 4)]
     assert acr == sorted(acr)
 
 
@@ -92,7 +92,7 @@ def test_the_table_and_its_json() -> None:
     assert notes.startswith("a\\x1b[2J.onnx: l2 radius in input values between 0 and 1, before ")
     assert "interrupted: the figures are of the 5 of" in title
     found = json.loads(FORMATS["json"](report))[1]
-    assert (found["top_k"], found["top_k_acr"]) == (2, fraction_down(figures(2).certified.acr))
+    assert (found["top_k"], found["top_k_acr"]) == (2, fraction_down(figures(2).summary.acr))
     assert (found["radii"], found["top_k_certified_accuracy"][0]) == ([0.0, 0.25, 0.5], 0.4)
     assert found["top_k_certified_accuracy_count"] == [2, 1, 1]
     assert (found["model"], found["inputs"], found["n"]) == ("tiny.onnx", 5, 1000)
@@ -120,7 +120,7 @@ def test_runs_of_another_kind_are_refused() -> None:
 
 def test_a_two_sided_run_has_the_same_counts() -> None:
     two_sided = figures(2, procedure=replace(RULE, radius_rule="two-sided"))
-    assert two_sided.certified == figures(2).certified
+    assert two_sided.summary == figures(2).summary
 
 
 @pytest.mark.parametrize("rule", [{"bound": "hoeffding"}, {"radius_rule": "two-sided"}])
