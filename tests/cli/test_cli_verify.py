@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,21 @@ def test_an_attestation_holds_bare_and_in_an_envelope(files: Files) -> None:
         Path("envelope.json").write_text(json.dumps(fields | {"payload": encode(content).decode()}))
         said = done("verify fixed.jsonl --attestation envelope.json --json").json()
         assert said["attestation"] == "envelope.json"
+
+
+def test_a_statement_from_before_shares_were_counted_holds(files: Files) -> None:
+    found = json.loads(Path("statement.json").read_text())
+    summary = found["predicate"]["summary"]
+    for name in [name for name in summary if name.endswith("_count")]:
+        del summary[name]
+    del summary["name"], summary["certified_wrong"]
+    shares = summary["certified_accuracy"]
+    summary["certified_accuracy"] = [math.nextafter(share, 0.0) for share in shares]
+    Path("earlier.json").write_text(json.dumps(found))
+    done("verify fixed.jsonl --attestation earlier.json")
+    del summary["certified_share"]
+    Path("earlier.json").write_text(json.dumps(found))
+    assert command("verify fixed.jsonl --attestation earlier.json").code == 1
 
 
 def test_a_statement_that_says_more_or_something_twice_is_refused(files: Files) -> None:
