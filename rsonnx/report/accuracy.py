@@ -8,7 +8,7 @@ from typing import Any
 from rsonnx.report.figures import ACR, STANDARD, Figures
 from rsonnx.report.logs import LogFigures
 from rsonnx.report.notes import details_of, notes_of, unfinished
-from rsonnx.report.population import legend
+from rsonnx.report.population import NOISE, PERCENT
 from rsonnx.report.ranking import rank
 from rsonnx.report.rounding import alpha_up, percent, plain
 from rsonnx.report.table import Cell, Column, Note, Report, Table, Value, decimals, grouped
@@ -93,7 +93,7 @@ def _explained(runs: Sequence[Drawn]) -> Iterator[str]:
             "The best is marked of complete, labelled runs with the same inputs, labels, norm, "
             "units and alpha, compared before rounding."
         )
-    yield legend(drawn=any(run.drawn for run in runs))
+    yield f"False certificates with {PERCENT} confidence: assuming {NOISE}, where not shared."
     yield "Radii are rounded down, intervals outward, shares of inputs correctly."
 
 

@@ -177,7 +177,7 @@ def _result(gate: Gate, run: Figures, pair: Comparison | None) -> tuple[bool, st
         shown = f"baseline{shown}" if shown.startswith("-") else f"baseline+{shown}"
     stated = run.statements.population if pair is None else pair
     if gate.lower and stated is not None:
-        shown += f" ({PERCENT}, assuming {stated.assumed.words})"
+        shown += f" ({PERCENT}, assuming {stated.assumed})"
     met = value <= gate.limit if most else value >= gate.limit
     return met, f"{name} has {gate.text.partition('=')[0]} = {shown}"
 

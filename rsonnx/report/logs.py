@@ -37,11 +37,6 @@ class LogFigures:
 
     title = label
 
-    @property
-    def drawn(self) -> bool:
-        """Whether something is said of the population that its inputs were drawn from."""
-        return self.population is not None
-
     def to_json(self) -> dict[str, Any]:
         """Return it for a program, by the names that a run has; null is what a log cannot know."""
         unknown = (

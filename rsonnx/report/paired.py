@@ -17,7 +17,7 @@ from rsonnx.report.escape import printable
 from rsonnx.report.figures import ACR, Figures
 from rsonnx.report.logs import LogFigures
 from rsonnx.report.notes import cautions, unfinished
-from rsonnx.report.population import DELTA, INDEPENDENT, LEVEL, PERCENT, UNDER_SHARED_NOISE, Assumed
+from rsonnx.report.population import DELTA, INDEPENDENT, LEVEL, PERCENT, UNDER_SHARED_NOISE
 from rsonnx.report.rounding import alpha_up, fraction_down, percent, plain, text_down, text_up
 from rsonnx.report.summary import accuracy_at, mean_radius, shares_to_json
 from rsonnx.report.table import (
@@ -94,7 +94,7 @@ class Comparison:
     undrawn: str | None = None
 
     @property
-    def assumed(self) -> Assumed:
+    def assumed(self) -> str:
         """What the intervals and tests assume."""
         return UNDER_SHARED_NOISE if self.shared_noise else INDEPENDENT
 
@@ -113,7 +113,7 @@ class Comparison:
                     "only_second": at.only_second,
                     "difference": (at.only_first - at.only_second) / self.pairs,
                     **(_NOTHING if at.inferred is None else asdict(at.inferred)),
-                    "assumes": self.assumed.words if self.undrawn is None else None,
+                    "assumes": self.assumed if self.undrawn is None else None,
                 }
                 for at in self.at
             ],
@@ -122,7 +122,7 @@ class Comparison:
             "second_acr": None if self.second_acr is None else fraction_down(self.second_acr),
             "acr": None
             if self.acr is None
-            else asdict(self.acr) | {"assumes": self.assumed.asymptotic},
+            else asdict(self.acr) | {"assumes": f"{self.assumed}; many inputs"},
             "population_unknown": self.undrawn,
             "cautions": [*filter(None, [self.unfinished]), *self.cautions],
         }

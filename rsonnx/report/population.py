@@ -29,40 +29,10 @@ NOISE = "noise independent between inputs"
 _HUGE = 2.0**900
 
 
-def legend(*, drawn: bool) -> str:
-    """Return what the tags mean, that of drawn inputs where something is said of them."""
-    inputs = ", [P] inputs drawn independently from the population" if drawn else ""
-    return f"Assumed: [N] {NOISE}, of the false certificates to expect too{inputs}."
-
-
-@dataclass(frozen=True)
-class Assumed:
-    """What intervals for the population assume.
-
-    Attributes:
-        tags: in a line of text, which :func:`legend` explains.
-        words: for a program.
-        robust: tags of the share that is truly right and robust.
-    """
-
-    tags: str
-    words: str
-    robust: str
-
-    @property
-    def asymptotic(self) -> str:
-        """What an interval assumes that is good for many inputs only, for a program."""
-        return f"{self.words}; many inputs"
-
-
-COUNTED = Assumed("P", "inputs drawn independently from the population", "P")
-"""Where certificates rest on no samples of the noise."""
-INDEPENDENT = Assumed("N, P", f"{COUNTED.words}, {NOISE}", "N, P")
-UNDER_SHARED_NOISE = Assumed(
-    "P, under this noise",
-    f"{COUNTED.words}; of the noise that they share, as it was drawn",
-    "P",
-)
+COUNTED = "inputs drawn independently from the population"
+"""What intervals assume where certificates rest on no samples of the noise."""
+INDEPENDENT = f"{COUNTED}, {NOISE}"
+UNDER_SHARED_NOISE = f"{COUNTED}; of the noise that they share, as it was drawn"
 """Given the noise that they share, what is certified of further inputs is independent still."""
 
 
@@ -83,14 +53,14 @@ class Population:
     accuracy: tuple[AccuracyInterval, ...]
     band: Band
     acr: MeanInterval
-    assumed: Assumed = INDEPENDENT
+    assumed: str = INDEPENDENT
     robust: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Return the intervals for a program, each with what it assumes."""
         bounds = ("low", "high", "robust_low") if self.robust else ("low", "high")
         accuracy = {name: [getattr(at, name) for at in self.accuracy] for name in bounds}
-        assumes = {"assumes": self.assumed.words}
+        assumes = {"assumes": self.assumed}
         return {
             "level": LEVEL,
             "certified_accuracy": accuracy | assumes,
@@ -100,34 +70,33 @@ class Population:
                 "half_width": self.band.half_width,
                 **assumes,
             },
-            "acr": asdict(self.acr) | {"assumes": self.assumed.asymptotic},
+            "acr": asdict(self.acr) | {"assumes": f"{self.assumed}; many inputs"},
         }
 
     def lines(self, *, tabled: bool = False) -> Iterator[str]:
-        """Yield the intervals as text, one a line, rounded outward; ``legend`` has the tags.
+        """Yield what they assume and the intervals as text, one a line, rounded outward.
 
         Args:
             tabled: whether a table and a curve show certified accuracy already.
         """
-        tags = self.assumed.tags
+        yield f"of the population, {PERCENT} confidence in each line, assuming {self.assumed}:"
         if not tabled:
-            yield from self._at_each_radius(tags)
+            yield from self._at_each_radius()
         acr, high = self.acr, text_down(-Fraction(self.acr.high), 4).removeprefix("-")
         yield (
-            f"ACR of the population, {PERCENT} [{tags}, many inputs]: {text_down(acr.low, 4)}-"
-            f"{high} ({acr.resamples:,} bootstraps, seed {acr.seed})"
+            f"ACR, for many inputs: {text_down(acr.low, 4)}-{high} ({acr.resamples:,} bootstraps, "
+            f"seed {acr.seed})"
         )
 
-    def _at_each_radius(self, tags: str) -> Iterator[str]:
+    def _at_each_radius(self) -> Iterator[str]:
         at = [(f"{plain(r)}:{JOINT}", i) for r, i in zip(self.radii, self.accuracy, strict=True)]
         shares = [f"{r}{percent_down(i.low)}-{percent_up(i.high)}" for r, i in at]
-        each = f"{PERCENT} at each radius"
-        yield f"certified accuracy of the population, {each} [{tags}]: {', '.join(shares)}"
+        yield f"certified accuracy, each radius by itself: {', '.join(shares)}"
         if self.robust:
             robust = ", ".join(f"{r}{percent_down(i.robust_low)}" for r, i in at)
-            yield f"truly right and robust, at least, {each} [{self.assumed.robust}]: {robust}"
+            yield f"truly right and robust, each radius by itself, at least: {robust}"
         half = percent_up(self.band.half_width)
-        yield f"certified accuracy at all radii at once, {PERCENT} [{tags}]: +-{half} points (DKW)"
+        yield f"certified accuracy, all radii at once: +-{half} points (DKW)"
 
 
 def population_of(
@@ -135,7 +104,7 @@ def population_of(
     radii: Sequence[float],
     *,
     alpha: float | None = None,
-    assumed: Assumed = INDEPENDENT,
+    assumed: str = INDEPENDENT,
 ) -> Population | None:
     """Derive the intervals from all rows of a run or a log; None if one has no label.
 

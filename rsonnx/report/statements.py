@@ -17,7 +17,7 @@ from rsonnx.report.population import (
     Population,
     population_of,
 )
-from rsonnx.report.rounding import alpha_up, text_up
+from rsonnx.report.rounding import text_up
 from rsonnx.report.selection import Selection
 from rsonnx.runs.rows import Row
 from rsonnx.statistics import FalseCertificates, false_certificates
@@ -90,14 +90,11 @@ class Statements:
         )
 
     def lines(self, *, tabled: bool = False) -> Iterator[str]:
-        """Yield what else is stated, a line each, rounded outward; ``legend`` has the tags.
+        """Yield what is stated of the population, or why nothing is, a line each.
 
         Args:
             tabled: whether a table has what is stated at each radius already.
         """
-        if self.family_wise is not None:
-            sure = f"none is false with probability 1 - {alpha_up(self.family_wise)}"
-            yield f"family-wise [assumes {_UNION}]: {sure}"
         if self.selection.note is not None:
             yield self.selection.note
         if self.selection.undrawn is not None:

@@ -180,13 +180,17 @@ TWENTY = figures([0.5] * 14 + [-1.0] * 6, (0.0, 0.5, 1.25))
         (
             ONE,
             {"gain": replace(GAIN, acr=None, one_sided_acr=None)},
-            "smaller for 12.5 % certified",
+            "smaller for 12.5 % of the population",
         ),
         # N·alpha = 0.02; P(Bin(20, .001) = 0) = .98; CP at .025 of 14/20; sqrt(ln 40 / 40).
         (TWENTY, {}, "to expect: at most 0.02 of 20; with 95 % confidence at most 0."),
-        (TWENTY, {}, "at each radius [N, P]: 0: 45.7-88.2, 0.5: 45.7-88.2, 1.25: 0.0-16.9 "),
-        (TWENTY, {}, "at least, 95 % at each radius [N, P]: 0: 49.1, 0.5: 49"),
-        (TWENTY, {}, "at all radii at once, 95 % [N, P]: +-30.4 points (DKW)"),
+        (
+            TWENTY,
+            {},
+            "accuracy, each radius by itself: 0: 45.7-88.2, 0.5: 45.7-88.2, 1.25: 0.0-16.9 ",
+        ),
+        (TWENTY, {}, "by itself, at least: 0: 49.1, 0.5: 49"),
+        (TWENTY, {}, "all radii at once: +-30.4 points (DKW)"),
         (
             headed(**HOEFFDING, restated_from=BEFORE),
             {},

@@ -61,7 +61,7 @@ def test_no_interval_and_no_test_rest_on_inputs_that_were_not_drawn() -> None:
     why = Selection("they were chosen by hand")
     stated = dataset_statements(rows, (0.0, 0.5), alpha=0.001, selection=why)
     assert stated.population is None
-    assert "[N, P]" not in "\n".join(stated.lines())
+    assert "of the population, " not in "\n".join(stated.lines())
     assert "chosen by hand" in "\n".join(stated.lines())
     drawn = figures(rows)
     chosen = replace(figures(rows, file="other.onnx"), statements=stated)

@@ -84,7 +84,7 @@ def test_selection_and_what_it_chose_do_not_matter() -> None:
 def test_the_table_and_its_json() -> None:
     run = figures(2, model={"file": "a\x1b[2J.onnx"}, status="interrupted")
     report = top_k_report([run, figures(2)])
-    title, table, notes = FORMATS["table"](report).split("\n\n")
+    title, table, notes, _ = FORMATS["table"](report).split("\n\n")
     head, first, second = table.splitlines()
     assert head.split() == ["model", "sigma", "inputs", "top-2", "ACR", "r=0", "r=0.25", "r=0.5"]
     assert first.split()[:4] == ["a\\x1b[2J.onnx", "(interrupted)", "0.5", "5"]
