@@ -135,9 +135,9 @@ def certify(model: Path, data: Path, as_json: bool, details: bool, **given: Any)
     """Certify the inputs in DATA for the ONNX classifier MODEL by randomized smoothing.
 
     DATA is an image folder (class/name.png), the same in a zip, a picture, a list of pictures,
-    arrays (npz, npy), a table (csv, tsv, Parquet), or MNIST's or CIFAR's format. The table goes to
-    stdout, every count, bound and radius to the run file. However a run
-    ends, the same command with --resume goes on where it was.
+    pictures in Parquet (Hugging Face) or tar (WebDataset), arrays (npz, npy), a table (csv, tsv,
+    Parquet), or MNIST's or CIFAR's format. The table goes to stdout, every count, bound and radius
+    to the run file. However a run ends, the same command with --resume goes on where it was.
 
     \b
     Example:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
@@ -14,15 +15,18 @@ from rsonnx.errors import DataError
 GZIP_MAGIC = b"\x1f\x8b"
 """How a gzip stream begins."""
 
+_MOST_HEADERS = 2**20
+"""Bytes before the first entry: there may be a few of its own."""
+
 
 def first_entry(path: Path) -> str | None:
     """Return the name of a tar archive's first entry; None for what is no tar archive."""
     try:
-        with _opened(path) as stream:
-            block = stream.read(tarfile.BLOCKSIZE)
-        return tarfile.TarInfo.frombuf(block, tarfile.ENCODING, "surrogateescape").name
+        with _archive(path, _MOST_HEADERS) as archive:
+            entry = archive.next()
     except Exception:  # zlib, struct, ...: whatever other files provoke
         return None
+    return None if entry is None else entry.name
 
 
 def read_files(path: Path, wanted: Callable[[str], bool], most: int) -> dict[str, bytes]:
@@ -38,17 +42,15 @@ def read_files(path: Path, wanted: Callable[[str], bool], most: int) -> dict[str
     """
     contents: dict[str, bytes] = {}
     try:
-        with _opened(path) as stream:
-            bounded = cast(IO[bytes], _Bounded(stream, most, path))
-            with tarfile.open(fileobj=bounded, mode="r|") as archive:
-                for entry in archive:
-                    name = PurePosixPath(entry.name).name
-                    file = archive.extractfile(entry) if entry.isreg() and wanted(name) else None
-                    if file is None:
-                        continue
-                    if name in contents:
-                        raise DataError(f"{path} has {name!r} twice; fetch it again")
-                    contents[name] = file.read()
+        with _archive(path, most) as archive:
+            for entry in archive:
+                name = PurePosixPath(entry.name).name
+                file = archive.extractfile(entry) if entry.isreg() and wanted(name) else None
+                if file is None:
+                    continue
+                if name in contents:
+                    raise DataError(f"{path} has {name!r} twice; fetch it again")
+                contents[name] = file.read()
     except DataError:
         raise
     except Exception as error:  # as above
@@ -76,7 +78,13 @@ class _Bounded:
         return data
 
 
-def _opened(path: Path) -> IO[bytes]:
+@contextmanager
+def _archive(path: Path, most: int) -> Iterator[tarfile.TarFile]:
+    """Open an archive, to be read in turn and no further than so many bytes."""
     with path.open("rb") as raw:
         packed = raw.read(2) == GZIP_MAGIC
-    return cast(IO[bytes], gzip.open(path)) if packed else path.open("rb")
+        raw.seek(0)
+        stream = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if packed else raw
+        bounded = cast(IO[bytes], _Bounded(stream, most, path))
+        with tarfile.open(fileobj=bounded, mode="r|") as archive:
+            yield archive

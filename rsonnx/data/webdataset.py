@@ -135,7 +135,7 @@ def open_webdataset(look: Look) -> TarPictures:
     labels, class_names, rule = None, settings.names, "none"
     if source is not None:
         values = [_label(sample, source, f"{key!r} in {path}") for key, sample in pictured.items()]
-        labels, class_names, rule = labels_of(values, None, source, settings, path)
+        labels, class_names, rule = labels_of(values, None, f"{source!r} of each", settings, path)
     used = {source, "json"} if source else {None}
     left_out = tuple(
         file.name

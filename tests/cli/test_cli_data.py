@@ -334,3 +334,21 @@ def test_pictures_none_of_which_can_be_read_are_no_run(damaged: Path) -> None:
     for path in damaged.glob("*/*.png"):
         path.write_bytes(b"")
     refused(f"{MODEL} data {FEW} run --on-bad-image skip", code=1, named="8 of 8")
+
+
+def test_the_split_of_cifar_is_asked_for_recorded_and_held_to(here: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 3, 32, 32), np.uint8)
+    for name, taken in (("test_batch", slice(0, 3)), ("data_batch_1", slice(3, 8))):
+        rows = np.hstack([np.arange(8, dtype=np.uint8)[:, None], pixels.reshape(8, -1)])[taken]
+        Path("cifar").mkdir(exist_ok=True)
+        Path("cifar", f"{name}.bin").write_bytes(rows.tobytes())
+    _save("ten.onnx", np.random.default_rng(1).normal(size=(3072, 10)), np.zeros(10), (3, 32, 32))
+    refused(f"certify ten.onnx cifar {FEW} run", named="--split")
+    refused(f"certify ten.onnx cifar --split validation {FEW} run", named="test, train")
+    done(f"certify ten.onnx cifar --split test {FEW} run")
+    done(f"certify ten.onnx cifar --split test {FEW} run --resume")
+    refused(f"certify ten.onnx cifar --split train {FEW} run --resume", named="run")
+    assert [row.label for row in read_run("run").rows] == [0, 1, 2]
+    assert done("verify run --model ten.onnx --data cifar --replay 3 --json").json()["replay"][
+        "exact"
+    ]

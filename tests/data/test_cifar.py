@@ -52,7 +52,7 @@ def tar_of(path: Path, files: dict[str, bytes], folder: str, mode: str = "w:gz")
     with tarfile.open(path, mode) as archive:
         for name, data in files.items():
             info = tarfile.TarInfo(f"{folder}/{name}")
-            info.size = len(data)
+            info.size, info.mtime = len(data), 0.5  # which has a header of its own
             archive.addfile(info, io.BytesIO(data))
     return path
 

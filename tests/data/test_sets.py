@@ -7,6 +7,7 @@ import io
 import os
 import pickle
 import struct
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import NoReturn
@@ -27,7 +28,7 @@ def npy(array: np.ndarray) -> bytes:
     return out.getvalue()
 
 
-@pytest.fixture(params=["image-folder", "image-zip", "npz", "idx"])
+@pytest.fixture(params=["image-folder", "image-zip", "npz", "image-tar", "image-parquet", "idx"])
 def same(request, tmp_path, make_tree, make_zip, png) -> tuple[str, Path, Path]:
     """The form, the same three grey images with labels 0, 1, 1 in it, and without labels."""
     images = [png(level, size=(6, 4), mode="L") for level in (7, 9, 9)]
@@ -39,6 +40,22 @@ def same(request, tmp_path, make_tree, make_zip, png) -> tuple[str, Path, Path]:
     if request.param == "npz":
         x, y = npy(LEVELS), npy(np.array([0, 1, 1]))
         return "npz", make_zip({"x.npy": x, "y.npy": y}, "with"), make_zip({"x.npy": x}, "without")
+    if request.param == "image-tar":
+        for name, labels in (("with", (b"0", b"1", b"1")), ("without", ())):
+            files = {f"{i}.png": image for i, image in enumerate(images)}
+            files |= {f"{i}.cls": label for i, label in enumerate(labels)}
+            with tarfile.open(tmp_path / name, "w") as archive:
+                for entry, data in files.items():
+                    info = tarfile.TarInfo(entry)
+                    info.size = len(data)
+                    archive.addfile(info, io.BytesIO(data))
+        return "image-tar", tmp_path / "with", tmp_path / "without"
+    if request.param == "image-parquet":
+        pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        rows = [{"bytes": image, "path": None} for image in images]
+        pq.write_table(pa.table({"image": rows, "label": [0, 1, 1]}), tmp_path / "with")
+        pq.write_table(pa.table({"image": rows}), tmp_path / "without")
+        return "image-parquet", tmp_path / "with", tmp_path / "without"
     for folder in ("with", "without"):
         (tmp_path / folder).mkdir()
         idx = struct.pack(">IIII", 0x803, 3, 4, 6) + LEVELS.tobytes()

@@ -49,7 +49,11 @@ def levels(png):
 def test_pictures_and_labels_by_name(save, levels, form, notes, rule):
     files = {f"{key}.PNG": data for key, data in levels.items()} | notes
     dataset = open_dataset(save({**files, "1.txt": b"a caption"}, format=form))
-    assert (dataset.kind, dataset.labels, dataset.label_rule) == ("image-tar", (2, 0, 1), rule)
+    assert (dataset.kind, dataset.labels, dataset.label_rule) == (
+        "image-tar",
+        (2, 0, 1),
+        f"{rule!r} of each",
+    )
     assert dataset.reading.left_out == ("1.txt",)
     for data in (dataset, pickle.loads(pickle.dumps(dataset))):  # noqa: S301 - our own bytes
         for at in (2, 0, 1):
