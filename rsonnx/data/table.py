@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -307,17 +308,17 @@ def _read(source: Source, readers: Sequence[_Cells]) -> Iterator[bool]:
 
 def _check_names(source: Source) -> None:
     names = source.names
-    for at, name in enumerate(names):
-        if not name:
-            raise DataError(
-                f"column {at + 1} of {source.where} has no name; give it one, or leave out pandas' "
-                "index with to_csv(index=False)"
-            )
-        if name in names[:at]:
-            raise DataError(
-                f"{source.where} has two columns called {shown(name)}; its first line names the "
-                "columns, each differently"
-            )
+    if "" in names:
+        raise DataError(
+            f"column {names.index('') + 1} of {source.where} has no name; give it one, or leave "
+            "out pandas' index with to_csv(index=False)"
+        )
+    if len(set(names)) < len(names):
+        twice = Counter(names).most_common(1)[0][0]
+        raise DataError(
+            f"{source.where} has two columns called {shown(twice)}; its first line names the "
+            "columns, each differently"
+        )
     numbers = _numbers(names)
     if numbers is not None and (numbers != np.rint(numbers)).any():
         raise DataError(

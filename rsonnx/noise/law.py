@@ -10,6 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Set
 from dataclasses import MISSING, Field, dataclass, fields
+from fractions import Fraction
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -194,10 +195,10 @@ class Law(ABC):
         del at
         return self.deviation
 
-    def alone(self, radius: float, at: int) -> float:
-        """Return by how much the value at a place may change alone, within a radius."""
+    def alone(self, radius: float, at: int) -> Fraction:
+        """Return by how much a value may change alone, within a radius as it is written."""
         del at
-        return radius  # in all norms of a sum or maximum of absolute changes
+        return Fraction(repr(radius))  # in all norms of a sum or maximum of absolute changes
 
     @property
     def settings(self) -> str:

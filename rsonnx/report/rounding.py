@@ -19,9 +19,11 @@ def text_up(value: float, figures: int) -> str:
     return f"{rounded:g}"
 
 
-def figures_down(value: float, figures: int) -> str:
+def figures_down(value: Fraction, figures: int) -> str:
     """Return ``value`` with so many significant figures at most, rounded towards minus infinity."""
-    return f"{Context(prec=figures, rounding=ROUND_FLOOR).create_decimal(repr(value)):g}"
+    context = Context(prec=figures, rounding=ROUND_FLOOR)
+    rounded = context.divide(Decimal(value.numerator), Decimal(value.denominator)).normalize()
+    return f"{rounded:f}" if -5 < rounded.adjusted() < 9 else f"{rounded:g}"
 
 
 def alpha_up(alpha: float) -> str:

@@ -166,3 +166,22 @@ def test_a_loaded_classifier_takes_the_columns_that_it_was_loaded_for(
     classifier = rsonnx.load(wide, preprocess="none", bounds=(-10, 10))
     with pytest.raises(DataError, match="loaded"):
         rsonnx.certify(classifier, data, sigma=0.5, n=300)
+
+
+@pytest.mark.parametrize("change", ["kept", "one more", "a text for a number"])
+def test_a_header_whose_columns_are_not_those_of_its_noise_is_refused(
+    change: str, model: Path, data: Path, tmp_path: Path
+) -> None:
+    """It would say of a column that it gets noise which does not, or the other way."""
+    path = tmp_path / "run.jsonl"
+    rsonnx.certify(model, data, output=path, **DRAW)
+    lines = lines_of(path)
+    columns = lines[0]["data"]["columns"]
+    if change == "kept":
+        columns[0]["fixed"] = False
+    elif change == "one more":
+        columns.append({"name": "z", "fixed": False, "texts": []})
+    else:
+        columns[1]["texts"] = "red"
+    with pytest.raises(RunFileError, match="column"):
+        rsonnx.read_run(write_lines(path, lines))

@@ -15,6 +15,7 @@ import hashlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from typing import ClassVar
 
@@ -28,7 +29,6 @@ from rsonnx.noise.laws.gaussian import Gaussian
 from rsonnx.noise.options import SIGMAS
 from rsonnx.noise.space import InputSpace
 from rsonnx.scalars import as_float, plain, shown
-from rsonnx.statistics import scale_down
 
 _IN_DEVIATIONS = Gaussian(1.0)
 """The law of every value in its own standard deviations."""
@@ -73,9 +73,9 @@ class AnisotropicGaussian(SampledNoise):
         """Return σ_j of the j-th value."""
         return self.sigmas[at]
 
-    def alone(self, radius: float, at: int) -> float:
-        """Return a number not above radius · σ_j, by which the j-th value may change alone."""
-        return scale_down(radius, self.sigmas[at]) if self.sigmas[at] and radius else 0.0
+    def alone(self, radius: float, at: int) -> Fraction:
+        """Return radius · σ_j, by which the j-th value may change alone, both as written."""
+        return Fraction(repr(radius)) * Fraction(repr(self.sigmas[at]))
 
     @cached_property
     def fixed(self) -> tuple[int, ...]:
