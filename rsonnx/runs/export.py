@@ -139,8 +139,7 @@ def _pyarrow() -> Any:
         return importlib.import_module("pyarrow")
     except ImportError:
         raise UsageError(
-            "the format parquet needs pyarrow, which is not installed: pip install "
-            "'rsonnx[tables]'"
+            "the format parquet needs pyarrow, which is not installed: pip install 'rsonnx[tables]'"
         ) from None
 
 

@@ -212,7 +212,17 @@ def prepare_job(
     )
     smoothed = smooth()
     labels = Labels(None, dataset.label_rule)
-    job = Job(model, smoothed, dataset, chosen, indices, labels, reading, unreadable=unreadable, columns=columns)
+    job = Job(
+        model,
+        smoothed,
+        dataset,
+        chosen,
+        indices,
+        labels,
+        reading,
+        unreadable=unreadable,
+        columns=columns,
+    )
 
     def answer(index: int) -> int:
         try:

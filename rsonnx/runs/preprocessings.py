@@ -212,9 +212,7 @@ def try_preprocessings(
     ]
     trials = len(names) + len(geometries) - 1
     listener = listener or Listener()
-    work = partial(
-        prepare_job, dataset=dataset, sample=Sample(skip_every=every), reading=reading
-    )
+    work = partial(prepare_job, dataset=dataset, sample=Sample(skip_every=every), reading=reading)
     trial = _Trials(plan.model, settings, engine, work, trials, listener)
     tried = [trial(f"{name}{geometries[0]}") for name in names]
     possible = [t for t in tried if t.problem is None]
