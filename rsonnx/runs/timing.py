@@ -77,7 +77,7 @@ def tell_long(work: Work, rules: Rules, tell: Tell) -> None:
         f"--n {rules.n // 10}": (replace(rules, n=rules.n // 10), ""),
     }
     pilot = _pilot(job, 0)
-    for option, (other, what) in ways.items():
+    for option, (other, decided) in ways.items():
         try:
             changed = other.procedure(
                 procedure.noise,
@@ -89,7 +89,8 @@ def tell_long(work: Work, rules: Rules, tell: Tell) -> None:
             continue
         if isinstance(changed, Adaptive):
             seconds = _adaptive_cost(changed, pilot, rate, inputs).seconds
-            what += f" (estimated from {PILOT_SAMPLES} samples on each of {len(pilot[0])} inputs)"
+            tried = f"{PILOT_SAMPLES} samples on each of {len(pilot[0])} inputs"
+            what = f"{decided} (estimated from {tried})"
         else:
             seconds = inputs * changed.samples / rate
             reach, before = changed.largest_radius, procedure.largest_radius
