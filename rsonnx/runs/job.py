@@ -16,9 +16,9 @@ from rsonnx.data import (
     DataSettings,
     arrange,
     check_levels,
-    values_between,
     resize_and_crop,
     resized_shape,
+    values_between,
 )
 from rsonnx.errors import DataError, UnreadableInputError
 from rsonnx.noise import (

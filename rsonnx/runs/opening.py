@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import fields, replace
 from functools import partial
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 

@@ -6,9 +6,9 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from rsonnx.columns import listed_columns
 import numpy as np
 
+from rsonnx.columns import listed_columns
 from rsonnx.errors import first_line
 from rsonnx.procedures import Procedure, radius_text
 from rsonnx.runs.job import Job
