@@ -77,7 +77,7 @@ class Example:
         label: the true class, or None where the data has none.
         values: read-only. An image: uint8 of shape (H, W, C), C = 1 or 3, units 0..255; uint16,
             units 0..65535, or float32 where the picture is so.
-            A row of an .npz file: as stored, uint8 or float16/32/64 in the file's own units.
+            A row of an array: as stored, uint8, or other numbers in the file's own units.
     """
 
     name: str

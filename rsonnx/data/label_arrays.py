@@ -16,6 +16,9 @@ from rsonnx.scalars import shown
 
 _NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
 
+_LONGEST = 1000
+"""Characters that a class name may have at most: run files hold them."""
+
 _SURROGATES = 0xD800 >> 11
 """Halves of characters, which stand in no text, by their upper bits."""
 
@@ -47,7 +50,8 @@ def array_labels(
         DataError: it is none of these, of another length, or a name is none of ``classes``.
     """
     kind, shape = y.dtype.kind, y.shape
-    if kind not in "iufbUS" or not y.dtype.itemsize:
+    width = y.dtype.itemsize // (4 if kind == "U" else 1)
+    if kind not in "iufbUS" or not 0 < width <= _LONGEST:
         raise DataError(
             f"{where} has type {y.dtype}, but labels are whole numbers or names of classes; "
             "convert it, for instance with y.astype('int64')"

@@ -99,6 +99,9 @@ def _chosen(names: Collection[str], settings: DataSettings, path: Path) -> tuple
         group = splits[chosen_split(splits, settings.split, path)]
     else:
         group = splits[""] if len(splits) == 1 else _Group([], [])
+    elsewhere = any(g.labels for g in groups.values() if not g.inputs) and "x" not in names
+    if elsewhere and not group.labels:  # such as x_test beside y
+        group = _Group([], [])
     if len(group.inputs) != 1 or len(group.labels) > 1:
         raise UsageError(f"which arrays of {path} are the inputs and labels? {choice}")
     return group.inputs[0], next(iter(group.labels), None)

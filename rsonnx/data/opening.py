@@ -74,6 +74,7 @@ _FOREIGN = {
     b"<!doctyp": "a web page (fetch the file itself again)",
     b"\x89HDF": f"an HDF5 file ({_SAVE})",
     b"\x80": f"a Python pickle, never loaded ({_SAVE})",
+    b"MATLAB 5": f"a MATLAB file ({_SAVE})",
     b"\x00\x00\x08\x01": "an idx labels file (name the images file beside it)",
 }
 
@@ -139,6 +140,8 @@ def _refusal(look: Look) -> DataError:
         there = ", ".join((look.listing.others or look.listing.folders)[:5]) or "nothing"
         return DataError(f"the folder {look.path} holds no image (it holds: {there}); name {FORMS}")
     if look.infos is not None:
+        if any(info.filename.endswith("/data.pkl") for info in look.infos):
+            return DataError(f"{look.path} is a PyTorch file, never loaded ({_SAVE}); name {FORMS}")
         there = ", ".join(repr(info.filename) for info in look.infos[:5]) or "nothing"
         return DataError(
             f"the archive {look.path} holds neither images nor arrays (it holds: {there}); "

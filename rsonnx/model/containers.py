@@ -53,7 +53,8 @@ class _Format:
 
 _SOURCE = "give the .onnx file that it was made of"
 _FETCH = "fetch the file itself again"
-_TORCH = "load it in PyTorch and write it with torch.onnx.export(model, (x,), 'model.onnx')"
+_EXPORT = "it and write it with torch.onnx.export(model, (x,), 'model.onnx')"
+_TORCH = f"in PyTorch load {_EXPORT}"
 _KERAS = "load it in Keras and write it with model.export('model.onnx', format='onnx')"
 _TF = "convert it: python -m tf2onnx.convert {} --output model.onnx"
 _PICKLES = tuple(b"\x80" + bytes([protocol]) for protocol in (2, 3, 4, 5))
@@ -72,7 +73,7 @@ _FORMATS = (
     ),
     _Format("an HDF5 file, as Keras saves", _KERAS, (b"\x89HDF",), endings=(".h5", ".hdf5")),
     _Format("a Keras model", _KERAS, holds=("model.weights.h5",), endings=(".keras",)),
-    _Format("a TorchScript archive", "torch.jit.load and " + _TORCH, holds=("/constants.pkl",)),
+    _Format("a TorchScript archive", f"torch.jit.load {_EXPORT}", holds=("/constants.pkl",)),
     _Format(
         "a program of torch.export",
         "torch.export.load it and write it with torch.onnx.export(program, f='model.onnx')",

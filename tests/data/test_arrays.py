@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ def test_of_several_splits_one_is_chosen(names: tuple[str, ...], tmp_path: Path)
         ("labels",),
         ("inputs", "y", "target"),
         ("X", "x_test"),
+        ("x_test", "y"),
     ],
 )
 def test_what_is_not_clear_is_asked_with_all_names(names: tuple[str, ...], tmp_path: Path) -> None:
@@ -190,6 +192,7 @@ def test_names_are_numbered_as_they_are_given_and_never_guessed(as_bytes: bool) 
         np.zeros(4, complex),
         np.array([None, 1, 2, 3], object),
         Y.astype("M8[s]"),
+        Y.astype("U1001"),
         np.eye(5),
         np.zeros((4, 1, 1), int),
     ],
@@ -201,6 +204,29 @@ def test_what_is_no_label_an_input_is_refused(wrong: np.ndarray, tmp_path: Path)
     if wrong.dtype != object:
         with pytest.raises(DataError, match=r"'y' of .*set\.npz"):
             open_dataset(saved(tmp_path, x=X, y=wrong))
+
+
+@pytest.mark.parametrize("name", ["x.npy", "y.npy"])
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255)), min_size=1, max_size=4),
+    cut=st.integers(0, 3),
+)
+def test_damaged_files_are_rows_or_refused(
+    name: str, changes: list[tuple[int, int]], cut: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(Path(folder, "x.npy"), X)
+        np.save(Path(folder, "y.npy"), np.array(["a", "b", "c", "d"]))
+        data = bytearray(Path(folder, name).read_bytes())
+        for at, byte in changes:
+            data[at % len(data)] = byte
+        Path(folder, name).write_bytes(data[: len(data) - cut])
+        try:
+            dataset = open_dataset(Path(folder, "x.npy"), labels=Path(folder, "y.npy"))
+        except DataError as error:
+            assert folder in str(error)  # noqa: PT017 - either outcome is right
+        else:
+            assert len(dataset.labels or ()) == len(dataset) == len(X)
 
 
 def test_text_that_is_no_text_is_refused(tmp_path: Path) -> None:

@@ -142,6 +142,7 @@ def test_a_path_without_permission_is_a_usage_error(tmp_path, monkeypatch, refus
         (b"", "empty"),
         (b"a,b\n1,2\n", "61 2c 62 0a"),
         (b"version https://git-lfs", "git lfs pull"),
+        (b"MATLAB 5.0 MAT-file", "MATLAB"),
         (b"<!DOCTYPE html>", "web page"),
         (b"\x89HDF\r\n\x1a\n", "HDF5"),
         (b"\x80\x04K\x01.", "pickle"),
@@ -157,7 +158,7 @@ def test_other_files_are_named_for_what_they_are(tmp_path, data, named, refused)
 def test_what_holds_nothing_or_both_kinds_is_refused(make_tree, make_zip, png, refused):
     with refused("notes.txt", "sub/readme.md", *FORMS):
         open_dataset(make_tree({"sub/readme.md": b"x", "notes.txt": b"x"}))
-    for files, named in (({}, "nothing"), ({"a/data.pkl": b"x"}, "'a/data.pkl'")):
+    for files, named in (({}, "nothing"), ({"a/data.pkl": b"x"}, "PyTorch")):
         with refused("set.zip", named, *FORMS):
             open_dataset(make_zip(files))
     with refused("nothing"):
