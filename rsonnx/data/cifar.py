@@ -98,8 +98,8 @@ def open_cifar(look: Look) -> ArrayRows:
 
     Raises:
         UsageError: both are there and none is chosen.
-        DataError: batches of several forms, or a batch that is
-            broken, larger than any that was published, or has a label beyond the classes.
+        DataError: batches of several forms, or a batch that is broken, larger than any that was
+            published, or has a label beyond the classes.
     """
     path = look.path
     if look.tar is not None:

@@ -99,7 +99,7 @@ class Dataset(ABC):
             classes (folders that are numbers, arrays) and the caller gave no names.
         label_rule: one phrase for a run header that says where labels come from.
         reading: how its files are read, and which are not.
-        kind: "image-folder", "image-zip", "npz", "idx", "table" or "arrays".
+        kind: "image-folder", "npz", "cifar-10-binary" ...: each form's module says its own.
     """
 
     path: Path

@@ -23,16 +23,13 @@ _MOST_STEPS = 2**21
 """Instructions that are followed; CIFAR-100's training set has some 400,000."""
 
 _CALLABLES = {
-    f"{package}.{name}": what
-    for what, packages, names in (
-        ("array", ("numpy.core.multiarray", "numpy._core.multiarray"), ("_reconstruct",)),
-        ("values", ("numpy.core.numeric", "numpy._core.numeric"), ("_frombuffer",)),
-        ("class", ("numpy",), ("ndarray",)),
-        ("dtype", ("numpy",), ("dtype",)),
-        ("bytes", ("_codecs",), ("encode",)),  # how Python 3 writes bytes for Python 2
-    )
-    for package in packages
-    for name in names
+    "numpy.core.multiarray._reconstruct": "array",
+    "numpy._core.multiarray._reconstruct": "array",
+    "numpy.core.numeric._frombuffer": "values",
+    "numpy._core.numeric._frombuffer": "values",
+    "numpy.ndarray": "class",
+    "numpy.dtype": "dtype",
+    "_codecs.encode": "bytes",  # how Python 3 writes bytes for Python 2
 }
 """What an array is made with, by every version of numpy, and what each gives."""
 

@@ -45,15 +45,25 @@ class Examples(Protocol):
 
 
 def is_sequence(data: object) -> bool:
-    """Tell whether an object is a sequence of examples, or splits of it; arrays are none."""
+    """Tell whether an object is a sequence of examples, or splits of it; arrays are none.
+
+    Raises:
+        UsageError: it can only be gone through in turn, as a loader of batches can.
+    """
     if _is_splits(data):
         return True
-    if isinstance(data, str | tuple | Mapping) or hasattr(data, "__array__"):
+    if isinstance(data, tuple | Mapping) or hasattr(data, "__array__"):
         return False
-    if not (hasattr(data, "__len__") and hasattr(data, "__getitem__") and len(data)):
-        return False
-    first = _item(data, 0, Path(type(data).__name__))
-    return isinstance(first, Mapping) or _is_pair(first)
+    if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
+        if not isinstance(data, Sequence):
+            return True
+        return len(data) > 0 and (isinstance(data[0], Mapping) or _is_pair(data[0]))
+    if hasattr(data, "__iter__"):
+        raise UsageError(
+            f"a {type(data).__name__} can only be read in turn; give what has its examples by "
+            "number, as loader.dataset of a loader does"
+        )
+    return False
 
 
 def _is_splits(data: object) -> bool:

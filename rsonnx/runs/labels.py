@@ -113,8 +113,8 @@ def _met(
 def _check_given(names: Sequence[str], num_classes: int) -> None:
     if len(names) != num_classes:
         raise DataError(
-            f"{len(names)} class names were given (--classes), but the model tells {num_classes} "
-            "classes apart; name every class of the model, in the order of its outputs"
+            f"{len(names)} classes are named (by --classes, or by the data), but the model tells "
+            f"{num_classes} apart; name every class of the model, in the order of its outputs"
         )
 
 

@@ -204,6 +204,24 @@ def test_arrays_and_paths_are_no_sequences_of_examples(data):
     assert not is_sequence(data)
 
 
+def test_what_is_gone_through_in_turn_and_what_gives_no_pairs_is_refused(refused):
+    class Loader:
+        def __iter__(self) -> Any:
+            yield LEVELS, LABELS
+
+    class Bare(Pairs):
+        def __getitem__(self, at: int) -> Any:
+            return self.images[at]
+
+    with refused("Loader", "loader.dataset", error=UsageError):
+        is_sequence(Loader())
+    for data in (Bare(list(LEVELS)), Pairs(list(LEVELS), [np.eye(3)[label] for label in LABELS])):
+        with refused("(image, label)"):
+            opened(data)
+    with refused("Pairs"):
+        opened(Pairs([]))
+
+
 def test_datasets_of_hugging_face(tmp_path):
     datasets = pytest.importorskip("datasets")
     features = datasets.Features(
