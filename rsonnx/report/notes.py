@@ -75,6 +75,11 @@ def cautions(
             f"{unreadable:,} of {unreadable + header.data.inputs:,} pictures could not be read and "
             "were left out"
         )
+    here, there = header.data.classes or (0, 0)
+    if here != there:
+        yield f"the sample holds {here:,} of the {there:,} classes of the data"
+    elif here == 1:
+        yield "all inputs are of one class"
     if variation.words:
         yield (
             f"certified is the file with {printable(', '.join(variation.words))}: declared "
@@ -165,7 +170,7 @@ def _of_run(run: Figures) -> Iterator[str]:
     yield run.statements.expected
     if not run.summary.labelled:
         yield _unlabelled(run.summary)
-    yield from map(_sentence, (*declared(run), *cautions(run, run.assumption)))
+    yield from map(_sentence, cautions(run, run.assumption))
 
 
 def _claimed(run: Figures) -> str:
@@ -209,6 +214,7 @@ def _log_in_full(log: LogFigures) -> Iterator[str]:
 def _run_in_full(run: Figures, *, tabled: bool) -> Iterator[str]:
     summary = run.summary
     yield f"{printable(run.title)}: {printable(run.radii_of)}; {made(run)}"
+    yield from declared(run)
     if not tabled:
         yield from _right(summary)
     if summary.abstained:

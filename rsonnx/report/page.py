@@ -25,7 +25,7 @@ from rsonnx.report.curves import curve_figure
 from rsonnx.report.escape import printable, shortened
 from rsonnx.report.features import features_table
 from rsonnx.report.figures import Figures
-from rsonnx.report.notes import declared, denied, details_of
+from rsonnx.report.notes import denied, details_of
 from rsonnx.report.plotting import drawing, inline_svg
 from rsonnx.report.population import PERCENT
 from rsonnx.report.rounding import (
@@ -234,7 +234,7 @@ class _PageRun:
     def details(self) -> tuple[str, ...]:
         """What a specialist needs."""
         note = details_of(self.figures, tabled=True)
-        return (note.title, *declared(self.figures), *note.details)
+        return (note.title, *note.details)
 
     @property
     def example(self) -> dict[str, Any] | None:

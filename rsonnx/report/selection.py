@@ -24,14 +24,6 @@ class Selection:
     classes: tuple[int, int] | None = None
     unreadable: int = 0
 
-    @property
-    def note(self) -> str | None:
-        """What is said of classes that the inputs lack, if they do."""
-        here, there = self.classes or (0, 0)
-        if here == there:
-            return "all inputs are of one class" if here == 1 else None
-        return f"the sample holds {here:,} of the {there:,} classes of the data"
-
     def to_json(self) -> dict[str, Any]:
         """Return the same for a program."""
         here, there = self.classes or (None, None)

@@ -95,8 +95,6 @@ class Statements:
         Args:
             tabled: whether a table has what is stated at each radius already.
         """
-        if self.selection.note is not None:
-            yield self.selection.note
         if self.selection.undrawn is not None:
             yield f"nothing is said of the population: {self.selection.undrawn}"
         if self.population is not None:

@@ -70,8 +70,8 @@ def test_two_classifiers_of_a_file_are_two_in_every_report(words: str, models: P
         done(f"certify {given} {BASE} -o {name}.jsonl")
         done(f"report {name}.jsonl --card {name}.md --html {name}.html")
     for form in FORMS:
-        assert words not in _unescaped(done(f"report own.jsonl --format {form}").said)
-        assert words in _unescaped(done(f"report other.jsonl --format {form}").said)
+        assert words not in _unescaped(done(f"report own.jsonl --details --format {form}").said)
+        assert words in _unescaped(done(f"report other.jsonl --details --format {form}").said)
         paired = done(f"report own.jsonl other.jsonl --paired --format {form}").said
         assert "different classifiers" in paired
     for ending in ("md", "html"):

@@ -11,6 +11,7 @@ from reported import figures, row
 
 from rsonnx.report import compare, dataset_statements, paired_report, selection_of, to_text
 from rsonnx.report.curves import curve_figure
+from rsonnx.report.notes import cautions
 from rsonnx.report.selection import Selection
 from rsonnx.runs.sample import Sample
 
@@ -41,10 +42,12 @@ def test_classes_that_a_sample_lacks_are_noted(
     here: int | None, there: int | None, said: str | None
 ) -> None:
     data = {"inputs": 9, "size": 9, "classes_in_sample": here, "classes_in_data": there}
-    found = selection_of(header(data=data), "complete")
-    assert (found.note is None) is (said is None)
+    own = header(data=data)
+    run = replace(figures([0.5]), header=own)
+    assert any("class" in line for line in cautions(run, None)) is (said is not None)
+    assert said is None or any(said in line for line in cautions(run, None))
+    found = selection_of(own, "complete")
     stated = dataset_statements([row(0, 0.5)], (0.0,), alpha=0.001, selection=found)
-    assert said is None or any(said in line for line in stated.lines())
     assert stated.to_json()["classes_in_sample"] == here
 
 
