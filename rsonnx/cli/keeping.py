@@ -74,10 +74,11 @@ class Kept:
         names = list(map(str, self.files))
         if names == [str(self.named)] and not self.own:
             return
-        say("kept", f"in {' and '.join(names)}")
-        say("then", f"{shlex.join(['rsonnx', 'report', *names, '--html', 'page.html'])}  # a page")
         for name in names:
-            say("then", f"{shlex.join(['rsonnx', 'verify', name])}  # proves its radii")
+            say("kept", f"in {name}")
+        say("then", f"{shlex.join(['rsonnx', 'report', *names, '--html', 'page.html'])}  # a page")
+        what = "proves its radii" if len(names) == 1 else "proves its radii; so for each"
+        say("then", f"{shlex.join(['rsonnx', 'verify', names[0]])}  # {what}")
 
 
 def kept(output: Path, sigmas: Sequence[float]) -> Kept:
