@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from rsonnx.data.dataset import Dataset
 from rsonnx.data.label_arrays import array_labels
-from rsonnx.data.names import GIVEN_NAMES, LABEL_NUMBERS, named_labels
+from rsonnx.data.names import LABEL_NUMBERS, named_labels
 from rsonnx.data.npy import only_array
 from rsonnx.data.settings import DataSettings
 from rsonnx.errors import DataError
@@ -247,14 +247,7 @@ def labels_of(
     """
     numbers = [int(match[1]) for match in map(_NUMBER.fullmatch, texts) if match]
     if len(numbers) == len(texts):
-        if classes is None:
-            return tuple(numbers), None, LABEL_NUMBERS
-        if max(numbers) >= len(classes):
-            raise DataError(
-                f"the labels file {path} has the label {max(numbers)}, but the class names given "
-                f"are 0..{len(classes) - 1}; count from 0, or correct the names"
-            )
-        return tuple(numbers), classes, GIVEN_NAMES
+        return tuple(numbers), classes, LABEL_NUMBERS
     boxes = [_BOXES.fullmatch(text) for text in texts]
     names = [text if box is None else box[1] for text, box in zip(texts, boxes, strict=True)]
     return named_labels(names, classes, f"the labels file {path}")

@@ -222,7 +222,7 @@ def _by_number(
     if taken is None and rule == LABEL_NUMBERS and len(labels) >= _DECISIVE:
         raise UndecidedOrderError(
             f"the numbers of the labels file may count from 0 or from 1: {said}, which decides "
-            "nothing; check --preprocess, or name the classes in their order with --classes"
+            "nothing; check --preprocess, or write names of classes in their place"
         )
     if taken is None and (rule != NUMBERED_FOLDERS or sorted(present, key=str) == present):
         taken, said = orders[0], f"{said}, which decides nothing; so they are taken as they are"

@@ -48,7 +48,8 @@ def tell_job(job: Job, seed: SeedUsed | None, tell: Tell) -> None:
     """Tell what will run on what, in which units, and by which seed, where it is known."""
     facts = job.model.facts
     _tell_model(job, tell)
-    how = "" if job.sample.rule == "all" else f", {job.sample}"
+    all_taken = len(job.indices) + len(job.unreadable) == len(job.dataset)
+    how = "" if all_taken else f", {job.sample}"
     tell(
         "inputs",
         f"{len(job.indices):,} of {len(job.dataset):,} in {job.dataset.path}{how}, labels: "

@@ -67,14 +67,6 @@ def test_labels_that_are_no_numbers_are_names(make_tree, tmp_path, text, names):
     assert (by_position.labels, by_position.label_rule) == ((1, 2), GIVEN_NAMES)
 
 
-def test_numbers_are_positions_in_names_that_are_given(make_tree, tmp_path, refused):
-    path, file = make_tree(["a.png", "b.png"]), labels_file(tmp_path, "2\n0\n")
-    dataset = open_dataset(path, labels=file, classes=["x", "y", "z"])
-    assert (dataset.labels, dataset.label_rule) == ((2, 0), GIVEN_NAMES)
-    with refused("labels.txt", "2"):
-        open_dataset(path, labels=file, classes=["x", "y"])
-
-
 def test_rows_of_an_array_are_labelled_by_their_indices_or_their_order(tmp_path, refused):
     np.savez(tmp_path / "x.npz", x=np.zeros((3, 2), np.float32))
     for text in ("2 7\n0 5\n1 6\n", "index,label\n0,5\n1,6\n2,7\n", "5\n6\n7\n"):

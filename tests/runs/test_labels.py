@@ -340,10 +340,13 @@ def test_a_labels_file_counts_from_where_the_answers_show(
     rows = Rows(repeated((1, 2), 30), None, LABEL_NUMBERS)
     model = model_of(3)
     if start is None:
-        with pytest.raises(UndecidedOrderError, match="--classes"):
+        with pytest.raises(UndecidedOrderError):
             align_labels(rows, model, lambda index: index % 3)
         return
     met = align_labels(rows, model, rows.answered_by({1: 1 - start, 2: 2 - start}))
     assert met.values == repeated(values or (), 30)
+    named = Rows(rows.labels, ("ant", "bee", "cat"), LABEL_NUMBERS)  # names decide nothing
+    with pytest.raises(UndecidedOrderError):
+        align_labels(named, model, lambda index: index % 3)
     few = Rows((1, 2), None, LABEL_NUMBERS)  # which could not decide it
     assert align_labels(few, model, lambda index: index).values == (1, 2)
