@@ -94,6 +94,10 @@ class Reported:
         """Return it for a program."""
         header, law, variation = self.header, self.header.noise, self.header.model.variation
         restated = header.restated_from
+        columns = [
+            {"name": column.name, "fixed": column.fixed, "sigma": law.deviation_of(at)}
+            for at, column in enumerate(header.data.columns)
+        ]
         return {
             **asdict(header.settings),
             "name": self.own_name,
@@ -113,6 +117,7 @@ class Reported:
             "rows": header.model.rows,
             "variation": list(variation.words),
             "preprocess": variation.preprocess,
+            **({"columns": columns} if columns else {}),
         }
 
 

@@ -39,6 +39,8 @@ def test_every_row_is_answered_as_its_columns_are(axes: int, tmp_path: Path) -> 
     assert classifier.rows == "proved"
     assert [column.name for column in classifier.columns if column.fixed] == ["n", "k"]
     assert classifier.facts["input"]["name"] == "a, b, k, n"
+    elsewhere = classifier.elsewhere.classifier()  # as workers get it
+    assert np.array_equal(elsewhere.classify(rows), answers(model, columns))
 
 
 def numbers(names: str, *widths: int, kind: int = TensorProto.FLOAT) -> onnx.ModelProto:

@@ -41,6 +41,9 @@ def test_the_change_of_a_column_alone_is_rounded_down() -> None:
 def test_a_line_names_the_columns_at_radius_1() -> None:
     said = said_of_features(run(AnisotropicGaussian(SIGMAS), *"abcd"))
     assert said is not None
+    assert [c["sigma"] for c in run(AnisotropicGaussian(SIGMAS), *"abcd").to_json()["columns"]] == [
+        *SIGMAS
+    ]
     for text in ("a by 0.2063", "c by 1e-7", "d by 123400", "fixed are b"):
         assert text in said
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 from commands import lines_of, write_lines
 from onnx import TensorProto, helper
@@ -185,3 +186,38 @@ def test_a_header_whose_columns_are_not_those_of_its_noise_is_refused(
         columns[1]["texts"] = "red"
     with pytest.raises(RunFileError, match="column"):
         rsonnx.read_run(write_lines(path, lines))
+
+
+def test_a_data_frame_is_the_same_data(
+    model: Path, data: Path, columns: dict[str, list[object]]
+) -> None:
+    runs = [rsonnx.certify(model, given, **DRAW) for given in (data, pandas.DataFrame(columns))]
+    one, other = runs
+    assert one.header.noise == other.header.noise
+    assert [(row.digest, row.counts) for row in one.rows] == [
+        (row.digest, row.counts) for row in other.rows
+    ]
+
+
+def test_labels_that_are_texts_meet_the_models_names(
+    model: Path, columns: dict[str, list[object]], tmp_path: Path
+) -> None:
+    """Whatever order they stand in; names that are none of the model's are refused."""
+    names = ["middle", "high", "low"]
+    named = tmp_path / "named.onnx"
+    named.write_bytes(rsonnx.declare(model, classes=names))
+    labels = [names[int(str(label))] for label in columns["y"]]
+    run = rsonnx.certify(named, write_table(tmp_path / "t.csv", columns | {"y": labels}), **DRAW)
+    assert [row.label for row in run.rows] == [row.base_prediction for row in run.rows]
+    other = write_table(tmp_path / "other.csv", columns | {"y": [f"{x}er" for x in labels]})
+    with pytest.raises(DataError, match="middle"):
+        rsonnx.certify(named, other, **DRAW)
+
+
+def test_a_table_without_labels_is_answered(
+    model: Path, columns: dict[str, list[object]], tmp_path: Path
+) -> None:
+    data = write_table(tmp_path / "t.csv", {k: v for k, v in columns.items() if k != "y"})
+    options = {key: value for key, value in DRAW.items() if key not in ("n", "n0")}
+    made = rsonnx.predict(model, data, n=50, label_column="none", **options)
+    assert [prediction.label for prediction in made] == [None] * 12

@@ -102,7 +102,7 @@ class AnisotropicGaussian(SampledNoise):
         """Return the units of a radius, with the digest of the sigmas that they are."""
         del low, high
         digest = hashlib.sha256(np.array(self.sigmas, "<f8").tobytes()).hexdigest()
-        fixed = f", {len(self.fixed)} of {self.size} values fixed" if self.fixed else ""
+        fixed = f", {len(self.fixed)} fixed" if self.fixed else ""
         return f"standard deviations of the noise (sigmas: SHA-256 {digest[:12]}...{fixed})"
 
     def radius(self, p_a_lower: float) -> float:
