@@ -63,6 +63,10 @@ def _is_deep(image: Image.Image, where: str) -> bool:
                     f"{where} has 16 bits a channel in colour or with alpha; convert it to 8 bits"
                 )
             deep = True
+        if raw == "I;12":  # whose white is not 65,535
+            raise UnreadableInputError(
+                f"{where} has 12 bits a channel; convert it to 8 or 16 first"
+            )
         if decoder in ("ppm", "ppm_plain") and isinstance(arguments, tuple):
             highest = arguments[1]
             deep = image.mode == "I" and highest == 65535

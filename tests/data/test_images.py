@@ -207,6 +207,15 @@ def _png_of_16_bits(colour: int, channels: int) -> bytes:
     return data
 
 
+_TAGS = {256: 2, 257: 1, 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: 4}
+TWELVE_BITS = (
+    struct.pack("<2sHI4xH", b"II", 42, 12, len(_TAGS))
+    + b"".join(struct.pack("<HHII", tag, 3, 1, value) for tag, value in _TAGS.items())
+    + bytes(4)
+)
+"""A TIFF of 12 bits, which Pillow calls I;16."""
+
+
 def _frames(form: str) -> bytes:
     other = Image.fromarray(255 - RGB)
     return encoded(Image.fromarray(RGB), form, save_all=True, append_images=[other])
@@ -217,6 +226,7 @@ def _frames(form: str) -> bytes:
     [
         (encoded(Image.fromarray(GREY.astype(np.int32)), "TIFF"), "'I'"),
         *((_png_of_16_bits(*kind), "16 bits") for kind in ((2, 3), (6, 4), (4, 2))),
+        (TWELVE_BITS, "12 bits"),
         (b"P6 1 1 65535\n" + bytes(6), "65535"),
         (b"P3 1 1 15\n1 2 3\n", r"\.15"),
         (b"P5 1 1 3\n\1", r"\.3"),
