@@ -19,6 +19,7 @@ from rsonnx.errors import UsageError
 from rsonnx.model.read import ModelSource
 from rsonnx.procedures import as_radii, radius_text
 from rsonnx.report import FORMATS, accuracy_report, figures_of, told_apart
+from rsonnx.report.columns import Arrangement, parse_columns
 from rsonnx.report.output import write_new
 from rsonnx.runs.files import as_path
 from rsonnx.runs.opening import Data, Model
@@ -190,21 +191,27 @@ def report(
     radius: str | None = None,
     names: Sequence[str | None] = (),
     form: str = "table",
+    columns: Sequence[str] = (),
+    caption: str = "",
+    label: str = "",
     details: bool = False,
 ) -> str:
     """Return the certified-accuracy table of one or several runs.
 
     Args:
         reported: runs, or their files.
-        radii: where certified accuracy is stated, one or several; None takes those of the first
-            run.
+        radii: where certified accuracy is stated, one or several; None takes those of ``columns``,
+            else of the first run.
         alpha, bound, radius: derive the certificates anew at these.
         names: what each run is called; None leaves the name that it has.
         form: ``"table"``, ``"markdown"``, ``"latex"``, ``"csv"`` or ``"json"``.
+        columns: behind the first, in this order, such as ``["acr", "acc@0.5"]``; none for all.
+        caption, label: of a float, in LaTeX.
         details: whether intervals and legends stand below the table.
 
     Raises:
-        UsageError: there is no run, no such form, or the counts do not support the settings.
+        UsageError: there is no run, no such form or column, or the counts do not support the
+            settings.
     """
     check_choice("form", form, FORMATS)
     if not reported:
@@ -212,6 +219,9 @@ def report(
     read = [run if isinstance(run, runs.Run) else read_run(run) for run in reported]
     if any(value is not None for value in (alpha, bound, radius)):
         read = [runs.restate(run, alpha=alpha, bound=bound, radius=radius) for run in read]
-    at = read[0].header.procedure.table_radii if radii is None else as_radii(radii)
+    arrangement = Arrangement(form, parse_columns(columns), caption, label)
+    at = as_radii(
+        arrangement.radii or read[0].header.procedure.table_radii if radii is None else radii
+    )
     made = accuracy_report(told_apart([figures_of(run, at) for run in read], names))
-    return FORMATS[form](made if details else made.brief())
+    return FORMATS[form](arrangement.of(made if details else made.brief()))

@@ -193,9 +193,7 @@ def report(
     if as_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form} contradict each other; give one of them")
     form = "json" if as_json else form or "table"
-    arrangement = Arrangement(
-        form, () if columns is None else parse_columns(columns), caption, label
-    )
+    arrangement = Arrangement(form, parse_columns(columns), caption, label)
     others = {
         **{"--paired": paired, "--bound": bound, "--radius": radius},
         **{"--plot": plot, "--card": card, "--html": html},

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from rsonnx.arguments import check_kind, check_texts
 from rsonnx.errors import UsageError
 from rsonnx.report.escape import printable, shortened
 from rsonnx.report.rounding import plain
@@ -38,16 +39,18 @@ class Arrangement:
     label: str = ""
 
     def __post_init__(self) -> None:
-        asked = {"--columns": self.columns, "--caption": self.caption, "--label": self.label}
-        shown = {"json": (), "latex": tuple(asked)}.get(self.form, ("--columns",))
-        for option, value in asked.items():
-            if value and option not in shown:
+        for name in ("caption", "label"):
+            check_kind(name, getattr(self, name), str, "text")
+        asked = {"columns": self.columns, "caption": self.caption, "label": self.label}
+        shown = {"json": (), "latex": tuple(asked)}.get(self.form, ("columns",))
+        for name, value in asked.items():
+            if value and name not in shown:
                 raise UsageError(
-                    f"{option} is not for --format {self.form}; leave one of the two out"
+                    f"the format {self.form} has no {name} of choice; leave one of the two out"
                 )
         if not _LABEL.fullmatch(self.label):
             name = shortened(self.label)
-            raise UsageError(f"--label is {name!r}, but a name such as tab:mnist was expected")
+            raise UsageError(f"the label is {name!r}, but a name such as tab:mnist was expected")
 
     @property
     def radii(self) -> tuple[float, ...]:
@@ -72,19 +75,22 @@ class Arrangement:
         return replace(report, tables=tables, records=records, caption=caption, label=label)
 
 
-def parse_columns(text: str) -> tuple[str, ...]:
-    """Read names of columns such as ``sigma,standard,acr,acc@0.50``, the last as ``acc@0.5``.
+def parse_columns(columns: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return names of columns such as ``sigma``, ``ACR`` and ``acc@0.50``, the last ``acc@0.5``.
+
+    A text may hold several, with commas between; None holds none.
 
     Raises:
-        UsageError: a name is empty or there twice, or a radius is no number of at least 0.
+        UsageError: they are no names, one is there twice, or a radius is no number of at least 0.
     """
     names: list[str] = []
-    for name in (part.strip().lower() for part in text.split(",")):
+    texts = check_texts("columns", columns)
+    for name in (name.strip().lower() for text in texts for name in text.split(",")):
         names.append(_at(name) if name.startswith(_AT) else name)
         if not name or names[-1] in names[:-1]:
             raise UsageError(
-                f"--columns is {shortened(text)!r}, but names as in acc@0.5,acr were expected, "
-                "each once"
+                f"the columns have {shortened(name)!r}, but names such as acc@0.5 and acr were "
+                "expected, each once"
             )
     return tuple(names)
 
@@ -96,7 +102,7 @@ def _at(name: str) -> str:
         radius = math.nan
     if not 0.0 <= radius < math.inf:
         raise UsageError(
-            f"--columns has {shortened(name)!r}, but a radius as in acc@0.5 was expected"
+            f"the columns have {shortened(name)!r}, but a radius as in acc@0.5 was expected"
         )
     return f"{_AT}{plain(radius)}"
 
@@ -111,7 +117,7 @@ def _chosen(table: Table, names: Sequence[str]) -> Table:
     for name in names:
         if name not in places:
             raise UsageError(
-                f"--columns has {printable(shortened(name))!r}, but the table has "
+                f"the columns have {printable(shortened(name))!r}, but the table has "
                 f"{', '.join(list(places)[1:])}"
             )
     return _only(table, [0, *(places[name] for name in names if places[name])])

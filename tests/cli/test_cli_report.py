@@ -129,7 +129,7 @@ def test_a_paper_gets_the_columns_of_its_choice(runs: Path) -> None:
     said = done("report a.jsonl b.jsonl --format latex --columns acc@0.37,acr --label tab:x")
     assert [r"\label{tab:x}" in said.out, r"model & $r=0.37$ & ACR \\" in said.out] == [True, True]
     for words in ("--columns acc@-1", "--columns nothing", "--json --columns acr", "--caption x"):
-        refused(f"report a.jsonl {words}", named=words.split()[-2])
+        refused(f"report a.jsonl {words}", named=words.split()[-2].removeprefix("--"))
 
 
 def test_the_first_screen_is_the_answer_and_details_are_an_option_away(runs: Path) -> None:

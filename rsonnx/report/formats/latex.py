@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from rsonnx.report.escape import latex_text
+from rsonnx.report.escape import latex_text, printable
 from rsonnx.report.table import JOINT, Column, Note, Report, Table
 
 _SYMBOL = re.compile(r"\b(sigma|lambda|alpha|n|r)\b(?:( ?= ?)((?:[0-9.e+]|\{-\})+))?")
@@ -38,7 +38,7 @@ def to_latex(report: Report) -> str:
 
 def _caption(text: str) -> str:
     """Escape what is no formula; a formula is the author's own, as whose command it is given."""
-    parts = enumerate(re.split(r"(\$[^$]+\$)", text))
+    parts = enumerate(re.split(r"(\$[^$]+\$)", printable(text)))
     return "".join(part if place % 2 else latex_text(part) for place, part in parts)
 
 
