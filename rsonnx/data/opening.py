@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,28 +41,30 @@ class Form:
     Attributes:
         claims: says what of this form is at a path, or None.
         open: reads it.
-        splits: whether it may hold several, of which the settings choose one.
-        arrays: whether it holds arrays, of which the settings may choose.
+        takes: those of :data:`_CHOICES` that mean something for it.
     """
 
     claims: Callable[[Look], str | None]
     open: Callable[[Look], Dataset]
-    splits: bool = False
-    arrays: bool = False
+    takes: Collection[str] = ()
+
+
+_CHOICES = ("split", "arrays", "label_column", "fixed_columns")
+"""The settings that choose among what some forms hold."""
 
 
 CATALOGUE = (
     Form(folder.claims, folder.open_image_folder),
     Form(archive.claims, archive.open_image_zip),
-    Form(npz.claims, npz.open_npz, splits=True, arrays=True),
+    Form(npz.claims, npz.open_npz, {"split", "arrays"}),
     Form(arrays.claims, arrays.open_npy),
     Form(idx.claims, idx.open_idx),
-    Form(cifar.claims, cifar.open_cifar, splits=True),
+    Form(cifar.claims, cifar.open_cifar, {"split"}),
     Form(picture_list.claims, picture_list.open_pictures),
-    Form(table.claims, table.open_table),
-    Form(frames.claims, frames.open_parquet_table),
-    Form(parquet.claims, parquet.open_parquet, splits=True),
-    Form(webdataset.claims, webdataset.open_webdataset, splits=True),
+    Form(table.claims, table.open_table, {"label_column", "fixed_columns"}),
+    Form(frames.claims, frames.open_parquet_table, {"label_column", "fixed_columns"}),
+    Form(parquet.claims, parquet.open_parquet, {"split", "label_column"}),
+    Form(webdataset.claims, webdataset.open_webdataset, {"split", "label_column"}),
 )
 """To add a form is to write its module and to name it here."""
 
@@ -127,10 +129,10 @@ def open_dataset(
             f"{path} holds both {what} and {others[0][0]}; name the one that is meant, or move the "
             "other away"
         )
-    if settings.split is not None and not form.splits:
-        raise UsageError(f"{path} holds {what} and has no splits; leave --split out")
-    if settings.arrays is not None and not form.arrays:
-        raise UsageError(f"{path} holds {what}, of which none is chosen; leave --arrays out")
+    for name in _CHOICES:
+        if getattr(settings, name) and name not in form.takes:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{path} holds {what}, for which {option} means nothing; leave it out")
     return labelled(form.open(look), settings)
 
 

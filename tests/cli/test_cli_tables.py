@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commands import command, lines_of
 from onnx_models import save
@@ -78,6 +79,14 @@ def test_refusals_name_the_column(words: str, code: int, named: str, folder: Pat
     assert (done.code, "Traceback" in done.said) == (code, False)
     assert named in done.err
     assert not (folder / "run.jsonl").exists()
+
+
+def test_columns_are_of_tables_alone(folder: Path) -> None:
+    """Nothing that was asked for is left out in silence."""
+    np.savez(folder / "x.npz", x=np.zeros((2, 4)), y=[0, 1])
+    for option in ("--label-column y", "--fixed-columns a"):
+        done = command(f"predict model.onnx x.npz --sigma 0.1 {option}")
+        assert (done.code, option.split()[0] in done.err) == (2, True)
 
 
 def test_bounds_take_two_words_or_auto(folder: Path) -> None:
