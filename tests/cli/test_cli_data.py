@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -276,13 +277,19 @@ def damaged(halves: Path) -> Path:
     return halves
 
 
-@pytest.mark.parametrize("form", ["folder", "zip"])
+@pytest.mark.parametrize("form", ["folder", "zip", "tar"])
 def test_all_pictures_that_cannot_be_read_are_named_or_left_out(damaged: Path, form: str) -> None:
     if form == "zip":
         with zipfile.ZipFile("data.zip", "w") as archive:
             for path in damaged.glob("*/*"):
                 archive.write(path, path.relative_to(damaged))
-    data = "data" if form == "folder" else "data.zip"
+    if form == "tar":
+        for path in damaged.glob("*/*.png"):
+            path.with_suffix(".cls").write_text(str(int(path.parent.name == "top")))
+        with tarfile.open("data.tar", "w") as tar:
+            for path in sorted(damaged.glob("*/*")):
+                tar.add(path, path.relative_to(damaged))
+    data = "data" if form == "folder" else f"data.{form}"
     answers = FEW.replace("--n0 10", "").removesuffix("-o")
     for words, few in (("certify", f"{FEW} run"), ("predict", answers)):
         said = refused(f"{words} halves.onnx {data} {few}", code=1, named="2 of 8")
