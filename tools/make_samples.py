@@ -142,7 +142,7 @@ def figures(model: Model, runs: Path) -> None:
             "inputs": summary.inputs,
             "right_without_noise": sum(row.base_prediction == row.label for row in run.rows),
             "abstained": summary.abstained,
-            "acr": summary.acr,
+            "acr": summary.to_json()["acr"],
             "radii": list(radii),
             "right": [int(share * summary.inputs) for share in summary.certified_accuracy],
             "samples": sum(row.samples for row in run.rows),

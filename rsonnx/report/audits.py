@@ -11,8 +11,8 @@ from typing import Any
 from rsonnx.logs import ALPHAS, SAMPLES, Audit, Fit, GridAudit, Restatement
 from rsonnx.procedures import default_radii
 from rsonnx.report.escape import printable
-from rsonnx.report.rounding import fraction_down, percent
-from rsonnx.report.summary import Certified, certified, shares_to_json
+from rsonnx.report.rounding import percent
+from rsonnx.report.summary import Certified, certified
 from rsonnx.report.table import Column, Note, Report, Table, Value, decimals
 
 _MOST_SHOWN = 5
@@ -66,14 +66,9 @@ def _table(audit: Audit, figures: dict[str, Certified]) -> Table:
 
 def _value(audit: Audit, figures: dict[str, Certified]) -> dict[str, Any]:
     log, restated = audit.log, audit.restated
-    values = [
-        {
-            "acr": None if summary.acr is None else fraction_down(summary.acr),
-            "radii": summary.radii,
-            **shares_to_json("certified_accuracy", summary.certified_accuracy, summary.inputs),
-        }
-        for summary in figures.values()
-    ]
+    own = ("acr", "radii", "certified_accuracy", "certified_accuracy_count")
+    written = [summary.to_json() for summary in figures.values()]
+    values = [{name: figure[name] for name in own} for figure in written]
     return {
         "path": str(log.path),
         "kind": log.kind,

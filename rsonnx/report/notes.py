@@ -213,7 +213,7 @@ def _log_in_full(log: LogFigures) -> Iterator[str]:
 
 def _run_in_full(run: Figures, *, tabled: bool) -> Iterator[str]:
     summary = run.summary
-    yield f"{printable(run.title)}: {printable(run.radii_of)}; {made(run)}"
+    yield f"{printable(run.title)}: {made(run)}"
     yield from declared(run)
     if not tabled:
         yield from _right(summary)

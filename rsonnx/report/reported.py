@@ -59,9 +59,10 @@ class Reported:
 
     @property
     def title(self) -> str:
-        """What tells it from others in prose: its label, noise and file, without its folder."""
+        """What tells it from others in prose: its label, noise and file, which needs no folder."""
         label = self.own_name or self.classifier
-        file = PurePath(self.path or self.header.model.file).name
+        path = self.path or self.header.model.file
+        file = path if self.by_path else PurePath(path).name
         return f"{label}, {self.header.noise.short_label} ({file})"
 
     @property

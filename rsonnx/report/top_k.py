@@ -18,8 +18,8 @@ from rsonnx.report.escape import printable
 from rsonnx.report.figures import assumption_of
 from rsonnx.report.notes import cautions, declared, surety, unfinished
 from rsonnx.report.reported import Reported, status_of
-from rsonnx.report.rounding import fraction_down, percent, plain
-from rsonnx.report.summary import certified, samples_of, shares_to_json
+from rsonnx.report.rounding import percent, plain
+from rsonnx.report.summary import certified, samples_of
 from rsonnx.report.table import Cell, Column, Note, Report, Table, decimals, grouped
 from rsonnx.runs.files import Run
 
@@ -55,16 +55,14 @@ class TopKFigures(Reported):
 
     def to_json(self) -> dict[str, Any]:
         """Return it for a program; the ACR is rounded down."""
-        named, figures = self.named(), self.summary
+        named, figures = self.named(), self.summary.to_json()
+        own = ("acr", "certified_accuracy", "certified_accuracy_count")
         return {
             **{name: named[name] for name in _NAMED},
-            "inputs": figures.inputs,
+            "inputs": figures["inputs"],
             "top_k": self.k,
-            "top_k_acr": figures.acr and fraction_down(figures.acr),
-            "radii": list(figures.radii),
-            **shares_to_json(
-                "top_k_certified_accuracy", figures.certified_accuracy, figures.inputs
-            ),
+            "radii": figures["radii"],
+            **{f"top_k_{name}": figures[name] for name in own},
             "assumption": self.assumption,
         }
 
@@ -169,7 +167,7 @@ def top_k_report(runs: Sequence[TopKFigures]) -> Report:
 def _note(run: TopKFigures) -> Note:
     """Say what the figures rest on: never the run's bound and radius rule, which give others."""
     return Note(
-        f"{printable(run.label)}: {printable(run.radii_of)}; n = {run.header.procedure.n:,}, "
+        f"{printable(run.title)}: {printable(run.radii_of)}; n = {run.header.procedure.n:,}, "
         f"{surety(run.header.settings)}, {printable(run.header.arithmetic)} noise",
         (
             *declared(run),

@@ -55,7 +55,7 @@ def test_the_published_figures_are_reproduced(
     found = certified(audits[IMAGENET.format(sigma)].log.rows, radii)
     assert found.acr is not None
     assert found.certified_accuracy is not None
-    assert round(found.acr, 4) == acr  # published with four decimals, rounded to nearest
+    assert round(float(found.acr), 4) == acr  # published with four decimals, rounded to nearest
     if shares:
         assert [f"{100 * float(share):.1f}" for share in found.certified_accuracy] == shares
 

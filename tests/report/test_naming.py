@@ -27,6 +27,7 @@ def test_a_given_name_goes_before_the_recorded_and_that_before_the_model() -> No
 def test_runs_of_one_name_and_noise_are_told_apart_by_their_paths() -> None:
     runs = told_apart([called("ours", "a/1.jsonl"), called("ours", "b/1.jsonl"), called("theirs")])
     assert [run.label for run in runs] == ["ours (a/1.jsonl)", "ours (b/1.jsonl)", "theirs"]
+    assert len({run.title for run in runs}) == 3
 
 
 @pytest.mark.parametrize("name", ["", " x", "x" * 65, "a\nb", "\x1b[2J", "\u202eabc"])

@@ -89,7 +89,9 @@ def test_the_table_and_its_json() -> None:
     assert head.split() == ["model", "sigma", "inputs", "top-2", "ACR", "r=0", "r=0.25", "r=0.5"]
     assert first.split()[:4] == ["a\\x1b[2J.onnx", "(interrupted)", "0.5", "5"]
     assert first.split()[5:] == second.split()[4:] == ["40.0", "20.0", "20.0"]
-    assert notes.startswith("a\\x1b[2J.onnx: l2 radius in input values between 0 and 1, before ")
+    assert notes.startswith(
+        "a\\x1b[2J.onnx, sigma = 0.5 (run.jsonl): l2 radius in input values between"
+    )
     assert "interrupted: the figures are of the 5 of" in title
     found = json.loads(FORMATS["json"](report))[1]
     assert (found["top_k"], found["top_k_acr"]) == (2, fraction_down(figures(2).summary.acr))
