@@ -289,7 +289,8 @@ def _numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:
 
 
 def _no_value(cell: Any, row: str, where: str, name: str) -> DataError:
-    what = f"holds {shown(cell)}" if cell in (math.inf, -math.inf) else "has no value"
+    is_none = cell is None or cell != cell or (isinstance(cell, str) and cell.strip() in _MISSING)  # noqa: PLR0124 - NaN alone
+    what = "has no value" if is_none else f"holds {shown(cell)}"
     return DataError(
         f"the column {name!r} of {where} {what} in {row}; fill in a number, or remove the row"
     )

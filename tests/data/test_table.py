@@ -2,6 +2,7 @@
 
 import csv
 import io
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rsonnx.data import open_dataset
-from rsonnx.errors import DataError, UsageError
+from rsonnx.errors import DataError, RsonnxError, UsageError
 
 CELLS = "a,b,k,y\n1,0.5,red,2\n2,1.5,blue,0\n3,-2,red,1\n"
 
@@ -56,8 +57,6 @@ def test_separators_are_told_by_the_ending_or_the_first_line(
 )
 def test_every_number_and_text_that_was_written_is_read(rows: list[tuple[float, str]]) -> None:
     """Numbers to the last bit, texts but for the blanks around them."""
-    import tempfile
-
     rows = [(number, f"t{text}") for number, text in rows]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "t.csv")
@@ -160,3 +159,23 @@ def test_columns_are_fixed_by_name(tmp_path: Path) -> None:
     for name in ("y", "z"):
         with pytest.raises(UsageError, match=f"'{name}'"):
             open_dataset(path, fixed_columns=name)
+
+
+@given(
+    head=st.sampled_from([b"", b"a,b,y\n1,2,0\n", b"a\ty\n", b"\xef\xbb\xbfa;y\n1;0\n", b'a,y\n"']),
+    tail=st.binary(max_size=80) | st.text('019.,;\t\n"eaN-', max_size=80).map(str.encode),
+    ending=st.sampled_from([".csv", ".tsv"]),
+)
+def test_bytes_of_a_stranger_are_a_table_or_a_sentence(
+    head: bytes, tail: bytes, ending: str
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"t{ending}")
+        path.write_bytes(head + tail)
+        try:
+            dataset = open_dataset(path)
+        except RsonnxError:
+            return
+    for at in range(len(dataset)):
+        assert np.isfinite(dataset[at].values).all()
+        assert len(dataset[at].values) == len(dataset.reading.columns)
