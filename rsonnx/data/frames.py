@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rsonnx.data.dataset import ArrayRows
 from rsonnx.data.limits import check_examples, check_fits
 from rsonnx.data.look import Look
@@ -46,10 +48,11 @@ def open_parquet_table(look: Look) -> ArrayRows:
     return read_table(source, look.path, look.settings)
 
 
-def is_frame(data: object) -> bool:
+def is_frame(data: Any) -> bool:
     """Say whether an object is a data frame: columns by their names, that can be lists."""
-    names = getattr(data, "columns", None)
-    return names is not None and len(names) > 0 and hasattr(data[names[0]], "to_list")  # type: ignore[index]
+    names: Any = getattr(data, "columns", ())
+    named = len(names) > 0 and isinstance(names[0], str | int | np.integer)
+    return named and hasattr(data[names[0]], "to_list")
 
 
 def open_frame(frame: Any, settings: DataSettings) -> ArrayRows:

@@ -98,5 +98,6 @@ def test_a_broken_file_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_arrays_and_lists_are_no_frames() -> None:
-    for data in (np.zeros((2, 2)), [[1, 2]], ([[1]], [0]), "t.csv"):
+    table = pyarrow.table({"a": [1]})
+    for data in (np.zeros((2, 2)), [[1, 2]], ([[1]], [0]), "t.csv", table, pandas.DataFrame()):
         assert not is_frame(data)
