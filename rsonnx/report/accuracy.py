@@ -106,7 +106,7 @@ def _of_run(run: Figures, gaussian: bool, several: bool) -> Iterator[Cell | Valu
 
 
 def _of_log(log: LogFigures) -> Iterator[Cell | Value]:
-    yield from (log.label, None, None, None, log.summary.inputs)
+    yield from (log.name, None, None, None, log.summary.inputs)
 
 
 def _record(value: Mapping[str, Any]) -> dict[str, Value]:

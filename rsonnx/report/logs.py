@@ -30,13 +30,6 @@ class LogFigures:
     rows: Sequence[Outcome]
     notes: tuple[str, ...] = ()
 
-    @property
-    def label(self) -> str:
-        """What it is called in a table."""
-        return self.name
-
-    title = label
-
     def to_json(self) -> dict[str, Any]:
         """Return it for a program, by the names that a run has; null is what a log cannot know."""
         unknown = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 from rsonnx.report.escape import printable
@@ -20,12 +21,16 @@ _MOST_NOTES = 5
 def notes_of(runs: Sequence[Figures | LogFigures]) -> Iterator[Note]:
     """Yield what every reader needs, with strangers' words printable: what is claimed, how many
     certificates may be false, and what to be careful of. What holds for all runs names none."""
-    saying: dict[str, list[str]] = {}
-    for run in runs:
-        for text in _of_log(run) if isinstance(run, LogFigures) else _of_run(run):
-            saying.setdefault(text, []).append(printable(run.title))
+    own = [run for run in runs if isinstance(run, Figures)]
+    saying: dict[str, list[str]] = defaultdict(list)
+    for run in own:
+        for text in _of_run(run):
+            saying[text].append(printable(run.title))
     for text, names in saying.items():
-        yield Note(text if len(names) == len(runs) else f"{', '.join(names)}: {text}")
+        yield Note(text if len(names) == len(own) else f"{', '.join(names)}: {text}")
+    for log in runs:
+        if isinstance(log, LogFigures):
+            yield Note(f"{printable(log.name)}: {' '.join(_of_log(log))}")
 
 
 def details_of(run: Figures | LogFigures, *, tabled: bool = False) -> Note:
@@ -190,8 +195,8 @@ def _claimed(run: Figures) -> str:
 
 def _of_log(log: LogFigures) -> Iterator[str]:
     yield (
-        "A log: it does not say its sigma, units, alpha, n and standard accuracy (?), whether it "
-        "is complete, nor how many certificates may be false."
+        "a log, which does not say its sigma, units, alpha, n and standard accuracy (?), whether "
+        "it is complete, nor how many certificates may be false."
     )
     yield (
         "Its radii are taken as it prints them; where it rounded them to nearest, figures may "

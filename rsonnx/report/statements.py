@@ -85,7 +85,7 @@ class Statements:
         elif self.copies:
             further = f"; {self.copies:,} of the inputs equal others and are false with them"
         return (
-            f"False certificates to expect: at most {text_up(self.false.expected, 3)} of "
+            f"False certificates to expect: at most {float(text_up(self.false.expected, 3)):g} of "
             f"{self.inputs:,}; with {PERCENT} confidence at most {self.false.quantile:,}{further}."
         )
 

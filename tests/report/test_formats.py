@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reported import STRANGERS
 
+from rsonnx.cli.terminal import show
 from rsonnx.report import FORMATS, Cell, Column, Note, Report, Table, percent, printable, to_text
 
 COLUMNS = (
@@ -69,6 +71,18 @@ def test_a_terminal_of_any_width_has_every_figure(width: int, lengths: list[int]
     assert [int(cell) for line in lines for cell in line.split() if cell.isdigit()] == values
     assert all(len(line) <= max(width, len("name  ") + 1 + max(lengths)) for line in lines)
     assert sum(line.startswith("name") for line in lines) == 1 + lines.count("")
+
+
+def test_a_table_is_broken_on_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    longest = []
+    for terminal in (False, True):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda terminal=terminal: terminal)
+        show(Report([TABLE]))
+        longest.append(max(map(len, capsys.readouterr().out.splitlines())))
+    assert longest[0] > 50 >= longest[1]
 
 
 def test_markdown_has_bold_figures_and_lists_of_notes() -> None:
