@@ -26,8 +26,10 @@ def told_apart(runs: Sequence[T], names: Sequence[str | None] = ()) -> list[T]:
         names: what each is called here; None leaves the name that it has.
 
     Raises:
-        UsageError: a name is none, or two runs are given the same.
+        UsageError: a name is none, two runs are given the same, or not each run has one.
     """
+    if len(names) not in (0, len(runs)):
+        raise UsageError(f"{len(names)} names were given for {len(runs)} runs; give each run one")
     given = [check_name("the name of a run", name) for name in names if name is not None]
     if twice := [name for name, times in Counter(given).items() if times > 1]:
         raise UsageError(f"two runs are called {twice[0]!r}; give each a name of its own")

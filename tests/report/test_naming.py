@@ -39,3 +39,5 @@ def test_a_name_is_short_and_printable(name: str) -> None:
 def test_no_two_runs_are_given_one_name() -> None:
     with pytest.raises(UsageError, match="'x'"):
         told_apart([called("ours"), called("theirs")], ["x", "x"])
+    with pytest.raises(UsageError, match="1 names"):
+        told_apart([called("ours"), called("theirs")], ["x"])
