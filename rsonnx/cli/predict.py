@@ -121,4 +121,4 @@ def _closing(predictions: Sequence[Predicted]) -> str:
         return text
     right = sum(made.prediction.label == made.label for made in predictions)
     accuracy = percent(Fraction(right, len(predictions)))
-    return f"{text}, accuracy of the smoothed classifier {accuracy} %"
+    return f"{text}, accuracy of the smoothed classifier {accuracy} % ({right:,} right)"

@@ -208,7 +208,7 @@ def _of_log(log: LogFigures) -> Iterator[str]:
 
 def _log_in_full(log: LogFigures) -> Iterator[str]:
     yield printable(log.name)
-    yield from _right(log.summary)
+    yield _counts(log.summary)
     if log.population is not None:
         yield from log.population.lines()
     yield from (f"as read: {printable(note)}" for note in log.notes[:_MOST_NOTES])
@@ -221,7 +221,7 @@ def _run_in_full(run: Figures, *, tabled: bool) -> Iterator[str]:
     yield f"{printable(run.title)}: {made(run)}"
     yield from declared(run)
     if not tabled:
-        yield from _right(summary)
+        yield _counts(summary)
     if summary.abstained:
         reasons = ", ".join(f"{count} {reason}" for reason, count in summary.abstentions.items())
         yield f"abstentions: {reasons}"
@@ -263,11 +263,14 @@ def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _right(summary: Certified) -> Iterator[str]:
-    if summary.certified_accuracy is not None:
-        shares = zip(summary.radii, summary.certified_accuracy, strict=True)
-        counts = (f"{plain(r)}:{JOINT}{int(share * summary.inputs):,}" for r, share in shares)
-        yield f"inputs of {summary.inputs:,} that are right with radius >= R: {', '.join(counts)}"
+def _counts(summary: Certified) -> str:
+    shares = summary.certified_accuracy or summary.certified_share
+    counts = ", ".join(
+        f"{plain(r)}:{JOINT}{int(share * summary.inputs):,}"
+        for r, share in zip(summary.radii, shares, strict=True)
+    )
+    what = "right" if summary.labelled else "certified"
+    return f"inputs of {summary.inputs:,} that are {what} with radius >= R: {counts}"
 
 
 def _unlabelled(summary: Certified) -> str:
