@@ -123,10 +123,11 @@ def test_the_first_run_is_compared_with_each_other_and_other_settings_are_said()
     assert [(one.first, one.second) for one in found] == [("a", "b"), ("a", "c")]
     assert [one.at[1].only_first for one in found] == [1, 0]
     two = figures([1.0], alpha=0.01)
-    assert pair(figures([1.0]), two).cautions == ("the runs have different alphas, 0.001 and 0.01",)
+    said = pair(figures([1.0]), two).cautions[-1]
+    assert said == "the runs have different alphas, 0.001 and 0.01"
 
 
-def test_differences_are_rounded_towards_zero_and_intervals_outward() -> None:
+def test_differences_are_rounded_correctly_and_intervals_outward() -> None:
     one, two = figures([1.0, 0.1, 0.1]), figures([0.1, 0.1, 0.1])
     forth = shown([pair(one, two)])
     back = shown([pair(two, one)])
