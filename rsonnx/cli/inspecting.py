@@ -19,6 +19,7 @@ from rsonnx.cli.suiting import suited
 from rsonnx.data import open_dataset
 from rsonnx.errors import ModelError, RsonnxError, error_named
 from rsonnx.model import (
+    AUTO,
     CODES,
     PRESETS,
     ModelFile,
@@ -46,12 +47,17 @@ def print_facts(model: Path, data: Path | None, given: dict[str, Any], *, as_jso
     """Print what a model is and, with data, which preprocessing it expects.
 
     Raises:
-        RsonnxError: the model would be refused; what can be said of it is printed all the same.
+        RsonnxError: the model would be refused, or the data are; what can be said of the model is
+            printed all the same.
     """
-    settings = model_settings(given)
-    dataset = None if data is None else open_dataset(data, data_settings(given))
-    if dataset is not None:
-        settings = settled(settings, dataset)
+    settings, dataset = model_settings(given), None
+    unread: RsonnxError | None = None
+    if data is not None:
+        try:
+            dataset = open_dataset(data, data_settings(given))
+            settings = settled(settings, dataset)
+        except RsonnxError as error:
+            unread = error
     described, refusal = in_child(facts, model, settings=settings.to_json())
     refused = None if refusal is None else error_named(*refusal)
     ranking: Ranking | None = None
@@ -62,6 +68,8 @@ def print_facts(model: Path, data: Path | None, given: dict[str, Any], *, as_jso
         if dataset is not None and refused is None:
             read = read_model(model)
             stated = _stated(read, settings)
+            if settings.columns and settings.bounds is None and bounds_in(read.metadata) is None:
+                settings = settled(replace(settings, bounds=AUTO), dataset)
             ranking = try_preprocessings(
                 _plan(read, settings, stated),
                 settings,
@@ -83,8 +91,8 @@ def print_facts(model: Path, data: Path | None, given: dict[str, Any], *, as_jso
         click.echo("\n".join(["", *_lines(ranking)]))
         if declaring is not None:
             click.echo(f"write it into the model, and it need not be given again:\n  {declaring}")
-    if refused is not None:
-        raise refused
+    if refused is not None or unread is not None:
+        raise unread or refused  # type: ignore[misc] # without columns a model may be refused
 
 
 def facts(path: str, settings: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, str] | None]:

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 
 from rsonnx.arguments import check_choice, check_flag, check_kind, check_positive
 from rsonnx.columns import Column
@@ -21,7 +21,7 @@ ROWS = ("alone", "watched")
 """What can be done with a model whose rows are not proved to be independent."""
 
 
-AUTO = "auto"
+AUTO: Final = "auto"
 """Bounds that are what all the data span."""
 
 

@@ -95,10 +95,12 @@ def test_bounds_take_two_words_or_auto(folder: Path) -> None:
 
 
 def test_inspect_says_what_is_joined_and_how_often_it_is_right(folder: Path) -> None:
-    done = command("inspect model.onnx data.csv --label-column grade --bounds auto --json")
+    done = command("inspect model.onnx data.csv --label-column grade --json")
     described = done.json()
     assert "a, b, k, n" in " ".join(described["edits"])
     assert [tried["accuracy"] for tried in described["preprocessings"]] == [1]
+    done = command("inspect model.onnx data.csv")
+    assert (done.code, "OneHotEncoder" in done.out, "grade" in done.err) == (2, True, True)
 
 
 def test_preview_shows_pictures_alone(folder: Path) -> None:
