@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rsonnx import runs, smoothing
-from rsonnx.arguments import check_choice
+from rsonnx.arguments import check_choice, check_kind
 from rsonnx.data import DataSettings
 from rsonnx.errors import UsageError
 from rsonnx.model.read import ModelSource
@@ -214,6 +214,8 @@ def report(
             settings.
     """
     check_choice("form", form, FORMATS)
+    called = (names,) if isinstance(names, str) else names
+    check_kind("names", called, Sequence, "a name or None for each run")  # type: ignore[type-abstract]
     if not reported:
         raise UsageError("a report needs runs, but none was given; name at least one")
     read = [run if isinstance(run, runs.Run) else read_run(run) for run in reported]
@@ -223,5 +225,5 @@ def report(
     at = as_radii(
         arrangement.radii or read[0].header.procedure.table_radii if radii is None else radii
     )
-    made = accuracy_report(told_apart([figures_of(run, at) for run in read], names))
+    made = accuracy_report(told_apart([figures_of(run, at) for run in read], called))
     return FORMATS[form](arrangement.of(made if details else made.brief()))

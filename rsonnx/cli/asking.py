@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rsonnx.cli.opening import data_settings, model_settings
+from rsonnx.cli.settings import data_settings, model_settings
 from rsonnx.data import open_dataset
 from rsonnx.errors import RsonnxError, UsageError, all_at_once, error_named
 from rsonnx.model import ModelSettings, read_model

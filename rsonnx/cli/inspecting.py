@@ -12,9 +12,8 @@ from typing import Any
 
 import click
 
-from rsonnx.cli.engines import engine_settings
-from rsonnx.cli.opening import data_settings, model_settings
 from rsonnx.cli.progress import ProgressBar
+from rsonnx.cli.settings import data_settings, engine_settings, model_settings
 from rsonnx.cli.suiting import suited
 from rsonnx.data import open_dataset
 from rsonnx.errors import ModelError, RsonnxError, error_named

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from rsonnx import runs
-from rsonnx.cli.engines import engine_settings
 from rsonnx.cli.noises import asked_noise
-from rsonnx.data import DataSettings
-from rsonnx.model import ModelSettings, read_feed, read_shape
+from rsonnx.cli.settings import data_settings, engine_settings, model_settings
 from rsonnx.noise import check_seed, fresh_seed
 from rsonnx.runs import Job, SeedUsed
 from rsonnx.runs.sample import Sample
@@ -33,27 +29,6 @@ def opening_arguments(given: dict[str, Any]) -> dict[str, Any]:
         "sample": Sample(given["limit"], given["skip_every"], given["first"], given["sample"]),
         "share_noise": given.get("share_noise", False),
     }
-
-
-def data_settings(given: Mapping[str, Any]) -> DataSettings:
-    """Return what the options declare of the data; a command may lack some of them."""
-    names = [f.name for f in fields(DataSettings)]
-    return DataSettings(**{name: given[name] for name in names if given.get(name) is not None})
-
-
-def model_settings(given: Mapping[str, Any]) -> ModelSettings:
-    """Return what the options declare of a model."""
-    shape = given["input_shape"]
-    return ModelSettings(
-        bounds=given["bounds"],
-        preprocess=given["preprocess"],
-        output_name=given["output_name"],
-        threshold=given["threshold"],
-        input_shape=None if shape is None else read_shape(shape),
-        feeds=dict(map(read_feed, given["feed"])),
-        float16=given["float16"],
-        rows=given["rows"],
-    )
 
 
 def choose_seed(seed: int | None) -> SeedUsed:

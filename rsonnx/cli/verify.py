@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from cloup import command, option_group
 
-from rsonnx.cli.engines import provider_names
 from rsonnx.cli.options import data_file_options, json_option, time_limit_option
+from rsonnx.cli.settings import provider_names
 from rsonnx.cli.terminal import Terminal
 from rsonnx.data import DataSettings
 from rsonnx.errors import ReplayError, RunFileError, UsageError

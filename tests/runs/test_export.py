@@ -205,7 +205,7 @@ def test_pyarrow_is_loaded_for_parquet_only_and_missed_in_a_sentence(
     assert done.stdout.decode().strip() == "False"
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(UsageError, match=r"rsonnx\[parquet\]"):
+    with pytest.raises(UsageError, match=r"rsonnx\[tables\]"):
         export_run(run, tmp_path / "run.parquet", "parquet")
     assert list(tmp_path.iterdir()) == []
 

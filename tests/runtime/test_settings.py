@@ -13,7 +13,7 @@ import pytest
 from onnx_models import linear, save
 from runtime.workers.far import noisy, on_the_processor
 
-from rsonnx.cli.engines import engine_settings
+from rsonnx.cli.settings import engine_settings
 from rsonnx.errors import ModelError, ProviderError, UsageError
 from rsonnx.runtime import (
     CountRequest,

@@ -1,14 +1,42 @@
-"""The options of the engine, in words and as the library takes them."""
+"""From options, which are words, to the settings of a call of the library."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from rsonnx.errors import ProviderError, UsageError
 
 if TYPE_CHECKING:
+    from rsonnx.data import DataSettings
+    from rsonnx.model import ModelSettings
     from rsonnx.runtime import EngineSettings
+
+
+def data_settings(given: Mapping[str, Any]) -> DataSettings:
+    """Return what the options declare of the data; a command may lack some of them."""
+    from rsonnx.data import DataSettings
+
+    names = [f.name for f in fields(DataSettings)]
+    return DataSettings(**{name: given[name] for name in names if given.get(name) is not None})
+
+
+def model_settings(given: Mapping[str, Any]) -> ModelSettings:
+    """Return what the options declare of a model."""
+    from rsonnx.model import ModelSettings, read_feed, read_shape
+
+    shape = given["input_shape"]
+    return ModelSettings(
+        bounds=given["bounds"],
+        preprocess=given["preprocess"],
+        output_name=given["output_name"],
+        threshold=given["threshold"],
+        input_shape=None if shape is None else read_shape(shape),
+        feeds=dict(map(read_feed, given["feed"])),
+        float16=given["float16"],
+        rows=given["rows"],
+    )
 
 
 def engine_settings(given: Mapping[str, Any]) -> EngineSettings:
