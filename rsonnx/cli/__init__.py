@@ -13,6 +13,7 @@ from rsonnx.cli.attest import attest
 from rsonnx.cli.audit import audit
 from rsonnx.cli.bounds import bounds
 from rsonnx.cli.certify import certify
+from rsonnx.cli.compose import compose
 from rsonnx.cli.declare import declare
 from rsonnx.cli.doctor import doctor
 from rsonnx.cli.export import export
@@ -33,7 +34,7 @@ from rsonnx.runtime.watchdog import end_process_if_stuck
 @group(
     sections=(
         Section("Certify", [certify, predict, preview]),
-        Section("Before a run", [inspect, declare, plan, bounds, doctor]),
+        Section("Before a run", [inspect, declare, compose, plan, bounds, doctor]),
         Section("Run files", [report, verify_command, attest, merge_command, export]),
         Section("Other projects' logs", [audit]),
     ),

@@ -250,7 +250,8 @@ class _Trials:
         self._begun += 1
         try:
             settings = replace(self._settings, preprocess=declared_preprocessing(text))
-            classifier = open_plan(make_plan(self._model, settings), self._provider, self._device)
+            plan = make_plan(self._model, settings)
+            classifier = open_plan(plan, self._provider, self._device).classifier
             job = _job(classifier, self._work)
         except (UsageError, ModelError, UndecidedOrderError) as error:
             return Trial(text, problem=error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,8 @@ def load_with(
     if device is not None:
         check_kind("device", device, DeviceOptions, "a DeviceOptions")
     file = read_model(model)
-    classifier = open_plan(make_plan(file, settings), choose_provider(asked, device), device)
+    plan = make_plan(file, settings)
+    classifier = open_plan(plan, choose_provider(asked, device), device).classifier
     source: Path | bytes
     if isinstance(model, onnx.ModelProto):
         source = model.SerializeToString(deterministic=True)
@@ -143,12 +145,12 @@ class _Candidate:
         self._plan, self._provider, self._device, self._batch = plan, provider, device, batch
 
     @cached_property
-    def _adapted(self) -> Adapted:
+    def adapted(self) -> Adapted:
         return self._plan.adapted(self._batch)
 
     @cached_property
     def session(self) -> Session:
-        model = self._adapted.model
+        model = self.adapted.model
         return Session(model, self._provider, str(self._plan.model), self._device)
 
     def scores(self, rows: NDArray[np.float32]) -> NDArray[Any]:
@@ -157,16 +159,22 @@ class _Candidate:
         return self.session.run(SCORES, INPUT, rows)
 
     def most_rows(self) -> int:
-        model, data = onnx.load_from_string(self._adapted.model), self._plan.data
+        model, data = onnx.load_from_string(self.adapted.model), self._plan.data
         return most_rows(model, data.shape, str(self._plan.model))
 
     def batched(self) -> Batched:
-        return Batched(self.scores, self._adapted.coupled_by)
+        return Batched(self.scores, self.adapted.coupled_by)
 
 
-def open_plan(
-    plan: Plan, provider: ProviderChoice, options: DeviceOptions | None = None
-) -> OnnxClassifier:
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A base classifier, and the adapted model that it runs, serialized."""
+
+    classifier: OnnxClassifier
+    model: bytes
+
+
+def open_plan(plan: Plan, provider: ProviderChoice, options: DeviceOptions | None = None) -> Opened:
     """Adapt the model, find out how it may be batched, and open it.
 
     Args:
@@ -260,4 +268,4 @@ def open_plan(
         "ties": int((ordered[:, -1:] == ordered[:, -2:-1]).any(axis=1).sum()),
         "no_class": int((labels == NO_CLASS).sum()),
     }
-    return classifier
+    return Opened(classifier, candidate.adapted.model)

@@ -18,7 +18,9 @@ from rsonnx.model.rows.picking import slices
 from rsonnx.model.rows.shapes import shown
 from rsonnx.model.rows.values import (
     MOST_VALUES,
+    Dim,
     Multiple,
+    NonEmpty,
     Tensor,
     UnprovedError,
     count,
@@ -135,7 +137,10 @@ _quotients, _remainders = (np.frompyfunc(f, 2, 1) for f in (_quotient, _remainde
 def _cast(call: Call, values: list[Array], _: Tensor) -> Array:
     value, kind = values[0], call.attribute("to", 0)
     if value.dtype == object:
-        if kind not in (TensorProto.INT32, TensorProto.INT64):
+        count = value[()] if value.shape == () else None
+        if kind == TensorProto.BOOL and isinstance(count, Multiple) and count.of is not None:
+            return _lone(NonEmpty(count.of))
+        if isinstance(count, NonEmpty) or kind not in (TensorProto.INT32, TensorProto.INT64):
             raise UnprovedError("a number of rows that is made data")
         return value
     target = np.dtype(helper.tensor_dtype_to_np_dtype(kind))
@@ -200,8 +205,12 @@ def _shape(call: Call, _: list[Array], __: Tensor) -> Array:
 
 
 def _size(call: Call, _: list[Array], __: Tensor) -> Array:
+    return _lone(product(call.tensor().dims))
+
+
+def _lone(number: Dim | NonEmpty) -> Array:
     value = np.empty((), object)
-    value[()] = product(call.tensor().dims)
+    value[()] = number
     return value
 
 

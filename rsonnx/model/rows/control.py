@@ -8,7 +8,17 @@ from dataclasses import replace
 import onnx
 
 from rsonnx.model.rows.call import Call, of_shape, positive, rule, spare
-from rsonnx.model.rows.values import Coupled, Dim, Tensor, UnprovedError, Value, join, same
+from rsonnx.model.rows.values import (
+    Coupled,
+    Dim,
+    Multiple,
+    NonEmpty,
+    Tensor,
+    UnprovedError,
+    Value,
+    join,
+    same,
+)
 
 OPERATORS = {"If", "Loop", "Scan"}
 
@@ -22,15 +32,49 @@ def _subgraph(call: Call, name: str) -> onnx.GraphProto:
     return call.attributes[name].g
 
 
-@rule("If")
+@rule("If", sizes={0})
 def _if(call: Call) -> list[Value]:
     condition = call.tensor()
-    call.fixed(0)
     branches = [_subgraph(call, name) for name in ("then_branch", "else_branch")]
+    if condition.counts_rows:
+        return _where_some(call, branches)
+    call.fixed(0)
     if condition.value is not None:
         return call.body(branches[0 if condition.value.reshape(()) else 1], [])
     then, otherwise = (call.body(branch, []) for branch in branches)
     return [join(a, b, "If") for a, b in zip(then, otherwise, strict=True)]
+
+
+def _where_some(call: Call, branches: Sequence[onnx.GraphProto]) -> list[Value]:
+    """Return what an If gives that runs for the rows of a mask, where there are any.
+
+    Its condition looks at all rows, so what it gives must be the same whichever branch a batch has
+    it run. That is so where the then-branch gives one entry a true entry of that very mask, each of
+    its own row, as always, and the else-branch nothing: along that axis no entries, along others as
+    many. Without true entries the then-branch would give no entries too, so each output is the
+    then-branch's in every batch: a row in the mask is there in every batch that it is in, and the
+    branch runs then; a row outside has no entry, whether others make the branch run or not.
+
+    What the then-branch would do where the mask is empty is never asked, so its outputs must have
+    sizes that are known, and must be no places, which tell rows' numbers.
+    """
+    condition = call.value(0)
+    asked = condition[()] if condition.shape == () else None
+    if not isinstance(asked, NonEmpty):
+        raise UnprovedError("the number of rows used as a value")
+    then, otherwise = (call.body(branch, []) for branch in branches)
+    return [_some(a, b, asked) for a, b in zip(then, otherwise, strict=True)]
+
+
+def _some(then: Value, otherwise: Value, asked: NonEmpty) -> Value:
+    if isinstance(then, Coupled):
+        return then
+    rows = Multiple(1, asked.of)
+    if rows in then.dims and not then.places and isinstance(otherwise, Tensor):
+        none = tuple(0 if size == rows else size for size in then.dims)
+        if otherwise.is_fixed and otherwise.shape == none and None not in none:
+            return Tensor(then.dims)
+    return Coupled("If, whose branch depends on all rows")
 
 
 @rule("Loop")

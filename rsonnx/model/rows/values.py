@@ -89,6 +89,17 @@ class Multiple:
         return self
 
 
+@dataclass(frozen=True)
+class NonEmpty:
+    """Whether a mask has a true entry: a truth value that depends on all rows of a batch.
+
+    Attributes:
+        of: the mask, told apart by its identity.
+    """
+
+    of: Tensor
+
+
 Dim = int | Multiple | None
 """One entry of a shape; None is a number that depends on no input and is not known."""
 
@@ -103,7 +114,8 @@ class Tensor:
         shape: at most one entry is a multiple of N; None where not even the rank is known, which
             only a tensor that depends on no input may be.
         value: what it holds, where it is small, known and depends on no input: an array of numbers,
-            or of objects where some of them are multiples of N.
+            or of objects where some of them are multiples of N, or the lone truth value that a
+            mask has true entries.
         narrow: whether the numbers among those objects have 32 bits.
         places: the mask whose true entries' places along its one axis it holds, in their order;
             they are row numbers, so they may be used to take those rows and for nothing else.
@@ -156,7 +168,7 @@ def known(value: NDArray[Any], *, narrow: bool = False) -> Tensor:
     """Return the tensor of a small value; numbers of Python, ``narrow`` ones of 32 bits, become an
     array of numbers again.
     """
-    if value.dtype != object:
+    if value.dtype != object or (value.shape == () and isinstance(value[()], NonEmpty)):
         return Tensor(value.shape, value)
     limit, most_factor = (2**31, _MOST_FACTOR) if narrow else (MOST_SIZE, MOST_SIZE)
     kinds = {type(number) for number in value.flat}

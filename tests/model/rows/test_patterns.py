@@ -32,6 +32,10 @@ WEIGHTS: dict[str, Any] = {
     "numbers": np.arange(100, dtype=np.float32)[None],
     "standing": np.array([-1, 1, 1]),
     "named": np.array([1, TOKENS * WIDTH]),
+    "none": np.zeros((0, TOKENS, WIDTH), np.float32),
+    "narrow": np.zeros((0, TOKENS, 1), np.float32),
+    "noplaces": np.zeros((0, 1), np.int64),
+    "single": np.ones((1, TOKENS, WIDTH), np.float32),
 }
 ROWS = "shape = Shape(x); rows0 = Gather(shape, zero); rows = Unsqueeze(rows0, zeros)"
 ATTENTION = f"""
@@ -123,14 +127,74 @@ MIXED_SUBSETS = {
     f"n = NonZero(b); places = Transpose(n); {BACK}",
 }
 
+ANY = "s = Size(places); any = Cast<to=9>(s)"
 
-@pytest.mark.parametrize("text", [*EXPORTED.values(), *SUBSETS.values()])
+
+def branches(then: str, otherwise: str = "e = Identity(none)", made: str = "changed") -> str:
+    return (
+        f"{made} = If<then_branch = a () => (t) {{{then}}},"
+        f"else_branch = a () => (e) {{{otherwise}}}>(any)"
+    )
+
+
+CHANGED_WITHIN = branches("h = Tanh(some) t = Softmax<axis=1>(h)")
+WHERE_ANY = {
+    "scattered": f"{TAKEN}; {ANY}; {CHANGED_WITHIN}; {BACK}",
+    "by its values": f"{TAKEN}; s = Size(some); any = Cast<to=9>(s); {CHANGED_WITHIN}; {BACK}",
+    "gathered within": f"{MASK}; {PLACES}; {ANY};"
+    + branches("r = GatherND(x, places) t = Softmax<axis=1>(r)")
+    + f"; {BACK}",
+    "within those": f"{TAKEN}; {ANY}; first2 = Gather<axis=1>(some, zero); sums = "
+    "ReduceSum<keepdims=0>(first2, one); inner = Greater(sums, root); q = NonZero(inner); among = "
+    "Transpose(q); s2 = Size(among); any2 = Cast<to=9>(s2); z = GatherND(some, among); "
+    + branches("t = Tanh(z)", made="few").replace("(any)", "(any2)")
+    + f"; changed = ScatterND(some, among, few); {BACK}",
+}
+MIXED_WHERE_ANY = {
+    "all rows": f"{TAKEN}; {ANY}; {branches('t = Tanh(x)', 'e = Identity(x)', 'y')}",
+    "all rows or none": f"{TAKEN}; {ANY}; {branches('t = Tanh(x)', made='y')}",
+    "mixed within": f"{TAKEN}; {ANY}; {branches('t = Softmax<axis=0>(some)')}; {BACK}",
+    "where another mask has any": f"{TAKEN}; {OTHER}; s = Size(m); any = Cast<to=9>(s);"
+    f"{CHANGED_WITHIN}; {BACK}",
+    "of another mask": f"{TAKEN}; {ANY}; {OTHER}; others = Compress<axis=0>(x, mask2);"
+    + branches("t = Tanh(others)")
+    + f"; {BACK}",
+    "put in other places": f"{TAKEN}; {ANY}; {OTHER}; places2 = Transpose(m); {CHANGED_WITHIN};"
+    "y = ScatterND(x, places2, changed)",
+    "left as they are": f"{TAKEN}; {ANY}; {branches('t = Tanh(some)', made='y')}",
+    "turned about": f"{TAKEN}; {ANY}; "
+    + branches("t = Identity(none)", "h = Tanh(some) e = Softmax<axis=1>(h)")
+    + f"; {BACK}",
+    "else a row": f"{TAKEN}; {ANY}; {branches('t = Tanh(some)', 'e = Identity(single)')}; {BACK}",
+    "else of another shape": f"{TAKEN}; {ANY}; {branches('t = Tanh(some)', 'e = Identity(narrow)')}"
+    f"; {BACK}",
+    "a fixed row": f"{TAKEN}; {ANY}; {branches('t = Identity(single)', made='c')}; y = Add(x, c)",
+    "whether any as a value": f"{TAKEN}; {ANY}; y = Where(any, x, root)",
+    "whether any as a number": f"{TAKEN}; {ANY}; f = Cast<to=1>(any); y = Add(x, f)",
+    "whether any as a whole number": f"{TAKEN}; {ANY}; g = Cast<to=7>(any); f = Cast<to=1>(g);"
+    "y = Add(x, f)",
+    "how many within": f"{TAKEN}; {ANY}; "
+    + branches("f = Cast<to=1>(s) t = Mul(some, f)")
+    + f"; {BACK}",
+    "their numbers through the branch": f"{TAKEN}; {ANY}; "
+    + branches("t = Identity(places)", "e = Identity(noplaces)", "numbers2")
+    + "; f = Cast<to=1>(numbers2); column = Unsqueeze(f, one); changed = Add(some, column);"
+    + BACK,
+    "a mask that looks at others": "highest = ReduceMean<axes=[0, 1, 2], keepdims=0>(x); first = "
+    "Gather<axis=1>(x, zero); second = Gather<axis=1>(first, zero); mask = Less(second, highest);"
+    f"{PLACES}; some = GatherND(x, places); {ANY}; {CHANGED_WITHIN}; {BACK}",
+}
+
+
+@pytest.mark.parametrize("text", [*EXPORTED.values(), *SUBSETS.values(), *WHERE_ANY.values()])
 def test_it_is_proved(text: str) -> None:
     model = rows_model(text, (TOKENS, WIDTH), WEIGHTS)
     assert proof_of(model).stopped_by is None
     assert_rows_are_independent(model, "y")
 
 
-@pytest.mark.parametrize("text", [*MIXING.values(), *MIXED_SUBSETS.values()])
+@pytest.mark.parametrize(
+    "text", [*MIXING.values(), *MIXED_SUBSETS.values(), *MIXED_WHERE_ANY.values()]
+)
 def test_its_mixing_sibling_is_not(text: str) -> None:
     assert not proof_of(rows_model(text, (TOKENS, WIDTH), WEIGHTS)).proved

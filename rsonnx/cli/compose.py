@@ -1,0 +1,165 @@
+"""``rsonnx compose``: one ONNX file out of several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from cloup import group
+
+from rsonnx.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_VOTES = ("soft", "hard", "probabilities")
+
+output_option = click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Model file to write; it must not exist yet.",
+)
+
+
+def parts_options(command: F) -> F:
+    """Give a command its parts, and what is declared of them beside their files."""
+    for decorate in (
+        output_option,
+        click.option(
+            "--output-name",
+            multiple=True,
+            metavar="TEXT",
+            help="Output that answers, where a part has several: once for all parts, or once each.",
+        ),
+        click.option(
+            "--preprocess",
+            multiple=True,
+            metavar="TEXT",
+            help="What parts expect done to a pixel in [0, 1], as `rsonnx certify` takes it: once "
+            "for all parts, or once for each, in order. [default: what their files say]",
+        ),
+        click.argument("parts", type=click.Path(path_type=Path), nargs=-1, required=True),
+    ):
+        command = decorate(command)
+    return command
+
+
+@group()
+def compose() -> None:
+    """Make one ONNX file out of several; every command takes it as any other.
+
+    Each part keeps its own preprocessing, which its file says (see `rsonnx declare`) or an option.
+    The file takes what its first part takes, says in its metadata what it was made of, and is the
+    same, byte for byte, whenever it is made of the same parts.
+    """
+
+
+@compose.command()
+@parts_options
+@click.option(
+    "--vote",
+    type=click.Choice(_VOTES),
+    default="soft",
+    show_default=True,
+    help="Add scores, count classes, or add probabilities: three classifiers.",
+)
+@click.option("--weights", metavar="W,W,...", help="A number above 0 for each part. [default: 1]")
+def ensemble(parts: tuple[Path, ...], weights: str | None, vote: str, **given: Any) -> None:
+    """Add up the scores, or count the votes, of the classifiers PARTS.
+
+    \b
+    Example:
+      rsonnx compose ensemble a.onnx b.onnx c.onnx -o all.onnx
+    """
+    from rsonnx.compose import ensemble as join
+
+    numbers = None if weights is None else _numbers(weights)
+    _compose(join, parts, given, vote=vote, weights=numbers)
+
+
+@compose.command()
+@parts_options
+@click.option("--k", type=int, required=True, help="How many of the first parts must agree.")
+@click.option(
+    "--vote",
+    type=click.Choice([vote for vote in _VOTES if vote != "hard"]),
+    default="soft",
+    show_default=True,
+    help="What is added up where they do not agree.",
+)
+def consensus(parts: tuple[Path, ...], k: int, vote: str, **given: Any) -> None:
+    """Answer what the first K of the classifiers PARTS agree on, else the sum of all.
+
+    The others run only where the first disagree. The order of PARTS belongs to the classifier.
+
+    \b
+    Example:
+      rsonnx compose consensus a.onnx b.onnx c.onnx --k 2 -o all.onnx
+    """
+    from rsonnx.compose import consensus as join
+
+    _compose(join, parts, given, k=k, vote=vote)
+
+
+@compose.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("parts", type=click.Path(path_type=Path), nargs=-1, required=True)
+def check(model: Path, parts: tuple[Path, ...]) -> None:
+    """Compose PARTS again as the file MODEL says that it was made, and compare the bytes.
+
+    \b
+    Example:
+      rsonnx compose check all.onnx a.onnx b.onnx c.onnx
+    """
+    from rsonnx.cli.terminal import say
+    from rsonnx.compose import check as compare
+    from rsonnx.model.read import sha256_of
+    from rsonnx.smoothing import in_child
+
+    for path in (model, *parts):
+        in_child(sha256_of, path)  # a stranger's file is read in a child process first
+    say("checked", f"{model} is, byte for byte, the {compare(model, *parts).words}")
+
+
+def _compose(
+    join: Callable[..., Any], parts: Sequence[Path], given: dict[str, Any], **options: Any
+) -> None:
+    """Try each part in a child process, join them, and write the model."""
+    from rsonnx.cli.terminal import say
+    from rsonnx.compose import serialized
+    from rsonnx.model import ModelSettings
+    from rsonnx.report.output import write_new
+    from rsonnx.runs import check_output
+    from rsonnx.smoothing import try_in_child
+    from rsonnx.smoothing.composition import composition_in
+
+    output = given["output"]
+    check_output(output)
+    declared: list[dict[str, Any]] = [{} for _ in parts]
+    for name in ("preprocess", "output_name"):
+        values = given[name] * len(parts) if len(given[name]) == 1 else given[name]
+        if values and len(values) != len(parts):
+            raise UsageError(
+                f"--{name.replace('_', '-')} was given {len(values)} times for {len(parts)} parts; "
+                "give it once, or once for each in order"
+            )
+        for mapping, value in zip(declared, values, strict=False):
+            mapping[name] = value
+    for path, mapping in zip(parts, declared, strict=True):
+        try_in_child(path, ModelSettings(**mapping))
+    model = join(*parts, declared=declared, **options)
+    write_new(output, serialized(model))
+    composition = composition_in({entry.key: entry.value for entry in model.metadata_props})
+    say("composed", f"in {output}: {'' if composition is None else composition.words}")
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(
+            f"--weights is {text!r}, but numbers such as 2,1,1 were expected"
+        ) from None

@@ -1,0 +1,212 @@
+"""The classifiers that are composed: each read, adapted and tried by itself, then held together.
+
+An adapted part takes float32 inputs in the units of the bounds, so its own preprocessing stays with
+it, and answers ``LABEL`` and ``SCORES`` as it does alone; a row that is no class has the label -1.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import onnx
+
+from rsonnx.compose.versions import newest, raised
+from rsonnx.errors import ModelError, UsageError
+from rsonnx.model import (
+    CODES,
+    ModelFile,
+    ModelSettings,
+    ModelSource,
+    probe_rows,
+    read_model,
+)
+from rsonnx.model.preprocess import BOUNDS_KEY, METADATA_KEY
+from rsonnx.runtime import OnnxClassifier, choose_provider
+from rsonnx.smoothing.adapting import Plan, make_plan
+from rsonnx.smoothing.composition import COMPOSITION_KEY, Composition, PartRecord
+from rsonnx.smoothing.load import open_plan
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A classifier that becomes part of another.
+
+    Attributes:
+        file: as it was read; its digest is the file's, its operator sets those of the composition.
+        plan: what is done with it.
+        model: adapted: from ``INPUT``, (batch, \\*shape), to ``LABEL`` and ``SCORES``.
+        classifier: open on the processor.
+        settings: what was declared beside the file.
+    """
+
+    file: ModelFile
+    plan: Plan
+    model: onnx.ModelProto
+    classifier: OnnxClassifier
+    settings: ModelSettings
+
+    def __str__(self) -> str:
+        return str(self.file)
+
+    @property
+    def batch(self) -> int | None:
+        """The batch size at which alone it runs; None where any will do."""
+        size = self.model.graph.input[0].type.tensor_type.shape.dim[0]
+        return size.dim_value or None
+
+    def record(self, role: str) -> PartRecord:
+        """Return what the metadata of a composition say of it."""
+        stated, usual = self.settings.to_json(), ModelSettings().to_json()
+        return PartRecord(
+            role,
+            self.file.name,
+            self.file.sha256,
+            {name: value for name, value in stated.items() if value != usual[name]},
+            self.plan.facts["preprocess"],
+        )
+
+
+Declared = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+"""What is declared of parts beside their files, as :func:`rsonnx.load` takes it: one mapping for
+all, or one a part."""
+
+
+def declared_parts(
+    sources: Sequence[ModelSource], declared: Declared
+) -> tuple[list[ModelFile], list[ModelSettings]]:
+    """Read the files of parts, and what is declared of each.
+
+    Raises:
+        UsageError: there is no such file, fewer than two, or another number of declarations.
+        ModelError: a file is no ONNX model.
+    """
+    if len(sources) < 2:
+        raise UsageError(f"{len(sources)} model was given, but at least two are composed")
+    several = [declared] * len(sources) if isinstance(declared, Mapping) else list(declared)
+    several = several or [{}] * len(sources)
+    if len(several) != len(sources):
+        raise UsageError(
+            f"{len(several)} declarations were given for {len(sources)} parts; give one for all, "
+            "or one a part"
+        )
+    return list(map(read_model, sources)), [ModelSettings(**each) for each in several]
+
+
+def open_parts(
+    files: Sequence[ModelFile], settings: Sequence[ModelSettings], least: int
+) -> tuple[Part, ...]:
+    """Bring classifiers to the newest of their operator sets, adapt them and try each.
+
+    Args:
+        files: as they were read.
+        settings: what is declared of each, beside its file.
+        least: oldest version of the default operator set that what joins them needs.
+
+    Raises:
+        RsonnxError: one of them cannot be certified by itself, its operators cannot be brought
+            together with the others', or it is of a kind that cannot be composed.
+    """
+    versions = newest([file.proto for file in files], least)
+    return tuple(
+        _opened(file, declared, versions) for file, declared in zip(files, settings, strict=True)
+    )
+
+
+def _opened(file: ModelFile, settings: ModelSettings, versions: dict[str, int]) -> Part:
+    provider = choose_provider(["cpu"])
+    newer = raised(file, versions)
+    plan = make_plan(newer, settings)
+    data = plan.data
+    if data.parts or data.spec.dtype in CODES:
+        kind = "the columns of a table, an input each" if data.parts else "codes"
+        raise ModelError(f"{file} takes {kind}, which cannot be composed; export it with one input")
+    opened = open_plan(plan, provider)
+    classifier = opened.classifier
+    part = Part(newer, plan, onnx.load_from_string(opened.model), classifier, settings)
+    if (part.batch or 1) > 1:
+        raise ModelError(
+            f"{file} runs only at batch size {part.batch}, so it cannot be composed; export it "
+            "with a free batch size, or with 1"
+        )
+    if newer is not file:
+        before = open_plan(make_plan(file, settings), provider).classifier
+        rows = probe_rows(data, plan.bounds)
+        if not before.tolerance.agree(before.scores(rows), classifier.scores(rows)):
+            raise ModelError(
+                f"{file} answers otherwise when it is converted from operator set {file.opset} to "
+                f"{newer.opset}; export the parts with one operator set"
+            )
+    return part
+
+
+def check_together(parts: Sequence[Part]) -> tuple[str, ...]:
+    """Check that parts take the same values and tell the same classes apart.
+
+    Returns:
+        The names of the classes; empty where no part has any but numbers.
+
+    Raises:
+        ModelError: two of them do not fit each other, both named.
+    """
+    first, *others = parts
+    named = first
+    for part in parts:
+        if part.classifier.num_classes is None:
+            raise ModelError(
+                f"{part} does not say how many classes it has; export it with class scores"
+            )
+    for part in others:
+        kept = (
+            ("bounds", [p.plan.bounds for p in (first, part)]),
+            ("number of classes", [p.classifier.num_classes for p in (first, part)]),
+            ("treatment of pictures", [p.classifier.geometry for p in (first, part)]),
+        )
+        for what, (expected, other) in kept:
+            if expected != other:
+                raise ModelError(
+                    f"the {what} of {part} is {other}, but of {first} {expected}; parts must agree"
+                )
+    for part in others:
+        names, before = (_names(p) for p in (part, named))
+        if not before:
+            named = part
+        elif names and names != before:
+            at, (a, b) = next(
+                (at, pair)
+                for at, pair in enumerate(zip(before, names, strict=True))
+                if pair[0] != pair[1]
+            )
+            raise ModelError(
+                f"class {at} is {a[:40]!r} to {named} but {b[:40]!r} to {part}; parts must name "
+                "their classes alike, in one order"
+            )
+    return _names(named)
+
+
+def _names(part: Part) -> tuple[str, ...]:
+    names = part.classifier.class_names
+    return () if names == tuple(map(str, range(len(names)))) else names
+
+
+def metadata_of(first: Part, names: Sequence[str], composition: Composition) -> dict[str, str]:
+    """Return the metadata of a composed model, so that nothing has to be declared of it.
+
+    Args:
+        first: the part whose shape and layout the composed model takes.
+        names: of the classes; empty for numbers.
+        composition: how it was made.
+    """
+    stated = replace(
+        first.plan.preprocessing, identity=True, channels="rgb", layout=first.plan.data.layout
+    )
+    low, high = (end if np.isfinite(end) else str(end) for end in first.plan.bounds)
+    entries = {
+        METADATA_KEY: json.dumps(stated.to_json()),
+        BOUNDS_KEY: json.dumps([low, high]),
+        COMPOSITION_KEY: json.dumps(composition.to_json()),
+    }
+    return entries | ({"class_names": json.dumps(list(names))} if names else {})

@@ -1,0 +1,101 @@
+"""What a composed model's metadata say of its parts: which they are, in order, and how joined.
+
+It is what :mod:`rsonnx.compose` writes. It proves nothing, since anybody can write metadata: only
+composing the parts again does (:func:`rsonnx.compose.check`), and no certificate rests on it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+COMPOSITION_KEY = "rsonnx.composition"
+
+
+@dataclass(frozen=True)
+class PartRecord:
+    """One part of a composed model.
+
+    Attributes:
+        role: what it is there: ``"member"``, ``"denoiser"``, ``"classifier"``.
+        file: its name, without folder.
+        sha256: of the file, as :class:`rsonnx.model.ModelFile` has it.
+        settings: what was declared of it beside its file, by the names of the options.
+        preprocess: what was put between the composed input and this part, as a header has it.
+    """
+
+    role: str
+    file: str
+    sha256: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    preprocess: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Composition:
+    """How a model was composed.
+
+    Attributes:
+        how: the command: ``"ensemble"``, ``"consensus"`` and so on, of :data:`WORDS`.
+        parts: in the order in which they were given, which belongs to the model.
+        options: of the command, as the library takes them.
+    """
+
+    how: str
+    parts: tuple[PartRecord, ...]
+    options: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of the metadata, which :func:`composition_in` reads."""
+        return {
+            "how": self.how,
+            "parts": [asdict(part) for part in self.parts],
+            "options": dict(self.options),
+        }
+
+    @property
+    def words(self) -> str:
+        """What the model is: ``consensus of a.onnx, b.onnx, c.onnx (first 2)``."""
+        return WORDS[self.how](self.parts, self.options)
+
+
+def _listed(parts: Sequence[PartRecord]) -> str:
+    return ", ".join(part.file for part in parts)
+
+
+def _ensemble(parts: Sequence[PartRecord], options: Mapping[str, Any]) -> str:
+    weights = options["weights"]
+    weighted = "" if weights is None else f"; weights {'/'.join(f'{w:g}' for w in weights)}"
+    return f"ensemble of {_listed(parts)} ({options['vote']} vote{weighted})"
+
+
+def _consensus(parts: Sequence[PartRecord], options: Mapping[str, Any]) -> str:
+    return f"consensus of {_listed(parts)} (first {options['k']})"
+
+
+WORDS: dict[str, Callable[[Sequence[PartRecord], Mapping[str, Any]], str]] = {
+    "ensemble": _ensemble,
+    "consensus": _consensus,
+}
+"""What a composed model is, in words, by how it was composed."""
+
+
+def composition_in(metadata: Mapping[str, str]) -> Composition | None:
+    """Return how a model's metadata say that it was composed.
+
+    None where they do not say it, or not so that it can be understood.
+    """
+    try:
+        stored = json.loads(metadata[COMPOSITION_KEY])
+        parts = tuple(PartRecord(**part) for part in stored["parts"])
+        made = Composition(stored["how"], parts, dict(stored["options"]))
+        texts = [text for part in parts for text in (part.role, part.file, part.sha256)]
+        mappings = [mapping for part in parts for mapping in (part.settings, part.preprocess)]
+        are_fit = all(isinstance(text, str) for text in texts) and all(
+            isinstance(mapping, dict) for mapping in mappings
+        )
+        return made if are_fit and made.words else None
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
