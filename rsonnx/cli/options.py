@@ -77,10 +77,10 @@ loading_options = option_group(
         "--preprocess",
         metavar="TEXT",
         help=f"What the model expects done to a pixel in [0, 1]: {', '.join(PRESETS)}; "
-        "mean=...,std=...,scale=...,layout=...,channels=bgr,"
-        "resize=...,crop=... (with / between numbers), alone or behind a preset; or a file: JSON, "
-        "TOML, Hugging Face's preprocessor_config.json, timm's config.json. [default: what the "
-        "model's metadata say]",
+        "one of mean=, std=, scale=, layout=, channels=bgr, resize= and crop=, or several with "
+        "commas between, and / between numbers, alone or behind a preset; or a file: JSON, TOML, "
+        "Hugging Face's preprocessor_config.json, timm's config.json. [default: what the model's "
+        "metadata say]",
     ),
     click.option(
         "--output-name",

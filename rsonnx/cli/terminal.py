@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rsonnx.noise import Law
     from rsonnx.report import Report
 
-_ALWAYS = ("void", "stopped", "go on with")
-"""Topics that belong to the result: how to go on with what was stopped."""
+_ALWAYS = ("void", "stopped", "go on with", "kept")
+"""Topics that belong to the result: how to go on with what was stopped, and where it is."""
 
 
 class Terminal(ProgressBar):

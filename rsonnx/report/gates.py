@@ -3,7 +3,7 @@
 A gate is ``FIGURE=VALUE``, such as ``acc@0.5=0.60``. With ``:lower`` behind the figure it is of the
 lower end of the figure's interval for the population, and with ``baseline-0.02`` for a value, of
 its difference from another run on the inputs of both. Figures are compared exactly with the decimal
-as it was written, not as they are printed.
+as it was written: shares as k/N, radii as JSON has them, so that whoever reads it finds no other.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rsonnx.report.escape import printable, shortened
 from rsonnx.report.figures import ABSTAIN, ACR, STANDARD, Column, Figures
 from rsonnx.report.paired import Comparison, compare
 from rsonnx.report.population import DELTA, PERCENT
-from rsonnx.report.rounding import plain, text_down
+from rsonnx.report.rounding import alpha_up, fraction_down, plain, text_down
 from rsonnx.report.summary import accuracy_at
 from rsonnx.statistics import (
     AccuracyInterval,
@@ -111,7 +111,8 @@ def check_gates(
     """Return what comes of every gate for every run.
 
     A run that is not complete or not labelled meets none, nor does an adaptive run one of a figure
-    that it left undecided, nor one that lacks inputs of the baseline a difference from it.
+    that it left undecided, nor one that lacks inputs of the baseline, or has a larger alpha, a
+    difference from it.
 
     Args:
         gates: what is asked for.
@@ -133,7 +134,7 @@ def check_gates(
         for gate in gates:
             said = _unready(gate, run)
             if gate.relative and baseline is not None:
-                said = said or _unready(gate, baseline)
+                said = said or _unready(gate, baseline) or _looser(run, baseline)
             met = False
             if said is None:
                 met, said = _result(gate, run, pair if gate.relative else None)
@@ -160,6 +161,17 @@ def _unready(gate: Gate, run: Figures) -> str | None:
         targets = ", ".join(map(plain, run.header.procedure.target_radii or ()))
         return f"{name} is adaptive and decided certified accuracy at {targets} alone"
     return None
+
+
+def _looser(run: Figures, baseline: Figures) -> str | None:
+    """Say that a run has the larger radii by a larger probability of error; None if it has not."""
+    alpha, least = run.header.settings.alpha, baseline.header.settings.alpha
+    if alpha <= least:
+        return None
+    return (
+        f"{printable(run.name)} has alpha = {alpha_up(alpha)}, which is above the baseline's "
+        f"{alpha_up(least)}; restate both with --alpha"
+    )
 
 
 def _result(gate: Gate, run: Figures, pair: Comparison | None) -> tuple[bool, str]:
@@ -193,17 +205,22 @@ def _value(gate: Gate, run: Figures, pair: Comparison | None) -> Fraction | None
     interval: AccuracyInterval | MeanInterval | PairedAccuracy | None
     if pair is None:
         if not gate.lower:
-            return run.exact(gate.column)
+            return _written(run.exact(ACR)) if gate.column == ACR else run.exact(gate.column)
         interval = _interval(gate.column, run)
     else:
         if gate.column == ACR:
-            interval, first, second = pair.acr, pair.first_acr, pair.second_acr
+            interval, difference = pair.acr, pair.acr_difference
         else:
             (at,) = (at for at in pair.at if at.radius == gate.column)
-            interval, first, second = at.inferred, at.first, at.second
-        if not gate.lower and first is not None and second is not None:
-            return first - second
+            interval, difference = at.inferred, at.first - at.second
+        if not gate.lower and difference is not None:
+            return _written(difference) if gate.column == ACR else difference
     return None if interval is None else Fraction(interval.low)
+
+
+def _written(mean: Fraction) -> Fraction:
+    """Return a mean radius, or a difference of two, as JSON writes it: rounded down."""
+    return Fraction(repr(fraction_down(mean)))
 
 
 def _interval(column: Column, run: Figures) -> AccuracyInterval | MeanInterval | None:

@@ -98,9 +98,17 @@ class Comparison:
         """What the intervals and tests assume."""
         return UNDER_SHARED_NOISE if self.shared_noise else INDEPENDENT
 
+    @property
+    def acr_difference(self) -> Fraction | None:
+        """The difference of the ACRs, exactly; None where an adaptive run understates one."""
+        if self.first_acr is None or self.second_acr is None:
+            return None
+        return self.first_acr - self.second_acr
+
     def to_json(self) -> dict[str, Any]:
-        """Return the comparison for a program; ACRs are rounded down."""
+        """Return the comparison for a program; ACRs and their difference are rounded down."""
         named = ("first", "second", "pairs", "left_first", "left_second", "copies")
+        down = {name: getattr(self, name) for name in ("first_acr", "second_acr", "acr_difference")}
         return {
             **{name: getattr(self, name) for name in named},
             "level": LEVEL,
@@ -118,8 +126,7 @@ class Comparison:
                 for at in self.at
             ],
             "undecided": list(self.undecided),
-            "first_acr": None if self.first_acr is None else fraction_down(self.first_acr),
-            "second_acr": None if self.second_acr is None else fraction_down(self.second_acr),
+            **{name: None if acr is None else fraction_down(acr) for name, acr in down.items()},
             "acr": None
             if self.acr is None
             else asdict(self.acr) | {"assumes": f"{self.assumed}; many inputs"},
@@ -300,14 +307,14 @@ def _table(pair: Comparison) -> Table:
         Column("p", form=lambda p: text_up(p, 3)),
     )
     rows: list[Sequence[Cell | Value]] = [_row(at) for at in pair.at]
-    if pair.first_acr is not None and pair.second_acr is not None:
+    if (difference := pair.acr_difference) is not None:
         acr = pair.acr
         rows.append(
             (
                 "ACR",
                 Cell(pair.first_acr, decimals(4)),
                 Cell(pair.second_acr, decimals(4)),
-                Cell(pair.first_acr - pair.second_acr, _signed(math.trunc, 4)),
+                Cell(difference, _signed(math.trunc, 4)),
                 Cell(None if acr is None else acr.low, _signed(math.floor, 4)),
                 Cell(None if acr is None else acr.high, _signed(math.ceil, 4)),
                 *("", "", ""),
@@ -352,13 +359,10 @@ def _records(pair: Comparison) -> Iterator[dict[str, Value]]:
         {**at, "figure": f"certified_accuracy@{plain(at['radius'])}"}
         for at in value["certified_accuracy"]
     ]
-    if pair.first_acr is not None and pair.second_acr is not None:
-        acr = {"figure": "acr", "first": value["first_acr"], "second": value["second_acr"]}
-        difference = float(pair.first_acr - pair.second_acr)
-        if pair.acr is not None:
-            acr |= {"low": pair.acr.low, "high": pair.acr.high}
-            difference = pair.acr.mean
-        figures.append(acr | {"difference": difference})
+    if (difference := value["acr_difference"]) is not None:
+        acr = {"first": value["first_acr"], "second": value["second_acr"], "difference": difference}
+        ends = {} if pair.acr is None else {"low": pair.acr.low, "high": pair.acr.high}
+        figures.append({"figure": "acr", **acr, **ends})
     for at in figures:
         yield {
             **{name: value[name] for name in runs},

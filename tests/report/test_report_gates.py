@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 from xml.etree import ElementTree
@@ -88,6 +89,45 @@ def test_what_a_gate_passes_passes_whoever_reads_the_json(inputs: int, data: st.
     assert run.to_json()["certified_accuracy"][1] >= float(least)
 
 
+ANY_RADII = st.lists(st.floats(0, 9), min_size=5, max_size=5)
+
+
+def cut(value: Fraction, digits: int) -> str:
+    """Return a number with so many decimals, rounded down, with its sign."""
+    units = int(value * 10**digits // 1)
+    figure = f"{abs(units):0{digits + 1}d}"
+    return f"{'-' if units < 0 else '+'}{figure[:-digits]}.{figure[-digits:]}"
+
+
+@given(ANY_RADII, ANY_RADII, st.integers(1, 30))
+def test_what_a_gate_on_radii_passes_passes_whoever_reads_the_json(
+    ours: list[float], theirs: list[float], digits: int
+) -> None:
+    run, base = figures(ours), named("base.jsonl", figures(theirs, sha256="9" * 64))
+    mean = sum(map(Fraction, ours)) / 5
+    difference = mean - sum(map(Fraction, theirs)) / 5
+    least, offset = cut(mean, digits), cut(difference, digits)
+    acr = run.to_json()["acr"]
+    (pair,) = compare([run, base], [0.5])
+    said = pair.to_json()["acr_difference"]
+    assert not met(f"acr={least[1:]}", run) or acr >= float(least)
+    assert not met(f"acr=baseline{offset}", run, base) or said >= float(offset)
+    # What JSON has is met as it is written there.
+    assert met(f"acr={Decimal(repr(acr)):f}", run)
+    assert met(f"acr=baseline{Decimal(repr(said)):+f}", run, base)
+
+
+def test_a_larger_alpha_meets_no_difference() -> None:
+    """Its radii are larger by the larger probability of error alone."""
+    run, base = figures([1.0]), named("base.jsonl", figures([0.5], sha256="9" * 64))
+    loose = replace(run, header=changed_header(alpha=0.01))
+    assert met("acr=baseline", run, base)
+    for figure in ("acr", "acc@0.5", "acr:lower", "acc@0.5:lower"):
+        assert "0.01" in result(f"{figure}=baseline-1", loose, base).said
+        assert not met(f"{figure}=baseline-1", loose, base)
+    assert met("acr=0.5", loose)
+
+
 @given(st.lists(st.sampled_from((-1.0, 0.25, 0.5)), min_size=1, max_size=30))
 def test_the_lower_end_of_an_interval_is_the_one_that_json_has(radii: list[float]) -> None:
     run = figures(radii)
@@ -128,10 +168,8 @@ def test_a_difference_from_the_baseline_is_that_of_the_paired_comparison(
     assert at.inferred is not None
     lower = met(f"acc@0.5:lower=baseline{offset}", run, base)
     assert lower is (Fraction(at.inferred.low) >= limit)
-    assert pair.first_acr is not None
-    assert pair.second_acr is not None
-    difference = pair.first_acr - pair.second_acr
-    assert met(f"acr=baseline{offset}", run, base) is (difference >= limit)
+    assert pair.acr_difference is not None
+    assert met(f"acr=baseline{offset}", run, base) is (pair.acr_difference >= limit)
     assert pair.acr is not None
     assert met(f"acr:lower=baseline{offset}", run, base) is (Fraction(pair.acr.low) >= limit)
     assert met("acc@0.5=baseline", run, base) is (at.first >= at.second)
