@@ -36,7 +36,10 @@ _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 """Brands of files that only the extra `heif` reads."""
 
 _HEAD_BYTES = 4096
-"""In which the boxes of an AVIF or HEIF picture say how deep it is."""
+"""In which an AVIF, HEIF or JPEG 2000 picture says how deep it is."""
+
+_CODESTREAM = b"\xff\x4f\xff\x51"
+"""How the codestream of JPEG 2000 begins; boxes may stand before it."""
 
 _BYTES_A_PIXEL = 16
 """What decoding needs: a copy as it is stored, one in RGB, one that is turned, and the array."""
@@ -119,7 +122,10 @@ def _opened(
 ) -> Iterator[tuple[Image.Image, int, str | None]]:
     """Open an image whose header does not rule it out, with what `channels_of` says of it."""
     try:
-        formats = _FORMATS + _extra_format(file, where)
+        head = file.read(_HEAD_BYTES)
+        file.seek(0)
+        _check_depth(head, where)
+        formats = _FORMATS + _extra_format(head, where)
         # Pillow needs no more than a buffered reader is; only its annotation asks for IO[bytes].
         with Image.open(cast("IO[bytes]", file), formats=formats) as image:
             _check_size(image, where)
@@ -134,19 +140,29 @@ def _opened(
         raise _broken(f"{type(error).__name__}: {first_line(error)}", where) from error
 
 
-def _extra_format(file: io.BufferedIOBase, where: str) -> tuple[str, ...]:
-    """Return the format of a HEIF picture, which Pillow reads with a package of its own.
+def _check_depth(head: bytes, where: str) -> None:
+    """Refuse what its decoder would cut to 8 bits or shift unseen, by the beginning of the file."""
+    if head[4:8] == b"ftyp":
+        _, _, pixels = head.partition(b"pixi")  # version and flags, channels, bits of each
+        if any(bits > 8 for bits in pixels[5 : 5 + sum(pixels[4:5])]):
+            raise UnreadableInputError(
+                f"{where} has more than 8 bits a channel; convert it to 8 first"
+            )
+    elif head.startswith(_CODESTREAM) or head[4:6] == b"jP":
+        _, _, stream = head.partition(_CODESTREAM)
+        _, _, box = head.partition(b"ihdr")
+        # Bits less 1 of each channel, behind their number; the highest bit is the sign.
+        depths = stream[38::3][: stream[37]] if len(stream) > 37 else box[10:11] * sum(box[9:10])
+        if set(depths) != {7} and depths != b"\x0f":
+            raise UnreadableInputError(
+                f"{where} is JPEG 2000 of other numbers than 8 bits a channel, or 16 of grey; "
+                "convert it to 8 first"
+            )
 
-    AVIF and HEIF pictures of more than 8 bits are refused: their decoders cut them unseen.
-    """
-    head = file.read(_HEAD_BYTES)
-    file.seek(0)
-    if head[4:8] != b"ftyp":
-        return ()
-    _, _, pixels = head.partition(b"pixi")  # version and flags, channels, bits of each
-    if any(bits > 8 for bits in pixels[5 : 5 + sum(pixels[4:5])]):
-        raise UnreadableInputError(f"{where} has more than 8 bits a channel; convert it to 8 first")
-    if head[8:12] not in _HEIF:
+
+def _extra_format(head: bytes, where: str) -> tuple[str, ...]:
+    """Return the format of a HEIF picture, which Pillow reads with a package of its own."""
+    if head[4:8] != b"ftyp" or head[8:12] not in _HEIF:
         return ()
     try:
         importlib.import_module("pillow_heif").register_heif_opener()

@@ -8,11 +8,12 @@ torchvision's and everybody's `convert("RGB")` has it, and are counted for the r
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageColor
+from PIL import ExifTags, Image, ImageColor
 
 from rsonnx.errors import UnreadableInputError
 
@@ -53,15 +54,14 @@ def channels_of(image: Image.Image, where: str, background: str | None) -> tuple
 
 def _is_deep(image: Image.Image, where: str) -> bool:
     """Tell a grey picture of 16 bits; refuse what Pillow cuts to 8 while its mode looks like 8."""
+    _check_tags(image, where)
     deep = image.mode.startswith("I;16")
     for tile in image.tile if hasattr(image, "tile") else ():
         decoder, arguments = tile[0], tile[3]
         raw = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
         if isinstance(raw, str) and re.search(r";16[A-Z]+$", raw):
             if _CHANNELS.get(image.mode) != 1 or "A" in image.mode:
-                raise UnreadableInputError(
-                    f"{where} has 16 bits a channel in colour or with alpha; convert it to 8 bits"
-                )
+                raise _deep_colour(where)
             deep = True
         if raw == "I;12":  # whose white is not 65,535
             raise UnreadableInputError(
@@ -75,6 +75,29 @@ def _is_deep(image: Image.Image, where: str) -> bool:
                     f"{where} has levels 0..{highest}; convert it to 0..255 first"
                 )
     return deep
+
+
+def _check_tags(image: Image.Image, where: str) -> None:
+    """Refuse a TIFF whose numbers Pillow would take for others, by its tags."""
+    tags: Mapping[int, Any] = getattr(image, "tag_v2", {})
+    if 2 in tags.get(ExifTags.Base.SampleFormat, ()):
+        raise UnreadableInputError(
+            f"{where} has signed numbers; shift them so that black is 0, or save them as an array"
+        )
+    if max(tags.get(ExifTags.Base.BitsPerSample, (1,))) <= 8:
+        return
+    if tags.get(ExifTags.Base.SamplesPerPixel, 1) > 1:
+        raise _deep_colour(where)
+    if tags.get(ExifTags.Base.PhotometricInterpretation) == 0:
+        raise UnreadableInputError(
+            f"{where} has more than 8 bits and 0 as white; invert it, so that black is 0"
+        )
+
+
+def _deep_colour(where: str) -> UnreadableInputError:
+    return UnreadableInputError(
+        f"{where} has 16 bits a channel in colour or with alpha; convert it to 8 bits"
+    )
 
 
 def plain(image: Image.Image, channels: int, where: str, background: str | None) -> Image.Image:

@@ -207,13 +207,25 @@ def _png_of_16_bits(colour: int, channels: int) -> bytes:
     return data
 
 
-_TAGS = {256: 2, 257: 1, 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: 4}
-TWELVE_BITS = (
-    struct.pack("<2sHI4xH", b"II", 42, 12, len(_TAGS))
-    + b"".join(struct.pack("<HHII", tag, 3, 1, value) for tag, value in _TAGS.items())
-    + bytes(4)
-)
-"""A TIFF of 12 bits, which Pillow calls I;16."""
+_TAGS = {256: 2, 257: 1, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: 4}
+
+
+def _tiff(tags: dict[int, int]) -> bytes:
+    """A TIFF of two pixels, which Pillow opens."""
+    tags = dict(sorted((_TAGS | tags).items()))
+    data = struct.pack("<2sHI4xH", b"II", 42, 12, len(tags))
+    data += b"".join(struct.pack("<HHII", tag, 3, 1, value) for tag, value in tags.items())
+    Image.open(io.BytesIO(data + bytes(20)))
+    return data + bytes(20)
+
+
+def _jpeg2000(image: np.ndarray, depth: int, *, boxes: bool) -> bytes:
+    """A picture whose codestream says another depth; its sign is the highest bit."""
+    data = bytearray(encoded(Image.fromarray(image), "JPEG2000", no_jp2=not boxes))
+    at = data.index(b"\xff\x51") + 38
+    for channel in range(data[at + 1]):
+        data[at + 2 + 3 * channel] = depth
+    return bytes(data)
 
 
 def _frames(form: str) -> bytes:
@@ -224,9 +236,18 @@ def _frames(form: str) -> bytes:
 @pytest.mark.parametrize(
     ("data", "named"),
     [
-        (encoded(Image.fromarray(GREY.astype(np.int32)), "TIFF"), "'I'"),
+        (encoded(Image.fromarray(GREY.astype(np.int32)), "TIFF"), "signed"),
+        (_tiff({258: 32}), "'I'"),
         *((_png_of_16_bits(*kind), "16 bits") for kind in ((2, 3), (6, 4), (4, 2))),
-        (TWELVE_BITS, "12 bits"),
+        (_tiff({258: 12}), "12 bits"),
+        (_tiff({258: 16, 262: 0}), "white"),
+        *((_tiff({258: bits, 339: 2}), "signed") for bits in (8, 16)),
+        (_tiff({258: 16, 262: 2, 277: 3, 284: 2}), "16 bits"),
+        *(
+            (_jpeg2000(image, depth, boxes=boxes), "JPEG 2000")
+            for image, depth in ((RGB, 15), (RGB, 0x87), (GREY, 11), (GREY, 0x8F))
+            for boxes in (True, False)
+        ),
         (b"P6 1 1 65535\n" + bytes(6), "65535"),
         (b"P3 1 1 15\n1 2 3\n", r"\.15"),
         (b"P5 1 1 3\n\1", r"\.3"),
