@@ -26,11 +26,15 @@ from rsonnx.cli.options import (
     sampling_options,
 )
 from rsonnx.cli.terminal import Terminal, quiet
-from rsonnx.procedures import PREDICT_METHODS
+from rsonnx.procedures import GENERATORS, PREDICT_METHODS
 from rsonnx.report import percent, printable, text_up
 
 if TYPE_CHECKING:
     from rsonnx.runs import Predicted
+
+
+_OWN = ("n", "alpha", "method", "sequential", "seed", "generator", "key")
+"""Arguments of :func:`rsonnx.runs.predict` itself."""
 
 
 @command()
@@ -57,6 +61,19 @@ if TYPE_CHECKING:
     "Sampling",
     click.option("--n", type=int, default=1_000, show_default=True, help="Samples an input."),
     *sampling_options,
+    click.option(
+        "--generator",
+        type=click.Choice(GENERATORS),
+        default=GENERATORS[0],
+        show_default=True,
+        help="What draws the noise; exported draws what files of `rsonnx compose smooth` do.",
+    ),
+    click.option(
+        "--key",
+        metavar="HEX",
+        help="Key of such a file, 32 digits, in place of the seed and for all inputs. [default: "
+        "one for each input, from the seed]",
+    ),
 )
 @loading_options
 @engine_options
@@ -77,7 +94,7 @@ def predict(model: Path, data: Path, as_json: bool, **given: Any) -> None:
 
     asked_noise(given, model, data)
     del given["quiet"]  # the terminal looks it up
-    own = {name: given.pop(name) for name in ("n", "alpha", "method", "sequential", "seed")}
+    own = {name: given.pop(name) for name in _OWN}
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(_Printing(as_json=as_json))
         opening = opening_arguments(given)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rsonnx.noise.asked import AskedNoise
     from rsonnx.noise.catalogue import NOISES, law_from_json, noise_of
     from rsonnx.noise.enumerated import EnumeratedNoise
+    from rsonnx.noise.exported import ExportedStream, check_key
     from rsonnx.noise.law import ExactOutcome, Law, SampledNoise, check_law
     from rsonnx.noise.laws.ablation import Ablation
     from rsonnx.noise.laws.anisotropic import AnisotropicGaussian
@@ -56,6 +57,7 @@ __all__ = [
     "ExactOutcome",
     "ExponentialL2",
     "ExponentialLinf",
+    "ExportedStream",
     "Flips",
     "Gaussian",
     "IndependentNoise",
@@ -75,6 +77,7 @@ __all__ = [
     "Values",
     "block_samples",
     "check_bounds",
+    "check_key",
     "check_law",
     "check_seed",
     "fresh_seed",

@@ -120,6 +120,11 @@ class NoisyStream:
         own = self.point.digest if self.version == 1 else self.point.noise_digest
         return stream_key(self.seed, "shared" if self.shared else own, self.stage)
 
+    @property
+    def drawn_by(self) -> dict[str, Any]:
+        """What a :class:`rsonnx.procedures.Prediction` records of where its noise came from."""
+        return {"seed": self.seed}
+
     @cached_property
     def _blocks(self) -> _Blocks:
         exact = self.point.arithmetic == "exact"

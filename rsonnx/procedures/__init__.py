@@ -11,7 +11,7 @@ if TYPE_CHECKING:
         predict_procedure,
         procedure_recorded,
     )
-    from rsonnx.procedures.choices import PREDICT_METHODS, RADIUS_RULES, PredictMethod
+    from rsonnx.procedures.choices import GENERATORS, PREDICT_METHODS, RADIUS_RULES, PredictMethod
     from rsonnx.procedures.counting import CountRange
     from rsonnx.procedures.enumerated import Enumerated
     from rsonnx.procedures.fixed import Fixed, certify_from_counts

@@ -7,3 +7,5 @@ from typing import Literal, get_args
 RADIUS_RULES = ("one-sided", "two-sided")
 PredictMethod = Literal["two-class", "majority"]
 PREDICT_METHODS: tuple[str, ...] = get_args(PredictMethod)
+GENERATORS = ("numpy", "exported")
+"""What draws the noise of a prediction."""

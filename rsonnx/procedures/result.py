@@ -145,6 +145,8 @@ class Prediction:
         sequential: whether sampling stopped as soon as the answer was sure; the p-value is then
             that of the fixed test on the same counts, for comparison, and did not decide.
         sigma, arithmetic, seed, digest: as in :class:`Certificate`.
+        key: of the noise as a file of ``rsonnx compose smooth`` draws it; None where the seed drew
+            it otherwise.
     """
 
     label: int
@@ -158,6 +160,7 @@ class Prediction:
     arithmetic: str | None = None
     seed: int | None = None
     digest: str | None = None
+    key: str | None = None
 
     @property
     def abstained(self) -> bool:

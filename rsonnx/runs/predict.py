@@ -6,10 +6,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rsonnx.arguments import check_choice
 from rsonnx.errors import UsageError
 from rsonnx.listener import Extent, Listener
 from rsonnx.noise import check_seed, fresh_seed
-from rsonnx.procedures import Prediction, check_method, predict_procedure
+from rsonnx.procedures import GENERATORS, Prediction, check_method, predict_procedure
 from rsonnx.runs.new_header import SeedUsed
 from rsonnx.runs.opening import Data, Model, listening, open_job
 from rsonnx.runs.telling import tell_clean_accuracy, tell_job
@@ -59,7 +60,9 @@ class Predicted:
             "sigma": prediction.sigma,
             "alpha": prediction.alpha,
             "arithmetic": prediction.arithmetic,
-            "seed": str(prediction.seed),
+            "seed": None if prediction.seed is None else str(prediction.seed),
+            "generator": GENERATORS[prediction.key is not None],
+            "key": prediction.key,
             "rows": self.rows,
         }
 
@@ -73,6 +76,8 @@ def predict(
     method: str = "two-class",
     sequential: bool = False,
     seed: int | None = None,
+    generator: str = GENERATORS[0],
+    key: str | None = None,
     listener: Listener | None = None,
     **opening: Any,
 ) -> list[Predicted]:
@@ -85,6 +90,10 @@ def predict(
         method: ``"two-class"`` or ``"majority"``.
         sequential: stop as soon as the answer is sure; n is then a ceiling.
         seed: of the noise, >= 0; None draws 128 bits from the operating system.
+        generator: ``"numpy"``, or ``"exported"``: the noise that a file of
+            :func:`rsonnx.compose.smooth` draws, word for word.
+        key: of that file, 32 hexadecimal digits, in place of the seed, for all inputs; None derives
+            one for each from the seed.
         listener: hears what is done, and of each :class:`Predicted` as it is there.
         opening: further arguments of :func:`open_job`: ``sigma``, ``noise``, ``sample`` ...
 
@@ -94,6 +103,12 @@ def predict(
     check_samples("n", n)
     check_alpha(alpha)
     check_method(method)
+    check_choice("generator", generator, GENERATORS)
+    if key is not None and (generator != "exported" or seed is not None):
+        raise UsageError(
+            "a key was given, but it is of the exported generator and in place of a seed; give "
+            "generator exported and no seed"
+        )
     least = fewest_samples_to_predict(alpha, two_sided=method == "two-class")
     if n < least:
         raise UsageError(
@@ -107,6 +122,8 @@ def predict(
     answered = []
     with ExitStack() as stack:
         job = open_job(model, data, stack, **opening)
+        if generator == "exported":
+            job = replace(job, smoothed=job.smoothed.exported(key))
         procedure = predict_procedure(
             job.smoothed.noise,
             n=n,
@@ -115,7 +132,10 @@ def predict(
             sequential=sequential,
             num_classes=job.model.num_classes,
         )
-        tell_job(job, used, listener.said)
+        tell_job(job, used if key is None else None, listener.said)
+        if generator == "exported":
+            of = "derived for each input from the seed" if key is None else f"{key} for all inputs"
+            listener.said("generator", f"that of exported files, key: {of}")
         tell_clean_accuracy(job, listener.said)
         listener.begun(Extent(len(job.indices), n, adaptive=sequential, outcome="answered"))
         points = ((index, job.point(index)) for index in job.indices)
@@ -126,8 +146,8 @@ def predict(
             prediction = replace(
                 done.result,
                 arithmetic=done.point.arithmetic,
-                seed=used.value,
                 digest=done.point.digest,
+                **job.smoothed.stream(done.point, "prediction", used.value).drawn_by,
             )
             predicted = Predicted(
                 done.index,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,12 +19,14 @@ from rsonnx.noise import (
     STREAM_VERSION,
     STREAM_VERSIONS,
     Arithmetic,
+    ExportedStream,
     Gaussian,
     InputSpace,
     Law,
     NoisyStream,
     Point,
     check_bounds,
+    check_key,
     check_law,
     check_seed,
     fresh_seed,
@@ -127,9 +131,22 @@ class SmoothedClassifier:
         self.arithmetic = arithmetic
         self.share_noise = share_noise
         self.stream_version = version
+        self._open_stream: Callable[..., NoisyStream] = NoisyStream
         self._engine = (
             engine_for(self.base, batch_size, workers) if engine is None else check_engine(engine)
         )
+
+    def exported(self, key: str | None = None) -> SmoothedClassifier:
+        """Return the same, with the noise that a file of :func:`rsonnx.compose.smooth` draws.
+
+        Args:
+            key: the file's key for all inputs, 32 hexadecimal digits, which draws a prediction;
+                None derives one for each input from the seed.
+        """
+        made = copy.copy(self)
+        file_key = None if key is None else check_key(key)
+        made._open_stream = partial(ExportedStream, file_key=file_key)
+        return made
 
     @property
     def sigma(self) -> float | None:
@@ -313,7 +330,9 @@ class SmoothedClassifier:
             sequential=sequential,
             num_classes=getattr(self.base, "num_classes", None),
         )
-        return self.run(procedure, x, seed=seed, progress=progress)
+        point, seed = self.point(x), fresh_seed() if seed is None else seed
+        prediction = self.run(procedure, point, seed=seed, progress=progress)
+        return replace(prediction, **self.stream(point, "prediction", seed).drawn_by)
 
     def sample_counts(
         self, x: NDArray[Any] | Point, start: int, stop: int, *, stage: str, seed: int
@@ -341,7 +360,8 @@ class SmoothedClassifier:
 
     def stream(self, point: Point, stream: str, seed: int) -> NoisyStream:
         """Return the noisy samples of one stream of one input."""
-        return NoisyStream(point, self.noise, seed, stream, self.share_noise, self.stream_version)
+        version = self.stream_version
+        return self._open_stream(point, self.noise, seed, stream, self.share_noise, version)
 
     def count(
         self, requests: Sequence[CountRequest], progress: Progress | None = None

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from rsonnx.statistics.adaptive import AdaptiveRule, Verdict, align_looks, look_schedule
     from rsonnx.statistics.binomial_test import (
         fewest_samples_to_predict,
+        least_top_counts,
         p_value_above_half,
         p_value_differs_from_half,
     )

@@ -38,3 +38,22 @@ def fewest_samples_to_predict(alpha: float, *, two_sided: bool) -> int:
     while test(n, n) > alpha:
         n += 1
     return n
+
+
+def least_top_counts(n: int, alpha: float) -> list[int]:
+    """Return PREDICT's table: for m = 0 .. ``n`` the least k with 2·P(Bin(m, 1/2) >= k) <= alpha.
+
+    The two-class test answers the top class where it has at least so many of both top classes' m
+    samples; m + 1 stands where it never answers. Computed in whole numbers, so it is exact for the
+    double ``alpha``.
+    """
+    numerator, denominator = check_alpha(alpha).as_integer_ratio()
+    table, k = [1], 1
+    tail, below = 0, 1  # of C(m, i) those with i >= k summed, and C(m, k - 1)
+    for m in range(1, n + 1):
+        tail, below = 2 * tail + below, below * m // (m + 1 - k)
+        if 2 * tail * denominator > numerator << m:
+            below = below * (m + 1 - k) // k
+            tail, k = tail - below, k + 1
+        table.append(k)
+    return table

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 import pytest
-from commands import Outcome, done, lines_of, write_lines
+from commands import Outcome, done, lines_of, refused, write_lines
 
 import rsonnx as package
 from rsonnx import Counts, predict_from_counts
@@ -43,6 +43,22 @@ def test_predict_answers_a_line_an_input_that_follows_from_its_counts(here: Path
     abstained = sum(one["abstained"] for one in found)
     assert abstained > 0
     assert f"{abstained} abstentions" in said.err.splitlines()[-1]
+
+
+def test_the_exported_generator_names_keys_that_draw_the_same_again(here: Path) -> None:
+    words = "predict tiny.onnx set --sigma 0.25 --n 200 --providers cpu --json --generator exported"
+    drawn = done(f"{words} --seed 3 --limit 3").lines()
+    assert len({one["key"] for one in drawn}) == 3
+    assert {(one["generator"], one["seed"]) for one in drawn} == {("exported", "3")}
+    usual = done(f"{PREDICT} --json --limit 3").lines()
+    assert {(one["generator"], one["key"]) for one in usual} == {("numpy", None)}
+    said = done(f"{words} --key {drawn[1]['key']} --limit 3")
+    again = said.lines()
+    assert again[1] == drawn[1] | {"seed": None}
+    assert drawn[1]["key"] in said.err
+    for wrong in ("--key 12", f"--key {'0' * 32} --seed 1"):
+        refused(f"{words} {wrong}")
+    refused(f"{PREDICT.replace('--seed 3', '')} --key {'0' * 32}")
 
 
 @pytest.mark.parametrize("form", ["tsv", "csv", "parquet"])

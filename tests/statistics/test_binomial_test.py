@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from operator import add
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from rsonnx.statistics import (
     fewest_samples_to_predict,
+    least_top_counts,
     p_value_above_half,
     p_value_differs_from_half,
 )
@@ -44,3 +46,21 @@ def test_no_samples_say_nothing() -> None:
 def test_fewest_samples_that_can_answer_at_the_usual_alpha(two_sided: bool, least: int) -> None:
     # 2 * 2^-10 > 0.001 >= 2 * 2^-11, and 2^-9 > 0.001 >= 2^-10 (locuslab/smoothing#8).
     assert fewest_samples_to_predict(0.001, two_sided=two_sided) == least
+
+
+@pytest.mark.parametrize("alpha", [0.001, 0.01, 0.3, 0.0625])
+def test_least_top_counts_are_exact(alpha: float) -> None:
+    """2·P(Bin(m, 1/2) >= k) <= alpha at the table's k and not below it, for every m <= 1,000."""
+    table = least_top_counts(1_000, alpha)
+    assert len(table) == 1_001
+    ways = [1]  # C(m, j)
+    for m, k in enumerate(table):
+        tail = sum(ways[k:])
+        assert 2 * tail <= Fraction(alpha) * 2**m < 2 * (tail + ways[k - 1])
+        ways = [1, *map(add, ways, ways[1:]), 1]
+
+
+def test_least_top_counts_decide_as_the_p_value_does() -> None:
+    for m, k in enumerate(least_top_counts(150, 0.001)):
+        for n_a in range((m + 1) // 2, m + 1):
+            assert (p_value_differs_from_half(n_a, m) <= 0.001) == (n_a >= k)
