@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         NUMBERED_FOLDERS,
         SORTED_FOLDERS,
         composed,
+        folded,
     )
     from rsonnx.data.opening import open_dataset
     from rsonnx.data.resizing import resize_and_crop, resized_shape

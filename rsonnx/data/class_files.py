@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rsonnx.data.names import composed
+from rsonnx.data.names import composed, heading
 from rsonnx.errors import DataError
 from rsonnx.files import read_small
 from rsonnx.names import names_of_value
@@ -129,7 +129,7 @@ def _columns(line: str) -> list[str]:
 
 
 def _is_heading(line: str) -> bool:
-    columns = [re.sub(r"[\W_]", "", column).casefold() for column in _columns(line)]
+    columns = list(map(heading, _columns(line)))
     return len(columns) > 1 and _HEADINGS.issuperset(columns)
 
 

@@ -92,7 +92,7 @@ def _places(rows: NDArray[Any], where: str) -> tuple[int, ...]:
     if wrong.size:
         raise DataError(
             f"{where} has shape {rows.shape}, but row {wrong[0]} has not one 1 and zeros: "
-            f"{shown(rows[wrong[0]].tolist())}; save one label an input, such as y.argmax(axis=1)"
+            f"{shown(rows[wrong[0]].tolist())}; save one label an input"
         )
     return tuple(rows.argmax(axis=1).tolist())
 

@@ -7,19 +7,25 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from rsonnx.data.dataset import Dataset
 from rsonnx.data.label_arrays import array_labels
-from rsonnx.data.names import LABEL_NUMBERS, named_labels
+from rsonnx.data.limits import check_fits
+from rsonnx.data.names import LABEL_NUMBERS, composed, heading, named_labels
 from rsonnx.data.npy import only_array
 from rsonnx.data.settings import DataSettings
 from rsonnx.errors import DataError
 from rsonnx.files import read_small
 
 _MOST_BYTES = 64 * 2**20
+
+_BYTES_A_LINE = 400
+"""What the cells of a line take in memory, as several texts."""
 
 _NUMBER = re.compile(r"(\d{1,18})(?:\.0*)?", re.ASCII)
 """A label that is a number, also as tables of floats write it."""
@@ -68,27 +74,49 @@ def labelled(dataset: Dataset, settings: DataSettings) -> Dataset:
         )
     where = f"the labels file {path}"
     array = only_array(path, where) if path.is_file() else None
+    names = [dataset.name(index) for index in range(len(dataset))]
     if array is not None:
-        labels, names, rule = array_labels(
+        _check_order(names, where)
+        labels, called, rule = array_labels(
             array, len(dataset), classes, where=where, rule=LABEL_NUMBERS
         )
-        return replace(dataset, labels=labels, class_names=names, label_rule=rule)
-    inputs = _Inputs([dataset.name(index) for index in range(len(dataset))])
+        return replace(dataset, labels=labels, class_names=called, label_rule=rule)
+    inputs = _Inputs(names)
     rows = read_rows(path, "the labels file", inputs.__contains__)
     unused: tuple[str, ...] = ()
     if len(rows[0]) == 1:
+        _check_order(names, where)
         texts = [row[0] for row in rows[_has_heading([row[0] for row in rows]) :]]
         if len(texts) != len(dataset):
             raise DataError(
-                f"the labels file {path} has {len(texts):,} labels, but {dataset.path} has "
+                f"{where} has {len(texts):,} labels, but {dataset.path} has "
                 f"{len(dataset):,} inputs; write one label a line, or the input's path and its "
                 "label"
             )
     else:
         texts, unused = _met(pairs_of(rows, path), inputs, path, dataset.path)
-    labels, names, rule = labels_of(texts, path, classes)
+    labels, called, rule = labels_of(texts, path, classes)
     reading = replace(dataset.reading, unused_labels=unused)
-    return replace(dataset, labels=labels, class_names=names, label_rule=rule, reading=reading)
+    return replace(dataset, labels=labels, class_names=called, label_rule=rule, reading=reading)
+
+
+def _check_order(names: Sequence[str], where: str) -> None:
+    """Refuse labels without names for files that systems sort in several ways."""
+    if list(names) != sorted(names):
+        return  # rows, or a list, whose order is their own
+    for name, following in pairwise(names):
+        if _sorted_by(name) > _sorted_by(following):
+            raise DataError(
+                f"{where} names no inputs, whose order is not clear ({name!r} before "
+                f"{following!r}, or behind?); write the input's path and its label a line"
+            )
+
+
+def _sorted_by(name: str) -> list[tuple[int, str]]:
+    """Return what file managers sort a name by: runs of digits as numbers, letters in any case."""
+    parts = re.split("([0-9]+)", name.casefold())
+    parts[1::2] = [digits.lstrip("0") for digits in parts[1::2]]
+    return [(len(part) if at % 2 else 0, part) for at, part in enumerate(parts)]
 
 
 def read_rows(path: Path, what: str, is_input: Callable[[str], bool]) -> list[list[str]]:
@@ -110,6 +138,7 @@ def read_rows(path: Path, what: str, is_input: Callable[[str], bool]) -> list[li
         raise DataError(
             f"{what} {path} is not UTF-8 text; write a path and a label a line"
         ) from None
+    check_fits(_BYTES_A_LINE * text.count("\n"), f"{what} {path}")
     lines = [line.strip() for line in text.rstrip().replace("\r\n", "\n").split("\n")]
     if lines == [""]:
         raise DataError(f"{what} {path} is empty; write a path and a label a line")
@@ -138,15 +167,11 @@ def read_rows(path: Path, what: str, is_input: Callable[[str], bool]) -> list[li
 
 def _has_heading(labels: Sequence[str]) -> bool:
     """Tell whether the first label of a column is the column's heading."""
-    return _plain(labels[0]) in _LABEL_HEADINGS or (
+    return heading(labels[0]) in _LABEL_HEADINGS or (
         len(labels) > 1
         and not _NUMBER.fullmatch(labels[0])
         and all(map(_NUMBER.fullmatch, labels[1:]))
     )
-
-
-def _plain(heading: str) -> str:
-    return re.sub(r"[\W_]", "", heading).lower()
 
 
 def pairs_of(rows: list[list[str]], path: Path) -> list[tuple[str, str]]:
@@ -155,9 +180,9 @@ def pairs_of(rows: list[list[str]], path: Path) -> list[tuple[str, str]]:
     Raises:
         DataError: it has more, and its first line does not say which are meant.
     """
-    headings = [_plain(cell) for cell in rows[0]]
+    headings = list(map(heading, rows[0]))
     of_inputs, of_labels = (
-        [at for at, heading in enumerate(headings) if heading in known]
+        [at for at, name in enumerate(headings) if name in known]
         for known in (_INPUT_HEADINGS, _LABEL_HEADINGS)
     )
     if len(of_inputs) == len(of_labels) == 1:
@@ -178,19 +203,21 @@ class _Inputs:
         self.names = names
         self._whole: dict[str, int | None] = {}
         self._ends: dict[str, int | None] = {}  # also of what is inside of folders
-        for index, name in enumerate(names):
+        stored = list(map(composed, names))
+        for index, name in enumerate(stored):
             for spelt in {name, str(PurePosixPath(name).with_suffix(""))}:
                 self._whole[spelt] = None if spelt in self._whole else index
                 for end in _ends(spelt):
                     self._ends[end] = None if end in self._ends else index
-            self._whole[name] = index
+        times = Counter(stored)
+        self._whole |= {name: index for index, name in enumerate(stored) if times[name] == 1}
 
     def __contains__(self, name: str) -> bool:
         return self.index(name) is not None
 
     def index(self, name: str) -> int | None:
         """Return which input is meant; None for none, or for one of several."""
-        name = name.replace("\\", "/").removeprefix("./")
+        name = composed(name).replace("\\", "/").removeprefix("./")
         if name in self._ends:
             return self._whole.get(name, self._ends[name])
         return next((self._whole[end] for end in _ends(name) if end in self._whole), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -31,6 +32,21 @@ def composed(name: str) -> str:
     One of over 1,000 characters is returned as it is: the time it takes grows with their square.
     """
     return unicodedata.normalize("NFC", name) if len(name) <= 1000 else name
+
+
+def decomposed(name: str) -> str:
+    """Return a name in decomposed Unicode (NFD), as macOS stores it; a long one as it is."""
+    return unicodedata.normalize("NFD", name) if len(name) <= 1000 else name
+
+
+def folded(name: str) -> str:
+    """Return a name without what is often written otherwise: `Sea_Lion` as `sea lion`."""
+    return re.sub(r"[\W_]+", " ", composed(name).casefold()).strip()
+
+
+def heading(cell: str) -> str:
+    """Return what a column is called in small letters and digits: `Image ID` as `imageid`."""
+    return folded(cell).replace(" ", "")
 
 
 def checked_classes(classes: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -63,23 +79,27 @@ def called_by_given(
 
     Returns:
         the labels and what they are called; and `GIVEN_NAMES` where the labels are now positions in
-        the given names, because each name of the data's is among them, else None. Names that are
-        all others, or the same ones in the same places, only rename the classes.
+        the given names, because each name of the data's is among them, at least but for case and
+        punctuation; else None: names that are all others only rename the classes.
 
     Raises:
         DataError: some of the data's names are among the given ones, in other places.
     """
     if given is None or own is None:
         return tuple(labels), given or (None if own is None else tuple(own)), None
-    position = {composed(name): at for at, name in enumerate(given)}
-    places = [position.get(composed(name)) for name in own]
-    if None not in places:
-        return tuple(places[label] for label in labels), given, GIVEN_NAMES  # type: ignore[misc]
+    places: list[int | None] = []
+    for form in (composed, folded):
+        position = {form(name): at for at, name in enumerate(given)}
+        places = [position.get(form(name)) for name in own]
+        if None not in places and len(set(places)) == len(own):
+            numbers = tuple(places[label] for label in labels)
+            return numbers, given, GIVEN_NAMES  # type: ignore[return-value]
     for at, (name, place) in enumerate(zip(own, places, strict=True)):
         if place not in (None, at):
+            lacking = next((n for n, met in zip(own, places, strict=True) if met is None), name)
             raise DataError(
                 f"class {at} of {where} is {shown(name)}, number {place} of the class names given, "
-                f"which lack {shown(own[places.index(None)])}; correct the names"
+                f"which lack {shown(lacking)}; correct the names"
             )
     return tuple(labels), given, None
 

@@ -79,12 +79,14 @@ def only_array(path: Path, where: str) -> StoredArray | None:
             if stream.read(len(MAGIC)) == MAGIC:
                 return stored_file(path, where)
         with zipfile.ZipFile(path) as archive:
-            (info,) = archive.infolist()
+            infos = archive.infolist()
     except OSError as error:
         raise UsageError(f"{where} cannot be read ({error.strerror}); correct that") from None
-    except Exception:  # no archive, or one of several: whatever a hostile directory provokes
+    except Exception:  # no archive: whatever a hostile directory provokes
         return None
-    return stored_entry(path, info, where)
+    if len(infos) != 1:
+        raise DataError(f"{where} is an archive of {len(infos)} files; save one array, or text")
+    return stored_entry(path, infos[0], where)
 
 
 def stored_file(path: Path, where: str) -> StoredArray:

@@ -76,7 +76,7 @@ _FOREIGN = {
     b"<!doctyp": "a web page (fetch the file itself again)",
     b"\x89HDF": f"an HDF5 file ({_SAVE})",
     b"\x80": f"a Python pickle, never loaded ({_SAVE})",
-    b"MATLAB 5": f"a MATLAB file ({_SAVE})",
+    b"MATLAB": f"a MATLAB file ({_SAVE})",
     b"\x00\x00\x08\x01": "an idx labels file (name the images file beside it)",
 }
 

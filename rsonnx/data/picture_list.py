@@ -16,6 +16,7 @@ from rsonnx.data.folder import ImageFolder
 from rsonnx.data.images import is_image_name
 from rsonnx.data.label_file import labels_of, pairs_of, read_rows
 from rsonnx.data.look import Look
+from rsonnx.data.names import composed, decomposed
 from rsonnx.errors import DataError
 
 _LISTS = (".txt", ".lst", ".list")
@@ -84,7 +85,10 @@ def open_pictures(look: Look) -> ImageFolder:
 
 
 def _relative(name: str, folder: Path) -> str:
+    """Return the path from a folder, with accents as they are stored there."""
     name = name.replace("\\", "/")
     if os.path.isabs(name):
         name = os.path.relpath(name, folder).replace(os.sep, "/")
-    return posixpath.normpath(name)
+    name = posixpath.normpath(name)
+    spelt = (name, composed(name), decomposed(name))
+    return next((path for path in spelt if os.path.isfile(folder / path)), name)

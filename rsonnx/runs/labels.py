@@ -16,6 +16,7 @@ from rsonnx.data import (
     Dataset,
     check_labels,
     composed,
+    folded,
 )
 from rsonnx.errors import DataError
 from rsonnx.runs.orders import Order, choose, confirm, orders_of_names, orders_of_numbers
@@ -127,7 +128,7 @@ def _by_name(
     if listed and called_by_numbers == _positions(class_names):
         return None  # `--classes` says which folder each number means, even if that is a number
     known: list[str] = []
-    for form, how in ((composed, ""), (_plain, " but for case and punctuation")):
+    for form, how in ((composed, ""), (folded, " but for case and punctuation")):
         classes = {form(name): k for k, name in enumerate(class_names)}
         known = [folder for folder in folders if form(folder) in classes]
         met = known and len(known) == len(set(map(form, folders))) == len(folders)
@@ -146,17 +147,12 @@ def _by_name(
             f"{known[-1]!r} is; rename it as one of {', '.join(class_names[:10])}"
         )
     for place, (name, own) in enumerate(zip(folders, class_names, strict=False)):
-        if name in known and _plain(name) != _plain(own):
+        if name in known and folded(name) != folded(own):
             raise DataError(
                 f"class {place} is called {name!r} in the names that were given (--classes), but "
                 f"{own!r} by the model, which calls another class so; correct the names"
             )
     return None
-
-
-def _plain(name: str) -> str:
-    """Return a name without what is often written otherwise: `Sea_Lion` as `sea lion`."""
-    return re.sub(r"[\W_]+", " ", composed(name).casefold()).strip()
 
 
 def _twice() -> DataError:

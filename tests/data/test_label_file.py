@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rsonnx.data import GIVEN_NAMES, LABEL_NUMBERS, NAMED_LABELS, open_dataset
+from rsonnx.data import GIVEN_NAMES, LABEL_NUMBERS, NAMED_LABELS, limits, open_dataset
 from rsonnx.errors import DataError, UsageError
 
 FILES = ["val/a b.png", "val/c.JPEG", "d.png"]
@@ -75,6 +76,44 @@ def test_rows_of_an_array_are_labelled_by_their_indices_or_their_order(tmp_path,
     np.savez(tmp_path / "x.npz", x=np.zeros((3, 2), np.float32), y=np.arange(3))
     with refused("x.npz", "array y", "labels.txt"):
         open_dataset(tmp_path / "x.npz", labels=tmp_path / "labels.txt")
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_with_accents_meet_however_they_are_stored(make_tree, tmp_path, forms):
+    stored, written = (unicodedata.normalize(form, "b\u00e4r.png") for form in forms)
+    path, labels = make_tree([stored, "a.png"]), labels_file(tmp_path, f"{written},1\na.png,0\n")
+    assert open_dataset(path, labels=labels).labels == (0, 1)
+    listed = labels_file(path, f"{written}\n", "list.txt")
+    assert open_dataset(listed)[0].name == stored
+
+
+@pytest.mark.parametrize("names", [["1.png", "10.png", "2.png"], ["B.png", "a.png"]])
+@pytest.mark.parametrize("array", [False, True])
+def test_an_order_that_systems_sort_otherwise_labels_nothing(
+    make_tree, tmp_path, refused, names, array
+):
+    labels = labels_file(tmp_path, "".join(f"{at}\n" for at in range(len(names))))
+    if array:
+        np.save(tmp_path / "y.npy", np.arange(len(names)))
+        labels = tmp_path / "y.npy"
+    with refused(names[-2], names[-1]):
+        open_dataset(make_tree(names), labels=labels)
+    pairs = "".join(f"{name} {at}\n" for at, name in enumerate(names))
+    assert open_dataset(make_tree(names), labels=labels_file(tmp_path, pairs)).labels is not None
+
+
+def test_an_archive_of_several_files_is_no_labels(make_tree, make_zip, refused):
+    """As a workbook is."""
+    with refused("labels.xlsx", "2"):
+        open_dataset(
+            make_tree(["a.png"]), labels=make_zip({"a.xml": b"", "b.xml": b""}, "labels.xlsx")
+        )
+
+
+def test_a_labels_file_beyond_the_memory_is_refused(make_tree, tmp_path, refused, monkeypatch):
+    monkeypatch.setattr(limits, "available_memory", lambda: 2**20)
+    with refused("labels.txt", "memory"):
+        open_dataset(make_tree(["a.png"]), labels=labels_file(tmp_path, "a.png,1\n" * 10_000))
 
 
 def test_labels_without_an_input_are_counted(make_tree, tmp_path):

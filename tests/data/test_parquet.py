@@ -109,6 +109,19 @@ def test_given_names_meet_those_of_the_labels(save, pictures):
     assert open_dataset(path, classes=["a", "b", "c"]).labels == (0, 2)
 
 
+@pytest.mark.parametrize("given", [["Owl", "COW", "dog", "Cat "], ["OWL", "cow", "Dog", "cat"]])
+def test_given_names_in_another_case_are_the_same_names(save, pictures, given):
+    """Else they would rename classes that stand in other places."""
+    path = save({"image": pictures(1, 2), "label": [0, 2]}, features={"label": CLASSES})
+    assert open_dataset(path, classes=given).labels == (3, 0)
+
+
+def test_given_names_that_some_labels_lack_are_refused_in_any_case(save, pictures, refused):
+    path = save({"image": pictures(1, 2), "label": [0, 2]}, features={"label": CLASSES})
+    with refused("class"):
+        open_dataset(path, classes=["Owl", "bee", "Cat"])
+
+
 def test_labels_that_are_texts_are_names(save, pictures):
     dataset = open_dataset(save({"image": pictures(1, 2, 3), "label": ["owl", "cat", "owl"]}))
     assert (dataset.labels, dataset.class_names) == ((1, 0, 1), ("cat", "owl"))

@@ -143,6 +143,7 @@ def test_a_path_without_permission_is_a_usage_error(tmp_path, monkeypatch, refus
         (b"a,b\n1,2\n", "61 2c 62 0a"),
         (b"version https://git-lfs", "git lfs pull"),
         (b"MATLAB 5.0 MAT-file", "MATLAB"),
+        (b"MATLAB 7.3 MAT-file", "MATLAB"),
         (b"<!DOCTYPE html>", "web page"),
         (b"\x89HDF\r\n\x1a\n", "HDF5"),
         (b"\x80\x04K\x01.", "pickle"),
