@@ -7,7 +7,6 @@ nothing of another, and the order of a consensus' members belongs to it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -103,8 +102,8 @@ def consensus(
     Where the first ``k`` members give one class it is the answer, and ``scores`` are the first
     member's; else they are the sum of all members' scores, as of :func:`ensemble`. The others run
     on those rows of a batch alone on which the first disagree. An input that is no class to a
-    member that runs has NaN scores. A member that may lose NaN by a row's place in memory (its
-    ``ReduceMax``, ``ReduceMin`` or ``Hardmax`` needs a guard) runs on every row.
+    member that runs has NaN scores. A member with a ``ReduceMax``, ``ReduceMin`` or ``Hardmax``,
+    which may lose NaN by a row's place in memory, runs on every row, so that NaN is seen.
 
     Args:
         members: as for :func:`ensemble`; their order belongs to the classifier.
@@ -182,12 +181,11 @@ def _weights(weights: Sequence[float] | None, members: int) -> list[float] | Non
     if weights is None:
         return None
     numbers = [as_float(weight) for weight in weights]
-    if len(numbers) != members or not all(
-        0 < number < math.inf and 0 < np.float32(number) < np.inf for number in numbers
-    ):
+    least, most = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+    if len(numbers) != members or not all(least <= number <= most for number in numbers):
         raise UsageError(
-            f"weights are {shown(weights)}, but {members} finite numbers above 0, one a member, "
-            "were expected"
+            f"weights are {shown(weights)}, but {members} numbers above 0 in float32, one a "
+            "member, were expected"
         )
     return numbers
 

@@ -163,7 +163,7 @@ def check_together(parts: Sequence[Part]) -> tuple[str, ...]:
         kept = (
             ("bounds", [p.plan.bounds for p in (first, part)]),
             ("number of classes", [p.classifier.num_classes for p in (first, part)]),
-            ("treatment of pictures", [p.classifier.geometry for p in (first, part)]),
+            ("treatment of pictures", [_pictures(p) for p in (first, part)]),
         )
         for what, (expected, other) in kept:
             if expected != other:
@@ -185,6 +185,11 @@ def check_together(parts: Sequence[Part]) -> tuple[str, ...]:
                 "their classes alike, in one order"
             )
     return _names(named)
+
+
+def _pictures(part: Part) -> str:
+    """Return what is done to a picture before the noise."""
+    return replace(part.plan.preprocessing, identity=True, channels="rgb", layout=None).to_text()
 
 
 def _names(part: Part) -> tuple[str, ...]:

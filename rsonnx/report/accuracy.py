@@ -7,7 +7,7 @@ from typing import Any
 
 from rsonnx.report.figures import ACR, STANDARD, Figures
 from rsonnx.report.logs import LogFigures
-from rsonnx.report.notes import details_of, notes_of, unfinished
+from rsonnx.report.notes import details_of, headline, notes_of
 from rsonnx.report.population import NOISE, PERCENT
 from rsonnx.report.ranking import rank
 from rsonnx.report.rounding import alpha_up, percent, plain
@@ -73,7 +73,7 @@ def accuracy_table(runs: Sequence[Drawn]) -> Table:
     return Table(
         columns,
         rows,
-        title=unfinished([run for run in runs if isinstance(run, Figures)]),
+        title=headline([run for run in runs if isinstance(run, Figures)]),
         notes=list(notes_of(runs)),
         details=[*map(details_of, runs), *map(Note, _explained(runs))],
         marked=ranking.note,

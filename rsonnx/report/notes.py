@@ -52,6 +52,19 @@ def in_words(settings: Settings) -> str:
     return printable(f"{surety(settings)}, {settings.bound}, {settings.radius_rule}")
 
 
+def headline(runs: Sequence[Reported]) -> str:
+    """Say of which parts models are, and which runs are not complete: what no name of a run tells.
+
+    The parts are those that a file itself names, which `rsonnx compose check` alone proves.
+    """
+    said = dict.fromkeys(
+        f"{run.header.model.file} says that it is the {run.header.model.composition}."
+        for run in runs
+        if run.header.model.composition is not None
+    )
+    return " ".join(filter(None, [*map(printable, said), unfinished(runs)]))
+
+
 def unfinished(runs: Sequence[Reported]) -> str:
     """Say of the runs that are not complete how many inputs their figures are of."""
     return " ".join(

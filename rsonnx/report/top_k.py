@@ -16,7 +16,7 @@ from rsonnx.noise import Gaussian
 from rsonnx.procedures.top_k import certify_top_k
 from rsonnx.report.escape import printable
 from rsonnx.report.figures import assumption_of
-from rsonnx.report.notes import cautions, declared, surety, unfinished
+from rsonnx.report.notes import cautions, declared, headline, surety
 from rsonnx.report.reported import Reported, status_of
 from rsonnx.report.rounding import percent, plain
 from rsonnx.report.summary import certified, samples_of
@@ -160,7 +160,7 @@ def top_k_report(runs: Sequence[TopKFigures]) -> Report:
         for run in runs
     ]
     notes, details = list(map(_note, runs)), [Note(_explained(k))]
-    table = Table(columns, rows, unfinished(runs), notes, details)
+    table = Table(columns, rows, headline(runs), notes, details)
     return Report([table], value=[run.to_json() for run in runs])
 
 

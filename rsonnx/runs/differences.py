@@ -23,6 +23,7 @@ FREE = frozenset(
         # Follows from the others.
         "largest_radius",
         "model.trained",
+        "model.composition",
         "model.batch",
         "model.probes",
         # Where things lie and what they are called there: their digests say what they are.

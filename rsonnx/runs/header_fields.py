@@ -167,6 +167,20 @@ _HALF: dict[str, Kind[Any]] = {
 }
 _TRAINED = object_of({"noise": TEXT, "parameters": map_of(NUMBER, "numbers")})
 _PROBES = object_of({"rows": _LENGTH, "classes": _LENGTH, "ties": _COUNT, "no_class": _COUNT})
+_COMPOSITION = object_of(
+    {
+        "words": TEXT,
+        "how": TEXT,
+        "parts": list_of(
+            object_of(
+                {"role": TEXT, "file": NAME, "sha256": DIGEST}
+                | dict.fromkeys(("settings", "preprocess"), OBJECT)
+            ),
+            "parts",
+        ),
+        "options": OBJECT,
+    }
+)
 _COLUMN: dict[str, Kind[Any]] = {"name": NAME, "fixed": FLAG, "texts": NAMES}
 _SETTINGS: dict[str, Kind[Any]] = {
     "alpha": _PROBABILITY,
@@ -291,6 +305,9 @@ HEADER = (
     HeaderField("model.class_names_notes", TEXTS, "names that were not taken", since=2),
     HeaderField(
         "model.trained", _TRAINED.or_null(), "noise that it says it was trained with", since=2
+    ),
+    HeaderField(
+        "model.composition", _COMPOSITION, "of which parts it says that it was made", since=None
     ),
     HeaderField("model.label", TEXT, "how its answer becomes a class"),
     HeaderField("model.no_class", TEXT, "which answers are no class"),

@@ -28,6 +28,7 @@ class ModelRecord:
             ``"watched"``; None where the header is of a time that did not say.
         input_shape: of an input, without the batch axis.
         variation: which of the classifiers that the file can be.
+        composition: of which parts the file says that it was made, in words; None for none.
     """
 
     file: str
@@ -38,6 +39,7 @@ class ModelRecord:
     rows: str | None
     input_shape: tuple[int, ...]
     variation: Variation
+    composition: str | None
 
     @classmethod
     def of(cls, fields: Mapping[str, Any], resolved: Mapping[str, Any]) -> Self:
@@ -61,6 +63,7 @@ class ModelRecord:
             rows=fields.get("rows"),
             input_shape=tuple(fields["input_shape"]),
             variation=variation_of(fields, resolved),
+            composition=fields.get("composition", {}).get("words"),
         )
 
 

@@ -34,6 +34,7 @@ from rsonnx.model import (
 from rsonnx.model.rows import RowProof, prove_rows
 from rsonnx.noise import check_bounds
 from rsonnx.runtime import check_runtime
+from rsonnx.smoothing.composition import composition_in
 from rsonnx.smoothing.training import training_in
 
 DEFAULT_BOUNDS = (0.0, 1.0)
@@ -163,6 +164,9 @@ def make_plan(model: ModelFile, settings: ModelSettings) -> Plan:
     # Only where they are declared, so that other headers are those of before.
     declared = {"output_name": settings.output_name, "threshold": settings.threshold}
     facts |= {name: value for name, value in declared.items() if value is not None}
+    composition = composition_in(model.metadata)
+    if composition is not None:
+        facts["composition"] = composition.to_json() | {"words": composition.words}
     return Plan(model, data, output, preprocessing, (low, high), settings.rows == "watched", facts)
 
 

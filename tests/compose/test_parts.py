@@ -1,0 +1,171 @@
+"""Parts that cannot be joined are refused, and a composed file is what its parts make."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+from onnx_models import build, echo, linear, node, save, tree_classifier, with_outputs
+
+import rsonnx
+from rsonnx.compose import check, consensus, ensemble, serialized
+from rsonnx.errors import ModelError, RsonnxError, UsageError
+from rsonnx.smoothing.composition import composition_in
+
+SHAPE = ("n", 1, 4, 4)
+PIXELS: dict[str, Any] = {"preprocess": "zero-one"}
+
+
+def said(model: onnx.ModelProto, **metadata: Any) -> onnx.ModelProto:
+    texts = {key: json.dumps(value) for key, value in metadata.items()}
+    helper.set_model_props(model, {"rsonnx.preprocess": '"zero-one"'} | texts)
+    return model
+
+
+def softmaxed(operator: str = "Softmax") -> onnx.ModelProto:
+    made = [node("Flatten", ["x"], "flat"), node("MatMul", ["flat", "w"], "logits")]
+    w = np.random.default_rng(1).standard_normal((16, 5)).astype(np.float32)
+    if operator == "Exp":  # which no operator tells
+        made += [
+            node("Exp", ["logits"], "raised"),
+            node("ReduceSum", ["raised", "one"], "sum"),
+            node("Div", ["raised", "sum"], "scores"),
+        ]
+        return build(made, SHAPE, ("n", 5), {"w": w, "one": np.array([1])})
+    return build([*made, node(operator, ["logits"], "scores", axis=1)], SHAPE, ("n", 5), {"w": w})
+
+
+def test_parts_that_do_not_fit_are_refused_and_named(tmp_path: Path) -> None:
+    first = save(said(linear(SHAPE)), tmp_path, "first.onnx")
+    others = {
+        "five": said(linear(SHAPE, 6)),
+        "bounds": said(linear(SHAPE), **{"rsonnx.bounds": [0, 255]}),
+        "larger": said(linear(("n", 1, 5, 4))),
+        "three": said(linear(("n", 3, 4, 4))),
+        "cropped": said(linear(SHAPE), **{"rsonnx.preprocess": "zero-one,crop=4/4"}),
+        "softmax": said(softmaxed()),
+        "written": said(softmaxed("Exp")),
+        "silent": linear(SHAPE),
+        "tree": said(with_outputs([node("Flatten", ["x"], "y"), tree_classifier()],
+                                  [helper.make_tensor_value_info("label", 7, ["n"])])),
+        "fixed": said(build([node("ReduceMean", ["x"], "mean", axes=[0], keepdims=1),
+                             node("Sub", ["x", "mean"], "centred"),
+                             node("Flatten", ["centred"], "flat"),
+                             node("MatMul", ["flat", "w"], "scores")],
+                            (4, 1, 4, 4), (4, 5), {"w": np.ones((16, 5), np.float32)})),
+        "random": said(build([node("RandomNormalLike", ["x"], "noise"),
+                              node("Flatten", ["noise"], "scores")], SHAPE, ("n", 16))),
+    }  # fmt: skip
+    for name, model in others.items():
+        path = save(model, tmp_path, f"{name}.onnx")
+        for join in (ensemble, lambda *parts: consensus(*parts, k=2)):
+            with pytest.raises(RsonnxError, match=f"{name}.onnx") as refusal:
+                join(first, path)
+            assert len(str(refusal.value)) < 350
+
+
+def test_names_of_classes_must_agree_where_there_are_any(tmp_path: Path) -> None:
+    names = ["a", "b", "c", "d", "e"]
+    named = said(linear(SHAPE), class_names=names)
+    numbered = said(linear(SHAPE, seed=2))
+    assert rsonnx.load(ensemble(numbered, named)).class_names == tuple(names)
+    assert rsonnx.load(ensemble(named, named)).class_names == tuple(names)
+    other = save(said(linear(SHAPE), class_names=["a", "c", "b", "d", "e"]), tmp_path)
+    with pytest.raises(ModelError, match=r"class 1.*'b'.*'c' to .*model.onnx"):
+        ensemble(named, numbered, other)
+
+
+def test_probabilities_are_added_where_they_are_asked_for() -> None:
+    for model in (softmaxed(), softmaxed("Exp")):
+        with pytest.raises(ModelError, match="probabilities"):
+            ensemble(model, linear(SHAPE), declared=PIXELS)
+        ensemble(model, linear(SHAPE), vote="probabilities", declared=PIXELS)
+    # Log-probabilities differ from scores by a number a row, which moves no largest sum.
+    ensemble(softmaxed("LogSoftmax"), linear(SHAPE), declared=PIXELS)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"vote": "loud"}, "vote"),
+        ({"weights": (1,)}, "weights"),
+        ({"weights": (1, 0)}, "weights"),
+        ({"weights": (1, float("nan"))}, "weights"),
+        ({"weights": (1, 1e300)}, "weights"),
+        ({"declared": [PIXELS]}, "1 declarations"),
+    ],
+)
+def test_options_out_of_range_are_refused(options: dict[str, Any], named: str) -> None:
+    with pytest.raises(UsageError, match=named):
+        ensemble(linear(SHAPE), linear(SHAPE), **{"declared": PIXELS} | options)
+    for k in (1, 3, 1.5, "2"):
+        with pytest.raises(UsageError, match="k is"):
+            consensus(linear(SHAPE), linear(SHAPE), k=k, declared=PIXELS)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="at least two"):
+        ensemble(linear(SHAPE), declared=PIXELS)
+
+
+def test_a_composed_file_is_what_its_parts_make(tmp_path: Path) -> None:
+    parts = [save(linear(SHAPE, seed=seed), tmp_path, f"{seed}.onnx") for seed in range(3)]
+    other = save(linear(SHAPE, seed=4), tmp_path, "other.onnx")
+    composed = {
+        "ensemble": ensemble(*parts, weights=(2, 1, 0.5), declared=PIXELS),
+        "consensus": consensus(*parts, k=2, declared=[PIXELS, {"preprocess": "mnist"}, PIXELS]),
+    }
+    for how, model in composed.items():
+        path = tmp_path / f"{how}.onnx"
+        path.write_bytes(serialized(model))
+        onnx.checker.check_model(model, full_check=True)
+        assert check(path, *parts) == composition_in(
+            {entry.key: entry.value for entry in model.metadata_props}
+        )
+        # What parts are called does not matter, which they are and their order does.
+        renamed = [(tmp_path / f"renamed{at}.onnx") for at in range(3)]
+        for part, name in zip(parts, renamed, strict=True):
+            name.write_bytes(part.read_bytes())
+        assert check(path, *renamed).how == how
+        for wrong in ((parts[1], parts[0], parts[2]), (*parts[:2], other)):
+            with pytest.raises(ModelError, match="in order"):
+                check(path, *wrong)
+        with pytest.raises(UsageError, match="3 parts"):
+            check(path, *parts[:2])
+        # The digest in the metadata proves nothing: another graph under the same words is found.
+        forged = onnx.load(path)
+        forged.graph.node[-1].name = "forged"
+        with pytest.raises(ModelError, match="another model"):
+            check(forged, *parts)
+    with pytest.raises(ModelError, match="does not say"):
+        check(parts[0], *parts)
+
+
+def test_compositions_are_parts_too(tmp_path: Path) -> None:
+    models = [echo(3, input_name="x"), linear(("n", 3), 3), linear(("n", 3), 3, seed=4)]
+    box: dict[str, Any] = {"preprocess": "none", "bounds": (-1, 1)}
+    inner = consensus(*models, k=2, declared=box)
+    outer = rsonnx.load(consensus(inner, ensemble(*models, declared=box), models[0], k=2,
+                                  declared=[{}, {}, box]))  # fmt: skip
+    assert outer.rows == "proved"
+    x = np.random.default_rng(3).standard_normal((50, 3)).astype(np.float32)
+    assert outer.classify(x).tolist() == [int(outer.classify(row[None])[0]) for row in x]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"how": "ensemble"}',
+        '{"how": "nope", "parts": [], "options": {}}',
+        '{"how": "consensus", "parts": [], "options": {}}',
+        '{"how": "ensemble", "parts": [{"role": 1, "file": "a", "sha256": "b"}], "options": '
+        '{"vote": "soft", "weights": null}}',
+        "[" * 100_000,
+    ],
+)
+def test_metadata_that_cannot_be_understood_are_none(text: str) -> None:
+    assert composition_in({"rsonnx.composition": text}) is None
