@@ -23,6 +23,10 @@ class UsageError(RsonnxError, ValueError):
     exit_code = 2
 
 
+class ChoiceError(UsageError):
+    """Data hold several parts, of which one has to be chosen."""
+
+
 class GateError(RsonnxError):
     """A run does not reach what ``--fail-under`` or ``--fail-over`` asks of it."""
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         composed,
         folded,
     )
-    from rsonnx.data.opening import open_dataset
+    from rsonnx.data.opening import is_table, open_dataset
     from rsonnx.data.resizing import resize_and_crop, resized_shape
     from rsonnx.data.scales import deviations, span
     from rsonnx.data.sequences import Examples, is_sequence, open_sequence

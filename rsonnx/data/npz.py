@@ -14,7 +14,7 @@ from rsonnx.data.look import Look
 from rsonnx.data.npy import stored_entry
 from rsonnx.data.settings import DataSettings
 from rsonnx.data.splits import chosen_split
-from rsonnx.errors import DataError, UsageError
+from rsonnx.errors import ChoiceError, DataError, UsageError
 
 _LABELS = ("y", "labels", "label", "targets", "target")
 _INPUTS = ("x", "images", "image", "imgs", "data", "inputs", "input", "features")
@@ -103,7 +103,7 @@ def _chosen(names: Collection[str], settings: DataSettings, path: Path) -> tuple
     if elsewhere and not group.labels:  # such as x_test beside y
         group = _Group([], [])
     if len(group.inputs) != 1 or len(group.labels) > 1:
-        raise UsageError(f"which arrays of {path} are the inputs and labels? {choice}")
+        raise ChoiceError(f"which arrays of {path} are the inputs and labels? {choice}")
     return group.inputs[0], next(iter(group.labels), None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from rsonnx.data.dataset import Dataset
 from rsonnx.data.label_file import labelled
 from rsonnx.data.look import Look, look_at
 from rsonnx.data.settings import DataSettings
-from rsonnx.errors import DataError, UsageError
+from rsonnx.errors import DataError, RsonnxError, UsageError
 
 FORMS = (
     "an image folder (class/name.png), a .zip of one, an .npz or .npy of arrays, an idx "
@@ -136,6 +137,15 @@ def open_dataset(
     return labelled(form.open(look), settings)
 
 
+def is_table(path: str | os.PathLike[str], settings: DataSettings) -> bool:
+    """Say whether there is a table at a path, of which :func:`open_dataset` may want more."""
+    with contextlib.suppress(RsonnxError):
+        look = look_at(Path(path), settings)
+        tables = (form for form in CATALOGUE if "fixed_columns" in form.takes)
+        return any(form.claims(look) is not None for form in tables)
+    return False
+
+
 def _refusal(look: Look) -> DataError:
     """Return why a path is none of the forms, with what it is instead."""
     if look.listing is not None:
@@ -149,6 +159,8 @@ def _refusal(look: Look) -> DataError:
             f"the archive {look.path} holds neither images nor arrays (it holds: {there}); "
             f"name {FORMS}"
         )
+    if look.path.suffix == ".onnx":
+        return DataError(f"{look.path} is no data but a model; name the model first, then the data")
     head = look.head
     begins = f"a file that begins with {head.hex(' ')}" if head else "an empty file"
     foreign = next((what for magic, what in _FOREIGN.items() if head.startswith(magic)), begins)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 
-from rsonnx.errors import UsageError
+from rsonnx.errors import ChoiceError, UsageError
 
 
 def chosen_split(splits: Collection[str], meant: str | None, path: str | os.PathLike[str]) -> str:
@@ -17,11 +17,12 @@ def chosen_split(splits: Collection[str], meant: str | None, path: str | os.Path
         path: the data set, in messages.
 
     Raises:
-        UsageError: several are there and none is chosen, or the chosen one is not there.
+        ChoiceError: several are there and none is chosen.
+        UsageError: the chosen one is not there.
     """
     there = ", ".join(sorted(splits))
     if meant is not None and meant not in splits:
         raise UsageError(f"{path} has no split {meant!r}; choose of {there} with --split")
     if meant is None and len(splits) > 1:
-        raise UsageError(f"{path} holds several splits ({there}); choose one with --split")
+        raise ChoiceError(f"{path} holds several splits ({there}); choose one with --split")
     return meant or next(iter(splits))

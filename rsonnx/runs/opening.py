@@ -28,7 +28,7 @@ from rsonnx.data import (
     open_sequence,
     span,
 )
-from rsonnx.errors import UsageError
+from rsonnx.errors import ChoiceError, UsageError, all_at_once
 from rsonnx.listener import Listener
 from rsonnx.model import AUTO, ModelSettings
 from rsonnx.model.read import ModelSource
@@ -38,7 +38,7 @@ from rsonnx.runs.job import Job, columns_of, prepare_job
 from rsonnx.runs.sample import Sample
 from rsonnx.runtime import EngineSettings, OnnxClassifier, choose_provider, open_engine
 from rsonnx.scalars import shown
-from rsonnx.smoothing import load_with, try_in_child
+from rsonnx.smoothing import load_with, still_open, try_in_child
 
 Model = ModelSource | OnnxClassifier
 """A file, its bytes, a parsed model, or a classifier that was loaded before."""
@@ -98,8 +98,13 @@ def open_job(
     if sample is not None:
         check_kind("sample", sample, Sample, "a Sample, such as rsonnx.runs.Sample(limit=100),")
     meant = asked(noise, sigma)
-    dataset = _dataset(data, reading)
-    settings = settled(settings, dataset)
+    try:
+        dataset = _dataset(data, reading)
+        settings = settled(settings, dataset)
+    except ChoiceError as error:
+        if not isinstance(model, str | os.PathLike):
+            raise
+        raise all_at_once([error, *still_open(model, settings)[0]]) from None
     if isinstance(model, OnnxClassifier):
         engine = _own_engine(model, settings, engine, further)
     engine.provider()  # what is refused is refused before the model is tried

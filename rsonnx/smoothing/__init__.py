@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rsonnx.smoothing.isolation import in_child, try_in_child
     from rsonnx.smoothing.load import load, load_with, open_plan
     from rsonnx.smoothing.schedule import Answer, Done, asked_for, run_many
+    from rsonnx.smoothing.still_open import still_open
     from rsonnx.smoothing.training import Trained, read_trained, training_in
 
 offer_lazily(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from commands import command, done, refused
@@ -65,6 +66,28 @@ def test_all_that_is_missing_is_asked_for_at_once(left_open: frozenset[str], her
     if "layout" in left_open:
         declared.append("--preprocess none,layout=NCHW")
     assert command("inspect open.onnx", *" ".join(declared).split()).code == 0
+
+
+@pytest.mark.parametrize("noise", ["", "--sigma 0.25"])
+@pytest.mark.parametrize("name", ["certify", "predict"])
+def test_what_the_data_leave_open_is_asked_for_with_the_rest(
+    name: str, noise: str, here: Path
+) -> None:
+    arrays = np.load(here / "floats.npz")
+    halves = {f"{key}_{half}": arrays[key] for key in "xy" for half in ("train", "test")}
+    np.savez(here / "halves.npz", **halves)
+    np.savez(here / "unusual.npz", one=arrays["x"], other=arrays["x"])
+    (here / "table.csv").write_text("a,b,c\n1,2,0\n3,4,1\n")  # needs no preprocessing
+    save_open(here / "open.onnx", frozenset({"preprocess"}))
+    options = {"halves.npz": "--split", "unusual.npz": "--arrays", "table.csv": "--label-column"}
+    for data, option in options.items():
+        outcome = command(f"{name} open.onnx {data} {noise} --providers cpu")
+        assert outcome.code == 2
+        assert option in outcome.err
+        assert ("mean=" in outcome.err) is (data != "table.csv")
+        assert ("--sigma" in outcome.err) is (not noise)
+    swapped = command(f"{name} halves.npz open.onnx {noise}")
+    assert "model first" in swapped.err
 
 
 def test_the_sigma_of_the_training_is_named(here: Path) -> None:
