@@ -62,8 +62,7 @@ class _Bounds(click.Option):
         return AUTO if value == (AUTO,) else super().type_cast_value(ctx, value)
 
 
-loading_options = option_group(
-    "Model",
+model_options = (
     click.option(
         "--bounds",
         cls=_Bounds,
@@ -106,12 +105,6 @@ loading_options = option_group(
         help="Fix an input that is not smoothed to a number, or to numbers separated by commas.",
     ),
     click.option(
-        "--providers",
-        metavar="NAME",
-        help="Execution provider: cpu, cuda, tensorrt, openvino, directml, coreml, migraphx or "
-        "onnxruntime's own name. Nothing falls back to another. [default: cuda where it works]",
-    ),
-    click.option(
         "--float16",
         is_flag=True,
         help="Convert the model to float16 first: another classifier, and the run says so.",
@@ -124,6 +117,18 @@ loading_options = option_group(
         help="How a model runs whose graph does not prove that the inputs of a batch leave each "
         "other's answers alone: one input at a time, or in batches of which a share is watched, "
         "on an assumption that every certificate then rests on.",
+    ),
+)
+"""What is declared of a model: an option a field of :class:`rsonnx.model.ModelSettings`."""
+
+loading_options = option_group(
+    "Model",
+    *model_options,
+    click.option(
+        "--providers",
+        metavar="NAME",
+        help="Execution provider: cpu, cuda, tensorrt, openvino, directml, coreml, migraphx or "
+        "onnxruntime's own name. Nothing falls back to another. [default: cuda where it works]",
     ),
     time_limit_option,
 )

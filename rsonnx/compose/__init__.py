@@ -11,5 +11,6 @@ from rsonnx._lazy import offer_lazily
 if TYPE_CHECKING:
     from rsonnx.compose.check import check, serialized
     from rsonnx.compose.ensemble import VOTES, consensus, ensemble
+    from rsonnx.compose.smooth import smooth
 
 offer_lazily(__name__)

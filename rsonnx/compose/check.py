@@ -11,6 +11,7 @@ from typing import Any
 import onnx
 
 from rsonnx.compose.ensemble import agreeing, voting
+from rsonnx.compose.smooth import smoothing
 from rsonnx.errors import ModelError, UsageError
 from rsonnx.model import ModelSettings, ModelSource, read_model
 from rsonnx.smoothing.composition import Composition, composition_in
@@ -18,6 +19,7 @@ from rsonnx.smoothing.composition import Composition, composition_in
 _COMPOSING: dict[str, Callable[..., onnx.ModelProto]] = {
     "ensemble": voting,
     "consensus": agreeing,
+    "smooth": smoothing,
 }
 """From the files of parts and what is declared of each, and options, to the composed model."""
 

@@ -76,16 +76,16 @@ all, or one a part."""
 
 
 def declared_parts(
-    sources: Sequence[ModelSource], declared: Declared
+    sources: Sequence[ModelSource], declared: Declared, least: int = 2
 ) -> tuple[list[ModelFile], list[ModelSettings]]:
     """Read the files of parts, and what is declared of each.
 
     Raises:
-        UsageError: there is no such file, fewer than two, or another number of declarations.
+        UsageError: there is no such file, fewer than ``least``, or another number of declarations.
         ModelError: a file is no ONNX model.
     """
-    if len(sources) < 2:
-        raise UsageError(f"{len(sources)} model was given, but at least two are composed")
+    if len(sources) < least:
+        raise UsageError(f"{len(sources)} model was given, but at least {least} are composed")
     several = [declared] * len(sources) if isinstance(declared, Mapping) else list(declared)
     several = several or [{}] * len(sources)
     if len(several) != len(sources):

@@ -75,9 +75,17 @@ def _consensus(parts: Sequence[PartRecord], options: Mapping[str, Any]) -> str:
     return f"consensus of {_listed(parts)} (first {options['k']})"
 
 
+def _smooth(parts: Sequence[PartRecord], options: Mapping[str, Any]) -> str:
+    return (
+        f"smoothed {_listed(parts)} (sigma = {options['sigma']:g}, n = {options['n']:,}, alpha = "
+        f"{options['alpha']:g})"
+    )
+
+
 WORDS: dict[str, Callable[[Sequence[PartRecord], Mapping[str, Any]], str]] = {
     "ensemble": _ensemble,
     "consensus": _consensus,
+    "smooth": _smooth,
 }
 """What a composed model is, in words, by how it was composed."""
 
