@@ -157,9 +157,10 @@ def _refusal(
         layout = layout or (layouts[0] if len(layouts) == 1 else None)
         wanted = _picture_size(target, layout) if layout else target
     if picture is None or len(wanted) != 3 or (len(target) == 3 and layout is None):
+        ordered = sorted(values.shape) == sorted(target)
         return DataError(
             f"{what} has shape {values.shape}, but the model takes {target}; save it in the "
-            "model's shape, or state the layout if the axes only differ in order"
+            f"model's shape{', or state the layout' * ordered}"
         )
     (height, width, channels), (rows, columns, taken) = picture.shape, wanted
     advice = "use data with as many channels"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rsonnx.data.names import called_by_given, named_labels
+from rsonnx.data.names import called_by_given, text_labels
 from rsonnx.data.settings import DataSettings
 from rsonnx.data.table import NO_LABELS
 from rsonnx.errors import DataError, UsageError
@@ -70,7 +70,7 @@ def labels_of(
         DataError: a value is neither, or a number that has no name where others have.
     """
     if values and all(isinstance(value, str) for value in values):
-        return named_labels(values, settings.names, f"{what} of {path}")
+        return text_labels(values, settings.names, f"{what} of {path}", what)
     listed = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
     own = tuple(names) if listed and names else None
     labels = []

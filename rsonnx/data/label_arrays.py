@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.data.names import named_labels
+from rsonnx.data.names import text_labels
 from rsonnx.data.npy import StoredArray
 from rsonnx.errors import DataError
 from rsonnx.scalars import shown
-
-_NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
 
 _LONGEST = 1000
 """Characters that a class name may have at most: run files hold them."""
@@ -71,10 +68,7 @@ def array_labels(
         return _places(values, where), classes, f"{rule}, one-hot"
     values = values.reshape(-1)
     if kind in "US":
-        texts = _texts(values, where)
-        if not all(map(_NUMBER.fullmatch, texts)):
-            return named_labels(texts, classes, where)
-        return tuple(map(int, texts)), classes, rule
+        return text_labels(_texts(values, where), classes, where, rule)
     if kind == "f":
         values = values.astype(np.float64)
         wrong = np.flatnonzero((np.rint(values) != values) | ~(np.abs(values) <= _LARGEST))

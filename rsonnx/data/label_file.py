@@ -16,7 +16,14 @@ from pathlib import Path, PurePosixPath
 from rsonnx.data.dataset import Dataset
 from rsonnx.data.label_arrays import array_labels
 from rsonnx.data.limits import check_fits
-from rsonnx.data.names import LABEL_NUMBERS, composed, heading, named_labels
+from rsonnx.data.names import (
+    GIVEN_NAMES,
+    LABEL_NUMBERS,
+    composed,
+    heading,
+    text_labels,
+    whole_number,
+)
 from rsonnx.data.npy import only_array
 from rsonnx.data.settings import DataSettings
 from rsonnx.errors import DataError
@@ -26,9 +33,6 @@ _MOST_BYTES = 64 * 2**20
 
 _BYTES_A_LINE = 400
 """What the cells of a line take in memory, as several texts."""
-
-_NUMBER = re.compile(r"(\d{1,18})(?:\.0*)?", re.ASCII)
-"""A label that is a number, also as tables of floats write it."""
 
 _BOXES = re.compile(r"(\S+)(?: \d+){4}(?: \1(?: \d+){4})*", re.ASCII)
 """A class with the corners of its boxes, as in ImageNet's `LOC_val_solution.csv`."""
@@ -62,11 +66,30 @@ def labelled(dataset: Dataset, settings: DataSettings) -> Dataset:
     Raises:
         UsageError: the file cannot be read.
         DataError: it is no such file, the inputs have labels of their own, one has none or two, or
-            a label is none of the class names.
+            a label is none of the class names; or, of any data set, labels and class names are
+            numbers in two orders.
     """
     path, classes = settings.labels, settings.names
-    if path is None:
-        return dataset
+    if path is not None:
+        dataset = _labelled(dataset, path, classes)
+    _check_numbers(dataset, classes)
+    return dataset
+
+
+def _check_numbers(dataset: Dataset, classes: tuple[str, ...] | None) -> None:
+    """Refuse numbers that may be places in the given names or, in other places, names there."""
+    if classes is None or dataset.labels is None or dataset.label_rule == GIVEN_NAMES:
+        return
+    numbers = list(map(whole_number, classes))
+    if numbers != list(range(len(numbers))) and set(dataset.labels) <= set(numbers):
+        raise DataError(
+            f"the labels of {dataset.path} are numbers, and the class names given are numbers in "
+            "another order; leave out the names, or give words"
+        )
+
+
+def _labelled(dataset: Dataset, path: Path, classes: tuple[str, ...] | None) -> Dataset:
+    """Return a data set with the labels of a file."""
     if dataset.labels is not None:
         raise DataError(
             f"{dataset.path} has labels of its own ({dataset.label_rule}); leave the labels file "
@@ -169,8 +192,8 @@ def _has_heading(labels: Sequence[str]) -> bool:
     """Tell whether the first label of a column is the column's heading."""
     return heading(labels[0]) in _LABEL_HEADINGS or (
         len(labels) > 1
-        and not _NUMBER.fullmatch(labels[0])
-        and all(map(_NUMBER.fullmatch, labels[1:]))
+        and whole_number(labels[0]) is None
+        and all(whole_number(label) is not None for label in labels[1:])
     )
 
 
@@ -272,9 +295,6 @@ def labels_of(
     Raises:
         DataError: a label is none of the class names.
     """
-    numbers = [int(match[1]) for match in map(_NUMBER.fullmatch, texts) if match]
-    if len(numbers) == len(texts):
-        return tuple(numbers), classes, LABEL_NUMBERS
     boxes = [_BOXES.fullmatch(text) for text in texts]
     names = [text if box is None else box[1] for text, box in zip(texts, boxes, strict=True)]
-    return named_labels(names, classes, f"the labels file {path}")
+    return text_labels(names, classes, f"the labels file {path}", LABEL_NUMBERS)

@@ -26,6 +26,9 @@ LABEL_NUMBERS = "numbers of the labels file, from 0"
 """The label rule of a labels file of numbers."""
 
 
+_NUMBER = re.compile(r"(-?[0-9]{1,18})(?:\.0*)?")
+
+
 def composed(name: str) -> str:
     """Return a name in composed Unicode (NFC): two names that look the same are then equal.
 
@@ -47,6 +50,12 @@ def folded(name: str) -> str:
 def heading(cell: str) -> str:
     """Return what a column is called in small letters and digits: `Image ID` as `imageid`."""
     return folded(cell).replace(" ", "")
+
+
+def whole_number(text: str) -> int | None:
+    """Return the number that a label is, also as tables of floats write it; None for a name."""
+    match = _NUMBER.fullmatch(text)
+    return None if match is None else int(match[1])
 
 
 def checked_classes(classes: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -102,6 +111,19 @@ def called_by_given(
                 f"which lack {shown(lacking)}; correct the names"
             )
     return tuple(labels), given, None
+
+
+def text_labels(
+    texts: Sequence[str], classes: tuple[str, ...] | None, where: str, rule: str
+) -> tuple[tuple[int, ...], tuple[str, ...] | None, str]:
+    """Return labels that are numbers as texts, else names, as :func:`named_labels` does.
+
+    ``rule`` is that of numbers.
+    """
+    numbers = tuple(number for text in texts if (number := whole_number(text)) is not None)
+    if len(numbers) < len(texts):
+        return named_labels(texts, classes, where)
+    return numbers, classes, rule
 
 
 def named_labels(

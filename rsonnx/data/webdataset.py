@@ -217,14 +217,14 @@ def _label_source(samples: Mapping[str, _Sample], settings: DataSettings, path: 
     return None
 
 
-def _label(sample: _Sample, source: str, where: str) -> int | str:
-    """Return the label of a sample: a number, or the name of its class."""
+def _label(sample: _Sample, source: str, where: str) -> str:
+    """Return the label of a sample: a number, or the name of its class, as text."""
     value = _note(sample, where).get(source)
     if source in sample.files:
         value = _text(sample.files[source], where).strip()
     if value is None:
         raise DataError(f"{where} has no label {source!r}, as others have; label or remove it")
-    return int(value) if re.fullmatch(r"[0-9]{1,18}", str(value)) else str(value)
+    return str(value)
 
 
 def _note(sample: _Sample, where: str) -> dict[str, Any]:

@@ -102,6 +102,20 @@ def test_an_order_that_systems_sort_otherwise_labels_nothing(
     assert open_dataset(make_tree(names), labels=labels_file(tmp_path, pairs)).labels is not None
 
 
+@pytest.mark.parametrize("kind", ["int64", "U2"])
+def test_numbers_beside_names_that_are_other_numbers_are_refused(tmp_path, refused, kind):
+    """As a class file in text order has them: is 2 the class called 2, or the third?"""
+    np.savez(tmp_path / "x.npz", x=np.zeros((2, 2), np.float32), y=np.array([2, 1]).astype(kind))
+    np.savez(tmp_path / "bare.npz", x=np.zeros((2, 2), np.float32))
+    labels = labels_file(tmp_path, "2\n1\n")
+    for name, file in (("x.npz", None), ("bare.npz", labels)):
+        with refused(name, "numbers"):
+            open_dataset(tmp_path / name, labels=file, classes=["0", "1", "10", "2"])
+        for classes in (["0", "1", "2"], ["a", "b", "c"], ["7", "8", "9"]):
+            read = open_dataset(tmp_path / name, labels=file, classes=classes)
+            assert (read.labels, read.class_names) == ((2, 1), tuple(classes))
+
+
 def test_an_archive_of_several_files_is_no_labels(make_tree, make_zip, refused):
     """As a workbook is."""
     with refused("labels.xlsx", "2"):

@@ -127,6 +127,11 @@ def test_labels_that_are_texts_are_names(save, pictures):
     assert (dataset.labels, dataset.class_names) == ((1, 0, 1), ("cat", "owl"))
 
 
+def test_labels_that_are_texts_of_numbers_are_numbers(save, pictures):
+    dataset = open_dataset(save({"image": pictures(1, 2, 3), "label": ["2", "0", "10"]}))
+    assert (dataset.labels, dataset.class_names) == ((2, 0, 10), None)
+
+
 @pytest.mark.parametrize("label", [-1, 3, None])
 def test_a_label_of_no_class_is_refused(save, pictures, refused, label):
     columns = {"image": pictures(1, 2), "label": pa.array([0, label], "int64")}
