@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,6 +15,11 @@ def listed_columns(names: Sequence[str]) -> str:
     more = len(names) - _MOST_LISTED
     text = ", ".join(names[:_MOST_LISTED])
     return f"{text} and {more:,} more" if more > 0 else text
+
+
+def plain_name(name: str) -> str:
+    """Return a name without what exporters write otherwise: ``meanradius`` of ``Mean radius``."""
+    return re.sub(r"[\W_]+", "", name.casefold()) or name
 
 
 @dataclass(frozen=True)

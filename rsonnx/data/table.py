@@ -254,10 +254,9 @@ class _Cells:
                 raise _no_value(cells[wrong[0]], chunk.rows[wrong[0]], where, name)
             self.blocks.append(numbers)
             return True
-        texts = [cell.strip() if isinstance(cell, str) else cell for cell in cells]
-        for row, text in zip(chunk.rows, texts, strict=True):
+        for row, text in zip(chunk.rows, cells, strict=True):
             is_none = text is None or (isinstance(text, float) and math.isnan(text))
-            if is_none or (isinstance(text, str) and text in _MISSING):
+            if is_none or (isinstance(text, str) and text.strip() in _MISSING):
                 raise _no_value(text, row, where, name)
             if not isinstance(text, str):
                 raise DataError(
@@ -269,12 +268,12 @@ class _Cells:
             return False
         self._is_text = True
         self.blocks.append(
-            np.array([self.texts.setdefault(text, len(self.texts)) for text in texts], np.float64)
+            np.array([self.texts.setdefault(text, len(self.texts)) for text in cells], np.float64)
         )
-        if len(self.texts) > _MOST_TEXTS or max(map(len, texts)) > _MOST_LETTERS:
+        if len(self.texts) > _MOST_TEXTS or max(map(len, cells)) > _MOST_LETTERS:
             raise DataError(
                 f"the column {name!r} of {where} holds more than {_MOST_TEXTS:,} different texts, "
-                f"or longer ones than {_MOST_LETTERS:,} letters, such as {shown(texts[-1])}; "
+                f"or longer ones than {_MOST_LETTERS:,} letters, such as {shown(cells[-1])}; "
                 "remove it, or correct its numbers"
             )
         return True
@@ -358,7 +357,7 @@ def _labels(
     values = np.concatenate(reader.blocks)
     if reader.texts:
         texts = tuple(reader.texts)
-        return named_labels([texts[int(v)] for v in values], settings.names, source.where)
+        return named_labels([texts[int(v)].strip() for v in values], settings.names, source.where)
     wrong = np.flatnonzero((values != np.rint(values)) | (np.abs(values) > 2**53))
     if wrong.size:
         raise DataError(

@@ -16,7 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from rsonnx.columns import Column, listed_columns
+from rsonnx.columns import Column, listed_columns, plain_name
 from rsonnx.errors import DataError, ModelError
 from rsonnx.model.graph import FLOATS, TensorSpec, listed, onnx_type
 from rsonnx.model.read import ModelFile
@@ -53,8 +53,10 @@ def join_inputs(
 ) -> tuple[tuple[Part, ...], tuple[Column, ...]]:
     """Return which columns each input takes, and the columns, of which some are fixed for it.
 
-    A column goes to the input of its name. Where no name is an input's, columns go to the inputs in
-    the file's order. Inputs of several values take what is left, in order.
+    A column goes to the input of its name, which exporters write without blanks and the like; only
+    where that tells all of them apart, case and punctuation do not matter. Where no name is an
+    input's, columns go to the inputs in the file's order. Inputs of several values take what is
+    left, in order.
 
     Args:
         model: the model, for messages.
@@ -74,12 +76,16 @@ def join_inputs(
             f"{model} takes {len(specs)} inputs ({listed(specs)}), but {listed(wide[:1])} is no "
             "column of a table, (N, 1) or (N, columns); fix the values of others with --feed"
         )
-    places = {column.name: at for at, column in enumerate(columns)}
-    named = [spec.name for spec in specs if widths[spec.name] == 1 and spec.name in places]
-    by_name: dict[str, tuple[int, ...]] = {name: (places[name],) for name in named}
-    left = [at for at, column in enumerate(columns) if column.name not in by_name]
+    single = [name for name, width in widths.items() if width == 1]
+    names = [column.name for column in columns]
+    is_named = not set(map(plain_name, names)).isdisjoint(map(plain_name, single))
+    apart = all(len(set(map(plain_name, several))) == len(several) for several in (names, single))
+    form = plain_name if apart else str
+    places = {form(name): at for at, name in enumerate(names)}
+    by_name = {name: (places[form(name)],) for name in single if form(name) in places}
+    left = sorted(set(range(len(columns))) - {at for (at,) in by_name.values()})
     rest = {name: width for name, width in widths.items() if name not in by_name}
-    missing = [name for name, width in rest.items() if named and width == 1]
+    missing = [name for name, width in rest.items() if is_named and width == 1]
     if missing or sum(width or 0 for width in rest.values()) != len(left):
         raise _not_the_columns(model, rest, [columns[at].name for at in left], missing)
     for name, width in rest.items():

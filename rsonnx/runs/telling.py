@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rsonnx.columns import listed_columns
+from rsonnx.columns import listed_columns, plain_name
 from rsonnx.errors import first_line
 from rsonnx.procedures import Procedure, radius_text
 from rsonnx.runs.job import Job
@@ -61,6 +61,14 @@ def tell_job(job: Job, seed: SeedUsed | None, tell: Tell) -> None:
     preprocess = {k: v for k, v in facts["preprocess"].items() if k != "source"}
     tell("preprocess", f"{preprocess} (from: {facts['preprocess']['source']})")
     _tell_noise(job, tell)
+    inputs = set(map(plain_name, facts["input"]["name"].split(", ")))
+    read = [column.name for column in job.dataset.reading.columns]
+    if in_order := [name for name in read if plain_name(name) not in inputs]:
+        tell(
+            "columns",
+            f"{listed_columns(in_order)}: no input of the model is called so; they are taken in "
+            "this order",
+        )
     fixed = [column.name for column in job.columns if column.fixed]
     if fixed:
         tell(

@@ -89,6 +89,17 @@ def test_columns_are_of_tables_alone(folder: Path) -> None:
         assert (done.code, option.split()[0] in done.err) == (2, True)
 
 
+def test_columns_that_are_taken_in_their_order_are_named(folder: Path) -> None:
+    """What no name says is said before the run; what names say is not."""
+    columns = table()
+    columns = {name: columns[name] for name in "abkn"}  # in the order of the model's inputs
+    for names, said in (("abkn", False), ("uvwx", True), ("ABKN", False)):
+        renamed = dict(zip(names, columns.values(), strict=True))
+        write_table(folder / "t.csv", renamed | {"y": [0] * 60})
+        done = command("predict model.onnx t.csv --sigma 0.1 --bounds auto --limit 1 --n 20")
+        assert (done.code, f"{', '.join(names)}: " in done.err) == (0, said)
+
+
 def test_bounds_take_two_words_or_auto(folder: Path) -> None:
     for bounds in ("--bounds 1", "--bounds 1 x", "--bounds automatic", "--bounds auto 3"):
         assert command(f"predict model.onnx data.csv --sigma 0.1 {bounds}").code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def test_every_row_is_answered_as_its_columns_are(axes: int, tmp_path: Path) -> 
     assert np.array_equal(elsewhere.classify(rows), answers(model, columns))
 
 
-def numbers(names: str, *widths: int, kind: int = TensorProto.FLOAT) -> onnx.ModelProto:
+def numbers(names: Sequence[str], *widths: int, kind: int = TensorProto.FLOAT) -> onnx.ModelProto:
     """Return a model that scores the values of float inputs, joined in the file's order."""
     graph = helper.make_graph(
         [helper.make_node("Concat", list(names), ["scores"], axis=1)],
@@ -79,6 +80,28 @@ def test_columns_are_matched_by_name_else_by_order(
     classifier = loaded(numbers("abc", 1, 1, 1), path)
     highest = [int(at) for at in classifier.classify(np.eye(3, dtype=np.float32))]
     assert [highest.index(at) for at in range(3)] == taken
+
+
+@pytest.mark.parametrize(
+    ("inputs", "names", "taken"),
+    [
+        (["Mean_Radius", "b"], ["b", "mean radius"], [1, 0]),  # as skl2onnx writes names
+        (["b", "a_b", "A.b"], ["A.b", "b", "a_b"], [1, 2, 0]),  # which case tells apart
+        (["a_b", "a_b1"], ["a-b", "a b"], None),  # which of the two is none can say
+    ],
+)
+def test_names_that_only_exporters_write_otherwise_are_the_same(
+    inputs: list[str], names: list[str], taken: list[int] | None, tmp_path: Path
+) -> None:
+    """Taken in their order instead, columns would go to others' inputs in silence."""
+    path = write_table(tmp_path / "t.csv", {name: [1, 2] for name in names})
+    model = numbers(inputs, *[1] * len(inputs))
+    if taken is None:
+        with pytest.raises(DataError, match="a_b1"):
+            loaded(model, path)
+        return
+    highest = loaded(model, path).classify(np.eye(len(names), dtype=np.float32)).tolist()
+    assert [highest.index(at) for at in range(len(names))] == taken
 
 
 def test_an_input_of_several_values_takes_what_is_left(tmp_path: Path) -> None:
