@@ -79,7 +79,8 @@ def _pixels(stored: NDArray[Any], row: Row, header: Header) -> NDArray[np.uint8]
     other = _NoPictureError("the data has other values under this name")
     noise, model = header.noise, header.record["model"]
     layout = model["layout"] or getattr(noise, "layout", None)
-    space = InputSpace(noise.input_shape(header.model.input_shape), header.model.bounds, layout)
+    shape = noise.input_shape(header.model.input_shape)
+    space = InputSpace(shape, header.model.bounds, layout, noise.fixed)
     try:
         sized = resize_and_crop(stored, **_geometry(model["preprocess"]))
         point = space.point(

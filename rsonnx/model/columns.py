@@ -82,7 +82,9 @@ def join_inputs(
     apart = all(len(set(map(plain_name, several))) == len(several) for several in (names, single))
     form = plain_name if apart else str
     places = {form(name): at for at, name in enumerate(names)}
-    by_name = {name: (places[form(name)],) for name in single if form(name) in places}
+    by_name: dict[str, tuple[int, ...]] = {
+        name: (places[form(name)],) for name in single if form(name) in places
+    }
     left = sorted(set(range(len(columns))) - {at for (at,) in by_name.values()})
     rest = {name: width for name, width in widths.items() if name not in by_name}
     missing = [name for name, width in rest.items() if is_named and width == 1]

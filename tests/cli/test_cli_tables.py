@@ -42,7 +42,9 @@ def test_from_the_file_to_table_page_and_card(folder: Path) -> None:
         for name in ("a", "b"):
             assert f"{sigmas[name]:.3g}"[:4] in text
         assert "fixed" in text
+    assert page.read_text().count("leaves fixed values as they are") == 1
     assert command("report run.jsonl --html other.html --data data.csv").code == 0
+    assert "other values under this name" not in (folder / "other.html").read_text()
     checked = command("verify run.jsonl --model model.onnx --data data.csv --replay 2")
     assert (checked.code, "0 of 220 votes" in checked.out) == (0, True)
 

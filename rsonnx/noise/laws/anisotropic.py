@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import ClassVar
@@ -26,6 +26,7 @@ from rsonnx.errors import UsageError
 from rsonnx.noise.additive import FloatBlock
 from rsonnx.noise.law import Drawing, Place, SampledNoise
 from rsonnx.noise.laws.gaussian import Gaussian
+from rsonnx.noise.norms import Norm
 from rsonnx.noise.options import SIGMAS
 from rsonnx.noise.space import InputSpace
 from rsonnx.scalars import as_float, plain, shown
@@ -93,10 +94,17 @@ class AnisotropicGaussian(SampledNoise):
         return AnisotropicGaussian(tuple(sigmas))
 
     @property
-    def within(self) -> str:
-        """Where the answer is certified: beside the norm, with which values as they are."""
-        fixed = ", where fixed values stay as they are" if self.fixed else ""
-        return super().within + fixed
+    def measure(self) -> Norm:
+        """What is known of the norm, in which a change of a fixed value is of no finite length."""
+        norm = super().measure
+        if not self.fixed:
+            return norm
+        return replace(
+            norm,
+            measure=f"{norm.measure}, infinite where a fixed value changes,",
+            within=f"{norm.within}, where fixed values stay as they are",
+            covers=f"{norm.covers} that leaves fixed values as they are",
+        )
 
     def units(self, low: float, high: float) -> str:
         """Return the units of a radius, with the digest of the sigmas that they are."""

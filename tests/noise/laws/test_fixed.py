@@ -78,8 +78,9 @@ def test_a_gaussian_gets_a_sigma_a_value_and_other_laws_are_refused() -> None:
 def test_what_is_fixed_is_said_wherever_radii_are() -> None:
     free, law = AnisotropicGaussian((1.0, 2.0)), AnisotropicGaussian((1.0, 0.0))
     assert "fixed" in law.within
+    assert ("fixed" in law.measure.covers, "fixed" in law.measure.measure) == (True, True)
     assert "fixed" in law.units(0, 1)
-    assert "fixed" not in free.within + free.units(0, 1)
+    assert "fixed" not in free.within + free.units(0, 1) + free.measure.covers
 
 
 def test_bounds_hold_for_values_that_get_noise_alone() -> None:
