@@ -173,10 +173,15 @@ def options_of(
         yield "tf32", model["session"]["tf32"]
     if model.get("rows") == "watched":  # which is never done without being asked for
         yield "rows", "watched"
-    if given.get("noise") is not None and given.get("sigma_per_feature") is None:
+    own = noise.get("parameters", noise)
+    sigmas = set(own.get("sigmas", ()))
+    by_value = given.get("sigma_per_feature") is not None
+    if given.get("noise") == "gaussian" and 0 in sigmas and len(sigmas) == 2 and not by_value:
+        # One sigma was said, and columns are fixed.
+        noise, own = noise | {"distribution": "gaussian", "sigma": max(sigmas)}, {"norm": "l2"}
+    if given.get("noise") is not None and not by_value:
         # The law's name, with what else was said of it behind it.
         yield "noise", noise["distribution"] + "".join(given["noise"].partition(",")[1:])
-    own = noise.get("parameters", noise)
     yield from ((name, own.get(name)) for name in ("norm", "lam") if given.get(name) is not None)
     if given.get("sigma") is not None:
         sigma, asked = noise["sigma"], given["sigma"]

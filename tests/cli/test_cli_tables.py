@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,21 @@ def test_from_the_file_to_table_page_and_card(folder: Path) -> None:
     assert "other values under this name" not in (folder / "other.html").read_text()
     checked = command("verify run.jsonl --model model.onnx --data data.csv --replay 2")
     assert (checked.code, "0 of 220 votes" in checked.out) == (0, True)
+
+
+@pytest.mark.parametrize("norm", ["", "--norm l2"])
+def test_one_sigma_beside_fixed_columns_is_verified(norm: str, folder: Path) -> None:
+    """The noise is another than was said, for the columns that it leaves as they are."""
+    words = f"certify model.onnx data.csv --label-column grade --sigma 0.1 {norm} --bounds auto"
+    words += " --n 200 --n0 20 --limit 3 --seed 1 --providers cpu -o run.jsonl"
+    assert command(words).code == 0
+    assert command(f"{words} --resume").code == 0
+    assert command("report run.jsonl").code == 0
+    assert command("verify run.jsonl --model model.onnx --data data.csv --replay 1").code == 0
+    lines = lines_of(folder / "run.jsonl")
+    lines[0]["arguments"]["resolved"]["sigma"] = 0.2
+    (folder / "run.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert command("verify run.jsonl").code == 1
 
 
 def test_a_table_between_tabs_is_the_same_run(folder: Path) -> None:
