@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rsonnx.data import open_dataset
+from rsonnx.data import Dataset, open_dataset
 
 ROTATION, SCALE = 0.2, 0.1
 CROP = 4
@@ -87,12 +87,27 @@ def load(kind: Kind, folder: Path, split: str) -> Split:
         path = folder / f"cifar10_{split}.zip"
     found = open_dataset(path)
     channels, height, width = kind.shape
-    values = [found[index].values for index in range(len(found))]
-    shapes = {value.shape for value in values}
-    if shapes != {(height, width, channels)} or found.labels is None or max(found.labels) != 9:
+    images = pictures(found)
+    if images.shape[1:] != (channels, height, width) or not found.labels or max(found.labels) != 9:
         raise ValueError(f"{path} does not hold pictures of {height} x {width} in ten classes")
-    images = torch.from_numpy(np.stack(values)).permute(0, 3, 1, 2).contiguous()
     return Split(images, torch.tensor(found.labels))
+
+
+def pictures(dataset: Dataset) -> Tensor:
+    """Return all images of a data set of 8-bit pictures of one size, [N, channels, height, width].
+
+    Raises:
+        DataError: an input cannot be read.
+        ValueError: an input is no such picture, or two differ in size.
+    """
+    values = [dataset[index].values for index in range(len(dataset))]
+    shapes = sorted({value.shape for value in values})
+    if len(shapes) > 1 or len(shapes[0]) != 3 or any(v.dtype != np.uint8 for v in values):
+        raise ValueError(
+            f"{dataset.path} holds inputs of the shapes {shapes[:3]}, but 8-bit pictures of one "
+            "size were expected"
+        )
+    return torch.from_numpy(np.stack(values)).permute(0, 3, 1, 2).contiguous()
 
 
 def augment(kind: Kind, images: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +50,34 @@ def onnx_model(network: nn.Sequential, shape: tuple[int, ...]) -> onnx.ModelProt
 
     Input "image" [batch, *shape], output "logits" [batch, classes].
     """
+    batch = torch.export.Dim("batch")
+    return traced(folded(network), (torch.zeros(2, *shape),), ["image"], "logits", ({0: batch},))
+
+
+def traced(
+    module: nn.Module,
+    inputs: tuple[Tensor, ...],
+    names: Sequence[str],
+    output: str,
+    dynamic_shapes: tuple[Any, ...],
+) -> onnx.ModelProto:
+    """Return a module of one output as ONNX, operator set 18.
+
+    Args:
+        module: in evaluation mode.
+        inputs: examples of its inputs.
+        names, output: of the inputs and the output in the file.
+        dynamic_shapes: of each input: which axes are free.
+    """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages not used here
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         program = torch.onnx.export(
-            folded(network),
-            (torch.zeros(2, *shape),),
-            input_names=["image"],
-            output_names=["logits"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            module,
+            inputs,
+            input_names=names,
+            output_names=[output],
+            dynamic_shapes=dynamic_shapes,
             opset_version=18,
             dynamo=True,
             verbose=False,
@@ -72,19 +92,23 @@ def export(model: Normalised, shape: tuple[int, ...], path: Path, training: dict
 
     It takes normalised pixels; the preprocessing, which is not in the graph, is declared too.
     """
-    proto = onnx_model(model.network, shape)
-    # The exporter notes source files and lines in every node; they are nobody's business.
-    graph = proto.graph
-    values = (*graph.input, *graph.output, *graph.initializer, *graph.value_info)
-    for item in (graph, *graph.node, *values):
-        item.ClearField("metadata_props")
-        item.ClearField("doc_string")
     properties = {
         "rsonnx.preprocess": json.dumps(model.preprocess),
         "rsonnx.bounds": json.dumps([0, 1]),
         "rsonnx.layout": "NCHW",
         "rsonnx.training": json.dumps(training),
     }
+    write(onnx_model(model.network, shape), path, properties)
+
+
+def write(proto: onnx.ModelProto, path: Path, properties: dict[str, str]) -> None:
+    """Write a checked model with its metadata."""
+    # The exporter notes source files and lines in every node; they are nobody's business.
+    graph = proto.graph
+    values = (*graph.input, *graph.output, *graph.initializer, *graph.value_info)
+    for item in (graph, *graph.node, *values):
+        item.ClearField("metadata_props")
+        item.ClearField("doc_string")
     onnx.helper.set_model_props(proto, properties)
     onnx.checker.check_model(proto, full_check=True)
     path.write_bytes(proto.SerializeToString(deterministic=True))

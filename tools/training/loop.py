@@ -63,42 +63,73 @@ def train(job: Job, network: nn.Sequential, split: Split, checkpoint: Path) -> N
         ValueError: the checkpoint is not this job's, or damaged.
     """
     model = normalised(job, network).to(job.device)
+
+    def loss(chosen: Tensor, ramp: float) -> Tensor:
+        batch = _batch(job, split, chosen)
+        with torch.autocast(job.device, torch.bfloat16, enabled=job.bfloat16):
+            return LOSSES[job.method](model, batch, job.settings, ramp)
+
+    size = job.recipe.batch // job.settings.draws
+    result = descend(job, job.recipe, model, loss, len(split.labels), size, checkpoint)
+    assert isinstance(result, Normalised)
+    return result
+
+
+def descend(
+    job: object,
+    recipe: Recipe,
+    model: nn.Module,
+    loss: Callable[[Tensor, float], Tensor],
+    examples: int,
+    size: int,
+    checkpoint: Path,
+) -> nn.Module:
+    """Return the model after all epochs of a recipe, in evaluation mode on the processor.
+
+    Args:
+        job: all that the weights depend on; a checkpoint of another is refused.
+        recipe: how the weights are moved.
+        model: to be trained, where it is.
+        loss: of the chosen examples (indices [size]) and of the share (0 to 1) of the warm-up that
+            is done.
+        examples, size: of the training set and of a step.
+        checkpoint: as :func:`train` has it.
+
+    Raises:
+        ValueError: the checkpoint is not this job's, or damaged.
+    """
     # Twice as fast on a processor; torch has this argument, its type stubs do not.
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    averaged = AveragedModel(model, avg_fn=_average(job.recipe.averaging), use_buffers=True)
-    optimiser = _optimiser(job.recipe, model)
+    averaged = AveragedModel(model, avg_fn=_average(recipe.averaging), use_buffers=True)
+    optimiser = _optimiser(recipe, model)
     state = _State(job, model, averaged, optimiser, checkpoint)
     first = state.resume()
-    size = job.recipe.batch // job.settings.draws
-    steps = len(split.labels) // size
+    steps = examples // size
     begun = time.monotonic()
-    for epoch in range(first, job.recipe.epochs):
+    for epoch in range(first, recipe.epochs):
         model.train()
         total = 0.0
-        ramp = min(1.0, (epoch + 1) / job.recipe.warm_up)
-        order = torch.randperm(len(split.labels))
+        ramp = min(1.0, (epoch + 1) / recipe.warm_up)
+        order = torch.randperm(examples)
         for step in range(steps):
-            batch = _batch(job, split, order[step * size : (step + 1) * size])
-            with torch.autocast(job.device, torch.bfloat16, enabled=job.bfloat16):
-                loss = LOSSES[job.method](model, batch, job.settings, ramp)
-            share = (epoch * steps + step) / (job.recipe.epochs * steps)
-            optimiser.param_groups[0]["lr"] = learning_rate(job.recipe, epoch, share)
+            value = loss(order[step * size : (step + 1) * size], ramp)
+            share = (epoch * steps + step) / (recipe.epochs * steps)
+            optimiser.param_groups[0]["lr"] = learning_rate(recipe, epoch, share)
             optimiser.zero_grad()
-            torch.autograd.backward(loss)
+            torch.autograd.backward(value)
             optimiser.step()
             averaged.update_parameters(model)
-            total += loss.item()
+            total += value.item()
         state.save(epoch + 1)
         seconds = time.monotonic() - begun
-        left = seconds / (epoch + 1 - first) * (job.recipe.epochs - epoch - 1)
+        left = seconds / (epoch + 1 - first) * (recipe.epochs - epoch - 1)
         print(
-            f"epoch {epoch + 1}/{job.recipe.epochs}  loss {total / steps:.4f}  {seconds:.0f} s, "
+            f"epoch {epoch + 1}/{recipe.epochs}  loss {total / steps:.4f}  {seconds:.0f} s, "
             f"about {left:.0f} s left",
             file=sys.stderr,
             flush=True,
         )
-    result = averaged.module if job.recipe.averaging else model
-    assert isinstance(result, Normalised)
+    result: nn.Module = averaged.module if recipe.averaging else model
     return result.cpu().eval()
 
 
@@ -156,7 +187,7 @@ def _optimiser(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
 class _State:
     """All that training goes on from, and its file."""
 
-    job: Job
+    job: object
     model: nn.Module
     averaged: AveragedModel
     optimiser: torch.optim.Optimizer

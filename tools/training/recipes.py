@@ -45,8 +45,8 @@ class Recipe:
         """Epochs over which an attack or its weight grows: 10 of the published 90."""
         return max(1, round(self.epochs / 9)) if self.drop_every == 0 else 10
 
-    def words(self, kind: Kind) -> str:
-        """Return the recipe in a line, for the exported file."""
+    def words(self, kind: Kind | None = None) -> str:
+        """Return the recipe in a line, for the exported file; the kind is of what is augmented."""
         moved = "AdamW" if self.optimiser == "adamw" else "SGD with momentum 0.9"
         rate = (
             f"learning rate {self.rate:g}, a tenth every {self.drop_every} epochs"
@@ -54,7 +54,7 @@ class Recipe:
             else f"peak learning rate {self.rate:g}, linear warm-up over a tenth, cosine to 0"
         )
         average = f", moving average of the weights {self.averaging}" if self.averaging else ""
-        changes = f"; before the noise {kind.changes}" if self.augments else ""
+        changes = f"; before the noise {kind.changes}" if self.augments and kind else ""
         return (
             f"{self.network}, {self.epochs} epochs, batch {self.batch}, {moved}, {rate}, "
             f"weight decay {self.decay:g}{average}{changes}"
