@@ -3,8 +3,8 @@
     python tools/train_denoiser.py IMAGES --sigma 0.25 0.5 --out denoiser.onnx
     python tools/train_denoiser.py IMAGES --schedule linear-1000 --out unet.onnx
 
-Then ``rsonnx compose denoise denoiser.onnx CLASSIFIER -o both.onnx``, or ``compose diffuse``. IMAGES
-is any data that ``rsonnx certify`` opens, of 8-bit pictures of one size; labels are not looked at.
+Then ``rsonnx compose denoise denoiser.onnx CLASSIFIER -o both.onnx``, or ``compose diffuse``.
+IMAGES is any data that ``rsonnx certify`` opens, of 8-bit pictures of one size; no label is read.
 The denoiser is a small convolutional network, trained by mean-squared error and, with
 ``--classifier``, by the stability of a classifier's answers; the diffusion model is a small U-Net
 that predicts the noise at every step of its schedule. Sigma is in units of pixels in [0, 1].
@@ -139,7 +139,9 @@ def _frozen(path: Path) -> nn.Module:
     try:
         classifier = torch.export.load(path).module()
     except Exception as error:
-        raise ValueError(f"{path} cannot be read as a file of torch.export.save: {error}") from error
+        raise ValueError(
+            f"{path} cannot be read as a file of torch.export.save: {error}"
+        ) from error
     for weight in classifier.parameters():
         weight.requires_grad_(False)
     return classifier

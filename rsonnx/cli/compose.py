@@ -109,6 +109,69 @@ def consensus(parts: tuple[Path, ...], k: int, vote: str, **given: Any) -> None:
 
 
 @compose.command()
+@click.argument("denoiser", type=click.Path(path_type=Path))
+@click.argument("classifier", type=click.Path(path_type=Path))
+@click.option(
+    "--range",
+    "ends",
+    type=click.Choice(["0,1", "-1,1"]),
+    help="Between which numbers DENOISER takes and gives pixels. [default: what its file says]",
+)
+@option_group("Model", *model_options)
+@output_option
+def denoise(
+    denoiser: Path, classifier: Path, ends: str | None, output: Path, **declared: Any
+) -> None:
+    """Let CLASSIFIER see what DENOISER gives, so that it meets no noise.
+
+    DENOISER gives images of the shape that it takes (tools/train_denoiser.py trains one). What is
+    certified is the two together, in the units of CLASSIFIER.
+
+    \b
+    Example:
+      rsonnx compose denoise denoiser.onnx classifier.onnx -o both.onnx
+    """
+    numbers = None if ends is None else _numbers(ends)
+    _join_front("denoise", denoiser, classifier, output, declared, range=numbers)
+
+
+@compose.command()
+@click.argument("unet", type=click.Path(path_type=Path))
+@click.argument("classifier", type=click.Path(path_type=Path))
+@click.option("--sigma", type=float, required=True, help="Noise for which the step is chosen.")
+@click.option(
+    "--schedule",
+    required=True,
+    metavar="cosine-4000|linear-1000|FILE",
+    help="Noise schedule of UNET and its number of steps, or diffusers' scheduler_config.json.",
+)
+@click.option("--time-input", metavar="NAME", help="Time input of UNET. [default: timestep or t]")
+@option_group("Model", *model_options)
+@output_option
+def diffuse(
+    unet: Path,
+    classifier: Path,
+    sigma: float,
+    schedule: str,
+    time_input: str | None,
+    output: Path,
+    **declared: Any,
+) -> None:
+    """Let CLASSIFIER see what the diffusion model UNET estimates in one step.
+
+    UNET takes images in [-1, 1] and a time step, and predicts the noise. The step is the first with
+    at least the noise of sigma; it is baked in. What is certified is the two together, in the units
+    of CLASSIFIER.
+
+    \b
+    Example:
+      rsonnx compose diffuse unet.onnx a.onnx --sigma 0.5 --schedule linear-1000 -o both.onnx
+    """
+    options = {"sigma": sigma, "schedule": schedule, "time_input": time_input}
+    _join_front("diffuse", unet, classifier, output, declared, **options)
+
+
+@compose.command()
 @model_argument
 @option_group(
     "Smoothing",
@@ -173,8 +236,7 @@ def _compose(
     from rsonnx.runs import check_output
     from rsonnx.smoothing import try_in_child
 
-    output = given["output"]
-    check_output(output)
+    check_output(given["output"])
     declared: list[dict[str, Any]] = [{} for _ in parts]
     for name in ("preprocess", "output_name"):
         values = given[name] * len(parts) if len(given[name]) == 1 else given[name]
@@ -187,7 +249,29 @@ def _compose(
             mapping[name] = value
     for path, mapping in zip(parts, declared, strict=True):
         try_in_child(path, ModelSettings(**mapping))
-    _write(join(*parts, declared=declared, **options), output)
+    _write(join(*parts, declared=declared, **options), given["output"])
+
+
+def _join_front(
+    how: str, front: Path, classifier: Path, output: Path, declared: dict[str, Any], **options: Any
+) -> None:
+    """Join a classifier and its front, in a child process first, and write the model."""
+    import rsonnx.compose as joining
+    from rsonnx.cli.settings import model_settings
+    from rsonnx.compose.denoise import try_front
+    from rsonnx.runs import check_output
+    from rsonnx.smoothing import in_child
+
+    check_output(output)
+    settings = model_settings(declared)
+    told: dict[str, Any] = {
+        "how": how,
+        "classifier": str(classifier),
+        "settings": settings.to_json(),
+    }
+    in_child(try_front, front, **told, **options)
+    join = getattr(joining, how)
+    _write(join(front, classifier, declared=vars(settings), **options), output)
 
 
 def _write(model: onnx.ModelProto, output: Path) -> None:

@@ -10,6 +10,7 @@ from rsonnx._lazy import offer_lazily
 
 if TYPE_CHECKING:
     from rsonnx.compose.check import check, serialized
+    from rsonnx.compose.denoise import denoise, diffuse
     from rsonnx.compose.ensemble import VOTES, consensus, ensemble
     from rsonnx.compose.smooth import smooth
 

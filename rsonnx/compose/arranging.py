@@ -22,7 +22,7 @@ def arranged(builder: Builder, data: str, first: Part, part: Part) -> str:
     if _long(source.shape) == _long(target.shape) and len(layouts) < 2:
         return builder.add("Reshape", [data, builder.constant([-1, *target.shape], "int64")])
     sizes = [
-        _size(data.shape, data.layout)
+        picture_size(data.shape, data.layout)
         for data in (source, target)
         if len(data.shape) == 3 and data.layout is not None
     ]
@@ -51,7 +51,7 @@ def _long(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(length for length in shape if length != 1)
 
 
-def _size(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
+def picture_size(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
     """Return (height, width, channels)."""
     return shape if layout == "NHWC" else (*shape[1:], shape[0])
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import onnx
 
+from rsonnx.compose.denoise import denoising, diffusing
 from rsonnx.compose.ensemble import agreeing, voting
 from rsonnx.compose.smooth import smoothing
 from rsonnx.errors import ModelError, UsageError
@@ -19,6 +20,8 @@ from rsonnx.smoothing.composition import Composition, composition_in
 _COMPOSING: dict[str, Callable[..., onnx.ModelProto]] = {
     "ensemble": voting,
     "consensus": agreeing,
+    "denoise": denoising,
+    "diffuse": diffusing,
     "smooth": smoothing,
 }
 """From the files of parts and what is declared of each, and options, to the composed model."""

@@ -82,7 +82,7 @@ def voting(
     names = check_together(parts)
     _check_votes(parts, vote)
     builder = Builder()
-    ballot = _Ballots(builder, parts, vote).of
+    ballot = Ballots(builder, parts, vote).of
     total = ""
     for at in range(len(parts)):
         weighted = ballot(at, INPUT, builder)
@@ -133,7 +133,7 @@ def agreeing(
     names = check_together(parts)
     _check_votes(parts, vote)
     builder = Builder()
-    ballots = _Ballots(builder, parts, vote)
+    ballots = Ballots(builder, parts, vote)
     asked = [ballots.of(at, INPUT, builder) for at in range(first)]
     classes = [builder.add("ArgMax", [scores], axis=1, keepdims=0) for scores in asked]
     valid = [ballots.has_class(at) for at in range(first)]
@@ -243,7 +243,7 @@ def _needs_guards(part: Part) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class _Ballots:
+class Ballots:
     """What members add to the sum: float32 (batch, classes), NaN for an input of no class."""
 
     builder: Builder

@@ -97,7 +97,10 @@ def declared_parts(
 
 
 def open_parts(
-    files: Sequence[ModelFile], settings: Sequence[ModelSettings], least: int
+    files: Sequence[ModelFile],
+    settings: Sequence[ModelSettings],
+    least: int,
+    beside: Sequence[ModelFile] = (),
 ) -> tuple[Part, ...]:
     """Bring classifiers to the newest of their operator sets, adapt them and try each.
 
@@ -105,12 +108,13 @@ def open_parts(
         files: as they were read.
         settings: what is declared of each, beside its file.
         least: oldest version of the default operator set that what joins them needs.
+        beside: further files that they are composed with, which are no classifiers.
 
     Raises:
         RsonnxError: one of them cannot be certified by itself, its operators cannot be brought
             together with the others', or it is of a kind that cannot be composed.
     """
-    versions = newest([file.proto for file in files], least)
+    versions = newest([file.proto for file in (*files, *beside)], least)
     return tuple(
         _opened(file, declared, versions) for file, declared in zip(files, settings, strict=True)
     )

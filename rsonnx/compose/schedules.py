@@ -1,7 +1,7 @@
 """Noise schedules of diffusion models, in high precision: which step has the noise of a sigma.
 
-A step t of a schedule has alpha-bar_t, the product of 1 - beta_i over i = 0..t; images in [-1, 1] that
-are scaled by sqrt(alpha-bar_t) carry noise of deviation sqrt(1 - alpha-bar_t) there.
+A step t of a schedule has alpha-bar_t, the product of 1 - beta_i over i = 0..t; images in [-1, 1]
+that are scaled by sqrt(alpha-bar_t) carry noise of deviation sqrt(1 - alpha-bar_t) there.
 
 Sources: Ho et al., arXiv 2006.11239 (linear); Nichol and Dhariwal, 2102.09672 (cosine); Rombach et
 al., 2112.10752 (scaled linear); Carlini et al., 2206.10550 (the step of a sigma).
@@ -10,22 +10,47 @@ al., 2112.10752 (scaled linear); Carlini et al., 2206.10550 (the step of a sigma
 from __future__ import annotations
 
 import json
+import math
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from mpmath import mp, mpf
 
 from rsonnx.errors import UsageError
-from rsonnx.scalars import shown
+from rsonnx.scalars import as_float, shown
 
 PREDICTIONS = ("epsilon", "sample", "v_prediction")
 _DIGITS = 40
 _MOST_STEPS = 100_000
 _NAMED = re.compile(r"(linear|cosine|scaled_linear)-([1-9][0-9]{0,5})")
-_DIFFUSERS = {"linear": "linear", "scaled_linear": "scaled_linear", "squaredcos_cap_v2": "cosine"}
+
+# Of a diffusers file, with the defaults of its DDPM scheduler.
+_ENTRIES = {
+    "beta_schedule": "linear",
+    "num_train_timesteps": 1000,
+    "beta_start": 0.0001,
+    "beta_end": 0.02,
+    "prediction_type": "epsilon",
+    "clip_sample": True,
+    "clip_sample_range": 1.0,
+    "variance_type": "fixed_small",
+}
+_VARIANCES = (
+    *("fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log"),
+    *("learned", "learned_range"),
+)
+_KINDS = {"linear": "linear", "scaled_linear": "scaled_linear", "squaredcos_cap_v2": "cosine"}
+_CHOICES: dict[str, Collection[str]] = {
+    "beta_schedule": _KINDS,
+    "prediction_type": PREDICTIONS,
+    "variance_type": _VARIANCES,
+}
+_UNSUPPORTED = ("thresholding", "rescale_betas_zero_snr", "trained_betas")
 
 
 @dataclass(frozen=True)
@@ -58,17 +83,22 @@ class Schedule:
     """A noise schedule, and what a model that was trained with it answers.
 
     Attributes:
-        name: as it is given: ``cosine-4000``, or a file's.
+        stated: how :func:`read_schedule` is told of it again: ``"cosine-4000"``, or what of a file
+            matters, by diffusers' names.
+        name: in messages.
         betas: variance that each step adds, T of them, in (0, 1).
         prediction: of :data:`PREDICTIONS`: the noise, the clean image, or their velocity (Salimans
             and Ho, 2202.00512).
         clip: the estimated image is clipped to [-clip, clip]; None where it is not.
+        has_variance: whether as many channels again follow, which tell a variance.
     """
 
+    stated: str | Mapping[str, Any]
     name: str
     betas: tuple[Any, ...]
     prediction: str = "epsilon"
     clip: float | None = 1.0
+    has_variance: bool = False
 
     def alpha_bars(self) -> tuple[Any, ...]:
         """Return alpha-bar of every step, to 40 digits."""
@@ -79,47 +109,43 @@ class Schedule:
                 bars.append(product)
             return tuple(bars)
 
-    def step(self, deviation: float) -> Step:
-        """Return the first step, 1 or later, with at least this noise.
+    def step(self, deviation: float) -> Step | None:
+        """Return the first step, 1 or later, with at least this noise; None where none has.
 
         Args:
             deviation: of the noise on an image in [-1, 1], above 0: twice that of one in [0, 1].
-
-        Raises:
-            UsageError: no step has that much.
         """
         with mp.workdps(_DIGITS):
-            for t, bar in enumerate(self.alpha_bars()):
-                if t and 1 - bar >= mpf(deviation) ** 2 * bar:
-                    return Step(t, bar)
-            most = float(mp.sqrt((1 - bar) / bar)) / 2
-        raise UsageError(
-            f"sigma is {deviation / 2:g}, but the noisiest step of {self.name} has {most:.4g}; give a "
-            "smaller sigma"
-        )
+            least = mpf(deviation) ** 2
+            steps = (Step(t, bar) for t, bar in enumerate(self.alpha_bars()) if t)
+            return next((s for s in steps if 1 - s.alpha_bar >= least * s.alpha_bar), None)
 
 
-def read_schedule(text: str) -> Schedule:
-    """Return the schedule of ``cosine-T``, ``linear-T``, ``scaled_linear-T``, or of a diffusers file.
+def read_schedule(schedule: str | os.PathLike[str] | Mapping[str, Any]) -> Schedule:
+    """Return a schedule: ``cosine-T``, ``linear-T``, ``scaled_linear-T``, or of a diffusers file.
 
-    A ``scheduler_config.json`` may name another prediction and say whether images are clipped; where
-    it leaves an entry out, the default of diffusers' DDPM scheduler holds. A name's schedule predicts
-    the noise, and clips.
+    A ``scheduler_config.json``, or a mapping of its entries, may name another prediction, and say
+    whether images are clipped and whether a variance was learned; where it leaves an entry out, the
+    default of diffusers' DDPM scheduler holds. With a name's schedule the noise is predicted, and
+    images are clipped.
 
     Raises:
         UsageError: it is none of these, or states what is not supported.
     """
+    if isinstance(schedule, Mapping):
+        return _of_diffusers("the schedule", schedule)
+    text = os.fspath(schedule)
     match = _NAMED.fullmatch(text)
     if match is not None:
         kind, steps = match[1], int(match[2])
         with mp.workdps(_DIGITS):
             scale = mpf(1000) / steps
-            first, last = {
+            ends = {
                 "linear": (scale / 10_000, scale / 50),
                 "cosine": (mpf(0), mpf(0)),
                 "scaled_linear": (mpf("0.00085"), mpf("0.012")),
             }[kind]
-        return Schedule(text, _betas(text, kind, steps, first, last))
+        return Schedule(text, text, _betas(text, kind, steps, *ends))
     path = Path(text)
     if not path.is_file():
         raise UsageError(
@@ -132,50 +158,49 @@ def read_schedule(text: str) -> Schedule:
             raise ValueError("it holds no object")
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(
-            f"{path} cannot be read as a scheduler_config.json ({str(error)[:60]}); give diffusers' file"
+            f"{path} cannot be read as a scheduler_config.json ({str(error)[:60]}); give the file "
+            "that diffusers wrote"
         ) from None
-    return _of_diffusers(path.name, stated)
+    return _of_diffusers(str(path), stated)
 
 
-def _of_diffusers(name: str, stated: dict[str, Any]) -> Schedule:
-    kind = stated.get("beta_schedule", "linear")
-    prediction = stated.get("prediction_type", "epsilon")
-    _choice(name, "beta_schedule", kind, tuple(_DIFFUSERS))
-    _choice(name, "prediction_type", prediction, PREDICTIONS)
-    for entry in ("thresholding", "rescale_betas_zero_snr", "trained_betas"):
+def _of_diffusers(name: str, stated: Mapping[str, Any]) -> Schedule:
+    taken = {entry: stated.get(entry, usual) for entry, usual in _ENTRIES.items()}
+    for entry, known in _CHOICES.items():
+        if taken[entry] not in known:
+            raise UsageError(
+                f"{entry} of {name} is {shown(taken[entry])}, but one of {', '.join(known)} was "
+                "expected"
+            )
+    for entry in _UNSUPPORTED:
         if stated.get(entry) not in (None, False):
             raise UsageError(f"{name} sets {entry}, which is not supported; use a model without it")
-    steps = stated.get("num_train_timesteps", 1000)
-    if not isinstance(steps, int) or isinstance(steps, bool):
-        raise UsageError(f"num_train_timesteps of {name} is {shown(steps)}, but a number was expected")
-    ends = [
-        _number(name, entry, stated.get(entry, usual), 1.0)
-        for entry, usual in (("beta_start", 0.0001), ("beta_end", 0.02))
-    ]
-    clip = stated.get("clip_sample", True)
-    if not isinstance(clip, bool):
-        raise UsageError(f"clip_sample of {name} is {shown(clip)}, but true or false was expected")
-    most = _number(name, "clip_sample_range", stated.get("clip_sample_range", 1.0), float("inf"))
+    steps, clips = taken["num_train_timesteps"], taken["clip_sample"]
+    if type(steps) is not int or type(clips) is not bool:
+        raise UsageError(
+            f"num_train_timesteps and clip_sample of {name} are {shown(steps)} and {shown(clips)}, "
+            "but a whole number and true or false were expected"
+        )
+    for entry, most in (("beta_start", 1), ("beta_end", 1), ("clip_sample_range", math.inf)):
+        number = as_float(taken[entry])
+        if number is None or not 0 < number < most:
+            raise UsageError(
+                f"{entry} of {name} is {shown(taken[entry])}, but a number above 0 and below "
+                f"{most} was expected"
+            )
+        taken[entry] = number
     with mp.workdps(_DIGITS):
         # The decimal that the file has, not the double nearest to it.
-        first, last = (mpf(repr(end)) for end in ends)
-    betas = _betas(name, _DIFFUSERS[kind], steps, first, last)
-    return Schedule(name, betas, prediction, most if clip else None)
-
-
-def _choice(name: str, entry: str, value: object, known: Sequence[str]) -> None:
-    if value not in known:
-        raise UsageError(f"{entry} of {name} is {shown(value)}, but one of {', '.join(known)} was "
-                         "expected")  # fmt: skip
-
-
-def _number(name: str, entry: str, value: object, below: float) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 < value < below:
-        raise UsageError(
-            f"{entry} of {name} is {shown(value)}, but a number above 0 and below {below:g} was expected"
-        )
-    return float(value)
+        ends = [mpf(repr(taken[entry])) for entry in ("beta_start", "beta_end")]
+    kind = _KINDS[taken["beta_schedule"]]
+    return Schedule(
+        taken,
+        name,
+        _betas(name, kind, steps, *ends),
+        taken["prediction_type"],
+        taken["clip_sample_range"] if clips else None,
+        "learned" in taken["variance_type"],
+    )
 
 
 def _betas(name: str, kind: str, steps: int, first: Any, last: Any) -> tuple[Any, ...]:
@@ -190,7 +215,7 @@ def _betas(name: str, kind: str, steps: int, first: Any, last: Any) -> tuple[Any
 
             shares = [kept(mpf(i) / steps) for i in range(steps + 1)]
             cap = mpf("0.999")
-            return tuple(min(1 - b / a, cap) for a, b in zip(shares, shares[1:], strict=False))
+            return tuple(min(1 - b / a, cap) for a, b in pairwise(shares))
         root = kind == "scaled_linear"
         low, high = (mp.sqrt(end) if root else end for end in (first, last))
         line = [low + (high - low) * i / (steps - 1) for i in range(steps)]

@@ -19,7 +19,8 @@ class PartRecord:
     """One part of a composed model.
 
     Attributes:
-        role: what it is there: ``"member"``, ``"denoiser"``, ``"classifier"``.
+        role: what it is there: ``"member"``, ``"denoiser"``, ``"diffusion model"``,
+            ``"classifier"``.
         file: its name, without folder.
         sha256: of the file, as :class:`rsonnx.model.ModelFile` has it.
         settings: what was declared of it beside its file, by the names of the options.
@@ -82,9 +83,27 @@ def _smooth(parts: Sequence[PartRecord], options: Mapping[str, Any]) -> str:
     )
 
 
+def _denoise(parts: Sequence[PartRecord], _: Mapping[str, Any]) -> str:
+    denoiser, classifier = parts
+    return f"denoiser {denoiser.file} before classifier {classifier.file}"
+
+
+def _diffuse(parts: Sequence[PartRecord], options: Mapping[str, Any]) -> str:
+    unet, classifier = parts
+    stated = options["schedule"]
+    if not isinstance(stated, str):
+        stated = f"{stated['beta_schedule']}-{stated['num_train_timesteps']}"
+    return (
+        f"diffusion model {unet.file} (one step of {stated}, sigma {options['sigma']:g}) before "
+        f"classifier {classifier.file}"
+    )
+
+
 WORDS: dict[str, Callable[[Sequence[PartRecord], Mapping[str, Any]], str]] = {
     "ensemble": _ensemble,
     "consensus": _consensus,
+    "denoise": _denoise,
+    "diffuse": _diffuse,
     "smooth": _smooth,
 }
 """What a composed model is, in words, by how it was composed."""

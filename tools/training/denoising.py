@@ -164,7 +164,7 @@ def train_denoiser(
     model = job.build(images.shape[1])
     step = _diffusion_loss(job, model) if job.schedule else _loss(job, model, classifier)
 
-    def loss(chosen: Tensor, ramp: float) -> Tensor:
+    def loss(chosen: Tensor, _: float) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=job.bfloat16):
             return step(images[chosen].to(torch.float32) / 255)
 
@@ -234,10 +234,10 @@ def export_denoiser(
         inputs = (2 * images - 1, torch.arange(len(images)))
         names, output = ["sample", "timestep"], "noise"
     proto = traced(model, inputs, names, output, ({0: batch},) * len(names))
-    write(proto, path, {"rsonnx.training": json.dumps(training)})
+    bounds = {} if job.schedule else {"rsonnx.bounds": json.dumps([0, 1])}
+    write(proto, path, bounds | {"rsonnx.training": json.dumps(training)})
     with torch.inference_mode():
         expected = model(*inputs).numpy()
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     feeds = {name: tensor.numpy() for name, tensor in zip(names, inputs, strict=True)}
     return float(np.abs(session.run([output], feeds)[0] - expected).max())
-
