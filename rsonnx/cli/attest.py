@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from cloup import command
 
-from rsonnx.errors import RunFileError
+from rsonnx.cli.options import deployed_option
+from rsonnx.errors import RunFileError, UsageError
 from rsonnx.report.output import write_new
 
 if TYPE_CHECKING:
-    from rsonnx.runs import Run
+    from rsonnx.runs import Deployed, Run
 
 
 @command()
@@ -24,16 +25,22 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="File to write; it must not exist yet. [default: stdout]",
 )
-def attest(run: Path, output: Path | None) -> None:
+@deployed_option
+@click.option(
+    "--model", type=click.Path(path_type=Path), help="The run's model, which --deployed needs."
+)
+def attest(run: Path, output: Path | None, deployed: Path | None, model: Path | None) -> None:
     """Write an in-toto Statement on the complete run file RUN.
 
-    It names the model, the data and the run file by their SHA-256 and holds the run's header and
-    figures. Sign it with cosign, sigstore or any tool for DSSE envelopes; rsonnx signs nothing. The
-    run is verified first. `rsonnx verify RUN --attestation FILE` checks the statement.
+    It names the model, the data, the run file and the file that is --deployed by their SHA-256 and
+    holds the run's header and figures. Sign it with cosign, sigstore or any tool for DSSE
+    envelopes; rsonnx signs nothing. The run is verified first. `rsonnx verify RUN --attestation
+    FILE` checks the statement.
 
     \b
     Example:
       rsonnx attest mnist.jsonl -o mnist.intoto.json
+      rsonnx attest mnist.jsonl --deployed smoothed.onnx --model mnist.onnx -o mnist.intoto.json
     """
     from rsonnx.runs import check_output, read_run, statement, verify
 
@@ -44,12 +51,24 @@ def attest(run: Path, output: Path | None) -> None:
             f"{run} does not hold ({len(faults)} faults), so it is not attested; `rsonnx verify` "
             "names them"
         )
-    text = json.dumps(statement(read, summary_of(read)), indent=2, allow_nan=False)
+    answering = deployed_of(read, deployed, model)
+    text = json.dumps(statement(read, summary_of(read), answering), indent=2, allow_nan=False)
     if output is None:
         click.echo(text)
         return
     check_output(output)
     write_new(output, f"{text}\n".encode())
+
+
+def deployed_of(run: Run, deployed: Path | None, model: Path | None) -> Deployed | None:
+    """Return what the options say of a deployed file, once it is composed again."""
+    from rsonnx.runs import check_deployed
+
+    if deployed is None:
+        return None
+    if model is None:
+        raise UsageError("--deployed is composed again from the run's model; give --model too")
+    return check_deployed(run, deployed, model)
 
 
 def summary_of(run: Run) -> dict[str, Any]:

@@ -41,6 +41,15 @@ time_limit_option = click.option(
 )
 
 
+deployed_option = click.option(
+    "--deployed",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="File of `rsonnx compose smooth` that answers in the run's place: it is composed again "
+    "from the run's model and header, and must be the same to the last byte. Needs --model.",
+)
+
+
 class _Bounds(click.Option):
     """Two numbers, or the one word ``auto``."""
 

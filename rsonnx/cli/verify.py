@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from cloup import command, option_group
 
-from rsonnx.cli.options import data_file_options, json_option, time_limit_option
+from rsonnx.cli.options import data_file_options, deployed_option, json_option, time_limit_option
 from rsonnx.cli.settings import provider_names
 from rsonnx.cli.terminal import Terminal
 from rsonnx.data import DataSettings
@@ -55,6 +55,7 @@ _MOST_SHOWN = 20
     help="An in-toto Statement, bare or in a DSSE envelope, that must be true of the run. Its "
     "signature is not checked.",
 )
+@deployed_option
 @json_option
 def verify_command(run: Path, as_json: bool, **given: Any) -> None:
     """Derive every row of the run file RUN again from its counts, and prove its figures.
@@ -72,7 +73,7 @@ def verify_command(run: Path, as_json: bool, **given: Any) -> None:
       rsonnx verify mnist.jsonl
       rsonnx verify mnist.jsonl --model mnist.onnx --data images/ --replay 5
     """
-    from rsonnx.cli.attest import summary_of
+    from rsonnx.cli.attest import deployed_of, summary_of
     from rsonnx.runs import Fault, check_against, check_statement, read_run, read_statement, verify
 
     _check(given)
@@ -80,8 +81,10 @@ def verify_command(run: Path, as_json: bool, **given: Any) -> None:
     statement = None if given["attestation"] is None else read_statement(given["attestation"])
     verification = verify(read)
     faults = list(verification.faults)
+    deployed = deployed_of(read, given["deployed"], given["model"])
     if statement is not None and not faults:
-        faults += [Fault(None, what) for what in check_statement(read, summary_of(read), statement)]
+        found = check_statement(read, summary_of(read), statement, deployed)
+        faults += [Fault(None, what) for what in found]
     if not as_json:  # before the model and the data, which may be refused
         click.echo(_words(verification, read))
         if verification.manifest is None:
@@ -107,6 +110,7 @@ def verify_command(run: Path, as_json: bool, **given: Any) -> None:
             "model": "not checked" if given["model"] is None else "the run's",
             "data": "not checked" if given["data"] is None else "the run's",
             "commitment": _commitment(read),
+            "deployed": None if deployed is None else deployed.sha256,
             "attestation": None if statement is None else str(given["attestation"]),
             "replay": None if again is None else _fields(again),
         }
@@ -176,6 +180,8 @@ def _checked(given: dict[str, Any]) -> list[str]:
     lines = []
     if given["model"] is not None:
         lines.append("the model is the run's, by its SHA-256")
+    if given["deployed"] is not None:
+        lines.append("the deployed file is the run's smoothed classifier, byte for byte")
     if given["data"] is not None:
         lines.append("the data are the run's, every input and label by SHA-256")
     return lines

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from rsonnx.runs.attest import check_statement, read_statement, statement
     from rsonnx.runs.certify import certify, commit
     from rsonnx.runs.commitment import Commitment, read_commitment
+    from rsonnx.runs.deployed import Deployed, check_deployed
     from rsonnx.runs.files import Part, Run
     from rsonnx.runs.header import Header, resume_command
     from rsonnx.runs.job import Job, prepare_job

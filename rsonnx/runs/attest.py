@@ -14,13 +14,16 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rsonnx.errors import RunFileError
 from rsonnx.files import read_small
 from rsonnx.runs.fields import shown
 from rsonnx.runs.files import Run
 from rsonnx.runs.strict_json import MOST_BYTES, read_object, same
+
+if TYPE_CHECKING:
+    from rsonnx.runs.deployed import Deployed
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:rsonnx:certification:v1"
@@ -29,15 +32,18 @@ _LATER = ("name", "certified_wrong")
 _PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
 
-def statement(run: Run, summary: Mapping[str, Any]) -> dict[str, Any]:
+def statement(
+    run: Run, summary: Mapping[str, Any], deployed: Deployed | None = None
+) -> dict[str, Any]:
     """Return the Statement on a complete run.
 
-    Its subjects are the model, the data's manifest and the run file, each by its SHA-256; its
-    predicate is the run's header and ``summary``.
+    Its subjects are the model, the data's manifest, the deployed file where there is one, and the
+    run file, each by its SHA-256; its predicate is the run's header and ``summary``.
 
     Args:
         run: the run.
         summary: the figures that are attested, ready for JSON.
+        deployed: what :func:`check_deployed` returned of the file that answers in the run's place.
 
     Raises:
         RunFileError: the run is not complete, or its header lacks a digest.
@@ -49,7 +55,7 @@ def statement(run: Run, summary: Mapping[str, Any]) -> dict[str, Any]:
         )
     return {
         "_type": STATEMENT_TYPE,
-        "subject": _subjects(run),
+        "subject": _subjects(run, deployed),
         "predicateType": PREDICATE_TYPE,
         "predicate": {"header": run.header.to_json(), "summary": dict(summary)},
     }
@@ -95,15 +101,21 @@ def _refuse_others(path: Path, fields: Mapping[str, Any], known: Sequence[str]) 
             )
 
 
-def check_statement(run: Run, summary: Mapping[str, Any], stated: Mapping[str, Any]) -> list[str]:
+def check_statement(
+    run: Run,
+    summary: Mapping[str, Any],
+    stated: Mapping[str, Any],
+    deployed: Deployed | None = None,
+) -> list[str]:
     """Return what a Statement says otherwise than the run file, nothing if it is true.
 
     Args:
         run: the run.
         summary: its figures, derived from its rows by this process.
         stated: the Statement.
+        deployed: as for :func:`statement`.
     """
-    expected = statement(run, summary)
+    expected = statement(run, summary, deployed)
     faults = _wrong_subjects(stated.get("subject"), expected["subject"])
     predicate = stated.get("predicate")
     said = predicate if isinstance(predicate, dict) else {}
@@ -172,15 +184,20 @@ def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def _subjects(run: Run) -> list[dict[str, Any]]:
+def _subjects(run: Run, deployed: Deployed | None) -> list[dict[str, Any]]:
     model, manifest = run.header.model, run.header.data.manifest
     content = hashlib.sha256(run.path.read_bytes()).hexdigest()
     described = _subject(model.file, model.sha256, "model")
     if model.several:  # then no single file has this digest
         described["annotations"]["content"] = "the file and its external data, one after the other"
+    answering = []
+    if deployed is not None:
+        answering = [_subject(deployed.file, deployed.sha256, "deployed file")]
+        answering[0]["annotations"] |= {"n": deployed.n, "alpha": deployed.alpha}
     return [
         described,
         _subject("manifest of the data", manifest, "data"),
+        *answering,
         _subject(run.path.name, content, "run file"),
     ]
 
