@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -29,6 +30,9 @@ from rsonnx.errors import INTERRUPTED, MissingError, RsonnxError
 from rsonnx.installation import damage
 from rsonnx.report import printable
 from rsonnx.runtime.watchdog import end_process_if_stuck
+
+_UNWRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""What is wrong where the disk behind stdout is full or gone; other files have own sentences."""
 
 
 @group(
@@ -93,6 +97,10 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return an exit code
     except BrokenPipeError:  # the reader of stdout has gone: nothing is left to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        if error.errno not in _UNWRITTEN:
+            return _unexpected(error)
+        return _fail(f"the result cannot be written ({error.strerror}); make room there", code=1)
     except Exception as error:
         return _unexpected(error)
     return 0

@@ -214,10 +214,12 @@ def certify(model: Path, data: Path, as_json: bool, details: bool, **given: Any)
     alone = len(made) == 1
     radii = made[0].header.procedure.table_radii if alone else radii_of(made) if made else ()
     figures = told_apart([figures_of(run, radii) for run in made])
-    if figures or as_json:  # counts are no result yet, and a shard may be empty
-        show(accuracy_report(figures), "json" if as_json else "table", details=details)
-    if where is not None:
-        where.say()
+    try:
+        if figures or as_json:  # counts are no result yet, and a shard may be empty
+            show(accuracy_report(figures), "json" if as_json else "table", details=details)
+    finally:  # whoever reads the table may be gone, or its disk full
+        if where is not None:
+            where.say()
 
 
 def _kind(given: dict[str, Any], shard: str | None) -> list[str]:

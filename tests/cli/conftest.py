@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import onnx
@@ -21,17 +22,20 @@ from tried_models import children
 __all__ = ["children"]
 
 
-def _run(*arguments: object, cwd: Path, **environment: str) -> Outcome:
+def _run(
+    *arguments: object, cwd: Path, stdout: int | IO[str] = subprocess.PIPE, **environment: str
+) -> Outcome:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("RSONNX", "_RSONNX"))}
     done = subprocess.run(
         [sys.executable, "-m", "rsonnx", *map(str, arguments)],
         cwd=cwd,
         env=kept | {"COLUMNS": "80"} | environment,
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         check=False,
         timeout=120,
     )
-    return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+    return Outcome(done.returncode, (done.stdout or b"").decode(), done.stderr.decode())
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import Outcome, command, done, refused, rows_of
+from commands import Outcome, assert_sentence, command, done, refused, rows_of
 
 from rsonnx.runs import RunWriter, read_run
 
@@ -110,3 +111,16 @@ def test_an_interrupted_run_without_an_output_says_how_to_go_on(
     for one, other in zip(runs, whole, strict=True):
         assert rows_of(one) == rows_of(other)
         assert read_run(one).status == "complete"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk here is always full")
+def test_a_table_that_cannot_be_written_loses_no_run(
+    here: Path, rsonnx: Callable[..., Outcome]
+) -> None:
+    """Nor is a full disk behind stdout a bug."""
+    with open("/dev/full", "w") as full:
+        outcome = rsonnx(*f"{FEW} 0.25".split(), cwd=here, stdout=full)
+    assert_sentence(outcome, "No space left")
+    assert outcome.code == 1
+    assert "bug" not in outcome.err
+    done("verify", *kept(outcome))
