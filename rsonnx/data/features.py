@@ -17,6 +17,10 @@ _LABELS = ("label", "labels")
 """What most call the column."""
 
 
+PICTURES = ("image", "img")
+"""What most call that of pictures."""
+
+
 @dataclass(frozen=True)
 class Feature:
     """What a data set says of a column.
@@ -28,6 +32,20 @@ class Feature:
 
     kind: str
     names: Any = None
+
+
+def picture_column(columns: Sequence[str], path: Path) -> str:
+    """Return which of the columns of pictures is meant: the only one, or the only one called so.
+
+    Raises:
+        DataError: there is none, or several may be.
+    """
+    usual = [name for name in columns if name in PICTURES]
+    meant = columns if len(columns) == 1 else usual
+    if len(meant) != 1:
+        there = f"several columns of pictures ({', '.join(columns)})" if columns else "no picture"
+        raise DataError(f"{path} has {there}; save it with the one that is meant")
+    return meant[0]
 
 
 def label_column(features: Mapping[str, Feature], settings: DataSettings, path: Path) -> str | None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.data.limits import check_fits
 from rsonnx.data.names import text_labels
 from rsonnx.data.npy import StoredArray
 from rsonnx.errors import DataError
 from rsonnx.scalars import shown
+
+_BYTES_A_CELL = 3
+"""What a look at one-hot rows takes beside them."""
 
 _LONGEST = 1000
 """Characters that a class name may have at most: run files hold them."""
@@ -63,6 +68,8 @@ def array_labels(
         raise DataError(
             f"{where} has {shape[0]} labels, but there are {count} examples; save as many of both"
         )
+    if one_hot:
+        check_fits((_BYTES_A_CELL + y.dtype.itemsize) * math.prod(shape), where)
     values = y.array() if isinstance(y, StoredArray) else y
     if one_hot:
         return _places(values, where), classes, f"{rule}, one-hot"

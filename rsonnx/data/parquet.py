@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rsonnx.data.dataset import Reading
-from rsonnx.data.features import Feature, label_column, labels_of
+from rsonnx.data.features import PICTURES, Feature, label_column, labels_of, picture_column
 from rsonnx.data.folder import Pictures
 from rsonnx.data.limits import MAX_IMAGE_FILE_BYTES, check_examples, check_fits
 from rsonnx.data.look import Look
@@ -26,8 +26,6 @@ from rsonnx.errors import DataError, UnreadableInputError, UsageError, first_lin
 from rsonnx.resources import bounded_memory
 
 PARQUET = b"PAR1"
-_PICTURES = ("image", "img")
-"""What most call the column."""
 
 _SHARD = re.compile(r"(?P<split>.+?)-\d{5}-of-(?P<count>\d{5})(-[0-9a-f]+)?", re.ASCII)
 """How the files of a split are named: ``test-00000-of-00002``."""
@@ -65,7 +63,10 @@ def open_parquet(look: Look) -> ParquetPictures:
         _check_complete(files)
     schema = open_file(files[0]).schema_arrow
     features = _features(schema)
-    picture, column = _the_picture_column(schema, path), label_column(features, settings, path)
+    picture, column = (
+        picture_column(picture_columns(schema), path),
+        label_column(features, settings, path),
+    )
     groups: list[_Group] = []
     values: list[Any] = []
     count = 0
@@ -255,21 +256,10 @@ def picture_columns(schema: Any) -> list[str]:
         for column in schema
         if (
             str(column.type) in _BYTES
-            and (column.name in _PICTURES or features[column.name].kind == "Image")
+            and (column.name in PICTURES or features[column.name].kind == "Image")
         )
         or re.search(rf"\bbytes: ({'|'.join(_BYTES)})\b", str(column.type))
     ]
-
-
-def _the_picture_column(schema: Any, path: Path) -> str:
-    columns = picture_columns(schema)
-    usual = [name for name in columns if name in _PICTURES]
-    if len(columns) != 1 and len(usual) != 1:
-        raise DataError(
-            f"{path} has several columns of pictures ({', '.join(columns)}); save it with the one "
-            "that is meant"
-        )
-    return (columns if len(columns) == 1 else usual)[0]
 
 
 def _features(schema: Any) -> dict[str, Feature]:

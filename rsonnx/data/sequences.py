@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rsonnx.data.dataset import Dataset, Header, Reading
-from rsonnx.data.features import Feature, label_column, labels_of
+from rsonnx.data.features import Feature, label_column, labels_of, picture_column
 from rsonnx.data.limits import check_examples
 from rsonnx.data.modes import channels_of, values_of
 from rsonnx.data.modes import plain as plain_picture
@@ -28,8 +28,6 @@ from rsonnx.scalars import plain, shown
 
 _TRIED = 16
 """Examples that are read twice: of pictures that are mirrored at random half are alike."""
-
-_PICTURES = ("image", "img")
 
 
 class Examples(Protocol):
@@ -161,7 +159,7 @@ def open_sequence(data: Any, settings: DataSettings) -> Sequenced:
     label: int | str | None = 1
     what, names = "the second of each pair", getattr(data, "classes", None)
     if isinstance(first, Mapping):
-        image = _image_key(first, path)
+        image = picture_column([str(key) for key in first if _is_image(first[key])], path)
         features = {
             str(name): Feature(type(feature).__name__, getattr(feature, "names", None))
             for name, feature in (getattr(data, "features", None) or first).items()
@@ -234,19 +232,6 @@ def _part(example: Any, key: Any, where: str) -> Any:
     if not _is_pair(example):
         raise DataError(f"{where} is no (image, label), as others are; give all examples alike")
     return example[key]
-
-
-def _image_key(example: Mapping[Any, Any], path: Path) -> str:
-    """Return under which key an example has its image."""
-    keys = [str(key) for key, value in example.items() if _is_image(value)]
-    usual = [key for key in keys if key in _PICTURES]
-    if len(keys) != 1 and len(usual) != 1:
-        there = ", ".join(map(repr, keys or example))
-        raise DataError(
-            f"the examples of {path} have {'several' if keys else 'no'} images ({there}); give "
-            "them one, as a Pillow picture or an array"
-        )
-    return (keys if len(keys) == 1 else usual)[0]
 
 
 def _values_of(image: Any, where: str, background: str | None) -> tuple[Header, NDArray[Any]]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsonnx.data import NAMED_LABELS, dataset_of, open_dataset
+from rsonnx.data import NAMED_LABELS, dataset_of, limits, open_dataset
 from rsonnx.errors import DataError, UsageError
 
 X = np.arange(24, dtype=np.float32).reshape(4, 6)
@@ -236,3 +236,15 @@ def test_text_that_is_no_text_is_refused(tmp_path: Path) -> None:
         open_dataset(saved(tmp_path, x=X, y=y))
     with pytest.raises(DataError, match="'y'"):
         open_dataset(saved(tmp_path, x=X, y=np.array([0xD800] * 4, "<u4").view("<U1")))
+
+
+def test_one_hot_rows_need_the_memory_that_looking_at_them_takes(
+    tmp_path, refused, monkeypatch
+) -> None:
+    """A few kilobytes may announce gigabytes of zeros."""
+    np.savez_compressed(tmp_path / "a.npz", x=np.zeros((4, 2), np.float32), y=np.eye(4, 10**6))
+    monkeypatch.setattr(limits, "available_memory", lambda: 4 * 9 * 10**6)
+    with refused("a.npz", "memory"):
+        open_dataset(tmp_path / "a.npz")
+    monkeypatch.setattr(limits, "available_memory", lambda: 4 * 12 * 10**6)
+    assert open_dataset(tmp_path / "a.npz").labels == (0, 1, 2, 3)
