@@ -87,7 +87,7 @@ def render_page(runs: Sequence[Figures], pictures: Sequence[Pictures | None] = (
     table, alike = without_alike(accuracy_table(runs))
     return environment.get_template("page.html.j2").render(
         runs=list(map(_PageRun, runs, pictures or [None] * len(runs))),
-        files=[PurePath(run.name).name for run in runs],
+        files=["" if run.by_path else PurePath(run.path).name for run in runs],
         table=table,
         alike=alike,
         explained=[note.title for note in table.details if not note.details],

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 from html_pages import Node, page_run, row, tree
+from reported import named
 
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.noise import Gaussian
-from rsonnx.report import Figures, accuracy_report, figures_of, to_text
+from rsonnx.report import Figures, accuracy_report, figures_of, to_text, told_apart
 from rsonnx.report.page import Pictures, confidence, render_page
 from rsonnx.report.rounding import percent_up
 from rsonnx.runs import read_run
@@ -280,6 +281,20 @@ def test_several_runs_are_compared_first_and_what_is_true_of_all_is_said_once() 
         for node in part.all("p", "li")
     ]
     assert len(said) == len(set(said)) > 6
+
+
+@pytest.mark.parametrize("names", [(), ("ours", "theirs")])
+@pytest.mark.parametrize("folders", [("runs", "runs"), ("old", "new")])
+def test_each_run_of_a_comparison_is_beside_its_file_once(
+    names: tuple[str, ...], folders: tuple[str, str]
+) -> None:
+    paths = [f"{folders[0]}/a (1).jsonl", f"{folders[1]}/b.jsonl"]
+    runs = told_apart([named(path, page_run([row(0)])) for path in paths], names)
+    table = tree(render_page(runs)).one("table", **{"class": "figures comparison"})
+    heads = [node.text for node in table.all("th") if node.attributes.get("scope") == "row"]
+    for head, path in zip(heads, paths, strict=True):
+        assert head.count(Path(path).name) == 1
+        assert head.count("(") == head.count(")")
 
 
 def test_what_the_curve_shows_is_named_with_its_norm_and_units() -> None:
