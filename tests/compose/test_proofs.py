@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnx_models import (
     FLOAT,
     INT64,
+    batch_mean,
     build,
     linear,
     linear_classifier,
@@ -24,6 +25,7 @@ import rsonnx
 from rsonnx.compose import consensus, ensemble
 
 SHAPE = ("n", 4)
+BOX: dict[str, Any] = {"preprocess": "none", "bounds": (-2, 2)}
 RANDOM = np.random.default_rng(20)
 
 
@@ -80,10 +82,19 @@ JOINED = [
     ("trees", "old", "labelled"),
     ("old", "reshaped", "trees"),
 ]
+
+
+def test_a_part_that_couples_rows_is_not_proved_by_its_place() -> None:
+    parts = [linear(("n", 4), 4, seed=1), linear(("n", 4), 4, seed=2), batch_mean()]
+    for at in range(3):
+        turned = parts[at:] + parts[:at]
+        for model in (ensemble(*turned, declared=BOX), consensus(*turned, k=2, declared=BOX)):
+            assert rsonnx.load(model, providers=["cpu"]).rows == "alone"
+
+
 CLASSICAL = {"labelled", "trees"}
 X = 2 * np.random.default_rng(5).standard_normal((40, 4)).astype(np.float32)
 X[::9, 1] = np.nan
-BOX = {"preprocess": "none", "bounds": (-2, 2)}
 
 
 @pytest.mark.parametrize("names", JOINED, ids=", ".join)

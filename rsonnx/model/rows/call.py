@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import onnx
@@ -24,8 +24,14 @@ from rsonnx.model.rows.values import (
 T = TypeVar("T")
 ML, MICROSOFT = "ai.onnx.ml.", "com.microsoft."
 
-Body = Callable[[onnx.GraphProto, Sequence[Value]], list[Value]]
-"""Follows a subgraph, given its inputs, and returns its outputs."""
+
+class Body(Protocol):
+    """Follows a subgraph."""
+
+    def __call__(
+        self, graph: onnx.GraphProto, fed: Sequence[Value], some: Tensor | None = None
+    ) -> list[Value]:
+        """Return its outputs, given its inputs; it runs only where a mask has true entries."""
 
 
 @dataclass(frozen=True, eq=False)

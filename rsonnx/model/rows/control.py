@@ -55,14 +55,14 @@ def _where_some(call: Call, branches: Sequence[onnx.GraphProto]) -> list[Value]:
     then-branch's in every batch: a row in the mask is there in every batch that it is in, and the
     branch runs then; a row outside has no entry, whether others make the branch run or not.
 
-    What the then-branch would do where the mask is empty is never asked, so its outputs must have
-    sizes that are known, and must be no places, which tell rows' numbers.
+    Within the then-branch the mask is known to have true entries. Its outputs must have sizes that
+    are known, and must be no places, which tell rows' numbers.
     """
     condition = call.value(0)
     asked = condition[()] if condition.shape == () else None
     if not isinstance(asked, NonEmpty):
         raise UnprovedError("the number of rows used as a value")
-    then, otherwise = (call.body(branch, []) for branch in branches)
+    then, otherwise = call.body(branches[0], [], asked.of), call.body(branches[1], [])
     return [_some(a, b, asked) for a, b in zip(then, otherwise, strict=True)]
 
 
@@ -73,7 +73,7 @@ def _some(then: Value, otherwise: Value, asked: NonEmpty) -> Value:
     if rows in then.dims and not then.places and isinstance(otherwise, Tensor):
         none = tuple(0 if size == rows else size for size in then.dims)
         if otherwise.is_fixed and otherwise.shape == none and None not in none:
-            return Tensor(then.dims)
+            return Tensor(tuple(rows if size == rows else size for size in then.dims))
     return Coupled("If, whose branch depends on all rows")
 
 

@@ -30,6 +30,7 @@ from rsonnx.model.rows.values import (
     UnprovedError,
     Value,
     stored_shape,
+    where_some,
 )
 
 _OPSETS = {"": range(7, 29), "ai.onnx.ml": range(1, 6), "com.microsoft": range(1, 2)}
@@ -144,12 +145,14 @@ class _Names:
         around: the scope around it; None for the main graph and functions.
         weights: stored tensors, looked at when they are used.
         values: what is known so far; None is an input that a function's caller left out.
+        some: a mask that has true entries wherever the scope runs.
     """
 
     makes: Mapping[str, int]
     around: _Names | None
     weights: Mapping[str, onnx.TensorProto] = field(default_factory=dict)
     values: dict[str, Value | None] = field(default_factory=dict)
+    some: Tensor | None = None
 
     @classmethod
     def of(
@@ -178,6 +181,11 @@ class _Names:
                 return scope.values[name]
             if name in scope.makes:
                 return Coupled(f"the tensor {_short(name)}, which is used before it is made")
+            if scope.some is not None and scope.around is not None:
+                value = scope.around.value(name)
+                if isinstance(value, Tensor):
+                    value = scope.values[name] = where_some(value, scope.some)
+                return value
             scope = scope.around
         return Coupled(f"the tensor {_short(name)}, which nothing makes")
 
@@ -258,10 +266,13 @@ class _Walk:
         if defined is not None and not set(attributes) <= defined:
             raise UnprovedError("an attribute that is not known")
 
-        def body(graph: onnx.GraphProto, fed: Sequence[Value]) -> list[Value]:
+        def body(
+            graph: onnx.GraphProto, fed: Sequence[Value], some: Tensor | None = None
+        ) -> list[Value]:
             self._spend(len(graph.input) + len(graph.initializer) + len(graph.node))
             inputs = [value.name for value in graph.input]
             inside = _Names.of(graph, names, zip(inputs, fed, strict=True))
+            inside.some = some
             self._nodes(graph.node, inside, frame.deeper())
             return [inside.made(value.name) for value in graph.output]
 

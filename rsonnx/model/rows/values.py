@@ -8,7 +8,7 @@ whose shape has no such axis depends on no input.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import mul
 from typing import Any
@@ -40,16 +40,18 @@ class Multiple:
             rows are. Masks are told apart by their identity.
         outer: of an axis, how often its rows come round, a divisor of ``factor``: its entries
             (o·N + i)·k + j are those of row i, for o below ``outer`` and j below k.
+        some: whether the mask is known to have true entries, N >= 1.
     """
 
     factor: int
     of: Tensor | None = None
     outer: int = 1
+    some: bool = field(default=False, compare=False)
 
     @property
     def least(self) -> int:
         """The smallest that the number can be."""
-        return self.factor if self.of is None else 0
+        return self.factor if self.of is None or self.some else 0
 
     def __add__(self, other: Any) -> Multiple:
         if isinstance(other, Multiple):
@@ -70,7 +72,7 @@ class Multiple:
 
     def __floordiv__(self, other: Any) -> Multiple | int:
         if isinstance(other, Multiple):
-            if self.of is not None or other.of is not None:
+            if self.of is not other.of or not other.least:
                 raise UnprovedError("a division by a number that may be 0")
             return self.factor // other.factor
         return self._times(_exact(self.factor, _integer(other)))
@@ -81,7 +83,7 @@ class Multiple:
 
     def _times(self, factor: int, other: Multiple | None = None) -> Multiple:
         self._if(factor >= 1 and (other is None or other.of is self.of))
-        return Multiple(factor, self.of)
+        return Multiple(factor, self.of, some=self.some)
 
     def _if(self, holds: bool) -> Multiple:
         if not holds:
@@ -162,6 +164,15 @@ class Coupled:
 
 
 Value = Tensor | Coupled
+
+
+def where_some(value: Tensor, mask: Tensor) -> Tensor:
+    """Return a tensor as it is known where a mask has true entries; itself if that adds nothing."""
+    dims = value.shape or ()
+    if not any(isinstance(size, Multiple) and size.of is mask for size in dims):
+        return value
+    shape = (replace(size, some=True) if isinstance(size, Multiple) else size for size in dims)
+    return replace(value, shape=tuple(shape))
 
 
 def known(value: NDArray[Any], *, narrow: bool = False) -> Tensor:

@@ -33,6 +33,8 @@ WEIGHTS: dict[str, Any] = {
     "standing": np.array([-1, 1, 1]),
     "named": np.array([1, TOKENS * WIDTH]),
     "none": np.zeros((0, TOKENS, WIDTH), np.float32),
+    "flat0": np.array([0, -1]),
+    "whole0": np.array([0, TOKENS, WIDTH]),
     "narrow": np.zeros((0, TOKENS, 1), np.float32),
     "noplaces": np.zeros((0, 1), np.int64),
     "single": np.ones((1, TOKENS, WIDTH), np.float32),
@@ -144,6 +146,10 @@ WHERE_ANY = {
     "gathered within": f"{MASK}; {PLACES}; {ANY};"
     + branches("r = GatherND(x, places) t = Softmax<axis=1>(r)")
     + f"; {BACK}",
+    # 0 rows could not tell what -1 stands for; within the branch there is one.
+    "reshaped within": f"{TAKEN}; {ANY}; "
+    + branches("r = Reshape(some, flat0) p = Softmax<axis=1>(r) t = Reshape(p, whole0)")
+    + f"; {BACK}",
     "within those": f"{TAKEN}; {ANY}; first2 = Gather<axis=1>(some, zero); sums = "
     "ReduceSum<keepdims=0>(first2, one); inner = Greater(sums, root); q = NonZero(inner); among = "
     "Transpose(q); s2 = Size(among); any2 = Cast<to=9>(s2); z = GatherND(some, among); "
@@ -151,6 +157,8 @@ WHERE_ANY = {
     + f"; changed = ScatterND(some, among, few); {BACK}",
 }
 MIXED_WHERE_ANY = {
+    "reshaped behind it": f"{TAKEN}; {ANY}; {branches('t = Tanh(some)', made='c')};"
+    f"r = Reshape(c, flat0); changed = Reshape(r, whole0); {BACK}",
     "all rows": f"{TAKEN}; {ANY}; {branches('t = Tanh(x)', 'e = Identity(x)', 'y')}",
     "all rows or none": f"{TAKEN}; {ANY}; {branches('t = Tanh(x)', made='y')}",
     "mixed within": f"{TAKEN}; {ANY}; {branches('t = Softmax<axis=0>(some)')}; {BACK}",
