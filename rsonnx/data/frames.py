@@ -87,6 +87,8 @@ class ParquetTable:
             try:
                 with bounded_memory:
                     batch = next(batches, None)
+                    if batch is not None:
+                        batch.validate(full=True)  # Arrow reads indices and texts unchecked
                     cells = [] if batch is None else list(map(cells_of, batch.columns))
             except Exception as error:  # whatever hostile bytes provoke
                 raise broken(self.path, error) from error

@@ -194,3 +194,22 @@ def test_without_pyarrow_the_sentence_names_the_extra(save, pictures, monkeypatc
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with refused("pyarrow", "rsonnx[", error=UsageError):
         open_dataset(path)
+
+
+def test_any_index_beyond_what_is_written_once_is_refused(save, pictures):
+    """Arrow reads indices unchecked, and a negative one would be another's label."""
+    folder = save({"image": pictures(1, 2, 3), "label": ["owl", "cat", "owl"]})
+    (path,) = folder.rglob("*.parquet")
+    parts, whole = pq.ParquetFile(path).metadata.row_group(0), path.read_bytes()
+    columns = [parts.column(at) for at in range(parts.num_columns)]
+    for column in columns:
+        end = column.dictionary_page_offset + column.total_compressed_size
+        for at in range(column.data_page_offset, end):
+            for byte in (0x7F, 0xFF):
+                path.write_bytes(whole[:at] + bytes([byte]) + whole[at + 1 :])
+                try:
+                    dataset = open_dataset(path)
+                    for index in range(len(dataset)):
+                        dataset[index]
+                except DataError as error:
+                    assert str(error).isprintable()  # noqa: PT017 - either outcome is right
