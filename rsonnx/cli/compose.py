@@ -219,13 +219,12 @@ def check(model: Path, parts: tuple[Path, ...]) -> None:
       rsonnx compose check all.onnx a.onnx b.onnx c.onnx
     """
     from rsonnx.cli.terminal import say
-    from rsonnx.compose import check as compare
-    from rsonnx.model.read import sha256_of
+    from rsonnx.compose.check import checked
     from rsonnx.smoothing import in_child
 
-    for path in (model, *parts):
-        in_child(sha256_of, path)  # a stranger's file is read in a child process first
-    say("checked", f"{model} is, byte for byte, the {compare(model, *parts).words}")
+    # All of it is done in a child process, since the files may be a stranger's.
+    words = in_child(checked, model, parts=list(map(str, parts)))
+    say("checked", f"{model} is, byte for byte, the {words}")
 
 
 def _compose(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,11 @@ _COMPOSING: dict[str, Callable[..., onnx.ModelProto]] = {
 def serialized(model: onnx.ModelProto) -> bytes:
     """Return the bytes of a composed model, as they are written and compared."""
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def checked(model: str, parts: Sequence[str]) -> str:
+    """Return in words how a model was composed, once :func:`check` holds: for a child process."""
+    return check(model, *parts).words
 
 
 def check(model: ModelSource, *parts: ModelSource) -> Composition:

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
-from onnx_models import build, echo, linear, node, save, tree_classifier, with_outputs
+from onnx_models import build, echo, linear, node, parsed, save, tree_classifier, with_outputs
 
 import rsonnx
 from rsonnx.compose import check, consensus, ensemble, serialized
@@ -106,7 +106,7 @@ def test_options_out_of_range_are_refused(options: dict[str, Any], named: str) -
     for k in (1, 3, 1.5, "2"):
         with pytest.raises(UsageError, match="k is"):
             consensus(linear(SHAPE), linear(SHAPE), k=k, declared=PIXELS)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="at least two"):
+    with pytest.raises(UsageError, match="at least 2"):
         ensemble(linear(SHAPE), declared=PIXELS)
 
 
@@ -141,6 +141,26 @@ def test_a_composed_file_is_what_its_parts_make(tmp_path: Path) -> None:
             check(forged, *parts)
     with pytest.raises(ModelError, match="does not say"):
         check(parts[0], *parts)
+
+
+def test_operator_sets_are_brought_together_or_refused(tmp_path: Path) -> None:
+    box: dict[str, Any] = {"preprocess": "none", "bounds": (-1, 1)}
+    new = linear(("n", 4), 3, opset=20, ir_version=9)
+    inside = "y = If<then_branch = a () => (t) {t = Softmax<axis=1>(p)},else_branch = a () => (e)"
+    text = f"p = MatMul(x, w); {inside} {{e = Tanh(p)}}>(yes)"
+    weights = {"w": np.eye(4, 3, dtype=np.float32), "yes": np.array(True)}
+    made = build(parsed(text), ("n", 4), ("n", 3), weights, opset=11, output_name="y")
+    old = save(made, tmp_path, "old.onnx")
+    with pytest.raises(ModelError, match=r"old.onnx.*operator set 11.*Softmax"):
+        ensemble(new, old, vote="probabilities", declared=box)
+    ensemble(old, old, vote="probabilities", declared=box)
+    # The oldest files list their weights among their inputs.
+    oldest = linear(("n", 4), 3, opset=8, ir_version=3, list_weights=True, seed=2)
+    joined = ensemble(oldest, new, declared=box)
+    assert {o.domain: o.version for o in joined.opset_import} == {"": 20}
+    x = np.random.default_rng(1).random((5, 4)).astype(np.float32)
+    total = sum(rsonnx.load(part, **box).scores(x) for part in (oldest, new))
+    np.testing.assert_allclose(rsonnx.load(joined).scores(x), total, rtol=1e-5)
 
 
 def test_compositions_are_parts_too(tmp_path: Path) -> None:
