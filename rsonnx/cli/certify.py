@@ -219,7 +219,7 @@ def certify(model: Path, data: Path, as_json: bool, details: bool, **given: Any)
             show(accuracy_report(figures), "json" if as_json else "table", details=details)
     finally:  # whoever reads the table may be gone, or its disk full
         if where is not None:
-            where.say()
+            where.say(counts=samples is not None)
 
 
 def _kind(given: dict[str, Any], shard: str | None) -> list[str]:

@@ -69,13 +69,19 @@ class Kept:
                 with contextlib.suppress(OSError):
                     FOLDER.rmdir()
 
-    def say(self) -> None:
-        """Say where the runs are and what to do with them, where the command does not say it."""
+    def say(self, *, counts: bool) -> None:
+        """Say where the runs are and what to do with them, where the command does not say it.
+
+        Args:
+            counts: whether they hold counts alone, without certificates.
+        """
         names = list(map(str, self.files))
         if names == [str(self.named)] and not self.own:
             return
         for name in names:
             say("kept", f"in {name}")
+        if counts:
+            return
         say("then", f"{shlex.join(['rsonnx', 'report', *names, '--html', 'page.html'])}  # a page")
         what = "proves its radii" if len(names) == 1 else "proves its radii; so for each"
         say("then", f"{shlex.join(['rsonnx', 'verify', names[0]])}  # {what}")

@@ -79,6 +79,14 @@ def test_a_run_without_an_output_is_kept_and_told_where(sigmas: str, here: Path)
     assert [line.split()[-1] for line in said] == new
 
 
+def test_no_command_is_offered_that_refuses_counts(here: Path) -> None:
+    del here
+    said = done(f"{FEW} 0.25,0.5 --samples 0:100 -o part.jsonl").err
+    assert "kept       in part_0.25.jsonl" in said
+    assert "rsonnx merge" in said
+    assert not re.search("rsonnx (report|verify)", said)
+
+
 def test_nothing_is_left_where_nothing_was_begun(here: Path) -> None:
     refused("certify tiny.onnx nowhere --sigma 0.5", named="nowhere")
     assert not (here / "runs").exists()
