@@ -85,7 +85,7 @@ def declared_parts(
         ModelError: a file is no ONNX model.
     """
     if len(sources) < least:
-        raise UsageError(f"{len(sources)} model was given, but at least {least} are composed")
+        raise UsageError(f"{len(sources)} model was given, but at least two are composed")
     several = [declared] * len(sources) if isinstance(declared, Mapping) else list(declared)
     several = several or [{}] * len(sources)
     if len(several) != len(sources):

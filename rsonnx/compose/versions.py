@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import onnx
-from onnx import defs, version_converter
+from onnx import defs, helper, version_converter
 
 from rsonnx.errors import ModelError, first_line
 from rsonnx.model.graph import Scope, called, function_key, nodes, scopes, usual_domain
@@ -29,7 +30,8 @@ def raised(model: ModelFile, versions: dict[str, int]) -> ModelFile:
     """Return a model with newer versions of its operator sets; the same one where they are its own.
 
     Operators whose definition is the same in both stay as they are; those of the default domain in
-    the main graph are converted by onnx where it changed.
+    the main graph are converted by onnx where it changed. Elsewhere a newer definition must only
+    take more than the older one, as most do.
 
     Raises:
         ModelError: an operator that changed cannot be converted.
@@ -42,7 +44,14 @@ def raised(model: ModelFile, versions: dict[str, int]) -> ModelFile:
     changed = list(_changed(model, own, versions))
     if changed:
         convertible = {id(node) for node in model.proto.graph.node if not usual_domain(node.domain)}
-        stuck = next((node for node in changed if id(node) not in convertible), None)
+        stuck = next(
+            (
+                node
+                for node in changed
+                if id(node) not in convertible and not _takes_more(node, own, versions)
+            ),
+            None,
+        )
         if stuck is not None:
             raise _refused(model, own, versions, f"{stuck.op_type} in a subgraph, a function or "
                            "another domain is not converted")  # fmt: skip
@@ -50,6 +59,8 @@ def raised(model: ModelFile, versions: dict[str, int]) -> ModelFile:
             proto = version_converter.convert_version(proto, versions[""])
         except Exception as error:  # C++ exceptions of several kinds
             raise _refused(model, own, versions, first_line(error)) from None
+    if not own[""]:  # operators of other domains alone
+        proto.opset_import.append(helper.make_opsetid("", versions[""]))
     for imports in (proto.opset_import, *(f.opset_import for f in proto.functions)):
         for opset in imports:
             opset.version = versions.get(usual_domain(opset.domain), opset.version)
@@ -63,6 +74,42 @@ def _refused(
         f"{model} has operator set {own.get('', 0)}, which cannot be brought to the parts' newest, "
         f"{versions['']} ({why}); export the parts with one operator set"
     )
+
+
+def _takes_more(node: onnx.NodeProto, own: dict[str, int], versions: dict[str, int]) -> bool:
+    """Say whether an operator's newer definition has the form of the older one: it takes more
+    types, or more inputs and attributes that may be left out.
+
+    RoiAlign's new attribute, left out, means another thing than was meant before there was one.
+    """
+    domain = usual_domain(node.domain)
+    try:
+        before, after = (
+            defs.get_schema(node.op_type, known[domain], domain) for known in (own, versions)
+        )
+    except (defs.SchemaError, KeyError):  # of a domain that onnx does not define
+        return False
+    optional = defs.OpSchema.FormalParameterOption.Optional
+    inputs = [[formal.option for formal in schema.inputs] for schema in (before, after)]
+    outputs = [[formal.option for formal in schema.outputs] for schema in (before, after)]
+    first = len(inputs[0])
+    return (
+        node.op_type != "RoiAlign"
+        and outputs[0] == outputs[1]
+        and inputs[0] == inputs[1][:first]
+        and all(option == optional for option in inputs[1][first:])
+        and not any(
+            new.required for name, new in after.attributes.items() if name not in before.attributes
+        )
+        and all(
+            name in after.attributes and _default(old) == _default(after.attributes[name])
+            for name, old in before.attributes.items()
+        )
+    )
+
+
+def _default(attribute: Any) -> tuple[Any, ...]:
+    return attribute.type, attribute.required, attribute.default_value
 
 
 def _changed(

@@ -16,7 +16,7 @@ from onnx import helper
 from onnx_models import build, node
 
 import rsonnx
-from rsonnx.compose import check, serialized, smooth
+from rsonnx.compose import check, consensus, serialized, smooth
 from rsonnx.compose.deciding import decide
 from rsonnx.compose.graph import Builder
 from rsonnx.data import open_dataset
@@ -90,6 +90,73 @@ def test_counts_are_those_of_the_exported_generator(
         assert label == expected.label
         none += counts[-1]
     assert (none > 0) is ("Sqrt" in {node.op_type for node in model.graph.node})
+
+
+def coupled() -> onnx.ModelProto:
+    """Make a model whose rows are not independent, so that it runs on one at a time."""
+    weights = {"w": np.random.default_rng(3).normal(size=(12, 3)).astype(np.float32)}
+    nodes = [
+        node("ReduceMax", ["x"], "most", axes=[0], keepdims=1),
+        node("Mul", ["x", "most"], "scaled"),
+        node("MatMul", ["scaled", "w"], "scores"),
+    ]
+    return build(nodes, ("n", 12), ("n", 3), weights)
+
+
+def of_ml_alone() -> onnx.ModelProto:
+    """Make a model that names no version of the default operator set."""
+    rng = np.random.default_rng(3)
+    classifier = helper.make_node(
+        "LinearClassifier",
+        ["x"],
+        ["label", "scores"],
+        domain="ai.onnx.ml",
+        coefficients=rng.normal(size=36).tolist(),
+        intercepts=[0.0, 0.1, 0.0],
+        classlabels_ints=[0, 1, 2],
+    )
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [classifier],
+        "linear",
+        [value("x", onnx.TensorProto.FLOAT, ["n", 12])],
+        [
+            value("label", onnx.TensorProto.INT64, ["n"]),
+            value("scores", onnx.TensorProto.FLOAT, ["n", 3]),
+        ],
+    )
+    opsets = [helper.make_opsetid("ai.onnx.ml", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=3)
+
+
+def consensus_of_three() -> onnx.ModelProto:
+    """Make a model with an If of its own, whose branches read tensors outside."""
+    rng = np.random.default_rng(4)
+    members = [
+        build(
+            [node("MatMul", ["x", "w"], "scores")],
+            ("n", 12),
+            ("n", 3),
+            {"w": rng.normal(size=(12, 3)).astype(np.float32)},
+        )
+        for _ in range(3)
+    ]
+    return consensus(*members, k=2, declared=NONE)
+
+
+@pytest.mark.parametrize(
+    ("model", "rows"),
+    [(coupled(), "alone"), (of_ml_alone(), "proved"), (consensus_of_three(), "proved")],
+)
+def test_models_of_other_kinds_count_alike(model: onnx.ModelProto, rows: str) -> None:
+    base = rsonnx.load(model, providers=["cpu"], **NONE)
+    assert base.rows == rows
+    session = opened(smooth(model, sigma=0.5, n=60, declared=NONE))
+    x = np.arange(12, dtype=np.uint8) * 20
+    expected = rsonnx.SmoothedClassifier(base, 0.5).exported(key_text(KEY)).predict(x, n=60)
+    counts = [*expected.counts, expected.counts.no_class]
+    assert asked(session, x) == (expected.label, counts)
+    assert sum(count > 0 for count in counts) > 1
 
 
 def test_chunks_change_no_count(monkeypatch: pytest.MonkeyPatch) -> None:
