@@ -172,7 +172,7 @@ def check_together(parts: Sequence[Part]) -> tuple[str, ...]:
         for what, (expected, other) in kept:
             if expected != other:
                 raise ModelError(
-                    f"the {what} of {part} is {other}, but of {first} {expected}; parts must agree"
+                    f"{part} and {first} differ in {what}: {other} and {expected}; parts must agree"
                 )
     for part in others:
         names, before = (_names(p) for p in (part, named))

@@ -42,7 +42,14 @@ def test_a_composed_file_is_certified_resumed_sharded_and_replayed(here: Path) -
     assert rows_of(here / "cut.jsonl") == rows_of(here / "run.jsonl")
     done("verify run.jsonl --replay 2 --model all.onnx --data floats.npz --providers cpu")
     report = done("report run.jsonl").out
-    assert "consensus of a.onnx, b.onnx, tiny.onnx (first 2)" in report
+    words = "consensus of a.onnx, b.onnx, tiny.onnx (first 2)"
+    assert words in report.splitlines()[0]
+    done("report run.jsonl --html page.html --card card.md")
+    assert words in (here / "card.md").read_text("utf-8")
+    page = (here / "page.html").read_text("utf-8")
+    assert words in page
+    for part in header["model"]["composition"]["parts"]:
+        assert f"{part['file']}, SHA-256 {part['sha256']}" in page
 
 
 def test_what_does_not_fit_is_refused_and_nothing_is_written(here: Path) -> None:
