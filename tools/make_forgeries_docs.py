@@ -50,7 +50,9 @@ _SECTIONS = {
     "nothing": (
         "Found by nothing",
         "No certificate is another one for these. Where targets move, so do the radii at which a "
-        "table of that run states its figures; the figures are true there too.",
+        "table of that run states its figures; the figures are true there too. Bounds say "
+        "where inputs may lie, of which noise in floating point knows nothing; a name is its "
+        "giver's.",
     ),
 }
 

@@ -38,6 +38,7 @@ EARLIER = ("first", "oldest", "float16-alone")
 CLASSES, SIDE, WIDE, COUNT = 3, 4, 5, 3
 
 GREY, PAIRED, OFF = "image.onnx grey.npz", "pair.onnx wide.npz", "image.onnx off.npz"
+MIXED = "mixed.onnx mixed.csv"
 G = f"{GREY} --sigma 0.25"
 PROCEDURES = {
     "fixed": f"{G} --n 300",
@@ -63,6 +64,7 @@ LAWS = {  # in each of their norms
     "gaussian-l1": f"{G} --n 300 --norm l1",
     "gaussian-linf": f"{G} --n 300 --norm linf",
     "per-feature": f"{GREY} --sigma-per-feature sigmas.txt --n 300",
+    "table": f"{MIXED} --sigma-per-feature 1std --bounds auto --fixed-columns b --n 300",
     "laplace-l1": f"{GREY} --noise laplace --sigma 0.25 --n 300",
     "laplace-linf": f"{OFF} --noise laplace --sigma 0.25 --n 300 --norm linf",
     "uniform-l1": f"{GREY} --noise uniform --lambda 0.5 --n 300",
@@ -283,12 +285,40 @@ def make_inputs() -> None:
     np.savez(INPUTS / "table.npz", x=table * np.float32(0.9) + np.float32(0.0625), y=labels)
     np.savez(INPUTS / "binary.npz", x=table, y=labels % 2)
     np.savez(INPUTS / "bits.npz", x=(_towards(bits, labels) > 127).astype(np.float32), y=labels)
+    _save_mixed()
     (INPUTS / "sigmas.txt").write_text("0.25\n0.5\n" * 8)
     (INPUTS / "names.txt").write_text("cat\ndog\nemu\n")
     for name, picture in zip(("cat/a", "dog/b", "emu/c"), grey, strict=False):
         path = INPUTS / "folder" / f"{name}.png"
         path.parent.mkdir(parents=True)
         Image.fromarray(picture.reshape(SIDE, SIDE)).save(path)
+
+
+def _save_mixed() -> None:
+    """Write a model with an input a column, one of text, and a table with these in another order.
+
+    The score of class 0 has a, b and red, that of class 1 the others.
+    """
+    keys = {"keys_strings": ["red"], "values_floats": [1.0], "default_float": -1.0}
+    nodes = [
+        _node("LabelEncoder", "k", "red", domain="ai.onnx.ml", **keys),
+        _node("Concat", "a b c red", "flat", axis=1),
+        _node("MatMul", "flat w", "scores"),
+    ]
+    kinds = {"a": TensorProto.FLOAT, "b": TensorProto.FLOAT, "k": TensorProto.STRING}
+    kinds["c"] = TensorProto.FLOAT
+    graph = helper.make_graph(
+        nodes,
+        "mixed",
+        [helper.make_tensor_value_info(name, kind, ["N", 1]) for name, kind in kinds.items()],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 2])],
+        [numpy_helper.from_array(np.array([[1, 0], [1, 0], [0, 1], [1, 0]], np.float32), "w")],
+    )
+    opsets = [helper.make_opsetid("", 13), helper.make_opsetid("ai.onnx.ml", 2)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="")
+    (INPUTS / "mixed.onnx").write_bytes(model.SerializeToString())
+    rows = ["k,c,label,b,a", "red,0.5,0,0.25,2", "blue,2,1,0.125,0.5", "green,1,1,0.5,1.25"]
+    (INPUTS / "mixed.csv").write_text("\n".join([*rows, ""]))
 
 
 def _weights(size: int, seed: int) -> NDArray[np.float32]:

@@ -41,11 +41,17 @@ def deviations(dataset: Dataset) -> list[float]:
     """Return the standard deviation of each value of an input over all the data, divided by N.
 
     Raises:
-        DataError: the data are pictures.
+        DataError: the data are pictures, or their values too large.
     """
     first = dataset[0].values.reshape(-1).astype(np.float64)  # so that a constant has exactly none
-    means = _means(dataset, lambda values, at: values - first[at])
-    squares = _means(dataset, lambda values, at: (values - first[at] - means[at]) ** 2)
+    with np.errstate(over="ignore", invalid="ignore"):
+        means = _means(dataset, lambda values, at: values - first[at])
+        squares = _means(dataset, lambda values, at: (values - first[at] - means[at]) ** 2)
+    if not all(map(math.isfinite, squares)):
+        raise DataError(
+            f"{dataset.path} has values whose squares are beyond the doubles; give the sigmas as "
+            "numbers, in a file"
+        )
     return [math.sqrt(square) for square in squares]
 
 
@@ -55,8 +61,15 @@ def _means(
     """Return the mean of each column's values as ``of`` has them, given the column's number."""
     sums: list[list[float]] = [[] for _ in range(math.prod(dataset.shape(0)))]
     for at, values in _columns(dataset):
-        sums[at].append(math.fsum(of(values.astype(np.float64), at).tolist()))
-    return [math.fsum(parts) / len(dataset) for parts in sums]
+        sums[at].append(_sum(of(values.astype(np.float64), at).tolist()))
+    return [_sum(parts) / len(dataset) for parts in sums]
+
+
+def _sum(values: list[float]) -> float:
+    try:
+        return math.fsum(values)
+    except (OverflowError, ValueError):  # of infinities of both signs
+        return math.nan
 
 
 def _columns(dataset: Dataset) -> Iterator[tuple[int, NDArray[np.generic]]]:

@@ -280,6 +280,9 @@ class _Cells:
 
 
 def _numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:
+    written = "".join(cell for cell in cells if isinstance(cell, str))
+    if "_" in written or not written.isascii():  # numbers to Python alone, as 1_000
+        return None
     try:
         numbers = np.array(cells, np.float64)
     except (ValueError, TypeError, OverflowError):

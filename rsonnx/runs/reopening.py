@@ -31,6 +31,9 @@ from rsonnx.smoothing import in_child
 _FREE = frozenset({"arguments", "versions", "model.noise_drawn", "seed"})
 _FREE_ELSEWHERE = frozenset({"model.providers", "model.session"})
 
+_NEVER_UNSAID = ("model.preprocess", "data.columns")
+"""Fields that every version writes where there is something to say."""
+
 _REREAD = frozenset({"model.edits", "model.label", "model.rows"})
 """In what way a model answers may be read otherwise than by the first version of run files; whether
 its answers are others shows in the votes."""
@@ -208,11 +211,9 @@ def check_header(run: Run, job: Job, manifest: Manifest) -> None:
     if (header.model.rows, again.model.rows) == ("alone", "proved"):  # by a prover that has learnt
         free |= {"model.rows"}
     differences = header.differences(again, but=free)
-    if changed:  # another version may write fewer fields, or more
+    if changed:  # an earlier version may have written fewer fields
         differences = [
-            at
-            for at in differences
-            if "absent" not in (at.one, at.other) or at.field.startswith("model.preprocess")
+            at for at in differences if at.one != "absent" or at.field.startswith(_NEVER_UNSAID)
         ]
     else:  # words that a run goes on without, but which are read
         differences += [

@@ -42,3 +42,9 @@ def test_levels_say_nothing_of_their_units() -> None:
     for ask in (span, deviations):
         with pytest.raises(DataError, match="pictures"):
             ask(dataset_of(np.zeros((2, 4, 4), np.uint8)))
+
+
+def test_values_whose_squares_are_no_doubles_are_refused() -> None:
+    for x in ([[1e308], [-1e308], [1.7e308]], [[1e200], [0.0]], [[1.7e308], [1.6e308], [0]]):
+        with pytest.raises(DataError, match="squares"):
+            deviations(dataset_of(np.array(x)))

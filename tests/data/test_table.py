@@ -71,6 +71,12 @@ def test_every_number_and_text_that_was_written_is_read(rows: list[tuple[float, 
     assert read == rows
 
 
+@pytest.mark.parametrize("cell", ["1_000", "\u0661\u0662", "\uff11"])
+def test_what_only_python_reads_as_a_number_is_text(tmp_path: Path, cell: str) -> None:
+    dataset = open_dataset(saved(tmp_path, f"a,b,y\n{cell},1,0\n2,2,1\n"))
+    assert [column.texts for column in dataset.reading.columns] == [(cell, "2"), ()]
+
+
 def test_text_far_behind_numbers_makes_the_column_one_of_text(tmp_path: Path) -> None:
     """The cells before are texts too, as they are written."""
     cells = [f"{n % 7:02}" for n in range(100_000)] + ["none of these"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,6 +34,7 @@ from hostile.forging import (
 
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
+from rsonnx.noise import law_from_json
 from rsonnx.procedures import Adaptive, Evidence
 from rsonnx.runs import Commitment, Header
 from rsonnx.runs.commitment import CommittedSeed
@@ -158,6 +159,39 @@ def _sigma(value: float) -> Edit:
     )
 
 
+def _columns(change: Callable[[Lines], object]) -> Edit:
+    """Change the columns of a table in place."""
+    return on_lines(lambda lines: change(lines[0]["data"]["columns"]))
+
+
+def _sigmas(change: Callable[[list[float]], object]) -> Edit:
+    """Change the sigmas of columns in place, and their digest."""
+
+    def edit(lines: Lines) -> None:
+        noise = lines[0]["noise"]
+        change(noise["parameters"]["sigmas"])
+        noise["units"] = law_from_json(noise).units(0, 1)
+
+    return on_lines(edit)
+
+
+def _unsaid(lines: Lines) -> None:
+    del lines[0]["data"]["columns"]
+
+
+def _free(at: int) -> Edit:
+    """Call a fixed column one that gets noise."""
+    return _columns(lambda columns: columns[at].update(fixed=False))
+
+
+def _bounds(low: float, high: float) -> Edit:
+    return both(
+        header("model.bounds", lambda bounds: bounds | {"low": low, "high": high}),
+        header("arguments.resolved.bounds", [low, high]),
+        header("noise.units", lambda units: units.replace("0 and 1", f"{low:g} and {high:g}")),
+    )
+
+
 def _drop(lines: Lines) -> None:
     del lines[2]
     lines[-1]["inputs"] -= 1
@@ -189,6 +223,8 @@ def _digest_of_the_named_model(_: str) -> str:
     return hashlib.sha256((of.INPUTS / "image.onnx").read_bytes()).hexdigest()
 
 
+_ELSEWHERE = header("versions", lambda now: dict.fromkeys(now, "0"))
+_CONVERTED = header("data.converted", {"CMYK": 1})
 _ALL_VOTES, _SECONDS = 1_000_000, '("seconds": )[0-9][^}]*'
 _DROPPED, _LABELLED = on_lines(_drop), on(every, _call_true)
 _TWICE = both(on_lines(lambda x: x.insert(2, dict(x[1]))), end("inputs", lambda inputs: inputs + 1))
@@ -302,6 +338,19 @@ FORGERIES: list[Forgery] = [
     *_by("reading", ("family-wise", "adaptive-family-wise"), {
         "the error of all inputs together is forgotten": header("family_wise", None),
     }),
+    *_by("reading", of.TABLES, {
+        "a fixed column is called free": _free(2),
+        "a column of noise is called fixed": _columns(lambda c: c[1].update(fixed=True)),
+        "a column is left out": _columns(lambda columns: columns.pop()),
+        "a fixed column gets a sigma": _sigmas(lambda sigmas: sigmas.__setitem__(2, 0.5)),
+        "a sigma is 0": _sigmas(lambda sigmas: sigmas.__setitem__(1, 0)),
+        "sigmas are raised, and not their digest": header(
+            "noise.parameters.sigmas", lambda sigmas: [2 * sigma for sigma in sigmas]
+        ),
+        "fixed values are not in the claim": header(
+            "claim", lambda claim: claim.partition(", where fixed")[0]
+        ),
+    }),
     *_by("reading", ("watched",), {
         "the claim assumes nothing": header("claim", lambda c: c.partition(", assuming")[0]),
         "watched rows are called proved": header("model.rows", "proved"),
@@ -404,6 +453,22 @@ FORGERIES: list[Forgery] = [
             header("model.threshold", 0.5), header("arguments.resolved.threshold", 0.5)
         ),
     }),
+    *_by("model and data", of.TABLES, {
+        "columns have other names": _columns(lambda c: [x.update(name=f"{x['name']}2") for x in c]),
+        "two columns change their names": _columns(
+            lambda c: [x.update(name=name) for x, name in zip(c[1:3], "bc", strict=True)]
+        ),
+        "texts stand for each other": _columns(lambda columns: columns[0]["texts"].reverse()),
+        "what the columns are is not said": on_lines(_unsaid),
+        "it is not said, as if by other versions": both(on_lines(_unsaid), _ELSEWHERE),
+        "a column of text gets a sigma": both(_free(0), _sigmas(lambda s: s.__setitem__(0, 0.5))),
+        "no columns were to be fixed": header("arguments.resolved.fixed_columns", []),
+        "another column is the label's": header("arguments.resolved.label_column", "none"),
+    }),
+    *_by("model and data", ("fixed", "table"), {
+        "inputs are pictures of other kinds": _CONVERTED,
+        "inputs are so, as if by other versions": both(_CONVERTED, _ELSEWHERE),
+    }),
     # What agrees with the model and the data too, and not with the votes.
     *_by("replay", (*of.FIXED_N, *of.COUNTED), {
         "one vote, and all that follows": anew(moved(1)),
@@ -411,7 +476,7 @@ FORGERIES: list[Forgery] = [
     }, rows=1),
     *_by("replay", of.REPLAYED, {
         "votes of an input, as if by other versions": anew(
-            moved(_ALL_VOTES), header("versions", lambda now: dict.fromkeys(now, "0"))
+            moved(_ALL_VOTES), _ELSEWHERE
         ),
     }, rows=1),
     *_by("replay", of.SOME, {"the model's own answer": row("base_prediction", _other)}, rows=1),
@@ -428,6 +493,15 @@ FORGERIES: list[Forgery] = [
         "another seed, and all that follows": anew(header("seed.value", "4")),
     }),
     *_by("replay", of.GAUSSIAN, {"sigma is raised, and all that follows": anew(_sigma(0.3))}),
+    *_by("replay", of.TABLES, {
+        "sigmas are raised": _sigmas(lambda s: s.__setitem__(slice(None), [2 * x for x in s])),
+        "a fixed column gets a sigma, and is called free": both(
+            _free(2),
+            _bounds(-9.0, 9.0),
+            _sigmas(lambda sigmas: sigmas.__setitem__(2, 5.0)),
+            header("arguments.resolved.fixed_columns", []),
+        ),
+    }),
     *_by("replay", of.COMMITTED, {
         "another commitment, its seed, and all that follows": anew(on_lines(_commit_anew)),
     }),
@@ -441,11 +515,13 @@ FORGERIES: list[Forgery] = [
         "another time": header("created", "2020-01-01T00:00:00+00:00"),
         "a quicker machine": row("seconds", 9.5, every),
         "another folder of the data": header("data.path", "elsewhere"),
+        "another name": header("name", "the best of all"),
         "other words of the command": header("arguments.given", ["certify"]),
     }),
     *_by("nothing", ("fixed", "laplace-l1"), {
         "rows that are proved are said to have run alone": header("model.rows", "alone"),
     }),
+    *_by("nothing", ("float", "table"), {"the bounds are wider": _bounds(-9.0, 9.0)}),
     *_by("nothing", of.TABLE, {
         "the targets are lowered by 1e-9, and the options that say them are left out": both(
             _targets(1 - 1e-9), header("arguments.resolved", _without_targets)

@@ -18,6 +18,7 @@ _TOOL = Path(__file__).parents[2] / "tools" / "make_golden_runs.py"
 FIXED_N = (
     *("fixed", "two-sided", "randomised", "hoeffding", "family-wise", "shared", "limited"),
     *("watched", "threshold", "float16", "float", "laplace-l1", "ablation", "sparse-flips"),
+    "table",
 )
 ADAPTIVE = ("target", "adaptive", "adaptive-family-wise")
 TABLE = ("adaptive", "adaptive-family-wise")
@@ -30,6 +31,7 @@ SOME = ("two-sided", "adaptive", "limited", "watched", "laplace-l1", "splitting"
 REPLAYED = ("two-sided", "randomised", "limited", "watched", "laplace-l1", "sparse-flips")
 WHOLE = ("fixed", "adaptive", "float", "columns")
 COMMITTED = ("committed",)
+TABLES = ("table",)
 SHARDS = ("shard1", "shard2")
 RANGES = ("samples1", "samples2")
 
