@@ -7,7 +7,7 @@ nothing of another, and the order of a consensus' members belongs to it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,7 +180,7 @@ def agreeing(
 def _weights(weights: Sequence[float] | None, members: int) -> list[float] | None:
     if weights is None:
         return None
-    numbers = [as_float(weight) for weight in weights]
+    numbers = list(map(as_float, weights)) if isinstance(weights, Iterable) else []
     least, most = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
     if len(numbers) != members or not all(least <= number <= most for number in numbers):
         raise UsageError(

@@ -56,7 +56,7 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(here: Path) -> None
     members(here)
     save(linear(("n", 1, 8, 8), 9), here, "nine.onnx")
     for words, named, code in (
-        ("ensemble a.onnx -o all.onnx", "at least 2", 2),
+        ("ensemble a.onnx -o all.onnx", "1 model", 2),
         ("ensemble a.onnx gone.onnx -o all.onnx", "gone.onnx", 2),
         ("ensemble a.onnx text.onnx -o all.onnx", "text.onnx", 4),
         ("ensemble a.onnx b.onnx -o tiny.onnx", "tiny.onnx", 2),

@@ -94,6 +94,7 @@ def test_probabilities_are_added_where_they_are_asked_for() -> None:
     [
         ({"vote": "loud"}, "vote"),
         ({"weights": (1,)}, "weights"),
+        ({"weights": 2}, "weights"),
         ({"weights": (1, 0)}, "weights"),
         ({"weights": (1, float("nan"))}, "weights"),
         ({"weights": (1, 1e300)}, "weights"),
@@ -106,7 +107,7 @@ def test_options_out_of_range_are_refused(options: dict[str, Any], named: str) -
     for k in (1, 3, 1.5, "2"):
         with pytest.raises(UsageError, match="k is"):
             consensus(linear(SHAPE), linear(SHAPE), k=k, declared=PIXELS)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="at least 2"):
+    with pytest.raises(UsageError, match="1 model was given"):
         ensemble(linear(SHAPE), declared=PIXELS)
 
 
