@@ -134,7 +134,9 @@ def predict(
         )
         tell_job(job, used if key is None else None, listener.said)
         if generator == "exported":
-            of = "derived for each input from the seed" if key is None else f"{key} for all inputs"
+            of = "derived for each input from the seed"
+            if key is not None:
+                of = f"{key} for all inputs, whose answers then depend on each other"
             listener.said("generator", f"that of exported files, key: {of}")
         tell_clean_accuracy(job, listener.said)
         listener.begun(Extent(len(job.indices), n, adaptive=sequential, outcome="answered"))

@@ -1,6 +1,7 @@
 """The generator of exported files, by known answers and by counting, without any sampling."""
 
 import itertools
+import pickle
 
 import numpy as np
 import pytest
@@ -102,7 +103,7 @@ def test_a_stream_writes_levels_plus_outcomes() -> None:
         space = InputSpace((1, 3, 4), bounds)
         stream = ExportedStream(space.point(levels), Gaussian(0.5), 0, "prediction", file_key=KEY)
         out = np.empty((300, 1, 3, 4), np.float32)
-        stream.write(5, out)
+        pickle.loads(pickle.dumps(stream)).write(5, out)  # noqa: S301 - as workers get it
         noise = outcomes(Gaussian(0.5).table(space.step), KEY, range(5, 305), 12)
         assert np.array_equal(out, space.values_of(levels + noise.reshape(-1, 1, 3, 4)))
 
