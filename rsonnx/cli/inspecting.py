@@ -60,7 +60,7 @@ def print_facts(model: Path, data: Path | None, given: dict[str, Any], *, as_jso
     described, refusal = in_child(facts, model, settings=settings.to_json())
     refused = None if refusal is None else error_named(*refusal)
     ranking: Ranking | None = None
-    declaring: str | None = None
+    declaring: list[str] = []
     if not as_json:
         _render(described)
     try:
@@ -79,7 +79,11 @@ def print_facts(model: Path, data: Path | None, given: dict[str, Any], *, as_jso
                 engine=engine_settings(given),
                 listener=ProgressBar(),
             )
-            declaring = _declaring(read, settings, ranking.decided, given["classes"])
+            declaring = [
+                command
+                for preprocess in ranking.possible
+                if (command := _declaring(read, settings, preprocess, given["classes"]))
+            ]
     except ModelError as error:
         refused = error
         described |= _refusal(error)
@@ -88,8 +92,10 @@ def print_facts(model: Path, data: Path | None, given: dict[str, Any], *, as_jso
         click.echo(json.dumps(described | tried, indent=2))
     elif ranking is not None:
         click.echo("\n".join(["", *_lines(ranking)]))
-        if declaring is not None:
-            click.echo(f"write it into the model, and it need not be given again:\n  {declaring}")
+        if declaring:
+            which = "it" if len(declaring) == 1 else "the one that it was trained with"
+            click.echo(f"write {which} into the model, and it need not be given again:")
+            click.echo("\n".join(f"  {command}" for command in declaring))
     if refused is not None or unread is not None:
         raise unread or refused  # type: ignore[misc] # without columns a model may be refused
 
@@ -127,17 +133,17 @@ def _stated(model: ModelFile, settings: ModelSettings) -> Preprocessing | None:
 
 
 def _declaring(
-    model: ModelFile, settings: ModelSettings, decided: str | None, classes: Path | None
+    model: ModelFile, settings: ModelSettings, preprocess: str, classes: Path | None
 ) -> str | None:
-    """Return the command that writes into a model what was found of it and given with it.
+    """Return the command that writes a preprocessing into a model, and what was given with it.
 
-    None where the data did not show its preprocessing, and where it says all of it already.
+    None where the model says all of it already.
     """
-    if decided is None or model.path is None:
+    if model.path is None:
         return None
     stated, words = _stated(model, ModelSettings()), []
-    if stated != declared_preprocessing(decided):
-        words += ["--preprocess", decided, *(() if stated is None else ("--replace",))]
+    if stated != declared_preprocessing(preprocess):
+        words += ["--preprocess", preprocess, *(() if stated is None else ("--replace",))]
     if settings.bounds is not None:
         words += ["--bounds", *map(repr, settings.bounds)]
     if classes is not None:

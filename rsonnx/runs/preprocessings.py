@@ -107,11 +107,11 @@ class Ranking:
         return frozenset(trial.preprocessing for trial in (best, *alike))
 
     @property
-    def decided(self) -> str | None:
-        """The one that the data tell from all others; None where they do not, or none is right."""
-        best = self.trials[0]
-        told = len(self.trials) > len(self.alike) == 1
-        return best.preprocessing if told and best.hits > self.commonest else None
+    def possible(self) -> tuple[str, ...]:
+        """Those that the data leave possible, best first; empty where none is right."""
+        if self.trials[0].hits <= self.commonest:
+            return ()
+        return tuple(t.preprocessing for t in self.trials if t.preprocessing in self.alike)
 
     def to_json(self) -> dict[str, Any]:
         """Return the ranking for a program."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -154,8 +155,11 @@ def test_what_data_cannot_tell_is_said() -> None:
     data = np.load("colours.npz")
     np.savez("few.npz", x=data["x"][::60], y=data["y"][::60])
     assert "cannot tell apart" in done("inspect raw-255.onnx few.npz").out
-    few = tried("raw-255.onnx few.npz")
-    assert all(one["like_best"] for one in few if one["accuracy"] is not None)
+    few = inspected("raw-255.onnx few.npz")
+    alike = [one for one in few["preprocessings"] if one["accuracy"] is not None]
+    assert all(one["like_best"] for one in alike)
+    declared = [shlex.split(line)[4] for line in few["declare"]]
+    assert declared == [one["preprocess"] for one in alike]
     np.savez("one.npz", x=data["x"][:3], y=data["y"][:3])
     model = onnx.load("raw-255.onnx")
     for weight in model.graph.initializer:
@@ -166,7 +170,9 @@ def test_what_data_cannot_tell_is_said() -> None:
         ("raw-255.onnx one.npz", "one class"),
         ("constant.onnx colours.npz", "commonest class"),
     ):
-        assert sentence in " ".join(inspected(words)["preprocessings_said"])
+        undecided = inspected(words)
+        assert sentence in " ".join(undecided["preprocessings_said"])
+        assert undecided["declare"] == []
     said = " ".join(inspected("raw-255.onnx colours.npz")["preprocessings_said"])
     assert "one class" not in said
     np.savez("bare.npz", x=data["x"])

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))[
     "project"
 ]
-GPU = {("linux", "x86_64"), ("win32", "AMD64")}
+GPU = [("linux", "x86_64"), ("win32", "AMD64")]
 """Where onnxruntime-gpu is built."""
 
 
