@@ -123,8 +123,9 @@ class ExportedStream(NoisyStream):
         super().__post_init__()
         if self.point.arithmetic != "exact" or self._table is None:
             raise UsageError(
-                f"{self.distribution} noise on {self.point.arithmetic} inputs is not what an "
-                "exported file draws: independent noise on the 8-bit grid; leave out the generator"
+                "an exported file draws independent noise on the 8-bit grid, not "
+                f"{self.distribution} noise on {self.point.arithmetic} inputs; leave out the "
+                "generator"
             )
         if self.file_key is not None and self.stage in ("selection", "estimation"):
             raise UsageError("a file's key draws a prediction; certify without it, by a seed")

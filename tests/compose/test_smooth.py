@@ -21,6 +21,7 @@ from rsonnx.compose.deciding import decide
 from rsonnx.compose.graph import Builder
 from rsonnx.data import open_dataset
 from rsonnx.errors import ModelError, RsonnxError, UsageError
+from rsonnx.noise import Gaussian
 from rsonnx.noise.exported import key_text, key_words
 from rsonnx.procedures import predict_from_counts
 from rsonnx.statistics import least_top_counts
@@ -177,6 +178,31 @@ def test_two_keys_are_two_draws_and_one_key_is_one() -> None:
     assert asked(session, x, 7) == asked(session, x, 7)
     words = [1 << 96, 1 << 64, 1 << 32, 1]  # each word of the key counts
     assert len({tuple(asked(session, x, word)[1]) for word in (0, *words)}) == 5
+
+
+def test_fresh_keys_draw_independently_and_seldom_answer_another_class() -> None:
+    """At an input whose class has p barely above 1/2, the worst case, of 600 queries of 100.
+
+    False alarms: the share of class 1 is beyond 5 standard deviations once in 1.7 million; wrong
+    answers, each with probability at most alpha / 2, are 6 beyond their mean once in 10^8.
+    """
+    weights = {"w": np.array([[-1, 1], [0, 0], [0, 0]], np.float32)}
+    weights["b"] = np.array([0.5, -0.5], np.float32)
+    model = build([node("Gemm", ["x", "w", "b"], "scores")], ("n", 3), ("n", 2), weights)
+    alpha, queries, n = 0.2, 600, 100
+    session = opened(smooth(model, sigma=0.5, n=n, alpha=alpha, declared=NONE))
+    x = np.array([128, 0, 255], np.uint8)  # class 1 from level 128 on
+    rng = np.random.default_rng(12)
+    drawn = [asked(session, x, int.from_bytes(rng.bytes(16), "big")) for _ in range(queries)]
+    thresholds = Gaussian(0.5).table(1 / 255)
+    p = 1 - float(thresholds.high[-thresholds.minimum - 1]) / 2.0**64
+    assert 0.5 < p < 0.502
+    ones = sum(counts[1] for _, counts in drawn)
+    assert abs(ones / (n * queries) - p) < 5 * (p * (1 - p) / (n * queries)) ** 0.5
+    labels = [label for label, _ in drawn]
+    mean = queries * alpha / 2
+    assert labels.count(0) < mean + 6 * (mean * (1 - alpha / 2)) ** 0.5
+    assert labels.count(1) > 0 < labels.count(-1)
 
 
 # expected values: all 22 decisions with alpha, counts and answer of the shared half of
