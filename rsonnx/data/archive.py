@@ -7,7 +7,7 @@ import os
 import re
 import threading
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
@@ -21,6 +21,7 @@ from rsonnx.data.folder import Pictures
 from rsonnx.data.images import is_image_name, read_image
 from rsonnx.data.limits import MAX_IMAGE_FILE_BYTES, check_entry
 from rsonnx.data.look import Look
+from rsonnx.data.splits import split_folder
 from rsonnx.data.tree import is_ignored, label_tree
 from rsonnx.errors import DataError, UnreadableInputError
 
@@ -122,15 +123,16 @@ def open_image_zip(look: Look) -> ImageZip:
         else:
             others.append("/".join(parts))
     prefix = _wrapping_folder(entries, classes)
-    depth = len(prefix)
+    split = split_folder(_inside(prefix, folders), _under(prefix, entries), look.settings, path)
+    prefix = prefix if split is None else (*prefix, split)
     above = "".join(f"{part}/" for part in prefix)
-    originals = {name.removeprefix(above): entry for name, entry in entries.items()}
+    originals = _under(prefix, entries)
     if prefix and look.settings.labels is None and not any("/" in name for name in originals):
         raise DataError(
             f"all images of {path} lie in the one folder {prefix[-1]!r}, which may be a class or "
             "not; give the class names, or write the archive with the images outside of a folder"
         )
-    inner = {parts[depth] for parts in folders if len(parts) > depth and parts[:depth] == prefix}
+    inner = _inside(prefix, folders)
     left_out, left_hidden = (
         tuple(sorted(name.removeprefix(above) for name in names)) for names in (others, hidden)
     )
@@ -147,6 +149,20 @@ def open_image_zip(look: Look) -> ImageZip:
         tuple(originals[name] for name in tree.names),
         ArchiveReader(path),
     )
+
+
+def _inside(prefix: tuple[str, ...], folders: Iterable[tuple[str, ...]]) -> set[str]:
+    """Return the names of the folders directly in one."""
+    depth = len(prefix)
+    return {parts[depth] for parts in folders if len(parts) > depth and parts[:depth] == prefix}
+
+
+def _under(prefix: tuple[str, ...], entries: Mapping[str, str]) -> dict[str, str]:
+    """Return the entries under a folder, by their names in it."""
+    above = "".join(f"{part}/" for part in prefix)
+    return {
+        name.removeprefix(above): entry for name, entry in entries.items() if name.startswith(above)
+    }
 
 
 def _checked_parts(info: zipfile.ZipInfo, path: Path) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import io
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from rsonnx.data.dataset import Dataset, Header, Reading
 from rsonnx.data.images import image_header, read_image
-from rsonnx.data.look import Look, unreadable
+from rsonnx.data.look import Look, look_at, unreadable
+from rsonnx.data.splits import split_folder
 from rsonnx.data.tree import label_tree
 
 
@@ -69,6 +70,9 @@ def open_image_folder(look: Look) -> ImageFolder:
     """Label the images of a listed directory; DataError as `label_tree` says."""
     path, listing, where = look.path, look.listing, f"the folder {look.path}"
     assert listing is not None  # noqa: S101 - which is what was claimed
+    split = split_folder(listing.folders, listing.images, look.settings, path)
+    if split is not None:
+        return open_image_folder(look_at(path / split, replace(look.settings, split=None)))
     tree = label_tree(listing.images, listing.folders, listing.others, look.settings, where)
     reading = Reading(
         look.settings.exif,

@@ -55,8 +55,8 @@ _CHOICES = ("split", "arrays", "label_column", "fixed_columns")
 
 
 CATALOGUE = (
-    Form(folder.claims, folder.open_image_folder),
-    Form(archive.claims, archive.open_image_zip),
+    Form(folder.claims, folder.open_image_folder, {"split"}),
+    Form(archive.claims, archive.open_image_zip, {"split"}),
     Form(npz.claims, npz.open_npz, {"split", "arrays"}),
     Form(arrays.claims, arrays.open_npy),
     Form(idx.claims, idx.open_idx),

@@ -17,8 +17,6 @@ from rsonnx.errors import DataError
 # At most 18 digits, so that a label always fits 64 bits.
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 
-_SPLITS = frozenset(["train", "training", "val", "valid", "validation", "dev", "test", "testing"])
-
 
 @dataclass(frozen=True)
 class Labelling:
@@ -170,9 +168,4 @@ def _refuse_wrappers(folders: set[str], images: Collection[str], where: str) -> 
         raise DataError(
             f"{where} holds only the folder {only!r}, whose images all lie in folders of its own; "
             f"name {only!r} itself, or give the class names"
-        )
-    if all(name.lower() in _SPLITS for name in folders):
-        raise DataError(
-            f"the folders of {where} are splits ({', '.join(sorted(folders))}), not classes; name "
-            "one of them"
         )

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from rsonnx.data import Dataset, open_dataset
-from rsonnx.errors import UsageError
+from rsonnx.errors import ChoiceError, UsageError
 
 SORTED, NUMBERED = "class folders sorted by name", "class folders are the numbers"
 
@@ -55,7 +55,6 @@ def test_one_folder_that_is_no_canonical_number_makes_all_of_them_names(make_ima
         (["cat/a.png", "cow/b.png"], ["cat", "dog"], ["'cow'", "'cat'"]),
         (["t/cat/a.png", "t/b.png"], None, ["cat/a.png'", "b.png'"]),
         (["ant/a.png", "bee/", "cat/a.png"], None, ["'bee'"]),  # it would shift labels
-        (["train/cat/a.png", "test/cat/b.png", "test/dog/c.png"], None, ["test, train"]),
     ],
 )
 def test_folders_that_tell_no_label_are_refused(make_images, files, classes, named, refused):
@@ -64,6 +63,25 @@ def test_folders_that_tell_no_label_are_refused(make_images, files, classes, nam
     path = make_images(files)
     with refused(path, *named):
         open_dataset(path, classes=classes)
+
+
+def test_of_folders_that_are_splits_one_is_chosen(make_images):
+    path = make_images(["train/cat/a.png", "Test/cat/b.png", "Test/dog/c.png", "Test/no.txt"])
+    with pytest.raises(ChoiceError, match="Test, train"):
+        open_dataset(path)
+    with pytest.raises(UsageError, match="val"):
+        open_dataset(path, split="val")
+    dataset = open_dataset(path, split="Test")
+    assert names(dataset) == ["cat/b.png", "dog/c.png"]
+    assert (dataset.labels, dataset.class_names) == ((0, 1), ("cat", "dog"))
+    assert len(open_dataset(path, split="train")) == 1
+    # They are classes where they are called so, or hold no folders.
+    assert open_dataset(path, classes=["Test", "train"]).labels == (0, 0, 1)
+    flat = make_images(["train/a.png", "test/b.png"], "flat")
+    assert open_dataset(flat).class_names == ("test", "train")
+    classes = make_images(["cat/a.png", "dog/b.png"], "classes")
+    with pytest.raises(UsageError, match="--split"):
+        open_dataset(classes, split="test")
 
 
 def test_an_empty_folder_shifts_no_number_and_no_given_name(make_images):
