@@ -11,7 +11,6 @@ from rsonnx._lazy import offer_lazily
 
 if TYPE_CHECKING:
     from rsonnx.data.arranging import arrange
-    from rsonnx.data.arrays import dataset_of
     from rsonnx.data.class_files import read_class_names
     from rsonnx.data.dataset import (
         Dataset,
@@ -21,7 +20,9 @@ if TYPE_CHECKING:
         check_levels,
         values_between,
     )
-    from rsonnx.data.frames import is_frame, open_frame
+    from rsonnx.data.forms.arrays import dataset_of
+    from rsonnx.data.forms.frames import is_frame, open_frame
+    from rsonnx.data.forms.sequences import Examples, is_sequence, open_sequence
     from rsonnx.data.label_file import labelled
     from rsonnx.data.names import (
         GIVEN_NAMES,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from rsonnx.data.opening import is_table, open_dataset
     from rsonnx.data.resizing import resize_and_crop, resized_shape
     from rsonnx.data.scales import deviations, span
-    from rsonnx.data.sequences import Examples, is_sequence, open_sequence
     from rsonnx.data.settings import DataSettings, Exif
 
 offer_lazily(__name__)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.data.forms.npy import StoredArray
 from rsonnx.data.limits import check_fits
 from rsonnx.data.names import text_labels
-from rsonnx.data.npy import StoredArray
 from rsonnx.errors import DataError
 from rsonnx.scalars import shown
 

@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from rsonnx.data.dataset import Dataset
+from rsonnx.data.forms.npy import only_array
 from rsonnx.data.label_arrays import array_labels
 from rsonnx.data.limits import check_fits
 from rsonnx.data.names import (
@@ -24,7 +25,6 @@ from rsonnx.data.names import (
     text_labels,
     whole_number,
 )
-from rsonnx.data.npy import only_array
 from rsonnx.data.settings import DataSettings
 from rsonnx.errors import DataError
 from rsonnx.files import read_small

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rsonnx.data.forms.tar import first_entry
 from rsonnx.data.images import is_image_name
 from rsonnx.data.settings import DataSettings
-from rsonnx.data.tar import first_entry
 from rsonnx.data.tree import is_ignored
 from rsonnx.errors import DataError, UsageError
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rsonnx.data import (
+from rsonnx.data.dataset import Dataset
+from rsonnx.data.forms import (
     archive,
     arrays,
     cifar,
@@ -22,7 +23,6 @@ from rsonnx.data import (
     table,
     webdataset,
 )
-from rsonnx.data.dataset import Dataset
 from rsonnx.data.label_file import labelled
 from rsonnx.data.look import Look, look_at
 from rsonnx.data.settings import DataSettings

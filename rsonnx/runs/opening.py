@@ -45,7 +45,7 @@ Model = ModelSource | OnnxClassifier
 
 Data = str | os.PathLike[str] | Dataset | Examples | ArrayLike | tuple[ArrayLike, ArrayLike | None]
 """A folder, archive or file; a data set; inputs, or inputs and labels, as arrays or lists; or a
-data set of torchvision, Hugging Face or your own: :class:`rsonnx.data.sequences.Examples`."""
+data set of torchvision, Hugging Face or your own: :class:`rsonnx.data.forms.sequences.Examples`."""
 
 S = TypeVar("S", ModelSettings, DataSettings, EngineSettings)
 

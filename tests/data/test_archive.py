@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from rsonnx.data import Dataset, archive, open_dataset
+from rsonnx.data import Dataset, open_dataset
+from rsonnx.data.forms import archive
 
 
 def names(dataset: Dataset) -> list[str]:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rsonnx.data import arrange, cifar, open_dataset
+from rsonnx.data import arrange, open_dataset
+from rsonnx.data.forms import cifar
 from rsonnx.errors import UsageError
 
 FORMS = ("cifar-10-binary", "cifar-10-python", "cifar-100-binary", "cifar-100-python")

@@ -14,7 +14,7 @@ import pytest
 
 from rsonnx.data import open_dataset
 from rsonnx.data.dataset import Dataset
-from rsonnx.data.frames import is_frame, open_frame
+from rsonnx.data.forms.frames import is_frame, open_frame
 from rsonnx.data.settings import DataSettings
 from rsonnx.errors import DataError
 

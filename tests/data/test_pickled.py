@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsonnx.data import pickled
-from rsonnx.data.pickled import read_pickled
+from rsonnx.data.forms import pickled
+from rsonnx.data.forms.pickled import read_pickled
 from rsonnx.errors import DataError
 
 ARRAY = np.arange(6, dtype=np.uint8).reshape(2, 3)

@@ -15,17 +15,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rsonnx.data import cifar
 from rsonnx.data.dataset import Reading
-from rsonnx.data.features import labels_of
-from rsonnx.data.folder import Pictures
+from rsonnx.data.forms import cifar
+from rsonnx.data.forms.features import labels_of
+from rsonnx.data.forms.folder import Pictures
+from rsonnx.data.forms.table import NO_LABELS
+from rsonnx.data.forms.tar import GZIP_MAGIC
 from rsonnx.data.images import is_image_name
 from rsonnx.data.limits import MAX_IMAGE_FILE_BYTES, check_examples
 from rsonnx.data.look import Look, unreadable
 from rsonnx.data.settings import DataSettings
 from rsonnx.data.splits import chosen_split
-from rsonnx.data.table import NO_LABELS
-from rsonnx.data.tar import GZIP_MAGIC
 from rsonnx.data.tree import is_ignored
 from rsonnx.errors import DataError, UnreadableInputError, UsageError, first_line
 from rsonnx.resources import bounded_memory

@@ -13,11 +13,11 @@ from typing import IO, cast
 import numpy as np
 
 from rsonnx.data.dataset import ArrayRows, Reading
+from rsonnx.data.forms.tar import GZIP_MAGIC
 from rsonnx.data.images import is_image_name
 from rsonnx.data.limits import check_announced, check_examples
 from rsonnx.data.look import Listing, Look
 from rsonnx.data.rows import StoredRows
-from rsonnx.data.tar import GZIP_MAGIC
 from rsonnx.errors import DataError
 
 _IMAGES_MAGIC = 0x00000803  # unsigned bytes, three axes

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from rsonnx.data.dataset import Reading
-from rsonnx.data.folder import ImageFolder
+from rsonnx.data.forms.folder import ImageFolder
 from rsonnx.data.images import is_image_name
 from rsonnx.data.label_file import labels_of, pairs_of, read_rows
 from rsonnx.data.look import Look

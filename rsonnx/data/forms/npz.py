@@ -7,11 +7,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from rsonnx.data.arrays import array_dataset
 from rsonnx.data.dataset import ArrayRows
+from rsonnx.data.forms.arrays import array_dataset
+from rsonnx.data.forms.npy import stored_entry
 from rsonnx.data.images import is_image_name
 from rsonnx.data.look import Look
-from rsonnx.data.npy import stored_entry
 from rsonnx.data.settings import DataSettings
 from rsonnx.data.splits import chosen_split
 from rsonnx.errors import ChoiceError, DataError, UsageError
@@ -58,7 +58,7 @@ def open_npz(look: Look) -> ArrayRows:
     Raises:
         UsageError: several are there, or one that the settings name is not.
         DataError: no array is called so, one is there twice, is pickled or broken, or they are no
-            inputs and labels (:func:`~rsonnx.data.arrays.array_dataset`).
+            inputs and labels (:func:`~rsonnx.data.forms.arrays.array_dataset`).
     """
     path, infos = look.path, look.infos or ()
     entries = {

@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 
 from rsonnx.data.dataset import ArrayRows
-from rsonnx.data.limits import check_examples, check_fits
-from rsonnx.data.look import Look
-from rsonnx.data.parquet import (
+from rsonnx.data.forms.parquet import (
     PARQUET,
     broken,
     cells_of,
@@ -20,8 +18,10 @@ from rsonnx.data.parquet import (
     open_file,
     picture_columns,
 )
+from rsonnx.data.forms.table import CHUNK_CELLS, Chunk, read_table
+from rsonnx.data.limits import check_examples, check_fits
+from rsonnx.data.look import Look
 from rsonnx.data.settings import DataSettings
-from rsonnx.data.table import CHUNK_CELLS, Chunk, read_table
 from rsonnx.resources import bounded_memory
 
 _NONE = ("NAType", "NaTType")
@@ -36,7 +36,7 @@ def claims(look: Look) -> str | None:
 
 
 def open_parquet_table(look: Look) -> ArrayRows:
-    """Read a Parquet file; errors as for :func:`rsonnx.data.table.open_table`."""
+    """Read a Parquet file; errors as for :func:`rsonnx.data.forms.table.open_table`."""
     file = open_file(look.path)
     metadata = file.metadata
     check_examples(metadata.num_rows, str(look.path))
@@ -56,7 +56,7 @@ def is_frame(data: Any) -> bool:
 
 
 def open_frame(frame: Any, settings: DataSettings) -> ArrayRows:
-    """Read a data frame; errors as for :func:`rsonnx.data.table.open_table`."""
+    """Read a data frame; errors as for :func:`rsonnx.data.forms.table.open_table`."""
     path = Path(type(frame).__name__)
     return read_table(FrameTable(frame, str(path), tuple(map(str, frame.columns))), path, settings)
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from rsonnx.data.dataset import Reading
-from rsonnx.data.features import PICTURES, Feature, label_column, labels_of, picture_column
-from rsonnx.data.folder import Pictures
+from rsonnx.data.forms.features import PICTURES, Feature, label_column, labels_of, picture_column
+from rsonnx.data.forms.folder import Pictures
 from rsonnx.data.limits import MAX_IMAGE_FILE_BYTES, check_examples, check_fits
 from rsonnx.data.look import Look
 from rsonnx.data.splits import chosen_split

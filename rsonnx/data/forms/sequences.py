@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rsonnx.data.dataset import Dataset, Header, Reading
-from rsonnx.data.features import Feature, label_column, labels_of, picture_column
+from rsonnx.data.forms.features import Feature, label_column, labels_of, picture_column
 from rsonnx.data.limits import check_examples
 from rsonnx.data.modes import channels_of, values_of
 from rsonnx.data.modes import plain as plain_picture

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rsonnx.data.forms.table import NO_LABELS
 from rsonnx.data.names import called_by_given, text_labels
 from rsonnx.data.settings import DataSettings
-from rsonnx.data.table import NO_LABELS
 from rsonnx.errors import DataError, UsageError
 from rsonnx.scalars import as_whole, plain, shown
 

@@ -17,7 +17,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from rsonnx.data.dataset import Reading
-from rsonnx.data.folder import Pictures
+from rsonnx.data.forms.folder import Pictures
 from rsonnx.data.images import is_image_name, read_image
 from rsonnx.data.limits import MAX_IMAGE_FILE_BYTES, check_entry
 from rsonnx.data.look import Look

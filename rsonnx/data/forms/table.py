@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from rsonnx.columns import Column, listed_columns
 from rsonnx.data.dataset import ArrayRows, Reading
+from rsonnx.data.forms.picture_list import lists_pictures
 from rsonnx.data.limits import check_examples, check_fits
 from rsonnx.data.look import Look
 from rsonnx.data.names import named_labels
-from rsonnx.data.picture_list import lists_pictures
 from rsonnx.data.rows import KeptRows
 from rsonnx.data.settings import DataSettings
 from rsonnx.errors import DataError, UsageError

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.data.dataset import ArrayRows, Reading
+from rsonnx.data.forms.pickled import read_pickled
+from rsonnx.data.forms.tar import read_files
 from rsonnx.data.limits import check_fits
 from rsonnx.data.look import Look
 from rsonnx.data.names import called_by_given
-from rsonnx.data.pickled import read_pickled
 from rsonnx.data.rows import KeptRows
 from rsonnx.data.splits import chosen_split
-from rsonnx.data.tar import read_files
 from rsonnx.errors import DataError
 from rsonnx.files import read_small
 from rsonnx.scalars import shown

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rsonnx.data.dataset import ArrayRows, Reading
+from rsonnx.data.forms.npy import MAGIC, StoredArray, in_memory, stored_file
 from rsonnx.data.label_arrays import array_labels
 from rsonnx.data.limits import check_examples
 from rsonnx.data.look import Look
 from rsonnx.data.names import checked_classes
-from rsonnx.data.npy import MAGIC, StoredArray, in_memory, stored_file
 from rsonnx.data.rows import Rows
 from rsonnx.errors import DataError
 
