@@ -7,6 +7,7 @@
     python tools/bench.py adaptive-time [MODEL DATA] [--sigma 0.5] [--target-radius 0.5]
     python tools/bench.py noises [--n 10000] [--limit 50]
     python tools/bench.py inputs [--most 50000]
+    python tools/bench.py denoisers DIR --pictures ZIP --runs RUNS [--n 1000] [--every 1]
 
 Each takes --json FILE, for all figures in full.
 
@@ -25,7 +26,8 @@ speed has the parts
 rows has η of third-party models (DIR with their catalogue.json, or ONNX files alone) as they run,
 one row at a time, and watched. adaptive-samples has the expected samples of the adaptive rule on
 published logs (LOGS is data/certify of locuslab/smoothing), adaptive-time the wall time on a model,
-noises the sample models under every additive noise and norm, inputs the processor's seconds and the
+noises the sample models under every additive noise and norm, denoisers models of a folder behind
+the sample denoisers and without (every Kth input), inputs the processor's seconds and the
 memory of report, verify and merge, and of certify up to its first certificate, for runs of a
 quarter, half and all of so many inputs.
 
@@ -72,6 +74,7 @@ COLUMNS = {
     "adaptive-samples": "log factor:.1f field samples:.0f accuracy:+.4f decisions:.4f",
     "adaptive-time": "way seconds:.2f samples:,.1f differ",
     "noises": "noise norm sigma acr:v4 right seconds",
+    "denoisers": "model denoiser sigma n:, inputs acr:v4 right seconds",
     "inputs": "what inputs:, seconds:.1f mebibytes:,.0f",
 }
 
@@ -164,6 +167,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     seconds.add_argument("model", nargs="?", default=SAMPLES / "mnist_gaussian_0.50.onnx")
     seconds.add_argument("data", nargs="?", default=SAMPLES / "mnist_test_500")
     command("noises", whole(procedures, "noises"), n=10_000, limit=50)
+    pairs = command(
+        "denoisers", whole("benching.denoisers", "measure_denoisers"), n=1_000, every=1, only=""
+    )
+    pairs.add_argument("folder", type=Path)
+    pairs.add_argument("--pictures", type=Path, required=True, help="CIFAR-10's test set")
+    pairs.add_argument("--runs", type=Path, required=True, help="folder of the run files")
     command("inputs", whole("benching.inputs", "measure_inputs"), most=50_000)
     return parser.parse_args(arguments)
 

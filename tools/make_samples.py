@@ -2,6 +2,7 @@
 
     python tools/make_samples.py images --folder DATA_SETS
     python tools/make_samples.py models --folder DATA_SETS --only mnist_gaussian_0.50
+    python tools/make_samples.py denoisers --folder DATA_SETS
     python tools/make_samples.py runs --folder DATA_SETS --runs runs/
     python tools/make_samples.py figures --runs runs/
     python tools/make_samples.py curves
@@ -10,7 +11,8 @@
 The folder holds MNIST's four ``.gz`` files in ``mnist/``, and ``cifar10_train.zip`` and
 ``cifar10_test.zip``. The parts follow on each other; each says how long it took. A part that is
 interrupted goes on where it was. Models need ``pip install 'rsonnx[train,gpu]'``. Tables are
-printed: those of ``sample_models/README.md``, from the manifest and ``tools/results/noises.json``.
+printed: those of ``sample_models/README.md``, from the manifest, ``tools/results/noises.json`` and
+``tools/results/denoisers.json``.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from samples import CIFAR_TEST, METHODS, MNIST_TEST, MODELS, SIGMAS, Model
+from samples import CIFAR_TEST, FRONTS, METHODS, MNIST_TEST, MODELS, SIGMAS, Front, Model
 
 from rsonnx.data import open_dataset
 from rsonnx.errors import DataError
@@ -110,6 +112,21 @@ def train(model: Model, folder: Path) -> None:
     note(model, training_seconds=round(time.monotonic() - begun))
 
 
+def train_front(front: Front, folder: Path) -> None:
+    """Train what stands before a classifier, and note its file and how long it took."""
+    begun, file = time.monotonic(), HOME / f"{front.name}.onnx"
+    images = folder / front.images
+    call("tools/train_denoiser.py", images, *front.training.split(), "--out", file, "--resume")
+    note_front(front, round(time.monotonic() - begun))
+
+
+def note_front(front: Front, seconds: int) -> None:
+    """Note the file of what stands before a classifier."""
+    content = (HOME / f"{front.name}.onnx").read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    note(front, training_seconds=seconds, sha256=digest, bytes=len(content))
+
+
 def certify(model: Model, folder: Path, runs: Path) -> None:
     """Certify a model's inputs into a run file."""
     runs.mkdir(parents=True, exist_ok=True)
@@ -162,11 +179,11 @@ def curves() -> None:
         draw("certified_accuracy.svg", runs)
 
 
-def note(model: Model, **facts: Any) -> None:
+def note(model: Model | Front, **facts: Any) -> None:
     """Add facts of a model to the manifest."""
     held = json.loads(MANIFEST.read_text()) if MANIFEST.exists() else {}
     held[model.name] = held.get(model.name, {}) | facts
-    held = {one.name: held[one.name] for one in MODELS if one.name in held}
+    held = {one.name: held[one.name] for one in (*MODELS, *FRONTS) if one.name in held}
     MANIFEST.write_text(json.dumps(held, indent=1) + "\n")
 
 
@@ -198,6 +215,8 @@ def tables() -> Iterator[str]:
         row = [one for one in noises if (one["noise"], one["norm"]) == pair]
         yield _row(*pair, *(f"{text_down(one['acr'], 4)} ({one['right']})" for one in row))
     yield ""
+    yield from _denoised()
+    yield ""
     yield _row("file", "bytes", "trained in", "certified with", "samples", "took")
     yield "|---|---:|---:|---|---:|---:|"
     for model in MODELS:
@@ -205,6 +224,32 @@ def tables() -> Iterator[str]:
         size, minutes = f"{facts['bytes']:,}", f"{facts['training_seconds'] / 60:.1f} min"
         took = f"{certified['samples']:,}", f"{certified['seconds']:,} s"
         yield _row(f"`{model.file}`", size, minutes, f"`{certified['options']}`", *took)
+    yield ""
+    yield _row("file", "bytes", "trained in", "trained with")
+    yield "|---|---:|---:|---|"
+    for front in FRONTS:
+        facts = held[front.name]
+        size, minutes = f"{facts['bytes']:,}", f"{facts['training_seconds'] / 60:.1f} min"
+        yield _row(f"`{front.name}.onnx`", size, minutes, f"`{front.training}`")
+
+
+def _denoised() -> Iterator[str]:
+    """Yield the lines of the table of models alone and behind a denoiser, by the same inputs."""
+    results = json.loads((ROOT / "tools/results/denoisers.json").read_text())
+    records = results["parts"]["denoisers"]
+    radii = records[0]["radii"]
+    yield _row("model", "σ", "inputs", "ACR", *(f"r = {r:g}" for r in radii))  # noqa: RUF001
+    yield "|---|---:|---:|---:|" + "---:|" * len(radii)
+    for alone, behind in zip(records[::2], records[1::2], strict=True):
+        pair = [
+            (
+                text_down(one["acr"], 4),
+                *(percent_down(Fraction(k, one["inputs"])) for k in one["right"]),
+            )
+            for one in (alone, behind)
+        ]
+        cells = (" → ".join(cell) for cell in zip(*pair, strict=True))
+        yield _row(f"`{alone['model']}`", f"{alone['sigma']:g}", alone["inputs"], *cells)
 
 
 def _row(*cells: object) -> str:
@@ -221,17 +266,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parts = ("images", "models", "runs", "figures", "curves", "tables")
+    parts = ("images", "models", "denoisers", "runs", "figures", "curves", "tables")
     parser.add_argument("part", choices=parts)
     parser.add_argument("--folder", type=Path, help="folder of the data sets")
     parser.add_argument("--only", nargs="*", help="names of models; default: all")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the run files")
     args = parser.parse_args()
-    names = [model.name for model in MODELS]
+    names = [one.name for one in (*MODELS, *FRONTS)]
     unknown = sorted(set(args.only or ()) - set(names))
     if unknown:
         parser.error(f"--only names {unknown[0]}, which is none of {', '.join(names)}")
-    if args.folder is None and args.part in ("images", "models", "runs"):
+    if args.folder is None and args.part in ("images", "models", "denoisers", "runs"):
         parser.error(f"{args.part} needs --folder, where the data sets are")
     begun = time.monotonic()
     if args.part == "images":
@@ -239,13 +284,16 @@ def main() -> None:
             images(args.folder / "mnist", ROOT / MNIST_TEST)
         except (OSError, ValueError, DataError) as error:
             parser.error(str(error))
-    for model in (model for model in MODELS if not args.only or model.name in args.only):
+    chosen = set(args.only or names)
+    for model in (model for model in MODELS if model.name in chosen):
         if args.part == "models":
             train(model, args.folder)
         elif args.part == "runs":
             certify(model, args.folder, args.runs)
         elif args.part == "figures":
             figures(model, args.runs)
+    for front in (f for f in FRONTS if args.part == "denoisers" and f.name in chosen):
+        train_front(front, args.folder)
     if args.part == "figures":
         draw("methods.svg", [args.runs / f"mnist_{method}_0.50.jsonl" for method in METHODS])
     elif args.part == "curves":

@@ -84,3 +84,32 @@ MODELS = (
         for name, (noise, certifying) in _OTHERS.items()
     ),
 )
+
+
+@dataclass(frozen=True)
+class Front:
+    """A sample of what stands before a classifier.
+
+    Attributes:
+        name: of its file, without ``.onnx``; it begins with the data, ``mnist`` or ``cifar10``.
+        training: options of ``tools/train_denoiser.py`` beside the images and the file.
+    """
+
+    name: str
+    training: str
+
+    @property
+    def images(self) -> str:
+        """What it is trained on, in the folder of the data sets."""
+        is_mnist = self.name.startswith("mnist")
+        return "mnist/train-images-idx3-ubyte.gz" if is_mnist else "cifar10_train.zip"
+
+
+FRONTS = (
+    *(
+        Front(f"{data}_denoiser_{sigma}", f"--sigma {float(sigma):g} {how} {_SPARING}")
+        for data, how in (("mnist", "--epochs 12"), ("cifar10", "--width 48 --epochs 10"))
+        for sigma in ("0.25", "0.50")
+    ),
+    Front("mnist_unet", "--schedule linear-1000 --width 24 --epochs 4 --threads 1"),
+)

@@ -30,6 +30,9 @@ from rsonnx.smoothing.composition import Composition
 RANGES = ((0.0, 1.0), (-1.0, 1.0))
 """What a denoiser may take pixels to lie between."""
 
+_GIVING = {"Sigmoid": RANGES[0], "HardSigmoid": RANGES[0], "Tanh": RANGES[1]}
+"""What last operators give."""
+
 TIME_INPUTS = ("timestep", "timesteps", "t")
 """How the time input of a diffusion model is usually named."""
 
@@ -79,10 +82,14 @@ def denoising(
             f"{file} does not say which pixels it takes; give its range, 0,1 or -1,1 (the wrong "
             "one costs accuracy without an error)"
         )
-    if ends not in RANGES or stated not in (None, ends):
-        says = "" if stated is None else f"; its metadata say {stated[0]:g} to {stated[1]:g}"
+    if ends not in RANGES:
         raise UsageError(
-            f"the range of {file} is {shown(range or ends)}, but 0,1 or -1,1 was expected{says}"
+            f"the range of {file} is {shown(range or ends)}, but 0,1 or -1,1 was expected"
+        )
+    if stated not in (None, ends):
+        raise UsageError(
+            f"the range {ends[0]:g},{ends[1]:g} was given for {file}, but its metadata say "
+            f"{stated[0]:g},{stated[1]:g}; leave the range out"
         )
     low, high = ends
     if len(file.view.inputs) > 1:
@@ -91,6 +98,13 @@ def denoising(
             "diffusion model use rsonnx compose diffuse"
         )
     part = _classifier(files, settings)
+    view = file.view
+    maker = view.maker(view.outputs[0].name)
+    if maker is not None and _GIVING.get(maker.op_type, ends) != ends:
+        raise ModelError(
+            f"{file} ends in {maker.op_type}, which gives no pixels from {low:g} to {high:g}; "
+            "correct its range"
+        )
     pair = _Pair(_front(files, part), part)
     into = pair.affine(INPUT, *_line(pair.bounds, (low, high)))
     denoised = pair.front_of(into)
@@ -263,7 +277,7 @@ class _Pair:
         """Return the model that classifies pixels, which are in the units of the bounds."""
         front, part = self.front, self.classifier
         # What is taken from outside is the front's shape, with all else that the classifier says.
-        outer = replace(part, plan=replace(part.plan, data=front.data))
+        outer = replace(part, file=front.file, plan=replace(part.plan, data=front.data))
         states_label = part.plan.output.label is not None or part.plan.output.kind == "label"
         ballots = Ballots(self.builder, (outer, part), "hard" if states_label else "soft")
         self.builder.add("Identity", [ballots.of(1, pixels, self.builder)], SCORES)

@@ -74,8 +74,13 @@ def open_front(
     front = before if newer is file else _adapted(newer, like, feeds, has_variance)
     rows = np.random.default_rng(0).random((2, *front.data.shape), np.float32)
     values = front.run(rows)
+    if feeds and values.size == 2 * rows.size:
+        raise ModelError(
+            f"{file} gives {list(values.shape[1:])} for {list(front.data.shape)}, a variance too; "
+            "declare it by variance_type in a scheduler_config.json"
+        )
     if values.shape != rows.shape:
-        raise _gives(file, values.shape[1:], front.data.shape)
+        raise _gives(file, list(values.shape[1:]), list(front.data.shape))
     if newer is not file and not np.allclose(values, before.run(rows), 1e-3, 1e-4):
         raise ModelError(
             f"{file} answers otherwise when it is converted from operator set {file.opset} to "

@@ -67,6 +67,30 @@ def test_other_commands(tool: Tool, tmp_path: Path) -> None:
     assert {"gaussian", "laplace", "pareto"} < {one["noise"] for one in noises}
 
 
+def test_denoisers_are_measured_once(
+    tool: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = tool("bench")
+    subject = save(linear(("n", 1, 28, 28), classes=10), tmp_path, "their--net.onnx")
+    stated = {"data": "mnist", "preprocessing": "/255", "top1_on_1000_test_images": 0.1}
+    entry = {"file": subject.name, "role": "classifier", "clean_accuracy": stated}
+    entry |= {"inputs": [{"shape": [1, 1, 28, 28]}]}
+    (tmp_path / "catalogue.json").write_text(json.dumps([entry]))
+    monkeypatch.setattr(tool("benching.denoisers"), "SUBJECTS", ("net.onnx",))
+    figures = []
+    for _ in range(2):
+        words = ["denoisers", tmp_path, "--pictures", tmp_path / "none.zip", "--n", 50]
+        words += ["--runs", tmp_path / "runs", "--every", 250, "--json", tmp_path / "out.json"]
+        bench.main(list(map(str, words)))
+        figures.append(json.loads((tmp_path / "out.json").read_text())["parts"]["denoisers"])
+    assert figures[0] == figures[1]
+    assert [(r["sigma"], bool(r["denoiser"]), r["inputs"]) for r in figures[0]] == [
+        *((0.25, False, 2), (0.25, True, 2)),
+        *((0.5, False, 2), (0.5, True, 2)),
+    ]
+    assert len(list((tmp_path / "runs").glob("*.jsonl"))) == 4
+
+
 def test_memory_is_that_of_a_fresh_process(tool: Tool, tmp_path: Path) -> None:
     if not Path("/proc/self/status").is_file():
         pytest.skip("memory is read from /proc/self/status, which only Linux has")

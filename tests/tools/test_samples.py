@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from onnx_models import build
 
 import rsonnx
 from rsonnx.cli.noises import asked_noise
+from rsonnx.compose import denoise, diffuse
 from rsonnx.data import arrange, open_dataset
 from rsonnx.noise import Splitting, noise_of
 from rsonnx.runs.sample import Sample
@@ -28,16 +30,18 @@ MANIFEST: dict[str, Any] = json.loads((HOME / "manifest.json").read_text())
 
 sys.path.insert(0, str(ROOT / "tools"))
 import make_samples  # noqa: E402
+from samples import FRONTS as _FRONTS  # noqa: E402
 from samples import MODELS as _MODELS  # noqa: E402
 
 MODELS = {model.name: model for model in _MODELS}
+FRONTS = {front.name: front for front in _FRONTS}
 
 
 def test_all_models_are_there_and_no_others() -> None:
-    assert {path.stem for path in HOME.glob("*.onnx")} == set(MODELS) == set(MANIFEST)
+    assert {path.stem for path in HOME.glob("*.onnx")} == {*MODELS, *FRONTS} == set(MANIFEST)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*MODELS, *FRONTS])
 def test_digest_and_size_are_those_of_the_manifest(name: str) -> None:
     content = (HOME / f"{name}.onnx").read_bytes()
     assert hashlib.sha256(content).hexdigest() == MANIFEST[name]["sha256"]
@@ -46,7 +50,7 @@ def test_digest_and_size_are_those_of_the_manifest(name: str) -> None:
 
 
 def test_the_folder_stays_small() -> None:
-    assert sum(path.stat().st_size for path in HOME.rglob("*") if path.is_file()) < 20_000_000
+    assert sum(path.stat().st_size for path in HOME.rglob("*") if path.is_file()) < 24_000_000
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -87,6 +91,32 @@ def test_accuracy_without_noise_is_that_of_the_manifest(name: str) -> None:
     )
     assert len(indices) == certified["inputs"]
     assert abs(right - certified["right_without_noise"]) <= 1
+
+
+@pytest.mark.parametrize("name", FRONTS)
+def test_what_stands_before_a_classifier_takes_noise_away(name: str) -> None:
+    """Of noisy digits, once composed: the classifier shows the image that it is given."""
+    data, kind = name.split("_")[:2]
+    shape = (1, 28, 28) if data == "mnist" else (3, 32, 32)
+    size = int(np.prod(shape))
+    flat = [onnx.helper.make_node("Flatten", ["x"], ["scores"])]
+    shows = build(flat, ("n", *shape), ("n", size))
+    declared = {"preprocess": "none"}
+    sigma = 0.5 if kind == "unet" else float(name.split("_")[2])
+    path = HOME / f"{name}.onnx"
+    if kind == "unet":
+        schedule = FRONTS[name].training.split()[1]
+        model = diffuse(path, shows, sigma=sigma, schedule=schedule, declared=declared)
+    else:
+        model = denoise(path, shows, declared=declared)
+    loaded = rsonnx.load(model, providers=["cpu"])
+    assert loaded.rows == "proved"
+    if data == "mnist":
+        dataset = open_dataset(HOME / "mnist_test_500")
+        digits = np.stack([dataset[i].values for i in range(20)]).reshape(20, *shape) / 255
+        noise = sigma * np.random.default_rng(1).standard_normal(digits.shape)
+        given = loaded.scores((digits + noise).astype(np.float32)).reshape(digits.shape)
+        assert np.square(given - digits).mean() < 0.1 * sigma**2
 
 
 def test_an_exact_radius_is_never_below_what_sampling_says() -> None:
