@@ -185,7 +185,7 @@ def test_a_missing_package_is_named(
 ) -> None:
     bench, subjects = tool("bench"), tool("benching.subjects")
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(SystemExit, match=r"torch is not installed, .* 'rsonnx\[bench\]'"):
+    with pytest.raises(SystemExit, match=r"torch is not installed, .* 'rsonnx\[bench,gpu\]'"):
         bench.main(["speed", "peers", *TINY])
     with pytest.raises(SystemExit, match=r"torch is not installed, .* resnet20 is built"):
         subjects.prepare("resnet20", tmp_path)
