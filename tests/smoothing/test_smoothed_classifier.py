@@ -195,7 +195,6 @@ def test_a_loaded_model_brings_its_shape_bounds_and_layout(tmp_path: Path) -> No
         (np.array([-0.2, 0.5]), "-0.2 to 0.5"),
         (np.array([200.0, 3.0]), "3 to 200"),
         (np.array([200, 3]), "3 to 200"),
-        (np.array([True]), "bool"),
         (np.array(["a"]), "U1"),
         (np.array([1j]), "complex128"),
     ],
