@@ -78,6 +78,6 @@ def check(model: ModelSource, *parts: ModelSource) -> Composition:
     if hashlib.sha256(serialized(again)).hexdigest() != file.sha256:
         raise ModelError(
             f"{file} is another model than its parts make ({stated.words}); compose them again "
-            f"with rsonnx {file.proto.producer_version}, which it names"
+            f"with rsonnx {file.proto.producer_version:.20}, which it names"
         )
     return stated

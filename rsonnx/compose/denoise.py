@@ -199,7 +199,7 @@ def _time_input(file: ModelFile, name: str | None) -> str:
     if len(names) != 2 or len(times) != 1:
         raise ModelError(
             f"{file} takes {listed(file.view.inputs)}, but images and a time step ({usual[0]}) "
-            "were expected; name another with --time-input"
+            "were expected; name the diffusion model first, another input with --time-input"
         )
     return times[0]
 

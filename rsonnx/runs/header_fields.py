@@ -169,7 +169,7 @@ _TRAINED = object_of({"noise": TEXT, "parameters": map_of(NUMBER, "numbers")})
 _PROBES = object_of({"rows": _LENGTH, "classes": _LENGTH, "ties": _COUNT, "no_class": _COUNT})
 _COMPOSITION = object_of(
     {
-        "words": TEXT,
+        "words": NAME,  # of files
         "how": TEXT,
         "parts": list_of(
             object_of(

@@ -7,11 +7,18 @@ composing the parts again does (:func:`rsonnx.compose.check`), and no certificat
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 COMPOSITION_KEY = "rsonnx.composition"
+
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+_MOST_CHARACTERS, _MOST_WORDS, _MOST_LEVELS = 1_000_000, 10_000, 16
+"""Of the entry, which every run's header repeats; of it in words, which begin every report; and of
+its values in values: what reads a header follows so many, and not many more."""
 
 
 @dataclass(frozen=True)
@@ -112,17 +119,27 @@ WORDS: dict[str, Callable[[Sequence[PartRecord], Mapping[str, Any]], str]] = {
 def composition_in(metadata: Mapping[str, str]) -> Composition | None:
     """Return how a model's metadata say that it was composed.
 
-    None where they do not say it, or not so that it can be understood.
+    None where they do not say it, or not so that a run's header can hold it.
     """
     try:
-        stored = json.loads(metadata[COMPOSITION_KEY])
+        text = metadata[COMPOSITION_KEY]
+        stored: Any = json.loads(text) if len(text) <= _MOST_CHARACTERS else None
         parts = tuple(PartRecord(**part) for part in stored["parts"])
         made = Composition(stored["how"], parts, dict(stored["options"]))
-        texts = [text for part in parts for text in (part.role, part.file, part.sha256)]
         mappings = [mapping for part in parts for mapping in (part.settings, part.preprocess)]
-        are_fit = all(isinstance(text, str) for text in texts) and all(
-            isinstance(mapping, dict) for mapping in mappings
+        are_fit = (
+            all(isinstance(text, str) for part in parts for text in (part.role, part.file))
+            and all(_SHA256.fullmatch(part.sha256) for part in parts)
+            and all(isinstance(mapping, dict) for mapping in mappings)
+            and all(part.role.isascii() for part in parts)
+            and _levels(stored) <= _MOST_LEVELS
         )
-        return made if are_fit and made.words else None
-    except (KeyError, TypeError, ValueError, RecursionError):
+        return made if are_fit and 0 < len(made.words) <= _MOST_WORDS else None
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         return None
+
+
+def _levels(value: Any) -> int:
+    """Return how deep lists and objects lie in each other."""
+    inner = value.values() if isinstance(value, dict) else value
+    return 1 + max(map(_levels, inner), default=0) if isinstance(value, dict | list) else 0

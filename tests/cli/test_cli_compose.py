@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,16 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(here: Path) -> None
         ("check a.onnx a.onnx b.onnx", "a.onnx", 4),
     ):  # fmt: skip
         refused(f"compose {words}", named=named, code=code)
+
+
+def test_a_part_may_be_called_what_is_no_utf_8(here: Path) -> None:
+    members(here)
+    odd = os.fsdecode(b"\xff.onnx")
+    (here / "b.onnx").rename(here / odd)
+    done(f"compose ensemble a.onnx {odd} -o all.onnx")
+    done(f"certify all.onnx floats.npz {FEW} -o run.jsonl")
+    assert "a.onnx" in done("report run.jsonl").out.splitlines()[0]
+    done("verify run.jsonl")
 
 
 def test_each_part_is_declared_once_or_one_by_one(here: Path) -> None:

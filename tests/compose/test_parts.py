@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,12 @@ def test_compositions_are_parts_too(tmp_path: Path) -> None:
     assert outer.classify(x).tolist() == [int(outer.classify(row[None])[0]) for row in x]
 
 
+def _stated(how: str = "smooth", options: Mapping[str, Any] | None = None, **part: Any) -> str:
+    known = {"role": "classifier", "file": "a.onnx", "sha256": "0" * 64} | part
+    usual = {"sigma": 0.5, "n": 50, "alpha": 0.1}
+    return json.dumps({"how": how, "parts": [known], "options": options or usual})
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -186,6 +193,11 @@ def test_compositions_are_parts_too(tmp_path: Path) -> None:
         '{"how": "ensemble", "parts": [{"role": 1, "file": "a", "sha256": "b"}], "options": '
         '{"vote": "soft", "weights": null}}',
         "[" * 100_000,
+        _stated(role="\ud800"),
+        _stated(sha256="0" * 63 + "A"),
+        _stated(file="a" * 1_000_000),
+        _stated(settings={"threshold": [[[[[[[[[[[[[[[[0]]]]]]]]]]]]]]]]}),
+        _stated("smooth", {"sigma": 10**400, "n": 50, "alpha": 0.1}),
     ],
 )
 def test_metadata_that_cannot_be_understood_are_none(text: str) -> None:
