@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import rsonnx
-from rsonnx.errors import ModelError
+from rsonnx.errors import MissingError, ModelError
 
 FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "models"
 CATALOGUE: list[dict[str, Any]] = (
@@ -68,4 +68,5 @@ def test_what_is_no_classifier_is_refused(entry: dict[str, Any]) -> None:
         pytest.skip("no rule tells it from a classifier")
     with pytest.raises(ModelError) as refusal:
         rsonnx.load(FOLDER / entry["file"], preprocess="none", providers=["cpu"])
-    assert len(str(refusal.value).splitlines()) == 1
+    asked = isinstance(refusal.value, MissingError)  # a line for each that has to be declared
+    assert len(str(refusal.value).splitlines()) == 1 or asked

@@ -174,7 +174,8 @@ def test_inspect_shows_a_strangers_words_without_their_effect(files: dict[str, P
 def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.onnx"
     os.mkfifo(pipe)  # opening it would wait for a writer
-    for path in (pipe, Path("/dev/zero"), tmp_path):
+    (folder := tmp_path / "folder").mkdir()
+    for path in (pipe, Path("/dev/zero"), folder):
         with pytest.raises(RsonnxError, match="is not a file"):
             read_model(path)
 

@@ -116,7 +116,7 @@ ENUMERATED = ("splitting", "columns", "blocks")
 EXCEPT = {
     # Where the bound does not need it, the model alone says it.
     "model.classes": (*ADAPTIVE, *ENUMERATED),
-    "arguments.resolved.noise": ("per-feature",),  # the file means the law
+    "arguments.resolved.noise": ("per-feature", "table"),  # sigma_per_feature means the law
     # Options that have no part in it.
     "arguments.resolved.n": ENUMERATED,
     "arguments.resolved.n0": ENUMERATED,
