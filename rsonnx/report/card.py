@@ -122,7 +122,9 @@ def _section(run: Figures) -> Iterator[str]:
     version = run.record.fact("versions", "rsonnx") or "of an unknown version"
     sigma = run.header.noise.deviation
     facts = {
-        "Model": ", ".join(filter(None, [run.classifier, run.header.model.composition])),
+        "Model": ", which says that it is the ".join(
+            filter(None, [run.classifier, run.header.model.composition])
+        ),
         "Inputs": f"{inputs:,} of {data}",
         "Guarantee": f"the smoothed classifier's answer is the same {run.within}",
         "Noise": run.header.noise.label + ", the same for all inputs" * run.header.shared,

@@ -13,7 +13,7 @@ _NAMED = {
     "Model": ("model", "file"),
     "Model digest (SHA-256)": ("model", "sha256"),
     "Converted to float16 (SHA-256)": ("model", "float16", "sha256"),
-    "Composed as": ("model", "composition", "words"),
+    "Says that it is": ("model", "composition", "words"),
     "Model made by": ("model", "producer"),
     "Input shape": ("model", "input_shape"),
     "Preprocessing, behind the noise": ("model", "preprocess"),
@@ -85,7 +85,7 @@ class Record:
         for at, part in enumerate(self.fact("model", "composition", "parts") or (), 1):
             behind = _shallow(part["preprocess"])
             said = f"{part['file']}, SHA-256 {part['sha256']}, preprocessing: {behind}"
-            yield f"Part {at}, {part['role']}", said
+            yield f"Part {at} as it says, {part['role']}", said
 
     @property
     def whole(self) -> str:

@@ -216,11 +216,11 @@ def check_header(run: Run, job: Job, manifest: Manifest) -> None:
             at for at in differences if at.one != "absent" or at.field.startswith(_NEVER_UNSAID)
         ]
     else:  # words that a run goes on without, but which are read
-        differences += [
-            Difference(name, shown(header.record[name]), shown(again.record[name]))
-            for name in ("claim", "largest_radius")
-            if header.record[name] != again.record[name]
-        ]
+        read = [(n, header.record[n], again.record[n]) for n in ("claim", "largest_radius")]
+        stated, made = (one.record["model"].get("composition") for one in (header, again))
+        if stated is not None:  # earlier runs say nothing of it
+            read.append(("model.composition", stated, made))
+        differences += [Difference(n, shown(a), shown(b)) for n, a, b in read if a != b]
     if differences:
         raise RunFileError(
             f"{run.path}, line 1: the header is not that of this model and these data: "

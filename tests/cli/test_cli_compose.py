@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from commands import done, refused, rows_of
+from commands import command, done, refused, rows_of
 from onnx_models import linear, save
 
 from rsonnx.runs import read_run
@@ -42,13 +42,20 @@ def test_a_composed_file_is_certified_resumed_sharded_and_replayed(here: Path) -
     done(f"certify all.onnx floats.npz {FEW} --resume -o cut.jsonl")
     assert rows_of(here / "cut.jsonl") == rows_of(here / "run.jsonl")
     done("verify run.jsonl --replay 2 --model all.onnx --data floats.npz --providers cpu")
+    forged = lines[0].replace(b"consensus of a.onnx", b"consensus of z.onnx")
+    (here / "forged.jsonl").write_bytes(b"".join([forged, *lines[1:]]))
+    told = "verify forged.jsonl --replay 1 --model all.onnx --data floats.npz --providers cpu"
+    outcome = command(told)
+    assert outcome.code == 1
+    assert "model.composition" in outcome.err
     report = done("report run.jsonl").out
     words = "consensus of a.onnx, b.onnx, tiny.onnx (first 2)"
     assert words in report.splitlines()[0]
     done("report run.jsonl --html page.html --card card.md")
-    assert words in (here / "card.md").read_text("utf-8")
+    # Only composing the parts again proves it, so it is told as what the file says of itself.
+    assert f"says that it is the {words}" in (here / "card.md").read_text("utf-8")
     page = (here / "page.html").read_text("utf-8")
-    assert words in page
+    assert f"a model that says it is the <bdi>{words}" in page
     for part in header["model"]["composition"]["parts"]:
         assert f"{part['file']}, SHA-256 {part['sha256']}" in page
 
