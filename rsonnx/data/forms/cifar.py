@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.data.dataset import ArrayRows, Reading
+from rsonnx.data.forms.npy import in_memory
 from rsonnx.data.forms.pickled import read_pickled
 from rsonnx.data.forms.tar import read_files
 from rsonnx.data.limits import check_fits
 from rsonnx.data.look import Look
 from rsonnx.data.names import called_by_given
-from rsonnx.data.rows import KeptRows
 from rsonnx.data.splits import chosen_split
 from rsonnx.errors import DataError
 from rsonnx.files import read_small
@@ -125,8 +125,7 @@ def open_cifar(look: Look) -> ArrayRows:
     parts = [_batch(form, files[name], f"{name} of {path}") for name in splits[split]]
     check_fits(2 * sum(pixels.nbytes for pixels, _ in parts), str(path))
     pixels = np.concatenate([pixels for pixels, _ in parts]).reshape(-1, *_SHAPE)
-    pictures = np.ascontiguousarray(np.moveaxis(pixels, 1, -1))
-    pictures.flags.writeable = False
+    rows = in_memory(np.moveaxis(pixels, 1, -1))
     own = (
         _class_names(form, files[form.names], f"{form.names} of {path}")
         if form.names in files
@@ -136,7 +135,7 @@ def open_cifar(look: Look) -> ArrayRows:
         [int(label) for _, labels in parts for label in labels], own, look.settings.names, str(path)
     )
     rule = rule or ("fine labels" if form.classes == 100 else "labels") + " of the batches"
-    return ArrayRows(path, labels, class_names, rule, Reading(), form.kind, KeptRows(pictures))
+    return ArrayRows(path, labels, class_names, rule, Reading(), form.kind, rows)
 
 
 def _batch(form: _Form, data: bytes, where: str) -> tuple[NDArray[np.uint8], list[int]]:

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from rsonnx.columns import Column, listed_columns
 from rsonnx.data.dataset import ArrayRows, Reading
+from rsonnx.data.forms.npy import in_memory
 from rsonnx.data.forms.picture_list import lists_pictures
 from rsonnx.data.limits import check_examples, check_fits
 from rsonnx.data.look import Look
 from rsonnx.data.names import named_labels
-from rsonnx.data.rows import KeptRows
 from rsonnx.data.settings import DataSettings
 from rsonnx.errors import DataError, UsageError
 from rsonnx.scalars import shown
@@ -221,9 +221,8 @@ def read_table(source: Source, path: Path, settings: DataSettings) -> ArrayRows:
         fixed = bool(reader.texts) or names[at] in settings.fixed_columns
         whole = bool(np.abs(values).max() <= _WHOLE and (values == np.rint(values)).all())
         columns.append(Column(names[at], fixed, tuple(reader.texts), float(values[0]), whole))
-    array.flags.writeable = False
     reading = Reading(columns=tuple(columns))
-    return ArrayRows(path, labels, class_names, rule, reading, "table", KeptRows(array))
+    return ArrayRows(path, labels, class_names, rule, reading, "table", in_memory(array))
 
 
 class _Cells:
