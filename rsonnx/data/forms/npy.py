@@ -60,6 +60,12 @@ class StoredArray:
         return in_memory(self.array())
 
 
+def is_shape(axes: tuple[Any, ...]) -> bool:
+    """Say whether an array that a stranger describes can have such axes."""
+    # To numpy True is a length, and so is a number of thousands of digits.
+    return len(axes) <= _MOST_AXES and all(type(n) is int and 0 <= n < 2**63 for n in axes)
+
+
 def in_memory(array: NDArray[Any]) -> KeptRows:
     """Return the rows of an array, the same whatever machine wrote it."""
     rows = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
@@ -149,8 +155,7 @@ def stored_array(
             f"{where} holds pickled Python objects, which are never loaded; save numbers, or text "
             "with .astype('U')"
         )
-    # To numpy True is a length, and so is a number of thousands of digits.
-    if len(shape) > _MOST_AXES or not all(type(n) is int and 0 <= n < 2**63 for n in shape):
+    if not is_shape(shape):
         raise DataError(f"{where} announces the shape {shown(shape)}; {_SAVE_AGAIN}")
     along = tuple(shape)[:: -1 if by_column else 1]
     values = StoredRows(opened, head.tell(), along, dtype, where, _SAVE_AGAIN)

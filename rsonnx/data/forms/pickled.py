@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.data.forms.npy import is_shape
 from rsonnx.errors import DataError
 
 _MOST_STEPS = 2**21
@@ -37,7 +38,6 @@ _CONSTANTS = ("BININT", "LONG1", "BINFLOAT", "SHORT_BIN", "BINSTRING", "BINUNI",
 """How the names of instructions begin that state a number, a text or bytes."""
 
 _NUMBERS = re.compile(r"[biuf][1248]", re.ASCII)
-_MOST_AXES = 32
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class _Machine:
         """Return an array of values that are there."""
         values = self.encoded(values) if isinstance(values, str) else values
         axes = _kind(shape, tuple)
-        if len(axes) > _MOST_AXES or not all(type(n) is int and 0 <= n < 2**63 for n in axes):
+        if not is_shape(axes):
             raise TypeError("an array's shape is no tuple of lengths")
         if len(values) != math.prod(axes) * dtype.itemsize:
             raise ValueError("an array's shape is not that of its values")
