@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageColor
 
+from rsonnx.data.dataset import DEEP
 from rsonnx.errors import UnreadableInputError
 
 _CHANNELS = {
@@ -24,7 +25,6 @@ _CHANNELS = {
 """Pillow's modes that are read, with the channels that come out."""
 
 _CONVERTED = {"CMYK": "CMYK", "YCbCr": "YCbCr", "F": "float"}
-_DEEP = "16-bit"
 
 _STORED = "ignore"
 """In place of a background: transparent pixels have the colour that is stored beneath."""
@@ -49,7 +49,7 @@ def channels_of(image: Image.Image, where: str, background: str | None) -> tuple
     channels = _CHANNELS[image.mode]
     if background not in (None, _STORED) and _may_be_transparent(image) and not deep:
         channels = 3 if len(set(_colour(background))) > 1 else channels
-    return channels, _DEEP if deep else _CONVERTED.get(image.mode)
+    return channels, DEEP if deep else _CONVERTED.get(image.mode)
 
 
 def _is_deep(image: Image.Image, where: str) -> bool:
