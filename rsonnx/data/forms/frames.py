@@ -16,6 +16,7 @@ from rsonnx.data.forms.parquet import (
     cells_of,
     has_pyarrow,
     open_file,
+    open_once,
     picture_columns,
 )
 from rsonnx.data.forms.table import CHUNK_CELLS, Chunk, read_table
@@ -77,11 +78,7 @@ class ParquetTable:
     def chunks(self) -> Iterator[Chunk]:
         """Yield some rows at a time."""
         size, start = max(1, CHUNK_CELLS // len(self.names)), 1
-        schema = open_file(self.path).schema
-        leaves = map(schema.column, range(len(schema)))
-        # What is written once and stands in a million rows would else become a million copies.
-        texts = [leaf.path for leaf in leaves if leaf.logical_type.type == "STRING"]
-        file = open_file(self.path, read_dictionary=texts)
+        file = open_once(self.path, lambda leaf: leaf.logical_type.type == "STRING")
         batches = file.iter_batches(batch_size=size, use_threads=False)
         while True:
             try:

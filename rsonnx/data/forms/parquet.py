@@ -10,7 +10,7 @@ import io
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,10 +63,8 @@ def open_parquet(look: Look) -> ParquetPictures:
         _check_complete(files)
     schema = open_file(files[0]).schema_arrow
     features = _features(schema)
-    picture, column = (
-        picture_column(picture_columns(schema), path),
-        label_column(features, settings, path),
-    )
+    picture = picture_column(picture_columns(schema), path)
+    column = label_column(features, settings, path)
     groups: list[_Group] = []
     values: list[Any] = []
     count = 0
@@ -172,16 +170,22 @@ def open_file(file: Path, **options: Any) -> Any:
         raise broken(file, error) from error
 
 
+def open_once(file: Path, is_once: Callable[[Any], bool]) -> Any:
+    """Return a file of which the leaf columns that are asked for have each text once.
+
+    What is written once and stands in a million rows would else become a million copies.
+    """
+    schema = open_file(file).schema
+    leaves = [leaf.path for leaf in map(schema.column, range(len(schema))) if is_once(leaf)]
+    return open_file(file, read_dictionary=leaves)
+
+
 def _read(file: Path, column: str, groups: Sequence[int]) -> Any:
     """Return a column of some row groups as Arrow has it, each text or picture once."""
-    schema = open_file(file).schema
-    leaves = [
-        leaf.path
-        for leaf in map(schema.column, range(len(schema)))
-        if leaf.path in (column, f"{column}.bytes") and leaf.physical_type == "BYTE_ARRAY"
-    ]
-    # What is written once and stands in a million rows would else become a million copies.
-    parquet = open_file(file, read_dictionary=leaves)
+    paths = (column, f"{column}.bytes")
+    parquet = open_once(
+        file, lambda leaf: leaf.path in paths and leaf.physical_type == "BYTE_ARRAY"
+    )
     of_groups = [parquet.metadata.row_group(number) for number in groups]
     check_fits(sum(group.total_byte_size for group in of_groups), str(file))
     try:
