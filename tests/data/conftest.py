@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -62,6 +63,28 @@ def make_zip(tmp_path: Path) -> Callable[..., Path]:
             for entry, data in contents_of(files).items():
                 archive.writestr(entry, data)
         return tmp_path / name
+
+    return make
+
+
+@pytest.fixture
+def make_tar(tmp_path: Path) -> Callable[..., Path]:
+    """Write a .tar of the same, gzipped where the mode says so."""
+
+    def make(
+        files: list[str] | Mapping[str, bytes],
+        name: str = "set.tar",
+        mode: Literal["w", "w:gz"] = "w",
+        **options: Any,
+    ) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        with tarfile.open(path, mode, **options) as archive:
+            for entry, data in contents_of(files).items():
+                info = tarfile.TarInfo(entry)
+                info.size, info.mtime = len(data), 0.5  # which needs a header of its own
+                archive.addfile(info, io.BytesIO(data))
+        return path
 
     return make
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 import tarfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,23 +47,19 @@ def files_of(form: str) -> dict[str, bytes]:
     return files | {listed: "\n".join([*names, "", ""]).encode()}
 
 
-def tar_of(path: Path, files: dict[str, bytes], folder: str, mode: str = "w:gz") -> Path:
-    with tarfile.open(path, mode) as archive:
-        for name, data in files.items():
-            info = tarfile.TarInfo(f"{folder}/{name}")
-            info.size, info.mtime = len(data), 0.5  # which has a header of its own
-            archive.addfile(info, io.BytesIO(data))
-    return path
+def packed(files: dict[str, bytes], folder: str = "cifar-10-batches-bin") -> dict[str, bytes]:
+    """The files in the folder that a published archive has."""
+    return {f"{folder}/{name}": data for name, data in files.items()}
 
 
 @pytest.fixture(params=["folder", "tar.gz", "tar"])
-def opened(request, tmp_path, make_tree):
+def opened(request, make_tree, make_tar):
     def of(form: str, files: dict[str, bytes] | None = None, **settings: Any):
         files = files_of(form) if files is None else files
         if request.param == "folder":
             return open_dataset(make_tree(files, root="-".join(files)), **settings)
         mode = "w:gz" if request.param == "tar.gz" else "w"
-        return open_dataset(tar_of(tmp_path / "any", files, form, mode), **settings)
+        return open_dataset(make_tar(packed(files, form), "any", mode), **settings)
 
     return of
 
@@ -149,16 +143,16 @@ def test_a_file_that_is_only_named_like_a_batch_is_none(make_tree, refused):
         open_dataset(folder / "test")
 
 
-def test_an_archive_may_not_unpack_to_more_than_a_published_one(tmp_path, monkeypatch, refused):
+def test_an_archive_may_not_unpack_to_more_than_a_published_one(make_tar, monkeypatch, refused):
     files = {"test_batch.bin": bytes(2**20)}
-    path = tar_of(tmp_path / "set.tar.gz", files, "cifar-10-batches-bin")
+    path = make_tar(packed(files), "set.tar.gz", "w:gz")
     monkeypatch.setattr(cifar, "_MOST_BYTES", 2**19)
     with refused(path):
         open_dataset(path)
 
 
-def test_a_broken_archive_is_refused(tmp_path, refused):
-    path = tar_of(tmp_path / "set.tar.gz", files_of("cifar-10-binary"), "cifar-10-batches-bin")
+def test_a_broken_archive_is_refused(make_tar, refused):
+    path = make_tar(packed(files_of("cifar-10-binary")), "set.tar.gz", "w:gz")
     path.write_bytes(path.read_bytes()[:-1000])
     with refused(path):
         open_dataset(path, split="test")

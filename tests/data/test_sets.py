@@ -7,7 +7,6 @@ import io
 import os
 import pickle
 import struct
-import tarfile
 import zipfile
 from pathlib import Path
 from typing import NoReturn
@@ -29,7 +28,7 @@ def npy(array: np.ndarray) -> bytes:
 
 
 @pytest.fixture(params=["image-folder", "image-zip", "npz", "image-tar", "image-parquet", "idx"])
-def same(request, tmp_path, make_tree, make_zip, png) -> tuple[str, Path, Path]:
+def same(request, tmp_path, make_tree, make_zip, make_tar, png) -> tuple[str, Path, Path]:
     """The form, the same three grey images with labels 0, 1, 1 in it, and without labels."""
     images = [png(level, size=(6, 4), mode="L") for level in (7, 9, 9)]
     labelled = {f"{label}/{i}.png": images[i] for i, label in enumerate((0, 1, 1))}
@@ -44,11 +43,7 @@ def same(request, tmp_path, make_tree, make_zip, png) -> tuple[str, Path, Path]:
         for name, labels in (("with", (b"0", b"1", b"1")), ("without", ())):
             files = {f"{i}.png": image for i, image in enumerate(images)}
             files |= {f"{i}.cls": label for i, label in enumerate(labels)}
-            with tarfile.open(tmp_path / name, "w") as archive:
-                for entry, data in files.items():
-                    info = tarfile.TarInfo(entry)
-                    info.size = len(data)
-                    archive.addfile(info, io.BytesIO(data))
+            make_tar(files, name)
         return "image-tar", tmp_path / "with", tmp_path / "without"
     if request.param == "image-parquet":
         pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")

@@ -6,30 +6,12 @@ import gzip
 import io
 import pickle
 import tarfile
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from rsonnx.data import open_dataset
 from rsonnx.errors import DataError, UsageError
-
-
-@pytest.fixture
-def save(tmp_path: Path):
-    def write(files: Mapping[str, bytes], name: str = "set.tar", **options: Any) -> Path:
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        with tarfile.open(path, "w", **options) as archive:
-            for entry, data in files.items():
-                info = tarfile.TarInfo(entry)
-                info.size, info.mtime = len(data), 0.5  # which needs a header of its own
-                archive.addfile(info, io.BytesIO(data))
-        return path
-
-    return write
 
 
 @pytest.fixture
@@ -46,9 +28,9 @@ def levels(png):
          "label"),
     ],
 )  # fmt: skip
-def test_pictures_and_labels_by_name(save, levels, form, notes, rule):
+def test_pictures_and_labels_by_name(make_tar, levels, form, notes, rule):
     files = {f"{key}.PNG": data for key, data in levels.items()} | notes
-    dataset = open_dataset(save({**files, "1.txt": b"a caption"}, format=form))
+    dataset = open_dataset(make_tar({**files, "1.txt": b"a caption"}, format=form))
     assert (dataset.kind, dataset.labels, dataset.label_rule) == (
         "image-tar",
         (2, 0, 1),
@@ -62,20 +44,20 @@ def test_pictures_and_labels_by_name(save, levels, form, notes, rule):
             assert np.unique(data[at].values) == [at + 1]
 
 
-def test_names_of_classes_folders_and_long_names(save, levels):
+def test_names_of_classes_folders_and_long_names(make_tar, levels):
     long = "folder/" * 30 + "x" * 120
     files = {f"./{long}{key}.png": data for key, data in levels.items()}
     names = {f"./{long}{key}.cls": b"owl" if key == "2" else b"cat" for key in levels}
-    dataset = open_dataset(save(files | names))
+    dataset = open_dataset(make_tar(files | names))
     assert (dataset.labels, dataset.class_names) == ((0, 1, 0), ("cat", "owl"))
     assert dataset.name(0) == f"{long}1.png"
 
 
-def test_shards_of_a_split(save, levels, refused):
+def test_shards_of_a_split(make_tar, levels, refused):
     for at, (key, data) in enumerate(levels.items()):
         files = {f"{key}.png": data, f"{key}.cls": key.encode()}
-        save(files, f"set/{'train' if at else 'val'}-00000{at}.tar")
-    path = save({}, "set/notes.txt").parent
+        make_tar(files, f"set/{'train' if at else 'val'}-00000{at}.tar")
+    path = make_tar({}, "set/notes.txt").parent
     with refused("train", "val", "--split", error=UsageError):
         open_dataset(path)
     dataset = open_dataset(path, split="train")
@@ -88,10 +70,10 @@ def test_shards_of_a_split(save, levels, refused):
         open_dataset(path / "train-000001.tar", split="val")
 
 
-def test_pictures_without_labels(save, levels, refused):
-    flat = save({f"{key}.png": data for key, data in levels.items()})
+def test_pictures_without_labels(make_tar, levels, refused):
+    flat = make_tar({f"{key}.png": data for key, data in levels.items()})
     assert open_dataset(flat).labels is None
-    inside = save({f"cat/{key}.png": data for key, data in levels.items()}, "inside.tar")
+    inside = make_tar({f"cat/{key}.png": data for key, data in levels.items()}, "inside.tar")
     with refused("folder", error=UsageError):
         open_dataset(inside)
     assert open_dataset(inside, label_column="none").labels is None
@@ -99,9 +81,9 @@ def test_pictures_without_labels(save, levels, refused):
     assert open_dataset(inside, labels=inside.parent / "labels.csv").labels == (0, 1, 1)
 
 
-def test_another_key_may_be_the_label(save, levels):
+def test_another_key_may_be_the_label(make_tar, levels):
     notes = {f"{key}.json": b'{"label": 9, "fine": %s}' % key.encode() for key in levels}
-    path = save({f"{key}.png": data for key, data in levels.items()} | notes)
+    path = make_tar({f"{key}.png": data for key, data in levels.items()} | notes)
     assert open_dataset(path, label_column="fine").labels == (1, 2, 3)
 
 
@@ -118,8 +100,8 @@ def test_another_key_may_be_the_label(save, levels):
         ({"2.png": b"x"}, "2.png"),
     ],
 )
-def test_what_is_no_sample_is_refused(save, png, refused, files, named):
-    path = save({"1.png": png(1), "2.PNG": png(2)} | files)
+def test_what_is_no_sample_is_refused(make_tar, png, refused, files, named):
+    path = make_tar({"1.png": png(1), "2.PNG": png(2)} | files)
     with refused(path, named):
         open_dataset(path)
 
@@ -138,8 +120,8 @@ def test_links_devices_and_sparse_files_are_refused(tmp_path, png, refused, kind
         open_dataset(path)
 
 
-def test_a_broken_archive_is_refused(save, levels, refused):
-    path = save({f"{key}.png": data * 100 for key, data in levels.items()})
+def test_a_broken_archive_is_refused(make_tar, levels, refused):
+    path = make_tar({f"{key}.png": data * 100 for key, data in levels.items()})
     whole = path.read_bytes()
     for damaged in (whole[:3000], whole[:600] + b"x" * 600, whole[:512] + b"y" * 3000):
         path.write_bytes(damaged)
@@ -159,8 +141,8 @@ def test_a_broken_archive_is_refused(save, levels, refused):
             assert str(error).isprintable()  # noqa: PT017 - either is right
 
 
-def test_a_gzipped_archive_names_what_unpacks_it(save, levels, refused):
-    path = save({f"{key}.png": data for key, data in levels.items()})
+def test_a_gzipped_archive_names_what_unpacks_it(make_tar, levels, refused):
+    path = make_tar({f"{key}.png": data for key, data in levels.items()})
     packed = path.with_name("set.tar.gz")
     packed.write_bytes(gzip.compress(path.read_bytes()))
     with refused(packed, "gunzip"):
