@@ -78,13 +78,18 @@ def array_labels(
         return text_labels(_texts(values, where), classes, where, rule)
     if kind == "f":
         values = values.astype(np.float64)
-        wrong = np.flatnonzero((np.rint(values) != values) | ~(np.abs(values) <= _LARGEST))
+        wrong = not_whole(values)
         if wrong.size:
             raise DataError(
                 f"{where} has the label {values[wrong[0]]:g} at {wrong[0]}, but labels are whole "
                 "numbers or names of classes; correct it"
             )
     return tuple(map(int, values.tolist())), classes, rule
+
+
+def not_whole(values: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return where numbers are none that a label may be: fractions, NaN, or rounded ones."""
+    return np.flatnonzero((np.rint(values) != values) | ~(np.abs(values) <= _LARGEST))
 
 
 def _places(rows: NDArray[Any], where: str) -> tuple[int, ...]:

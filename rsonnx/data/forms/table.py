@@ -23,6 +23,7 @@ from rsonnx.columns import Column, listed_columns
 from rsonnx.data.dataset import ArrayRows, Reading
 from rsonnx.data.forms.npy import in_memory
 from rsonnx.data.forms.picture_list import lists_pictures
+from rsonnx.data.label_arrays import not_whole
 from rsonnx.data.limits import check_examples, check_fits
 from rsonnx.data.look import Look
 from rsonnx.data.names import named_labels
@@ -360,7 +361,7 @@ def _labels(
     if reader.texts:
         texts = tuple(reader.texts)
         return named_labels([texts[int(v)].strip() for v in values], settings.names, source.where)
-    wrong = np.flatnonzero((values != np.rint(values)) | (np.abs(values) > 2**53))
+    wrong = not_whole(values)
     if wrong.size:
         raise DataError(
             f"the label of example {wrong[0]} of {source.where} is {values[wrong[0]]:g}, but "
