@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import onnx
 
 from rsonnx.compose.versions import newest, raised
@@ -24,7 +23,7 @@ from rsonnx.model import (
     probe_rows,
     read_model,
 )
-from rsonnx.model.preprocess import BOUNDS_KEY, METADATA_KEY
+from rsonnx.model.preprocess import BOUNDS_KEY, METADATA_KEY, bounds_entry
 from rsonnx.runtime import OnnxClassifier, choose_provider
 from rsonnx.smoothing.adapting import Plan, make_plan
 from rsonnx.smoothing.composition import COMPOSITION_KEY, Composition, PartRecord
@@ -212,10 +211,9 @@ def metadata_of(first: Part, names: Sequence[str], composition: Composition) -> 
     stated = replace(
         first.plan.preprocessing, identity=True, channels="rgb", layout=first.plan.data.layout
     )
-    low, high = (end if np.isfinite(end) else str(end) for end in first.plan.bounds)
     entries = {
         METADATA_KEY: json.dumps(stated.to_json()),
-        BOUNDS_KEY: json.dumps([low, high]),
+        BOUNDS_KEY: bounds_entry(first.plan.bounds),
         COMPOSITION_KEY: json.dumps(composition.to_json()),
     }
     return entries | ({"class_names": json.dumps(list(names))} if names else {})

@@ -272,6 +272,11 @@ def preprocessing_in(metadata: Mapping[str, str]) -> Preprocessing | None:
         ) from None
 
 
+def bounds_entry(bounds: tuple[float, float]) -> str:
+    """Return the entry that :func:`bounds_in` reads; JSON has no infinity, so that is a text."""
+    return json.dumps([end if math.isfinite(end) else str(end) for end in bounds])
+
+
 def bounds_in(metadata: Mapping[str, str]) -> tuple[float, float] | None:
     """Return the input bounds that a model's own metadata declare, or None."""
     if BOUNDS_KEY not in metadata:

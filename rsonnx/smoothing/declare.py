@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as replaced
@@ -30,7 +29,7 @@ from rsonnx.model import (
     preprocessing_in,
     read_model,
 )
-from rsonnx.model.preprocess import BOUNDS_KEY, LAYOUT_KEY, METADATA_KEY
+from rsonnx.model.preprocess import BOUNDS_KEY, LAYOUT_KEY, METADATA_KEY, bounds_entry
 from rsonnx.noise import check_bounds
 from rsonnx.scalars import shown
 from rsonnx.smoothing.adapting import DEFAULT_BOUNDS
@@ -185,8 +184,7 @@ def _facts(
         )
     if bounds is not None:
         pair = check_bounds(bounds)
-        ends = [end if math.isfinite(end) else str(end) for end in pair]  # JSON has no infinity
-        yield _Fact("bounds", pair, BOUNDS_KEY, json.dumps(ends), bounds_in, (BOUNDS_KEY,))
+        yield _Fact("bounds", pair, BOUNDS_KEY, bounds_entry(pair), bounds_in, (BOUNDS_KEY,))
     if classes is not None:
         names = check_texts("classes", classes)
         yield _Fact(
