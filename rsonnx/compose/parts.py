@@ -23,6 +23,7 @@ from rsonnx.model import (
     probe_rows,
     read_model,
 )
+from rsonnx.model.class_names import NAMES_KEY, are_numbers
 from rsonnx.model.preprocess import BOUNDS_KEY, METADATA_KEY, bounds_entry
 from rsonnx.runtime import OnnxClassifier, choose_provider
 from rsonnx.smoothing.adapting import Plan, make_plan
@@ -197,7 +198,7 @@ def _pictures(part: Part) -> str:
 
 def _names(part: Part) -> tuple[str, ...]:
     names = part.classifier.class_names
-    return () if names == tuple(map(str, range(len(names)))) else names
+    return () if are_numbers(names) else names
 
 
 def metadata_of(first: Part, names: Sequence[str], composition: Composition) -> dict[str, str]:
@@ -216,4 +217,4 @@ def metadata_of(first: Part, names: Sequence[str], composition: Composition) -> 
         BOUNDS_KEY: bounds_entry(first.plan.bounds),
         COMPOSITION_KEY: json.dumps(composition.to_json()),
     }
-    return entries | ({"class_names": json.dumps(list(names))} if names else {})
+    return entries | ({NAMES_KEY: json.dumps(list(names))} if names else {})

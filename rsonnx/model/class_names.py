@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from rsonnx.names import Names, is_key, names_of_text, names_of_value, parsed
 
+NAMES_KEY = "class_names"
+"""The entry that is written; many more are read."""
+
 _LONGEST = 1_000_000
 """Characters of one entry: 20,000 classes have names of 400,000."""
 
@@ -53,7 +56,7 @@ def name_classes(
         if (len(names.names) == classes if classes is not None else names.first == 0)
     }
     note = None
-    if in_graph != tuple(map(str, range(len(in_graph)))):
+    if not are_numbers(in_graph):
         if listed:
             note = (
                 f"the metadata {_keys(listed)} name classes, but the graph numbers them "
@@ -73,6 +76,11 @@ def name_classes(
     elif read:
         note = f'the metadata {_keys(read)} hold no list of names, such as ["cat", "dog"]'
     return ClassNames(in_graph, source, note)
+
+
+def are_numbers(names: tuple[str, ...]) -> bool:
+    """Say whether names are no more than the numbers 0, 1, ... of the classes; so are none."""
+    return names == tuple(map(str, range(len(names))))
 
 
 def keys_of_names(metadata: Mapping[str, str]) -> tuple[str, ...]:

@@ -29,13 +29,12 @@ from rsonnx.model import (
     preprocessing_in,
     read_model,
 )
+from rsonnx.model.class_names import NAMES_KEY, are_numbers
 from rsonnx.model.preprocess import BOUNDS_KEY, LAYOUT_KEY, METADATA_KEY, bounds_entry
 from rsonnx.noise import check_bounds
 from rsonnx.scalars import shown
 from rsonnx.smoothing.adapting import DEFAULT_BOUNDS
 from rsonnx.smoothing.training import TRAINING_KEY, Trained, read_trained, training_in
-
-_NAMES_KEY = "class_names"
 
 
 @dataclass(frozen=True)
@@ -190,10 +189,10 @@ def _facts(
         yield _Fact(
             "class names",
             names,
-            _NAMES_KEY,
+            NAMES_KEY,
             json.dumps(names),
             _reader_of_names(model, len(names)),
-            (*keys_of_names(model.metadata), _NAMES_KEY),
+            (*keys_of_names(model.metadata), NAMES_KEY),
         )
     if trained is not None:
         noise = trained if isinstance(trained, Trained) else read_trained(trained)
@@ -230,6 +229,6 @@ def _reader_of_names(
 
     def read(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
         names = name_classes(in_graph, metadata, count).names
-        return None if names == tuple(map(str, range(len(names)))) else names
+        return None if are_numbers(names) else names
 
     return read
