@@ -18,7 +18,7 @@ from onnx import TensorProto, helper
 from rsonnx.compose.ensemble import Ballots
 from rsonnx.compose.fronts import OUTPUT, Front, ends_of, open_front
 from rsonnx.compose.graph import INPUT, SCORES, Builder, composed
-from rsonnx.compose.parts import Part, check_together, metadata_of, open_parts
+from rsonnx.compose.parts import Part, check_together, declared_parts, metadata_of, open_parts
 from rsonnx.compose.schedules import Schedule, Step, read_schedule
 from rsonnx.compose.versions import newest
 from rsonnx.errors import ModelError, UsageError
@@ -65,9 +65,8 @@ def denoise(
         UsageError: the range is unknown, or something is to be declared of the classifier.
         ModelError: the classifier cannot be certified by itself, or they do not fit each other.
     """
-    files = [read_model(source) for source in (denoiser, classifier)]
-    settings = [ModelSettings(), ModelSettings(**(declared or {}))]
-    return denoising(files, settings, range=range)
+    parts = declared_parts([denoiser, classifier], [{}, declared or {}])
+    return denoising(*parts, range=range)
 
 
 def denoising(
@@ -141,9 +140,8 @@ def diffuse(
         UsageError: sigma or the schedule is none, or something is to be declared of the classifier.
         ModelError: the classifier cannot be certified by itself, or they do not fit each other.
     """
-    files = [read_model(source) for source in (unet, classifier)]
-    settings = [ModelSettings(), ModelSettings(**(declared or {}))]
-    return diffusing(files, settings, sigma=sigma, schedule=schedule, time_input=time_input)
+    parts = declared_parts([unet, classifier], [{}, declared or {}])
+    return diffusing(*parts, sigma=sigma, schedule=schedule, time_input=time_input)
 
 
 def diffusing(
