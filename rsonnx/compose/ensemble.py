@@ -220,10 +220,7 @@ def _gives_probabilities(part: Part) -> bool:
     maker = view.producer(view.behind(output.tensor, _PASSING))
     if maker is not None and maker.op_type in _SQUASHING:
         return True
-    rows = probe_rows(part.plan.data, part.plan.bounds)
-    size = part.classifier.batch_size or len(rows)
-    batches = [rows[at : at + size] for at in range(0, len(rows), size)]
-    scores = np.concatenate(list(map(part.classifier.scores, batches)))
+    scores = part.classifier.scores(probe_rows(part.plan.data, part.plan.bounds))
     if output.kind == "score":  # the threshold and the score
         return bool(0 < scores[0, 0] < 1 and ((scores >= 0) & (scores <= 1)).all())
     sums = scores.sum(axis=1, dtype=np.float64)
