@@ -160,12 +160,10 @@ def _of_array(content: bytes) -> list[Any]:
 def _of_json(content: bytes) -> list[Any] | dict[str, Any]:
     try:
         values = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_once)
-    except RecursionError:
+    except _TwiceError:
+        raise
+    except (ValueError, RecursionError):
         raise ValueError("begins like JSON but is none") from None
-    except ValueError as error:
-        raise ValueError(
-            str(error) if isinstance(error, _TwiceError) else "begins like JSON but is none"
-        ) from None
     if not isinstance(values, list | dict):
         raise ValueError("holds no JSON list or object")
     return values
