@@ -108,15 +108,10 @@ def all_at_once(refusals: Sequence[RsonnxError]) -> RsonnxError:
     """Return one error that says all of several, with the highest of their exit codes."""
     if len(refusals) == 1:
         return refusals[0]
-    lines = [
-        line
+    lines = (
+        str(refusal) if isinstance(refusal, MissingError) else str(refusal).replace("\n", " ")
         for refusal in refusals
-        for line in (
-            str(refusal).split("\n")
-            if isinstance(refusal, MissingError)
-            else [" ".join(str(refusal).split("\n"))]
-        )
-    ]
+    )
     error = MissingError("\n".join(lines))
     error.exit_code = max(refusal.exit_code for refusal in refusals)
     return error
