@@ -85,7 +85,8 @@ class AnisotropicGaussian(SampledNoise):
 
     def with_fixed(self, fixed: tuple[int, ...], size: int) -> AnisotropicGaussian:
         """Return the same noise, but for the values at some places; see :meth:`Law.with_fixed`."""
-        sigmas = [0.0 if at in set(fixed) else sigma for at, sigma in enumerate(self.sigmas)]
+        places = set(fixed)
+        sigmas = [0.0 if at in places else sigma for at, sigma in enumerate(self.sigmas)]
         if not any(sigmas):
             raise UsageError(
                 f"all {size} columns are fixed, so that no noise is left; name fewer of them with "
