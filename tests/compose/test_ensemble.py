@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import NormalDist
@@ -10,23 +9,22 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from onnx_models import build, linear, node
+from row_oracle import session
 
 import rsonnx
 from rsonnx.compose import consensus, ensemble
+from rsonnx.data import open_dataset
 
 NONE: dict[str, Any] = {"preprocess": "none", "bounds": (-4, 4)}
 
 
 def answers(model: onnx.ModelProto, x: NDArray[np.float32]) -> NDArray[np.float32]:
     """Run a model as anybody does."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
-    scores: NDArray[np.float32] = session.run(None, {session.get_inputs()[0].name: x})[0]
+    running = session(model)
+    scores: NDArray[np.float32] = running.run(None, {running.get_inputs()[0].name: x})[0]
     return scores
 
 
@@ -111,14 +109,13 @@ def test_half_spaces_have_their_probabilities_and_never_more_than_their_radii(
 
 
 SAMPLES = Path(__file__).parents[2] / "sample_models"
-DIGITS = SAMPLES / "mnist_test_500"
 MNIST = [SAMPLES / f"mnist_{how}_0.50.onnx" for how in ("gaussian", "consistency", "smoothadv")]
 
 
 def noisy_digits(sigma: float, seed: int) -> NDArray[np.float32]:
     """Return 300 digits of the sample with noise."""
-    stored = gzip.decompress((DIGITS / "images-idx3-ubyte.gz").read_bytes())
-    pixels = np.frombuffer(stored, np.uint8, offset=16).reshape(-1, 1, 28, 28)[:300] / 255
+    dataset = open_dataset(SAMPLES / "mnist_test_500")
+    pixels = np.stack([dataset[at].values for at in range(300)]).reshape(-1, 1, 28, 28) / 255
     noise = np.random.default_rng(seed).standard_normal(pixels.shape)
     return np.asarray(pixels + sigma * noise, np.float32)
 
