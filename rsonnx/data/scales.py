@@ -24,17 +24,21 @@ def span(dataset: Dataset) -> tuple[float, float]:
     Raises:
         DataError: the data are pictures, or all their values are the same.
     """
-    fixed = [column.fixed for column in dataset.reading.columns]
-    low, high = math.inf, -math.inf
-    for at, values in _columns(dataset):
-        if values.size and not (fixed and fixed[at]):
+    free = np.array([not column.fixed for column in dataset.reading.columns], bool)
+    low, high, start = math.inf, -math.inf, 0
+    for block in dataset.blocks():  # whole: wide inputs have more columns than it has rows
+        values = block
+        if not free.all():
+            values = block[free[np.arange(start, start + block.size) % free.size]]
+        if values.size:
             low, high = min(low, float(values.min())), max(high, float(values.max()))
+        start += block.size
     if not low < high:
         raise DataError(
             f"{dataset.path} has no two values that differ in its columns, so it spans no bounds; "
             "declare --bounds LOW HIGH"
         )
-    return low, high
+    return low + 0.0, high + 0.0  # of zeros of both signs, numpy may find either: one is written
 
 
 def deviations(dataset: Dataset) -> list[float]:
