@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from rsonnx.errors import DataError
+from rsonnx.errors import DataError, first_line
 
 GZIP_MAGIC = b"\x1f\x8b"
 """How a gzip stream begins."""
@@ -54,10 +54,16 @@ def read_files(path: Path, wanted: Callable[[str], bool], most: int) -> dict[str
     except DataError:
         raise
     except Exception as error:  # as above
-        raise DataError(
-            f"{path} is a broken tar archive ({type(error).__name__}: {error}); fetch it again"
-        ) from error
+        raise broken(path, error) from error
     return contents
+
+
+def broken(path: Path, error: Exception) -> DataError:
+    """Return the refusal of an archive that cannot be read."""
+    return DataError(
+        f"{path} is a broken tar archive ({type(error).__name__}: {first_line(error)}); fetch it "
+        "again"
+    )
 
 
 @dataclass

@@ -20,14 +20,14 @@ from rsonnx.data.forms import cifar
 from rsonnx.data.forms.features import labels_of
 from rsonnx.data.forms.folder import Pictures
 from rsonnx.data.forms.table import NO_LABELS
-from rsonnx.data.forms.tar import GZIP_MAGIC
+from rsonnx.data.forms.tar import GZIP_MAGIC, broken
 from rsonnx.data.images import is_image_name
 from rsonnx.data.limits import MAX_IMAGE_FILE_BYTES, check_examples
 from rsonnx.data.look import Look, unreadable
 from rsonnx.data.settings import DataSettings
 from rsonnx.data.splits import chosen_split
 from rsonnx.data.tree import is_ignored
-from rsonnx.errors import DataError, UnreadableInputError, UsageError, first_line
+from rsonnx.errors import DataError, UnreadableInputError, UsageError
 from rsonnx.resources import bounded_memory
 
 _SHARD = re.compile(r"(?P<split>.*?)[-_.]?\d*\.tar", re.ASCII)
@@ -55,7 +55,7 @@ class _File:
     size: int
 
     def read(self) -> bytes:
-        """Return them; OSError or DataError where that fails."""
+        """Return them; DataError where that fails."""
         try:
             with self.archive.open("rb") as stream:
                 stream.seek(self.offset)
@@ -193,10 +193,7 @@ def _find(archive: Path, prefix: str, samples: dict[str, _Sample], hidden: list[
     except DataError:
         raise
     except Exception as error:  # whatever hostile bytes provoke
-        raise DataError(
-            f"{archive} is a broken tar archive ({type(error).__name__}: {first_line(error)}); "
-            "fetch it again"
-        ) from error
+        raise broken(archive, error) from error
 
 
 def _label_source(samples: Mapping[str, _Sample], settings: DataSettings, path: Path) -> str | None:
