@@ -302,6 +302,11 @@ class Law(ABC):
             "noise (--sigma or --sigma-per-feature), or leave fixed columns and text out"
         )
 
+    @property
+    def unfixed(self) -> Law:
+        """The noise of one scale that :meth:`with_fixed` made this of, if it did; else itself."""
+        return self
+
     @abstractmethod
     def open(self, place: Place) -> Drawing:
         """Return the randomness of a block, to be drawn from its first sample on."""

@@ -175,8 +175,7 @@ class Header:
                 share = family_wise_alpha(settings.family_wise, self.data.inputs)
                 yield "alpha", settings.alpha, share
         made = self.restated_from or self.settings
-        options = options_of(self.record, self.data.sample, made, enumerated=noise.enumerated)
-        for name, expected in options:
+        for name, expected in options_of(self.record, noise, self.data.sample, made):
             yield f"arguments.resolved.{name}", self.resolved.get(name, expected), expected
         if self.resolved.get("adaptive"):
             table = Adaptive.of_table(noise, procedure.n0, procedure.n, procedure.alpha)

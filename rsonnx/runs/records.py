@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from rsonnx.columns import Column
+from rsonnx.noise import Law
 from rsonnx.runs.fields import shown
 from rsonnx.runs.sample import Sample
 from rsonnx.runs.strict_json import portable
@@ -150,41 +151,38 @@ class Settings:
 
 
 def options_of(
-    record: Mapping[str, Any], sample: Sample | None, made: Settings, *, enumerated: bool
+    record: Mapping[str, Any], law: Law, sample: Sample | None, made: Settings
 ) -> Iterator[tuple[str, Any]]:
     """Yield the options that follow from other fields of a header, each with its value.
 
     Args:
         record: the header.
+        law: its noise.
         sample: by which rule inputs were taken, where it says so.
         made: the settings that the run was made with.
-        enumerated: whether all changes were counted, which leaves nothing to choose.
     """
-    model, data, noise = record["model"], record["data"], record["noise"]
+    model, data = record["model"], record["data"]
     given = record["arguments"]["resolved"]
     yield "bounds", [model["bounds"][end] for end in ("low", "high")]
     yield "preprocess", model["preprocess"]
     yield "providers", model["providers"]["used"]
     yield "float16", model["float16"] is not None
-    yield "share_noise", noise["shared"]
+    yield "share_noise", record["noise"]["shared"]
     yield "family_wise", made.family_wise is not None
     yield from ((name, model[name]) for name in ("threshold", "output_name") if name in model)
     if "tf32" in model["session"]:
         yield "tf32", model["session"]["tf32"]
     if model.get("rows") == "watched":  # which is never done without being asked for
         yield "rows", "watched"
-    own = noise.get("parameters", noise)
-    sigmas = set(own.get("sigmas", ()))
-    by_value = given.get("sigma_per_feature") is not None
-    if given.get("noise") == "gaussian" and 0 in sigmas and len(sigmas) == 2 and not by_value:
-        # One sigma was said, and columns are fixed.
-        noise, own = noise | {"distribution": "gaussian", "sigma": max(sigmas)}, {"norm": "l2"}
-    if given.get("noise") is not None and not by_value:
+    if given.get("sigma_per_feature") is None and given.get("noise") is not None:
+        if given["noise"] == law.unfixed.name:  # one sigma was said, and columns are fixed
+            law = law.unfixed
         # The law's name, with what else was said of it behind it.
-        yield "noise", noise["distribution"] + "".join(given["noise"].partition(",")[1:])
+        yield "noise", law.name + "".join(given["noise"].partition(",")[1:])
+    own = law.parameters
     yield from ((name, own.get(name)) for name in ("norm", "lam") if given.get(name) is not None)
     if given.get("sigma") is not None:
-        sigma, asked = noise["sigma"], given["sigma"]
+        sigma, asked = law.deviation, given["sigma"]
         # Of a law with another scale it is computed from that scale, which rounds.
         is_close = sigma is not None and math.isclose(sigma, asked, rel_tol=1e-9)
         yield "sigma", asked if is_close else sigma
@@ -193,7 +191,7 @@ def options_of(
     if sample is not None:
         yield from (("limit", sample.limit), ("skip_every", sample.skip_every))
         yield from (("first", sample.first), ("sample", portable(sample.seed)))
-    if enumerated:
+    if law.enumerated:  # which leaves nothing to choose
         return
     yield from ((name, record[name]) for name in ("n0", "n"))
     yield "alpha", made.alpha if made.family_wise is None else made.family_wise

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
 from rsonnx.noise.additive import FloatBlock
-from rsonnx.noise.law import Drawing, Place, SampledNoise
+from rsonnx.noise.law import Drawing, Law, Place, SampledNoise
 from rsonnx.noise.laws.gaussian import Gaussian
 from rsonnx.noise.norms import Norm
 from rsonnx.noise.options import SIGMAS
@@ -93,6 +93,12 @@ class AnisotropicGaussian(SampledNoise):
                 "--fixed-columns"
             )
         return AnisotropicGaussian(tuple(sigmas))
+
+    @property
+    def unfixed(self) -> Law:
+        """Isotropic noise where values are fixed and all others have one σ; else this noise."""
+        scales = set(self.sigmas) - {0.0}
+        return Gaussian(scales.pop()) if self.fixed and len(scales) == 1 else self
 
     @property
     def measure(self) -> Norm:

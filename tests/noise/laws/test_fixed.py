@@ -65,6 +65,9 @@ def test_a_gaussian_gets_a_sigma_a_value_and_other_laws_are_refused() -> None:
     law = Gaussian(0.25).with_fixed((1,), 3)
     assert law == AnisotropicGaussian((0.25, 0.0, 0.25))
     assert law.with_fixed((1,), 3) == law
+    assert law.unfixed == Gaussian(0.25)
+    for several in ((0.25, 0.0, 0.5), (0.25, 0.25)):
+        assert AnisotropicGaussian(several).unfixed == AnisotropicGaussian(several)
     for refused in (
         Gaussian(0.25, "l1"),
         *(noise_of(n, sigma=0.5, size=3) for n in ("laplace", "uniform")),
