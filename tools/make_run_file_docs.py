@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from rsonnx.runs.header_fields import HEADER, header_schema
+from rsonnx.runs.header_fields import HEADER
+from rsonnx.runs.header_schema import header_schema
 from rsonnx.runs.rows import FIELDS, row_schema
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -18,7 +18,8 @@ from rsonnx.procedures import Adaptive, Procedure, procedure_recorded
 from rsonnx.runs.commitment import CommittedSeed
 from rsonnx.runs.differences import FREE, LATER, Difference, flat, flat_differences, in_words
 from rsonnx.runs.fields import shown
-from rsonnx.runs.header_fields import KINDS, check_fields
+from rsonnx.runs.header_fields import KINDS
+from rsonnx.runs.header_schema import check_fields
 from rsonnx.runs.parts import SampleRange, Shard
 from rsonnx.runs.records import DataRecord, ModelRecord, Settings, options_of
 from rsonnx.runs.strict_json import same

@@ -15,7 +15,8 @@ from commands import lines_of, write_lines
 from rsonnx.errors import RunFileError
 from rsonnx.runs import Header, read_part, read_run
 from rsonnx.runs.attest import check_statement, statement
-from rsonnx.runs.header_fields import HEADER, header_schema
+from rsonnx.runs.header_fields import HEADER
+from rsonnx.runs.header_schema import header_schema
 
 FILES = sorted((Path(__file__).parents[1] / "golden").glob("**/*.jsonl"))
 RECORDS = {path.stem: lines_of(path)[0] for path in FILES}
