@@ -38,8 +38,7 @@ from training.loop import Job, train
 from training.networks import NETWORKS, build
 from training.noises import law_of, samples
 from training.recipes import METHODS, RECIPES, settings
-
-from rsonnx.errors import RsonnxError
+from training.session import session
 
 
 def main() -> None:
@@ -54,35 +53,22 @@ def main() -> None:
         parser.error(f"--seed must be at least 0, not {args.seed}")
     if args.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device cuda was given, but torch finds no CUDA device; use --device cpu")
-    checkpoint = args.out.with_name(args.out.name + ".training")
-    if checkpoint.exists() and not args.resume:
-        parser.error(f"{checkpoint} was left by an earlier training; give --resume, or remove it")
 
-    torch.use_deterministic_algorithms(True)
-    torch.set_num_threads(args.threads)  # sums depend on the number of threads
-    torch.set_flush_denormal(True)
-    torch.manual_seed(args.seed)
-    try:
+    with session(parser, args) as checkpoint:
         job = _job(args)
-    except (OSError, ValueError, RsonnxError) as error:
-        parser.error(str(error))
-    if args.method != "gaussian" and not job.law.additive:
-        parser.error(f"{job.law.name} noise is not added, so only --method gaussian has a meaning")
-    if job.kind.name == "mnist" and job.recipe.network.startswith("resnet"):
-        parser.error(f"--network {job.recipe.network} takes images of 3 x 32 x 32; use cifar10")
-    if job.kind.name == "cifar10" and not job.recipe.network.startswith("resnet"):
-        parser.error(f"--network {job.recipe.network} takes images of 1 x 28 x 28; use mnist")
-    try:
+        if args.method != "gaussian" and not job.law.additive:
+            noise = job.law.name
+            parser.error(f"{noise} noise is not added, so only --method gaussian has a meaning")
+        if job.kind.name == "mnist" and job.recipe.network.startswith("resnet"):
+            parser.error(f"--network {job.recipe.network} takes images of 3 x 32 x 32; use cifar10")
+        if job.kind.name == "cifar10" and not job.recipe.network.startswith("resnet"):
+            parser.error(f"--network {job.recipe.network} takes images of 1 x 28 x 28; use mnist")
         data, test = load(job.kind, args.folder, "train"), load(job.kind, args.folder, "test")
         name, shape = job.recipe.network, job.law.sample_shape(job.kind.shape)
         channels = shape[0]
         network = start_from(args.start, name, channels) if args.start else build(name, channels)
         args.out.parent.mkdir(parents=True, exist_ok=True)
         model = train(job, network, data, checkpoint)
-    except (OSError, ValueError, RsonnxError) as error:
-        parser.error(str(error))
-    except KeyboardInterrupt:
-        sys.exit(f"interrupted; go on with --resume, from the last whole epoch in {checkpoint}")
 
     export(model, shape, args.out, _facts(job, args))
     noisy = samples(job.law, test.pixels(slice(0, 256)), 1)[0]

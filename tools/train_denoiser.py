@@ -37,9 +37,9 @@ from training.denoising import (
     train_denoiser,
 )
 from training.recipes import Recipe
+from training.session import session
 
 from rsonnx.data import open_dataset
-from rsonnx.errors import RsonnxError
 
 
 def main() -> None:
@@ -50,14 +50,7 @@ def main() -> None:
         parser.error("give --sigma for a denoiser, or --schedule for a diffusion model")
     if args.schedule and args.classifier:
         parser.error("--classifier has no meaning for a diffusion model")
-    checkpoint = args.out.with_name(args.out.name + ".training")
-    if checkpoint.exists() and not args.resume:
-        parser.error(f"{checkpoint} was left by an earlier training; give --resume, or remove it")
-    torch.use_deterministic_algorithms(True)
-    torch.set_num_threads(args.threads)  # sums depend on the number of threads
-    torch.set_flush_denormal(True)
-    torch.manual_seed(args.seed)
-    try:
+    with session(parser, args) as checkpoint:
         job = _job(args)
         if job.schedule:
             schedule_of(job)
@@ -65,10 +58,6 @@ def main() -> None:
         images = pictures(open_dataset(args.images))
         args.out.parent.mkdir(parents=True, exist_ok=True)
         model = train_denoiser(job, images, classifier, checkpoint)
-    except (OSError, ValueError, RsonnxError) as error:
-        parser.error(str(error))
-    except KeyboardInterrupt:
-        sys.exit(f"interrupted; go on with --resume, from the last whole epoch in {checkpoint}")
     shown = images[:8].to(torch.float32) / 255
     worst = export_denoiser(job, model, shown, args.out, _facts(job, args, len(images)))
     if not worst < AGREEMENT:
