@@ -120,10 +120,7 @@ class DataRecord:
             # A header without it is of a time when all pictures were read as they are stored.
             exif="apply" if fields.get("exif") == "apply" else "ignore",
             classes=None if here is None or there is None else (here, there),
-            columns=tuple(
-                Column(column["name"], column["fixed"], tuple(column["texts"]))
-                for column in fields.get("columns", ())
-            ),
+            columns=tuple(map(Column.from_json, fields.get("columns", ()))),
         )
 
 
