@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from rsonnx.counts import NOT_CLASSES, Counts
-from rsonnx.noise import uniform
+from rsonnx.noise import law_from_json, uniform
 from rsonnx.procedures import Evidence
 from rsonnx.runs import Header, Row, manifest_digest
 from rsonnx.runs.rows import InputFacts
@@ -28,6 +29,36 @@ Lines = list[Line]
 
 Which = Callable[[Lines], Sequence[Line]]
 """The lines that an edit is of."""
+
+Check = Literal["reading", "merging", "model and data", "replay", "nothing"]
+"""Each looks at what those before it do, and at more."""
+
+
+@dataclass(frozen=True)
+class Forgery:
+    """A forged run file.
+
+    Attributes:
+        name: what is changed, in words.
+        found: by which check first.
+        runs: of which runs it is made, by the names of :mod:`hostile.honest_runs`.
+        edit: from the text of such a file to that of the forged one.
+        rows: how many rows a replay finds to be forged; None for all whose votes are others.
+    """
+
+    name: str
+    found: Check
+    runs: tuple[str, ...]
+    edit: Edit
+    rows: int | None = None
+
+
+def by(
+    found: Check, runs: tuple[str, ...], edits: Mapping[str, Edit], rows: int | None = None
+) -> Iterator[Forgery]:
+    """Return forgeries that the same check finds, of the same runs."""
+    for name, edit in edits.items():
+        yield Forgery(name, found, runs, edit, rows)
 
 
 def both(*edits: Edit) -> Edit:
@@ -162,3 +193,57 @@ def _derive(lines: Lines) -> None:
     if read.shard is None:
         data["manifest"] = manifest_digest(derived)
     lines[1:-1] = [made.to_json() for made in derived]
+
+
+def other(k: int) -> int:
+    """Return another class."""
+    return 1 - min(k, 1)
+
+
+def _call_true(line: Line) -> None:
+    line["label"] = line["top_class"] if line["label"] != line["top_class"] else 9
+
+
+def targets(factor: float) -> Edit:
+    """Change the targets by a factor."""
+    return header("target_radii", lambda radii: [factor * radius for radius in radii])
+
+
+def sigma(value: float) -> Edit:
+    """Set sigma wherever it stands."""
+    return both(
+        header("noise.parameters.sigma", value),
+        header("noise.sigma", value),
+        header("arguments.resolved.sigma", value),
+    )
+
+
+def columns(change: Callable[[Lines], object]) -> Edit:
+    """Change the columns of a table in place."""
+    return on_lines(lambda lines: change(lines[0]["data"]["columns"]))
+
+
+def sigmas(change: Callable[[list[float]], object]) -> Edit:
+    """Change the sigmas of columns in place, and their digest."""
+
+    def edit(lines: Lines) -> None:
+        noise = lines[0]["noise"]
+        change(noise["parameters"]["sigmas"])
+        noise["units"] = law_from_json(noise).units(0, 1)
+
+    return on_lines(edit)
+
+
+def free(at: int) -> Edit:
+    """Call a fixed column one that gets noise."""
+    return columns(lambda columns: columns[at].update(fixed=False))
+
+
+def keep(lines: Lines, kept: Lines) -> None:
+    """Keep some rows, as if there were no other inputs."""
+    lines[1:-1] = [line | {"index": index} for index, line in enumerate(kept)]
+    lines[-1]["inputs"] = lines[0]["data"]["inputs"] = lines[0]["data"]["size"] = len(kept)
+
+
+LABELLED = on(every, _call_true)
+"""The labels are the predictions."""

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from commands import assert_sentence, command
-from hostile.forgeries import FORGERIES, Check, Forgery
+from hostile.forgeries import FORGERIES
+from hostile.forging import Check, Forgery
 from hostile.honest_runs import ALL, OTHERS, golden_tool, honest_runs, inputs_of
+from hostile.read_forgeries import READ
 from tried_models import children
 
 from rsonnx.errors import RsonnxError
@@ -66,9 +68,6 @@ def test_an_honest_run_is_no_forgery(name: str, tmp_path: Path) -> None:
     path.write_text(Path(f"{name}.jsonl").read_text())
     expected = "model and data" if name == "other-model" else "nothing"
     assert _first_check(path, name)[0] == expected
-
-
-READ = [forgery for forgery in FORGERIES if forgery.found == "reading"]
 
 
 @pytest.mark.parametrize("forgery", READ, ids=lambda forgery: forgery.name)
