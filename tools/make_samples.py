@@ -144,8 +144,9 @@ def figures(model: Model, runs: Path) -> None:
     radii = default_radii(header.largest_radius, whole=noise.measure.whole)
     radii = radii if targets is None else (0.0, *targets)
     summary = summarize(run.rows, radii)
-    if summary.certified_accuracy is None:
+    if not summary.labelled:
         sys.exit(f"{run.path} has an input without a label, so it has no figures")
+    told = summary.to_json()
     note(
         model,
         sha256=hashlib.sha256(content).hexdigest(),
@@ -159,9 +160,9 @@ def figures(model: Model, runs: Path) -> None:
             "inputs": summary.inputs,
             "right_without_noise": sum(row.base_prediction == row.label for row in run.rows),
             "abstained": summary.abstained,
-            "acr": summary.to_json()["acr"],
+            "acr": told["acr"],
             "radii": list(radii),
-            "right": [int(share * summary.inputs) for share in summary.certified_accuracy],
+            "right": told["certified_accuracy_count"],
             "samples": sum(row.samples for row in run.rows),
             "seconds": round(sum(row.seconds for row in run.rows)),
         },
