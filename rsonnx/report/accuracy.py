@@ -75,12 +75,12 @@ def accuracy_table(runs: Sequence[Drawn]) -> Table:
         rows,
         title=headline([run for run in runs if isinstance(run, Figures)]),
         notes=list(notes_of(runs)),
-        details=[*map(details_of, runs), *map(Note, _explained(runs))],
+        details=[*map(details_of, runs), *map(Note, explained(runs))],
         marked=ranking.note,
     )
 
 
-def _explained(runs: Sequence[Drawn]) -> Iterator[str]:
+def explained(runs: Sequence[Drawn]) -> Iterator[str]:
     """Yield what the columns and tags of the table mean."""
     yield (
         "standard: accuracy of the model itself without noise, %. ACR: mean certified radius, 0 "

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from rsonnx._version import __version__
 from rsonnx.errors import UsageError
-from rsonnx.report.accuracy import accuracy_table
+from rsonnx.report.accuracy import accuracy_table, explained
 from rsonnx.report.columns import without_alike
 from rsonnx.report.curves import curve_figure
 from rsonnx.report.escape import printable, shortened
@@ -90,7 +90,7 @@ def render_page(runs: Sequence[Figures], pictures: Sequence[Pictures | None] = (
         files=["" if run.by_path else PurePath(run.path).name for run in runs],
         table=table,
         alike=alike,
-        explained=[note.title for note in table.details if not note.details],
+        explained=list(explained(runs)),
         curves=list(_curves(runs)),
         denied=_denied_of_all(runs),
         confidence=PERCENT,
