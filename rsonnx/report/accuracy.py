@@ -43,10 +43,11 @@ def accuracy_report(runs: Sequence[Drawn]) -> Report:
 def accuracy_table(runs: Sequence[Drawn]) -> Table:
     """Return the table: a row a run, a column a radius, shares in %."""
     ranking = rank(runs)
-    gaussian = all(isinstance(r, LogFigures) or r.gaussian for r in runs)
-    several = len({run.header.noise.norm for run in runs if isinstance(run, Figures)}) > 1
+    own = [run for run in runs if isinstance(run, Figures)]
+    gaussian = all(run.gaussian for run in own)
+    several = len({run.header.noise.norm for run in own}) > 1
     columns = [
-        Column("run" if any(isinstance(r, Figures) and r.own_name for r in runs) else "model"),
+        Column("run" if any(run.own_name for run in own) else "model"),
         Column("sigma" if gaussian else "noise", symbols=True),
         Column("alpha", form=alpha_up, wide=True, symbols=True),
         Column("n", form=grouped, wide=True, symbols=True),
@@ -73,7 +74,7 @@ def accuracy_table(runs: Sequence[Drawn]) -> Table:
     return Table(
         columns,
         rows,
-        title=headline([run for run in runs if isinstance(run, Figures)]),
+        title=headline(own),
         notes=list(notes_of(runs)),
         details=[*map(details_of, runs), *map(Note, explained(runs))],
         marked=ranking.note,
