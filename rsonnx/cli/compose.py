@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from cloup import group, option_group
 
-from rsonnx.cli.options import alpha_option, model_argument, model_options
+from rsonnx.cli.options import (
+    alpha_option,
+    model_argument,
+    model_options,
+    model_output_option,
+)
 from rsonnx.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,19 +24,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _VOTES = ("soft", "hard", "probabilities")
 
-output_option = click.option(
-    "--output",
-    "-o",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Model file to write; it must not exist yet.",
-)
-
 
 def parts_options(command: F) -> F:
     """Give a command its parts, and what is declared of them beside their files."""
     for decorate in (
-        output_option,
+        model_output_option,
         click.option(
             "--output-name",
             multiple=True,
@@ -118,7 +115,7 @@ def consensus(parts: tuple[Path, ...], k: int, vote: str, **given: Any) -> None:
     help="Between which numbers DENOISER takes and gives pixels. [default: what its file says]",
 )
 @option_group("Model", *model_options)
-@output_option
+@model_output_option
 def denoise(
     denoiser: Path, classifier: Path, ends: str | None, output: Path, **declared: Any
 ) -> None:
@@ -147,7 +144,7 @@ def denoise(
 )
 @click.option("--time-input", metavar="NAME", help="Time input of UNET. [default: timestep or t]")
 @option_group("Model", *model_options)
-@output_option
+@model_output_option
 def diffuse(
     unet: Path,
     classifier: Path,
@@ -185,7 +182,7 @@ def diffuse(
     alpha_option,
 )
 @option_group("Model", *model_options)
-@output_option
+@model_output_option
 def smooth(model: Path, sigma: float, n: int, alpha: float, output: Path, **declared: Any) -> None:
     """Make the smoothed classifier of MODEL one file, which answers a class, or -1 to abstain.
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from cloup import command
 
-from rsonnx.cli.options import model_argument
+from rsonnx.cli.options import model_argument, model_output_option
 
 
 @command()
@@ -40,13 +40,7 @@ from rsonnx.cli.options import model_argument
     is_flag=True,
     help="Put it in place of what the model says otherwise, which is refused without.",
 )
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Model file to write; it must not exist yet.",
-)
+@model_output_option
 def declare(model: Path, classes: Path | None, output: Path, **declared: Any) -> None:
     """Write what is declared of the ONNX file MODEL into a copy of it, so that nothing is typed
     twice: preprocessing, bounds, class names, and the noise of its training.

@@ -14,6 +14,13 @@ from rsonnx.runtime.watchdog import SECONDS_A_CALL
 
 model_argument = click.argument("model", type=click.Path(path_type=Path))
 data_argument = click.argument("data", type=click.Path(path_type=Path))
+model_output_option = click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Model file to write; it must not exist yet.",
+)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
 
