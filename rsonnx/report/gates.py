@@ -19,7 +19,7 @@ from rsonnx.report.escape import printable, shortened
 from rsonnx.report.figures import ABSTAIN, ACR, STANDARD, Column, Figures
 from rsonnx.report.paired import Comparison, compare
 from rsonnx.report.population import DELTA, PERCENT
-from rsonnx.report.rounding import alpha_up, fraction_down, plain, text_down
+from rsonnx.report.rounding import alpha_up, decimals_up, fraction_down, plain, text_down
 from rsonnx.report.summary import accuracy_at
 from rsonnx.statistics import (
     AccuracyInterval,
@@ -184,7 +184,7 @@ def _result(gate: Gate, run: Figures, pair: Comparison | None) -> tuple[bool, st
     if value is None:
         undrawn = run.statements.selection.undrawn if pair is None else pair.undrawn
         return False, f"{name} says nothing of the population: {undrawn}"
-    shown = text_down(-value, 4).removeprefix("-") if most else text_down(value, 4)
+    shown = decimals_up(value, 4) if most else text_down(value, 4)
     if pair is not None:
         shown = f"baseline{shown}" if shown.startswith("-") else f"baseline+{shown}"
     stated = run.statements.population if pair is None else pair

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from typing import Any
 
-from rsonnx.report.rounding import percent_down, percent_up, plain, text_down
+from rsonnx.report.rounding import decimals_up, percent_down, percent_up, plain, text_down
 from rsonnx.report.summary import Outcome, accuracy_at
 from rsonnx.report.table import JOINT
 from rsonnx.statistics import (
@@ -82,10 +81,10 @@ class Population:
         yield f"of the population, {PERCENT} confidence in each line, assuming {self.assumed}:"
         if not tabled:
             yield from self._at_each_radius()
-        acr, high = self.acr, text_down(-Fraction(self.acr.high), 4).removeprefix("-")
+        acr = self.acr
         yield (
-            f"ACR, for many inputs: {text_down(acr.low, 4)}-{high} ({acr.resamples:,} bootstraps, "
-            f"seed {acr.seed})"
+            f"ACR, for many inputs: {text_down(acr.low, 4)}-{decimals_up(acr.high, 4)} "
+            f"({acr.resamples:,} bootstraps, seed {acr.seed})"
         )
 
     def _at_each_radius(self) -> Iterator[str]:

@@ -13,6 +13,11 @@ def text_down(value: float | Fraction, digits: int) -> str:
     return _text(math.floor(Fraction(value) * 10**digits), digits)
 
 
+def decimals_up(value: float | Fraction, digits: int) -> str:
+    """Return ``value`` with ``digits`` decimals, rounded towards infinity."""
+    return _text(math.ceil(Fraction(value) * 10**digits), digits)
+
+
 def text_up(value: float, figures: int) -> str:
     """Return ``value`` with so many significant figures, rounded towards infinity: for p-values."""
     rounded = Context(prec=figures, rounding=ROUND_CEILING).create_decimal(repr(value))
@@ -49,7 +54,7 @@ def percent_down(share: float | Fraction) -> str:
 
 def percent_up(share: float | Fraction) -> str:
     """Return a bound as a percentage with one decimal, rounded up: 2/3 is "66.7"."""
-    return text_down(-Fraction(share) * 100, 1).removeprefix("-")
+    return decimals_up(Fraction(share) * 100, 1)
 
 
 def plain(radius: float) -> str:
