@@ -24,19 +24,8 @@ from rsonnx.report.table import Cell, Column, Note, Report, Table, decimals, gro
 from rsonnx.runs.files import Run
 
 _NAMED = (
-    *(
-        "name",
-        "model",
-        "variation",
-        "preprocess",
-        "sigma",
-        "units",
-        "norm",
-        "n",
-        "arithmetic",
-        "status",
-    ),
-    *("shared_noise", "alpha", "family_wise"),
+    *("name", "model", "variation", "preprocess", "sigma", "units", "norm", "n", "arithmetic"),
+    *("status", "shared_noise", "alpha", "family_wise"),
 )
 
 
