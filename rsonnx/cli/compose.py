@@ -164,7 +164,10 @@ def diffuse(
     Example:
       rsonnx compose diffuse unet.onnx a.onnx --sigma 0.5 --schedule linear-1000 -o both.onnx
     """
-    options = {"sigma": sigma, "schedule": schedule, "time_input": time_input}
+    from rsonnx.compose.schedules import read_schedule
+
+    stated = read_schedule(schedule).stated
+    options = {"sigma": sigma, "schedule": stated, "time_input": time_input}
     _join_front("diffuse", unet, classifier, output, declared, **options)
 
 

@@ -19,7 +19,7 @@ from rsonnx.compose.ensemble import Ballots
 from rsonnx.compose.fronts import OUTPUT, Front, ends_of, open_front
 from rsonnx.compose.graph import INPUT, SCORES, Builder, composed
 from rsonnx.compose.parts import Part, check_together, declared_parts, metadata_of, open_parts
-from rsonnx.compose.schedules import Schedule, Step, read_schedule
+from rsonnx.compose.schedules import Schedule, Step, read_schedule, schedule_as_stated
 from rsonnx.compose.versions import newest
 from rsonnx.errors import ModelError, UsageError
 from rsonnx.model import ModelFile, ModelSettings, ModelSource, bounds_in, read_model
@@ -141,7 +141,8 @@ def diffuse(
         ModelError: the classifier cannot be certified by itself, or they do not fit each other.
     """
     parts = declared_parts([unet, classifier], [{}, declared or {}])
-    return diffusing(*parts, sigma=sigma, schedule=schedule, time_input=time_input)
+    stated = read_schedule(schedule).stated
+    return diffusing(*parts, sigma=sigma, schedule=stated, time_input=time_input)
 
 
 def diffusing(
@@ -149,14 +150,14 @@ def diffusing(
     settings: Sequence[ModelSettings],
     *,
     sigma: float,
-    schedule: str | os.PathLike[str] | Mapping[str, Any],
+    schedule: str | Mapping[str, Any],
     time_input: str | None,
 ) -> onnx.ModelProto:
-    """Compose files that were read, as :func:`diffuse` does."""
+    """Compose files that were read, as :func:`diffuse` does; what a model states names no file."""
     number = as_float(sigma)
     if number is None or not 0 < number < math.inf:
         raise UsageError(f"sigma is {shown(sigma)}, but a finite number above 0 was expected")
-    noise = read_schedule(schedule)
+    noise = schedule_as_stated(schedule)
     name = _time_input(files[0], time_input)
     part = _classifier(files, settings, [name])
     low, high = part.plan.bounds

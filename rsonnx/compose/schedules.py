@@ -16,12 +16,12 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from mpmath import mp, mpf
 
 from rsonnx.errors import UsageError
+from rsonnx.files import read_small
 from rsonnx.scalars import as_float, shown
 
 PREDICTIONS = ("epsilon", "sample", "v_prediction")
@@ -133,35 +133,46 @@ def read_schedule(schedule: str | os.PathLike[str] | Mapping[str, Any]) -> Sched
         UsageError: it is none of these, or states what is not supported.
     """
     if isinstance(schedule, Mapping):
-        return _of_diffusers("the schedule", schedule)
-    text = os.fspath(schedule)
-    match = _NAMED.fullmatch(text)
-    if match is not None:
-        kind, steps = match[1], int(match[2])
-        with mp.workdps(_DIGITS):
-            scale = mpf(1000) / steps
-            ends = {
-                "linear": (scale / 10_000, scale / 50),
-                "cosine": (mpf(0), mpf(0)),
-                "scaled_linear": (mpf("0.00085"), mpf("0.012")),
-            }[kind]
-        return Schedule(text, text, _betas(text, kind, steps, *ends))
-    path = Path(text)
-    if not path.is_file():
-        raise UsageError(
-            f"schedule is {text[:60]!r}, but cosine-4000, linear-1000, scaled_linear-1000 or a "
-            "scheduler_config.json was expected"
-        )
+        return schedule_as_stated(schedule)
+    path = os.fspath(schedule)
+    if _NAMED.fullmatch(path) or not os.path.isfile(path):
+        return schedule_as_stated(path)
+    content = read_small(path, "the schedule")
     try:
-        stated = json.loads(path.read_text(encoding="utf-8"))
+        stated = json.loads(content)
         if not isinstance(stated, dict):
             raise ValueError("it holds no object")
-    except (OSError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{path} cannot be read as a scheduler_config.json ({str(error)[:60]}); give the file "
             "that diffusers wrote"
         ) from None
-    return _of_diffusers(str(path), stated)
+    return _of_diffusers(path, stated)
+
+
+def schedule_as_stated(stated: str | Mapping[str, Any]) -> Schedule:
+    """Return a schedule by its name or its entries, as a composed model states it: no file is read.
+
+    Raises:
+        UsageError: it is none, or states what is not supported.
+    """
+    if isinstance(stated, Mapping):
+        return _of_diffusers("the schedule", stated)
+    match = _NAMED.fullmatch(stated)
+    if match is None:
+        raise UsageError(
+            f"schedule is {stated[:60]!r}, but cosine-4000, linear-1000, scaled_linear-1000 or a "
+            "scheduler_config.json was expected"
+        )
+    kind, steps = match[1], int(match[2])
+    with mp.workdps(_DIGITS):
+        scale = mpf(1000) / steps
+        ends = {
+            "linear": (scale / 10_000, scale / 50),
+            "cosine": (mpf(0), mpf(0)),
+            "scaled_linear": (mpf("0.00085"), mpf("0.012")),
+        }[kind]
+    return Schedule(stated, stated, _betas(stated, kind, steps, *ends))
 
 
 def _of_diffusers(name: str, stated: Mapping[str, Any]) -> Schedule:

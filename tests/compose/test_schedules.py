@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from mpmath import mp
 
-from rsonnx.compose.schedules import read_schedule
-from rsonnx.errors import UsageError
+from rsonnx.compose.schedules import read_schedule, schedule_as_stated
+from rsonnx.errors import DataError, UsageError
 
 # Schedule, sigma of pixels in [0, 1], then t, alpha-bar_t and sqrt((1 - alpha-bar_t)/alpha-bar_t):
 # the shared half of `diffusion.json` (FIELD.md, J), 40 digits rounded to 18.
@@ -105,3 +105,17 @@ def test_what_is_no_schedule_is_refused(name: str, tmp_path: Path) -> None:
     damaged.write_text("[1")
     with pytest.raises(UsageError):
         read_schedule(damaged)
+
+
+def test_what_a_model_states_names_no_file_of_this_machine(tmp_path: Path) -> None:
+    """A stranger wrote it; what a caller names is read, up to the size of such files."""
+    path = tmp_path / "scheduler_config.json"
+    path.write_text(json.dumps({"clip_sample": False}))
+    assert schedule_as_stated(read_schedule(path).stated) == schedule_as_stated(
+        json.loads(json.dumps(read_schedule(path).stated))
+    )
+    with pytest.raises(UsageError):
+        schedule_as_stated(str(path))
+    path.write_bytes(b" " * (5 << 20))
+    with pytest.raises(DataError):
+        read_schedule(path)
