@@ -27,7 +27,6 @@ NOISE = "noise independent between inputs"
 
 _HUGE = 2.0**900
 
-
 COUNTED = "inputs drawn independently from the population"
 """What intervals assume where certificates rest on no samples of the noise."""
 INDEPENDENT = f"{COUNTED}, {NOISE}"
@@ -115,7 +114,7 @@ def population_of(
     """
     if any(row.label is None for row in rows):
         return None
-    inputs, shared = len(rows), assumed is UNDER_SHARED_NOISE
+    inputs, shared = len(rows), assumed == UNDER_SHARED_NOISE
     right = [int(accuracy_at(rows, r) * inputs) for r in radii]
     return Population(
         radii=tuple(float(r) for r in radii),
