@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-
 UNDECIDED = -1
 """In place of the label of an input whose scores are as near as rounding may move them."""
 
@@ -44,10 +43,10 @@ class Decision:
     def labels(
         self, scores: NDArray[np.float64], further: NDArray[np.float64] | float = 0.0
     ) -> NDArray[np.int64]:
-        """Return the label of each row of scores, (rows, scores), ``UNDECIDED`` where slack hides it.
+        """Return the label of each row of scores, or ``UNDECIDED``.
 
         Args:
-            scores: as the form gives them.
+            scores: (rows, scores), as the form gives them.
             further: (rows, scores), what is added to the slack of each.
         """
         slack = self.slack + np.broadcast_to(further, scores.shape)
@@ -152,8 +151,8 @@ class Linear:
     """Scores that are linear in the input.
 
     Of the real input x the file computes, on the float32 number nearest to each of its values,
-    scores that differ from ``weights @ x + intercepts`` by at most
-    ``relative * (abs(weights) @ abs(x)) + decision.slack``, where no value of x exceeds ``largest``.
+    scores that differ from ``weights @ x + intercepts`` by at most ``decision.slack +
+    relative * (abs(weights) @ abs(x))``, where no value of x is larger in size than ``largest``.
 
     Attributes:
         weights: (scores, d).
