@@ -8,6 +8,7 @@
     python tools/bench.py noises [--n 10000] [--limit 50]
     python tools/bench.py inputs [--most 50000]
     python tools/bench.py denoisers DIR --pictures ZIP --runs RUNS [--n 1000] [--every 1]
+    python tools/bench.py ensembles A B C ... --runs RUNS [--sigma 1] [--n 10000] [--every 1]
 
 Each takes --json FILE, for all figures in full.
 
@@ -27,7 +28,8 @@ rows has η of third-party models (DIR with their catalogue.json, or ONNX files 
 one row at a time, and watched. adaptive-samples has the expected samples of the adaptive rule on
 published logs (LOGS is data/certify of locuslab/smoothing), adaptive-time the wall time on a model,
 noises the sample models under every additive noise and norm, denoisers models of a folder behind
-the sample denoisers and without (every Kth input), inputs the processor's seconds and the
+the sample denoisers and without (every Kth input), ensembles members alone, their soft vote and
+their consensuses, inputs the processor's seconds and the
 memory of report, verify and merge, and of certify up to its first certificate, for runs of a
 quarter, half and all of so many inputs.
 
@@ -75,6 +77,7 @@ COLUMNS = {
     "adaptive-time": "way seconds:.2f samples:,.1f differ",
     "noises": "noise norm sigma acr:v4 right seconds",
     "denoisers": "model denoiser sigma n:, inputs acr:v4 right seconds",
+    "ensembles": "what sigma n:, inputs acr:v4 right saved:.1% seconds",
     "inputs": "what inputs:, seconds:.1f mebibytes:,.0f",
 }
 
@@ -173,6 +176,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     pairs.add_argument("folder", type=Path)
     pairs.add_argument("--pictures", type=Path, required=True, help="CIFAR-10's test set")
     pairs.add_argument("--runs", type=Path, required=True, help="folder of the run files")
+    groups = command(
+        "ensembles", whole("benching.ensembles", "measure_ensembles"), sigma=1.0, n=10_000, every=1
+    )
+    groups.add_argument("members", type=Path, nargs="+", help="models for MNIST of one recipe")
+    groups.add_argument("--runs", type=Path, required=True, help="folder of the run files")
     command("inputs", whole("benching.inputs", "measure_inputs"), most=50_000)
     return parser.parse_args(arguments)
 

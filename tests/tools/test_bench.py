@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from noise_cli_models import declare
 from onnx_models import linear, save
 
 from rsonnx.runs import read_run
@@ -89,6 +90,26 @@ def test_denoisers_are_measured_once(
         *((0.5, False, 2), (0.5, True, 2)),
     ]
     assert len(list((tmp_path / "runs").glob("*.jsonl"))) == 4
+
+
+def test_ensembles_are_measured_once(tool: Tool, tmp_path: Path) -> None:
+    """The third member is the first, so two agree where the first two do, or the rest decides."""
+    members = [
+        save(linear(("n", 1, 28, 28), classes=10, seed=seed), tmp_path, f"{name}.onnx")
+        for name, seed in (("a", 1), ("b", 2), ("c", 1))
+    ]
+    for member in members:
+        declare(member, (0, 1))
+    words = ["ensembles", *members, "--runs", tmp_path / "runs", "--n", 50, "--every", 250]
+    figures = []
+    for _ in range(2):
+        tool("bench").main([*map(str, words), "--json", str(tmp_path / "out.json")])
+        figures.append(json.loads((tmp_path / "out.json").read_text())["parts"]["ensembles"])
+    assert figures[0] == figures[1]
+    names = [record["what"] for record in figures[0]]
+    assert names == ["a", "b", "c", "soft vote of 3", "consensus, 2 of 3"]
+    assert 0 < figures[0][-1]["saved"] < 1 / 3
+    assert (figures[0][-1]["differ"], figures[0][-1]["drawn"]) == (0, 2_000)
 
 
 def test_memory_is_that_of_a_fresh_process(tool: Tool, tmp_path: Path) -> None:
