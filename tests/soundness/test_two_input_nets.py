@@ -161,7 +161,7 @@ def test_sampled_certificates_stay_below_the_exact_smoothed_classifier(
     assert p == pytest.approx(net.p[(0.25, 0.5).index(sigma)], abs=1e-11)
     base = rsonnx.load(net.model(), providers=["cpu"], preprocess="none", bounds=(-1, 1))
     smoothed = rsonnx.SmoothedClassifier(base, sigma=sigma)
-    sampled = smoothed.certify(np.array(X), n=20_000, alpha=ALPHA, seed=3)
+    sampled = smoothed.certify(np.array(X), n0=2_000, n=20_000, alpha=ALPHA, seed=3)
     top = int(p > 0.5)
     radius = -sigma * float(special.ndtri(min(p, 1 - p)))
     assert sampled.label == top
