@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
@@ -21,6 +22,12 @@ def as_float(value: object) -> float:
         return float(value)
     except OverflowError:  # a whole number with hundreds of digits
         return math.inf
+
+
+def as_floats(values: object) -> tuple[float, ...]:
+    """Return numbers as :func:`as_float` does each; of what lists none, none."""
+    several = plain(values)
+    return tuple(map(as_float, several)) if isinstance(several, Iterable) else ()
 
 
 def as_whole(value: object) -> int | None:

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onnx_models import linear
+from onnx_models import build, linear, node
 
 import rsonnx
-from rsonnx import SmoothedClassifier, runs
+from rsonnx import SmoothedClassifier, compose, runs
 from rsonnx.model import ModelSettings
 from rsonnx.runtime import EngineSettings
 
@@ -28,6 +28,9 @@ PREDICT = {"model": MODEL, "data": X, "n": 100, "sigma": 0.25, "seed": 3, **LOAD
 CERTIFY = {**PREDICT, "n0": 10}
 COUNTS = {"selection": [9, 1], "estimation": [99, 1], "sigma": 0.25}
 VERIFY = {"run": "run.jsonl", "model": "m.onnx", "data": X, "replay": 1}
+DECLARED = {"declared": {"preprocess": "none"}}
+DENOISER = build([node("Identity", ["x"], "y")], ("n", 1, 4, 4), ("n", 1, 4, 4), output_name="y")
+FRONT = {"classifier": MODEL, **DECLARED}
 
 # Of numbers that a call would do its work for, only those for which that is little.
 NUMBERS: tuple[Any, ...] = (
@@ -59,6 +62,8 @@ def _here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr("rsonnx.runs.opening.try_in_child", lambda *_, **__: None)
         patch.setattr("rsonnx.runs.reopening.in_child", lambda function, path, **_: function(path))
         Path("m.onnx").write_bytes(MODEL)
+        both = compose.ensemble("m.onnx", "m.onnx", **DECLARED)
+        Path("both.onnx").write_bytes(compose.serialized(both))
         rsonnx.certify(output="run.jsonl", **CERTIFY)
         yield
 
@@ -84,6 +89,20 @@ def taken(*calls: Any) -> list[str]:
         if name != "self" and of.kind in (of.POSITIONAL_OR_KEYWORD, of.KEYWORD_ONLY)
     }
     return list(names)
+
+
+def joined(join: Callable[..., object], **usual: Any) -> tuple[Callable[..., object], list[str]]:
+    """A composition of members, and its arguments: members or the first of two, and options."""
+
+    def call(members: Any = (MODEL, MODEL), first: Any = MODEL, **changed: Any) -> object:
+        several = members if isinstance(members, tuple) else (first, members)
+        return join(*several, **usual | DECLARED | changed)
+
+    return call, ["members", "first", *taken(join)]
+
+
+def front(join: Callable[..., object], name: str, **usual: Any) -> Any:
+    return lambda **k: join(**{name: DENOISER, **FRONT, **usual} | k), taken(join)
 
 
 OPENING = (runs.opening.open_job, ModelSettings, EngineSettings)
@@ -130,6 +149,18 @@ CALLS: dict[str, tuple[Callable[..., object], list[str]]] = {
     "certify_from_counts": (
         lambda **k: rsonnx.certify_from_counts(**COUNTS | k),
         taken(rsonnx.certify_from_counts),
+    ),
+    "compose.ensemble": joined(compose.ensemble),
+    "compose.consensus": joined(compose.consensus, k=2),
+    "compose.denoise": front(compose.denoise, "denoiser", range=(0, 1)),
+    "compose.diffuse": front(compose.diffuse, "unet", sigma=0.5, schedule="linear-1000"),
+    "compose.smooth": (
+        lambda **k: compose.smooth(**{"model": MODEL, "sigma": 0.25, "n": 20, **DECLARED} | k),
+        taken(compose.smooth),
+    ),
+    "compose.check": (
+        lambda **k: compose.check(k.get("model", "both.onnx"), k.get("part", "m.onnx"), "m.onnx"),
+        ["model", "part"],
     ),
     "predict_from_counts": (
         lambda **k: rsonnx.predict_from_counts(**{"counts": [99, 1]} | k),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from cloup import group, option_group
+from cloup import Group, group, option_group
 
 from rsonnx.cli.options import (
     alpha_option,
@@ -48,7 +48,14 @@ def parts_options(command: F) -> F:
     return command
 
 
-@group()
+class _Compositions(Group):
+    """Takes ``--check FILE PARTS...`` for the command that checks, which stands for no other."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, ["check", *args[1:]] if args[:1] == ["--check"] else args)
+
+
+@group(cls=_Compositions)
 def compose() -> None:
     """Make one ONNX file out of several; every command takes it as any other.
 
@@ -205,7 +212,7 @@ def smooth(model: Path, sigma: float, n: int, alpha: float, output: Path, **decl
     check_output(output)
     settings = model_settings(declared)
     try_in_child(model, settings)
-    _write(join(model, sigma=sigma, n=n, alpha=alpha, declared=vars(settings)), output)
+    _write(join(model, sigma=sigma, n=n, alpha=alpha, declared=settings), output)
 
 
 @compose.command()
@@ -213,6 +220,8 @@ def smooth(model: Path, sigma: float, n: int, alpha: float, output: Path, **decl
 @click.argument("parts", type=click.Path(path_type=Path), nargs=-1, required=True)
 def check(model: Path, parts: tuple[Path, ...]) -> None:
     """Compose PARTS again as the file MODEL says that it was made, and compare the bytes.
+
+    `rsonnx compose --check MODEL PARTS...` is the same.
 
     \b
     Example:
@@ -270,7 +279,7 @@ def _join_front(
     }
     in_child(try_front, front, **told, **options)
     join = getattr(joining, how)
-    _write(join(front, classifier, declared=vars(settings), **options), output)
+    _write(join(front, classifier, declared=settings, **options), output)
 
 
 def _write(model: onnx.ModelProto, output: Path) -> None:

@@ -73,8 +73,13 @@ def check(model: ModelSource, *parts: ModelSource) -> Composition:
     try:
         settings = [ModelSettings.from_json(usual | dict(part.settings)) for part in stated.parts]
         again = _COMPOSING[stated.how](files, settings, **stated.options)
-    except (KeyError, TypeError, ValueError) as error:
+    except UsageError as error:
         raise ModelError(f"{file} says of its parts what cannot be done again: {error}") from None
+    except (KeyError, TypeError, ValueError):
+        raise ModelError(
+            f"{file} states options that rsonnx compose {stated.how} does not write; compose its "
+            "parts again"
+        ) from None
     if hashlib.sha256(serialized(again)).hexdigest() != file.sha256:
         raise ModelError(
             f"{file} is another model than its parts make ({stated.words}); compose them again "

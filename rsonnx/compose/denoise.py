@@ -15,6 +15,7 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
+from rsonnx.arguments import check_kind
 from rsonnx.compose.ensemble import Ballots
 from rsonnx.compose.fronts import OUTPUT, Front, ends_of, open_front
 from rsonnx.compose.graph import INPUT, SCORES, Builder, composed
@@ -24,7 +25,7 @@ from rsonnx.compose.versions import newest
 from rsonnx.errors import ModelError, UsageError
 from rsonnx.model import ModelFile, ModelSettings, ModelSource, bounds_in, read_model
 from rsonnx.model.graph import listed
-from rsonnx.scalars import as_float, shown
+from rsonnx.scalars import as_float, as_floats, shown
 from rsonnx.smoothing.composition import Composition
 
 RANGES = ((0.0, 1.0), (-1.0, 1.0))
@@ -45,7 +46,7 @@ def denoise(
     classifier: ModelSource,
     *,
     range: Sequence[float] | None = None,
-    declared: Mapping[str, Any] | None = None,
+    declared: Mapping[str, Any] | ModelSettings | None = None,
 ) -> onnx.ModelProto:
     """Compose a denoiser and the classifier that sees what it gives.
 
@@ -65,7 +66,7 @@ def denoise(
         UsageError: the range is unknown, or something is to be declared of the classifier.
         ModelError: the classifier cannot be certified by itself, or they do not fit each other.
     """
-    parts = declared_parts([denoiser, classifier], [{}, declared or {}])
+    parts = declared_parts([denoiser, classifier], [{}, {} if declared is None else declared])
     return denoising(*parts, range=range)
 
 
@@ -75,7 +76,7 @@ def denoising(
     """Compose files that were read, as :func:`denoise` does."""
     file = files[0]
     stated = bounds_in(file.metadata)
-    ends = stated if range is None else tuple(map(as_float, range))
+    ends = stated if range is None else as_floats(range)
     if ends is None:
         raise UsageError(
             f"{file} does not say which pixels it takes; give its range, 0,1 or -1,1 (the wrong "
@@ -83,7 +84,8 @@ def denoising(
         )
     if ends not in RANGES:
         raise UsageError(
-            f"the range of {file} is {shown(range or ends)}, but 0,1 or -1,1 was expected"
+            f"the range of {file} is {shown(stated if range is None else range)}, but 0,1 or -1,1 "
+            "was expected"
         )
     if stated not in (None, ends):
         raise UsageError(
@@ -118,7 +120,7 @@ def diffuse(
     sigma: float,
     schedule: str | os.PathLike[str] | Mapping[str, Any],
     time_input: str | None = None,
-    declared: Mapping[str, Any] | None = None,
+    declared: Mapping[str, Any] | ModelSettings | None = None,
 ) -> onnx.ModelProto:
     """Compose one step of a diffusion model and the classifier that sees what it estimates.
 
@@ -140,7 +142,7 @@ def diffuse(
         UsageError: sigma or the schedule is none, or something is to be declared of the classifier.
         ModelError: the classifier cannot be certified by itself, or they do not fit each other.
     """
-    parts = declared_parts([unet, classifier], [{}, declared or {}])
+    parts = declared_parts([unet, classifier], [{}, {} if declared is None else declared])
     stated = read_schedule(schedule).stated
     return diffusing(*parts, sigma=sigma, schedule=stated, time_input=time_input)
 
@@ -155,7 +157,7 @@ def diffusing(
 ) -> onnx.ModelProto:
     """Compose files that were read, as :func:`diffuse` does; what a model states names no file."""
     number = as_float(sigma)
-    if number is None or not 0 < number < math.inf:
+    if not 0 < number < math.inf:
         raise UsageError(f"sigma is {shown(sigma)}, but a finite number above 0 was expected")
     noise = schedule_as_stated(schedule)
     name = _time_input(files[0], time_input)
@@ -192,6 +194,8 @@ def try_front(
 
 
 def _time_input(file: ModelFile, name: str | None) -> str:
+    if name is not None:
+        check_kind("time_input", name, str, "the name of an input")
     names = [spec.name for spec in file.view.inputs]
     usual = TIME_INPUTS if name is None else (name,)
     times = [each for each in names if each in usual]

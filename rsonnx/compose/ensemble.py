@@ -7,7 +7,7 @@ nothing of another, and the order of a consensus' members belongs to it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ from rsonnx.compose.parts import (
 from rsonnx.errors import ModelError, UsageError
 from rsonnx.model import ModelFile, ModelSettings, ModelSource, probe_rows
 from rsonnx.model.rows import prove_rows
-from rsonnx.scalars import as_float, as_whole, shown
+from rsonnx.scalars import as_floats, as_whole, shown
 from rsonnx.smoothing.composition import Composition
 
 VOTES = ("soft", "hard", "probabilities")
@@ -180,7 +180,7 @@ def agreeing(
 def _weights(weights: Sequence[float] | None, members: int) -> list[float] | None:
     if weights is None:
         return None
-    numbers = list(map(as_float, weights)) if isinstance(weights, Iterable) else []
+    numbers = list(as_floats(weights))
     least, most = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
     if len(numbers) != members or not all(least <= number <= most for number in numbers):
         raise UsageError(

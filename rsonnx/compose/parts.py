@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import onnx
 
+from rsonnx.arguments import check_kind
 from rsonnx.compose.versions import newest, raised
 from rsonnx.errors import ModelError, UsageError
 from rsonnx.model import (
@@ -26,6 +27,7 @@ from rsonnx.model import (
 from rsonnx.model.class_names import NAMES_KEY, are_numbers
 from rsonnx.model.preprocess import BOUNDS_KEY, METADATA_KEY, bounds_entry
 from rsonnx.runtime import OnnxClassifier, choose_provider
+from rsonnx.scalars import shown
 from rsonnx.smoothing.adapting import Plan, make_plan
 from rsonnx.smoothing.composition import COMPOSITION_KEY, Composition, PartRecord
 from rsonnx.smoothing.load import open_plan
@@ -70,9 +72,11 @@ class Part:
         )
 
 
-Declared = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+Declared = Mapping[str, Any] | ModelSettings | Sequence[Mapping[str, Any] | ModelSettings]
 """What is declared of parts beside their files, as :func:`rsonnx.load` takes it: one mapping for
 all, or one a part."""
+
+_DECLARABLE = [field.name for field in fields(ModelSettings) if field.name != "columns"]
 
 
 def declared_parts(
@@ -86,14 +90,26 @@ def declared_parts(
     """
     if len(sources) < least:
         raise UsageError(f"{len(sources)} model was given, but at least two are composed")
-    several = [declared] * len(sources) if isinstance(declared, Mapping) else list(declared)
+    several = declared if isinstance(declared, Sequence) else [declared] * len(sources)
     several = several or [{}] * len(sources)
     if len(several) != len(sources):
         raise UsageError(
             f"{len(several)} declarations were given for {len(sources)} parts; give one for all, "
             "or one a part"
         )
-    return list(map(read_model, sources)), [ModelSettings(**each) for each in several]
+    return list(map(read_model, sources)), list(map(_settings, several))
+
+
+def _settings(declared: object) -> ModelSettings:
+    if isinstance(declared, ModelSettings):
+        return declared
+    stated = check_kind("declared", declared, Mapping, "a mapping by name")  # type: ignore[type-abstract]
+    unknown = [name for name in stated if name not in _DECLARABLE]
+    if unknown:
+        raise UsageError(
+            f"{shown(unknown[0])} was declared, but of a model only {', '.join(_DECLARABLE)} are"
+        )
+    return ModelSettings(**stated)
 
 
 def open_parts(
@@ -174,26 +190,29 @@ def check_together(parts: Sequence[Part]) -> tuple[str, ...]:
                 raise ModelError(
                     f"{part} and {first} differ in {what}: {other} and {expected}; parts must agree"
                 )
+    numbers = tuple(map(str, range(first.classifier.num_classes or 0)))
     for part in others:
-        names, before = (_names(p) for p in (part, named))
-        if not before:
-            named = part
-        elif names and names != before:
-            at, (a, b) = next(
-                (at, pair)
-                for at, pair in enumerate(zip(before, names, strict=True))
-                if pair[0] != pair[1]
-            )
-            raise ModelError(
-                f"class {at} is {a[:40]!r} to {named} but {b[:40]!r} to {part}; parts must name "
-                "their classes alike, in one order"
-            )
+        both = [_names(p) for p in (named, part)]
+        # Of what has no names, classes may be called anything but other numbers.
+        compared = all(both) or any(map(_are_integers, both))
+        ours, theirs = (names or numbers for names in both)
+        for at, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+            if compared and a != b:
+                raise ModelError(
+                    f"class {at} is {a[:40]!r} to {named} but {b[:40]!r} to {part}; parts must "
+                    "name their classes alike, in one order: rsonnx declare --classes says how"
+                )
+        named = named if both[0] else part
     return _names(named)
 
 
 def _pictures(part: Part) -> str:
     """Return what is done to a picture before the noise."""
     return replace(part.plan.preprocessing, identity=True, channels="rgb", layout=None).to_text()
+
+
+def _are_integers(names: Sequence[str]) -> bool:
+    return bool(names) and all(name.removeprefix("-").isdecimal() for name in names)
 
 
 def _names(part: Part) -> tuple[str, ...]:

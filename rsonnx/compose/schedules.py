@@ -20,6 +20,7 @@ from typing import Any
 
 from mpmath import mp, mpf
 
+from rsonnx.arguments import check_choice
 from rsonnx.errors import UsageError
 from rsonnx.files import read_small
 from rsonnx.scalars import as_float, shown
@@ -132,7 +133,7 @@ def read_schedule(schedule: str | os.PathLike[str] | Mapping[str, Any]) -> Sched
     Raises:
         UsageError: it is none of these, or states what is not supported.
     """
-    if isinstance(schedule, Mapping):
+    if isinstance(schedule, Mapping) or not isinstance(schedule, str | os.PathLike):
         return schedule_as_stated(schedule)
     path = os.fspath(schedule)
     if _NAMED.fullmatch(path) or not os.path.isfile(path):
@@ -158,10 +159,10 @@ def schedule_as_stated(stated: str | Mapping[str, Any]) -> Schedule:
     """
     if isinstance(stated, Mapping):
         return _of_diffusers("the schedule", stated)
-    match = _NAMED.fullmatch(stated)
+    match = _NAMED.fullmatch(stated) if isinstance(stated, str) else None
     if match is None:
         raise UsageError(
-            f"schedule is {stated[:60]!r}, but cosine-4000, linear-1000, scaled_linear-1000 or a "
+            f"schedule is {shown(stated)}, but cosine-4000, linear-1000, scaled_linear-1000 or a "
             "scheduler_config.json was expected"
         )
     kind, steps = match[1], int(match[2])
@@ -172,19 +173,15 @@ def schedule_as_stated(stated: str | Mapping[str, Any]) -> Schedule:
             "cosine": (mpf(0), mpf(0)),
             "scaled_linear": (mpf("0.00085"), mpf("0.012")),
         }[kind]
-    return Schedule(stated, stated, _betas(stated, kind, steps, *ends))
+    return Schedule(match[0], match[0], _betas(match[0], kind, steps, *ends))
 
 
 def _of_diffusers(name: str, stated: Mapping[str, Any]) -> Schedule:
     taken = {entry: stated.get(entry, usual) for entry, usual in _ENTRIES.items()}
     for entry, known in _CHOICES.items():
-        if taken[entry] not in known:
-            raise UsageError(
-                f"{entry} of {name} is {shown(taken[entry])}, but one of {', '.join(known)} was "
-                "expected"
-            )
+        check_choice(f"{entry} of {name}", taken[entry], known)
     for entry in _UNSUPPORTED:
-        if stated.get(entry) not in (None, False):
+        if not any(stated.get(entry) is unset for unset in (None, False)):
             raise UsageError(f"{name} sets {entry}, which is not supported; use a model without it")
     steps, clips = taken["num_train_timesteps"], taken["clip_sample"]
     if type(steps) is not int or type(clips) is not bool:
@@ -194,7 +191,7 @@ def _of_diffusers(name: str, stated: Mapping[str, Any]) -> Schedule:
         )
     for entry, most in (("beta_start", 1), ("beta_end", 1), ("clip_sample_range", math.inf)):
         number = as_float(taken[entry])
-        if number is None or not 0 < number < most:
+        if not 0 < number < most:
             raise UsageError(
                 f"{entry} of {name} is {shown(taken[entry])}, but a number above 0 and below "
                 f"{most} was expected"

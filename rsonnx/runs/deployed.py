@@ -76,8 +76,12 @@ def check_deployed(
         settings = ModelSettings.from_json(recorded)
         n, alpha = stated.options["n"], stated.options["alpha"]
         again = smoothing([base], [settings], sigma=law.deviation or 0.0, n=n, alpha=alpha)
-    except (KeyError, TypeError, ValueError, UsageError) as error:
+    except UsageError as error:
         raise ModelError(f"{file} cannot be composed again by {run.path}: {error}") from None
+    except (KeyError, TypeError, ValueError):
+        raise ModelError(
+            f"{file} states options that rsonnx compose smooth does not write; compose it again"
+        ) from None
     sha256 = hashlib.sha256(serialized(again)).hexdigest()
     if sha256 != file.sha256:
         raise ModelError(

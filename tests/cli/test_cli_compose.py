@@ -28,7 +28,11 @@ def test_a_composed_file_is_certified_resumed_sharded_and_replayed(here: Path) -
     assert "consensus of a.onnx, b.onnx, tiny.onnx (first 2)" in outcome.said
     done(f"{JOINED} -o again.onnx")
     assert (here / "again.onnx").read_bytes() == (here / "all.onnx").read_bytes()
-    done("compose check all.onnx a.onnx b.onnx tiny.onnx")
+    for check in ("check", "--check"):
+        checked = done(f"compose {check} all.onnx a.onnx b.onnx tiny.onnx")
+        assert "byte for byte" in checked.said
+        refused(f"compose {check} all.onnx a.onnx tiny.onnx b.onnx", named="a", code=4)
+        refused(f"compose {check} all.onnx", named="PARTS", code=2)
     done(f"certify all.onnx floats.npz {FEW} -o run.jsonl")
     header = read_run(here / "run.jsonl").header.record
     assert header["model"]["rows"] == "proved"

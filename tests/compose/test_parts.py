@@ -81,6 +81,18 @@ def test_names_of_classes_must_agree_where_there_are_any(tmp_path: Path) -> None
         ensemble(named, numbered, other)
 
 
+@pytest.mark.parametrize("names", ["10234", "12345", ["7", "-1", "0", "2", "3"]])
+def test_names_that_are_numbers_in_another_order_are_not_joined_with_none(names: Any) -> None:
+    numbered, other = linear(SHAPE, seed=2), said(linear(SHAPE), class_names=list(names))
+    for parts in ((numbered, other), (other, numbered), (said(linear(SHAPE)), other, numbered)):
+        with pytest.raises(ModelError, match=f"class 0 .*'{names[0]}'.*--classes"):
+            ensemble(*parts, declared=PIXELS)
+    declared = rsonnx.declare(numbered, preprocess="zero-one", classes=list(names))
+    assert rsonnx.load(ensemble(other, declared)).class_names == tuple(names)
+    in_order = said(linear(SHAPE), class_names=list("01234"))
+    ensemble(in_order, numbered, declared=PIXELS)
+
+
 def test_probabilities_are_added_where_they_are_asked_for() -> None:
     for model in (softmaxed(), softmaxed("Exp")):
         with pytest.raises(ModelError, match="probabilities"):
@@ -143,6 +155,34 @@ def test_a_composed_file_is_what_its_parts_make(tmp_path: Path) -> None:
             check(forged, *parts)
     with pytest.raises(ModelError, match="does not say"):
         check(parts[0], *parts)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"vote": "soft"},
+        {"vote": "soft", "weights": None, "k": 2},
+        {"vote": [], "weights": None},
+        {"vote": "soft", "weights": 5},
+        {"vote": "soft", "weights": {"a": 1}},
+    ],
+)
+@pytest.mark.parametrize("settings", [{}, {"preprocess": 5}, {"feed": 5}, {"nope": 1}])
+def test_what_forged_metadata_say_is_refused_in_a_sentence_of_ours(
+    options: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    composed = ensemble(linear(SHAPE), linear(SHAPE), declared=PIXELS)
+    entries = {entry.key: entry for entry in composed.metadata_props}
+    stated = json.loads(entries["rsonnx.composition"].value)
+    stated["options"] = options
+    stated["parts"][0]["settings"] |= settings
+    entries["rsonnx.composition"].value = json.dumps(stated)
+    with pytest.raises(ModelError) as refusal:
+        check(composed, linear(SHAPE), linear(SHAPE))
+    assert not {"NoneType", "argument", "keyword", "iterable", "voting"} & {
+        *str(refusal.value).replace("'", " ").replace("(", " ").split()
+    }
 
 
 def test_operator_sets_are_brought_together_or_refused(tmp_path: Path) -> None:
