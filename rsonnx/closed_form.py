@@ -151,27 +151,27 @@ class Linear:
     """Scores that are linear in the input.
 
     Of the real input x the file computes, on the float32 number nearest to each of its values,
-    scores that differ from ``weights @ x + intercepts`` by at most ``decision.slack +
-    relative * (abs(weights) @ abs(x))``, where no value of x is larger in size than ``largest``.
+    scores that differ from ``weights @ x + intercepts`` by at most ``decision.slack + rounding @
+    abs(x)``, where no value of x is larger in size than ``largest``.
 
     Attributes:
         weights: (scores, d).
         intercepts: (scores,).
-        relative: the rounding of one score, in units of the sum of the sizes of its products.
+        rounding: (scores, d), what the size of each value adds to the rounding of a score.
         largest: the size of an input's values up to which that holds.
         decision: how the scores become a label.
     """
 
     weights: NDArray[np.float64]
     intercepts: NDArray[np.float64]
-    relative: float
+    rounding: NDArray[np.float64]
     largest: float
     decision: Decision
 
     def labels(self, rows: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return the label of each row of flat inputs, (rows, d), or ``UNDECIDED``."""
         values = rows.astype(np.float64)
-        further = self.relative * (np.abs(values) @ np.abs(self.weights.T))
+        further = np.abs(values) @ self.rounding.T
         labels = self.decision.labels(values @ self.weights.T + self.intercepts, further)
         return np.where((np.abs(values) <= self.largest).all(axis=1), labels, UNDECIDED)
 
