@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rsonnx.noise.laws.ablation import Ablation
     from rsonnx.noise.laws.anisotropic import AnisotropicGaussian
     from rsonnx.noise.laws.ball import Ball
+    from rsonnx.noise.laws.brightness import Brightness
     from rsonnx.noise.laws.exponential_l2 import ExponentialL2
     from rsonnx.noise.laws.exponential_linf import ExponentialLinf
     from rsonnx.noise.laws.flips import Flips
@@ -52,6 +53,7 @@ __all__ = [
     "AskedNoise",
     "Ball",
     "Blocks",
+    "Brightness",
     "Columns",
     "EnumeratedNoise",
     "ExactOutcome",

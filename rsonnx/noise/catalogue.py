@@ -34,6 +34,9 @@ LAWS = {
         "flips": "flips.Flips",
         "sparse-flips": "sparse_flips.SparseFlips",
     },
+    "Images": {
+        "brightness": "brightness.Brightness",
+    },
 }
 """All laws by what they are for, each with its class: whoever adds one writes it and names it here.
 

@@ -73,6 +73,12 @@ NORMS = {
         unit="pixels",
         whole=True,
     ),
+    "brightness": Norm(
+        "amount, the same added to every value (brightness),",
+        "at every input that is brighter or darker, by the same in every value, by less than the "
+        "row's radius",
+        "of brightness, by the same in every value, by less than {}",
+    ),
 }
 
 

@@ -77,11 +77,12 @@ def test_the_help_lists_every_noise() -> None:
 
 
 UNIT, LEVELS, ANY = "0 1", "0 255", "-inf inf"
+TRANSFORMED = "brightness"
 SUITED = [
-    ((1, 28, 28), UNIT, "gaussian laplace uniform splitting"),
-    ((32, 32, 3), UNIT, "gaussian laplace uniform splitting"),
-    ((3, 32, 32), LEVELS, "gaussian laplace uniform"),
-    ((1, 28, 28), "-1 1", "gaussian laplace uniform"),
+    ((1, 28, 28), UNIT, f"gaussian laplace uniform splitting {TRANSFORMED}"),
+    ((32, 32, 3), UNIT, f"gaussian laplace uniform splitting {TRANSFORMED}"),
+    ((3, 32, 32), LEVELS, f"gaussian laplace uniform {TRANSFORMED}"),
+    ((1, 28, 28), "-1 1", f"gaussian laplace uniform {TRANSFORMED}"),
     ((2, 28, 28), UNIT, "columns blocks ablation"),
     ((32, 32, 6), UNIT, "columns blocks ablation"),
     ((13,), ANY, "gaussian gaussian-per-feature"),

@@ -8,12 +8,15 @@ from rsonnx.errors import UsageError
 from rsonnx.noise import NOISES, AskedNoise
 from rsonnx.noise.catalogue import LAWS
 from rsonnx.noise.options import FILES
+from rsonnx.noise.transformed import Transformation
 
 
 @pytest.mark.parametrize("name", NOISES)
 def test_a_law_has_its_name_and_stands_where_it_belongs(name: str) -> None:
     law = NOISES[name]
-    kind = "Certain" if law.enumerated else "Added" if law.additive else "For l0"
+    images = issubclass(law, Transformation)
+    kind = "Images" if images else "Added" if law.additive else "For l0"
+    kind = "Certain" if law.enumerated else kind
     assert law.name == name
     assert name in LAWS[kind]
 

@@ -21,6 +21,7 @@ from rsonnx.noise import (
     AnisotropicGaussian,
     Ball,
     Blocks,
+    Brightness,
     Columns,
     ExponentialL2,
     ExponentialLinf,
@@ -78,6 +79,7 @@ CASES = [
     Case(Flips(0.3, 7, size=SIZE), high=6.0),
     Case(Flips(0.6, 2, size=SIZE), high=1.0, exact=False),
     Case(SparseFlips(0.1, 0.6, size=SIZE)),
+    Case(Brightness(0.3)),
 ]
 LAWS = [case.law for case in CASES]
 ADDITIVE = [law for law in LAWS if law.additive]
