@@ -1,0 +1,14 @@
+"""Deterministic verification of the base classifier: layers, and sound bounds over a ball."""
+
+from typing import TYPE_CHECKING
+
+from rsonnx._lazy import offer_lazily
+
+if TYPE_CHECKING:
+    from rsonnx.deterministic.balls import NORMS, Ball
+    from rsonnx.deterministic.bounds import ARITHMETICS, METHODS, Verifier
+    from rsonnx.deterministic.layers import Affine, Network, Relu
+    from rsonnx.deterministic.radius import largest_radius
+    from rsonnx.deterministic.reading import read_network
+
+offer_lazily(__name__)
