@@ -27,9 +27,16 @@ _PORTION_VALUES = 1 << 14
 class IndependentNoise(SampledNoise):
     """Additive noise, independent on every value and symmetric about 0."""
 
+    calculable: ClassVar[bool] = True
+
     @abstractmethod
     def cumulative(self, value: mpmath.mpf) -> mpmath.mpf:
         """Return the distribution function at ``value`` <= 0, at mpmath's working precision."""
+
+    def cumulative_at(self, at: int) -> Callable[[mpmath.mpf], mpmath.mpf]:
+        """Return :meth:`cumulative`: all values have the same noise."""
+        del at
+        return self.cumulative
 
     @abstractmethod
     def draw(self, generator: np.random.Generator, size: int) -> NDArray[np.float64]:

@@ -99,6 +99,12 @@ class OverlapNoise(LambdaNoise):
             lead = mpmath.mpf(p_a_lower) - mpmath.mpf(p_b_upper)
             return down(self.distance(lead)) if lead > 0 else 0.0
 
+    def radius_beside(self, p_other: float) -> float:
+        """Return the radius of p_A = 1 - p_other, rounded down; 0 unless p_other < 1/2."""
+        with precision(PRECISION):
+            lead = 1 - 2 * mpmath.mpf(p_other)
+            return down(self.distance(lead)) if lead > 0 else 0.0
+
 
 def settled(radius: Callable[[float], float], p: float, wanted: float) -> float:
     """Return a probability whose radius is at least ``wanted``, from ``p``, where it almost is.

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import MISSING, Field, dataclass, fields
 from fractions import Fraction
 from typing import Any, ClassVar, NamedTuple, Protocol
 
+import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
@@ -102,6 +103,13 @@ class Law(ABC):
 
     additive: ClassVar[bool] = True
     """Whether a sample is the input plus noise that does not depend on it."""
+
+    calculable: ClassVar[bool] = False
+    """Whether the noise on every value is symmetric and independent of that on the others, and its
+    distribution function is known: see :meth:`cumulative_at`."""
+
+    normal: ClassVar[bool] = False
+    """Whether the noise on every value is normal, and independent of that on the others."""
 
     codes: ClassVar[bool] = False
     """Whether a sample holds whole numbers between the bounds alone, as an input of codes does."""
@@ -341,6 +349,28 @@ class Law(ABC):
         ``p_b_upper`` is None for a one-sided radius.
         """
         del radius, p_a_lower, p_b_upper
+        return None
+
+    def cumulative_at(self, at: int) -> Callable[[mpmath.mpf], mpmath.mpf] | None:
+        """Return the distribution function of the noise on the value at a place, at values <= 0.
+
+        None where :attr:`calculable` is not so, and for a fixed value. It computes at mpmath's
+        working precision.
+        """
+        del at
+        return None
+
+    def radius_beside(self, p_other: float) -> float:
+        """Return the radius from an upper bound on the probability of all other classes together.
+
+        It is rounded down, and 0 unless ``p_other`` < 1/2. Beyond eight standard deviations 1 - p_A
+        is no double, but p_other is.
+        """
+        return self.radius(math.nextafter(1.0 - p_other, 0.0))
+
+    def proves_beside(self, radius: float, p_other: float) -> bool | None:
+        """Prove a radius of :meth:`radius_beside` by integers alone; None where nothing does."""
+        del radius, p_other
         return None
 
     def evaluations(self, shape: tuple[int, ...]) -> int:

@@ -11,9 +11,16 @@ if TYPE_CHECKING:
         predict_procedure,
         procedure_recorded,
     )
-    from rsonnx.procedures.choices import GENERATORS, PREDICT_METHODS, RADIUS_RULES, PredictMethod
+    from rsonnx.procedures.choices import (
+        GENERATORS,
+        PREDICT_METHODS,
+        RADIUS_RULES,
+        WAYS,
+        PredictMethod,
+    )
     from rsonnx.procedures.counting import CountRange
     from rsonnx.procedures.enumerated import Enumerated
+    from rsonnx.procedures.exact import Exact
     from rsonnx.procedures.fixed import Fixed, certify_from_counts
     from rsonnx.procedures.planning import Cost, MachineTime, Plan, plan
     from rsonnx.procedures.predict import (
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
     from rsonnx.procedures.procedure import (
         Ask,
         Asking,
+        Bracket,
         Evidence,
         Procedure,
         Steps,

@@ -9,8 +9,9 @@ from rsonnx.arguments import check_choice, check_flag
 from rsonnx.errors import UsageError
 from rsonnx.noise import Law
 from rsonnx.procedures.adaptive import Adaptive
-from rsonnx.procedures.choices import RADIUS_RULES
+from rsonnx.procedures.choices import RADIUS_RULES, WAYS
 from rsonnx.procedures.enumerated import Enumerated
+from rsonnx.procedures.exact import Exact
 from rsonnx.procedures.fixed import Fixed
 from rsonnx.procedures.predict import Predict, PredictSequential
 from rsonnx.procedures.procedure import Procedure
@@ -18,7 +19,11 @@ from rsonnx.procedures.radii import as_radii
 from rsonnx.scalars import shown
 from rsonnx.statistics import BOUNDS, DEFAULT_BOUND
 
-PROCEDURES: dict[str, type[Procedure]] = {"exact": Enumerated, "e-process": Adaptive}
+PROCEDURES: dict[str, type[Procedure]] = {
+    "exact": Enumerated,
+    "e-process": Adaptive,
+    "calculated": Exact,
+}
 """By the bound that a run's header names, where it is the procedure's own; all others are
 :class:`Fixed`. To add a procedure is to write its class and to name it here."""
 
@@ -51,6 +56,7 @@ def certify_procedure(
     radius: str = "one-sided",
     target_radii: float | Iterable[float] | None = None,
     num_classes: int | None = None,
+    procedure: str = "sampled",
 ) -> Procedure:
     """Return the procedure that these options mean; see :meth:`SmoothedClassifier.certify`.
 
@@ -58,14 +64,22 @@ def certify_procedure(
         noise: the smoothing distribution. One that is enumerated leaves no choice but the target
             radii that are refused: n0, n, alpha and the bound have no part in it.
         shape: of an input; enumerated noise needs it.
-        n0, n, alpha, bound, radius, target_radii, num_classes: as there.
+        n0, n, alpha, bound, radius, target_radii, num_classes, procedure: as there.
 
     Raises:
         UsageError: an argument is outside its range, or two of them exclude each other.
     """
+    check_choice("the procedure", procedure, WAYS)
     check_choice("the bound", bound, (*BOUNDS, "clt"))
     check_choice("the radius rule", radius, RADIUS_RULES)
     chosen = bound != DEFAULT_BOUND or radius != "one-sided"
+    if procedure == "exact":
+        if chosen or target_radii is not None:
+            raise UsageError(
+                "the exact procedure draws no samples, so there is no bound, radius rule or target "
+                "radius to choose; leave them out"
+            )
+        return Exact(noise)
     if noise.enumerated:
         if chosen or target_radii is not None:
             raise UsageError(

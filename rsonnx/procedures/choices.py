@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+WAYS = ("sampled", "exact")
+"""Whether class probabilities are bounded by samples, or calculated."""
 RADIUS_RULES = ("one-sided", "two-sided")
 PredictMethod = Literal["two-class", "majority"]
 PREDICT_METHODS: tuple[str, ...] = get_args(PredictMethod)

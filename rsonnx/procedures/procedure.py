@@ -7,11 +7,13 @@ merges, so a row and its verification cannot part; ``prove`` shares no code with
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
+from rsonnx.closed_form import Form
 from rsonnx.counts import MOST_CLASSES, Counts
 from rsonnx.errors import UsageError
 from rsonnx.noise import Law, Point
@@ -54,10 +56,13 @@ class Task:
     Attributes:
         point: the input.
         uniform: a number in (0, 1] that was drawn before the samples, for a randomised bound.
+        form: returns the base classifier as a form whose probabilities follow by calculation, or
+            raises what says that it is none.
     """
 
     point: Point
     uniform: float
+    form: Callable[[], Form]
 
 
 class Asking(Protocol[Result_co]):
@@ -72,6 +77,28 @@ class Asking(Protocol[Result_co]):
 
 
 @dataclass(frozen=True)
+class Bracket:
+    """What was calculated of the class probabilities at an input.
+
+    Attributes:
+        label: the likeliest class; ``ABSTAIN`` where no class is ever sure.
+        p_a_lower, p_a_upper: bounds on its probability.
+        p_b_upper: upper bound on the probability of all that is not this class, together.
+    """
+
+    label: int
+    p_a_lower: float
+    p_a_upper: float
+    p_b_upper: float
+
+    @classmethod
+    def of(cls, label: int, p_b_upper: float, p_a_upper: float) -> Bracket:
+        """Return the bracket of two upper bounds."""
+        p_a_lower = max(0.0, math.nextafter(1.0 - p_b_upper, 0.0))
+        return cls(label, p_a_lower, max(p_a_lower, p_a_upper), p_b_upper)
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What a certificate follows from: all that a row has to keep of its samples.
 
@@ -81,6 +108,7 @@ class Evidence:
         uniform: the number that a randomised bound was given, else None.
         claim: (hits, samples) of the look that an adaptive run claims its bound from, else None.
         near: the bound that was derived before; it saves a search where it is the bound again.
+        bracket: what was calculated in place of samples, else None.
     """
 
     selection: Counts
@@ -88,6 +116,12 @@ class Evidence:
     uniform: float | None = None
     claim: tuple[int, int] | None = None
     near: float | None = field(default=None, compare=False)
+    bracket: Bracket | None = None
+
+    @property
+    def stages(self) -> tuple[Counts, Counts]:
+        """The counts of both stages."""
+        return self.selection, self.estimation
 
     @property
     def chosen(self) -> int:
@@ -187,6 +221,9 @@ class Procedure(ABC):
     )
     """How sure a claim is."""
 
+    certain: ClassVar[str] = ""
+    """Why certificates cannot be wrong by chance; "" where they can."""
+
     def _settle(self, **checked: Any) -> None:
         """Store fields as they were checked; a procedure is frozen from then on."""
         for key, value in checked.items():
@@ -217,6 +254,14 @@ class Procedure(ABC):
     @abstractmethod
     def steps(self, task: Task) -> Steps[Certificate]:
         """Ask for samples until the certificate is settled."""
+
+    def try_first(self, task: Task) -> None:
+        """Refuse what could certify no input, as the first one shows, before hours of work.
+
+        Raises:
+            ModelError, UsageError: the model, or what it is asked with, is not for this procedure.
+        """
+        del task
 
     @abstractmethod
     def derive(self, evidence: Evidence) -> Certificate:
@@ -321,10 +366,17 @@ class Procedure(ABC):
         Exact noise is that of the law, followed by a rounding to the grid, which belongs to the
         base classifier; so the claim is of that.
         """
-        which = "the smoothed classifier"
-        if self.noise.additive and arithmetic == "exact":
-            which += ", which rounds noisy inputs to the grid of 256 levels,"
+        which = f"the smoothed classifier{self.rounds(arithmetic)}"
         claim = f"{self.sure} {which} answers the row's prediction {self.noise.within}"
         if rows != "watched":
             return claim
         return f"{claim}, assuming that no input's answer depends on the others of its batch"
+
+    def rounds(self, arithmetic: str | None) -> str:
+        """Return in words how noisy inputs are rounded before the model takes them, if that is said
+
+        of the base classifier; else "".
+        """
+        if self.noise.additive and arithmetic == "exact":
+            return ", which rounds noisy inputs to the grid of 256 levels,"
+        return ""

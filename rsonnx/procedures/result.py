@@ -20,13 +20,14 @@ class AbstainReason(StrEnum):
     """The selection samples chose a class, but the estimation samples favour another."""
 
     LOW_PROBABILITY = "low-probability"
-    """No class was seen in more than half of the estimation samples."""
+    """No class was seen in more than half of the estimation samples, or has that probability."""
 
     NO_CLASS = "no-class"
     """No class was seen as often as answers of no class: NaN, or an infinite largest score."""
 
     LOOSE_BOUND = "loose-bound"
-    """The class was seen in more than half, but in too few samples to be sure of it."""
+    """The class was seen in more than half, but in too few samples to be sure of it; where its
+    probability was calculated, rounding leaves open whether it is above one half."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,15 @@ class Certificate:
         radius_rule: ``"one-sided"`` (from p_A alone) or ``"two-sided"`` (from p_A and p_B).
         p_b_upper: upper bound on the probability of every other class, rounded up; None where the
             radius is one-sided.
+        p_a_upper: upper bound on the probability of ``top_class``, where it was calculated; then
+            ``p_b_upper`` is one of all other classes together.
         one_sided_radius: what the one-sided rule would have given at the same alpha; None where it
             was the rule.
         uniform: the number that a randomised bound was given, drawn before the samples, else None.
         claim: (hits, samples) of the look from which an adaptive run claims its bound, else None.
         method: ``"sampled"``: the certificate holds with probability 1 - alpha; ``"exact"``: it is
-            certain, since every change of the input that the noise can make was counted.
+            certain, since every change of the input that the noise can make was counted, or the
+            class probabilities were calculated.
         arithmetic: ``"exact"`` for noise on the grid of 8-bit values, ``"float"`` for
             floating-point noise, None where the counts came from elsewhere.
         seed: the seed of the noise, None where the counts came from elsewhere.
@@ -93,6 +97,7 @@ class Certificate:
     bound: str
     radius_rule: str = "one-sided"
     p_b_upper: float | None = None
+    p_a_upper: float | None = None
     one_sided_radius: float | None = None
     uniform: float | None = None
     claim: tuple[int, int] | None = None

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.arguments import MOST_WHOLE, check_choice, check_flag
+from rsonnx.closed_form import Form
 from rsonnx.counts import Counts
 from rsonnx.errors import DataError, InferenceError, ModelError, UsageError
 from rsonnx.noise import (
@@ -159,6 +160,21 @@ class SmoothedClassifier:
         own = getattr(self.base, "shape", None)
         return None if own is None else self.noise.input_shape(own)
 
+    def form(self) -> Form:
+        """Return the base classifier as one whose class probabilities follow by calculation.
+
+        Raises:
+            ModelError: its file is none.
+            UsageError: it is no file, and has no ``form()`` of its own.
+        """
+        own: Callable[[], Form] | None = getattr(self.base, "form", None)
+        if own is None:
+            raise UsageError(
+                "the base classifier is a function, whose class probabilities cannot be "
+                "calculated; give an ONNX file, or use samples"
+            )
+        return own()
+
     @property
     def layout(self) -> str | None:
         """Where the channels of an input are: as the base classifier says, or else its noise."""
@@ -244,6 +260,7 @@ class SmoothedClassifier:
         bound: str = "clopper-pearson",
         radius: str = "one-sided",
         target_radii: float | Iterable[float] | None = None,
+        procedure: str = "sampled",
         seed: int | None = None,
         progress: Progress | None = None,
     ) -> Certificate:
@@ -259,6 +276,8 @@ class SmoothedClassifier:
                 class.
             target_radii: radii to decide adaptively, rising, each > 0, or one; sampling stops as
                 soon as they are decided, and n0 and n are ceilings. None draws n0 and n samples.
+            procedure: ``"exact"`` calculates the class probabilities of a stump sum, one tree or
+                linear scores, and draws nothing.
             seed: of the noise, >= 0; None draws 128 bits from the operating system. The same seed
                 and input give the same counts on every machine, whatever the batch size and
                 workers, as far as the base classifier does.
@@ -269,7 +288,7 @@ class SmoothedClassifier:
             DataError: the input does not fit.
             InferenceError: the base classifier failed; a failure is never a vote.
         """
-        procedure = certify_procedure(
+        chosen = certify_procedure(
             self.noise,
             shape=self.input_shape,
             n0=n0,
@@ -279,8 +298,9 @@ class SmoothedClassifier:
             radius=radius,
             target_radii=target_radii,
             num_classes=getattr(self.base, "num_classes", None),
+            procedure=procedure,
         )
-        return self.run(procedure, x, seed=seed, progress=progress)
+        return self.run(chosen, x, seed=seed, progress=progress)
 
     def run(
         self,

@@ -15,6 +15,7 @@ from functools import partial
 from itertools import chain
 from typing import Generic, Protocol
 
+from rsonnx.closed_form import Form
 from rsonnx.counts import Counts
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.noise import NoisyStream, Point, uniform
@@ -65,7 +66,7 @@ class Done(Generic[Result]):
         index: what the caller calls the input.
         point: the input.
         result: a certificate, a prediction, or counts.
-        seconds: its share, by samples, of the time that was spent on all.
+        seconds: its share, by samples, of the time that was spent on all, and its own at the end.
     """
 
     index: int
@@ -82,6 +83,7 @@ class Smoothed(Protocol):
 
     @property
     def share_noise(self) -> bool: ...  # noqa: D102
+    def form(self) -> Form: ...  # noqa: D102
     def point(self, x: Point) -> Point: ...  # noqa: D102
     def stream(self, point: Point, stream: str, seed: int) -> NoisyStream: ...  # noqa: D102
     def appetite(self, point: Point) -> int: ...  # noqa: D102
@@ -195,9 +197,11 @@ class _InWork(Generic[Result]):
 
     def _go_on(self, step: Callable[[], Sequence[Ask]]) -> None:
         """Take a step of the procedure: it asks for more, or it is done."""
+        begun = time.perf_counter()
         try:
             self.asked = step()
         except StopIteration as stop:
+            self.seconds += time.perf_counter() - begun
             self.done = Done(self.index, self.point, stop.value, self.seconds)
             self.asked, self.counted = (), []
             self.streams.clear()
@@ -229,7 +233,7 @@ def _begun(
     answers: Sequence[Answer],
 ) -> _InWork[Result]:
     """Take an input into work; answers that are not asked for are left in its store."""
-    steps = procedure.steps(Task(point, uniform(seed, point.digest)))
+    steps = procedure.steps(Task(point, uniform(seed, point.digest), smoothed.form))
     open_stream = partial(smoothed.stream, seed=seed)
     work: _InWork[Result] = _InWork(index, point, open_stream, steps, list(answers))
     work.begin()
@@ -289,6 +293,8 @@ class _Work(Generic[Result]):
         unfinished = sum(entry.done is None for entry in queue)
         least = _SHARING if self._smoothed.share_noise else 1
         while len(queue) < _MOST_IN_WORK:
+            if queue and queue[0].done is not None:  # which asked for nothing
+                return
             if queue and unfinished >= least and wanted >= self._smoothed.appetite(queue[0].point):
                 return
             following = self._next(source)

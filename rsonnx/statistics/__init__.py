@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from rsonnx.statistics.rigorous import (
         proves_lower_bound,
         proves_radius,
+        proves_radius_beside,
         proves_two_sided_radius,
         proves_upper_bound,
     )

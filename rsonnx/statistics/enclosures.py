@@ -29,6 +29,13 @@ _FAR = 16
 """Beyond 16 standard deviations the normal tail is below 2^-185: enclose it by 0 and 2^-185."""
 
 
+TAIL_FROM = 10
+"""From here on the normal tail is enclosed relatively; before, the cdf's enclosure does."""
+
+_TAIL_TERMS = 50
+"""Of the series of the normal tail, an even number; beyond ``TAIL_FROM`` so many terms fall."""
+
+
 def cut(mantissa: int, exponent: int, up: bool) -> Big:
     """Return the number with at most ``BITS`` bits, rounded up or down."""
     extra = mantissa.bit_length() - BITS
@@ -95,6 +102,30 @@ def normal_cdf_bounds(x: Fraction) -> tuple[int, int]:
         return one - (one >> 185), one
     down = (x.numerator << CDF_BITS) // x.denominator
     return _normal_cdf(down, False), _normal_cdf(down + 1, True)
+
+
+def normal_tail_down(x: Fraction) -> Big:
+    """Return a lower bound on Φ(-x) for x >= ``TAIL_FROM``, relatively good to 2^-70.
+
+    Φ(-x) = φ(x)/x·(1 - 1/x² + 1·3/x⁴ - 1·3·5/x⁶ + ...), a series that envelops: what ends with a
+    negative term is below.
+    """
+    square = x * x
+    term, series = Fraction(1), Fraction(0)
+    for i in range(_TAIL_TERMS):
+        series += term
+        term *= -(2 * i + 1) / square
+    # exp(x²/2) = exp(x²/2^(k + 1))^(2^k), with an exponent below 1/12.
+    doublings = (12 * square).__ceil__().bit_length()
+    growth = power(_exp_small(square / 2 / (1 << doublings), True), 1 << doublings, True)
+    root = cut(math.isqrt(2 * _pi_fixed(True) << CDF_BITS) + 1, -CDF_BITS, True)
+    value = divide(_big(series, False), multiply(growth, root, True), False)
+    return divide(value, _big(x, True), False)
+
+
+def _big(value: Fraction, up: bool) -> Big:
+    """Return a number > 0, rounded up or down."""
+    return divide(cut(value.numerator, 0, up), cut(value.denominator, 0, not up), up)
 
 
 def _normal_cdf(x: int, up: bool) -> int:

@@ -13,9 +13,11 @@ from functools import lru_cache
 from rsonnx.statistics.checks import check_alpha, check_count
 from rsonnx.statistics.enclosures import (
     CDF_BITS,
+    TAIL_FROM,
     Big,
     binomial_term_up,
     normal_cdf_bounds,
+    normal_tail_down,
 )
 from rsonnx.statistics.rounding import normal_quantile_up
 
@@ -80,6 +82,16 @@ def proves_radius(radius: float, sigma: float, p_a_lower: float) -> bool:
     if radius == 0.0:
         return p_a_lower >= 0.5
     return normal_cdf_at_most(Fraction(radius) / Fraction(sigma), p_a_lower)
+
+
+@lru_cache(maxsize=4096)
+def proves_radius_beside(radius: float, sigma: float, p_other: float) -> bool:
+    """Prove radius <= -sigma·Φ⁻¹(p_other), that is Φ(-radius/sigma) >= p_other, for p_other > 0."""
+    deviations = Fraction(radius) / Fraction(sigma)
+    if deviations < TAIL_FROM:
+        return normal_cdf_at_least(-deviations, p_other)
+    mantissa, exponent = normal_tail_down(deviations)
+    return Fraction(mantissa) * Fraction(2) ** exponent >= Fraction(p_other)
 
 
 def proves_two_sided_radius(

@@ -12,8 +12,9 @@ from headers import derived
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rsonnx.closed_form import Form
 from rsonnx.counts import Counts
-from rsonnx.errors import UsageError
+from rsonnx.errors import ModelError, UsageError
 from rsonnx.noise import Columns, Gaussian, InputSpace, Laplace, uniform
 from rsonnx.procedures import (
     Adaptive,
@@ -37,6 +38,12 @@ ALL: dict[str, Procedure] = {
     "adaptive": Adaptive(NOISE, 20, 500, 0.001, (0.25, 0.5)),
     "enumerated": Enumerated(Columns(1, "NCHW"), (1, 8, 8)),
 }
+
+
+def no_form() -> Form:
+    raise ModelError("it is none")
+
+
 each = pytest.mark.parametrize("procedure", ALL.values(), ids=ALL)
 
 
@@ -95,7 +102,8 @@ def test_drawn_again_the_same_counts_give_the_same_certificate(procedure: Proced
 
 def test_the_stages_are_asked_for_in_full_and_checked() -> None:
     point = InputSpace((1,)).point([0.5])
-    (selection, estimation) = next(ALL["fixed"].steps(Task(point, uniform(1, point.digest))))
+    task = Task(point, uniform(1, point.digest), no_form)
+    (selection, estimation) = next(ALL["fixed"].steps(task))
     assert (selection.stream, selection.stop) == ("selection", 20)
     assert (estimation.stream, estimation.stop) == ("estimation", 500)
     for stages in ((Counts([19]), Counts([500])), (Counts([20]), Counts([501]))):

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import ClassVar
 
+import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,6 +50,8 @@ class AnisotropicGaussian(SampledNoise):
     norm: str = "mahalanobis"
 
     name: ClassVar[str] = "gaussian-per-feature"
+    calculable: ClassVar[bool] = True
+    normal: ClassVar[bool] = True
     norms: ClassVar[tuple[str, ...]] = ("mahalanobis",)
     exact: ClassVar[bool] = False
 
@@ -135,6 +138,19 @@ class AnisotropicGaussian(SampledNoise):
     def proves(self, radius: float, p_a_lower: float, p_b_upper: float | None) -> bool:
         """Prove a radius by integers; see :meth:`Law.proves`."""
         return _IN_DEVIATIONS.proves(radius, p_a_lower, p_b_upper)
+
+    def radius_beside(self, p_other: float) -> float:
+        """Return -Φ⁻¹(p_other), rounded down, in standard deviations; 0 unless p_other < 1/2."""
+        return _IN_DEVIATIONS.radius_beside(p_other)
+
+    def proves_beside(self, radius: float, p_other: float) -> bool:
+        """Prove a radius by integers; see :meth:`Law.proves_beside`."""
+        return _IN_DEVIATIONS.proves_beside(radius, p_other)
+
+    def cumulative_at(self, at: int) -> Callable[[mpmath.mpf], mpmath.mpf] | None:
+        """Return Φ(value/σ_j); None for a fixed value, which has no noise."""
+        sigma = self.sigmas[at]
+        return Gaussian(sigma).cumulative if sigma else None
 
     def open(self, place: Place) -> Drawing:
         """Return floating-point noise."""

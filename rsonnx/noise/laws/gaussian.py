@@ -22,6 +22,7 @@ from rsonnx.statistics import (
     normal_quantile_down,
     normal_quantile_up,
     proves_radius,
+    proves_radius_beside,
     proves_two_sided_radius,
     scale_down,
 )
@@ -43,6 +44,7 @@ class Gaussian(IndependentNoise):
     size: int | None = None
 
     name: ClassVar[str] = "gaussian"
+    normal: ClassVar[bool] = True
     norms: ClassVar[tuple[str, ...]] = ("l2", "l1", "linf")
 
     def __post_init__(self) -> None:
@@ -80,6 +82,12 @@ class Gaussian(IndependentNoise):
         gap = normal_quantile_down(p_a_lower) - normal_quantile_up(p_b_upper)
         return self._in_norm(scale_down(math.nextafter(gap, -math.inf) / 2.0, self.sigma))
 
+    def radius_beside(self, p_other: float) -> float:
+        """Return -σ·Φ⁻¹(p_other), rounded down; 0 unless p_other < 1/2."""
+        if p_other >= 0.5:
+            return 0.0
+        return self._in_norm(scale_down(-normal_quantile_up(p_other), self.sigma))
+
     def _in_norm(self, radius: float) -> float:
         if self.norm == "linf" and self.size is not None:
             radius = radius / math.nextafter(math.sqrt(self.size), math.inf)
@@ -95,14 +103,23 @@ class Gaussian(IndependentNoise):
         """Prove a radius by integers; see :meth:`Law.proves`."""
         if radius == 0:
             return True
-        # The linf ball of radius r lies in the l2 ball of radius r·√d, whose root is rounded up.
-        values = (self.size or 1) if self.norm == "linf" else 1
-        if values > 1:
-            far = Fraction(radius) * Fraction(math.isqrt(values << 200) + 1, 1 << 100)
-            radius = math.nextafter(float(far), math.inf)
+        radius = self._in_l2(radius)
         if p_b_upper is None:
             return proves_radius(radius, self.sigma, p_a_lower)
         return proves_two_sided_radius(radius, self.sigma, p_a_lower, p_b_upper)
+
+    def proves_beside(self, radius: float, p_other: float) -> bool:
+        """Prove a radius by integers; see :meth:`Law.proves_beside`."""
+        return radius == 0 or proves_radius_beside(self._in_l2(radius), self.sigma, p_other)
+
+    def _in_l2(self, radius: float) -> float:
+        """Return the radius of an l2 ball around the ball of a radius > 0, rounded up."""
+        values = (self.size or 1) if self.norm == "linf" else 1
+        if values == 1:
+            return radius
+        # The linf ball of radius r lies in the l2 ball of radius r·√d, whose root is rounded up.
+        far = Fraction(radius) * Fraction(math.isqrt(values << 200) + 1, 1 << 100)
+        return math.nextafter(float(far), math.inf)
 
     def cumulative(self, value: mpmath.mpf) -> mpmath.mpf:
         """Return Φ(value/σ) at mpmath's working precision."""

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.noise.additive import IndependentNoise
-from rsonnx.noise.differential import DifferentialNoise, GrowthLines
-from rsonnx.noise.rounding import precision
+from rsonnx.noise.differential import PRECISION, DifferentialNoise, GrowthLines
+from rsonnx.noise.rounding import down, precision
 from rsonnx.noise.scale import ScaledNoise
 from rsonnx.noise.space import InputSpace
+from rsonnx.statistics import scale_down
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,16 @@ class Laplace(ScaledNoise, DifferentialNoise, IndependentNoise):
         ½ ln((1 - p_B)/(1 - p_A)), as for swapped classes.
         """
         return -mpmath.mpf(self.lam) * mpmath.log(2 * q)
+
+    def radius_beside(self, p_other: float) -> float:
+        """Return S(1 - p_other), rounded down; 0 unless p_other < 1/2."""
+        if not p_other < 0.5:
+            return 0.0
+        lines = self.lines()
+        if lines is not None:
+            return max(0.0, scale_down(lines.integral(p_other, 0.5), self.lam))
+        with precision(PRECISION):
+            return down(self.reach(mpmath.mpf(p_other)))
 
     def lines(self) -> GrowthLines | None:
         """Return Φ in linf, which is made of lines."""
