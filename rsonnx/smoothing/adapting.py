@@ -8,7 +8,7 @@ from typing import Any
 
 import onnx
 
-from rsonnx.errors import RsonnxError, UsageError, all_at_once
+from rsonnx.errors import ModelError, RsonnxError, UsageError, all_at_once
 from rsonnx.model import (
     AUTO,
     CODES,
@@ -124,6 +124,13 @@ def make_plan(model: ModelFile, settings: ModelSettings) -> Plan:
     stored = None if stated is not None else preprocessing_in(model.metadata)
     preprocessing, preprocess_source = _declared(stated, stored, None)
     refuse_unsound(model)
+    composition = composition_in(model.metadata)
+    if composition is not None and composition.how == "smooth":
+        base = composition.parts[0]
+        raise ModelError(
+            f"{model} is a smoothed classifier, made by rsonnx compose smooth; certify its base "
+            f"{base.file:.60} (SHA-256 {base.sha256[:12]}...), and check the two by attest --deployed"
+        )
     missing: list[RsonnxError] = []
     output = find_output(
         model, name=settings.output_name, threshold=settings.threshold, ask=missing.append
@@ -164,7 +171,6 @@ def make_plan(model: ModelFile, settings: ModelSettings) -> Plan:
     # Only where they are declared, so that other headers are those of before.
     declared = {"output_name": settings.output_name, "threshold": settings.threshold}
     facts |= {name: value for name, value in declared.items() if value is not None}
-    composition = composition_in(model.metadata)
     if composition is not None:
         facts["composition"] = composition.to_json() | {"words": composition.words}
     return Plan(model, data, output, preprocessing, (low, high), settings.rows == "watched", facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -58,7 +59,15 @@ def test_the_file_counts_what_predict_counts(files: Path) -> None:
 def test_check_and_refusals(files: Path) -> None:
     assert "byte for byte" in done("compose check smoothed.onnx tiny.onnx").said
     refused("compose check smoothed.onnx fragile.onnx", code=4, named="fragile.onnx")
-    refused("certify smoothed.onnx set --sigma 0.25", code=4, named="smoothed.onnx")
+    sha256 = hashlib.sha256(Path("tiny.onnx").read_bytes()).hexdigest()
+    for words in (
+        "certify smoothed.onnx set --sigma 0.25",
+        "predict smoothed.onnx set --sigma 0.25",
+        "compose ensemble smoothed.onnx smoothed.onnx -o no.onnx",
+        "compose smooth smoothed.onnx --sigma 0.25 -o no.onnx",
+    ):
+        said = refused(words, code=4, named="smoothed.onnx").said
+        assert all(text in said for text in ("compose smooth", "tiny.onnx", sha256[:12], "attest"))
     refused(f"{SMOOTH} -o smoothed.onnx", named="smoothed.onnx")
     refused("compose smooth tiny.onnx --sigma 0 -o no.onnx")
     refused("compose smooth tiny.onnx --sigma 0.25 --n 10 -o no.onnx", named="11")
