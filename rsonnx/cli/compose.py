@@ -240,6 +240,7 @@ def _compose(
     join: Callable[..., Any], parts: Sequence[Path], given: dict[str, Any], **options: Any
 ) -> None:
     """Try each part in a child process, join them, and write the model."""
+    from rsonnx.compose.parts import naming
     from rsonnx.model import ModelSettings
     from rsonnx.runs import check_output
     from rsonnx.smoothing import try_in_child
@@ -256,7 +257,8 @@ def _compose(
         for mapping, value in zip(declared, values, strict=False):
             mapping[name] = value
     for path, mapping in zip(parts, declared, strict=True):
-        try_in_child(path, ModelSettings(**mapping))
+        with naming(path):
+            try_in_child(path, ModelSettings(**mapping))
     _write(join(*parts, declared=declared, **options), given["output"])
 
 

@@ -58,8 +58,8 @@ def check(model: ModelSource, *parts: ModelSource) -> Composition:
         raise ModelError(f"{file} does not say that it was composed; name a file of rsonnx compose")
     if len(parts) != len(stated.parts):
         raise UsageError(
-            f"{file} was composed of {len(stated.parts)} parts, but {len(parts)} were given; name "
-            f"all in order: {stated.words}"
+            f"{file} was composed of {len(stated.parts)} parts, not of {len(parts)}; name all in "
+            f"order: {stated.words}"
         )
     files = []
     for part, record in zip(map(read_model, parts), stated.parts, strict=True):

@@ -19,7 +19,14 @@ from rsonnx.arguments import check_kind
 from rsonnx.compose.ensemble import Ballots
 from rsonnx.compose.fronts import OUTPUT, Front, ends_of, open_front
 from rsonnx.compose.graph import INPUT, SCORES, Builder, composed
-from rsonnx.compose.parts import Part, check_together, declared_parts, metadata_of, open_parts
+from rsonnx.compose.parts import (
+    Part,
+    check_together,
+    declared_parts,
+    metadata_of,
+    naming,
+    open_parts,
+)
 from rsonnx.compose.schedules import Schedule, Step, read_schedule, schedule_as_stated
 from rsonnx.compose.versions import newest
 from rsonnx.errors import ModelError, UsageError
@@ -75,18 +82,21 @@ def denoising(
 ) -> onnx.ModelProto:
     """Compose files that were read, as :func:`denoise` does."""
     file = files[0]
-    stated = bounds_in(file.metadata)
+    with naming(file):
+        stated = bounds_in(file.metadata)
+    if stated not in (None, *RANGES):
+        raise ModelError(
+            f"{file} says that it takes pixels between {stated[0]:g} and {stated[1]:g}, but "
+            "0,1 or -1,1 was expected; export it so"
+        )
     ends = stated if range is None else as_floats(range)
     if ends is None:
         raise UsageError(
-            f"{file} does not say which pixels it takes; give its range, 0,1 or -1,1 (the wrong "
+            f"{file} does not say which pixels it takes; give its --range, 0,1 or -1,1 (the wrong "
             "one costs accuracy without an error)"
         )
     if ends not in RANGES:
-        raise UsageError(
-            f"the range of {file} is {shown(stated if range is None else range)}, but 0,1 or -1,1 "
-            "was expected"
-        )
+        raise UsageError(f"the range of {file} is {shown(range)}, but 0,1 or -1,1 was expected")
     if stated not in (None, ends):
         raise UsageError(
             f"the range {ends[0]:g},{ends[1]:g} was given for {file}, but its metadata say "
@@ -200,9 +210,16 @@ def _time_input(file: ModelFile, name: str | None) -> str:
     usual = TIME_INPUTS if name is None else (name,)
     times = [each for each in names if each in usual]
     if len(names) != 2 or len(times) != 1:
+        mend = (
+            "name the diffusion model first, the classifier second"
+            if len(names) < 2
+            else "name its time step with --time-input"
+            if len(names) == 2
+            else "export it without its other inputs"
+        )
         raise ModelError(
-            f"{file} takes {listed(file.view.inputs)}, but images and a time step ({usual[0]}) "
-            "were expected; name the diffusion model first, another input with --time-input"
+            f"{file} takes {listed(file.view.inputs)}, but images and a time step, "
+            f"{' or '.join(usual)}, were expected; {mend}"
         )
     return times[0]
 

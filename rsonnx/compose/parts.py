@@ -7,7 +7,8 @@ it, and answers ``LABEL`` and ``SCORES`` as it does alone; a row that is no clas
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -15,7 +16,7 @@ import onnx
 
 from rsonnx.arguments import check_kind
 from rsonnx.compose.versions import newest, raised
-from rsonnx.errors import ModelError, UsageError
+from rsonnx.errors import ModelError, RsonnxError, UsageError
 from rsonnx.model import (
     CODES,
     ModelFile,
@@ -89,7 +90,9 @@ def declared_parts(
         ModelError: a file is no ONNX model.
     """
     if len(sources) < least:
-        raise UsageError(f"{len(sources)} model was given, but at least two are composed")
+        raise UsageError(
+            f"{len(sources)} model was given, but at least two are composed; name them all"
+        )
     several = declared if isinstance(declared, Sequence) else [declared] * len(sources)
     several = several or [{}] * len(sources)
     if len(several) != len(sources):
@@ -131,9 +134,22 @@ def open_parts(
             together with the others', or it is of a kind that cannot be composed.
     """
     versions = newest([file.proto for file in (*files, *beside)], least)
-    return tuple(
-        _opened(file, declared, versions) for file, declared in zip(files, settings, strict=True)
-    )
+    parts = []
+    for file, declared in zip(files, settings, strict=True):
+        with naming(file):
+            parts.append(_opened(file, declared, versions))
+    return tuple(parts)
+
+
+@contextmanager
+def naming(file: object) -> Iterator[None]:
+    """Have a refusal of one file among several name it."""
+    try:
+        yield
+    except RsonnxError as error:
+        if str(file) not in str(error):
+            error.args = (f"{file}: {error}",)
+        raise
 
 
 def _opened(file: ModelFile, settings: ModelSettings, versions: dict[str, int]) -> Part:
@@ -142,8 +158,10 @@ def _opened(file: ModelFile, settings: ModelSettings, versions: dict[str, int]) 
     plan = make_plan(newer, settings)
     data = plan.data
     if data.parts or data.spec.dtype in CODES:
-        kind = "the columns of a table, an input each" if data.parts else "codes"
-        raise ModelError(f"{file} takes {kind}, which cannot be composed; export it with one input")
+        kind = "columns of a table, an input each" if data.parts else f"{data.spec.dtype} codes"
+        raise ModelError(
+            f"{file} takes {kind}, which cannot be composed; export it with one input of floats"
+        )
     opened = open_plan(plan, provider)
     classifier = opened.classifier
     part = Part(newer, plan, onnx.load_from_string(opened.model), classifier, settings)
@@ -180,15 +198,23 @@ def check_together(parts: Sequence[Part]) -> tuple[str, ...]:
                 f"{part} does not say how many classes it has; export it with class scores"
             )
     for part in others:
-        kept = (
-            ("bounds", [p.plan.bounds for p in (first, part)]),
-            ("number of classes", [p.classifier.num_classes for p in (first, part)]),
-            ("treatment of pictures", [_pictures(p) for p in (first, part)]),
+        kept: Sequence[tuple[str, Sequence[object], str]] = (
+            ("bounds", [p.plan.bounds for p in (first, part)], "declare the same bounds"),
+            (
+                "number of classes",
+                [p.classifier.num_classes for p in (first, part)],
+                "compose classifiers of the same classes",
+            ),
+            (
+                "treatment of pictures",
+                [_pictures(p) for p in (first, part)],
+                "declare the same resize and crop",
+            ),
         )
-        for what, (expected, other) in kept:
+        for what, (expected, other), mend in kept:
             if expected != other:
                 raise ModelError(
-                    f"{part} and {first} differ in {what}: {other} and {expected}; parts must agree"
+                    f"{part} and {first} differ in {what}: {other} and {expected}; {mend}"
                 )
     numbers = tuple(map(str, range(first.classifier.num_classes or 0)))
     for part in others:

@@ -20,7 +20,7 @@ from typing import Any
 
 from mpmath import mp, mpf
 
-from rsonnx.arguments import check_choice
+from rsonnx.arguments import check_choice, check_flag, check_positive
 from rsonnx.errors import UsageError
 from rsonnx.files import read_small
 from rsonnx.scalars import as_float, shown
@@ -29,6 +29,9 @@ PREDICTIONS = ("epsilon", "sample", "v_prediction")
 _DIGITS = 40
 _MOST_STEPS = 100_000
 _NAMED = re.compile(r"(linear|cosine|scaled_linear)-([1-9][0-9]{0,5})")
+
+_CLASS, _CLIPPING = "DDPMScheduler", ("DDPM", "DDIM")
+"""The class of diffusers whose defaults hold, and how those begin that clip by default."""
 
 # Of a diffusers file, with the defaults of its DDPM scheduler.
 _ENTRIES = {
@@ -127,8 +130,8 @@ def read_schedule(schedule: str | os.PathLike[str] | Mapping[str, Any]) -> Sched
 
     A ``scheduler_config.json``, or a mapping of its entries, may name another prediction, and say
     whether images are clipped and whether a variance was learned; where it leaves an entry out, the
-    default of diffusers' DDPM scheduler holds. With a name's schedule the noise is predicted, and
-    images are clipped.
+    default of diffusers' DDPM scheduler holds, and other classes than DDPM's and DDIM's clip none.
+    With a name's schedule the noise is predicted, and images are clipped.
 
     Raises:
         UsageError: it is none of these, or states what is not supported.
@@ -142,11 +145,10 @@ def read_schedule(schedule: str | os.PathLike[str] | Mapping[str, Any]) -> Sched
     try:
         stated = json.loads(content)
         if not isinstance(stated, dict):
-            raise ValueError("it holds no object")
-    except (ValueError, RecursionError) as error:
+            raise ValueError
+    except (ValueError, RecursionError):
         raise UsageError(
-            f"{path} cannot be read as a scheduler_config.json ({str(error)[:60]}); give the file "
-            "that diffusers wrote"
+            f"{path} holds no JSON object; give the scheduler_config.json that diffusers wrote"
         ) from None
     return _of_diffusers(path, stated)
 
@@ -162,8 +164,8 @@ def schedule_as_stated(stated: str | Mapping[str, Any]) -> Schedule:
     match = _NAMED.fullmatch(stated) if isinstance(stated, str) else None
     if match is None:
         raise UsageError(
-            f"schedule is {shown(stated)}, but cosine-4000, linear-1000, scaled_linear-1000 or a "
-            "scheduler_config.json was expected"
+            f"the schedule {shown(stated)} is no file, nor cosine-, linear- or scaled_linear- and "
+            "a number of steps; give one such as cosine-4000, or a scheduler_config.json"
         )
     kind, steps = match[1], int(match[2])
     with mp.workdps(_DIGITS):
@@ -177,18 +179,27 @@ def schedule_as_stated(stated: str | Mapping[str, Any]) -> Schedule:
 
 
 def _of_diffusers(name: str, stated: Mapping[str, Any]) -> Schedule:
+    scheduler = stated.get("_class_name", _CLASS if _ENTRIES.keys() & stated.keys() else None)
+    if (
+        scheduler != _CLASS and "beta_schedule" not in stated
+    ):  # as of a flow, or of the U-Net itself
+        raise UsageError(
+            f"{name} is of {shown(scheduler)} and states no beta_schedule; give the "
+            f"scheduler_config.json that a {_CLASS} or the like wrote"
+        )
     taken = {entry: stated.get(entry, usual) for entry, usual in _ENTRIES.items()}
+    if "clip_sample" not in stated and not str(scheduler).startswith(_CLIPPING):
+        taken["clip_sample"] = False
+    if taken["variance_type"] is None:  # as a solver says it that adds no noise
+        taken["variance_type"] = _ENTRIES["variance_type"]
     for entry, known in _CHOICES.items():
         check_choice(f"{entry} of {name}", taken[entry], known)
     for entry in _UNSUPPORTED:
         if not any(stated.get(entry) is unset for unset in (None, False)):
             raise UsageError(f"{name} sets {entry}, which is not supported; use a model without it")
-    steps, clips = taken["num_train_timesteps"], taken["clip_sample"]
-    if type(steps) is not int or type(clips) is not bool:
-        raise UsageError(
-            f"num_train_timesteps and clip_sample of {name} are {shown(steps)} and {shown(clips)}, "
-            "but a whole number and true or false were expected"
-        )
+    taken["clip_sample"] = clips = check_flag(f"clip_sample of {name}", taken["clip_sample"])
+    steps = check_positive(f"num_train_timesteps of {name}", taken["num_train_timesteps"])
+    taken["num_train_timesteps"] = steps
     for entry, most in (("beta_start", 1), ("beta_end", 1), ("clip_sample_range", math.inf)):
         number = as_float(taken[entry])
         if not 0 < number < most:
@@ -229,5 +240,7 @@ def _betas(name: str, kind: str, steps: int, first: Any, last: Any) -> tuple[Any
         line = [low + (high - low) * i / (steps - 1) for i in range(steps)]
         betas = tuple(value**2 if root else value for value in line)
     if betas[-1] >= 1:
-        raise UsageError(f"{name} has too few steps: its last one adds a variance of 1 or more")
+        raise UsageError(
+            f"{name} has too few steps: its last one adds a variance of 1 or more; give more"
+        )
     return betas

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ _OUT_OF_MEMORY = (
     "cudnn_status_not_initialized",
 )
 """Parts of messages, in small letters."""
+_WHERE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (/\S+:\d+ .*?\) (?=[A-Z]))?")
+"""What onnxruntime says before a reason: a code, and a place in its own source."""
 _NO_GRAPH = -1
 """The number of a graph that leaves a run out of recording."""
 
@@ -140,7 +143,8 @@ class Session:
                     f"device {self.device.device} was asked for, but {providers[0][0]} has no "
                     "device of that number here; nvidia-smi -L lists them"
                 ) from None
-            raise ModelError(f"onnxruntime cannot load {self.name}: {first_line(error)}") from error
+            reason = _WHERE.sub("", first_line(error), count=1)
+            raise ModelError(f"onnxruntime cannot load {self.name}: {reason}") from error
         wanted, got = [name for name, _ in providers], session.get_providers()
         if got[: len(wanted)] != wanted:
             raise ProviderError(

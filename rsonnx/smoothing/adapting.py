@@ -129,7 +129,7 @@ def make_plan(model: ModelFile, settings: ModelSettings) -> Plan:
         base = composition.parts[0]
         raise ModelError(
             f"{model} is a smoothed classifier, made by rsonnx compose smooth; certify its base "
-            f"{base.file:.60} (SHA-256 {base.sha256[:12]}...), and check the two by attest --deployed"
+            f"{base.file:.60} (SHA-256 {base.sha256[:12]}...), and check it by attest --deployed"
         )
     missing: list[RsonnxError] = []
     output = find_output(

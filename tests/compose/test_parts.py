@@ -41,6 +41,19 @@ def softmaxed(operator: str = "Softmax") -> onnx.ModelProto:
     return build([*made, node(operator, ["logits"], "scores", axis=1)], SHAPE, ("n", 5), {"w": w})
 
 
+def coded() -> onnx.ModelProto:
+    made = [node("Cast", ["x"], "real", to=1), node("Flatten", ["real"], "scores")]
+    model = build(made, SHAPE, ("n", 16))
+    model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.INT64
+    return model
+
+
+def newer() -> onnx.ModelProto:
+    model = linear(SHAPE)
+    model.ir_version = 99
+    return model
+
+
 def test_parts_that_do_not_fit_are_refused_and_named(tmp_path: Path) -> None:
     first = save(said(linear(SHAPE)), tmp_path, "first.onnx")
     others = {
@@ -59,6 +72,8 @@ def test_parts_that_do_not_fit_are_refused_and_named(tmp_path: Path) -> None:
                              node("Flatten", ["centred"], "flat"),
                              node("MatMul", ["flat", "w"], "scores")],
                             (4, 1, 4, 4), (4, 5), {"w": np.ones((16, 5), np.float32)})),
+        "codes": said(coded()),
+        "newer": said(newer()),
         "random": said(build([node("RandomNormalLike", ["x"], "noise"),
                               node("Flatten", ["noise"], "scores")], SHAPE, ("n", 16))),
     }  # fmt: skip
@@ -68,6 +83,7 @@ def test_parts_that_do_not_fit_are_refused_and_named(tmp_path: Path) -> None:
             with pytest.raises(RsonnxError, match=f"{name}.onnx") as refusal:
                 join(first, path)
             assert len(str(refusal.value)) < 350
+            assert "onnxruntime_src" not in str(refusal.value)
 
 
 def test_names_of_classes_must_agree_where_there_are_any(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from mpmath import mp
 
@@ -77,6 +78,25 @@ def test_a_diffusers_file_is_the_schedule_that_it_names(
 
 
 @pytest.mark.parametrize(
+    ("stated", "clip"),
+    [
+        ({}, 1.0),
+        ({"_class_name": "PNDMScheduler"}, None),
+        ({"_class_name": "DPMSolverMultistepScheduler", "variance_type": None}, None),
+        ({"_class_name": "DDIMScheduler"}, 1.0),
+        ({"_class_name": "DDPMScheduler", "clip_sample_range": 0.5}, 0.5),
+        ({"_class_name": "PNDMScheduler", "clip_sample": True}, 1.0),
+    ],
+)
+def test_images_are_clipped_as_the_scheduler_does(stated: Any, clip: float | None) -> None:
+    entries = {"beta_schedule": "linear", "num_train_timesteps": np.int64(1000)} | stated
+    read = read_schedule(entries)
+    assert read.clip == clip
+    assert not read.has_variance
+    assert read_schedule(json.loads(json.dumps(read.stated))) == read
+
+
+@pytest.mark.parametrize(
     "config",
     [
         {"prediction_type": "flow"},
@@ -90,10 +110,16 @@ def test_a_diffusers_file_is_the_schedule_that_it_names(
         {"beta_end": 1.5},
         {"beta_start": None},
         {"clip_sample": "no"},
+        {"beta_schedule": []},
+        {"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000},
+        {"_class_name": "UNet2DModel", "sample_size": 32},
+        {"sample_size": 32},
+        {},
     ],
 )
 def test_what_is_not_supported_is_refused(config: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match=f"{next(iter(config))[:4]}|steps"):
+    named = "|".join(("beta_schedule", "steps", *config))
+    with pytest.raises(UsageError, match=named):
         read_schedule(config)
 
 
