@@ -133,9 +133,9 @@ def test_no_bracket_excludes_what_enumeration_gives(leaf: str, scores: int) -> N
             other = mpmath.fsum(mass for c, mass in masses.items() if c != found.label)
             undecided = masses.get(UNDECIDED, mpmath.mpf(0))
             own = masses.get(found.label, mpmath.mpf(0)) + undecided
-            assert found.p_a_lower <= 1 - other
-            assert found.p_b_upper >= other - mpmath.mpf(2) ** -1200
-            assert found.p_a_upper >= own - mpmath.mpf(2) ** -1200
+            assert found.p_a_lower <= 1 - other + mpmath.mpf(2) ** -280
+            assert found.p_b_upper >= other * (1 - mpmath.mpf(2) ** -280) - mpmath.mpf(2) ** -1200
+            assert found.p_a_upper >= own * (1 - mpmath.mpf(2) ** -280)
             if scores > 1 or slack or leaf == "float":
                 return
             top, radius = answer(masses, true)
@@ -175,7 +175,7 @@ def test_one_tree_is_the_sum_of_its_boxes(
     masses = oracle_of(form, cuts, len(shape)).masses(x, Noise(*noise))
     with mpmath.workprec(300):
         other = mpmath.fsum(mass for c, mass in masses.items() if c != found.label)
-        assert found.p_b_upper >= other - mpmath.mpf(2) ** -1200
+        assert found.p_b_upper >= other * (1 - mpmath.mpf(2) ** -280) - mpmath.mpf(2) ** -1200
         assert found.p_b_upper <= other * (1 + mpmath.mpf(2) ** -40) + mpmath.mpf(2) ** -1000
         best = max((mass for c, mass in masses.items() if c != UNDECIDED), default=0)
         if found.label != ABSTAIN:
