@@ -1,0 +1,79 @@
+"""Read a model to a closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+
+from rsonnx.closed_form import Boxes, Cuts, Form
+from rsonnx.errors import ModelError
+from rsonnx.model.closed.boxes import labelled, leaf_boxes
+from rsonnx.model.closed.cells import find_cuts
+from rsonnx.model.closed.following import Following
+from rsonnx.model.closed.runs import Opener
+from rsonnx.model.closed.trees import NotClosedError, Tree
+from rsonnx.model.closed.values import Terms
+from rsonnx.model.closed.walk import Walk
+
+
+def form_of(model: bytes, opener: Opener) -> Form:
+    """Return the closed form of an adapted model.
+
+    Args:
+        model: with the input ``INPUT``, float32 (batch, \\*shape), and the output ``LABEL``, int64
+            (batch,), serialized.
+        opener: opens models as this one will be run.
+
+    Raises:
+        ModelError: it has none that is known.
+    """
+    try:
+        walk = Walk(onnx.load_from_string(model), opener)
+        comparisons = [c for node in walk.nodes for c in walk.comparisons(node)]
+        if not comparisons:
+            return Following(walk, Terms(values=walk.size)).form()
+        cuts = find_cuts(walk.inside, walk.size, comparisons)
+        deep = [
+            (node, tree)
+            for node in walk.nodes
+            if node.output[0] in walk.ensembles
+            for tree in walk.ensembles[node.output[0]].trees
+            if len(walk.asked(node, tree, cuts)) > 1
+        ]
+        if deep or len(cuts) < 2:
+            return _boxes(walk, deep, cuts)
+        return Following(walk, Terms(cuts)).form()
+    except NotClosedError as error:
+        raise ModelError(
+            f"the model has no exact certificates, since {error}; sample its noise instead: leave "
+            "out --procedure exact"
+        ) from None
+
+
+def _boxes(
+    walk: Walk, deep: Sequence[tuple[onnx.NodeProto, Tree]], cuts: tuple[Cuts, ...]
+) -> Boxes:
+    """Return the boxes of the only tree, or the cells of the only value that is cut.
+
+    Args:
+        walk: the graph.
+        deep: its trees that ask for several values, with their operators.
+        cuts: of all values.
+    """
+    deciding = [node for node in walk.nodes if any(walk.comparisons(node))]
+    if len(deep) > 1:
+        raise NotClosedError("it adds up several trees that ask for several values each")
+    for node, tree in deep:
+        others = [t for t in walk.ensembles[node.output[0]].trees if t is not tree]
+        if len(deciding) > 1 or any(walk.asked(node, other, cuts) for other in others):
+            raise NotClosedError("a tree that asks for several values is not all that it has")
+    if not walk.decide({name for node in deciding for name in node.output}):
+        raise NotClosedError("its label depends on more than what its trees compare")
+    if not deep:
+        first = np.arange(len(cuts[0].cuts) + 1)[:, None] if cuts else np.zeros((1, 0), np.intp)
+        return labelled(walk.inside, walk.size, cuts, first, first)
+    node, tree = deep[0]
+    boxes = leaf_boxes(walk.inside, walk.size, cuts, tree, node.input[0], walk.places(node))
+    return labelled(walk.inside, walk.size, cuts, *boxes)
