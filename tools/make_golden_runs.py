@@ -82,6 +82,12 @@ LAWS = {  # in each of their norms
     "splitting": f"{GREY} --noise splitting,seed=3 --lambda 0.1",
     "columns": f"{PAIRED} --noise columns,width=1",
     "blocks": f"{PAIRED} --noise blocks,width=1",
+    "brightness": f"{GREY} --noise brightness --sigma 0.25 --n 300",
+    "contrast": f"{GREY} --noise contrast --sigma 0.25 --n 300",
+    "blur": f"{GREY} --noise blur --lambda 2 --n 300",
+    "blur-uniform": f"{GREY} --noise blur-uniform --lambda 2 --n 300 --radius two-sided",
+    "blur-folded": f"{GREY} --noise blur-folded --lambda 2 --n 300 --radius two-sided",
+    "translation": f"{GREY} --noise translation --sigma 1 --n 300",
 }
 PARTS = {  # which `merge` puts together
     "shard1": f"{G} --n 300 --shard 1/2",

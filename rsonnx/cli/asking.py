@@ -9,7 +9,7 @@ from typing import Any
 from rsonnx.cli.settings import data_settings, model_settings
 from rsonnx.data import is_table, open_dataset
 from rsonnx.errors import RsonnxError, UsageError, all_at_once
-from rsonnx.noise import Law
+from rsonnx.noise import Law, norm_named
 from rsonnx.noise.asked import USUAL_SIGMAS
 from rsonnx.runs.opening import settled
 from rsonnx.smoothing import still_open
@@ -37,7 +37,9 @@ def missing_scale(
         if not (refusals and is_table(data, reading)):  # whose columns decide what a model needs
             refusals += refused
     scales = " or ".join(f"--{scale}" for scale in law.scales())
-    usual = f"{USUAL_SIGMAS}; " if law.takes_sigma() else ""
+    unit, usual = norm_named(law.norms[0]).unit, ""
+    if law.takes_sigma():
+        usual = f"{USUAL_SIGMAS}; " if unit is None else f"its standard deviation, in {unit}; "
     told = "" if trained is None else f": {trained.words}"
     needed = UsageError(
         f"{law.name} noise needs {scales}: {usual}more means larger radii and lower accuracy; take "

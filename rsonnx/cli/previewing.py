@@ -55,10 +55,10 @@ def show(
         DataError: the inputs are no images.
     """
     law = asked_noise(given).law
-    if not (law.additive and law.takes_sigma()):
+    if not law.takes_sigma():
         raise UsageError(
-            f"preview shows noise that is added to an image, a --sigma a column, but {law.name} "
-            "noise has none; `rsonnx certify` takes it"
+            f"preview shows a --sigma a column, but {law.name} noise has none; `rsonnx certify` "
+            "takes it"
         )
     sigmas = _sigmas(given["sigmas"])
     check_samples("n0", given["n0"])
@@ -83,6 +83,7 @@ def show(
     shown = Preview(
         model=variation_of(job.model.facts, {}).named(job.model.facts["file"]),
         noise=law.name,
+        in_levels=laws[0].measure.unit is None,
         sigmas=sigmas,
         bounds=job.model.bounds,
         arithmetic=job.smoothed.arithmetic or "float",

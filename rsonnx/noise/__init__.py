@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from rsonnx.noise.laws.ablation import Ablation
     from rsonnx.noise.laws.anisotropic import AnisotropicGaussian
     from rsonnx.noise.laws.ball import Ball
+    from rsonnx.noise.laws.blur import Blur, BlurFolded, BlurUniform
     from rsonnx.noise.laws.brightness import Brightness
+    from rsonnx.noise.laws.contrast import Contrast
     from rsonnx.noise.laws.exponential_l2 import ExponentialL2
     from rsonnx.noise.laws.exponential_linf import ExponentialLinf
     from rsonnx.noise.laws.flips import Flips
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from rsonnx.noise.laws.power_linf import PowerLinf
     from rsonnx.noise.laws.sparse_flips import SparseFlips
     from rsonnx.noise.laws.splitting import Splitting
+    from rsonnx.noise.laws.translation import Translation
     from rsonnx.noise.laws.uniform import Uniform
     from rsonnx.noise.norms import NORMS, Norm, norm_named
     from rsonnx.noise.philox import SEED_DIGITS, check_seed, fresh_seed, uniform
@@ -53,8 +56,12 @@ __all__ = [
     "AskedNoise",
     "Ball",
     "Blocks",
+    "Blur",
+    "BlurFolded",
+    "BlurUniform",
     "Brightness",
     "Columns",
+    "Contrast",
     "EnumeratedNoise",
     "ExactOutcome",
     "ExponentialL2",
@@ -75,6 +82,7 @@ __all__ = [
     "SampledNoise",
     "SparseFlips",
     "Splitting",
+    "Translation",
     "Uniform",
     "Values",
     "block_samples",

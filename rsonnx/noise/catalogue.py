@@ -36,6 +36,11 @@ LAWS = {
     },
     "Images": {
         "brightness": "brightness.Brightness",
+        "contrast": "contrast.Contrast",
+        "blur": "blur.Blur",
+        "blur-uniform": "blur.BlurUniform",
+        "blur-folded": "blur.BlurFolded",
+        "translation": "translation.Translation",
     },
 }
 """All laws by what they are for, each with its class: whoever adds one writes it and names it here.

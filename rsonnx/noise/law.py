@@ -196,7 +196,8 @@ class Law(ABC):
     @property
     @abstractmethod
     def deviation(self) -> float | None:
-        """Standard deviation of the noise on one value in the units of the input, if it has one."""
+        """Standard deviation of the noise on one value in the units of the input, if it has one;
+        of a transformation, that of its parameter."""
 
     def deviation_of(self, at: int) -> float | None:
         """Return the standard deviation of the noise on the value at a place, if it has one."""
@@ -269,7 +270,7 @@ class Law(ABC):
 
     def check_arithmetic(self, point: Point) -> None:
         """Refuse levels where the noise is in the units of the bounds: it would be too narrow."""
-        if self.additive and not self.exact and point.arithmetic == "exact":
+        if not self.exact and point.arithmetic == "exact":
             raise UsageError(
                 "the input is given in levels of the 8-bit grid, but "
                 f"{self.name} noise is drawn in floating point and in the units of the bounds; "

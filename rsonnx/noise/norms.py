@@ -79,6 +79,27 @@ NORMS = {
         "row's radius",
         "of brightness, by the same in every value, by less than {}",
     ),
+    "contrast": Norm(
+        "logarithm of the factor, the same on every value (contrast),",
+        "at every input whose values are multiplied by one factor that is less than e to the "
+        "power of the row's radius, or divided by it",
+        "of contrast, by a factor on every value whose logarithm is below {} either way",
+        unit="logarithms of a factor",
+    ),
+    "blur": Norm(
+        "variance, where it is a blur (heat kernel),",
+        "at every input that is blurred (heat kernel, reflecting edges) by a variance below the "
+        "row's radius",
+        "by a blur (heat kernel, reflecting edges) of a variance below {}",
+        unit="squared pixels",
+    ),
+    "translation": Norm(
+        "length, where it is a cyclic shift by whole pixels,",
+        "at every input that is shifted by whole pixels, around the edges, less far than the row's "
+        "radius",
+        "by a shift by whole pixels, around the edges, less far than {}",
+        unit="pixels",
+    ),
 }
 
 

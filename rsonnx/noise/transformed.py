@@ -9,6 +9,7 @@ classifier f is the model behind the rounding of T_a x, with real numbers, to fl
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -17,10 +18,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.noise.law import Drawing, SampledNoise
+from rsonnx.errors import UsageError
+from rsonnx.noise.law import Drawing, Place, SampledNoise
 from rsonnx.noise.laws.gaussian import Gaussian
+from rsonnx.noise.pairs import AXES
+from rsonnx.noise.philox import bits
 from rsonnx.noise.scale import check_scale
-from rsonnx.noise.space import InputSpace, add
+from rsonnx.noise.space import InputSpace, add, beyond_numbers
 
 
 class Transformation(SampledNoise):
@@ -45,11 +49,9 @@ class GaussianTransformation(Transformation):
 
     Attributes:
         sigma: standard deviation of a parameter, > 0.
-        norm: of the parameters.
     """
 
     sigma: float
-    norm: str
 
     def __post_init__(self) -> None:
         self._settle(sigma=check_scale("sigma", self.sigma))
@@ -80,6 +82,84 @@ class GaussianTransformation(Transformation):
     def proves(self, radius: float, p_a_lower: float, p_b_upper: float | None) -> bool:
         """Prove a radius by integers; see :meth:`Law.proves`."""
         return self.noise.proves(radius, p_a_lower, p_b_upper)
+
+
+class Changed(Transformation):
+    """A transformation with real parameters, computed in float64 and rounded to float32 once."""
+
+    exact: ClassVar[bool] = False
+
+    @abstractmethod
+    def draw(self, generator: np.random.Generator, samples: int) -> NDArray[np.float64]:
+        """Return the parameters of so many samples, one after another; two calls draw as one."""
+
+    @abstractmethod
+    def change(
+        self, x: NDArray[np.float64], parameters: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return an input, in its shape, changed by the parameters of each of some samples."""
+
+    def open(self, place: Place) -> Drawing:
+        """Return the changes of a block."""
+        self.check_space(place.space)
+        return _ChangedBlock(self, place)
+
+
+class _ChangedBlock:
+    """The changes of one block in their order."""
+
+    def __init__(self, law: Changed, place: Place) -> None:
+        self._law, self._space = law, place.space
+        self._generator = np.random.Generator(bits(place.key, place.block))
+
+    def draw(self, count: int) -> NDArray[np.float64]:
+        """Return the parameters of the next ``count`` / size samples; see :class:`Drawing`."""
+        return self._law.draw(self._generator, count // self._space.size)
+
+    def write(self, base: NDArray[Any], divisor: np.float32, out: NDArray[np.float32]) -> None:
+        """Write the next samples; see :class:`Drawing`."""
+        del divisor  # 1, since levels are refused
+        parameters = self.draw(out.size)
+        with beyond_numbers():
+            changed = self._law.change(base.reshape(self._space.shape), parameters)
+            np.copyto(out, changed.reshape(out.shape), casting="same_kind")
+
+
+class SpatialTransformation(Transformation):
+    """One of the pixels of an image, in each channel on its own."""
+
+    layout: str | None
+    """Where the channels are, ``"NCHW"`` or ``"NHWC"``; None for images of two axes."""
+
+    @classmethod
+    def from_model(cls, shape: tuple[int, ...], layout: str | None) -> dict[str, Any]:
+        """Return the layout, as it is said or as the channels tell it; see :class:`Law`."""
+        possible = [layout]
+        if layout is None and len(shape) == 3:
+            possible = [name for name, axis in AXES.items() if shape[axis] in (1, 3)]
+        if len(possible) != 1 or (possible[0] is None) != (len(shape) == 2):
+            raise UsageError(
+                f"{cls.name} noise needs a model of images, of 1 or 3 channels first or last or "
+                f"none, but it takes {'x'.join(map(str, shape))}; declare its layout"
+            )
+        return {"layout": possible[0]}
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """The axes of height and width."""
+        return (1, 2) if self.layout == "NCHW" else (0, 1)
+
+    def check_space(self, space: InputSpace) -> None:
+        """Refuse inputs that are no images of the layout."""
+        super().check_space(space)
+        if len(space.shape) != (2 if self.layout is None else 3) or space.layout not in (
+            None,
+            self.layout,
+        ):
+            raise UsageError(
+                f"{self.name} noise was made for images in {self.layout or 'height and width'}, "
+                f"but inputs are {list(space.shape)} in {space.layout}; make it for their layout"
+            )
 
 
 class RepeatedBlock:

@@ -171,7 +171,7 @@ def denied(run: Figures) -> Iterator[str]:
             "An abstention does not show that an input is weak, only that nothing could be shown. "
             f"It counts as {'wrong' if summary.labelled else 'not certified'}."
         )
-    if run.header.arithmetic != "exact" and run.header.noise.additive:
+    if _arithmetic(run) == "float":
         yield (
             "The noise was drawn in floating point: the proof is for ideal noise, and a model "
             "built to exploit the rounding can have a false certificate."
@@ -265,11 +265,18 @@ def made(run: Reported) -> str:
     if settings.exact:
         return f"all {n:,} changes that the noise can make were counted, so alpha = 0"
     most = "" if header.procedure.target_radii is None else "at most "
-    arithmetic = f", {printable(header.arithmetic)} noise" if header.noise.additive else ""
+    arithmetic = _arithmetic(run)
+    drawn = "" if arithmetic is None else f", {printable(arithmetic)} noise"
     return (
-        f"n = {most}{n:,}, alpha = {alpha_up(settings.alpha)} an input{arithmetic}; "
+        f"n = {most}{n:,}, alpha = {alpha_up(settings.alpha)} an input{drawn}; "
         f"{printable(settings.bound)}, {printable(settings.radius_rule)}"
     )
+
+
+def _arithmetic(run: Reported) -> str | None:
+    """Return the arithmetic of the noise; None where samples are computed from whole numbers."""
+    noise = run.header.noise
+    return run.header.arithmetic if noise.additive or not noise.exact else None
 
 
 def _sentence(text: str) -> str:

@@ -86,6 +86,7 @@ class Preview:
         class_names: ``class_names[k]`` is what class k is called; may be empty.
         rows: one an input, at least one.
         noise: its name.
+        in_levels: whether the sigmas are in the units of ``bounds``.
     """
 
     model: str
@@ -97,6 +98,7 @@ class Preview:
     class_names: Sequence[str]
     rows: tuple[PreviewRow, ...]
     noise: str = "gaussian"
+    in_levels: bool = True
 
     def to_json(self, row: PreviewRow) -> dict[str, Any]:
         """Return one of the rows for a program; the seed as text, since JSON rounds large ones."""
@@ -227,8 +229,8 @@ def _look(k: int, label: int | None) -> tuple[str, str]:
 
 def _heading(preview: Preview, sigma: float) -> str:
     low, high = preview.bounds
-    levels = f"{sigma / (high - low) * 255:.4g} of 255 levels"
-    return f"σ = {sigma:g}\n{levels}"  # noqa: RUF001 - the field's letter
+    levels = f"\n{sigma / (high - low) * 255:.4g} of 255 levels" if preview.in_levels else ""
+    return f"σ = {sigma:g}{levels}"  # noqa: RUF001 - the field's letter
 
 
 def _row_text(preview: Preview, row: PreviewRow) -> str:

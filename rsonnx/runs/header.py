@@ -165,7 +165,7 @@ class Header:
         yield "largest_radius", self.largest_radius, procedure.largest_radius
         yield "noise.units", self.units, noise.units(*model.bounds)
         on_grid = InputSpace(model.input_shape, model.bounds).step < math.inf
-        if not on_grid or (noise.additive and not noise.exact):
+        if not (on_grid and noise.exact):
             yield "noise.arithmetic", self.arithmetic, "float"
         how = generator(noise, self.stream, shared=self.shared)
         yield "noise.generator", self.record["noise"]["generator"], how

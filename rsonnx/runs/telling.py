@@ -122,8 +122,8 @@ def _tell_model(job: Job, tell: Tell) -> None:
 
 def _tell_noise(job: Job, tell: Tell) -> None:
     low, high = job.model.bounds
-    law, sigma = job.smoothed.noise, job.smoothed.sigma
-    levels = ""
+    law, levels = job.smoothed.noise, ""
+    sigma = None if law.measure.unit else law.deviation  # in the units of the input
     if sigma is not None and high - low < float("inf"):
         levels = f", {sigma / (high - low) * 255:g} of 255 levels"
     tell(

@@ -222,10 +222,10 @@ class SmoothedClassifier:
 
     def _arithmetic_of(self, x: NDArray[Any], space: InputSpace) -> Arithmetic | None:
         """Return the arithmetic to insist on; None takes the grid where every value is on it."""
-        if not self.noise.additive:
-            return None  # the input's own values, which are not added to
         if not self.noise.exact:
             return "float"
+        if not self.noise.additive:
+            return None  # the input's own values, which are not added to
         if self.arithmetic is None and x.dtype != np.uint8 and (self.sigma or 0.0) < space.step:
             return "float"  # values that happen to be levels, of which noise shows nothing
         return self.arithmetic

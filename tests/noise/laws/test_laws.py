@@ -21,8 +21,12 @@ from rsonnx.noise import (
     AnisotropicGaussian,
     Ball,
     Blocks,
+    Blur,
+    BlurFolded,
+    BlurUniform,
     Brightness,
     Columns,
+    Contrast,
     ExponentialL2,
     ExponentialLinf,
     Flips,
@@ -36,6 +40,7 @@ from rsonnx.noise import (
     PowerLinf,
     SparseFlips,
     Splitting,
+    Translation,
     Uniform,
     law_from_json,
     noise_of,
@@ -80,6 +85,9 @@ CASES = [
     Case(Flips(0.6, 2, size=SIZE), high=1.0, exact=False),
     Case(SparseFlips(0.1, 0.6, size=SIZE)),
     Case(Brightness(0.3)),
+    Case(Contrast(0.3), exact=False),
+    *(Case(kind(2.0, "NCHW"), exact=False) for kind in (Blur, BlurUniform, BlurFolded)),
+    Case(Translation(1.5, "NCHW")),
 ]
 LAWS = [case.law for case in CASES]
 ADDITIVE = [law for law in LAWS if law.additive]
