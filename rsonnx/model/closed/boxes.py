@@ -2,55 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from rsonnx.closed_form import Boxes, Cuts
 from rsonnx.model.closed.cells import cell_rows, least_numbers
-from rsonnx.model.closed.runs import Inside
 from rsonnx.model.closed.trees import Branch, Tree
 from rsonnx.model.closed.values import Terms
+from rsonnx.model.closed.walk import Walk
 from rsonnx.model.tail import LABEL
 
 
-def labelled(
-    inside: Inside,
-    size: int,
-    cuts: tuple[Cuts, ...],
-    first: NDArray[np.intp],
-    last: NDArray[np.intp],
-) -> Boxes:
-    """Return boxes, from the first to the last cell of each value, with the model's labels."""
-    rows = np.zeros((len(first), size), np.float32)
-    for i, each in enumerate(cuts):
-        rows[:, each.at] = least_numbers(each)[first[:, i]]
-    (labels,) = inside.run([LABEL], rows)
-    return Boxes(cuts, first, last, np.asarray(labels, np.int64))
+def cell_boxes(walk: Walk, cuts: tuple[Cuts, ...]) -> Boxes:
+    """Return the cells of the only value that decides, or the whole space where none does."""
+    first = np.arange(len(cuts[0].cuts) + 1)[:, None] if cuts else np.zeros((1, 0), np.intp)
+    return _labelled(walk, cuts, first, first)
 
 
-def leaf_boxes(
-    inside: Inside,
-    size: int,
-    cuts: Sequence[Cuts],
-    tree: Tree,
-    tensor: str,
-    places: NDArray[np.intp],
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the first and the last cell of each value in each leaf's box, (boxes, values).
+def leaf_boxes(walk: Walk, cuts: tuple[Cuts, ...], node: onnx.NodeProto, tree: Tree) -> Boxes:
+    """Return the boxes of the leaves of the only tree.
 
     Args:
-        inside: the model.
-        size: values of an input.
+        walk: the graph.
         cuts: of all values that the tree asks for.
+        node: the tree's operator.
         tree: the tree.
-        tensor: its input's name.
-        places: (features,), of the values that this is made of.
     """
-    (held,) = inside.run([tensor], cell_rows(cuts, size))
+    places = walk.places(node)
+    (held,) = walk.inside.run([node.input[0]], cell_rows(cuts, walk.size))
     rows = held.reshape(len(held), -1).astype(np.float64)
-    starts = Terms(tuple(cuts)).starts - 1
+    starts = Terms(cuts).starts - 1
     numbers = {each.at: i for i, each in enumerate(cuts)}
     boxes = []
     waiting = [(0, np.zeros(len(cuts), np.intp), np.diff(starts) - 1)]
@@ -71,4 +53,16 @@ def leaf_boxes(
                 low[i], high[i] = max(low[i], kept[0]), min(high[i], kept[-1])
             if kept.size and (low <= high).all():
                 waiting.append((then, low, high))
-    return np.array([box[0] for box in boxes]), np.array([box[1] for box in boxes])
+    first, last = (np.array(ends) for ends in zip(*boxes, strict=True))
+    return _labelled(walk, cuts, first, last)
+
+
+def _labelled(
+    walk: Walk, cuts: tuple[Cuts, ...], first: NDArray[np.intp], last: NDArray[np.intp]
+) -> Boxes:
+    """Return boxes, from the first to the last cell of each value, with the model's labels."""
+    rows = np.zeros((len(first), walk.size), np.float32)
+    for i, each in enumerate(cuts):
+        rows[:, each.at] = least_numbers(each)[first[:, i]]
+    (labels,) = walk.inside.run([LABEL], rows)
+    return Boxes(cuts, first, last, np.asarray(labels, np.int64))

@@ -52,6 +52,8 @@ def find_cuts(inside: Inside, size: int, comparisons: Sequence[Comparison]) -> t
         NotClosedError: an input between the largest and the smallest float32 number makes NaN.
     """
     asked = list(dict.fromkeys(comparisons))
+    if not asked:
+        return ()
     tensors = list(dict.fromkeys(c.tensor for c in asked))
     places = np.array([c.place for c in asked], np.intp)
     # Comparisons of different places are answered in one row.

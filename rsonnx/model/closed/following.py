@@ -8,8 +8,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from rsonnx.closed_form import Linear, StumpSum
+from rsonnx.closed_form import Form
 from rsonnx.model.closed.applying import applied
+from rsonnx.model.closed.boxes import cell_boxes
 from rsonnx.model.closed.choices import Choices
 from rsonnx.model.closed.curves import CURVES, Curves, sigmoid, softmax
 from rsonnx.model.closed.ensembles import ensemble_sums, label_choice, linear_choice, with_base
@@ -62,7 +63,7 @@ class Following:
             names = sorted(walk.dependent & walk.names - {INPUT})
             self._tables = Tables(terms, walk.inside, walk.seen, names, walk.size)
 
-    def form(self) -> StumpSum | Linear:
+    def form(self) -> Form:
         """Follow the graph to its label.
 
         Raises:
@@ -80,6 +81,11 @@ class Following:
             outputs = list(filter(None, node.output))
             self._known.update(zip(outputs, made or [None] * len(outputs), strict=False))
         label = self._known[LABEL]
+        if isinstance(label, Fixed | Sums) and self._terms.cuts:  # of one value after all, or none
+            number = int(self._tables.behind(label)[0]) if isinstance(label, Sums) else -1
+            return cell_boxes(
+                self._walk, self._terms.cuts[number : number + 1] if number >= 0 else ()
+            )
         if not isinstance(label, Labels):
             what = lost[0] if lost else self._walk.nodes[-1].op_type
             raise NotClosedError(f"what its operator {what} makes of sums is not followed")
@@ -145,7 +151,7 @@ class Following:
         if (each == MANY).any():
             return None
         return [
-            self._tables.sums(name, each) if name in self._walk.names else None
+            self._tables.value(name, each) if name in self._walk.names else None
             for name in filter(None, node.output)
         ]
 

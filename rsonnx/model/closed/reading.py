@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import onnx
 
 from rsonnx.closed_form import Boxes, Cuts, Form
 from rsonnx.errors import ModelError
-from rsonnx.model.closed.boxes import labelled, leaf_boxes
+from rsonnx.model.closed.boxes import cell_boxes, leaf_boxes
 from rsonnx.model.closed.cells import find_cuts
 from rsonnx.model.closed.following import Following
 from rsonnx.model.closed.runs import Opener
@@ -32,7 +31,7 @@ def form_of(model: bytes, opener: Opener) -> Form:
     try:
         walk = Walk(onnx.load_from_string(model), opener)
         comparisons = [c for node in walk.nodes for c in walk.comparisons(node)]
-        if not comparisons:
+        if not comparisons and not walk.ensembles:
             return Following(walk, Terms(values=walk.size)).form()
         cuts = find_cuts(walk.inside, walk.size, comparisons)
         deep = [
@@ -62,7 +61,11 @@ def _boxes(
         deep: its trees that ask for several values, with their operators.
         cuts: of all values.
     """
-    deciding = [node for node in walk.nodes if any(walk.comparisons(node))]
+    deciding = [
+        node
+        for node in walk.nodes
+        if node.output[0] in walk.ensembles or any(walk.comparisons(node))
+    ]
     if len(deep) > 1:
         raise NotClosedError("it adds up several trees that ask for several values each")
     for node, tree in deep:
@@ -71,9 +74,4 @@ def _boxes(
             raise NotClosedError("a tree that asks for several values is not all that it has")
     if not walk.decide({name for node in deciding for name in node.output}):
         raise NotClosedError("its label depends on more than what its trees compare")
-    if not deep:
-        first = np.arange(len(cuts[0].cuts) + 1)[:, None] if cuts else np.zeros((1, 0), np.intp)
-        return labelled(walk.inside, walk.size, cuts, first, first)
-    node, tree = deep[0]
-    boxes = leaf_boxes(walk.inside, walk.size, cuts, tree, node.input[0], walk.places(node))
-    return labelled(walk.inside, walk.size, cuts, *boxes)
+    return leaf_boxes(walk, cuts, *deep[0]) if deep else cell_boxes(walk, cuts)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rsonnx.model.closed.cells import cell_rows
 from rsonnx.model.closed.runs import Inside, Tensors
 from rsonnx.model.closed.trees import NotClosedError
-from rsonnx.model.closed.values import Sums, Terms, unit_of
+from rsonnx.model.closed.values import Fixed, Sums, Terms, unit_of
 
 _MOST_NUMBERS = 1 << 28
 """Numbers that all tensors hold together in the run."""
@@ -65,8 +65,8 @@ class Tables:
             numbers = merged(numbers, np.where(varies, i, _NONE))
         return np.expand_dims(numbers, sums.axis)
 
-    def sums(self, name: str, numbers: NDArray[np.int_]) -> Sums | None:
-        """Return a tensor of numbers as it was run, each element by the cut value it depends on.
+    def value(self, name: str, numbers: NDArray[np.int_]) -> Sums | Fixed | None:
+        """Return a tensor as it was run, each element by the cut value that it depends on.
 
         Args:
             name: of the tensor.
@@ -81,11 +81,14 @@ class Tables:
             raise NotClosedError("it computes numbers that are not finite")
         of = np.moveaxis(numbers, axis, 0)[0]
         coefficients, starts = np.zeros((len(self._terms), *rows.shape[1:])), self._terms.starts
-        coefficients[0][of == _NONE] = rows[0][of == _NONE]
+        coefficients[0] = np.where(of == _NONE, rows[0], 0)
         for i, (start, stop) in enumerate(pairwise(starts)):
-            coefficients[start:stop, of == i] = rows[start - 1 : stop - 1, of == i]
+            coefficients[start:stop] = np.where(of == i, rows[start - 1 : stop - 1], 0)
         made = np.moveaxis(coefficients, 0, axis)
-        return Sums(made, np.abs(made), axis, 0, unit_of(coefficients))
+        sums = Sums(made, np.abs(made), axis, 0, unit_of(coefficients))
+        if (self.behind(sums) == _NONE).all():
+            return Fixed(np.take(held, [0], axis))
+        return sums
 
 
 def merged(*numbers: NDArray[np.int_]) -> NDArray[np.int_]:
