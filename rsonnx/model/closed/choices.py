@@ -94,18 +94,17 @@ class Choices:
             return self._truth(node, False)
         turned = isinstance(operands[0], Fixed)
         source, level = operands[::-1] if turned else operands
-        if not isinstance(level, Fixed) or level.array.size != 1 or isinstance(source, Bounded):
-            return Bounded(0.0, 1.0)
-        threshold, resolution = float(level.array.ravel()[0]), 0.0
-        if isinstance(source, Rising):
-            if not source.is_sigmoid or threshold != 0.5:
-                raise NotClosedError("a threshold stands behind a function other than a sigmoid's")
-            threshold, resolution = 0.0, source.resolution
         sums = source.sums if isinstance(source, Rising) else source
-        if not isinstance(sums, Sums) or sums.elements != 1:
+        if not isinstance(level, Fixed) or not isinstance(sums, Sums):
+            return Bounded(0.0, 1.0)
+        threshold, resolution = level.array.ravel().astype(float), 0.0
+        if isinstance(source, Rising):  # of which a sigmoid is a half where its sum is 0
+            is_half = source.is_sigmoid & (threshold == 0.5)
+            threshold, resolution = threshold[is_half] - 0.5, source.resolution
+        if threshold.size != 1 or sums.elements != 1:
             return Bounded(0.0, 1.0)
         asks_above = less == turned
-        choice = Choice(sums.column(0), threshold, asks_above == equal, resolution)
+        choice = Choice(sums.column(0), float(threshold[0]), asks_above == equal, resolution)
         return self.labels(node, choice, np.array([not asks_above, asks_above]))
 
     def _truth(self, node: onnx.NodeProto, truth: bool) -> Fixed:

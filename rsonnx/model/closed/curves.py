@@ -16,6 +16,7 @@ import onnx
 from rsonnx.model.closed.applying import MOVING, RESHAPING
 from rsonnx.model.closed.linear import REALS, Linear
 from rsonnx.model.closed.runs import Tensors
+from rsonnx.model.closed.trees import NotClosedError
 from rsonnx.model.closed.values import Bounded, Fixed, Rising, Sums, Terms, Value
 from rsonnx.model.graph import whole
 
@@ -112,7 +113,9 @@ class Curves:
         for operand in operands:
             if isinstance(operand, Rising) and operand.is_sigmoid:
                 sums.append(operand.sums)
-            elif isinstance(operand, Fixed) and (operand.array == 0.5).all():
+            elif isinstance(operand, Fixed):
+                if (operand.array != 0.5).any():
+                    raise NotClosedError("its sigmoid has a threshold other than 0.5")
                 sums.append(Fixed(np.zeros(operand.array.shape)))
             else:
                 return None
