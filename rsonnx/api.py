@@ -1,4 +1,4 @@
-"""The library, a call a command: certify, commit, declare, predict, read_run, verify, report.
+"""The library, a call a command: certify, commit, declare, falsify, predict, verify, report ...
 
 All that a command prints, a notebook can have by one of these; the command line calls them too.
 """
@@ -113,6 +113,20 @@ def declare(
     if path is not None:
         write_new(path, content)
     return content
+
+
+def falsify(
+    model: str | os.PathLike[str],
+    data: Data,
+    run: runs.Run | str | os.PathLike[str],
+    **options: Any,
+) -> runs.Breaks:
+    """Find, near each certified input, one of another answer; see :func:`rsonnx.runs.falsify`.
+
+    >>> breaks = falsify("m.onnx", "images/", "run.jsonl", output="broken.jsonl")  # doctest: +SKIP
+    >>> breaks.ratio, breaks.holds  # doctest: +SKIP
+    """
+    return runs.falsify(model, data, run, **options)
 
 
 def predict(model: Model, data: Data, **options: Any) -> list[runs.Predicted]:

@@ -34,11 +34,11 @@ def merge_command(parts: tuple[Path, ...], output: Path) -> None:
     Example:
       rsonnx merge part1.jsonl part2.jsonl part3.jsonl -o run.jsonl
     """
-    from rsonnx.runs import RunWriter, check_output, merge
+    from rsonnx.runs import Part, RunWriter, check_output, merge
 
     check_output(output)
     merged = merge(parts, sys.argv[1:])
-    writer = RunWriter(output, merged.header.to_json())
+    writer: RunWriter[Part] = RunWriter(output, merged.header.to_json())
     try:
         with writer:
             writer.write_all(merged.rows)

@@ -24,6 +24,9 @@ from rsonnx.noise.norms import Norm, norm_named
 from rsonnx.noise.space import InputSpace, Point
 from rsonnx.scalars import shown
 
+_OUTWARD = 2.0**-48
+"""Relative margin for the rounding of a distance in doubles."""
+
 
 class Drawing(Protocol):
     """The randomness of one block in its order."""
@@ -242,6 +245,23 @@ class Law(ABC):
     def within(self) -> str:
         """Where the answer is certified, for a radius called "the row's radius"."""
         return self.measure.within
+
+    def length(self, change: NDArray[np.float64]) -> float:
+        """Return how long a change of an input is in the norm of its radii, rounded up.
+
+        Args:
+            change: in the units of the input, each value within a relative 2^-51.
+
+        Raises:
+            UsageError: the noise is not added to values, or the norm is none of them.
+        """
+        measured = self.measure.length
+        if not self.additive or measured is None:
+            raise UsageError(
+                f"{self.name} noise measures radii in {self.norm} and no distance between values; "
+                "only noise that is added to values, in l2, l1, linf or mahalanobis, has one"
+            )
+        return math.nextafter(measured(change) * (1 + _OUTWARD), math.inf)
 
     def units(self, low: float, high: float) -> str:
         """Return in which units radii are for inputs of these bounds; others are not compared."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -15,6 +20,9 @@ class Norm:
         covers: which changes a radius covers, with ``{}`` for it: "every change ...".
         unit: what a radius counts; None where it is in the units of the input.
         whole: whether radii are whole numbers, all of which are reached.
+        length: the norm of a change, float64, to nearest; None where it is no norm of numbers.
+        steepest: the change of a given length along which a linear function of this gradient rises
+            most, up to a factor; None where it is the gradient itself.
     """
 
     measure: str
@@ -22,6 +30,8 @@ class Norm:
     covers: str
     unit: str | None = None
     whole: bool = False
+    length: Callable[[NDArray[np.float64]], float] | None = None
+    steepest: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
 
     @property
     def limit(self) -> str:
@@ -37,19 +47,29 @@ def _closer(name: str) -> str:
     return f"at every point closer than the row's radius in the {name} norm"
 
 
+def _euclidean(change: NDArray[np.float64]) -> float:
+    return math.hypot(*change.flat)
+
+
 NORMS = {
     "l2": Norm(
-        "Euclidean length (l2 norm)", _closer("l2"), "of Euclidean length (l2 norm) below {}"
+        "Euclidean length (l2 norm)",
+        _closer("l2"),
+        "of Euclidean length (l2 norm) below {}",
+        length=_euclidean,
     ),
     "l1": Norm(
         "sum of absolute changes (l1 norm)",
         _closer("l1"),
         "whose absolute values sum to less than {} (l1 norm)",
+        length=lambda change: math.fsum(np.abs(change).flat),
     ),
     "linf": Norm(
         "largest absolute change of a value (linf norm)",
         _closer("linf"),
         "of every value by less than {} (linf norm)",
+        length=lambda change: float(np.abs(change).max()),
+        steepest=np.sign,
     ),
     "mahalanobis": Norm(
         "length in standard deviations of the noise (Mahalanobis norm)",
@@ -57,6 +77,7 @@ NORMS = {
         "its own standard deviations of the noise (Mahalanobis norm)",
         "of a length below {} in standard deviations of the noise (Mahalanobis norm)",
         unit="standard deviations of the noise",
+        length=_euclidean,
     ),
     "l0": Norm(
         "number of changed features (l0 norm)",

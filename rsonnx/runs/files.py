@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
@@ -75,14 +76,19 @@ def identity_of(line: bytes) -> str:
     return hashlib.sha256(line.removesuffix(b"\n")).hexdigest()
 
 
-def is_torn_start(content: bytes) -> bool:
+def is_torn_start(content: bytes, start: bytes = START) -> bool:
     """Say whether a file holds nothing but the beginning of a header, as a killed process left."""
-    return b"\n" not in content and (content.startswith(START) or START.startswith(content))
+    return b"\n" not in content and (content.startswith(start) or start.startswith(content))
+
+
+def written_part(path: Path, content: bytes) -> Part | None:
+    """Return what a run file holds; None where not even its header was written."""
+    return None if is_torn_start(content) else parse_part(path, BytesIO(content))
 
 
 def parse_part(path: Path, file: BinaryIO) -> Part:
     """Read an open run file, a line at a time; nothing but what is read of it stays in memory."""
-    lines = _whole_lines(path, file)
+    lines = whole_lines(path, file)
     first = next(lines, None)
     if first is None:
         raise RunFileError(f"{path} is not a run file: it has no complete line")
@@ -93,9 +99,9 @@ def parse_part(path: Path, file: BinaryIO) -> Part:
     for number, line in enumerate(lines, start=2):
         if status is not None:
             raise RunFileError(f"{path}, line {number}: there is a line behind the end of the run")
-        value = _parse(path, number, line)
+        value = parse_line(path, number, line)
         if value.get("kind") == "end":
-            status = _status(path, number, value, len(rows))
+            status = ending_of(path, number, value, len(rows))
             if status == "void":
                 raise RunFileError(
                     f"{path} is void, and none of its {len(rows)} rows holds: "
@@ -122,7 +128,7 @@ def parse_part(path: Path, file: BinaryIO) -> Part:
     )
 
 
-def _whole_lines(path: Path, file: BinaryIO) -> Iterator[bytes]:
+def whole_lines(path: Path, file: BinaryIO) -> Iterator[bytes]:
     """Yield the lines that have an end, each with it.
 
     Raises:
@@ -163,7 +169,7 @@ def _row(path: Path, number: int, value: Mapping[str, Any], header: Header) -> R
 
 
 def _header(path: Path, line: bytes) -> Header:
-    header = _parse(path, 1, line)
+    header = parse_line(path, 1, line)
     if header.get("format") != "rsonnx-run":
         raise RunFileError(
             f"{path} is not a run file: its first line is no header; `rsonnx certify -o` writes one"
@@ -179,7 +185,8 @@ def _header(path: Path, line: bytes) -> Header:
         raise RunFileError(f"{path}, line 1: {error}") from None
 
 
-def _status(path: Path, number: int, value: dict[str, Any], rows: int) -> str:
+def ending_of(path: Path, number: int, value: dict[str, Any], rows: int) -> str:
+    """Return how a file of so many rows ended, as its last line says, or refuse the line."""
     try:
         end = {name: kind.of({"error": None} | value, name) for name, kind in _END.items()}
     except KeyError as error:
@@ -206,7 +213,8 @@ _END: dict[str, Kind[Any]] = {
 }
 
 
-def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
+def parse_line(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    """Return the object that a line of a file is, or refuse it by its number."""
     try:
         return read_object(line)
     except TypeError as error:

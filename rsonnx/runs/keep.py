@@ -12,6 +12,7 @@ from pathlib import Path
 from rsonnx.counts import Counts
 from rsonnx.errors import CouplingError, RunFileError, UsageError
 from rsonnx.listener import Extent, Listener
+from rsonnx.runs.files import Part
 from rsonnx.runs.header import Header
 from rsonnx.runs.manifest import Manifest
 from rsonnx.runs.partial import Checkpoint, Kept, check_partial
@@ -50,7 +51,7 @@ class Keeping:
             )
 
 
-def reopened_file(keeping: Keeping, listener: Listener) -> RunWriter | None:
+def reopened_file(keeping: Keeping, listener: Listener) -> RunWriter[Part] | None:
     """Open the run file to go on with, if there is one; refuse one that may not be touched."""
     output = keeping.output
     if output is None:
@@ -78,7 +79,7 @@ def run_into_file(
     header: Header,
     manifest: Manifest,
     keeping: Keeping,
-    reopened: RunWriter | None,
+    reopened: RunWriter[Part] | None,
     listener: Listener,
 ) -> list[Row | CountsRow]:
     """Do what is left to do of a run, keep it, and return all rows, the earlier ones too."""
@@ -107,13 +108,13 @@ def run_into_file(
 
     if keeping.output is None:
         listener.said("warning", "the rows are not kept; name an output to keep them")
-        with _saying_where_it_stopped(None, lambda: len(rows), len(inputs), listener):
+        with saying_where_it_stopped(None, lambda: len(rows), len(inputs), listener):
             listener.begun(extent)
             for row in do_work(work, progress=listener.drawn):
                 finished(row)
         return rows
     output = keeping.output
-    with reopened or RunWriter(output, header.to_json()) as writer:
+    with reopened or RunWriter[Part](output, header.to_json()) as writer:
         if reopened is not None:
             writer.go_on(header.to_json())
         if not writer.locked:
@@ -125,7 +126,7 @@ def run_into_file(
         checkpoint = Checkpoint(output, writer.identity, manifest, seconds=keeping.checkpoint)
         if part is not None:
             work = replace(work, answered=_kept(checkpoint, len(rows), len(inputs), work, listener))
-        with _saying_where_it_stopped(output, lambda: writer.rows, len(inputs), listener):
+        with saying_where_it_stopped(output, lambda: writer.rows, len(inputs), listener):
             listener.begun(extent)
             keep_rows(work, writer, checkpoint, finished=finished, progress=listener.drawn)
     return rows
@@ -169,9 +170,11 @@ def _kept(
 
 
 @contextlib.contextmanager
-def _saying_where_it_stopped(
+def saying_where_it_stopped(
     output: Path | None, done: Callable[[], int], total: int, listener: Listener
 ) -> Iterator[None]:
+    """Tell, whatever ends the work, how many inputs are done and where they are."""
+
     def stopped() -> None:
         holds = "" if output is None else f"; {output} holds them"
         listener.said("stopped", f"after {done()} of {total} inputs{holds}")
@@ -196,7 +199,7 @@ def _certified(row: Row | CountsRow) -> bool:
 
 def keep_rows(
     work: Work,
-    writer: RunWriter,
+    writer: RunWriter[Part],
     checkpoint: Checkpoint,
     *,
     finished: Callable[[Row | CountsRow], None],

@@ -86,7 +86,7 @@ def check_against(
     if data is None:
         return None
     with ExitStack() as stack:
-        job = _reopen(run, model, data, files or {}, providers, time_limit_per_call, stack)
+        job = reopen(run, model, data, files or {}, providers, time_limit_per_call, stack)
         if not inputs:
             return None
         if not run.rows:
@@ -102,7 +102,7 @@ def check_against(
         return replay(run, job, rows)
 
 
-def _reopen(
+def reopen(
     run: Run,
     model: str | os.PathLike[str],
     data: Data,
@@ -111,6 +111,11 @@ def _reopen(
     time_limit_per_call: float,
     stack: ExitStack,
 ) -> Job:
+    """Open a model of a run's digest and data as its header says, and check that they are its own.
+
+    Raises:
+        RunFileError: they are not, or the header does not say how they were read.
+    """
     header, recorded = run.header, run.header.resolved
     chosen = check_texts("providers", providers)
     used = header.record["model"]["providers"]["used"]

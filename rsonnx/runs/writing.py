@@ -5,18 +5,37 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from io import BytesIO, FileIO
+from collections.abc import Callable, Iterator, Sequence
+from io import FileIO
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from rsonnx.errors import CouplingError, RunFileError, UsageError
 from rsonnx.runs import disk
-from rsonnx.runs.files import Ending, Part, identity_of, is_torn_start, line_of, parse_part
+from rsonnx.runs.files import Ending, Part, identity_of, line_of, written_part
 from rsonnx.runs.locking import lock
-from rsonnx.runs.rows import CountsRow, Row
+
+
+class Line(Protocol):
+    """A row, of a run or of another file that is written as runs are."""
+
+    def to_json(self) -> dict[str, Any]: ...  # noqa: D102
+
+
+class Written(Protocol):
+    """What such a file holds."""
+
+    @property
+    def identity(self) -> str: ...  # noqa: D102
+    @property
+    def length(self) -> int: ...  # noqa: D102
+    @property
+    def rows(self) -> Sequence[Line]: ...  # noqa: D102
+
+
+P = TypeVar("P", bound=Written)
 
 
 class TamperedError(RunFileError):
@@ -31,7 +50,7 @@ class TamperedError(RunFileError):
         self.kept = kept
 
 
-class RunWriter:
+class RunWriter(Generic[P]):
     """Writes a run file, a whole line at a time. Used as a context manager.
 
     Whatever happens at whatever instant, the file is one that :meth:`reopen` can go on with: it has
@@ -68,7 +87,7 @@ class RunWriter:
         self._content, self._unsure = bytearray(), b""
         self._writing = False
         self.rows = 0
-        self.part: Part | None = None
+        self.part: P | None = None
         self.identity = identity_of(line)
         with self._closing_on_error():
             self.locked = lock(self._file, self._path)
@@ -80,15 +99,26 @@ class RunWriter:
                     disk.remove(self._path)
                 raise
 
-    @classmethod
-    def reopen(cls, path: str | os.PathLike[str]) -> RunWriter:
-        """Open a run file that exists, read it, and keep other writers out; nothing is changed.
+    @staticmethod
+    def reopen(path: str | os.PathLike[str]) -> RunWriter[Part]:
+        """Open a run file that exists; see :meth:`reopen_as`."""
+        return RunWriter.reopen_as(path, written_part)
+
+    @staticmethod
+    def reopen_as(
+        path: str | os.PathLike[str], parse: Callable[[Path, bytes], P | None]
+    ) -> RunWriter[P]:
+        """Open a file that exists, read it, and keep other writers out; nothing is changed.
+
+        Args:
+            path: the file.
+            parse: returns what it holds; None where not even its header was written.
 
         Raises:
             UsageError: it is no file, or may not be written.
             RunFileError: another process is writing it, or a line is not what the format says.
         """
-        self = cls.__new__(cls)
+        self: RunWriter[P] = RunWriter.__new__(RunWriter)
         self._path = Path(path)
         if not os.path.isfile(self._path):
             raise UsageError(f"{path} is not a file, but a run file was expected")
@@ -103,7 +133,7 @@ class RunWriter:
             self.locked = lock(self._file, self._path)
             content = self._file.readall()
             self._content, self._unsure = bytearray(content), b""
-            self.part = None if is_torn_start(content) else parse_part(self._path, BytesIO(content))
+            self.part = parse(self._path, content)
             self.identity = "" if self.part is None else self.part.identity
         return self
 
@@ -120,7 +150,7 @@ class RunWriter:
         else:
             self._begin(self.part.length, len(self.part.rows), b"")
 
-    def write(self, row: Row | CountsRow) -> None:
+    def write(self, row: Line) -> None:
         """Append a row and wait until it is on the disk.
 
         Raises:
@@ -128,7 +158,7 @@ class RunWriter:
         """
         self.write_all([row])
 
-    def write_all(self, rows: Sequence[Row | CountsRow]) -> None:
+    def write_all(self, rows: Sequence[Line]) -> None:
         """Append many rows that are made quickly, and wait once; else as :meth:`write`."""
         lines = b"".join(line_of(row.to_json()) for row in rows)
         self.check(lines)
@@ -167,7 +197,7 @@ class RunWriter:
             f"{told}; {rows} are in {kept}: go on with that one, by -o and --resume", kept
         )
 
-    def __enter__(self) -> RunWriter:
+    def __enter__(self) -> RunWriter[P]:
         return self
 
     def __exit__(

@@ -81,6 +81,13 @@ class AnisotropicGaussian(SampledNoise):
         """Return radius · σ_j, by which the j-th value may change alone, both as written."""
         return Fraction(repr(radius)) * Fraction(repr(self.sigmas[at]))
 
+    def length(self, change: NDArray[np.float64]) -> float:
+        """Return √(Σ (δ_j/σ_j)²), rounded up; infinite where a fixed value changes."""
+        flat = change.reshape(-1)
+        moved = np.flatnonzero(flat)
+        with np.errstate(divide="ignore"):
+            return super().length(flat[moved] / self._scales[moved])
+
     @cached_property
     def fixed(self) -> tuple[int, ...]:
         """Places of the values that no noise is added to."""
