@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper
 
 from rsonnx.model.closed.runs import Tensors
 from rsonnx.model.graph import attribute
@@ -22,38 +20,6 @@ MOVING = {
     "Transpose",
 }
 """Operators that copy elements to other places."""
-
-
-def applied(
-    model: onnx.ModelProto, node: onnx.NodeProto, operands: Sequence[NDArray[Any] | None]
-) -> list[NDArray[Any]]:
-    """Return what a node makes of arrays, by onnx's own definition of its operator.
-
-    Args:
-        model: whose operator sets it is of.
-        node: the node.
-        operands: its inputs; None for one that is left out.
-    """
-    from onnx.reference import ReferenceEvaluator  # noqa: PLC0415  (half a second)
-
-    feeds = {f"operand_{i}": held for i, held in enumerate(operands) if held is not None}
-    alone = onnx.NodeProto()
-    alone.CopyFrom(node)
-    for i, held in enumerate(operands):
-        alone.input[i] = "" if held is None else f"operand_{i}"
-    outputs = [name for name in alone.output if name]
-    graph = helper.make_graph(
-        [alone],
-        "step",
-        [
-            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(held.dtype), None)
-            for name, held in feeds.items()
-        ],
-        [helper.make_empty_tensor_value_info(name) for name in outputs],
-    )
-    proto = helper.make_model(graph, opset_imports=model.opset_import)
-    results: Any = ReferenceEvaluator(proto).run(outputs, feeds)
-    return [np.asarray(result) for result in results]
 
 
 def reshaped(

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.closed_form import Cuts
+from rsonnx.model.closed.refusal import NotClosedError
 from rsonnx.model.closed.runs import Inside
-from rsonnx.model.closed.trees import NotClosedError
 
 _LARGEST = int(np.float32(np.finfo(np.float32).max).view(np.int32))
 

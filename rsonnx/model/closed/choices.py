@@ -10,10 +10,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from rsonnx.model.closed.applying import applied
 from rsonnx.model.closed.curves import Curves
+from rsonnx.model.closed.refusal import NotClosedError
 from rsonnx.model.closed.runs import Tensors
-from rsonnx.model.closed.trees import NotClosedError
 from rsonnx.model.closed.values import (
     Bounded,
     Choice,
@@ -32,16 +31,13 @@ class Choices:
     """The rules of operators that decide, for one graph.
 
     Args:
-        model: the graph.
-        view: look-ups over it.
+        view: look-ups over the graph.
         seen: its tensors.
         curves: the rules of rising functions.
     """
 
-    def __init__(
-        self, model: onnx.ModelProto, view: GraphView, seen: Tensors, curves: Curves
-    ) -> None:
-        self._model, self._view, self._seen, self._curves = model, view, seen, curves
+    def __init__(self, view: GraphView, seen: Tensors, curves: Curves) -> None:
+        self._view, self._seen, self._curves = view, seen, curves
 
     def result(self, node: onnx.NodeProto, operands: Sequence[Value | None]) -> list[Value] | None:
         """Return what a node makes of its operands; None if that is not known."""
@@ -136,7 +132,7 @@ class Choices:
         if len(held) < len(operands) or len(choices) > 1 or None in map(self._seen.axis, names):
             return None
         choice = next(iter(choices.values()))
-        made = applied(self._model, node, [operand.array for operand in held])
+        made = self._seen.applied(node, [operand.array for operand in held])
         shapes = [self._seen.shape(name, choice.outcomes) for name in names]
         if [array.shape for array in made] != shapes:
             return None

@@ -15,8 +15,8 @@ import onnx
 
 from rsonnx.model.closed.applying import MOVING, RESHAPING
 from rsonnx.model.closed.linear import REALS, Linear
+from rsonnx.model.closed.refusal import NotClosedError
 from rsonnx.model.closed.runs import Tensors
-from rsonnx.model.closed.trees import NotClosedError
 from rsonnx.model.closed.values import Bounded, Fixed, Rising, Sums, Terms, Value
 from rsonnx.model.graph import whole
 

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.model.closed.choices import difference
-from rsonnx.model.closed.trees import Ensemble, NotClosedError
+from rsonnx.model.closed.refusal import NotClosedError
+from rsonnx.model.closed.trees import Ensemble
 from rsonnx.model.closed.values import Choice, Sums, Terms, unit_of
 
 

@@ -9,7 +9,6 @@ import onnx
 from numpy.typing import NDArray
 
 from rsonnx.closed_form import Form
-from rsonnx.model.closed.applying import applied
 from rsonnx.model.closed.boxes import cell_boxes
 from rsonnx.model.closed.choices import Choices
 from rsonnx.model.closed.curves import CURVES, Curves, sigmoid, softmax
@@ -17,9 +16,9 @@ from rsonnx.model.closed.ensembles import ensemble_sums, label_choice, linear_ch
 from rsonnx.model.closed.forms import decided
 from rsonnx.model.closed.linear import LINEAR
 from rsonnx.model.closed.linear import Linear as LinearRules
+from rsonnx.model.closed.refusal import NotClosedError
 from rsonnx.model.closed.steps import STEPWISE
 from rsonnx.model.closed.tables import MANY, Tables, merged
-from rsonnx.model.closed.trees import NotClosedError
 from rsonnx.model.closed.values import (
     Bounded,
     Choice,
@@ -56,9 +55,9 @@ class Following:
 
     def __init__(self, walk: Walk, terms: Terms) -> None:
         self._walk, self._terms, self._known = walk, terms, walk.known
-        self._linear = LinearRules(walk.model, terms, walk.seen)
+        self._linear = LinearRules(terms, walk.seen)
         self._curves = Curves(terms, walk.seen, self._linear)
-        self._choices = Choices(walk.model, walk.view, walk.seen, self._curves)
+        self._choices = Choices(walk.view, walk.seen, self._curves)
         if terms.cuts:
             names = sorted(walk.dependent & walk.names - {INPUT})
             self._tables = Tables(terms, walk.inside, walk.seen, names, walk.size)
@@ -96,7 +95,7 @@ class Following:
     ) -> Sequence[Value | None] | None:
         arrays = [operand.array for operand in operands if isinstance(operand, Fixed)]
         if len(arrays) == len(operands):
-            return [Fixed(array) for array in applied(self._walk.model, node, arrays)]
+            return [Fixed(array) for array in self._walk.seen.applied(node, arrays)]
         made = self._tabulated(node, operands) if self._terms.cuts else None
         if made is None and node.output[0] in self._walk.ensembles:
             made = self._of_trees(node)

@@ -9,9 +9,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from rsonnx.model.closed.applying import MOVING, RESHAPING, applied, float_list, reshaped
+from rsonnx.model.closed.applying import MOVING, RESHAPING, float_list, reshaped
+from rsonnx.model.closed.refusal import NotClosedError
 from rsonnx.model.closed.runs import Tensors
-from rsonnx.model.closed.trees import NotClosedError
 from rsonnx.model.closed.values import Fixed, Sums, Terms, Value, Values, unit_of
 from rsonnx.model.graph import attribute, whole
 
@@ -36,13 +36,12 @@ class Linear:
     """The rules of linear operators for one graph.
 
     Args:
-        model: the graph.
-        terms: of all sums in it.
+        terms: of all sums in the graph.
         seen: its tensors.
     """
 
-    def __init__(self, model: onnx.ModelProto, terms: Terms, seen: Tensors) -> None:
-        self._model, self._terms, self._seen = model, terms, seen
+    def __init__(self, terms: Terms, seen: Tensors) -> None:
+        self._terms, self._seen = terms, seen
 
     def result(self, node: onnx.NodeProto, operands: Sequence[Value | None]) -> list[Sums] | None:
         """Return what a node makes of sums; None if it is not linear in them."""
@@ -208,7 +207,7 @@ class Linear:
                     feeds.append(None)
                 else:
                     return None
-            made.append(applied(self._model, node, feeds))
+            made.append(self._seen.applied(node, feeds))
         results = []
         for coefficients, sizes in zip(*made, strict=True):
             moved = Sums(coefficients, sizes, axis, max(s.roundings for s in of), min(units))

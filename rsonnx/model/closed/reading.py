@@ -11,8 +11,9 @@ from rsonnx.errors import ModelError
 from rsonnx.model.closed.boxes import cell_boxes, leaf_boxes
 from rsonnx.model.closed.cells import find_cuts
 from rsonnx.model.closed.following import Following
+from rsonnx.model.closed.refusal import NotClosedError
 from rsonnx.model.closed.runs import Opener
-from rsonnx.model.closed.trees import NotClosedError, Tree
+from rsonnx.model.closed.trees import Tree
 from rsonnx.model.closed.values import Terms
 from rsonnx.model.closed.walk import Walk
 

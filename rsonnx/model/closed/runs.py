@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper
+from onnx import TensorProto, helper, numpy_helper
 
+from rsonnx.model.closed.refusal import NotClosedError
 from rsonnx.model.graph import GraphView
 from rsonnx.model.head import INPUT
 
@@ -44,6 +45,37 @@ class Inside:
             self._runners[asked] = self._opener(self._giving(asked))
         return self._runners[asked](asked, rows.reshape(-1, *self.shape))
 
+    def applied(
+        self, node: onnx.NodeProto, operands: Sequence[NDArray[Any] | None]
+    ) -> list[NDArray[Any]]:
+        """Return what one of the model's nodes makes of arrays; None for one that is left out.
+
+        Raises:
+            NotClosedError: it does not take them.
+        """
+        alone = onnx.NodeProto()
+        alone.CopyFrom(node)
+        stored = []
+        for i, held in enumerate(operands):
+            alone.input[i] = "" if held is None else f"operand_{i}"
+            if held is not None:
+                array = held.astype(object) if held.dtype.kind == "U" else held
+                stored.append(numpy_helper.from_array(array, alone.input[i]))
+        outputs = [name for name in alone.output if name]
+        unused = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [1])
+        made = [helper.make_empty_tensor_value_info(name) for name in outputs]
+        part = helper.make_model(
+            helper.make_graph([alone], "step", [unused], made, stored),
+            opset_imports=self._model.opset_import,
+            ir_version=self._model.ir_version,
+        )
+        try:
+            return self._opener(part.SerializeToString())(outputs, np.zeros(1, np.float32))
+        except Exception:  # onnxruntime raises a class of its own for each status code
+            raise NotClosedError(
+                f"what its operator {node.op_type} makes of sums is not followed"
+            ) from None
+
     def _giving(self, names: Sequence[str]) -> bytes:
         """Return the part of the model that tensors need, serialized, with these as its outputs."""
         needed, nodes = self._view.needed(names)
@@ -69,6 +101,7 @@ class Tensors:
     """
 
     def __init__(self, inside: Inside, names: Sequence[str], size: int) -> None:
+        self.applied = inside.applied
         generator = np.random.default_rng(20130888)  # these are no samples
         batches = [generator.random((rows, size), np.float32) for rows in _BATCHES]
         runs = [inside.run(names, batch) for batch in batches]

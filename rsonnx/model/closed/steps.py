@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from rsonnx.model.closed.applying import MOVING, RESHAPING, applied, float_list, reshaped
+from rsonnx.model.closed.applying import MOVING, RESHAPING, float_list, reshaped
 from rsonnx.model.closed.linear import REALS
 from rsonnx.model.closed.runs import Tensors
 from rsonnx.model.closed.values import Fixed, Value, Values
@@ -27,12 +27,12 @@ _WHOLE = (TensorProto.INT8, TensorProto.INT32, TensorProto.INT64, TensorProto.UI
 
 
 def step(
-    model: onnx.ModelProto, node: onnx.NodeProto, operands: Sequence[Value | None], seen: Tensors
+    node: onnx.NodeProto, operands: Sequence[Value | None], seen: Tensors
 ) -> list[Values] | None:
     """Return what a node makes of the input's values one by one; None if it does more than that."""
     kind = node.op_type
     if kind in MOVING:
-        return _moved(model, node, operands)
+        return _moved(node, operands, seen)
     sources = [operand for operand in operands if isinstance(operand, Values)]
     others = [operand.array for operand in operands if isinstance(operand, Fixed)]
     if len(sources) != 1 or len(others) + 1 < sum(name != "" for name in node.input):
@@ -116,7 +116,7 @@ def _affine(
 
 
 def _moved(
-    model: onnx.ModelProto, node: onnx.NodeProto, operands: Sequence[Value | None]
+    node: onnx.NodeProto, operands: Sequence[Value | None], seen: Tensors
 ) -> list[Values] | None:
     """Return values moved about by a node: their places, and what was done to them."""
     parts = [operand for operand in operands if isinstance(operand, Values)]
@@ -130,7 +130,7 @@ def _moved(
             next(left) if isinstance(o, Values) else o.array if isinstance(o, Fixed) else None
             for o in operands
         ]
-        return applied(model, node, feeds)
+        return seen.applied(node, feeds)
 
     places = moved([part.places.astype(np.float64) for part in parts])
     offsets, sizes = moved([p.offset for p in parts]), moved([p.size for p in parts])

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.model.closed.cells import cell_rows
+from rsonnx.model.closed.refusal import NotClosedError
 from rsonnx.model.closed.runs import Inside, Tensors
-from rsonnx.model.closed.trees import NotClosedError
 from rsonnx.model.closed.values import Fixed, Sums, Terms, unit_of
 
 _MOST_NUMBERS = 1 << 28

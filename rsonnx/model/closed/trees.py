@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from rsonnx.errors import ModelError
+from rsonnx.model.closed.refusal import NotClosedError
 from rsonnx.model.graph import attribute, stored, whole
 from rsonnx.model.possible import strings
 
@@ -21,10 +21,6 @@ _MODES = ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BR
 
 _AGGREGATES = ("AVERAGE", "SUM", "MIN", "MAX")
 _TRANSFORMS = ("NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT")
-
-
-class NotClosedError(ModelError):
-    """Why a model has no closed form: a phrase that goes on "it has no closed form, since ..."."""
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from rsonnx.closed_form import Cuts
 from rsonnx.model.closed.cells import Comparison
 from rsonnx.model.closed.curves import CURVES
 from rsonnx.model.closed.linear import LINEAR
+from rsonnx.model.closed.refusal import NotClosedError
 from rsonnx.model.closed.runs import Inside, Opener, Tensors
 from rsonnx.model.closed.steps import STEPWISE, step
-from rsonnx.model.closed.trees import TREES, Ensemble, NotClosedError, Tree, read_ensemble
+from rsonnx.model.closed.trees import TREES, Ensemble, Tree, read_ensemble
 from rsonnx.model.closed.values import Fixed, Value, Values
 from rsonnx.model.graph import GraphView, attribute, bodies, called, function_key
 from rsonnx.model.head import INPUT
@@ -98,7 +99,7 @@ class Walk:
             if node.op_type in TREES:
                 self.ensembles[node.output[0]] = read_ensemble(node)
             elif any(isinstance(operand, Values) for operand in operands):
-                made = step(self.model, node, operands, self.seen)
+                made = step(node, operands, self.seen)
                 self.known.update(zip(outputs, made or [], strict=False))
 
     def operands(self, node: onnx.NodeProto) -> list[Value | None]:
