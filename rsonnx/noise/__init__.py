@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rsonnx.noise.laws.ball import Ball
     from rsonnx.noise.laws.blur import Blur, BlurFolded, BlurUniform
     from rsonnx.noise.laws.brightness import Brightness
+    from rsonnx.noise.laws.brightness_contrast import BrightnessContrast
     from rsonnx.noise.laws.contrast import Contrast
     from rsonnx.noise.laws.exponential_l2 import ExponentialL2
     from rsonnx.noise.laws.exponential_linf import ExponentialLinf
@@ -60,6 +61,7 @@ __all__ = [
     "BlurFolded",
     "BlurUniform",
     "Brightness",
+    "BrightnessContrast",
     "Columns",
     "Contrast",
     "EnumeratedNoise",

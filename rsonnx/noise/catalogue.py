@@ -37,6 +37,7 @@ LAWS = {
     "Images": {
         "brightness": "brightness.Brightness",
         "contrast": "contrast.Contrast",
+        "brightness-contrast": "brightness_contrast.BrightnessContrast",
         "blur": "blur.Blur",
         "blur-uniform": "blur.BlurUniform",
         "blur-folded": "blur.BlurFolded",

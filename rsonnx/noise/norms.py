@@ -107,6 +107,14 @@ NORMS = {
         "of contrast, by a factor on every value whose logarithm is below {} either way",
         unit="logarithms of a factor",
     ),
+    "brightness-contrast": Norm(
+        "amount, the same added to every value, beside one factor of the certified contrasts,",
+        "at every input whose values are multiplied by one factor between e^-K and e^K and, before "
+        "or after that, brighter or darker, by the same in every value, by less than the row's "
+        "radius",
+        "by one factor between e^-K and e^K on every value and, before or after that, of "
+        "brightness, by the same in every value, by less than {}",
+    ),
     "blur": Norm(
         "variance, where it is a blur (heat kernel),",
         "at every input that is blurred (heat kernel, reflecting edges) by a variance below the "

@@ -77,7 +77,7 @@ def test_the_help_lists_every_noise() -> None:
 
 
 UNIT, LEVELS, ANY = "0 1", "0 255", "-inf inf"
-TRANSFORMED = "brightness contrast blur translation"
+TRANSFORMED = "brightness contrast brightness-contrast blur translation"
 SUITED = [
     ((1, 28, 28), UNIT, f"gaussian laplace uniform splitting {TRANSFORMED}"),
     ((32, 32, 3), UNIT, f"gaussian laplace uniform splitting {TRANSFORMED}"),

@@ -25,6 +25,7 @@ from rsonnx.noise import (
     BlurFolded,
     BlurUniform,
     Brightness,
+    BrightnessContrast,
     Columns,
     Contrast,
     ExponentialL2,
@@ -86,6 +87,7 @@ CASES = [
     Case(SparseFlips(0.1, 0.6, size=SIZE)),
     Case(Brightness(0.3)),
     Case(Contrast(0.3), exact=False),
+    Case(BrightnessContrast(0.3, 0.1), exact=False),
     *(Case(kind(2.0, "NCHW"), exact=False) for kind in (Blur, BlurUniform, BlurFolded)),
     Case(Translation(1.5, "NCHW")),
 ]

@@ -1,0 +1,121 @@
+"""Brightness and contrast at once, in either order (Li et al., arXiv 2002.12463).
+
+Their radius follows in two steps, of which each gives something away; this one is that of the
+lemma of Neyman and Pearson for both parameters together (:mod:`rsonnx.noise.affine`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsonnx.errors import UsageError
+from rsonnx.noise.affine import brightness_radius, rest_for
+from rsonnx.noise.differential import settled
+from rsonnx.noise.laws.contrast import exp
+from rsonnx.noise.norms import Norm
+from rsonnx.noise.options import option
+from rsonnx.noise.scale import check_scale
+from rsonnx.noise.transformed import Changed
+from rsonnx.statistics import scale_down
+
+
+@dataclass(frozen=True)
+class BrightnessContrast(Changed):
+    """e^k·(x + b) with independent k and b of N(0, ·), the same for all values, and no clipping.
+
+    Attributes:
+        sigma: standard deviation of b, > 0, in the units of the input.
+        contrast: K: a radius is the |b| up to which the answer stands for all |k| <= K.
+        sigma_contrast: standard deviation of k, > 0 and at most 100·K; None for that of b.
+        norm: brightness-contrast, that is |b|.
+    """
+
+    sigma: float
+    contrast: float = field(metadata=option("K", "largest change of contrast, as a logarithm"))
+    sigma_contrast: float | None = field(
+        default=None, metadata=option("S", "standard deviation of the contrast, as a logarithm")
+    )
+    norm: str = "brightness-contrast"
+
+    name: ClassVar[str] = "brightness-contrast"
+    norms: ClassVar[tuple[str, ...]] = ("brightness-contrast",)
+
+    def __post_init__(self) -> None:
+        self._check_norm()
+        sigma = check_scale("sigma", self.sigma)
+        spread = sigma if self.sigma_contrast is None else self.sigma_contrast
+        spread, contrast = (
+            check_scale("sigma_contrast", spread),
+            check_scale("contrast", self.contrast),
+        )
+        if not spread / 100 <= contrast <= 100:
+            raise UsageError(
+                f"contrast is {contrast:g}, but a logarithm from {spread / 100:g}, a hundredth of "
+                "sigma_contrast, to 100 was expected; for none at all use brightness noise"
+            )
+        self._settle(sigma=sigma, contrast=contrast, sigma_contrast=spread)
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of b."""
+        return self.sigma
+
+    @property
+    def settings(self) -> str:
+        """``sigma = 0.3, contrast = 0.1``."""
+        return f"sigma = {self.sigma:g}, contrast = {self.contrast:g}"
+
+    @property
+    def measure(self) -> Norm:
+        """What is known of the norm, with the contrasts that are allowed."""
+        k, norm = f"{self.contrast:g}", super().measure
+        within, covers = (text.replace("e^K", f"e^{k}") for text in (norm.within, norm.covers))
+        return replace(
+            norm, within=within.replace("e^-K", f"e^-{k}"), covers=covers.replace("e^-K", f"e^-{k}")
+        )
+
+    def units(self, low: float, high: float) -> str:
+        """Return the units of b, with the contrasts that are allowed."""
+        return (
+            f"{super().units(low, high)}, at factors between e^-{self.contrast:g} and its inverse"
+        )
+
+    def radius(self, p_a_lower: float) -> float:
+        """Return the largest |b| for all |k| <= K and both orders, rounded down."""
+        return _radius(self, 1 - p_a_lower, 1 - p_a_lower) if p_a_lower > 0.5 else 0.0
+
+    def radius_between(self, p_a_lower: float, p_b_upper: float) -> float:
+        """Return the same from both bounds, rounded down; 0 unless p_A > p_B."""
+        return _radius(self, 1 - p_a_lower, p_b_upper) if p_a_lower > p_b_upper else 0.0
+
+    def probability_for(self, radius: float) -> float:
+        """Return a p_A in (1/2, 1] at which :meth:`radius` is at least ``radius`` > 0; else 1."""
+        rest = rest_for(self._spread, self.contrast, radius / self.sigma * (1 + 1e-6))
+        return settled(self.radius, 1 - rest, radius)
+
+    def draw(self, generator: np.random.Generator, samples: int) -> NDArray[np.float64]:
+        """Return (k, b) of so many samples, (samples, 2)."""
+        return generator.standard_normal(2 * samples).reshape(-1, 2) * (self._spread, self.sigma)
+
+    def change(
+        self, x: NDArray[np.float64], parameters: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return (samples, \\*shape)."""
+        k, b = (column.reshape(-1, *[1] * x.ndim) for column in parameters.T)
+        return (x + b) * exp(k.ravel()).reshape(k.shape)
+
+    @property
+    def _spread(self) -> float:
+        """Standard deviation of k."""
+        return self.sigma if self.sigma_contrast is None else self.sigma_contrast
+
+
+@lru_cache(maxsize=4096)
+def _radius(law: BrightnessContrast, not_a: float, b: float) -> float:
+    radius = brightness_radius(law._spread, law.contrast, not_a, b)
+    return max(0.0, scale_down(radius, law.sigma))
