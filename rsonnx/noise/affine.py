@@ -30,6 +30,7 @@ until they cover all contrasts.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,7 @@ _NEAR, _MOST_STEPS = 1e-5, 60
 what that gives away is of second order."""
 
 
+@lru_cache(maxsize=4096)
 def brightness_radius(spread: float, contrast: float, not_a: float, b: float) -> float:
     """Return a brightness, in standard deviations, below which the answer stands.
 

@@ -7,7 +7,6 @@ lemma of Neyman and Pearson for both parameters together (:mod:`rsonnx.noise.aff
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -87,11 +86,14 @@ class BrightnessContrast(Changed):
 
     def radius(self, p_a_lower: float) -> float:
         """Return the largest |b| for all |k| <= K and both orders, rounded down."""
-        return _radius(self, 1 - p_a_lower, 1 - p_a_lower) if p_a_lower > 0.5 else 0.0
+        return self.radius_between(p_a_lower, 1 - p_a_lower) if p_a_lower > 0.5 else 0.0
 
     def radius_between(self, p_a_lower: float, p_b_upper: float) -> float:
         """Return the same from both bounds, rounded down; 0 unless p_A > p_B."""
-        return _radius(self, 1 - p_a_lower, p_b_upper) if p_a_lower > p_b_upper else 0.0
+        if not p_a_lower > p_b_upper:
+            return 0.0
+        radius = brightness_radius(self._spread, self.contrast, 1 - p_a_lower, p_b_upper)
+        return max(0.0, scale_down(radius, self.sigma))
 
     def probability_for(self, radius: float) -> float:
         """Return a p_A in (1/2, 1] at which :meth:`radius` is at least ``radius`` > 0; else 1."""
@@ -107,15 +109,10 @@ class BrightnessContrast(Changed):
     ) -> NDArray[np.float64]:
         """Return (samples, \\*shape)."""
         k, b = (column.reshape(-1, *[1] * x.ndim) for column in parameters.T)
-        return (x + b) * exp(k.ravel()).reshape(k.shape)
+        changed: NDArray[np.float64] = (x + b) * exp(k.ravel()).reshape(k.shape)
+        return changed
 
     @property
     def _spread(self) -> float:
         """Standard deviation of k."""
         return self.sigma if self.sigma_contrast is None else self.sigma_contrast
-
-
-@lru_cache(maxsize=4096)
-def _radius(law: BrightnessContrast, not_a: float, b: float) -> float:
-    radius = brightness_radius(law._spread, law.contrast, not_a, b)
-    return max(0.0, scale_down(radius, law.sigma))
