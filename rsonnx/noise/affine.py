@@ -92,6 +92,8 @@ def brightness_radius(spread: float, contrast: float, not_a: float, b: float) ->
 def rest_for(spread: float, contrast: float, b: float) -> float:
     """Return about which probability of all classes but A gives a radius of ``b``; 0 for none."""
     edge = np.array([-contrast])
+    if b > _REACH:
+        return 0.0
 
     def excess(rest: float) -> float:
         return float(_sum_of_bounds(edge, b, spread, (rest, rest))[0]) - 1

@@ -20,7 +20,11 @@ from rsonnx.noise.norms import Norm
 from rsonnx.noise.options import option
 from rsonnx.noise.scale import check_scale
 from rsonnx.noise.transformed import Changed
+from rsonnx.scalars import as_float
 from rsonnx.statistics import scale_down
+
+_MOST = 3
+"""A factor of e^3 leaves nothing to see."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,8 @@ class BrightnessContrast(Changed):
 
     Attributes:
         sigma: standard deviation of b, > 0, in the units of the input.
-        contrast: K: a radius is the |b| up to which the answer stands for all |k| <= K.
-        sigma_contrast: standard deviation of k, > 0 and at most 100·K; None for that of b.
+        contrast: K <= 3: a radius is the |b| up to which the answer stands for all |k| <= K.
+        sigma_contrast: standard deviation of k, > 0, at most 3 and 100·K; None for that of b.
         norm: brightness-contrast, that is |b|.
     """
 
@@ -48,14 +52,16 @@ class BrightnessContrast(Changed):
         self._check_norm()
         sigma = check_scale("sigma", self.sigma)
         spread = sigma if self.sigma_contrast is None else self.sigma_contrast
-        spread, contrast = (
-            check_scale("sigma_contrast", spread),
-            check_scale("contrast", self.contrast),
-        )
-        if not spread / 100 <= contrast <= 100:
+        spread, contrast = as_float(spread), as_float(self.contrast)
+        if not 0 < spread <= _MOST:
+            raise UsageError(
+                f"sigma_contrast is {spread:g}, but the deviation of a logarithm, above 0 and at "
+                f"most {_MOST}, was expected; give it behind the noise's name"
+            )
+        if not spread / 100 <= contrast <= _MOST:
             raise UsageError(
                 f"contrast is {contrast:g}, but a logarithm from {spread / 100:g}, a hundredth of "
-                "sigma_contrast, to 100 was expected; for none at all use brightness noise"
+                f"sigma_contrast, to {_MOST} was expected; for none at all use brightness noise"
             )
         self._settle(sigma=sigma, contrast=contrast, sigma_contrast=spread)
 

@@ -143,9 +143,21 @@ def test_false_certificates_are_as_rare_as_alpha_says() -> None:
 
 
 @pytest.mark.parametrize(
+    ("spread", "contrast"), [(3.0, 0.03), (3.0, 3.0), (1e-9, 3.0), (0.02, 0.02)]
+)
+def test_scales_at_their_ends(spread: float, contrast: float) -> None:
+    law = BrightnessContrast(0.3, contrast, spread)
+    for p in (0.6, 0.999, 1 - 2**-53, 1.0):
+        assert 0 <= law.radius(p) < 0.3 * 8.3
+    assert law.probability_for(1e30) == 1
+    assert (law.radius(0.999) > 0) == (contrast < 1)
+
+
+@pytest.mark.parametrize(
     "bad",
-    [{"contrast": 0}, {"contrast": 0.002}, {"contrast": 101}, {"contrast": math.nan}, {},
-     {"contrast": 0.1, "sigma_contrast": 0}, {"contrast": 0.1, "sigma_contrast": 11}],
+    [{"contrast": 0}, {"contrast": 0.002}, {"contrast": 3.1}, {"contrast": math.nan}, {},
+     {"contrast": 0.1, "sigma_contrast": 0}, {"contrast": 0.1, "sigma_contrast": 11},
+     {"contrast": 2, "sigma_contrast": 4}],
 )  # fmt: skip
 def test_contrasts_out_of_range_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="contrast"):
