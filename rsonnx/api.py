@@ -23,7 +23,7 @@ from rsonnx.report.columns import Arrangement, parse_columns
 from rsonnx.report.output import write_new
 from rsonnx.runs.files import as_path
 from rsonnx.runs.opening import Data, Model
-from rsonnx.runs.rows import COLUMNS
+from rsonnx.runs.rows import columns_of
 from rsonnx.runtime.watchdog import SECONDS_A_CALL
 
 
@@ -63,7 +63,9 @@ class Run(runs.Run):
             raise UsageError(
                 "to_pandas needs pandas, which is not installed: pip install pandas"
             ) from None
-        return pandas.DataFrame({c.name: [c.value(row) for row in self.rows] for c in COLUMNS})
+        return pandas.DataFrame(
+            {c.name: [c.value(row) for row in self.rows] for c in columns_of(self.rows)}
+        )
 
     def table(
         self,

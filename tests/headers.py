@@ -120,7 +120,7 @@ def record_of(procedure: Procedure, **changed: Any) -> dict[str, Any]:
     """The record of a run by a procedure."""
     law = procedure.noise
     noise = law.to_json() | {"units": law.units(0.0, 1.0)}
-    noise["generator"] = generator(law, RECORD["noise"]["stream"], shared=False)
+    noise["generator"] = generator(procedure, RECORD["noise"]["stream"], shared=False)
     own = {"claim": procedure.claim("exact", "proved"), "largest_radius": procedure.largest_radius}
     return record(**procedure.to_json() | own | {"noise": noise} | changed)
 

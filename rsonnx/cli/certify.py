@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from cloup import command, option_group
@@ -31,9 +31,14 @@ from rsonnx.cli.options import (
 )
 from rsonnx.cli.terminal import Terminal, refuse_sampling, say, show
 from rsonnx.errors import UsageError
-from rsonnx.procedures import RADIUS_RULES
+from rsonnx.procedures import RADIUS_RULES, WAYS
 from rsonnx.report.output import write_new
 from rsonnx.statistics import DEFAULT_BOUND
+
+if TYPE_CHECKING:
+    from rsonnx.noise import Law
+
+_RULES = ("n0", "n", "alpha", "bound", "radius", "adaptive", "family_wise", "procedure")
 
 
 @command()
@@ -42,6 +47,14 @@ from rsonnx.statistics import DEFAULT_BOUND
 @option_group("Noise", *sweep_options)
 @option_group(
     "Certificate",
+    click.option(
+        "--procedure",
+        type=click.Choice(WAYS),
+        default="sampled",
+        show_default=True,
+        help="exact: calculate the class probabilities of stump ensembles, of one tree or of "
+        "linear scores; nothing is sampled, and no certificate is wrong by chance.",
+    ),
     alpha_option,
     click.option(
         "--bound",
@@ -144,6 +157,7 @@ def certify(model: Path, data: Path, as_json: bool, details: bool, **given: Any)
       rsonnx certify mnist.onnx images/ --sigma 0.5 --n 10000
       rsonnx certify mnist.onnx images/ --sigma 0.5 --n 10000 -o mnist.jsonl
       rsonnx certify mnist.onnx images/ --sigma 0.5 --n 10000 -o mnist.jsonl --resume
+      rsonnx certify stumps.onnx table.csv --sigma 0.25 --procedure exact
       rsonnx certify mnist.onnx images/ --sigma 0.12,0.25,0.5 --n 10000 -o mnist.jsonl
       rsonnx certify mnist.onnx images/ --sigma 0.5 --seed 1 --shard 3/8 -o part3.jsonl
       rsonnx certify mnist.onnx images/ --sigma 0.5 --commit mnist.json \\
@@ -168,13 +182,12 @@ def certify(model: Path, data: Path, as_json: bool, details: bool, **given: Any)
     del given["quiet"]  # the terminal looks it up
     shard, samples, seed = given.pop("shard"), given.pop("samples"), given.pop("seed")
     name = given.pop("name")
-    rules = {name: given[name] for name in ("n0", "n", "alpha", "bound", "radius", "adaptive")}
-    rules["family_wise"] = given["family_wise"]
+    rules = {name: given[name] for name in _RULES}
     rules["target_radii"] = None if given["target_radius"] is None else (given["target_radius"],)
     each = [given | {"sigma": sigma} for sigma in sweep or (None,)]
     for options in each:
-        if (asked := asked_noise(options, model, data)).law.enumerated:
-            refuse_sampling(asked.law, ("n0", "n", "alpha"))
+        asked = asked_noise(options, model, data)
+        _refuse_samples(asked.law, given["procedure"])
         if len(each) > 1:
             asked.early()  # what is wrong with a later one is said before the first
     if commitment is not None and beacon is None:
@@ -227,6 +240,14 @@ def _kind(given: dict[str, Any], shard: str | None) -> list[str]:
     scales = {"lambda": given["lam"], "shard": None if shard is None else shard.replace("/", "of")}
     noise = [] if given["noise"] == "gaussian" else [given["noise"]]
     return noise + [f"{name}{value}" for name, value in scales.items() if value is not None]
+
+
+def _refuse_samples(law: Law | type[Law], procedure: str) -> None:
+    """Refuse numbers of samples where none is drawn."""
+    if law.enumerated:
+        refuse_sampling(f"{law.name} noise is counted in full", ("n0", "n", "alpha"))
+    elif procedure == "exact":
+        refuse_sampling("class probabilities are calculated", ("n0", "n", "alpha"))
 
 
 def _check_commitment(

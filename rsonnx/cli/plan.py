@@ -80,7 +80,9 @@ def plan(
 
     asked = asked_noise(given, model, data)
     if asked.law.enumerated:
-        refuse_sampling(asked.law, ("n", "alpha", "target_radius"))
+        refuse_sampling(
+            f"{asked.law.name} noise is counted in full", ("n", "alpha", "target_radius")
+        )
     samples = {name: given[name] for name in ("n", "alpha", "target_radius")}
     machine = None
     if model is None or data is None:

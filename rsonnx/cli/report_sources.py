@@ -95,7 +95,7 @@ def radii_of(sources: Sequence[Source]) -> tuple[float, ...]:
     adaptive = all(header.procedure.target_radii is not None for header in headers)
     if adaptive and 0 < len(targets) <= _MOST_TARGETS:
         return (0.0, *sorted(targets))
-    reach = [header.largest_radius for header in headers]
+    reach = [header.procedure.table_reach for header in headers]
     if not reach:
         reach = [row.radius for source in sources for row in source.rows]
     whole = bool(headers) and all(header.noise.measure.whole for header in headers)

@@ -16,7 +16,6 @@ from rsonnx.errors import UsageError
 from rsonnx.report import printable
 
 if TYPE_CHECKING:
-    from rsonnx.noise import Law
     from rsonnx.report import Report
 
 _ALWAYS = ("void", "stopped", "go on with", "kept")
@@ -67,15 +66,14 @@ def show(report: Report, form: str = "table", *, details: bool = True) -> None:
         click.echo(FORMATS[form](shown))
 
 
-def refuse_sampling(noise: Law | type[Law], names: Sequence[str]) -> None:
-    """Refuse options that the command line gave and that mean nothing where all is counted."""
+def refuse_sampling(why: str, names: Sequence[str]) -> None:
+    """Refuse options that the command line gave and that mean nothing where nothing is sampled."""
     context = click.get_current_context(silent=True)
     for name in names:
         source = None if context is None else context.get_parameter_source(name)
         if source is ParameterSource.COMMANDLINE:
             raise UsageError(
-                f"--{name.replace('_', '-')} was given, but {noise.name} noise is counted in full, "
-                "without chance; leave it out"
+                f"--{name.replace('_', '-')} was given, but {why}, without chance; leave it out"
             )
 
 

@@ -7,6 +7,7 @@ from rsonnx._lazy import offer_lazily
 if TYPE_CHECKING:
     from rsonnx.procedures.adaptive import Adaptive
     from rsonnx.procedures.catalogue import (
+        PROCEDURES,
         certify_procedure,
         predict_procedure,
         procedure_recorded,

@@ -49,6 +49,9 @@ class Enumerated(Procedure):
         "for each input, every change of it that the noise can make having been counted,"
     )
 
+    certain: ClassVar[str] = "every change that the noise can make is counted"
+    in_short: ClassVar[str] = "counted in full"
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "n", self.noise.evaluations(self.shape))
 
@@ -100,7 +103,7 @@ class Enumerated(Procedure):
     @property
     def words(self) -> str:
         """How many changes of an input are counted."""
-        return f"all {self.n:,} changes of an input that the noise can make"
+        return f"all {self.n:,} changes of an input that the noise can make are counted"
 
     @classmethod
     def recorded(cls, fields: Mapping[str, Any], noise: Law, shape: tuple[int, ...]) -> Self:

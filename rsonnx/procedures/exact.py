@@ -12,7 +12,6 @@ from rsonnx.noise import NOISES, Law
 from rsonnx.noise.cells import LEAST
 from rsonnx.procedures.brackets import bracket
 from rsonnx.procedures.procedure import Bracket, Evidence, Figures, Procedure, Proof, Steps, Task
-from rsonnx.procedures.radii import default_radii
 from rsonnx.procedures.result import ABSTAIN, AbstainReason, Certificate, CertificateCounts
 
 _TABLE = 6.9e-5
@@ -50,7 +49,9 @@ class Exact(Procedure):
     sure: ClassVar[str] = (
         "for each input, its class probabilities having been calculated and nothing sampled,"
     )
-    certain: ClassVar[str] = "class probabilities were calculated and nothing was sampled"
+    certain: ClassVar[str] = "class probabilities are calculated and nothing is sampled"
+    in_short: ClassVar[str] = "calculated"
+    way: ClassVar[str] = "exact"
 
     def __post_init__(self) -> None:
         if not self.noise.calculable:
@@ -114,10 +115,9 @@ class Exact(Procedure):
         return self.noise.radius_beside(LEAST)
 
     @property
-    def table_radii(self) -> tuple[float, ...]:
-        """Round radii up to about the largest one of 100,000 samples."""
-        largest = self.noise.radius_beside(_TABLE)
-        return default_radii(largest, whole=self.noise.measure.whole)
+    def table_reach(self) -> float:
+        """The largest radius of 100,000 samples."""
+        return self.noise.radius_beside(_TABLE)
 
     @property
     def words(self) -> str:

@@ -222,7 +222,13 @@ class Procedure(ABC):
     """How sure a claim is."""
 
     certain: ClassVar[str] = ""
-    """Why certificates cannot be wrong by chance; "" where they can."""
+    """Why certificates cannot be wrong by chance; "" where they can, since samples are drawn."""
+
+    in_short: ClassVar[str] = "sampled"
+    """How class probabilities become known."""
+
+    way: ClassVar[str] = "sampled"
+    """As ``procedure`` is asked for."""
 
     def _settle(self, **checked: Any) -> None:
         """Store fields as they were checked; a procedure is frozen from then on."""
@@ -245,11 +251,16 @@ class Procedure(ABC):
         """The most that its samples can give."""
 
     @property
+    def table_reach(self) -> float:
+        """How far its runs' figures are stated."""
+        return self.largest_radius
+
+    @property
     def table_radii(self) -> tuple[float, ...]:
         """At which radii the figures of a run are stated: its targets, or round ones."""
         if self.target_radii is not None:
             return (0.0, *self.target_radii)
-        return default_radii(self.largest_radius, whole=self.noise.measure.whole)
+        return default_radii(self.table_reach, whole=self.noise.measure.whole)
 
     @abstractmethod
     def steps(self, task: Task) -> Steps[Certificate]:

@@ -10,7 +10,15 @@ from rsonnx.report.features import said_of_features
 from rsonnx.report.figures import Figures
 from rsonnx.report.logs import LogFigures
 from rsonnx.report.reported import Reported
-from rsonnx.report.rounding import alpha_up, error_up, percent, percent_down, plain, text_down
+from rsonnx.report.rounding import (
+    alpha_up,
+    error_up,
+    percent,
+    percent_down,
+    plain,
+    text_down,
+    text_up,
+)
 from rsonnx.report.summary import Certified, Gain, Summary
 from rsonnx.report.table import JOINT, Note
 from rsonnx.runs.records import Settings
@@ -48,7 +56,7 @@ def details_of(run: Figures | LogFigures, *, tabled: bool = False) -> Note:
 def in_words(settings: Settings) -> str:
     """Return how counts became certificates."""
     if settings.exact:
-        return "counted in full"
+        return settings.in_short
     return printable(f"{surety(settings)}, {settings.bound}, {settings.radius_rule}")
 
 
@@ -139,7 +147,7 @@ def denied(run: Figures) -> Iterator[str]:
         "radius, nor of one that is small in another way (a rotation, a shift, another norm) "
         f"unless its {norm.measure} is {norm.limit} the radius too."
     )
-    if settings.exact and not norm.whole:
+    if run.header.noise.enumerated and not norm.whole:
         yield "Nothing is said of inputs off the 8-bit grid, which the noise does not take."
     yield "A certificate says that the answer stays, not that it is right." + (
         "" if summary.labelled else " How many of the answers are right is not known here."
@@ -171,7 +179,7 @@ def denied(run: Figures) -> Iterator[str]:
             "An abstention does not show that an input is weak, only that nothing could be shown. "
             f"It counts as {'wrong' if summary.labelled else 'not certified'}."
         )
-    if _arithmetic(run) == "float":
+    if _arithmetic(run) == "float" and run.header.procedure.samples:
         yield (
             "The noise was drawn in floating point: the proof is for ideal noise, and a model "
             "built to exploit the rounding can have a false certificate."
@@ -195,7 +203,7 @@ def _claimed(run: Figures) -> str:
     settings = run.header.settings
     sure = f"with probability at least 1 - {error_up(settings.alpha)} for each input"
     if settings.exact:
-        sure = f"for certain, since all {run.header.procedure.n:,} changes of an input were counted"
+        sure = f"for certain, since {run.header.procedure.certain}"
     elif settings.family_wise is not None:
         sure = (
             f"with probability at least 1 - {error_up(settings.family_wise)} for all inputs at once"
@@ -238,6 +246,8 @@ def _run_in_full(run: Figures, *, tabled: bool) -> Iterator[str]:
     if summary.abstained:
         reasons = ", ".join(f"{count} {reason}" for reason, count in summary.abstentions.items())
         yield f"abstentions: {reasons}"
+    if gaps := [row.gap for row in run.rows if row.gap is not None]:
+        yield f"class probabilities: known to {text_up(max(gaps), 2)} or closer"
     if not run.header.settings.exact:
         yield f"samples: {_samples(run, summary)}"
     if summary.gain is not None:
@@ -263,7 +273,7 @@ def made(run: Reported) -> str:
     """Return how the certificates of a run were made."""
     header, settings, n = run.header, run.header.settings, run.header.procedure.n
     if settings.exact:
-        return f"all {n:,} changes that the noise can make were counted, so alpha = 0"
+        return f"{header.procedure.words}, so alpha = 0"
     most = "" if header.procedure.target_radii is None else "at most "
     arithmetic = _arithmetic(run)
     drawn = "" if arithmetic is None else f", {printable(arithmetic)} noise"

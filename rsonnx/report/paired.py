@@ -265,8 +265,8 @@ def _cautions(first: Figures, second: Figures) -> Iterator[str]:
     if a.settings.exact != b.settings.exact:
         counted, sampled = (first, second) if a.settings.exact else (second, first)
         yield (
-            f"{counted.name} counted every change that its noise can make, so its certificates are "
-            f"certain; those of {sampled.name} hold at alpha = "
+            f"the certificates of {counted.name} are certain, since "
+            f"{counted.header.procedure.certain}; those of {sampled.name} hold at alpha = "
             f"{alpha_up(sampled.header.settings.alpha)} an input"
         )
     elif a.settings.alpha != b.settings.alpha:

@@ -36,8 +36,8 @@ def rank(runs: Sequence[Figures | LogFigures]) -> Ranking:
     converted to float16 a model takes no mark from itself.
 
     Logs and runs that are not complete or not labelled are not ranked. The others are compared only
-    if all have the same inputs (by digest and label), norm, units and alpha; runs that were counted
-    in full are certain and need no alpha, and whose noise it was does not matter. A column is
+    if all have the same inputs (by digest and label), norm, units and alpha; runs whose
+    certificates are certain need no alpha, and whose noise it was does not matter. A column is
     compared only if every one of them decides it: an adaptive run understates the others.
     """
     none = tuple(frozenset[Column]() for _ in runs)
@@ -65,7 +65,7 @@ def rank(runs: Sequence[Figures | LogFigures]) -> Ranking:
     counted = sum(run.header.settings.exact for run in ranked)
     note = "best of the runs that can be compared; ties are all marked."
     if counted not in (0, len(ranked)):
-        note += f" {counted} of them counted in full, which holds at every alpha."
+        note += f" {counted} of them are certain, which holds at every alpha."
     if apart:
         note += " Different classifiers of one model file are not compared with each other."
     if others:
@@ -85,7 +85,7 @@ def _hindrance(ranked: Sequence[Figures]) -> str | None:
     units = (first.header.noise.norm, first.header.units)
     if any((run.header.noise.norm, run.header.units) != units for run in ranked):
         return "the runs have different norms or units"
-    # What was counted in full holds at every alpha.
+    # What is certain holds at every alpha.
     sampled = {run.header.settings.alpha for run in ranked if not run.header.settings.exact}
     if len(sampled) > 1:
         return "the runs have different alphas"

@@ -24,7 +24,7 @@ from rsonnx.statistics import FalseCertificates, false_certificates
 
 _UNION = "nothing further: the union bound"
 _MARKOV = "nothing further, since all inputs share their noise: Markov's inequality"
-_COUNTED = "nothing further: every change that the noise can make was counted"
+_COUNTED = "nothing further: no certificate can be wrong by chance"
 _WHOLE = Selection()
 
 
@@ -42,8 +42,7 @@ class Statements:
         shared_noise: whether all inputs share their noise. Certificates may then be false together,
             and the population is that under this noise; the shares that are truly right and robust
             are of the population all the same.
-        exact: whether every change that the noise can make was counted, so that no certificate can
-            be false.
+        exact: whether no certificate can be false by chance.
         selection: how the inputs were chosen.
     """
 

@@ -15,7 +15,7 @@ from rsonnx.errors import UsageError
 from rsonnx.listener import Listener
 from rsonnx.model import ModelSettings
 from rsonnx.noise import STREAM_VERSION, Law, check_seed, fresh_seed
-from rsonnx.procedures import CountRange, Procedure
+from rsonnx.procedures import CountRange, Procedure, Task
 from rsonnx.runs.commitment import Commitment, CommittedSeed, read_commitment
 from rsonnx.runs.files import Run, as_path
 from rsonnx.runs.header import Header
@@ -56,6 +56,7 @@ def certify(
     target_radii: float | Iterable[float] | None = None,
     adaptive: bool = False,
     family_wise: bool = False,
+    procedure: str = "sampled",
     sample: Sample | None = None,
     seed: int | None = None,
     commit: Commitment | str | os.PathLike[str] | None = None,
@@ -79,7 +80,8 @@ def certify(
         sigma: standard deviation of the noise, in the units of the model's bounds; a text for one
             a value, see :mod:`rsonnx.runs.opening`.
         noise: another smoothing distribution, see :mod:`rsonnx.runs.opening`.
-        n0, n, alpha, bound, radius, target_radii, adaptive, family_wise: see :class:`Rules`.
+        n0, n, alpha, bound, radius, target_radii, adaptive, family_wise, procedure: see
+            :class:`Rules`.
         sample: which inputs are taken; None takes all.
         seed: of the noise, >= 0; None draws 128 bits from the operating system.
         commit: what :func:`commit` gave for this run, or its file; the seed follows from it and
@@ -112,13 +114,13 @@ def certify(
     keeping = Keeping(None if output is None else as_path("the output", output), resume, checkpoint)
     shard = None if shard is None else Shard.parse(shard)
     samples = None if samples is None else SampleRange.parse(samples)
-    rules = Rules(n0, n, alpha, bound, radius, target_radii, adaptive, family_wise)
+    rules = Rules(n0, n, alpha, bound, radius, target_radii, adaptive, family_wise, procedure)
     is_heard, listener = listener is not None, listening(listener)
     committed = _committed(seed, commit, beacon)
     meant = asked(noise, sigma)
     early = meant if isinstance(meant, Law) else meant.early()
     if early is not None and not early.enumerated:  # and again for the model's own number
-        _check_range(rules.procedure(early, num_classes=2), samples)
+        _check_range(rules.made(early, num_classes=2), samples)
     if samples is not None and keeping.output is None:
         raise UsageError(
             "a range of samples makes counts that certify nothing before they are merged; name a "
@@ -232,13 +234,14 @@ def _ready(
         check_kind("options", options, Mapping, "a mapping")  # type: ignore[type-abstract]
         check_texts("the names of options", tuple(options))
     job = open_job(model, data, stack, **opening)
-    procedure = rules.procedure(
+    procedure = rules.made(
         job.smoothed.noise,
         num_classes=job.model.num_classes,
         shape=job.shape,
         inputs=len(job.indices),
     )
     _check_range(procedure, samples)
+    procedure.try_first(Task(job.point(job.indices[0]), 1.0, job.smoothed.form))
     tell_job(job, seed, listener.said)
     tell_samples(procedure, listener.said)
     _tell_part(job, shard, samples, listener)

@@ -41,6 +41,8 @@ FREE = frozenset(
         "arguments.resolved.background",
         # The header names the pictures that are left out.
         "arguments.resolved.on_bad_image",
+        # The bound says it too.
+        "arguments.resolved.procedure",
         # Where a value came from: the value itself is compared.
         "seed.source",
         "model.bounds.source",

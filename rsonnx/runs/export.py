@@ -19,7 +19,7 @@ from rsonnx._version import __version__
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.procedures import ABSTAIN
 from rsonnx.runs.files import Run
-from rsonnx.runs.rows import COLUMNS
+from rsonnx.runs.rows import columns_of
 from rsonnx.spreadsheet import spreadsheet_text
 
 Format = Literal["tsv", "csv", "parquet"]
@@ -114,9 +114,10 @@ def _clock(seconds: float) -> str:
 
 
 def _csv_lines(run: Run) -> Iterator[str]:
-    yield _csv_line([column.name for column in COLUMNS])
+    columns = columns_of(run.rows)
+    yield _csv_line([column.name for column in columns])
     for row in run.rows:
-        yield _csv_line([_csv_cell(_unicode(column.value(row))) for column in COLUMNS])
+        yield _csv_line([_csv_cell(_unicode(column.value(row))) for column in columns])
 
 
 def _csv_cell(value: Any) -> str:
@@ -150,15 +151,16 @@ def _write_parquet(pyarrow: Any, run: Run, file: IO[bytes]) -> None:
         "text": pyarrow.string(),
         "flag": pyarrow.bool_(),
     }
+    listed = columns_of(run.rows)
     schema = pyarrow.schema(
-        [(column.name, types[column.kind]) for column in COLUMNS],
+        [(column.name, types[column.kind]) for column in listed],
         metadata={
             "rsonnx.version": __version__,
             "rsonnx.status": run.status,
             "rsonnx.header": json.dumps(run.header.to_json()),
         },
     )
-    columns = {c.name: [_unicode(c.value(row)) for row in run.rows] for c in COLUMNS}
+    columns = {c.name: [_unicode(c.value(row)) for row in run.rows] for c in listed}
     table = pyarrow.table(columns, schema=schema)
     pyarrow.parquet.write_table(table, file)
 

@@ -167,7 +167,7 @@ class Header:
         on_grid = InputSpace(model.input_shape, model.bounds).step < math.inf
         if not (on_grid and noise.exact):
             yield "noise.arithmetic", self.arithmetic, "float"
-        how = generator(noise, self.stream, shared=self.shared)
+        how = generator(procedure, self.stream, shared=self.shared)
         yield "noise.generator", self.record["noise"]["generator"], how
         classes = procedure.of_classes(model.classes).num_classes
         yield "num_classes", procedure.num_classes, classes
@@ -178,6 +178,8 @@ class Header:
         made = self.restated_from or self.settings
         for name, expected in options_of(self.record, noise, self.data.sample, made):
             yield f"arguments.resolved.{name}", self.resolved.get(name, expected), expected
+        way = procedure.way
+        yield "arguments.resolved.procedure", self.resolved.get("procedure", way), way
         if self.resolved.get("adaptive"):
             table = Adaptive.of_table(noise, procedure.n0, procedure.n, procedure.alpha)
             yield "target_radii", procedure.target_radii, table.target_radii
@@ -235,16 +237,16 @@ class Header:
         return fields
 
 
-def generator(noise: Law, stream: int, *, shared: bool) -> str:
+def generator(procedure: Procedure, stream: int, *, shared: bool) -> str:
     """Return how noise is drawn, in words.
 
     Args:
-        noise: the smoothing distribution.
+        procedure: how inputs are certified.
         stream: the rule by which it follows from an input.
         shared: whether all inputs have the same.
     """
-    if noise.enumerated:
-        return "none: every change that the noise can make is counted"
+    if procedure.certain:
+        return f"none: {procedure.certain}"
     own = "input digest" if stream == 1 else "input values"
     keyed = "stage" if shared else f"{own} and stage"
     return f"numpy Philox4x64-10, keyed by SHA-256 of seed, {keyed}"

@@ -161,6 +161,7 @@ _OPTIONS: dict[str, Kind[Any]] = {
     "on_bad_image": one_of("refuse", "skip"),
     "output_name": _MAYBE_TEXT,
     "preprocess": OBJECT,
+    "procedure": TEXT,
     "providers": TEXTS,
     "radius": TEXT,
     "rows": TEXT,
@@ -354,8 +355,10 @@ HEADER = (
     ),
     HeaderField("seed.beacon", TEXT, "the public value that it follows from", since=None),
     HeaderField("n0", _COUNT, "selection samples an input, or the most of them"),
-    HeaderField("n", _LENGTH, "estimation samples an input, or the most of them"),
-    HeaderField("alpha", NUMBER, "probability of error an input; 0 where all changes are counted"),
+    HeaderField("n", _COUNT, "estimation samples an input, or the most of them"),
+    HeaderField(
+        "alpha", NUMBER, "probability of error an input; 0 where nothing is left to chance"
+    ),
     HeaderField("bound", TEXT, "bound on a probability"),
     HeaderField("radius_rule", TEXT, "which radius follows from the bounds"),
     HeaderField("num_classes", _LENGTH.or_null(), "`model.classes`, where the bound may need it"),

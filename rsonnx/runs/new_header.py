@@ -119,9 +119,7 @@ def new_header(
             "units": smoothed.noise.units(*smoothed.bounds),
             "arithmetic": smoothed.arithmetic,
             "shared": smoothed.share_noise,
-            "generator": generator(
-                smoothed.noise, smoothed.stream_version, shared=smoothed.share_noise
-            ),
+            "generator": generator(procedure, smoothed.stream_version, shared=smoothed.share_noise),
             "stream": smoothed.stream_version,
         },
         "seed": seed.to_json(),

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 from rsonnx.columns import Column
 from rsonnx.noise import Law
+from rsonnx.procedures import PROCEDURES, Procedure
 from rsonnx.runs.fields import shown
 from rsonnx.runs.sample import Sample
 from rsonnx.runs.strict_json import portable
@@ -129,7 +130,7 @@ class Settings:
     """How counts became certificates: what a restated run records of the settings before.
 
     Attributes:
-        alpha: probability of error an input; 0 where every change was counted.
+        alpha: probability of error an input; 0 where nothing is left to chance.
         bound: the confidence bound on a probability.
         radius_rule: which radius follows.
         family_wise: the probability of any error among all inputs, of which ``alpha`` is the share
@@ -142,8 +143,13 @@ class Settings:
     family_wise: float | None = None
 
     @property
+    def in_short(self) -> str:
+        """How class probabilities became known."""
+        return PROCEDURES.get(self.bound, Procedure).in_short
+
+    @property
     def exact(self) -> bool:
-        """Whether every change that the noise can make was counted, which leaves nothing open."""
+        """Whether every change was counted, or calculated, which leaves nothing to chance."""
         return self.alpha == 0
 
 
@@ -188,7 +194,7 @@ def options_of(
     if sample is not None:
         yield from (("limit", sample.limit), ("skip_every", sample.skip_every))
         yield from (("first", sample.first), ("sample", portable(sample.seed)))
-    if law.enumerated:  # which leaves nothing to choose
+    if made.exact:  # which leaves nothing to choose
         return
     yield from ((name, record[name]) for name in ("n0", "n"))
     yield "alpha", made.alpha if made.family_wise is None else made.family_wise

@@ -6,6 +6,7 @@ All that reads, writes, exports or describes a row comes from one table, :data:`
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from operator import itemgetter
@@ -13,7 +14,14 @@ from typing import Any, Literal
 
 from rsonnx.counts import NO_CLASS, Counts
 from rsonnx.errors import RunFileError, UsageError
-from rsonnx.procedures import ABSTAIN, AbstainReason, Certificate, CertificateCounts, Evidence
+from rsonnx.procedures import (
+    ABSTAIN,
+    AbstainReason,
+    Bracket,
+    Certificate,
+    CertificateCounts,
+    Evidence,
+)
 from rsonnx.runs.fields import (
     ARITHMETIC,
     COUNTS,
@@ -53,6 +61,7 @@ class Field:
         meaning: in words; it stands in the header of every run file.
         flat: what its column in a table holds; None where ``columns`` says more.
         derived: how it follows from the others; it stands there to be read.
+        rare: whether it is written only where it is not null.
         columns: names behind its own, what they hold, and how to get it from the field's value.
     """
 
@@ -62,6 +71,7 @@ class Field:
     flat: ColumnKind | None = None
     derived: Callable[[Row], Any] | None = None
     columns: tuple[tuple[str, ColumnKind, Callable[[Any], Any]], ...] = ()
+    rare: bool = False
 
     def value(self, row: Row) -> Any:
         """Return the value of a row."""
@@ -123,7 +133,7 @@ FIELDS = (
     Field(
         "top_class",
         _CLASS,
-        "class that the selection samples chose; the most frequent of an exact run",
+        "class that the selection samples chose; the most frequent, or likeliest, of an exact run",
         "whole",
     ),
     Field(
@@ -145,13 +155,22 @@ FIELDS = (
         "p_a_lower",
         real(1.0),
         "lower confidence bound on the probability of top_class, rounded down; its share of all "
-        "changes in an exact run, which counts every one that the noise can make",
+        "changes in an exact run, which counts every one that the noise can make; a certain bound "
+        "where it was calculated",
         "real",
+    ),
+    Field(
+        "p_a_upper",
+        real(1.0).or_null(),
+        "certain upper bound on the probability of top_class, rounded up, where it was calculated",
+        "real",
+        rare=True,
     ),
     Field(
         "p_b_upper",
         real(1.0).or_null(),
-        "upper bound on the probability of every other class, null if one-sided",
+        "upper bound on the probability of every other class, null if one-sided; of all others "
+        "together where it was calculated, and at least 2^-1022",
         "real",
     ),
     Field(
@@ -207,8 +226,14 @@ FIELDS = (
 MEANING = {field.name: field.meaning for field in FIELDS}
 """What each field of a row means; it stands in the header of every run file."""
 
-COLUMNS = tuple(column for field in FIELDS for column in field.in_columns())
-"""The columns of a flat table; counts are JSON text, since rows answer different classes."""
+
+def columns_of(rows: Sequence[Row]) -> list[Column]:
+    """Return the columns of a flat table; those of rare fields where a row has one.
+
+    Counts are JSON text, since rows answer different classes.
+    """
+    shown = [f for f in FIELDS if not f.rare or any(f.value(row) is not None for row in rows)]
+    return [column for field in shown for column in field.in_columns()]
 
 
 @dataclass(frozen=True)
@@ -239,6 +264,7 @@ class Row(InputFacts):
     reason: AbstainReason | None
     explanation: str | None
     p_b_upper: float | None = None
+    p_a_upper: float | None = None
     one_sided_radius: float | None = None
     uniform: float | None = None
     claim: tuple[int, int] | None = None
@@ -261,9 +287,24 @@ class Row(InputFacts):
     @property
     def evidence(self) -> Evidence:
         """What its certificate follows from."""
+        bracket = None
+        if self.p_a_upper is not None and self.p_b_upper is not None:
+            bracket = Bracket(self.top_class, self.p_a_lower, self.p_a_upper, self.p_b_upper)
         return Evidence(
-            self.selection, self.estimation, self.uniform, self.claim, near=self.p_a_lower
+            self.selection,
+            self.estimation,
+            self.uniform,
+            self.claim,
+            near=self.p_a_lower,
+            bracket=bracket,
         )
+
+    @property
+    def gap(self) -> float | None:
+        """How far apart the bounds on a calculated probability are, rounded up; else None."""
+        if self.p_a_upper is None:
+            return None
+        return math.nextafter(self.p_a_upper - self.p_a_lower, math.inf)
 
     @property
     def abstained(self) -> bool:
@@ -287,7 +328,10 @@ class Row(InputFacts):
 
     def to_json(self) -> dict[str, Any]:
         """Return the row as it is written."""
-        return {"kind": "input"} | {f.name: f.kind.write(f.value(self)) for f in FIELDS}
+        values = [(f, f.value(self)) for f in FIELDS]
+        return {"kind": "input"} | {
+            f.name: f.kind.write(value) for f, value in values if not (f.rare and value is None)
+        }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Row:
@@ -366,7 +410,8 @@ def _read(value: Mapping[str, Any], table: Sequence[Field]) -> dict[str, Any]:
     if unknown := value.keys() - names:
         raise RunFileError(f"{shown(min(unknown))} is no field of a row")
     try:
-        return {field.name: field.kind.of(value, field.name) for field in table}
+        rare = {field.name: None for field in table if field.rare}
+        return {field.name: field.kind.of(rare | {**value}, field.name) for field in table}
     except KeyError as error:
         raise RunFileError(f"the field {error} is missing") from None
     except (TypeError, ValueError, UsageError) as error:
@@ -381,6 +426,6 @@ def row_schema() -> dict[str, Any]:
         "type": "object",
         "properties": {"kind": {"const": "input"}}
         | {f.name: {"description": f.meaning, **f.kind.schema} for f in FIELDS},
-        "required": ["kind", *MEANING],
+        "required": ["kind", *(f.name for f in FIELDS if not f.rare)],
         "additionalProperties": False,
     }

@@ -29,6 +29,7 @@ class Rules:
         target_radii: radii to decide adaptively, rising, each > 0, or one.
         adaptive: whether all radii of the table are decided so.
         family_wise: whether the inputs share ``alpha``.
+        procedure: ``"sampled"``, or ``"exact"``, to which n0, n and alpha mean nothing.
     """
 
     n0: int = 100
@@ -39,6 +40,7 @@ class Rules:
     target_radii: float | Iterable[float] | None = None
     adaptive: bool = False
     family_wise: bool = False
+    procedure: str = "sampled"
 
     def __post_init__(self) -> None:
         if self.target_radii is not None:
@@ -53,7 +55,7 @@ class Rules:
                 "them"
             )
 
-    def procedure(
+    def made(
         self,
         noise: Law,
         *,
@@ -74,17 +76,23 @@ class Rules:
             UsageError: an argument is out of range, or n is too small for alpha.
         """
         targets = self.target_radii
-        if noise.enumerated:
+        certain = noise.enumerated or self.procedure != "sampled"
+        if certain:
             if self.family_wise:
+                how = (
+                    f"{noise.name} noise is counted in full"
+                    if noise.enumerated
+                    else "nothing is sampled"
+                )
                 raise UsageError(
-                    f"family-wise alpha was asked for, but {noise.name} noise is counted in full, "
-                    "so no certificate can be wrong by chance; leave it out"
+                    f"family-wise alpha was asked for, but {how}, so no certificate can be wrong "
+                    "by chance; leave it out"
                 )
             targets = (0.0,) if self.adaptive else targets
         alpha = self.alpha
         if self.family_wise:
             alpha = family_wise_alpha(alpha, inputs)
-        if not noise.enumerated:
+        if not certain:
             self._check(Fixed(noise, self.n0, self.n, alpha, self.bound, self.radius, num_classes))
             if self.adaptive:
                 targets = Adaptive.of_table(noise, self.n0, self.n, alpha).target_radii
@@ -98,6 +106,7 @@ class Rules:
             radius=self.radius,
             target_radii=targets,
             num_classes=num_classes,
+            procedure=self.procedure,
         )
 
     def _check(self, fixed: Fixed) -> None:

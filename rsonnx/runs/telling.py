@@ -241,6 +241,9 @@ def _files(names: Sequence[str]) -> str:
 
 def tell_samples(procedure: Procedure, tell: Tell) -> None:
     """Tell how many samples are drawn and what they can give at most."""
+    if not procedure.samples:
+        tell("exact", procedure.words)
+        return
     enumerated = procedure.noise.enumerated
     tell(
         "counting" if enumerated else "samples",

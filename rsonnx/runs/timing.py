@@ -59,7 +59,7 @@ def tell_long(work: Work, rules: Rules, tell: Tell) -> None:
     shorter ends the try at once.
     """
     job, procedure, inputs = work.job, work.procedure, len(work.indices or ())
-    if not procedure.fixed_n or procedure.noise.enumerated:
+    if not procedure.fixed_n or procedure.certain:
         return
     total = inputs * procedure.samples
     rate = _samples_per_second(job, 0, enough=total / LONG_SECONDS)
@@ -79,7 +79,7 @@ def tell_long(work: Work, rules: Rules, tell: Tell) -> None:
     pilot = _pilot(job, 0)
     for option, (other, decided) in ways.items():
         try:
-            changed = other.procedure(
+            changed = other.made(
                 procedure.noise,
                 num_classes=procedure.num_classes,
                 shape=job.shape,

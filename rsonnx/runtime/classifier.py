@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pickle import PicklingError
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.closed_form import Form
 from rsonnx.columns import Column
 from rsonnx.counts import MOST_CLASSES, NO_CLASS
-from rsonnx.errors import CouplingError, InferenceError, ProviderError, RsonnxError, UsageError
+from rsonnx.errors import (
+    CouplingError,
+    InferenceError,
+    ModelError,
+    ProviderError,
+    RsonnxError,
+    UsageError,
+)
 from rsonnx.runtime.origin import Origin
 from rsonnx.runtime.session import Session
 
@@ -154,6 +162,7 @@ class OnnxClassifier:
         batch_size: the only batch size at which the model runs, None where any will do.
         codes: whether it takes codes: whole numbers between the bounds, which noise on codes gives.
         columns: what the values of an input are, where they are columns of a table; else empty.
+        read_form: reads it to a form whose class probabilities follow by calculation.
         most_rows: most rows of a batch, None where any will do: larger tensors than a device's
             kernels can count come of more.
         on_cpu: whether it runs on the processor.
@@ -187,6 +196,8 @@ class OnnxClassifier:
     most_rows: int | None = None
     codes: bool = False
     columns: tuple[Column, ...] = ()
+    read_form: Callable[[], Form] | None = None
+    _form: Form | None = field(init=False, default=None)
 
     thread_safe: ClassVar[bool] = True
 
@@ -211,6 +222,18 @@ class OnnxClassifier:
                 "the model was not loaded from a file, so no other process can load it"
             )
         return self.origin
+
+    def form(self) -> Form:
+        """Return the model as a form whose class probabilities follow by calculation.
+
+        Raises:
+            ModelError: it is none that is known.
+        """
+        if self._form is None:
+            if self.read_form is None:
+                raise ModelError("the model was not loaded from a file, so it is read to no form")
+            self._form = self.read_form()
+        return self._form
 
     def classify(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return the label of each row, int64 (rows,); -1 for an answer that is no class.

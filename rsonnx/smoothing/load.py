@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import onnx
 from numpy.typing import NDArray
 
 from rsonnx.arguments import check_kind, check_texts
+from rsonnx.closed_form import Form
 from rsonnx.counts import NO_CLASS
 from rsonnx.errors import ModelError
 from rsonnx.model import (
@@ -35,6 +36,7 @@ from rsonnx.model import (
     row_coupling,
     rows_beyond,
 )
+from rsonnx.model.closed import Runner, check_form, form_of
 from rsonnx.runtime import (
     DeviceOptions,
     Geometry,
@@ -153,6 +155,11 @@ class _Candidate:
         model = self.adapted.model
         return Session(model, self._provider, str(self._plan.model), self._device)
 
+    def runner(self, model: bytes) -> Runner:
+        """Open another model as this one is."""
+        session = Session(model, self._provider, str(self._plan.model), self._device)
+        return lambda names, rows: [session.run(name, INPUT, rows) for name in names]
+
     def scores(self, rows: NDArray[np.float32]) -> NDArray[Any]:
         if self._plan.output.kind == "label":  # as it is: a float may not tell two labels apart
             return self.session.run(LABEL, INPUT, rows)[:, None]
@@ -164,6 +171,15 @@ class _Candidate:
 
     def batched(self) -> Batched:
         return Batched(self.scores, self.adapted.coupled_by)
+
+
+def _read_form(
+    candidate: _Candidate, classifier: OnnxClassifier, rows: NDArray[np.float32]
+) -> Form:
+    """Read an adapted model to a form, and hold that against its labels."""
+    form = form_of(candidate.adapted.model, candidate.runner)
+    check_form(form, classifier.classify, rows)
+    return form
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,6 +275,7 @@ def open_plan(plan: Plan, provider: ProviderChoice, options: DeviceOptions | Non
         score_name=SCORES,
         tolerance=batching.tolerance,
     )
+    classifier.read_form = partial(_read_form, candidate, classifier, rows)
     labels, scores = classifier.classify(rows), classifier.scores(rows)
     check_answers(str(plan.model), output, scores, labels)
     ordered = np.sort(scores, axis=1)

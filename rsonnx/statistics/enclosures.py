@@ -29,11 +29,11 @@ _FAR = 16
 """Beyond 16 standard deviations the normal tail is below 2^-185: enclose it by 0 and 2^-185."""
 
 
-TAIL_FROM = 10
-"""From here on the normal tail is enclosed relatively; before, the cdf's enclosure does."""
+_TAIL_FROM = 10
+"""From here on the normal tail is enclosed by its series; before, by the cdf's enclosure."""
 
 _TAIL_TERMS = 50
-"""Of the series of the normal tail, an even number; beyond ``TAIL_FROM`` so many terms fall."""
+"""Of the series of the normal tail, an even number; beyond ``_TAIL_FROM`` so many terms fall."""
 
 
 def cut(mantissa: int, exponent: int, up: bool) -> Big:
@@ -104,23 +104,38 @@ def normal_cdf_bounds(x: Fraction) -> tuple[int, int]:
     return _normal_cdf(down, False), _normal_cdf(down + 1, True)
 
 
-def normal_tail_down(x: Fraction) -> Big:
-    """Return a lower bound on Φ(-x) for x >= ``TAIL_FROM``, relatively good to 2^-70.
+def normal_tail_bounds(x: Fraction) -> tuple[Fraction, Fraction]:
+    """Return bounds on Φ(-x) for x >= 0, relatively good to 2^-70.
 
-    Φ(-x) = φ(x)/x·(1 - 1/x² + 1·3/x⁴ - 1·3·5/x⁶ + ...), a series that envelops: what ends with a
-    negative term is below.
+    From some x on Φ(-x) = φ(x)/x·(1 - 1/x² + 1·3/x⁴ - 1·3·5/x⁶ + ...), a series that envelops: what
+    ends with a negative term is below, and with a positive one above.
     """
+    if x < _TAIL_FROM:
+        one = 1 << CDF_BITS
+        low, high = normal_cdf_bounds(x)
+        return Fraction(one - high, one), Fraction(one - low, one)
     square = x * x
     term, series = Fraction(1), Fraction(0)
     for i in range(_TAIL_TERMS):
         series += term
         term *= -(2 * i + 1) / square
-    # exp(x²/2) = exp(x²/2^(k + 1))^(2^k), with an exponent below 1/12.
-    doublings = (12 * square).__ceil__().bit_length()
-    growth = power(_exp_small(square / 2 / (1 << doublings), True), 1 << doublings, True)
-    root = cut(math.isqrt(2 * _pi_fixed(True) << CDF_BITS) + 1, -CDF_BITS, True)
-    value = divide(_big(series, False), multiply(growth, root, True), False)
-    return divide(value, _big(x, True), False)
+    both = []
+    for up, total in ((False, series), (True, series + term)):
+        growth = divide((1, 0), exp_minus(square / 2, up), not up)
+        root = math.isqrt(2 * _pi_fixed(not up) << CDF_BITS) + (0 if up else 1)
+        value = divide(
+            _big(total / x, up), multiply(growth, cut(root, -CDF_BITS, not up), not up), up
+        )
+        both.append(Fraction(value[0]) * Fraction(2) ** value[1])
+    return both[0], both[1]
+
+
+def exp_minus(x: Fraction, up: bool) -> Big:
+    """Return exp(-x) for x > 0, rounded up or down; relatively good to 2^-160."""
+    # exp(x) = exp(x/2^k)^(2^k), with an exponent below 1/12.
+    doublings = math.ceil(24 * x).bit_length()
+    growth = power(_exp_small(x / (1 << doublings), not up), 1 << doublings, not up)
+    return divide((1, 0), growth, up)
 
 
 def _big(value: Fraction, up: bool) -> Big:

@@ -13,11 +13,10 @@ from functools import lru_cache
 from rsonnx.statistics.checks import check_alpha, check_count
 from rsonnx.statistics.enclosures import (
     CDF_BITS,
-    TAIL_FROM,
     Big,
     binomial_term_up,
     normal_cdf_bounds,
-    normal_tail_down,
+    normal_tail_bounds,
 )
 from rsonnx.statistics.rounding import normal_quantile_up
 
@@ -87,11 +86,7 @@ def proves_radius(radius: float, sigma: float, p_a_lower: float) -> bool:
 @lru_cache(maxsize=4096)
 def proves_radius_beside(radius: float, sigma: float, p_other: float) -> bool:
     """Prove radius <= -sigma·Φ⁻¹(p_other), that is Φ(-radius/sigma) >= p_other, for p_other > 0."""
-    deviations = Fraction(radius) / Fraction(sigma)
-    if deviations < TAIL_FROM:
-        return normal_cdf_at_least(-deviations, p_other)
-    mantissa, exponent = normal_tail_down(deviations)
-    return Fraction(mantissa) * Fraction(2) ** exponent >= Fraction(p_other)
+    return normal_tail_bounds(Fraction(radius) / Fraction(sigma))[0] >= Fraction(p_other)
 
 
 def proves_two_sided_radius(

@@ -21,7 +21,7 @@ from rsonnx.report import certified
 from rsonnx.runs import Run
 from rsonnx.runs import export as export_module
 from rsonnx.runs.export import export_run
-from rsonnx.runs.rows import COLUMNS
+from rsonnx.runs.rows import columns_of
 
 FORMULAS = (
     "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", "\u00a0=1", "\uff1d1",
@@ -128,7 +128,7 @@ def test_csv_has_all_fields_to_the_last_digit(run: Run, tmp_path: Path) -> None:
     export_run(full, tmp_path / "rows.csv", "csv")
     found = read_csv(tmp_path / "rows.csv")
     for cells, row in zip(found, full.rows, strict=True):
-        for column in COLUMNS:
+        for column in columns_of(full.rows):
             value = column.value(row)
             shown = str(value).lower() if isinstance(value, bool) else str(value)
             assert cells[column.name] == ("" if value is None else shown)
@@ -178,8 +178,8 @@ def test_parquet_holds_everything(run: Run, tmp_path: Path) -> None:
     partial = dataclasses.replace(changed(run, name="=a\udc80"), status="incomplete")
     export_run(partial, tmp_path / "run.parquet", "parquet")
     table = parquet.read_table(tmp_path / "run.parquet")
-    assert table.column_names == [column.name for column in COLUMNS]
-    expected = [{c.name: c.value(row) for c in COLUMNS} for row in partial.rows]
+    assert table.column_names == [column.name for column in columns_of(partial.rows)]
+    expected = [{c.name: c.value(row) for c in columns_of(partial.rows)} for row in partial.rows]
     expected[0]["name"] = "=a\\udc80"
     assert table.to_pylist() == expected
     metadata = table.schema.metadata
@@ -194,7 +194,7 @@ def test_a_run_without_rows_has_its_columns(run: Run, tmp_path: Path) -> None:
     export_run(empty, tmp_path / "tsv", "tsv")
     assert read_log(tmp_path / "tsv").rows == ()
     export_run(empty, tmp_path / "csv", "csv")
-    assert (tmp_path / "csv").read_text() == ",".join(c.name for c in COLUMNS) + "\n"
+    assert (tmp_path / "csv").read_text() == ",".join(c.name for c in columns_of([])) + "\n"
 
 
 def test_pyarrow_is_loaded_for_parquet_only_and_missed_in_a_sentence(

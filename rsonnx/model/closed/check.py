@@ -11,6 +11,9 @@ from rsonnx.closed_form import UNDECIDED, Boxes, Form, Linear
 from rsonnx.errors import ModelError
 
 _ROWS = 4096
+_BESIDE = np.array([-np.inf, np.nan, np.inf], np.float32)
+"""To which side of a cut a value is put; NaN puts it on the cut."""
+
 _NEAR = 16
 """By how many times its rounding a linear score is brought near the others."""
 
@@ -57,7 +60,7 @@ def _at_cuts(
     probes = rows.copy()
     for cuts in form.cuts if isinstance(form, Boxes) else form.splits:  # type: ignore[union-attr]
         values = cuts.cuts.astype(np.float32)[generator.integers(len(cuts.cuts), size=len(rows))]
-        beside = np.sign(generator.integers(-1, 2, size=len(rows))).astype(np.float32) * np.inf
+        beside = _BESIDE[generator.integers(len(_BESIDE), size=len(rows))]
         moved = np.where(np.isnan(beside), values, np.nextafter(values, beside))
         taken = generator.random(len(rows)) < 0.5
         probes[taken, cuts.at] = moved[taken]
