@@ -15,6 +15,7 @@ from onnx_models import ML
 from rsonnx.closed_form import Form
 from rsonnx.model import INPUT, ModelSettings, read_model
 from rsonnx.model.closed import Runner, form_of
+from rsonnx.model.tail import LABEL
 from rsonnx.smoothing.adapting import make_plan
 
 Leaf = Mapping[int, float]
@@ -178,11 +179,23 @@ def opener(model: bytes) -> Runner:
     return lambda names, rows: list(session.run(list(names), {INPUT: rows}))
 
 
-def read_form(proto: onnx.ModelProto, **settings: Any) -> Form:
-    """Read a model, adapted as it would be for a run, to its form."""
-    asked = {"preprocess": "none", "bounds": (-8.0, 8.0)} | settings
+def _adapted(proto: onnx.ModelProto, settings: Mapping[str, Any]) -> bytes:
+    asked = {"preprocess": "none", "bounds": (-8.0, 8.0), **settings}
     plan = make_plan(read_model(proto), ModelSettings(**asked))
-    return form_of(plan.adapted(plan.free_batches[0]).model, opener)
+    return plan.adapted(plan.free_batches[0]).model
+
+
+def read_form(proto: onnx.ModelProto, fixed: Sequence[int] = (), **settings: Any) -> Form:
+    """Read a model, adapted as it would be for a run, to its form."""
+    return form_of(_adapted(proto, settings), opener, fixed)
+
+
+def adapted_labels(
+    proto: onnx.ModelProto, rows: NDArray[np.float32], **settings: Any
+) -> NDArray[np.int64]:
+    """Return the labels of a model that is adapted so."""
+    (labels,) = opener(_adapted(proto, settings))([LABEL], rows)
+    return np.asarray(labels)
 
 
 def answers(

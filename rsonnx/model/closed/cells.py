@@ -8,7 +8,7 @@ them, and bisection finds where by running the file's own steps.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,8 @@ from rsonnx.model.closed.refusal import NotClosedError
 from rsonnx.model.closed.runs import Inside
 
 _LARGEST = int(np.float32(np.finfo(np.float32).max).view(np.int32))
+_LARGEST_FIXED = int(np.float32(2**24).view(np.int32))
+"""By the order of float32 numbers."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,16 @@ class Comparison:
     or_equal: bool
 
 
-def find_cuts(inside: Inside, size: int, comparisons: Sequence[Comparison]) -> tuple[Cuts, ...]:
+def find_cuts(
+    inside: Inside, size: int, comparisons: Sequence[Comparison], fixed: Collection[int] = ()
+) -> tuple[Cuts, ...]:
     """Return where the values of an input are cut, in the order of their places.
 
     Args:
         inside: the model.
         size: values of an input.
         comparisons: all that the model makes.
+        fixed: places of values that are whole numbers up to 2^24 in size.
 
     Raises:
         NotClosedError: an input between the largest and the smallest float32 number makes NaN.
@@ -81,7 +86,8 @@ def find_cuts(inside: Inside, size: int, comparisons: Sequence[Comparison]) -> t
             raise NotClosedError("what is compared is NaN for some inputs")
         return np.asarray((seen < thresholds) | (or_equal & (seen == thresholds)))
 
-    low, high = np.full(len(asked), -_LARGEST), np.full(len(asked), _LARGEST)
+    high = np.where(np.isin(places, list(fixed)), _LARGEST_FIXED, _LARGEST)
+    low = -high
     at_low, at_high = below(low), below(high)
     while (high - low > 1).any():
         middle = (low + high) // 2

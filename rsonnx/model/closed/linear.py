@@ -228,7 +228,7 @@ class Linear:
             return None
         weights, bias = read
         source, values = operands[0], operands[0]
-        roundings = weights.shape[0] + (bias != 0).any()
+        roundings = weights.shape[0] + 2  # with the bias, and alpha or beta
         if isinstance(values, Values):
             if values.scale is None or values.places.ndim != 2 or not self._terms.values:
                 return None
@@ -241,7 +241,7 @@ class Linear:
             np.add.at(sizes, 1 + rows, np.abs(scale))
             coefficients[0] = values.offset[0] @ weights + bias
             sizes[0] = values.size[0] @ np.abs(weights) + np.abs(bias) + len(weights) * _TINY
-            return Sums(coefficients, sizes, 0, values.roundings + int(roundings))
+            return Sums(coefficients, sizes, 0, values.roundings + roundings)
         if not isinstance(source, Sums) or source.axis != 0 or source.coefficients.ndim != 2:
             return None
         coefficients = source.coefficients @ weights
@@ -250,7 +250,7 @@ class Linear:
         sizes[0] += np.abs(bias) + len(weights) * _TINY
         unit = min(source.unit * unit_of(weights), unit_of(bias))
         made = Sums(coefficients, sizes, 0, source.roundings, source.unit)
-        return made.rounded(int(roundings), unit, self._terms)
+        return made.rounded(roundings, unit, self._terms)
 
 
 def _matrix(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import onnx
 
@@ -18,23 +18,24 @@ from rsonnx.model.closed.values import Terms
 from rsonnx.model.closed.walk import Walk
 
 
-def form_of(model: bytes, opener: Opener) -> Form:
+def form_of(model: bytes, opener: Opener, fixed: Collection[int] = ()) -> Form:
     """Return the closed form of an adapted model.
 
     Args:
         model: with the input ``INPUT``, float32 (batch, \\*shape), and the output ``LABEL``, int64
             (batch,), serialized.
         opener: opens models as this one will be run.
+        fixed: places of the flat input that no noise is added to: whole numbers up to 2^24 in size.
 
     Raises:
         ModelError: it has none that is known.
     """
     try:
-        walk = Walk(onnx.load_from_string(model), opener)
+        walk = Walk(onnx.load_from_string(model), opener, fixed)
         comparisons = [c for node in walk.nodes for c in walk.comparisons(node)]
         if not comparisons and not walk.ensembles:
             return Following(walk, Terms(values=walk.size)).form()
-        cuts = find_cuts(walk.inside, walk.size, comparisons)
+        cuts = find_cuts(walk.inside, walk.size, comparisons, fixed)
         deep = [
             (node, tree)
             for node in walk.nodes
@@ -47,8 +48,8 @@ def form_of(model: bytes, opener: Opener) -> Form:
         return Following(walk, Terms(cuts)).form()
     except NotClosedError as error:
         raise ModelError(
-            f"the model has no exact certificates, since {error}; sample its noise instead: leave "
-            "out --procedure exact"
+            f"the model has no exact certificates, since {error}; leave out --procedure exact to "
+            "sample"
         ) from None
 
 

@@ -101,7 +101,7 @@ class Tensors:
     """
 
     def __init__(self, inside: Inside, names: Sequence[str], size: int) -> None:
-        self.applied = inside.applied
+        self._inside, self._size, self.applied = inside, size, inside.applied
         generator = np.random.default_rng(20130888)  # these are no samples
         batches = [generator.random((rows, size), np.float32) for rows in _BATCHES]
         runs = [inside.run(names, batch) for batch in batches]
@@ -121,6 +121,15 @@ class Tensors:
         """Return a tensor's shape in a batch of so many rows."""
         small, axis = self._seen[name][0], self.axis(name)
         return tuple(rows if a == axis else length for a, length in enumerate(small.shape))
+
+    def range(self, name: str) -> tuple[float, float]:
+        """Return the least and the largest element for inputs from end to end of float32.
+
+        It is of steps that keep or turn the order of values.
+        """
+        ends = np.finfo(np.float32).max * np.array([[-1], [1]], np.float32)
+        (held,) = self._inside.run([name], np.repeat(ends, self._size, axis=1))
+        return float(held.min()), float(held.max())
 
     def is_real(self, name: str) -> bool:
         """Return whether a tensor holds float32 or float64."""

@@ -6,8 +6,9 @@ keeps order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -23,13 +24,28 @@ from rsonnx.model.graph import attribute, whole
 STEPWISE = {"Ceil", "Clip", "Floor", "Max", "Min", "Relu", "Round"}
 """Which keep the order, and are not linear."""
 
-_WHOLE = (TensorProto.INT8, TensorProto.INT32, TensorProto.INT64, TensorProto.UINT8)
+_WHOLE: dict[int, type[np.signedinteger[Any] | np.unsignedinteger[Any]]] = {
+    TensorProto.INT8: np.int8,
+    TensorProto.INT32: np.int32,
+    TensorProto.INT64: np.int64,
+    TensorProto.UINT8: np.uint8,
+}
 
 
 def step(
-    node: onnx.NodeProto, operands: Sequence[Value | None], seen: Tensors
+    node: onnx.NodeProto,
+    operands: Sequence[Value | None],
+    seen: Tensors,
+    fixed: Collection[int] = (),
 ) -> list[Values] | None:
-    """Return what a node makes of the input's values one by one; None if it does more than that."""
+    """Return what a node makes of the input's values one by one; None if it does more than that.
+
+    Args:
+        node: the node.
+        operands: what is known of its inputs.
+        seen: the tensors of the graph.
+        fixed: places of the input's values that are whole numbers up to 2^24 in size.
+    """
     kind = node.op_type
     if kind in MOVING:
         return _moved(node, operands, seen)
@@ -47,7 +63,7 @@ def step(
     elif kind == "Cast":
         if whole(node, "to", 0) in REALS:
             made = replace(source, roundings=source.roundings + 1)
-        elif whole(node, "to", 0) in _WHOLE:
+        elif _fits(node, source, seen, fixed):
             made = replace(source, scale=None)
     elif kind == "Imputer":
         replaced = attribute(node, "replaced_value_float")
@@ -55,6 +71,8 @@ def step(
     elif kind == "Scaler":
         shifted = _affine(source, np.ones(1), -float_list(node, "offset", default=0.0), 1)
         made = _affine(shifted, float_list(node, "scale", default=1.0), np.zeros(1), 1)
+    elif kind in {"Add", "Div", "Mul", "Neg", "Sub"} and not seen.is_real(node.output[0]):
+        made = None  # whole numbers may leave the range of their type, and wrap around
     elif kind == "Neg":
         made = _affine(source, -np.ones(1), np.zeros(1), 0)
     elif kind in {"Add", "Div", "Mul", "Sub"}:
@@ -87,6 +105,17 @@ def _shaped(source: Values, node: onnx.NodeProto, seen: Tensors) -> Values | Non
     return Values(
         places, scale, source.offset.reshape(shape), source.size.reshape(shape), source.roundings
     )
+
+
+def _fits(node: onnx.NodeProto, source: Values, seen: Tensors, fixed: Collection[int]) -> bool:
+    """Return whether values are cast to whole numbers of a type that can hold them."""
+    kind = _WHOLE.get(whole(node, "to", 0))
+    if kind is None:
+        return False
+    low, high = seen.range(node.input[0])
+    limits = np.iinfo(kind)
+    held = limits.min <= low and high <= limits.max
+    return held or bool(np.isin(source.places, list(fixed)).all())
 
 
 def _spread(source: Values, shape: tuple[int, ...]) -> Values:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import onnx
@@ -43,6 +43,7 @@ class Walk:
     Args:
         model: the model.
         opener: opens models as this one will be run.
+        fixed: places of the input's values that are whole numbers up to 2^24 in size.
 
     Attributes:
         model: the model.
@@ -60,8 +61,8 @@ class Walk:
         NotClosedError: an operator is none of those that are followed.
     """
 
-    def __init__(self, model: onnx.ModelProto, opener: Opener) -> None:
-        self.model, self.view = model, GraphView(model)
+    def __init__(self, model: onnx.ModelProto, opener: Opener, fixed: Collection[int]) -> None:
+        self.model, self.view, self.fixed = model, GraphView(model), fixed
         (data,) = (value for value in model.graph.input if value.name == INPUT)
         rows, *axes = data.type.tensor_type.shape.dim
         if rows.HasField("dim_value"):
@@ -82,6 +83,7 @@ class Walk:
         self.known: dict[str, Value | None] = {INPUT: Values(places, zeros + 1, zeros, zeros, 1)}
         self.dependent = {INPUT}
         self.ensembles: dict[str, Ensemble] = {}
+        self._ends: list[str] = []
         self._follow_steps()
 
     def _follow_steps(self) -> None:
@@ -99,8 +101,10 @@ class Walk:
             if node.op_type in TREES:
                 self.ensembles[node.output[0]] = read_ensemble(node)
             elif any(isinstance(operand, Values) for operand in operands):
-                made = step(node, operands, self.seen)
-                self.known.update(zip(outputs, made or [], strict=False))
+                made = step(node, operands, self.seen, self.fixed)
+                self.known.update(zip(filter(None, node.output), made or [], strict=False))
+                if made is None:
+                    self._ends.append(node.op_type)
 
     def operands(self, node: onnx.NodeProto) -> list[Value | None]:
         """Return what is known of what a node uses; None for an operand that is left out, too."""
@@ -139,9 +143,10 @@ class Walk:
 
     def places(self, node: onnx.NodeProto) -> NDArray[np.intp]:
         """Return which values of the input a tree operator's input is made of."""
-        values = self.known[node.input[0]]
+        values = self.known.get(node.input[0])
         if not isinstance(values, Values):
-            raise NotClosedError("its trees ask for sums of several values")
+            what = next(iter(self._ends), node.op_type)
+            raise NotClosedError(f"its trees ask for what its operator {what} makes of values")
         return values.places.ravel()
 
     def asked(self, node: onnx.NodeProto, tree: Tree, cuts: Sequence[Cuts]) -> set[int]:

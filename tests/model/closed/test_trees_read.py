@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from closed_models import answers, closed_model, new_tree_node, read_form, tree_node
+from closed_models import adapted_labels, answers, closed_model, new_tree_node, read_form, tree_node
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -226,3 +226,55 @@ REFUSED = {
 def test_what_is_refused_names_it_and_sampling(what: str) -> None:
     with pytest.raises(ModelError, match=f"{what}.*sample"):
         read_form(closed_model([tree_node(REFUSED[what], (0, 1))], FEATURES, "label"))
+
+
+@settings(max_examples=15, deadline=None)
+@given(trees=st.lists(stumps(F32, [0, 1, 2]), min_size=2, max_size=8))
+def test_preprocessing_is_pulled_back_too(trees: list[Any]) -> None:
+    proto = closed_model([tree_node(trees, (0, 1, 2))], FEATURES, "label")
+    given = {"preprocess": "mean=0.3,std=-0.7,scale=9", "bounds": (-5.0, 4.0)}
+    form = read_form(proto, **given)
+    rows = at_cuts(form)
+    expected = adapted_labels(proto, rows, **given)
+    decided = form.labels(rows) != UNDECIDED
+    np.testing.assert_array_equal(form.labels(rows)[decided], expected[decided])
+
+
+@pytest.mark.parametrize(
+    ("kind", "bounds"), [(TensorProto.INT64, (0.0, 6.0)), (TensorProto.FLOAT, (0.0, 6.0))]
+)
+def test_whole_numbers(kind: int, bounds: tuple[float, float]) -> None:
+    """Codes are rounded and clipped before they are cast: the cuts lie between whole numbers."""
+    trees = [
+        (k, level, "BRANCH_LEQ", {0: 1.0 + k}, {0: -1.5}) for k in range(3) for level in (2, 4)
+    ]
+    nodes = [*parsed("z = Cast<to=1>(x)"), tree_node(trees, (0, 1), source="z")]
+    proto = closed_model(nodes, FEATURES, "label", kind=kind)
+    form = read_form(proto, bounds=bounds)
+    assert isinstance(form, StumpSum)
+    halves = (
+        [2.5, 4.5] if kind == TensorProto.INT64 else np.nextafter(np.float32([2, 4]), np.float32(9))
+    )
+    for split in form.splits:
+        np.testing.assert_allclose(split.cuts, halves, rtol=0, atol=1e-6)
+    rows = at_cuts(form)
+    np.testing.assert_array_equal(form.labels(rows), adapted_labels(proto, rows, bounds=bounds))
+
+
+def test_a_cast_that_may_leave_its_type_is_refused_unless_the_value_is_fixed() -> None:
+    trees = [(k, 2.0, "BRANCH_LEQ", {0: 1.0 + k}, {0: -1.5}) for k in range(3)]
+    nodes = [*parsed("w = Cast<to=7>(x); z = Cast<to=1>(w)"), tree_node(trees, (0, 1), source="z")]
+    proto = closed_model(nodes, FEATURES, "label")
+    with pytest.raises(ModelError, match="operator Cast"):
+        read_form(proto)
+    form = read_form(proto, fixed=(0, 1, 2))
+    assert isinstance(form, StumpSum)
+    assert all(split.cuts == [3] for split in form.splits)
+
+
+def test_outputs_of_a_split_that_nothing_uses() -> None:
+    trees = [(k, 0.5, "BRANCH_LEQ", {0: 1.0 + k}, {0: -1.5}) for k in range(2)]
+    nodes = [*parsed("left, z = Split<axis=1>(x, sizes)"), tree_node(trees, (0, 1), source="z")]
+    form = compare(closed_model(nodes, FEATURES, "label", {"sizes": np.array([1, 2])}), exact=True)
+    assert isinstance(form, StumpSum)
+    assert [split.at for split in form.splits] == [1, 2]
