@@ -7,6 +7,7 @@
     python tools/bench.py adaptive-time [MODEL DATA] [--sigma 0.5] [--target-radius 0.5]
     python tools/bench.py noises [--n 10000] [--limit 50]
     python tools/bench.py inputs [--most 50000]
+    python tools/bench.py exact --runs RUNS --mnist FOLDER [--n 100000] [--limit 60] [--only TEXT]
     python tools/bench.py denoisers DIR --pictures ZIP --runs RUNS [--n 1000] [--every 1]
     python tools/bench.py ensembles A B C ... --runs RUNS [--sigma 1] [--n 10000] [--every 1]
 
@@ -31,7 +32,8 @@ noises the sample models under every additive noise and norm, denoisers models o
 the sample denoisers and without (every Kth input), ensembles members alone, their soft vote and
 their consensuses, inputs the processor's seconds and the
 memory of report, verify and merge, and of certify up to its first certificate, for runs of a
-quarter, half and all of so many inputs.
+quarter, half and all of so many inputs. exact has certificates of trees and linear models by
+calculation, beside sampled ones of so many of the same inputs.
 
 What is compared takes turns in one process; figures are medians with quartiles. The models are the
 committed MNIST net, and residual nets with random weights that torch builds and exports (resnet20
@@ -79,6 +81,8 @@ COLUMNS = {
     "denoisers": "model denoiser sigma n:, inputs acr:v4 right seconds",
     "ensembles": "what sigma n:, inputs acr:v4 right saved:.1% seconds",
     "inputs": "what inputs:, seconds:.1f mebibytes:,.0f",
+    "exact": "data model inputs right acr:v4 milliseconds:.1f sampled_inputs exact_acr_there:v4 "
+    "sampled_acr:v4 sampled_milliseconds:,.0f above allowed",
 }
 
 
@@ -181,6 +185,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     groups.add_argument("members", type=Path, nargs="+", help="models for MNIST of one recipe")
     groups.add_argument("--runs", type=Path, required=True, help="folder of the run files")
+    exact = command("exact", whole("benching.exact", "measure_exact"), n=100_000, limit=60, only="")
+    exact.add_argument("--runs", type=Path, required=True, help="folder of models and runs")
+    exact.add_argument("--mnist", type=Path, required=True, help="folder of MNIST's .gz files")
     command("inputs", whole("benching.inputs", "measure_inputs"), most=50_000)
     return parser.parse_args(arguments)
 

@@ -6,6 +6,7 @@
         [--images 1000] [--n 1000] [--only TEXT]
     python tools/check.py rounding [--cases 10000] [--seed 4]
     python tools/check.py adaptive [--n 100000] [--share 0.3]
+    python tools/check.py exact [--rows 10000] [--seed 4]
 
 labels runs every file that loads and has an output of labels (whole numbers, truth values or texts,
 one an input or the best few first) on noisy inputs twice: as rsonnx counts it, and as the file is,
@@ -16,6 +17,7 @@ certifies one input and scores test images. What the catalogue calls no classifi
 rounding compares bounds and radii on random (k, n, alpha) with 200-bit arithmetic and the library's
 own proof.
 adaptive computes the exact probability of a false certificate of the adaptive rule at its worst.
+exact compares exact radii of random trees with 60-digit arithmetic, whose labels are onnxruntime's.
 
 The exit code is 1 where anything is not as it must be.
 """
@@ -33,6 +35,7 @@ COMMANDS = {
     "models": ("checking.models", "main"),
     "rounding": ("checking.statistics", "rounding"),
     "adaptive": ("checking.statistics", "adaptive"),
+    "exact": ("checking.exact", "exact"),
 }
 
 
@@ -42,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    labels, models, rounding, adaptive = (commands.add_parser(name) for name in COMMANDS)
+    labels, models, rounding, adaptive, exact = (commands.add_parser(name) for name in COMMANDS)
     labels.add_argument("paths", type=Path, nargs="+")
     labels.add_argument("--inputs", type=int, default=1000)
     labels.add_argument("--bounds", type=float, nargs=2, default=(0.0, 1.0))
@@ -59,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     adaptive.add_argument("--n", type=int, default=100_000)
     adaptive.add_argument("--share", type=float, help="of alpha for the e-process")
     adaptive.add_argument("--futility", type=float, default=0.001)
+    exact.add_argument("--rows", type=int, default=10_000)
+    exact.add_argument("--seed", type=int, default=4)
     given = parser.parse_args(arguments)
     module, function = COMMANDS[given.command]
     return int(getattr(importlib.import_module(module), function)(given))

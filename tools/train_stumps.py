@@ -1,6 +1,7 @@
 """Train an ensemble of decision stumps for exact smoothing and export it to ONNX.
 
-    python tools/train_stumps.py breast-cancer --scale 0.25 --test test.npz --out cancer.onnx
+    python tools/train_stumps.py breast-cancer --scale 0.25 --boost 200 --test test.npz \\
+        --out cancer.onnx
     python tools/train_stumps.py FOLDER/train-images-idx3-ubyte.gz --classes 5 1 --scale 0.25 \\
         --out digits.onnx
     rsonnx certify cancer.onnx test.npz --sigma 0.25 --procedure exact
@@ -21,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-from training.stumps import NOISES, Stumps, model_of, trained
+from training.stumps import NOISES, Stumps, boosted, independent, model_of, untrained
 from training.tables import TABLES, Rows, opened, table
 
 from rsonnx.errors import RsonnxError
@@ -37,12 +38,18 @@ def main() -> None:
     add("--classes", type=int, nargs="+", default=[], help="labels to keep, numbered in this order")
     add("--noise", choices=NOISES, default="gaussian", help="default: %(default)s")
     add("--scale", type=float, required=True, help="sigma of gaussian, lambda of other noise")
-    add("--ensembles", type=int, default=1, help="to add up, of two classes; default: %(default)s")
+    add(
+        "--boost",
+        type=int,
+        default=0,
+        metavar="STUMPS",
+        help="boost so many, of two classes, instead of one a feature",
+    )
     add("--test", type=Path, help="write the rows of the table that are held out, .npz")
     add("--out", type=Path, required=True, help="ONNX file to write")
     args = parser.parse_args()
-    if not args.scale > 0 or args.ensembles < 1:
-        parser.error("--scale must be above 0, and --ensembles at least 1")
+    if not args.scale > 0 or args.boost < 0:
+        parser.error("--scale must be above 0, and --boost at least 0")
     if args.data in TABLES and args.classes:
         parser.error("--classes is for data at a path; a table is taken whole")
     if args.data not in TABLES and args.test:
@@ -52,11 +59,16 @@ def main() -> None:
             rows, held_out = table(args.data)
         else:
             rows = held_out = opened(Path(args.data), args.classes)
-        if args.ensembles > 1 and rows.y.max() > 1:
-            parser.error(f"--ensembles is for two classes, and the data have {rows.y.max() + 1}")
+        classes = int(rows.y.max()) + 1
+        if args.boost and classes != 2:
+            parser.error(f"--boost is for two classes, and the data have {classes}")
         x = rows.inputs()
         flat = x.reshape(len(x), -1).astype(np.float64)
-        stumps = trained(flat, rows.y, args.noise, args.scale, args.ensembles)
+        stumps = untrained(args.noise, args.scale, classes)
+        if args.boost:
+            stumps = boosted(stumps, flat, rows.y, args.boost)
+        else:
+            stumps = independent(stumps, flat, rows.y)
         write(stumps, rows, args)
         if args.test:
             held_out.save(args.test)
@@ -79,7 +91,7 @@ def write(stumps: Stumps, rows: Rows, args: argparse.Namespace) -> None:
         "method": "de-randomized smoothing",
         "noise": args.noise,
         "scale": args.scale,
-        "ensembles": args.ensembles,
+        **({"boosted stumps": args.boost} if args.boost else {}),
         "dataset": Path(args.data).name,
         "rows": len(rows.y),
         **({"classes": args.classes} if args.classes else {}),

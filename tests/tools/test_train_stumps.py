@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
 from collections.abc import Callable
@@ -25,34 +24,22 @@ CDFS = {
 
 
 @pytest.mark.parametrize("noise", CDFS)
-def test_smoothed_probabilities_are_sums_over_all_cells(tool: Tool, noise: str) -> None:
-    drawn = np.random.default_rng(4)
-    features, cuts = np.array([0, 2, 0, 1, 2]), np.float32([0.5, 0.25, 0.1, 0.75, 0.3])
-    leaves = np.array([[-2, 3], [1, -4], [0, 2], [-3, 3], [-1, 1]])[..., None]
-    ensemble = tool("training.stumps").Stumps(noise, 0.3, features, cuts, leaves)
-    x = drawn.random((4, 3))
-    expected = np.zeros(4)
-    inner = [sorted(cuts[features == f].astype(float)) for f in range(3)]
-    edges = [[-99.0, *points, 99.0] for points in inner]
-    for cells in itertools.product(*(itertools.pairwise(e) for e in edges)):
-        middle = np.array([(a + b) / 2 for a, b in cells])
-        score = sum(
-            leaf[int(middle[f] > c), 0] for f, c, leaf in zip(features, cuts, leaves, strict=True)
-        )
-        if score > 0:
-            ends = [
-                np.diff(CDFS[noise](np.subtract.outer(cell, x[:, f]) / 0.3), axis=0)[0]
-                for f, cell in enumerate(cells)
-            ]
-            expected += np.prod(ends, axis=0)
-    np.testing.assert_allclose(ensemble.probabilities(x), expected, rtol=1e-12)
+def test_a_row_is_shared_among_cells_as_the_noise_takes_it_there(tool: Tool, noise: str) -> None:
+    stumps = tool("training.stumps").untrained(noise, 0.3, 2)
+    column = np.array([0.0, 0.25, 1.0])
+    cuts, cells = stumps.cells(column)
+    for row, value in enumerate(column):
+        ends = np.array([-99, *cuts, 99], float)
+        expected = np.diff(CDFS[noise]((ends - value) / 0.3))
+        np.testing.assert_allclose(cells[:, row], expected, atol=1e-15)
 
 
 def test_a_stump_has_the_cut_of_least_entropy_and_the_frequencies_there(tool: Tool) -> None:
     """Two rows of each class at 0 and 1, one of them astray: the cut is in the middle."""
     x = np.array([0.0] * 4 + [1.0] * 4)[:, None]
     y = np.array([0, 0, 0, 1, 1, 1, 1, 0])
-    stumps = tool("training.stumps").trained(x, y, "gaussian", 0.5)
+    stumps = tool("training.stumps")
+    stumps = stumps.independent(stumps.untrained("gaussian", 0.5, 2), x, y)
     (cut,), share = stumps.cuts, stats.norm.cdf(1)  # of a row on its own side of the middle
     assert cut == pytest.approx(0.5, abs=0.01)
     right = 0.75 * share + 0.25 * (1 - share)
@@ -70,7 +57,12 @@ def test_a_file_is_made_again_to_the_byte_and_answers_what_was_trained(
     paths = [tmp_path / f"{name}.onnx" for name in "ab"]
     for path in paths:
         words = [str(tmp_path / "rows.npz"), "--scale", "0.2", "--out", str(path)]
-        words += ["--classes", *map(str, range(4, 4 + classes)), "--ensembles", str(4 - classes)]
+        words += [
+            "--classes",
+            *map(str, range(4, 4 + classes)),
+            "--boost",
+            str(40 if classes == 2 else 0),
+        ]
         monkeypatch.setattr(sys, "argv", ["train_stumps.py", *words])
         tool("train_stumps").main()
     assert paths[0].read_bytes() == paths[1].read_bytes()
@@ -78,6 +70,23 @@ def test_a_file_is_made_again_to_the_byte_and_answers_what_was_trained(
     assert (base.classify(x) == y - 4).mean() > 0.6
     (facts,) = (p.value for p in onnx.load(paths[0]).metadata_props if p.key == "rsonnx.training")
     assert json.loads(facts)["scale"] == 0.2
+
+
+def test_boosting_learns_what_no_cut_of_one_value_shows(tool: Tool) -> None:
+    """A sum of two values; the loss under the noise falls as long as stumps are added."""
+    x = np.random.default_rng(3).random((400, 2))
+    y = (x.sum(axis=1) > 1).astype(np.int64)
+    stumps = tool("training.stumps")
+    accuracies = []
+    noisy = x + 0.1 * np.random.default_rng(4).standard_normal(x.shape)
+    for rounds in (1, 10, 100):
+        made = stumps.boosted(stumps.untrained("gaussian", 0.1, 2), x, y, rounds)
+        below = noisy[:, made.features] <= made.cuts
+        score = np.where(below, *made.leaves[:, :, 0].T).sum(axis=1)
+        accuracies.append(((score > 0) == y).mean())
+    assert accuracies == sorted(accuracies)
+    assert accuracies[0] < 0.8
+    assert accuracies[-1] > 0.85
 
 
 @pytest.mark.parametrize(

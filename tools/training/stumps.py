@@ -1,10 +1,10 @@
 """Ensembles of stumps that know the noise (De-Randomized Smoothing, arXiv 2205.13909, section 4).
 
-Under noise a row falls below a cut with a probability, and counts on both sides with its share. A
-stump a feature has the cut of least expected entropy, and as leaves the frequencies of the classes
-on either side, which are their maximum-likelihood estimates. Further ensembles of such stumps are
-trained on rows that are weighted by what the smoothed sum of the earlier ones, computed exactly,
-makes of them. Leaves are whole hundredths: float32 sums are exact, and scores lie on a lattice.
+Under noise a row falls below a cut with a probability, and counts on both sides with its share, so
+that nothing is sampled. Either every feature has one stump, of the cut with the least expected
+entropy, and as leaves the frequencies of the classes on either side, their maximum-likelihood
+estimates. Or stumps are boosted: each takes Newton's step for the logistic loss that is expected
+under the noise. Leaves are whole hundredths: float32 sums are exact, and scores lie on a lattice.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ NOISES: dict[str, Callable[[Floats], Floats]] = {
 
 CUTS = 100
 """Cuts that are tried between the lowest and the highest value of a feature."""
-ROWS = 256
-"""Rows whose distributions of the score are computed at a time."""
+RATE = 0.3
+"""Share of Newton's step that a boosted stump takes."""
 
 
 @dataclass(frozen=True)
@@ -51,85 +51,91 @@ class Stumps:
     cuts: NDArray[np.float32]
     leaves: NDArray[np.int64]
 
-    def below(self, distances: Floats) -> Floats:
-        """Return P(noise <= distance)."""
-        return NOISES[self.noise](distances / self.scale)
+    def cells(self, column: Floats) -> tuple[NDArray[np.float32], Floats]:
+        """Return cuts to try, and with what probability noise takes each row to each cell between.
 
-    def probabilities(self, x: Floats) -> Floats:
-        """Return the smoothed probability of class 1 of two, [N], by convolution over features."""
-        parts = [x[start : start + ROWS] for start in range(0, len(x), ROWS)]
-        return np.concatenate([self._convolved(part) for part in parts])
+        Args:
+            column: [N], a value of each row.
 
-    def _convolved(self, x: Floats) -> Floats:
-        masses, lowest = np.ones((len(x), 1)), 0
-        for feature in np.unique(self.features):
-            own = np.flatnonzero(self.features == feature)
-            own = own[np.argsort(self.cuts[own], kind="stable")]
-            left, right = self.leaves[own, 0, 0], self.leaves[own, 1, 0]
-            # Cell k lies above the first k cuts and below the others.
-            sums = np.append(0, right.cumsum()) + np.append(left[::-1].cumsum()[::-1], 0)
-            up_to = self.below(self.cuts[own].astype(np.float64) - x[:, feature, None])
-            shares = np.diff(up_to, axis=1, prepend=0, append=1)
-            wider = np.zeros((len(x), masses.shape[1] + int(np.ptp(sums))))
-            for share, shift in zip(shares.T, sums - sums.min(), strict=True):
-                wider[:, shift : shift + masses.shape[1]] += masses * share[:, None]
-            masses, lowest = wider, lowest + int(sums.min())
-        return masses[:, max(0, 1 - lowest) :].sum(axis=1)
+        Returns:
+            [cuts], and [cuts + 1, N].
+        """
+        low, high = column.min(), column.max()
+        cuts = np.linspace(low, high, CUTS + 2)[1:-1].astype(np.float32)
+        values, place = np.unique(column, return_inverse=True)
+        below = NOISES[self.noise]((cuts[:, None].astype(np.float64) - values) / self.scale)
+        return cuts, np.diff(below, axis=0, prepend=0, append=1)[:, place]
+
+    def with_stump(self, feature: int, cut: np.float32, leaves: Floats) -> Stumps:
+        """Return the ensemble with one more; leaves: (2, scores), in hundredths, to be rounded."""
+        whole = np.rint(leaves).astype(np.int64)
+        if (whole[0] == whole[1]).all():
+            return self
+        return replace(
+            self,
+            features=np.append(self.features, feature),
+            cuts=np.append(self.cuts, cut),
+            leaves=np.append(self.leaves, whole[None], axis=0),
+        )
 
 
-def trained(
-    x: Floats, y: NDArray[np.int64], noise: str, scale: float, ensembles: int = 1
-) -> Stumps:
-    """Return so many ensembles, one stump a feature in each, that are added up.
+def untrained(noise: str, scale: float, classes: int) -> Stumps:
+    """Return an ensemble of no stumps."""
+    leaves = np.zeros((0, 2, 1 if classes == 2 else classes), np.int64)
+    return Stumps(noise, scale, np.zeros(0, np.int64), np.zeros(0, np.float32), leaves)
 
-    Classes have equal weight. Before each further ensemble, of two classes only, a row is weighted
-    by the logistic function of -2 times its radius in sigmas (Φ⁻¹ of the smoothed probability of
-    its class), as in boosting: what is wrong or nearly so counts most.
+
+def independent(stumps: Stumps, x: Floats, y: NDArray[np.int64]) -> Stumps:
+    """Return the ensemble with a stump for every feature that tells the classes apart.
 
     Args:
-        x, y: training rows, [N, features], and their labels from 0 on.
-        noise, scale: of the smoothing.
-        ensembles: 1 or more.
+        stumps: to which they are added.
+        x, y: training rows, [N, features], and their labels from 0 on. All classes weigh the same.
     """
-    classes = int(y.max()) + 1
-    scores = 1 if classes == 2 else classes
-    stumps = Stumps(
-        *(noise, scale, np.zeros(0, np.int64), np.zeros(0, np.float32)),
-        np.zeros((0, 2, scores), np.int64),
-    )
-    weights = np.ones(len(y))
-    for round in range(ensembles):
-        if round:
-            p = stumps.probabilities(x)
-            weights = special.expit(-2 * (2 * y - 1) * special.ndtri(np.clip(p, 1e-15, 1 - 1e-15)))
-        stumps = _with_ensemble(stumps, x, y, weights / np.bincount(y, weights)[y])
-    return stumps
-
-
-def _with_ensemble(stumps: Stumps, x: Floats, y: NDArray[np.int64], weights: Floats) -> Stumps:
-    """Return the ensemble with a stump more for every feature that tells the classes apart."""
-    share = np.eye(y.max() + 1)[y] * weights[:, None]
-    for feature in range(x.shape[1]):
-        values, place = np.unique(x[:, feature], return_inverse=True)
-        if len(values) == 1:
-            continue
-        cuts = np.linspace(values[0], values[-1], CUTS + 2)[1:-1].astype(np.float32)
-        sums = [np.bincount(place, w, minlength=len(values)) for w in share.T]
-        left = stumps.below(cuts[:, None].astype(np.float64) - values) @ np.stack(sums, axis=1)
-        sides = np.stack([left, share.sum(axis=0) - left], axis=1)  # [cuts, side, class]
+    share = np.eye(y.max() + 1)[y] / np.bincount(y)[y, None]
+    for feature in np.flatnonzero(np.ptp(x, axis=0)):
+        cuts, cells = stumps.cells(x[:, feature])
+        left = (cells @ share).cumsum(axis=0)
+        sides = np.stack([left[:-1], left[-1] - left[:-1]], axis=1)  # [cuts, side, class]
         sizes = sides.sum(axis=2)
         frequencies = sides / np.maximum(sizes, 1e-300)[..., None]
         best = int((special.entr(frequencies).sum(axis=2) * sizes).sum(axis=1).argmin())
-        leaves = np.rint(100 * frequencies[best]).astype(np.int64)
+        leaves = 100 * frequencies[best]
         if stumps.leaves.shape[2] == 1:
             leaves = leaves[:, 1:] - 50
-        if (leaves[0] != leaves[1]).any():
-            stumps = replace(
-                stumps,
-                features=np.append(stumps.features, feature),
-                cuts=np.append(stumps.cuts, cuts[best]),
-                leaves=np.append(stumps.leaves, leaves[None], axis=0),
-            )
+        stumps = stumps.with_stump(int(feature), cuts[best], leaves)
+    return stumps
+
+
+def boosted(stumps: Stumps, x: Floats, y: NDArray[np.int64], rounds: int) -> Stumps:
+    """Return the ensemble of two classes, of no stumps yet, with so many.
+
+    A score is a logit in hundredths. What a row adds to the gradient on one side of a cut depends
+    on the score there, whose part from the other features is taken as normal, of the exact mean and
+    variance; the logistic function of a normal number has about the mean of MacKay's formula.
+    """
+    features = np.flatnonzero(np.ptp(x, axis=0)).tolist()
+    tried = [stumps.cells(x[:, feature]) for feature in features]
+    own = np.zeros((len(features), CUTS + 1))  # of each feature, in each cell
+    means, variances = np.zeros((2, len(features), len(y)))
+    for _ in range(rounds):
+        gains, steps = [], []
+        for (_, cells), score, mean, variance in zip(tried, own, means, variances, strict=True):
+            others = np.maximum(variances.sum(axis=0) - variance, 0)
+            spread = np.sqrt(1 + np.pi / 8 * others)
+            p = special.expit((means.sum(axis=0) - mean + score[:, None]) / spread)
+            gradient = (cells * (y - p)).sum(axis=1).cumsum()
+            curvature = (cells * p * (1 - p) / spread).sum(axis=1).cumsum() + 1e-9
+            slopes = np.stack([gradient[:-1], gradient[-1] - gradient[:-1]])
+            curves = np.stack([curvature[:-1], curvature[-1] - curvature[:-1] + 1e-9])
+            gains.append((slopes**2 / curves).sum(axis=0))
+            steps.append(slopes / curves)
+        at, cut = np.unravel_index(int(np.argmax(gains)), (len(features), CUTS))
+        leaves = np.rint(100 * RATE * steps[at][:, cut])
+        stumps = stumps.with_stump(features[at], tried[at][0][cut], leaves[:, None])
+        own[at] += np.where(np.arange(CUTS + 1) <= cut, *leaves) / 100
+        means[at] = own[at] @ tried[at][1]
+        variances[at] = own[at] ** 2 @ tried[at][1] - means[at] ** 2
     return stumps
 
 
