@@ -12,6 +12,8 @@ import pytest
 from onnx import TensorProto
 from onnx_models import linear, node, save, tensor, tree_classifier, with_outputs
 
+from rsonnx.noise import Gaussian
+
 Tool = Callable[[str], ModuleType]
 
 
@@ -79,3 +81,27 @@ def test_bounds_and_errors_are_checked(
         statistics, "clopper_pearson_lower", lambda *case: bound(*case) * (1 + 1e-6)
     )
     assert check.main(["rounding", "--cases", "20"]) == 1
+
+
+def test_exact_radii_are_hunted_by_60_digits(
+    tool: Tool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tool("check").main(["exact", "--rows", "200"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(" 0 above the true radius" in line for line in lines) == 4
+
+
+@pytest.mark.slow
+def test_no_exact_radius_of_ten_thousand_is_too_large(tool: Tool) -> None:
+    assert tool("check").main(["exact", "--rows", "10000"]) == 0
+
+
+def test_a_radius_that_is_too_large_fails_the_hunt(
+    tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By 1e-12 of itself."""
+    radius_beside = Gaussian.radius_beside
+    monkeypatch.setattr(
+        *(Gaussian, "radius_beside"), lambda law, q: radius_beside(law, q) * (1 + 1e-12)
+    )
+    assert tool("check").main(["exact", "--rows", "200"]) == 1
