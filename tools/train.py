@@ -10,7 +10,8 @@ The four methods are Gaussian training, which is cross-entropy under the noise (
 SmoothMix (Jeong et al., 2111.09277), with the hyper-parameters that their authors published.
 ``--recipe published`` is theirs in network and schedule too, hours on a processor; ``--recipe
 short`` is a smaller network and fewer epochs. Sigma is in units of pixels in [0, 1], and noisy
-pixels are not clipped. With ``--noise`` the samples are those of another smoothing distribution.
+pixels are not clipped. With ``--noise`` the samples are those of another smoothing distribution, or
+of a transformation, as ``--noise brightness --sigma 0.3`` and ``--noise blur --lam 2`` are.
 
 Needs ``pip install 'rsonnx[train,gpu]'``. The same options on the same kind of machine with the
 same torch give the same file; a training that was stopped goes on from its last epoch with
@@ -36,7 +37,7 @@ from training.datasets import KINDS, load
 from training.export import AGREEMENT, accuracy, disagreement, export, start_from
 from training.loop import Job, train
 from training.networks import NETWORKS, build
-from training.noises import law_of, samples
+from training.noises import keeps_pixels, law_of, samples
 from training.recipes import METHODS, RECIPES, settings
 from training.session import session
 
@@ -76,7 +77,8 @@ def main() -> None:
     if not worst < AGREEMENT:
         sys.exit(f"{args.out}: onnxruntime and torch differ by {worst} on noisy test images")
     checkpoint.unlink()
-    clean = f"clean test accuracy {accuracy(model, test):.4f}, " if job.law.additive else ""
+    pixels = keeps_pixels(job.law)
+    clean = f"clean test accuracy {accuracy(model, test):.4f}, " if pixels else ""
     print(
         f"{args.out}: {clean}logits of torch and onnxruntime agree to {worst:.1e}",
         file=sys.stderr,

@@ -26,6 +26,8 @@ from training.loop import learning_rate  # noqa: E402
 from training.networks import build, folded  # noqa: E402
 from training.noises import law_of, samples  # noqa: E402
 
+from rsonnx.noise import NOISES  # noqa: E402
+
 
 class Linear(torch.nn.Module):  # type: ignore[misc,name-defined]
     """Scores that are linear in the pixels, so that gradients are known."""
@@ -178,11 +180,18 @@ def test_folding_keeps_the_function(name: str) -> None:
         torch.testing.assert_close(folded(network)(x), expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("noise", ["laplace", "splitting", "ablation,keep=9", "columns,width=3"])
+@pytest.mark.parametrize(
+    "noise",
+    [
+        *("laplace", "splitting", "ablation,keep=9", "columns,width=3", "blur", "translation"),
+        *("brightness", "contrast", "brightness-contrast,contrast=0.1"),
+    ],
+)
 def test_samples_are_of_the_law(noise: str) -> None:
     torch.manual_seed(5)
-    lam = {"laplace": 0.2, "splitting": 0.5}.get(noise)
-    law = law_of(noise, MNIST, None, lam)
+    lam = {"laplace": 0.2, "splitting": 0.5, "blur": 2.0}.get(noise)
+    sigma = 1.0 if NOISES[noise.partition(",")[0]].scales() and lam is None else None
+    law = law_of(noise, MNIST, sigma, lam)
     drawn = samples(law, torch.rand(4, 1, 28, 28), 3)
     assert drawn.shape == (3, 4, *law.sample_shape((1, 28, 28)))
     assert torch.unique(drawn.flatten(2), dim=0).shape[0] > 1

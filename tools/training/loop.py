@@ -18,7 +18,7 @@ from rsonnx.noise import Gaussian, Law
 from training.datasets import Kind, Split, augment
 from training.losses import LOSSES, Batch, Settings
 from training.networks import Normalised
-from training.noises import samples
+from training.noises import keeps_pixels, samples
 from training.recipes import Recipe
 
 RISE = 0.1
@@ -160,7 +160,7 @@ def _batch(job: Job, split: Split, chosen: Tensor) -> Batch:
 
 def normalised(job: Job, network: nn.Sequential) -> Normalised:
     """Return the network behind its normalisation: none where the noise encodes pixels anew."""
-    if job.law.additive:
+    if keeps_pixels(job.law):
         return Normalised(network, job.kind.mean, job.kind.std)
     return Normalised(network, (0.0,), (1.0,))
 

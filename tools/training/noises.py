@@ -10,6 +10,7 @@ from torch import Tensor
 
 from rsonnx.noise import InputSpace, Law, noise_of
 from rsonnx.noise.law import Place
+from rsonnx.noise.transformed import Transformation
 from training.datasets import Kind
 
 _LEVELS = np.float32(255)
@@ -20,14 +21,22 @@ def law_of(text: str, kind: Kind, sigma: float | None, lam: float | None) -> Law
 
     Raises:
         UsageError: there is none such.
-        ValueError: a parameter is no whole number.
+        ValueError: a parameter is no number.
     """
     name, *pairs = text.split(",")
-    parameters = {key: int(value) for key, _, value in (pair.partition("=") for pair in pairs)}
+    parameters = {
+        key: int(value) if value.isdecimal() else float(value)
+        for key, _, value in (pair.partition("=") for pair in pairs)
+    }
     if name == "ablation":
         parameters.setdefault("channels", kind.shape[0])
     size = math.prod(kind.shape)
     return noise_of(name, size=size, sigma=sigma, lam=lam, layout="NCHW", **parameters)
+
+
+def keeps_pixels(law: Law) -> bool:
+    """Return whether samples are images as the input is, and not pixels in another code."""
+    return law.additive or isinstance(law, Transformation)
 
 
 def samples(law: Law, images: Tensor, draws: int) -> Tensor:
