@@ -158,8 +158,8 @@ class Verifier:
         self._errors.append(self._rounding(number, layer, sizes))
         box = self._interval(number, layer)
         self._boxes.append(box)
-        is_last = number == len(self._network.layers)
-        if not is_last and (self._method == "crown" or not self._network.bent[number]):
+        backwards = self._method == "crown" or not self._network.bent[number]
+        if backwards and number in self._network.rectified:
             self._boxes[number] = self._tightened(number, box)
         return True
 
@@ -193,9 +193,9 @@ class Verifier:
         return Box(middle - reach, middle + reach)
 
     def _tightened(self, number: int, box: Box) -> Box:
-        """Return bounds of a layer by CROWN, but for values that are never positive anyway."""
+        """Return bounds of a layer by CROWN, where its sign is open: a ReLU bends nothing else."""
         low, high = box.low.copy(), box.high.copy()
-        places = np.flatnonzero(high > 0)
+        places = np.flatnonzero((low < 0) & (high > 0))
         at_once = max(1, _VALUES_AT_ONCE // (2 * max(self._network.widths)))
         for start in range(0, len(places), at_once):
             some = places[start : start + at_once]
@@ -238,10 +238,12 @@ class Verifier:
                 continue
             held, lines = _dense(held), self._lines[layer.source]
             negative = np.minimum(held, 0)
-            constant = constant + negative @ lines.offset
             sizes = lines.above * self._boxes[layer.source].size + lines.offset
-            slack = slack - self._unit * (negative @ sizes)
-            put(layer.source, np.maximum(held, 0) * lines.below + negative * lines.above)
+            added, size = (negative @ np.stack([lines.offset, sizes], axis=1)).T
+            constant, slack = constant + added, slack - self._unit * size
+            held = np.maximum(held, 0) * lines.below
+            held += np.multiply(negative, lines.above, out=negative)
+            put(layer.source, held)
         if 0 in behind:
             held = _dense(behind[0])
             slack = slack + abs(held) @ self._errors[0]

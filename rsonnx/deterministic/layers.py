@@ -112,3 +112,8 @@ class Network:
         for layer in self.layers:
             bent.append(isinstance(layer, Relu) or any(bent[s] for s in layer.sources))
         return tuple(bent)
+
+    @cached_property
+    def rectified(self) -> frozenset[int]:
+        """The layers of which there is a ReLU."""
+        return frozenset(layer.source for layer in self.layers if isinstance(layer, Relu))

@@ -53,9 +53,9 @@ def convolutional(seed: int) -> Any:
 
 
 def shrunk(step: NDArray[Any], norm: str, radius: float) -> NDArray[Any]:
-    """Return a step, scaled to a radius."""
-    order = {"l2": 2, "linf": np.inf, "l1": 1}[norm]
-    return np.asarray(step * radius / np.linalg.norm(step, order))
+    """Return a step, scaled to a radius; a network may be constant, which gives no direction."""
+    length = np.linalg.norm(step, {"l2": 2, "linf": np.inf, "l1": 1}[norm])
+    return np.asarray(step * radius / length if length else step)
 
 
 def steepest(slope: NDArray[Any], norm: str) -> NDArray[Any]:
@@ -77,7 +77,7 @@ def attacked(
         for _ in range(10 if other != label else 0):
             step = step + shrunk(steepest(gradient(network, x + step, row), norm), norm, radius / 4)
             length = np.linalg.norm(step, {"l2": 2, "linf": np.inf, "l1": 1}[norm])
-            step = step * min(1.0, radius / length)
+            step = step * min(1.0, radius / length) if length else step
             points.append(x + step)
     return points
 
