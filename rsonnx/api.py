@@ -1,4 +1,4 @@
-"""The library, a call a command: certify, commit, declare, falsify, predict, verify, report ...
+"""A call a command: certify, declare, deterministic, falsify, predict, read_run, verify ...
 
 All that a command prints, a notebook can have by one of these; the command line calls them too.
 """
@@ -115,6 +115,15 @@ def declare(
     if path is not None:
         write_new(path, content)
     return content
+
+
+def deterministic(model: Model, data: Data, **options: Any) -> runs.BaseCertificates:
+    """Certify what a model itself answers, without noise; see :func:`rsonnx.runs.deterministic`.
+
+    >>> made = deterministic("m.onnx", "images/", norm="linf")  # doctest: +SKIP
+    >>> [certificate.radius for certificate in made.certificates]  # doctest: +SKIP
+    """
+    return runs.deterministic(model, data, **options)
 
 
 def falsify(

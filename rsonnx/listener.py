@@ -16,6 +16,7 @@ class Extent:
         already: how many inputs an earlier session has done, 0..inputs.
         already_certified: how many of those are certified, 0..already.
         outcome: what an input that counts is called; None where nothing is to be counted.
+        unit: what the samples are called.
     """
 
     inputs: int
@@ -24,6 +25,7 @@ class Extent:
     already: int = 0
     already_certified: int = 0
     outcome: str | None = "certified"
+    unit: str = "samples"
 
 
 class Listener:

@@ -16,6 +16,7 @@ from rsonnx.cli.bounds import bounds
 from rsonnx.cli.certify import certify
 from rsonnx.cli.compose import compose
 from rsonnx.cli.declare import declare
+from rsonnx.cli.deterministic import deterministic
 from rsonnx.cli.doctor import doctor
 from rsonnx.cli.export import export
 from rsonnx.cli.inspect import inspect
@@ -37,7 +38,7 @@ _UNWRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 @group(
     sections=(
-        Section("Certify", [certify, predict, preview]),
+        Section("Certify", [certify, predict, preview, deterministic]),
         Section("Before a run", [inspect, declare, compose, plan, bounds, doctor]),
         Section("Run files", [report, verify_command, attest, merge_command, export]),
         Section("Other projects' logs", [audit]),

@@ -166,7 +166,8 @@ class _Work:
             yield f"{hedge}{duration(seconds)} left"
         if extent.outcome is not None:
             yield f"{self.certified} {extent.outcome}"
-        yield f"{rate:,.0f} samples/s" if rate >= 10 or rate == 0 else f"{rate:.1f} samples/s"
+        speed = f"{rate:,.0f}" if rate >= 10 or rate == 0 else f"{rate:.1f}"
+        yield f"{speed} {extent.unit}/s"
 
     def _expected_each(self) -> float:
         if self.extent.adaptive and self.drawn_by_finished:

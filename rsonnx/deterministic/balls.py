@@ -9,8 +9,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-NORMS = ("l2", "linf", "l1")
-
 _DUAL = {"l2": 2, "linf": 1, "l1": np.inf}
 """The order of the norm that bounds a product with a vector of each."""
 
@@ -21,7 +19,7 @@ class Ball:
 
     Attributes:
         center: float64 (size,).
-        norm: one of ``NORMS``.
+        norm: ``"l2"``, ``"linf"`` or ``"l1"``.
         radius: at least 0.
         bounds: least and largest value of a point's places, where the ball is cut to them; the
             center is a point all the same.

@@ -23,9 +23,6 @@ from numpy.typing import NDArray
 from rsonnx.deterministic.balls import Ball
 from rsonnx.deterministic.layers import Affine, Network, Relu
 
-METHODS = ("crown", "crown-ibp", "ibp")
-ARITHMETICS = ("float32", "real")
-
 _UNIT, _UNIT32 = 2.0**-53, 2.0**-24
 _FOLDED = 16
 """Roundings of a constant that is folded from others: a variance and more into a weight."""
@@ -43,6 +40,9 @@ _SOFTENED = 2.0**-10
 """How far apart scores must be that float32's Softmax and LogSoftmax do not make equal.
 
 Their exponentials are computed to some 2^-20, and a difference is kept relative to the scores."""
+
+_FARTHEST = 80.0
+"""How far apart scores may be of which float32's Softmax keeps both apart from 0."""
 
 _VALUES_AT_ONCE = 1 << 24
 
@@ -116,6 +116,22 @@ class Verifier:
             return self._boxes[-1]
         nothing = np.full(self._network.widths[-1], np.inf)
         return Box(-nothing, nothing)
+
+    def allows(self, scores: NDArray[np.float64]) -> bool:
+        """Return whether a file's answer to the ball's center is within the bounds, (classes,).
+
+        Of a Softmax differences are compared, but for those too large for it to hold.
+        """
+        low, high = self.scores.low, self.scores.high
+        if not self._network.softened:
+            return bool(((low <= scores) & (scores <= high)).all())
+        if self._network.softened == "Softmax":
+            scores = np.log(np.maximum(scores, _LEAST32))
+        top = int(scores.argmax())
+        behind = np.maximum(scores - scores[top], -_FARTHEST)
+        least = np.maximum(low - high[top], -_FARTHEST) - _SOFTENED
+        most = np.maximum(high - low[top], -_FARTHEST) + _SOFTENED
+        return bool(((least <= behind) & (behind <= most)).all())
 
     def margins(self, label: int) -> NDArray[np.float64]:
         """Return lower bounds on how far the label's score is above each other one, (classes - 1,).
@@ -193,9 +209,12 @@ class Verifier:
         return Box(middle - reach, middle + reach)
 
     def _tightened(self, number: int, box: Box) -> Box:
-        """Return bounds of a layer by CROWN, where its sign is open: a ReLU bends nothing else."""
+        """Return bounds of a layer by CROWN.
+
+        Behind a ReLU only of values whose sign is open: the next one bends nothing else.
+        """
         low, high = box.low.copy(), box.high.copy()
-        places = np.flatnonzero((low < 0) & (high > 0))
+        places = np.flatnonzero(((low < 0) & (high > 0)) | (not self._network.bent[number]))
         at_once = max(1, _VALUES_AT_ONCE // (2 * max(self._network.widths)))
         for start in range(0, len(places), at_once):
             some = places[start : start + at_once]

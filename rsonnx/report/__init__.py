@@ -7,6 +7,7 @@ from rsonnx._lazy import offer_lazily
 if TYPE_CHECKING:
     from rsonnx.report.accuracy import accuracy_report
     from rsonnx.report.audits import audit_report
+    from rsonnx.report.base_certificates import base_certificates_report
     from rsonnx.report.bounds import bounds_figure, bounds_report, compare_bounds
     from rsonnx.report.escape import printable
     from rsonnx.report.figures import Figures, figures_of
