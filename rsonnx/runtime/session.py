@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -183,7 +183,13 @@ class Session:
         return facts | ({"environment": self._environment} if self._environment else {})
 
     def run(self, output: str, input_name: str, batch: NDArray[Any]) -> NDArray[Any]:
-        """Return one output for one batch.
+        """Return one output for one batch; raises as :meth:`run_all` does."""
+        return self.run_all([output], input_name, batch)[0]
+
+    def run_all(
+        self, outputs: Sequence[str], input_name: str, batch: NDArray[Any]
+    ) -> list[NDArray[Any]]:
+        """Return several outputs for one batch.
 
         Raises:
             InferenceError: the model failed on the batch.
@@ -191,8 +197,8 @@ class Session:
         """
         options = _run_options(self._entries(_NO_GRAPH))
         with self._failures_named(batch.shape, options, "; use a smaller batch size"):
-            answers = self._session.run([output], {input_name: batch}, options)
-        return np.asarray(answers[0])
+            answers = self._session.run(list(outputs), {input_name: batch}, options)
+        return [np.asarray(answer) for answer in answers]
 
     def bind(
         self, input_name: str, data: Buffer, output: str, answer: Buffer

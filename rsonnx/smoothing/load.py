@@ -155,10 +155,15 @@ class _Candidate:
         model = self.adapted.model
         return Session(model, self._provider, str(self._plan.model), self._device)
 
+    @property
+    def tf32(self) -> bool:
+        """Whether products may be rounded to 10 bits."""
+        return self._device.tf32
+
     def runner(self, model: bytes) -> Runner:
         """Open another model as this one is."""
         session = Session(model, self._provider, str(self._plan.model), self._device)
-        return lambda names, rows: [session.run(name, INPUT, rows) for name in names]
+        return lambda names, rows: session.run_all(names, INPUT, rows)
 
     def scores(self, rows: NDArray[np.float32]) -> NDArray[Any]:
         if self._plan.output.kind == "label":  # as it is: a float may not tell two labels apart
@@ -177,7 +182,13 @@ def _read_form(
     candidate: _Candidate, classifier: OnnxClassifier, rows: NDArray[np.float32]
 ) -> Form:
     """Read an adapted model to a form, and hold that against its labels."""
-    form = form_of(candidate.adapted.model, candidate.runner)
+    if candidate.tf32:
+        raise ModelError(
+            "TF32 rounds products to 10 bits, but exact certificates rest on float32; leave it out"
+        )
+    columns = enumerate(classifier.columns)
+    fixed = [at for at, column in columns if column.fixed and (column.whole or column.texts)]
+    form = form_of(candidate.adapted.model, candidate.runner, fixed)
     check_form(form, classifier.classify, rows)
     return form
 
