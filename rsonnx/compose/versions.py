@@ -14,6 +14,10 @@ from rsonnx.model.graph import Scope, called, function_key, nodes, scopes, usual
 from rsonnx.model.read import ModelFile
 
 
+_WEIGHTS_APART = 4
+"""IR version from which weights need not be among the inputs; some older files leave them out too."""
+
+
 def newest(models: Sequence[onnx.ModelProto], least: int) -> dict[str, int]:
     """Return the newest version of each operator set that models import, of the default one at
     least some version.
@@ -55,6 +59,7 @@ def raised(model: ModelFile, versions: dict[str, int]) -> ModelFile:
         if stuck is not None:
             raise _refused(model, own, versions, f"{stuck.op_type} in a subgraph, a function or "
                            "another domain is not converted")  # fmt: skip
+        proto.ir_version = max(proto.ir_version, _WEIGHTS_APART)
         try:
             proto = version_converter.convert_version(proto, versions[""])
         except Exception as error:  # C++ exceptions of several kinds
