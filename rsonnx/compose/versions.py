@@ -12,6 +12,7 @@ from onnx import defs, helper, version_converter
 from rsonnx.errors import ModelError, first_line
 from rsonnx.model.graph import Scope, called, function_key, nodes, scopes, usual_domain
 from rsonnx.model.read import ModelFile
+from rsonnx.model.tail import ML
 
 
 _WEIGHTS_APART = 4
@@ -41,7 +42,9 @@ def raised(model: ModelFile, versions: dict[str, int]) -> ModelFile:
         ModelError: an operator that changed cannot be converted.
     """
     own = newest([model.proto], 0)
-    if all(own[domain] == versions[domain] for domain in own):
+    # What adapts a part may add operators of these, in the version that the part has.
+    missing = [domain for domain in ("", ML) if domain in versions and not own.get(domain)]
+    if not missing and all(own[domain] == versions[domain] for domain in own):
         return model
     proto = onnx.ModelProto()
     proto.CopyFrom(model.proto)
@@ -64,8 +67,7 @@ def raised(model: ModelFile, versions: dict[str, int]) -> ModelFile:
             proto = version_converter.convert_version(proto, versions[""])
         except Exception as error:  # C++ exceptions of several kinds
             raise _refused(model, own, versions, first_line(error)) from None
-    if not own[""]:  # operators of other domains alone
-        proto.opset_import.append(helper.make_opsetid("", versions[""]))
+    proto.opset_import.extend(helper.make_opsetid(domain, versions[domain]) for domain in missing)
     for imports in (proto.opset_import, *(f.opset_import for f in proto.functions)):
         for opset in imports:
             opset.version = versions.get(usual_domain(opset.domain), opset.version)

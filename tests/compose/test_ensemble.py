@@ -11,7 +11,16 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx_models import build, linear, node
+from onnx_models import (
+    FLOAT,
+    STRING,
+    build,
+    linear,
+    linear_classifier,
+    node,
+    tensor,
+    with_outputs,
+)
 from row_oracle import session
 
 import rsonnx
@@ -181,6 +190,23 @@ def test_the_rest_runs_on_rows_alone_on_which_the_first_disagree() -> None:
     ]
     with pytest.raises(Exception, match="invalid index"):
         answers(model, np.array([[1, 1, 0], [10, -1, 0]], np.float32))
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_labels_that_are_texts_vote_beside_scores(version: int) -> None:
+    """Whatever version of the operator set for texts the one has, and the other has none."""
+    names = ["cat", "dog"]
+    outputs = [tensor("label", STRING, ["n"]), tensor("scores", FLOAT, ["n", 2])]
+    labelled = with_outputs([linear_classifier(names, features=3)], outputs, shape=("n", 3))
+    labelled.opset_import[0].version = version
+    members = [labelled, half_space(0), half_space(1)]
+    x = np.random.default_rng(3).standard_normal((50, 3)).astype(np.float32)
+    labels = np.stack([rsonnx.load(m, **NONE, providers=["cpu"]).classify(x) for m in members])
+    for order in ((0, 1, 2), (2, 0, 1)):
+        model = ensemble(*(members[at] for at in order), vote="hard", declared=NONE)
+        voted = rsonnx.load(model, providers=["cpu"])
+        assert voted.class_names == tuple(names)
+        assert voted.classify(x).tolist() == (labels.sum(axis=0) > 1).astype(int).tolist()
 
 
 def test_an_input_that_is_no_class_to_a_member_is_none() -> None:
