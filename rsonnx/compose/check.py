@@ -66,7 +66,7 @@ def check(model: ModelSource, *parts: ModelSource) -> Composition:
         if part.sha256 != record.sha256:
             raise ModelError(
                 f"{part} has SHA-256 {part.sha256[:12]}..., but {file} names {record.file} "
-                f"{record.sha256[:12]}... in its place; give the parts in order"
+                f"{record.sha256[:12]}... in its place; give the same files in order"
             )
         files.append(replace(part, path=Path(record.file)))  # what the metadata call it
     usual: dict[str, Any] = ModelSettings().to_json()
