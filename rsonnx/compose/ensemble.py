@@ -195,8 +195,8 @@ def _check_votes(parts: Sequence[Part], vote: str) -> None:
     for part in parts if vote != "hard" else ():
         if part.plan.output.kind == "label":
             raise ModelError(
-                f"{part} answers by a label, which cannot be added up; use --vote hard, or name its "
-                "scores with --output-name"
+                f"{part} answers by a label, which cannot be added up; use --vote hard, or name "
+                "its scores with --output-name"
             )
         if vote == "soft" and _gives_probabilities(part):
             raise ModelError(

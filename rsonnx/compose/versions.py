@@ -14,9 +14,8 @@ from rsonnx.model.graph import Scope, called, function_key, nodes, scopes, usual
 from rsonnx.model.read import ModelFile
 from rsonnx.model.tail import ML
 
-
 _WEIGHTS_APART = 4
-"""IR version from which weights need not be among the inputs; some older files leave them out too."""
+"""IR version from which weights need not be among the inputs; older files leave them out too."""
 
 
 def newest(models: Sequence[onnx.ModelProto], least: int) -> dict[str, int]:
