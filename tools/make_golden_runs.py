@@ -89,6 +89,8 @@ LAWS = {  # in each of their norms
     "blur-uniform": f"{GREY} --noise blur-uniform --lambda 2 --n 300 --radius two-sided",
     "blur-folded": f"{GREY} --noise blur-folded --lambda 2 --n 300 --radius two-sided",
     "translation": f"{GREY} --noise translation --sigma 1 --n 300",
+    "rotation": f"{GREY} --noise rotation --angles -20,20 --sigma 0.5 --n 300",
+    "scaling": f"{GREY} --noise scaling --scales 0.75,1.25 --sigma 0.5 --n 300",
 }
 PARTS = {  # which `merge` puts together
     "shard1": f"{G} --n 300 --shard 1/2",

@@ -11,7 +11,7 @@ import click
 
 from rsonnx.errors import UsageError
 from rsonnx.noise.catalogue import LAWS
-from rsonnx.noise.options import FILES
+from rsonnx.noise.options import FILES, INTERVALS
 
 if TYPE_CHECKING:
     from rsonnx.noise import AskedNoise
@@ -36,6 +36,23 @@ _SIGMA = (
     "is a quarter of a pixel's range."
 )
 
+
+def _interval(
+    _ctx: click.Context, option: click.Parameter, text: str | None
+) -> tuple[float, ...] | None:
+    """Return the two numbers of ``-10,10``."""
+    try:
+        numbers = None if text is None else tuple(map(float, text.split(",")))
+    except ValueError:
+        numbers = ()
+    if numbers is not None and len(numbers) != 2:
+        raise UsageError(
+            f"{option.opts[0]} is {text!r:.60}, but two numbers with a comma between, LOW,HIGH, "
+            "were expected"
+        )
+    return numbers
+
+
 _rest = (
     click.option(
         "--lambda",
@@ -58,6 +75,12 @@ _rest = (
             help=said["help"],
         )
         for said in FILES.values()
+    ),
+    *(
+        click.option(
+            str(said["option"]), metavar=said["shown"], callback=_interval, help=said["help"]
+        )
+        for said in INTERVALS.values()
     ),
 )
 
@@ -104,16 +127,16 @@ def asked_noise(
     """
     from rsonnx.noise import AskedNoise
 
-    files = {
+    own: dict[str, Any] = {
         field: given.get(str(said["option"]).strip("-").replace("-", "_"))
-        for field, said in FILES.items()
+        for field, said in (FILES | INTERVALS).items()
     }
     asked = AskedNoise(
         given.get("noise", "gaussian"),
         given.get("sigma"),
         given.get("lam"),
         given.get("norm"),
-        {field: path for field, path in files.items() if path is not None},
+        *({key: own[key] for key in kind if own[key] is not None} for kind in (FILES, INTERVALS)),
     )
     scales = asked.law.scales()
     if scales and "sigma" in given and asked.sigma is asked.lam is None:

@@ -21,7 +21,18 @@ from rsonnx.cli.options import (
 from rsonnx.errors import UsageError
 
 _WITHOUT_MODEL = frozenset(
-    {"noise", "sigma", "lam", "norm", "sigma_per_feature", "alpha", "n", "target_radius"}
+    {
+        "noise",
+        "sigma",
+        "lam",
+        "norm",
+        "sigma_per_feature",
+        "angles",
+        "scales",
+        "alpha",
+        "n",
+        "target_radius",
+    }
     | {"input_shape", "as_json"}
 )
 

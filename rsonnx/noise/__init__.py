@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from rsonnx.noise.additive import IndependentNoise, JointNoise
     from rsonnx.noise.asked import AskedNoise
     from rsonnx.noise.catalogue import NOISES, law_from_json, noise_of
+    from rsonnx.noise.covering import CoveredNoise
     from rsonnx.noise.enumerated import EnumeratedNoise
     from rsonnx.noise.exported import ExportedStream, check_key
     from rsonnx.noise.law import ExactOutcome, Law, SampledNoise, check_law
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from rsonnx.noise.laws.pareto import Pareto
     from rsonnx.noise.laws.patches import Blocks, Columns
     from rsonnx.noise.laws.power_linf import PowerLinf
+    from rsonnx.noise.laws.rotation import Rotation
+    from rsonnx.noise.laws.scaling import Scaling
     from rsonnx.noise.laws.sparse_flips import SparseFlips
     from rsonnx.noise.laws.splitting import Splitting
     from rsonnx.noise.laws.translation import Translation
@@ -64,6 +67,7 @@ __all__ = [
     "BrightnessContrast",
     "Columns",
     "Contrast",
+    "CoveredNoise",
     "EnumeratedNoise",
     "ExactOutcome",
     "ExponentialL2",
@@ -81,7 +85,9 @@ __all__ = [
     "Pareto",
     "Point",
     "PowerLinf",
+    "Rotation",
     "SampledNoise",
+    "Scaling",
     "SparseFlips",
     "Splitting",
     "Translation",

@@ -13,6 +13,7 @@ from typing import Any
 from rsonnx.errors import UsageError
 from rsonnx.noise.catalogue import NOISES, law_class, noise_of
 from rsonnx.noise.law import Law
+from rsonnx.noise.options import FILES, INTERVALS
 from rsonnx.noise.sigmas import Values, sigmas_for
 
 _NUMBER = re.compile(r"[+-]?(\d{1,40}\.?\d{0,40}|\.\d{1,40})([eE][+-]?\d{1,2})?", re.ASCII)
@@ -31,6 +32,7 @@ class AskedNoise:
         norm: of the radius; None for the law's first.
         files: of numbers, by the field that they are for; they mean its law. ``0.25std`` is a share
             of each value's standard deviation over all the data.
+        intervals: two numbers, by the field that they are for; they mean its law too.
 
     Raises:
         UsageError: there is no such law, or it does not take what is given, or takes more.
@@ -41,6 +43,7 @@ class AskedNoise:
     lam: float | None = None
     norm: str | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._parameters  # noqa: B018 - what is wrong is said at once
@@ -49,18 +52,21 @@ class AskedNoise:
     def law(self) -> type[Law]:
         """The kind of noise."""
         named = law_class(self.text.partition(",")[0].strip())
-        if not self.files:
+        said = self.files.keys() | self.intervals.keys()
+        if not said:
             return named
-        own = next(law for law in NOISES.values() if self.files.keys() <= law.options().keys())
-        others = {
-            "--noise": "," in self.text or named.name not in ("gaussian", own.name),
-            "--sigma": self.sigma is not None,
-            "--lambda": self.lam is not None,
-        }
-        if any(others.values()):
-            files = ", ".join(own.options()[name].metadata["option"] for name in self.files)
-            unused = " and ".join(option for option, there in others.items() if there)
-            raise UsageError(f"{own.name} noise takes {files} and no scale; leave out {unused}")
+        own = next((law for law in NOISES.values() if said <= law.options().keys()), None)
+        given = " and ".join(str((FILES | INTERVALS)[name]["option"]) for name in sorted(said))
+        if own is None:
+            raise UsageError(f"{given} mean noises of their own; give one of them")
+        scales = {"--sigma": self.sigma, "--lambda": self.lam} if self.files else {}
+        unused = [option for option, scale in scales.items() if scale is not None]
+        if "," in self.text or named.name not in ("gaussian", own.name):
+            unused = ["--noise", *unused]
+        if unused:
+            no_scale = " and no scale" if self.files else ""
+            leave = " and ".join(unused)
+            raise UsageError(f"{own.name} noise takes {given}{no_scale}; leave out {leave}")
         return own
 
     @cached_property
@@ -83,11 +89,15 @@ class AskedNoise:
                     f"{self.law.name} noise was given {key}={text!r:.60}, but {key} is a number"
                 )
             parameters[key] = int(text) if text.lstrip("+-").isdecimal() else float(text)
-        needed = self.law.needs() - parameters.keys() - self.files.keys()
+        needed = self.law.needs() - parameters.keys() - self.files.keys() - self.intervals.keys()
         missing = [key for key in options if key in needed]
         if missing:
             written = ",".join((self.text, *(f"{key}=NUMBER" for key in missing)))
-            own = [f"{options[key]['option']} FILE" for key in missing if key not in behind]
+            own = [
+                f"{options[key]['option']} {options[key]['shown']}"
+                for key in missing
+                if key not in behind
+            ]
             raise UsageError(
                 f"{self.law.name} noise needs {' and '.join(missing)}; "
                 f"{f'give {own[0]}' if own else f'write --noise {written}'}"
@@ -127,4 +137,4 @@ class AskedNoise:
 
     def _made(self, told: dict[str, Any]) -> Law:
         scale = {"sigma": self.sigma, "lam": self.lam, "norm": self.norm}
-        return noise_of(self.law.name, **(scale | told | self._parameters))
+        return noise_of(self.law.name, **(scale | told | self._parameters | {**self.intervals}))

@@ -42,6 +42,8 @@ LAWS = {
         "blur-uniform": "blur.BlurUniform",
         "blur-folded": "blur.BlurFolded",
         "translation": "translation.Translation",
+        "rotation": "rotation.Rotation",
+        "scaling": "scaling.Scaling",
     },
 }
 """All laws by what they are for, each with its class: whoever adds one writes it and names it here.

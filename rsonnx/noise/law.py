@@ -98,6 +98,9 @@ class Law(ABC):
     """Whether all outcomes of the change are counted (:meth:`evaluations`, :meth:`certify`);
     else it is sampled, and a bound on p_A gives the radius (:meth:`radius`)."""
 
+    covered: ClassVar[bool] = False
+    """Whether an interval of a transformation is certified by images that cover it."""
+
     two_sided: ClassVar[bool] = False
     """Whether a theorem gives a radius from p_A and p_B too."""
 
@@ -308,6 +311,11 @@ class Law(ABC):
     def input_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of an input whose samples have ``shape``, which a classifier takes."""
         return shape
+
+    @property
+    def drawn(self) -> Law:
+        """The noise that samples have; a law of its own where a transformation is certified."""
+        return self
 
     def table(self, step: float) -> LatticeTable | None:
         """Return what draws it exactly on a grid of ``step``; None where no table does."""

@@ -23,6 +23,7 @@ class Norm:
         length: the norm of a change, float64, to nearest; None where it is no norm of numbers.
         steepest: the change of a given length along which a linear function of this gradient rises
             most, up to a factor; None where it is the gradient itself.
+        reached: whether radii that are no whole numbers are reached too.
     """
 
     measure: str
@@ -32,11 +33,12 @@ class Norm:
     whole: bool = False
     length: Callable[[NDArray[np.float64]], float] | None = None
     steepest: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
+    reached: bool = False
 
     @property
     def limit(self) -> str:
         """How far a change may go whose measure is compared with a radius."""
-        return "at most" if self.whole else "below"
+        return "at most" if self.whole or self.reached else "below"
 
     def units(self, low: float, high: float) -> str:
         """Return in which units radii are, and sigma, for inputs of these bounds."""
@@ -128,6 +130,21 @@ NORMS = {
         "radius",
         "by a shift by whole pixels, around the edges, less far than {}",
         unit="pixels",
+    ),
+    "rotation": Norm(
+        "angle, in degrees, by which it is turned about its middle,",
+        "at every turn of the input about its middle by at most the row's radius",
+        "that turns an image about its middle by at most {} degrees",
+        unit="degrees",
+        reached=True,
+    ),
+    "scaling": Norm(
+        "difference from 1 of the factor by which it is scaled about its middle",
+        "at every scaling of the input about its middle by a factor that differs from 1 by at most "
+        "the row's radius",
+        "that scales an image about its middle by a factor that differs from 1 by at most {}",
+        unit="differences of a factor from 1",
+        reached=True,
     ),
 }
 

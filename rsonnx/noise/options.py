@@ -9,7 +9,7 @@ def option(shown: str, meaning: str, *, own: str | None = None) -> dict[str, str
     Args:
         shown: what stands for its value: ``W``.
         meaning: for the help.
-        own: option in place of that, which means the law and names a file of numbers.
+        own: option in place of that, which means the law: of a file of numbers, or of two numbers.
     """
     return {"shown": shown, "help": meaning, "option": own}
 
@@ -22,5 +22,21 @@ SIGMAS = option(
     own="--sigma-per-feature",
 )
 
+ANGLES = option(
+    "LOW,HIGH",
+    "Certify that the image may be turned about its middle by any angle from LOW to HIGH, in "
+    "degrees, as -10,10 is.",
+    own="--angles",
+)
+SCALES = option(
+    "LOW,HIGH",
+    "Certify that the image may be scaled about its middle by any factor from LOW to HIGH, as "
+    "0.9,1.1 is.",
+    own="--scales",
+)
+
 FILES = {"sigmas": SIGMAS}
 """What is given in a file, by the field that it is for; here, since help needs no law's code."""
+
+INTERVALS = {"angles": ANGLES, "factors": SCALES}
+"""What is given as two numbers, in the same way."""

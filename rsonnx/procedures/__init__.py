@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         PredictMethod,
     )
     from rsonnx.procedures.counting import CountRange
+    from rsonnx.procedures.covered import Covered
     from rsonnx.procedures.enumerated import Enumerated
     from rsonnx.procedures.exact import Exact
     from rsonnx.procedures.fixed import Fixed, certify_from_counts
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         AbstainReason,
         Certificate,
         CertificateCounts,
+        Cover,
         Prediction,
     )
     from rsonnx.procedures.two_sided import ALPHA_SPLITS, two_sided_bounds

@@ -41,6 +41,7 @@ def certificate_or_reason(
         radius_rule=procedure.radius_rule,
         uniform=evidence.uniform if procedure.needs_uniform else None,
         claim=None if procedure.fixed_n else evidence.claim,
+        cover=evidence.cover,
     )
 
 

@@ -177,8 +177,9 @@ class Adaptive(Procedure):
         del figures
         return Proof()
 
-    def again(self, evidence: Evidence) -> Steps[Certificate]:
+    def again(self, task: Task, evidence: Evidence) -> Steps[Certificate]:
         """Ask for the same samples; the bound is claimed at the same look, at its hits of now."""
+        del task
         claimed = evidence.estimation.total if evidence.claim is None else evidence.claim[1]
         selection, at_claim, behind = yield from self._ranges(
             (0, evidence.selection.total), (0, claimed), (claimed, evidence.estimation.total)

@@ -7,9 +7,10 @@ from typing import Any
 
 from rsonnx.arguments import check_choice, check_flag
 from rsonnx.errors import UsageError
-from rsonnx.noise import Law
+from rsonnx.noise import CoveredNoise, Law
 from rsonnx.procedures.adaptive import Adaptive
 from rsonnx.procedures.choices import RADIUS_RULES, WAYS
+from rsonnx.procedures.covered import Covered
 from rsonnx.procedures.enumerated import Enumerated
 from rsonnx.procedures.exact import Exact
 from rsonnx.procedures.fixed import Fixed
@@ -23,6 +24,7 @@ PROCEDURES: dict[str, type[Procedure]] = {
     "exact": Enumerated,
     "e-process": Adaptive,
     "calculated": Exact,
+    "cover": Covered,
 }
 """By the bound that a run's header names, where it is the procedure's own; all others are
 :class:`Fixed`. To add a procedure is to write its class and to name it here."""
@@ -42,6 +44,8 @@ def procedure_recorded(fields: Mapping[str, Any], noise: Law, shape: tuple[int, 
             )
     if noise.enumerated and not isinstance(made, Enumerated):
         raise UsageError(f"{noise.name} noise is counted in full, but the bound is {made.bound}")
+    if noise.covered and not isinstance(made, Covered):
+        raise UsageError(f"{noise.name} noise is covered, but the bound is {made.bound}")
     return made
 
 
@@ -92,6 +96,13 @@ def certify_procedure(
                 "shape of its inputs (shape), so how many changes there are is unknown"
             )
         return Enumerated(noise, shape)
+    if isinstance(noise, CoveredNoise):
+        if chosen or target_radii is not None:
+            raise UsageError(
+                f"{noise.name} noise is certified by as many samples as decide its interval, so "
+                "there is no bound, radius rule or target radius to choose; leave them out"
+            )
+        return Covered(noise, n0, n, alpha)
     if radius == "two-sided" and num_classes is None:
         raise UsageError(
             "the two-sided radius shares alpha among the classes, but the base classifier does not "

@@ -18,7 +18,7 @@ from rsonnx.counts import MOST_CLASSES, Counts
 from rsonnx.errors import UsageError
 from rsonnx.noise import Law, Point
 from rsonnx.procedures.radii import default_radii
-from rsonnx.procedures.result import ABSTAIN, Certificate, CertificateCounts
+from rsonnx.procedures.result import ABSTAIN, Certificate, CertificateCounts, Cover
 from rsonnx.scalars import as_whole, shown
 
 Result = TypeVar("Result")
@@ -107,6 +107,7 @@ class Evidence:
         estimation: counts of the samples that bound its probability, independent of the former.
         uniform: the number that a randomised bound was given, else None.
         claim: (hits, samples) of the look that an adaptive run claims its bound from, else None.
+        cover: the cells of an interval that was covered, else None.
         near: the bound that was derived before; it saves a search where it is the bound again.
         bracket: what was calculated in place of samples, else None.
     """
@@ -115,6 +116,7 @@ class Evidence:
     estimation: Counts
     uniform: float | None = None
     claim: tuple[int, int] | None = None
+    cover: Cover | None = None
     near: float | None = field(default=None, compare=False)
     bracket: Bracket | None = None
 
@@ -293,12 +295,26 @@ class Procedure(ABC):
             # One that was chosen after the samples could be a better one.
             yield f"uniform is {evidence.uniform!r}, but the seed gives {uniform!r}"
 
+    def check_input(self, evidence: Evidence, point: Point) -> Iterator[str]:
+        """Yield what of the evidence does not fit the input that it is said to be of."""
+        del evidence, point
+        return iter(())
+
+    def streams(self, evidence: Evidence) -> Mapping[str, Sequence[int]]:
+        """Return how many samples were drawn of each stream, by stage."""
+        stages = {"selection": evidence.selection, "estimation": evidence.estimation}
+        return {stage: (counts.total,) for stage, counts in stages.items()}
+
     @abstractmethod
     def prove(self, figures: Figures) -> Proof:
         """Prove the figures of a row that was derived, by integer arithmetic where there is any."""
 
-    def again(self, evidence: Evidence) -> Steps[Certificate]:
-        """Ask for the very samples of ``evidence`` once more, and derive from what they are now."""
+    def again(self, task: Task, evidence: Evidence) -> Steps[Certificate]:
+        """Ask for the very samples of ``evidence`` once more, and derive from what they are now.
+
+        All are asked for at once. The evidence has its uniform number; that of the task is unused.
+        """
+        del task
         selection, estimation = yield from self._ranges(
             (0, evidence.selection.total), (0, evidence.estimation.total)
         )

@@ -49,6 +49,8 @@ FREE = frozenset(
         "model.preprocess.source",
         "model.providers.requested",
         "arguments.resolved.preprocess.source",
+        "arguments.resolved.angles",
+        "arguments.resolved.scales",
         # Never changes a count.
         "arguments.resolved.batch_size",
         "arguments.resolved.workers",

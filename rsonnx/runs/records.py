@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 from rsonnx.columns import Column
 from rsonnx.noise import Law
+from rsonnx.noise.options import INTERVALS
 from rsonnx.procedures import PROCEDURES, Procedure
 from rsonnx.runs.fields import shown
 from rsonnx.runs.sample import Sample
@@ -177,18 +178,7 @@ def options_of(
         yield "tf32", model["session"]["tf32"]
     if model.get("rows") == "watched":  # which is never done without being asked for
         yield "rows", "watched"
-    if given.get("sigma_per_feature") is None and given.get("noise") is not None:
-        if given["noise"] == law.unfixed.name:  # one sigma was said, and columns are fixed
-            law = law.unfixed
-        # The law's name, with what else was said of it behind it.
-        yield "noise", law.name + "".join(given["noise"].partition(",")[1:])
-    own = law.parameters
-    yield from ((name, own.get(name)) for name in ("norm", "lam") if given.get(name) is not None)
-    if given.get("sigma") is not None:
-        sigma, asked = law.deviation, given["sigma"]
-        # Of a law with another scale it is computed from that scale, which rounds.
-        is_close = sigma is not None and math.isclose(sigma, asked, rel_tol=1e-9)
-        yield "sigma", asked if is_close else sigma
+    yield from _options_of_noise(given, law)
     if data.get("exif") is not None:
         yield "exif", data["exif"]
     if sample is not None:
@@ -198,6 +188,8 @@ def options_of(
         return
     yield from ((name, record[name]) for name in ("n0", "n"))
     yield "alpha", made.alpha if made.family_wise is None else made.family_wise
+    if law.covered:  # by the rules of its own
+        return
     targets = record["target_radii"]
     if targets is None:
         yield from (("bound", made.bound), ("radius", made.radius_rule))
@@ -206,3 +198,26 @@ def options_of(
         yield "adaptive", True
     else:
         yield from (("adaptive", False), ("target_radius", targets[0]))
+
+
+def _options_of_noise(given: Mapping[str, Any], law: Law) -> Iterator[tuple[str, Any]]:
+    """Yield the options that say which noise is meant."""
+    intervals = {name: str(said["option"]).strip("-") for name, said in INTERVALS.items()}
+    implied = any(
+        given.get(name) is not None for name in ("sigma_per_feature", *intervals.values())
+    )
+    if not implied and given.get("noise") is not None:
+        if given["noise"] == law.unfixed.name:  # one sigma was said, and columns are fixed
+            law = law.unfixed
+        # The law's name, with what else was said of it behind it.
+        yield "noise", law.name + "".join(given["noise"].partition(",")[1:])
+    own = law.parameters
+    yield from ((name, own.get(name)) for name in ("norm", "lam") if given.get(name) is not None)
+    for name, option in intervals.items():
+        if given.get(option) is not None:
+            yield option, own.get(name)
+    if given.get("sigma") is not None:
+        sigma, asked = law.deviation, given["sigma"]
+        # Of a law with another scale it is computed from that scale, which rounds.
+        is_close = sigma is not None and math.isclose(sigma, asked, rel_tol=1e-9)
+        yield "sigma", asked if is_close else sigma

@@ -147,6 +147,9 @@ def reopen(
     manifest = make_manifest(job)
     check_data(run, manifest)
     check_header(run, job, manifest)
+    for row in run.rows:
+        for what in header.procedure.check_input(row.evidence, job.point(row.index)):
+            raise RunFileError(f"{run.path}, input {row.index}: {what}")
     return job
 
 

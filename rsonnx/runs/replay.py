@@ -117,7 +117,7 @@ def replay(run: Run, job: Job, rows: Sequence[Row]) -> Replay:
         points = ((row.index, job.point(row.index)) for row in rows)
         made = run_many(job.smoothed, procedure, points, seed=seed)
         certificates = [done.result for done in made]
-    near_ties = _NearTies(job.model, _rounding(run, job.model))
+    near_ties = _NearTies(job.model, _rounding(run, job.model), procedure)
     replayed, unreached, faults = [], [], []
     for row, again in zip(rows, certificates, strict=True):
         point, moved = job.point(row.index), _moved(row, again)
@@ -158,8 +158,7 @@ class _Again:
         return self.evidence.selection.total + self.evidence.estimation.total
 
     def steps(self, task: Task) -> Steps[Certificate]:
-        del task  # the row has its uniform number
-        return self.procedure.again(self.evidence)
+        return self.procedure.again(task, self.evidence)
 
 
 @dataclass(frozen=True)
@@ -169,10 +168,12 @@ class _NearTies:
     Attributes:
         model: whose scores are looked at.
         unit: relative rounding of the coarser of the two sessions.
+        procedure: that asked for the samples.
     """
 
     model: OnnxClassifier
     unit: float
+    procedure: Procedure
 
     num_classes: ClassVar = 2
     thread_safe: ClassVar = True
@@ -187,9 +188,12 @@ class _NearTies:
     def count(self, job: Job, row: Row, seed: int) -> int:
         """Return how many of all samples of a row are near ties."""
         point = job.point(row.index)
+        asks = next(self.procedure.again(Task(point, 1.0, job.smoothed.form), row.evidence))
         requests = [
-            CountRequest(job.smoothed.stream(point, stage, seed), 0, samples)
-            for stage, samples in row.counts.totals.items()
+            CountRequest(
+                job.smoothed.stream(ask.point or point, ask.stream, seed), ask.start, ask.stop
+            )
+            for ask in asks
         ]
         return sum(counts[1] for counts in engine_for(self).count(requests))
 
@@ -208,6 +212,8 @@ def _here(row: Row, again: Certificate) -> list[str]:
         return ["its watched rows or near ties are not those of this model and seed"]
     if row.counts == counts and row.claim != again.claim:
         return [f"it claims its bound from {row.claim}, but this run would from {again.claim}"]
+    if row.cover != again.cover:
+        return ["its cover is not the one that this run would have made, or is counted otherwise"]
     return []
 
 

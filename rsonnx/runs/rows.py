@@ -20,6 +20,7 @@ from rsonnx.procedures import (
     Bracket,
     Certificate,
     CertificateCounts,
+    Cover,
     Evidence,
 )
 from rsonnx.runs.fields import (
@@ -28,8 +29,10 @@ from rsonnx.runs.fields import (
     DIGEST,
     FLAG,
     NAME,
+    NUMBER,
     TEXT,
     Kind,
+    list_of,
     object_of,
     one_of,
     real,
@@ -100,6 +103,19 @@ _CLAIM: Kind[tuple[int, int]] = replace(
     object_of({"hits": _COUNT, "samples": _COUNT}),
     read=lambda value: (value["hits"], value["samples"]),
     write=lambda claim: {"hits": claim[0], "samples": claim[1]},
+)
+_COVER: Kind[Cover] = replace(
+    object_of(
+        {
+            "edges": list_of(NUMBER, "numbers"),
+            "centres": list_of(NUMBER, "numbers"),
+            "radii": list_of(NUMBER, "numbers"),
+            "hits": list_of(_COUNT, "whole numbers"),
+            "samples": list_of(_COUNT, "whole numbers"),
+        }
+    ),
+    read=lambda value: Cover(**{name: tuple(listed) for name, listed in value.items()}),
+    write=lambda cover: {name: list(listed) for name, listed in vars(cover).items()},
 )
 _REASON: Kind[AbstainReason] = replace(  # type: ignore[assignment]
     one_of(*AbstainReason), read=AbstainReason
@@ -192,6 +208,13 @@ FIELDS = (
         columns=(("hits", "whole", itemgetter(0)), ("samples", "whole", itemgetter(1))),
     ),
     Field(
+        "cover",
+        _COVER.or_null(),
+        "the cells of an interval of a transformation: their edges, centres and radii in l2, and "
+        "the hits and samples of each centre; no other rows have it",
+        rare=True,
+    ),
+    Field(
         "radius",
         real(),
         "certified radius in the units of noise.units, rounded down; 0 where it abstains, and "
@@ -268,6 +291,7 @@ class Row(InputFacts):
     one_sided_radius: float | None = None
     uniform: float | None = None
     claim: tuple[int, int] | None = None
+    cover: Cover | None = None
 
     @property
     def selection(self) -> Counts:
@@ -295,6 +319,7 @@ class Row(InputFacts):
             self.estimation,
             self.uniform,
             self.claim,
+            self.cover,
             near=self.p_a_lower,
             bracket=bracket,
         )

@@ -77,22 +77,22 @@ class Rules:
         """
         targets = self.target_radii
         certain = noise.enumerated or self.procedure != "sampled"
-        if certain:
-            if self.family_wise:
-                how = (
-                    f"{noise.name} noise is counted in full"
-                    if noise.enumerated
-                    else "nothing is sampled"
-                )
-                raise UsageError(
-                    f"family-wise alpha was asked for, but {how}, so no certificate can be wrong "
-                    "by chance; leave it out"
-                )
+        if certain and self.family_wise:
+            how = (
+                f"{noise.name} noise is counted in full"
+                if noise.enumerated
+                else "nothing is sampled"
+            )
+            raise UsageError(
+                f"family-wise alpha was asked for, but {how}, so no certificate can be wrong by "
+                "chance; leave it out"
+            )
+        if certain or noise.covered:  # which are refused with targets of any kind
             targets = (0.0,) if self.adaptive else targets
         alpha = self.alpha
         if self.family_wise:
             alpha = family_wise_alpha(alpha, inputs)
-        if not certain:
+        if not (certain or noise.covered):
             self._check(Fixed(noise, self.n0, self.n, alpha, self.bound, self.radius, num_classes))
             if self.adaptive:
                 targets = Adaptive.of_table(noise, self.n0, self.n, alpha).target_radii

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.noise import WATCHED_SPAN, uniform
+from rsonnx.procedures import Evidence
 from rsonnx.runs.fields import shown
 from rsonnx.runs.files import Part, Run
 from rsonnx.runs.header import Header
@@ -120,7 +121,7 @@ def _faults_of(header: Header, row: Row | CountsRow) -> Iterator[str]:
     answers = {row.base_prediction, *row.counts.selection.seen, *row.counts.estimation.seen}
     if classes is not None and max(answers) >= classes:
         yield f"it answers the class {max(answers)}, but the model has {classes} classes"
-    yield from _wrongly_watched(row, watched=header.model.rows == "watched")
+    yield from _wrongly_watched(header, row)
 
 
 def _otherwise_derived(header: Header, row: Row) -> Iterator[str]:
@@ -152,12 +153,14 @@ def _otherwise_counted(header: Header, row: CountsRow) -> Iterator[str]:
         )
 
 
-def _wrongly_watched(row: Row | CountsRow, *, watched: bool) -> Iterator[str]:
-    """Yield what contradicts that one sample of each 1,024 was watched, if any was."""
-    for stage in ("selection", "estimation"):
+def _wrongly_watched(header: Header, row: Row | CountsRow) -> Iterator[str]:
+    """Yield what contradicts that one sample of each 1,024 of a stream was watched, if any was."""
+    evidence = row.evidence if isinstance(row, Row) else Evidence(*vars(row.counts).values())
+    watched = header.model.rows == "watched"
+    for stage, streams in header.procedure.streams(evidence).items():
         counts = getattr(row.counts, stage)
-        spans = counts.total / WATCHED_SPAN if watched else 0
-        if not math.floor(spans) <= counts.watched_rows <= math.ceil(spans):
+        spans = [total / WATCHED_SPAN if watched else 0 for total in streams]
+        if not sum(map(math.floor, spans)) <= counts.watched_rows <= sum(map(math.ceil, spans)):
             yield f"{counts.watched_rows} of {counts.total} samples of {stage} are watched"
         if counts.near_ties > counts.watched_rows:
             yield f"{counts.near_ties} of {counts.watched_rows} watched samples are near ties"

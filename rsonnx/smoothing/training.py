@@ -48,7 +48,7 @@ class Trained:
         None too where nothing is known of a parameter.
         """
         here = noise.parameters | {"sigma": noise.deviation}
-        if self.noise == noise.name and all(
+        if self.noise in (noise.name, noise.drawn.name) and all(
             here.get(key) is None or math.isclose(here[key], value, rel_tol=_SAME)
             for key, value in self.parameters.items()
         ):

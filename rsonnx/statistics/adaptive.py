@@ -145,6 +145,12 @@ class AdaptiveRule:
                 value = target
         return max(value, final if final > 0.5 else 0.0)
 
+    def reaches(self, k: int, n: int, target: int = 0) -> bool:
+        """Whether ``k`` hits in ``n`` samples certify a target, at any look."""
+        return rejects(k, n, self.targets[target], self.alpha_e) or (
+            n == self.n_max and k >= self.final_hits[target]
+        )
+
     def hopeless(self, k: int, n: int, target: int) -> bool:
         """Whether ``k`` hits in ``n`` samples leave a target no chance worth sampling on."""
         goal = self.final_hits[target]
@@ -198,19 +204,13 @@ class AdaptiveDecision:
                 f"at most n_max = {self.rule.n_max} samples"
             )
         self.k, self.n = k, n
-        while self.reached < len(self.rule.targets) and self._reaches(self.reached):
+        while self.reached < len(self.rule.targets) and self.rule.reaches(k, n, self.reached):
             self.reached += 1
             self.claim = (k, n)
         self.verdict = self._decide()
         if self.verdict is not Verdict.CONTINUE and self.rule.lower(k, n) > self.p_lower:
             self.claim = (k, n)
         return self.verdict
-
-    def _reaches(self, target: int) -> bool:
-        rule = self.rule
-        return rejects(self.k, self.n, rule.targets[target], rule.alpha_e) or (
-            self.n == rule.n_max and self.k >= rule.final_hits[target]
-        )
 
     def _decide(self) -> Verdict:
         rule = self.rule

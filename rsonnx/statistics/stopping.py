@@ -72,15 +72,8 @@ def _gives_more(rule: AdaptiveRule, k: int, n: int, bound: float) -> bool:
 
 def _reached(rule: AdaptiveRule, k: int, n: int) -> int:
     """Return how many targets a look decides, from the lowest."""
-    final = n == rule.n_max
     return bisect_left(
-        range(len(rule.targets)),
-        True,
-        key=lambda j: (
-            not (
-                rejects(k, n, rule.targets[j], rule.alpha_e) or (final and k >= rule.final_hits[j])
-            )
-        ),
+        range(len(rule.targets)), True, key=lambda target: not rule.reaches(k, n, target)
     )
 
 

@@ -51,7 +51,7 @@ class Cell:
     Attributes:
         low, high: where the part begins and ends.
         centre: the parameter of the image, between them.
-        radius: how far the others are from it at most, in the units of the image.
+        radius: how far the others are from it at most, in l2.
     """
 
     low: float
@@ -69,12 +69,14 @@ class Interval:
         family: of the transformation.
         knots: rising parameters, the identity among them; see :func:`knots_of`.
         rounded: whether the images in the centres have whole numbers for values.
+        unit: how much 1 is, of the image's values, in the unit of radii.
     """
 
     image: Floats
     family: Family
     knots: Sequence[float]
     rounded: bool
+    unit: float = 1.0
 
     @cached_property
     def curve(self) -> Curve:
@@ -126,7 +128,7 @@ class Interval:
 
     def _farthest(self, centre: int, low: int, high: int) -> float:
         image = self.at(self.knots[centre]).ravel()
-        return float(self.curve.farthest(image, low, high).max(initial=0.0))
+        return float(self.curve.farthest(image, low, high).max(initial=0.0)) * self.unit
 
     def _reach(self, centre: int, way: int, radius: float) -> int:
         """Return how far up or down all images are near enough to that of a centre."""
@@ -135,7 +137,7 @@ class Interval:
         while reached != (last if way > 0 else 0):
             looked = min(max(reached + way * _LOOKED, 0), last)
             low, high = sorted((reached, looked))
-            far = self.curve.farthest(image, low, high)[::way] * _MARGIN > radius
+            far = self.curve.farthest(image, low, high)[::way] * (self.unit * _MARGIN) > radius
             if far.any():
                 return reached + way * int(far.argmax())
             reached = looked
@@ -146,7 +148,7 @@ class Interval:
         centre, last = edge, len(self.knots) - 1
         # The path is longer than its chord, so its length tells how far a centre is at least.
         steps = self.curve.lengths[edge:] if way > 0 else self.curve.lengths[:edge][::-1]
-        near = int(np.searchsorted(np.cumsum(steps), radius))
+        near = int(np.searchsorted(np.cumsum(steps) * self.unit, radius))
         for trial in range(min(max(edge + way * near, 0), last), last + 1 if way > 0 else -1, way):
             if self._farthest(trial, *sorted((edge, trial))) * _MARGIN > radius:
                 break

@@ -92,7 +92,7 @@ def test_drawn_again_the_same_counts_give_the_same_certificate(procedure: Proced
     found = _certificate(procedure)
     counts, totals = found.counts, found.counts.totals
     evidence = Evidence(counts.selection, counts.estimation, found.uniform, found.claim)
-    steps = procedure.again(evidence)
+    steps = procedure.again(Task(InputSpace((1,)).point([0.5]), 1.0, no_form), evidence)
     asked = next(steps)
     assert {ask.stream: ask.stop for ask in asked} == {k: n for k, n in totals.items() if n}
     with pytest.raises(StopIteration) as stopped:

@@ -39,6 +39,8 @@ from rsonnx.noise import (
     Pareto,
     Point,
     PowerLinf,
+    Rotation,
+    Scaling,
     SparseFlips,
     Splitting,
     Translation,
@@ -86,13 +88,15 @@ CASES = [
     Case(Flips(0.6, 2, size=SIZE), high=1.0, exact=False),
     Case(SparseFlips(0.1, 0.6, size=SIZE)),
     Case(Brightness(0.3)),
+    Case(Rotation(0.3, (-10.0, 20.0))),
+    Case(Scaling(0.3, (0.75, 1.5))),
     Case(Contrast(0.3), exact=False),
     Case(BrightnessContrast(0.3, 0.1), exact=False),
     *(Case(kind(2.0, "NCHW"), exact=False) for kind in (Blur, BlurUniform, BlurFolded)),
     Case(Translation(1.5, "NCHW")),
 ]
 LAWS = [case.law for case in CASES]
-ADDITIVE = [law for law in LAWS if law.additive]
+ADDITIVE = [law for law in LAWS if law.additive and not law.covered]
 every_law = pytest.mark.parametrize("law", LAWS, ids=lambda law: f"{law}, {law.norm}")
 
 
@@ -169,6 +173,9 @@ def test_how_its_outcomes_are_counted(law: Law) -> None:
     if law.enumerated:
         assert law.evaluations(SHAPE) > 1
         with pytest.raises(UsageError, match="counted in full"):
+            law.radius(0.9)
+    elif law.covered:
+        with pytest.raises(UsageError, match="images"):
             law.radius(0.9)
     else:
         assert law.radius(0.3) == law.radius(0.5) == law.radius_between(0.4, 0.4) == 0
@@ -265,6 +272,15 @@ BAD = [
     *((name, {"lam": 0.5, "norm": "linf"}) for name in ("laplace", "uniform", "exp-linf")),
     *((name, {"sigma": 0.5}) for name in ("exp-l2", "ball", "exp-linf")),
     *(("gaussian", {"sigma": 0.5, "norm": "linf", "size": bad}) for bad in (None, 0, 2.0, 1 << 60)),
+    *(
+        ("rotation", {"sigma": 0.5, "angles": bad})
+        for bad in ((1, 5), (-5, -1), (0, 0), (5, -5), (-181, 0), (0, math.nan), (-1, 2, 3), 5, "5")
+    ),
+    *(
+        ("scaling", {"sigma": 0.5, "factors": bad})
+        for bad in ((0, 2), (1.1, 1.2), (0.9, 0.9), (0.1, 1), (1, 9), (1, math.inf), None)
+    ),
+    ("rotation", {"sigma": 0, "angles": (-1, 1)}),
     ("cauchy", {}),
 ]
 
