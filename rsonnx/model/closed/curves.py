@@ -66,8 +66,9 @@ class Curves:
             return None
         if node.op_type == "Softmax":
             return softmax(sums)
-        count = sums.coefficients.shape[-1]
-        return Rising(sums, _RESOLUTION * (2 + math.log2(count)), -_LARGEST, 1.0)
+        # What is taken off all scores may be as large as they are, and is rounded as such.
+        rounded = replace(sums, roundings=sums.roundings + 2, unit=0.0)
+        return Rising(rounded, _RESOLUTION * (2 + math.log2(sums.elements)), -_LARGEST, 1.0)
 
     def of_rising(self, node: onnx.NodeProto, operands: Sequence[Value | None]) -> Value | None:
         """Return what a node makes of rising functions of sums."""

@@ -27,27 +27,27 @@ def ensemble_sums(
     variables = {cuts.at: i for i, cuts in enumerate(terms.cuts)}
     starts, targets = terms.starts, ensemble.targets
     coefficients, sizes = np.zeros((len(terms), targets)), np.zeros((len(terms), targets))
-    weights = []
+    weights, additions = [], np.zeros(targets, np.int_)
     for tree in ensemble.trees:
         asked = {int(places[feature]) for feature in tree.features} & set(variables)
         if len(asked) > 1:
             raise NotClosedError("its trees ask for several values each")
-        # A tree that always goes one way asks for a value that is cut nowhere.
-        start, stop = 1, 2
+        cells = slice(0, 1)  # of a tree that always goes one way
         if asked:
             variable = variables[asked.pop()]
-            start, stop = int(starts[variable]), int(starts[variable + 1])
-        added = np.zeros((stop - start, targets))
-        for leaf, here in tree.reached(rows[start - 1 : stop - 1]):
+            cells = slice(int(starts[variable]), int(starts[variable + 1]))
+        held = rows[max(cells.start - 1, 0) : max(cells.stop - 1, 1)]
+        added = np.zeros((len(held), targets))
+        for leaf, here in tree.reached(held):
             for target, weight in leaf if here.any() else ():
                 added[here, target] = weight
                 weights.append(weight)
-        if not asked and stop - start == 1:
-            start, stop = 0, 1
-        coefficients[start:stop] += added
-        sizes[start:stop] += np.abs(added)
+        coefficients[cells] += added
+        sizes[cells] += np.abs(added)
+        additions[sorted({target for leaf in tree.leaves for target, _ in leaf})] += 1
     unit = unit_of(np.array(weights))
-    total = Sums(coefficients, sizes, 0, 0, unit).rounded(len(ensemble.trees), unit, terms)
+    # Each score is a sum of its own trees' leaves, in any order; what has none adds 0, exactly.
+    total = Sums(coefficients, sizes, 0, 0, unit).rounded(int(additions.max()), unit, terms)
     if ensemble.divisor == 1:
         return total
     divided = Sums(
