@@ -218,8 +218,8 @@ def _time_input(file: ModelFile, name: str | None) -> str:
             else "export it without its other inputs"
         )
         raise ModelError(
-            f"{file} takes {listed(file.view.inputs)}, but images and a time step, "
-            f"{' or '.join(usual)}, were expected; {mend}"
+            f"{file} takes {listed(file.view.inputs)}, but images and a time step named "
+            f"{'/'.join(usual)} were expected; {mend}"
         )
     return times[0]
 

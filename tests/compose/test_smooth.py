@@ -205,31 +205,31 @@ def test_fresh_keys_draw_independently_and_seldom_answer_another_class() -> None
     assert labels.count(1) > 0 < labels.count(-1)
 
 
-# expected values: all 22 decisions with alpha, counts and answer of the shared half of
-# `smoothed_export.json` (FIELD.md, J): integer arithmetic, in agreement with scipy's binomtest.
-DECISIONS: list[tuple[float, list[int], int]] = [
-    (0.001, [43, 57], -1),
-    (0.001, [8, 92], 1),
-    (0.001, [0, 5, 95], 2),
-    (0.001, [2, 0, 63, 4, 1, 0, 14, 36, 0, 80], -1),
-    (0.001, [122, 0, 1, 4, 0, 29, 36, 1, 6, 1], 0),
-    (0.001, [263, 140, 234, 132, 231], -1),
-    (0.001, [11, 0], 0),
-    (0.001, [3, 8], -1),
-    (0.001, [9, 1], -1),
-    (0.001, [0, 18, 1, 31], -1),
-    (0.001, [1, 19, 18, 12], -1),
-    (0.01, [15, 85], 1),
-    (0.01, [15, 25, 60], 2),
-    (0.01, [1, 97, 2], 1),
-    (0.01, [12, 94, 0, 0, 0, 2, 26, 8, 9, 49], 1),
-    (0.01, [41, 39, 17, 608, 295], 3),
-    (0.01, [10, 0, 105, 162, 723], 4),
-    (0.01, [0, 11], 1),
-    (0.01, [8, 2], -1),
-    (0.01, [1, 9], -1),
-    (0.01, [29, 13, 0, 8], -1),
-    (0.001, [50, 50], -1),
+# expected values: all 22 decisions with alpha, counts and answers, PREDICT's and PREDICT1's, of the
+# shared half of `smoothed_export.json` (FIELD.md, J): integer arithmetic, in agreement with scipy.
+DECISIONS: list[tuple[float, list[int], int, int]] = [
+    (0.001, [43, 57], -1, -1),
+    (0.001, [8, 92], 1, 1),
+    (0.001, [0, 5, 95], 2, 2),
+    (0.001, [2, 0, 63, 4, 1, 0, 14, 36, 0, 80], -1, -1),
+    (0.001, [122, 0, 1, 4, 0, 29, 36, 1, 6, 1], 0, -1),
+    (0.001, [263, 140, 234, 132, 231], -1, -1),
+    (0.001, [11, 0], 0, 0),
+    (0.001, [3, 8], -1, -1),
+    (0.001, [9, 1], -1, -1),
+    (0.001, [0, 18, 1, 31], -1, -1),
+    (0.001, [1, 19, 18, 12], -1, -1),
+    (0.01, [15, 85], 1, 1),
+    (0.01, [15, 25, 60], 2, -1),
+    (0.01, [1, 97, 2], 1, 1),
+    (0.01, [12, 94, 0, 0, 0, 2, 26, 8, 9, 49], 1, -1),
+    (0.01, [41, 39, 17, 608, 295], 3, 3),
+    (0.01, [10, 0, 105, 162, 723], 4, 4),
+    (0.01, [0, 11], 1, 1),
+    (0.01, [8, 2], -1, -1),
+    (0.01, [1, 9], -1, -1),
+    (0.01, [29, 13, 0, 8], -1, -1),
+    (0.001, [50, 50], -1, -1),
 ]
 
 
@@ -247,9 +247,11 @@ def answered(counts: list[int], n: int, alpha: float) -> int:
     return int(opened(model).run(None, {"given": np.array(counts)})[0])
 
 
-@pytest.mark.parametrize(("alpha", "counts", "label"), DECISIONS)
-def test_golden_decisions(alpha: float, counts: list[int], label: int) -> None:
+@pytest.mark.parametrize(("alpha", "counts", "label", "by_majority"), DECISIONS)
+def test_golden_decisions(alpha: float, counts: list[int], label: int, by_majority: int) -> None:
     assert answered(counts, sum(counts), alpha) == label
+    assert predict_from_counts(counts, alpha=alpha).label == label
+    assert predict_from_counts(counts, alpha=alpha, method="majority").label == by_majority
 
 
 def test_decisions_are_predict_s_with_ties_and_answers_of_no_class() -> None:

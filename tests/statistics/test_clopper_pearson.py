@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from statistics import NormalDist
 
 import pytest
 from hypothesis import given
@@ -72,3 +73,28 @@ def test_samples_needed_for_a_share() -> None:
     assert clopper_pearson_lower(math.floor(0.6 * needed * 0.9), int(needed * 0.9), 0.001) <= 0.5
     assert samples_to_exceed_half(0.5, 0.001) is None
     assert samples_to_exceed_half(0.500001, 0.001, most=10**6) is None
+
+
+# r / sigma, samples, least hits that certify and most that stop, at 0.001 / 3 and 0.0001 / 2: the
+# stages of CertifyAdp (arXiv 2106.06946) in the shared half of `ensembles.json` (FIELD.md, J), by
+# exact binomial tails, in agreement with the authors' code.
+STAGES = [
+    (0.5, 1_000, 741, 633),
+    (0.5, 10_000, 7_072, 6_733),
+    (0.5, 120_000, 83_520, None),
+    (1.5, 1_000, 959, 900),
+    (1.5, 10_000, 9_416, 9_232),
+    (1.5, 120_000, 112_277, None),
+]
+
+
+@pytest.mark.parametrize(("radius", "n", "least", "most"), STAGES)
+def test_hits_that_reach_a_radius_are_the_golden_ones(
+    radius: float, n: int, least: int, most: int | None
+) -> None:
+    p = NormalDist().cdf(radius)
+    alpha, beta = 0.001 / 3, 0.0001 / 2
+    assert clopper_pearson_lower(least - 1, n, alpha) < p <= clopper_pearson_lower(least, n, alpha)
+    if most is not None:
+        below, above = (clopper_pearson_upper(hits, n, beta) for hits in (most, most + 1))
+        assert below < p <= above
