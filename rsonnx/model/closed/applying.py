@@ -15,10 +15,7 @@ from rsonnx.model.graph import attribute
 RESHAPING = {"Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
 """Operators that leave all elements in their order."""
 
-MOVING = {
-    *("ArrayFeatureExtractor", "Concat", "Expand", "FeatureVectorizer", "Gather", "Slice", "Split"),
-    "Transpose",
-}
+MOVING = {"ArrayFeatureExtractor", "Concat", "Expand", "Gather", "Slice", "Split", "Transpose"}
 """Operators that copy elements to other places."""
 
 

@@ -9,6 +9,7 @@ import onnx
 from numpy.typing import NDArray
 
 from rsonnx.closed_form import Form
+from rsonnx.model.closed.applying import RESHAPING
 from rsonnx.model.closed.boxes import cell_boxes
 from rsonnx.model.closed.choices import Choices
 from rsonnx.model.closed.curves import CURVES, Curves, sigmoid, softmax
@@ -73,7 +74,9 @@ class Following:
             if all(name in self._known for name in node.output if name in self._walk.names):
                 continue
             operands = self._walk.operands(node)
-            is_lost = any(name and o is None for name, o in zip(node.input, operands, strict=True))
+            if node.op_type in RESHAPING and not isinstance(operands[0], Fixed | Labels):
+                operands = operands[:1]  # the shape of its result has been seen
+            is_lost = any(name and o is None for name, o in zip(node.input, operands, strict=False))
             made = None if is_lost else self._result(node, operands)
             if made is None and not is_lost:
                 lost.append(node.op_type)
@@ -94,7 +97,7 @@ class Following:
         self, node: onnx.NodeProto, operands: Sequence[Value | None]
     ) -> Sequence[Value | None] | None:
         arrays = [operand.array for operand in operands if isinstance(operand, Fixed)]
-        if len(arrays) == len(operands):
+        if len(arrays) == len(node.input):
             return [Fixed(array) for array in self._walk.seen.applied(node, arrays)]
         made = self._tabulated(node, operands) if self._terms.cuts else None
         if made is None and node.output[0] in self._walk.ensembles:
@@ -128,7 +131,7 @@ class Following:
     ) -> Sequence[Value | None] | None:
         """Return what was run, where each element depends on one cut value at most."""
         numbers = []
-        for name, operand in zip(node.input, operands, strict=True):
+        for name, operand in zip(node.input, operands, strict=False):
             if isinstance(operand, Sums):
                 numbers.append(self._tables.behind(operand))
             elif isinstance(operand, Values) and node.output[0] in self._walk.ensembles:

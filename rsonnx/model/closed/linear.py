@@ -61,7 +61,8 @@ class Linear:
         elif kind in RESHAPING:
             made = self._shaped(node, first)
         elif kind == "Cast":
-            made = first if whole(node, "to", 0) in REALS else None
+            if whole(node, "to", 0) in REALS:
+                made = first.rounded(1, first.unit, self._terms)
         elif kind == "Neg":
             made = self._scaled(first, np.array(-1.0), 0)
         elif kind == "Scaler":
@@ -98,8 +99,8 @@ class Linear:
         np.moveaxis(made, axis, 0)[0] = np.moveaxis(wide, axis, 0)[0]
         return made
 
-    def _aligned(self, operands: Sequence[Value | None]) -> tuple[list[Sums], int, int] | None:
-        """Return operands as sums of as many axes that broadcast, with the batch axis."""
+    def _aligned(self, operands: Sequence[Value | None]) -> list[Sums] | None:
+        """Return operands as sums of as many axes, which broadcast."""
         sums = [self._as_sums(operand) for operand in operands]
         of = [s for s in sums if s is not None]
         if not of:
@@ -129,20 +130,19 @@ class Linear:
                 made.append(Sums(fixed, np.abs(fixed), axis, 0, unit_of(array)))
             else:
                 return None
-        return made, axis, ndim
+        return made
 
     def _added(self, kind: str, operands: Sequence[Value | None]) -> Sums | None:
-        aligned = self._aligned(operands)
-        if aligned is None:
+        parts = self._aligned(operands)
+        if parts is None:
             return None
-        parts, axis, _ = aligned
         signs = [1.0, *[-1.0 if kind == "Sub" else 1.0] * (len(parts) - 1)]
         shape = np.broadcast_shapes(*(p.coefficients.shape for p in parts))
         coefficients, sizes = np.zeros(shape), np.zeros(shape)
         for sign, part in zip(signs, parts, strict=True):
             coefficients += sign * part.coefficients
             sizes += part.sizes
-        total = Sums(coefficients, sizes, axis, max(p.roundings for p in parts))
+        total = Sums(coefficients, sizes, parts[0].axis, max(p.roundings for p in parts))
         added = total.rounded(len(parts) - 1, min(p.unit for p in parts), self._terms)
         if kind != "Mean":
             return added
@@ -188,7 +188,7 @@ class Linear:
         axis = self._seen.axis(next(filter(None, node.output)))
         if not of or axis is None or len({s.axis for s in of}) != 1:
             return None
-        joins = node.op_type in {"Concat", "FeatureVectorizer"}
+        joins = node.op_type == "Concat"
         constants = [o.array for o in operands if isinstance(o, Fixed)] if joins else []
         units = [s.unit for s in of] + [unit_of(c.astype(np.float64)) for c in constants]
         made = []

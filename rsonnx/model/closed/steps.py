@@ -51,7 +51,8 @@ def step(
         return _moved(node, operands, seen)
     sources = [operand for operand in operands if isinstance(operand, Values)]
     others = [operand.array for operand in operands if isinstance(operand, Fixed)]
-    if len(sources) != 1 or len(others) + 1 < sum(name != "" for name in node.input):
+    needed = 1 if kind in RESHAPING else sum(name != "" for name in node.input)
+    if len(sources) != 1 or len(others) + 1 < needed:
         return None
     source = sources[0]
     made: Values | None = None
@@ -149,7 +150,7 @@ def _moved(
 ) -> list[Values] | None:
     """Return values moved about by a node: their places, and what was done to them."""
     parts = [operand for operand in operands if isinstance(operand, Values)]
-    joins = node.op_type in {"Concat", "FeatureVectorizer"}
+    joins = node.op_type == "Concat"
     if not all(isinstance(o, Values if joins else (Values, Fixed)) for o in operands if o):
         return None
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from closed_models import answers, closed_model, read_form
+from closed_models import adapted_labels, answers, closed_model, read_form
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from onnx_models import linear_classifier, parsed
+from onnx_models import linear, linear_classifier, parsed
 
 from rsonnx.closed_form import UNDECIDED, Linear
 from rsonnx.errors import ModelError
@@ -57,6 +57,9 @@ GRAPHS = {
     "of shares": "raw = Gemm(x, w, b); scores = Softmax<axis=1>(raw)",
     "of logarithms": "raw = Gemm(x, w, b); scores = LogSoftmax<axis=1>(raw)",
     "flattened": "flat = Flatten<axis=1>(x); raw = Gemm(flat, w, b); scores = Identity(raw)",
+    "viewed": "sizes = Shape(x); rows = Gather<axis=0>(sizes, first); shape = Concat<axis=0>(rows, "
+    "rest); flat = Reshape(x, shape); scores = Gemm(flat, w, b)",
+    "in doubles": "wide = Cast<to=11>(x); raw = MatMul(wide, wd); scores = Cast<to=1>(raw)",
     "two of one": "s = Gemm(x, v, c); t = Neg(s); scores = Concat<axis=1>(t, s)",
     "two shares of one": "s = Gemm(x, v, c); p = Sigmoid(s); q = Sub(one, p); "
     "scores = Concat<axis=1>(q, p)",
@@ -71,6 +74,9 @@ WEIGHTS = {
     "v": drawn(FEATURES, 1),
     "c": drawn(1),
     "one": np.float32([1]),
+    "first": np.array([0]),
+    "rest": np.array([-1]),
+    "wd": np.random.default_rng(3).standard_normal((FEATURES, 3)),
 }
 
 W_B = {name: WEIGHTS[name] for name in "wb"}
@@ -133,3 +139,20 @@ def test_a_form_of_another_model_is_refused() -> None:
     moved = replace(form, intercepts=form.intercepts + np.array([0, 1e-4, 0]))
     with pytest.raises(ModelError, match="closed form"):
         check_form(moved, lambda rows: answers(proto, rows), drawn(50, FEATURES))
+
+
+@pytest.mark.parametrize(
+    ("shape", "preprocess"),
+    [((1, 4, 4), "mnist"), ((3, 4, 4), "caffe"), ((3, 4, 4), "mean=.4/.5/.6,std=.2/.3/.25")],
+)
+@pytest.mark.parametrize("batch", ["batch", 1])
+def test_pictures(shape: tuple[int, ...], preprocess: str, batch: int | str) -> None:
+    proto = linear((batch, *shape), classes=3)
+    form = read_form(proto, preprocess=preprocess, bounds=(0.0, 1.0))
+    rows = np.random.default_rng(0).random((200, *shape)).astype(np.float32)
+
+    def classify(some: NDArray[np.float32]) -> NDArray[np.int64]:
+        return adapted_labels(proto, some, preprocess=preprocess, bounds=(0.0, 1.0))
+
+    check_form(form, classify, rows)
+    assert (form.labels(rows.reshape(200, -1)) == classify(rows)).mean() > 0.99
