@@ -220,7 +220,7 @@ def check_together(parts: Sequence[Part]) -> tuple[str, ...]:
     for part in others:
         both = [_names(p) for p in (named, part)]
         # Of what has no names, classes may be called anything but other numbers.
-        compared = all(both) or any(map(_are_integers, both))
+        compared = all(both) or any(map(_are_other_numbers, both))
         ours, theirs = (names or numbers for names in both)
         for at, (a, b) in enumerate(zip(ours, theirs, strict=True)):
             if compared and a != b:
@@ -237,8 +237,11 @@ def _pictures(part: Part) -> str:
     return replace(part.plan.preprocessing, identity=True, channels="rgb", layout=None).to_text()
 
 
-def _are_integers(names: Sequence[str]) -> bool:
-    return bool(names) and all(name.removeprefix("-").isdecimal() for name in names)
+def _are_other_numbers(names: Sequence[str]) -> bool:
+    try:
+        return list(map(float, names)) != list(range(len(names)))
+    except ValueError:
+        return False
 
 
 def _names(part: Part) -> tuple[str, ...]:

@@ -97,7 +97,9 @@ def test_names_of_classes_must_agree_where_there_are_any(tmp_path: Path) -> None
         ensemble(named, numbered, other)
 
 
-@pytest.mark.parametrize("names", ["10234", "12345", ["7", "-1", "0", "2", "3"]])
+@pytest.mark.parametrize(
+    "names", ["10234", "12345", ["7", "-1", "0", "2", "3"], ["1.0", "0.0", "2.0", "3.0", "4.0"]]
+)
 def test_names_that_are_numbers_in_another_order_are_not_joined_with_none(names: Any) -> None:
     numbered, other = linear(SHAPE, seed=2), said(linear(SHAPE), class_names=list(names))
     for parts in ((numbered, other), (other, numbered), (said(linear(SHAPE)), other, numbered)):
@@ -105,8 +107,8 @@ def test_names_that_are_numbers_in_another_order_are_not_joined_with_none(names:
             ensemble(*parts, declared=PIXELS)
     declared = rsonnx.declare(numbered, preprocess="zero-one", classes=list(names))
     assert rsonnx.load(ensemble(other, declared)).class_names == tuple(names)
-    in_order = said(linear(SHAPE), class_names=list("01234"))
-    ensemble(in_order, numbered, declared=PIXELS)
+    for in_order in ("01234", ["00", "01", "02", "03", "04"]):
+        ensemble(said(linear(SHAPE), class_names=list(in_order)), numbered, declared=PIXELS)
 
 
 def test_probabilities_are_added_where_they_are_asked_for() -> None:
