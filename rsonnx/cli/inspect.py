@@ -20,7 +20,8 @@ from rsonnx.cli.options import data_options, json_option, loading_options, model
 def inspect(model: Path, data: Path | None, as_json: bool, **given: Any) -> None:
     """Say what the ONNX file MODEL holds, what would be done to certify it, and with which noise.
 
-    Without DATA nothing of the model is run. With labelled DATA the model is run on up to 200
+    Without DATA nothing of the model is run, but for a few rows through trees and linear models,
+    which tell whether it has exact certificates. With labelled DATA the model is run on up to 200
     inputs, spread over the data, under every known preprocessing: the accuracies show which one it
     expects, or that these inputs cannot tell. Pictures of other sizes are brought to the model's
     in the usual ways, and each line can be given to --preprocess as it stands.

@@ -36,7 +36,7 @@ from rsonnx.noise import InputSpace
 from rsonnx.report import percent_down, percent_up, printable
 from rsonnx.runs.opening import settled
 from rsonnx.runs.preprocessings import Ranking, try_preprocessings
-from rsonnx.smoothing import Plan, in_child, make_plan, training_in
+from rsonnx.smoothing import Plan, closed_form, in_child, make_plan, training_in
 
 _MOST_SHOWN = 2000
 """Characters of one line: a stranger's metadata may fill a screen, or a disk."""
@@ -59,6 +59,11 @@ def print_facts(model: Path, data: Path | None, given: dict[str, Any], *, as_jso
             unread = error
     described, refusal = in_child(facts, model, settings=settings.to_json())
     refused = None if refusal is None else error_named(*refusal)
+    if described.get("exact"):
+        words = ["rsonnx", "certify", str(model), "DATA", "--sigma", "0.25", "--procedure", "exact"]
+        if not isinstance(described["preprocessing"], dict):  # the file does not say it
+            words += ["--preprocess", given["preprocess"] or "none"]
+        described["exact"] = printable(shlex.join(words))
     ranking: Ranking | None = None
     declaring: list[str] = []
     if not as_json:
@@ -229,6 +234,7 @@ def _verdict(plan: Plan) -> dict[str, Any]:
     return {
         "edits": edits,
         "verdict": f"can be certified, as far as the file shows; one input is {shape}{layout}",
+        **({} if closed_form(plan) is None else {"exact": True}),
         "noises": [
             noise.to_json()
             for noise in suited(

@@ -39,8 +39,8 @@ _MOST_SHOWN = 20
     "count",
     type=int,
     metavar="INT",
-    help="Draw the noise of so many random inputs again and compare the counts. Needs --model and "
-    "--data.",
+    help="Draw the noise of so many random inputs again and compare the counts; calculate so many "
+    "again, and not all, of a run that was calculated. Needs --model and --data.",
 )
 @click.option(
     "--providers",
@@ -63,7 +63,8 @@ def verify_command(run: Path, as_json: bool, **given: Any) -> None:
     Bounds, and radii of Gaussian noise, are proved by integer arithmetic, apart from the code that
     wrote them; certificates that count every change are integer arithmetic as they are. Radii of
     other noise are derived again only. A row that was changed afterwards is named, and the exit
-    code is 1. With the model and the data, the counts themselves can be drawn again: on another
+    code is 1. Of a run that was calculated, the model and the data give every bound again, by other
+    arithmetic. With the model and the data, the counts themselves can be drawn again: on another
     provider or version, only near ties of scores may be other votes. The exit code is 5 where the
     votes drawn now do not reach a recorded radius and nothing else is wrong, which near ties may
     explain.
@@ -156,6 +157,11 @@ def _words(checked: Verification, run: Run) -> str:
             f"arithmetic; radii of {run.header.noise.name} noise are derived again "
             "only"
         )
+    if not run.header.procedure.samples:
+        return (
+            f"{derived} from its bounds on probabilities, which --model and --data calculate again;"
+            f" {checked.proved:,} radii proved by integer arithmetic"
+        )
     proved = f"{derived}, {checked.proved:,} of them proved by integer arithmetic"
     exact = run.header.noise.enumerated
     return proved + (" (all changes were counted: nothing else is needed)" if exact else "")
@@ -190,6 +196,8 @@ def _checked(given: dict[str, Any]) -> list[str]:
 def _replayed(again: Replay | None) -> list[str]:
     if again is None:
         return []
+    if again.calculated:
+        return [f"{again.calculated:,} inputs calculated again from the model by other arithmetic"]
     lines = [
         "replayed with all that computes as it was: every vote must be the same"
         if again.exact
@@ -211,7 +219,8 @@ def _fields(again: Replay) -> dict[str, Any]:
     rows = [
         asdict(row) | {"unexplained": row.unexplained, "stands": row.stands} for row in again.rows
     ]
-    return {"exact": again.exact, "changed": list(again.changed), "rows": rows}
+    fields = {"exact": again.exact, "changed": list(again.changed), "rows": rows}
+    return fields | ({"calculated": again.calculated} if again.calculated else {})
 
 
 def _print_faults(faults: Sequence[Fault]) -> None:

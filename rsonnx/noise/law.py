@@ -389,6 +389,14 @@ class Law(ABC):
         del at
         return None
 
+    def tail_bounds(self, distance: Fraction, at: int) -> tuple[Fraction, Fraction] | None:
+        """Return bounds on P(noise on the value at a place >= distance), for a distance >= 0.
+
+        By whole numbers alone, in which :meth:`cumulative_at` has no part; None where that is None.
+        """
+        del distance, at
+        return None
+
     def radius_beside(self, p_other: float) -> float:
         """Return the radius from an upper bound on the probability of all other classes together.
 

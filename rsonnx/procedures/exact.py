@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -11,6 +11,7 @@ from rsonnx.errors import UsageError
 from rsonnx.noise import NOISES, Law
 from rsonnx.noise.cells import LEAST
 from rsonnx.procedures.brackets import bracket
+from rsonnx.procedures.confirming import unconfirmed
 from rsonnx.procedures.procedure import Bracket, Evidence, Figures, Procedure, Proof, Steps, Task
 from rsonnx.procedures.result import ABSTAIN, AbstainReason, Certificate, CertificateCounts
 
@@ -75,6 +76,10 @@ class Exact(Procedure):
         """Take the law's radius of what all other classes have together at most."""
         counts, calculated = CertificateCounts(*evidence.stages), evidence.bracket
         drawn: int = sum(counts.totals.values())
+        if calculated is not None and calculated.p_b_upper < LEAST:
+            raise UsageError(
+                f"p_b_upper is {calculated.p_b_upper!r}, but at least 2^-1022 is known"
+            )
         if calculated is None or drawn:
             raise UsageError(
                 f"there are {drawn:,} samples, but an exact certificate "
@@ -101,6 +106,11 @@ class Exact(Procedure):
             p_a_upper=own.p_a_upper,
             method="exact",
         )
+
+    def confirm(self, task: Task, evidence: Evidence) -> Iterator[str]:
+        """Calculate the bracket again, see :mod:`rsonnx.procedures.confirming`."""
+        if evidence.bracket is not None:
+            yield from unconfirmed(task.form(), self.noise, task.point, evidence.bracket)
 
     def prove(self, figures: Figures) -> Proof:
         """Prove the radius from the bracket, which the model alone shows."""

@@ -309,6 +309,14 @@ class Procedure(ABC):
     def prove(self, figures: Figures) -> Proof:
         """Prove the figures of a row that was derived, by integer arithmetic where there is any."""
 
+    def confirm(self, task: Task, evidence: Evidence) -> Iterator[str]:
+        """Yield what of a row's evidence other arithmetic does not confirm, from the model itself.
+
+        For what is calculated; samples are drawn :meth:`again`.
+        """
+        del task, evidence
+        yield from ()
+
     def again(self, task: Task, evidence: Evidence) -> Steps[Certificate]:
         """Ask for the very samples of ``evidence`` once more, and derive from what they are now.
 

@@ -58,12 +58,13 @@ def check_against(
         files: those that the data were read by, by the names of :attr:`DataSettings.FILES`: that
             of class names, where it was made with one.
         providers: the execution provider; None takes the run's.
-        count: how many inputs, chosen at random, are drawn again; needs both.
+        count: how many inputs, chosen at random, are drawn again; needs both. Of a run that was
+            calculated they are calculated again by other arithmetic, all of them for 0.
         time_limit_per_call: seconds that one call of the model may take; 0 for any time.
         listener: hears which.
 
     Returns:
-        What came of the replay; None where none was asked for.
+        What came of the replay; None where none was asked for and the run was sampled.
 
     Raises:
         RunFileError: they are not the run's, or its header does not say how they were read.
@@ -87,18 +88,19 @@ def check_against(
         return None
     with ExitStack() as stack:
         job = reopen(run, model, data, files or {}, providers, time_limit_per_call, stack)
-        if not inputs:
+        sampled = run.header.procedure.samples > 0
+        if sampled and not inputs:
             return None
         if not run.rows:
             raise RunFileError(
                 f"the run {run.path} has no inputs yet, so there is nothing to replay"
             )
-        rows = secrets.SystemRandom().sample(run.rows, min(inputs, len(run.rows)))
+        most = min(inputs or len(run.rows), len(run.rows))
+        rows = secrets.SystemRandom().sample(run.rows, most)
         if listener is not None:
             samples = sum(row.samples for row in rows)
-            listener.said(
-                "replay", f"{len(rows)} of {len(run.rows)} inputs, at random: {samples:,} samples"
-            )
+            how = f"at random: {samples:,} samples" if sampled else "by other arithmetic"
+            listener.said("replay", f"{most} of {len(run.rows)} inputs, {how}")
         return replay(run, job, rows)
 
 

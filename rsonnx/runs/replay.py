@@ -14,7 +14,7 @@ explained.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -86,6 +86,7 @@ class Replay:
         rows: one an input that was drawn again.
         faults: all that does not hold.
         unreached: those of them that are certificates which the votes of now do not reach.
+        calculated: how many inputs were calculated again, where nothing was sampled.
     """
 
     exact: bool
@@ -93,6 +94,7 @@ class Replay:
     rows: tuple[ReplayedRow, ...]
     faults: tuple[Fault, ...]
     unreached: tuple[Fault, ...]
+    calculated: int = 0
 
 
 def replay(run: Run, job: Job, rows: Sequence[Row]) -> Replay:
@@ -106,8 +108,10 @@ def replay(run: Run, job: Job, rows: Sequence[Row]) -> Replay:
     Raises:
         InferenceError: the model failed.
     """
-    changed = changed_since(run, job)
     procedure, seed = run.header.procedure, run.header.seed
+    if not procedure.samples:
+        return Replay(True, (), (), tuple(_calculated_again(procedure, job, rows)), (), len(rows))
+    changed = changed_since(run, job)
     if changed:  # another vote may stop elsewhere
         certificates = [
             job.smoothed.run(_Again(procedure, row.evidence), job.point(row.index), seed=seed)
@@ -144,6 +148,18 @@ def replay(run: Run, job: Job, rows: Sequence[Row]) -> Replay:
             what.append(f"base_prediction is {row.base_prediction}, but the model answers {base}")
         faults += [Fault(row.index, text) for text in what]
     return Replay(not changed, changed, tuple(replayed), (*unreached, *faults), tuple(unreached))
+
+
+def _calculated_again(procedure: Procedure, job: Job, rows: Sequence[Row]) -> Iterator[Fault]:
+    """Yield what the model does not confirm, of inputs of which nothing was sampled."""
+    for row in rows:
+        point = job.point(row.index)
+        task = Task(point, 1.0, job.smoothed.form)
+        what = list(procedure.confirm(task, row.evidence))
+        base = job.smoothed.base_label(point)
+        if base != row.base_prediction:
+            what.append(f"base_prediction is {row.base_prediction}, but the model answers {base}")
+        yield from (Fault(row.index, text) for text in what)
 
 
 @dataclass(frozen=True)

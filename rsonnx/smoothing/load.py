@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rsonnx.arguments import check_kind, check_texts
 from rsonnx.closed_form import Form
 from rsonnx.counts import NO_CLASS
-from rsonnx.errors import ModelError
+from rsonnx.errors import ModelError, RsonnxError
 from rsonnx.model import (
     CODES,
     INPUT,
@@ -176,6 +176,19 @@ class _Candidate:
 
     def batched(self) -> Batched:
         return Batched(self.scores, self.adapted.coupled_by)
+
+
+def closed_form(plan: Plan) -> Form | None:
+    """Return the form that a model is read to; None where it is none.
+
+    Nothing of a model is run whose operators are those of no form.
+    """
+    batch = plan.free_batches[0] if plan.free_batches else Batch.AS_FILED
+    candidate = _Candidate(plan, choose_provider("cpu"), DeviceOptions(), batch)
+    try:
+        return form_of(candidate.adapted.model, candidate.runner)
+    except RsonnxError:
+        return None
 
 
 def _read_form(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         family_wise_alpha,
         radius_interval,
     )
+    from rsonnx.statistics.enclosures import exp_minus, normal_tail_bounds
     from rsonnx.statistics.operating import operating_point
     from rsonnx.statistics.paired import PairedAccuracy, paired_accuracy, paired_mean_interval
     from rsonnx.statistics.power import (

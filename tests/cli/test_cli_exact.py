@@ -12,6 +12,9 @@ import pytest
 from commands import TIMES, command, done, refused
 from exact_oracle import Cut, Noise, Oracle, Stump, answer, cuts_of, file_of
 
+from rsonnx.counts import Counts
+from rsonnx.noise import Gaussian
+from rsonnx.procedures import Bracket, Evidence, Exact
 from rsonnx.runs import read_run
 
 STUMPS = [
@@ -98,6 +101,27 @@ def test_a_row_that_was_changed_is_found(field: str, here: Path) -> None:
     assert (outcome.code, "input 0" in outcome.said) == (1, True)
 
 
+@pytest.mark.parametrize("data", ["real", "levels"])
+def test_the_model_confirms_every_bracket_and_refutes_a_better_one(data: str, here: Path) -> None:
+    done(f"certify stumps.onnx {data}.npz --sigma 0.25 {EXACT} -o run.jsonl")
+    again = f"verify run.jsonl --model stumps.onnx --data {data}.npz"
+    assert "9 inputs calculated again" in done(again).said
+    assert done(f"{again} --replay 2 --json").json()["replay"]["calculated"] == 2
+    lines = Path("run.jsonl").read_text().splitlines()
+    row = json.loads(lines[3])
+    for p_b_upper, replay in ((row["p_b_upper"] * (1 - 1e-10), ""), (2.0**-1022, "--replay 9")):
+        bracket = Bracket.of(row["top_class"], p_b_upper, row["p_a_upper"])
+        forged = Exact(Gaussian(0.25)).derive(Evidence(Counts([]), Counts([]), bracket=bracket))
+        own = {name: getattr(forged, name) for name in ("p_a_lower", "p_a_upper", "p_b_upper")}
+        assert forged.radius > row["radius"]
+        lines[3] = json.dumps(row | own | {"radius": forged.radius})
+        Path("run.jsonl").write_text("\n".join(lines) + "\n")
+        done("verify run.jsonl")
+        outcome = command(f"{again} {replay}")
+        assert outcome.code == 1
+        assert "input 2: p_b_upper" in outcome.said
+
+
 def test_what_has_no_exact_certificate_is_told_in_a_sentence(here: Path) -> None:
     for option in ("--n 5", "--alpha 0.1", "--n0 5"):
         refused(f"certify stumps.onnx real.npz --sigma 0.25 {EXACT} {option}", named="calculated")
@@ -108,3 +132,9 @@ def test_what_has_no_exact_certificate_is_told_in_a_sentence(here: Path) -> None
         f"certify stumps.onnx real.npz --sigma 0.25 {EXACT} --samples 0:5 --seed 1 -o p.jsonl",
         named="0:5",
     )
+
+
+def test_inspect_names_a_command_that_works(here: Path) -> None:
+    exact = done("inspect stumps.onnx --json").json()["exact"]
+    assert exact in " ".join(done("inspect stumps.onnx").out.split())
+    done(f"{exact.removeprefix('rsonnx ').replace('DATA', 'real.npz')} --bounds 0 1")

@@ -159,6 +159,11 @@ class AnisotropicGaussian(SampledNoise):
         sigma = self.sigmas[at]
         return Gaussian(sigma).cumulative if sigma else None
 
+    def tail_bounds(self, distance: Fraction, at: int) -> tuple[Fraction, Fraction] | None:
+        """Enclose Φ(-distance/σ_j); None for a fixed value."""
+        sigma = self.sigmas[at]
+        return Gaussian(sigma).tail_bounds(distance, at) if sigma else None
+
     def open(self, place: Place) -> Drawing:
         """Return floating-point noise."""
         return FloatBlock(self.draw, place)

@@ -21,6 +21,7 @@ from rsonnx.statistics import (
     normal_cdf_up,
     normal_quantile_down,
     normal_quantile_up,
+    normal_tail_bounds,
     proves_radius,
     proves_radius_beside,
     proves_two_sided_radius,
@@ -124,6 +125,11 @@ class Gaussian(IndependentNoise):
     def cumulative(self, value: mpmath.mpf) -> mpmath.mpf:
         """Return Φ(value/σ) at mpmath's working precision."""
         return mpmath.ncdf(value / mpmath.mpf(self.sigma))
+
+    def tail_bounds(self, distance: Fraction, at: int) -> tuple[Fraction, Fraction]:
+        """Enclose Φ(-distance/σ)."""
+        del at
+        return normal_tail_bounds(distance / Fraction(self.sigma))
 
     def with_fixed(self, fixed: tuple[int, ...], size: int) -> Law:
         """Return noise of the same sigma on the other values; see :meth:`Law.with_fixed`."""

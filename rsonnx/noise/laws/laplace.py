@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import ClassVar
 
@@ -16,7 +17,7 @@ from rsonnx.noise.differential import PRECISION, DifferentialNoise, GrowthLines
 from rsonnx.noise.rounding import down, precision
 from rsonnx.noise.scale import ScaledNoise
 from rsonnx.noise.space import InputSpace
-from rsonnx.statistics import scale_down
+from rsonnx.statistics import exp_minus, scale_down
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,16 @@ class Laplace(ScaledNoise, DifferentialNoise, IndependentNoise):
             return max(0.0, scale_down(lines.integral(p_other, 0.5), self.lam))
         with precision(PRECISION):
             return down(self.reach(mpmath.mpf(p_other)))
+
+    def tail_bounds(self, distance: Fraction, at: int) -> tuple[Fraction, Fraction]:
+        """Enclose exp(-distance/λ)/2."""
+        del at
+        if not distance:
+            return Fraction(1, 2), Fraction(1, 2)
+        low, high = (exp_minus(distance / Fraction(self.lam), up) for up in (False, True))
+        return Fraction(low[0]) * Fraction(2) ** (low[1] - 1), Fraction(high[0]) * Fraction(2) ** (
+            high[1] - 1
+        )
 
     def lines(self) -> GrowthLines | None:
         """Return Φ in linf, which is made of lines."""

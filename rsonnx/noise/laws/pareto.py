@@ -36,6 +36,7 @@ class Pareto(DifferentialNoise, IndependentNoise):
     name: ClassVar[str] = "pareto"
     norms: ClassVar[tuple[str, ...]] = ("l1",)
     exact: ClassVar[bool] = False
+    calculable: ClassVar[bool] = False  # nothing encloses its tail by other arithmetic
 
     def __post_init__(self) -> None:
         lam = check_scale("lambda", self.lam)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import ClassVar
 
 import mpmath
@@ -55,6 +56,12 @@ class Uniform(ScaledNoise, OverlapNoise, IndependentNoise):
         """Return the distribution function at ``value`` <= 0, at mpmath's working precision."""
         lam = mpmath.mpf(self.lam)
         return max(mpmath.mpf(0), (value + lam) / (2 * lam))
+
+    def tail_bounds(self, distance: Fraction, at: int) -> tuple[Fraction, Fraction]:
+        """Return (λ - distance)/2λ, exactly; at least 0."""
+        del at
+        tail = max(Fraction(0), (1 - distance / Fraction(self.lam)) / 2)
+        return tail, tail
 
     def draw(self, generator: np.random.Generator, size: int) -> NDArray[np.float64]:
         """Return ``size`` floating-point draws."""
