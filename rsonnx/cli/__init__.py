@@ -19,6 +19,7 @@ from rsonnx.cli.declare import declare
 from rsonnx.cli.deterministic import deterministic
 from rsonnx.cli.doctor import doctor
 from rsonnx.cli.export import export
+from rsonnx.cli.falsify import falsify
 from rsonnx.cli.inspect import inspect
 from rsonnx.cli.merge import merge_command
 from rsonnx.cli.plan import plan
@@ -40,7 +41,7 @@ _UNWRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
     sections=(
         Section("Certify", [certify, predict, preview, deterministic]),
         Section("Before a run", [inspect, declare, compose, plan, bounds, doctor]),
-        Section("Run files", [report, verify_command, attest, merge_command, export]),
+        Section("Run files", [report, verify_command, falsify, attest, merge_command, export]),
         Section("Other projects' logs", [audit]),
     ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -170,6 +170,10 @@ def _row(path: Path, number: int, value: Mapping[str, Any], header: Header) -> R
 
 def _header(path: Path, line: bytes) -> Header:
     header = parse_line(path, 1, line)
+    if header.get("format") == "rsonnx-breaks":
+        raise RunFileError(
+            f"{path} is a file of `rsonnx falsify` and no run; `rsonnx falsify --check` checks it"
+        )
     if header.get("format") != "rsonnx-run":
         raise RunFileError(
             f"{path} is not a run file: its first line is no header; `rsonnx certify -o` writes one"
