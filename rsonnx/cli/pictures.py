@@ -23,6 +23,7 @@ from rsonnx.data import (
 )
 from rsonnx.errors import DataError, RsonnxError
 from rsonnx.noise import InputSpace
+from rsonnx.report import Figures
 from rsonnx.report.page import Pictures
 from rsonnx.runs import Header, Row, Run
 
@@ -63,6 +64,22 @@ def pictures_of(dataset: Dataset, run: Run) -> Pictures:
     return Pictures(source=dataset.path.name, png=png, left_out=left_out)
 
 
+def end_pictures(run: Figures) -> dict[int, bytes]:
+    """Return pictures of the inputs that breaks of a run lead to, as far as they are pictures."""
+    header, png = run.header, dict[int, bytes]()
+    shape = header.noise.input_shape(header.model.input_shape)
+    layout = header.record["model"]["layout"] or getattr(header.noise, "layout", None)
+    for row in [] if run.breaks is None else run.breaks.broken:
+        values = row.values(header.arithmetic)
+        try:
+            if values.size != math.prod(shape):
+                continue
+            png[row.index] = _png(_levels(values.reshape(shape), header.model.bounds, layout))
+        except _NoPictureError:
+            continue
+    return png
+
+
 def _stored(
     dataset: Dataset, named: Mapping[str, int], row: Row, bounds: tuple[float, float]
 ) -> NDArray[Any]:
@@ -98,12 +115,19 @@ def _pixels(stored: NDArray[Any], row: Row, header: Header) -> NDArray[np.uint8]
         raise other
     if sized.dtype == np.uint8 and sized.ndim == 3 and sized.shape[2] in (1, 3):
         return _picture(sized, "NHWC")  # flat inputs have no rows of their own
-    if point.arithmetic == "exact":
-        return _picture(point.data, layout)
-    low, high = space.bounds
+    return _levels(point.data, space.bounds, layout)
+
+
+def _levels(
+    values: NDArray[Any], bounds: tuple[float, float], layout: str | None
+) -> NDArray[np.uint8]:
+    """Return levels, or values between bounds, as (H, W) or (H, W, 3)."""
+    if values.dtype == np.uint8:
+        return _picture(values, layout)
+    low, high = bounds
     if not math.isfinite(high - low):
         raise _NoPictureError("its values have no bounds, so they are no picture")
-    return _picture(np.rint((point.data - low) / (high - low) * 255).astype(np.uint8), layout)
+    return _picture(np.rint((values - low) / (high - low) * 255).astype(np.uint8), layout)
 
 
 def _geometry(preprocess: Mapping[str, Any]) -> dict[str, Any]:

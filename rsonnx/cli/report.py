@@ -123,6 +123,14 @@ from rsonnx.report.plots import PLOTS
         metavar="DATA",
         help="For --html: the data set of the runs, for small pictures of its inputs.",
     ),
+    click.option(
+        "--broken",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        metavar="FILE",
+        help="What `rsonnx falsify` made of a run: certified to R, broken at R'; in --html with "
+        "the inputs that breaks lead to.",
+    ),
 )
 def report(
     runs: tuple[str, ...],
@@ -143,6 +151,7 @@ def report(
     card: Path | None,
     html: Path | None,
     data: Path | None,
+    broken: tuple[Path, ...],
     **gating_options: Any,
 ) -> None:
     """Print the certified-accuracy table of one or more run files.
@@ -163,8 +172,9 @@ def report(
       rsonnx report mnist.jsonl --fail-under acc@0.5=0.60 --fail-over abstain=0.10
       rsonnx report new.jsonl --baseline old.jsonl --fail-under acc@0.5:lower=baseline-0.02
       rsonnx report imagenet.jsonl --top-k 5
+      rsonnx report mnist.jsonl --broken broken.jsonl --html mnist.html --data images/
     """
-    from rsonnx.cli.pictures import pictures_for
+    from rsonnx.cli.pictures import end_pictures, pictures_for
     from rsonnx.cli.report_sources import (
         figures_at,
         named,
@@ -172,6 +182,7 @@ def report(
         radii_of,
         read_source,
         restated,
+        with_breaks,
     )
     from rsonnx.report import (
         Figures,
@@ -197,7 +208,7 @@ def report(
     others = {
         **{"--paired": paired, "--bound": bound, "--radius": radius},
         **{"--plot": plot, "--card": card, "--html": html},
-        **{"--columns": columns, "--caption": caption, "--label": label},
+        **{"--broken": broken, "--columns": columns, "--caption": caption, "--label": label},
     }
     gating = Gating(**gating_options)
     given = [*gating.options, *(option for option, value in others.items() if value)]
@@ -224,7 +235,9 @@ def report(
         if option in given:
             for source in sources:
                 only_run(source, option)
-    figures = told_apart([figures_at(source, at) for source in sources], names)
+    figures = told_apart(
+        with_breaks([figures_at(source, at) for source in sources], paths, broken), names
+    )
     of_runs = [run for run in figures if isinstance(run, Figures)]
     baseline = None
     if gating.baseline is not None:
@@ -242,7 +255,7 @@ def report(
             if data is None
             else pictures_for([run for run in sources if isinstance(run, Run)], data)
         )
-        write_new(html, render_page(of_runs, pictures).encode())
+        write_new(html, render_page(of_runs, pictures, list(map(end_pictures, of_runs))).encode())
     if gating.junit is not None:
         write_new(gating.junit, junit_xml(results).encode())
     show(arrangement.of(printed), form, details=details)

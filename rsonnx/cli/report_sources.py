@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.logs import Log, read_log
 from rsonnx.procedures import default_radii
 from rsonnx.report import Figures, LogFigures, figures_of, log_figures
-from rsonnx.runs import Run, read_run, restate
+from rsonnx.runs import Breaks, Run, read_breaks, read_run, restate
 
 Source = Run | Log
 
@@ -83,6 +85,48 @@ def figures_at(source: Source, radii: Sequence[float]) -> Figures | LogFigures:
     if isinstance(source, Log):
         return log_figures(str(source.path), source.rows, radii, list(map(str, source.notes)))
     return figures_of(source, radii)
+
+
+def with_breaks(
+    figures: Sequence[Figures | LogFigures], paths: Sequence[Path], files: Sequence[Path]
+) -> list[Figures | LogFigures]:
+    """Return what is reported of runs with what `rsonnx falsify` made of them.
+
+    Args:
+        figures: of the sources.
+        paths: theirs.
+        files: of breaks; each is of one of the runs.
+
+    Raises:
+        RunFileError: one is of no run that is reported, by its SHA-256.
+        UsageError: the run's certificates are derived anew, at other radii.
+    """
+    if not files:
+        return list(figures)
+    digests = [sha256(path.read_bytes()).hexdigest() for path in paths]
+    broken = {}
+    for file in files:
+        breaks = read_breaks(file)
+        of = breaks.header["run"]["sha256"]
+        if of not in digests:
+            raise RunFileError(
+                f"{file} is of the run {breaks.header['run']['file']} as it was, by its SHA-256, "
+                "and of none that is reported; name that run"
+            )
+        broken[of] = breaks
+    return [_with(run, broken.get(digest)) for run, digest in zip(figures, digests, strict=True)]
+
+
+def _with(run: Figures | LogFigures, breaks: Breaks | None) -> Figures | LogFigures:
+    if not isinstance(run, Figures) or breaks is None:
+        return run
+    radii = {row.index: row.radius for row in run.rows}
+    if any(radii.get(row.index) != row.radius for row in breaks.rows):
+        raise UsageError(
+            "--broken is of the radii that the run was made with, not of restated ones; leave out "
+            "--alpha, --bound and --radius, or --broken"
+        )
+    return replace(run, breaks=breaks)
 
 
 def radii_of(sources: Sequence[Source]) -> tuple[float, ...]:

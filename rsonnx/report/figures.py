@@ -19,6 +19,7 @@ from rsonnx.report.summary import (
     standard_accuracy,
     summarize,
 )
+from rsonnx.runs.breaks import Breaks
 from rsonnx.runs.files import Run
 from rsonnx.runs.header import Header
 from rsonnx.runs.rows import Row
@@ -48,11 +49,13 @@ class Figures(Reported):
     Attributes:
         statements: what they say together.
         rows: the inputs that the figures are of; curves and comparisons need them.
+        breaks: what `rsonnx falsify` made of the run; None where nothing of it is reported.
     """
 
     summary: Summary
     statements: Statements
     rows: tuple[Row, ...] = ()
+    breaks: Breaks | None = None
 
     @property
     def record(self) -> Record:
@@ -95,6 +98,7 @@ class Figures(Reported):
             "samples": self.summary.samples.to_json(self.header.procedure.n),
             "assumption": self.assumption,
             "statements": self.statements.to_json(),
+            **({} if self.breaks is None else {"broken": self.breaks.to_json()}),
         }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
+from rsonnx.report.broken import said_of_breaks
 from rsonnx.report.escape import printable
 from rsonnx.report.features import said_of_features
 from rsonnx.report.figures import Figures
@@ -194,6 +195,8 @@ def _of_run(run: Figures) -> Iterator[str]:
     if (features := said_of_features(run)) is not None:
         yield _sentence(printable(features))
     yield run.statements.expected
+    if run.breaks is not None:
+        yield from said_of_breaks(run.breaks)
     if not run.summary.labelled:
         yield _unlabelled(run.summary)
     yield from map(_sentence, cautions(run, run.assumption))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from rsonnx._version import __version__
 from rsonnx.errors import UsageError
 from rsonnx.report.accuracy import accuracy_table, explained
+from rsonnx.report.broken import said_of_breaks
 from rsonnx.report.columns import without_alike
 from rsonnx.report.curves import curve_figure
 from rsonnx.report.escape import printable, shortened
@@ -29,6 +30,7 @@ from rsonnx.report.notes import denied, details_of
 from rsonnx.report.plotting import drawing, inline_svg
 from rsonnx.report.population import PERCENT
 from rsonnx.report.rounding import (
+    decimals_up,
     error_up,
     percent,
     percent_down,
@@ -62,7 +64,11 @@ class Pictures:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
-def render_page(runs: Sequence[Figures], pictures: Sequence[Pictures | None] = ()) -> str:
+def render_page(
+    runs: Sequence[Figures],
+    pictures: Sequence[Pictures | None] = (),
+    ends: Sequence[Mapping[int, bytes]] = (),
+) -> str:
     """Return the report of one or more runs over the same radii as a page of HTML.
 
     The page needs no network and no JavaScript; a script adds sorting and filtering. Only its own
@@ -71,6 +77,7 @@ def render_page(runs: Sequence[Figures], pictures: Sequence[Pictures | None] = (
     Args:
         runs: with their rows.
         pictures: of the inputs of each run, or nothing.
+        ends: PNG files of what its breaks lead to, by the index of the row, of each run, or none.
 
     Raises:
         UsageError: jinja2 or matplotlib is not installed.
@@ -86,7 +93,7 @@ def render_page(runs: Sequence[Figures], pictures: Sequence[Pictures | None] = (
 
     table, alike = without_alike(accuracy_table(runs))
     return environment.get_template("page.html.j2").render(
-        runs=list(map(_PageRun, runs, pictures or [None] * len(runs))),
+        runs=list(map(_PageRun, runs, pictures or [None] * len(runs), ends or [{} for _ in runs])),
         files=["" if run.by_path else PurePath(run.path).name for run in runs],
         table=table,
         alike=alike,
@@ -132,6 +139,7 @@ def page_environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "above": decimals_up,
         "base64": lambda content: base64.b64encode(content).decode(),
         "confidence": confidence,
         "down": text_down,
@@ -209,8 +217,13 @@ class _PageRun:
 
     confidence = PERCENT
 
-    def __init__(self, figures: Figures, pictures: Pictures | None) -> None:
-        self.figures, self.pictures = figures, pictures
+    def __init__(
+        self, figures: Figures, pictures: Pictures | None, ends: Mapping[int, bytes]
+    ) -> None:
+        self.figures, self.pictures, self.ends = figures, pictures, ends
+        broken = () if figures.breaks is None else figures.breaks.broken
+        self.broken = {row.index: row for row in broken}
+        self.said_of_breaks = () if figures.breaks is None else said_of_breaks(figures.breaks)
         self.header, self.record, self.rows = figures.header, figures.record, figures.rows
         self.status, self.classifier = figures.status, figures.classifier
         self.within = figures.within

@@ -17,6 +17,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rsonnx.counts import Counts
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.procedures import ABSTAIN, predict_from_counts
@@ -60,6 +63,9 @@ LEVEL = 1 - 1e-6
 
 NO_CERTIFICATE, NOT_CONFIRMED = "no-certificate", "not-confirmed"
 REASONS = (NO_CERTIFICATE, "no-direction", "not-reached", NOT_CONFIRMED)
+
+STORED = {"exact": "u1", "float": "<f8"}
+"""How the values of an input are written, by the arithmetic of its run."""
 
 _BASE64: Kind[bytes] = Kind(
     "bytes in Base64",
@@ -178,6 +184,17 @@ class Attempt:
             ABSTAIN,
             self.certified,
         )
+
+    def values(self, arithmetic: str) -> NDArray[Any]:
+        """Return the values that the break leads to, flat: uint8 levels, or float64.
+
+        Args:
+            arithmetic: of the run.
+
+        Raises:
+            ValueError: what was written are none.
+        """
+        return np.frombuffer(self.input or b"", STORED[arithmetic])
 
     def to_json(self) -> dict[str, Any]:
         """Return the row as it is written."""

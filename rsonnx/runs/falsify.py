@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rsonnx.data import DataSettings
 from rsonnx.errors import RsonnxError, RunFileError, UsageError
 from rsonnx.listener import Extent, Listener
 from rsonnx.model.read import sha256_of
-from rsonnx.noise import Point, check_seed, fresh_seed
+from rsonnx.noise import check_seed, fresh_seed
 from rsonnx.procedures import ABSTAIN, Prediction
 from rsonnx.runs import disk
 from rsonnx.runs.breaks import (
@@ -35,6 +34,7 @@ from rsonnx.runs.breaks import (
     MEANING,
     NO_CERTIFICATE,
     NOT_CONFIRMED,
+    STORED,
     Attempt,
     Breaks,
     header_record,
@@ -214,7 +214,9 @@ def _faults_of(
         return
     point = job.point(row.index)
     try:
-        candidate = point.space.point(_values(attempt.input, point), point.arithmetic)
+        candidate = point.space.point(
+            attempt.values(point.arithmetic).reshape(point.space.shape), point.arithmetic
+        )
     except (ValueError, RsonnxError):
         yield "its input is none that the model takes"
         return
@@ -388,7 +390,7 @@ def _attempt(
         answer=first.label,
         counts=first.counts,
         again=again,
-        input=end.data.astype(_stored(point)).tobytes(),
+        input=end.data.astype(STORED[point.arithmetic]).tobytes(),
     )
 
 
@@ -397,22 +399,11 @@ def arrays_of(output: Path) -> Path:
     return output.with_suffix(".npz")
 
 
-def _stored(point: Point) -> str:
-    """Return how values of an input are written."""
-    return "u1" if point.arithmetic == "exact" else "<f8"
-
-
-def _values(content: bytes, point: Point) -> NDArray[Any]:
-    """Return the values that were written of an input like ``point``."""
-    return np.frombuffer(content, _stored(point)).reshape(point.space.shape)
-
-
 def _arrays(breaks: Breaks, run: Run) -> bytes:
     """Return an .npz that `rsonnx predict` reads: x, the inputs, and y, what is answered there."""
     header, broken = run.header, breaks.broken
     shape = header.noise.input_shape(header.model.input_shape)
-    stored = "u1" if header.arithmetic == "exact" else "<f8"
-    x = [np.frombuffer(row.input or b"", stored).reshape(shape) for row in broken]
+    x = [row.values(header.arithmetic).reshape(shape) for row in broken]
     file = BytesIO()
     np.savez_compressed(
         file,

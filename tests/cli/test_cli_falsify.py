@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import html_pages
 import pytest
 from commands import Outcome, command, done, lines_of, refused, write_lines
 
 from rsonnx.counts import Counts
 from rsonnx.procedures import Evidence
-from rsonnx.runs import Row, read_run
+from rsonnx.report.rounding import decimals_up
+from rsonnx.runs import Row, read_breaks, read_run
 
 EFFORT = "--draws 600 --rounds 2 --n 1500 --seed 2"
 BREAK = f"falsify tiny.onnx set --run run.jsonl {EFFORT}"
@@ -39,7 +41,8 @@ def test_an_honest_run_is_broken_outside_its_radii_and_checked(run: Path) -> Non
     checked = done("falsify tiny.onnx set --run run.jsonl --check broken.jsonl --json")
     figures = checked.json()
     assert figures["holds"]
-    assert figures["broken"] == len(lines_of(Path("broken.jsonl"))) - 2
+    certified = [row for row in read_run(run).rows if not row.abstained]
+    assert figures["broken"] == len(certified)
     assert figures["ratio"]["least"] > 1
     refused(f"{BREAK} -o broken.jsonl", named="broken.jsonl")
     refused("verify broken.jsonl", code=1, named="falsify --check")
@@ -85,3 +88,22 @@ def test_another_model_and_noise_without_distances_are_refused(run: Path) -> Non
     refused("falsify fragile.onnx set --run run.jsonl -o broken.jsonl", code=1, named="run.jsonl")
     done("certify tiny.onnx set --noise splitting --lambda 2 --limit 2 -o exact.jsonl --quiet")
     refused("falsify tiny.onnx set --run exact.jsonl -o broken.jsonl", named="splitting")
+
+
+def test_a_report_says_it_beside_the_radii(run: Path) -> None:
+    table = done("report run.jsonl").out
+    done(f"{BREAK} -o broken.jsonl --quiet")
+    words = "report run.jsonl --broken broken.jsonl"
+    told = done(f"{words} --html page.html").out
+    assert told.startswith(table.split("\n\n")[0])
+    assert "broken at R'" in " ".join(told.split())
+    assert done(f"{words} --json").json()[0]["broken"]["holds"] is True
+    page = html_pages.tree(Path("page.html").read_text(encoding="utf-8"))
+    broken = [row for row in read_breaks("broken.jsonl").rows if row.distance is not None]
+    assert len(list(page.all("img"))) == len(broken)
+    assert "Broken at" in page.text
+    for row in broken:
+        assert decimals_up(row.distance or 0, 4) in page.text
+    refused(f"{words} --alpha 0.01", named="--broken")
+    done("certify tiny.onnx set --sigma 0.25 --n 100 --limit 2 -o other.jsonl --quiet")
+    refused("report other.jsonl --broken broken.jsonl", code=1, named="broken.jsonl")
