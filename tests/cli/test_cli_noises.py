@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from commands import done
+from commands import done, refused
 from onnx_models import linear, save
 
 from rsonnx.noise import NOISES
@@ -17,6 +17,12 @@ ASKED = {
     "uniform": "image.onnx grey.npz --noise uniform --lambda 0.5",
     "exp-l2": "image.onnx grey.npz --noise exp-l2 --sigma 0.25",
     "ball": "image.onnx grey.npz --noise ball --lambda 1",
+    "brightness": "image.onnx grey.npz --noise brightness --sigma 0.1",
+    "contrast": "image.onnx grey.npz --noise contrast --sigma 0.05",
+    "brightness-contrast": "image.onnx grey.npz --noise brightness-contrast,contrast=0.02 "
+    "--sigma 0.05",
+    "blur": "image.onnx grey.npz --noise blur --lambda 2",
+    "translation": "image.onnx grey.npz --noise translation --sigma 2",
     "columns": "pair.onnx grey.npz --noise columns,width=2",
     "blocks": "pair_last.onnx tall.npz --noise blocks,width=2",
     "ablation": "pair.onnx grey.npz --noise ablation,keep=5",
@@ -49,6 +55,11 @@ def test_the_model_tells_layout_channels_and_size(here: Path) -> None:
         ("laplace", "--radius two-sided --norm linf", "two-sided"),
         ("exp-l2", "--share-noise --target-radius 0.1", "radii 0.1"),
         ("uniform", "--family-wise", "alpha = 0.00025"),
+        ("brightness", "--adaptive --share-noise", "brightness"),
+        ("contrast", "--radius two-sided", "two-sided"),
+        ("brightness-contrast", "--target-radius 0.05", "radii 0.05"),
+        ("blur", "--adaptive", "blur"),
+        ("translation", "--radius two-sided", "two-sided"),
     ],
 )
 def test_every_way_to_certify_goes_with_other_noise(
@@ -60,9 +71,44 @@ def test_every_way_to_certify_goes_with_other_noise(
 
 
 def test_predict(here: Path) -> None:
-    for name in ("laplace", "ball", "ablation", "flips"):
+    for name in ("laplace", "ball", "ablation", "flips", "brightness", "blur", "translation"):
         found = done(f"predict {words(name)} --n 1000 --json").lines()
         assert [one["prediction"] for one in found] == [0, 1, 2, 3]
+
+
+TRANSFORMED = ("brightness", "contrast", "brightness-contrast", "blur", "translation")
+
+
+@pytest.mark.parametrize("name", TRANSFORMED)
+def test_a_transformation_is_certified_in_parts_resumed_replayed_and_reported(
+    name: str, here: Path
+) -> None:
+    model, data = ASKED[name].split()[:2]
+    done(f"certify {words(name)} -o whole.jsonl")
+    for part in (1, 2):
+        done(f"certify {words(name)} --shard {part}/2 -o {part}.jsonl")
+    done("merge 1.jsonl 2.jsonl -o merged.jsonl")
+    whole, merged = read_run(here / "whole.jsonl"), read_run(here / "merged.jsonl")
+    assert [row.counts for row in merged.rows] == [row.counts for row in whole.rows]
+    (here / "cut.jsonl").write_bytes(
+        b"".join((here / "whole.jsonl").read_bytes().splitlines(True)[:3])
+    )
+    done(f"certify {words(name)} --resume -o cut.jsonl")
+    assert [row.radius for row in read_run(here / "cut.jsonl").rows] == [
+        row.radius for row in whole.rows
+    ]
+    replay = done(f"verify whole.jsonl --model {model} --data {data} --replay 4 --json").json()
+    assert [row["differing"] for row in replay["replay"]["rows"]] == [0] * 4
+    assert replay["proved"] == (0 if name in ("blur", "brightness-contrast") else 4)
+    exact = name in ("brightness", "translation")
+    assert whole.header.arithmetic == ("exact" if exact else "float")
+    report = done("report whole.jsonl --html page.html --card card.md --details").said
+    assert whole.header.noise.units(0, 1) in report
+    assert ("float noise" in report) != exact
+    for told in (report, (here / "page.html").read_text(), (here / "card.md").read_text()):
+        assert name in told
+    refused("report whole.jsonl --top-k 2", named=name)
+    refused(f"certify {ASKED[name]} --procedure exact", named=name)
 
 
 def test_what_can_certify_nothing_is_said(here: Path) -> None:
@@ -77,12 +123,12 @@ def test_the_help_lists_every_noise() -> None:
 
 
 UNIT, LEVELS, ANY = "0 1", "0 255", "-inf inf"
-TRANSFORMED = "brightness contrast brightness-contrast blur translation"
+IMAGES = " ".join(TRANSFORMED)
 SUITED = [
-    ((1, 28, 28), UNIT, f"gaussian laplace uniform splitting {TRANSFORMED}"),
-    ((32, 32, 3), UNIT, f"gaussian laplace uniform splitting {TRANSFORMED}"),
-    ((3, 32, 32), LEVELS, f"gaussian laplace uniform {TRANSFORMED}"),
-    ((1, 28, 28), "-1 1", f"gaussian laplace uniform {TRANSFORMED}"),
+    ((1, 28, 28), UNIT, f"gaussian laplace uniform splitting {IMAGES}"),
+    ((32, 32, 3), UNIT, f"gaussian laplace uniform splitting {IMAGES}"),
+    ((3, 32, 32), LEVELS, f"gaussian laplace uniform {IMAGES}"),
+    ((1, 28, 28), "-1 1", f"gaussian laplace uniform {IMAGES}"),
     ((2, 28, 28), UNIT, "columns blocks ablation"),
     ((32, 32, 6), UNIT, "columns blocks ablation"),
     ((13,), ANY, "gaussian gaussian-per-feature"),

@@ -12,6 +12,7 @@ from noise_cli_models import make_shelf
 
 from rsonnx.cli import run
 from rsonnx.noise import NOISES, norm_named
+from rsonnx.noise.catalogue import LAWS
 
 TARGET = ("--sigma", "0.5", "--target-radius", "0.5")
 Plan = Callable[..., dict[str, Any]]
@@ -74,6 +75,7 @@ def test_the_text_without_a_target_or_with_a_ceiling_too_low_for_it(
 
 
 BEHIND = {
+    "brightness-contrast": ",contrast=0.1",
     "power-linf": ",a=200",
     "columns": ",width=2",
     "blocks": ",width=2",
@@ -88,8 +90,9 @@ def test_a_plan_says_what_its_radii_measure(name: str, text: Callable[..., str])
     law = NOISES[name]
     more = [word for scale in law.scales()[:1] for word in (f"--{scale}", "2")]
     more += [] if law.enumerated else ["--n", "100"]
+    shape = "1,8,8" if name in LAWS["Images"] else "2,8,8"
     for norm in law.norms:
-        asked = ("--noise", name + BEHIND.get(name, ""), "--norm", norm, "--input-shape", "2,8,8")
+        asked = ("--noise", name + BEHIND.get(name, ""), "--norm", norm, "--input-shape", shape)
         measure = norm_named(norm)
         said = measure.measure if measure.unit else f"{norm} radii"
         assert said in text(*asked, *more).splitlines()[0]

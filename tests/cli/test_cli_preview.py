@@ -35,7 +35,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[Any]]:
 
 
 @pytest.mark.parametrize(
-    "noise", ["gaussian", "laplace", "uniform", "ball", "power-linf,a=100", "pareto"]
+    "noise",
+    ["gaussian", "laplace", "uniform", "ball", "power-linf,a=100", "pareto", "contrast", "blur"],
 )
 def test_it_counts_what_certify_counts(noise: str, here: Path) -> None:
     taken = "--n0 64 --limit 3 --skip-every 5"
