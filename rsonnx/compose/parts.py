@@ -199,7 +199,11 @@ def check_together(parts: Sequence[Part]) -> tuple[str, ...]:
             )
     for part in others:
         kept: Sequence[tuple[str, Sequence[object], str]] = (
-            ("bounds", [p.plan.bounds for p in (first, part)], "declare the same bounds"),
+            (
+                "bounds",
+                [p.plan.bounds for p in (first, part)],
+                "give them the same by rsonnx declare --bounds",
+            ),
             (
                 "number of classes",
                 [p.classifier.num_classes for p in (first, part)],
@@ -208,7 +212,7 @@ def check_together(parts: Sequence[Part]) -> tuple[str, ...]:
             (
                 "treatment of pictures",
                 [_pictures(p) for p in (first, part)],
-                "declare the same resize and crop",
+                "give them the same resize and crop",
             ),
         )
         for what, (expected, other), mend in kept:
