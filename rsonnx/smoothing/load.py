@@ -202,7 +202,7 @@ def _read_form(
     columns = enumerate(classifier.columns)
     fixed = [at for at, column in columns if column.fixed and (column.whole or column.texts)]
     form = form_of(candidate.adapted.model, candidate.runner, fixed)
-    check_form(form, classifier.classify, rows)
+    check_form(form, classifier.classify, rows, fixed)
     return form
 
 

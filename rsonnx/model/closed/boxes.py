@@ -48,11 +48,13 @@ def leaf_boxes(walk: Walk, cuts: tuple[Cuts, ...], node: onnx.NodeProto, tree: T
         below = branch.is_below(cells[:, branch.feature])
         for answer, then in ((True, branch.below), (False, branch.above)):
             kept = np.flatnonzero(below == answer)
-            low, high = first.copy(), last.copy()
-            if i is not None and kept.size:
-                low[i], high[i] = max(low[i], kept[0]), min(high[i], kept[-1])
-            if kept.size and (low <= high).all():
-                waiting.append((then, low, high))
+            # What is looked up may lie on one side of a threshold in several stretches of cells.
+            for stretch in np.split(kept, np.flatnonzero(np.diff(kept) > 1) + 1):
+                low, high = first.copy(), last.copy()
+                if i is not None and stretch.size:
+                    low[i], high[i] = max(low[i], stretch[0]), min(high[i], stretch[-1])
+                if stretch.size and (low <= high).all():
+                    waiting.append((then, low, high))
     first, last = (np.array(ends) for ends in zip(*boxes, strict=True))
     return _labelled(walk, cuts, first, last)
 

@@ -8,7 +8,7 @@ them, and bisection finds where by running the file's own steps.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,32 +56,45 @@ def find_cuts(
     Raises:
         NotClosedError: an input between the largest and the smallest float32 number makes NaN.
     """
-    asked = list(dict.fromkeys(comparisons))
-    if not asked:
-        return ()
-    tensors = list(dict.fromkeys(c.tensor for c in asked))
+    numbers: dict[int, set[int]] = defaultdict(set)
+    by_tensor: dict[str, list[Comparison]] = defaultdict(list)
+    for comparison in dict.fromkeys(comparisons):
+        by_tensor[comparison.tensor].append(comparison)
+    # One tensor after the other: what is looked up further on fails where there is nothing.
+    for tensor, asked in by_tensor.items():
+        for place, number in _changes(inside, size, tensor, asked, fixed):
+            numbers[place].add(number)
+    return tuple(
+        Cuts(place, _float_of(np.array(sorted(held))).astype(np.float64))
+        for place, held in sorted(numbers.items())
+    )
+
+
+def _changes(
+    inside: Inside,
+    size: int,
+    tensor: str,
+    asked: Sequence[Comparison],
+    fixed: Collection[int],
+) -> Iterator[tuple[int, int]]:
+    """Yield the place of each comparison, and by its order the number where the answer changes."""
     places = np.array([c.place for c in asked], np.intp)
+    elements = np.array([c.element for c in asked], np.intp)
+    thresholds = np.array([c.threshold for c in asked])
+    or_equal = np.array([c.or_equal for c in asked], np.bool_)
     # Comparisons of different places are answered in one row.
     turn: Counter[int] = Counter()
     rows = np.zeros(len(asked), np.intp)
     for i, comparison in enumerate(asked):
         rows[i] = turn[comparison.place]
         turn[comparison.place] += 1
-    by_tensor: dict[str, list[int]] = defaultdict(list)
-    for i, comparison in enumerate(asked):
-        by_tensor[comparison.tensor].append(i)
-    elements = np.array([c.element for c in asked], np.intp)
-    thresholds = np.array([c.threshold for c in asked])
-    or_equal = np.array([c.or_equal for c in asked], np.bool_)
 
     def below(numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Answer all comparisons, each with its own number in the place of its value."""
         batch = np.zeros((max(turn.values()), size), np.float32)
         batch[rows, places] = _float_of(numbers)
-        seen = np.zeros(len(asked))
-        for name, array in zip(tensors, inside.run(tensors, batch), strict=True):
-            of = by_tensor[name]
-            seen[of] = array.reshape(len(batch), -1)[rows[of], elements[of]]
+        (held,) = inside.run([tensor], batch)
+        seen = held.reshape(len(batch), -1)[rows, elements].astype(np.float64)
         if np.isnan(seen).any():
             raise NotClosedError("what is compared is NaN for some inputs")
         return np.asarray((seen < thresholds) | (or_equal & (seen == thresholds)))
@@ -93,13 +106,8 @@ def find_cuts(
         middle = (low + high) // 2
         is_high = below(middle) == at_high
         high, low = np.where(is_high, middle, high), np.where(is_high, low, middle)
-    by_place: dict[int, set[int]] = defaultdict(set)
     for i in map(int, np.flatnonzero(at_low != at_high)):
-        by_place[int(places[i])].add(int(high[i]))
-    return tuple(
-        Cuts(place, _float_of(np.array(sorted(numbers))).astype(np.float64))
-        for place, numbers in sorted(by_place.items())
-    )
+        yield int(places[i]), int(high[i])
 
 
 def cell_rows(cuts: Sequence[Cuts], size: int) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ def check_form(
     form: Form,
     classify: Callable[[NDArray[np.float32]], NDArray[np.int64]],
     rows: NDArray[np.float32],
+    fixed: Collection[int] = (),
 ) -> None:
     """Refuse a form whose label of an input is not the model's.
 
@@ -33,6 +34,7 @@ def check_form(
         form: as it was read.
         classify: gives the model's label of each input of a batch.
         rows: inputs of the model, (rows, \\*shape).
+        fixed: places of the flat input that stay as they are.
 
     Raises:
         ModelError: a label differs.
@@ -41,7 +43,10 @@ def check_form(
     generator = np.random.default_rng(20220588)  # any fixed seed: these are no samples of a run
     chosen = flat[generator.integers(len(flat), size=_ROWS)]
     near = _near_planes if isinstance(form, Linear) else _at_cuts
-    probes = np.concatenate([flat, near(form, chosen, generator)])  # type: ignore[arg-type]
+    moved = near(form, chosen, generator)  # type: ignore[arg-type]
+    kept = list(fixed)
+    moved[:, kept] = chosen[:, kept]
+    probes = np.concatenate([flat, moved])
     labels = form.labels(probes)
     answers = classify(probes.reshape(-1, *rows.shape[1:]))
     wrong = (labels != UNDECIDED) & (labels != answers)

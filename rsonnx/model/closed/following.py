@@ -76,6 +76,13 @@ class Following:
             operands = self._walk.operands(node)
             if node.op_type in RESHAPING and not isinstance(operands[0], Fixed | Labels):
                 operands = operands[:1]  # the shape of its result has been seen
+            if self._terms.cuts and node.output[0] not in self._walk.ensembles:
+                operands = [
+                    self._tables.value(name, self._tables.at(operand.places))
+                    if isinstance(operand, Values) and operand.steady.all()
+                    else operand
+                    for name, operand in zip(node.input, operands, strict=False)
+                ]
             is_lost = any(name and o is None for name, o in zip(node.input, operands, strict=False))
             made = None if is_lost else self._result(node, operands)
             if made is None and not is_lost:
@@ -138,8 +145,6 @@ class Following:
                 trees = self._walk.ensembles[node.output[0]].trees
                 asked = [self._walk.asked(node, tree, self._terms.cuts) for tree in trees]
                 numbers.append(self._tables.at(np.array(list(set().union(*asked)), np.intp)))
-            elif isinstance(operand, Values) and any(self._walk.comparisons(node)):
-                numbers.append(self._tables.at(operand.places))
             elif name and not isinstance(operand, Fixed):
                 return None
         if not numbers:

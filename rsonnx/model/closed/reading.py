@@ -63,17 +63,19 @@ def _boxes(
         deep: its trees that ask for several values, with their operators.
         cuts: of all values.
     """
-    deciding = [
+    if len(deep) > 1:
+        raise NotClosedError("it adds up several trees that ask for several values each")
+    deciding = [node for node, _ in deep] or [
         node
         for node in walk.nodes
         if node.output[0] in walk.ensembles or any(walk.comparisons(node))
     ]
-    if len(deep) > 1:
-        raise NotClosedError("it adds up several trees that ask for several values each")
-    for node, tree in deep:
-        others = [t for t in walk.ensembles[node.output[0]].trees if t is not tree]
-        if len(deciding) > 1 or any(walk.asked(node, other, cuts) for other in others):
-            raise NotClosedError("a tree that asks for several values is not all that it has")
-    if not walk.decide({name for node in deciding for name in node.output}):
-        raise NotClosedError("its label depends on more than what its trees compare")
+    others = [
+        tree
+        for node in deciding
+        for tree in (walk.ensembles[node.output[0]].trees if deep else ())
+        if tree is not deep[0][1] and walk.asked(node, tree, cuts)
+    ]
+    if others or not walk.decide({name for node in deciding for name in node.output}):
+        raise NotClosedError("its label depends on more than one tree, or one value")
     return leaf_boxes(walk, cuts, *deep[0]) if deep else cell_boxes(walk, cuts)

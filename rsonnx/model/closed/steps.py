@@ -6,7 +6,7 @@ keeps order.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,9 +20,16 @@ from rsonnx.model.closed.linear import REALS
 from rsonnx.model.closed.runs import Tensors
 from rsonnx.model.closed.values import Fixed, Value, Values
 from rsonnx.model.graph import attribute, whole
+from rsonnx.model.possible import COMPARING, LOGICAL
+
+CUTTING = COMPARING | {"Binarizer", "LabelEncoder", "OneHotEncoder"}
+"""Operators that compare, or look values up."""
 
 STEPWISE = {"Ceil", "Clip", "Floor", "Max", "Min", "Relu", "Round"}
 """Which keep the order, and are not linear."""
+
+_AFFINE = {"Add", "Div", "Mul", "Neg", "Scaler", "Sub"}
+_ELEMENTWISE = STEPWISE | CUTTING | LOGICAL | {"Add", "Cast", "Div", "Mul", "Neg", "Sub", "Where"}
 
 _WHOLE: dict[int, type[np.signedinteger[Any] | np.unsignedinteger[Any]]] = {
     TensorProto.INT8: np.int8,
@@ -47,7 +54,7 @@ def step(
         fixed: places of the input's values that are whole numbers up to 2^24 in size.
     """
     kind = node.op_type
-    if kind in MOVING:
+    if kind in MOVING and not _cuts(node, operands):
         return _moved(node, operands, seen)
     sources = [operand for operand in operands if isinstance(operand, Values)]
     others = [operand.array for operand in operands if isinstance(operand, Fixed)]
@@ -58,6 +65,10 @@ def step(
     made: Values | None = None
     if kind in RESHAPING:
         made = _shaped(source, node, seen)
+    elif _cuts(node, operands) or (kind in _ELEMENTWISE and source.steady.all()):
+        places = source.places[..., None] if kind == "OneHotEncoder" else source.places
+        shape = seen.shape(node.output[0], 1)
+        made = Values.of(np.broadcast_to(places, shape), steady=True)
     elif kind in STEPWISE:
         shape = np.broadcast_shapes(source.places.shape, *(other.shape for other in others))
         made = replace(_spread(source, shape), scale=None)
@@ -69,43 +80,77 @@ def step(
     elif kind == "Imputer":
         replaced = attribute(node, "replaced_value_float")
         made = source if replaced is not None and np.isnan(replaced.f) else None
-    elif kind == "Scaler":
-        shifted = _affine(source, np.ones(1), -float_list(node, "offset", default=0.0), 1)
-        made = _affine(shifted, float_list(node, "scale", default=1.0), np.zeros(1), 1)
-    elif kind in {"Add", "Div", "Mul", "Neg", "Sub"} and not seen.is_real(node.output[0]):
-        made = None  # whole numbers may leave the range of their type, and wrap around
-    elif kind == "Neg":
-        made = _affine(source, -np.ones(1), np.zeros(1), 0)
-    elif kind in {"Add", "Div", "Mul", "Sub"}:
-        made = _with_constant(
-            source, kind, others[0].astype(np.float64), first=isinstance(operands[0], Values)
-        )
+    elif kind in _AFFINE and seen.is_real(node.output[0]):  # whole numbers may wrap around
+        made = _affine_step(node, operands, source)
     return None if made is None else [made]
 
 
-def _with_constant(
-    source: Values, kind: str, constant: NDArray[np.float64], *, first: bool
+def _affine_step(
+    node: onnx.NodeProto, operands: Sequence[Value | None], source: Values
 ) -> Values | None:
-    """Return values to which a constant is added and the like; ``first`` if they come first."""
-    one, zero = np.ones(1), np.zeros(1)
+    """Return values that are multiplied by constants, and to which constants are added."""
+    kind, one, zero = node.op_type, np.ones(1), np.zeros(1)
+    made: Values | None = None
+    if kind == "Scaler":
+        shifted = _affine(source, one, -float_list(node, "offset", default=0.0), 1)
+        made = _affine(shifted, float_list(node, "scale", default=1.0), zero, 1)
+    elif kind == "Neg":
+        made = _affine(source, -one, zero, 0)
+    if kind not in {"Add", "Div", "Mul", "Sub"}:
+        return made
+    first = isinstance(operands[0], Values)
+    (constant,) = (o.array.astype(np.float64) for o in operands if isinstance(o, Fixed))
     if kind == "Add":
-        return _affine(source, one, constant, 1)
-    if kind == "Sub":
-        return _affine(source, one, -constant, 1) if first else _affine(source, -one, constant, 1)
-    if kind == "Mul":
-        return _affine(source, constant, zero, 1)
-    return _affine(source, 1 / constant, zero, 1) if first and (constant != 0).all() else None
+        made = _affine(source, one, constant, 1)
+    elif kind == "Sub":
+        made = _affine(source, one if first else -one, -constant if first else constant, 1)
+    elif kind == "Mul":
+        made = _affine(source, constant, zero, 1)
+    elif first and (constant != 0).all():
+        made = _affine(source, 1 / constant, zero, 1)
+    return made
 
 
 def _shaped(source: Values, node: onnx.NodeProto, seen: Tensors) -> Values | None:
     places = reshaped(source.places, node, seen, 1)
-    if places is None:
-        return None
-    scale = None if source.scale is None else source.scale.reshape(places.shape)
-    shape = places.shape
-    return Values(
-        places, scale, source.offset.reshape(shape), source.size.reshape(shape), source.roundings
-    )
+    return None if places is None else source.reshaped(lambda array: array.reshape(places.shape))
+
+
+def _cuts(node: onnx.NodeProto, operands: Sequence[Value | None]) -> bool:
+    """Return whether a node makes of each value what changes at some cuts of it alone."""
+    first = operands[0]
+    if node.op_type == "Gather" and isinstance(first, Fixed):
+        return whole(node, "axis", 0) == 0 and first.array.ndim == 1
+    return node.op_type in CUTTING and any(levels_of(node, operands))
+
+
+def levels_of(
+    node: onnx.NodeProto, operands: Sequence[Value | None]
+) -> Iterator[tuple[NDArray[Any], bool]]:
+    """Yield the numbers with which a node that cuts compares values, and whether equals are below.
+
+    What is looked up by whole numbers, or by keys, changes at each of them and behind it.
+    """
+    kind, turned = node.op_type, isinstance(operands[0], Fixed)
+    others = [operand.array for operand in operands if isinstance(operand, Fixed)]
+    keys: Sequence[float] = ()
+    if kind == "Binarizer":
+        stated = attribute(node, "threshold")
+        yield np.array(0.0 if stated is None else stated.f), True
+    elif kind in COMPARING - {"Equal"} and others:
+        asks_less = kind.startswith("Less") != turned
+        yield others[0], kind.endswith("Equal") == asks_less
+    elif kind == "Equal" and others:
+        yield from ((others[0], or_equal) for or_equal in (False, True))
+    elif kind == "Gather" and turned:  # a row number outside of the table fails
+        yield from ((np.array(row), False) for row in range(1, len(others[0])))
+    elif kind == "OneHotEncoder":
+        stated = attribute(node, "cats_int64s")
+        keys = () if stated is None else list(stated.ints)
+    elif kind == "LabelEncoder":
+        stated = attribute(node, "keys_int64s") or attribute(node, "keys_floats")
+        keys = () if stated is None else [*stated.ints, *stated.floats]
+    yield from ((np.array(key), or_equal) for key in keys for or_equal in (False, True))
 
 
 def _fits(node: onnx.NodeProto, source: Values, seen: Tensors, fixed: Collection[int]) -> bool:
@@ -121,14 +166,7 @@ def _fits(node: onnx.NodeProto, source: Values, seen: Tensors, fixed: Collection
 
 def _spread(source: Values, shape: tuple[int, ...]) -> Values:
     """Return values repeated to a larger shape."""
-    scale = None if source.scale is None else np.broadcast_to(source.scale, shape)
-    return Values(
-        np.broadcast_to(source.places, shape),
-        scale,
-        np.broadcast_to(source.offset, shape),
-        np.broadcast_to(source.size, shape),
-        source.roundings,
-    )
+    return source.reshaped(lambda array: np.broadcast_to(array, shape))
 
 
 def _affine(
@@ -136,12 +174,12 @@ def _affine(
 ) -> Values:
     shape = np.broadcast_shapes(source.places.shape, scale.shape, offset.shape)
     wide = _spread(source, shape)
-    return Values(
-        wide.places,
-        None if wide.scale is None else wide.scale * scale,
-        wide.offset * scale + offset,
-        wide.size * np.abs(scale) + np.abs(offset),
-        source.roundings + roundings,
+    return replace(
+        wide,
+        scale=None if wide.scale is None else wide.scale * scale,
+        offset=wide.offset * scale + offset,
+        size=wide.size * np.abs(scale) + np.abs(offset),
+        roundings=source.roundings + roundings,
     )
 
 
@@ -163,12 +201,15 @@ def _moved(
         return seen.applied(node, feeds)
 
     places = moved([part.places.astype(np.float64) for part in parts])
+    steady = moved([part.steady.astype(np.float64) for part in parts])
     offsets, sizes = moved([p.offset for p in parts]), moved([p.size for p in parts])
     scales = [part.scale for part in parts]
     known = [scale for scale in scales if scale is not None]
     made = moved(known) if len(known) == len(scales) else [None] * len(places)
     roundings = max(part.roundings for part in parts)
     return [
-        Values(place.astype(np.intp), scale, offset, size, roundings)
-        for place, scale, offset, size in zip(places, made, offsets, sizes, strict=True)
+        Values(place.astype(np.intp), flag > 0, scale, offset, size, roundings)
+        for place, flag, scale, offset, size in zip(
+            places, steady, made, offsets, sizes, strict=True
+        )
     ]

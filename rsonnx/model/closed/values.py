@@ -8,6 +8,7 @@ the terms in place of the batch axis, so a linear operator acts on it as on any 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -37,10 +38,14 @@ class Fixed:
 
 @dataclass(frozen=True, eq=False)
 class Values:
-    """Each element is computed from one value of the input, by steps that keep or turn its order.
+    """Each element is computed from one value of the input.
+
+    That is by steps that keep or turn its order, or by steps of which comparisons are a part: those
+    elements are steady.
 
     Attributes:
         places: of those values in the flat input, in the shape of a batch of one.
+        steady: whether elements change at cuts alone, of which it is known where they are.
         scale: what they are multiplied by in all; None where a step is more than that.
         offset: what is added then.
         size: of the parts that the offset is made of.
@@ -48,10 +53,23 @@ class Values:
     """
 
     places: NDArray[np.intp]
+    steady: NDArray[np.bool_]
     scale: NDArray[np.float64] | None
     offset: NDArray[np.float64]
     size: NDArray[np.float64]
     roundings: int
+
+    @classmethod
+    def of(cls, places: NDArray[np.intp], *, steady: bool) -> Values:
+        """Return values as they are; or what changes at cuts of them alone."""
+        zeros = np.zeros(places.shape)
+        return cls(places, zeros + steady > 0, None if steady else zeros + 1, zeros, zeros, 1)
+
+    def reshaped(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Values:
+        """Return them in another shape."""
+        scale = None if self.scale is None else change(self.scale)
+        steady, offset, size = change(self.steady), change(self.offset), change(self.size)
+        return Values(change(self.places), steady, scale, offset, size, self.roundings)
 
 
 @dataclass(frozen=True, eq=False)

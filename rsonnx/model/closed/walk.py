@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import helper
 
 from rsonnx.closed_form import Cuts
 from rsonnx.model.closed.cells import Comparison
@@ -15,12 +16,12 @@ from rsonnx.model.closed.curves import CURVES
 from rsonnx.model.closed.linear import LINEAR
 from rsonnx.model.closed.refusal import NotClosedError
 from rsonnx.model.closed.runs import Inside, Opener, Tensors
-from rsonnx.model.closed.steps import STEPWISE, step
+from rsonnx.model.closed.steps import CUTTING, STEPWISE, levels_of, step
 from rsonnx.model.closed.trees import TREES, Ensemble, Tree, read_ensemble
 from rsonnx.model.closed.values import Fixed, Value, Values
-from rsonnx.model.graph import GraphView, attribute, bodies, called, function_key
+from rsonnx.model.graph import GraphView, bodies, called, function_key
 from rsonnx.model.head import INPUT
-from rsonnx.model.possible import COMPARING, LOGICAL
+from rsonnx.model.possible import LOGICAL
 from rsonnx.model.tail import LABEL
 
 _SHAPES = {"Shape", "Size"}
@@ -29,11 +30,11 @@ _FOLLOWED = (
     | LINEAR
     | CURVES
     | STEPWISE
-    | COMPARING
+    | CUTTING
     | LOGICAL
     | _SHAPES
-    | {"ArgMax", "ArgMin", "Binarizer", "Constant", "ConstantOfShape", "Imputer", "LabelEncoder"}
-    | {"LpNormalization", "Normalizer", "Where"}
+    | {"ArgMax", "ArgMin", "Constant", "ConstantOfShape", "Imputer", "LpNormalization"}
+    | {"Normalizer", "Where"}
 )
 
 
@@ -70,6 +71,11 @@ class Walk:
         shape = tuple(axis.dim_value for axis in axes)
         self.size = math.prod(shape)
         self.nodes = list(_in_order(self.view, LABEL))
+        for node in self.nodes:
+            if node.op_type == "OneHotEncoder":  # that a value is no category ends a run of another
+                kept = [a for a in node.attribute if a.name != "zeros"]
+                del node.attribute[:]
+                node.attribute.extend([*kept, helper.make_attribute("zeros", 1)])
         functions = {function_key(function) for function in model.functions}
         for node in self.nodes:
             if node.op_type not in _FOLLOWED or called(node) in functions or any(bodies(node)):
@@ -79,8 +85,7 @@ class Walk:
         names = [name for node in self.nodes for name in node.output if name in self.names]
         self.seen = Tensors(self.inside, names, self.size)
         places = np.arange(self.size).reshape(1, *shape)
-        zeros = np.zeros(places.shape)
-        self.known: dict[str, Value | None] = {INPUT: Values(places, zeros + 1, zeros, zeros, 1)}
+        self.known: dict[str, Value | None] = {INPUT: Values.of(places, steady=False)}
         self.dependent = {INPUT}
         self.ensembles: dict[str, Ensemble] = {}
         self._ends: list[str] = []
@@ -123,23 +128,27 @@ class Walk:
         values = operands[turned] if operands else None
         if node.output[0] in self.ensembles:
             places = self.places(node)
-            for branch in self.ensembles[node.output[0]].branches:
-                if not 0 <= branch.feature < len(places):
-                    raise NotClosedError("its trees ask for a value that is not there")
-                place = int(places[branch.feature])
-                yield Comparison(
-                    node.input[0], branch.feature, place, branch.threshold, branch.or_equal
-                )
-        elif isinstance(values, Values) and node.op_type == "Binarizer":
-            stated = attribute(node, "threshold")
-            level = 0.0 if stated is None else float(stated.f)
-            yield from _each(node.input[0], values, np.array(level), True)
-        elif isinstance(values, Values) and node.op_type in COMPARING - {"Equal"}:
-            other = operands[not turned]
-            if isinstance(other, Fixed):
-                asks_less = node.op_type.startswith("Less") != turned
-                equal = node.op_type.endswith("Equal") == asks_less
-                yield from _each(node.input[turned], values, other.array, equal)
+            asked = [
+                (branch.feature, branch.threshold, branch.or_equal)
+                for branch in self.ensembles[node.output[0]].branches
+            ]
+            if any(not 0 <= feature < len(places) for feature, _, _ in asked):
+                raise NotClosedError("its trees ask for a value that is not there")
+        elif isinstance(values, Values) and node.output[0] in self.known:
+            asked = [
+                (element, level, or_equal)
+                for levels, or_equal in levels_of(node, operands)
+                for element, level in _broadcast(values.places.shape, levels)
+            ]
+        else:
+            return
+        if isinstance(values, Values):
+            places, steady = values.places.ravel(), values.steady.ravel()
+            for element, level, or_equal in asked:
+                if not steady[element]:
+                    yield Comparison(
+                        node.input[turned], element, int(places[element]), level, or_equal
+                    )
 
     def places(self, node: onnx.NodeProto) -> NDArray[np.intp]:
         """Return which values of the input a tree operator's input is made of."""
@@ -169,16 +178,11 @@ class Walk:
         return True
 
 
-def _each(
-    tensor: str, values: Values, thresholds: NDArray[np.generic], or_equal: bool
-) -> Iterator[Comparison]:
-    """Yield the comparison of each element of a tensor with its number."""
-    shape = np.broadcast_shapes(values.places.shape, thresholds.shape)
-    if shape != values.places.shape:
+def _broadcast(shape: tuple[int, ...], levels: NDArray[np.generic]) -> Iterator[tuple[int, float]]:
+    """Yield the place of each element with the number that it is compared with."""
+    if np.broadcast_shapes(shape, levels.shape) != shape:
         raise NotClosedError("it compares a value with several numbers at once")
-    levels = np.broadcast_to(thresholds, shape).ravel()
-    for element, (place, level) in enumerate(zip(values.places.ravel(), levels, strict=True)):
-        yield Comparison(tensor, element, int(place), float(level), or_equal)
+    yield from enumerate(map(float, np.broadcast_to(levels, shape).flat))
 
 
 def _in_order(view: GraphView, tensor: str) -> Iterator[onnx.NodeProto]:
