@@ -38,7 +38,7 @@ from rsonnx.statistics import DEFAULT_BOUND
 if TYPE_CHECKING:
     from rsonnx.noise import Law
 
-_RULES = ("n0", "n", "alpha", "bound", "radius", "adaptive", "family_wise", "procedure")
+_RULES = ("n0", "n", "alpha", "bound", "radius", "adaptive", "family_wise", "procedure", "changed")
 
 
 @command()
@@ -54,6 +54,14 @@ _RULES = ("n0", "n", "alpha", "bound", "radius", "adaptive", "family_wise", "pro
         show_default=True,
         help="exact: calculate the class probabilities of stump ensembles, of one tree or of "
         "linear scores; nothing is sampled, and no certificate is wrong by chance.",
+    ),
+    click.option(
+        "--changed",
+        type=int,
+        default=0,
+        metavar="R",
+        help="With --procedure exact and fixed columns, as of categories: certify also against a "
+        "change of any R of them. [default: 0]",
     ),
     alpha_option,
     click.option(

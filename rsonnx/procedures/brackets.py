@@ -13,6 +13,7 @@ from functools import cache, lru_cache, singledispatch
 
 import mpmath
 import numpy as np
+from numpy.typing import NDArray
 
 from rsonnx.closed_form import Boxes, Linear, StumpSum
 from rsonnx.errors import UsageError
@@ -34,69 +35,91 @@ _MARGIN = mpmath.mpf(2) ** -60
 
 
 @singledispatch
-def bracket(form: object, law: Law, point: Point) -> Bracket:
+def bracket(form: object, law: Law, point: Point, changed: int = 0) -> Bracket:
     """Return the likeliest class of a form at a point under noise, with bounds.
+
+    Args:
+        form: the base classifier.
+        law: the noise.
+        point: the input without noise.
+        changed: of how many fixed values the other classes' bound allows a change, to any other.
 
     Raises:
         UsageError: the form and the noise do not go together.
     """
-    del law, point
+    del law, point, changed
     raise UsageError(f"nothing is calculated for {type(form).__name__}; use samples")
 
 
 @bracket.register
-def _of_stumps(form: StumpSum, law: Law, point: Point) -> Bracket:
+def _of_stumps(form: StumpSum, law: Law, point: Point, changed: int = 0) -> Bracket:
     decision = form.decision
-    masses = [where.masses() for where in crossings(law, point, form.splits)]
-    if decision.is_single:
-        sums = SumLaw.of(_lattice(form, 0, None).steps, masses)
-        below, above = _places(form, 0, None)
-        beats = {(0, 1): sums.upper(None, above), (1, 0): sums.upper(below + 1, None)}
-        return _likeliest(decision.classes, lambda a, b: beats[a, b], (0, 1))
+    where = crossings(law, point, form.splits)
+    masses = [each.masses() for each in where]
+    # Fixed values lie in one cell for certain.
+    fixed = [(k, int(masses[k].argmax())) for k, at in enumerate(form.splits) if at.at in law.fixed]
 
     @cache
-    def law_of(a: int, b: int) -> SumLaw:
+    def law_of(a: int, b: int | None) -> SumLaw:
         return SumLaw.of(_lattice(form, a, b).steps, masses)
 
-    def may_beat(a: int, b: int) -> float:
-        below, above = _places(form, min(a, b), max(a, b))
-        sums = law_of(min(a, b), max(a, b))
-        return sums.upper(below + 1, None) if a < b else sums.upper(None, above)
+    def may_beat(a: int, b: int, changed: int) -> float:
+        first, second = (0, None) if decision.is_single else (min(a, b), max(a, b))
+        sums, lattice = law_of(first, second), _lattice(form, first, second)
+        # A single score has class 1 where it is above the threshold; of two, the first one wins.
+        is_above = b == 1 if decision.is_single else b < a
+        swing = _swing(form, first, second, fixed, changed, up=not is_above)
+        below, above = _places(form, lattice, first, second, swing)
+        return sums.upper(None, above) if is_above else sums.upper(below + 1, None)
 
-    parts = (mass @ split.leaves for mass, split in zip(masses, form.splits, strict=True))
-    means = sum(parts, form.base)
-    return _likeliest(decision.classes, may_beat, np.argsort(-means, kind="stable").tolist())
+    order = [0, 1]
+    if not decision.is_single:
+        parts = (mass @ split.leaves for mass, split in zip(masses, form.splits, strict=True))
+        order = np.argsort(-sum(parts, form.base), kind="stable").tolist()
+    return _likeliest(decision.classes, may_beat, order, changed)
 
 
 @lru_cache(maxsize=256)
 def _lattice(form: StumpSum, a: int, b: int | None) -> LatticeSum:
     """Return a score less another one on a lattice."""
-    leaves = [split.leaves for split in form.splits]
+    return LatticeSum.of([_differences(split.leaves, a, b) for split in form.splits])
+
+
+def _differences(leaves: NDArray[np.float64], a: int, b: int | None) -> list[Fraction]:
+    own = [Fraction(value) for value in leaves[:, a].tolist()]
     if b is None:
-        return LatticeSum.of([[Fraction(v) for v in own[:, a].tolist()] for own in leaves])
-    return LatticeSum.of(
-        [
-            [Fraction(v) - Fraction(w) for v, w in zip(*own[:, [a, b]].T.tolist(), strict=True)]
-            for own in leaves
-        ]
-    )
+        return own
+    return [v - Fraction(w) for v, w in zip(own, leaves[:, b].tolist(), strict=True)]
 
 
-@lru_cache(maxsize=256)
-def _places(form: StumpSum, a: int, b: int | None) -> tuple[int, int]:
+def _swing(
+    form: StumpSum, a: int, b: int | None, fixed: list[tuple[int, int]], changed: int, *, up: bool
+) -> Fraction:
+    """Return by how much a score, less another, rises or falls at most where values change."""
+    swings = []
+    for place, cell in fixed if changed else ():
+        each = _differences(form.splits[place].leaves, a, b)
+        swings.append(max(each) - each[cell] if up else min(each) - each[cell])
+    return sum(sorted(swings, key=abs)[-changed:], Fraction(0))
+
+
+@lru_cache(maxsize=1 << 12)
+def _places(
+    form: StumpSum, lattice: LatticeSum, a: int, b: int | None, swing: Fraction
+) -> tuple[int, int]:
     """Return up to which step a score is surely below the threshold or another, and from which."""
     decision, base = form.decision, [Fraction(value) for value in form.base.tolist()]
     slack = [Fraction(value) for value in decision.slack.tolist()]
-    lattice = _lattice(form, a, b)
     if b is None:
-        threshold = Fraction(decision.threshold) - base[a]
+        threshold = Fraction(decision.threshold) - base[a] - swing
         return lattice.places(threshold, slack[a], tie_above=decision.tie_above)
     # Of equal scores the first wins, and a < b.
-    return lattice.places(base[b] - base[a], slack[a] + slack[b], tie_above=True)
+    return lattice.places(base[b] - base[a] - swing, slack[a] + slack[b], tie_above=True)
 
 
 @bracket.register
-def _of_boxes(form: Boxes, law: Law, point: Point) -> Bracket:
+def _of_boxes(form: Boxes, law: Law, point: Point, changed: int = 0) -> Bracket:
+    _refuse_changes("one tree", changed)
     masses = np.full(len(form.classes), _SCALE)
     for column, where in enumerate(crossings(law, point, form.cuts)):
         cells, at = np.unique(
@@ -117,7 +140,8 @@ def _of_boxes(form: Boxes, law: Law, point: Point) -> Bracket:
 
 
 @bracket.register
-def _of_linear(form: Linear, law: Law, point: Point) -> Bracket:
+def _of_linear(form: Linear, law: Law, point: Point, changed: int = 0) -> Bracket:
+    _refuse_changes("linear scores", changed)
     if not law.normal:
         raise UsageError(
             f"of linear scores under {law.name} noise nothing is calculated; use Gaussian noise, "
@@ -127,9 +151,9 @@ def _of_linear(form: Linear, law: Law, point: Point) -> Bracket:
     if decision.is_single:
         sides = {below: margins.at_most(0, None, below=below) for below in (False, True)}
         beats = {(0, 1): sides[True], (1, 0): sides[False]}
-        return _likeliest(decision.classes, lambda a, b: beats[a, b], (0, 1))
+        return _likeliest(decision.classes, lambda a, b, _: beats[a, b], (0, 1))
     order = np.argsort(-margins.scores, kind="stable").tolist()
-    return _likeliest(decision.classes, lambda a, b: margins.at_most(a, b, below=False), order)
+    return _likeliest(decision.classes, lambda a, b, _: margins.at_most(a, b, below=False), order)
 
 
 class _Margins:
@@ -196,22 +220,35 @@ class _Margins:
         return max(0.0, min(wanted, room * (1 - 2.0**-50)))
 
 
+def _refuse_changes(what: str, changed: int) -> None:
+    if changed:
+        raise UsageError(
+            f"changes of fixed values are certified for sums of stumps, but the model is {what}; "
+            "leave out --changed"
+        )
+
+
 def _likeliest(
-    classes: Sequence[int], may_beat: Callable[[int, int], float], order: Iterable[int]
+    classes: Sequence[int],
+    may_beat: Callable[[int, int, int], float],
+    order: Iterable[int],
+    changed: int = 0,
 ) -> Bracket:
     """Return the bracket of the first class that has more than half, or of the nearest to it.
 
     Args:
         classes: the label of each contestant.
-        may_beat: an upper bound on the probability that one may come out before another.
+        may_beat: an upper bound on the probability that one may come out before another, where so
+            many fixed values change.
         order: the contestants, the likeliest first.
+        changed: how many fixed values may change.
     """
     tried = []
     for a in list(order)[:_TRIED]:
         rivals = [b for b, label in enumerate(classes) if label != classes[a]]
-        each = [may_beat(b, a) for b in rivals]
+        each = [may_beat(b, a, changed) for b in rivals]
         other = each[0] if len(each) == 1 else math.nextafter(math.fsum(each), math.inf)
-        may_win = min((may_beat(a, b) for b in rivals), default=1.0)
+        may_win = min((may_beat(a, b, 0) for b in rivals), default=1.0)
         tried.append(Bracket.of(classes[a], min(1.0, max(LEAST, other)), may_win))
         if other < 0.5:
             break

@@ -42,6 +42,8 @@ def procedure_recorded(fields: Mapping[str, Any], noise: Law, shape: tuple[int, 
             raise UsageError(
                 f"{name} is {shown(fields[name], 60)}, but this procedure has {shown(own, 60)}"
             )
+    if unknown := fields.keys() - made.to_json().keys():
+        raise UsageError(f"{min(unknown)} is no field of a run with the bound {made.bound}")
     if noise.enumerated and not isinstance(made, Enumerated):
         raise UsageError(f"{noise.name} noise is counted in full, but the bound is {made.bound}")
     if noise.covered and not isinstance(made, Covered):
@@ -61,6 +63,7 @@ def certify_procedure(
     target_radii: float | Iterable[float] | None = None,
     num_classes: int | None = None,
     procedure: str = "sampled",
+    changed: int = 0,
 ) -> Procedure:
     """Return the procedure that these options mean; see :meth:`SmoothedClassifier.certify`.
 
@@ -68,7 +71,7 @@ def certify_procedure(
         noise: the smoothing distribution. One that is enumerated leaves no choice but the target
             radii that are refused: n0, n, alpha and the bound have no part in it.
         shape: of an input; enumerated noise needs it.
-        n0, n, alpha, bound, radius, target_radii, num_classes, procedure: as there.
+        n0, n, alpha, bound, radius, target_radii, num_classes, procedure, changed: as there.
 
     Raises:
         UsageError: an argument is outside its range, or two of them exclude each other.
@@ -83,7 +86,11 @@ def certify_procedure(
                 "the exact procedure draws no samples, so there is no bound, radius rule or target "
                 "radius to choose; leave them out"
             )
-        return Exact(noise)
+        return Exact(noise, changed)
+    if changed:
+        raise UsageError(
+            "changed fixed values are certified by calculation alone; give --procedure exact too"
+        )
     if noise.enumerated:
         if chosen or target_radii is not None:
             raise UsageError(

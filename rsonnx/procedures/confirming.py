@@ -45,14 +45,16 @@ class Again:
     p_a_upper: Fraction
 
 
-def unconfirmed(form: Form, law: Law, point: Point, recorded: Bracket) -> Iterator[str]:
-    """Yield what of a recorded bracket is not confirmed."""
+def unconfirmed(
+    form: Form, law: Law, point: Point, recorded: Bracket, changed: int = 0
+) -> Iterator[str]:
+    """Yield what of a recorded bracket is not confirmed; arguments as for :func:`bracket`."""
     classes = set(getattr(form, "decision", form).classes)  # type: ignore[union-attr]
     if recorded.label not in classes:
         yield f"top_class is {recorded.label}, but the model has the classes {sorted(classes)}"
         return
     for bins in _BINS:
-        again = _again(form, law, point, recorded.label, bins)
+        again = _again(form, law, point, recorded.label, bins, changed)
         wrong = [
             f"{name} is {value!r}, but calculated again it is {float(bound)!r}"
             for name, value, bound in (
@@ -67,7 +69,7 @@ def unconfirmed(form: Form, law: Law, point: Point, recorded: Bracket) -> Iterat
 
 
 @singledispatch
-def _again(form: object, law: Law, point: Point, label: int, bins: int) -> Again:
+def _again(form: object, law: Law, point: Point, label: int, bins: int, changed: int = 0) -> Again:
     raise NotImplementedError(type(form).__name__)
 
 
@@ -135,7 +137,9 @@ def _level(space: InputSpace, cut: float) -> int:
 
 
 @_again.register
-def _sums_again(form: StumpSum, law: Law, point: Point, label: int, bins: int) -> Again:
+def _sums_again(
+    form: StumpSum, law: Law, point: Point, label: int, bins: int, changed: int = 0
+) -> Again:
     decision = form.decision
     masses = []
     for split in form.splits:
@@ -151,11 +155,19 @@ def _sums_again(form: StumpSum, law: Law, point: Point, label: int, bins: int) -
         ends = _ends(terms, masses, bins)
         is_above = label == decision.classes[1]
         lead = base[0] - Fraction(decision.threshold)
-        sides = (
-            _not_above(ends, lead, slack[0], tie_above=decision.tie_above),
-            _not_below(ends, lead, slack[0], tie_above=decision.tie_above),
+        tie, near = decision.tie_above, slack[0]
+        if is_above:
+            lower = lead - _lost(form, law, point, terms, changed)
+            return Again(
+                _not_above(ends, lower, near, tie_above=tie),
+                _not_below(ends, lead, near, tie_above=tie),
+            )
+        opposite = [[-value for value in own] for own in terms]
+        higher = lead + _lost(form, law, point, opposite, changed)
+        return Again(
+            _not_below(ends, higher, near, tie_above=tie),
+            _not_above(ends, lead, near, tie_above=tie),
         )
-        return Again(*(sides if is_above else sides[::-1]))
     own = decision.classes.index(label)
     other, most = Fraction(0), Fraction(1)
     for rival, its in enumerate(decision.classes):
@@ -164,9 +176,23 @@ def _sums_again(form: StumpSum, law: Law, point: Point, label: int, bins: int) -
         terms = [[row[own] - row[rival] for row in cells] for cells in leaves]
         ends = _ends(terms, masses, bins)
         lead, near = base[own] - base[rival], slack[own] + slack[rival]
-        other += _not_above(ends, lead, near, tie_above=own < rival)
+        lower = lead - _lost(form, law, point, terms, changed)
+        other += _not_above(ends, lower, near, tie_above=own < rival)
         most = min(most, _not_below(ends, lead, near, tie_above=own < rival))
     return Again(other, most)
+
+
+def _lost(
+    form: StumpSum, law: Law, point: Point, terms: Sequence[Sequence[Fraction]], changed: int
+) -> Fraction:
+    """Return the most that a sum loses where so many fixed values become others."""
+    values = point.data.reshape(-1).astype(np.float32)
+    losses = [
+        own[sum(values[split.at] >= cut for cut in split.cuts.tolist())] - min(own)
+        for split, own in zip(form.splits, terms, strict=True)
+        if split.at in law.fixed
+    ]
+    return sum(sorted(losses, reverse=True)[:changed], Fraction(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,8 +269,10 @@ def _fraction(value: np.longdouble) -> Fraction:
 
 
 @_again.register
-def _boxes_again(form: Boxes, law: Law, point: Point, label: int, bins: int) -> Again:
-    del bins
+def _boxes_again(
+    form: Boxes, law: Law, point: Point, label: int, bins: int, changed: int = 0
+) -> Again:
+    del bins, changed
     edges = [_edges(law, point, cuts.at, cuts.cuts) for cuts in form.cuts]
     one = 1 << _BITS
     spans: dict[tuple[int, int, int], int] = {}
@@ -266,8 +294,10 @@ def _boxes_again(form: Boxes, law: Law, point: Point, label: int, bins: int) -> 
 
 
 @_again.register
-def _linear_again(form: Linear, law: Law, point: Point, label: int, bins: int) -> Again:
-    del bins
+def _linear_again(
+    form: Linear, law: Law, point: Point, label: int, bins: int, changed: int = 0
+) -> Again:
+    del bins, changed
     decision, noise = form.decision, _Values.of(law, point)
     if decision.is_single:
         sides = [_half_space(form, noise, 0, None, sign) for sign in (1, -1)]

@@ -14,6 +14,7 @@ from rsonnx.procedures.brackets import bracket
 from rsonnx.procedures.confirming import unconfirmed
 from rsonnx.procedures.procedure import Bracket, Evidence, Figures, Procedure, Proof, Steps, Task
 from rsonnx.procedures.result import ABSTAIN, AbstainReason, Certificate, CertificateCounts
+from rsonnx.scalars import as_whole, shown
 
 _TABLE = 6.9e-5
 """What all others than the class have at most where all of 100,000 samples agree, at alpha = .001:
@@ -29,12 +30,15 @@ class Exact(Procedure):
 
     Attributes:
         noise: a distribution whose values are independent of each other.
+        changed: at how many changed fixed values, whatever they become, the certificate still holds
+            (ℓ0, as the paper has it for categories).
 
     Raises:
-        UsageError: it is another one.
+        UsageError: it is another one, or has not so many fixed values.
     """
 
     noise: Law
+    changed: int = 0
     n: int = field(init=False, default=0)
     n0: int = field(init=False, default=0)
     alpha: float = field(init=False, default=0.0)
@@ -62,14 +66,22 @@ class Exact(Procedure):
                 f"{names}, or --procedure sampled"
             )
 
+        changed, fixed = as_whole(self.changed), len(self.noise.fixed)
+        if changed is None or not 0 <= changed <= fixed:
+            raise UsageError(
+                f"changed is {shown(self.changed)}, but a whole number up to {fixed} was expected, "
+                "which is how many values are fixed (--fixed-columns, and text)"
+            )
+        self._settle(changed=changed)
+
     def try_first(self, task: Task) -> None:
         """Calculate once."""
-        bracket(task.form(), self.noise, task.point)
+        bracket(task.form(), self.noise, task.point, self.changed)
 
     def steps(self, task: Task) -> Steps[Certificate]:
         """Ask for nothing."""
         yield from ()
-        calculated = bracket(task.form(), self.noise, task.point)
+        calculated = bracket(task.form(), self.noise, task.point, self.changed)
         return self.derive(Evidence(Counts([]), Counts([]), bracket=calculated))
 
     def derive(self, evidence: Evidence) -> Certificate:
@@ -110,7 +122,8 @@ class Exact(Procedure):
     def confirm(self, task: Task, evidence: Evidence) -> Iterator[str]:
         """Calculate the bracket again, see :mod:`rsonnx.procedures.confirming`."""
         if evidence.bracket is not None:
-            yield from unconfirmed(task.form(), self.noise, task.point, evidence.bracket)
+            form, recorded = task.form(), evidence.bracket
+            yield from unconfirmed(form, self.noise, task.point, recorded, self.changed)
 
     def prove(self, figures: Figures) -> Proof:
         """Prove the radius from the bracket, which the model alone shows."""
@@ -138,11 +151,22 @@ class Exact(Procedure):
         """Return in words that the file is certified as a function of real numbers."""
         return super().rounds(arithmetic) or ", which rounds noisy inputs to float32,"
 
+    def to_json(self) -> dict[str, Any]:
+        """Return what a run's header records."""
+        return super().to_json() | ({"changed": self.changed} if self.changed else {})
+
     @classmethod
     def recorded(cls, fields: Mapping[str, Any], noise: Law, shape: tuple[int, ...]) -> Self:
         """Return the procedure that :meth:`to_json` recorded."""
-        del fields, shape
-        return cls(noise)
+        del shape
+        return cls(noise, fields.get("changed", 0))
+
+    @property
+    def beyond(self) -> str:
+        """That some fixed values may change, in words."""
+        if not self.changed:
+            return ""
+        return f", also where up to {self.changed} of the fixed values become others, whichever"
 
 
 def _reason(own: Bracket) -> AbstainReason:

@@ -243,6 +243,11 @@ class Procedure(ABC):
         return self.n0 + self.n
 
     @property
+    def beyond(self) -> str:
+        """What is certified beyond changes within the radius, in words behind that; or ""."""
+        return ""
+
+    @property
     def needs_uniform(self) -> bool:
         """Whether :meth:`derive` needs a number drawn before the samples."""
         return False
@@ -402,7 +407,7 @@ class Procedure(ABC):
         base classifier; so the claim is of that.
         """
         which = f"the smoothed classifier{self.rounds(arithmetic)}"
-        claim = f"{self.sure} {which} answers the row's prediction {self.noise.within}"
+        claim = f"{self.sure} {which} answers the row's prediction {self.noise.within}{self.beyond}"
         if rows != "watched":
             return claim
         return f"{claim}, assuming that no input's answer depends on the others of its batch"

@@ -212,8 +212,8 @@ def _claimed(run: Figures) -> str:
             f"with probability at least 1 - {error_up(settings.family_wise)} for all inputs at once"
         )
     return (
-        f"Claimed: the smoothed classifier's answer is the same {run.within}, {sure}; radii are "
-        f"in {printable(run.header.units)}."
+        f"Claimed: the smoothed classifier's answer is the same {run.within}"
+        f"{run.header.procedure.beyond}, {sure}; radii are in {printable(run.header.units)}."
     )
 
 

@@ -65,7 +65,7 @@ def rank(runs: Sequence[Figures | LogFigures]) -> Ranking:
     counted = sum(run.header.settings.exact for run in ranked)
     note = "best of the runs that can be compared; ties are all marked."
     if counted not in (0, len(ranked)):
-        note += f" {counted} of them are certain, which holds at every alpha."
+        note += f" Certain at every alpha: {counted} of them."
     if apart:
         note += " Different classifiers of one model file are not compared with each other."
     if others:

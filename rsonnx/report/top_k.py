@@ -92,6 +92,11 @@ def top_k_figures(run: Run, radii: Sequence[float], k: int) -> TopKFigures:
             f"the run {run.path} is adaptive: its sampling stopped once its own question was "
             "decided, so its counts bound nothing else; certify again with a fixed n for --top-k"
         )
+    if not procedure.samples:
+        raise UsageError(
+            f"the run {run.path} was calculated, so it has no counts, which a top-k certificate "
+            "bounds; certify with samples for --top-k"
+        )
     if not isinstance(noise, Gaussian) or noise.norm != "l2":
         raise UsageError(
             f"the run {run.path} has {noise.name} noise and radii in {noise.norm}, but top-k "

@@ -57,6 +57,7 @@ def certify(
     adaptive: bool = False,
     family_wise: bool = False,
     procedure: str = "sampled",
+    changed: int = 0,
     sample: Sample | None = None,
     seed: int | None = None,
     commit: Commitment | str | os.PathLike[str] | None = None,
@@ -80,8 +81,8 @@ def certify(
         sigma: standard deviation of the noise, in the units of the model's bounds; a text for one
             a value, see :mod:`rsonnx.runs.opening`.
         noise: another smoothing distribution, see :mod:`rsonnx.runs.opening`.
-        n0, n, alpha, bound, radius, target_radii, adaptive, family_wise, procedure: see
-            :class:`Rules`.
+        n0, n, alpha, bound, radius, target_radii, adaptive, family_wise, procedure, changed:
+            see :class:`Rules`.
         sample: which inputs are taken; None takes all.
         seed: of the noise, >= 0; None draws 128 bits from the operating system.
         commit: what :func:`commit` gave for this run, or its file; the seed follows from it and
@@ -114,13 +115,16 @@ def certify(
     keeping = Keeping(None if output is None else as_path("the output", output), resume, checkpoint)
     shard = None if shard is None else Shard.parse(shard)
     samples = None if samples is None else SampleRange.parse(samples)
-    rules = Rules(n0, n, alpha, bound, radius, target_radii, adaptive, family_wise, procedure)
+    rules = Rules(
+        n0, n, alpha, bound, radius, target_radii, adaptive, family_wise, procedure, changed
+    )
     is_heard, listener = listener is not None, listening(listener)
     committed = _committed(seed, commit, beacon)
     meant = asked(noise, sigma)
     early = meant if isinstance(meant, Law) else meant.early()
     if early is not None and not early.enumerated:  # and again for the model's own number
-        _check_range(rules.made(early, num_classes=2), samples)
+        # The data say which values are fixed.
+        _check_range(replace(rules, changed=0).made(early, num_classes=2), samples)
     if samples is not None and keeping.output is None:
         raise UsageError(
             "a range of samples makes counts that certify nothing before they are merged; name a "

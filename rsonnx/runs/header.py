@@ -180,6 +180,8 @@ class Header:
             yield f"arguments.resolved.{name}", self.resolved.get(name, expected), expected
         way = procedure.way
         yield "arguments.resolved.procedure", self.resolved.get("procedure", way), way
+        changed = self.record.get("changed", 0)
+        yield "arguments.resolved.changed", self.resolved.get("changed", changed), changed
         if self.resolved.get("adaptive"):
             table = Adaptive.of_table(noise, procedure.n0, procedure.n, procedure.alpha)
             yield "target_radii", procedure.target_radii, table.target_radii
@@ -320,6 +322,8 @@ _PROCEDURE = ("n0", "n", "alpha", "bound", "radius_rule", "num_classes", "target
 
 def _procedure(record: Mapping[str, Any], noise: Law, shape: tuple[int, ...]) -> Procedure:
     fields = {name: KINDS[name].read(record[name]) for name in _PROCEDURE}
+    if "changed" in record:
+        fields["changed"] = record["changed"]
     return procedure_recorded(fields, noise, shape)
 
 

@@ -137,6 +137,7 @@ _OPTIONS: dict[str, Kind[Any]] = {
     "batch_size": _LENGTH.or_null(),
     "bound": TEXT,
     "bounds": list_of(_END, "numbers"),
+    "changed": _COUNT,
     "classes": _MAYBE_NAME,
     "cuda_graph": FLAG,
     "data": NAME,
@@ -365,6 +366,9 @@ HEADER = (
     HeaderField("radius_rule", TEXT, "which radius follows from the bounds"),
     HeaderField("num_classes", _LENGTH.or_null(), "`model.classes`, where the bound may need it"),
     HeaderField("target_radii", _NUMBERS.or_null(), "radii whose decision ends the sampling"),
+    HeaderField(
+        "changed", _LENGTH, "of how many fixed values certificates allow a change", since=None
+    ),
     HeaderField("family_wise", _SHARE.or_null(), "probability of any error among all inputs"),
     HeaderField("shard", SHARD.or_null(), "which share of the inputs the file holds"),
     HeaderField("samples", SAMPLE_RANGE.or_null(), "which of the estimation samples it holds"),

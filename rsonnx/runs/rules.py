@@ -30,6 +30,7 @@ class Rules:
         adaptive: whether all radii of the table are decided so.
         family_wise: whether the inputs share ``alpha``.
         procedure: ``"sampled"``, or ``"exact"``, to which n0, n and alpha mean nothing.
+        changed: of how many fixed values a change is allowed for, where it is exact.
     """
 
     n0: int = 100
@@ -41,6 +42,7 @@ class Rules:
     adaptive: bool = False
     family_wise: bool = False
     procedure: str = "sampled"
+    changed: int = 0
 
     def __post_init__(self) -> None:
         if self.target_radii is not None:
@@ -107,6 +109,7 @@ class Rules:
             target_radii=targets,
             num_classes=num_classes,
             procedure=self.procedure,
+            changed=self.changed,
         )
 
     def _check(self, fixed: Fixed) -> None:

@@ -261,6 +261,7 @@ class SmoothedClassifier:
         radius: str = "one-sided",
         target_radii: float | Iterable[float] | None = None,
         procedure: str = "sampled",
+        changed: int = 0,
         seed: int | None = None,
         progress: Progress | None = None,
     ) -> Certificate:
@@ -278,6 +279,7 @@ class SmoothedClassifier:
                 soon as they are decided, and n0 and n are ceilings. None draws n0 and n samples.
             procedure: ``"exact"`` calculates the class probabilities of a stump sum, one tree or
                 linear scores, and draws nothing.
+            changed: at how many changed fixed values its certificate of a stump sum still holds.
             seed: of the noise, >= 0; None draws 128 bits from the operating system. The same seed
                 and input give the same counts on every machine, whatever the batch size and
                 workers, as far as the base classifier does.
@@ -299,6 +301,7 @@ class SmoothedClassifier:
             target_radii=target_radii,
             num_classes=getattr(self.base, "num_classes", None),
             procedure=procedure,
+            changed=changed,
         )
         return self.run(chosen, x, seed=seed, progress=progress)
 

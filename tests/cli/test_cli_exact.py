@@ -134,6 +134,25 @@ def test_what_has_no_exact_certificate_is_told_in_a_sentence(here: Path) -> None
     )
 
 
+def test_columns_without_noise_may_change(here: Path) -> None:
+    rows = "".join(f"{x:.4f},{y:.4f},{z:.4f},{k % 2}\n" for k, (x, y, z) in enumerate(INPUTS))
+    Path("table.csv").write_text("a,b,c,label\n" + rows)
+    words = "certify stumps.onnx table.csv --sigma 0.25 --procedure exact --bounds -5 5"
+    words += " --label-column label --fixed-columns b,c"
+    radii = []
+    for changed in (0, 1, 2):
+        done(f"{words} --changed {changed} -o run{changed}.jsonl")
+        run = read_run(here / f"run{changed}.jsonl")
+        radii.append([row.radius if row.prediction == row.top_class else 0.0 for row in run.rows])
+        assert (str(changed) in run.header.claim.partition("also where")[2]) == (changed > 0)
+        done(f"verify run{changed}.jsonl --model stumps.onnx --data table.csv")
+    assert np.all(np.diff(radii, axis=0) <= 0)
+    assert np.any(np.diff(radii, axis=0) < 0)
+    assert "also where" in done("report run1.jsonl").said
+    refused(f"{words} --changed 3 -o no.jsonl", named="changed")
+    refused(words.replace("--procedure exact", "--n 100 --changed 1"), named="exact")
+
+
 def test_inspect_names_a_command_that_works(here: Path) -> None:
     exact = done("inspect stumps.onnx --json").json()["exact"]
     assert exact in " ".join(done("inspect stumps.onnx").out.split())

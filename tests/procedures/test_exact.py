@@ -1,5 +1,6 @@
 """Exact certificates of forms made by hand, against golden values and exact enumeration."""
 
+import itertools
 import json
 import math
 from dataclasses import replace
@@ -18,7 +19,7 @@ from closed_forms import (
     real_point,
     stump_sum,
 )
-from exact_oracle import Cut, Noise, Stump, answer, cuts_of
+from exact_oracle import Cut, Noise, Oracle, Stump, answer, cuts_of
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ from rsonnx.errors import UsageError
 from rsonnx.noise import AnisotropicGaussian, Columns, Gaussian, InputSpace, Laplace, Law, Uniform
 from rsonnx.procedures import ABSTAIN, Evidence, Exact, Task
 from rsonnx.procedures.brackets import bracket
+from rsonnx.procedures.confirming import unconfirmed
 from rsonnx.procedures.result import AbstainReason
 from rsonnx.smoothing import SmoothedClassifier
 
@@ -257,6 +259,63 @@ def test_sigmas_of_their_own_and_fixed_values_are_those_of_the_law() -> None:
     assert found.label == 1
     radius = Exact(law).derive(Evidence(*NOTHING, bracket=found)).radius
     assert radius == law.radius_beside(found.p_b_upper) > 0
+
+
+@given(st.integers(0, 2**30), st.sampled_from([1, 3]), st.integers(0, 2), st.booleans())
+def test_changes_of_fixed_values_are_the_worst_of_all(
+    seed: int, scores: int, changed: int, decimal: bool
+) -> None:
+    generator = np.random.default_rng(seed)
+    unit = 0.1 if decimal else 0.25
+
+    def leaf() -> tuple[float, ...]:
+        return tuple(float(np.float32(unit * k)) for k in generator.integers(-9, 9, scores))
+
+    cuts = [Cut(float(np.float32(c))) for c in (0.5, 1.5)]
+    stumps = [Stump(at, cut, leaf(), leaf()) for at in range(5) for cut in cuts]
+    decision = Decision((0, 1) if scores == 1 else (0, 1, 2), np.zeros(scores))
+    form, law = stump_sum(stumps, decision), AnisotropicGaussian((0.4, 0.0, 0.3, 0.0, 0.0))
+    x = [*generator.uniform(0, 2, 5)]
+    for at in law.fixed:
+        x[at] = float(generator.integers(3))
+    found = bracket(form, law, real_point(x), changed)
+    assert list(unconfirmed(form, law, real_point(x), found, changed)) == []
+    worst = 0.0
+    for places in itertools.combinations(law.fixed, changed):
+        for values in itertools.product((0.0, 1.0, 2.0), repeat=changed):
+            other = [*x]
+            for at, value in zip(places, values, strict=True):
+                other[at] = value
+            masses = oracle_of(form, cuts_of(stumps), 5)
+            worst = max(worst, _not(found.label, masses, other, law))
+    assert found.p_b_upper >= worst
+    if scores == 1 and not decimal:
+        assert found.p_b_upper <= worst + 1e-9
+    if changed and found.p_b_upper < 0.5:
+        assert bracket(form, law, real_point(x)).p_b_upper <= found.p_b_upper
+
+
+def _not(label: int, oracle: Oracle, x: list[float], law: AnisotropicGaussian) -> float:
+    """The probability of all other labels, in doubles and a little below."""
+    total = np.array([1.0])
+    for at, cuts in oracle.cuts.items():
+        edges = [float(cut.real()) - x[at] for cut in cuts]
+        sigma = law.sigmas[at]
+        below = [float(mpmath.ncdf(e / sigma)) if sigma else float(e > 0) for e in edges]
+        total = np.multiply.outer(total, np.diff([0.0, *below, 1.0])).reshape(-1)
+    return float(total[oracle.labels.reshape(-1) != label].sum()) * (1 - 1e-12)
+
+
+def test_changes_are_refused_where_they_are_not_certified() -> None:
+    law = AnisotropicGaussian((0.4, 0.0))
+    with pytest.raises(UsageError, match="changed"):
+        Exact(law, 2)
+    with pytest.raises(UsageError, match="changed"):
+        Exact(Gaussian(1.0), 1)
+    with pytest.raises(UsageError, match="one tree"):
+        bracket(_thirds(), law, real_point([0.0, 0.0]), 1)
+    assert "fixed values" in Exact(law, 1).claim("float", "proved")
+    assert Exact.recorded(Exact(law, 1).to_json(), law, (2,)) == Exact(law, 1)
 
 
 def test_beyond_all_doubles_a_radius_is_finite() -> None:
