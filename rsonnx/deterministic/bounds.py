@@ -44,7 +44,8 @@ Their exponentials are computed to some 2^-20, and a difference is kept relative
 _FARTHEST = 80.0
 """How far apart scores may be of which float32's Softmax keeps both apart from 0."""
 
-_VALUES_AT_ONCE = 1 << 24
+_VALUES_AT_ONCE = 1 << 17
+"""Of rows that are carried back together: a processor keeps them near."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -106,6 +106,19 @@ class Network:
         return tuple(terms[first(k)] if k in affine else 0 for k in range(len(group)))
 
     @cached_property
+    def products(self) -> int:
+        """About how many products bounding every layer backwards takes, for one ball."""
+        counts = [0]
+        for layer in self.layers:
+            parts = layer.parts if isinstance(layer, Affine) else ()
+            counts.append(sum(int((matrix != 0).sum()) for _, matrix in parts))
+        return sum(
+            2 * self.widths[number] * sum(counts[: number + 1])
+            for number in self.rectified
+            if self.bent[number]
+        )
+
+    @cached_property
     def bent(self) -> tuple[bool, ...]:
         """Whether a ReLU lies between the input and each layer, or is it."""
         bent = [False]

@@ -67,6 +67,9 @@ class Call:
         return np.asarray(default if operand is None else operand, np.float64)
 
 
+_MOST_PRODUCTS = 1 << 26
+"""Of a convolution, which is held as a matrix: two gigabytes while it is made."""
+
 Rule = Callable[[Builder, Call], Value]
 
 RULES: dict[str, Rule] = {}
@@ -195,6 +198,9 @@ def _convolution(build: Builder, call: Call) -> Value:
     value, weights, bias = call.value(), call.constant(1), call.constant(2)
     pixels, kernel = value.shape[2:], weights.shape[2:]
     outputs, seen = windows(pixels, kernel, *_sliding(call, pixels, kernel))
+    products = weights.size * len(seen)
+    if products > _MOST_PRODUCTS:
+        raise call.refusal(f" of {products:,} products, more than {_MOST_PRODUCTS:,}")
     matrix = convolution(
         weights.reshape(*weights.shape[:2], -1),
         call.attributes.get("group", 1),

@@ -50,6 +50,7 @@ class BaseCertificate:
         row = self.smoothed
         beside = {} if row is None else {"prediction": row.prediction, "radius": row.radius}
         return {
+            "kind": "input",
             **own,
             "certified": not self.abstained,
             "seconds": round(self.seconds, 3),

@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from rsonnx.data import DataSettings
 from rsonnx.deterministic import Ball, Network, Question, Verifier, largest_radius, read_network
 from rsonnx.errors import ModelError, RunFileError, UsageError
 from rsonnx.listener import Extent, Listener
@@ -28,9 +29,8 @@ from rsonnx.runs.opening import Data, Model, listening, open_job
 from rsonnx.runs.reading import read_run
 from rsonnx.runs.reopening import check_model, reopen
 from rsonnx.runs.writing import check_output
-from rsonnx.runtime import OnnxClassifier
 from rsonnx.runtime.watchdog import SECONDS_A_CALL
-from rsonnx.smoothing import in_child, make_plan
+from rsonnx.smoothing import Plan, in_child, make_plan
 
 _PROVIDERS = ("cpu",)
 """Where sums are of float32 in some order, which is what is bounded: a device may use other
@@ -41,6 +41,9 @@ _FIRST = {"l2": 1 / 8, "linf": 1 / 128, "l1": 1 / 2}
 
 _PRECISION = 2.0**-10
 """How near the largest radius is searched, relative to it."""
+
+_MANY_PRODUCTS = 10**11
+"""A processor needs minutes for so many."""
 
 _SIGMA = 1.0
 """Of noise that no one draws: what opens models and data opens them for smoothing."""
@@ -69,8 +72,8 @@ def deterministic(
         norm, epsilon, method, arithmetic, within_bounds: see :class:`Question`.
         run: a run of the same model and data, or its file, to stand beside: the inputs, and how
             they are read, are then the run's.
-        output: file to write, which must not exist yet: a line for the header, then one an input,
-            as it is done.
+        output: file to write, which must not exist yet: a line for the header, then one an input
+            as it is done, and one that says that these are all.
         listener: hears what is done, and of each :class:`BaseCertificate` as it is there.
         opening: further arguments of :func:`rsonnx.certify` on the model and the data:
             ``preprocess``, ``sample``, ``classes`` ...; with a run only the data's files and
@@ -93,8 +96,8 @@ def deterministic(
             job = open_job(model, data, stack, **opened)
         else:
             job = _of_run(beside, model, data, stack, **opening)
-        network = layers_of(job.model)
-        facts = job.model.facts
+        origin, facts = job.model.elsewhere, job.model.facts
+        network = layers_of(make_plan(read_model(origin.model), origin.settings))
         made = BaseCertificates(
             facts["file"],
             facts["sha256"],
@@ -106,6 +109,12 @@ def deterministic(
         rows = {} if beside is None else {row.index: row for row in beside.rows}
         indices = [index for index in job.indices if beside is None or index in rows]
         listener.said("model", f"{facts['file']}: {len(network.layers)} layers, {question.claim}")
+        if method == "crown" and network.products > _MANY_PRODUCTS:
+            listener.said(
+                "warning",
+                f"bounding every layer backwards takes some {network.products:.0e} products a "
+                "radius that is tried; --method crown-ibp takes seconds, and proves less",
+            )
         listener.begun(Extent(len(indices), 1, unit="inputs"))
         file = None if path is None else stack.enter_context(path.open("x", encoding="utf-8"))
 
@@ -123,18 +132,17 @@ def deterministic(
             certificates.append(certificate)
             listener.drawn(1)
             listener.finished(certificate, certified=not certificate.abstained)
+        write({"kind": "end", "status": "complete"})
     return replace(made, certificates=tuple(certificates))
 
 
-def layers_of(model: OnnxClassifier) -> Network:
-    """Return the layers of a loaded model, as it is adapted to declared units.
+def layers_of(plan: Plan) -> Network:
+    """Return the layers of a model as it is adapted to declared units, from inputs to scores.
 
     Raises:
         ModelError: it answers otherwise than by its largest score, or holds an operator of which no
             bounds are known here.
     """
-    origin = model.elsewhere
-    plan = make_plan(read_model(origin.model), origin.settings)
     output, label = plan.output, plan.output.label
     own = label is None or (
         label.decision == "largest"
@@ -161,6 +169,8 @@ def _of_run(
     time_limit_per_call: float = SECONDS_A_CALL,
     **files: Path | None,
 ) -> Job:
+    for name in files.keys() - set(DataSettings.FILES):
+        raise UsageError(f"{name} was given beside a run, which settles it; leave it out")
     if not isinstance(model, str | os.PathLike):
         raise UsageError("beside a run the model's file is needed; give its path")
     check_model(run, in_child(sha256_of, model))

@@ -75,8 +75,9 @@ def test_one_radius_is_decided_and_bounds_cut_the_ball(plane: Path) -> None:
 
 def test_a_file_has_a_line_an_input_and_is_never_overwritten(plane: Path) -> None:
     done(f"{COMMAND} -o out.jsonl --quiet")
-    header, *rows = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    header, *rows, end = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
     assert header["format"] == "rsonnx-deterministic"
+    assert end == {"kind": "end", "status": "complete"}
     assert [row["index"] for row in rows] == [0, 1, 2]
     before = Path("out.jsonl").read_bytes()
     refused(f"{COMMAND} -o out.jsonl", named="out.jsonl")

@@ -122,3 +122,9 @@ def test_a_softmax_over_less_than_the_scores_is_refused() -> None:
 def test_scores_that_are_constant_are_refused() -> None:
     with pytest.raises(ModelError, match="'y'"):
         read(rows_model("y = Identity(row)", PICTURE, WEIGHTS))
+
+
+def test_a_convolution_that_fits_no_memory_is_refused_by_its_size() -> None:
+    weights = {"w": np.zeros((64, 3, 7, 7), np.float32)}
+    with pytest.raises(ModelError, match=r"Conv.*products"):
+        read(rows_model("y = Conv(x, w)", (3, 224, 224), weights))
