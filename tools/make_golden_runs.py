@@ -59,6 +59,8 @@ PROCEDURES = {
     "stump": "stump.onnx table.npz --sigma 0.5 --n 300 --bounds 0 3",
     "threshold": "score.onnx binary.npz --sigma 0.5 --n 300 --threshold 0 --bounds 0 3",
     "folder": "image.onnx folder --sigma 0.25 --n 300 --classes names.txt",
+    "exact": "stump.onnx table.npz --sigma 0.5 --procedure exact --bounds 0 3",
+    "exact-linear": f"{G} --procedure exact",
 }
 LAWS = {  # in each of their norms
     "gaussian-l1": f"{G} --n 300 --norm l1",
@@ -161,7 +163,7 @@ def words_of(name: str) -> list[str]:
     if name in MERGES:
         return ["merge", *(f"{part}.jsonl" for part in MERGES[name]), *output]
     given = RUN_COMMANDS[name]
-    n0 = "" if {"splitting", "columns", "blocks"} & {name} else "--n0 30 "
+    n0 = "" if {"splitting", "columns", "blocks", "exact", "exact-linear"} & {name} else "--n0 30 "
     return ["certify", *f"{given} {n0}{_MADE}".split(), *output]
 
 
