@@ -119,6 +119,8 @@ def _faults_of(header: Header, row: Row | CountsRow) -> Iterator[str]:
         yield from _otherwise_counted(header, row)
     classes = header.model.classes
     answers = {row.base_prediction, *row.counts.selection.seen, *row.counts.estimation.seen}
+    if isinstance(row, Row):
+        answers.add(row.top_class)
     if classes is not None and max(answers) >= classes:
         yield f"it answers the class {max(answers)}, but the model has {classes} classes"
     yield from _wrongly_watched(header, row)

@@ -89,12 +89,15 @@ def test_a_run_of_it_goes_where_every_run_goes(here: Path) -> None:
     done("verify merged.jsonl")
 
 
-@pytest.mark.parametrize("field", ["radius", "p_b_upper", "p_a_lower", "top_class"])
+@pytest.mark.parametrize("field", ["radius", "p_b_upper", "p_a_lower", "top_class", "both"])
 def test_a_row_that_was_changed_is_found(field: str, here: Path) -> None:
     done(f"certify stumps.onnx real.npz --sigma 0.25 {EXACT} -o run.jsonl")
     lines = Path("run.jsonl").read_text().splitlines()
     row = json.loads(lines[1])
-    row[field] = 1 - row[field] if field == "top_class" else row[field] * 1.0001
+    if field == "both":  # which no count shows
+        row |= {"top_class": 2, "prediction": 2}
+    else:
+        row[field] = 1 - row[field] if field == "top_class" else row[field] * 1.0001
     lines[1] = json.dumps(row)
     Path("run.jsonl").write_text("\n".join(lines) + "\n")
     outcome = command("verify run.jsonl")
