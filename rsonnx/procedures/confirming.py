@@ -27,6 +27,7 @@ _BINS = (1 << 17, 1 << 20, 1 << 22)
 
 _LONG = np.longdouble
 _UNIT = float(np.finfo(_LONG).eps)
+_MOST = 1 << 61
 _LEVELS = 1 << 20
 _BITS = 1200
 """Of a product of probabilities in whole numbers."""
@@ -199,8 +200,8 @@ def _lost(
 class _Ends:
     """Sums, each between two real ends (times ``scale``), with upper bounds on probabilities."""
 
-    low: NDArray[np.object_]
-    high: NDArray[np.object_]
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
     mass: NDArray[np.longdouble]
     scale: int
     roundings: int
@@ -226,25 +227,27 @@ def _ends(
     terms: Sequence[Sequence[Fraction]], masses: Sequence[Sequence[Fraction]], bins: int
 ) -> _Ends:
     scale = math.lcm(*(value.denominator for own in terms for value in own))
-    whole = [[int(value * scale) for value in own] for own in terms]
-    span = sum(max(own) - min(own) for own in whole)
-    apart = math.gcd(*(value - own[0] for own in whole for value in own))
+    size = sum(max(map(abs, own)) for own in terms)
+    if size * scale >= _MOST:  # then values are rounded outward to whole numbers of 64 bits
+        scale = 1 << max(0, math.floor(_MOST / (size + 1)).bit_length() - 1)
+    floors = [[math.floor(value * scale) for value in own] for own in terms]
+    span = sum(max(own) - min(own) for own in floors)
+    apart = math.gcd(*(value - own[0] for own in floors for value in own))
     width = max(1, apart, -(-span // bins))
-    kind = np.int64 if sum(max(map(abs, own)) for own in whole) < 1 << 61 else object
-    low = high = np.zeros(1, kind)
+    low = high = np.zeros(1, np.int64)
     mass, roundings = np.ones(1, _LONG), 0
-    for own, chances in zip(whole, masses, strict=True):
+    for own, values, chances in zip(floors, terms, masses, strict=True):
         first = int(low[0]) + min(own)
-        size = (int(low[-1]) + max(own) - first) // width + 1
-        sums, ends = np.zeros(size, _LONG), [np.zeros(size, kind), np.zeros(size, kind)]
-        for value, chance in zip(own, chances, strict=True):
+        places = (int(low[-1]) + max(own) - first) // width + 1
+        sums, ends = np.zeros(places, _LONG), np.zeros((2, places), np.int64)
+        for value, real, chance in zip(own, values, chances, strict=True):
             if not chance:
                 continue
             place = ((low + value - first) // width).astype(np.intp)
             starts = np.flatnonzero(np.diff(place, prepend=-1))
             at, is_new = place[starts], sums[place[starts]] == 0
             least = low[starts] + value
-            most = np.maximum.reduceat(high, starts) + value
+            most = np.maximum.reduceat(high, starts) + math.ceil(real * scale)
             ends[0][at] = np.where(is_new, least, np.minimum(ends[0][at], least))
             ends[1][at] = np.where(is_new, most, np.maximum(ends[1][at], most))
             sums[at] += np.add.reduceat(mass, starts) * _long(chance)

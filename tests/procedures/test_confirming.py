@@ -88,6 +88,13 @@ def test_a_better_bracket_is_refuted(law: Law) -> None:
         _confirmed(form, law, real_point([0.31, 0.62, 0.45, 0.5]))
 
 
+def test_leaves_of_very_different_sizes_are_rounded_outward() -> None:
+    sizes = (1e-30, 1e-12, 1.0, 1e9)
+    own = _stumps(12, 5, lambda g: float(np.float32(g.normal() * sizes[int(g.integers(4))])))
+    form = stump_sum(own, Decision((0, 1), np.zeros(1)))
+    _confirmed(form, Gaussian(0.3), real_point([0.31, 0.62, 0.45, 0.5]))
+
+
 def test_levels_trees_and_half_spaces() -> None:
     space = InputSpace((2,))
     levels = space.point(np.array([100, 140], np.uint8))
