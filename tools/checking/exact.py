@@ -46,8 +46,8 @@ class Tally:
 def exact(given: argparse.Namespace) -> int:
     """Certify random rows and compare each radius with 60 digits; 1 where one is too large.
 
-    Half of the values of an input lie on a cut or one float32 number beside it. Two classes and
-    leaves of a common unit, or a tree, must come within 1e-9 of the true radius.
+    Half of the values of an input lie on a cut or one float32 number beside it, and some inputs on
+    the 8-bit grid. Two classes and leaves of a common unit, or a tree, must come within 1e-9.
     """
     generator = np.random.Generator(np.random.Philox(given.seed))
     tallies = {kind: Tally() for kind in KINDS}
@@ -77,33 +77,40 @@ def _rows(generator: np.random.Generator, kind: str) -> Iterator[tuple[bool, flo
     if math.prod(len(own) + 1 for own in cuts.values()) > MOST_BOXES:
         return
     oracle = Oracle.of(model, cuts, SIZE)
-    base = rsonnx.load(model, preprocess="none", bounds=(-9, 9), providers=["cpu"])
+    base = rsonnx.load(model, preprocess="none", bounds=(0, 1), providers=["cpu"])
     name = ("gaussian", "laplace", "uniform")[int(generator.integers(3))]
-    scale = float(10 ** generator.uniform(-2, 0.7))
+    on_grid = name == "gaussian" and generator.random() < 0.5
+    scale = float(10 ** generator.uniform(-2, -0.5 if on_grid else 0.7))
     law = noise_of(name, size=SIZE, **{"sigma" if name == "gaussian" else "lam": scale})
     smoothed, noise = rsonnx.SmoothedClassifier(base, noise=law), Noise(name, scale)
     for _ in range(ROWS_A_FILE):
-        x = generator.uniform(-0.5, 1.5, SIZE)
+        x = generator.uniform(0, 1, SIZE)
         for at, own in cuts.items():
             if generator.random() < 0.5:
                 near = np.float32(own[int(generator.integers(len(own)))].at)
                 toward = np.float32((-np.inf, near, np.inf)[int(generator.integers(3))])
                 x[at] = np.nextafter(near, toward)
-        answer = smoothed.certify(x, procedure="exact")
+        levels = np.rint(255 * x).astype(np.uint8)
+        answer = smoothed.certify(levels if on_grid else x, procedure="exact")
         if answer.radius == 0:
             yield False, None
             continue
         with mpmath.workprec(300):
-            masses = oracle.masses(x.tolist(), noise)
+            masses = (
+                oracle.masses_on_grid(levels.tolist(), scale)
+                if on_grid
+                else oracle.masses(x.tolist(), noise)
+            )
             other = mpmath.fsum(mass for c, mass in masses.items() if c != answer.label)
             gap = noise.radius(other) - mpmath.mpf(answer.radius)
         yield bool(gap < 0), float(gap) if other > LEAST else 0.0
 
 
 def _number(generator: np.random.Generator) -> float:
-    """Return a cut: any float32 number, or one of few decimals."""
+    """Return a cut in [0, 1]: any float32 number, one of few decimals, or a level of 255."""
     value = generator.uniform(0, 1)
-    return float(np.float32(value if generator.random() < 0.5 else round(value, 1)))
+    level = np.rint(255 * value).astype(np.float32) / np.float32(255)
+    return float(np.float32((value, round(value, 1), level)[int(generator.integers(3))]))
 
 
 def _stumps(
