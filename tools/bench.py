@@ -7,7 +7,7 @@
     python tools/bench.py adaptive-time [MODEL DATA] [--sigma 0.5] [--target-radius 0.5]
     python tools/bench.py noises [--n 10000] [--limit 50]
     python tools/bench.py inputs [--most 50000]
-    python tools/bench.py exact --runs RUNS --mnist FOLDER [--n 100000] [--limit 60] [--only TEXT]
+    python tools/bench.py exact --runs RUNS --mnist FOLDER [--n 10000] [--limit 40] [--only TEXT]
     python tools/bench.py denoisers DIR --pictures ZIP --runs RUNS [--n 1000] [--every 1]
     python tools/bench.py ensembles A B C ... --runs RUNS [--sigma 1] [--n 10000] [--every 1]
 
@@ -185,7 +185,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     groups.add_argument("members", type=Path, nargs="+", help="models for MNIST of one recipe")
     groups.add_argument("--runs", type=Path, required=True, help="folder of the run files")
-    exact = command("exact", whole("benching.exact", "measure_exact"), n=100_000, limit=60, only="")
+    exact = command("exact", whole("benching.exact", "measure_exact"), n=10_000, limit=40, only="")
     exact.add_argument("--runs", type=Path, required=True, help="folder of models and runs")
     exact.add_argument("--mnist", type=Path, required=True, help="folder of MNIST's .gz files")
     command("inputs", whole("benching.inputs", "measure_inputs"), most=50_000)

@@ -3,6 +3,7 @@
     python tools/make_samples.py images --folder DATA_SETS
     python tools/make_samples.py models --folder DATA_SETS --only mnist_gaussian_0.50
     python tools/make_samples.py denoisers --folder DATA_SETS
+    python tools/make_samples.py stumps --folder DATA_SETS
     python tools/make_samples.py runs --folder DATA_SETS --runs runs/
     python tools/make_samples.py figures --runs runs/
     python tools/make_samples.py curves
@@ -11,8 +12,8 @@
 The folder holds MNIST's four ``.gz`` files in ``mnist/``, and ``cifar10_train.zip`` and
 ``cifar10_test.zip``. The parts follow on each other; each says how long it took. A part that is
 interrupted goes on where it was. Models need ``pip install 'rsonnx[train,gpu]'``. Tables are
-printed: those of ``sample_models/README.md``, from the manifest, ``tools/results/noises.json`` and
-``tools/results/denoisers.json``.
+printed: those of ``sample_models/README.md``, from the manifest and the results of noises,
+denoisers and exact in ``tools/results``.
 """
 
 from __future__ import annotations
@@ -32,7 +33,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from samples import CIFAR_TEST, FRONTS, METHODS, MNIST_TEST, MODELS, SIGMAS, Front, Model
+from samples import (
+    CIFAR_TEST,
+    FRONTS,
+    METHODS,
+    MNIST_TEST,
+    MODELS,
+    SIGMAS,
+    STUMPS,
+    Front,
+    Model,
+    Stumps,
+)
 
 from rsonnx.data import open_dataset
 from rsonnx.errors import DataError
@@ -117,14 +129,22 @@ def train_front(front: Front, folder: Path) -> None:
     begun, file = time.monotonic(), HOME / f"{front.name}.onnx"
     images = folder / front.images
     call("tools/train_denoiser.py", images, *front.training.split(), "--out", file, "--resume")
-    note_front(front, round(time.monotonic() - begun))
+    note_file(front, round(time.monotonic() - begun))
 
 
-def note_front(front: Front, seconds: int) -> None:
-    """Note the file of what stands before a classifier."""
-    content = (HOME / f"{front.name}.onnx").read_bytes()
+def train_stumps(stumps: Stumps, folder: Path) -> None:
+    """Train an ensemble of stumps, and note its file and how long it took."""
+    begun, file = time.monotonic(), HOME / f"{stumps.name}.onnx"
+    words = (word.replace("FOLDER", str(folder)) for word in stumps.training.split())
+    call("tools/train_stumps.py", *words, "--out", file)
+    note_file(stumps, round(time.monotonic() - begun))
+
+
+def note_file(made: Front | Stumps, seconds: int) -> None:
+    """Note the file of what is not certified here."""
+    content = (HOME / f"{made.name}.onnx").read_bytes()
     digest = hashlib.sha256(content).hexdigest()
-    note(front, training_seconds=seconds, sha256=digest, bytes=len(content))
+    note(made, training_seconds=seconds, sha256=digest, bytes=len(content))
 
 
 def certify(model: Model, folder: Path, runs: Path) -> None:
@@ -180,11 +200,11 @@ def curves() -> None:
         draw("certified_accuracy.svg", runs)
 
 
-def note(model: Model | Front, **facts: Any) -> None:
+def note(model: Model | Front | Stumps, **facts: Any) -> None:
     """Add facts of a model to the manifest."""
     held = json.loads(MANIFEST.read_text()) if MANIFEST.exists() else {}
     held[model.name] = held.get(model.name, {}) | facts
-    held = {one.name: held[one.name] for one in (*MODELS, *FRONTS) if one.name in held}
+    held = {one.name: held[one.name] for one in (*MODELS, *FRONTS, *STUMPS) if one.name in held}
     MANIFEST.write_text(json.dumps(held, indent=1) + "\n")
 
 
@@ -218,6 +238,8 @@ def tables() -> Iterator[str]:
     yield ""
     yield from _denoised()
     yield ""
+    yield from _exact()
+    yield ""
     yield _row("file", "bytes", "trained in", "certified with", "samples", "took")
     yield "|---|---:|---:|---|---:|---:|"
     for model in MODELS:
@@ -232,6 +254,36 @@ def tables() -> Iterator[str]:
         facts = held[front.name]
         size, minutes = f"{facts['bytes']:,}", f"{facts['training_seconds'] / 60:.1f} min"
         yield _row(f"`{front.name}.onnx`", size, minutes, f"`{front.training}`")
+    yield ""
+    yield _row("file", "bytes", "trained in", "trained with")
+    yield "|---|---:|---:|---|"
+    for stumps in STUMPS:
+        facts = held[stumps.name]
+        size, seconds = f"{facts['bytes']:,}", f"{facts['training_seconds']} s"
+        yield _row(f"`{stumps.name}.onnx`", size, seconds, f"`{stumps.training}`")
+
+
+def _exact() -> Iterator[str]:
+    """Yield the lines of the table of exact certificates beside sampled ones."""
+    results = json.loads((ROOT / "tools/results/exact.json").read_text())
+    *records, total = results["parts"]["exact"]
+    radii = records[0]["radii"]
+    head = ("data", "model", "inputs", "without noise", "ACR", *(f"r = {r:g}" for r in radii))
+    yield _row(*head, "ms")
+    yield "|---|---|" + "---:|" * (len(head) - 1)
+    for one in records:
+        counts = (one["standard"], *one["right"])
+        shares = [percent_down(Fraction(count, one["inputs"])) for count in counts]
+        figures = (one["inputs"], shares[0], text_down(one["acr"], 4), *shares[1:])
+        yield _row(one["data"], one["model"], *figures, f"{one['milliseconds']:.1f}")
+    yield ""
+    yield _row("data", "model", "inputs", "exact ACR", "sampled ACR", "ms", "sampled radii above")
+    yield "|---|---|" + "---:|" * 5
+    for one in records:
+        acrs = (text_down(one[key], 4) for key in ("exact_acr_there", "sampled_acr"))
+        figures = (*acrs, f"{one['sampled_milliseconds']:,.0f}", one["above"])
+        yield _row(one["data"], one["model"], one["sampled_inputs"], *figures)
+    yield _row(total["data"], "", total["sampled_inputs"], "", "", "", total["above"])
 
 
 def _denoised() -> Iterator[str]:
@@ -267,17 +319,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parts = ("images", "models", "denoisers", "runs", "figures", "curves", "tables")
+    parts = ("images", "models", "denoisers", "stumps", "runs", "figures", "curves", "tables")
     parser.add_argument("part", choices=parts)
     parser.add_argument("--folder", type=Path, help="folder of the data sets")
     parser.add_argument("--only", nargs="*", help="names of models; default: all")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the run files")
     args = parser.parse_args()
-    names = [one.name for one in (*MODELS, *FRONTS)]
+    names = [one.name for one in (*MODELS, *FRONTS, *STUMPS)]
     unknown = sorted(set(args.only or ()) - set(names))
     if unknown:
         parser.error(f"--only names {unknown[0]}, which is none of {', '.join(names)}")
-    if args.folder is None and args.part in ("images", "models", "denoisers", "runs"):
+    if args.folder is None and args.part in ("images", "models", "denoisers", "stumps", "runs"):
         parser.error(f"{args.part} needs --folder, where the data sets are")
     begun = time.monotonic()
     if args.part == "images":
@@ -293,8 +345,13 @@ def main() -> None:
             certify(model, args.folder, args.runs)
         elif args.part == "figures":
             figures(model, args.runs)
-    for front in (f for f in FRONTS if args.part == "denoisers" and f.name in chosen):
-        train_front(front, args.folder)
+    others: dict[str, tuple[Any, Any]] = {
+        "denoisers": (train_front, FRONTS),
+        "stumps": (train_stumps, STUMPS),
+    }
+    train_one, made = others.get(args.part, (None, ()))
+    for one in (one for one in made if one.name in chosen):
+        train_one(one, args.folder)
     if args.part == "figures":
         draw("methods.svg", [args.runs / f"mnist_{method}_0.50.jsonl" for method in METHODS])
     elif args.part == "curves":

@@ -113,3 +113,27 @@ FRONTS = (
     ),
     Front("mnist_unet", "--schedule linear-1000 --width 24 --epochs 4 --threads 1"),
 )
+
+
+@dataclass(frozen=True)
+class Stumps:
+    """A sample of an ensemble of stumps, which is certified exactly.
+
+    Attributes:
+        name: of its file, without ``.onnx``.
+        training: options of ``tools/train_stumps.py`` beside the file; FOLDER is that of the data
+            sets.
+    """
+
+    name: str
+    training: str
+
+
+STUMPS = (
+    Stumps("breast_cancer_stumps_0.25", "breast-cancer --scale 0.25 --boost 200"),
+    Stumps("wine_stumps_0.25", "wine --scale 0.25"),
+    Stumps(
+        "mnist_1_5_stumps_0.25",
+        "FOLDER/mnist/train-images-idx3-ubyte.gz --classes 5 1 --scale 0.25",
+    ),
+)

@@ -32,16 +32,20 @@ sys.path.insert(0, str(ROOT / "tools"))
 import make_samples  # noqa: E402
 from samples import FRONTS as _FRONTS  # noqa: E402
 from samples import MODELS as _MODELS  # noqa: E402
+from samples import STUMPS as _STUMPS  # noqa: E402
 
 MODELS = {model.name: model for model in _MODELS}
 FRONTS = {front.name: front for front in _FRONTS}
+STUMPS = [stumps.name for stumps in _STUMPS]
 
 
 def test_all_models_are_there_and_no_others() -> None:
-    assert {path.stem for path in HOME.glob("*.onnx")} == {*MODELS, *FRONTS} == set(MANIFEST)
+    assert (
+        {path.stem for path in HOME.glob("*.onnx")} == {*MODELS, *FRONTS, *STUMPS} == set(MANIFEST)
+    )
 
 
-@pytest.mark.parametrize("name", [*MODELS, *FRONTS])
+@pytest.mark.parametrize("name", [*MODELS, *FRONTS, *STUMPS])
 def test_digest_and_size_are_those_of_the_manifest(name: str) -> None:
     content = (HOME / f"{name}.onnx").read_bytes()
     assert hashlib.sha256(content).hexdigest() == MANIFEST[name]["sha256"]

