@@ -258,3 +258,22 @@ def test_residual_nets_are_exported_as_they_are(tool: Tool, tmp_path: Path) -> N
     parameters = sum(p.numel() for p in networks.folded(subject.twin()).parameters())
     # The 0.27 million of table 6 in arXiv 1512.03385, and two shortcuts of 1x1.
     assert parameters == pytest.approx(272_000, rel=0.01)
+
+
+def test_exact_certificates_beside_sampled_ones(
+    tool: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sklearn", reason="the tables are scikit-learn's")
+    exact, target = tool("benching.exact"), tmp_path / "bench.json"
+    own = {name: train for name, train in exact.MODELS.items() if "noise-aware" in name}
+    monkeypatch.setattr(exact, "MODELS", own)
+    monkeypatch.setattr(exact, "PACKAGES", ())
+    words = ["--runs", str(tmp_path), "--mnist", "absent", "--json", str(target)]
+    tool("bench").main(["exact", *words, "--only", "wine", "--n", "200", "--limit", "3"])
+    (record,) = json.loads(target.read_text())["parts"]["exact"]  # boosting is for two classes
+    assert (record["inputs"], record["sampled_inputs"]) == (54, 3)
+    run = read_run(tmp_path / "wine, noise-aware stumps, independent, exact.jsonl")
+    right = [[row.correct and row.radius >= r for row in run.rows] for r in record["radii"]]
+    assert record["right"] == [sum(each) for each in right]
+    assert record["right"][0] > 40
+    assert 0 < record["acr"] < record["radii"][-1]

@@ -33,6 +33,7 @@ import make_samples  # noqa: E402
 from samples import FRONTS as _FRONTS  # noqa: E402
 from samples import MODELS as _MODELS  # noqa: E402
 from samples import STUMPS as _STUMPS  # noqa: E402
+from training import tables  # noqa: E402
 
 MODELS = {model.name: model for model in _MODELS}
 FRONTS = {front.name: front for front in _FRONTS}
@@ -140,6 +141,26 @@ def test_an_exact_radius_is_never_below_what_sampling_says() -> None:
         sampled.append(2 * 2.0 * max(0.0, bound - 0.5))
         assert exact.radius >= sampled[-1]
     assert max(sampled) > 1.5
+
+
+def test_stumps_have_the_figures_of_the_table_on_rows_held_out() -> None:
+    pytest.importorskip("sklearn", reason="the rows are scikit-learn's")
+    results = json.loads((ROOT / "tools" / "results" / "exact.json").read_text())
+    record = next(
+        one
+        for one in results["parts"]["exact"]
+        if one["data"] == "breast-cancer" and one["model"].endswith("boosted")
+    )
+    base = rsonnx.load(HOME / "breast_cancer_stumps_0.25.onnx", providers=["cpu"])
+    smoothed = SmoothedClassifier(base, sigma=0.25)
+    _, held_out = tables.table("breast-cancer")
+    certificates = [smoothed.certify(x, procedure="exact") for x in held_out.x]
+    right = [
+        certificate.radius if certificate.label == y else -1.0
+        for certificate, y in zip(certificates, held_out.y, strict=True)
+    ]
+    assert [sum(radius >= r for radius in right) for r in record["radii"]] == record["right"]
+    assert len(right) == record["inputs"]
 
 
 def _options(words: list[str]) -> dict[str, Any]:
