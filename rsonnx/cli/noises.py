@@ -16,9 +16,36 @@ from rsonnx.noise.options import FILES, INTERVALS
 if TYPE_CHECKING:
     from rsonnx.noise import AskedNoise
 
+_CONTRAST = "rsonnx.contrast"
+
+
+def _keep_contrast(ctx: click.Context, _option: click.Parameter, value: float | None) -> None:
+    """Keep the number of --contrast, which is read first, for the noise that it belongs to."""
+    ctx.meta[_CONTRAST] = value
+
+
+def _with_contrast(ctx: click.Context, _option: click.Parameter, text: str) -> str:
+    """Return the text of --noise, with the number of --contrast behind its name."""
+    contrast = ctx.meta.get(_CONTRAST)
+    if contrast is None:
+        return text
+    return f"{'brightness-contrast' if text == 'gaussian' else text},contrast={contrast!r}"
+
+
+contrast_option = click.option(
+    "--contrast",
+    type=float,
+    metavar="K",
+    is_eager=True,
+    expose_value=False,
+    callback=_keep_contrast,
+    help="Short for --noise brightness-contrast,contrast=K: a radius is in brightness, at all "
+    "factors between e^-K and e^K on the values at once.",
+)
 noise_option = click.option(
     "--noise",
     default="gaussian",
+    callback=_with_contrast,
     metavar="NAME[,KEY=VALUE]",
     help="The smoothing distribution, gaussian unless given; further parameters stand behind its "
     "name, such as power-linf,a=4000 or columns,width=4.\n\n\b\n"
@@ -54,6 +81,7 @@ def _interval(
 
 
 _rest = (
+    contrast_option,
     click.option(
         "--lambda",
         "lam",

@@ -28,6 +28,7 @@ _WITHOUT_MODEL = frozenset(
         "norm",
         "sigma_per_feature",
         "angles",
+        "contrast",
         "scales",
         "alpha",
         "n",

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from cloup import command, option_group
 
-from rsonnx.cli.noises import noise_option
+from rsonnx.cli.noises import contrast_option, noise_option
 from rsonnx.cli.options import (
     choice_options,
     data_argument,
@@ -27,6 +27,7 @@ from rsonnx.cli.options import (
 @option_group(
     "Noise",
     noise_option,
+    contrast_option,
     click.option(
         "--sigma",
         "sigmas",

@@ -111,6 +111,21 @@ def test_a_transformation_is_certified_in_parts_resumed_replayed_and_reported(
     refused(f"certify {ASKED[name]} --procedure exact", named=name)
 
 
+def test_a_contrast_is_short_for_its_noise(here: Path) -> None:
+    given = "image.onnx grey.npz --sigma 0.05 --n 100 --seed 3 --providers cpu"
+    done(f"certify {given} --contrast 0.02 --noise brightness-contrast -o a.jsonl")
+    done(f"certify {given} --contrast 0.02 -o b.jsonl")
+    done(f"certify {given} --noise brightness-contrast,contrast=0.02 -o c.jsonl")
+    a, b, c = (read_run(here / f"{name}.jsonl") for name in "abc")
+    assert a.header.noise == b.header.noise == c.header.noise
+    assert [row.radius for row in a.rows] == [row.radius for row in c.rows]
+    done(f"certify {given} --contrast 0.02 --resume -o c.jsonl")
+    refused(f"certify {given} --noise laplace --contrast 0.02", named="contrast")
+    refused(f"certify {given} --contrast 0.02 --noise brightness-contrast,contrast=0.02")
+    said = done("plan --contrast 0.02 --sigma 0.05 --n 100").out
+    assert said == done("plan --noise brightness-contrast,contrast=0.02 --sigma 0.05 --n 100").out
+
+
 def test_what_can_certify_nothing_is_said(here: Path) -> None:
     columns = done("certify pair.onnx grey.npz --noise columns,width=5")  # 2·5 > 8
     blocks = done("certify pair_last.onnx tall.npz --noise blocks,width=4")  # 2·4² = 8·4, one more
