@@ -113,18 +113,18 @@ _OPTIONS = (
     *("norm", "lam", "sigma", "noise", "target_radius"),
 )
 ADAPTIVE = ("adaptive", "adaptive-family-wise", "target")
-ENUMERATED = ("splitting", "columns", "blocks")
+UNSAMPLED = ("splitting", "columns", "blocks", "exact", "exact-linear")
 EXCEPT = {
     # Where the bound does not need it, the model alone says it.
-    "model.classes": (*ADAPTIVE, *ENUMERATED),
+    "model.classes": (*ADAPTIVE, *UNSAMPLED, "rotation", "scaling"),
     "arguments.resolved.noise": ("per-feature", "table"),  # sigma_per_feature means the law
     # Options that have no part in it.
-    "arguments.resolved.n": ENUMERATED,
-    "arguments.resolved.n0": ENUMERATED,
-    "arguments.resolved.alpha": ENUMERATED,
-    "arguments.resolved.bound": (*ADAPTIVE, *ENUMERATED),
-    "arguments.resolved.radius": (*ADAPTIVE, *ENUMERATED),
-    "arguments.resolved.adaptive": ENUMERATED,
+    "arguments.resolved.n": UNSAMPLED,
+    "arguments.resolved.n0": UNSAMPLED,
+    "arguments.resolved.alpha": UNSAMPLED,
+    "arguments.resolved.bound": (*ADAPTIVE, *UNSAMPLED),
+    "arguments.resolved.radius": (*ADAPTIVE, *UNSAMPLED),
+    "arguments.resolved.adaptive": UNSAMPLED,
 }
 FOLLOW = (
     *("claim", "largest_radius", "num_classes", "data.inputs", "data.manifest", "model.classes"),
