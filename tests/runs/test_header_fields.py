@@ -113,18 +113,19 @@ _OPTIONS = (
     *("norm", "lam", "sigma", "noise", "target_radius"),
 )
 ADAPTIVE = ("adaptive", "adaptive-family-wise", "target")
+COVERED = ("rotation", "scaling")
 UNSAMPLED = ("splitting", "columns", "blocks", "exact", "exact-linear")
 EXCEPT = {
     # Where the bound does not need it, the model alone says it.
-    "model.classes": (*ADAPTIVE, *UNSAMPLED, "rotation", "scaling"),
-    "arguments.resolved.noise": ("per-feature", "table"),  # sigma_per_feature means the law
+    "model.classes": (*ADAPTIVE, *UNSAMPLED, *COVERED),
+    "arguments.resolved.noise": ("per-feature", "table", *COVERED),  # another option means it
     # Options that have no part in it.
     "arguments.resolved.n": UNSAMPLED,
     "arguments.resolved.n0": UNSAMPLED,
     "arguments.resolved.alpha": UNSAMPLED,
-    "arguments.resolved.bound": (*ADAPTIVE, *UNSAMPLED),
-    "arguments.resolved.radius": (*ADAPTIVE, *UNSAMPLED),
-    "arguments.resolved.adaptive": UNSAMPLED,
+    "arguments.resolved.bound": (*ADAPTIVE, *UNSAMPLED, *COVERED),
+    "arguments.resolved.radius": (*ADAPTIVE, *UNSAMPLED, *COVERED),
+    "arguments.resolved.adaptive": (*UNSAMPLED, *COVERED),
 }
 FOLLOW = (
     *("claim", "largest_radius", "num_classes", "data.inputs", "data.manifest", "model.classes"),
