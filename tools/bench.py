@@ -10,6 +10,8 @@
     python tools/bench.py exact --runs RUNS --mnist FOLDER [--n 10000] [--limit 40] [--only TEXT]
     python tools/bench.py denoisers DIR --pictures ZIP --runs RUNS [--n 1000] [--every 1]
     python tools/bench.py ensembles A B C ... --runs RUNS [--sigma 1] [--n 10000] [--every 1]
+    python tools/bench.py beside --runs RUNS --pictures ZIP --models DIR [--n 10000] [--limit 10]
+        [--only TEXT]
 
 Each takes --json FILE, for all figures in full.
 
@@ -33,7 +35,8 @@ the sample denoisers and without (every Kth input), ensembles members alone, the
 their consensuses, inputs the processor's seconds and the
 memory of report, verify and merge, and of certify up to its first certificate, for runs of a
 quarter, half and all of so many inputs. exact has certificates of trees and linear models by
-calculation, beside sampled ones of so many of the same inputs.
+calculation, beside sampled ones of so many of the same inputs. beside has the smoothed classifier,
+sampled and exact, beside what is proved of the model itself; docs/beside.md is made of its figures.
 
 What is compared takes turns in one process; figures are medians with quartiles. The models are the
 committed MNIST net, and residual nets with random weights that torch builds and exports (resnet20
@@ -81,6 +84,7 @@ COLUMNS = {
     "denoisers": "model denoiser sigma n:, inputs acr:v4 right seconds",
     "ensembles": "what sigma n:, inputs acr:v4 right saved:.1% seconds",
     "inputs": "what inputs:, seconds:.1f mebibytes:,.0f",
+    "beside": "model way norm n inputs certified radius:v4 seconds:.2f",
     "exact": "data model inputs right acr:v4 milliseconds:.1f sampled_inputs exact_acr_there:v4 "
     "sampled_acr:v4 sampled_milliseconds:,.0f above allowed",
 }
@@ -188,6 +192,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     exact = command("exact", whole("benching.exact", "measure_exact"), n=10_000, limit=40, only="")
     exact.add_argument("--runs", type=Path, required=True, help="folder of models and runs")
     exact.add_argument("--mnist", type=Path, required=True, help="folder of MNIST's .gz files")
+    beside = command(
+        "beside", whole("benching.beside", "measure_beside"), n=10_000, limit=10, only=""
+    )
+    beside.add_argument("--runs", type=Path, required=True, help="folder of what is made")
+    beside.add_argument("--pictures", type=Path, required=True, help="CIFAR-10's test set")
+    beside.add_argument("--models", type=Path, required=True, help="folder of others' models")
     command("inputs", whole("benching.inputs", "measure_inputs"), most=50_000)
     return parser.parse_args(arguments)
 
