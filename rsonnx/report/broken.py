@@ -55,6 +55,11 @@ def said_of_breaks(breaks: Breaks) -> Iterator[str]:
             f"({least} to {most}); that all of them are answers of the smoothed classifier has "
             f"probability at least 1 - {error_up(run['alpha'])}."
         )
+    if breaks.status != "complete":
+        yield (
+            f"The search is {breaks.status}: it has come to {len(breaks.rows):,} of "
+            f"{run['inputs']:,} inputs."
+        )
     missing = {why: n for why, n in breaks.reasons().items() if why != NO_CERTIFICATE}
     if missing:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in missing.items())

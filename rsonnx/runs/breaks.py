@@ -317,6 +317,9 @@ def parse_breaks(path: Path, content: bytes) -> Breaks | None:
             raise RunFileError(f"{path}, line {number}: the input {row.index} was there before")
         rows[row.index] = row
         length += len(line)
+    inputs = header["run"]["inputs"]
+    if len(rows) > inputs or (status == "complete" and len(rows) < inputs):
+        raise RunFileError(f"{path} has {len(rows)} inputs, but its run has {inputs}")
     return Breaks(
         path, header, tuple(rows.values()), status or "incomplete", identity_of(first), length
     )
@@ -368,8 +371,13 @@ def _row(value: Mapping[str, Any], header: Mapping[str, Any]) -> Attempt:
     answer = None
     if row.counts is not None:
         predicted = predict_from_counts(row.counts, alpha=header["alpha"]).label
-        answer = None if predicted in (ABSTAIN, row.certified) else predicted
+        kept = predicted in (ABSTAIN, row.certified) or row.radius == 0
+        answer = None if kept else predicted
     there = {row.reason is None, row.distance is not None, row.input is not None}
-    if row.answer != answer or there != {answer is not None}:
+    if (
+        row.answer != answer
+        or there != {answer is not None}
+        or (there == {True} and not row.radius)
+    ):
         raise RunFileError(f"it answers {shown(row.answer)}, but its counts give {shown(answer)}")
     return row

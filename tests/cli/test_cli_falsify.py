@@ -105,5 +105,8 @@ def test_a_report_says_it_beside_the_radii(run: Path) -> None:
     for row in broken:
         assert decimals_up(row.distance or 0, 4) in page.text
     refused(f"{words} --alpha 0.01", named="--broken")
+    write_lines(Path("part.jsonl"), lines_of(Path("broken.jsonl"))[:3])
+    part = done("report run.jsonl --broken part.jsonl").out
+    assert "incomplete: it has come to 2 of 6" in " ".join(part.split())
     done("certify tiny.onnx set --sigma 0.25 --n 100 --limit 2 -o other.jsonl --quiet")
     refused("report other.jsonl --broken broken.jsonl", code=1, named="broken.jsonl")

@@ -131,12 +131,16 @@ def test_what_was_changed_of_breaks_is_found(broken: Path) -> None:
     other = next(line for line in honest[at + 1 :] if line.get("input"))
     assert {*faults_of(changed(input=other["input"]))} == {index}
     assert {*faults_of(changed(input="AAAA"))} == {index}
+    write_lines(Path("short.jsonl"), [*honest[:2], honest[-1] | {"inputs": 1}])
+    with pytest.raises(RunFileError, match="short"):
+        read_breaks("short.jsonl")
     for fields in (
         {"counts": {"0": EFFORT.samples}},
         {"answer": None},
         {"reason": "not-confirmed"},
         {"input": "?"},
         {"radius": 99.0},  # a break inside it would have been confirmed again
+        {"radius": 0.0},
         {"more": 1},
     ):
         with pytest.raises(RunFileError, match="changed"):
