@@ -51,6 +51,12 @@ class AskedNoise:
     @cached_property
     def law(self) -> type[Law]:
         """The kind of noise."""
+        several = re.split(r"\s*[+,]\s*", self.text.strip())
+        if len(several) > 1 and NOISES.keys() >= set(several):
+            raise UsageError(
+                f"no radius is known here of {' and '.join(several)} at once; of two kinds there "
+                "is brightness-contrast,contrast=K alone, so choose one of them"
+            )
         named = law_class(self.text.partition(",")[0].strip())
         said = self.files.keys() | self.intervals.keys()
         if not said:

@@ -31,6 +31,14 @@ def test_an_option_is_for_a_field_of_one_law(field: str) -> None:
     assert [law.options()[field].metadata for law in laws] == [OWN[field]]
 
 
+@pytest.mark.parametrize(
+    "text", ["brightness+translation", "blur, contrast", "rotation+blur+flips"]
+)
+def test_kinds_without_a_theorem_for_both_are_refused_by_name(text: str) -> None:
+    with pytest.raises(UsageError, match=text.replace(",", "+").replace(" ", "").split("+")[1]):
+        AskedNoise(text, sigma=1.0)
+
+
 @pytest.mark.parametrize("name", NOISES)
 def test_a_refusal_names_all_that_a_law_needs_and_takes(name: str) -> None:
     law = NOISES[name]
