@@ -129,6 +129,10 @@ def _text_of(stage: str) -> Callable[[CertificateCounts], str]:
     return lambda counts: json.dumps(getattr(counts, stage).to_json())
 
 
+def _json(cover: Cover) -> str:
+    return json.dumps(_COVER.write(cover))
+
+
 FIELDS = (
     Field("index", _COUNT, "position of the input in the data set, from 0", "whole"),
     Field("name", NAME, "name of the input in the data set", "text"),
@@ -212,6 +216,7 @@ FIELDS = (
         _COVER.or_null(),
         "the cells of an interval of a transformation: their edges, centres and radii in l2, and "
         "the hits and samples of each centre; no other rows have it",
+        columns=(("cells", "whole", lambda cover: len(cover.centres)), ("counted", "text", _json)),
         rare=True,
     ),
     Field(

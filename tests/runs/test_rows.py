@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from rsonnx.counts import Counts
 from rsonnx.errors import RunFileError
-from rsonnx.procedures import ABSTAIN, AbstainReason, CertificateCounts, certify_from_counts
+from rsonnx.procedures import ABSTAIN, AbstainReason, CertificateCounts, Cover, certify_from_counts
 from rsonnx.runs import CountsRow, Row, read_part
 from rsonnx.runs.rows import FIELDS, MEANING, columns_of, row_schema
 
@@ -24,6 +24,21 @@ GOLDEN = sorted((Path(__file__).parents[1] / "golden" / "runs").glob("*.jsonl"))
 per_class = st.lists(st.integers(0, 10**9), min_size=1, max_size=12)
 counts = st.builds(Counts, per_class, st.integers(0, 10**9))
 finite = st.floats(0, sys.float_info.max, allow_nan=False)
+
+
+@st.composite
+def covers(draw: st.DrawFn) -> Cover:
+    edges = sorted(draw(st.sets(st.floats(-180, 180), min_size=2, max_size=6)))
+    samples = draw(
+        st.lists(st.integers(0, 10**6), min_size=len(edges) - 1, max_size=len(edges) - 1)
+    )
+    return Cover(
+        edges=tuple(edges),
+        centres=tuple(edges[1:]),
+        radii=tuple(0.25 for _ in samples),
+        hits=tuple(draw(st.integers(0, n)) for n in samples),
+        samples=tuple(samples),
+    )
 
 
 @st.composite
@@ -48,6 +63,7 @@ def rows(draw: st.DrawFn) -> Row:
         one_sided_radius=draw(st.none() | finite),
         uniform=draw(st.none() | st.floats(0, 1, exclude_min=True)),
         claim=draw(st.none() | st.tuples(st.integers(0, 10**9), st.integers(0, 10**9))),
+        cover=draw(st.none() | covers()),
     )
 
 
@@ -80,25 +96,28 @@ def test_one_table_is_the_source_of_all() -> None:
     names = [field.name for field in FIELDS]
     assert list(MEANING) == names
     assert all(MEANING.values())
-    plain, calculated = certified_row(), replace(certified_row(), p_a_upper=1.0)
+    plain, calculated = certified_row(), replace(certified_row(), p_a_upper=1.0, cover=Cover())
     usual = [field.name for field in FIELDS if not field.rare]
     assert list(plain.to_json()) == ["kind", *usual]
-    with_it = [name for name in names if name in (*usual, "p_a_upper")]
-    assert list(calculated.to_json()) == ["kind", *with_it]
+    assert list(calculated.to_json()) == ["kind", *names]
     own, all_of_them = (
         [c.name for c in columns_of(rows)] for rows in ([plain], [plain, calculated])
     )
-    assert [name for name in all_of_them if name not in own] == ["p_a_upper"]
+    assert [name for name in all_of_them if name not in own] == [
+        "p_a_upper",
+        "cover_cells",
+        "cover_counted",
+    ]
     assert {field.name for field in fields(Row)} == {f.name for f in FIELDS if not f.derived}
     schema = row_schema()
     assert schema["required"] == ["kind", *usual]
     assert list(schema["properties"]) == ["kind", *names]
-    # Every field that these rows have has its columns, in the table's order, and nothing else has.
+    # Every field has its columns, in the table's order, and nothing else has.
     columns = columns_of([calculated])
     owners = [next(n for n in names if c.name == n or c.name.startswith(f"{n}_")) for c in columns]
-    assert list(dict.fromkeys(owners)) == with_it
-    nested = {"counts", "samples", "claim"}
-    assert all(owners.count(name) == (2 if name in nested else 1) for name in with_it)
+    assert list(dict.fromkeys(owners)) == names
+    nested = {"counts", "samples", "claim", "cover"}
+    assert all(owners.count(name) == (2 if name in nested else 1) for name in names)
 
 
 @pytest.fixture(scope="module")
