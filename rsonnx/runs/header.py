@@ -182,7 +182,7 @@ class Header:
         yield "arguments.resolved.procedure", self.resolved.get("procedure", way), way
         changed = self.record.get("changed", 0)
         yield "arguments.resolved.changed", self.resolved.get("changed", changed), changed
-        if self.resolved.get("adaptive"):
+        if self.resolved.get("adaptive") and not noise.covered:
             table = Adaptive.of_table(noise, procedure.n0, procedure.n, procedure.alpha)
             yield "target_radii", procedure.target_radii, table.target_radii
         elif self.resolved.get("target_radius") is not None:

@@ -15,6 +15,7 @@ from rsonnx.runs.fields import shown
 from rsonnx.runs.sample import Sample
 from rsonnx.runs.strict_json import portable
 from rsonnx.runs.variation import Variation, variation_of
+from rsonnx.statistics import DEFAULT_BOUND
 
 
 @dataclass(frozen=True)
@@ -188,11 +189,10 @@ def options_of(
         return
     yield from ((name, record[name]) for name in ("n0", "n"))
     yield "alpha", made.alpha if made.family_wise is None else made.family_wise
-    if law.covered:  # by the rules of its own
-        return
     targets = record["target_radii"]
     if targets is None:
-        yield from (("bound", made.bound), ("radius", made.radius_rule))
+        bound = DEFAULT_BOUND if law.covered else made.bound  # the only one that may be said
+        yield from (("bound", bound), ("radius", made.radius_rule))
         yield from (("adaptive", False), ("target_radius", None))
     elif given.get("target_radius") is None:
         yield "adaptive", True
@@ -202,10 +202,8 @@ def options_of(
 
 def _options_of_noise(given: Mapping[str, Any], law: Law) -> Iterator[tuple[str, Any]]:
     """Yield the options that say which noise is meant."""
-    intervals = {name: str(said["option"]).strip("-") for name, said in INTERVALS.items()}
-    implied = any(
-        given.get(name) is not None for name in ("sigma_per_feature", *intervals.values())
-    )
+    interval = law.covered and given.get("noise") == "gaussian"  # which alone means its law
+    implied = interval or given.get("sigma_per_feature") is not None
     if not implied and given.get("noise") is not None:
         if given["noise"] == law.unfixed.name:  # one sigma was said, and columns are fixed
             law = law.unfixed
@@ -213,7 +211,8 @@ def _options_of_noise(given: Mapping[str, Any], law: Law) -> Iterator[tuple[str,
         yield "noise", law.name + "".join(given["noise"].partition(",")[1:])
     own = law.parameters
     yield from ((name, own.get(name)) for name in ("norm", "lam") if given.get(name) is not None)
-    for name, option in intervals.items():
+    for name, said in INTERVALS.items():
+        option = str(said["option"]).strip("-")
         if given.get(option) is not None:
             yield option, own.get(name)
     if given.get("sigma") is not None:
