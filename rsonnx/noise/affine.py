@@ -30,14 +30,13 @@ until they cover all contrasts.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
-from rsonnx.statistics import normal_quantile_down, normal_quantile_up
-from rsonnx.statistics.special import ndtr, ndtri
+from rsonnx.statistics import normal_quantile_down, normal_quantile_up, special
 
 Values = NDArray[np.float64]
 
@@ -81,7 +80,7 @@ def brightness_radius(spread: float, contrast: float, not_a: float, b: float) ->
     if excess(0.0) >= 0:
         return 0.0
     most = -(normal_quantile_down(rest[0]) + normal_quantile_down(rest[1])) / 2 + 1e-3
-    near, margin = brentq(excess, 0.0, most, xtol=1e-9), _MARGIN
+    near, margin = _root(excess, 0.0, most, 1e-9), _MARGIN
     while margin < 1:
         if _stands(near * (1 - margin), contrast, spread, rest):
             return near * (1 - margin)
@@ -98,13 +97,19 @@ def rest_for(spread: float, contrast: float, b: float) -> float:
     def excess(rest: float) -> float:
         return float(_sum_of_bounds(edge, b, spread, (rest, rest))[0]) - 1
 
-    return 0.0 if excess(_ERROR) >= 0 else brentq(excess, _ERROR, 0.5, xtol=1e-15)
+    return 0.0 if excess(_ERROR) >= 0 else _root(excess, _ERROR, 0.5, 1e-15)
+
+
+def _root(function: Callable[[float], float], low: float, high: float, within: float) -> float:
+    from scipy import optimize  # noqa: PLC0415 - as in special: no help page waits for it
+
+    return float(optimize.brentq(function, low, high, xtol=within))
 
 
 def _stands(b: float, contrast: float, spread: float, rest: tuple[float, float]) -> bool:
     """Prove that A is the answer at a brightness for all contrasts."""
     rate = math.sqrt(spread**-2 + 2 + b * b)  # of both bounds together
-    at_zero = sum(float(ndtr(b + normal_quantile_up(q))) for q in rest) + _ERROR
+    at_zero = sum(float(special.ndtr(b + normal_quantile_up(q))) for q in rest) + _ERROR
     proved = (1 - at_zero) / rate
     low, high = np.array([[-contrast, proved], [-proved, contrast]])
     done = 0
@@ -138,7 +143,7 @@ def _most(k: Values, b: float, spread: float, q: float) -> Values:
     a1 = spread / size * m / scale**2
     moved = (scale * (a1 + 2 * a2 * m), scale**2 * a2)
     # As if κ were normal; then Newton's method between two bounds, of which any result will do.
-    c = np.sqrt(1 + a1**2 + 2 * a2**2) * ndtri(q) - a2
+    c = np.sqrt(1 + a1**2 + 2 * a2**2) * special.ndtri(q) - a2
     high = _REACH * (2 + np.abs(a1) + _REACH * np.abs(a2))
     low = -high
     for _ in range(_MOST_STEPS):
@@ -162,4 +167,4 @@ def _mean(a0: Values, a1: Values, a2: Values) -> tuple[Values, Values]:
     z = np.arange(-nodes, nodes + 1) / (5 * steepest)
     weights = np.exp(-z * z / 2) / (math.sqrt(2 * math.pi) * 5 * steepest)
     at = a0[:, np.newaxis] + z * (a1[:, np.newaxis] + a2[:, np.newaxis] * z)
-    return ndtr(at) @ weights, np.exp(-at * at / 2) @ weights / math.sqrt(2 * math.pi)
+    return special.ndtr(at) @ weights, np.exp(-at * at / 2) @ weights / math.sqrt(2 * math.pi)

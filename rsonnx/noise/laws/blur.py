@@ -18,7 +18,6 @@ from typing import ClassVar
 import mpmath
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from rsonnx.noise.differential import PRECISION
 from rsonnx.noise.laws.gaussian import Gaussian
@@ -71,6 +70,8 @@ class _Blur(Changed, SpatialTransformation, LambdaNoise):
         self, x: NDArray[np.float64], parameters: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Return the heat kernel of each variance on the image, (samples, \\*shape)."""
+        from scipy import fft  # noqa: PLC0415 - as in statistics.special: no help page waits for it
+
         waves = fft.dctn(x, axes=self.sides, norm="ortho")[np.newaxis]
         for axis in self.sides:
             n = x.shape[axis]
