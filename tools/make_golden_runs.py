@@ -87,6 +87,8 @@ LAWS = {  # in each of their norms
     "brightness": f"{GREY} --noise brightness --sigma 0.25 --n 300",
     "contrast": f"{GREY} --noise contrast --sigma 0.25 --n 300",
     "brightness-contrast": f"{GREY} --noise brightness-contrast,contrast=0.1 --sigma 0.25 --n 300",
+    "brightness-blur": f"{GREY} --noise brightness-blur,blur=1,blur_lambda=2 --sigma 0.25 --n 300",
+    "contrast-blur": f"{GREY} --noise contrast-blur,blur=1,blur_lambda=2 --sigma 0.25 --n 300",
     "blur": f"{GREY} --noise blur --lambda 2 --n 300",
     "blur-uniform": f"{GREY} --noise blur-uniform --lambda 2 --n 300 --radius two-sided",
     "blur-folded": f"{GREY} --noise blur-folded --lambda 2 --n 300 --radius two-sided",

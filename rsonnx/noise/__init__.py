@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rsonnx.noise.laws.anisotropic import AnisotropicGaussian
     from rsonnx.noise.laws.ball import Ball
     from rsonnx.noise.laws.blur import Blur, BlurFolded, BlurUniform
+    from rsonnx.noise.laws.blurred import BrightnessBlur, ContrastBlur
     from rsonnx.noise.laws.brightness import Brightness
     from rsonnx.noise.laws.brightness_contrast import BrightnessContrast
     from rsonnx.noise.laws.contrast import Contrast
@@ -64,9 +65,11 @@ __all__ = [
     "BlurFolded",
     "BlurUniform",
     "Brightness",
+    "BrightnessBlur",
     "BrightnessContrast",
     "Columns",
     "Contrast",
+    "ContrastBlur",
     "CoveredNoise",
     "EnumeratedNoise",
     "ExactOutcome",

@@ -55,7 +55,7 @@ class AskedNoise:
         if len(several) > 1 and NOISES.keys() >= set(several):
             raise UsageError(
                 f"no radius is known here of {' and '.join(several)} at once; of two kinds there "
-                "is brightness-contrast,contrast=K alone, so choose one of them"
+                "are brightness-contrast, brightness-blur and contrast-blur; choose one of these"
             )
         named = law_class(self.text.partition(",")[0].strip())
         said = self.files.keys() | self.intervals.keys()

@@ -38,6 +38,8 @@ LAWS = {
         "brightness": "brightness.Brightness",
         "contrast": "contrast.Contrast",
         "brightness-contrast": "brightness_contrast.BrightnessContrast",
+        "brightness-blur": "blurred.BrightnessBlur",
+        "contrast-blur": "blurred.ContrastBlur",
         "blur": "blur.Blur",
         "blur-uniform": "blur.BlurUniform",
         "blur-folded": "blur.BlurFolded",

@@ -129,6 +129,23 @@ NORMS = {
         "by one factor between e^-K and e^K on every value and, before or after that, of "
         "brightness, by the same in every value, by less than {}",
     ),
+    "brightness-blur": Norm(
+        "amount, the same added to every value, beside a blur of the certified variances,",
+        "at every input that is blurred (heat kernel, reflecting edges) by a variance up to T and "
+        "brighter or darker, by the same in every value, by less than the row's radius",
+        "by a blur (heat kernel, reflecting edges) of a variance up to T and of brightness, by the "
+        "same in every value, by less than {}",
+    ),
+    "contrast-blur": Norm(
+        "logarithm of the factor, the same on every value, beside a blur of the certified "
+        "variances,",
+        "at every input that is blurred (heat kernel, reflecting edges) by a variance up to T and "
+        "whose values are multiplied by one factor that is less than e to the power of the row's "
+        "radius, or divided by it",
+        "by a blur (heat kernel, reflecting edges) of a variance up to T and a factor on every "
+        "value whose logarithm is below {} either way",
+        unit="logarithms of a factor",
+    ),
     "blur": Norm(
         "variance, where it is a blur (heat kernel),",
         "at every input that is blurred (heat kernel, reflecting edges) by a variance below the "

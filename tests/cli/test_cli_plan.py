@@ -76,6 +76,8 @@ def test_the_text_without_a_target_or_with_a_ceiling_too_low_for_it(
 
 BEHIND = {
     "brightness-contrast": ",contrast=0.1",
+    "brightness-blur": ",blur=1,blur_lambda=2",
+    "contrast-blur": ",blur=1,blur_lambda=2",
     "power-linf": ",a=200",
     "columns": ",width=2",
     "blocks": ",width=2",

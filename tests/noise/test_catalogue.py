@@ -32,7 +32,7 @@ def test_an_option_is_for_a_field_of_one_law(field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["brightness+translation", "blur, contrast", "rotation+blur+flips"]
+    "text", ["brightness+translation", "blur, translation", "rotation+blur+flips"]
 )
 def test_kinds_without_a_theorem_for_both_are_refused_by_name(text: str) -> None:
     with pytest.raises(UsageError, match=text.replace(",", "+").replace(" ", "").split("+")[1]):
