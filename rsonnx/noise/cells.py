@@ -75,8 +75,9 @@ class Crossings:
         above = most - float(smaller) - further
         if above > _LITTLE * most > LEAST:
             return min(1.0, above + most * 2.0**-50)
-        exact = larger - smaller - (right if larger is _ONE else 0)
-        exact = exact * (1 + _MARGIN) + larger * _TAIL_MARGIN
+        with precision(_PRECISION):
+            exact = larger - smaller - (right if larger is _ONE else 0)
+            exact = exact * (1 + _MARGIN) + larger * _TAIL_MARGIN
         return min(1.0, max(LEAST, math.nextafter(float(exact), math.inf)))
 
     def masses(self) -> NDArray[np.float64]:

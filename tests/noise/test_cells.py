@@ -115,3 +115,20 @@ def test_from_the_other_side_the_radius_is_that_of_p_a(law: Law) -> None:
         assert radius * (1 - 1e-9) <= law.radius_beside(p) <= radius * (1 + 1e-9)
         assert law.proves_beside(law.radius_beside(p), p) in (True, None)
     assert law.radius_beside(0.5) == law.radius_beside(0.9) == 0
+
+
+@pytest.mark.parametrize("law", [Gaussian(4.5), Laplace(4.5), Uniform(4.5)])
+def test_cells_that_are_narrow_beside_the_noise_have_no_less_than_their_mass(law: Law) -> None:
+    """At mpmath's own precision, as in a run: within 300 bits nothing would be seen."""
+    drawn = np.random.default_rng(5)
+    noise = Noise(law.name, 4.5)
+    for _ in range(400):
+        x = float(drawn.uniform(0, 1))
+        edges = x + drawn.choice([-1, 1], 3) * 10 ** drawn.uniform(-6, 0, 3)
+        cuts = np.unique(edges.astype(np.float32)).astype(np.float64)
+        (where,) = crossings(law, real_point([x]), [Cuts(0, cuts)])
+        masses = where.masses()
+        ends = [Fraction(edge) - Fraction(x) for edge in midpoints(cuts).tolist()]
+        with mpmath.workprec(300):
+            for mass, low, high in zip(masses[1:], ends, ends[1:], strict=False):
+                assert noise.between(low, high) <= mpmath.mpf(float(mass))
