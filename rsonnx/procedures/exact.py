@@ -30,8 +30,9 @@ class Exact(Procedure):
 
     Attributes:
         noise: a distribution whose values are independent of each other.
-        changed: at how many changed fixed values, whatever they become, the certificate still holds
-            (ℓ0, as the paper has it for categories).
+        changed: at how many changed fixed values the certificate still holds (ℓ0, as the paper has
+            it for categories), whichever whole numbers up to 2^24 in size they become: of columns
+            of such numbers a form knows no others.
 
     Raises:
         UsageError: it is another one, or has not so many fixed values.
@@ -166,7 +167,10 @@ class Exact(Procedure):
         """That some fixed values may change, in words."""
         if not self.changed:
             return ""
-        return f", also where up to {self.changed} of the fixed values become others, whichever"
+        return (
+            f", also where up to {self.changed} of the fixed values become others, "
+            "whichever whole numbers up to 2^24 in size"
+        )
 
 
 def _reason(own: Bracket) -> AbstainReason:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -178,9 +179,13 @@ def check_breaks(
         RunFileError: the model or the data are not the run's, or the breaks of another run.
     """
     run, listener, header = _certified(run), listening(listener), breaks.header
-    if header["run"]["sha256"] != _digest(run):
+    alpha = family_wise_alpha(run.header.procedure.alpha, len(run.rows))
+    own = _header(run, alpha, Effort(**header["effort"]), header["seed"])
+    own["run"]["file"] = header["run"]["file"]
+    if other := _others(breaks, own):
         raise RunFileError(
-            f"{breaks.path} is of another run than {run.path}, by its SHA-256; name its own"
+            f"{breaks.path} has another {' and another '.join(other)} than {run.path} gives, which "
+            "is known by its SHA-256; name its own run"
         )
     with ExitStack() as stack:
         job = _open(run, model, data, files, providers, time_limit_per_call, stack)
@@ -193,7 +198,21 @@ def check_breaks(
                 for what in _faults_of(job, attempt, row, header, listener.drawn)
             ]
             listener.finished(attempt, certified=True)
-    return tuple(faults)
+    return (*faults, *_faults_of_arrays(breaks, run))
+
+
+def _faults_of_arrays(breaks: Breaks, run: Run) -> Iterator[Fault]:
+    """Hold the arrays beside a file, which may be gone, against its rows."""
+    path = arrays_of(breaks.path) if breaks.path is not None else None
+    if path is None or not path.exists():
+        return
+    try:
+        with np.load(path) as held, np.load(BytesIO(_arrays(breaks, run))) as own:
+            same = held.files == own.files and all(np.array_equal(held[k], own[k]) for k in own)
+    except (OSError, ValueError, BadZipFile):
+        same = False
+    if not same:
+        yield Fault(None, f"{path.name} does not hold the inputs of {breaks.path}; remove it")
 
 
 def _faults_of(
@@ -208,6 +227,8 @@ def _faults_of(
         if stated != recorded:
             yield f"{name} is {stated}, but the run has {recorded}"
             return
+    if (attempt.reason == NO_CERTIFICATE) != (row.abstained or row.radius == 0):
+        yield f"reason is {attempt.reason}, but the run has a radius of {row.radius}"
     if attempt.input is None:
         return
     point = job.point(row.index)
@@ -318,8 +339,7 @@ def _reopened(output: Path | None, resume: bool, listener: Listener) -> RunWrite
 
 def _check_continues(begun: Breaks, header: dict[str, Any], run: Run) -> None:
     """Refuse to go on with a file unless the new rows belong behind those that it has."""
-    free = {"created", "versions", "fields"}
-    other = [name for name in header if name not in free and header[name] != begun.header[name]]
+    other = _others(begun, header)
     inputs = [(row.index, row.digest) for row in run.rows[: len(begun.rows)]]
     if not other and [(row.index, row.digest) for row in begun.rows] != inputs:
         other = ["inputs"]
@@ -328,6 +348,12 @@ def _check_continues(begun: Breaks, header: dict[str, Any], run: Run) -> None:
             f"{begun.path} is of another {' and another '.join(other)}, so it cannot be gone on "
             "with; give the command that started it, or name another output"
         )
+
+
+def _others(breaks: Breaks, header: dict[str, Any]) -> list[str]:
+    """Return which fields of a file's header are not those of another, but for when it was made."""
+    free = {"created", "versions", "fields"}
+    return [name for name in header if name not in free and header[name] != breaks.header[name]]
 
 
 def _attempt(

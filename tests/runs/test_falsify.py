@@ -70,6 +70,40 @@ def faults_of(path: Path) -> list[int | None]:
     return [fault.index for fault in check_breaks(breaks, "tiny.onnx", "grey.npz", "run.jsonl")]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("alpha", 0.9), ("alpha_inside", 0.9), ("run", {"alpha": 0.999}), ("run", {"shared": True})],
+)
+def test_a_header_that_would_excuse_more_breaks_is_refused(
+    name: str, value: Any, broken: Path
+) -> None:
+    """Each of these alone lets an overstated run seem to hold, or a guess seem confirmed."""
+    lines = lines_of(broken)
+    lines[0][name] = lines[0][name] | value if isinstance(value, dict) else value
+    write_lines(broken, lines)
+    with pytest.raises(RunFileError, match=name):
+        check_breaks(read_breaks(broken), "tiny.onnx", "grey.npz", "run.jsonl")
+
+
+def test_a_break_that_is_left_out_is_told(broken: Path) -> None:
+    lines = lines_of(broken)
+    at = next(k for k, line in enumerate(lines) if line.get("distance"))
+    void = dict.fromkeys(("distance", "answer", "counts", "again", "input"))
+    lines[at] |= void | {"reason": "no-certificate"}
+    write_lines(broken, lines)
+    assert faults_of(broken) == [lines[at]["index"], None]  # and its arrays hold one more
+
+
+def test_arrays_of_other_inputs_are_told(broken: Path) -> None:
+    arrays = dict(np.load("b.npz"))
+    np.savez("b.npz", **arrays | {"x": 255 - arrays["x"]})
+    assert faults_of(broken) == [None]
+    Path("b.npz").write_bytes(b"none")
+    assert faults_of(broken) == [None]
+    Path("b.npz").unlink()
+    assert faults_of(broken) == []
+
+
 def test_breaks_lie_behind_the_boundary_and_are_found_again(broken: Path) -> None:
     """A class ends half-way between two means; the nearest end is 8 times that far in l2."""
     breaks = read_breaks(broken)
