@@ -80,6 +80,11 @@ def _interval(
     return numbers
 
 
+interval_options = tuple(
+    click.option(str(said["option"]), metavar=said["shown"], callback=_interval, help=said["help"])
+    for said in INTERVALS.values()
+)
+
 _rest = (
     contrast_option,
     click.option(
@@ -104,12 +109,7 @@ _rest = (
         )
         for said in FILES.values()
     ),
-    *(
-        click.option(
-            str(said["option"]), metavar=said["shown"], callback=_interval, help=said["help"]
-        )
-        for said in INTERVALS.values()
-    ),
+    *interval_options,
 )
 
 noise_options = (

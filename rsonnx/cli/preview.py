@@ -9,7 +9,7 @@ from typing import Any
 import click
 from cloup import command, option_group
 
-from rsonnx.cli.noises import contrast_option, noise_option
+from rsonnx.cli.noises import contrast_option, interval_options, noise_option
 from rsonnx.cli.options import (
     choice_options,
     data_argument,
@@ -28,6 +28,7 @@ from rsonnx.cli.options import (
     "Noise",
     noise_option,
     contrast_option,
+    *interval_options,
     click.option(
         "--sigma",
         "sigmas",

@@ -134,7 +134,11 @@ def _rows(
 def _noisy(
     smoothed: SmoothedClassifier, point: Point, picture: _Unarranged, n0: int, seed: int
 ) -> Seen:
-    """Return sample 0 of the selection, which certify draws too, and the answers to n0 of them."""
+    """Return sample 0 of the selection, which certify draws too, and the answers to n0 of them.
+
+    Of an interval it is the image at the farther end.
+    """
+    point = smoothed.noise.farthest_of(point)
     sample = np.empty((1, *point.space.shape), np.float32)
     NoisyStream(point, smoothed.noise, seed, "selection").write(0, sample)
     answer = int(checked_labels(smoothed.base, sample.copy())[0])

@@ -140,6 +140,12 @@ class CoveredNoise(IndependentNoise):
         unit = space.step if exact else 1.0
         return Interval(image, self.family, knots, rounded=exact, unit=unit)
 
+    def farthest_of(self, point: Point) -> Point:
+        """Return the image at the end of the interval that is farther from the identity."""
+        return self.transformed(
+            point, self.images(point), max(self.interval, key=self.from_identity)
+        )
+
     def transformed(self, point: Point, images: Interval, parameter: float) -> Point:
         """Return an image that stands in a centre, with the noise of the input itself."""
         space = point.space

@@ -312,6 +312,10 @@ class Law(ABC):
         """Return the shape of an input whose samples have ``shape``, which a classifier takes."""
         return shape
 
+    def farthest_of(self, point: Point) -> Point:
+        """Return the image that an interval of a transformation ends with; else the input."""
+        return point
+
     @property
     def drawn(self) -> Law:
         """The noise that samples have; a law of its own where a transformation is certified."""

@@ -129,3 +129,14 @@ def test_what_does_not_fit_is_one_sentence(options: str, named: str, blots: Path
 
 def test_a_model_of_no_images_is_refused(here: Path) -> None:
     refused("certify mixed.onnx mixed.csv --sigma 0.25 --angles -2,3", code=2)
+
+
+def test_a_preview_shows_the_image_at_the_farther_end(blots: Path) -> None:
+    """A model that answers by the mean sees less of an image that is made small."""
+    np.savez("bright.npz", x=np.full((1, 1, 8, 8), 200, np.uint8))
+    preview = "preview tiny.onnx bright.npz --sigma 0.1 --seed 1 --providers cpu --json"
+    answers: list[int] = []
+    for name, interval in (("small", "0.3,1"), ("large", "1,1.5")):
+        (line,) = done(f"{preview} --scales {interval} -o {name}.svg").lines()
+        answers += [seen["top_class"] for seen in line["noisy"]]
+    assert answers[0] < 3 < answers[1]
