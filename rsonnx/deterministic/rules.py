@@ -197,7 +197,7 @@ def _product(build: Builder, call: Call) -> Value:
 def _convolution(build: Builder, call: Call) -> Value:
     value, weights, bias = call.value(), call.constant(1), call.constant(2)
     pixels, kernel = value.shape[2:], weights.shape[2:]
-    outputs, seen = windows(pixels, kernel, *_sliding(call, pixels, kernel))
+    outputs, seen = _windows(call, pixels, kernel)
     products = weights.size * len(seen)
     if products > _MOST_PRODUCTS:
         raise call.refusal(f" of {products:,} products, more than {_MOST_PRODUCTS:,}")
@@ -218,7 +218,7 @@ def _average_pool(build: Builder, call: Call) -> Value:
         raise call.refusal(" with ceil_mode")
     value = call.value()
     pixels, channels, kernel = value.shape[2:], value.shape[1], call.attributes["kernel_shape"]
-    outputs, seen = windows(pixels, kernel, *_sliding(call, pixels, kernel))
+    outputs, seen = _windows(call, pixels, kernel)
     weights = np.full((channels, 1, math.prod(kernel)), 1.0)
     matrix = convolution(weights, channels, math.prod(pixels), seen)
     counts = (seen >= 0).sum(axis=1)
@@ -228,25 +228,29 @@ def _average_pool(build: Builder, call: Call) -> Value:
     return build.affine([(build.in_order(value), matrix)], (1, channels, *outputs))
 
 
-def _sliding(
+def _windows(
     call: Call, pixels: Sequence[int], kernel: Sequence[int]
-) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
-    """Return strides, pads and dilations."""
+) -> tuple[tuple[int, ...], NDArray[np.int64]]:
+    """Return what :func:`windows` does, by a call's strides, pads and dilations."""
     axes = len(pixels)
     strides = call.attributes.get("strides", [1] * axes)
     dilations = call.attributes.get("dilations", [1] * axes)
     auto = call.attributes.get("auto_pad", b"NOTSET")
     pads = call.attributes.get("pads", [0] * 2 * axes)
+    wide = [dilation * (k - 1) + 1 for dilation, k in zip(dilations, kernel, strict=True)]
     if auto in (b"SAME_UPPER", b"SAME_LOWER"):
         missing = [
-            max(0, (-(-length // stride) - 1) * stride + dilation * (k - 1) + 1 - length)
-            for length, stride, dilation, k in zip(pixels, strides, dilations, kernel, strict=True)
+            max(0, (-(-length // stride) - 1) * stride + width - length)
+            for length, stride, width in zip(pixels, strides, wide, strict=True)
         ]
         less, more = [m // 2 for m in missing], [m - m // 2 for m in missing]
         pads = [*less, *more] if auto == b"SAME_UPPER" else [*more, *less]
     elif auto == b"VALID":
         pads = [0] * 2 * axes
-    return strides, pads, dilations
+    padded = np.add(pixels, np.reshape(pads, (2, axes)).sum(axis=0))
+    if (padded < wide).any():
+        raise call.refusal(" whose kernel is larger than what it sees")
+    return windows(pixels, kernel, strides, pads, dilations)
 
 
 @_rule("GlobalAveragePool", "ReduceMean")
@@ -255,10 +259,10 @@ def _mean(build: Builder, call: Call) -> Value:
     axes = list(range(2, len(value.shape)))
     keeps = True
     if call.kind == "ReduceMean":
-        stated = call.constant(1) if len(call.operands) > 1 else call.attributes.get("axes")
-        if stated is None:
-            raise call.refusal(" of all values")
-        axes = [int(axis) % len(value.shape) for axis in np.ravel(stated)]
+        stated = call.operands[1] if len(call.operands) > 1 else call.attributes.get("axes")
+        axes = [int(axis) % len(value.shape) for axis in np.ravel(() if stated is None else stated)]
+        if 0 in axes or not axes:
+            raise call.refusal(" of a batch, or of all values")
         keeps = bool(call.attributes.get("keepdims", 1))
     matrix = mean(value.shape, axes)
     kept = [

@@ -103,6 +103,8 @@ REFUSED = {
     "Mul": "y = Mul(x, x)",
     "Div": "y = Div(row, x)",
     "AveragePool": "y = AveragePool<kernel_shape=[2,2],strides=[2,2],ceil_mode=1>(x)",
+    "larger than what it sees": "p = AveragePool<kernel_shape=[8,2]>(x); y = Relu(p)",
+    "ReduceMean": "y = ReduceMean<axes=[0,2]>(x)",  # rows of a batch together
     "Cast": "y = Cast<to=10>(x)",
     "FusedMatMul": "y = ms.FusedMatMul(x, wide)",
 }
@@ -112,6 +114,12 @@ REFUSED = {
 def test_what_no_bound_is_known_of_is_refused_by_name(named: str, text: str) -> None:
     with pytest.raises(ModelError, match=named):
         read(rows_model(text, PICTURE, WEIGHTS))
+
+
+def test_a_mean_over_no_axes_is_one_over_all_values_and_refused() -> None:
+    axes = {"none": np.zeros(0, np.int64)}
+    with pytest.raises(ModelError, match="ReduceMean"):
+        read(rows_model("m = ReduceMean(x, none); y = Sub(x, m)", (3,), axes, opset=18))
 
 
 def test_a_softmax_over_less_than_the_scores_is_refused() -> None:
