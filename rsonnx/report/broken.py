@@ -53,7 +53,7 @@ def said_of_breaks(breaks: Breaks) -> Iterator[str]:
             f"Certified to R, broken at R': near {len(breaks.broken):,} of {certified(breaks):,} "
             f"certified inputs one of another answer was found, at R' = {median} R in the median "
             f"({least} to {most}); that all of them are answers of the smoothed classifier has "
-            f"probability at least 1 - {error_up(run['alpha'])}."
+            f"probability at least 1 - {error_up(breaks.header['alpha'] * run['inputs'])}."
         )
     if breaks.status != "complete":
         yield (

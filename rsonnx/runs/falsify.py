@@ -65,6 +65,9 @@ from rsonnx.smoothing.falsify import (
 )
 from rsonnx.statistics import family_wise_alpha, fewest_samples_to_predict
 
+_ALPHA = 0.001
+"""At which all answers near the inputs of an exact run are confirmed together."""
+
 
 def falsify(
     model: str | os.PathLike[str],
@@ -108,7 +111,7 @@ def falsify(
     """
     run = _certified(run)
     effort, listener = effort or Effort(), listening(listener)
-    alpha = family_wise_alpha(run.header.procedure.alpha, len(run.rows))
+    alpha = _confirmed_at(run)
     least = fewest_samples_to_predict(alpha, two_sided=True)
     if effort.samples < least:
         raise UsageError(
@@ -179,8 +182,7 @@ def check_breaks(
         RunFileError: the model or the data are not the run's, or the breaks of another run.
     """
     run, listener, header = _certified(run), listening(listener), breaks.header
-    alpha = family_wise_alpha(run.header.procedure.alpha, len(run.rows))
-    own = _header(run, alpha, Effort(**header["effort"]), header["seed"])
+    own = _header(run, _confirmed_at(run), Effort(**header["effort"]), header["seed"])
     own["run"]["file"] = header["run"]["file"]
     if other := _others(breaks, own):
         raise RunFileError(
@@ -269,6 +271,11 @@ def _certified(run: Run | str | os.PathLike[str]) -> Run:
         raise RunFileError(f"the run {read.path} has no inputs yet, so there is nothing to break")
     read.header.noise.length(np.zeros(read.header.model.input_shape))
     return read
+
+
+def _confirmed_at(run: Run) -> float:
+    """Return alpha of one confirmation; the certificates of exact runs have none of their own."""
+    return family_wise_alpha(run.header.procedure.alpha or _ALPHA, len(run.rows))
 
 
 def _open(

@@ -125,6 +125,26 @@ def test_the_model_confirms_every_bracket_and_refutes_a_better_one(data: str, he
         assert "input 2: p_b_upper" in outcome.said
 
 
+def test_what_is_certified_is_not_broken_and_what_is_overstated_is(here: Path) -> None:
+    done(f"certify stumps.onnx real.npz --sigma 0.25 {EXACT} -o run.jsonl")
+    words = "falsify stumps.onnx real.npz --draws 500 --rounds 2 --n 2000 --seed 1"
+    outcome = done(f"{words} --run run.jsonl -o broken.jsonl --json")
+    figures = outcome.json()
+    assert figures["holds"]
+    assert figures["ratio"]["least"] >= 1
+    assert "1 - 0.001" in done("report run.jsonl --broken broken.jsonl").said
+    lines = Path("run.jsonl").read_text().splitlines()
+    for at, row in enumerate(map(json.loads, lines[1:-1]), start=1):
+        bracket = Bracket.of(row["top_class"], 1e-9, 1.0)
+        forged = Exact(Gaussian(0.25)).derive(Evidence(Counts([]), Counts([]), bracket=bracket))
+        names = ("p_a_lower", "p_a_upper", "p_b_upper", "radius")
+        lines[at] = json.dumps(row | {name: getattr(forged, name) for name in names})
+    Path("run.jsonl").write_text("\n".join(lines) + "\n")
+    outcome = command(f"{words} --run run.jsonl -o false.jsonl")
+    assert outcome.code == 1
+    assert "run.jsonl does not hold" in outcome.said
+
+
 def test_what_has_no_exact_certificate_is_told_in_a_sentence(here: Path) -> None:
     for option in ("--n 5", "--alpha 0.1", "--n0 5"):
         refused(f"certify stumps.onnx real.npz --sigma 0.25 {EXACT} {option}", named="calculated")
