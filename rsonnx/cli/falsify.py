@@ -105,7 +105,6 @@ def falsify(model: Path, data: Path, run: Path, as_json: bool, details: bool, **
     Example:
       rsonnx falsify mnist.onnx images/ --run mnist.jsonl -o broken.jsonl
       rsonnx falsify mnist.onnx images/ --run mnist.jsonl --check broken.jsonl
-      rsonnx report mnist.jsonl --broken broken.jsonl --html mnist.html --data images/
     """
     from rsonnx import runs
     from rsonnx.report.broken import broken_report

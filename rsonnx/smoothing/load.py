@@ -181,11 +181,12 @@ class _Candidate:
 def closed_form(plan: Plan) -> Form | None:
     """Return the form that a model is read to; None where it is none.
 
-    Nothing of a model is run whose operators are those of no form.
+    Nothing of a model is run whose operators are those of no form; without an onnxruntime that
+    runs, nothing is read to one.
     """
     batch = plan.free_batches[0] if plan.free_batches else Batch.AS_FILED
-    candidate = _Candidate(plan, choose_provider("cpu"), DeviceOptions(), batch)
     try:
+        candidate = _Candidate(plan, choose_provider("cpu"), DeviceOptions(), batch)
         return form_of(candidate.adapted.model, candidate.runner)
     except RsonnxError:
         return None

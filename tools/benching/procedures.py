@@ -115,7 +115,8 @@ def noises(arguments: argparse.Namespace) -> Iterator[Record]:
     data = open_dataset(SAMPLES / "mnist_test_500")
     for name, law in NOISES.items():
         # Noise that has a scale a feature needs a file of its own.
-        if not issubclass(law, IndependentNoise | JointNoise) or name == "gaussian-per-feature":
+        added = issubclass(law, IndependentNoise | JointNoise) and not law.covered
+        if not added or name == "gaussian-per-feature":
             continue
         for norm, sigma in itertools.product(law.norms, (0.25, 0.5, 1.0)):
             noise = noise_of(name, size=784, sigma=sigma, norm=norm, **PARAMETERS.get(name, {}))
