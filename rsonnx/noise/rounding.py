@@ -13,6 +13,9 @@ import mpmath
 _MARGIN = mpmath.mpf(2) ** -60
 """Relative margin for the rounding of a formula in 100 bits, which may lose 30 of them."""
 
+_FARTHEST = -(mpmath.mpf(2) ** 30)
+"""In standard deviations; mpmath fails where the square of a number is beyond the doubles."""
+
 _PRECISION_LOCK = RLock()
 
 
@@ -41,3 +44,8 @@ def quotient_down(numerator: int, denominator: int) -> float:
     exact = Fraction(numerator, denominator)
     near = float(exact)
     return near if Fraction(near) <= exact else math.nextafter(near, -math.inf)
+
+
+def normal_cdf(z: mpmath.mpf) -> mpmath.mpf:
+    """Return Φ(z) at mpmath's working precision, or more where z is far below all that matters."""
+    return mpmath.ncdf(max(z, _FARTHEST))

@@ -19,7 +19,7 @@ from rsonnx.closed_form import Boxes, Linear, StumpSum
 from rsonnx.errors import UsageError
 from rsonnx.noise import Law, Point
 from rsonnx.noise.cells import LEAST, crossings
-from rsonnx.noise.rounding import precision
+from rsonnx.noise.rounding import normal_cdf, precision
 from rsonnx.procedures.procedure import Bracket
 from rsonnx.statistics.convolution import LatticeSum, SumLaw
 
@@ -205,16 +205,16 @@ class _Margins:
         spread += math.copysign(doubles * (spread + most), lead)
         with precision(_PRECISION):
             if spread > 0:
-                likely = mpmath.ncdf(-mpmath.mpf(lead) / spread)
+                likely = normal_cdf(-mpmath.mpf(lead) / spread)
             else:
                 likely = mpmath.mpf(0 if lead > 0 else 1)
-            escaped = 2 * noisy * mpmath.ncdf(-mpmath.mpf(far)) if far > 0 else mpmath.mpf(noisy)
+            escaped = 2 * noisy * normal_cdf(-mpmath.mpf(far)) if far > 0 else mpmath.mpf(noisy)
             total = float((likely + escaped) * (1 + _MARGIN))
         return min(1.0, max(LEAST, math.nextafter(total, math.inf)))
 
     def _far(self, deviations: float, noisy: int) -> float:
         """Return how many standard deviations all noise but a negligible part stays within."""
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             room = float(np.min((self._form.largest - self._sizes) / self._sigmas))
         wanted = math.sqrt(deviations**2 + 2 * math.log(max(1, noisy) * 2.0**42))
         return max(0.0, min(wanted, room * (1 - 2.0**-50)))

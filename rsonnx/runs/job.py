@@ -110,8 +110,8 @@ class Job:
         """Return the class that noise alone and inputs of the run are answered; None if several."""
         low = self.smoothed.bounds[0]
         nothing = np.full(self.shape, low if np.isfinite(low) else 0.0)
-        for at in self.smoothed.noise.fixed:  # on other values the model may not run
-            nothing.reshape(-1)[at] = self.columns[at].first
+        for at in self.smoothed.noise.fixed if self.columns else ():
+            nothing.reshape(-1)[at] = self.columns[at].first  # on others the model may not run
         counts = self.smoothed.sample_counts(nothing, 0, _NOISE_ALONE, stage=_PROBE, seed=0)
         if max(counts, default=0) < counts.total:
             return None

@@ -28,6 +28,8 @@ _STIRLING = tuple(Fraction(1, d) for d in (12, -360, 1260, -1680, 1188))
 _FAR = 16
 """Beyond 16 standard deviations the normal tail is below 2^-185: enclose it by 0 and 2^-185."""
 
+_TAIL_TO = 1 << 10
+"""Up to here the normal tail is enclosed by its series."""
 
 _TAIL_FROM = 10
 """From here on the normal tail is enclosed by its series; before, by the cdf's enclosure."""
@@ -108,8 +110,11 @@ def normal_tail_bounds(x: Fraction) -> tuple[Fraction, Fraction]:
     """Return bounds on Φ(-x) for x >= 0, relatively good to 2^-70.
 
     From some x on Φ(-x) = φ(x)/x·(1 - 1/x² + 1·3/x⁴ - 1·3·5/x⁶ + ...), a series that envelops: what
-    ends with a negative term is below, and with a positive one above.
+    ends with a negative term is below, and with a positive one above. Beyond ``_TAIL_TO`` it is
+    bounded by 0 and by what it is there, far below the doubles.
     """
+    if x > _TAIL_TO:
+        return Fraction(0), normal_tail_bounds(Fraction(_TAIL_TO))[1]
     if x < _TAIL_FROM:
         one = 1 << CDF_BITS
         low, high = normal_cdf_bounds(x)

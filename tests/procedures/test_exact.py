@@ -326,6 +326,20 @@ def test_beyond_all_doubles_a_radius_is_finite() -> None:
     assert 0.375 < law.radius_beside(found.p_b_upper) < 0.3752
 
 
+@pytest.mark.parametrize(
+    ("kind", "scale"), [(Gaussian, 1e-300), (Gaussian, 1e300), (Laplace, 1e-30), (Uniform, 1e-30)]
+)
+def test_scales_so_small_and_large_that_numbers_end(kind: type[Law], scale: float) -> None:
+    law, point = kind(scale), real_point([1.0, 0.75])  # type: ignore[call-arg]
+    form = stump_sum(_stumps([[at, "1/2", -1.0, 1.0] for at in range(2)]), SINGLE)
+    calculated = bracket(form, law, point)
+    assert (calculated.label, calculated.p_b_upper < 0.5) == (int(scale < 1), True)  # a tie is of 0
+    assert not list(unconfirmed(form, law, point, calculated))
+    if law.normal and scale < 1:
+        half = Linear(np.ones((1, 2)), np.zeros(1), np.zeros((1, 2)), 1e30, SINGLE)
+        assert bracket(half, law, point).p_b_upper < 0.5
+
+
 @pytest.mark.parametrize("law", [Gaussian(0.25), Laplace(0.2), Uniform(0.3)])
 def test_a_form_is_certified_like_any_base_classifier(law: Law) -> None:
     form = stump_sum(_stumps(GOLDEN["hand"][3]["stumps"]), SINGLE, [-0.0625])

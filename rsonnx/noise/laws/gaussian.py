@@ -15,6 +15,7 @@ from rsonnx.noise.additive import IndependentNoise
 from rsonnx.noise.catalogue import noise_of
 from rsonnx.noise.differential import settled
 from rsonnx.noise.law import Law
+from rsonnx.noise.rounding import normal_cdf
 from rsonnx.noise.scale import check_scale, needed_size
 from rsonnx.noise.space import InputSpace
 from rsonnx.statistics import (
@@ -124,7 +125,7 @@ class Gaussian(IndependentNoise):
 
     def cumulative(self, value: mpmath.mpf) -> mpmath.mpf:
         """Return Φ(value/σ) at mpmath's working precision."""
-        return mpmath.ncdf(value / mpmath.mpf(self.sigma))
+        return normal_cdf(value / mpmath.mpf(self.sigma))
 
     def tail_bounds(self, distance: Fraction, at: int) -> tuple[Fraction, Fraction]:
         """Enclose Φ(-distance/σ)."""

@@ -19,6 +19,9 @@ from rsonnx.noise.scale import ScaledNoise
 from rsonnx.noise.space import InputSpace
 from rsonnx.statistics import exp_minus, scale_down
 
+_FAR = 1 << 20
+"""In scales: e to minus it is far below the doubles."""
+
 
 @dataclass(frozen=True)
 class Laplace(ScaledNoise, DifferentialNoise, IndependentNoise):
@@ -73,7 +76,10 @@ class Laplace(ScaledNoise, DifferentialNoise, IndependentNoise):
         del at
         if not distance:
             return Fraction(1, 2), Fraction(1, 2)
-        low, high = (exp_minus(distance / Fraction(self.lam), up) for up in (False, True))
+        x = distance / Fraction(self.lam)
+        if x > _FAR:  # where it is far below the doubles
+            return Fraction(0), self.tail_bounds(_FAR * Fraction(self.lam), 0)[1]
+        low, high = (exp_minus(x, up) for up in (False, True))
         return Fraction(low[0]) * Fraction(2) ** (low[1] - 1), Fraction(high[0]) * Fraction(2) ** (
             high[1] - 1
         )
