@@ -140,9 +140,13 @@ class Following:
         numbers = []
         for name, operand in zip(node.input, operands, strict=False):
             if isinstance(operand, Sums):
+                if operand.roundings:  # a run adds up in one order of several
+                    return None
                 numbers.append(self._tables.behind(operand))
             elif isinstance(operand, Values) and node.output[0] in self._walk.ensembles:
                 trees = self._walk.ensembles[node.output[0]].trees
+                if len(trees) > 1:
+                    return None
                 asked = [self._walk.asked(node, tree, self._terms.cuts) for tree in trees]
                 numbers.append(self._tables.at(np.array(list(set().union(*asked)), np.intp)))
             elif name and not isinstance(operand, Fixed):

@@ -43,7 +43,9 @@ def form_of(model: bytes, opener: Opener, fixed: Collection[int] = ()) -> Form:
             for tree in walk.ensembles[node.output[0]].trees
             if len(walk.asked(node, tree, cuts)) > 1
         ]
-        if deep or len(cuts) < 2:
+        # Sums of several trees depend on the order in which they are added up, so no run says them.
+        is_added_up = any(len(held.trees) > 1 for held in walk.ensembles.values())
+        if deep or not cuts or (len(cuts) == 1 and not is_added_up):
             return _boxes(walk, deep, cuts)
         return Following(walk, Terms(cuts)).form()
     except NotClosedError as error:

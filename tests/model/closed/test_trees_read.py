@@ -211,6 +211,24 @@ def test_exact_sums_have_no_slack_and_others_have() -> None:
     assert 0 < slack(0.1) < 1e-6
 
 
+def test_sums_of_one_value_that_nearly_tie_are_undecided() -> None:
+    """With two threads onnxruntime adds them up in another order, in batches that are large."""
+    halves = [
+        ({0: 0.2, 1: 0.2, 2: 0.2}, {0: -0.3, 1: -0.3, 2: 0.1}),
+        ({0: -0.1, 1: -0.3, 2: 0.3}, {0: 0.1, 1: -0.2, 2: 0.2}),
+        ({0: 0.3, 1: 0.2, 2: -0.1}, {0: 0.3, 1: -0.2, 2: -0.1}),
+    ]
+    trees = [(0, 0.5, "BRANCH_LEQ", *leaves) for leaves in halves for _ in range(2)]
+    given = {"aggregate_function": "AVERAGE", "base_values": [-0.1, 0.2, 0.1]}
+    nodes = [
+        tree_node(trees, targets=3, **given),
+        node("ArgMax", ["scores"], "answer", axis=1, keepdims=0),
+    ]
+    form = read_form(closed_model(nodes, 1, "answer"))
+    labels = form.labels(np.array([[0.0], [1.0]], np.float32))
+    assert labels.tolist() == [UNDECIDED, 2]
+
+
 PLUS, MINUS = {0: 1.0}, {0: -1.0}
 REFUSED = {
     "BRANCH_EQ": [(0, 0.5, "BRANCH_EQ", PLUS, MINUS)],
