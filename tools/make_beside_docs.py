@@ -41,8 +41,7 @@ _MEASURED = """
 ## Measured
 
 {processor}, {cores} cores, {date}. sigma = {sigma:g}, n = {n:,}; the cost grows in proportion to n.
-Radii are medians, rounded down; seconds are those of all processors together, an input, beside
-other work on the machine.
+Radii are medians, rounded down; seconds are those of all processors together, an input.
 
 | model | parameters | classifier | norm | inputs | certified | radius | seconds |
 | --- | ---: | --- | --- | ---: | ---: | ---: | ---: |

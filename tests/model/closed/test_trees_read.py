@@ -88,14 +88,14 @@ def ensembles(draw: Callable[[Any], Any]) -> tuple[onnx.ModelProto, Sequence[Any
     return closed_model([made], FEATURES, "label"), labels, exact
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(ensembles())
 def test_a_classifier_of_stumps(case: tuple[onnx.ModelProto, Sequence[Any], bool]) -> None:
     proto, labels, exact = case
     compare(proto, labels, exact=exact)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.lists(stumps(F32, [0]), min_size=1, max_size=6),
     F32,
@@ -117,7 +117,7 @@ def test_one_sum_of_a_regressor_against_a_threshold(
     compare(closed_model(nodes, FEATURES, "answer", weights))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.lists(st.integers(0, 2).flatmap(lambda k: stumps(F32, [k])), min_size=1, max_size=8),
     st.sampled_from([0, 1]),
@@ -131,7 +131,7 @@ def test_the_newer_operator(trees: list[Any], aggregate: int, curve: str | None)
     compare(closed_model(nodes, FEATURES, "scores", ml=5))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.data())
 def test_one_tree_of_any_depth(data: st.DataObject) -> None:
     leaf = st.tuples(*[F32] * 3).map(lambda held: dict(enumerate(held)))
