@@ -247,20 +247,14 @@ def tables() -> Iterator[str]:
         size, minutes = f"{facts['bytes']:,}", f"{facts['training_seconds'] / 60:.1f} min"
         took = f"{certified['samples']:,}", f"{certified['seconds']:,} s"
         yield _row(f"`{model.file}`", size, minutes, f"`{certified['options']}`", *took)
-    yield ""
-    yield _row("file", "bytes", "trained in", "trained with")
-    yield "|---|---:|---:|---|"
-    for front in FRONTS:
-        facts = held[front.name]
-        size, minutes = f"{facts['bytes']:,}", f"{facts['training_seconds'] / 60:.1f} min"
-        yield _row(f"`{front.name}.onnx`", size, minutes, f"`{front.training}`")
-    yield ""
-    yield _row("file", "bytes", "trained in", "trained with")
-    yield "|---|---:|---:|---|"
-    for stumps in STUMPS:
-        facts = held[stumps.name]
-        size, seconds = f"{facts['bytes']:,}", f"{facts['training_seconds']} s"
-        yield _row(f"`{stumps.name}.onnx`", size, seconds, f"`{stumps.training}`")
+    for group, unit, words in ((FRONTS, 60, "{:.1f} min"), (STUMPS, 1, "{:g} s")):
+        yield ""
+        yield _row("file", "bytes", "trained in", "trained with")
+        yield "|---|---:|---:|---|"
+        for each in group:
+            facts = held[each.name]
+            took = words.format(facts["training_seconds"] / unit)
+            yield _row(f"`{each.name}.onnx`", f"{facts['bytes']:,}", took, f"`{each.training}`")
 
 
 def _exact() -> Iterator[str]:

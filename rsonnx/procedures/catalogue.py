@@ -80,23 +80,16 @@ def certify_procedure(
     check_choice("the bound", bound, (*BOUNDS, "clt"))
     check_choice("the radius rule", radius, RADIUS_RULES)
     chosen = bound != DEFAULT_BOUND or radius != "one-sided"
+    decided = chosen or target_radii is not None
     if procedure == "exact":
-        if chosen or target_radii is not None:
-            raise UsageError(
-                "the exact procedure draws no samples, so there is no bound, radius rule or target "
-                "radius to choose; leave them out"
-            )
+        _leave_out(decided, "the exact procedure draws no samples")
         return Exact(noise, changed)
     if changed:
         raise UsageError(
             "changed fixed values are certified by calculation alone; give --procedure exact too"
         )
     if noise.enumerated:
-        if chosen or target_radii is not None:
-            raise UsageError(
-                f"{noise.name} noise is counted in full, so there is no bound, radius rule or "
-                "target radius to choose; leave them out"
-            )
+        _leave_out(decided, f"{noise.name} noise is counted in full")
         if shape is None:
             raise UsageError(
                 f"{noise.name} noise is counted in full, but the base classifier does not say the "
@@ -104,11 +97,8 @@ def certify_procedure(
             )
         return Enumerated(noise, shape)
     if isinstance(noise, CoveredNoise):
-        if chosen or target_radii is not None:
-            raise UsageError(
-                f"{noise.name} noise is certified by as many samples as decide its interval, so "
-                "there is no bound, radius rule or target radius to choose; leave them out"
-            )
+        what = f"{noise.name} noise is certified by as many samples as decide its interval"
+        _leave_out(decided, what)
         return Covered(noise, n0, n, alpha)
     if radius == "two-sided" and num_classes is None:
         raise UsageError(
@@ -123,6 +113,14 @@ def certify_procedure(
             "cannot be chosen; leave out the target radii or the choice"
         )
     return Adaptive(noise, n0, n, alpha, as_radii(target_radii))
+
+
+def _leave_out(chosen: bool, why: str) -> None:
+    """Refuse a bound, radius rule or target radius where a procedure leaves no such choice."""
+    if chosen:
+        raise UsageError(
+            f"{why}, so there is no bound, radius rule or target radius to choose; leave them out"
+        )
 
 
 def predict_procedure(

@@ -21,7 +21,6 @@ from rsonnx.deterministic import Ball, Network, Question, Verifier, largest_radi
 from rsonnx.errors import ModelError, RunFileError, UsageError
 from rsonnx.listener import Extent, Listener
 from rsonnx.model import INPUT, Batch, read_model
-from rsonnx.model.read import sha256_of
 from rsonnx.runs.base_certificates import BaseCertificate, BaseCertificates
 from rsonnx.runs.files import Run, as_path
 from rsonnx.runs.job import Job
@@ -30,7 +29,7 @@ from rsonnx.runs.reading import read_run
 from rsonnx.runs.reopening import check_model, reopen
 from rsonnx.runs.writing import check_output
 from rsonnx.runtime.watchdog import SECONDS_A_CALL
-from rsonnx.smoothing import Plan, in_child, make_plan
+from rsonnx.smoothing import Plan, make_plan
 
 _PROVIDERS = ("cpu",)
 """Where sums are of float32 in some order, which is what is bounded: a device may use other
@@ -173,7 +172,7 @@ def _of_run(
         raise UsageError(f"{name} was given beside a run, which settles it; leave it out")
     if not isinstance(model, str | os.PathLike):
         raise UsageError("beside a run the model's file is needed; give its path")
-    check_model(run, in_child(sha256_of, model))
+    check_model(run, model)
     job = reopen(run, model, data, files, _PROVIDERS, time_limit_per_call, stack)
     if job.shape != job.model.shape:
         raise RunFileError(

@@ -24,7 +24,6 @@ import numpy as np
 from rsonnx.data import DataSettings
 from rsonnx.errors import RsonnxError, RunFileError, UsageError
 from rsonnx.listener import Extent, Listener
-from rsonnx.model.read import sha256_of
 from rsonnx.noise import check_seed, fresh_seed
 from rsonnx.procedures import ABSTAIN, Prediction
 from rsonnx.runs import disk
@@ -53,7 +52,6 @@ from rsonnx.runs.telling import tell_job
 from rsonnx.runs.verify import Fault
 from rsonnx.runs.writing import RunWriter, check_output
 from rsonnx.runtime.watchdog import SECONDS_A_CALL
-from rsonnx.smoothing import in_child
 from rsonnx.smoothing.falsify import (
     CONFIRMATION,
     SECOND,
@@ -290,7 +288,7 @@ def _open(
     for name in files.keys() - set(DataSettings.FILES):
         raise UsageError(f"there is no argument {name!r}; help(rsonnx.falsify) lists them")
     model = as_path("the model", model)
-    check_model(run, in_child(sha256_of, model))
+    check_model(run, model)
     return reopen(run, model, data, files, providers, limit, stack)
 
 

@@ -83,7 +83,7 @@ def check_against(
     if model is None:
         return None
     model = as_path("the model", model)
-    check_model(run, in_child(sha256_of, model))
+    check_model(run, model)
     if data is None:
         return None
     with ExitStack() as stack:
@@ -155,13 +155,13 @@ def reopen(
     return job
 
 
-def check_model(run: Run, sha256: str) -> None:
-    """Refuse a model that is not the run's.
+def check_model(run: Run, model: str | os.PathLike[str]) -> None:
+    """Refuse a model file that is not the run's; a child process reads it first.
 
     Raises:
         RunFileError: with both digests.
     """
-    _same(run, "model", run.header.model.sha256, sha256)
+    _same(run, "model", run.header.model.sha256, in_child(sha256_of, model))
 
 
 def check_data(run: Run, manifest: Manifest) -> None:
