@@ -11,7 +11,8 @@ SmoothMix (Jeong et al., 2111.09277), with the hyper-parameters that their autho
 ``--recipe published`` is theirs in network and schedule too, hours on a processor; ``--recipe
 short`` is a smaller network and fewer epochs. Sigma is in units of pixels in [0, 1], and noisy
 pixels are not clipped. With ``--noise`` the samples are those of another smoothing distribution, or
-of a transformation, as ``--noise brightness --sigma 0.3`` and ``--noise blur --lam 2`` are.
+of a transformation, as ``--noise brightness --sigma 0.3`` and ``--noise blur --lam 2`` are; with
+``--angles -30,30 --sigma 0.25`` the images are turned at random before Gaussian noise.
 
 Needs ``pip install 'rsonnx[train,gpu]'``. The same options on the same kind of machine with the
 same torch give the same file; a training that was stopped goes on from its last epoch with
@@ -34,12 +35,14 @@ except ImportError as error:
         "pip install 'rsonnx[train,gpu]'"
     )
 from training.datasets import KINDS, load
-from training.export import AGREEMENT, accuracy, disagreement, export, start_from
+from training.export import AGREEMENT, accuracy, disagreement, export, rounded, start_from
 from training.loop import Job, train
 from training.networks import NETWORKS, build
 from training.noises import keeps_pixels, law_of, samples
 from training.recipes import METHODS, RECIPES, settings
 from training.session import session
+
+from rsonnx.noise.options import INTERVALS
 
 
 def main() -> None:
@@ -71,7 +74,9 @@ def main() -> None:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         model = train(job, network, data, checkpoint)
 
-    export(model, shape, args.out, _facts(job, args))
+    if args.float16_weights:
+        model = rounded(model)
+    export(model, shape, args.out, _facts(job, args), half=args.float16_weights)
     noisy = samples(job.law, test.pixels(slice(0, 256)), 1)[0]
     worst = disagreement(model, args.out, noisy)
     if not worst < AGREEMENT:
@@ -96,6 +101,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--sigma", type=float, help="standard deviation of the noise, pixels in [0, 1]")
     add("--lam", type=float, help="lambda, the noise's own scale, in place of --sigma")
     add("--noise", default="gaussian", help="NAME[,KEY=VALUE]; default: %(default)s")
+    for name, own in INTERVALS.items():
+        add(
+            str(said["option"]),
+            dest=name,
+            type=_interval,
+            metavar=said["shown"],
+            help="with --sigma",
+        )
     add("--out", type=Path, required=True, help="ONNX file to write")
     add("--recipe", choices=("published", "short"), default="published", help="default: published")
     add("--network", choices=NETWORKS, help="default: the recipe's")
@@ -105,9 +118,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, help="default: %(default)s")
     add("--device", choices=("cpu", "cuda"), default="cpu", help="default: %(default)s")
     add("--threads", type=int, default=2, help="of the processor; default: %(default)s")
+    add("--float16-weights", action="store_true", help="store weights in half the space")
     add("--bfloat16", action="store_true", help="compute in bfloat16; weights stay in float32")
     add("--resume", action="store_true", help="go on from the checkpoint beside --out")
     return parser
+
+
+def _interval(text: str) -> tuple[float, float]:
+    low, high = map(float, text.split(","))
+    return low, high
 
 
 def _job(args: argparse.Namespace) -> Job:
@@ -116,7 +135,8 @@ def _job(args: argparse.Namespace) -> Job:
     chosen = {"network": args.network, "epochs": args.epochs, "rate": args.rate}
     recipe = replace(recipe, **{key: value for key, value in chosen.items() if value is not None})
     start = hashlib.sha256(args.start.read_bytes()).hexdigest() if args.start else ""
-    law = law_of(args.noise, kind, args.sigma, args.lam)
+    intervals = {name: value for name in INTERVALS if (value := getattr(args, name)) is not None}
+    law = law_of(args.noise, kind, args.sigma, args.lam, intervals)
     return Job(
         args.method,
         law,
@@ -146,6 +166,7 @@ def _facts(job: Job, args: argparse.Namespace) -> dict[str, object]:
         "recipe": job.recipe.words(job.kind),
         **started,
         "arithmetic": "bfloat16" if job.bfloat16 else "float32",
+        **({"weights": "rounded to float16"} if args.float16_weights else {}),
         "device": f"{job.device}, {args.threads} threads" if job.device == "cpu" else job.device,
         "torch": torch.__version__,
         "script": "tools/train.py",

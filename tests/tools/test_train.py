@@ -20,13 +20,14 @@ pytest.importorskip("onnxscript", reason="training needs rsonnx[train]")
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 sys.path.insert(0, str(TOOLS))
 
-from training import losses, recipes  # noqa: E402
+from training import export, losses, recipes  # noqa: E402
 from training.datasets import CIFAR10, MNIST, augment  # noqa: E402
 from training.loop import learning_rate  # noqa: E402
-from training.networks import build, folded  # noqa: E402
-from training.noises import law_of, samples  # noqa: E402
+from training.networks import Normalised, build, folded  # noqa: E402
+from training.noises import law_of, samples, transformed  # noqa: E402
 
 from rsonnx.noise import NOISES  # noqa: E402
+from rsonnx.transforms import images  # noqa: E402
 
 
 class Linear(torch.nn.Module):  # type: ignore[misc,name-defined]
@@ -198,6 +199,35 @@ def test_samples_are_of_the_law(noise: str) -> None:
     if "keep" in noise:
         kept = (drawn != 0).any(2).flatten(2).sum(2)
         assert (kept == 9).all()
+
+
+@pytest.mark.parametrize(("field", "interval"), [("angles", (-30, 30)), ("factors", (0.7, 1.3))])
+def test_images_are_turned_and_scaled_as_certificates_do(
+    field: str, interval: tuple[float, float]
+) -> None:
+    torch.manual_seed(6)
+    law = law_of("gaussian", CIFAR10, 0.25, None, {field: interval})
+    image = torch.rand(1, *CIFAR10.shape)
+    made = transformed(law, image)[0].double().numpy()
+    torch.manual_seed(6)
+    torch.rand(1, *CIFAR10.shape)
+    low, high = interval
+    expected = images.transformed(
+        image[0].double().numpy(), law.family, low + (high - low) * torch.rand(1).item()
+    )
+    # Matrices are rounded to 2^-20 in one and to float32 in the other; a place is 22 away at most.
+    np.testing.assert_allclose(made, expected, atol=22 * 2**-19)
+
+
+def test_weights_in_half_of_the_space_are_those_of_the_network(tmp_path: Path) -> None:
+    torch.manual_seed(7)
+    model = export.rounded(Normalised(build("convnet", 1), MNIST.mean, MNIST.std).eval())
+    whole, half = tmp_path / "whole.onnx", tmp_path / "half.onnx"
+    for path in (whole, half):
+        export.export(model, MNIST.shape, path, {}, half=path is half)
+    pixels = torch.rand(64, *MNIST.shape)
+    assert export.disagreement(model, half, pixels) < export.AGREEMENT
+    assert half.stat().st_size < 0.51 * whole.stat().st_size
 
 
 def _idx(path: Path, values: np.ndarray) -> None:

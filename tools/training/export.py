@@ -87,10 +87,41 @@ def traced(
     return proto
 
 
-def export(model: Normalised, shape: tuple[int, ...], path: Path, training: dict[str, Any]) -> None:
+def rounded(model: Normalised) -> Normalised:
+    """Return a network whose weights are float16 numbers, batch norms folded."""
+    network = folded(model.network)
+    for weight in network.parameters():
+        weight.data = weight.data.half().float()
+    return Normalised(network, *model.given).eval()
+
+
+def _halved(proto: onnx.ModelProto) -> None:
+    """Store a network's float32 weights, which are float16 numbers, as float16 and cast them."""
+    casts = []
+    for tensor in proto.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT:
+            name, values = tensor.name, numpy_helper.to_array(tensor)
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.float16"))
+            casts.append(
+                onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT)
+            )
+    nodes = [*casts, *proto.graph.node]
+    proto.graph.ClearField("node")
+    proto.graph.node.extend(nodes)
+
+
+def export(
+    model: Normalised,
+    shape: tuple[int, ...],
+    path: Path,
+    training: dict[str, Any],
+    *,
+    half: bool = False,
+) -> None:
     """Write a network of inputs of ``shape`` to one ONNX file that declares how it was trained.
 
-    It takes normalised pixels; the preprocessing, which is not in the graph, is declared too.
+    It takes normalised pixels; the preprocessing, which is not in the graph, is declared too. With
+    ``half`` the weights, which are :func:`rounded` then, are stored in half of the space.
     """
     properties = {
         "rsonnx.preprocess": json.dumps(model.preprocess),
@@ -98,7 +129,10 @@ def export(model: Normalised, shape: tuple[int, ...], path: Path, training: dict
         "rsonnx.layout": "NCHW",
         "rsonnx.training": json.dumps(training),
     }
-    write(onnx_model(model.network, shape), path, properties)
+    proto = onnx_model(model.network, shape)
+    if half:
+        _halved(proto)
+    write(proto, path, properties)
 
 
 def write(proto: onnx.ModelProto, path: Path, properties: dict[str, str]) -> None:

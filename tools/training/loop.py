@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from rsonnx.noise import Gaussian, Law
+from rsonnx.noise import CoveredNoise, Gaussian, Law
 from training.datasets import Kind, Split, augment
 from training.losses import LOSSES, Batch, Settings
 from training.networks import Normalised
-from training.noises import keeps_pixels, samples
+from training.noises import keeps_pixels, samples, transformed
 from training.recipes import Recipe
 
 RISE = 0.1
@@ -147,8 +147,10 @@ def _batch(job: Job, split: Split, chosen: Tensor) -> Batch:
     images = split.pixels(chosen)
     if job.recipe.augments:
         images = augment(job.kind, images).clamp(0, 1)
+    if isinstance(job.law, CoveredNoise):
+        images = transformed(job.law, images)
     labels, draws = split.labels[chosen].to(job.device), job.settings.draws
-    if isinstance(job.law, Gaussian):
+    if isinstance(job.law, Gaussian | CoveredNoise):
         noise = job.law.sigma * torch.randn(draws, *images.shape)
         return Batch(images.to(job.device), labels, noise.to(job.device))
     drawn = samples(job.law, images, draws).to(job.device)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from rsonnx.noise import InputSpace, Law, noise_of
+from rsonnx.noise import AskedNoise, CoveredNoise, InputSpace, Law, noise_of
 from rsonnx.noise.law import Place
 from rsonnx.noise.transformed import Transformation
 from training.datasets import Kind
@@ -16,13 +18,21 @@ from training.datasets import Kind
 _LEVELS = np.float32(255)
 
 
-def law_of(text: str, kind: Kind, sigma: float | None, lam: float | None) -> Law:
+def law_of(
+    text: str,
+    kind: Kind,
+    sigma: float | None,
+    lam: float | None,
+    intervals: Mapping[str, tuple[float, float]] | None = None,
+) -> Law:
     """Return the distribution of ``NAME[,KEY=NUMBER]...`` for the images of a data set.
 
     Raises:
         UsageError: there is none such.
         ValueError: a parameter is no number.
     """
+    if intervals:
+        return AskedNoise(text, sigma, lam, intervals=intervals).for_model(kind.shape, "NCHW")
     name, *pairs = text.split(",")
     parameters = {
         key: int(value) if value.isdecimal() else float(value)
@@ -32,6 +42,20 @@ def law_of(text: str, kind: Kind, sigma: float | None, lam: float | None) -> Law
         parameters.setdefault("channels", kind.shape[0])
     size = math.prod(kind.shape)
     return noise_of(name, size=size, sigma=sigma, lam=lam, layout="NCHW", **parameters)
+
+
+def transformed(law: CoveredNoise, images: Tensor) -> Tensor:
+    """Return square images [B, C, H, H], each under a transformation of the law's, at random.
+
+    Its parameter is uniform on the interval.
+    """
+    low, high = law.interval
+    between = torch.rand(len(images)).tolist()
+    matrices = torch.tensor([law.family.matrix(low + (high - low) * u) for u in between])
+    # Theirs takes (column, row, 1) to (column, row).
+    theirs = torch.cat([matrices.flip(1).flip(2), torch.zeros(len(images), 2, 1)], 2)
+    grid = functional.affine_grid(theirs, list(images.shape), align_corners=True)
+    return functional.grid_sample(images, grid, align_corners=True)
 
 
 def keeps_pixels(law: Law) -> bool:
