@@ -102,13 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--lam", type=float, help="lambda, the noise's own scale, in place of --sigma")
     add("--noise", default="gaussian", help="NAME[,KEY=VALUE]; default: %(default)s")
     for name, own in INTERVALS.items():
-        add(
-            str(said["option"]),
-            dest=name,
-            type=_interval,
-            metavar=said["shown"],
-            help="with --sigma",
-        )
+        add(str(own["option"]), dest=name, type=_interval, help="=LOW,HIGH: images so transformed")
     add("--out", type=Path, required=True, help="ONNX file to write")
     add("--recipe", choices=("published", "short"), default="published", help="default: published")
     add("--network", choices=NETWORKS, help="default: the recipe's")
