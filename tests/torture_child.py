@@ -29,7 +29,7 @@ installed_wheels()  # known from here on to every process that is forked
 
 def certify(arguments: Sequence[str], dies_at: int | None = None) -> None:
     """Run the command line; kill this process in the middle of a disk operation, by its number."""
-    isolation.subprocess = SimpleNamespace(run=_found_nothing)  # no second process is tested
+    isolation.Child = _FindsNothing  # no second process is tested
     schedule._SLICE_SECONDS = 0.0
     schedule._FIRST_SLICE = 1
     if dies_at is not None:
@@ -40,8 +40,11 @@ def certify(arguments: Sequence[str], dies_at: int | None = None) -> None:
     os._exit(code)
 
 
-def _found_nothing(*_: object, **__: object) -> object:
-    return SimpleNamespace(stdout='{"error": null, "message": ""}\n')
+class _FindsNothing:
+    def ask(self, *_: object) -> object:
+        return SimpleNamespace(stdout='{"error": null, "message": ""}\n')
+
+    def end(self) -> None: ...
 
 
 def _die_at(step: int) -> None:

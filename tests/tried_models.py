@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,23 +15,30 @@ from rsonnx.smoothing import isolation
 _TRIED: dict[tuple[str, str], Any] = {}
 
 
-def _run(words: list[str], *, input: str, **options: Any) -> Any:
-    """Answer for a file of these bytes as its first child did, if that found nothing."""
-    path = Path(json.loads(input)["path"])
-    key = (input, sha256(path.read_bytes()).hexdigest() if path.is_file() else "")
-    if key not in _TRIED:
-        child = subprocess.run(words, input=input, **options)  # noqa: PLW1510 - said there
-        if '"error": null' not in child.stdout:
-            return child
-        _TRIED[key] = child
-    return _TRIED[key]
+CHILD = isolation.Child
+
+
+class _TriedOnce:
+    """Answers for a file of these bytes as its first child did, if that found nothing."""
+
+    def ask(self, request: str, seconds: float) -> Any:
+        path = Path(json.loads(request)["path"])
+        key = (request, sha256(path.read_bytes()).hexdigest() if path.is_file() else "")
+        if key not in _TRIED:
+            done = CHILD().ask(request, seconds)
+            if '"error": null' not in done.stdout:
+                return done
+            _TRIED[key] = done
+        return _TRIED[key]
+
+    def end(self) -> None:
+        """Nothing was begun."""
 
 
 @pytest.fixture(autouse=True)
 def models_are_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have commands that run in this process try a file they tried before no second time."""
-    standing_in = SimpleNamespace(run=_run, TimeoutExpired=subprocess.TimeoutExpired)
-    monkeypatch.setattr(isolation, "subprocess", standing_in)
+    monkeypatch.setattr(isolation, "Child", _TriedOnce)
 
 
 @pytest.fixture
@@ -40,13 +46,14 @@ def children(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Have no child process try a model, but note what each was asked; reading is done here."""
     asked: list[str] = []
 
-    def run(words: list[str], *, input: str, **options: Any) -> Any:
-        asked.append(input)
-        request = json.loads(input)
-        tried = request["function"] == isolation.load_and_probe.__name__
-        reply = '{"error": null, "message": ""}' if tried else isolation.reply_to(request)
-        return SimpleNamespace(returncode=0, stdout=reply, stderr="")
+    class Noting(_TriedOnce):
+        def ask(self, request: str, seconds: float) -> Any:
+            del seconds
+            asked.append(request)
+            read = json.loads(request)
+            tried = read["function"] == isolation.load_and_probe.__name__
+            reply = '{"error": null, "message": ""}' if tried else isolation.reply_to(read)
+            return SimpleNamespace(returncode=0, stdout=reply, stderr="")
 
-    standing_in = SimpleNamespace(run=run, TimeoutExpired=subprocess.TimeoutExpired)
-    monkeypatch.setattr(isolation, "subprocess", standing_in)
+    monkeypatch.setattr(isolation, "Child", Noting)
     return asked

@@ -132,7 +132,7 @@ def call(*words: object) -> str:
     argv = ["rsonnx", *map(str, words)]
     with (
         mock.patch.object(sys, "argv", argv),
-        mock.patch.object(isolation, "subprocess", _Child()),
+        mock.patch.object(isolation, "Child", _Child),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
@@ -149,14 +149,15 @@ def call(*words: object) -> str:
 class _Child:
     """In place of the process that reads and tries a model first: these models are our own."""
 
-    TimeoutExpired = TimeoutError
-
-    def run(self, *_: object, input: str, **__: object) -> Any:
+    def ask(self, request_line: str, _: float) -> Any:
         """Answer as a child does that found nothing; what is only read is read here."""
-        request = json.loads(input)
+        request = json.loads(request_line)
         tried = request["function"] == isolation.load_and_probe.__name__
         reply = '{"error": null, "message": ""}' if tried else isolation.reply_to(request)
         return mock.Mock(returncode=0, stdout=reply, stderr="")
+
+    def end(self) -> None:
+        """Nothing was begun."""
 
 
 def words_of(name: str) -> list[str]:

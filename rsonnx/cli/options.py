@@ -11,8 +11,17 @@ from cloup import option_group
 from rsonnx.model import AUTO, PRESETS, ROWS
 from rsonnx.runtime.engines import ENGINES
 from rsonnx.runtime.watchdog import SECONDS_A_CALL
+from rsonnx.smoothing import child_waiting
 
-model_argument = click.argument("model", type=click.Path(path_type=Path))
+
+def _soon_tried(context: click.Context, _: click.Parameter, model: Path) -> Path:
+    """Begin a child process that will try the model, while this process imports what it needs."""
+    if not context.resilient_parsing and model.is_file():
+        context.with_resource(child_waiting())
+    return model
+
+
+model_argument = click.argument("model", type=click.Path(path_type=Path), callback=_soon_tried)
 data_argument = click.argument("data", type=click.Path(path_type=Path))
 model_output_option = click.option(
     "--output",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
+from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import mpmath
@@ -96,9 +98,20 @@ class JointNoise(SampledNoise):
         return JointBlock(self.draw_samples, place)
 
 
-@cache
 def exact_block() -> type[LatticeBlock] | type[CompiledBlock]:
-    """Return what draws a block of exact noise: compiled code where numba is, else numpy.
+    """Return what draws the next block of exact noise: the quickest way that is there, else numpy.
+
+    Compiled code takes half a second to load, and two to be made, so it is loaded beside the work,
+    and only where there is much of it.
+    """
+    if next(_BLOCKS) == _BY_NUMPY:
+        threading.Thread(target=quickest_block, name="compiled noise").start()
+    return quickest_block() if quickest_block.cache_info().currsize else LatticeBlock
+
+
+@cache
+def quickest_block() -> type[LatticeBlock] | type[CompiledBlock]:
+    """Return what draws exact noise quickest, loaded: compiled code where numba is, else numpy.
 
     Compiled code outlives the process in numba's cache, so it is used only where it is seen to draw
     what numpy draws.
@@ -108,6 +121,13 @@ def exact_block() -> type[LatticeBlock] | type[CompiledBlock]:
     except ImportError:
         return LatticeBlock
     return compiled.CompiledBlock if compiled.draws_as_numpy_does() else LatticeBlock
+
+
+_BLOCKS = count()
+"""Counts the blocks of exact noise that were opened."""
+
+_BY_NUMPY = 256
+"""Of which numpy draws so many before compiled code is loaded: half a second of MNIST's."""
 
 
 class FloatBlock:

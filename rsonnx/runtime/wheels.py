@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import cache
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import Distribution, distributions
 from typing import Any
 
 from rsonnx.errors import first_line
@@ -49,13 +49,19 @@ def damage() -> str | None:
 
 @cache
 def installed_wheels() -> dict[str, str]:
-    """Return the distributions that provide onnxruntime; two of them break each other.
-
-    Once a process: it lists the files of all that is installed, which takes a quarter second.
-    """
-    return {
-        name: version(name) for name in sorted({*packages_distributions().get("onnxruntime", ())})
+    """Return the distributions that provide onnxruntime; two of them break each other."""
+    wheels = {
+        str(wheel.metadata["Name"]): wheel.version
+        for wheel in distributions()
+        if _provides(wheel, "top_level.txt", "onnxruntime\n")
+        or _provides(wheel, "RECORD", "onnxruntime/__init__.py,")
     }
+    return dict(sorted(wheels.items()))
+
+
+def _provides(wheel: Distribution, listing: str, line: str) -> bool:
+    """Return whether a distribution's list of what it brings has a line that begins so."""
+    return f"\n{line}" in f"\n{wheel.read_text(listing) or ''}\n"
 
 
 def reinstall(wheels: Collection[str], requirement: str | None = None) -> str:

@@ -14,22 +14,79 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rsonnx.errors import ModelError, RsonnxError, TimeLimitError, error_named, first_line
-from rsonnx.model import ModelSettings
 from rsonnx.resources import available_memory
 from rsonnx.runtime.device_options import DeviceOptions
 from rsonnx.runtime.watchdog import SECONDS_A_CALL, STUCK, end_process_if_stuck
+
+if TYPE_CHECKING:
+    from rsonnx.model import ModelSettings
 
 SECONDS = 300
 """Longest time that a model may take to be read, loaded and probed."""
 
 _MEMORY_SHARE = 0.8
 """Share of the machine's memory that the child may address."""
+
+COMMAND = (sys.executable, "-m", "rsonnx.smoothing.isolation")
+
+
+class Child:
+    """A process that answers one request; it imports what that takes before it is asked."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",  # what a dying child leaves may quote names that are no text
+        )
+
+    def ask(self, request: str, seconds: float) -> subprocess.CompletedProcess[str]:
+        """Return how the process ended, and what it said.
+
+        Raises:
+            subprocess.TimeoutExpired: it did not answer in time, and was ended.
+        """
+        try:
+            said, complained = self._process.communicate(request, timeout=seconds)
+        except BaseException:
+            self.end()
+            raise
+        return subprocess.CompletedProcess(COMMAND, self._process.returncode, said, complained)
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        self._process.kill()
+        self._process.communicate()
+
+
+_WAITING: list[Child] = []
+"""Children that were not asked yet."""
+
+
+@contextlib.contextmanager
+def child_waiting() -> Iterator[None]:
+    """Inside, a child waits for the first request.
+
+    A command that tries a model enters this before its own imports, which take as long as those of
+    the child.
+    """
+    child = Child()
+    _WAITING.append(child)
+    try:
+        yield
+    finally:
+        if child in _WAITING:
+            _WAITING.remove(child)
+            child.end()
 
 
 def try_in_child(
@@ -80,16 +137,9 @@ def in_child(
         "arguments": arguments,
         "memory": memory,
     }
+    child = _WAITING.pop() if _WAITING else Child()
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "rsonnx.smoothing.isolation"],
-            input=json.dumps(request),
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",  # what a dying child leaves may quote names that are no text
-            timeout=seconds,
-            check=False,
-        )
+        done = child.ask(json.dumps(request), seconds)
     except subprocess.TimeoutExpired:
         raise ModelError(
             f"{path} took more than {seconds:g} s to load and probe in a child process; it is too "
@@ -107,7 +157,8 @@ def in_child(
 
 def load_and_probe(path: str, settings: dict[str, Any], time_limit_per_call: float) -> None:
     """Load a model as :func:`rsonnx.load` does, on the processor, and forget it."""
-    from rsonnx.smoothing.load import load_with  # noqa: PLC0415 - the child alone needs it here
+    from rsonnx.model import ModelSettings  # noqa: PLC0415 - the child alone needs both here
+    from rsonnx.smoothing.load import load_with  # noqa: PLC0415
 
     device = DeviceOptions(time_limit_per_call=time_limit_per_call)
     try:
@@ -182,9 +233,11 @@ def reply_to(request: dict[str, Any]) -> str:
 
 def _child() -> None:
     """Answer one request from stdin on stdout."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with contextlib.suppress(Exception):  # what is broken is said of the request that needs it
+        import_module("rsonnx.smoothing.load")
     request = json.loads(sys.stdin.read())
     end_process_if_stuck(STUCK)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     _limit_memory(request["memory"])
     print(reply_to(request))
 

@@ -27,9 +27,8 @@ SHIMS = {
     "unloadable": "raise ImportError('lib.so.1: cannot open shared object file\\nNo such file')",
     "missing": """
 import importlib.metadata, sys
-distributions = importlib.metadata.packages_distributions()
-distributions.pop("onnxruntime", None)
-importlib.metadata.packages_distributions = lambda: distributions
+others = [d for d in importlib.metadata.distributions() if not d.name.startswith("onnxruntime")]
+importlib.metadata.distributions = lambda: others
 sys.modules["onnxruntime"] = None  # which an import refuses
 """,
     "worse": "raise OSError('[WinError 126] The specified module could not be found')",

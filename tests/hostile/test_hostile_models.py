@@ -12,8 +12,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +19,7 @@ from commands import assert_sentence, command, done, refused
 from hostile import hostile_files, hostile_graphs, trying
 from hostile.hostile_files import CONTROL
 from hostile.making import ENDLESS, HARMLESS, SLOW
-from tried_models import children
+from tried_models import CHILD, children
 
 from rsonnx.errors import ModelError, RsonnxError
 from rsonnx.model import ModelSettings, read, read_model
@@ -103,11 +101,8 @@ def test_what_crashes_its_reader_is_a_sentence(
     """A stranger's model is parsed in the child alone, which here is one that dies."""
     path, run = files["control characters"], GOLDEN / "first.jsonl"
 
-    def die(command: list[str], **options: Any) -> Any:
-        return subprocess.run([sys.executable, "-c", "import os; os.abort()"], **options)  # noqa: PLW1510
-
-    standing_in = SimpleNamespace(run=die, TimeoutExpired=subprocess.TimeoutExpired)
-    monkeypatch.setattr(isolation, "subprocess", standing_in)
+    monkeypatch.setattr(isolation, "COMMAND", (sys.executable, "-c", "import os; os.abort()"))
+    monkeypatch.setattr(isolation, "Child", CHILD)
     monkeypatch.setattr(read, "_bytes_of", None)
     outcome = command(*({"MODEL": path, "RUN": run}.get(word, word) for word in words.split()))
     assert outcome.code == 4

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,18 +19,10 @@ from rsonnx.errors import ModelError, RsonnxError, UsageError
 from rsonnx.model import ModelSettings
 from rsonnx.smoothing import isolation, try_in_child
 
-COMMAND = [sys.executable, "-m", "rsonnx.smoothing.isolation"]
-
 
 def replace_child(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """Let the child run some Python in place of its own."""
-    run = isolation.subprocess.run
-
-    def other(command: list[str], **options: Any) -> Any:
-        assert command == COMMAND
-        return run([sys.executable, "-c", code], **options)
-
-    monkeypatch.setattr(isolation.subprocess, "run", other)
+    monkeypatch.setattr(isolation, "COMMAND", (sys.executable, "-c", code))
 
 
 def test_a_healthy_model_passes(tmp_path: Path) -> None:
@@ -105,6 +96,21 @@ def test_a_child_that_is_stuck_in_a_call_says_so(monkeypatch: pytest.MonkeyPatch
 def test_what_is_printed_before_the_answer_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     replace_child(monkeypatch, """print('warning\\n{"error": null, "message": ""}')""")
     assert try_in_child("good.onnx", ModelSettings()) is None
+
+
+def test_a_waiting_child_is_asked_first_and_none_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = """import sys; sys.stdin.read(); print('{"error": null, "message": ""}')"""
+    replace_child(monkeypatch, answer)
+    with isolation.child_waiting():
+        replace_child(monkeypatch, "raise SystemExit(9)")
+        try_in_child("good.onnx", ModelSettings())
+        with pytest.raises(ModelError, match="exit code 9"):
+            try_in_child("good.onnx", ModelSettings())
+    replace_child(monkeypatch, answer)
+    with isolation.child_waiting():
+        (idle,) = isolation._WAITING
+    assert idle._process.returncode is not None
+    assert not isolation._WAITING
 
 
 @pytest.mark.parametrize(
