@@ -1,4 +1,4 @@
-"""The figures of SECURITY.md, and the commands that it names."""
+"""The figures of the threat model, and the commands that it names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import click
 
 from rsonnx.cli import cli
 
-TEXT = (Path(__file__).resolve().parents[1] / "SECURITY.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).resolve().parents[1] / "docs/explanation/threat-model.md").read_text(
+    encoding="utf-8"
+)
 
 
 def _whole(text: str) -> int:

@@ -87,8 +87,8 @@ def bash(script: str, **environment: Any) -> tuple[int, str]:
 
 
 def test_the_workflow_certifies_gates_and_keeps_what_it_says(place: Path) -> None:
-    (workflow,) = map(yaml.safe_load, blocks("ci-gate.md", "yaml"))
-    (baseline,) = blocks("ci-gate.md", "sh")
+    (workflow,) = map(yaml.safe_load, blocks("how-to/ci-gate.md", "yaml"))
+    (baseline,) = blocks("how-to/ci-gate.md", "sh")
     (job,) = workflow["jobs"].values()
     steps = [step["run"] for step in job["steps"] if "run" in step]
     certify, gate = (run for run in steps if not run.startswith("pip install"))
@@ -106,7 +106,7 @@ def test_the_workflow_certifies_gates_and_keeps_what_it_says(place: Path) -> Non
 
 
 def test_the_array_of_slurm_ends_in_the_run_of_one_machine(place: Path) -> None:
-    certify, merge, _ = blocks("slurm.md", "sh")
+    certify, merge, _ = blocks("how-to/slurm.md", "sh")
     job = {"SLURM_CPUS_PER_TASK": 1, "SLURM_ARRAY_JOB_ID": 77}
     for task in (1, 2):
         assert bash(certify, SLURM_ARRAY_TASK_ID=task, **job) == (0, "")
@@ -124,7 +124,7 @@ def test_the_array_of_slurm_ends_in_the_run_of_one_machine(place: Path) -> None:
 
 def test_a_task_whose_time_is_up_is_put_back(place: Path) -> None:
     (place / "bin/srun").write_text("#!/bin/bash\nexit 130\n")
-    certify = blocks("slurm.md", "sh")[0]
+    certify = blocks("how-to/slurm.md", "sh")[0]
     job = {"SLURM_CPUS_PER_TASK": 1, "SLURM_ARRAY_JOB_ID": 77, "SLURM_ARRAY_TASK_ID": 5}
     assert bash(f"set +e\n{certify}", **job)[0] == 130
     assert Path("requeued").read_text() == "requeue 77_5\n"

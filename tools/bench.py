@@ -36,7 +36,8 @@ their consensuses, inputs the processor's seconds and the
 memory of report, verify and merge, and of certify up to its first certificate, for runs of a
 quarter, half and all of so many inputs. exact has certificates of trees and linear models by
 calculation, beside sampled ones of so many of the same inputs. beside has the smoothed classifier,
-sampled and exact, beside what is proved of the model itself; docs/beside.md is made of its figures.
+sampled and exact, beside what is proved of the model itself; docs/explanation/beside.md is
+made of its figures.
 
 What is compared takes turns in one process; figures are medians with quartiles. The models are the
 committed MNIST net, and residual nets with random weights that torch builds and exports (resnet20

@@ -2,8 +2,8 @@
 
     python tools/make_beside_docs.py
 
-docs/beside.md is made of tools/results/beside.json, which `tools/bench.py beside` writes. Run it
-after that has changed.
+docs/explanation/beside.md is made of tools/results/beside.json, which `tools/bench.py beside`
+writes. Run it after that has changed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rsonnx.report import text_down
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "tools" / "results" / "beside.json"
-PAGE = ROOT / "docs" / "beside.md"
+PAGE = ROOT / "docs" / "explanation" / "beside.md"
 
 _HEAD = """# Smoothing and verification, side by side
 

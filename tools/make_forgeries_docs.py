@@ -2,7 +2,8 @@
 
     python tools/make_forgeries_docs.py
 
-docs/forgeries.md is made of tests/hostile/forgeries.py. Run it after that table has changed.
+docs/reference/forgeries.md is made of tests/hostile/forgeries.py. Run it after that table has
+changed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "forgeries.md"
+PAGE = ROOT / "docs" / "reference" / "forgeries.md"
 
 INPUTS, REPLAYED = 500, (1, 10, 30, 100, 300)
 
@@ -25,8 +26,9 @@ The tests make each of these {count} forgeries, of run files that the commands w
 of run it is made of says the column: every bound and radius rule, fixed n and adaptive, noise of
 several laws, certificates that count every change, parts of a run, a committed seed. The tests hold
 the table to the check that finds each *first*: one that finds it earlier, or only later, fails
-them. What the checks are, and against whom, says [SECURITY.md](../SECURITY.md). *All that follows*
-is what a forger with rsonnx at hand derives anew: bounds, radii, reasons, the manifest.
+them. [The threat model](../explanation/threat-model.md) says what the checks are, and against
+whom. *All that follows* is what a forger with rsonnx at hand derives anew: bounds, radii, reasons,
+the manifest.
 """
 
 _SECTIONS = {

@@ -1,7 +1,7 @@
 """Write what the header and a row of a run file are, from the tables that read them.
 
-docs/header.schema.json and docs/row.schema.json are their JSON Schemas, docs/run-file.md says them
-in words; tests hold all to the tables. Run it after a field has changed:
+docs/reference has their JSON Schemas and, in run-file.md, the same in words; tests hold all to the
+tables. Run it after a field has changed:
 python tools/make_run_file_docs.py
 """
 
@@ -14,7 +14,7 @@ from rsonnx.runs.header_fields import HEADER
 from rsonnx.runs.header_schema import header_schema
 from rsonnx.runs.rows import FIELDS, row_schema
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[1] / "docs" / "reference"
 
 _HEAD = """# Run files
 

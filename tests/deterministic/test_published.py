@@ -108,4 +108,4 @@ def test_as_many_published_verdicts_are_proved_as_by_crown_and_none_is_contradic
         for image, verdict in verdicts(name, epsilon):
             right[verdict] += proved(network, image, epsilon)
     assert right["counterexample"] == 0
-    assert right["robust"] >= 30, right  # as docs/beside.md says
+    assert right["robust"] >= 30, right  # as docs/explanation/beside.md says
