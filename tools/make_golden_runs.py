@@ -94,6 +94,7 @@ LAWS = {  # in each of their norms
     "blur-folded": f"{GREY} --noise blur-folded --lambda 2 --n 300 --radius two-sided",
     "translation": f"{GREY} --noise translation --sigma 1 --n 300",
     "rotation": f"{GREY} --noise rotation --angles -20,20 --sigma 0.5 --n 300",
+    "padded-translation": f"{GREY} --shifts 2 --sigma 0.5 --n 300",
     "scaling": f"{GREY} --noise scaling --scales 0.75,1.25 --sigma 0.5 --n 300",
 }
 PARTS = {  # which `merge` puts together

@@ -16,36 +16,49 @@ from rsonnx.noise.options import FILES, INTERVALS
 if TYPE_CHECKING:
     from rsonnx.noise import AskedNoise
 
-_CONTRAST = "rsonnx.contrast"
+_SHORT = {
+    "contrast": (
+        "brightness-contrast",
+        "a radius is in brightness, at all factors between e^-K and e^K on the values at once.",
+    ),
+    "shifts": (
+        "padded-translation",
+        "certify that the image may be shifted by up to K whole pixels, the lowest value entering.",
+    ),
+}
+"""Options that mean a law with one number behind its name, and what they are for."""
 
 
-def _keep_contrast(ctx: click.Context, _option: click.Parameter, value: float | None) -> None:
-    """Keep the number of --contrast, which is read first, for the noise that it belongs to."""
-    ctx.meta[_CONTRAST] = value
+def _keep(ctx: click.Context, option: click.Parameter, value: float | None) -> None:
+    """Keep the number of such an option, which is read first, for the noise that it belongs to."""
+    ctx.meta[f"rsonnx.{option.name}"] = value
 
 
-def _with_contrast(ctx: click.Context, _option: click.Parameter, text: str) -> str:
-    """Return the text of --noise, with the number of --contrast behind its name."""
-    contrast = ctx.meta.get(_CONTRAST)
-    if contrast is None:
-        return text
-    return f"{'brightness-contrast' if text == 'gaussian' else text},contrast={contrast!r}"
+def _with_numbers(ctx: click.Context, _option: click.Parameter, text: str) -> str:
+    """Return the text of --noise, with the numbers of such options behind its name."""
+    for name, (law, _) in _SHORT.items():
+        number = ctx.meta.get(f"rsonnx.{name}")
+        if number is not None:
+            text = f"{law if text == 'gaussian' else text},{name}={number!r}"
+    return text
 
 
-contrast_option = click.option(
-    "--contrast",
-    type=float,
-    metavar="K",
-    is_eager=True,
-    expose_value=False,
-    callback=_keep_contrast,
-    help="Short for --noise brightness-contrast,contrast=K: a radius is in brightness, at all "
-    "factors between e^-K and e^K on the values at once.",
+short_options = tuple(
+    click.option(
+        f"--{name}",
+        type=float,
+        metavar="K",
+        is_eager=True,
+        expose_value=False,
+        callback=_keep,
+        help=f"Short for --noise {law},{name}=K: {what}",
+    )
+    for name, (law, what) in _SHORT.items()
 )
 noise_option = click.option(
     "--noise",
     default="gaussian",
-    callback=_with_contrast,
+    callback=_with_numbers,
     metavar="NAME[,KEY=VALUE]",
     help="The smoothing distribution, gaussian unless given; further parameters stand behind its "
     "name, such as power-linf,a=4000 or columns,width=4.\n\n\b\n"
@@ -86,7 +99,7 @@ interval_options = tuple(
 )
 
 _rest = (
-    contrast_option,
+    *short_options,
     click.option(
         "--lambda",
         "lam",

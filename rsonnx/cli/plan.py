@@ -30,6 +30,7 @@ _WITHOUT_MODEL = frozenset(
         "angles",
         "contrast",
         "scales",
+        "shifts",
         "alpha",
         "n",
         "target_radius",

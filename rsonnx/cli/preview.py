@@ -9,7 +9,7 @@ from typing import Any
 import click
 from cloup import command, option_group
 
-from rsonnx.cli.noises import contrast_option, interval_options, noise_option
+from rsonnx.cli.noises import interval_options, noise_option, short_options
 from rsonnx.cli.options import (
     choice_options,
     data_argument,
@@ -27,7 +27,7 @@ from rsonnx.cli.options import (
 @option_group(
     "Noise",
     noise_option,
-    contrast_option,
+    *short_options,
     *interval_options,
     click.option(
         "--sigma",

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rsonnx.noise.asked import AskedNoise
     from rsonnx.noise.catalogue import NOISES, law_from_json, noise_of
     from rsonnx.noise.covering import CoveredNoise
+    from rsonnx.noise.covers import Cover
     from rsonnx.noise.enumerated import EnumeratedNoise
     from rsonnx.noise.exported import ExportedStream, check_key
     from rsonnx.noise.law import ExactOutcome, Law, SampledNoise, check_law
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rsonnx.noise.laws.flips import Flips
     from rsonnx.noise.laws.gaussian import Gaussian
     from rsonnx.noise.laws.laplace import Laplace
+    from rsonnx.noise.laws.padded_translation import PaddedTranslation
     from rsonnx.noise.laws.pareto import Pareto
     from rsonnx.noise.laws.patches import Blocks, Columns
     from rsonnx.noise.laws.power_linf import PowerLinf
@@ -70,6 +72,7 @@ __all__ = [
     "Columns",
     "Contrast",
     "ContrastBlur",
+    "Cover",
     "CoveredNoise",
     "EnumeratedNoise",
     "ExactOutcome",
@@ -85,6 +88,7 @@ __all__ = [
     "Law",
     "NoisyStream",
     "Norm",
+    "PaddedTranslation",
     "Pareto",
     "Point",
     "PowerLinf",

@@ -68,7 +68,7 @@ class AskedNoise:
         scales = {"--sigma": self.sigma, "--lambda": self.lam} if self.files else {}
         unused = [option for option, scale in scales.items() if scale is not None]
         if "," in self.text or named.name not in ("gaussian", own.name):
-            unused = ["--noise", *unused]
+            unused = [f"--noise {self.text:.60}", *unused]
         if unused:
             no_scale = " and no scale" if self.files else ""
             leave = " and ".join(unused)

@@ -44,6 +44,7 @@ LAWS = {
         "blur-uniform": "blur.BlurUniform",
         "blur-folded": "blur.BlurFolded",
         "translation": "translation.Translation",
+        "padded-translation": "padded_translation.PaddedTranslation",
         "rotation": "rotation.Rotation",
         "scaling": "scaling.Scaling",
     },

@@ -1,19 +1,20 @@
-"""Gaussian noise for certificates over an interval of a transformation.
+"""Gaussian noise for certificates of all that a transformation makes of an image.
 
-An image in the interval is interpolated, so no law of the parameter gives a radius. The interval is
-covered by images near which all others lie (:mod:`rsonnx.transforms.cover`), and each of these is
-certified in l2: Li et al., arXiv 2002.12398, section 6; Fischer et al., arXiv 2002.12463. What is
-read outside an image has the lowest value.
+What a transformation loses at an edge or interpolates does not come back, so no law of its
+parameter gives a radius. Images that stand for all others are certified instead: Li et al., arXiv
+2002.12398, section 6; Fischer et al., arXiv 2002.12463. Those of an interval lie near one of them
+(:mod:`rsonnx.transforms.cover`), which is certified in l2. What is read outside an image has the
+lowest value.
 """
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import mpmath
 import numpy as np
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
 from rsonnx.noise.additive import IndependentNoise
+from rsonnx.noise.covers import Cover
 from rsonnx.noise.laws.gaussian import Gaussian
 from rsonnx.noise.pairs import AXES
 from rsonnx.noise.space import LEVELS, InputSpace, Point
@@ -29,27 +31,26 @@ from rsonnx.transforms.cover import Interval, knots_of
 from rsonnx.transforms.families import Family
 from rsonnx.transforms.images import Frame
 
+Parameter = TypeVar("Parameter")
+
+_RADII = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.6, 2.0)
+"""Radii that a cell may have, in standard deviations."""
+
 _PIXELS, _FEWEST = 1 / 8, 1 / 256
 """A place moves by that many pixels at most from knot to knot; by fewer, in proportion to sigma,
 where cells have to be small."""
 
 
-class CoveredNoise(IndependentNoise):
-    """What the laws of all transformations that are covered have in common."""
+class CoveredNoise(IndependentNoise, Generic[Parameter]):
+    """Gaussian noise on images that stand for all that a transformation makes of one."""
 
     two_sided: ClassVar[bool] = False
     covered: ClassVar[bool] = True
     calculable: ClassVar[bool] = False
-    family: ClassVar[Family]
     unit: ClassVar[str]
     """Of a parameter, behind a number."""
 
     sigma: float
-
-    @property
-    @abstractmethod
-    def interval(self) -> tuple[float, float]:
-        """The lowest and the highest parameter; the identity is between them."""
 
     @classmethod
     def from_model(cls, shape: tuple[int, ...], layout: str | None) -> dict[str, Any]:
@@ -81,35 +82,6 @@ class CoveredNoise(IndependentNoise):
         """Standard deviation of the noise on one value."""
         return self.sigma
 
-    @property
-    def settings(self) -> str:
-        """``sigma = 0.5, -10 to 10 degrees``."""
-        low, high = self.interval
-        return f"sigma = {self.sigma:g}, {low:g} to {high:g}{self.unit}"
-
-    @property
-    def farthest(self) -> float:
-        """The farthest parameter of the interval: the largest radius."""
-        return max(map(self.from_identity, self.interval))
-
-    def units(self, low: float, high: float) -> str:
-        """Return in which units radii are: on both sides of the identity, or otherwise."""
-        ends = self.interval
-        unit = super().units(low, high)
-        if self.from_identity(ends[0]) == self.from_identity(ends[1]):
-            return unit
-        return f"{unit}, from {ends[0]:g} to {ends[1]:g}"
-
-    def from_identity(self, parameter: float) -> float:
-        """Return how far a parameter is from that which changes nothing, as decimal numbers are."""
-        return float(abs(Decimal(repr(parameter)) - Decimal(repr(self.family.identity))))
-
-    def nearest(self, low: float, high: float) -> float:
-        """Return how near the parameters from ``low`` to ``high`` come to the identity."""
-        if low <= self.family.identity <= high:
-            return 0.0
-        return min(self.from_identity(low), self.from_identity(high))
-
     def cumulative(self, value: mpmath.mpf) -> mpmath.mpf:
         """Return the distribution function of the noise; see :class:`IndependentNoise`."""
         return self.drawn.cumulative(value)
@@ -125,7 +97,122 @@ class CoveredNoise(IndependentNoise):
             f"{self.name} noise is certified by several images, so no bound alone gives its radius"
         )
 
+    # Which parameters there are.
+
+    @property
+    @abstractmethod
+    def end(self) -> Parameter:
+        """The parameter that is farthest from the identity."""
+
+    @property
+    def farthest(self) -> float:
+        """How far that is: the largest radius."""
+        return self.from_identity(self.end)
+
+    @abstractmethod
+    def from_identity(self, parameter: Parameter) -> float:
+        """Return how far a parameter is from that which changes nothing."""
+
+    @property
+    @abstractmethod
+    def selecting(self) -> Sequence[Parameter]:
+        """The parameters of the images of which the class is selected."""
+
     # What becomes of an input.
+
+    @abstractmethod
+    def image(self, point: Point, parameter: Parameter) -> Point:
+        """Return an image that stands in a centre, with the noise of the input itself."""
+
+    def farthest_of(self, point: Point) -> Point:
+        """Return the image that is farthest from the identity."""
+        return self.image(point, self.end)
+
+    @property
+    @abstractmethod
+    def cell_radii(self) -> Sequence[float]:
+        """The radii in l2 that cells may have, rising."""
+
+    @abstractmethod
+    def cover(self, point: Point, radii: Callable[[Parameter], Sequence[float]]) -> Cover:
+        """Return the cells of an input, before anything is counted.
+
+        Args:
+            point: the input.
+            radii: returns those that a cell may have which begins at a parameter, the one to try
+                first at the front.
+        """
+
+    # What a cover says.
+
+    @abstractmethod
+    def check_cover(self, cover: Cover) -> None:
+        """Refuse a cover of which it is plain that this transformation has none like it."""
+
+    @abstractmethod
+    def misplaced(self, point: Point, cover: Cover) -> Iterator[str]:
+        """Yield which cells of an input hold images that are farther than they say."""
+
+    @abstractmethod
+    def nearest(self, cover: Cover) -> list[float]:
+        """Return how near to the identity each cell comes."""
+
+    def left_out(self, cover: Cover) -> float:
+        """Return how near to the identity comes what is in no cell; infinite for nothing."""
+        return math.inf if cover.centres else 0.0
+
+    @abstractmethod
+    def radius_before(self, distance: float) -> float:
+        """Return up to where parameters nearer than a distance > 0 are certified; 0 at 0."""
+
+    @abstractmethod
+    def described(self, cover: Cover, at: int) -> str:
+        """Return which image stands in a centre, and for what."""
+
+
+class IntervalNoise(CoveredNoise[float]):
+    """What the laws of all transformations by a number in an interval have in common."""
+
+    family: ClassVar[Family]
+
+    @property
+    @abstractmethod
+    def interval(self) -> tuple[float, float]:
+        """The lowest and the highest parameter; the identity is between them."""
+
+    @property
+    def settings(self) -> str:
+        """``sigma = 0.5, -10 to 10 degrees``."""
+        low, high = self.interval
+        return f"sigma = {self.sigma:g}, {low:g} to {high:g}{self.unit}"
+
+    @property
+    def end(self) -> float:
+        """The end of the interval that is farther from the identity."""
+        return max(self.interval, key=self.from_identity)
+
+    def units(self, low: float, high: float) -> str:
+        """Return in which units radii are: on both sides of the identity, or otherwise."""
+        ends = self.interval
+        unit = super().units(low, high)
+        if self.from_identity(ends[0]) == self.from_identity(ends[1]):
+            return unit
+        return f"{unit}, from {ends[0]:g} to {ends[1]:g}"
+
+    def from_identity(self, parameter: float) -> float:
+        """Return how far a parameter is from that which changes nothing, as decimal numbers are."""
+        return float(abs(Decimal(repr(parameter)) - Decimal(repr(self.family.identity))))
+
+    @property
+    def selecting(self) -> Sequence[float]:
+        """The identity, both ends, and what is halfway, rising."""
+        (low, high), identity = self.interval, self.family.identity
+        return sorted({low, (low + identity) / 2.0, identity, (identity + high) / 2.0, high})
+
+    @property
+    def cell_radii(self) -> Sequence[float]:
+        """Fixed shares of the standard deviation."""
+        return [float(f"{share * self.sigma:.12g}") for share in _RADII]
 
     def images(self, point: Point) -> Interval:
         """Return all that the transformation makes of an input; its values begin at 0."""
@@ -140,20 +227,63 @@ class CoveredNoise(IndependentNoise):
         unit = space.step if exact else 1.0
         return Interval(image, self.family, knots, rounded=exact, unit=unit)
 
-    def farthest_of(self, point: Point) -> Point:
-        """Return the image at the end of the interval that is farther from the identity."""
-        return self.transformed(
-            point, self.images(point), max(self.interval, key=self.from_identity)
-        )
-
-    def transformed(self, point: Point, images: Interval, parameter: float) -> Point:
-        """Return an image that stands in a centre, with the noise of the input itself."""
+    def image(self, point: Point, parameter: float) -> Point:
+        """Return an image that stands in a centre; see :class:`CoveredNoise`."""
         space = point.space
-        image = np.moveaxis(images.at(parameter), 0, AXES[str(space.layout)])
+        image = np.moveaxis(self.images(point).at(parameter), 0, AXES[str(space.layout)])
         exact = point.arithmetic == "exact"
         values = image.astype(np.uint8) if exact else image + space.bounds[0]
         made = space.point(values, point.arithmetic)
         return replace(made, noise_digest=point.noise_digest)
+
+    def cover(self, point: Point, radii: Callable[[float], Sequence[float]]) -> Cover:
+        """Return cells that lie side by side, from the lowest on; see :class:`CoveredNoise`."""
+        return Cover.of(sorted(self.images(point).cells(radii), key=lambda cell: cell.low))
+
+    def check_cover(self, cover: Cover) -> None:
+        """Refuse a cover that does not lie in the interval, around the identity."""
+        (low, high), identity = self.interval, self.family.identity
+        edges = cover.edges or ((math.nan,) if cover.centres else (identity,))
+        if not low <= edges[0] <= identity <= edges[-1] <= high:
+            raise UsageError(
+                f"its cover is from {edges[0]} to {edges[-1]}, which is not around {identity:g} "
+                f"from {low:g} to {high:g}"
+            )
+
+    def misplaced(self, point: Point, cover: Cover) -> Iterator[str]:
+        """Yield which cells hold images that are farther from their centre than they say."""
+        images = self.images(point)
+        for cell in cover.cells:
+            far = images.farthest(cell)
+            if not far <= cell.radius:
+                yield (
+                    f"the images from {cell.low} to {cell.high} are up to {far:.6g} from that at "
+                    f"{cell.centre}, but the cell has the radius {cell.radius:g}"
+                )
+
+    def nearest(self, cover: Cover) -> list[float]:
+        """Return how near to the identity each cell comes."""
+        return [
+            0.0
+            if cell.low <= self.family.identity <= cell.high
+            else min(self.from_identity(cell.low), self.from_identity(cell.high))
+            for cell in cover.cells
+        ]
+
+    def left_out(self, cover: Cover) -> float:
+        """Return how near to the identity a cover ends early."""
+        ends = zip((cover.edges[:1], cover.edges[-1:]), self.interval, strict=True)
+        early = (self.from_identity(edge) for edges, end in ends for edge in edges if edge != end)
+        return min(early, default=super().left_out(cover))
+
+    def radius_before(self, distance: float) -> float:
+        """Return the distance itself: neighbouring cells share an image."""
+        return min(distance, self.farthest)
+
+    def described(self, cover: Cover, at: int) -> str:
+        """Return the centre and the ends of a cell."""
+        cell = cover.cells[at]
+        return f"at {cell.centre:g}{self.unit}, which stands for {cell.low:g} to {cell.high:g},"
 
 
 def checked_interval(name: str, ends: Sequence[float], family: Family) -> tuple[float, float]:

@@ -160,6 +160,14 @@ NORMS = {
         "by a shift by whole pixels, around the edges, less far than {}",
         unit="pixels",
     ),
+    "padded-translation": Norm(
+        "length, where it is a shift by whole pixels, the lowest value entering,",
+        "at every input that is shifted by whole pixels, the lowest value entering at the edge, by "
+        "at most the row's radius",
+        "by a shift by whole pixels, the lowest value entering at the edge, by at most {}",
+        unit="pixels",
+        reached=True,
+    ),
     "rotation": Norm(
         "angle, in degrees, by which it is turned about its middle,",
         "at every turn of the input about its middle by at most the row's radius",

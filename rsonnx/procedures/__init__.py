@@ -44,7 +44,6 @@ if TYPE_CHECKING:
         AbstainReason,
         Certificate,
         CertificateCounts,
-        Cover,
         Prediction,
     )
     from rsonnx.procedures.two_sided import ALPHA_SPLITS, two_sided_bounds

@@ -1,10 +1,10 @@
-"""Certificates over an interval of a transformation: every image in it is near a certified one.
+"""Certificates of all that a transformation makes of an image: each is near a certified one.
 
-The interval is cut into cells, and the image in the centre of each stands for all of its cell: none
-is farther from it in l2 than the cell's radius, by proof (:mod:`rsonnx.transforms.cover`). A centre
-is certified where samples reject that its class has too small a probability for that radius. A row
-claims all parameters up to a radius from the identity, before the nearest cell whose centre was not
-certified.
+An interval is cut into cells, and the image in the centre of each stands for all of its cell: none
+is farther from it in l2 than the cell's radius, by proof (:mod:`rsonnx.transforms.cover`). Whole
+pixels have a cell and an image each, of the radius 0. A centre is certified where samples reject
+that its class has too small a probability for that radius. A row claims all parameters up to a
+radius from the identity, before the nearest cell whose centre was not certified.
 
 Each centre is tested at the whole of alpha, once. Classes, cells and radii follow from the
 selection samples alone. Of the cells whose class really has too small a probability, let B be the
@@ -30,11 +30,11 @@ import numpy as np
 
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
-from rsonnx.noise import CoveredNoise, Law, Point
+from rsonnx.noise import Cover, CoveredNoise, Law, Point
 from rsonnx.procedures.abstain import certificate_or_reason
 from rsonnx.procedures.adaptive import PROCESS_SHARE
 from rsonnx.procedures.procedure import LOOK, Ask, Evidence, Figures, Procedure, Proof, Steps, Task
-from rsonnx.procedures.result import ABSTAIN, AbstainReason, Certificate, Cover
+from rsonnx.procedures.result import ABSTAIN, AbstainReason, Certificate
 from rsonnx.statistics import (
     AdaptiveRule,
     align_looks,
@@ -43,10 +43,6 @@ from rsonnx.statistics import (
     fewest_samples,
     stop_fault,
 )
-from rsonnx.transforms.cover import Cell, Interval
-
-_RADII = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.6, 2.0)
-"""Radii that a cell may have, in standard deviations."""
 
 _GUESSED = 0.6
 """Least probability for which radii are chosen: where it is lower, a centre soon ends the input."""
@@ -75,10 +71,10 @@ def _rule(target: float, n: int, alpha: float) -> _Rule:
 
 @dataclass(frozen=True)
 class Covered(Procedure):
-    """Certify an interval of a transformation by centres that cover it.
+    """Certify what a transformation makes of an image by centres that cover it.
 
     Attributes:
-        noise: Gaussian noise, with the transformation and its interval.
+        noise: Gaussian noise, with the transformation and its parameters.
         n0: selection samples, over all parameters that they are spread over, >= 1.
         n: the most estimation samples of a centre, >= 1.
         alpha: probability of error of all that is claimed of one input, in (0, 1).
@@ -87,7 +83,7 @@ class Covered(Procedure):
         UsageError: an argument is outside its range, or n is too small for any radius.
     """
 
-    noise: CoveredNoise
+    noise: CoveredNoise[Any]
     n0: int
     n: int
     alpha: float
@@ -118,8 +114,8 @@ class Covered(Procedure):
     @cached_property
     def _needed(self) -> dict[float, float]:
         """The radii that cells may have, rising, with the probability that each needs."""
-        radii = (float(f"{share * self.noise.sigma:.12g}") for share in _RADII)
-        return {radius: self.noise.drawn.probability_for(radius) for radius in radii}
+        drawn = self.noise.drawn
+        return {r: drawn.probability_for(r) if r else 0.5 for r in self.noise.cell_radii}
 
     @cached_property
     def _targets(self) -> dict[float, float]:
@@ -132,16 +128,15 @@ class Covered(Procedure):
 
         A centre that cannot be certified any more ends the sampling of all that are farther out.
         """
-        images = self.noise.images(task.point)
-        tried = yield self._selecting(task.point, images)
+        tried = yield self._selecting(task.point)
         selection = sum(tried, Counts([]))
         chosen = Evidence(selection, Counts([])).chosen
-        cells = [] if chosen == ABSTAIN else self._cells(images, chosen, tried)
-        near = [self.noise.nearest(cell.low, cell.high) for cell in cells]
-        points = [self.noise.transformed(task.point, images, cell.centre) for cell in cells]
-        rules = [self._rule(cell.radius) for cell in cells]
-        counts = [Counts([])] * len(cells)
-        undecided, reached = list(range(len(cells))), math.inf
+        cover = Cover() if chosen == ABSTAIN else self._cover(task.point, chosen, tried)
+        near = self.noise.nearest(cover)
+        points = [self.noise.image(task.point, centre) for centre in cover.centres]
+        rules = [self._rule(radius) for radius in cover.radii]
+        counts = [Counts([])] * len(rules)
+        undecided, reached = list(range(len(rules))), math.inf
         while undecided:
             looks = [next(n for n in rules[at].looks if n > counts[at].total) for at in undecided]
             more = yield [
@@ -157,33 +152,32 @@ class Covered(Procedure):
                 elif not rules[at].reaches(hits, samples):
                     going_on.append(at)
             undecided = [at for at in going_on if near[at] < reached]
-        return self.derive(_evidence(selection, Cover.of(cells), counts))
+        return self.derive(_evidence(selection, cover, counts))
 
     @property
-    def _spread(self) -> dict[float, tuple[int, int]]:
-        """The parameters at which the class is selected, rising, with the samples of each."""
-        low, high = self.noise.interval
-        identity = self.noise.family.identity
-        several = {low, (low + identity) / 2.0, identity, (identity + high) / 2.0, high}
-        at = sorted(several) if self.n0 >= len(several) else [identity]
+    def _spread(self) -> dict[Any, tuple[int, int]]:
+        """The parameters at which the class is selected, with the samples of each."""
+        several = self.noise.selecting
+        few = self.n0 < len(several)
+        at = [min(several, key=self.noise.from_identity)] if few else several
         ends = [round(self.n0 * k / len(at)) for k in range(len(at) + 1)]
         return dict(zip(at, pairwise(ends), strict=True))
 
-    def _selecting(self, point: Point, images: Interval) -> list[Ask]:
+    def _selecting(self, point: Point) -> list[Ask]:
         """Return what asks for the selection samples."""
         return [
-            Ask("selection", *part, self.noise.transformed(point, images, parameter))
+            Ask("selection", *part, self.noise.image(point, parameter))
             for parameter, part in self._spread.items()
         ]
 
-    def _cells(self, images: Interval, chosen: int, tried: Sequence[Counts]) -> list[Cell]:
-        """Return the cells of an input, from the lowest on, as the selection samples suggest."""
+    def _cover(self, point: Point, chosen: int, tried: Sequence[Counts]) -> Cover:
+        """Return the cells of an input, as the selection samples suggest."""
         shares = [(counts[chosen] + 0.5) / (counts.total + 1.0) for counts in tried]
 
         def radii(parameter: float) -> list[float]:
             return self._radii(float(np.interp(parameter, [*self._spread], shares)))
 
-        return sorted(images.cells(radii), key=lambda cell: cell.low)
+        return self.noise.cover(point, radii)
 
     def _radii(self, p: float) -> list[float]:
         """Return the radii of cells where the class has probability ``p``, the cheapest first."""
@@ -213,32 +207,27 @@ class Covered(Procedure):
                 f"it has {evidence.selection.total:,} selection samples, but n0 = {self.n0:,}"
             )
         self._check_cover(evidence, cover)
-        certified = self._certified(cover)
-        radius = self._reached(cover, certified)
+        certified, near = self._certified(cover), self.noise.nearest(cover)
+        reached = self._reached(cover, certified)
+        radius = self.noise.radius_before(reached)
         within = [
-            self._targets[cell_radius]
-            for at, cell_radius in enumerate(cover.radii)
-            if certified[at] and self.noise.nearest(*cover.edges[at : at + 2]) < radius
+            self._targets[cover.radii[at]]
+            for at, done in enumerate(certified)
+            if done and near[at] < reached
         ]
         certificate = certificate_or_reason(
-            self, evidence, min(within, default=0.0), radius, certified=radius > 0.0
+            self, evidence, min(within, default=0.0), radius, certified=reached > 0.0
         )
-        if evidence.chosen == ABSTAIN or radius == self.noise.farthest:
+        if evidence.chosen == ABSTAIN or reached == math.inf:
             return certificate
         if certificate.reason is not None and not cover.centres:
             certificate = replace(certificate, reason=AbstainReason.LOOSE_BOUND)
-        return replace(certificate, explanation=self._explain(evidence.chosen, cover, radius))
+        return replace(certificate, explanation=self._explain(evidence.chosen, cover, reached))
 
     def _check_cover(self, evidence: Evidence, cover: Cover) -> None:
-        """Refuse a cover that is none of this interval, or whose samples are not those counted."""
-        low, high = self.noise.interval
-        identity = self.noise.family.identity
-        edges = cover.edges or (identity, identity)
-        if not low <= edges[0] <= identity <= edges[-1] <= high:
-            raise UsageError(
-                f"its cover is from {edges[0]} to {edges[-1]}, which is not around {identity:g} "
-                f"from {low:g} to {high:g}"
-            )
+        """Refuse a cover that is none of this noise, or whose samples are not those counted."""
+        if cover.centres or evidence.chosen != ABSTAIN:
+            self.noise.check_cover(cover)
         if unknown := set(cover.radii) - self._targets.keys():
             raise UsageError(f"its cover has the radius {min(unknown)}, which no cell may have")
         if max(cover.samples, default=0) > self.n:
@@ -255,44 +244,33 @@ class Covered(Procedure):
         counted = zip(cover.radii, cover.hits, cover.samples, strict=True)
         return [n > 0 and self._rule(radius).reaches(hits, n) for radius, hits, n in counted]
 
-    def _open(self, cover: Cover, certified: Sequence[bool]) -> Iterator[tuple[float, int | None]]:
-        """Yield how near to the identity comes what is not certified, and which cell it is."""
-        if not cover.centres:
-            yield 0.0, None
-            return
-        for at, done in enumerate(certified):
-            if not done:
-                yield self.noise.nearest(*cover.edges[at : at + 2]), at
-        for edge, end in zip((cover.edges[0], cover.edges[-1]), self.noise.interval, strict=True):
-            if edge != end:
-                yield self.noise.from_identity(edge), None
-
     def _reached(self, cover: Cover, certified: Sequence[bool]) -> float:
-        nearest = min((near for near, _ in self._open(cover, certified)), default=math.inf)
-        return min(nearest, self.noise.farthest)
+        """Return how near to the identity comes what is not certified; infinite for nothing."""
+        near = zip(self.noise.nearest(cover), certified, strict=True)
+        open_cells = (at for at, done in near if not done)
+        return min(self.noise.left_out(cover), min(open_cells, default=math.inf))
 
-    def _explain(self, chosen: int, cover: Cover, radius: float) -> str:
+    def _explain(self, chosen: int, cover: Cover, reached: float) -> str:
         """Return which cell ends the claim, and why."""
-        unit = self.noise.unit
-        here = [at for near, at in self._open(cover, self._certified(cover)) if near == radius]
-        at = next((at for at in here if at is not None), None)
+        ends = zip(self.noise.nearest(cover), self._certified(cover), strict=True)
+        at = next((at for at, end in enumerate(ends) if end == (reached, False)), None)
         if at is None:
             return (
-                f"from {radius:g}{unit} on the image moves too far at a step for any radius that "
-                f"n = {self.n:,} samples can certify; use a larger sigma or n"
+                f"from {reached:g}{self.noise.unit} on the image moves too far at a step for any "
+                f"radius that n = {self.n:,} samples can certify; use a larger sigma or n"
             )
-        low, high = cover.edges[at : at + 2]
+        radius = cover.radii[at]
         return (
-            f"the image at {cover.centres[at]:g}{unit}, which stands for {low:g} to {high:g}, has "
-            f"class {chosen} in {cover.hits[at]:,} of {cover.samples[at]:,} samples, too few to "
-            f"be sure of it within {cover.radii[at]:g} in l2"
+            f"the image {self.noise.described(cover, at)} has class {chosen} in "
+            f"{cover.hits[at]:,} of {cover.samples[at]:,} samples, too few to be sure of it"
+            + (f" within {radius:g} in l2" if radius else "")
         )
 
     def check(self, evidence: Evidence, uniform: float | None) -> Iterator[str]:
         """Yield where the sampling of a centre cannot have stopped, as well."""
         yield from super().check(evidence, uniform)
         cover = evidence.cover or Cover()
-        near = [self.noise.nearest(cell.low, cell.high) for cell in cover.cells]
+        near = self.noise.nearest(cover)
         counted = [*zip(cover.hits, cover.samples, strict=True)]
         certified = self._certified(cover)
         faults: list[str | None] = []
@@ -310,18 +288,11 @@ class Covered(Procedure):
                 and counted[at][1] in self._rule(cover.radii[at]).looks
             )
             if fault is not None and not left:
-                yield f"the centre at {cover.centres[at]:g}: {fault}"
+                yield f"the image {self.noise.described(cover, at)} is unsound: {fault}"
 
     def check_input(self, evidence: Evidence, point: Point) -> Iterator[str]:
         """Yield which cells hold images that are farther from their centre than they say."""
-        images = self.noise.images(point)
-        for cell in (evidence.cover or Cover()).cells:
-            far = images.farthest(cell)
-            if not far <= cell.radius:
-                yield (
-                    f"the images from {cell.low} to {cell.high} are up to {far:.6g} from that at "
-                    f"{cell.centre}, but the cell has the radius {cell.radius:g}"
-                )
+        yield from self.noise.misplaced(point, evidence.cover or Cover())
 
     def streams(self, evidence: Evidence) -> Mapping[str, Sequence[int]]:
         """Return how many samples were drawn of each stream; each centre has its own."""
@@ -334,19 +305,17 @@ class Covered(Procedure):
 
     def again(self, task: Task, evidence: Evidence) -> Steps[Certificate]:
         """Ask for the same samples of the same images."""
-        images, cover = self.noise.images(task.point), evidence.cover or Cover()
-        asks = self._selecting(task.point, images)
+        cover, asks = evidence.cover or Cover(), self._selecting(task.point)
         first = len(asks)
-        for at, (cell, samples) in enumerate(zip(cover.cells, cover.samples, strict=True)):
-            centre = self.noise.transformed(task.point, images, cell.centre)
-            asks.append(Ask(_stream(at), 0, samples, centre))
+        for at, (centre, samples) in enumerate(zip(cover.centres, cover.samples, strict=True)):
+            asks.append(Ask(_stream(at), 0, samples, self.noise.image(task.point, centre)))
         counted = yield asks
         selection = sum(counted[:first], Counts([]))
         return self.derive(_evidence(selection, cover, counted[first:]))
 
     @property
     def largest_radius(self) -> float:
-        """The end of the interval that is farther from the identity."""
+        """The parameter that is farthest from the identity."""
         return self.noise.farthest
 
     @property

@@ -16,9 +16,9 @@ from typing import Any, ClassVar, Protocol, Self, TypeVar
 from rsonnx.closed_form import Form
 from rsonnx.counts import MOST_CLASSES, Counts
 from rsonnx.errors import UsageError
-from rsonnx.noise import Law, Point
+from rsonnx.noise import Cover, Law, Point
 from rsonnx.procedures.radii import default_radii
-from rsonnx.procedures.result import ABSTAIN, Certificate, CertificateCounts, Cover
+from rsonnx.procedures.result import ABSTAIN, Certificate, CertificateCounts
 from rsonnx.scalars import as_whole, shown
 
 Result = TypeVar("Result")
@@ -107,7 +107,7 @@ class Evidence:
         estimation: counts of the samples that bound its probability, independent of the former.
         uniform: the number that a randomised bound was given, else None.
         claim: (hits, samples) of the look that an adaptive run claims its bound from, else None.
-        cover: the cells of an interval that was covered, else None.
+        cover: the images that stand for all that a transformation makes, else None.
         near: the bound that was derived before; it saves a search where it is the bound again.
         bracket: what was calculated in place of samples, else None.
     """

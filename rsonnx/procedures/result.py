@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
-from itertools import pairwise
 from typing import Any
 
 from rsonnx.counts import Counts
-from rsonnx.errors import UsageError
+from rsonnx.noise.covers import Cover
 from rsonnx.procedures.radii import radius_text
-from rsonnx.transforms.cover import Cell
 
 ABSTAIN = -1
 """The label where a procedure gives no answer (Cohen et al., arXiv 1902.02918)."""
@@ -47,61 +44,6 @@ class CertificateCounts:
         return {"selection": self.selection.total, "estimation": self.estimation.total}
 
 
-@dataclass(frozen=True)
-class Cover:
-    """The cells that cover an interval of a transformation, and what was counted in their centres.
-
-    Attributes:
-        edges: the parameters between which the cells lie, rising, one more than cells; none
-            without cells.
-        centres: the parameter of the image that stands for each cell.
-        radii: how far in l2 any other image of the cell is from that, at most.
-        hits: how many of its samples were of the chosen class.
-        samples: how many it had.
-
-    Raises:
-        UsageError: they do not fit together.
-    """
-
-    edges: tuple[float, ...] = ()
-    centres: tuple[float, ...] = ()
-    radii: tuple[float, ...] = ()
-    hits: tuple[int, ...] = ()
-    samples: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        cells = len(self.centres)
-        if {len(self.radii), len(self.hits), len(self.samples)} != {cells} or (
-            len(self.edges) != (cells + 1 if cells else 0)
-        ):
-            raise UsageError("the lists of a cover are not of one length")
-        if any(a >= b for a, b in pairwise(self.edges)) or not all(
-            low <= at <= high
-            for at, (low, high) in zip(self.centres, pairwise(self.edges), strict=True)
-        ):
-            raise UsageError("the cells of a cover do not lie side by side around their centres")
-        if any(hits > samples for hits, samples in zip(self.hits, self.samples, strict=True)):
-            raise UsageError("a centre of a cover has more hits than samples")
-
-    @classmethod
-    def of(cls, cells: Sequence[Cell]) -> Cover:
-        """Return cells that lie side by side, from the lowest on, before anything is counted."""
-        none = (0,) * len(cells)
-        return cls(
-            edges=(*(cell.low for cell in cells), *(cell.high for cell in cells[-1:])),
-            centres=tuple(cell.centre for cell in cells),
-            radii=tuple(cell.radius for cell in cells),
-            hits=none,
-            samples=none,
-        )
-
-    @property
-    def cells(self) -> list[Cell]:
-        """The cells, from the lowest on."""
-        ends = zip(self.edges, self.edges[1:], self.centres, self.radii, strict=False)
-        return [Cell(*cell) for cell in ends]
-
-
 @dataclass(frozen=True, repr=False)
 class Certificate:
     """A certified radius around one input, or an abstention.
@@ -133,8 +75,8 @@ class Certificate:
             was the rule.
         uniform: the number that a randomised bound was given, drawn before the samples, else None.
         claim: (hits, samples) of the look from which an adaptive run claims its bound, else None.
-        cover: the cells of an interval of a transformation, else None; the radius is then how far
-            its parameters may be from that which changes nothing.
+        cover: the images that stand for all that a transformation makes, else None; the radius is
+            then how far its parameters may be from that which changes nothing.
         method: ``"sampled"``: the certificate holds with probability 1 - alpha; ``"exact"``: it is
             certain, since every change of the input that the noise can make was counted, or the
             class probabilities were calculated.

@@ -14,13 +14,13 @@ from typing import Any, Literal
 
 from rsonnx.counts import NO_CLASS, Counts
 from rsonnx.errors import RunFileError, UsageError
+from rsonnx.noise import Cover
 from rsonnx.procedures import (
     ABSTAIN,
     AbstainReason,
     Bracket,
     Certificate,
     CertificateCounts,
-    Cover,
     Evidence,
 )
 from rsonnx.runs.fields import (
@@ -104,18 +104,37 @@ _CLAIM: Kind[tuple[int, int]] = replace(
     read=lambda value: (value["hits"], value["samples"]),
     write=lambda claim: {"hits": claim[0], "samples": claim[1]},
 )
+_CENTRE: Kind[Any] = Kind(
+    "a number or a pair of whole numbers",
+    {
+        "anyOf": [
+            NUMBER.schema,
+            {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2},
+        ]
+    },
+    lambda value: (
+        NUMBER.accepts(value)
+        or (isinstance(value, list) and len(value) == 2 and {type(v) for v in value} == {int})
+    ),
+    lambda value: tuple(value) if isinstance(value, list) else value,
+    lambda value: list(value) if isinstance(value, tuple) else value,
+)
 _COVER: Kind[Cover] = replace(
     object_of(
         {
             "edges": list_of(NUMBER, "numbers"),
-            "centres": list_of(NUMBER, "numbers"),
+            "centres": list_of(_CENTRE, "numbers or pairs of whole numbers"),
             "radii": list_of(NUMBER, "numbers"),
             "hits": list_of(_COUNT, "whole numbers"),
             "samples": list_of(_COUNT, "whole numbers"),
         }
     ),
-    read=lambda value: Cover(**{name: tuple(listed) for name, listed in value.items()}),
-    write=lambda cover: {name: list(listed) for name, listed in vars(cover).items()},
+    read=lambda value: Cover(
+        **{name: tuple(map(_CENTRE.read, listed)) for name, listed in value.items()}
+    ),
+    write=lambda cover: {
+        name: list(map(_CENTRE.write, listed)) for name, listed in vars(cover).items()
+    },
 )
 _REASON: Kind[AbstainReason] = replace(  # type: ignore[assignment]
     one_of(*AbstainReason), read=AbstainReason
@@ -214,8 +233,9 @@ FIELDS = (
     Field(
         "cover",
         _COVER.or_null(),
-        "the cells of an interval of a transformation: their edges, centres and radii in l2, and "
-        "the hits and samples of each centre; no other rows have it",
+        "the images that stand for all that a transformation makes: their parameters (centres; of "
+        "a shift, whole pixels down and right), the edges and radii in l2 of the cells of an "
+        "interval, and the hits and samples of each image; no other rows have it",
         columns=(("cells", "whole", lambda cover: len(cover.centres)), ("counted", "text", _json)),
         rare=True,
     ),

@@ -15,7 +15,9 @@ from rsonnx.scalars import shown
 
 TRAINING_KEY = "rsonnx.training"
 
-_SHAPED = frozenset({"norm", "size", "layout", "channels", "sigmas", "seed", "contrast", "blur"})
+_SHAPED = frozenset(
+    {"norm", "size", "layout", "channels", "sigmas", "seed", "contrast", "shifts", "blur"}
+)
 """Fields of a law that say nothing of its strength. The seed in the metadata is the training's."""
 
 

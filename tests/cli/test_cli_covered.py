@@ -1,4 +1,4 @@
-"""``--angles`` and ``--scales``: a run over an interval, its parts, and its verification."""
+"""``--angles``, ``--scales`` and ``--shifts``: a run, its parts, and its verification."""
 
 from __future__ import annotations
 
@@ -81,11 +81,38 @@ def test_the_interval_alone_means_its_noise(blots: Path) -> None:
     done(f"verify {RUN} --model tiny.onnx --data blots.npz")
 
 
+def test_shifts_are_told_verified_and_drawn_again_and_no_other_takes_their_place(
+    blots: Path,
+) -> None:
+    table = done(f"{START} --shifts 2 -o {RUN}").out
+    assert "padded-translation sigma = 0.25, up to 2 pixels" in table
+    assert read_run(RUN).header.noise.parameters["shifts"] == 2
+    data = "--model tiny.onnx --data blots.npz"
+    replay = done(f"verify {RUN} {data} --replay 2 --json").json()["replay"]
+    assert not any(row["differing"] for row in replay["rows"])
+    assert done(f"report {RUN}").out == table
+    header, row, *rest = lines_of(RUN)
+    cover = row["cover"]
+    assert cover["centres"][:2] == [[0, 0], [-1, 0]]
+    for change in (
+        {"radius": 2.5},
+        {"cover": cover | {"centres": cover["centres"][::-1]}},
+        {"cover": cover | {"centres": [0.0] * 13, "edges": [-1.0] * 14}},
+        {"cover": cover | {"centres": [[10**15, 0], *cover["centres"][1:]]}},
+        {"cover": cover | {"centres": [[0, 0, 0], *cover["centres"][1:]]}},
+        {"cover": cover | {name: listed[:-1] for name, listed in cover.items()}},
+        {"cover": cover | {"radii": [0.025] * 13}},
+    ):
+        write_lines(Path("forged.jsonl"), [header, row | change, *rest])
+        assert command("verify forged.jsonl").code == 1, change
+
+
 def test_a_cover_that_its_counts_contradict_is_found(table: str) -> None:
     cover = max(rows_of(RUN), key=cells)["cover"]
     for change in (
         {"cover": cover | {"radii": [0.0123] * len(cover["radii"])}},
         {"cover": cover | {"edges": cover["edges"][:-1]}},
+        {"cover": cover | {"edges": [], "centres": [[0, at] for at in range(len(cover["hits"]))]}},
         {"radius": 2.75},
         {"cover": None},
         {"cover": cover | {"hits": [0] * len(cover["hits"])}},
@@ -118,6 +145,11 @@ def test_a_cover_that_is_none_of_the_image_is_found_by_the_data(table: str) -> N
         ("--angles -2,x", "'-2,x'"),
         ("--angles -200,3", "-200"),
         ("--scales 0.9,1.1 --angles -2,3", "--angles"),
+        ("--shifts 2 --angles -2,3", "shifts=2"),
+        ("--shifts 2 --contrast 0.1", "shifts=2"),
+        ("--shifts 0.5", "0.5"),
+        ("--shifts x", "'x'"),
+        ("--noise padded-translation", "shifts="),
         ("--noise laplace --angles -2,3", "--noise"),
         ("--noise rotation", "--angles"),
         ("--noise scaling,factors=2", "factors"),

@@ -113,12 +113,13 @@ _OPTIONS = (
     *("norm", "lam", "sigma", "noise", "target_radius"),
 )
 ADAPTIVE = ("adaptive", "adaptive-family-wise", "target")
-COVERED = ("rotation", "scaling")
+INTERVALS = ("rotation", "scaling")
+COVERED = (*INTERVALS, "padded-translation")
 UNSAMPLED = ("splitting", "columns", "blocks", "exact", "exact-linear")
 EXCEPT = {
     # Where the bound does not need it, the model alone says it.
     "model.classes": (*ADAPTIVE, *UNSAMPLED, *COVERED),
-    "arguments.resolved.noise": ("per-feature", "table", *COVERED),  # another option means it
+    "arguments.resolved.noise": ("per-feature", "table", *INTERVALS),  # another option means it
     # Options that have no part in it.
     "arguments.resolved.n": UNSAMPLED,
     "arguments.resolved.n0": UNSAMPLED,

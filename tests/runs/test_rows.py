@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from rsonnx.counts import Counts
 from rsonnx.errors import RunFileError
-from rsonnx.procedures import ABSTAIN, AbstainReason, CertificateCounts, Cover, certify_from_counts
+from rsonnx.noise import Cover
+from rsonnx.procedures import ABSTAIN, AbstainReason, CertificateCounts, certify_from_counts
 from rsonnx.runs import CountsRow, Row, read_part
 from rsonnx.runs.rows import FIELDS, MEANING, columns_of, row_schema
 
@@ -32,9 +33,10 @@ def covers(draw: st.DrawFn) -> Cover:
     samples = draw(
         st.lists(st.integers(0, 10**6), min_size=len(edges) - 1, max_size=len(edges) - 1)
     )
+    shifts = draw(st.booleans())
     return Cover(
-        edges=tuple(edges),
-        centres=tuple(edges[1:]),
+        edges=() if shifts else tuple(edges),
+        centres=tuple((round(at), -1) for at in edges[1:]) if shifts else tuple(edges[1:]),
         radii=tuple(0.25 for _ in samples),
         hits=tuple(draw(st.integers(0, n)) for n in samples),
         samples=tuple(samples),

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from rsonnx.errors import UsageError
-from rsonnx.noise.covering import CoveredNoise, checked_interval
+from rsonnx.noise.covering import IntervalNoise, checked_interval
 from rsonnx.noise.options import ANGLES
 from rsonnx.noise.scale import check_scale
 from rsonnx.transforms.families import ROTATION, Family
 
 
 @dataclass(frozen=True)
-class Rotation(CoveredNoise):
+class Rotation(IntervalNoise):
     """Certificates for an image turned about its middle by any angle of an interval.
 
     Attributes:

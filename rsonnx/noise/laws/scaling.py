@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from rsonnx.errors import UsageError
-from rsonnx.noise.covering import CoveredNoise, checked_interval
+from rsonnx.noise.covering import IntervalNoise, checked_interval
 from rsonnx.noise.options import SCALES
 from rsonnx.noise.scale import check_scale
 from rsonnx.transforms.families import SCALING, Family
 
 
 @dataclass(frozen=True)
-class Scaling(CoveredNoise):
+class Scaling(IntervalNoise):
     """Certificates for an image scaled about its middle by any factor of an interval.
 
     Attributes:

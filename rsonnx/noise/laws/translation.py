@@ -54,12 +54,26 @@ class _ShiftedBlock:
 
     def write(self, base: NDArray[Any], divisor: np.float32, out: NDArray[np.float32]) -> None:
         """Write the next samples; see :class:`Drawing`."""
-        image, sides = base.reshape(self._space.shape), self._sides
-        size = tuple(image.shape[axis] for axis in sides)
-        # Every shift is a window of the image beside itself: [y, x] is that from (y, x) on.
-        twice = np.concatenate([image, image], sides[0])
-        twice = np.concatenate([twice, twice], sides[1]).astype(np.float32) / divisor
-        windows = np.moveaxis(sliding_window_view(twice, size, sides), sides, (0, 1))
-        windows = np.moveaxis(windows, (-2, -1), [2 + axis for axis in sides])
-        y, x = -self.draw(out.size).astype(np.int64).T
-        out[:] = windows[y % size[0], x % size[1]].reshape(out.shape)
+        image = base.reshape(self._space.shape).astype(np.float32) / divisor
+        out[:] = rolled(image, self._sides, self.draw(out.size)).reshape(out.shape)
+
+
+def rolled(
+    image: NDArray[Any], sides: tuple[int, int], shifts: NDArray[np.integer[Any]]
+) -> NDArray[Any]:
+    """Return an image shifted around the edges by each of some (dy, dx), (samples, \\*shape).
+
+    Args:
+        image: of any layout.
+        sides: the axes of height and width.
+        shifts: whole pixels down and to the right, (samples, 2).
+    """
+    size = tuple(image.shape[axis] for axis in sides)
+    # Every shift is a window of the image beside itself: [y, x] is that from (y, x) on.
+    twice = np.concatenate([image, image], sides[0])
+    twice = np.concatenate([twice, twice], sides[1])
+    windows = np.moveaxis(sliding_window_view(twice, size, sides), sides, (0, 1))
+    windows = np.moveaxis(windows, (-2, -1), [2 + axis for axis in sides])
+    y, x = -shifts.astype(np.int64).T
+    shifted: NDArray[Any] = windows[y % size[0], x % size[1]]
+    return shifted

@@ -38,6 +38,7 @@ from rsonnx.noise import (
     Laplace,
     Law,
     NoisyStream,
+    PaddedTranslation,
     Pareto,
     Point,
     PowerLinf,
@@ -92,6 +93,7 @@ CASES = [
     Case(Brightness(0.3)),
     Case(Rotation(0.3, (-10.0, 20.0))),
     Case(Scaling(0.3, (0.75, 1.5))),
+    Case(PaddedTranslation(0.3, 2.5)),
     Case(Contrast(0.3), exact=False),
     Case(BrightnessContrast(0.3, 0.1), exact=False),
     Case(BrightnessBlur(0.3, 1.0, 2.0, "NCHW"), exact=False),
@@ -285,6 +287,10 @@ BAD = [
         for bad in ((0, 2), (1.1, 1.2), (0.9, 0.9), (0.1, 1), (1, 9), (1, math.inf), None)
     ),
     ("rotation", {"sigma": 0, "angles": (-1, 1)}),
+    *(
+        ("padded-translation", {"sigma": 0.5, "shifts": bad})
+        for bad in (0, 0.9, 33, math.nan, "2", None)
+    ),
     ("cauchy", {}),
 ]
 
