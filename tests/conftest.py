@@ -4,6 +4,9 @@ import os
 import signal
 
 from hypothesis import HealthCheck, settings
+from tried_models import children, no_children
+
+__all__ = ["children", "no_children"]
 
 # Where no address is given, Ray would join any cluster of this machine: that of another test.
 os.environ["RAY_ADDRESS"] = "local"
@@ -13,7 +16,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says more about the other work on the machine than about the code.
-for name, examples in {"suite": 20, "night": 500}.items():  # --hypothesis-profile night
+for name, examples in {"suite": 10, "night": 500}.items():  # --hypothesis-profile night
     settings.register_profile(
         name,
         deadline=None,

@@ -16,6 +16,8 @@ import rsonnx
 from rsonnx import cli
 from rsonnx.listener import Extent, Listener
 
+pytestmark = pytest.mark.usefixtures("no_children")
+
 SHAPE = (1, 4, 4)
 DRAW = {"sigma": 0.25, "n": 400, "seed": 3}
 LOAD = {"preprocess": "none", "providers": "cpu"}

@@ -21,6 +21,8 @@ from rsonnx import SmoothedClassifier, compose, runs
 from rsonnx.model import ModelSettings
 from rsonnx.runtime import EngineSettings
 
+pytestmark = pytest.mark.usefixtures("no_children")
+
 X = np.random.default_rng(2).random((3, 1, 4, 4), dtype=np.float32)
 MODEL = linear().SerializeToString()
 LOAD = {"preprocess": "none", "providers": "cpu"}

@@ -10,13 +10,10 @@ import onnx
 import pytest
 from commands import command
 from onnx_models import build, node
-from tried_models import children
 
 from rsonnx import resources
 from rsonnx.resources import available_memory, bounded_memory
 from rsonnx.runs import read_run
-
-__all__ = ["children"]
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="nothing is bounded elsewhere")
 

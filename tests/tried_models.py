@@ -1,8 +1,9 @@
-"""The child process that tries a model costs most of a second; here it tries each model once."""
+"""The child process that tries a model costs most of a second; these fixtures do without it."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,10 +42,8 @@ def models_are_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolation, "Child", _TriedOnce)
 
 
-@pytest.fixture
-def children(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Have no child process try a model, but note what each was asked; reading is done here."""
-    asked: list[str] = []
+def _noting(asked: list[str]) -> type[_TriedOnce]:
+    """Return a child that tries no model, but notes what it is asked, and reads in this process."""
 
     class Noting(_TriedOnce):
         def ask(self, request: str, seconds: float) -> Any:
@@ -55,5 +54,20 @@ def children(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             reply = '{"error": null, "message": ""}' if tried else isolation.reply_to(read)
             return SimpleNamespace(returncode=0, stdout=reply, stderr="")
 
-    monkeypatch.setattr(isolation, "Child", Noting)
+    return Noting
+
+
+@pytest.fixture
+def children(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Have no child process try a model, and return the list of what each was asked."""
+    asked: list[str] = []
+    monkeypatch.setattr(isolation, "Child", _noting(asked))
     return asked
+
+
+@pytest.fixture(scope="module")
+def no_children() -> Iterator[None]:
+    """Have no child process try a model, neither in a module's tests nor in its fixtures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(isolation, "Child", _noting([]))
+        yield

@@ -17,9 +17,6 @@ from commands import Outcome
 from noise_cli_models import make_shelf
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
-from tried_models import children
-
-__all__ = ["children"]
 
 
 def _run(
@@ -128,6 +125,6 @@ def here(workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return tmp_path
 
 
-@pytest.fixture(autouse=True)
-def _no_child_tries_a_model(children: list[str]) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def _no_child_tries_a_model(no_children: None) -> None:
     """Trying takes most of a second, and has tests of its own; processes of their own do it."""

@@ -66,15 +66,10 @@ def test_the_run_file_holds_every_input_and_how_it_was_asked_for(first: Outcome,
     assert run.header.record["arguments"]["resolved"]["n"] == 1000
 
 
-@pytest.mark.parametrize(
-    "further",
-    [(), ("--batch-size", "3"), ("--workers", "3"), ("--engine", "ray", "--workers", "2")],
-)
+@pytest.mark.parametrize("further", [(), ("--batch-size", "3"), ("--workers", "3")])
 def test_the_same_seed_gives_the_same_rows_and_table(
     further: tuple[str, ...], first: Outcome, out: Path, here: Path
 ) -> None:
-    if "ray" in further:
-        pytest.importorskip("ray")
     assert done(*GOOD, *further, "-o", "again.jsonl").out == first.out
     assert rows_of(here / "again.jsonl") == rows_of(out / "first.jsonl")
 

@@ -288,6 +288,7 @@ def test_diffusion_models_that_do_not_fit_are_refused(front: Any, options: Any, 
         diffuse(front, FLAT, declared=NONE, **options, time_input="steps")
 
 
+@pytest.mark.usefixtures("children")
 def test_the_command_line_composes_and_checks(tmp_path: Path) -> None:
     files = {name: tmp_path / f"{name}.onnx" for name in ("d", "u", "c", "flat")}
     for path, model in zip(files.values(), (PLAIN, unet(EYE), CLASSIFIER, FLAT), strict=True):

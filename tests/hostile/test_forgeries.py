@@ -10,12 +10,11 @@ from hostile.forgeries import FORGERIES
 from hostile.forging import Check, Forgery
 from hostile.honest_runs import ALL, OTHERS, golden_tool, honest_runs, inputs_of
 from hostile.read_forgeries import READ
-from tried_models import children
 
 from rsonnx.errors import RsonnxError
 from rsonnx.runs import Fault, check_against, read_part, read_run
 
-__all__ = ["children", "honest_runs"]
+__all__ = ["honest_runs"]
 
 
 @pytest.fixture(autouse=True)

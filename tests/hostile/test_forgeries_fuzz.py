@@ -18,7 +18,6 @@ import pytest
 from commands import command, done
 from damaged import mutated
 from hostile.honest_runs import ALL, OTHERS, honest_runs, inputs_of
-from tried_models import children
 
 from rsonnx.cli.attest import summary_of
 from rsonnx.errors import RsonnxError
@@ -31,7 +30,7 @@ from rsonnx.runs import (
 )
 from rsonnx.runs.files import line_of
 
-__all__ = ["children", "honest_runs"]
+__all__ = ["honest_runs"]
 
 _TOKENS = (b"1", b"0", b"9", b"-", b".5", b"e9", b"null", b"true", b"NaN", b'"', b",", b"{}", b"[]")
 _LENGTHS = (1, 1, 2, 8, 60, 400)

@@ -19,13 +19,11 @@ from commands import assert_sentence, command, done, refused
 from hostile import hostile_files, hostile_graphs, trying
 from hostile.hostile_files import CONTROL
 from hostile.making import ENDLESS, HARMLESS, SLOW
-from tried_models import CHILD, children
+from tried_models import CHILD
 
 from rsonnx.errors import ModelError, RsonnxError
 from rsonnx.model import ModelSettings, read, read_model
 from rsonnx.smoothing import isolation, make_plan, try_in_child
-
-__all__ = ["children"]
 
 MAKERS = hostile_files.MAKERS | hostile_graphs.MAKERS
 QUICK = [name for name in MAKERS if name not in SLOW]

@@ -150,6 +150,7 @@ def test_gzip_is_unpacked_to_a_bound() -> None:
         read_model(bomb)
 
 
+@pytest.mark.usefixtures("children")
 @pytest.mark.parametrize("kind", ["lfs", "tflite", "zip"])
 def test_certify_and_inspect_say_the_same(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -166,6 +167,7 @@ def test_certify_and_inspect_say_the_same(
     assert not (tmp_path / "out.jsonl").exists()
 
 
+@pytest.mark.usefixtures("children")
 def test_a_run_of_a_compressed_model_is_verified_with_the_file_as_it_lies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

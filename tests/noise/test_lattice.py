@@ -2,6 +2,7 @@
 
 import bisect
 import re
+from functools import cache
 
 import mpmath
 import numpy as np
@@ -18,6 +19,7 @@ from rsonnx.noise.lattice import LatticeTable
 STEP = 1 / 255
 
 
+@cache
 def reference_thresholds(sigma: float, step: float = STEP) -> tuple[list[int], int]:
     """F((k + 1/2)·step)·2^80 for every k, by another formula at another precision."""
     with mpmath.workprec(400):
@@ -114,8 +116,9 @@ def test_too_wide_noise_is_refused() -> None:
         Gaussian(50.0).table(STEP)
 
 
-@pytest.mark.parametrize("law", [Gaussian(128.0), Gaussian(25.0), Laplace(64.0)])
-@pytest.mark.parametrize("width", [1.0, 2.0])
+@pytest.mark.parametrize(
+    ("law", "width"), [(Gaussian(128.0), 1.0), (Gaussian(25.0), 2.0), (Laplace(64.0), 2.0)]
+)
 def test_a_sigma_in_levels_is_told_in_the_units_of_the_bounds(
     law: IndependentNoise, width: float
 ) -> None:
@@ -130,7 +133,7 @@ def test_a_sigma_in_levels_is_told_in_the_units_of_the_bounds(
     law.table(1.0)
 
 
-@pytest.mark.parametrize(("sigma", "width"), [(5000.0, 1.0), (4000.0, 255.0), (1e6, 255.0)])
+@pytest.mark.parametrize(("sigma", "width"), [(5000.0, 1.0), (1e6, 255.0)])
 def test_bounds_that_help_nothing_are_not_named(sigma: float, width: float) -> None:
     with pytest.raises(UsageError, match="too wide") as caught:
         Gaussian(sigma).table(width / 255)

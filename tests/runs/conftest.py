@@ -12,13 +12,10 @@ import pytest
 from headers import certified_row, record
 from onnx_models import build, node
 from PIL import Image
-from tried_models import children
 
 import rsonnx
 from rsonnx.runs import RunWriter, manifest_digest
 from rsonnx.runtime import OnnxClassifier
-
-__all__ = ["children"]
 
 
 @pytest.fixture
@@ -62,3 +59,8 @@ def image_folder(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / root
 
     return make
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_child_tries_a_model(no_children: None) -> None:
+    """Trying has tests of its own."""

@@ -16,7 +16,6 @@ import pytest
 from commands import command, done
 from onnx import TensorProto, helper, numpy_helper
 from onnx_models import build, node
-from tried_models import children
 
 import rsonnx
 from rsonnx.errors import ModelError, TimeLimitError, UsageError
@@ -25,8 +24,6 @@ from rsonnx.runs import read_run
 from rsonnx.runtime import DeviceOptions, EngineSettings
 from rsonnx.runtime.watchdog import limited
 from rsonnx.smoothing import try_in_child
-
-__all__ = ["children"]
 
 OPTIONS = "--preprocess none --providers cpu --workers 2 --batch-size 1 --seed 3 --n 300"
 

@@ -111,6 +111,7 @@ def test_bounds_that_are_no_codes_are_refused(bounds: tuple[float, float]) -> No
         rsonnx.load(of_codes("int32", "linear"), bounds=bounds)
 
 
+@pytest.mark.usefixtures("children")
 def test_codes_from_file_to_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "m.onnx").write_bytes(of_codes("int64", "table"))

@@ -17,6 +17,7 @@ from rsonnx.runs import read_run
 from rsonnx.smoothing import SmoothedClassifier, load
 
 SIZE = 8
+pytestmark = pytest.mark.usefixtures("no_children")
 
 
 def rescaling(above: float) -> onnx.ModelProto:

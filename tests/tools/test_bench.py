@@ -18,6 +18,7 @@ from onnx_models import linear, save
 from rsonnx.runs import read_run
 
 Tool = Callable[[str], ModuleType]
+pytestmark = pytest.mark.usefixtures("no_children")
 TINY = ["--model", "mnist", "--rounds", "2", "--samples", "600"]
 
 

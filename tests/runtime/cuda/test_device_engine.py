@@ -41,7 +41,7 @@ pytestmark = NEEDS_COMPILER
 SHAPE = (1, 4, 4)
 SEEDS = st.integers(0, 2**32)
 BATCHES = st.sampled_from([2, 7, 8, 9, 16, 31, 64, 200])
-FEW = settings(max_examples=8)
+FEW = settings(max_examples=5)
 
 
 @dataclass(frozen=True)
