@@ -169,7 +169,7 @@ def test_changed_images_stay_images(kind: Any) -> None:
     assert not torch.equal(changed, images)
 
 
-@pytest.mark.parametrize("name", ["lenet", "convnet", "resnet20"])
+@pytest.mark.parametrize("name", ["lenet", "convnet", "squares", "resnet20"])
 def test_folding_keeps_the_function(name: str) -> None:
     torch.manual_seed(4)
     channels, side = (3, 32) if name == "resnet20" else (1, 28)

@@ -1,4 +1,4 @@
-"""The networks: LeNet and a small net for MNIST, the ResNets for CIFAR-10."""
+"""The networks: LeNet and two small nets for MNIST, the ResNets for CIFAR-10."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-NETWORKS = ("lenet", "convnet", "resnet20", "resnet110")
+NETWORKS = ("lenet", "convnet", "squares", "resnet20", "resnet110")
 
 
 class Normalised(nn.Module):
@@ -52,6 +52,8 @@ def build(name: str, channels: int) -> nn.Sequential:
         return lenet(channels)
     if name == "convnet":
         return convnet(channels)
+    if name == "squares":
+        return squares(channels)
     return cifar_resnet(int(name.removeprefix("resnet")), channels)
 
 
@@ -90,6 +92,25 @@ def convnet(channels: int = 1) -> nn.Sequential:
         nn.BatchNorm1d(128),
         nn.ReLU(),
         nn.Linear(128, 10),
+    )
+
+
+class Square(nn.Module):
+    """The activation that homomorphic encryption computes with one multiplication."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the squares."""
+        return x * x
+
+
+def squares(channels: int = 1) -> nn.Sequential:
+    """Return a net of one hidden layer of 32 squares, for inference on encrypted images."""
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(channels * 28 * 28, 32, bias=False),
+        nn.BatchNorm1d(32),
+        Square(),
+        nn.Linear(32, 10),
     )
 
 
