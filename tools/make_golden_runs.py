@@ -89,6 +89,10 @@ LAWS = {  # in each of their norms
     "brightness-contrast": f"{GREY} --noise brightness-contrast,contrast=0.1 --sigma 0.25 --n 300",
     "brightness-blur": f"{GREY} --noise brightness-blur,blur=1,blur_lambda=2 --sigma 0.25 --n 300",
     "contrast-blur": f"{GREY} --noise contrast-blur,blur=1,blur_lambda=2 --sigma 0.25 --n 300",
+    "brightness-translation": f"{GREY} --noise brightness-translation,shift=1,sigma_shift=1.5 "
+    "--sigma 0.25 --n 300",
+    "contrast-translation": f"{GREY} --noise contrast-translation,shift=1,sigma_shift=1.5 "
+    "--sigma 0.25 --n 300",
     "blur": f"{GREY} --noise blur --lambda 2 --n 300",
     "blur-uniform": f"{GREY} --noise blur-uniform --lambda 2 --n 300 --radius two-sided",
     "blur-folded": f"{GREY} --noise blur-folded --lambda 2 --n 300 --radius two-sided",

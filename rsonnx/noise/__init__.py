@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rsonnx.noise.laws.power_linf import PowerLinf
     from rsonnx.noise.laws.rotation import Rotation
     from rsonnx.noise.laws.scaling import Scaling
+    from rsonnx.noise.laws.shifted import BrightnessTranslation, ContrastTranslation
     from rsonnx.noise.laws.sparse_flips import SparseFlips
     from rsonnx.noise.laws.splitting import Splitting
     from rsonnx.noise.laws.translation import Translation
@@ -69,9 +70,11 @@ __all__ = [
     "Brightness",
     "BrightnessBlur",
     "BrightnessContrast",
+    "BrightnessTranslation",
     "Columns",
     "Contrast",
     "ContrastBlur",
+    "ContrastTranslation",
     "Cover",
     "CoveredNoise",
     "EnumeratedNoise",

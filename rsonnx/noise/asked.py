@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rsonnx.errors import UsageError
-from rsonnx.noise.catalogue import NOISES, law_class, noise_of
+from rsonnx.noise.catalogue import LAWS, NOISES, law_class, noise_of
 from rsonnx.noise.law import Law
 from rsonnx.noise.options import FILES, INTERVALS
 from rsonnx.noise.sigmas import Values, sigmas_for
@@ -53,9 +53,13 @@ class AskedNoise:
         """The kind of noise."""
         several = re.split(r"\s*[+,]\s*", self.text.strip())
         if len(several) > 1 and NOISES.keys() >= set(several):
+            both = " and ".join(several)
+            joined = {"-".join(several), "-".join(reversed(several))} & LAWS["Images"].keys()
+            if joined and LAWS["Images"].keys() >= set(several):
+                raise UsageError(f"{both} at once are noise of its own; use --noise {joined.pop()}")
             raise UsageError(
-                f"no radius is known here of {' and '.join(several)} at once; of two kinds there "
-                "are brightness-contrast, brightness-blur and contrast-blur; choose one of these"
+                f"no radius is known here of {both} at once; of two kinds there are brightness or "
+                "contrast with each other, with blur or with translation; choose one of these"
             )
         named = law_class(self.text.partition(",")[0].strip())
         said = self.files.keys() | self.intervals.keys()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from rsonnx._catalogue import Catalogue
@@ -40,6 +41,8 @@ LAWS = {
         "brightness-contrast": "brightness_contrast.BrightnessContrast",
         "brightness-blur": "blurred.BrightnessBlur",
         "contrast-blur": "blurred.ContrastBlur",
+        "brightness-translation": "shifted.BrightnessTranslation",
+        "contrast-translation": "shifted.ContrastTranslation",
         "blur": "blur.Blur",
         "blur-uniform": "blur.BlurUniform",
         "blur-folded": "blur.BlurFolded",
@@ -64,7 +67,11 @@ def law_class(name: object) -> type[Law]:
     """Return the class of the law of a name, of which there may be none: a UsageError."""
     law = NOISES.get(name) if isinstance(name, str) else None
     if law is None:
-        raise UsageError(f"the noise is {name!r:.60}, but one of {', '.join(NOISES)} was expected")
+        like = " or ".join(get_close_matches(str(name), NOISES, 2)) or "gaussian"
+        raise UsageError(
+            f"the noise is {name!r:.60}, but the name of a noise was expected, such as {like}; "
+            "`rsonnx certify --help` names all"
+        )
     return law
 
 

@@ -146,6 +146,23 @@ NORMS = {
         "value whose logarithm is below {} either way",
         unit="logarithms of a factor",
     ),
+    "brightness-translation": Norm(
+        "amount, the same added to every value, beside a shift of the certified lengths,",
+        "at every input that is shifted by whole pixels, around the edges, by up to D pixels and "
+        "brighter or darker, by the same in every value, by less than the row's radius",
+        "by a shift by whole pixels, around the edges, by up to D pixels and of brightness, by the "
+        "same in every value, by less than {}",
+    ),
+    "contrast-translation": Norm(
+        "logarithm of the factor, the same on every value, beside a shift of the certified "
+        "lengths,",
+        "at every input that is shifted by whole pixels, around the edges, by up to D pixels and "
+        "whose values are multiplied by one factor that is less than e to the power of the row's "
+        "radius, or divided by it",
+        "by a shift by whole pixels, around the edges, by up to D pixels and a factor on every "
+        "value whose logarithm is below {} either way",
+        unit="logarithms of a factor",
+    ),
     "blur": Norm(
         "variance, where it is a blur (heat kernel),",
         "at every input that is blurred (heat kernel, reflecting edges) by a variance below the "

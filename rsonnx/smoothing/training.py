@@ -16,7 +16,7 @@ from rsonnx.scalars import shown
 TRAINING_KEY = "rsonnx.training"
 
 _SHAPED = frozenset(
-    {"norm", "size", "layout", "channels", "sigmas", "seed", "contrast", "shifts", "blur"}
+    {"norm", "size", "layout", "channels", "sigmas", "seed", "contrast", "shifts", "shift", "blur"}
 )
 """Fields of a law that say nothing of its strength. The seed in the metadata is the training's."""
 

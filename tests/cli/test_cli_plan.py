@@ -78,6 +78,8 @@ BEHIND = {
     "brightness-contrast": ",contrast=0.1",
     "brightness-blur": ",blur=1,blur_lambda=2",
     "contrast-blur": ",blur=1,blur_lambda=2",
+    "brightness-translation": ",shift=1,sigma_shift=2",
+    "contrast-translation": ",shift=1,sigma_shift=2",
     "power-linf": ",a=200",
     "columns": ",width=2",
     "blocks": ",width=2",

@@ -32,11 +32,14 @@ def test_an_option_is_for_a_field_of_one_law(field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["brightness+translation", "blur, translation", "rotation+blur+flips"]
+    "text", ["brightness+rotation", "blur, translation", "blur+uniform", "rotation+blur+flips"]
 )
 def test_kinds_without_a_theorem_for_both_are_refused_by_name(text: str) -> None:
     with pytest.raises(UsageError, match=text.replace(",", "+").replace(" ", "").split("+")[1]):
         AskedNoise(text, sigma=1.0)
+    for known in ("translation+brightness", "contrast, blur"):
+        with pytest.raises(UsageError, match=r"--noise (brightness-translation|contrast-blur)$"):
+            AskedNoise(known, sigma=1.0)
 
 
 @pytest.mark.parametrize("name", NOISES)

@@ -9,28 +9,24 @@ Gaussian radius follows. It is tight: the ratio is the same wherever there is on
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.noise.laws.beside import Beside, Brightened, Contrasted
 from rsonnx.noise.laws.blur import Blur
-from rsonnx.noise.laws.contrast import exp
 from rsonnx.noise.laws.gaussian import Gaussian
-from rsonnx.noise.norms import Norm
 from rsonnx.noise.options import option
 from rsonnx.noise.scale import check_scale
-from rsonnx.noise.space import InputSpace
-from rsonnx.noise.transformed import Changed, SpatialTransformation
 
 _OUTWARD = 1 + 2.0**-48
 """For the rounding of an exponential and two products."""
 
 
 @dataclass(frozen=True)
-class _Blurred(Changed, SpatialTransformation):
+class _Blurred(Beside):
     """A blur of an exponential variance t, and one number of N(0, sigma²) that is independent.
 
     Attributes:
@@ -47,6 +43,9 @@ class _Blurred(Changed, SpatialTransformation):
     layout: str | None
     norm: str
 
+    letter: ClassVar[str] = "T"
+    other: ClassVar[str] = "blurs of variances up to {}"
+
     def __post_init__(self) -> None:
         self._check_norm()
         self._settle(
@@ -55,37 +54,15 @@ class _Blurred(Changed, SpatialTransformation):
             blur_lambda=check_scale("lambda", self.blur_lambda),
         )
 
-    @classmethod
-    def suits(cls, space: InputSpace) -> None:
-        """No input more than brightness and contrast alone do."""
-
     @property
-    def deviation(self) -> float:
-        """Standard deviation of the number."""
-        return self.sigma
+    def most(self) -> float:
+        """T."""
+        return self.blur
 
     @property
     def settings(self) -> str:
         """``sigma = 0.3, blur = 1``."""
         return f"sigma = {self.sigma:g}, blur = {self.blur:g}"
-
-    @property
-    def measure(self) -> Norm:
-        """What is known of the norm, with the variance that is allowed."""
-        norm, most = super().measure, f"up to {self.blur:g}"
-        return replace(
-            norm,
-            within=norm.within.replace("up to T", most),
-            covers=norm.covers.replace("up to T", most),
-        )
-
-    def units(self, low: float, high: float) -> str:
-        """Return the units of the number, with the variance that is allowed."""
-        return f"{super().units(low, high)}, under blurs of variances up to {self.blur:g}"
-
-    def radius(self, p_a_lower: float) -> float:
-        """Return σ·Φ⁻¹(1 - (1 - p_A)e^(T/λ)), rounded down; 0 unless that is above 0."""
-        return self.radius_between(p_a_lower, 1 - p_a_lower) if p_a_lower > 0.5 else 0.0
 
     def radius_between(self, p_a_lower: float, p_b_upper: float) -> float:
         """Return σ/2·(Φ⁻¹(1 - (1 - p_A)e^(T/λ)) - Φ⁻¹(p_B·e^(T/λ))), rounded down."""
@@ -104,18 +81,11 @@ class _Blurred(Changed, SpatialTransformation):
         t = self.blur_lambda * (drawn[:, 0] ** 2 + drawn[:, 1] ** 2) / 2
         return np.stack([t, self.sigma * drawn[:, 2]], axis=1)
 
-    def change(
+    def otherwise(
         self, x: NDArray[np.float64], parameters: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return (samples, \\*shape)."""
-        blurred = Blur(self.blur_lambda, self.layout).change(x, parameters[:, 0])
-        return self.then(blurred, parameters[:, 1].reshape(-1, *[1] * x.ndim))
-
-    @abstractmethod
-    def then(
-        self, images: NDArray[np.float64], numbers: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Return each image changed by its number."""
+        """Return an input, blurred by the variance of each sample."""
+        return Blur(self.blur_lambda, self.layout).change(x, parameters[:, 0])
 
 
 _MOST_GROWTH = 40
@@ -123,7 +93,7 @@ _MOST_GROWTH = 40
 
 
 @dataclass(frozen=True)
-class BrightnessBlur(_Blurred):
+class BrightnessBlur(Brightened, _Blurred):
     """T_t(x) + b."""
 
     norm: str = "brightness-blur"
@@ -131,25 +101,12 @@ class BrightnessBlur(_Blurred):
     name: ClassVar[str] = "brightness-blur"
     norms: ClassVar[tuple[str, ...]] = ("brightness-blur",)
 
-    def then(
-        self, images: NDArray[np.float64], numbers: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Return each image with its number added."""
-        return images + numbers
-
 
 @dataclass(frozen=True)
-class ContrastBlur(_Blurred):
+class ContrastBlur(Contrasted, _Blurred):
     """e^k·T_t(x)."""
 
     norm: str = "contrast-blur"
 
     name: ClassVar[str] = "contrast-blur"
     norms: ClassVar[tuple[str, ...]] = ("contrast-blur",)
-
-    def then(
-        self, images: NDArray[np.float64], numbers: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Return each image multiplied by e to its number."""
-        changed: NDArray[np.float64] = images * exp(numbers.ravel()).reshape(numbers.shape)
-        return changed

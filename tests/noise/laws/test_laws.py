@@ -27,9 +27,11 @@ from rsonnx.noise import (
     Brightness,
     BrightnessBlur,
     BrightnessContrast,
+    BrightnessTranslation,
     Columns,
     Contrast,
     ContrastBlur,
+    ContrastTranslation,
     ExponentialL2,
     ExponentialLinf,
     Flips,
@@ -100,6 +102,8 @@ CASES = [
     Case(ContrastBlur(0.3, 1.0, 2.0, "NCHW"), exact=False),
     *(Case(kind(2.0, "NCHW"), exact=False) for kind in (Blur, BlurUniform, BlurFolded)),
     Case(Translation(1.5, "NCHW")),
+    Case(BrightnessTranslation(0.3, 1.0, 2.0, "NCHW"), exact=False),
+    Case(ContrastTranslation(0.3, 1.0, 2.0, "NCHW"), exact=False),
 ]
 LAWS = [case.law for case in CASES]
 ADDITIVE = [law for law in LAWS if law.additive and not law.covered]
