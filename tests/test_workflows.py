@@ -6,7 +6,6 @@ are left out, since no test uses the network.
 
 from __future__ import annotations
 
-import gzip
 import os
 import re
 import subprocess
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 from commands import TIMES
+from pages import blocks, make_place, shims
 
 from rsonnx.runs import read_run
 
@@ -24,53 +24,32 @@ pytest.importorskip("jinja2", reason="the page needs the extra rsonnx[report]")
 pytest.importorskip("matplotlib", reason="the page needs the extra rsonnx[report]")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the scripts are bash's")
 
-ROOT = Path(__file__).resolve().parents[1]
 INPUTS = 40
-SAMPLES = ROOT / "sample_models"
 FEW = {r"--limit \d+": f"--limit {INPUTS // 2}", r"--n \d+": "--n 200", r"TASK_ID/\d+": "TASK_ID/2"}
 """What is made small, and how."""
 TOOLS = {
-    "rsonnx": f'exec "{sys.executable}" -m rsonnx "$@"',
     "srun": 'shift; exec "$@"',  # it has one option
     "scontrol": 'echo "$@" >> requeued',
 }
 """Commands that the scripts find on their path, and what they do here."""
 
 
-def blocks(name: str, language: str) -> list[str]:
+def of(name: str, language: str) -> list[str]:
     """Return the blocks of a language in a page, made small."""
-    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    texts = [block.text for block in blocks(f"docs/how-to/{name}") if block.language == language]
     for number, few in FEW.items():
-        text = re.sub(number, few, text)
-    found: list[str] = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
-    return found
+        texts = [re.sub(number, few, text) for text in texts]
+    return texts
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the model and the images of the pages, and their commands on the path."""
-    bin_folder = tmp_path / "bin"
-    bin_folder.mkdir()
-    for name, line in TOOLS.items():
-        (bin_folder / name).write_text(f"#!/bin/bash\n{line}\n")
-        (bin_folder / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{bin_folder}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    (tmp_path / "model.onnx").symlink_to(SAMPLES / "mnist_gaussian_0.50.onnx")
-    for kind in ("images-idx3", "labels-idx1"):
-        _head(SAMPLES / f"mnist_test_500/{kind}-ubyte.gz", tmp_path / f"images/{kind}-ubyte")
+    make_place(tmp_path, INPUTS)
+    for name, value in shims(tmp_path / "bin", TOOLS).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def _head(source: Path, target: Path) -> None:
-    """Write the first inputs of an idx file: its length stands behind a word."""
-    data = gzip.decompress(source.read_bytes())
-    size, begin = (28 * 28, 16) if "images" in source.name else (1, 8)
-    target.parent.mkdir(exist_ok=True)
-    target.write_bytes(
-        data[:4] + INPUTS.to_bytes(4, "big") + data[8:begin] + data[begin:][: INPUTS * size]
-    )
 
 
 def bash(script: str, **environment: Any) -> tuple[int, str]:
@@ -87,8 +66,8 @@ def bash(script: str, **environment: Any) -> tuple[int, str]:
 
 
 def test_the_workflow_certifies_gates_and_keeps_what_it_says(place: Path) -> None:
-    (workflow,) = map(yaml.safe_load, blocks("how-to/ci-gate.md", "yaml"))
-    (baseline,) = blocks("how-to/ci-gate.md", "sh")
+    (workflow,) = map(yaml.safe_load, of("ci-gate.md", "yaml"))
+    (baseline,) = of("ci-gate.md", "sh")
     (job,) = workflow["jobs"].values()
     steps = [step["run"] for step in job["steps"] if "run" in step]
     certify, gate = (run for run in steps if not run.startswith("pip install"))
@@ -106,7 +85,7 @@ def test_the_workflow_certifies_gates_and_keeps_what_it_says(place: Path) -> Non
 
 
 def test_the_array_of_slurm_ends_in_the_run_of_one_machine(place: Path) -> None:
-    certify, merge, _ = blocks("how-to/slurm.md", "sh")
+    certify, merge, _ = of("slurm.md", "sh")
     job = {"SLURM_CPUS_PER_TASK": 1, "SLURM_ARRAY_JOB_ID": 77}
     for task in (1, 2):
         assert bash(certify, SLURM_ARRAY_TASK_ID=task, **job) == (0, "")
@@ -124,7 +103,7 @@ def test_the_array_of_slurm_ends_in_the_run_of_one_machine(place: Path) -> None:
 
 def test_a_task_whose_time_is_up_is_put_back(place: Path) -> None:
     (place / "bin/srun").write_text("#!/bin/bash\nexit 130\n")
-    certify = blocks("how-to/slurm.md", "sh")[0]
+    certify = of("slurm.md", "sh")[0]
     job = {"SLURM_CPUS_PER_TASK": 1, "SLURM_ARRAY_JOB_ID": 77, "SLURM_ARRAY_TASK_ID": 5}
     assert bash(f"set +e\n{certify}", **job)[0] == 130
     assert Path("requeued").read_text() == "requeue 77_5\n"

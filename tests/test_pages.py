@@ -1,0 +1,65 @@
+"""Every block of the documentation does what stands there, and every link leads somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+from markdown_it import MarkdownIt
+from pages import NOTES, PAGES, ROOT, RUN, Reader, blocks, commands_of, reader
+from tried_models import models_are_tried_once
+
+from rsonnx.cli import cli
+
+__all__ = ["models_are_tried_once", "reader"]
+
+READ = [page for page in PAGES[1:] if any(block.language in RUN for block in blocks(page))]
+LONG = [page for page in PAGES if any("slow" in block.notes for block in blocks(page))]
+MORE = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "tools/examples/README.md")
+
+
+@pytest.mark.parametrize("page", READ)
+def test_the_blocks_of_a_page_do_what_stands_there(page: str, reader: Reader) -> None:
+    reader.read(page, slow=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", LONG)
+def test_the_long_blocks_of_a_page_do_what_stands_there(page: str, reader: Reader) -> None:
+    reader.read(page, slow=True)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_block_names_its_language_and_why_it_is_not_run(page: str) -> None:
+    for block in blocks(page):
+        assert block.language, block
+        assert all(note in NOTES and text for note, text in block.notes.items()), block
+
+
+def test_every_command_is_run_on_some_page() -> None:
+    lines = [
+        shlex.split(line)
+        for page in PAGES
+        for block in blocks(page)
+        if block.language == "sh" and "not run" not in block.notes
+        for line in commands_of(block)
+    ]
+    run = {words[1] for words in lines if words[0].endswith("rsonnx")}
+    assert run == set(cli.commands)
+
+
+@pytest.mark.parametrize("page", [*PAGES, *MORE])
+def test_every_link_within_the_project_leads_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    inline = [token for token in MarkdownIt().enable("table").parse(text) if token.type == "inline"]
+    targets = [
+        child.attrs.get("href") or child.attrs.get("src")
+        for token in inline
+        for child in token.children or []
+        if child.type in ("link_open", "image")
+    ]
+    for target in map(str, targets):
+        path = target.partition("#")[0]
+        if path and not re.match(r"[a-z]+:", target):
+            assert (ROOT / page).parent.joinpath(path).exists(), target
