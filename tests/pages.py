@@ -71,7 +71,9 @@ def blocks(page: str) -> list[Block]:
 def commands_of(block: Block) -> list[str]:
     """Return the command lines of a block of shell, without comments and installations."""
     joined = block.text.replace("\\\n", " ")
-    parts = (part.strip() for line in joined.splitlines() for part in _uncommented(line).split("&&"))
+    parts = (
+        part.strip() for line in joined.splitlines() for part in _uncommented(line).split("&&")
+    )
     return [part for part in parts if part and not INSTALLS.match(part)]
 
 
@@ -121,7 +123,9 @@ class Reader:
 
     def read(self, page: str, *, slow: bool) -> None:
         """Run the blocks of a page that are to be run, and compare what they print."""
-        on_page = [block for block in blocks(page) if not {"not run", "not printed"} & {*block.notes}]
+        on_page = [
+            block for block in blocks(page) if not {"not run", "not printed"} & {*block.notes}
+        ]
         for block, after in pairwise(on_page):
             if after.language == "text":
                 self.shown.update(re.findall(r"\S+\.jsonl", block.text))
