@@ -99,10 +99,11 @@ def plan(
     samples = {name: given[name] for name in ("n", "alpha", "target_radius")}
     machine = None
     if model is None or data is None:
-        nothing = given["n"] is given["target_radius"] is None and not asked.law.enumerated
+        known = asked.law.enumerated or asked.law.covered
+        nothing = given["n"] is given["target_radius"] is None and not known
         _check_without_model(context, model, data, nothing=nothing)
         shape = _shape(given["input_shape"])
-        law = asked.early()
+        law = asked.early() or asked.of_any_layout()
         if law is None and not shape:
             raise UsageError(
                 "this noise depends on the shape of an input; give --input-shape, as the model "

@@ -127,6 +127,13 @@ class AskedNoise:
         self._made({"size": 1})  # what is refused for inputs of a single value is refused for all
         return None
 
+    def of_any_layout(self) -> Law | None:
+        """Return the law where the layout of images is all that a model tells, for its radii."""
+        own = self.law.own()
+        if self.files or self.law.enumerated or "layout" not in own or "size" in own:
+            return None
+        return self.for_model((1, 1), None)
+
     def for_model(
         self, shape: tuple[int, ...], layout: str | None, values: Values | None = None
     ) -> Law:

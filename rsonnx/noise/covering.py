@@ -114,6 +114,11 @@ class CoveredNoise(IndependentNoise, Generic[Parameter]):
         """Return how far a parameter is from that which changes nothing."""
 
     @property
+    def centres(self) -> int | None:
+        """How many images stand for all of any input; None where that depends on the input."""
+        return None
+
+    @property
     @abstractmethod
     def selecting(self) -> Sequence[Parameter]:
         """The parameters of the images of which the class is selected."""
@@ -289,9 +294,12 @@ class IntervalNoise(CoveredNoise[float]):
 def checked_interval(name: str, ends: Sequence[float], family: Family) -> tuple[float, float]:
     """Return two numbers, or refuse them unless they rise and have the identity between them."""
     low, high = numbers if len(numbers := as_floats(ends)) == 2 else (math.nan, math.nan)
-    if not (math.isfinite(high - low) and low <= family.identity <= high and low < high):
+    identity = family.identity
+    if not (math.isfinite(high - low) and low < high):
+        raise UsageError(f"the {name} are {shown(ends)}, but two numbers that rise were expected")
+    if not low <= identity <= high:
         raise UsageError(
-            f"the {name} are {shown(ends)}, but two numbers were expected that rise and have "
-            f"{family.identity:g}, which changes nothing, between them"
+            f"the {name} {low:g} to {high:g} leave out {identity:g}, the image itself, from which "
+            f"radii are measured; give {min(low, identity):g},{max(high, identity):g}"
         )
     return low, high

@@ -319,6 +319,12 @@ class Covered(Procedure):
         return self.noise.farthest
 
     @property
+    def fewest(self) -> int | None:
+        """The least samples that certify all of any input; None where that depends on it."""
+        images, first = self.noise.centres, self._rule(min(self._targets)).looks[0]
+        return None if images is None else self.n0 + images * first
+
+    @property
     def words(self) -> str:
         """How many samples of an input are drawn, and what they decide."""
         return (

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rsonnx.errors import UsageError
-from rsonnx.noise import Law
+from rsonnx.noise import CoveredNoise, Law
 from rsonnx.procedures.adaptive import PROCESS_SHARE, Adaptive
+from rsonnx.procedures.covered import Covered
 from rsonnx.procedures.enumerated import Enumerated
 from rsonnx.procedures.radii import default_radii, radius_text
 from rsonnx.statistics import (
@@ -90,6 +91,8 @@ class Plan:
         radii: those of the table, rising.
         table: one line a p, rising; empty where everything is counted.
         adaptive: the adaptive procedure for the target; None where n is too low a ceiling for it.
+        cover: the procedure that certifies several images of an input, where the noise asks for it;
+            then there is no target, and no table.
     """
 
     noise: Law
@@ -100,6 +103,7 @@ class Plan:
     radii: tuple[float, ...] = ()
     table: tuple[Expected, ...] = ()
     adaptive: Adaptive | None = None
+    cover: Covered | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as JSON."""
@@ -113,7 +117,9 @@ class Plan:
             "target": None if self.target is None else asdict(self.target),
             "radii": list(self.radii),
             "table": [asdict(line) for line in self.table],
-        } | ({"evaluations": self.n} if law.enumerated else {})
+            **({"evaluations": self.n} if law.enumerated else {}),
+            **({"fewest_samples": self.cover.fewest} if self.cover else {}),
+        }
 
 
 @dataclass(frozen=True)
@@ -134,14 +140,16 @@ class MachineTime:
     """How long a plan takes on this machine, by its speed on the first of ``inputs``.
 
     ``fixed`` and ``adaptive`` are the two ways to sample; None for one that is not planned.
+    ``images`` is how many images covered an input on average, where several are certified.
     """
 
     provider: str
     batch_size: int | None
     samples_per_second: float
     inputs: int
-    fixed: Cost
+    fixed: Cost | None
     adaptive: Cost | None
+    images: float | None = None
 
 
 def plan(
@@ -168,6 +176,14 @@ def plan(
     if noise.enumerated:
         everything = Enumerated(noise, shape)
         return Plan(noise, 0.0, everything.n, everything.largest_radius)
+    if isinstance(noise, CoveredNoise):
+        if target_radius is not None:
+            raise UsageError(
+                f"{noise.name} noise certifies as far as it can, up to {noise.farthest:g}"
+                f"{noise.unit}, so there is no target radius; leave it out"
+            )
+        cover = Covered(noise, SELECTION_SAMPLES, DEFAULT_N if n is None else n, alpha)
+        return Plan(noise, alpha, cover.n, cover.largest_radius, cover=cover)
     check_alpha(alpha)
     target = None if target_radius is None else _target(noise, target_radius, alpha)
     n = _samples(noise, n, alpha, target)

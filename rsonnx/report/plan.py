@@ -31,9 +31,11 @@ def plan_report(plan: Plan, machine: MachineTime | None = None) -> Report:
         surety = "counted in full and without chance"
     title = f"{law.title}, {surety}; {_units(law)}"
     tables = [Table((Column(""), Column("", left=True)), list(_facts(plan)), title)]
-    if not law.enumerated:
+    if plan.table:
         tables.append(_chances(plan))
     notes = [] if machine is None else list(_time(plan, machine))
+    if machine is None and plan.cover is not None and plan.cover.fewest is None:
+        notes = ["How many images cover an input: give --model with --data, and some are covered."]
     value = plan.to_json() | {"machine": None if machine is None else asdict(machine)}
     return Report(tables, notes, value=value)
 
@@ -43,6 +45,17 @@ def _facts(plan: Plan) -> Iterator[tuple[str, Value]]:
     if plan.noise.enumerated:
         yield "changes of an input", f"{plan.n:,}, the samples that it takes"
         yield "largest radius", f"{largest} (all answers agree)"
+        return
+    if plan.cover is not None:
+        yield "largest radius", f"{largest} (every image is certified)"
+        images = plan.cover.noise.centres
+        yield (
+            "images of an input",
+            "as many as cover it" if images is None else f"{images:,}",
+        )
+        yield "most samples of an image", f"{plan.n:,}"
+        if plan.cover.fewest is not None:
+            yield "fewest samples of an input", f"{plan.cover.fewest:,} (all samples agree)"
         return
     yield f"largest radius of n = {plan.n:,}", f"{largest} (all samples agree)"
     if plan.target is None:
@@ -97,11 +110,17 @@ def _time(plan: Plan, machine: MachineTime) -> Iterator[str]:
         f"This machine: {speed} samples/s on the first input ({machine.provider}, batches of "
         f"{machine.batch_size or '?'})"
     )
-    yield f"fixed, {machine.fixed.samples_per_input:,} samples: {_cost(machine.fixed, inputs)}"
+    if machine.fixed is not None:
+        yield f"fixed, {machine.fixed.samples_per_input:,} samples: {_cost(machine.fixed, inputs)}"
     if machine.adaptive is not None:
         samples = math.ceil(machine.adaptive.samples_per_input)
-        yield f"adaptive, about {samples:,} samples: {_cost(machine.adaptive, inputs)}"
         tried = _inputs(machine.adaptive.inputs_tried or 0)
+        cost = f"about {samples:,} samples: {_cost(machine.adaptive, inputs)}"
+        if machine.images is not None:
+            yield f"about {math.ceil(machine.images):,} images and {cost}"
+            yield f"(as {tried} took)"
+            return
+        yield f"adaptive, {cost}"
         yield f"(a rough estimate from {PILOT_SAMPLES} samples on each of {tried})"
     elif plan.target is None and not plan.noise.enumerated:
         yield "adaptive: give --target-radius for an estimate"
@@ -122,7 +141,7 @@ def _inputs(count: int) -> str:
 def _units(law: Law) -> str:
     """Say in which norm and units radii are."""
     if law.measure.unit is not None:
-        return f"a radius is the {law.measure.measure}"
+        return f"a radius is the {law.measure.measure.rstrip(',')}"
     return f"{law.norm} radii in the units of an input"
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from scipy import special
 
 from rsonnx.errors import UsageError
-from rsonnx.procedures import ABSTAIN, Adaptive, Cost, MachineTime, Plan, radius_text
+from rsonnx.procedures import ABSTAIN, Adaptive, Cost, Covered, MachineTime, Plan, radius_text
 from rsonnx.procedures.planning import PILOT_SAMPLES, SELECTION_SAMPLES
 from rsonnx.runs.job import Job
 from rsonnx.runs.rules import Rules
@@ -39,6 +40,8 @@ def time_on(job: Job, plan: Plan, *, seed: int = 0) -> MachineTime:
     """
     rate = _samples_per_second(job, seed)
     inputs = len(job.indices)
+    if plan.cover is not None:
+        return _covered_time(job, plan.cover, rate)
     fixed = plan.n if plan.noise.enumerated else SELECTION_SAMPLES + plan.n
     return MachineTime(
         provider=job.model.facts["providers"]["used"][0],
@@ -98,6 +101,30 @@ def tell_long(work: Work, rules: Rules, tell: Tell) -> None:
         tell("instead", f"{option}: about {duration(seconds)}; {what}")
 
 
+def _covered_time(job: Job, procedure: Covered, rate: float) -> MachineTime:
+    """Return what covers take: some inputs are certified, with noise of another seed."""
+    begun = time.perf_counter()
+    samples, images = [], []
+    for index in _spread(job):
+        certificate = job.smoothed.run(procedure, job.point(index))
+        samples.append(certificate.n0 + certificate.n)
+        images.append(len(certificate.cover.centres if certificate.cover else ()))
+        if time.perf_counter() - begun >= PILOT_SECONDS:
+            break
+    tried = len(samples)
+    each = (time.perf_counter() - begun) / tried
+    inputs = len(job.indices)
+    return MachineTime(
+        provider=job.model.facts["providers"]["used"][0],
+        batch_size=job.smoothed.batch_size,
+        samples_per_second=rate,
+        inputs=inputs,
+        fixed=None,
+        adaptive=Cost(sum(samples) / tried, each, each * inputs, inputs_tried=tried),
+        images=sum(images) / tried,
+    )
+
+
 def _adaptive_cost(
     adaptive: Adaptive, pilot: tuple[list[int], float], rate: float, inputs: int
 ) -> Cost:
@@ -131,7 +158,7 @@ def _pilot(job: Job, seed: int) -> tuple[list[int], float]:
     """
     hits: list[int] = []
     seconds = 0.0
-    for index in job.indices[:: -(-len(job.indices) // _PILOT_INPUTS)]:
+    for index in _spread(job):
         point = job.point(index)
         begun = time.perf_counter()
         counts = job.smoothed.sample_counts(point, 0, PILOT_SAMPLES, stage="prediction", seed=seed)
@@ -141,6 +168,11 @@ def _pilot(job: Job, seed: int) -> tuple[list[int], float]:
         if seconds >= PILOT_SECONDS:
             break
     return hits, seconds
+
+
+def _spread(job: Job) -> Sequence[int]:
+    """Return a few inputs, spread over the job."""
+    return job.indices[:: -(-len(job.indices) // _PILOT_INPUTS)]
 
 
 def _expected_samples(adaptive: Adaptive, hits: int) -> float:

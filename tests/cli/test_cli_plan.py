@@ -102,7 +102,7 @@ def test_a_plan_says_what_its_radii_measure(name: str, text: Callable[..., str])
     for norm in law.norms:
         asked = ("--noise", name + BEHIND.get(name, ""), "--norm", norm, "--input-shape", shape)
         measure = norm_named(norm)
-        said = measure.measure if measure.unit else f"{norm} radii"
+        said = measure.measure.rstrip(",") if measure.unit else f"{norm} radii"
         assert said in text(*asked, *more).splitlines()[0]
 
 
@@ -125,6 +125,29 @@ def test_a_model_tells_the_shape_and_the_time(
     planned = plan("--noise", "ablation,keep=5", "--target-radius", "3", *with_model)
     assert planned["noise"]["parameters"]["size"] == 64
     assert planned["machine"]["adaptive"]["samples_per_input"] > 0
+
+
+def test_noise_that_is_certified_by_several_images(
+    tmp_path: Path, plan: Plan, quick: None, text: Callable[..., str], monkeypatch: Any
+) -> None:
+    """Of shifts their number is known; of an interval a model and data tell it."""
+    shifts = plan("--shifts", "3", "--sigma", "0.5")
+    assert (shifts["largest_radius"], shifts["fewest_samples"]) == (3, 100 + 29 * 32)
+    assert "29" in text("--shifts", "3", "--sigma", "0.5").split()
+    turned = ("--angles", "-5,5", "--sigma", "0.5", "--n", "300")
+    assert plan(*turned)["fewest_samples"] is None
+    assert "--model" in text(*turned)
+    monkeypatch.chdir(make_shelf(tmp_path))
+    model = ("--model", "image.onnx", "--data", "grey.npz", "--providers", "cpu")
+    machine = plan(*turned, *model)["machine"]
+    assert machine["images"] >= 1
+    assert machine["adaptive"]["samples_per_input"] >= 100 + 32
+    assert "images and about" in text(*turned, *model)
+    assert run(["plan", *turned, "--target-radius", "3"]) == 2
+
+
+def test_what_no_shape_decides_asks_for_none(text: Callable[..., str]) -> None:
+    assert "0.5" in text("--noise", "blur", "--lambda", "2", "--target-radius", "0.5")
 
 
 def test_time_on_this_machine(

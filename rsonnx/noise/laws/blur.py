@@ -39,7 +39,7 @@ class _Blur(Changed, SpatialTransformation, LambdaNoise):
     """
 
     lam: float
-    layout: str | None
+    layout: str | None = None
     norm: str = "blur"
 
     norms: ClassVar[tuple[str, ...]] = ("blur",)

@@ -34,14 +34,12 @@ class _Blurred(Beside):
         blur: T: a radius is that of the number up to which the answer stands for all t <= T.
         blur_lambda: λ, mean of t, in squared pixels.
         layout: where the channels are; None for images of two axes.
-        norm: the law's own.
     """
 
     sigma: float
     blur: float = field(metadata=option("T", "largest variance of the blur, in squared pixels"))
     blur_lambda: float = field(metadata=option("L", "mean variance of the blur"))
-    layout: str | None
-    norm: str
+    layout: str | None = None
 
     letter: ClassVar[str] = "T"
     other: ClassVar[str] = "blurs of variances up to {}"

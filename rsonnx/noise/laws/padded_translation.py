@@ -83,6 +83,11 @@ class PaddedTranslation(CoveredNoise[Shift]):
         return math.sqrt(down * down + right * right)
 
     @property
+    def centres(self) -> int:
+        """How many shifts there are."""
+        return len(self.every)
+
+    @property
     def selecting(self) -> Sequence[Shift]:
         """No shift: the input itself."""
         return self.every[:1]

@@ -42,14 +42,12 @@ class _Shifted(Beside):
             most this Euclidean length, in pixels.
         sigma_shift: S, standard deviation of a shift along an axis, in pixels.
         layout: where the channels are; None for images of two axes.
-        norm: the law's own.
     """
 
     sigma: float
     shift: float = field(metadata=option("D", "largest length of a shift, in pixels"))
     sigma_shift: float = field(metadata=option("S", "standard deviation of a shift, in pixels"))
-    layout: str | None
-    norm: str
+    layout: str | None = None
 
     letter: ClassVar[str] = "D"
     other: ClassVar[str] = "shifts by up to {} pixels"

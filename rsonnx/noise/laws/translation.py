@@ -29,7 +29,7 @@ class Translation(SpatialTransformation, GaussianTransformation):
         norm: translation, that is the Euclidean length of (dy, dx).
     """
 
-    layout: str | None
+    layout: str | None = None
     norm: str = "translation"
 
     name: ClassVar[str] = "translation"
