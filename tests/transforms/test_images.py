@@ -1,4 +1,4 @@
-"""Transformed images against scipy's interpolation and against published numbers."""
+"""Transformed images against scipy's interpolation."""
 
 from __future__ import annotations
 
@@ -7,33 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from transformed_images import by_scipy, digits, images
+from transformed_images import by_scipy, images
 
 from rsonnx.transforms.families import ROTATION, SCALING, Family
 from rsonnx.transforms.images import Frame, transformed
 
 FAMILIES = {"rotation": (ROTATION, -180.0, 180.0), "scaling": (SCALING, 0.25, 4.0)}
 
-GOLDEN = {
-    1.0: (72.368576229, 0.642712103, 0.24932091),
-    -10.0: (72.381762903, 5.270489266, 0.542106656),
-}
-"""By angle: sum, distance to what was turned, and pixel (10, 16) of MNIST's first test image in
-[0, 1], in float64 by another implementation, good to 1e-8."""
-
 
 def exact(image: NDArray[np.float64], family: Family, parameter: float) -> NDArray[np.float64]:
     frame = Frame(*image.shape[1:])
     places = frame.places(family.matrix(parameter))
     return frame.interpolated(frame.padded(image), *places).reshape(image.shape)
-
-
-@pytest.mark.parametrize("angle", GOLDEN)
-def test_turned_digit_is_the_golden_one(angle: float) -> None:
-    image = digits(1)[0] / 255
-    turned = exact(image, ROTATION, angle)
-    figures = turned.sum(), np.linalg.norm(turned - image), turned[0, 10, 16]
-    assert figures == pytest.approx(GOLDEN[angle], abs=2e-9)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -1,13 +1,12 @@
-"""Transformations: golden radii, what is drawn, and worst cases with a known boundary.
+"""Transformations: radii, what is drawn, and worst cases with a known boundary.
 
-Golden values: 40 digits of the formulas; blurred MNIST images by DCT-II in float64. Statistical
-tests fix their seeds; a p-value below 1e-9 fails, which a right law has with odds of 1e-9 a test.
+Statistical tests fix their seeds; a p-value below 1e-9 fails, which a right law has with odds of
+1e-9 a test.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import mpmath
@@ -20,7 +19,6 @@ from numpy.typing import NDArray
 from scipy import stats
 
 import rsonnx
-from rsonnx.data import open_dataset
 from rsonnx.errors import UsageError
 from rsonnx.noise import (
     NOISES,
@@ -34,31 +32,15 @@ from rsonnx.noise import (
     Translation,
 )
 
-P = ("0.75", "0.99", "0.99993092483300939")
-NORMAL = ("0.674489750196081743", "2.3263478740408411", "3.81145656338994126")
-EXPONENTIAL = ("0.693147180559945309", "3.91202300542814606", "8.88716808907174833")
-UNIFORM = ("0.25", "0.49", "0.49993092483300939")
-FOLDED = ("0.475859630179926435", "1.90133955335281902", "3.30495927980362683")
-
-GOLDEN: list[tuple[Any, tuple[str, ...]]] = [
-    (Brightness(1.0), NORMAL),
-    (Contrast(1.0), NORMAL),
-    (Translation(1.0, "NCHW"), NORMAL),
-    (Blur(1.0, "NCHW"), EXPONENTIAL),
-    (BlurUniform(1.0, "NCHW"), UNIFORM),
-    (BlurFolded(1.0, "NCHW"), FOLDED),
+LAWS: list[Any] = [
+    Brightness(1.0),
+    Contrast(1.0),
+    Translation(1.0, "NCHW"),
+    Blur(1.0, "NCHW"),
+    BlurUniform(1.0, "NCHW"),
+    BlurFolded(1.0, "NCHW"),
 ]
-LAWS = [law for law, _ in GOLDEN]
 every_law = pytest.mark.parametrize("law", LAWS, ids=[law.name for law in LAWS])
-
-
-@pytest.mark.parametrize(("law", "radii"), GOLDEN, ids=[law.name for law in LAWS])
-def test_golden_radii_are_rounded_down(law: Any, radii: tuple[str, ...]) -> None:
-    for p, radius in zip(map(float, P), map(float, radii), strict=True):
-        assert radius * (1 - 1e-13) < law.radius(p) <= radius * (1 + 4e-16)  # p is a double
-        assert law.proves(law.radius(p), p, None) is not False
-        assert law.proves(law.radius_between(p, 1 - p), p, 1 - p) is not False
-        assert not law.proves(radius * (1 + 1e-6), p, None)
 
 
 @every_law
@@ -146,22 +128,6 @@ def test_translation_rolls_whole_pixels_around_the_edges(layout: str | None) -> 
     assert stats.chi2_contingency(np.histogram2d(*shifts.T, (5, 7))[0]).pvalue > 1e-9
 
 
-@pytest.mark.parametrize(
-    ("t", "values"),
-    [
-        (0.25, (72.368627451, 7.044995113, 0.001745945, 1.050656552)),
-        (4.0, (72.368627451, 4.547505344, 0.133207686, 4.974014611)),
-    ],
-)
-def test_golden_blurs_of_the_first_image(t: float, values: tuple[float, ...]) -> None:
-    """Sum, length, pixel (14, 14), and distance to the image, of MNIST's test set."""
-    data = open_dataset(Path(__file__).parents[3] / "sample_models" / "mnist_test_500")
-    x = data[0].values.reshape(28, 28) / 255
-    blurred, norm = Blur(1.0, None).change(x, np.array([t]))[0], np.linalg.norm
-    of_it = (blurred.sum(), norm(blurred), blurred[14, 14], norm(blurred - x))
-    np.testing.assert_allclose(of_it, values, atol=1e-8)
-
-
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 def test_blurs_are_a_semigroup_in_each_channel(layout: str) -> None:
     x = np.random.default_rng(1).uniform(size=(3, 9, 6) if layout == "NCHW" else (9, 6, 3))
@@ -231,7 +197,28 @@ def test_no_position_crosses_its_threshold_within_the_radius_of_a_shift() -> Non
         assert (hits > 10_000) == (shift < 3.5)
 
 
-@parameters
+class Pixels:
+    """A shift of N(0, 4), rounded: 2 is its quantile of 0.894."""
+
+    @staticmethod
+    def ppf(_q: float) -> int:
+        return 2
+
+    @staticmethod
+    def cdf(pixels: float) -> float:
+        return float(stats.norm.cdf((pixels + 0.5) / 2))
+
+
+WHITE = np.zeros((1, 1, 64))
+WHITE[0, 0, 20] = 1
+SHIFT: Any = (Translation(2.0, "NCHW"), Pixels, WHITE, lambda x: x[:, 0, 0].argmax(axis=1) - 20, ())
+
+
+@pytest.mark.parametrize(
+    ("law", "of", "x", "read", "changed"),
+    [*PARAMETER, SHIFT],
+    ids=[case[0].name for case in (*PARAMETER, SHIFT)],
+)
 def test_false_certificates_are_as_rare_as_alpha_says(
     law: Any, of: Any, x: NDArray[Any], read: Any, changed: Any
 ) -> None:
@@ -240,7 +227,8 @@ def test_false_certificates_are_as_rare_as_alpha_says(
     p = .9 is where 100 samples of Clopper-Pearson are wrong with probability .0237 (96 or more);
     more than 40 of 400 wrong ones have odds below 1e-12 then, and below 1e-4 at .05.
     """
-    edge, true = of.ppf(0.9), law.radius(0.9)
+    edge = of.ppf(0.9)
+    true = law.radius(of.cdf(edge))
     inside = rsonnx.SmoothedClassifier(
         lambda batch: (read(batch.astype(np.float64)) <= edge).astype(np.int64),
         noise=law,
