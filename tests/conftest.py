@@ -1,5 +1,6 @@
 """Settings that all tests share."""
 
+import gc
 import os
 import signal
 
@@ -24,3 +25,8 @@ for name, examples in {"suite": 10, "night": 500}.items():  # --hypothesis-profi
         suppress_health_check=[HealthCheck.too_slow],
     )
 settings.load_profile("suite")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: collecting garbage passes it over."""
+    gc.freeze()

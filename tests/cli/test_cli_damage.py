@@ -85,9 +85,11 @@ def _shim(folder: Path, package: str, source: str) -> dict[str, str]:
 )
 def test_every_command_survives_a_damaged_onnxruntime(kind: str, here: Path) -> None:
     done(f"certify {WORK} --providers cpu -o run.jsonl")
+    few = ("certify", "inspect", "report", "doctor")  # of what differs in no command but in words
+    typed = [words for words in COMMANDS if kind != "absent" or words.startswith(few)]
     outcomes = subprocess.run(
         [sys.executable, "-c", SCRIPT],
-        input=json.dumps(list(COMMANDS)),
+        input=json.dumps(typed),
         env=_shim(here / "shim", PACKAGES.get(kind, "onnxruntime"), SHIMS[kind]),
         capture_output=True,
         check=True,
@@ -108,7 +110,7 @@ def test_every_command_survives_a_damaged_onnxruntime(kind: str, here: Path) -> 
             answer = json.loads(out)
             assert answer["default"] is None
             assert mend in answer["findings"][0]["mend"]
-    assert len(outcomes.stdout.splitlines()) == len(COMMANDS)
+    assert len(outcomes.stdout.splitlines()) == len(typed)
     assert not Path("new.jsonl").exists()
 
 

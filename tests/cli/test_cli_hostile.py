@@ -30,7 +30,7 @@ READERS = (
     "export run.jsonl --csv -o out",
     "merge run.jsonl -o out",
 )
-EACH = 5
+EACH = 3
 """Values that are tried at every place, each with a reader of its own; other places get others."""
 
 

@@ -110,8 +110,8 @@ def test_a_signal_during_the_start_ends_it_without_a_traceback(here: Path) -> No
     assert whole.returncode == 0, whole.stderr
     imports = far - int(whole.stdout.rpartition("left:")[2])
     assert imports > 300
-    for step in range(12):
-        at, number = 1 + imports * step // 12, (signal.SIGINT, signal.SIGTERM)[step % 2]
+    for step in range(6):
+        at, number = 1 + imports * step // 6, (signal.SIGINT, signal.SIGTERM)[step % 2]
         done = _run(STOPPED_AT_AN_IMPORT, at, int(number), *words, cwd=here)
         assert done.returncode == 130, (at, imports, done.stderr)
         assert "Traceback" not in done.stderr, at

@@ -87,7 +87,7 @@ def _many(count: int) -> onnx.ModelProto:
     return proto
 
 
-_add("10000 nodes", lambda: _many(10_000))
+_add("3000 nodes", lambda: _many(3_000))
 _add("200000 nodes", lambda: _many(200_000))
 
 

@@ -328,8 +328,13 @@ HOSTILE = (
 )
 
 
+@pytest.fixture(scope="module")
+def plain() -> Node:
+    return tree(render_page([page_run([row(0), row(1, hits=500)])]))
+
+
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
-def test_strangers_words_stay_words(name: str) -> None:
+def test_strangers_words_stay_words(name: str, plain: Node) -> None:
     text = name.encode(errors="replace").decode()  # what is no name of a file is Unicode
     run = page_run(
         [row(0, name=name), row(1, hits=500, name=name)],
@@ -343,7 +348,7 @@ def test_strangers_words_stay_words(name: str) -> None:
     )
     page = render_page([run], [Pictures(name, {0: PNG}, {name: 1})])
     page.encode("utf-8")
-    root, plain = tree(page), tree(render_page([page_run([row(0), row(1, hits=500)])]))
+    root = tree(page)
     assert {n.name for n in root.all()} <= {n.name for n in plain.all()} | {"img", "strong"}
     assert len(list(root.all("script"))) == len(list(root.all("style"))) == 1
     known = {a for node in plain.all() for a in node.attributes} | {

@@ -45,15 +45,16 @@ def _objects(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from _objects(inner)
 
 
-@pytest.mark.parametrize("name", RECORDS)
-def test_a_field_that_is_missing_or_of_another_kind_is_named(name: str) -> None:
+@pytest.mark.parametrize(("turn", "name"), enumerate(RECORDS))
+def test_a_field_that_is_missing_or_of_another_kind_is_named(turn: int, name: str) -> None:
+    """Each value stands in each field in one of three records."""
     refused = 0
     for field in HEADER:
         record = copy.deepcopy(RECORDS[name])
         inside, last = _inside(record, field.path)
         if inside is None or last not in inside:
             continue
-        for value in OTHERS:
+        for value in OTHERS[turn % 3 :: 3]:
             if not field.kind.accepts(value):
                 inside[last] = value
                 with pytest.raises(RunFileError, match=r"line 1|header") as caught:
@@ -65,7 +66,7 @@ def test_a_field_that_is_missing_or_of_another_kind_is_named(name: str) -> None:
         if field.since == 1:
             with pytest.raises(RunFileError, match=last):
                 Header.from_json(record)
-    assert refused > 1000
+    assert refused > 300
 
 
 @pytest.mark.parametrize("name", RECORDS)

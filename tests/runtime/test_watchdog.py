@@ -121,7 +121,7 @@ def test_a_call_that_ends_in_time_or_has_no_limit_is_left_alone() -> None:
     for seconds in (0.0, 60.0):
         options = SimpleNamespace(terminate=False)
         with limited("m", (1,), seconds, options):
-            time.sleep(0.4)
+            time.sleep(0.1)
         assert not options.terminate
     with pytest.raises(KeyError), limited("m", (1,), 60.0, SimpleNamespace()):
         raise KeyError
@@ -152,7 +152,7 @@ def test_a_call_inside_one_operator_ends_the_process_that_is_our_own() -> None:
             with watchdog.limited("deep.onnx", (1, 4), 0.1, SimpleNamespace()) as call:
                 if sys.argv[2] == "on a device":
                     call.wait(lambda: False)
-                time.sleep(60 if sys.argv[1] == "own" else 1)
+                time.sleep(60 if sys.argv[1] == "own" else 0.4)
         except TimeLimitError:
             assert sys.argv[2] == "on a device"
     """

@@ -165,7 +165,7 @@ def test_a_check_that_dies_or_hangs_is_noted_and_the_others_are_run(
     tools: Any, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also one that dies when all but the end is done: its device may be spoilt."""
-    monkeypatch.setattr(tools.check, "LIMIT", 5.0)
+    monkeypatch.setattr(tools.check, "LIMIT", 2.0)
     output = tmp_path / "checks.jsonl"
     given = ["--model", str(model), "--output", str(output)]
     assert tools.check.main(given, [sys.executable, "-c", CHILD]) == 1

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import forkserver
 from pathlib import Path
 
@@ -99,28 +99,31 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return here
 
 
-@pytest.fixture(params=RULES)
-def command(request: pytest.FixtureRequest, files: Path, tmp_path: Path) -> Command:
+@pytest.fixture(scope="module", params=RULES)
+def undisturbed(request: pytest.FixtureRequest, files: Path) -> Command:
+    """A run that nobody kills, beside the files."""
     words: Sequence[str] = (
         *("certify", str(files / "tiny.onnx"), str(files / "set.npz"), "--sigma", str(SIGMA)),
         *("--n", "600", "--seed", "5", "--preprocess", "none", "--providers", "cpu"),
         *("--batch-size", "4", "--checkpoint", "0.00001", *RULES[request.param]),
     )
-    (tmp_path / "runs").mkdir()
-    plain = tmp_path / "plain.jsonl"
-    for output in (tmp_path / "first.jsonl", plain):  # the first also has things to load
+    plain = files / f"{request.param}.jsonl"
+    for output in (files / f"{request.param} first.jsonl", plain):  # which has things to load
         begun = time.monotonic()
         process = _CONTEXT.Process(target=certify, args=((*words, "-o", str(output)),))
         process.start()
         process.join(60)
         assert process.exitcode == 0
     assert len(read_run(plain).rows) == INPUTS
-    return Command(
-        tuple(words),
-        tmp_path / "runs" / "run.jsonl",
-        TIMES.sub(b"", plain.read_bytes()),
-        time.monotonic() - begun,
-    )
+    expected = TIMES.sub(b"", plain.read_bytes())
+    return Command(tuple(words), plain, expected, time.monotonic() - begun)
+
+
+@pytest.fixture
+def command(undisturbed: Command, tmp_path: Path) -> Command:
+    """The same into a folder of a test's own."""
+    (tmp_path / "runs").mkdir()
+    return replace(undisturbed, output=tmp_path / "runs" / "run.jsonl")
 
 
 def _kill_at_random_instants(command: Command, kills: int) -> None:
@@ -149,7 +152,7 @@ def test_a_process_killed_at_random_instants_leaves_a_run_that_goes_on(
     _kill_at_random_instants(command, kills)
 
 
-@pytest.mark.parametrize("command", ["fixed"], indirect=True)
+@pytest.mark.parametrize("undisturbed", ["fixed"], indirect=True)
 def test_a_process_killed_in_the_middle_of_its_writes(command: Command) -> None:
     """Half a header, half a row, half a checkpoint, before a rename, before a cut: each once."""
     died = 0
@@ -165,7 +168,7 @@ def test_a_process_killed_in_the_middle_of_its_writes(command: Command) -> None:
     command.finish()
 
 
-@pytest.mark.parametrize("command", ["fixed"], indirect=True)
+@pytest.mark.parametrize("undisturbed", ["fixed"], indirect=True)
 def test_of_several_at_once_one_writes_and_the_others_are_refused(command: Command) -> None:
     for _ in range(2):
         processes = [command.start() for _ in range(3)]
@@ -179,7 +182,7 @@ def test_of_several_at_once_one_writes_and_the_others_are_refused(command: Comma
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["fixed"], indirect=True)
+@pytest.mark.parametrize("undisturbed", ["fixed"], indirect=True)
 def test_a_command_of_a_user_is_killed_and_typed_again(command: Command) -> None:
     words = [*(sys.executable, "-m", "rsonnx"), *command.words, "-o", str(command.output)]
     longer = [*words, "--n", "8000", "--limit", "3", "--resume"]

@@ -222,7 +222,7 @@ def test_the_host_does_not_wait_for_batches(model: Model, cuda: StubCuda) -> Non
 @pytest.mark.parametrize(
     ("behind", "batches"),
     [
-        *product(("noise of the device", "noise of the host", "no memory"), (1, 2, 9)),
+        *product(("noise of the device", "noise of the host", "no memory"), (1, 9)),
         ("confirmation", 1),
     ],
 )

@@ -98,7 +98,7 @@ def test_large_inputs(size: int) -> None:
     rows=st.integers(1, 400),
     seed=st.integers(0, 2**64),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_any_size_sigma_and_range(
     size: int, sigma: float, start: int, rows: int, seed: int
 ) -> None:

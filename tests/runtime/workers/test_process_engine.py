@@ -59,9 +59,7 @@ def test_all_processes_work(tmp_path: Path) -> None:
 
 
 @UNIX
-@pytest.mark.parametrize(
-    ("idle", "number"), [(False, signal.SIGKILL), (True, signal.SIGKILL), (True, signal.SIGTERM)]
-)
+@pytest.mark.parametrize(("idle", "number"), [(False, signal.SIGKILL), (True, signal.SIGTERM)])
 def test_a_killed_worker_is_one_error_and_nothing_is_left(
     tmp_path: Path, idle: bool, number: signal.Signals
 ) -> None:
@@ -90,7 +88,6 @@ def test_a_killed_worker_is_one_error_and_nothing_is_left(
     ("factory", "kind", "named"),
     [
         (far.refusing, ProviderError, r"no such device \(in the .* for device bad\)$"),
-        (far.broken, InferenceError, r"KeyError: 'weights' \(in the .* for device (good|bad)\)$"),
         (far.exhausted, InferenceError, r"memory"),
         (far.exiting, InferenceError, r"exit code 7"),
         (far.stuck, InferenceError, r"device (good|bad) was stuck .*--time-limit-per-call"),
@@ -193,7 +190,7 @@ def test_no_orphan_is_left_by_a_killed_parent(tmp_path: Path) -> None:
 
 
 @UNIX
-@pytest.mark.parametrize(("when", "delay"), [("starting", 0.1), ("starting", 0.5), ("ready", 0.1)])
+@pytest.mark.parametrize(("when", "delay"), [("starting", 0.3), ("ready", 0.1)])
 def test_ctrl_c_ends_all_without_a_word(tmp_path: Path, when: str, delay: float) -> None:
     parent = run_script(SCRIPT, tmp_path, when)
     time.sleep(delay)

@@ -149,10 +149,13 @@ def test_a_deadly_unit_is_given_up(cluster: Any) -> None:
 @pytest.mark.parametrize(
     ("factory", "kind", "words"),
     [
-        (
-            partial(far.refusing, "bad"),
-            ProviderError,
-            r"^there is no such device \(on .*\) \(in the Ray wo",
+        pytest.param(
+            *(
+                partial(far.refusing, "bad"),
+                ProviderError,
+                r"^there is no such device \(on .*\) \(in the Ray wo",
+            ),
+            marks=pytest.mark.slow,
         ),
         pytest.param(
             *(
