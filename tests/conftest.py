@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 
+import pytest
 from hypothesis import HealthCheck, settings
 from tried_models import children, no_children
 
@@ -25,6 +26,18 @@ for name, examples in {"suite": 10, "night": 500}.items():  # --hypothesis-profi
         suppress_health_check=[HealthCheck.too_slow],
     )
 settings.load_profile("suite")
+
+
+LONG = (
+    *("test_readme.py", "test_ray_engine.py", "test_kills.py", "test_workflows.py"),
+    *("test_process_engine.py", "test_device_engine.py", "test_pages.py", "test_forgeries.py"),
+    *("test_examples.py", "test_every_byte.py", "test_bench.py", "test_page_browser.py"),
+)
+"""Files that take longest; they begin first, so that no worker ends alone with one of them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 def pytest_collection_finish() -> None:

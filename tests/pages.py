@@ -109,7 +109,7 @@ def shims(folder: Path, tools: Mapping[str, str]) -> Mapping[str, str]:
         (folder / name).write_text(f"#!/bin/bash\n{line}\n")
         (folder / name).chmod(0o755)
     path = f"{folder}{os.pathsep}{os.environ['PATH']}"
-    return os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
+    return os.environ | {"PATH": path}
 
 
 @dataclass
