@@ -44,8 +44,10 @@ if TYPE_CHECKING:
     from rsonnx.noise.stream import (
         STREAM_VERSION,
         STREAM_VERSIONS,
+        UNCHANGED,
         WATCHED_SPAN,
         NoisyStream,
+        UnchangedStream,
         block_samples,
     )
 
@@ -57,6 +59,7 @@ __all__ = [
     "SEED_DIGITS",
     "STREAM_VERSION",
     "STREAM_VERSIONS",
+    "UNCHANGED",
     "WATCHED_SPAN",
     "Ablation",
     "AnisotropicGaussian",
@@ -101,6 +104,7 @@ __all__ = [
     "SparseFlips",
     "Splitting",
     "Translation",
+    "UnchangedStream",
     "Uniform",
     "Values",
     "block_samples",

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, fields, replace
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.grid import GridNoise
+from rsonnx.grid import Cells, GridNoise
 from rsonnx.noise.law import Drawing, Law, Place
 from rsonnx.noise.philox import place_in, stream_key
 from rsonnx.noise.space import InputSpace, Point, add
@@ -41,6 +41,9 @@ WATCHED_SPAN = 1 << 10
 
 _MOST_OPEN = 16
 """Blocks that a stream keeps open where a write ended inside them."""
+
+UNCHANGED = "unchanged"
+"""Name of the stream whose only sample is the input itself."""
 
 _SMALLEST = 2.0**-100
 """Steps and bounds from here on give no subnormal float32, which a device may round to 0: what is
@@ -220,3 +223,36 @@ class NoisyStream:
         if begin:
             drawing.draw(begin * self.point.space.size)
         return drawing
+
+
+class UnchangedStream(NoisyStream):
+    """An input without noise, as the one sample of a stream: its answer is counted among others."""
+
+    @cached_property
+    def block(self) -> int:
+        """There is one sample."""
+        return 1
+
+    @cached_property
+    def grid(self) -> GridNoise | None:
+        """What a device must know to write it, where noisy samples are drawn there too."""
+        noisy = super().grid
+        return None if noisy is None else replace(noisy, table=_no_noise())
+
+    def write(self, start: int, out: NDArray[np.float32]) -> None:
+        """Write the sample into ``out``, float32 (1, \\*sample_shape)."""
+        del start
+        out[0] = self.distribution.unchanged(self.point)
+
+    def watched(self, start: int, stop: int) -> Sequence[int]:
+        """Return none."""
+        del start, stop
+        return ()
+
+
+@cache
+def _no_noise() -> Cells:
+    """Return the law of a whole number that is always 0."""
+    cells = np.zeros(1 << 16, np.int64)
+    nothing = cells.astype(np.int16)
+    return Cells(nothing, nothing, cells, cells, np.zeros(1, np.uint64), np.zeros(1, np.uint16))

@@ -12,14 +12,18 @@ from pathlib import Path
 
 
 def append(file: FileIO, data: bytes) -> None:
-    """Write ``data`` at the file's position and wait until it is on the disk.
+    """Write ``data`` at the file's position: it outlives this process, though not yet the machine.
 
     Raises:
-        OSError: it is not; a part of it may be.
+        OSError: it is not written; a part of it may be.
     """
     rest = memoryview(data)
     while rest:
         rest = rest[file.write(rest) :]
+
+
+def sync(file: FileIO) -> None:
+    """Wait until all that was written is on the disk."""
     os.fsync(file.fileno())
 
 
@@ -27,7 +31,7 @@ def cut(file: FileIO, length: int) -> None:
     """Cut a file to ``length`` bytes, go to its end, and wait until that is on the disk."""
     file.truncate(length)
     file.seek(length)
-    os.fsync(file.fileno())
+    sync(file)
 
 
 def create(path: Path, data: bytes) -> None:
@@ -40,6 +44,7 @@ def create(path: Path, data: bytes) -> None:
     with open(path, "xb", buffering=0) as file:
         try:
             append(file, data)
+            sync(file)
             sync_folder(path.parent)
         except OSError:
             with contextlib.suppress(OSError):
@@ -83,6 +88,7 @@ def replace(path: Path, data: bytes) -> None:
         # "x" follows no link that somebody else may have put there.
         with open(temporary, "xb", buffering=0) as file:
             append(file, data)
+            sync(file)
         os.replace(temporary, path)
     except OSError:
         with contextlib.suppress(OSError):

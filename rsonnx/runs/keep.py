@@ -211,7 +211,7 @@ def keep_rows(
         work: what is left to do.
         writer: of a new file, or of one that goes on.
         checkpoint: where the counts of unfinished inputs are kept; it is removed at the end.
-        finished: called with each row that is on the disk.
+        finished: called with each row that is written.
         progress: called with the number of samples counted since its last call.
 
     Raises:

@@ -109,8 +109,11 @@ def replay(run: Run, job: Job, rows: Sequence[Row]) -> Replay:
         InferenceError: the model failed.
     """
     procedure, seed = run.header.procedure, run.header.seed
+    near_ties = _NearTies(job.model, _rounding(run, job.model), procedure)
     if not procedure.samples:
-        return Replay(True, (), (), tuple(_calculated_again(procedure, job, rows)), (), len(rows))
+        return Replay(
+            True, (), (), tuple(_calculated_again(procedure, job, rows, near_ties)), (), len(rows)
+        )
     changed = changed_since(run, job)
     if changed:  # another vote may stop elsewhere
         certificates = [
@@ -121,10 +124,9 @@ def replay(run: Run, job: Job, rows: Sequence[Row]) -> Replay:
         points = ((row.index, job.point(row.index)) for row in rows)
         made = run_many(job.smoothed, procedure, points, seed=seed)
         certificates = [done.result for done in made]
-    near_ties = _NearTies(job.model, _rounding(run, job.model), procedure)
     replayed, unreached, faults = [], [], []
     for row, again in zip(rows, certificates, strict=True):
-        point, moved = job.point(row.index), _moved(row, again)
+        moved = _moved(row, again)
         drawn = ReplayedRow(
             index=row.index,
             samples=row.samples,
@@ -141,24 +143,33 @@ def replay(run: Run, job: Job, rows: Sequence[Row]) -> Replay:
         what = [] if changed else _here(row, again)
         if drawn.stands and drawn.unexplained:
             what.append(f"{_votes(drawn)}: the counts are not those of this model and seed")
-        base = job.smoothed.base_label(point)
-        if base != row.base_prediction and not (
-            changed and near_ties.classify(job.smoothed.noise.unchanged(point)[None])[0]
-        ):
-            what.append(f"base_prediction is {row.base_prediction}, but the model answers {base}")
+        what += _unchanged_again(job, row, near_ties)
         faults += [Fault(row.index, text) for text in what]
     return Replay(not changed, changed, tuple(replayed), (*unreached, *faults), tuple(unreached))
 
 
-def _calculated_again(procedure: Procedure, job: Job, rows: Sequence[Row]) -> Iterator[Fault]:
+def _unchanged_again(job: Job, row: Row, near_ties: _NearTies) -> list[str]:
+    """Return what is wrong with a row's answer to the input without noise.
+
+    It was answered in a batch, of what size nobody knows, whose rounding may be another.
+    """
+    point = job.point(row.index)
+    base = job.smoothed.base_label(point)
+    if base == row.base_prediction:
+        return []
+    if near_ties.classify(job.smoothed.noise.unchanged(point)[None])[0]:
+        return []
+    return [f"base_prediction is {row.base_prediction}, but the model answers {base}"]
+
+
+def _calculated_again(
+    procedure: Procedure, job: Job, rows: Sequence[Row], near_ties: _NearTies
+) -> Iterator[Fault]:
     """Yield what the model does not confirm, of inputs of which nothing was sampled."""
     for row in rows:
         point = job.point(row.index)
         task = Task(point, 1.0, job.smoothed.form)
-        what = list(procedure.confirm(task, row.evidence))
-        base = job.smoothed.base_label(point)
-        if base != row.base_prediction:
-            what.append(f"base_prediction is {row.base_prediction}, but the model answers {base}")
+        what = [*procedure.confirm(task, row.evidence), *_unchanged_again(job, row, near_ties)]
         yield from (Fault(row.index, text) for text in what)
 
 

@@ -2,17 +2,78 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Generic
 
-from rsonnx.noise import Point
-from rsonnx.procedures import Certificate, CertificateCounts, CountRange, Evidence, Procedure
+from rsonnx.counts import NO_CLASS, Counts
+from rsonnx.noise import UNCHANGED, Point
+from rsonnx.procedures import (
+    Ask,
+    Asking,
+    Certificate,
+    CertificateCounts,
+    CountRange,
+    Evidence,
+    Procedure,
+    Steps,
+    Task,
+)
+from rsonnx.procedures.procedure import Result
 from rsonnx.runs.job import Job
 from rsonnx.runs.manifest import Manifest
 from rsonnx.runs.parts import SampleRange
 from rsonnx.runs.rows import CountsRow, InputFacts, Row
 from rsonnx.runtime import Progress
 from rsonnx.smoothing import Answer, Done, run_many
+
+
+@dataclass(frozen=True)
+class Labelled(Generic[Result]):
+    """What a procedure returned, and what the model answers to the input without noise."""
+
+    base_prediction: int
+    result: Result
+
+
+@dataclass(frozen=True)
+class Labelling(Generic[Result]):
+    """A procedure that asks for the answer to the unchanged input too, first.
+
+    That is one more row of a batch, where a call of its own would cost as much as a few hundred.
+
+    Attributes:
+        procedure: what is done with the input.
+    """
+
+    procedure: Asking[Result]
+
+    @property
+    def samples(self) -> int:
+        """The most samples that it draws of an input."""
+        return self.procedure.samples + 1
+
+    def steps(self, task: Task) -> Steps[Labelled[Result]]:
+        """Ask for the answer beside what the procedure asks for first."""
+        unchanged, steps = Ask(UNCHANGED, 0, 1), self.procedure.steps(task)
+        try:
+            asked = next(steps)
+        except StopIteration as stop:  # what is calculated
+            (answer,) = yield (unchanged,)
+            return Labelled(_label(answer), stop.value)
+        answer, *counts = yield (unchanged, *asked)
+        while True:
+            try:
+                asked = steps.send(counts)
+            except StopIteration as stop:
+                return Labelled(_label(answer), stop.value)
+            counts = list((yield asked))
+
+
+def _label(answer: Counts) -> int:
+    return next(iter(answer.seen), NO_CLASS)
+
 
 Answers = Mapping[int, Sequence[Answer]]
 
@@ -40,11 +101,11 @@ class Work:
     answered: Answers = field(default_factory=dict)
 
     @property
-    def asking(self) -> Procedure | CountRange:
+    def asking(self) -> Labelling[Certificate | Evidence]:
         """What asks for the samples: for all of them, or for those of the range."""
         if self.samples is None:
-            return self.procedure
-        return CountRange(self.procedure, self.samples.start, self.samples.stop)
+            return Labelling(self.procedure)
+        return Labelling(CountRange(self.procedure, self.samples.start, self.samples.stop))
 
 
 def do_work(
@@ -58,7 +119,8 @@ def do_work(
     Args:
         work: what to do.
         checkpoint: called every second or so with all counts of the inputs that are in work.
-        progress: called with the number of samples counted since its last call.
+        progress: called with the number of samples counted since its last call, of which the input
+            without noise is one.
 
     Raises:
         UsageError: there is no such range of samples.
@@ -66,17 +128,15 @@ def do_work(
         InferenceError: the model failed.
     """
     job = work.job
-    base_predictions: dict[int, int] = {}
 
     def inputs() -> Iterator[tuple[int, Point]]:
         for index in job.indices if work.indices is None else work.indices:
             point = job.point(index)
             if work.manifest is not None:
                 work.manifest.check(index, point)
-            base_predictions[index] = job.smoothed.base_label(point)
             yield index, point
 
-    every: Iterator[Done[Certificate | Evidence]] = run_many(
+    every: Generator[Done[Labelled[Certificate | Evidence]]] = run_many(
         job.smoothed,
         work.asking,
         inputs(),
@@ -85,18 +145,20 @@ def do_work(
         checkpoint=checkpoint,
         progress=progress,
     )
-    for done in every:
-        facts = InputFacts(
-            index=done.index,
-            name=job.dataset.name(done.index),
-            digest=done.point.digest,
-            label=job.label(done.index),
-            base_prediction=base_predictions.pop(done.index),
-            arithmetic=done.point.arithmetic,
-            seconds=done.seconds,
-        )
-        if isinstance(done.result, Certificate):
-            yield Row.of(done.result, facts)
-        elif work.samples is not None:
-            counts = CertificateCounts(done.result.selection, done.result.estimation)
-            yield CountsRow(**vars(facts), samples=work.samples, counts=counts)
+    with contextlib.closing(every):
+        for done in every:
+            result = done.result.result
+            facts = InputFacts(
+                index=done.index,
+                name=job.dataset.name(done.index),
+                digest=done.point.digest,
+                label=job.label(done.index),
+                base_prediction=done.result.base_prediction,
+                arithmetic=done.point.arithmetic,
+                seconds=done.seconds,
+            )
+            if isinstance(result, Certificate):
+                yield Row.of(result, facts)
+            elif work.samples is not None:
+                counts = CertificateCounts(result.selection, result.estimation)
+                yield CountsRow(**vars(facts), samples=work.samples, counts=counts)

@@ -1,10 +1,11 @@
-"""Write run files: whole lines, each on the disk before the next is computed."""
+"""Write run files: whole lines, each out of this process before the next is computed."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from io import FileIO
 from itertools import count
@@ -16,6 +17,12 @@ from rsonnx.errors import CouplingError, RunFileError, UsageError
 from rsonnx.runs import disk
 from rsonnx.runs.files import Ending, Part, identity_of, line_of, written_part
 from rsonnx.runs.locking import lock
+
+_COMMIT = 0.25
+"""Seconds between two waits for the disk, where rows are made faster: they are waited for together.
+
+A machine that fails meanwhile may lose those rows, which a resumed run computes again; a process
+that is killed loses none."""
 
 
 class Line(Protocol):
@@ -85,7 +92,7 @@ class RunWriter(Generic[P]):
         self._place = self._path.absolute()
         # What the file must hold, and what a write that was cut off may have added.
         self._content, self._unsure = bytearray(), b""
-        self._writing = False
+        self._writing, self._synced = False, 0.0
         self.rows = 0
         self.part: P | None = None
         self.identity = identity_of(line)
@@ -127,7 +134,7 @@ class RunWriter(Generic[P]):
         except OSError as error:
             raise UsageError(f"the output {path} cannot be opened: {error.strerror}") from None
         self._place = self._path.absolute()
-        self._writing = False
+        self._writing, self._synced = False, 0.0
         self.rows = 0
         with self._closing_on_error():
             self.locked = lock(self._file, self._path)
@@ -151,7 +158,7 @@ class RunWriter(Generic[P]):
             self._begin(self.part.length, len(self.part.rows), b"")
 
     def write(self, row: Line) -> None:
-        """Append a row and wait until it is on the disk.
+        """Append a row, which a killed process leaves in the file; wait for the disk now and then.
 
         Raises:
             RunFileError: the file cannot be written, on a full disk for example.
@@ -159,10 +166,10 @@ class RunWriter(Generic[P]):
         self.write_all([row])
 
     def write_all(self, rows: Sequence[Line]) -> None:
-        """Append many rows that are made quickly, and wait once; else as :meth:`write`."""
+        """Append many rows; else as :meth:`write`."""
         lines = b"".join(line_of(row.to_json()) for row in rows)
         self.check(lines)
-        self._append(lines)
+        self._append(lines, commit=time.monotonic() - self._synced >= _COMMIT)
         self.rows += len(rows)
 
     def check(self, further: bytes = b"", *, every_byte: bool = False) -> None:
@@ -254,10 +261,13 @@ class RunWriter(Generic[P]):
         self._content, self._unsure = bytearray(content[:length]), b""
         self.rows = max(0, content.count(b"\n") - 1)
 
-    def _append(self, data: bytes) -> None:
+    def _append(self, data: bytes, *, commit: bool = True) -> None:
         self._unsure = data
         try:
             disk.append(self._file, data)
+            if commit:
+                disk.sync(self._file)
+                self._synced = time.monotonic()
         except OSError as error:
             raise self._unwritable(error) from None
         self._content += data

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
         checked_labels,
     )
     from rsonnx.runtime.device_options import DeviceOptions
-    from rsonnx.runtime.engine import Engine, Progress, ThreadEngine, check_engine
+    from rsonnx.runtime.engine import Call, Engine, Progress, ThreadEngine, check_engine
     from rsonnx.runtime.origin import Origin
     from rsonnx.runtime.providers import (
         ProviderChoice,

@@ -10,6 +10,8 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from itertools import chain, islice, repeat
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from rsonnx.arguments import check_positive
 from rsonnx.counts import Counts
-from rsonnx.errors import UsageError
+from rsonnx.errors import InferenceError, UsageError
 from rsonnx.resources import available_memory, usable_cores
 from rsonnx.runtime.classifier import CONFIRMED_ROWS, BaseClassifier, checked_labels
 from rsonnx.runtime.ranges import CountRequest, Ranges, Span, batches, places
@@ -38,8 +40,44 @@ _SMALL = 256 << 20
 """Bytes that need no look at how much memory there is."""
 
 
+class Call(Protocol):
+    """Requests that an engine is counting."""
+
+    @property
+    def over(self) -> bool:
+        """Whether all is counted, or it has failed."""
+
+    def result(self) -> list[Counts]:
+        """Wait, and return one vector of counts a request; raises as :meth:`Engine.count` does."""
+
+    def stop(self) -> list[Counts]:
+        """Begin nothing more, wait for what is under way, and return what was counted.
+
+        That is of each request the samples from its start on, up to some; none where it failed.
+        """
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A call that is over."""
+
+    counts: list[Counts]
+    over = True
+
+    def result(self) -> list[Counts]:
+        """Return the counts."""
+        return self.counts
+
+    stop = result
+
+
 class Engine(Protocol):
-    """Answers count requests; new engines need only this."""
+    """Answers count requests; new engines need only this.
+
+    One that counts while its caller does something else has ``start(requests, progress)`` too,
+    which returns a :class:`Call`. Several may be under way; each is then asked for its result, or
+    stopped.
+    """
 
     def count(
         self, requests: Sequence[CountRequest], progress: Progress | None = None
@@ -69,6 +107,43 @@ def check_engine(engine: object) -> Engine:
             "rsonnx.runtime.ThreadEngine"
         )
     return cast("Engine", engine)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A call whose counts are checked when they are there."""
+
+    requests: Sequence[CountRequest]
+    call: Call
+
+    @property
+    def over(self) -> bool:
+        return self.call.over
+
+    def result(self) -> list[Counts]:
+        return checked_counts(self.requests, self.call.result())
+
+    def stop(self) -> list[Counts]:
+        return self.call.stop()
+
+
+def start(engine: Engine, requests: Sequence[CountRequest], progress: Progress | None) -> Call:
+    """Have an engine begin to count, or count, where it cannot do so beside its caller."""
+    begin: Callable[..., Call] | None = getattr(engine, "start", None)
+    if begin is None:
+        return Answered(checked_counts(requests, engine.count(requests, progress)))
+    return _Checked(requests, begin(requests, progress))
+
+
+def checked_counts(requests: Sequence[CountRequest], answers: list[Counts]) -> list[Counts]:
+    """Return an engine's counts, or refuse them where an answer was lost or doubled."""
+    for request, counts in zip(requests, answers, strict=True):
+        if counts.total != request.stop - request.start:
+            raise InferenceError(
+                f"the engine counted {counts.total} answers to {request.stop - request.start} "
+                "samples, so none of them can be used; look into the engine"
+            )
+    return answers
 
 
 def usual_batch(sample_shape: tuple[int, ...]) -> int:
@@ -110,6 +185,7 @@ class ThreadEngine:
         parallel = getattr(classifier, "thread_safe", False) and on_cpu
         usual = cores or usable_cores() if parallel else 1
         self.workers = usual if workers is None else check_positive("workers", workers)
+        self._running: Sequence[Future[None]] = ()
 
     def batch_size(self, sample_shape: tuple[int, ...]) -> int:
         """Return how many inputs of this shape make a batch."""
@@ -129,35 +205,66 @@ class ThreadEngine:
         self, requests: Sequence[CountRequest], progress: Progress | None = None
     ) -> list[Counts]:
         """Return one vector of counts a request; small requests share batches. See Engine."""
+        if self.workers > 1:
+            call = self.start(requests, progress)
+            try:
+                return call.result()
+            except BaseException:  # Ctrl-C comes while it waits
+                call.stop()
+                raise
+        tally, parts, _ = self._parts(requests, progress)
+        self._work(parts, tally)
+        return tally.counts
+
+    def start(self, requests: Sequence[CountRequest], progress: Progress | None = None) -> Call:
+        """Have the workers count, in the order of the calls; with one, its caller does the work."""
+        if self.workers <= 1:
+            return Answered(self.count(requests, progress))
+        tally, parts, workers = self._parts(requests, progress)
+        call = _Threaded(ThreadPoolExecutor(max(1, workers), "rsonnx"), tally, parts)
+        before, self._running = self._running, call.running
+        try:
+            for earlier in islice(chain(before, repeat(None)), workers):
+                call.running.append(call.pool.submit(self._work, parts, tally, earlier))
+        except BaseException:  # Ctrl-C
+            call.stop()
+            raise
+        return call
+
+    def _parts(
+        self, requests: Sequence[CountRequest], progress: Progress | None
+    ) -> tuple[_Tally, list[tuple[Ranges, int]], int]:
+        """Return a tally, the samples of each shape with their batch size, and enough workers."""
         tally = _Tally(requests, getattr(self._classifier, "num_classes", None) or 0, progress)
+        parts, most = [], 0
         for shape in {request.stream.sample_shape: None for request in requests}:
-            ranges = Ranges.of(requests, shape)
-            size = self.batch_size(shape)
+            ranges, size = Ranges.of(requests, shape), self.batch_size(shape)
             batch = max(1, min(size, ranges.total))
             workers = min(self.workers, -(-ranges.total // batch))
             _check_memory(shape, batch, workers)
-            try:
-                self._run(workers, ranges, size, tally)
-            except BaseException:
-                self._largest_watched = self._largest_confirmed = 0  # it may be what was refused
-                raise
-        return tally.counts
+            parts.append((ranges, size))
+            most = max(most, workers)
+        return tally, parts, most
 
-    def _run(self, workers: int, ranges: Ranges, size: int, tally: _Tally) -> None:
-        if workers <= 1:
-            self._work(ranges, size, tally)
-            return
-        with ThreadPoolExecutor(workers, "rsonnx") as pool:
-            running: list[Future[None]] = []
-            try:
-                running.extend(pool.submit(self._work, ranges, size, tally) for _ in range(workers))
-                wait(running, return_when=FIRST_EXCEPTION)
-            finally:  # after an error or Ctrl-C the workers finish their part and take no more
+    def _work(
+        self,
+        parts: Sequence[tuple[Ranges, int]],
+        tally: _Tally,
+        earlier: Future[None] | None = None,
+    ) -> None:
+        """Count until nothing is left; behind what a worker of an earlier call still does."""
+        if earlier is not None:
+            wait([earlier])
+        try:
+            for ranges, size in parts:
+                self._count(ranges, size, tally)
+        except BaseException:
+            for ranges, _ in parts:
                 ranges.close()
-            for future in running:
-                future.result()
+            self._largest_watched = self._largest_confirmed = 0  # it may be what was refused
+            raise
 
-    def _work(self, ranges: Ranges, size: int, tally: _Tally) -> None:
+    def _count(self, ranges: Ranges, size: int, tally: _Tally) -> None:
         buffer = np.empty(0, np.float32)
         while part := ranges.take(size, whole_blocks=True):
             for batch in batches(part, size):
@@ -202,6 +309,34 @@ class ThreadEngine:
             rows = [place.start + index - span.start for index in chosen]
             watched.append((len(rows), sum(watch(noisy, k, int(labels[k])) for k in rows)))
         return watched
+
+
+@dataclass(frozen=True)
+class _Threaded:
+    """A call that threads work on."""
+
+    pool: ThreadPoolExecutor
+    tally: _Tally
+    parts: Sequence[tuple[Ranges, int]]
+    running: list[Future[None]] = field(default_factory=list)
+
+    @property
+    def over(self) -> bool:
+        return all(future.done() for future in self.running)
+
+    def result(self) -> list[Counts]:
+        wait(self.running, return_when=FIRST_EXCEPTION)
+        for future in self.running:
+            future.result()
+        self.pool.shutdown()
+        return self.tally.counts
+
+    def stop(self) -> list[Counts]:
+        for ranges, _ in self.parts:
+            ranges.close()
+        self.pool.shutdown()
+        failed = any(future.exception() is not None for future in self.running)
+        return [] if failed else self.tally.counts
 
 
 def _check_memory(shape: tuple[int, ...], batch: int, workers: int) -> None:

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from rsonnx.arguments import MOST_WHOLE, check_choice, check_flag
 from rsonnx.closed_form import Form
 from rsonnx.counts import Counts
-from rsonnx.errors import DataError, InferenceError, ModelError, UsageError
+from rsonnx.errors import DataError, ModelError, UsageError
 from rsonnx.noise import (
     NOISES,
     STREAM_VERSION,
     STREAM_VERSIONS,
+    UNCHANGED,
     Arithmetic,
     ExportedStream,
     Gaussian,
@@ -26,6 +27,7 @@ from rsonnx.noise import (
     Law,
     NoisyStream,
     Point,
+    UnchangedStream,
     check_bounds,
     check_key,
     check_law,
@@ -42,6 +44,7 @@ from rsonnx.procedures import (
 )
 from rsonnx.runtime import (
     BaseClassifier,
+    Call,
     CountRequest,
     Engine,
     Progress,
@@ -50,6 +53,7 @@ from rsonnx.runtime import (
     checked_labels,
 )
 from rsonnx.runtime.cuda import engine_for
+from rsonnx.runtime.engine import checked_counts, start
 from rsonnx.scalars import as_whole, shown
 from rsonnx.smoothing.schedule import run_many
 
@@ -382,9 +386,10 @@ class SmoothedClassifier:
         return self.count([CountRequest(stream, first, end)])[0]
 
     def stream(self, point: Point, stream: str, seed: int) -> NoisyStream:
-        """Return the noisy samples of one stream of one input."""
+        """Return the noisy samples of one stream of one input; of ``UNCHANGED``, the input."""
+        open_stream = UnchangedStream if stream == UNCHANGED else self._open_stream
         version = self.stream_version
-        return self._open_stream(point, self.noise, seed, stream, self.share_noise, version)
+        return open_stream(point, self.noise, seed, stream, self.share_noise, version)
 
     def count(
         self, requests: Sequence[CountRequest], progress: Progress | None = None
@@ -394,17 +399,13 @@ class SmoothedClassifier:
         Raises:
             InferenceError: the base classifier failed, or the engine lost or doubled an answer.
         """
+        return checked_counts(requests, self._engine.count(requests, progress))
+
+    def start(self, requests: Sequence[CountRequest], progress: Progress | None = None) -> Call:
+        """Begin to count, where the engine can do so while its caller goes on; else count."""
         if progress is not None and not callable(progress):
             raise UsageError(f"progress is {shown(progress)}, but a function was expected")
-        answers = self._engine.count(requests, progress)
-        for request, counts in zip(requests, answers, strict=True):
-            if counts.total != request.stop - request.start:
-                raise InferenceError(
-                    f"the engine counted {counts.total} answers to "
-                    f"{request.stop - request.start} samples, so none of them can be used; "
-                    "look into the engine"
-                )
-        return answers
+        return start(self._engine, requests, progress)
 
     def appetite(self, point: Point) -> int:
         """Return how many samples should be asked for at a time, so that the engine is busy."""

@@ -1,7 +1,8 @@
 """Run a procedure on many inputs at once, so that what is asked for fills batches; lose nothing.
 
 Several inputs are in work at the same time: all that their procedures ask for goes to the engine in
-one call, which packs it into full batches. Results come out in the order of the inputs, and none
+one call, which packs it into full batches; the next call is made before that is over, so that the
+engine never waits for decisions and disks. Results come out in the order of the inputs, and none
 depends on which others were in work beside it.
 """
 
@@ -9,8 +10,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from typing import Generic, Protocol
@@ -18,19 +19,27 @@ from typing import Generic, Protocol
 from rsonnx.closed_form import Form
 from rsonnx.counts import Counts
 from rsonnx.errors import RunFileError, UsageError
-from rsonnx.noise import NoisyStream, Point, uniform
+from rsonnx.noise import Point, uniform
 from rsonnx.procedures import Ask, Asking, Steps, Task
 from rsonnx.procedures.procedure import Result
-from rsonnx.runtime import CountRequest, Progress
+from rsonnx.runtime import Call, CountRequest, Progress
+from rsonnx.runtime.ranges import SampleStream
 
-_MOST_IN_WORK = 256
+_MOST_IN_WORK = 1024
 """Inputs in work at once, finished ones that wait for their turn included."""
+
+_MOST_VALUES = 1 << 25
+"""Values that they may have together."""
 
 _SLICE_SECONDS = 10.0
 """How long one call of the engine may take: between calls a checkpoint can be taken."""
 
 _FIRST_SLICE = 1
 """The first slice, while the speed is not known, in appetites of the engine."""
+
+_UNDER_WAY = 2
+"""Calls of the engine at a time: while the older is counted, what it made of the one before is
+decided and written, and the younger lies ready."""
 
 _SHARING = 16
 """Inputs in work at least where they share their noise, which is then drawn once for all."""
@@ -85,11 +94,11 @@ class Smoothed(Protocol):
     def share_noise(self) -> bool: ...  # noqa: D102
     def form(self) -> Form: ...  # noqa: D102
     def point(self, x: Point) -> Point: ...  # noqa: D102
-    def stream(self, point: Point, stream: str, seed: int) -> NoisyStream: ...  # noqa: D102
+    def stream(self, point: Point, stream: str, seed: int) -> SampleStream: ...  # noqa: D102
     def appetite(self, point: Point) -> int: ...  # noqa: D102
-    def count(  # noqa: D102
+    def start(  # noqa: D102
         self, requests: Sequence[CountRequest], progress: Progress | None = None
-    ) -> Sequence[Counts]: ...
+    ) -> Call: ...
 
 
 def run_many(
@@ -101,7 +110,7 @@ def run_many(
     answered: Mapping[int, Sequence[Answer]] | None = None,
     checkpoint: Checkpoint | None = None,
     progress: Progress | None = None,
-) -> Iterator[Done[Result]]:
+) -> Generator[Done[Result]]:
     """Yield a result an input, in the order of the inputs.
 
     Args:
@@ -122,7 +131,8 @@ def run_many(
         RunFileError: ``answered`` is not what this procedure would have asked for.
         Exception: what ``inputs`` raised, after the results of all inputs before.
     """
-    return _Work(smoothed, procedure, seed, answered or {}).run(inputs, checkpoint, progress)
+    answered = answered or {}
+    return _Work(smoothed, procedure, seed, answered, checkpoint, progress).run(inputs)
 
 
 def asked_for(
@@ -142,21 +152,27 @@ def asked_for(
 
 @dataclass(eq=False)
 class _InWork(Generic[Result]):
-    """One input on its way: what its procedure asks for at present, and what was counted."""
+    """One input on its way: what its procedure asks for at present, and what was counted.
+
+    Of each of the present asks so many samples are counted, and so many given to the engine, from
+    its start on. ``open`` are those that were not given yet.
+    """
 
     index: int
     point: Point
-    open_stream: Callable[[Point, str], NoisyStream]
+    open_stream: Callable[[Point, str], SampleStream]
     steps: Steps[Result]
     stored: list[Answer]
-    streams: dict[tuple[str, Point | None], NoisyStream] = field(default_factory=dict)
+    streams: dict[tuple[str, Point | None], SampleStream] = field(default_factory=dict)
     asked: Sequence[Ask] = ()
     counted: list[Counts] = field(default_factory=list)
+    given: list[int] = field(default_factory=list)
+    open: int = 0
     past: list[Answer] = field(default_factory=list)
     done: Done[Result] | None = None
     seconds: float = 0.0
 
-    def stream(self, ask: Ask) -> NoisyStream:
+    def stream(self, ask: Ask) -> SampleStream:
         """Return what an ask is drawn from, always the same, since it remembers where it is."""
         key = (ask.stream, ask.point)
         if key not in self.streams:
@@ -168,12 +184,16 @@ class _InWork(Generic[Result]):
         self._go_on(lambda: next(self.steps))
         self.advance()
 
-    def wanted(self) -> Iterator[tuple[int, Ask]]:
-        """Return what is still to be counted of the present asks, with their places."""
-        for place, (ask, counts) in enumerate(zip(self.asked, self.counted, strict=True)):
-            start = ask.start + counts.total
-            if start < ask.stop and self.done is None:
-                yield place, replace(ask, start=start)
+    def give(self, most: int) -> Iterator[tuple[int, Ask]]:
+        """Give so many open samples away at most: parts of the present asks, with their places."""
+        for place, ask in enumerate(self.asked):
+            start = ask.start + self.given[place]
+            samples = min(ask.stop - start, most)
+            if samples > 0:
+                self.given[place] += samples
+                self.open -= samples
+                most -= samples
+                yield place, Ask(ask.stream, start, start + samples, ask.point)
 
     def take(self, place: int, counts: Counts) -> None:
         """Take note of what was counted of one of the present asks."""
@@ -181,7 +201,10 @@ class _InWork(Generic[Result]):
 
     def advance(self) -> None:
         """Let the procedure go on as long as all that it asks for is there."""
-        while self.done is None and not any(self.wanted()):
+        while self.done is None and all(
+            counts.total == ask.stop - ask.start
+            for ask, counts in zip(self.asked, self.counted, strict=True)
+        ):
             self.past += self._present()
             self._go_on(lambda: self.steps.send(self.counted))
 
@@ -203,10 +226,12 @@ class _InWork(Generic[Result]):
         except StopIteration as stop:
             self.seconds += time.perf_counter() - begun
             self.done = Done(self.index, self.point, stop.value, self.seconds)
-            self.asked, self.counted = (), []
+            self.asked, self.counted, self.open = (), [], 0
             self.streams.clear()
             return
         self.counted = [self._from_store(ask) for ask in self.asked]
+        self.given = [counts.total for counts in self.counted]
+        self.open = sum(ask.stop - ask.start for ask in self.asked) - sum(self.given)
 
     def _from_store(self, ask: Ask) -> Counts:
         counts = Counts([])
@@ -240,6 +265,32 @@ def _begun(
     return work
 
 
+@dataclass(frozen=True)
+class _Slice(Generic[Result]):
+    """A call of the engine, and of which asks of which inputs it counts parts.
+
+    Attributes:
+        parts: inputs, the places of asks among their present ones, and the parts of those.
+        call: the call.
+        begun: when.
+    """
+
+    parts: Sequence[tuple[_InWork[Result], int, Ask]]
+    call: Call
+    begun: float
+
+    @property
+    def samples(self) -> int:
+        return sum(ask.stop - ask.start for _, _, ask in self.parts)
+
+    def take(self, answers: Sequence[Counts], seconds: float) -> None:
+        """Hand out what was counted, and shares of the time that it took."""
+        each = seconds / self.samples
+        for (entry, place, ask), counts in zip(self.parts, answers, strict=True):
+            entry.seconds += each * (ask.stop - ask.start)
+            entry.take(place, counts)
+
+
 class _Work(Generic[Result]):
     """The inputs that are in work."""
 
@@ -249,50 +300,53 @@ class _Work(Generic[Result]):
         procedure: Asking[Result],
         seed: int,
         answered: Mapping[int, Sequence[Answer]],
+        checkpoint: Checkpoint | None,
+        progress: Progress | None,
     ) -> None:
         self._smoothed = smoothed
         self._procedure = procedure
         self._seed = seed
         self._stored = dict(answered)
+        self._checkpoint = checkpoint
+        self._progress = progress
         self._queue: deque[_InWork[Result]] = deque()
+        self._under_way: deque[_Slice[Result]] = deque()
         self._speed = 0.0
+        self._ended = 0.0
         self._broken: Exception | None = None
 
-    def run(
-        self,
-        inputs: Iterable[tuple[int, Point]],
-        checkpoint: Checkpoint | None,
-        progress: Progress | None,
-    ) -> Iterator[Done[Result]]:
+    def run(self, inputs: Iterable[tuple[int, Point]]) -> Generator[Done[Result]]:
         """Yield the results in the order of the inputs."""
         source = iter(inputs)
-        while True:
-            self._admit(source)
-            room = False
-            while self._queue and (done := self._queue[0].done) is not None:
-                room = True
-                self._queue.popleft()
-                yield done
-            if room:  # there is room again: what is left of the inputs comes before the end
-                continue
-            asked = self._slice()
-            if asked:
-                self._count(asked, progress)
-            elif not self._queue:
-                if self._broken is not None:
-                    raise self._broken
-                return
-            if asked and checkpoint is not None:
-                now = {entry.index: tuple(entry.answers()) for entry in self._queue}
-                checkpoint(self._stored | now)
+        try:
+            while True:
+                while self._queue and (done := self._queue[0].done) is not None:
+                    try:
+                        yield done
+                    except GeneratorExit:
+                        self._keep_what_is_counted()
+                        raise
+                    self._queue.popleft()
+                if not (self._under_way and self._under_way[0].call.over):
+                    self._admit(source)
+                    if (self._queue and self._queue[0].done is not None) or self._begin():
+                        continue
+                    if not self._under_way:
+                        break
+                self._finish()
+            if self._broken is not None:
+                raise self._broken
+        finally:
+            for slice_ in self._under_way:
+                slice_.call.stop()
 
     def _admit(self, source: Iterator[tuple[int, Point]]) -> None:
         """Take inputs into work until they ask for as much as keeps the engine busy."""
         queue = self._queue
-        wanted = sum(ask.stop - ask.start for entry in queue for _, ask in entry.wanted())
+        wanted = sum(entry.open for entry in queue)
         unfinished = sum(entry.done is None for entry in queue)
         least = _SHARING if self._smoothed.share_noise else 1
-        while len(queue) < _MOST_IN_WORK:
+        while not queue or len(queue) < _most_in_work(queue[0].point):
             if queue and queue[0].done is not None:  # which asked for nothing
                 return
             if queue and unfinished >= least and wanted >= self._smoothed.appetite(queue[0].point):
@@ -310,7 +364,7 @@ class _Work(Generic[Result]):
                 )
             queue.append(entry)
             unfinished += entry.done is None
-            wanted += sum(ask.stop - ask.start for _, ask in entry.wanted())
+            wanted += entry.open
 
     def _next(self, source: Iterator[tuple[int, Point]]) -> tuple[int, Point] | None:
         """Return the next input, None where there is none; a broken one waits for its turn.
@@ -325,35 +379,60 @@ class _Work(Generic[Result]):
                 self._broken = error
         return None
 
-    def _slice(self) -> list[tuple[_InWork[Result], int, Ask]]:
-        """Return what goes to the engine next: all that is wanted, or as much as a slice takes."""
-        if not self._queue:
-            return []
+    def _begin(self) -> bool:
+        """Have the engine begin with what is open, where it is not busy for long; say if it did."""
+        if len(self._under_way) >= _UNDER_WAY or not any(entry.open for entry in self._queue):
+            return False
         appetite = self._smoothed.appetite(self._queue[0].point)
         room = max(round(self._speed * _SLICE_SECONDS), _FIRST_SLICE * appetite, 1)
-        taken: list[tuple[_InWork[Result], int, Ask]] = []
+        parts: list[tuple[_InWork[Result], int, Ask]] = []
         for entry in self._queue:
-            for place, ask in entry.wanted():
-                if room <= 0:
-                    return taken
-                part = replace(ask, stop=min(ask.stop, ask.start + room))
-                taken.append((entry, place, part))
-                room -= part.stop - part.start
-        return taken
-
-    def _count(
-        self, asked: Sequence[tuple[_InWork[Result], int, Ask]], progress: Progress | None
-    ) -> None:
+            for place, ask in entry.give(room):
+                parts.append((entry, place, ask))
+                room -= ask.stop - ask.start
         begun = time.perf_counter()
-        answers = self._smoothed.count(
-            [CountRequest(entry.stream(ask), ask.start, ask.stop) for entry, _, ask in asked],
-            progress,
-        )
-        seconds = time.perf_counter() - begun
-        samples = sum(ask.stop - ask.start for _, _, ask in asked)
-        self._speed = samples / max(seconds, 1e-9)
-        for (entry, place, ask), counts in zip(asked, answers, strict=True):
-            entry.seconds += seconds * (ask.stop - ask.start) / samples
-            entry.take(place, counts)
-        for entry in {id(entry): entry for entry, _, _ in asked}.values():
+        requests = [CountRequest(entry.stream(ask), ask.start, ask.stop) for entry, _, ask in parts]
+        self._under_way.append(_Slice(parts, self._smoothed.start(requests, self._progress), begun))
+        return True
+
+    def _finish(self) -> None:
+        """Wait for the older of the calls, and let the procedures go on with what it counted."""
+        slice_ = self._under_way[0]
+        try:
+            answers = slice_.call.result()
+        except KeyboardInterrupt:
+            self._keep_what_is_counted()
+            raise
+        self._under_way.popleft()
+        now = time.perf_counter()
+        seconds, self._ended = now - max(slice_.begun, self._ended), now
+        self._speed = slice_.samples / max(seconds, 1e-9)
+        slice_.take(answers, seconds)
+        for entry in {id(entry): entry for entry, _, _ in slice_.parts}.values():
             entry.advance()
+        self._tell_checkpoint()
+
+    def _keep_what_is_counted(self) -> None:
+        """Stop all calls, and give the checkpoint what they had counted.
+
+        This is for an end that comes while nothing is being decided, so that all counts are whole.
+        """
+        whole = True
+        while self._under_way:
+            slice_ = self._under_way.popleft()
+            answers = slice_.call.stop()
+            if whole and answers:
+                slice_.take(answers, 0.0)
+            # What a later call counted follows on the whole of an earlier one only.
+            whole = whole and sum(counts.total for counts in answers) == slice_.samples
+        self._tell_checkpoint()
+
+    def _tell_checkpoint(self) -> None:
+        if self._checkpoint is not None:
+            now = {entry.index: tuple(entry.answers()) for entry in self._queue}
+            self._checkpoint(self._stored | now)
+
+
+def _most_in_work(point: Point) -> int:
+    """Return how many inputs like this one may be in work at once."""
+    return max(_SHARING, min(_MOST_IN_WORK, _MOST_VALUES // max(1, point.space.size)))

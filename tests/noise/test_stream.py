@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsonnx.noise import Gaussian, InputSpace, NoisyStream, block_samples
+from rsonnx.noise import (
+    UNCHANGED,
+    Gaussian,
+    InputSpace,
+    NoisyStream,
+    UnchangedStream,
+    block_samples,
+)
 from rsonnx.noise.philox import stream_key
 
 SHAPE = (3, 5, 7)
@@ -88,3 +95,19 @@ def test_each_version_has_its_own_key() -> None:
     assert one.key == stream_key(7, point.digest, "selection")
     assert two.key == stream_key(7, point.noise_digest, "selection")
     assert two.key == NoisyStream(point, Gaussian(0.5), 7, "selection").key
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float64])
+def test_the_unchanged_stream_is_the_input(dtype: type) -> None:
+    values = np.arange(6).reshape(2, 3) / (1 if dtype == np.uint8 else 7)
+    point = InputSpace((2, 3)).point(values.astype(dtype))
+    stream = UnchangedStream(point, Gaussian(0.5), 1, UNCHANGED)
+    out = np.empty((1, 2, 3), np.float32)
+    stream.write(0, out)
+    np.testing.assert_array_equal(out[0], point.values())
+    assert not stream.watched(0, 1)
+    if dtype == np.uint8:  # what a device draws is no noise at all
+        assert stream.grid is not None
+        assert not stream.grid.table.outcome.any()
+    else:
+        assert stream.grid is None

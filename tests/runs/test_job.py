@@ -104,7 +104,7 @@ def test_rows_depend_on_no_other_input_and_progress_counts_every_sample(
         procedure = certify_procedure(job.smoothed.noise, n0=20, n=500, alpha=0.001)
         seen: list[int] = []
         rows = list(do_work(Work(job, procedure, 3), progress=seen.append))
-        assert sum(seen) == len(rows) * procedure.samples == len(rows) * 520
+        assert sum(seen) == len(rows) * (1 + procedure.samples) == len(rows) * 521
         found.append({row.index: row.to_json() | {"seconds": 0} for row in rows})
         assert all(
             row["samples"] == {"selection": 20, "estimation": 500} for row in found[-1].values()

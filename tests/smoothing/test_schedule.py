@@ -316,3 +316,36 @@ def test_predictions_together_are_the_same_as_alone(sequential: bool) -> None:
     assert [one.result for one in found] == alone
     assert [one.index for one in found] == [index for index, _ in inputs(g)]
     assert len({one.label for one in alone}) > 1
+
+
+class Busy(ThreadEngine):
+    """An engine whose calls are short, and under way two at a time."""
+
+    def __init__(self) -> None:
+        super().__init__(Stripes(), 16, 2)
+
+    def appetite(self, sample_shape: tuple[int, ...]) -> int:
+        return 400
+
+
+def test_a_run_that_is_stopped_while_it_waits_keeps_what_was_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    g = smoothed(engine=Busy())
+    procedure = certify_procedure(g.noise, n0=50, n=1_500, alpha=0.01)
+    points = inputs(g, 2)
+    kept: list[Mapping[int, Sequence[Answer]]] = []
+
+    def pressed(_: object) -> list[Counts]:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rsonnx.runtime.engine._Threaded.result", pressed)
+        with pytest.raises(KeyboardInterrupt):
+            list(run_many(g, procedure, points, seed=SEED, checkpoint=kept.append))
+    assert kept[-1][0]
+    for answer in kept[-1][0]:
+        counted = (points[0][1], answer.start, answer.stop)
+        assert answer.counts == g.sample_counts(*counted, stage=answer.stream, seed=SEED)
+    again = run_many(g, procedure, points, seed=SEED, answered=kept[-1])
+    assert [done.result for done in again] == by_one(smoothed(), procedure, points)
