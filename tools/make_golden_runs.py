@@ -48,6 +48,7 @@ PROCEDURES = {
     "target": f"{G} --n 3000 --target-radius 0.1",
     "adaptive": f"{G} --n 3000 --adaptive",
     "adaptive-family-wise": f"{G} --n 3000 --adaptive --family-wise",
+    "precision": f"{G} --n 3000 --precision 0.1",
     "family-wise": f"{G} --n 300 --family-wise",
     "shared": f"{G} --n 300 --share-noise",
     "limited": f"{G} --n 300 --limit 2 --sample 7",

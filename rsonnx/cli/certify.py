@@ -38,7 +38,18 @@ from rsonnx.statistics import DEFAULT_BOUND
 if TYPE_CHECKING:
     from rsonnx.noise import Law
 
-_RULES = ("n0", "n", "alpha", "bound", "radius", "adaptive", "family_wise", "procedure", "changed")
+_RULES = (
+    "n0",
+    "n",
+    "alpha",
+    "bound",
+    "radius",
+    "adaptive",
+    "precision",
+    "family_wise",
+    "procedure",
+    "changed",
+)
 
 
 @command()
@@ -89,6 +100,13 @@ _RULES = ("n0", "n", "alpha", "bound", "radius", "adaptive", "family_wise", "pro
         "--adaptive",
         is_flag=True,
         help="The same for all radii of the table at once.",
+    ),
+    click.option(
+        "--precision",
+        type=float,
+        metavar="SHARE",
+        help="Certify every input's own radius with as few samples as lose about this share of "
+        "it, such as 0.05 (near 0: this share of sigma); --n0 and --n are then ceilings.",
     ),
     click.option(
         "--family-wise",

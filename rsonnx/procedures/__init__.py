@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rsonnx.procedures.exact import Exact
     from rsonnx.procedures.fixed import Fixed, certify_from_counts
     from rsonnx.procedures.planning import Cost, MachineTime, Plan, plan
+    from rsonnx.procedures.precise import Precise
     from rsonnx.procedures.predict import (
         check_method,
         predict_from_counts,

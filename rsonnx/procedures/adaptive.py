@@ -27,6 +27,7 @@ from rsonnx.statistics import (
     align_looks,
     check_alpha,
     check_samples,
+    operating_point,
     selection_settled,
     stop_fault,
 )
@@ -117,13 +118,7 @@ class Adaptive(Procedure):
     def steps(self, task: Task) -> Steps[Certificate]:
         """Select until a lead settles the class, then look at the counts until all is decided."""
         del task  # no randomised bound
-        selection = Counts([])
-        while True:
-            stop = min(self.n0, selection.total + _SELECTION_LOOK)
-            (more,) = yield (Ask("selection", selection.total, stop),)
-            selection += more
-            if selection_settled([*selection.seen.values()], selection.no_class, ceiling=self.n0):
-                break
+        selection = yield from select(self.n0)
         decision = self.rule.start()
         evidence = Evidence(selection, Counts([]))
         for look in self.looks:
@@ -135,17 +130,7 @@ class Adaptive(Procedure):
 
     def derive(self, evidence: Evidence) -> Certificate:
         """Take the bound at the look that is claimed; (0, 0) claims none."""
-        drawn, most = evidence.estimation.total, evidence.hits
-        if drawn > self.n:
-            raise UsageError(f"it has {drawn:,} estimation samples, more than n = {self.n:,}")
-        if evidence.claim is None:
-            raise UsageError("it has no claim, which every input of an adaptive run has")
-        hits, samples = evidence.claim
-        if not (0 <= hits <= most and 0 <= samples - hits <= drawn - most):
-            raise UsageError(
-                f"the claim of {hits} hits in {samples} samples is not part of the counts "
-                f"{evidence.estimation.to_json()}"
-            )
+        check_claim(evidence, self.n)
         p_a_lower = self._lower(evidence)
         radius = self.noise.radius(p_a_lower)
         whole = self.noise.measure.whole
@@ -159,14 +144,9 @@ class Adaptive(Procedure):
     def check(self, evidence: Evidence, uniform: float | None) -> Iterator[str]:
         """Yield where the sampling cannot have stopped, as well."""
         yield from super().check(evidence, uniform)
-        selection, estimation = evidence.selection, evidence.estimation
-        votes = selection.total
-        if not 0 < votes <= self.n0 or (votes % _SELECTION_LOOK and votes < self.n0):
-            yield f"it has {votes:,} selection samples, where it never looks"
-        elif not selection_settled([*selection.seen.values()], selection.no_class, ceiling=self.n0):
-            yield f"its {votes:,} selection samples settle no class"
-        if evidence.claim is not None and estimation.total:
-            hits, drawn = evidence.hits, estimation.total
+        yield from selection_faults(evidence.selection, self.n0)
+        if evidence.claim is not None and evidence.estimation.total:
+            hits, drawn = evidence.hits, evidence.estimation.total
             bound = self._lower(evidence)
             fault = stop_fault(self.rule, self.looks, hits, drawn, evidence.claim, bound)
             if fault is not None:
@@ -186,6 +166,10 @@ class Adaptive(Procedure):
         )
         hits = Evidence(selection, at_claim).hits
         return self.derive(Evidence(selection, at_claim + behind, claim=(hits, claimed)))
+
+    def expected_samples(self, p: float) -> float:
+        """Return how many estimation samples are drawn on average of a class of probability p."""
+        return operating_point(self.rule, p, self.looks).samples
 
     @property
     def largest_radius(self) -> float:
@@ -207,3 +191,46 @@ class Adaptive(Procedure):
         del shape
         targets = tuple(fields["target_radii"] or ())
         return cls(noise, fields["n0"], fields["n"], fields["alpha"], targets)
+
+
+def select(n0: int) -> Steps[Counts]:
+    """Ask for selection samples until a lead settles the class, at most ``n0`` of them."""
+    selection = Counts([])
+    while not selection.total or not _is_settled(selection, n0):
+        stop = min(n0, selection.total + _SELECTION_LOOK)
+        (more,) = yield (Ask("selection", selection.total, stop),)
+        selection += more
+    return selection
+
+
+def selection_faults(selection: Counts, n0: int) -> Iterator[str]:
+    """Yield where :func:`select` cannot have ended."""
+    votes = selection.total
+    if not 0 < votes <= n0 or (votes % _SELECTION_LOOK and votes < n0):
+        yield f"it has {votes:,} selection samples, where it never looks"
+    elif not _is_settled(selection, n0):
+        yield f"its {votes:,} selection samples settle no class"
+
+
+def _is_settled(selection: Counts, n0: int) -> bool:
+    return selection_settled([*selection.seen.values()], selection.no_class, ceiling=n0)
+
+
+def check_claim(evidence: Evidence, n: int) -> tuple[int, int]:
+    """Return the hits and samples that a bound is claimed from, which are part of the counts.
+
+    Raises:
+        UsageError: they are not, there are none, or more than ``n`` samples.
+    """
+    drawn, most = evidence.estimation.total, evidence.hits
+    if drawn > n:
+        raise UsageError(f"it has {drawn:,} estimation samples, more than n = {n:,}")
+    if evidence.claim is None:
+        raise UsageError("it has no claim, which every input of an adaptive run has")
+    hits, samples = evidence.claim
+    if not (0 <= hits <= most and 0 <= samples - hits <= drawn - most):
+        raise UsageError(
+            f"the claim of {hits} hits in {samples} samples is not part of the counts "
+            f"{evidence.estimation.to_json()}"
+        )
+    return hits, samples

@@ -14,6 +14,7 @@ from rsonnx.procedures.covered import Covered
 from rsonnx.procedures.enumerated import Enumerated
 from rsonnx.procedures.exact import Exact
 from rsonnx.procedures.fixed import Fixed
+from rsonnx.procedures.precise import Precise
 from rsonnx.procedures.predict import Predict, PredictSequential
 from rsonnx.procedures.procedure import Procedure
 from rsonnx.procedures.radii import as_radii
@@ -25,6 +26,7 @@ PROCEDURES: dict[str, type[Procedure]] = {
     "e-process": Adaptive,
     "calculated": Exact,
     "cover": Covered,
+    "stopped-clopper-pearson": Precise,
 }
 """By the bound that a run's header names, where it is the procedure's own; all others are
 :class:`Fixed`. To add a procedure is to write its class and to name it here."""
@@ -61,6 +63,7 @@ def certify_procedure(
     bound: str = DEFAULT_BOUND,
     radius: str = "one-sided",
     target_radii: float | Iterable[float] | None = None,
+    precision: float | None = None,
     num_classes: int | None = None,
     procedure: str = "sampled",
     changed: int = 0,
@@ -71,7 +74,8 @@ def certify_procedure(
         noise: the smoothing distribution. One that is enumerated leaves no choice but the target
             radii that are refused: n0, n, alpha and the bound have no part in it.
         shape: of an input; enumerated noise needs it.
-        n0, n, alpha, bound, radius, target_radii, num_classes, procedure, changed: as there.
+        n0, n, alpha, bound, radius, target_radii, precision, num_classes, procedure, changed: as
+            there.
 
     Raises:
         UsageError: an argument is outside its range, or two of them exclude each other.
@@ -80,7 +84,7 @@ def certify_procedure(
     check_choice("the bound", bound, (*BOUNDS, "clt"))
     check_choice("the radius rule", radius, RADIUS_RULES)
     chosen = bound != DEFAULT_BOUND or radius != "one-sided"
-    decided = chosen or target_radii is not None
+    decided = chosen or target_radii is not None or precision is not None
     if procedure == "exact":
         _leave_out(decided, "the exact procedure draws no samples")
         return Exact(noise, changed)
@@ -105,21 +109,29 @@ def certify_procedure(
             "the two-sided radius shares alpha among the classes, but the base classifier does not "
             "say how many it has (num_classes); use the one-sided radius"
         )
-    if target_radii is None:
+    if target_radii is None and precision is None:
         return Fixed(noise, n0, n, alpha, bound, radius, num_classes)
     if chosen:
         raise UsageError(
             "an adaptive run has a bound and a radius of its own, so a bound or a radius rule "
-            "cannot be chosen; leave out the target radii or the choice"
+            "cannot be chosen; leave out the target radii, the precision or the choice"
         )
-    return Adaptive(noise, n0, n, alpha, as_radii(target_radii))
+    if precision is None:
+        return Adaptive(noise, n0, n, alpha, as_radii(() if target_radii is None else target_radii))
+    if target_radii is not None:
+        raise UsageError(
+            "target radii end the sampling where they are decided, a precision where little is "
+            "left to gain; give one of them"
+        )
+    return Precise(noise, n0, n, alpha, precision)
 
 
 def _leave_out(chosen: bool, why: str) -> None:
     """Refuse a bound, radius rule or target radius where a procedure leaves no such choice."""
     if chosen:
         raise UsageError(
-            f"{why}, so there is no bound, radius rule or target radius to choose; leave them out"
+            f"{why}, so there is no bound, radius rule, target radius or precision to choose; "
+            "leave them out"
         )
 
 

@@ -212,6 +212,9 @@ class Procedure(ABC):
     num_classes: int | None
     """K, where alpha is shared among classes or it is known."""
 
+    precision: float | None = None
+    """The share of a radius for want of which sampling goes on; None where another rule ends it."""
+
     fixed_n: ClassVar[bool] = True
     """Whether how many samples are drawn depends on nothing that is counted."""
 
@@ -241,6 +244,11 @@ class Procedure(ABC):
     def samples(self) -> int:
         """The most samples that it draws of an input."""
         return self.n0 + self.n
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether n is a ceiling: sampling ends at decided targets, or at a precision."""
+        return self.target_radii is not None or self.precision is not None
 
     @property
     def beyond(self) -> str:
@@ -304,6 +312,11 @@ class Procedure(ABC):
         """Yield what of the evidence does not fit the input that it is said to be of."""
         del evidence, point
         return iter(())
+
+    def left(self, evidence: Evidence) -> float:
+        """Return by how much a row's radius is expected to grow with all n samples, an estimate."""
+        del evidence
+        return 0.0
 
     def streams(self, evidence: Evidence) -> Mapping[str, Sequence[int]]:
         """Return how many samples were drawn of each stream, by stage."""

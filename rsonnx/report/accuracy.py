@@ -19,7 +19,7 @@ _RECORD = {
     name: (name,)
     for name in (
         *("model", "status", "variation", "preprocess", "noise", "sigma", "units", "norm", "n"),
-        *("adaptive", "arithmetic"),
+        *("adaptive", "precision", "arithmetic"),
         *("shared_noise", "rows", "watched_rows", "near_ties", "alpha", "family_wise", "bound"),
         *("radius_rule", "restated", "inputs", "certified_wrong", "abstained"),
         *("standard_accuracy", "standard_accuracy_count", "acr"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -110,11 +110,15 @@ def figures_of(run: Run, radii: Sequence[float]) -> Figures:
         radii: of the table, ascending.
     """
     status = status_of(run)
-    settings = run.header.settings
+    settings, procedure = run.header.settings, run.header.procedure
+    summary = summarize(run.rows, radii)
+    if procedure.precision is not None and summary.acr is not None:
+        gains = [Fraction(procedure.left(row.evidence)) for row in run.rows if row.correct]
+        summary = replace(summary, acr_at_n=summary.acr + sum(gains, Fraction(0)) / len(run.rows))
     return Figures(
         run.header,
         status,
-        summarize(run.rows, radii),
+        summary,
         dataset_statements(
             run.rows,
             radii,

@@ -133,6 +133,13 @@ def cautions(
             "it with that of a fixed n), and so does certified accuracy elsewhere than at "
             f"{', '.join(map(plain, run.header.procedure.target_radii))}"
         )
+    if (precision := run.header.procedure.precision) is not None:
+        n, estimated = run.header.procedure.n, run.summary.acr_at_n
+        more = "" if estimated is None else f": {text_down(estimated, 4)} is estimated"
+        yield (
+            f"sampling stopped once about {100 * precision:g} % of a radius was left to gain, so "
+            f"ACR understates that of n = {n:,}{more}"
+        )
 
 
 def denied(run: Figures) -> Iterator[str]:
@@ -277,7 +284,7 @@ def made(run: Reported) -> str:
     header, settings, n = run.header, run.header.settings, run.header.procedure.n
     if settings.exact:
         return f"{header.procedure.words}, so alpha = 0"
-    most = "" if header.procedure.target_radii is None else "at most "
+    most = "at most " if header.procedure.stops_early else ""
     arithmetic = _arithmetic(run)
     drawn = "" if arithmetic is None else f", {printable(arithmetic)} noise"
     return (
@@ -326,7 +333,7 @@ def _samples(run: Reported, summary: Summary) -> str:
     procedure = run.header.procedure
     saving = samples.saving(procedure.n)
     text = f"{mean} an input on average ({selection} + {estimation})"
-    if procedure.target_radii is None or saving is None:
+    if not procedure.stops_early or saving is None:
         return text
     return f"{text}; n = {procedure.n:,} is {_grouped(text_down(saving, 1))} times as many"
 

@@ -106,6 +106,8 @@ def name_of(run: Drawn) -> str:
         said += f", {shortened(printable(run.status)).upper()}"
     if run.header.procedure.target_radii is not None:
         said += ", adaptive"
+    if (precision := run.header.procedure.precision) is not None:
+        said += f", precision {precision:g}"
     if run.header.shared:
         said += ", shared noise"
     return f"{shortened(printable(run.label), 96)} ({said})"

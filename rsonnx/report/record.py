@@ -34,6 +34,7 @@ _NAMED = {
     "Bound": ("bound",),
     "Radius rule": ("radius_rule",),
     "Target radii": ("target_radii",),
+    "Precision": ("precision",),
     "Command": ("arguments", "given"),
     "Versions": ("versions",),
 }

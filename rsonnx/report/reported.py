@@ -94,7 +94,7 @@ class Reported:
     def named(self) -> dict[str, Any]:
         """Return it for a program."""
         header, law, variation = self.header, self.header.noise, self.header.model.variation
-        restated = header.restated_from
+        restated, precision = header.restated_from, header.procedure.precision
         columns = [
             {"name": column.name, "fixed": column.fixed, "sigma": law.deviation_of(at)}
             for at, column in enumerate(header.data.columns)
@@ -119,6 +119,7 @@ class Reported:
             "variation": list(variation.words),
             "preprocess": variation.preprocess,
             **({"columns": columns} if columns else {}),
+            **({} if precision is None else {"precision": precision}),
         }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, Protocol
@@ -168,6 +168,8 @@ class Certified:
         acr: average certified radius, exactly; None if unlabelled.
         wrong: how many are certified for another class than the true one; None if unlabelled.
         abstained: how many got no certificate.
+        acr_at_n: what the ACR of n samples is estimated to be, where sampling stopped for precision
+            before; None elsewhere, and if unlabelled.
     """
 
     inputs: int
@@ -178,6 +180,7 @@ class Certified:
     acr: Fraction | None
     wrong: int | None
     abstained: int
+    acr_at_n: Fraction | None = field(default=None, kw_only=True)
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures for a program; the ACR is rounded down, shares correctly."""
@@ -190,6 +193,7 @@ class Certified:
             **shares_to_json("certified_share", self.certified_share, self.inputs),
             "certified_wrong": self.wrong,
             "abstained": self.abstained,
+            **({} if self.acr_at_n is None else {"acr_at_n": fraction_down(self.acr_at_n)}),
         }
 
 

@@ -55,6 +55,7 @@ def certify(
     radius: str = "one-sided",
     target_radii: float | Iterable[float] | None = None,
     adaptive: bool = False,
+    precision: float | None = None,
     family_wise: bool = False,
     procedure: str = "sampled",
     changed: int = 0,
@@ -81,8 +82,8 @@ def certify(
         sigma: standard deviation of the noise, in the units of the model's bounds; a text for one
             a value, see :mod:`rsonnx.runs.opening`.
         noise: another smoothing distribution, see :mod:`rsonnx.runs.opening`.
-        n0, n, alpha, bound, radius, target_radii, adaptive, family_wise, procedure, changed:
-            see :class:`Rules`.
+        n0, n, alpha, bound, radius, target_radii, adaptive, precision, family_wise, procedure,
+            changed: see :class:`Rules`.
         sample: which inputs are taken; None takes all.
         seed: of the noise, >= 0; None draws 128 bits from the operating system.
         commit: what :func:`commit` gave for this run, or its file; the seed follows from it and
@@ -116,7 +117,17 @@ def certify(
     shard = None if shard is None else Shard.parse(shard)
     samples = None if samples is None else SampleRange.parse(samples)
     rules = Rules(
-        n0, n, alpha, bound, radius, target_radii, adaptive, family_wise, procedure, changed
+        n0=n0,
+        n=n,
+        alpha=alpha,
+        bound=bound,
+        radius=radius,
+        target_radii=target_radii,
+        adaptive=adaptive,
+        precision=precision,
+        family_wise=family_wise,
+        procedure=procedure,
+        changed=changed,
     )
     is_heard, listener = listener is not None, listening(listener)
     committed = _committed(seed, commit, beacon)

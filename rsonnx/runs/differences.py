@@ -41,8 +41,9 @@ FREE = frozenset(
         "arguments.resolved.background",
         # The header names the pictures that are left out.
         "arguments.resolved.on_bad_image",
-        # The bound says it too, and a field of its own.
+        # The bound says it too, or a field of its own.
         "arguments.resolved.procedure",
+        "arguments.resolved.precision",
         "arguments.resolved.changed",
         # Where a value came from: the value itself is compared.
         "seed.source",

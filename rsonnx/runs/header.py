@@ -180,6 +180,8 @@ class Header:
             yield f"arguments.resolved.{name}", self.resolved.get(name, expected), expected
         way = procedure.way
         yield "arguments.resolved.procedure", self.resolved.get("procedure", way), way
+        precision = procedure.precision
+        yield "arguments.resolved.precision", self.resolved.get("precision", precision), precision
         changed = self.record.get("changed", 0)
         yield "arguments.resolved.changed", self.resolved.get("changed", changed), changed
         if self.resolved.get("adaptive") and not noise.covered:
@@ -322,8 +324,7 @@ _PROCEDURE = ("n0", "n", "alpha", "bound", "radius_rule", "num_classes", "target
 
 def _procedure(record: Mapping[str, Any], noise: Law, shape: tuple[int, ...]) -> Procedure:
     fields = {name: KINDS[name].read(record[name]) for name in _PROCEDURE}
-    if "changed" in record:
-        fields["changed"] = record["changed"]
+    fields |= {name: record[name] for name in ("precision", "changed") if name in record}
     return procedure_recorded(fields, noise, shape)
 
 

@@ -162,6 +162,7 @@ _OPTIONS: dict[str, Kind[Any]] = {
     "norm": _MAYBE_TEXT,
     "on_bad_image": one_of("refuse", "skip"),
     "output_name": _MAYBE_TEXT,
+    "precision": _SHARE.or_null(),
     "preprocess": OBJECT,
     "procedure": TEXT,
     "providers": TEXTS,
@@ -366,6 +367,12 @@ HEADER = (
     HeaderField("radius_rule", TEXT, "which radius follows from the bounds"),
     HeaderField("num_classes", _LENGTH.or_null(), "`model.classes`, where the bound may need it"),
     HeaderField("target_radii", _NUMBERS.or_null(), "radii whose decision ends the sampling"),
+    HeaderField(
+        "precision",
+        _SHARE,
+        "share of each radius at which sampling stops for want of more to gain",
+        since=None,
+    ),
     HeaderField(
         "changed", _LENGTH, "of how many fixed values certificates allow a change", since=None
     ),

@@ -191,7 +191,7 @@ def options_of(
     yield "alpha", made.alpha if made.family_wise is None else made.family_wise
     targets = record["target_radii"]
     if targets is None:
-        bound = DEFAULT_BOUND if law.covered else made.bound  # the only one that may be said
+        bound = DEFAULT_BOUND if made.bound in PROCEDURES else made.bound  # which none chooses
         yield from (("bound", bound), ("radius", made.radius_rule))
         yield from (("adaptive", False), ("target_radius", None))
     elif given.get("target_radius") is None:

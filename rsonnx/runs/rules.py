@@ -28,6 +28,8 @@ class Rules:
         radius: ``"one-sided"`` or ``"two-sided"``.
         target_radii: radii to decide adaptively, rising, each > 0, or one.
         adaptive: whether all radii of the table are decided so.
+        precision: the share of each radius that may be lost for fewer samples, in (0, 1); None for
+            a fixed n, or what the targets need.
         family_wise: whether the inputs share ``alpha``.
         procedure: ``"sampled"``, or ``"exact"``, to which n0, n and alpha mean nothing.
         changed: of how many fixed values a change is allowed for, where it is exact.
@@ -40,6 +42,7 @@ class Rules:
     radius: str = "one-sided"
     target_radii: float | Iterable[float] | None = None
     adaptive: bool = False
+    precision: float | None = None
     family_wise: bool = False
     procedure: str = "sampled"
     changed: int = 0
@@ -51,10 +54,10 @@ class Rules:
             object.__setattr__(self, name, check_flag(name, getattr(self, name)))
         if self.family_wise:
             object.__setattr__(self, "alpha", check_alpha(self.alpha))
-        if self.target_radii is not None and self.adaptive:
+        if (self.target_radii is not None) + self.adaptive + (self.precision is not None) > 1:
             raise UsageError(
-                "a target radius decides that radius and adaptive all of the table; give one of "
-                "them"
+                "a target radius decides that radius, adaptive all of the table, and a precision "
+                "says how much of each radius may be lost; give one of them"
             )
 
     def made(
@@ -107,6 +110,7 @@ class Rules:
             bound=self.bound,
             radius=self.radius,
             target_radii=targets,
+            precision=self.precision,
             num_classes=num_classes,
             procedure=self.procedure,
             changed=self.changed,

@@ -264,6 +264,7 @@ class SmoothedClassifier:
         bound: str = "clopper-pearson",
         radius: str = "one-sided",
         target_radii: float | Iterable[float] | None = None,
+        precision: float | None = None,
         procedure: str = "sampled",
         changed: int = 0,
         seed: int | None = None,
@@ -281,6 +282,8 @@ class SmoothedClassifier:
                 class.
             target_radii: radii to decide adaptively, rising, each > 0, or one; sampling stops as
                 soon as they are decided, and n0 and n are ceilings. None draws n0 and n samples.
+            precision: or the share of the radius of n samples, in (0, 1), that may be lost for
+                fewer; n0 and n are ceilings then, too.
             procedure: ``"exact"`` calculates the class probabilities of a stump sum, one tree or
                 linear scores, and draws nothing.
             changed: at how many changed fixed values its certificate of a stump sum still holds.
@@ -303,6 +306,7 @@ class SmoothedClassifier:
             bound=bound,
             radius=radius,
             target_radii=target_radii,
+            precision=precision,
             num_classes=getattr(self.base, "num_classes", None),
             procedure=procedure,
             changed=changed,

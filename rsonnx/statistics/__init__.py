@@ -13,7 +13,7 @@ if TYPE_CHECKING:
         p_value_differs_from_half,
     )
     from rsonnx.statistics.bounds import BOUNDS, DEFAULT_BOUND, Bound, certifying_bound
-    from rsonnx.statistics.checks import check_alpha, check_count, check_samples
+    from rsonnx.statistics.checks import check_alpha, check_count, check_samples, check_share
     from rsonnx.statistics.clopper_pearson import (
         clopper_pearson_lower,
         clopper_pearson_upper,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         radius_interval,
     )
     from rsonnx.statistics.enclosures import exp_minus, normal_tail_bounds
-    from rsonnx.statistics.operating import operating_point
+    from rsonnx.statistics.operating import expected_end, operating_point
     from rsonnx.statistics.paired import PairedAccuracy, paired_accuracy, paired_mean_interval
     from rsonnx.statistics.power import (
         chance_to_certify,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         largest_bound,
         samples_for_chance,
     )
+    from rsonnx.statistics.precision import PrecisionRule
     from rsonnx.statistics.rigorous import (
         proves_lower_bound,
         proves_radius,

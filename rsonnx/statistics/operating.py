@@ -1,4 +1,4 @@
-"""What an adaptive rule does at a given p: exact chances and expected samples.
+"""What a rule of stopping does at a given p: exact chances, expected samples and radii.
 
 Dynamic programming over (hits, samples): between two looks the hits grow by a binomial number, and
 at a look the rule's regions take their probability out. No simulation is involved.
@@ -17,9 +17,13 @@ from rsonnx.errors import UsageError
 from rsonnx.statistics import special
 from rsonnx.statistics.adaptive import AdaptiveRule
 from rsonnx.statistics.eprocess import fewest_hits_to_reject
+from rsonnx.statistics.precision import PrecisionRule
 
 _NEGLIGIBLE = 1e-18
 """Probability of single counts that are left out: below 1e-12 in all."""
+
+_NEGLIGIBLE_RADIUS = 1e-9
+"""Chance of single counts whose radius is left out of a mean."""
 
 _DIRECT = 4_000_000
 """Products up to which a direct convolution is used, which keeps relative precision."""
@@ -113,6 +117,29 @@ def operating_point(
         if not any(s.size for s in state):
             break
     return OperatingPoint(p, tuple(map(float, certified[1:])), futile, samples)
+
+
+def expected_end(rule: PrecisionRule, p: float) -> tuple[float, float]:
+    """Return the expected samples of a run where the class has probability ``p``, and its radius.
+
+    The expected radius counts 0 where nothing is claimed.
+    """
+    state, start, before = np.ones(1), 0, 0
+    samples = radius = 0.0
+    for n in rule.looks:
+        samples += float(state.sum()) * (n - before)
+        step, first = _binomial(n - before, p)
+        state, start, before = _convolve(state, step), start + first, n
+        ended = max(0, rule.most_hits(n) + 1 - start)
+        radius += sum(
+            chance * rule.radius_at(start + i, n)
+            for i, chance in enumerate(state[:ended].tolist())
+            if chance > _NEGLIGIBLE_RADIUS
+        )
+        state, start = _trim(state[ended:], start + ended)
+        if not state.size:
+            break
+    return samples, radius
 
 
 def _give_up(rule: AdaptiveRule, looks: NDArray[np.int64], target: int) -> NDArray[np.int64]:

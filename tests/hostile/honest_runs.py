@@ -21,6 +21,7 @@ FIXED_N = (
     "table",
 )
 ADAPTIVE = ("target", "adaptive", "adaptive-family-wise")
+PRECISE = ("precision",)
 TABLE = ("adaptive", "adaptive-family-wise")
 COUNTED = ("splitting", "columns")
 SAMPLED = (*FIXED_N, *ADAPTIVE)
@@ -70,7 +71,7 @@ def honest_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(INPUTS, folder, dirs_exist_ok=True)
     os.chdir(folder)
     try:
-        for name in (*ALL, *SHARDS, *RANGES):
+        for name in (*ALL, *PRECISE, *SHARDS, *RANGES):
             tool.call(*tool.words_of(name))
         *words, _, _ = tool.words_of("fixed")
         _make_other_model(Path(words[1]), Path("other.onnx"))

@@ -70,6 +70,10 @@ def _stop(samples: int, *, more: bool) -> Edit:
     return anew(on(certified, change))
 
 
+def _precise(share: float) -> Edit:
+    return anew(both(header("precision", share), header("arguments.resolved.precision", share)))
+
+
 def _select(most: int, others: int = 0) -> Edit:
     """Have the selection samples of a certified row be so many for the top class and another."""
 
@@ -144,6 +148,16 @@ READ: list[Forgery] = [
         "selection stops at no look": _select(15),
         "selection settles nothing": _select(9, 7),
         "the targets are lowered": targets(1 - 1e-9),
+    }),
+    *by("reading", of.PRECISE, {
+        "nothing is claimed": anew(row("claim", {"hits": 0, "samples": 0})),
+        "sampling stops where it goes on": _stop(288, more=False),
+        "sampling goes on behind its stop": _stop(3000, more=False),
+        "sampling stops at no look": _stop(300, more=False),
+        "another precision": _precise(0.2),
+        "a better precision": _precise(0.01),
+        "the precision is left out": on_lines(lambda lines: lines[0].pop("precision")),
+        "the precision is of another bound": header("bound", "clopper-pearson"),
     }),
     # Which inputs there are, and what they are.
     *by("reading", of.ALL, {

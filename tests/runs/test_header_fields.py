@@ -119,7 +119,7 @@ COVERED = (*INTERVALS, "padded-translation")
 UNSAMPLED = ("splitting", "columns", "blocks", "exact", "exact-linear")
 EXCEPT = {
     # Where the bound does not need it, the model alone says it.
-    "model.classes": (*ADAPTIVE, *UNSAMPLED, *COVERED),
+    "model.classes": (*ADAPTIVE, "precision", *UNSAMPLED, *COVERED),
     "arguments.resolved.noise": ("per-feature", "table", *INTERVALS),  # another option means it
     # Options that have no part in it.
     "arguments.resolved.n": UNSAMPLED,

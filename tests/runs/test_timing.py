@@ -44,7 +44,7 @@ def test_a_long_run_names_what_costs_less_and_counts_the_same(
     assert same == rows
     (time,) = long.of("time")
     assert "1,800 samples" in time
-    options = ["--adaptive", "--target-radius", "--n 20"]
+    options = ["--adaptive", "--target-radius", "--precision", "--n 20"]
     for text, option in zip(long.of("instead"), options, strict=True):
         assert text.startswith(option)
     # An adaptive run has decided already, and rules that do not go together are not offered.

@@ -46,3 +46,16 @@ def test_a_hopeless_target_is_given_up_early() -> None:
     found = certificates(0.01, [0.4])
     assert np.mean([cert.n for cert in found]) < 300
     assert not any(cert.radius >= 0.4 for cert in found)
+
+
+def test_radii_that_stop_for_precision_are_false_as_rarely() -> None:
+    """Fixed seeds; the odds that a sound rule fails this are 1e-6."""
+    smoothed = rsonnx.SmoothedClassifier(HalfSpace(2, -0.5), sigma=0.5, workers=1)
+    made = [
+        smoothed.certify(np.zeros(2), n0=50, n=2000, alpha=ALPHA, precision=0.1, seed=seed)
+        for seed in range(RUNS)
+    ]
+    wrong = sum(cert.radius > 0.5 for cert in made)
+    assert wrong <= stats.binom.isf(1e-6, RUNS, ALPHA)
+    assert np.mean([cert.n for cert in made]) < 1000
+    assert np.mean([cert.radius for cert in made]) > 0.42
