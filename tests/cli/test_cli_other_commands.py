@@ -101,7 +101,7 @@ def test_inspect(here: Path) -> None:
 
 
 def test_doctor(rsonnx: Command, here: Path) -> None:
-    assert "CPUExecutionProvider" in rsonnx("doctor", cwd=here).out
+    assert "CPUExecutionProvider" in done("doctor").out
     outcome = rsonnx("doctor", "--json", cwd=here)
     assert (outcome.code, outcome.err) == (0, "")
     found = outcome.json()

@@ -11,7 +11,7 @@ from soundness_models import HalfSpace
 
 import rsonnx
 
-RUNS = 300
+RUNS = 150
 ALPHA = 0.05
 
 

