@@ -101,8 +101,7 @@ class JointNoise(SampledNoise):
 def exact_block() -> type[LatticeBlock] | type[CompiledBlock]:
     """Return what draws the next block of exact noise: the quickest way that is there, else numpy.
 
-    Compiled code takes half a second to load, and two to be made, so it is loaded beside the work,
-    and only where there is much of it.
+    Code is compiled in a few tenths of a second, beside the work, and only where there is much.
     """
     if next(_BLOCKS) == _BY_NUMPY:
         threading.Thread(target=quickest_block, name="compiled noise").start()
@@ -111,23 +110,24 @@ def exact_block() -> type[LatticeBlock] | type[CompiledBlock]:
 
 @cache
 def quickest_block() -> type[LatticeBlock] | type[CompiledBlock]:
-    """Return what draws exact noise quickest, loaded: compiled code where numba is, else numpy.
+    """Return what draws exact noise quickest: compiled code where it can be made, else numpy.
 
-    Compiled code outlives the process in numba's cache, so it is used only where it is seen to draw
-    what numpy draws.
+    It is made for this processor, so it is used only where it is seen to draw what numpy draws.
     """
     try:
-        from rsonnx.noise import compiled  # noqa: PLC0415 - numba is an extra
-    except ImportError:
+        from rsonnx.noise import compiled  # noqa: PLC0415 - not everywhere is there a compiler
+
+        right = compiled.draws_as_numpy_does()
+    except (ImportError, OSError, RuntimeError):
         return LatticeBlock
-    return compiled.CompiledBlock if compiled.draws_as_numpy_does() else LatticeBlock
+    return compiled.CompiledBlock if right else LatticeBlock
 
 
 _BLOCKS = count()
 """Counts the blocks of exact noise that were opened."""
 
-_BY_NUMPY = 256
-"""Of which numpy draws so many before compiled code is loaded: half a second of MNIST's."""
+_BY_NUMPY = 64
+"""Of which numpy draws so many before code is compiled: a tenth of a second of MNIST's."""
 
 
 class FloatBlock:

@@ -25,7 +25,7 @@ import numpy as np
 from rsonnx.report import text_down
 
 PACKAGES = (
-    *("rsonnx", "numpy", "numba", "scipy", "onnx", "onnxruntime-gpu", "onnxruntime"),
+    *("rsonnx", "numpy", "llvmlite", "scipy", "onnx", "onnxruntime-gpu", "onnxruntime"),
     *("cupy-cuda13x", "torch", "adversarial-robustness-toolbox"),
 )
 Record = dict[str, Any]
