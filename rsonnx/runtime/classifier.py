@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pickle import PicklingError
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
@@ -244,7 +244,10 @@ class OnnxClassifier:
         Raises:
             InferenceError: the model failed, or gave something other than one label a row.
         """
-        labels = self._answers(self.label_name, batch)
+        (labels,) = self._answers([self.label_name], batch)
+        return self._checked(labels, batch)
+
+    def _checked(self, labels: NDArray[Any], batch: NDArray[np.float32]) -> NDArray[np.int64]:
         if labels.shape != (len(batch),):
             raise InferenceError(
                 f"the model gave labels of shape {list(labels.shape)} for a batch of {len(batch)}, "
@@ -254,7 +257,12 @@ class OnnxClassifier:
 
     def scores(self, batch: NDArray[np.float32]) -> NDArray[Any]:
         """Return the scores of each row, (rows, classes); arguments as for :meth:`classify`."""
-        return self._answers(self.score_name, batch)
+        return self._answers([self.score_name], batch)[0]
+
+    def answers(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Return the labels and the scores of one run; see :meth:`classify` and :meth:`scores`."""
+        labels, scores = self._answers([self.label_name, self.score_name], batch)
+        return self._checked(labels, batch), scores
 
     def near_ties(self, batch: NDArray[np.float32], unit: float = 0.0) -> NDArray[np.bool_]:
         """Return for each row whether a session that rounds otherwise may answer another class.
@@ -313,11 +321,11 @@ class OnnxClassifier:
         return self._watch if self.rows == "watched" else None
 
     def _watch(self, batch: NDArray[np.float32], place: int, label: int) -> bool:
-        alone = int(self._alone(self.label_name, batch[place])[0])
+        alone = int(self._alone([self.label_name], batch[place])[0][0])
         if alone == label:
             return False
-        scores = self._alone(self.score_name, batch[place])
-        if self.tolerance.agree(scores, self._answers(self.score_name, batch)[place][None]):
+        (scores,) = self._alone([self.score_name], batch[place])
+        if self.tolerance.agree(scores, self.scores(batch)[place][None]):
             return True
         raise CouplingError(
             f"{self.session.name} answered class {label} to a noisy input in a batch and {alone} "
@@ -326,18 +334,22 @@ class OnnxClassifier:
             "--rows watched, one input at a time"
         )
 
-    def _answers(self, output: str, batch: NDArray[np.float32]) -> NDArray[Any]:
+    def _answers(
+        self, outputs: Sequence[str], batch: NDArray[np.float32]
+    ) -> list[NDArray[Any]]:
         if self.rows == "alone":
-            return np.concatenate([self._alone(output, row) for row in batch])
-        return self.session.run(output, self.input_name, batch)
+            rows = [self._alone(outputs, row) for row in batch]
+            return [np.concatenate(answers) for answers in zip(*rows, strict=True)]
+        return self.session.run_all(outputs, self.input_name, batch)
 
-    def _alone(self, output: str, row: NDArray[np.float32]) -> NDArray[Any]:
+    def _alone(self, outputs: Sequence[str], row: NDArray[np.float32]) -> list[NDArray[Any]]:
         """Return what one row is answered, in a batch of nothing but copies of it."""
         copies = np.repeat(row[None], self.batch_size or 1, axis=0)
-        answers = self.session.run(output, self.input_name, copies)
-        if answers.shape[:1] != (len(copies),):
-            raise InferenceError(
-                f"the model gave answers of shape {list(answers.shape)} to a batch of "
-                f"{len(copies)}, but one a row was expected"
-            )
-        return answers[:1]
+        answers = self.session.run_all(outputs, self.input_name, copies)
+        for answer in answers:
+            if answer.shape[:1] != (len(copies),):
+                raise InferenceError(
+                    f"the model gave answers of shape {list(answer.shape)} to a batch of "
+                    f"{len(copies)}, but one a row was expected"
+                )
+        return [answer[:1] for answer in answers]
