@@ -155,7 +155,7 @@ def call(*words: object) -> str:
 class _Child:
     """In place of the process that reads and tries a model first: these models are our own."""
 
-    def ask(self, request_line: str, _: float) -> Any:
+    def ask(self, request_line: str, *_: object) -> Any:
         """Answer as a child does that found nothing; what is only read is read here."""
         request = json.loads(request_line)
         tried = request["function"] == isolation.load_and_probe.__name__

@@ -10,7 +10,7 @@ from cloup import option_group
 
 from rsonnx.model import AUTO, PRESETS, ROWS
 from rsonnx.runtime.engines import ENGINES
-from rsonnx.runtime.watchdog import SECONDS_A_CALL
+from rsonnx.runtime.watchdog import SECONDS_A_CALL, SECONDS_TO_TRY
 from rsonnx.smoothing import child_waiting
 
 
@@ -54,6 +54,15 @@ time_limit_option = click.option(
     show_default=True,
     metavar="SECONDS",
     help="Longest time that one call of the model may take; 0 for any.",
+)
+
+trial_limit_option = click.option(
+    "--time-limit-to-try",
+    type=float,
+    default=SECONDS_TO_TRY,
+    show_default=True,
+    metavar="SECONDS",
+    help="Longest time that a child process may take to load the model and try it; 0 for any.",
 )
 
 
@@ -156,6 +165,7 @@ loading_options = option_group(
         "onnxruntime's own name. Nothing falls back to another. [default: cuda where it works]",
     ),
     time_limit_option,
+    trial_limit_option,
 )
 
 engine_options = option_group(

@@ -59,6 +59,7 @@ def engine_settings(given: Mapping[str, Any]) -> EngineSettings:
         address=given.get("address"),
         gpus_per_worker=given.get("gpus_per_worker"),
         time_limit_per_call=given["time_limit_per_call"],
+        time_limit_to_try=given["time_limit_to_try"],
     )
 
 

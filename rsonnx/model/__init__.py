@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         preprocessing_in,
     )
     from rsonnx.model.probe import (
+        PROBES,
         Batched,
         Batching,
         choose_batching,

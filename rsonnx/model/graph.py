@@ -12,6 +12,7 @@ import onnx
 import onnx.shape_inference
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
+from onnx.external_data_helper import uses_external_data
 
 Scope = onnx.GraphProto | onnx.FunctionProto
 """What holds nodes whose names live together: the main graph, or the body of a function."""
@@ -197,7 +198,8 @@ class GraphView:
         """Return the value of a weight or of a Constant node, by any name; None for others."""
         tensor = self.source(tensor)
         if tensor in self._weights:
-            return stored(self._weights[tensor])
+            weight = self._weights[tensor]
+            return None if uses_external_data(weight) else stored(weight)  # see rsonnx.model.apart
         node = self.producer(tensor)
         if node is None or node.op_type != "Constant":
             return None

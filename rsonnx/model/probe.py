@@ -36,6 +36,9 @@ _FEWER_ROWS = 5
 """A second batch size: a reshape to all rows, hard-coded, runs on the probe rows and on no other
 number, so a free batch is tried in both."""
 
+PROBES = 2 * _ROWS + _BEYOND + (_ROWS + _BEYOND) + _FEWER_ROWS + _ROWS
+"""Inputs at most that a model is given to find out how it runs and what it answers."""
+
 _TOLERANCE = 1e-4
 _ROUNDINGS = 8
 """In units of the last place of the largest score."""

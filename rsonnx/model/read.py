@@ -6,7 +6,7 @@ import hashlib
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from onnx.checker import ValidationError
 from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
 from rsonnx.errors import ModelError, UsageError, first_line
+from rsonnx.model.apart import Weights, is_apart, say_apart, taken_apart
 from rsonnx.model.containers import GZIP, foreign, foreign_folder, unpacked
 from rsonnx.model.graph import GraphView, Scope, graphs, nodes, scopes, tensors
 from rsonnx.model.structure import check_structure
@@ -48,8 +49,9 @@ class ModelFile:
             order in which they are named; of a model that onnx holds, of its deterministic
             serialisation.
         size: bytes of the file as it lies.
-        proto: the model, with external data loaded.
+        proto: the model, with external data loaded, but for the values of ``weights``.
         external_data: relative names of the external data files.
+        weights: large weights, where they lie apart.
     """
 
     path: Path | None
@@ -57,6 +59,7 @@ class ModelFile:
     size: int
     proto: onnx.ModelProto
     external_data: tuple[str, ...] = ()
+    weights: Weights = field(default_factory=dict)
 
     def __str__(self) -> str:
         return "the model given" if self.path is None else str(self.path)
@@ -82,12 +85,13 @@ class ModelFile:
         return GraphView(self.proto)
 
 
-def read_model(source: ModelSource) -> ModelFile:
+def read_model(source: ModelSource, *, apart: bool = False) -> ModelFile:
     """Read and parse a model.
 
     Args:
         source: a file, gzip-compressed or not, which may keep weights in files beside it; or the
             bytes of one, or a model that onnx holds, whose weights must all be in it.
+        apart: whether large weights may lie beside the model, for who does not read their values.
 
     Raises:
         UsageError: there is no such file.
@@ -127,15 +131,18 @@ def read_model(source: ModelSource) -> ModelFile:
     _check_text(model)
     _check_names(model)
     check_structure(model.proto, str(model))
-    digest = hashlib.sha256(data)
+    digest, size = hashlib.sha256(data), len(data)
+    del data, contents  # of a large model they need not be there twice
     external = tuple(dict.fromkeys(_external_locations(model)))
     if path is not None and external:
         _limit_external(model)
         for location in external:
             _hash_external(digest, model, path.parent / location, location)
-        _load_external(model, path.parent)
-    _check_tensors(model)
-    return ModelFile(path, digest.hexdigest(), len(data), model.proto, external)
+    folder = path.parent if path is not None and external else None
+    proto, weights = _loaded(model, folder, apart=apart)
+    read = ModelFile(path, digest.hexdigest(), size, proto, external, weights)
+    _check_tensors(read)
+    return read
 
 
 def sha256_of(path: str) -> str:
@@ -175,14 +182,14 @@ def _check_text(model: ModelFile) -> None:
     """Refuse names and texts that are no UTF-8, which protobuf hands out as bytes."""
     waiting: list[Message] = [model.proto]
     while waiting:
-        for field, value in waiting.pop().ListFields():
+        for known, value in waiting.pop().ListFields():
             values = [value] if isinstance(value, Message | str | bytes) else value
-            if field.type == FieldDescriptor.TYPE_MESSAGE:
+            if known.type == FieldDescriptor.TYPE_MESSAGE:
                 waiting += values
-            elif field.type == FieldDescriptor.TYPE_STRING and any(
+            elif known.type == FieldDescriptor.TYPE_STRING and any(
                 isinstance(text, bytes) for text in values
             ):
-                raise _not_a_model(model, f"its field {field.name} is no text")
+                raise _not_a_model(model, f"its field {known.name} is no text")
 
 
 def _check_names(model: ModelFile) -> None:
@@ -209,7 +216,8 @@ def _check_tensors(model: ModelFile) -> None:
     """Refuse a stored tensor that does not hold what it says: reading its values would fail."""
     for tensor in tensors(model.proto):
         # An attribute that is not set looks like an empty tensor.
-        problem = _contradiction(tensor) if tensor.ByteSize() else None
+        there = tensor.ByteSize() and not is_apart(tensor, model.weights)
+        problem = _contradiction(tensor) if there else None
         if problem is not None:
             raise ModelError(
                 f"{model} stores the tensor {tensor.name[:80]!r}, which {problem}; the file is "
@@ -327,11 +335,19 @@ def _hash_external(digest: Any, model: ModelFile, path: Path, location: str) -> 
         raise ModelError(f"{where}, which cannot be read: {error.strerror}") from None
 
 
-def _load_external(model: ModelFile, folder: Path) -> None:
-    """Read the external data into the model, all of them: onnxruntime is given no file names."""
+def _loaded(
+    model: ModelFile, folder: Path | None, *, apart: bool
+) -> tuple[onnx.ModelProto, Weights]:
+    """Read external data into the model, all of them: onnxruntime is given no file names.
+
+    Returns:
+        The model, and the weights that lie apart.
+    """
     try:
-        load_external_data_for_model(model.proto, str(folder))
-        left = [t.name for t in tensors(model.proto) if uses_external_data(t)]
+        proto, weights = taken_apart(model.proto, folder) if apart else (model.proto, {})
+        if folder is not None:
+            load_external_data_for_model(proto, str(folder))
+        left = [t.name for t in tensors(proto) if uses_external_data(t)]
         problem = f"the tensor {left[0]!r} is of a kind that is not read" if left else None
     except (ValidationError, ValueError, OSError) as error:
         problem = first_line(error)
@@ -340,3 +356,5 @@ def _load_external(model: ModelFile, folder: Path) -> None:
             f"{model} keeps weights in external data that cannot be read ({problem}); export the "
             "model again, with its external data in plain files beside it"
         )
+    say_apart(proto, weights)
+    return proto, weights

@@ -248,7 +248,7 @@ def _ready(
     if options is not None:
         check_kind("options", options, Mapping, "a mapping")  # type: ignore[type-abstract]
         check_texts("the names of options", tuple(options))
-    job = open_job(model, data, stack, **opening)
+    job = open_job(model, data, stack, listener=listener, **opening)
     procedure = rules.made(
         job.smoothed.noise,
         num_classes=job.model.num_classes,

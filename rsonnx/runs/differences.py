@@ -62,6 +62,7 @@ FREE = frozenset(
         "arguments.resolved.address",
         "arguments.resolved.gpus_per_worker",
         "arguments.resolved.time_limit_per_call",
+        "arguments.resolved.time_limit_to_try",
         "engine",
         # Python and click compute nothing. The platform names the kernel, which an update changes,
         # and the processor may be another one of the same cluster: counts of several machines may

@@ -179,6 +179,7 @@ _OPTIONS: dict[str, Kind[Any]] = {
     "tf32": FLAG,
     "threshold": _MAYBE_NUMBER,
     "time_limit_per_call": _MAYBE_NUMBER,
+    "time_limit_to_try": _MAYBE_NUMBER,
     "workers": _LENGTH.or_null(),
 }
 """Of the command line; a call of the library records fewer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -11,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from rsonnx.columns import Column
+from rsonnx.counts import Counts
 from rsonnx.data import (
     Dataset,
     DataSettings,
@@ -28,7 +30,7 @@ from rsonnx.noise import (
     Point,
 )
 from rsonnx.runs.labels import Labels, align_labels
-from rsonnx.runs.sample import Sample, spread_over
+from rsonnx.runs.sample import Sample, in_time, spread_over
 from rsonnx.runs.unreadable import all_named, leave_out
 from rsonnx.runtime import Engine, OnnxClassifier
 from rsonnx.smoothing import SmoothedClassifier, Trained
@@ -36,6 +38,9 @@ from rsonnx.smoothing import SmoothedClassifier, Trained
 _NOISE_ALONE = 64
 """Samples of noise alone, which show whether a model ever answers another class."""
 
+
+TOLD = 4.0
+"""Seconds at most that are spent on a thing that is told of a model before a run, for each."""
 
 _PROBE = "probe"
 """Samples of no certificate."""
@@ -112,12 +117,17 @@ class Job:
         nothing = np.full(self.shape, low if np.isfinite(low) else 0.0)
         for at in self.smoothed.noise.fixed if self.columns else ():
             nothing.reshape(-1)[at] = self.columns[at].first  # on others the model may not run
-        counts = self.smoothed.sample_counts(nothing, 0, _NOISE_ALONE, stage=_PROBE, seed=0)
-        if max(counts, default=0) < counts.total:
-            return None
         tried = spread_over([self.label(index) or 0 for index in self.indices], _TRIED)
-        answers = {self.smoothed.base_label(self.point(self.indices[j])) for j in tried}
-        return counts.top()[0] if answers == {counts.top()[0]} else None
+        answers = {
+            self.smoothed.base_label(self.point(self.indices[j])) for j in in_time(tried, TOLD)
+        }
+        if len(answers) > 1:
+            return None
+        counts, due = Counts([]), time.monotonic() + TOLD
+        while counts.total < _NOISE_ALONE and time.monotonic() < due:
+            start, stop = counts.total, max(1, 2 * counts.total)
+            counts += self.smoothed.sample_counts(nothing, start, stop, stage=_PROBE, seed=0)
+        return counts.top()[0] if answers == set(counts.seen) and not counts.no_class else None
 
     def class_name(self, number: int | None) -> str | None:
         """Return what a class is called by the model, else by the data; None where by neither."""

@@ -30,7 +30,7 @@ from rsonnx.data import (
 )
 from rsonnx.errors import ChoiceError, UsageError, all_at_once
 from rsonnx.listener import Listener
-from rsonnx.model import AUTO, ModelSettings
+from rsonnx.model import AUTO, PROBES, ModelSettings
 from rsonnx.model.read import ModelSource
 from rsonnx.noise import STREAM_VERSION, AskedNoise, Law, Values, check_law
 from rsonnx.noise.asked import USUAL_SIGMAS
@@ -46,6 +46,9 @@ Model = ModelSource | OnnxClassifier
 Data = str | os.PathLike[str] | Dataset | Examples | ArrayLike | tuple[ArrayLike, ArrayLike | None]
 """A folder, archive or file; a data set; inputs, or inputs and labels, as arrays or lists; or a
 data set of torchvision, Hugging Face or your own: :class:`rsonnx.data.forms.sequences.Examples`."""
+
+_SLOW = 0.5
+"""Seconds that a call takes of a model of which it is said that trying it takes time."""
 
 S = TypeVar("S", ModelSettings, DataSettings, EngineSettings)
 
@@ -68,6 +71,7 @@ def open_job(
     settings: ModelSettings | None = None,
     reading: DataSettings | None = None,
     engine: EngineSettings | None = None,
+    listener: Listener | None = None,
     **further: Any,
 ) -> Job:
     """Open the data, which is quick, then the model, and check that they fit.
@@ -87,6 +91,7 @@ def open_job(
         settings: what is declared of the model; None takes it from ``further``.
         reading: how the data are read; None takes it from ``further``.
         engine: where and how it counts; None takes it from ``further``.
+        listener: hears how long a slow model takes to be tried; None tells nobody.
         further: fields of :class:`rsonnx.model.ModelSettings` (``bounds``, ``preprocess`` ...), of
             :class:`rsonnx.data.DataSettings` (``classes``, ``exif`` ...) and of
             :class:`rsonnx.runtime.EngineSettings` (``providers``, ``batch_size`` ...).
@@ -111,10 +116,16 @@ def open_job(
     if isinstance(model, OnnxClassifier):
         classifier = model
     else:
+        tried = None
         if isinstance(model, str | os.PathLike):
-            limit = engine.time_limit_per_call
-            try_in_child(model, settings, time_limit_per_call=limit)
-        classifier = load_with(model, settings, engine.providers, engine.device)
+            tried = try_in_child(
+                model,
+                settings,
+                time_limit_per_call=engine.time_limit_per_call,
+                seconds=engine.time_limit_to_try,
+                timed=partial(_tell_slow, listening(listener)),
+            )
+        classifier = load_with(model, settings, engine.providers, engine.device, tried)
     if isinstance(meant, AskedNoise):
         columns = columns_of(classifier, dataset)
         values = Values(math.prod(classifier.shape), columns, partial(deviations, dataset))
@@ -129,6 +140,16 @@ def open_job(
         share_noise=share_noise,
         stream_version=stream_version,
     )
+
+
+def _tell_slow(listener: Listener, seconds: float) -> None:
+    """Tell how long the first call of a model took, where trying it will take a while."""
+    if seconds >= _SLOW:
+        listener.said(
+            "trying",
+            f"the model in a child process: it takes {seconds:.1f} s for an input, and is given "
+            f"up to {PROBES} before the run begins, some together",
+        )
 
 
 def settled(settings: ModelSettings, dataset: Dataset) -> ModelSettings:

@@ -121,7 +121,7 @@ def predict(
         used = SeedUsed(check_seed(seed), "argument")
     answered = []
     with ExitStack() as stack:
-        job = open_job(model, data, stack, **opening)
+        job = open_job(model, data, stack, listener=listener, **opening)
         if generator == "exported":
             job = replace(job, smoothed=job.smoothed.exported(key))
         procedure = predict_procedure(

@@ -197,9 +197,12 @@ def try_preprocessings(
     every = _stride(dataset.labels)
     engine = engine or EngineSettings()
     if plan.model.path is not None:
-        limit = engine.time_limit_per_call
-        declared = replace(settings, preprocess=plan.preprocessing)
-        try_in_child(plan.model.path, declared, time_limit_per_call=limit)
+        try_in_child(
+            plan.model.path,
+            replace(settings, preprocess=plan.preprocessing),
+            time_limit_per_call=engine.time_limit_per_call,
+            seconds=engine.time_limit_to_try,
+        )
     reading = reading or DataSettings()
     taken, _ = leave_out(dataset, range(0, len(dataset), every), reading)
     size = _other_size(plan, dataset, taken)

@@ -131,7 +131,12 @@ def reopen(
             f"{run.path}, line 1: the header does not say how its inputs were read ({error})"
         ) from None
     reading = DataSettings.from_json(header.reading, files)
-    engine = replace(engine, time_limit_per_call=time_limit_per_call)
+    trial = recorded.get("time_limit_to_try")
+    engine = replace(
+        engine,
+        time_limit_per_call=time_limit_per_call,
+        time_limit_to_try=engine.time_limit_to_try if trial is None else trial,
+    )
     if engine.provider().is_cpu:  # which has no TF32
         engine = replace(engine, tf32=False)
     job = open_job(

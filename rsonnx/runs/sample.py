@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -130,6 +131,16 @@ class Sample:
 
 def _rank(seed: int, index: int) -> bytes:
     return hashlib.sha256(f"rsonnx sample 1\0{seed}\0{index}".encode()).digest()
+
+
+def in_time(positions: Sequence[int], seconds: float) -> Iterator[int]:
+    """Yield positions until the time is over, at least one; those before it are spread over all."""
+    bits = len(positions).bit_length()
+    due = time.monotonic() + seconds
+    for at in sorted(range(len(positions)), key=lambda at: f"{at:0{bits}b}"[::-1]):
+        yield positions[at]
+        if time.monotonic() >= due:
+            return
 
 
 def spread_over(labels: Sequence[int], limit: int) -> list[int]:

@@ -11,10 +11,10 @@ import numpy as np
 from rsonnx.columns import listed_columns, plain_name
 from rsonnx.errors import first_line
 from rsonnx.procedures import Procedure, radius_text
-from rsonnx.runs.job import Job
+from rsonnx.runs.job import TOLD, Job
 from rsonnx.runs.manifest import Manifest
 from rsonnx.runs.new_header import SeedUsed
-from rsonnx.runs.sample import spread_over
+from rsonnx.runs.sample import in_time, spread_over
 from rsonnx.runs.variation import variation_of
 from rsonnx.statistics import clopper_pearson_lower
 
@@ -265,8 +265,10 @@ def tell_clean_accuracy(job: Job, tell: Tell) -> None:
         tell("clean", "unknown: the inputs have no labels")
         return
     labelled = tuple(labels)
-    tried = [labelled[j] for j in spread_over(tuple(labels.values()), _CLEAN_INPUTS)]
-    right = sum(job.smoothed.base_label(job.point(i)) == labels[i] for i in tried)
+    chosen = [labelled[j] for j in spread_over(tuple(labels.values()), _CLEAN_INPUTS)]
+    answers = {i: job.smoothed.base_label(job.point(i)) for i in in_time(chosen, TOLD)}
+    tried = list(answers)
+    right = sum(answers[i] == labels[i] for i in tried)
     where = "run" if job.sample.first else "data"
     tell(
         "clean",

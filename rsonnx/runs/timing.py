@@ -80,7 +80,9 @@ def tell_long(work: Work, rules: Rules, tell: Tell) -> None:
     if total < LONG_SECONDS * rate:
         return
     shown = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
-    tell("time", f"about {duration(total / rate)} for {total:,} samples at {shown} a second")
+    slow = rate * MEASURE_SECONDS <= 2  # so that one sample was tried, without companions
+    about = "at most" if slow else "about"
+    tell("time", f"{about} {duration(total / rate)} for {total:,} samples at {shown} a second")
     radii = procedure.table_radii
     ways = {
         "--adaptive": (replace(rules, adaptive=True), "all radii of the table are decided"),
@@ -94,7 +96,7 @@ def tell_long(work: Work, rules: Rules, tell: Tell) -> None:
         ),
         f"--n {rules.n // 10}": (replace(rules, n=rules.n // 10), ""),
     }
-    pilot = _pilot(job, 0)
+    pilot = None if slow else _pilot(job, 0)
     for option, (other, decided) in ways.items():
         try:
             changed = other.made(
@@ -106,6 +108,8 @@ def tell_long(work: Work, rules: Rules, tell: Tell) -> None:
         except UsageError:  # which these rules do not allow
             continue
         if isinstance(changed, Adaptive | Precise):
+            if pilot is None:
+                continue
             seconds = _adaptive_cost(changed, pilot, rate, inputs).seconds
             tried = f"{PILOT_SAMPLES} samples on each of {len(pilot[0])} inputs"
             what = f"{decided} (estimated from {tried})"
@@ -113,7 +117,7 @@ def tell_long(work: Work, rules: Rules, tell: Tell) -> None:
             seconds = inputs * changed.samples / rate
             reach, before = changed.largest_radius, procedure.largest_radius
             what = f"radii reach {radius_text(reach)} instead of {radius_text(before)}"
-        tell("instead", f"{option}: about {duration(seconds)}; {what}")
+        tell("instead", f"{option}: {about} {duration(seconds)}; {what}")
 
 
 def _covered_time(job: Job, procedure: Covered, rate: float) -> MachineTime:

@@ -334,9 +334,7 @@ class OnnxClassifier:
             "--rows watched, one input at a time"
         )
 
-    def _answers(
-        self, outputs: Sequence[str], batch: NDArray[np.float32]
-    ) -> list[NDArray[Any]]:
+    def _answers(self, outputs: Sequence[str], batch: NDArray[np.float32]) -> list[NDArray[Any]]:
         if self.rows == "alone":
             rows = [self._alone(outputs, row) for row in batch]
             return [np.concatenate(answers) for answers in zip(*rows, strict=True)]

@@ -65,7 +65,7 @@ def check_time_limit(seconds: object) -> float:
     number = as_float(seconds)
     if not 0 <= number < math.inf:
         raise UsageError(
-            f"the time limit is {shown(seconds)}, but seconds a call were expected, 0 for no limit"
+            f"the time limit is {shown(seconds)}, but seconds were expected, 0 for no limit"
         )
     return number
 

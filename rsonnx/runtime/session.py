@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,7 @@ class Session:
         provider: the provider to run on.
         name: what to call the model in messages.
         device: how a device is used.
+        weights: values of its stored tensors that it says are elsewhere, by name.
 
     Raises:
         UsageError: an option was given that the provider does not have.
@@ -90,9 +91,13 @@ class Session:
         provider: ProviderChoice,
         name: str,
         device: DeviceOptions | None = None,
+        weights: Mapping[str, NDArray[Any]] | None = None,
     ) -> None:
         self.name = name
         self.device = device or DeviceOptions()
+        # Which a session reads where they lie, as long as it lives.
+        value = onnxruntime.OrtValue.ortvalue_from_numpy
+        self._weights = {name: value(array) for name, array in (weights or {}).items()}
         self._on_cpu = provider.is_cpu
         providers = self.device.providers(provider.name)
         self._asked = dict(providers)
@@ -127,6 +132,8 @@ class Session:
         # but a provider may add its own).
         for key, value in ({"session.intra_op.allow_spinning": "0"} | entries).items():
             options.add_session_config_entry(key, value)
+        if self._weights:
+            options.add_external_initializers(list(self._weights), list(self._weights.values()))
         try:
             # Python's own fallback would try a processor, print, and hide why it did.
             session = onnxruntime.InferenceSession(

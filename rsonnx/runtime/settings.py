@@ -13,7 +13,7 @@ from rsonnx.runtime.device_options import DeviceOptions, check_device, check_tim
 from rsonnx.runtime.engine import Engine
 from rsonnx.runtime.engines import ENGINES
 from rsonnx.runtime.providers import ProviderChoice, choose_provider
-from rsonnx.runtime.watchdog import SECONDS_A_CALL
+from rsonnx.runtime.watchdog import SECONDS_A_CALL, SECONDS_TO_TRY
 from rsonnx.scalars import as_float, plain, shown
 
 
@@ -33,6 +33,8 @@ class EngineSettings:
         address: of the cluster; None takes the one that Ray finds, else starts one here.
         gpus_per_worker: devices that Ray keeps for a worker; None takes one where the model runs on
             a device.
+        time_limit_to_try: seconds that the child process may take which tries a model first; 0 for
+            any time.
 
     Raises:
         UsageError: settings that exclude each other.
@@ -48,6 +50,7 @@ class EngineSettings:
     address: str | None = None
     gpus_per_worker: float | None = None
     time_limit_per_call: float = SECONDS_A_CALL
+    time_limit_to_try: float = SECONDS_TO_TRY
 
     def __post_init__(self) -> None:
         values = {name: plain(value) for name, value in vars(self).items()}
@@ -59,6 +62,7 @@ class EngineSettings:
             "tf32": check_flag("tf32", values["tf32"]),
             "cuda_graph": check_flag("cuda_graph", values["cuda_graph"]),
             "time_limit_per_call": check_time_limit(values["time_limit_per_call"]),
+            "time_limit_to_try": check_time_limit(values["time_limit_to_try"]),
             "engine": check_choice("the engine", values["engine"], ENGINES),
         }
         for name in ("batch_size", "workers"):

@@ -21,6 +21,9 @@ from rsonnx.errors import TimeLimitError
 SECONDS_A_CALL = 600.0
 """Longest time that a call of a model may take, unless the caller says otherwise."""
 
+SECONDS_TO_TRY = 300.0
+"""Longest time that a model may take to be read, loaded and tried, unless the caller says so."""
+
 STUCK = 124
 """Exit code of a worker process that was stuck in a call."""
 

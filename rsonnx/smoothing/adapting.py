@@ -31,6 +31,7 @@ from rsonnx.model import (
     to_half,
     unused_inputs,
 )
+from rsonnx.model.apart import Weights, put_back
 from rsonnx.model.rows import RowProof, prove_rows
 from rsonnx.noise import check_bounds
 from rsonnx.runtime import check_runtime
@@ -46,11 +47,18 @@ class Adapted:
 
     Attributes:
         model: serialized.
+        weights: of it that lie apart.
         coupled_by: what stops the proof that its rows are independent; None where it is proved.
     """
 
     model: bytes
+    weights: Weights
     coupled_by: str | None
+
+    @property
+    def whole(self) -> bytes:
+        """The model with all its weights, serialized."""
+        return put_back(self.model, self.weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +98,9 @@ class Plan:
             guarded = self._adapt(batch, proof.guards)
             proof = self._prove(guarded, proof.guards)
             made = guarded if proof.proved else made
-        return Adapted(made, proof.stopped_by)
+        names = {tensor.name for tensor in onnx.load_from_string(made).graph.initializer}
+        weights = {name: w for name, w in self.model.weights.items() if name in names}
+        return Adapted(made, weights, proof.stopped_by)
 
     def _adapt(self, batch: Batch, guards: Sequence[str] = ()) -> bytes:
         return adapt(

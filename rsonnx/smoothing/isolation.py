@@ -8,64 +8,96 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from rsonnx.errors import ModelError, RsonnxError, TimeLimitError, error_named, first_line
 from rsonnx.resources import available_memory
 from rsonnx.runtime.device_options import DeviceOptions
-from rsonnx.runtime.watchdog import SECONDS_A_CALL, STUCK, end_process_if_stuck
+from rsonnx.runtime.watchdog import (
+    SECONDS_A_CALL,
+    SECONDS_TO_TRY,
+    STUCK,
+    end_process_if_stuck,
+)
 
 if TYPE_CHECKING:
     from rsonnx.model import ModelSettings
-
-SECONDS = 300
-"""Longest time that a model may take to be read, loaded and probed."""
+    from rsonnx.smoothing.load import Tried
 
 _MEMORY_SHARE = 0.8
 """Share of the machine's memory that the child may address."""
 
 COMMAND = (sys.executable, "-m", "rsonnx.smoothing.isolation")
+_SAID = "said: "
+"""How a line of the child's begins that is not its answer."""
 
 
 class Child:
     """A process that answers one request; it imports what that takes before it is asked."""
 
     def __init__(self) -> None:
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end()
         self._process = subprocess.Popen(
             COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._complaints,
             encoding="utf-8",
             errors="replace",  # what a dying child leaves may quote names that are no text
         )
 
-    def ask(self, request: str, seconds: float) -> subprocess.CompletedProcess[str]:
+    def ask(
+        self, request: str, seconds: float, heard: Callable[[Any], None]
+    ) -> subprocess.CompletedProcess[str]:
         """Return how the process ended, and what it said.
+
+        Args:
+            request: a line of JSON.
+            seconds: that it may take; 0 for any time.
+            heard: hears what :func:`tell_parent` says there.
 
         Raises:
             subprocess.TimeoutExpired: it did not answer in time, and was ended.
         """
+        process, begun = self._process, time.monotonic()
+        stdin, stdout = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
+        late = threading.Timer(min(seconds or math.inf, threading.TIMEOUT_MAX), process.kill)
+        late.start()
         try:
-            said, complained = self._process.communicate(request, timeout=seconds)
-        except BaseException:
+            with contextlib.suppress(BrokenPipeError):  # it ended before it was asked
+                stdin.write(request)
+                stdin.close()
+            lines = []
+            for line in stdout:
+                lines.append(line)
+                if line.startswith(_SAID):
+                    heard(json.loads(line.removeprefix(_SAID)))
+            code = process.wait()
+            self._complaints.seek(0)
+            complained = self._complaints.read().decode(errors="replace")
+        finally:
+            late.cancel()
             self.end()
-            raise
-        return subprocess.CompletedProcess(COMMAND, self._process.returncode, said, complained)
+        if code and 0 < seconds <= time.monotonic() - begun:
+            raise subprocess.TimeoutExpired(COMMAND, seconds)
+        return subprocess.CompletedProcess(COMMAND, code, "".join(lines), complained)
 
     def end(self) -> None:
         """End the process, whatever it does."""
         self._process.kill()
-        self._process.communicate()
+        with contextlib.suppress(BrokenPipeError), self._process:
+            self._complaints.close()
 
 
 _WAITING: list[Child] = []
@@ -94,26 +126,44 @@ def try_in_child(
     settings: ModelSettings,
     *,
     time_limit_per_call: float = SECONDS_A_CALL,
-    seconds: float = SECONDS,
+    seconds: float = SECONDS_TO_TRY,
     memory: int | None = None,
-) -> None:
-    """Load and probe a model in a child process, on the processor; else as :func:`in_child`."""
-    in_child(
+    timed: Callable[[float], None] | None = None,
+) -> Tried | None:
+    """Load and probe a model in a child process, on the processor; else as :func:`in_child`.
+
+    Args:
+        path, seconds, memory: as there.
+        settings: what is declared of the model.
+        time_limit_per_call: seconds that a call of it may take.
+        timed: hears the seconds of its first call.
+
+    Returns:
+        How the model was seen to run.
+    """
+    record = in_child(
         load_and_probe,
         path,
         seconds=seconds,
         memory=memory,
+        heard=timed,
         settings=settings.to_json(),
         time_limit_per_call=time_limit_per_call,
     )
+    if record is None:
+        return None
+    from rsonnx.smoothing.load import Tried  # noqa: PLC0415 - not before the child has begun
+
+    return Tried.from_json(record)
 
 
 def in_child(
     function: Callable[..., Any],
     path: str | os.PathLike[str],
     *,
-    seconds: float = SECONDS,
+    seconds: float = SECONDS_TO_TRY,
     memory: int | None = None,
+    heard: Callable[[Any], None] | None = None,
     **arguments: Any,
 ) -> Any:
     """Return what a function says of a model file, called in a child process.
@@ -121,9 +171,10 @@ def in_child(
     Args:
         function: of a module; called with the path and the arguments.
         path: the model file.
-        seconds: give up after this time.
+        seconds: give up after this time; 0 never does.
         memory: bytes that the child may have; None allows what is available, and of addresses as
             many as most of the machine's memory has.
+        heard: hears what the function says with :func:`tell_parent` meanwhile.
         arguments: what JSON can carry, as the answer must be.
 
     Raises:
@@ -139,11 +190,11 @@ def in_child(
     }
     child = _WAITING.pop() if _WAITING else Child()
     try:
-        done = child.ask(json.dumps(request), seconds)
+        done = child.ask(json.dumps(request), seconds, heard or (lambda _: None))
     except subprocess.TimeoutExpired:
         raise ModelError(
             f"{path} took more than {seconds:g} s to load and probe in a child process; it is too "
-            "large for this machine, or made to exhaust it"
+            "large for this machine (allow more by --time-limit-to-try), or made to exhaust it"
         ) from None
     try:
         reply = json.loads(done.stdout.splitlines()[-1])
@@ -155,16 +206,28 @@ def in_child(
     return answer
 
 
-def load_and_probe(path: str, settings: dict[str, Any], time_limit_per_call: float) -> None:
-    """Load a model as :func:`rsonnx.load` does, on the processor, and forget it."""
-    from rsonnx.model import ModelSettings  # noqa: PLC0415 - the child alone needs both here
-    from rsonnx.smoothing.load import load_with  # noqa: PLC0415
+def load_and_probe(
+    path: str, settings: dict[str, Any], time_limit_per_call: float
+) -> dict[str, Any]:
+    """Load a model as :func:`rsonnx.load` does, on the processor; return how it was seen to run."""
+    from rsonnx.model import ModelSettings, read_model  # noqa: PLC0415 - the child alone needs all
+    from rsonnx.runtime import choose_provider  # noqa: PLC0415
+    from rsonnx.smoothing.adapting import make_plan  # noqa: PLC0415
+    from rsonnx.smoothing.load import open_plan  # noqa: PLC0415
 
     device = DeviceOptions(time_limit_per_call=time_limit_per_call)
+    declared = ModelSettings.from_json(settings)
+    plan = make_plan(read_model(path, apart=not declared.float16), declared)
     try:
-        load_with(path, ModelSettings.from_json(settings), ["cpu"], device)
+        opened = open_plan(plan, choose_provider(["cpu"], device), device, timed=tell_parent)
     except TimeLimitError as error:  # before anything is counted, it is the model that is refused
         raise ModelError(str(error)) from None
+    return opened.tried.to_json()
+
+
+def tell_parent(said: Any) -> None:
+    """Say something to the process that waits for this one, as JSON has it."""
+    print(f"{_SAID}{json.dumps(said)}", flush=True)
 
 
 def _death(path: str | os.PathLike[str], code: int, stderr: str) -> ModelError:

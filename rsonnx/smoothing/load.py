@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from rsonnx.model import (
     SCORES,
     Batch,
     Batched,
+    Batching,
     ModelSettings,
     ModelSource,
     Preprocessing,
@@ -37,6 +41,7 @@ from rsonnx.model import (
     rows_beyond,
 )
 from rsonnx.model.closed import Runner, check_form, form_of
+from rsonnx.model.probe import Tolerance
 from rsonnx.runtime import (
     DeviceOptions,
     Geometry,
@@ -48,6 +53,9 @@ from rsonnx.runtime import (
 )
 from rsonnx.runtime.cuda import open_place
 from rsonnx.smoothing.adapting import Adapted, Plan, make_plan
+
+_ALONE_AGAIN = 2
+"""Probe rows that a model that runs one at a time is asked again which was tried elsewhere."""
 
 
 def load(
@@ -113,14 +121,20 @@ def load_with(
     settings: ModelSettings,
     providers: Sequence[str] | str | None = None,
     device: DeviceOptions | None = None,
+    tried: Tried | None = None,
 ) -> OnnxClassifier:
-    """Load an ONNX classifier as :func:`load` does, what is declared of it in one object."""
+    """Load an ONNX classifier as :func:`load` does, what is declared of it in one object.
+
+    Args:
+        model, settings, providers, device: as there.
+        tried: how the model was seen to run in a child process, where it was tried.
+    """
     asked = check_texts("providers", providers)
     if device is not None:
         check_kind("device", device, DeviceOptions, "a DeviceOptions")
-    file = read_model(model)
+    file = read_model(model, apart=not settings.float16)
     plan = make_plan(file, settings)
-    classifier = open_plan(plan, choose_provider(asked, device), device).classifier
+    classifier = open_plan(plan, choose_provider(asked, device), device, tried=tried).classifier
     source: Path | bytes
     if isinstance(model, onnx.ModelProto):
         source = model.SerializeToString(deterministic=True)
@@ -152,8 +166,8 @@ class _Candidate:
 
     @cached_property
     def session(self) -> Session:
-        model = self.adapted.model
-        return Session(model, self._provider, str(self._plan.model), self._device)
+        name = str(self._plan.model)
+        return Session(self.adapted.model, self._provider, name, self._device, self.adapted.weights)
 
     @property
     def tf32(self) -> bool:
@@ -169,6 +183,20 @@ class _Candidate:
         if self._plan.output.kind == "label":  # as it is: a float may not tell two labels apart
             return self.session.run(LABEL, INPUT, rows)[:, None]
         return self.session.run(SCORES, INPUT, rows)
+
+    def timed_scores(self, timed: Callable[[float], None]) -> Callable[..., NDArray[Any]]:
+        """Return :meth:`scores`, which says how long its first run takes."""
+        runs = count()
+
+        def scores(rows: NDArray[np.float32]) -> NDArray[Any]:
+            _ = self.session  # opened before time is taken
+            begun = time.perf_counter()
+            answers = self.scores(rows)
+            if next(runs) == 0:
+                timed(time.perf_counter() - begun)
+            return answers
+
+        return scores
 
     def most_rows(self) -> int:
         model, data = onnx.load_from_string(self.adapted.model), self._plan.data
@@ -187,7 +215,7 @@ def closed_form(plan: Plan) -> Form | None:
     batch = plan.free_batches[0] if plan.free_batches else Batch.AS_FILED
     try:
         candidate = _Candidate(plan, choose_provider("cpu"), DeviceOptions(), batch)
-        return form_of(candidate.adapted.model, candidate.runner)
+        return form_of(candidate.adapted.whole, candidate.runner)
     except RsonnxError:
         return None
 
@@ -202,26 +230,81 @@ def _read_form(
         )
     columns = enumerate(classifier.columns)
     fixed = [at for at, column in columns if column.fixed and (column.whole or column.texts)]
-    form = form_of(candidate.adapted.model, candidate.runner, fixed)
+    form = form_of(candidate.adapted.whole, candidate.runner, fixed)
     check_form(form, classifier.classify, rows, fixed)
     return form
 
 
+@dataclass(frozen=True)
+class Tried:
+    """How a model was seen to run on the processor, by the process that tried it.
+
+    Attributes:
+        file: SHA-256 of the model's file.
+        model: SHA-256 of the adapted model that ran.
+        batching: how it may be batched.
+        labels: that it gave the probe rows.
+        facts: what a run's header says of them.
+    """
+
+    file: str
+    model: str
+    batching: Batching
+    labels: tuple[int, ...]
+    facts: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as JSON has it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Tried:
+        """Return what :meth:`to_json` wrote."""
+        batching = dict(record["batching"])
+        batching["tolerance"] = Tolerance(**batching["tolerance"])
+        held = {"batching": Batching(**batching), "labels": tuple(record["labels"])}
+        return cls(**record | held)
+
+    def is_of(self, plan: Plan, adapted: Adapted) -> bool:
+        """Return whether it is of this file as it runs here; the proof is made here, not taken."""
+        rows = self.batching.rows
+        return (
+            (self.file, self.model) == (plan.model.sha256, _sha256(adapted.model))
+            and (rows != "proved" or adapted.coupled_by is None)
+            and (rows != "watched" or plan.watch)
+        )
+
+
+def _sha256(model: bytes) -> str:
+    return hashlib.sha256(model).hexdigest()
+
+
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """A base classifier, and the adapted model that it runs, serialized."""
+    """A base classifier, the adapted model that it runs, serialized, and how it was seen to run."""
 
     classifier: OnnxClassifier
     model: bytes
+    tried: Tried
 
 
-def open_plan(plan: Plan, provider: ProviderChoice, options: DeviceOptions | None = None) -> Opened:
+def open_plan(
+    plan: Plan,
+    provider: ProviderChoice,
+    options: DeviceOptions | None = None,
+    *,
+    tried: Tried | None = None,
+    timed: Callable[[float], None] | None = None,
+) -> Opened:
     """Adapt the model, find out how it may be batched, and open it.
 
     Args:
         plan: what is done with the file.
         provider: what it runs on.
         options: which device of it, and how; None for the first.
+        tried: how another process saw it run on the processor of this machine: that is not looked
+            at again on the processor.
+        timed: hears the seconds of the first call.
 
     Raises:
         UsageError: a device option was given that the provider does not have.
@@ -235,19 +318,29 @@ def open_plan(plan: Plan, provider: ProviderChoice, options: DeviceOptions | Non
         free[0] if data.batch is None else _Candidate(plan, provider, place.options, Batch.AS_FILED)
     )
     rows = probe_rows(data, plan.bounds)
-    batching = choose_batching(
-        str(plan.model),
-        data,
-        rows,
-        as_filed=filed.scores,
-        batched=[candidate.batched() for candidate in free],
-        watch=plan.watch,
-        coupling=row_coupling(plan.model),
-        kind=output.kind,
-        unit=rounding_unit(plan.model),
-        beyond=rows_beyond(data, plan.bounds),
+
+    def chosen_by(batching: Batching) -> _Candidate:
+        return filed if batching.chosen is None else free[batching.chosen]
+
+    if tried and not (provider.is_cpu and tried.is_of(plan, chosen_by(tried.batching).adapted)):
+        tried = None
+    batching = (
+        tried.batching
+        if tried
+        else choose_batching(
+            str(plan.model),
+            data,
+            rows,
+            as_filed=filed.scores if timed is None else filed.timed_scores(timed),
+            batched=[candidate.batched() for candidate in free],
+            watch=plan.watch,
+            coupling=row_coupling(plan.model),
+            kind=output.kind,
+            unit=rounding_unit(plan.model),
+            beyond=rows_beyond(data, plan.bounds),
+        )
     )
-    candidate = filed if batching.chosen is None else free[batching.chosen]
+    candidate = chosen_by(batching)
     chosen = candidate.session
     any_size = batching.size is None and not provider.is_cpu
     # A label output has no scores to count; its classes are known only where the file lists them.
@@ -301,13 +394,24 @@ def open_plan(plan: Plan, provider: ProviderChoice, options: DeviceOptions | Non
         tolerance=batching.tolerance,
     )
     classifier.read_form = partial(_read_form, candidate, classifier, rows)
-    labels, scores = classifier.classify(rows), classifier.scores(rows)
+    if tried and batching.rows == "alone":  # so that each row is a call
+        rows = rows[:_ALONE_AGAIN]
+    labels, scores = classifier.answers(rows)
     check_answers(str(plan.model), output, scores, labels)
-    ordered = np.sort(scores, axis=1)
-    classifier.facts["probes"] = {
-        "rows": len(rows),
-        "classes": len(np.unique(labels)),
-        "ties": int((ordered[:, -1:] == ordered[:, -2:-1]).any(axis=1).sum()),
-        "no_class": int((labels == NO_CLASS).sum()),
-    }
-    return Opened(classifier, candidate.adapted.model)
+    if tried and (there := list(tried.labels[: len(rows)])) != labels.tolist():
+        raise ModelError(
+            f"{plan.model} answered the labels {there} to probe inputs in another process, and "
+            f"{labels.tolist()} here, but a certificate needs a deterministic classifier"
+        )
+    if tried is None:
+        ordered = np.sort(scores, axis=1)
+        facts = {
+            "rows": len(rows),
+            "classes": len(np.unique(labels)),
+            "ties": int((ordered[:, -1:] == ordered[:, -2:-1]).any(axis=1).sum()),
+            "no_class": int((labels == NO_CLASS).sum()),
+        }
+        model = _sha256(candidate.adapted.model)
+        tried = Tried(plan.model.sha256, model, batching, tuple(labels.tolist()), facts)
+    classifier.facts["probes"] = dict(tried.facts)
+    return Opened(classifier, candidate.adapted.model, tried)

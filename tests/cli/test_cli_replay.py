@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,15 +31,17 @@ def certify(way: str, output: str = "run.jsonl") -> Lines:
 
 
 def rounding_to(bits: int) -> Callable[..., NDArray[Any]]:
-    """A session whose scores have so many bits, in the place of ``Session.run``."""
-    exact = Session.run
+    """A session whose scores have so many bits, in the place of ``Session.run_all``."""
+    exact = Session.run_all
 
-    def run(session: Session, output: str, name: str, batch: NDArray[Any]) -> NDArray[Any]:
-        mantissa, exponent = np.frexp(exact(session, SCORES, name, batch))
+    def run_all(
+        session: Session, outputs: Sequence[str], name: str, batch: NDArray[Any]
+    ) -> list[NDArray[Any]]:
+        mantissa, exponent = np.frexp(exact(session, [SCORES], name, batch)[0])
         scores = np.ldexp(np.rint(np.ldexp(mantissa, bits)), exponent - bits)
-        return scores if output == SCORES else scores.argmax(axis=1)
+        return [scores if output == SCORES else scores.argmax(axis=1) for output in outputs]
 
-    return run
+    return run_all
 
 
 def called_tf32(header: dict[str, Any]) -> None:
@@ -92,7 +94,7 @@ def test_near_ties_explain_what_a_coarser_rounding_moved(
 ) -> None:
     """TF32 keeps 10 bits of a product, so scores of 11 bits are well within its rounding."""
     with monkeypatch.context() as patch:
-        patch.setattr(Session, "run", rounding_to(11))
+        patch.setattr(Session, "run_all", rounding_to(11))
         lines = certify(way)
     called_tf32(lines[0])
     said, fields = replayed(lines)
@@ -114,7 +116,7 @@ def test_what_no_rounding_of_the_sessions_explains_is_told(
 ) -> None:
     """The same votes, from a session that is said to have had all bits of float32."""
     with monkeypatch.context() as patch:
-        patch.setattr(Session, "run", rounding_to(11))
+        patch.setattr(Session, "run_all", rounding_to(11))
         lines = certify("fixed")
     lines[0]["versions"]["onnxruntime-gpu"] = "1.0"
     said, fields = replayed(lines)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from onnx_models import echo, linear, save
 from rsonnx import errors
 from rsonnx.errors import ModelError, RsonnxError, UsageError
 from rsonnx.model import ModelSettings
-from rsonnx.smoothing import isolation, try_in_child
+from rsonnx.smoothing import isolation, load_with, try_in_child
 
 
 def replace_child(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
@@ -25,7 +26,9 @@ def replace_child(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     monkeypatch.setattr(isolation, "COMMAND", (sys.executable, "-c", code))
 
 
-def test_a_healthy_model_passes(tmp_path: Path) -> None:
+def test_a_healthy_model_is_tried_once_and_what_was_seen_is_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = save(linear(), tmp_path)
     options = {
         "preprocess": "mean=0.5",
@@ -35,7 +38,25 @@ def test_a_healthy_model_passes(tmp_path: Path) -> None:
         "threshold": None,
         "output_name": "scores",
     }
-    assert try_in_child(path, ModelSettings(**options)) is None
+    settings, seconds = ModelSettings(**options), []
+    tried = try_in_child(path, settings, timed=seconds.append)
+    assert tried is not None
+    assert len(seconds) == 1
+    own = load_with(path, settings, ["cpu"])
+    monkeypatch.setattr(sys.modules["rsonnx.smoothing.load"], "choose_batching", None)
+    classifier = load_with(path, settings, ["cpu"], None, tried)
+    assert classifier.facts == own.facts
+    assert (classifier.rows, classifier.tolerance) == (own.rows, own.tolerance)
+    with pytest.raises(ModelError, match="in another process"):
+        load_with(path, settings, ["cpu"], None, replace(tried, labels=(3,) * 8))
+    other = replace(tried.batching, rows="watched")
+    for foreign in (
+        replace(tried, file="00"),
+        replace(tried, model="00"),
+        replace(tried, batching=other),
+    ):
+        with pytest.raises(TypeError):  # it is found out anew, for which a stand-in is no function
+            load_with(path, settings, ["cpu"], None, foreign)
 
 
 def test_the_child_s_errors_arrive_with_class_and_text(tmp_path: Path) -> None:
@@ -54,7 +75,7 @@ def test_the_child_s_errors_arrive_with_class_and_text(tmp_path: Path) -> None:
 def test_a_relative_path_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(echo(), tmp_path, "a b'é.onnx")
     monkeypatch.chdir(tmp_path)
-    assert try_in_child("a b'é.onnx", ModelSettings(preprocess="none")) is None
+    assert try_in_child("a b'é.onnx", ModelSettings(preprocess="none")) is not None
 
 
 @pytest.mark.parametrize(

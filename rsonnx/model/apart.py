@@ -1,0 +1,132 @@
+"""Large weights of a model beside its graph, so that they are in memory once.
+
+What asks about a graph needs names and shapes; the values of large weights are asked for by the
+session alone, which takes them as they lie here. protobuf copies them at every step.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto
+from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
+
+Weights = Mapping[str, NDArray[Any]]
+"""Values of stored tensors of the main graph, by name; the graph says that they are elsewhere."""
+
+_DTYPES: dict[int, np.dtype[Any]] = {
+    TensorProto.FLOAT: np.dtype("<f4"),
+    TensorProto.FLOAT16: np.dtype("<f2"),
+    TensorProto.DOUBLE: np.dtype("<f8"),
+    TensorProto.INT8: np.dtype("i1"),
+    TensorProto.UINT8: np.dtype("u1"),
+}
+"""Types of weights. Values of others, of shapes and tables, decide what a graph does."""
+
+_LARGE, _MANY = 1 << 20, 1 << 26
+"""Bytes of a large weight, and of all large weights of a model from which on they lie apart."""
+
+_NOWHERE = "apart"
+"""Where the graph says that they are; no file of this name is opened."""
+
+
+def taken_apart(model: onnx.ModelProto, folder: Path | None) -> tuple[onnx.ModelProto, Weights]:
+    """Return a model without the values of its large weights, which it seems to lack, and those.
+
+    Args:
+        model: checked to hold what it says; it is used up.
+        folder: of its external data, whose lengths are stated and checked; None where it has none.
+
+    Raises:
+        ValidationError, ValueError, OSError: external data cannot be read.
+    """
+    names = Counter(tensor.name for tensor in model.graph.initializer)
+    large = [
+        tensor
+        for tensor in model.graph.initializer
+        if names[tensor.name] == 1 and _size(tensor) >= _LARGE
+    ]
+    if sum(map(_size, large)) < _MANY:
+        return model, {}
+    taken = {tensor.name: _taken(tensor, folder) for tensor in large}
+    weights = {name: values for name, values in taken.items() if values is not None}
+    light = onnx.ModelProto()
+    light.CopyFrom(model)  # the old one's memory lasts as long as any part of it
+    return light, weights
+
+
+def say_apart(model: onnx.ModelProto, weights: Weights) -> None:
+    """Have a model say of its weights that they lie elsewhere."""
+    for tensor in model.graph.initializer:
+        if tensor.name in weights:
+            tensor.external_data.add(key="location", value=_NOWHERE)
+            tensor.data_location = TensorProto.EXTERNAL
+
+
+def is_apart(tensor: TensorProto, weights: Weights) -> bool:
+    """Return whether a tensor is one of the weights, by its place and name."""
+    said = [(entry.key, entry.value) for entry in tensor.external_data]
+    return tensor.name in weights and said == [("location", _NOWHERE)]
+
+
+def _size(tensor: TensorProto) -> int:
+    """Return the bytes that a tensor says it has, if it can lie apart; 0 of any other."""
+    dtype, stored = _DTYPES.get(tensor.data_type), tensor.HasField("raw_data")
+    twice = tensor.float_data or tensor.int32_data or tensor.double_data
+    if dtype is None or not (stored or uses_external_data(tensor)) or twice:
+        return 0
+    return int(dtype.itemsize * math.prod(max(0, length) for length in tensor.dims))
+
+
+def _taken(tensor: TensorProto, folder: Path | None) -> NDArray[Any] | None:
+    """Take the values out of a tensor; None of one that does not hold what it says."""
+    dtype, shape = _DTYPES[tensor.data_type], tuple(tensor.dims)
+    if folder is not None and uses_external_data(tensor):
+        values = _read(tensor, folder, np.empty(shape, dtype))
+    else:
+        data = tensor.raw_data
+        if len(data) != _size(tensor):
+            return None
+        values = np.frombuffer(data, dtype).reshape(shape)
+    for kept in ("raw_data", "external_data", "data_location"):
+        tensor.ClearField(kept)
+    return values
+
+
+def _read(tensor: TensorProto, folder: Path, values: NDArray[Any]) -> NDArray[Any]:
+    """Fill an array from external data."""
+    opened = TensorProto()
+    opened.CopyFrom(tensor)
+    said = {entry.key: entry for entry in opened.external_data}
+    said["length"].value = "0"
+    load_external_data_for_tensor(opened, str(folder))  # looks at the file, and reads nothing
+    with open(os.path.join(folder, said["location"].value), "rb", buffering=0) as file:
+        file.seek(int(said["offset"].value) if "offset" in said else 0)
+        into = memoryview(values.data).cast("B")
+        while into:
+            read = file.readinto(into)
+            if not read:
+                raise ValueError(f"the file of {tensor.name[:80]!r} is too short")
+            into = into[read:]
+    return values
+
+
+def put_back(model: bytes, weights: Weights) -> bytes:
+    """Return a serialized model with the values of its weights in it."""
+    if not weights:
+        return model
+    whole = onnx.load_from_string(model)
+    for tensor in whole.graph.initializer:
+        if tensor.name in weights:
+            tensor.raw_data = weights[tensor.name].tobytes()
+            del tensor.external_data[:]
+            tensor.ClearField("data_location")
+    return bytes(whole.SerializeToString())

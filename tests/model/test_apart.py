@@ -1,0 +1,71 @@
+"""Large weights that lie apart change nothing but where they lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx_models import linear
+
+from rsonnx.errors import ModelError
+from rsonnx.model import ModelSettings, apart, read_model
+from rsonnx.model.apart import put_back
+from rsonnx.smoothing import load_with
+
+SETTINGS = ModelSettings(preprocess="none", input_shape=(1, 4, 4))
+
+
+@pytest.fixture(autouse=True)
+def every_weight_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "_LARGE", 1)
+    monkeypatch.setattr(apart, "_MANY", 1)
+
+
+def saved(folder: Path, *, external: bool) -> Path:
+    path = folder / "model.onnx"
+    onnx.save_model(
+        linear(), path, save_as_external_data=external, location="weights", size_threshold=0
+    )
+    return path
+
+
+@pytest.mark.parametrize("external", [False, True])
+def test_weights_that_lie_apart_are_those_of_the_file(tmp_path: Path, external: bool) -> None:
+    path = saved(tmp_path, external=external)
+    whole, light = read_model(path), read_model(path, apart=True)
+    assert light.weights
+    assert (light.sha256, light.size) == (whole.sha256, whole.size)
+    for tensor in whole.proto.graph.initializer:
+        tensor.ClearField("data_location")  # which onnx states
+    restored = put_back(light.proto.SerializeToString(), light.weights)
+    assert restored == whole.proto.SerializeToString()
+    rows = np.random.default_rng(1).random((3, 1, 4, 4), np.float32)
+    classifier = load_with(path, SETTINGS, ["cpu"])
+    given = load_with(whole.proto, SETTINGS, ["cpu"])
+    np.testing.assert_array_equal(classifier.scores(rows), given.scores(rows))
+
+
+def test_a_file_cannot_say_itself_that_weights_lie_apart(tmp_path: Path) -> None:
+    path = saved(tmp_path, external=True)
+    model = onnx.load(path, load_external_data=False)
+    for entry in (e for t in model.graph.initializer for e in t.external_data):
+        if entry.key == "location":
+            entry.value = apart._NOWHERE
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match="no such file beside it"):
+        read_model(path, apart=True)
+
+
+@pytest.mark.parametrize("external", [False, True])
+def test_a_weight_that_is_not_all_there_is_refused(tmp_path: Path, external: bool) -> None:
+    path = saved(tmp_path, external=external)
+    if external:
+        (tmp_path / "weights").write_bytes(b"1")
+    else:
+        model = onnx.load(path)
+        model.graph.initializer[0].raw_data = b"1"
+        path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError):
+        read_model(path, apart=True)
