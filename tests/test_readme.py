@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
-from commands import rows_of
 from pages import ROOT, Reader, reader
 from tried_models import models_are_tried_once
 
@@ -14,8 +12,6 @@ __all__ = ["models_are_tried_once", "reader"]
 
 def test_the_blocks_of_the_readme_do_what_stands_there(reader: Reader) -> None:
     reader.read("README.md", slow=False)
-    if Path("ray.jsonl").exists():
-        assert rows_of(Path("ray.jsonl")) == rows_of(Path("whole.jsonl"))
 
 
 def test_the_line_that_runs_the_tests_is_what_ci_looks_for() -> None:

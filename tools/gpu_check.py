@@ -7,7 +7,7 @@ it ends; all of them have ten minutes. Without --model a ResNet-50 at 224 with r
 made, whose labels vary. --provider cpu runs the checks that need no device. What could not be run
 is said at the end.
 
-FILE for the README is tools/results/gpu.jsonl; --readme then writes what it says into it.
+FILE for docs/how-to/gpu.md is tools/results/gpu.jsonl; --page then writes what it says into it.
 
 Exit codes: 0 no check failed, 1 one failed, 2 wrong usage, 4 CUDA does not work here.
 """
@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from gpu.checks import CHECKS
-from gpu.readme import write_readme
+from gpu.page import write_page
 from gpu.subjects import NotRunError, Outcome, Setup, write_resnet
 
 from rsonnx.errors import RsonnxError
@@ -52,8 +52,8 @@ def main(
     words = [*sys.argv[1:]] if arguments is None else [*arguments]
     parser = _parser()
     given = parser.parse_args(words)
-    if given.readme:
-        write_readme()
+    if given.page:
+        write_page()
         return 0
     if given.model is not None and not given.model.is_file():
         parser.error(f"the model file {given.model} does not exist")
@@ -154,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--n", type=_count, default=100_000, help="of the certificate [100000]")
     parser.add_argument("--seconds", type=float, default=1.0, help="a round of the speed [1]")
     parser.add_argument("--output", type=Path, metavar="FILE", help="JSON lines")
-    parser.add_argument("--readme", action="store_true", help="write the README's passage")
+    parser.add_argument("--page", action="store_true", help="write what docs/how-to/gpu.md says")
     return parser
 
 

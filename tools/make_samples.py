@@ -190,7 +190,7 @@ def figures(model: Model, runs: Path) -> None:
 
 
 def curves() -> None:
-    """Certify all images with the Gaussian models, n = 10,000, and draw the README's picture."""
+    """Certify all images with the Gaussian models, n = 10,000, and draw their curves."""
     with tempfile.TemporaryDirectory() as folder:
         runs = [Path(folder, f"{sigma}.jsonl") for sigma in SIGMAS]
         for sigma, run in zip(SIGMAS, runs, strict=True):

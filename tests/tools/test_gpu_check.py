@@ -27,7 +27,7 @@ SIZES = ["--preprocess", "imagenet", "--samples", "128", "--n", "500", "--second
 @pytest.fixture
 def tools(tool: Callable[[str], ModuleType]) -> Any:
     names = {"check": "gpu_check", "checks": "gpu.checks", "subjects": "gpu.subjects"}
-    names["readme"] = "gpu.readme"
+    names["page"] = "gpu.page"
     return SimpleNamespace(**{key: tool(name) for key, name in names.items()})
 
 
@@ -207,9 +207,9 @@ def test_the_resnet_50_is_one_and_its_labels_vary(tools: Any, tmp_path: Path) ->
     assert 0.1 < np.abs(made.scores(rows)).max() < 10
 
 
-def test_the_readme_says_what_the_file_of_results_says(tools: Any, tmp_path: Path) -> None:
-    readme = tools.readme
-    assert readme.BEGIN + readme.passage(readme.RESULTS) + readme.END in readme.README.read_text()
+def test_the_page_says_what_the_file_of_results_says(tools: Any, tmp_path: Path) -> None:
+    page = tools.page
+    assert page.BEGIN + page.passage(page.RESULTS) + page.END in page.PAGE.read_text()
     results = tmp_path / "gpu.jsonl"
     figures: dict[str, Any] = {"date": "2027-01-02T03:04:05+00:00", "provider": "cuda"}
     figures |= {"versions": {"onnxruntime-gpu": "1.31.1"}}
@@ -222,8 +222,8 @@ def test_the_readme_says_what_the_file_of_results_says(tools: Any, tmp_path: Pat
     results.write_text("".join(json.dumps(line) + "\n" for line in lines))
     on_a_processor = tmp_path / "cpu.jsonl"
     on_a_processor.write_text(results.read_text().replace('"cuda"', '"cpu"'))
-    said = readme.passage(results)
+    said = page.passage(results)
     assert all(part in said for part in ("2027-01-02", "a card", "1.31.1"))
     states = [line.split(" | ")[1] for line in said.splitlines()[4:]]
     assert states == ["passed", "not run", "failed"]
-    assert len({readme.passage(each) for each in (tmp_path / "none", on_a_processor)}) == 1
+    assert len({page.passage(each) for each in (tmp_path / "none", on_a_processor)}) == 1

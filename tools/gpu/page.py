@@ -1,4 +1,4 @@
-"""What the README says of CUDA devices: what its file of results says, and no more."""
+"""What docs/how-to/gpu.md says of CUDA devices: what its file of results says, and no more."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
-README = _ROOT / "README.md"
+PAGE = _ROOT / "docs" / "how-to" / "gpu.md"
 RESULTS = _ROOT / "tools" / "results" / "gpu.jsonl"
-BEGIN, END = "<!-- written by tools/gpu_check.py --readme -->\n", "<!-- to here -->\n"
+BEGIN, END = "<!-- written by tools/gpu_check.py --page -->\n", "<!-- to here -->\n"
 _STATES = {True: "passed", False: "failed", None: "not run"}
 _NOTHING = "Nothing of it has run on a card: there is no file of results.\n"
 
@@ -32,8 +32,8 @@ def passage(results: Path) -> str:
     return f"{said}\n\n| check | on the card | figures |\n|---|---|---|\n{''.join(rows)}"
 
 
-def write_readme() -> None:
+def write_page() -> None:
     """Put the passage between its marks."""
-    before, rest = README.read_text(encoding="utf-8").split(BEGIN)
+    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
     after = rest.split(END)[1]
-    README.write_text(before + BEGIN + passage(RESULTS) + END + after, encoding="utf-8")
+    PAGE.write_text(before + BEGIN + passage(RESULTS) + END + after, encoding="utf-8")
