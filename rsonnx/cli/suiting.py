@@ -55,9 +55,7 @@ def _options(law: type[Law]) -> str:
     """Return the options that ask for a noise: ``--noise power-linf,a=A --sigma S``."""
     needed = {key: f.metadata for key, f in law.options().items() if key in law.needs()}
     own = [f"{said['option']} {said['shown']}" for said in needed.values() if said["option"]]
-    if own:
-        return " ".join(own)
     behind = "".join(f",{key}={said['shown']}" for key, said in needed.items())
     scale = "--sigma S" if law.takes_sigma() else "--lambda L" if "lam" in law.own() else ""
     named = "" if law.name == "gaussian" else f"--noise {law.name}{behind}"
-    return f"{named} {scale}".strip()
+    return f"{' '.join(own) or named} {scale}".strip()

@@ -55,13 +55,18 @@ class CoveredNoise(IndependentNoise, Generic[Parameter]):
     @classmethod
     def from_model(cls, shape: tuple[int, ...], layout: str | None) -> dict[str, Any]:
         """Return nothing, or refuse a model that takes no images; see :class:`Law`."""
-        if layout not in AXES or len(shape) != 3:
+        if len(shape) != (2 if layout is None else 3):
+            declare = " and says no layout; declare one (--preprocess layout=NCHW)"
             raise UsageError(
                 f"{cls.name} noise needs a model of images, but it takes "
-                f"{'x'.join(map(str, shape))} and says no layout; declare one "
-                "(--preprocess layout=NCHW)"
+                f"{'x'.join(map(str, shape))}{declare if len(shape) == 3 else ''}"
             )
         return {}
+
+    @classmethod
+    def suits(cls, space: InputSpace) -> str | None:
+        """Images."""
+        return None if space.layout is None else f"images, against {cls.name}"
 
     def check_space(self, space: InputSpace) -> None:
         """Refuse inputs that are no images, or have no lowest value."""
@@ -225,7 +230,8 @@ class IntervalNoise(CoveredNoise[float]):
         values = point.data.astype(np.float64)
         if point.arithmetic == "float":
             values -= space.bounds[0]
-        image = np.moveaxis(values, AXES[str(space.layout)], 0)
+        layout = space.layout  # None for images of two axes: of one channel
+        image = values[np.newaxis] if layout is None else np.moveaxis(values, AXES[layout], 0)
         pixels = max(_FEWEST, min(1.0, self.sigma / (LEVELS * space.step)) * _PIXELS)
         knots = knots_of(self.family, Frame(*image.shape[1:]), *self.interval, pixels)
         exact = point.arithmetic == "exact"
@@ -235,11 +241,11 @@ class IntervalNoise(CoveredNoise[float]):
     def image(self, point: Point, parameter: float) -> Point:
         """Return an image that stands in a centre; see :class:`CoveredNoise`."""
         space = point.space
-        image = np.moveaxis(self.images(point).at(parameter), 0, AXES[str(space.layout)])
+        made = self.images(point).at(parameter)
+        image = made[0] if space.layout is None else np.moveaxis(made, 0, AXES[space.layout])
         exact = point.arithmetic == "exact"
         values = image.astype(np.uint8) if exact else image + space.bounds[0]
-        made = space.point(values, point.arithmetic)
-        return replace(made, noise_digest=point.noise_digest)
+        return replace(space.point(values, point.arithmetic), noise_digest=point.noise_digest)
 
     def cover(self, point: Point, radii: Callable[[float], Sequence[float]]) -> Cover:
         """Return cells that lie side by side, from the lowest on; see :class:`CoveredNoise`."""

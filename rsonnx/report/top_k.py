@@ -87,6 +87,11 @@ def top_k_figures(run: Run, radii: Sequence[float], k: int) -> TopKFigures:
     """
     procedure, rows = run.header.procedure, run.rows
     noise, classes = procedure.noise, procedure.num_classes
+    if not isinstance(noise, Gaussian) or noise.norm != "l2":
+        raise UsageError(
+            f"the run {run.path} has {noise.name} noise and radii in {noise.norm}, but top-k "
+            "certificates are for Gaussian noise in l2; certify again with that"
+        )
     if not procedure.fixed_n:
         raise UsageError(
             f"the run {run.path} is adaptive: its sampling stopped once its own question was "
@@ -96,11 +101,6 @@ def top_k_figures(run: Run, radii: Sequence[float], k: int) -> TopKFigures:
         raise UsageError(
             f"the run {run.path} was calculated, so it has no counts, which a top-k certificate "
             "bounds; certify with samples for --top-k"
-        )
-    if not isinstance(noise, Gaussian) or noise.norm != "l2":
-        raise UsageError(
-            f"the run {run.path} has {noise.name} noise and radii in {noise.norm}, but top-k "
-            "certificates are for Gaussian noise in l2; certify again with that"
         )
     if classes is None:
         raise UsageError(

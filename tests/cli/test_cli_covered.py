@@ -61,6 +61,8 @@ def test_a_run_is_told_verified_drawn_again_and_exported(table: str) -> None:
     done(f"export {RUN} --csv -o run.csv")
     assert "cover_counted" in Path("run.csv").read_text()
     assert "turn" in done(f"report {RUN} --details").out
+    refused(f"report {RUN} --top-k 2", named="rotation")
+    refused(f"falsify tiny.onnx blots.npz --run {RUN} -o breaks.jsonl", named="rotation")
 
 
 def test_shards_batches_and_a_stop_make_the_same_run(table: str) -> None:

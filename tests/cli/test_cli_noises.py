@@ -138,7 +138,9 @@ def test_the_help_lists_every_noise() -> None:
 
 
 UNIT, LEVELS, ANY = "0 1", "0 255", "-inf inf"
-IMAGES = " ".join(TRANSFORMED)
+IMAGES = " ".join((*TRANSFORMED, "padded-translation", "rotation", "scaling"))
+OWN = {"gaussian": "--sigma", "gaussian-per-feature": "--sigma-per-feature"}
+OWN |= {"rotation": "--angles", "scaling": "--scales"}
 SUITED = [
     ((1, 28, 28), UNIT, f"gaussian laplace uniform splitting {IMAGES}"),
     ((32, 32, 3), UNIT, f"gaussian laplace uniform splitting {IMAGES}"),
@@ -162,7 +164,7 @@ def test_which_noise_suits(shape: tuple[int, ...], bounds: str, names: str, here
     assert [one["noise"] for one in found] == names.split()
     for one in found:
         assert one["norms"] == list(NOISES[one["noise"]].norms)
-        assert one["noise"] in one["options"] or one["noise"].startswith("gaussian")
+        assert OWN.get(one["noise"], one["noise"]) in one["options"]
 
 
 def test_inspect_says_which(here: Path) -> None:

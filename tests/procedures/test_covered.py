@@ -330,6 +330,17 @@ def test_what_a_cover_cannot_choose_is_refused() -> None:
             certify_procedure(LAW, **{"n0": 10, "n": 100, "alpha": 0.001} | given)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("arithmetic", ["exact", "float"])
+def test_images_without_channels_are_those_of_one(arithmetic: Any) -> None:
+    levels = np.random.default_rng(5).integers(0, 256, (9, 8)).astype(np.uint8)
+    values = levels if arithmetic == "exact" else levels / 260
+    one, none = (
+        TURNED.image(InputSpace(x.shape, (0.0, 1.0), layout).point(x, arithmetic), 7.0).data
+        for x, layout in ((values[np.newaxis], "NCHW"), (values, None))
+    )
+    np.testing.assert_array_equal(one[0], none)
+
+
 @pytest.mark.parametrize("law", [TURNED, SCALED, SHIFTED], ids=lambda law: law.name)
 def test_inputs_that_are_no_images_are_refused(law: CoveredNoise[Any]) -> None:
     flat = InputSpace((12,), (0.0, 1.0))

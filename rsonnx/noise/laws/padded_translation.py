@@ -97,8 +97,9 @@ class PaddedTranslation(CoveredNoise[Shift]):
         space, values = point.space, point.data
         lowest = 0 if point.arithmetic == "exact" else space.bounds[0]
         made = np.full_like(values, lowest)
-        sides = [axis for axis in range(3) if axis != AXES[str(space.layout)]]
-        there, here = [slice(None)] * 3, [slice(None)] * 3
+        channels = None if space.layout is None else AXES[space.layout]
+        sides = [axis for axis in range(values.ndim) if axis != channels]
+        there, here = [slice(None)] * values.ndim, [slice(None)] * values.ndim
         for axis, shift in zip(sides, parameter, strict=True):
             size = values.shape[axis]
             kept = max(0, size - abs(shift))

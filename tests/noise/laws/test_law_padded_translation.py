@@ -15,26 +15,30 @@ from rsonnx.smoothing import SmoothedClassifier
 BOUNDS = (-1.0, 1.0)
 
 
-def shifted(image: NDArray[Any], layout: str, dy: int, dx: int, lowest: float) -> NDArray[Any]:
+def shifted(
+    image: NDArray[Any], layout: str | None, dy: int, dx: int, lowest: float
+) -> NDArray[Any]:
     """Pad by as much on all sides, and look at the image from elsewhere."""
-    rows, columns = (0, 1) if layout == "NHWC" else (1, 2)
-    sides = [(9, 9) if axis in (rows, columns) else (0, 0) for axis in range(3)]
+    rows, columns = (1, 2) if layout == "NCHW" else (0, 1)
+    sides = [(9, 9) if axis in (rows, columns) else (0, 0) for axis in range(image.ndim)]
     around = np.pad(image, sides, constant_values=lowest)
     for axis, shift in ((rows, dy), (columns, dx)):
         around = around.take(range(9 - shift, 9 - shift + image.shape[axis]), axis)
     return around
 
 
-@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC", None])
 @pytest.mark.parametrize("arithmetic", ["exact", "float"])
-def test_every_shift_up_to_the_longest_is_asked_about_once(layout: str, arithmetic: str) -> None:
+def test_every_shift_up_to_the_longest_is_asked_about_once(
+    layout: str | None, arithmetic: str
+) -> None:
     law = PaddedTranslation(0.5, 5)
     expected = {(y, x) for y in range(-5, 6) for x in range(-5, 6) if y * y + x * x <= 25}
     assert set(law.every) == expected
     assert len(law.every) == len(expected) == 81
     lengths = [math.hypot(*shift) for shift in law.every]
     assert lengths == pytest.approx(sorted(lengths))
-    shape = (3, 4, 6) if layout == "NCHW" else (4, 6, 3)
+    shape = {"NCHW": (3, 4, 6), "NHWC": (4, 6, 3), None: (4, 6)}[layout]
     levels = np.random.default_rng(1).integers(1, 256, shape).astype(np.uint8)
     space = InputSpace(shape, BOUNDS, layout)
     exact = arithmetic == "exact"
