@@ -5,6 +5,8 @@
     python tools/bench.py rows DIR [--rounds 5] [--seconds 0.3] [--only TEXT]
     python tools/bench.py adaptive-samples LOGS [--alpha 0.001] [--n 100000] [--share 0.3]
     python tools/bench.py adaptive-time [MODEL DATA] [--sigma 0.5] [--target-radius 0.5]
+    python tools/bench.py precision-samples LOGS [--alpha 0.001] [--n 100000] [--share 0.02 ...]
+    python tools/bench.py precision-time [MODEL DATA] [--sigma 0.5] [--share 0.02 ...] [--limit 40]
     python tools/bench.py noises [--n 10000] [--limit 50]
     python tools/bench.py inputs [--most 50000]
     python tools/bench.py exact --runs RUNS --mnist FOLDER [--n 10000] [--limit 40] [--only TEXT]
@@ -30,6 +32,7 @@ speed has the parts
 rows has η of third-party models (DIR with their catalogue.json, or ONNX files alone) as they run,
 one row at a time, and watched. adaptive-samples has the expected samples of the adaptive rule on
 published logs (LOGS is data/certify of locuslab/smoothing), adaptive-time the wall time on a model,
+precision-samples and precision-time the same, and the loss of ACR, of runs that stop for precision,
 noises the sample models under every additive noise and norm, denoisers models of a folder behind
 the sample denoisers and without (every Kth input), ensembles members alone, their soft vote and
 their consensuses, inputs the processor's seconds and the
@@ -80,6 +83,9 @@ PARTS = {
 COLUMNS = {
     "rows": "model rows eta alone watched batch",
     "adaptive-samples": "log factor:.1f field samples:.0f accuracy:+.4f decisions:.4f",
+    "precision-samples": "log precision factor:.2f samples:,.0f lost:.2% estimated:.2%",
+    "precision-time": "precision inputs seconds:.1f samples:,.0f acr:v4 times_fewer_samples:.2f "
+    "times_fewer_seconds:.2f lost:.2% estimated:.2%",
     "adaptive-time": "way seconds:.2f samples:,.1f differ",
     "noises": "noise norm sigma acr:v4 right seconds",
     "denoisers": "model denoiser sigma n:, inputs acr:v4 right seconds",
@@ -176,8 +182,20 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         whole(procedures, "adaptive_time"),
         **{"sigma": 0.5, "target_radius": 0.5, "n": 100_000, "limit": 40},
     )
-    seconds.add_argument("model", nargs="?", default=SAMPLES / "mnist_gaussian_0.50.onnx")
-    seconds.add_argument("data", nargs="?", default=SAMPLES / "mnist_test_500")
+    curves = command(
+        "precision-samples", whole(procedures, "precision_samples"), n=100_000, alpha=0.001
+    )
+    curves.add_argument("logs", type=Path)
+    wholly = command(
+        "precision-time",
+        whole(procedures, "precision_time"),
+        **{"sigma": 0.5, "n": 100_000, "limit": 40},
+    )
+    for on_model in (seconds, wholly):
+        on_model.add_argument("model", nargs="?", default=SAMPLES / "mnist_gaussian_0.50.onnx")
+        on_model.add_argument("data", nargs="?", default=SAMPLES / "mnist_test_500")
+    for stopping in (curves, wholly):
+        stopping.add_argument("--share", type=float, nargs="+", default=[0.02, 0.05, 0.1])
     command("noises", whole(procedures, "noises"), n=10_000, limit=50)
     pairs = command(
         "denoisers", whole("benching.denoisers", "measure_denoisers"), n=1_000, every=1, only=""

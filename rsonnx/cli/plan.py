@@ -34,6 +34,7 @@ _WITHOUT_MODEL = frozenset(
         "alpha",
         "n",
         "target_radius",
+        "precision",
     }
     | {"input_shape", "as_json"}
 )
@@ -52,6 +53,12 @@ _WITHOUT_MODEL = frozenset(
         "10 times the least that can reach the target radius, if that is more]",
     ),
     click.option("--target-radius", type=float, metavar="R", help="The radius to be certified."),
+    click.option(
+        "--precision",
+        type=float,
+        metavar="SHARE",
+        help="Or the share of each radius that may be lost for fewer samples, such as 0.05.",
+    ),
 )
 @option_group(
     "Time",
@@ -74,6 +81,7 @@ def plan(
     """Say what a number of samples can certify and what it costs, before it is paid for.
 
     Give --n for the largest radius, --target-radius for the smallest n and for adaptive sampling,
+    --precision for whole curves with few samples,
     and --model with --data for the time that a run takes on this machine. Where the noise depends
     on the shape of an input, those tell it, or else --input-shape, as the model takes it.
 
@@ -94,13 +102,15 @@ def plan(
     asked = asked_noise(given, model, data)
     if asked.law.enumerated:
         refuse_sampling(
-            f"{asked.law.name} noise is counted in full", ("n", "alpha", "target_radius")
+            f"{asked.law.name} noise is counted in full",
+            ("n", "alpha", "target_radius", "precision"),
         )
-    samples = {name: given[name] for name in ("n", "alpha", "target_radius")}
+    samples = {name: given[name] for name in ("n", "alpha", "target_radius", "precision")}
     machine = None
     if model is None or data is None:
         known = asked.law.enumerated or asked.law.covered
-        nothing = given["n"] is given["target_radius"] is None and not known
+        nothing = all(given[name] is None for name in ("n", "target_radius", "precision"))
+        nothing = nothing and not known
         _check_without_model(context, model, data, nothing=nothing)
         shape = _shape(given["input_shape"])
         law = asked.early() or asked.of_any_layout()
@@ -133,7 +143,8 @@ def _check_without_model(
         raise UsageError(f"{there} is given without {missing}, but the time of a run needs both")
     if nothing:
         raise UsageError(
-            "there is nothing to plan; give --n, --target-radius, or --model with --data"
+            "there is nothing to plan; give --n, --target-radius, --precision, or --model with "
+            "--data"
         )
     for parameter in context.command.params:
         name = parameter.name or ""

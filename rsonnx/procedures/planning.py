@@ -12,11 +12,14 @@ from rsonnx.noise import CoveredNoise, Law
 from rsonnx.procedures.adaptive import PROCESS_SHARE, Adaptive
 from rsonnx.procedures.covered import Covered
 from rsonnx.procedures.enumerated import Enumerated
+from rsonnx.procedures.precise import Precise
 from rsonnx.procedures.radii import default_radii, radius_text
 from rsonnx.statistics import (
     chance_to_certify,
     check_alpha,
     check_samples,
+    expected_end,
+    expected_radius,
     fewest_samples,
     fewest_samples_to_exceed_half,
     largest_bound,
@@ -67,7 +70,10 @@ class Expected:
         samples_for_chance: fixed samples that certify the largest of them with a chance of 90 %, to
             within 1 %; None where no number does.
         adaptive_chance: the same chance of an adaptive run up to n; None where there is none.
-        adaptive_samples: how many it draws on average; None where there is none.
+        adaptive_samples: how many it draws on average, or one that stops for precision; None where
+            there is neither.
+        lost: of the radius of n samples on average, by the latter, a share; None where there is
+            none.
     """
 
     p: float
@@ -76,6 +82,7 @@ class Expected:
     samples_for_chance: int | None
     adaptive_chance: float | None
     adaptive_samples: float | None
+    lost: float | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,8 @@ class Plan:
         target: the radius to be certified; None where none was named.
         radii: those of the table, rising.
         table: one line a p, rising; empty where everything is counted.
-        adaptive: the adaptive procedure for the target; None where n is too low a ceiling for it.
+        adaptive: the procedure that decides the target, None where n is too low a ceiling for it,
+            or the one that stops for precision.
         cover: the procedure that certifies several images of an input, where the noise asks for it;
             then there is no target, and no table.
     """
@@ -102,7 +110,7 @@ class Plan:
     target: Target | None = None
     radii: tuple[float, ...] = ()
     table: tuple[Expected, ...] = ()
-    adaptive: Adaptive | None = None
+    adaptive: Adaptive | Precise | None = None
     cover: Covered | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -158,6 +166,7 @@ def plan(
     n: int | None = None,
     alpha: float = 0.001,
     target_radius: float | None = None,
+    precision: float | None = None,
     shape: tuple[int, ...] = (),
 ) -> Plan:
     """Say what a number of samples can certify.
@@ -168,6 +177,7 @@ def plan(
             least that can reach the target if that is more.
         alpha: probability of a wrong statement, in (0, 1).
         target_radius: the radius to be certified, > 0 and in the law's norm; None for a table.
+        precision: or the share of each radius that may be lost for fewer samples, in (0, 1).
         shape: of an input, where the law counts everything, which takes neither n nor alpha.
 
     Raises:
@@ -177,19 +187,24 @@ def plan(
         everything = Enumerated(noise, shape)
         return Plan(noise, 0.0, everything.n, everything.largest_radius)
     if isinstance(noise, CoveredNoise):
-        if target_radius is not None:
+        if target_radius is not None or precision is not None:
             raise UsageError(
                 f"{noise.name} noise certifies as far as it can, up to {noise.farthest:g}"
-                f"{noise.unit}, so there is no target radius; leave it out"
+                f"{noise.unit}, so there is no target radius and no precision; leave them out"
             )
         cover = Covered(noise, SELECTION_SAMPLES, DEFAULT_N if n is None else n, alpha)
         return Plan(noise, alpha, cover.n, cover.largest_radius, cover=cover)
     check_alpha(alpha)
+    if target_radius is not None and precision is not None:
+        raise UsageError("a target radius and a precision end sampling otherwise; give one of them")
     target = None if target_radius is None else _target(noise, target_radius, alpha)
     n = _samples(noise, n, alpha, target)
     largest = noise.radius(largest_bound(n, alpha))
+    adaptive: Adaptive | Precise | None = None
     if target is None:
-        radii, adaptive = default_radii(largest, whole=noise.measure.whole), None
+        radii = default_radii(largest, whole=noise.measure.whole)
+        if precision is not None:
+            adaptive = Precise(noise, SELECTION_SAMPLES, n, alpha, precision)
     else:
         radii = (target.radius,)
         reached = n >= target.smallest_ceiling
@@ -238,7 +253,7 @@ def _samples(noise: Law, n: int | None, alpha: float, target: Target | None) -> 
 
 
 def _table(
-    noise: Law, n: int, alpha: float, radii: Sequence[float], adaptive: Adaptive | None
+    noise: Law, n: int, alpha: float, radii: Sequence[float], adaptive: Adaptive | Precise | None
 ) -> Iterator[Expected]:
     needed = [noise.probability_for(radius) if radius else 0.5 for radius in radii]
     probabilities = list(PROBABILITIES)
@@ -247,14 +262,22 @@ def _table(
         if probabilities[-1] <= needed[-1]:
             probabilities.append(float(f"0.{'9' * nines}"))
     for p in probabilities:
-        point = None if adaptive is None else operating_point(adaptive.rule, p, adaptive.looks)
+        chance = samples = lost = None
+        if isinstance(adaptive, Adaptive):
+            point = operating_point(adaptive.rule, p, adaptive.looks)
+            chance, samples = _share(point.certified[-1]), point.samples
+        elif adaptive is not None:
+            samples, radius = expected_end(adaptive.rule, p)
+            whole = expected_radius(adaptive.rule, p)
+            lost = _share(1.0 - radius / whole) if whole else None
         yield Expected(
             p,
             noise.radius(p),
             tuple(_share(chance_to_certify(p, n, q, alpha)) for q in needed),
             samples_for_chance(p, needed[-1], alpha, CHANCE, MOST_SAMPLES),
-            None if point is None else _share(point.certified[-1]),
-            None if point is None else point.samples,
+            chance,
+            samples,
+            lost,
         )
 
 

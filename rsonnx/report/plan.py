@@ -9,7 +9,7 @@ from dataclasses import asdict
 from rsonnx.noise import Law
 from rsonnx.procedures import Cost, MachineTime, Plan
 from rsonnx.procedures.planning import PILOT_SAMPLES
-from rsonnx.report.rounding import percent_down, text_down, text_up
+from rsonnx.report.rounding import percent, percent_down, text_down, text_up
 from rsonnx.report.table import (
     Column,
     Form,
@@ -74,11 +74,17 @@ def _facts(plan: Plan) -> Iterator[tuple[str, Value]]:
 def _chances(plan: Plan) -> Table:
     radius = _radius(plan.noise)
     columns = [Column("p", form=_plain), Column("true radius", form=radius)]
+    precise = plan.adaptive is not None and plan.adaptive.precision is not None
     notes = [
         Note(f"fixed: by n = {plan.n:,} samples; n for 90 %: the fixed n for that chance"),
         Note("adaptive: by at most n samples; samples: how many are then expected"),
     ]
     notes = notes[: (plan.target is not None) + (plan.adaptive is not None)]
+    if precise:
+        notes = [
+            Note("samples: how many are expected of a run that stops for precision; lost: which"),
+            Note(f"share of the radius that n = {plan.n:,} would give, in %"),
+        ]
     rows: list[tuple[Value, ...]]
     if plan.target is None:
         title = f"Chance in % that {plan.n:,} fixed samples certify radius r"
@@ -94,7 +100,13 @@ def _chances(plan: Plan) -> Table:
             (line.p, line.true_radius, *line.chances, line.samples_for_chance)
             for line in plan.table
         ]
-    if plan.adaptive is not None:
+    if precise:
+        columns += [Column("samples", form=_up), Column("lost %", form=percent, unknown="-")]
+        rows = [
+            (*row, line.adaptive_samples, line.lost)
+            for row, line in zip(rows, plan.table, strict=True)
+        ]
+    elif plan.adaptive is not None:
         columns += [Column("adaptive %", form=percent_down), Column("samples", form=_up)]
         rows = [
             (*row, line.adaptive_chance, line.adaptive_samples)
@@ -120,10 +132,10 @@ def _time(plan: Plan, machine: MachineTime) -> Iterator[str]:
             yield f"about {math.ceil(machine.images):,} images and {cost}"
             yield f"(as {tried} took)"
             return
-        yield f"adaptive, {cost}"
+        yield f"{'adaptive' if plan.target else 'for precision'}, {cost}"
         yield f"(a rough estimate from {PILOT_SAMPLES} samples on each of {tried})"
     elif plan.target is None and not plan.noise.enumerated:
-        yield "adaptive: give --target-radius for an estimate"
+        yield "adaptive: give --target-radius or --precision for an estimate"
 
 
 def _cost(cost: Cost, inputs: int) -> str:

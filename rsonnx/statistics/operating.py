@@ -7,6 +7,7 @@ at a look the rule's regions take their probability out. No simulation is involv
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -119,27 +120,48 @@ def operating_point(
     return OperatingPoint(p, tuple(map(float, certified[1:])), futile, samples)
 
 
-def expected_end(rule: PrecisionRule, p: float) -> tuple[float, float]:
-    """Return the expected samples of a run where the class has probability ``p``, and its radius.
+def ends(rule: PrecisionRule, p: float) -> Iterator[tuple[int, int, NDArray[np.float64]]]:
+    """Yield where a run ends whose class has probability ``p``.
 
-    The expected radius counts 0 where nothing is claimed.
+    The samples, the least hits that are likely enough to be counted, and the chances of so many
+    hits and of one, two ... more.
     """
     state, start, before = np.ones(1), 0, 0
-    samples = radius = 0.0
     for n in rule.looks:
-        samples += float(state.sum()) * (n - before)
         step, first = _binomial(n - before, p)
         state, start, before = _convolve(state, step), start + first, n
         ended = max(0, rule.most_hits(n) + 1 - start)
-        radius += sum(
-            chance * rule.radius_at(start + i, n)
-            for i, chance in enumerate(state[:ended].tolist())
-            if chance > _NEGLIGIBLE_RADIUS
-        )
+        yield n, start, state[:ended]
         state, start = _trim(state[ended:], start + ended)
         if not state.size:
             break
+
+
+def expected_end(rule: PrecisionRule, p: float) -> tuple[float, float]:
+    """Return the expected samples and radius of a run whose class has probability ``p``.
+
+    Where nothing is claimed the radius counts as 0.
+    """
+    samples = radius = 0.0
+    for n, least, chances in ends(rule, p):
+        samples += n * float(chances.sum())
+        radius += _mean_radius(rule, n, least, chances)
     return samples, radius
+
+
+def expected_radius(rule: PrecisionRule, p: float) -> float:
+    """Return the expected radius of ``n_max`` samples, whatever is left to gain."""
+    chances, least = _binomial(rule.n_max, p)
+    return _mean_radius(rule, rule.n_max, least, chances)
+
+
+def _mean_radius(rule: PrecisionRule, n: int, least: int, chances: NDArray[np.float64]) -> float:
+    counted: list[float] = chances.tolist()
+    return sum(
+        chance * rule.radius_at(k, n)
+        for k, chance in enumerate(counted, least)
+        if chance > _NEGLIGIBLE_RADIUS
+    )
 
 
 def _give_up(rule: AdaptiveRule, looks: NDArray[np.int64], target: int) -> NDArray[np.int64]:

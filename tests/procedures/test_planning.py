@@ -21,7 +21,7 @@ from rsonnx.noise import (
     Splitting,
     Uniform,
 )
-from rsonnx.procedures import Adaptive, plan
+from rsonnx.procedures import Adaptive, Precise, plan
 from rsonnx.statistics import Verdict, largest_bound
 
 HALF = Gaussian(0.5)
@@ -191,3 +191,18 @@ def test_what_can_never_be_certified_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=named):
         plan(law, **words)  # type: ignore[arg-type]
+
+
+def test_what_a_precision_costs_and_loses() -> None:
+    planned = plan(HALF, precision=0.1, n=20_000)
+    assert planned.adaptive == Precise(HALF, 100, 20_000, 0.001, 0.1)
+    fewest = math.inf
+    for line in planned.table:
+        assert 256 <= (line.adaptive_samples or 0.0) < 20_000
+        assert line.adaptive_chance is None
+        if line.p >= 0.9:  # below, it is a share of sigma
+            assert 0.05 < (line.lost or 0.0) < 0.13
+        fewest = min(fewest, line.adaptive_samples or 0.0)
+    assert (planned.table[-1].adaptive_samples or 0.0) > 2 * fewest
+    with pytest.raises(UsageError, match="one of them"):
+        plan(HALF, precision=0.1, target_radius=0.5)

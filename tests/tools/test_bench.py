@@ -61,6 +61,10 @@ def test_other_commands(tool: Tool, tmp_path: Path) -> None:
     fixed, adaptive, ratio = records("adaptive-time", "--limit", "1", "--n", "1000")
     assert fixed["samples"] == 1100 > adaptive["samples"]
     assert ratio["differ"] == 0
+    few = ("--limit", "1", "--n", "1000", "--share", "0.2")
+    fixed, precise = records("precision-time", *few)
+    assert fixed["samples"] == 1100 > precise["samples"]
+    assert precise["estimated"] < 0.25
     shutil.copy(Path(__file__).parents[2] / "sample_models/mnist_gaussian_0.50.onnx", tmp_path)
     (row,) = records("rows", str(tmp_path), "--rounds", "1", "--seconds", "0.001")
     assert (row["model"], row["rows"]) == ("mnist_gaussian_0.50", "proved")

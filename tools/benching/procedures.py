@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache, partial
 
 import numpy as np
 from scipy import special
@@ -16,12 +17,14 @@ from benching.subjects import SAMPLES
 from benching.turns import Record
 from rsonnx.data import open_dataset
 from rsonnx.logs import read_log
-from rsonnx.noise import NOISES, IndependentNoise, JointNoise, noise_of
+from rsonnx.noise import NOISES, Gaussian, IndependentNoise, JointNoise, noise_of
+from rsonnx.procedures import Evidence, Precise
 from rsonnx.procedures.adaptive import PROCESS_SHARE
 from rsonnx.procedures.procedure import LOOK
 from rsonnx.report import fraction_down
 from rsonnx.statistics.adaptive import AdaptiveRule, align_looks
-from rsonnx.statistics.operating import operating_point
+from rsonnx.statistics.operating import ends, expected_end, expected_radius, operating_point
+from rsonnx.statistics.precision import PrecisionRule
 from rsonnx.statistics.rounding import normal_cdf_up
 
 LOG_N, LOG_ALPHA = 100_000, 0.001
@@ -32,6 +35,12 @@ LOGS = (
     ("imagenet/resnet50", 0.5, 1.0, 64), ("imagenet/resnet50", 1.0, 1.0, 119),
 )  # fmt: skip
 """Log, sigma, target radius, and the factor that the literature's best rule reached."""
+
+CURVES = (
+    *(("cifar10/resnet110", sigma) for sigma in (0.12, 0.25, 0.5, 1.0)),
+    *(("imagenet/resnet50", sigma) for sigma in (0.25, 0.5, 1.0)),
+)
+_NONE = 1e-9
 
 PARAMETERS = {"power-linf": {"a": 1_000}, "pareto": {"a": 3}}
 
@@ -73,6 +82,98 @@ def adaptive_samples(arguments: argparse.Namespace) -> Iterator[Record]:
             "samples": float(np.mean(samples)),
             "accuracy": float(np.mean(np.multiply(differences, [row.correct for row in rows]))),
             "decisions": float(np.mean(np.abs(differences))),
+        }
+
+
+def precision_samples(arguments: argparse.Namespace) -> Iterator[Record]:
+    """Compute the expected samples and ACR of runs that stop for precision, on published radii.
+
+    The true p of a row is taken from its radius as in :func:`adaptive_samples`; rows are drawn
+    with their true p, right or wrong, and the ACR counts those that are right. All is exact.
+
+    Yields:
+        ``factor``: ``n`` over the mean of estimation samples; ``lost``: of the ACR of n samples;
+        ``estimated``: what a report would have said of that on average.
+    """
+    n, alpha = arguments.n, arguments.alpha
+    hits = np.arange(LOG_N // 2, LOG_N + 1)
+    bounds = special.betaincinv(hits, LOG_N - hits + 1, LOG_ALPHA)
+    radius = Gaussian(1.0).radius
+    rules = [PrecisionRule(share, n, alpha, radius, LOOK) for share in arguments.share]
+
+    @cache
+    def expected(rule: PrecisionRule, p: float) -> tuple[float, float, float]:
+        aimed = sum(
+            chance * rule.expected(k, m)
+            for m, least, chances in ends(rule, p)
+            for k, chance in enumerate(chances.tolist(), least)
+            if chance > _NONE
+        )
+        return (*expected_end(rule, p), aimed)
+
+    at_n = cache(partial(expected_radius, rules[0]))
+    for name, sigma in CURVES:
+        path = arguments.logs / f"{name}/noise_{sigma:.2f}/test/sigma_{sigma:.2f}"
+        rows = read_log(path).rows
+        nearest = [np.abs(bounds - special.ndtr(row.radius / sigma)).argmin() for row in rows]
+        shares = [
+            0.5 if row.abstained else float(hits[at] / LOG_N)
+            for row, at in zip(rows, nearest, strict=True)
+        ]
+        right = np.array([row.correct for row in rows])
+        full = np.array([at_n(p) for p in shares])
+        for rule in rules:
+            samples, reached, aimed = np.array([expected(rule, p) for p in shares]).T
+            acr, there, guess = (float(np.mean(radii * right)) for radii in (reached, full, aimed))
+            yield {
+                "log": f"{name.split('/')[0]}, sigma {sigma}",
+                "precision": rule.share,
+                "factor": n / float(samples.mean()),
+                "samples": float(samples.mean()),
+                "lost": 1 - acr / there,
+                "estimated": 1 - acr / guess,
+            }
+
+
+def precision_time(arguments: argparse.Namespace) -> Iterator[Record]:
+    """Certify inputs with n samples and at several precisions, in turn, in one process.
+
+    Yields:
+        The processor's ``seconds``, all threads together, the ``samples`` of an input, both
+        stages, and the ACR; how many times fewer that is than of the fixed run, and which share of
+        its ACR was ``lost``, and ``estimated`` to be lost.
+    """
+    model, data = rsonnx.load(arguments.model), open_dataset(arguments.data)
+    smoothed = rsonnx.SmoothedClassifier(model, arguments.sigma)
+    ways = (None, *arguments.share)
+    inputs = range(0, len(data), max(1, len(data) // arguments.limit))
+    seconds, samples, radii, aimed = (np.zeros((len(ways), len(inputs))) for _ in range(4))
+    for at, index in enumerate(inputs):
+        point, label = smoothed.point(data[index].values.reshape(model.shape)), data[index].label
+        for way, share in enumerate(ways):
+            begun = time.process_time()
+            made = smoothed.certify(point, n=arguments.n, precision=share, seed=1)
+            seconds[way, at] = time.process_time() - begun
+            samples[way, at] = made.n0 + made.n
+            if made.label == label:
+                radii[way, at] = aimed[way, at] = made.radius
+                if share is not None:
+                    rule = Precise(smoothed.noise, made.n0, arguments.n, made.alpha, share)
+                    evidence = Evidence(
+                        made.counts.selection, made.counts.estimation, claim=made.claim
+                    )
+                    aimed[way, at] += rule.left(evidence)
+    for way, share in enumerate(ways):
+        yield {
+            "precision": share,
+            "inputs": len(inputs),
+            "seconds": seconds[way].sum(),
+            "samples": samples[way].mean(),
+            "acr": radii[way].mean(),
+            "times_fewer_samples": samples[0].sum() / samples[way].sum(),
+            "times_fewer_seconds": seconds[0].sum() / seconds[way].sum(),
+            "lost": 1 - radii[way].sum() / radii[0].sum(),
+            "estimated": 1 - radii[way].sum() / aimed[way].sum(),
         }
 
 
