@@ -145,6 +145,7 @@ def provider_problem(name: str, device: int = 0, tf32: bool = False) -> str | No
     asked = DeviceOptions(device, tf32=tf32) if on_cuda else DeviceOptions()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # not one a core of a node
     if not on_cuda and name != CPU:  # which may leave the work to the processor and stand first
         options.add_session_config_entry(STRICT, "1")
     try:

@@ -35,6 +35,19 @@ def test_the_processor_works_everywhere(names: list[str]) -> None:
     assert (choice.name, choice.requested, choice.is_cpu) == (CPU, tuple(names), True)
 
 
+def test_trying_a_provider_starts_no_thread_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node of 64 cores has 64 workers, each of which tries it."""
+    asked: list[Any] = []
+
+    def session(model: bytes, options: Any, **_: Any) -> Any:
+        asked.append((options.intra_op_num_threads, options.inter_op_num_threads))
+        raise RuntimeError("seen")
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    provider_problem.__wrapped__(CPU)
+    assert asked == [(1, 1)]
+
+
 def test_without_a_wish_the_best_that_works_is_taken() -> None:
     choice = choose_provider(None)
     assert provider_problem(choice.name) is None

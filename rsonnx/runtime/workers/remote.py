@@ -7,6 +7,7 @@ cannot be seen in the sums.
 
 from __future__ import annotations
 
+import math
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
@@ -21,8 +22,11 @@ from rsonnx.runtime.engine import Engine, Progress, usual_batch
 from rsonnx.runtime.ranges import CountRequest, Ranges, Span
 from rsonnx.runtime.workers.worker import Answer, Done, Ready
 
-_MOST_SPANS = 256
-"""Spans of a unit at most: each carries the values of its input."""
+_MOST_VALUES = 1 << 22
+"""Values of the inputs of a unit's spans at most, which travel with it."""
+
+_LEAST_SPANS = 16
+"""Spans that a unit may have, whatever they carry."""
 
 _LEAST_SAMPLES = 64
 """Samples of a unit at least, where there are so many: a batch or so."""
@@ -35,7 +39,11 @@ _IN_FLIGHT = 2
 """Units that a worker holds: the next lies ready when it has finished one."""
 
 _BATCHES_A_CALL = 64
-"""Batches a worker that a call should ask for: a device's are larger than the usual ones."""
+"""Batches a worker that a call should ask for while speeds are unknown."""
+
+_CALL_SECONDS = 2.0
+"""How long a call should keep all workers busy: some units each, so that many fast workers do not
+have more units answered in a second than one machine can deal."""
 
 
 @dataclass(eq=False)
@@ -71,6 +79,8 @@ class Work:
         self._ranges = Ranges.of(requests)
         self._lost: deque[Unit] = deque()
         self._to_count = self._ranges.total
+        size = max((math.prod(r.stream.sample_shape) for r in requests), default=1)
+        self._most_spans = max(_LEAST_SPANS, _MOST_VALUES // max(1, size))
         self.counts = [Counts([0] * num_classes) for _ in requests]
 
     @property
@@ -94,7 +104,7 @@ class Work:
         least = min(shortest, self._ranges.total / workers)
         share = max(_LEAST_SAMPLES, least, min(longest, self._ranges.left / workers))
         samples = 1 << (int(share).bit_length() - 1)
-        spans = self._ranges.take(samples, whole_blocks=True, most=_MOST_SPANS)
+        spans = self._ranges.take(samples, whole_blocks=True, most=self._most_spans)
         return Unit(spans) if spans else None
 
     def requests_of(self, unit: Unit) -> list[CountRequest]:
@@ -193,7 +203,8 @@ class RemoteEngine(AbstractContextManager[Engine], Generic[AnyLink]):
 
     def appetite(self, sample_shape: tuple[int, ...]) -> int:
         """Return how many samples a call should ask for, so that all workers stay busy."""
-        return max(1, len(self._links)) * _BATCHES_A_CALL * usual_batch(sample_shape)
+        usual = max(1, len(self._links)) * _BATCHES_A_CALL * usual_batch(sample_shape)
+        return max(usual, round(_CALL_SECONDS * sum(link.rate or 0.0 for link in self._links)))
 
     def count(
         self, requests: Sequence[CountRequest], progress: Progress | None = None

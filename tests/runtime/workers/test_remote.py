@@ -57,9 +57,12 @@ def test_every_sample_is_counted_once_however_the_work_is_cut_and_lost(
 
 
 def test_a_unit_spans_small_requests_but_not_without_end() -> None:
-    work = Work(requests(16, [(0, 4)] * 10_000), 0, None)
-    units = [work.take(None, 1), work.take(1e9, 1)]
-    assert [len(unit.spans) for unit in units if unit] == [16, 256]
+    """What travels with it is bounded by the size of the inputs, and not by their number."""
+    spans = []
+    for shape in ((512,), (3, 224, 224)):
+        work = Work(requests(16, [(0, 4)] * 10_000, shape), 0, None)
+        spans.append([len(unit.spans) for unit in (work.take(None, 1), work.take(1e9, 1)) if unit])
+    assert spans == [[16, 8192], [16, 27]]
 
 
 def test_a_unit_that_was_given_back_is_next() -> None:
