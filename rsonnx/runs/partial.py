@@ -104,7 +104,7 @@ class Checkpoint:
         self._manifest = manifest
         self._seconds = seconds
         self._clock = clock
-        self._written = clock()
+        self._written = self._asked = clock()
         self._unwritten: Answers | None = None
 
     @property
@@ -135,8 +135,13 @@ class Checkpoint:
             self._unwritten = {index: tuple(counted) for index, counted in answers.items()}
 
     def write_in_time(self) -> None:
-        """Write what was noted, if it is time; errors as for :meth:`write`."""
-        if self._clock() - self._written >= self._seconds:
+        """Write what was noted, if it is nearer to the time now than it will be the next time.
+
+        Errors as for :meth:`write`.
+        """
+        now = self._clock()
+        since, self._asked = now - self._asked, now
+        if now - self._written + since / 2 >= self._seconds:
             self.write()
 
     def write(self) -> None:

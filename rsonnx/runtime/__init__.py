@@ -9,6 +9,7 @@ if TYPE_CHECKING:
         BaseClassifier,
         Geometry,
         OnnxClassifier,
+        Pace,
         base_classifier,
         checked_labels,
     )

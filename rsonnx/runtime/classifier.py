@@ -147,6 +147,37 @@ class Geometry:
     center: str = "round"
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How long a call takes, as probes show.
+
+    Attributes:
+        first: seconds of one row.
+        more: seconds of every further row.
+    """
+
+    first: float
+    more: float
+
+    @classmethod
+    def of(cls, one: float, several: float, rows: int) -> Pace:
+        """Return the pace at which one row and several took so many seconds."""
+        return cls(min(one, several), max(0.0, several - one) / max(1, rows - 1))
+
+    def seconds(self, rows: int) -> float:
+        """Return the seconds of a call of so many rows."""
+        return self.first + self.more * (rows - 1)
+
+    def most_rows(self, seconds: float) -> int:
+        """Return how many rows a call should have at most, at least 1, to end in about a time.
+
+        Where further rows cost little a call may take four times as long as that of one row.
+        """
+        if self.more < self.first / 2:
+            seconds = max(seconds, 4 * self.first)
+        return 1 + int(max(0.0, seconds - self.first) / max(self.more, 1e-9))
+
+
 @dataclass(eq=False, repr=False)
 class OnnxClassifier:
     """An ONNX model that answers labels; it pickles by its origin, and is loaded again elsewhere.
@@ -163,6 +194,7 @@ class OnnxClassifier:
         codes: whether it takes codes: whole numbers between the bounds, which noise on codes gives.
         columns: what the values of an input are, where they are columns of a table; else empty.
         read_form: reads it to a form whose class probabilities follow by calculation.
+        pace: how long its calls take.
         most_rows: most rows of a batch, None where any will do: larger tensors than a device's
             kernels can count come of more.
         on_cpu: whether it runs on the processor.
@@ -197,6 +229,7 @@ class OnnxClassifier:
     codes: bool = False
     columns: tuple[Column, ...] = ()
     read_form: Callable[[], Form] | None = None
+    pace: Pace | None = None
     _form: Form | None = field(init=False, default=None)
 
     thread_safe: ClassVar[bool] = True

@@ -21,7 +21,7 @@ from rsonnx.arguments import check_positive
 from rsonnx.counts import Counts
 from rsonnx.errors import InferenceError, UsageError
 from rsonnx.resources import available_memory, usable_cores
-from rsonnx.runtime.classifier import CONFIRMED_ROWS, BaseClassifier, checked_labels
+from rsonnx.runtime.classifier import CONFIRMED_ROWS, BaseClassifier, Pace, checked_labels
 from rsonnx.runtime.ranges import CountRequest, Ranges, Span, batches, places
 from rsonnx.scalars import shown
 
@@ -35,6 +35,10 @@ a ResNet-50 at 4 to 16."""
 
 _BATCHES_A_CALL = 32
 """Batches a worker that a call of ``count`` should hold, since at its end some workers wait."""
+
+_CALL_SECONDS, _SLICE_SECONDS = 1.0, 2.0
+"""How long a call of a slow model, and one of ``count``, may take: a run that is stopped waits for
+the first, and keeps what it has counted after the second."""
 
 _SMALL = 256 << 20
 """Bytes that need no look at how much memory there is."""
@@ -182,6 +186,7 @@ class ThreadEngine:
         watched = getattr(classifier, "watch", None) is not None  # which looks at more
         self._confirm = None if on_cpu or watched else getattr(classifier, "confirm", None)
         self._allocate = allocate or (lambda shape: np.empty(shape, np.float32))
+        self._pace: Pace | None = getattr(classifier, "pace", None)
         parallel = getattr(classifier, "thread_safe", False) and on_cpu
         usual = cores or usable_cores() if parallel else 1
         self.workers = usual if workers is None else check_positive("workers", workers)
@@ -189,7 +194,10 @@ class ThreadEngine:
 
     def batch_size(self, sample_shape: tuple[int, ...]) -> int:
         """Return how many inputs of this shape make a batch."""
-        size = usual_batch(sample_shape) if self._batch_size is None else self._batch_size
+        size, pace = self._batch_size, self._pace
+        if size is None:
+            usual = usual_batch(sample_shape)
+            size = usual if pace is None else min(usual, pace.most_rows(_CALL_SECONDS))
         return min(size, getattr(self._classifier, "most_rows", None) or size)
 
     @property
@@ -199,7 +207,10 @@ class ThreadEngine:
 
     def appetite(self, sample_shape: tuple[int, ...]) -> int:
         """Return how many samples a call should ask for, so that all workers stay busy."""
-        return self.batch_size(sample_shape) * self.workers * _BATCHES_A_CALL
+        size, batches = self.batch_size(sample_shape), _BATCHES_A_CALL
+        if self._pace is not None:
+            batches = min(batches, 1 + int(_SLICE_SECONDS / max(self._pace.seconds(size), 1e-9)))
+        return size * self.workers * batches
 
     def count(
         self, requests: Sequence[CountRequest], progress: Progress | None = None
@@ -266,7 +277,9 @@ class ThreadEngine:
 
     def _count(self, ranges: Ranges, size: int, tally: _Tally) -> None:
         buffer = np.empty(0, np.float32)
-        while part := ranges.take(size, whole_blocks=True):
+        # Of a slow model blocks are shared out: to draw some noise twice costs less than waiting.
+        quick = self._pace is None or self._pace.seconds(size) < _CALL_SECONDS
+        while part := ranges.take(size, whole_blocks=quick):
             for batch in batches(part, size):
                 rows = places(batch)
                 length = rows[-1].stop

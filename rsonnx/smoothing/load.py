@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +46,7 @@ from rsonnx.runtime import (
     Geometry,
     OnnxClassifier,
     Origin,
+    Pace,
     ProviderChoice,
     Session,
     choose_provider,
@@ -153,12 +153,19 @@ def load_with(
 
 
 class _Candidate:
-    """The model under one treatment of its batch axis, opened when it is first run."""
+    """The model under one treatment of its batch axis, opened when it is first run.
+
+    Attributes:
+        seconds: that the first run took, 0 before.
+        timed: hears them.
+    """
 
     def __init__(
         self, plan: Plan, provider: ProviderChoice, device: DeviceOptions, batch: Batch
     ) -> None:
         self._plan, self._provider, self._device, self._batch = plan, provider, device, batch
+        self.seconds = 0.0
+        self.timed: Callable[[float], None] | None = None
 
     @cached_property
     def adapted(self) -> Adapted:
@@ -180,23 +187,15 @@ class _Candidate:
         return lambda names, rows: session.run_all(names, INPUT, rows)
 
     def scores(self, rows: NDArray[np.float32]) -> NDArray[Any]:
-        if self._plan.output.kind == "label":  # as it is: a float may not tell two labels apart
-            return self.session.run(LABEL, INPUT, rows)[:, None]
-        return self.session.run(SCORES, INPUT, rows)
-
-    def timed_scores(self, timed: Callable[[float], None]) -> Callable[..., NDArray[Any]]:
-        """Return :meth:`scores`, which says how long its first run takes."""
-        runs = count()
-
-        def scores(rows: NDArray[np.float32]) -> NDArray[Any]:
-            _ = self.session  # opened before time is taken
-            begun = time.perf_counter()
-            answers = self.scores(rows)
-            if next(runs) == 0:
-                timed(time.perf_counter() - begun)
-            return answers
-
-        return scores
+        is_label = self._plan.output.kind == "label"
+        session, begun = self.session, time.perf_counter()
+        answers = session.run(LABEL if is_label else SCORES, INPUT, rows)
+        if not self.seconds:
+            self.seconds = time.perf_counter() - begun
+            if self.timed is not None:
+                self.timed(self.seconds)
+        # A label as it is: a float may not tell two of them apart.
+        return answers[:, None] if is_label else answers
 
     def most_rows(self) -> int:
         model, data = onnx.load_from_string(self.adapted.model), self._plan.data
@@ -244,6 +243,7 @@ class Tried:
         model: SHA-256 of the adapted model that ran.
         batching: how it may be batched.
         labels: that it gave the probe rows.
+        seconds: that its first run took.
         facts: what a run's header says of them.
     """
 
@@ -251,6 +251,7 @@ class Tried:
     model: str
     batching: Batching
     labels: tuple[int, ...]
+    seconds: float
     facts: dict[str, int]
 
     def to_json(self) -> dict[str, Any]:
@@ -317,6 +318,7 @@ def open_plan(
     filed = (
         free[0] if data.batch is None else _Candidate(plan, provider, place.options, Batch.AS_FILED)
     )
+    filed.timed = timed
     rows = probe_rows(data, plan.bounds)
 
     def chosen_by(batching: Batching) -> _Candidate:
@@ -331,7 +333,7 @@ def open_plan(
             str(plan.model),
             data,
             rows,
-            as_filed=filed.scores if timed is None else filed.timed_scores(timed),
+            as_filed=filed.scores,
             batched=[candidate.batched() for candidate in free],
             watch=plan.watch,
             coupling=row_coupling(plan.model),
@@ -396,7 +398,9 @@ def open_plan(
     classifier.read_form = partial(_read_form, candidate, classifier, rows)
     if tried and batching.rows == "alone":  # so that each row is a call
         rows = rows[:_ALONE_AGAIN]
+    begun = time.perf_counter()
     labels, scores = classifier.answers(rows)
+    seconds = time.perf_counter() - begun
     check_answers(str(plan.model), output, scores, labels)
     if tried and (there := list(tried.labels[: len(rows)])) != labels.tolist():
         raise ModelError(
@@ -412,6 +416,12 @@ def open_plan(
             "no_class": int((labels == NO_CLASS).sum()),
         }
         model = _sha256(candidate.adapted.model)
-        tried = Tried(plan.model.sha256, model, batching, tuple(labels.tolist()), facts)
+        tried = Tried(
+            plan.model.sha256, model, batching, tuple(labels.tolist()), filed.seconds, facts
+        )
     classifier.facts["probes"] = dict(tried.facts)
+    each = seconds / len(rows)
+    classifier.pace = (
+        Pace(each, each) if batching.rows == "alone" else Pace.of(tried.seconds, seconds, len(rows))
+    )
     return Opened(classifier, candidate.adapted.model, tried)

@@ -31,7 +31,7 @@ _MOST_IN_WORK = 1024
 _MOST_VALUES = 1 << 25
 """Values that they may have together."""
 
-_SLICE_SECONDS = 10.0
+_SLICE_SECONDS = 2.0
 """How long one call of the engine may take: between calls a checkpoint can be taken."""
 
 _FIRST_SLICE = 1
