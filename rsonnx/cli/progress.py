@@ -161,13 +161,24 @@ class _Work:
         extent = self.extent
         yield f"{self.done} of {extent.inputs} inputs"
         if rate > 0:
-            seconds = (extent.inputs - self.position()) * self._expected_each() / rate
+            seconds = self._samples_left() / rate
             hedge = ("about " if self.finished else "at most ") if extent.adaptive else ""
             yield f"{hedge}{duration(seconds)} left"
         if extent.outcome is not None:
             yield f"{self.certified} {extent.outcome}"
         speed = f"{rate:,.0f}" if rate >= 10 or rate == 0 else f"{rate:.1f}"
         yield f"{speed} {extent.unit}/s"
+
+    def _samples_left(self) -> float:
+        """Return how many samples are still to come, as it seems.
+
+        An adaptive input that takes long is expected to take as long again, if it may.
+        """
+        left = (self.extent.inputs - self.position()) * self._expected_each()
+        if not self.extent.adaptive or self.done >= self.extent.inputs:
+            return left
+        under_way = self.drawn - self.drawn_by_finished
+        return max(left, min(under_way, self.extent.samples_each - under_way))
 
     def _expected_each(self) -> float:
         if self.extent.adaptive and self.drawn_by_finished:

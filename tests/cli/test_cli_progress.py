@@ -210,6 +210,14 @@ def test_the_time_left_of_an_adaptive_run_is_that_of_the_samples_that_inputs_rea
     assert "about 3 min 16 s left" in bench.draw(5000, 50.0)
 
 
+def test_a_last_adaptive_input_that_takes_long_is_not_nearly_done() -> None:
+    bench = Bench(Extent(2, 100_000, adaptive=True), Terminal())
+    bench.draw(200, 2.0)
+    bench.draw(200, 2.0, True)
+    assert "about 28 s left" in bench.draw(2600, 26.0)
+    assert "about 50 s left" in bench.draw(92_200, 922.0)  # of 100,000 no more are left
+
+
 @pytest.mark.parametrize(("outcome", "part"), [("answered", "1 answered"), (None, "inputs")])
 def test_another_word_than_certified_or_none(outcome: str | None, part: str) -> None:
     bench = Bench(Extent(10, 100, outcome=outcome), Terminal())

@@ -15,7 +15,7 @@ from runtime.workers.far import Ramp, noisy
 
 from rsonnx.counts import Counts
 from rsonnx.errors import DataError, InferenceError, ProviderError, UsageError
-from rsonnx.runtime import CountRequest, ThreadEngine
+from rsonnx.runtime import CountRequest, Pace, ThreadEngine
 from rsonnx.smoothing import load
 
 Batch = NDArray[np.float32]
@@ -292,3 +292,22 @@ def test_a_processor_confirms_nothing(claims: dict[str, bool]) -> None:
     seen.__dict__ |= {"confirm": lambda *_: pytest.fail("it was confirmed")} | claims
     ThreadEngine(seen, 64, 1).count([CountRequest(noisy(), 0, 128)])
     assert seen.sizes == [64, 64]
+
+
+@pytest.mark.parametrize(
+    ("pace", "batch", "batches"),
+    [
+        (Pace(0.0001, 0.0), 128, 32),
+        (Pace(2.0, 2.0), 1, 2),  # rows that gain nothing from companions: one a call
+        (Pace(2.0, 0.02), 128, 1),  # those that gain much: a call of four times as long at most
+        (Pace(2.0, 0.5), 13, 1),
+    ],
+)
+def test_calls_of_a_slow_model_are_as_long_as_they_need_to_be(
+    pace: Pace, batch: int, batches: int
+) -> None:
+    classifier = Function(Thirds().classify, pace=pace)
+    engine = ThreadEngine(classifier, workers=2)
+    assert engine.batch_size((1, 2, 2)) == batch
+    assert engine.appetite((1, 2, 2)) == batch * batches * 2
+    assert ThreadEngine(classifier, 64).batch_size((1, 2, 2)) == 64
