@@ -7,30 +7,18 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
+from onnx_models import build, parsed
 
 CLASSES = 4
 _CENTRES = np.arange(CLASSES) / (CLASSES - 1)
 
 
 def _linear(path: Path, shape: tuple[int, ...], weights: NDArray[np.float64]) -> None:
-    bias = weights[-1].astype(np.float32)
-    graph = helper.make_graph(
-        [
-            helper.make_node("Flatten", ["x"], ["flat"]),
-            helper.make_node("Gemm", ["flat", "w", "b"], ["scores"]),
-        ],
-        "sums",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", *shape])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", CLASSES])],
-        [
-            numpy_helper.from_array(weights[:-1].astype(np.float32), "w"),
-            numpy_helper.from_array(bias, "b"),
-        ],
-    )
-    opset = [helper.make_opsetid("", 17)]
-    model = helper.make_model(graph, opset_imports=opset, ir_version=8)
-    onnx.save(model, path)
+    nodes = parsed("flat = Flatten(x); scores = Gemm(flat, w, b)")
+    *slopes, bias = weights.astype(np.float32)
+    stored = {"w": np.array(slopes), "b": bias}
+    onnx.save(build(nodes, ("N", *shape), ("N", CLASSES), stored, opset=17), path)
 
 
 def declare(path: Path, bounds: tuple[float, float], training: str | None = None) -> None:

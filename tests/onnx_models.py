@@ -228,6 +228,15 @@ def pair(
 ML = "ai.onnx.ml"
 
 
+def nearest_mean(shape: Sequence[int], classes: int = 10) -> onnx.ModelProto:
+    """Make a model whose class k has its mean nearest to k/(classes - 1); linear in the mean."""
+    values = int(np.prod(shape))
+    centres = np.arange(classes, dtype=np.float32) / (classes - 1)
+    weights = {"w": np.repeat(2 * centres[None] / values, values, axis=0), "b": -(centres**2)}
+    nodes = parsed("flat = Flatten(x); scores = Gemm(flat, w, b)")
+    return build(nodes, ("N", *shape), ("N", classes), weights, opset=17)
+
+
 def linear_classifier(
     classes: Sequence[int] | Sequence[str] = (0, 1, 2),
     *,

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx_models import linear, save
 
 import rsonnx
 from rsonnx import cli
@@ -23,23 +22,7 @@ DRAW = {"sigma": 0.25, "n": 400, "seed": 3}
 LOAD = {"preprocess": "none", "providers": "cpu"}
 
 
-def _model() -> onnx.ModelProto:
-    weights = np.random.default_rng(0).normal(size=(16, 3)).astype(np.float32)
-    nodes = [
-        helper.make_node("Flatten", ["x"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "w"], ["scores"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "linear",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", *SHAPE])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 3])],
-        [numpy_helper.from_array(weights, "w")],
-    )
-    opset = helper.make_opsetid("", 17)
-    return helper.make_model(graph, opset_imports=[opset], ir_version=8)
-
-
+MODEL = linear(("N", *SHAPE), 3)
 X = np.random.default_rng(1).random((6, *SHAPE), dtype=np.float32)
 Y = [0, 1, 2, 0, 1, 2]
 
@@ -47,7 +30,7 @@ Y = [0, 1, 2, 0, 1, 2]
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
-    onnx.save(_model(), "m.onnx")
+    save(MODEL, tmp_path, "m.onnx")
     np.savez("data.npz", x=X, y=Y)
     return tmp_path
 
@@ -103,7 +86,7 @@ def test_arrays_lists_bytes_and_models_are_the_same_input(here: Path) -> None:
     run = rsonnx.certify("m.onnx", (X, Y), **DRAW, **LOAD)
     loaded = rsonnx.load("m.onnx", **LOAD)
     for model, data in (
-        (_model(), list(X)),
+        (MODEL, list(X)),
         (Path("m.onnx").read_bytes(), (list(X), np.array(Y))),
         (loaded, X),
     ):

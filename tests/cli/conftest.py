@@ -15,7 +15,8 @@ import onnx
 import pytest
 from commands import Outcome
 from noise_cli_models import make_shelf
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
+from onnx_models import nearest_mean, parsed
 from PIL import Image
 
 
@@ -46,29 +47,15 @@ def _save_model(path: Path, preprocess: object, *, fragile: bool = False) -> Non
 
     A fragile model answers NaN where the mean is not above 0.
     """
-    centres = np.arange(10, dtype=np.float32) / 9
-    weights = np.repeat(2 * centres[None] / 64, 64, axis=0).astype(np.float32)
-    nodes = [
-        helper.make_node("Flatten", ["x"], ["flat"]),
-        helper.make_node("Gemm", ["flat", "w", "b"], ["linear"]),
-    ]
+    model = nearest_mean((1, 8, 8))
     if fragile:
-        nodes += [
-            helper.make_node("ReduceMean", ["flat"], ["mean"], axes=[1], keepdims=1),
-            helper.make_node("Log", ["mean"], ["log"]),
-            helper.make_node("Sub", ["log", "log"], ["zero"]),
-            helper.make_node("Add", ["linear", "zero"], ["scores"]),
-        ]
-    else:
-        nodes += [helper.make_node("Identity", ["linear"], ["scores"])]
-    graph = helper.make_graph(
-        nodes,
-        "nearest",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 8, 8])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 10])],
-        [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(-(centres**2), "b")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        model.graph.node[-1].output[:] = ["linear"]
+        model.graph.node.extend(
+            parsed(
+                "mean = ReduceMean<axes=[1], keepdims=1>(flat); log = Log(mean);"
+                "zero = Sub(log, log); scores = Add(linear, zero)"
+            )
+        )
     if preprocess is not None:
         helper.set_model_props(model, {"rsonnx.preprocess": json.dumps(preprocess)})
     onnx.save(model, path)

@@ -109,8 +109,8 @@ def test_what_crashes_its_reader_is_a_sentence(
 
 
 def test_a_loop_without_end_is_stopped(files: dict[str, Path]) -> None:
-    with pytest.raises(ModelError, match="took more than 3 s to load and probe"):
-        try_in_child(files["endless loop"], SETTINGS, seconds=3)
+    with pytest.raises(ModelError, match="took more than 2 s to load and probe"):
+        try_in_child(files["endless loop"], SETTINGS, seconds=2)
 
 
 @pytest.mark.slow

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import signal
 import sys
 
 from rsonnx.errors import RsonnxError
@@ -24,7 +23,7 @@ _SECONDS = 20
 def _child(path: str, pipe: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_BYTES, _BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.alarm(_SECONDS)
+    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))  # whatever else the machine does
     try:
         load(path, preprocess="zero-one", providers=["cpu"])
         answer = ["loaded", ""]

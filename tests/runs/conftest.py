@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from headers import certified_row, record
-from onnx_models import build, node
+from onnx_models import nearest_mean, save
 from PIL import Image
 
 import rsonnx
@@ -39,11 +38,7 @@ def run_file(
 @pytest.fixture(scope="session")
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> OnnxClassifier:
     """Ten classes on 1x8x8 images: class k has its mean nearest to k/9; linear in the mean."""
-    centres = np.arange(10, dtype=np.float32) / 9
-    weights = {"w": np.repeat(2 * centres[None] / 64, 64, axis=0), "b": -(centres**2)}
-    made = [node("Flatten", ["x"], "flat"), node("Gemm", ["flat", "w", "b"], "scores")]
-    path = tmp_path_factory.mktemp("model") / "tiny.onnx"
-    onnx.save(build(made, ("N", 1, 8, 8), ("N", 10), weights, opset=17), path)
+    path = save(nearest_mean((1, 8, 8)), tmp_path_factory.mktemp("model"), "tiny.onnx")
     return rsonnx.load(path, preprocess="none", providers="cpu")
 
 

@@ -45,7 +45,7 @@ def _objects(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from _objects(inner)
 
 
-@pytest.mark.parametrize(("turn", "name"), enumerate(RECORDS))
+@pytest.mark.parametrize(("turn", "name"), list(enumerate(RECORDS)))
 def test_a_field_that_is_missing_or_of_another_kind_is_named(turn: int, name: str) -> None:
     """Each value stands in each field in one of three records."""
     refused = 0

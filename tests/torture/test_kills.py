@@ -16,10 +16,9 @@ from multiprocessing import forkserver
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import torture_child
-from onnx import TensorProto, helper, numpy_helper
+from onnx_models import nearest_mean, save
 from torture_child import SIGMA, certify
 
 from rsonnx.runs import read_run
@@ -80,20 +79,7 @@ def _warm() -> None:
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of ten classes on 1x4x4 images by their mean, and eight images on class borders."""
     here = tmp_path_factory.mktemp("files")
-    centres = np.arange(10, dtype=np.float32) / 9
-    weights = np.repeat(2 * centres[None] / 16, 16, axis=0).astype(np.float32)
-    graph = helper.make_graph(
-        [
-            helper.make_node("Flatten", ["x"], ["flat"]),
-            helper.make_node("Gemm", ["flat", "w", "b"], ["scores"]),
-        ],
-        "nearest",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 4, 4])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 10])],
-        [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(-(centres**2), "b")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.save(model, here / "tiny.onnx")
+    save(nearest_mean((1, 4, 4)), here, "tiny.onnx")
     images = np.linspace(0, 255, INPUTS).astype(np.uint8)[:, None, None, None]
     np.savez(here / "set.npz", x=np.tile(images, (1, 1, 4, 4)), y=np.arange(INPUTS))
     return here
