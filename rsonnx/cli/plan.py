@@ -81,9 +81,10 @@ def plan(
     """Say what a number of samples can certify and what it costs, before it is paid for.
 
     Give --n for the largest radius, --target-radius for the smallest n and for adaptive sampling,
-    --precision for whole curves with few samples,
-    and --model with --data for the time that a run takes on this machine. Where the noise depends
-    on the shape of an input, those tell it, or else --input-shape, as the model takes it.
+    --precision for whole curves with few samples, and --model with --data for the time that a run
+    takes on this machine; where several images of an input are certified, a few inputs tell how
+    many. Where the noise depends on the shape of an input, --model and --data tell it, or else
+    --input-shape, as the model takes it.
 
     \b
     Example:
@@ -91,6 +92,7 @@ def plan(
       rsonnx plan --sigma 0.5 --target-radius 0.5
       rsonnx plan --sigma 0.5 --target-radius 0.5 --model mnist.onnx --data images/
       rsonnx plan --noise columns,width=4 --input-shape 2,28,28
+      rsonnx plan --angles -10,10 --sigma 0.5 --n 1000 --model mnist.onnx --data images/
     """
     from rsonnx.cli.opening import choose_seed, open_job
     from rsonnx.cli.terminal import refuse_sampling, say, show
