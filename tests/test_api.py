@@ -71,7 +71,7 @@ def test_a_call_gives_the_rows_of_the_command(
     assert _rows(run) == _rows(rsonnx.read_run("cli.jsonl")) == _rows(rsonnx.read_run("lib.jsonl"))
     assert run.table().strip() == printed.strip()
     assert heard.extent is not None
-    assert (heard.inputs, heard.samples, heard.extent.inputs) == (6, 6 * 500, 6)
+    assert (heard.inputs, heard.samples, heard.extent.inputs) == (6, 6 * 501, 6)
     assert {"model", "noise", "seed", "manifest"} <= set(heard.topics)
     # What a call recorded is enough to draw its noise again, with either.
     checked = rsonnx.verify("lib.jsonl", model="m.onnx", data="data.npz", replay=2)
