@@ -84,6 +84,13 @@ class Counts:
         return self
 
     @classmethod
+    def of_bins(cls, bins: NDArray[np.int64], watched_rows: int = 0, near_ties: int = 0) -> Counts:
+        """Read a tally, int64 (1 + classes,), whose first bin is of answers that are no class."""
+        seen = bins[1:].nonzero()[0]
+        votes = dict(zip(seen.tolist(), bins[1:][seen].tolist(), strict=True))
+        return cls._of_votes(votes, len(bins) - 1, (int(bins[0]), watched_rows, near_ties))
+
+    @classmethod
     def of(cls, value: Counts | ArrayLike) -> Counts:
         """Return ``value`` as counts; an array is read as counts per class."""
         return value if isinstance(value, Counts) else cls(value)
@@ -91,8 +98,7 @@ class Counts:
     @classmethod
     def from_labels(cls, labels: NDArray[np.int64], num_classes: int = 0) -> Counts:
         """Count labels: shape (samples,), values >= 0 or ``NO_CLASS``."""
-        tally = np.bincount(labels + 1, minlength=num_classes + 1)
-        return cls(tally[1:], int(tally[0]))
+        return cls.of_bins(np.bincount(labels + 1, minlength=num_classes + 1))
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], num_classes: int = 0) -> Counts:
@@ -177,6 +183,8 @@ class Counts:
     def __add__(self, other: Counts) -> Counts:
         if not isinstance(other, Counts):
             return NotImplemented
+        if not self.total and self._size <= other._size:
+            return other
         votes = {k: self[k] + other[k] for k in sorted(self._votes.keys() | other._votes.keys())}
         no_class, watched_rows, near_ties = map(add, self._beside, other._beside)
         size = max(self._size, other._size)

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -108,7 +108,7 @@ class Job:
         """
         values = values_between(self.dataset, index, self.model.bounds)
         with _naming(self.dataset, index):
-            sized = resize_and_crop(values, **asdict(self.model.geometry))
+            sized = resize_and_crop(values, **vars(self.model.geometry))
             return self.smoothed.point(arrange(sized, self.shape, self.smoothed.layout))
 
     def one_answer(self) -> int | None:

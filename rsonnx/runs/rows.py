@@ -369,11 +369,10 @@ class Row(InputFacts):
     @classmethod
     def of(cls, certificate: Certificate, facts: InputFacts) -> Row:
         """Make a row of a certificate of an input."""
-        own = {field.name for field in fields(cls)} - {*_FACTS, "prediction"}
         return cls(
             **{name: getattr(facts, name) for name in _FACTS},
             prediction=certificate.label,
-            **{name: getattr(certificate, name) for name in own},
+            **{name: getattr(certificate, name) for name in _CERTIFIED},
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -403,6 +402,9 @@ class Row(InputFacts):
         if row.abstained and row.radius != 0:
             raise RunFileError("the row abstains and has a radius all the same")
         return row
+
+
+_CERTIFIED = {field.name for field in fields(Row)} - {*_FACTS, "prediction"}
 
 
 _SHARED = {field.name: field for field in FIELDS}

@@ -115,7 +115,7 @@ def checked_labels(classifier: BaseClassifier, batch: NDArray[np.float32]) -> ND
             f"the classifier failed on a batch of shape {list(batch.shape)} with "
             f"{type(error).__name__}: {error}"
         ) from error
-    if labels.shape != (len(batch),) or not np.issubdtype(labels.dtype, np.integer):
+    if labels.shape != (len(batch),) or labels.dtype.kind not in "iu":
         raise InferenceError(
             f"the classifier answered an array of shape {list(labels.shape)} and type "
             f"{labels.dtype} for a batch of {len(batch)}, but one integer label a row was expected"

@@ -384,8 +384,8 @@ class _Tally:
     def counts(self) -> list[Counts]:
         """What was counted for each request."""
         return [
-            Counts(bins[1:], int(bins[0]), int(rows), int(ties))
-            for bins, (rows, ties) in zip(self._bins, self._watched, strict=True)
+            Counts.of_bins(bins, rows, ties)
+            for bins, (rows, ties) in zip(self._bins, self._watched.tolist(), strict=True)
         ]
 
     def add(

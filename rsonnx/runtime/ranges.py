@@ -115,8 +115,8 @@ class Ranges:
                 if stop < span.stop:
                     self._spans.append(Span(span.request, stop, span.stop))
                 part.append(Span(span.request, span.start, stop))
-                samples -= len(part[-1])
-                self.left -= len(part[-1])
+                samples -= stop - span.start
+                self.left -= stop - span.start
         return part
 
     def give_back(self, part: Sequence[Span]) -> None:
@@ -135,6 +135,9 @@ def batches(part: Sequence[Span], size: int) -> Iterator[list[Span]]:
     """Cut a part into as few batches of at most ``size`` samples as it takes, evenly filled."""
     ranges = Ranges(part)
     total, count = ranges.total, -(-ranges.total // size)
+    if count == 1:
+        yield list(part)
+        return
     for k in range(count):
         yield ranges.take(total * (k + 1) // count - total * k // count)
 

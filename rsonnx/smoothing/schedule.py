@@ -41,6 +41,8 @@ _UNDER_WAY = 2
 """Calls of the engine at a time: while the older is counted, what it made of the one before is
 decided and written, and the younger lies ready."""
 
+_NOTHING = Counts([])
+
 _SHARING = 16
 """Inputs in work at least where they share their noise, which is then drawn once for all."""
 
@@ -234,7 +236,7 @@ class _InWork(Generic[Result]):
         self.open = sum(ask.stop - ask.start for ask in self.asked) - sum(self.given)
 
     def _from_store(self, ask: Ask) -> Counts:
-        counts = Counts([])
+        counts = _NOTHING
         same = (ask.stream, _digest(ask))
         for answer in [kept for kept in self.stored if (kept.stream, kept.point) == same]:
             at = ask.start + counts.total
