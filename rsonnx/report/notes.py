@@ -150,8 +150,9 @@ def denied(run: Figures) -> Iterator[str]:
         "Nothing is certified of the model itself, without the noise: only who adds it and takes "
         "the vote has the certificates."
     )
+    past = "beyond" if norm.limit == "at most" else "at or beyond"
     yield (
-        f"Nothing is said of a change {'beyond' if norm.whole else 'at or beyond'} an input's "
+        f"Nothing is said of a change {past} an input's "
         "radius, nor of one that is small in another way (a rotation, a shift, another norm) "
         f"unless its {norm.measure} is {norm.limit} the radius too."
     )

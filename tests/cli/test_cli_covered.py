@@ -57,7 +57,9 @@ def test_a_run_is_told_verified_drawn_again_and_exported(table: str) -> None:
     assert not any(row["differing"] for row in replay["rows"])
     assert done(f"report {RUN}").out == table
     done(f"report {RUN} --html page.html --data blots.npz")
-    assert "every turn of the input" in Path("page.html").read_text("utf-8")
+    page = Path("page.html").read_text("utf-8")
+    assert "every turn of the input" in page
+    assert "at or beyond" not in page
     done(f"export {RUN} --csv -o run.csv")
     assert "cover_counted" in Path("run.csv").read_text()
     assert "turn" in done(f"report {RUN} --details").out
