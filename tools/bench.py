@@ -9,6 +9,7 @@
     python tools/bench.py precision-time [MODEL DATA] [--sigma 0.5] [--share 0.02 ...] [--limit 40]
     python tools/bench.py noises [--n 10000] [--limit 50]
     python tools/bench.py inputs [--most 50000]
+    python tools/bench.py few [--inputs 10000] [--n 100] [--rounds 5] [--workers K]
     python tools/bench.py exact --runs RUNS --mnist FOLDER [--n 10000] [--limit 40] [--only TEXT]
     python tools/bench.py denoisers DIR --pictures ZIP --runs RUNS [--n 1000] [--every 1]
     python tools/bench.py ensembles A B C ... --runs RUNS [--sigma 1] [--n 10000] [--every 1]
@@ -35,9 +36,10 @@ published logs (LOGS is data/certify of locuslab/smoothing), adaptive-time the w
 precision-samples and precision-time the same, and the loss of ACR, of runs that stop for precision,
 noises the sample models under every additive noise and norm, denoisers models of a folder behind
 the sample denoisers and without (every Kth input), ensembles members alone, their soft vote and
-their consensuses, inputs the processor's seconds and the
-memory of report, verify and merge, and of certify up to its first certificate, for runs of a
-quarter, half and all of so many inputs. exact has certificates of trees and linear models by
+their consensuses, few the speed of predict, certify and adaptive runs of few samples an input as
+shares of bare inference, inputs the processor's seconds and the memory of report, verify and merge,
+and of certify up to its first certificate, for runs of a quarter, half and all of so many inputs.
+exact has certificates of trees and linear models by
 calculation, beside sampled ones of so many of the same inputs. beside has the smoothed classifier,
 sampled and exact, beside what is proved of the model itself; docs/explanation/beside.md is
 made of its figures.
@@ -91,6 +93,7 @@ COLUMNS = {
     "denoisers": "model denoiser sigma n:, inputs acr:v4 right seconds",
     "ensembles": "what sigma n:, inputs acr:v4 right saved:.1% seconds",
     "inputs": "what inputs:, seconds:.1f mebibytes:,.0f",
+    "few": "what n inputs:, samples:, seconds:~.1f wall processor",
     "beside": "model way norm n inputs certified radius:v4 seconds:.2f",
     "exact": "data model inputs right acr:v4 milliseconds:.1f sampled_inputs exact_acr_there:v4 "
     "sampled_acr:v4 sampled_milliseconds:,.0f above allowed",
@@ -218,6 +221,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     beside.add_argument("--pictures", type=Path, required=True, help="CIFAR-10's test set")
     beside.add_argument("--models", type=Path, required=True, help="folder of others' models")
     command("inputs", whole("benching.inputs", "measure_inputs"), most=50_000)
+    few = {"inputs": 10_000, "n": 100, "rounds": 5, "workers": usable_cores()}
+    command("few", whole("benching.few", "measure_few"), **few)
     return parser.parse_args(arguments)
 
 

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import onnx
@@ -136,6 +136,19 @@ def test_runs_of_many_inputs_hold(tool: Tool, tmp_path: Path) -> None:
         assert len(read_run(path).rows) == 5
     record = inputs.measured("report", 5, inputs.command, "report", path)
     assert record["seconds"] > 0 < record["mebibytes"]
+
+
+@pytest.mark.slow
+def test_runs_of_few_samples_are_shares_of_bare_inference(
+    tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = tool("benching.few")
+    monkeypatch.setattr(few, "_BARE_BATCHES", 2)
+    given = SimpleNamespace(inputs=3, n=100, rounds=1, workers=2)
+    records = list(few.measure_few(given))
+    assert [record["what"] for record in records] == list(few.RULES)
+    assert [record["samples"] for record in records[:2]] == [300, 603]
+    assert all(0 < record["processor"].median < 2 for record in records)
 
 
 def test_turns_are_taken_in_rotation(tool: Tool) -> None:
