@@ -10,6 +10,7 @@
     python tools/bench.py noises [--n 10000] [--limit 50]
     python tools/bench.py inputs [--most 50000]
     python tools/bench.py few [--inputs 10000] [--n 100] [--rounds 5] [--workers K]
+    python tools/bench.py start [--rounds 5] [--inputs 50000]
     python tools/bench.py exact --runs RUNS --mnist FOLDER [--n 10000] [--limit 40] [--only TEXT]
     python tools/bench.py denoisers DIR --pictures ZIP --runs RUNS [--n 1000] [--every 1]
     python tools/bench.py ensembles A B C ... --runs RUNS [--sigma 1] [--n 10000] [--every 1]
@@ -39,10 +40,10 @@ the sample denoisers and without (every Kth input), ensembles members alone, the
 their consensuses, few the speed of predict, certify and adaptive runs of few samples an input as
 shares of bare inference, inputs the processor's seconds and the memory of report, verify and merge,
 and of certify up to its first certificate, for runs of a quarter, half and all of so many inputs.
-exact has certificates of trees and linear models by
-calculation, beside sampled ones of so many of the same inputs. beside has the smoothed classifier,
-sampled and exact, beside what is proved of the model itself; docs/explanation/beside.md is
-made of its figures.
+exact has certificates of trees and linear models by calculation, beside sampled ones of so many of
+the same inputs. start has what a user waits for: help, completion, an import, first rows, and a
+model of 1.1 GB beside the bare onnxruntime. beside has the smoothed classifier, sampled and exact,
+beside what is proved of the model itself; docs/explanation/beside.md is made of its figures.
 
 What is compared takes turns in one process; figures are medians with quartiles. The models are the
 committed MNIST net, and residual nets with random weights that torch builds and exports (resnet20
@@ -94,6 +95,7 @@ COLUMNS = {
     "ensembles": "what sigma n:, inputs acr:v4 right saved:.1% seconds",
     "inputs": "what inputs:, seconds:.1f mebibytes:,.0f",
     "few": "what n inputs:, samples:, seconds:~.1f wall processor",
+    "start": "what wall:.2f cpu:.2f mebibytes:~,.0f",
     "beside": "model way norm n inputs certified radius:v4 seconds:.2f",
     "exact": "data model inputs right acr:v4 milliseconds:.1f sampled_inputs exact_acr_there:v4 "
     "sampled_acr:v4 sampled_milliseconds:,.0f above allowed",
@@ -223,6 +225,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     command("inputs", whole("benching.inputs", "measure_inputs"), most=50_000)
     few = {"inputs": 10_000, "n": 100, "rounds": 5, "workers": usable_cores()}
     command("few", whole("benching.few", "measure_few"), **few)
+    command("start", whole("benching.start", "measure_start"), rounds=5, inputs=50_000)
     return parser.parse_args(arguments)
 
 

@@ -170,7 +170,7 @@ class InputSpace:
     def _digests(self, kind: str, values: NDArray[Any]) -> tuple[str, str]:
         """Return what the input is, in either layout, and what its noise is derived from."""
         moved = self.layout == "NCHW" and values.ndim == 3
-        picture = np.moveaxis(values, 0, -1) if moved else values
+        picture = values.transpose(1, 2, 0) if moved else values
         return _digest(1, kind, picture), _digest(2, kind, values)
 
 

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from rsonnx.errors import DataError, RunFileError, UnreadableInputError
@@ -54,7 +55,7 @@ class Manifest:
     entries: Mapping[int, Entry]
     largest: float | None = None
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """The SHA-256 that :func:`manifest_digest` gives."""
         return manifest_digest(self.entries.values())
@@ -114,17 +115,18 @@ def make_manifest(job: Job, seen: Callable[[int], None] | None = None) -> Manife
             not fit.
     """
     entries, unreadable = {}, {}
-    largest = -math.inf
+    most, brightest = -math.inf, None
     for count, index in enumerate(job.indices, start=1):
         try:
             point = job.point(index)
         except UnreadableInputError as error:
             unreadable[index] = error
             continue
-        largest = max(largest, float(point.values().max()))
+        if (top := point.data.max()) > most:
+            most, brightest = top, point
         entries[index] = Entry(index, job.dataset.name(index), job.label(index), point.digest)
         if seen is not None:
             seen(count)
     if unreadable:
         raise refusal(job.dataset, unreadable, len(job.indices))
-    return Manifest(entries, largest)
+    return Manifest(entries, None if brightest is None else float(brightest.values().max()))

@@ -30,6 +30,9 @@ from rsonnx.statistics.sequential import LEAD
 
 MEASURE_SECONDS = 1.0
 PILOT_SECONDS = 2.0
+_GLANCE_SECONDS = 0.2
+"""How long a model is timed of which it is only told that a run takes long."""
+
 LONG_SECONDS = 600.0
 """From here on a run is one for which other rules are worth a look."""
 
@@ -49,7 +52,7 @@ def time_on(job: Job, plan: Plan, *, seed: int = 0) -> MachineTime:
         plan: of the job's noise.
         seed: of the noise that is drawn for it.
     """
-    rate = _samples_per_second(job, seed)
+    rate = _samples_per_second(job, seed, MEASURE_SECONDS)
     inputs = len(job.indices)
     if plan.cover is not None:
         return _covered_time(job, plan.cover, rate)
@@ -76,11 +79,11 @@ def tell_long(work: Work, rules: Rules, tell: Tell) -> None:
     if not procedure.fixed_n or procedure.certain:
         return
     total = inputs * procedure.samples
-    rate = _samples_per_second(job, 0, enough=total / LONG_SECONDS)
+    rate = _samples_per_second(job, 0, _GLANCE_SECONDS, enough=total / LONG_SECONDS)
     if total < LONG_SECONDS * rate:
         return
     shown = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
-    slow = rate * MEASURE_SECONDS <= 2  # so that one sample was tried, without companions
+    slow = rate * _GLANCE_SECONDS <= 2  # so that one sample was tried, without companions
     about = "at most" if slow else "about"
     tell("time", f"{about} {duration(total / rate)} for {total:,} samples at {shown} a second")
     radii = procedure.table_radii
@@ -157,15 +160,15 @@ def _adaptive_cost(
     return Cost(samples, seconds, seconds * inputs, inputs_tried=len(hits))
 
 
-def _samples_per_second(job: Job, seed: int, enough: float = math.inf) -> float:
-    """Count ever larger ranges until one takes about a second, or is fast enough; time that one."""
+def _samples_per_second(job: Job, seed: int, seconds: float, enough: float = math.inf) -> float:
+    """Count ever larger ranges until one takes about so long, or is fast enough; time that one."""
     point = job.point(job.indices[0])
     size, start = 1, 0
     while True:
         begun = time.perf_counter()
         job.smoothed.sample_counts(point, start, start + size, stage="prediction", seed=seed)
         elapsed = time.perf_counter() - begun
-        if elapsed >= MEASURE_SECONDS / 2 or size > enough * elapsed:
+        if elapsed >= seconds / 2 or size > enough * elapsed:
             return size / elapsed
         start, size = start + size, 2 * size
 

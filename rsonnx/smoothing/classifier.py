@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -235,9 +235,15 @@ class SmoothedClassifier:
         return self.arithmetic
 
     def _space(self, shape: tuple[int, ...]) -> InputSpace:
+        return self._own_space or InputSpace(shape, self.bounds, self.layout, self.noise.fixed)
+
+    @cached_property
+    def _own_space(self) -> InputSpace | None:
+        """The space of all inputs, where the base classifier says their shape."""
         own = self.input_shape
-        shape = shape if own is None else own
-        return InputSpace(shape, self.bounds, self.layout, self.noise.fixed)
+        if own is None:
+            return None
+        return InputSpace(own, self.bounds, self.layout, self.noise.fixed)
 
     def _checked(self, point: Point) -> Point:
         expected = self._space(point.space.shape)

@@ -54,7 +54,7 @@ def measure_inputs(given: argparse.Namespace) -> Iterator[Record]:
                 run.unlink()
                 merged.unlink()
         for inputs in sizes:
-            _write_images(data, inputs)
+            write_images(data, inputs)
             yield measured("certify, to the first certificate", inputs, _first_certificate, data)
 
 
@@ -136,7 +136,8 @@ def _drawn(procedure: Procedure, chance: np.random.Generator) -> Certificate:
         return cast(Certificate, stop.value)
 
 
-def _write_images(path: Path, inputs: int) -> None:
+def write_images(path: Path, inputs: int) -> None:
+    """Write so many pictures of 28x28 levels, with labels, by chance."""
     chance = np.random.default_rng(0)
     images = chance.integers(0, 256, (inputs, 28, 28), dtype=np.uint8)
     np.savez(path, x=images, y=chance.integers(0, 10, inputs))
