@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -295,3 +296,25 @@ def test_exact_certificates_beside_sampled_ones(
     assert record["right"] == [sum(each) for each in right]
     assert record["right"][0] > 40
     assert 0 < record["acr"] < record["radii"][-1]
+
+
+def test_a_start_is_that_of_a_process_and_its_children(tool: Tool, tmp_path: Path) -> None:
+    if not Path("/proc/self/smaps_rollup").is_file():
+        pytest.skip("memory is read from /proc/self/smaps_rollup, which only Linux has")
+    start = tool("benching.start")
+    inner = "import sys, time; held = b'1' * (40 << 20); print('held', flush=True); time.sleep(60)"
+    outer = f"""if True:
+        import subprocess, sys, time
+        child = subprocess.Popen([sys.executable, "-c", {inner!r}], stdout=subprocess.PIPE)
+        child.stdout.readline()
+        time.sleep(0.2)
+        print("ready", file=sys.stderr, flush=True)
+        child.kill()
+        child.wait()
+        time.sleep(60)
+    """
+    words = (sys.executable, "-c", outer)
+    wall, cpu, mebibytes = start.measured(words, start.says("ready"), {}, tmp_path / "run.jsonl")
+    assert 0.2 < wall < 50
+    assert cpu > 0
+    assert 40 < mebibytes < 200

@@ -74,10 +74,10 @@ def measure_start(given: argparse.Namespace) -> Iterator[Record]:
             large = save_large(folder, external=form == "external")
             bare = (sys.executable, "-c", _BARE, str(large))
             words = (*_PYTHON, "certify", str(large), str(_DATA), "--preprocess", "none", *row)
-            commands[f"1.1 GB, {form}: onnxruntime"] = (bare, _says("loaded"), {})
-            commands[f"1.1 GB, {form}: certify"] = (words, _says("model"), {})
+            commands[f"1.1 GB, {form}: onnxruntime"] = (bare, says("loaded"), {})
+            commands[f"1.1 GB, {form}: certify"] = (words, says("model"), {})
         for what, (words, done, environment) in commands.items():
-            taken = [_measured(words, done, environment, run) for _ in range(given.rounds + 1)][1:]
+            taken = [measured(words, done, environment, run) for _ in range(given.rounds + 1)][1:]
             wall, cpu, peak = (Spread.of(figures) for figures in zip(*taken, strict=True))
             yield {"what": what, "wall": wall, "cpu": cpu, "mebibytes": peak}
 
@@ -119,7 +119,8 @@ class _Watched:
             env=kept | environment,
             text=True,
         )
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listening = threading.Thread(target=self._listen, daemon=True)
+        self._listening.start()
 
     def _listen(self) -> None:
         for line in cast(IO[str], self.process.stderr):
@@ -127,8 +128,10 @@ class _Watched:
 
     @property
     def over(self) -> bool:
-        """Whether it has ended; it stays to be waited for."""
+        """Whether it has ended, and all is read that it said; it stays to be waited for."""
         ended = os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is not None:
+            self._listening.join()
         return ended is not None
 
     def look(self) -> None:
@@ -144,12 +147,20 @@ class _Watched:
         return used.ru_utime + used.ru_stime
 
 
-def _measured(
+def measured(
     words: Sequence[str],
     done: Callable[[_Watched], bool],
     environment: dict[str, str],
     run: Path,
 ) -> tuple[float, float, float]:
+    """Return the wall seconds until a process is so far, its processor's seconds, and mebibytes.
+
+    Args:
+        words: its command.
+        done: says whether it is so far; it is then ended.
+        environment: what it has beyond this process's.
+        run: file that it may write, which is removed.
+    """
     begun = time.perf_counter()
     watched = _Watched(words, environment)
     while not done(watched):
@@ -178,7 +189,8 @@ def _has_row(run: Path) -> Callable[[_Watched], bool]:
     return has
 
 
-def _says(word: str) -> Callable[[_Watched], bool]:
+def says(word: str) -> Callable[[_Watched], bool]:
+    """Return whether a process has said a line that begins so."""
     return lambda watched: any(line.startswith(word) for line in watched.said)
 
 
