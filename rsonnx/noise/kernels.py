@@ -189,19 +189,25 @@ class _Body:
         further = self._element(self.words, _LONG, lane)
         b.store(b.add(at, _long(1)), rank)
         lowest = b.ashr(b.load(slot, typ=_INT), _int(1))
-        passed = self._variable(b.sub(b.sext(lowest, _LONG), given["minimum"]))
-        cell = self._element(given["cells"], _SHORT, b.load(passed, typ=_LONG))
+        first = b.sub(b.sext(lowest, _LONG), given["minimum"])
+        cell = self._element(given["cells"], _SHORT, first)
 
-        def beyond() -> Any:
-            """Whether there is a next threshold in the cell, and it is passed."""
+        def passes(number: Any) -> Any:
+            return b.icmp_unsigned("<=", self._element(given["rest"], _LONG, number), further)
+
+        # An open cell has one threshold, in the tails more: whether the first is passed is as good
+        # as a coin, so it is added up, and what is branched on is seldom.
+        passed = self._variable(b.add(first, b.zext(passes(first), _LONG)))
+
+        def more() -> Any:
+            """Whether the first is passed, and there is a next one in the cell that is."""
             number = b.load(passed, typ=_LONG)
             there = b.icmp_unsigned("<", number, given["thresholds"])
-            index = b.select(there, number, _long(0))
+            index = b.select(there, number, first)
             same = b.icmp_unsigned("==", self._element(given["cells"], _SHORT, index), cell)
-            below = b.icmp_unsigned("<=", self._element(given["rest"], _LONG, index), further)
-            return b.and_(there, b.and_(same, below))
+            return b.and_(b.and_(b.icmp_unsigned(">", index, first), same), passes(index))
 
-        with self._while(beyond):
+        with self._while(more):
             b.store(b.add(b.load(passed, typ=_LONG), _long(1)), passed)
         outcome = b.trunc(b.add(given["minimum"], b.load(passed, typ=_LONG)), _INT)
         b.store(b.shl(outcome, _int(1)), slot)
