@@ -10,7 +10,7 @@ from rsonnx import __version__  # noqa: E402 - found by the line above
 project = "rsonnx"
 author = copyright = "The rsonnx developers"
 release = version = __version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "commands"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "commands", "refusals"]
 exclude_patterns = ["_ext", "notebooks"]
 smartquotes = False  # two hyphens are an option
 myst_enable_extensions = ["attrs_block", "colon_fence"]

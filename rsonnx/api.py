@@ -29,7 +29,14 @@ from rsonnx.runtime.watchdog import SECONDS_A_CALL
 
 @dataclass(frozen=True, repr=False)
 class Run(runs.Run):
-    """A run: its header, its rows, one an input, and what can be made of them."""
+    """A run: its header, its rows, one an input, and what can be made of them.
+
+    >>> run = rsonnx.read_run("run.jsonl")
+    >>> run
+    Run('run.jsonl', complete, 4 inputs, model.onnx, gaussian sigma = 0.5, largest radius 1.2316)
+    >>> [row.prediction for row in run.rows]
+    [7, 9, 1, 7]
+    """
 
     def __repr__(self) -> str:
         header = self.header
@@ -44,7 +51,11 @@ class Run(runs.Run):
         return len(self.rows)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return header, status and rows as plain values, as the run file has them."""
+        """Return header, status and rows as plain values, as the run file has them.
+
+        >>> rsonnx.read_run("run.jsonl").to_dict()["rows"][0]["counts"]["selection"]
+        {'7': 100}
+        """
         return {
             "header": self.header.to_json(),
             "status": self.status,
@@ -56,6 +67,13 @@ class Run(runs.Run):
 
         Raises:
             UsageError: pandas is not installed.
+
+        >>> rsonnx.read_run("run.jsonl").to_pandas()[["label", "prediction"]]
+           label  prediction
+        0      7           7
+        1      9           9
+        2      1           1
+        3      7           7
         """
         try:
             pandas = importlib.import_module("pandas")
@@ -74,15 +92,22 @@ class Run(runs.Run):
         *,
         details: bool = False,
     ) -> str:
-        """Return the certified-accuracy table; see :func:`report`."""
+        """Return the certified-accuracy table; see :func:`report`.
+
+        >>> print(rsonnx.read_run("run.jsonl").table(radii=[0, 0.5]))  # doctest: +ELLIPSIS
+        model       sigma  inputs  standard     ACR  wrong  abstained    r=0  r=0.5
+        model.onnx    0.5       4     100.0  1.0948      0          0  100.0  100.0
+        ...
+        """
         return report(self, radii=radii, form=form, details=details)
 
 
 def certify(model: Model, data: Data, **options: Any) -> Run:
     """Certify a data set; see :func:`rsonnx.runs.certify` for all options.
 
-    >>> run = certify("model.onnx", "images/", sigma=0.5, output="run.jsonl")  # doctest: +SKIP
-    >>> print(run.table())  # doctest: +SKIP
+    >>> run = rsonnx.certify("model.onnx", "images/", sigma=0.5, n=1_000, seed=1)
+    >>> [row.prediction for row in run.rows]
+    [7, 9, 1, 7]
     """
     return Run(**vars(runs.certify(model, data, **options)))
 
@@ -90,8 +115,9 @@ def certify(model: Model, data: Data, **options: Any) -> Run:
 def commit(model: Model, data: Data, source: str, round: str, **run: Any) -> runs.Commitment:
     """Settle a run before its seed can be known; see :func:`rsonnx.runs.commit`.
 
-    >>> made = commit("m.onnx", "images/", "drand quicknet", "9", sigma=0.5)  # doctest: +SKIP
-    >>> Path("run.commitment.json").write_bytes(made.content)  # doctest: +SKIP
+    >>> made = rsonnx.commit("model.onnx", "images/", "drand quicknet", "9000000", sigma=0.5)
+    >>> with open("run.commitment.json", "xb") as file:
+    ...     bytes_written = file.write(made.content)
     """
     return runs.commit(model, data, source, round, **run)
 
@@ -106,7 +132,9 @@ def declare(
         output: file to write, which must not exist yet; None writes none.
         declared: ``preprocess``, ``bounds``, ``classes``, ``trained`` and ``replace``.
 
-    >>> declare("m.onnx", preprocess="mnist", output="declared.onnx")  # doctest: +SKIP
+    >>> model = rsonnx.declare("halves.onnx", preprocess="none", output="declared.onnx")
+    >>> rsonnx.load("declared.onnx").shape
+    (1, 28, 28)
     """
     path = None if output is None else as_path("the output", output)
     if path is not None:
@@ -120,8 +148,9 @@ def declare(
 def deterministic(model: Model, data: Data, **options: Any) -> runs.BaseCertificates:
     """Certify what a model itself answers, without noise; see :func:`rsonnx.runs.deterministic`.
 
-    >>> made = deterministic("m.onnx", "images/", norm="linf")  # doctest: +SKIP
-    >>> [certificate.radius for certificate in made.certificates]  # doctest: +SKIP
+    >>> made = rsonnx.deterministic("halves.onnx", x[None], norm="linf", preprocess="none")
+    >>> [certificate.prediction for certificate in made.certificates]
+    [0]
     """
     return runs.deterministic(model, data, **options)
 
@@ -134,19 +163,31 @@ def falsify(
 ) -> runs.Breaks:
     """Find, near each certified input, one of another answer; see :func:`rsonnx.runs.falsify`.
 
-    >>> breaks = falsify("m.onnx", "images/", "run.jsonl", output="broken.jsonl")  # doctest: +SKIP
-    >>> breaks.ratio, breaks.holds  # doctest: +SKIP
+    >>> from rsonnx.smoothing.falsify import Effort
+    >>> effort = Effort(draws=200, rounds=2, samples=500)
+    >>> breaks = rsonnx.falsify("model.onnx", "images/", "run.jsonl", effort=effort, seed=1)
+    >>> breaks.holds
+    True
     """
     return runs.falsify(model, data, run, **options)
 
 
 def predict(model: Model, data: Data, **options: Any) -> list[runs.Predicted]:
-    """Answer for a data set with the smoothed classifier; see :func:`rsonnx.runs.predict`."""
+    """Answer for a data set with the smoothed classifier; see :func:`rsonnx.runs.predict`.
+
+    >>> answers = rsonnx.predict("model.onnx", "images/", sigma=0.5, n=100, seed=1)
+    >>> [answer.prediction.label for answer in answers]
+    [7, 9, 1, 7]
+    """
     return runs.predict(model, data, **options)
 
 
 def read_run(path: str | os.PathLike[str]) -> Run:
-    """Read a run file; errors as for :func:`rsonnx.runs.read_run`."""
+    """Read a run file; errors as for :func:`rsonnx.runs.read_run`.
+
+    >>> rsonnx.read_run("run.jsonl").status
+    'complete'
+    """
     return Run(**vars(runs.read_run(path)))
 
 
@@ -157,6 +198,10 @@ class Verified:
     Attributes:
         verification: of its rows against their own counts.
         replay: what drawing some inputs again gave; None where none was asked for.
+
+    >>> checked = rsonnx.verify("run.jsonl")
+    >>> checked.faults, checked.replay
+    ((), None)
     """
 
     verification: runs.Verification
@@ -191,6 +236,10 @@ def verify(
     Raises:
         UsageError: an argument lacks another, or is unknown.
         RunFileError: the model or the data are not the run's.
+
+    >>> checked = rsonnx.verify("run.jsonl", model="model.onnx", data="images/", replay=2)
+    >>> checked.faults, len(checked.replay.rows)
+    ((), 2)
     """
     for name in files.keys() - set(DataSettings.FILES):
         raise UsageError(f"there is no argument {name!r}; help(rsonnx.verify) lists them")
@@ -237,6 +286,13 @@ def report(
     Raises:
         UsageError: there is no run, no such form or column, or the counts do not support the
             settings.
+
+    >>> print(rsonnx.report("run.jsonl", form="markdown", columns=["inputs", "acr", "acc@0.5"]))
+    ... # doctest: +ELLIPSIS
+    | model | inputs | ACR | r=0.5 |
+    | --- | ---: | ---: | ---: |
+    | model.onnx | 4 | 1.0948 | 100.0 |
+    ...
     """
     check_choice("form", form, FORMATS)
     called = (names,) if isinstance(names, str) else names

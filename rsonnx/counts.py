@@ -46,6 +46,12 @@ class Counts:
 
     Raises:
         UsageError: not one-dimensional, not whole numbers, or negative.
+
+    >>> counts = rsonnx.Counts([990, 7], no_class=3)
+    >>> counts.total, counts[0], counts.no_class
+    (1000, 990, 3)
+    >>> counts + rsonnx.Counts([10, 0])
+    Counts({'0': 1000, '1': 7, 'no_class': 3})
     """
 
     __slots__ = ("_beside", "_size", "_votes", "total")
@@ -85,24 +91,40 @@ class Counts:
 
     @classmethod
     def of_bins(cls, bins: NDArray[np.int64], watched_rows: int = 0, near_ties: int = 0) -> Counts:
-        """Read a tally, int64 (1 + classes,), whose first bin is of answers that are no class."""
+        """Read a tally, int64 (1 + classes,), whose first bin is of answers that are no class.
+
+        >>> rsonnx.Counts.of_bins(np.array([3, 990, 7]))
+        Counts({'0': 990, '1': 7, 'no_class': 3})
+        """
         seen = bins[1:].nonzero()[0]
         votes = dict(zip(seen.tolist(), bins[1:][seen].tolist(), strict=True))
         return cls._of_votes(votes, len(bins) - 1, (int(bins[0]), watched_rows, near_ties))
 
     @classmethod
     def of(cls, value: Counts | ArrayLike) -> Counts:
-        """Return ``value`` as counts; an array is read as counts per class."""
+        """Return ``value`` as counts; an array is read as counts per class.
+
+        >>> rsonnx.Counts.of([2, 0, 1])
+        Counts({'0': 2, '2': 1})
+        """
         return value if isinstance(value, Counts) else cls(value)
 
     @classmethod
     def from_labels(cls, labels: NDArray[np.int64], num_classes: int = 0) -> Counts:
-        """Count labels: shape (samples,), values >= 0 or ``NO_CLASS``."""
+        """Count labels: shape (samples,), values >= 0 or ``NO_CLASS``.
+
+        >>> rsonnx.Counts.from_labels(np.array([2, 0, 2, -1]), num_classes=3)
+        Counts({'0': 1, '2': 2, 'no_class': 1})
+        """
         return cls.of_bins(np.bincount(labels + 1, minlength=num_classes + 1))
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], num_classes: int = 0) -> Counts:
-        """Read what :meth:`to_json` wrote."""
+        """Read what :meth:`to_json` wrote.
+
+        >>> rsonnx.Counts.from_json({"0": 990, "no_class": 10}).total
+        1000
+        """
         by_class: dict[int, int] = {}
         for key, count in value.items():
             if key not in NOT_CLASSES and not (key.isascii() and key.isdecimal()):
@@ -125,7 +147,11 @@ class Counts:
         return cls._of_votes(votes, size, (no_class, watched_rows, near_ties))
 
     def to_json(self) -> dict[str, int]:
-        """Return the counts that are not 0, by class number as text or a key of NOT_CLASSES."""
+        """Return the counts that are not 0, by class number as text or a key of NOT_CLASSES.
+
+        >>> rsonnx.Counts([990, 0, 7], no_class=3).to_json()
+        {'0': 990, '2': 7, 'no_class': 3}
+        """
         by_class = {str(k): count for k, count in self._votes.items()}
         beside = zip(NOT_CLASSES, self._beside, strict=True)
         return by_class | {key: count for key, count in beside if count}
@@ -159,7 +185,11 @@ class Counts:
         return self._beside[2]
 
     def top(self, most: int = 1) -> Sequence[int]:
-        """Return the ``most`` classes with the largest counts; ties go to the lowest class."""
+        """Return the ``most`` classes with the largest counts; ties go to the lowest class.
+
+        >>> rsonnx.Counts([5, 90, 5]).top(2)
+        [1, 0]
+        """
         order = sorted(self._votes, key=self._votes.__getitem__, reverse=True)[:most]
         unseen = (k for k in range(self._size) if k not in self._votes)
         return [*order, *islice(unseen, most - len(order))]

@@ -12,13 +12,27 @@ INTERRUPTED = 130
 
 
 class RsonnxError(Exception):
-    """Base class of all errors a caller of rsonnx may want to catch."""
+    """Base class of all errors a caller of rsonnx may want to catch.
+
+    >>> try:
+    ...     rsonnx.read_run("nothing.jsonl")
+    ... except rsonnx.RsonnxError as error:
+    ...     print(error.exit_code)
+    2
+    """
 
     exit_code = 1
 
 
 class UsageError(RsonnxError, ValueError):
-    """An argument is outside its range, unknown, or names a path that cannot be used."""
+    """An argument is outside its range, unknown, or names a path that cannot be used.
+
+    >>> try:
+    ...     g.certify(x, alpha=2)
+    ... except rsonnx.UsageError as error:
+    ...     print(str(error).partition(",")[0])
+    alpha is 2
+    """
 
     exit_code = 2
 
@@ -43,7 +57,14 @@ class ReplayError(RsonnxError):
 
 
 class DataError(RsonnxError, ValueError):
-    """An input, a label or a data set is not what the model or the format needs."""
+    """An input, a label or a data set is not what the model or the format needs.
+
+    >>> try:
+    ...     g.certify(x[0])
+    ... except rsonnx.DataError as error:
+    ...     print(error)
+    the input has shape (28, 28), but (1, 28, 28) was expected
+    """
 
 
 class UnreadableInputError(DataError):
@@ -51,11 +72,28 @@ class UnreadableInputError(DataError):
 
 
 class RunFileError(RsonnxError):
-    """A run file cannot be read or written, or contradicts itself."""
+    """A run file cannot be read or written, or contradicts itself.
+
+    >>> Path("empty.jsonl").touch()
+    >>> try:
+    ...     rsonnx.read_run("empty.jsonl")
+    ... except rsonnx.RunFileError as error:
+    ...     print(error.exit_code)
+    1
+    """
 
 
 class InferenceError(RsonnxError):
-    """The base classifier failed on a batch; a failure is never counted as a vote."""
+    """The base classifier failed on a batch; a failure is never counted as a vote.
+
+    >>> def broken(batch):
+    ...     raise OSError("the device is gone")
+    >>> try:
+    ...     rsonnx.SmoothedClassifier(broken, sigma=0.5).certify(x)
+    ... except rsonnx.InferenceError as error:
+    ...     print(error.exit_code)
+    1
+    """
 
 
 class TimeLimitError(InferenceError):
@@ -63,7 +101,14 @@ class TimeLimitError(InferenceError):
 
 
 class ModelError(RsonnxError):
-    """The model cannot be read, adapted, or is not what the theorem assumes."""
+    """The model cannot be read, adapted, or is not what the theorem assumes.
+
+    >>> try:
+    ...     rsonnx.load(b"no model", preprocess="none")
+    ... except rsonnx.ModelError as error:
+    ...     print(error.exit_code)
+    4
+    """
 
     exit_code = 4
 
@@ -77,7 +122,14 @@ class CouplingError(ModelError):
 
 
 class ProviderError(RsonnxError):
-    """The execution provider that was asked for does not work here."""
+    """The execution provider that was asked for does not work here.
+
+    >>> try:
+    ...     rsonnx.load("model.onnx", providers=["coreml"])
+    ... except rsonnx.ProviderError as error:
+    ...     print(error.exit_code)
+    4
+    """
 
     exit_code = 4
 

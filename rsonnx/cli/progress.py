@@ -35,6 +35,11 @@ class ProgressBar(Listener):
         quiet: say nothing at all.
         stream: where to; None is stderr.
         clock: seconds that never go back.
+
+    >>> with rsonnx.ProgressBar(stream=sys.stdout) as bar:
+    ...     run = rsonnx.certify("model.onnx", "images/", sigma=0.5, n=100, listener=bar)
+    ... # doctest: +ELLIPSIS
+    model      model.onnx (sha256 3e44e999dd4ad664...), 10 classes, input 1x28x28...
     """
 
     def __init__(
@@ -59,13 +64,22 @@ class ProgressBar(Listener):
         self._silent = True
 
     def said(self, topic: str, text: str) -> None:
-        """Print a line."""
+        """Print a line.
+
+        >>> with rsonnx.ProgressBar(stream=sys.stdout) as bar:
+        ...     bar.said("warning", "the battery is low")
+        warning    the battery is low
+        """
         if not self._silent:
             self.clear()
             self._print(f"{topic:<11}{text}")
 
     def begun(self, extent: Extent) -> None:
-        """Count from here on."""
+        """Count from here on.
+
+        >>> with rsonnx.ProgressBar(stream=sys.stdout) as bar:
+        ...     bar.begun(rsonnx.Extent(inputs=4, samples_each=200))
+        """
         if self._silent:
             return
         self._bar = _bar_on(self._stream, self._clock)
@@ -79,13 +93,22 @@ class ProgressBar(Listener):
         self._work = _Work(extent, extent.already_certified)
 
     def clear(self) -> None:
-        """Take the bar away until it is next drawn, so that something else can be printed."""
+        """Take the bar away until it is next drawn, so that something else can be printed.
+
+        >>> with rsonnx.ProgressBar(stream=sys.stdout) as bar:
+        ...     bar.clear()
+        """
         with self._lock:
             if self._work is not None and self._live:
                 self._bar.stop()
 
     def drawn(self, samples: int) -> None:
-        """Take note of samples; the engine calls this, from any thread."""
+        """Take note of samples; the engine calls this, from any thread.
+
+        >>> with rsonnx.ProgressBar(stream=sys.stdout) as bar:
+        ...     bar.begun(rsonnx.Extent(inputs=1, samples_each=200))
+        ...     bar.drawn(100)
+        """
         with self._lock:
             if self._silent or self._work is None:
                 return
@@ -99,7 +122,12 @@ class ProgressBar(Listener):
                 self._show(self._work)
 
     def finished(self, result: object, *, certified: bool) -> None:
-        """Take note of a finished input; the bar goes away with the last."""
+        """Take note of a finished input; the bar goes away with the last.
+
+        >>> with rsonnx.ProgressBar(stream=sys.stdout) as bar:
+        ...     bar.begun(rsonnx.Extent(inputs=1, samples_each=200))
+        ...     bar.finished(g.certify(x, n0=100, n=100), certified=True)
+        """
         del result
         with self._lock:
             if self._work is not None:

@@ -257,6 +257,11 @@ def certify_from_counts(
 
     Raises:
         UsageError: an argument is outside its range, or there are no samples.
+
+    >>> rsonnx.certify_from_counts([99, 1], [99_000, 1_000], sigma=0.5)
+    Certificate(label=0, radius=1.1449 in l2, gaussian noise, n=100,000, alpha=0.001)
+    >>> rsonnx.certify_from_counts([99, 1], [55, 45], sigma=0.5).abstained
+    True
     """
     evidence = Evidence(Counts.of(selection), Counts.of(estimation), uniform)
     evidence.check_stages()

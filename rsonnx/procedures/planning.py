@@ -182,6 +182,9 @@ def plan(
 
     Raises:
         UsageError: an argument is outside its range, or no certificate can come of it.
+
+    >>> rsonnx.plan(rsonnx.noise.Gaussian(0.5), target_radius=0.5).target.smallest_n
+    40
     """
     if noise.enumerated:
         everything = Enumerated(noise, shape)

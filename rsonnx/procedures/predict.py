@@ -48,6 +48,9 @@ def predict_from_counts(
 
     Raises:
         UsageError: an argument is outside its range, or there are no samples.
+
+    >>> rsonnx.predict_from_counts([990, 10]).label, rsonnx.predict_from_counts([55, 45]).label
+    (0, -1)
     """
     counts = Counts.of(counts)
     alpha = check_alpha(alpha)

@@ -15,7 +15,11 @@ ABSTAIN = -1
 
 
 class AbstainReason(StrEnum):
-    """Why no certificate was given: the one reason that fits best."""
+    """Why no certificate was given: the one reason that fits best.
+
+    >>> rsonnx.certify_from_counts([100, 0], [60, 40], sigma=0.5).reason
+    <AbstainReason.LOOSE_BOUND: 'loose-bound'>
+    """
 
     WRONG_GUESS = "wrong-guess"
     """The selection samples chose a class, but the estimation samples favour another."""
@@ -33,7 +37,12 @@ class AbstainReason(StrEnum):
 
 @dataclass(frozen=True)
 class CertificateCounts:
-    """Counts of the two stages, from samples that are independent of each other."""
+    """Counts of the two stages, from samples that are independent of each other.
+
+    >>> cert = rsonnx.certify_from_counts([99, 1], [99_000, 1_000], sigma=0.5)
+    >>> cert.counts.totals, cert.counts.estimation[0]
+    ({'selection': 100, 'estimation': 100000}, 99000)
+    """
 
     selection: Counts
     estimation: Counts
@@ -84,6 +93,9 @@ class Certificate:
             floating-point noise, None where the counts came from elsewhere.
         seed: the seed of the noise, None where the counts came from elsewhere.
         digest: SHA-256 of the input, None where the counts came from elsewhere.
+
+    >>> rsonnx.certify_from_counts([99, 1], [99_000, 1_000], sigma=0.5)
+    Certificate(label=0, radius=1.1449 in l2, gaussian noise, n=100,000, alpha=0.001)
     """
 
     label: int
@@ -123,7 +135,12 @@ class Certificate:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all fields as plain values, which JSON can hold."""
+        """Return all fields as plain values, which JSON can hold.
+
+        >>> cert = rsonnx.certify_from_counts([99, 1], [99_000, 1_000], sigma=0.5)
+        >>> cert.to_dict()["counts"]
+        {'selection': {'0': 99, '1': 1}, 'estimation': {'0': 99000, '1': 1000}}
+        """
         return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
 
     @property
@@ -156,6 +173,9 @@ class Prediction:
         sigma, arithmetic, seed, digest: as in :class:`Certificate`.
         key: of the noise as a file of ``rsonnx compose smooth`` draws it; None where the seed drew
             it otherwise.
+
+    >>> rsonnx.predict_from_counts([990, 10])
+    Prediction(label=0, p_value=4.97e-278, n=1,000, alpha=0.001)
     """
 
     label: int
@@ -181,7 +201,11 @@ class Prediction:
         return f"Prediction({what}, p_value={self.p_value:.3g}, n={self.n:,}, alpha={self.alpha:g})"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all fields as plain values, which JSON can hold."""
+        """Return all fields as plain values, which JSON can hold.
+
+        >>> rsonnx.predict_from_counts([550, 450]).to_dict()["label"]
+        -1
+        """
         return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
 
     @property

@@ -66,6 +66,11 @@ def compare_bounds(
 
     Raises:
         UsageError: an argument is outside its range.
+
+    >>> for bound in rsonnx.compare_bounds(990, 1_000).bounds[:2]:
+    ...     print(bound.name, round(bound.lower, 4))
+    clopper-pearson 0.976
+    chernoff-kl 0.9735
     """
     check_count(k, n)
     noise = Gaussian(sigma)

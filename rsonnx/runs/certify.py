@@ -82,8 +82,8 @@ def certify(
         sigma: standard deviation of the noise, in the units of the model's bounds; a text for one
             a value, see :mod:`rsonnx.runs.opening`.
         noise: another smoothing distribution, see :mod:`rsonnx.runs.opening`.
-        n0, n, alpha, bound, radius, target_radii, adaptive, precision, family_wise, procedure,
-            changed: see :class:`Rules`.
+        n0, n, alpha, bound, radius, target_radii, adaptive, precision: see :class:`Rules`.
+        family_wise, procedure, changed: see there too.
         sample: which inputs are taken; None takes all.
         seed: of the noise, >= 0; None draws 128 bits from the operating system.
         commit: what :func:`commit` gave for this run, or its file; the seed follows from it and

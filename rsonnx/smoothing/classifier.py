@@ -88,6 +88,13 @@ class SmoothedClassifier:
     Raises:
         UsageError: an argument is outside its range, or ``base`` has no ``classify``.
         ModelError: ``base`` takes codes, and the noise is not for codes.
+
+    >>> g = rsonnx.SmoothedClassifier(rsonnx.load("model.onnx"), sigma=0.5)
+    >>> g.certify(x, n=1_000, seed=1).label
+    7
+    >>> bright = lambda batch: (batch.mean((1, 2, 3)) > 0.5).astype(int)
+    >>> rsonnx.SmoothedClassifier(bright, sigma=0.5).certify(x, n=1_000, seed=1).label
+    0
     """
 
     def __init__(
@@ -147,6 +154,9 @@ class SmoothedClassifier:
         Args:
             key: the file's key for all inputs, 32 hexadecimal digits, which draws a prediction;
                 None derives one for each input from the seed.
+
+        >>> g.exported(key="0f" * 16).predict(x, n=100).key
+        '0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f'
         """
         made = copy.copy(self)
         file_key = None if key is None else check_key(key)
@@ -170,6 +180,10 @@ class SmoothedClassifier:
         Raises:
             ModelError: its file is none.
             UsageError: it is no file, and has no ``form()`` of its own.
+
+        >>> halves = rsonnx.load("halves.onnx", preprocess="none")
+        >>> rsonnx.SmoothedClassifier(halves, sigma=0.5).form().weights.shape
+        (1, 784)
         """
         own: Callable[[], Form] | None = getattr(self.base, "form", None)
         if own is None:
@@ -206,6 +220,9 @@ class SmoothedClassifier:
 
         Raises:
             DataError: wrong shape or type, NaN or infinite, or outside the bounds.
+
+        >>> g.point(x).arithmetic, g.point(x / 255 * 0.999).arithmetic
+        ('exact', 'float')
         """
         if isinstance(x, Point):
             return self._checked(x)
@@ -302,6 +319,12 @@ class SmoothedClassifier:
             UsageError: an argument is outside its range.
             DataError: the input does not fit.
             InferenceError: the base classifier failed; a failure is never a vote.
+
+        >>> cert = g.certify(x, n=1_000, seed=1)
+        >>> cert.label, cert.n, cert.arithmetic
+        (7, 1000, 'exact')
+        >>> g.certify(x, target_radii=0.5, n=10_000, seed=1).n < 1_000
+        True
         """
         chosen = certify_procedure(
             self.noise,
@@ -327,7 +350,12 @@ class SmoothedClassifier:
         seed: int | None = None,
         progress: Progress | None = None,
     ) -> Drawn:
-        """Certify or predict one input by a procedure made before; arguments as for certify."""
+        """Certify or predict one input by a procedure made before; arguments as for certify.
+
+        >>> fixed = rsonnx.procedures.Fixed(g.noise, n0=10, n=100, alpha=0.01)
+        >>> g.run(fixed, x, seed=1).label
+        7
+        """
         point = self.point(x)
         seed = fresh_seed() if seed is None else check_seed(seed)
         (done,) = run_many(self, procedure, [(0, point)], seed=seed, progress=progress)
@@ -358,6 +386,9 @@ class SmoothedClassifier:
 
         Raises:
             UsageError, DataError, InferenceError: as for :meth:`certify`.
+
+        >>> g.predict(x, n=100, seed=1).label
+        7
         """
         procedure = predict_procedure(
             self.noise,
@@ -385,6 +416,11 @@ class SmoothedClassifier:
 
 
         Counts of disjoint ranges add up to the counts of their union.
+
+        >>> first = g.sample_counts(x, 0, 40, stage="probe", seed=1)
+        >>> rest = g.sample_counts(x, 40, 100, stage="probe", seed=1)
+        >>> first + rest == g.sample_counts(x, 0, 100, stage="probe", seed=1)
+        True
         """
         check_choice("the stage", stage, STAGES)
         first, end = as_whole(start), as_whole(stop)
@@ -396,7 +432,12 @@ class SmoothedClassifier:
         return self.count([CountRequest(stream, first, end)])[0]
 
     def stream(self, point: Point, stream: str, seed: int) -> NoisyStream:
-        """Return the noisy samples of one stream of one input; of ``UNCHANGED``, the input."""
+        """Return the noisy samples of one stream of one input; of ``UNCHANGED``, the input.
+
+        >>> stream = g.stream(g.point(x), "probe", seed=1)
+        >>> stream.sample_shape
+        (1, 28, 28)
+        """
         open_stream = UnchangedStream if stream == UNCHANGED else self._open_stream
         version = self.stream_version
         return open_stream(point, self.noise, seed, stream, self.share_noise, version)
@@ -408,21 +449,39 @@ class SmoothedClassifier:
 
         Raises:
             InferenceError: the base classifier failed, or the engine lost or doubled an answer.
+
+        >>> stream = g.stream(g.point(x), "probe", seed=1)
+        >>> [counts.total for counts in g.count([rsonnx.runtime.CountRequest(stream, 0, 50)])]
+        [50]
         """
         return checked_counts(requests, self._engine.count(requests, progress))
 
     def start(self, requests: Sequence[CountRequest], progress: Progress | None = None) -> Call:
-        """Begin to count, where the engine can do so while its caller goes on; else count."""
+        """Begin to count, where the engine can do so while its caller goes on; else count.
+
+        >>> stream = g.stream(g.point(x), "probe", seed=1)
+        >>> call = g.start([rsonnx.runtime.CountRequest(stream, 0, 50)])
+        >>> [counts.total for counts in call.result()]
+        [50]
+        """
         if progress is not None and not callable(progress):
             raise UsageError(f"progress is {shown(progress)}, but a function was expected")
         return start(self._engine, requests, progress)
 
     def appetite(self, point: Point) -> int:
-        """Return how many samples should be asked for at a time, so that the engine is busy."""
+        """Return how many samples should be asked for at a time, so that the engine is busy.
+
+        >>> g.appetite(g.point(x)) >= 1
+        True
+        """
         return self._engine.appetite(point.space.shape)
 
     def base_label(self, x: NDArray[Any] | Point) -> int:
-        """Return what the base classifier answers without noise; -1 for no class."""
+        """Return what the base classifier answers without noise; -1 for no class.
+
+        >>> g.base_label(x)
+        7
+        """
         batch = self.noise.unchanged(self.point(x))[None]
         return int(checked_labels(self.base, batch)[0])
 

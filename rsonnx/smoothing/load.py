@@ -102,6 +102,10 @@ def load(
         ModelError: the file is no classifier that can be certified.
         TimeLimitError: a call of the model took longer than ``device`` allows.
         ProviderError: the provider does not work on this machine.
+
+    >>> f = rsonnx.load("model.onnx", providers="cpu")
+    >>> f.shape, f.num_classes
+    ((1, 28, 28), 10)
     """
     settings = ModelSettings(
         bounds=bounds,
