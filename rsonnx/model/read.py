@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -117,6 +118,25 @@ def read_model(source: ModelSource, *, apart: bool = False) -> ModelFile:
             f"the model is a {type(source).__name__}, but a file, the bytes of one, or what onnx "
             "holds was expected"
         )
+    size, digest = len(data), hashlib.sha256()
+    with ThreadPoolExecutor(1) as pool:  # which hashes beside all else
+        hashed = pool.submit(digest.update, data)
+        model, external = _parsed(data, path)
+        hashed.result()
+        del data  # of a large model it need not be there twice
+        if path is not None and external:
+            _limit_external(model)
+            hashed = pool.submit(_hash_external, digest, model, path.parent, external)
+        folder = path.parent if path is not None and external else None
+        proto, weights = _loaded(model, folder, apart=apart)
+        hashed.result()
+    read = ModelFile(path, digest.hexdigest(), size, proto, external, weights)
+    _check_tensors(read)
+    return read
+
+
+def _parsed(data: bytes, path: Path | None) -> tuple[ModelFile, tuple[str, ...]]:
+    """Return a model that is not hashed yet, nor are its external data read, and their names."""
     model = ModelFile(path, "", len(data), onnx.ModelProto())
     contents = unpacked(data, str(model), _MOST_BYTES) if data.startswith(GZIP) else data
     try:
@@ -131,18 +151,7 @@ def read_model(source: ModelSource, *, apart: bool = False) -> ModelFile:
     _check_text(model)
     _check_names(model)
     check_structure(model.proto, str(model))
-    digest, size = hashlib.sha256(data), len(data)
-    del data, contents  # of a large model they need not be there twice
-    external = tuple(dict.fromkeys(_external_locations(model)))
-    if path is not None and external:
-        _limit_external(model)
-        for location in external:
-            _hash_external(digest, model, path.parent / location, location)
-    folder = path.parent if path is not None and external else None
-    proto, weights = _loaded(model, folder, apart=apart)
-    read = ModelFile(path, digest.hexdigest(), size, proto, external, weights)
-    _check_tensors(read)
-    return read
+    return model, tuple(dict.fromkeys(_external_locations(model)))
 
 
 def sha256_of(path: str) -> str:
@@ -322,17 +331,18 @@ def _too_much(what: str) -> ModelError:
     )
 
 
-def _hash_external(digest: Any, model: ModelFile, path: Path, location: str) -> None:
-    where = f"{model} keeps weights in {location[:80]!r}"
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > _MOST_BYTES:
-                raise _too_much(f"{where}, which has {size:,} bytes")
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-    except OSError as error:
-        raise ModelError(f"{where}, which cannot be read: {error.strerror}") from None
+def _hash_external(digest: Any, model: ModelFile, folder: Path, locations: Sequence[str]) -> None:
+    for location in locations:
+        where = f"{model} keeps weights in {location[:80]!r}"
+        try:
+            with (folder / location).open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                if size > _MOST_BYTES:
+                    raise _too_much(f"{where}, which has {size:,} bytes")
+                while chunk := file.read(_CHUNK):
+                    digest.update(chunk)
+        except OSError as error:
+            raise ModelError(f"{where}, which cannot be read: {error.strerror}") from None
 
 
 def _loaded(

@@ -123,7 +123,7 @@ def open_job(
                 settings,
                 time_limit_per_call=engine.time_limit_per_call,
                 seconds=engine.time_limit_to_try,
-                timed=partial(_tell_slow, listening(listener)),
+                heard=partial(_tell_trial, listening(listener)),
             )
         classifier = load_with(model, settings, engine.providers, engine.device, tried)
     if isinstance(meant, AskedNoise):
@@ -142,13 +142,16 @@ def open_job(
     )
 
 
-def _tell_slow(listener: Listener, seconds: float) -> None:
-    """Tell how long the first call of a model took, where trying it will take a while."""
+def _tell_trial(listener: Listener, said: Mapping[str, Any]) -> None:
+    """Tell of a model that is large, or slow, so that to try it in a child takes a while."""
+    seconds, weights = said.get("seconds", 0.0), said.get("weights", 0)
+    if weights:
+        listener.said("trying", f"the model in a child process: {weights:,} bytes of weights")
     if seconds >= _SLOW:
         listener.said(
             "trying",
-            f"the model in a child process: it takes {seconds:.1f} s for an input, and is given "
-            f"up to {PROBES} before the run begins, some together",
+            f"it takes {seconds:.1f} s for an input, and is given up to {PROBES} before the run "
+            "begins, some together",
         )
 
 

@@ -128,7 +128,7 @@ def try_in_child(
     time_limit_per_call: float = SECONDS_A_CALL,
     seconds: float = SECONDS_TO_TRY,
     memory: int | None = None,
-    timed: Callable[[float], None] | None = None,
+    heard: Callable[[dict[str, Any]], None] | None = None,
 ) -> Tried | None:
     """Load and probe a model in a child process, on the processor; else as :func:`in_child`.
 
@@ -136,7 +136,8 @@ def try_in_child(
         path, seconds, memory: as there.
         settings: what is declared of the model.
         time_limit_per_call: seconds that a call of it may take.
-        timed: hears the seconds of its first call.
+        heard: hears of the bytes of its large ``weights`` when they are read, and of the
+            ``seconds`` of its first call.
 
     Returns:
         How the model was seen to run.
@@ -146,7 +147,7 @@ def try_in_child(
         path,
         seconds=seconds,
         memory=memory,
-        heard=timed,
+        heard=heard,
         settings=settings.to_json(),
         time_limit_per_call=time_limit_per_call,
     )
@@ -218,8 +219,15 @@ def load_and_probe(
     device = DeviceOptions(time_limit_per_call=time_limit_per_call)
     declared = ModelSettings.from_json(settings)
     plan = make_plan(read_model(path, apart=not declared.float16), declared)
+    if weights := sum(values.nbytes for values in plan.model.weights.values()):
+        tell_parent({"weights": weights})
     try:
-        opened = open_plan(plan, choose_provider(["cpu"], device), device, timed=tell_parent)
+        opened = open_plan(
+            plan,
+            choose_provider(["cpu"], device),
+            device,
+            timed=lambda seconds: tell_parent({"seconds": seconds}),
+        )
     except TimeLimitError as error:  # before anything is counted, it is the model that is refused
         raise ModelError(str(error)) from None
     return opened.tried.to_json()
