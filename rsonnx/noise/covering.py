@@ -47,6 +47,10 @@ class CoveredNoise(IndependentNoise, Generic[Parameter]):
     two_sided: ClassVar[bool] = False
     covered: ClassVar[bool] = True
     calculable: ClassVar[bool] = False
+    in_turn: ClassVar[bool] = False
+    """Whether images are asked about from the nearest on, each distance once all nearer ones are
+    certified; the cover has them in that order."""
+
     unit: ClassVar[str]
     """Of a parameter, behind a number."""
 

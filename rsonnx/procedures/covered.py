@@ -138,19 +138,22 @@ class Covered(Procedure):
         counts = [Counts([])] * len(rules)
         undecided, reached = list(range(len(rules))), math.inf
         while undecided:
-            looks = [next(n for n in rules[at].looks if n > counts[at].total) for at in undecided]
+            nearest = near[undecided[0]]
+            asked = [at for at in undecided if not self.noise.in_turn or near[at] == nearest]
+            looks = [next(n for n in rules[at].looks if n > counts[at].total) for at in asked]
             more = yield [
                 Ask(_stream(at), counts[at].total, look, points[at])
-                for at, look in zip(undecided, looks, strict=True)
+                for at, look in zip(asked, looks, strict=True)
             ]
             going_on = []
-            for at, answers in zip(undecided, more, strict=True):
+            for at, answers in zip(asked, more, strict=True):
                 counts[at] += answers
                 hits, samples = counts[at][chosen], counts[at].total
                 if rules[at].fails(hits, samples):
                     reached = min(reached, near[at])
                 elif not rules[at].reaches(hits, samples):
                     going_on.append(at)
+            going_on += undecided[len(asked) :]  # all of whom come behind
             undecided = [at for at in going_on if near[at] < reached]
         return self.derive(_evidence(selection, cover, counts))
 
@@ -276,16 +279,19 @@ class Covered(Procedure):
         faults: list[str | None] = []
         for radius, own, done in zip(cover.radii, counted, certified, strict=True):
             rule = self._rule(radius)
+            if not own[1]:
+                faults.append("it has no samples")
+                continue
             bound = rule.targets[0] if done else rule.lower(*own)
             faults.append(stop_fault(rule, rule.looks, *own, own if bound else (0, 0), bound))
         sound = zip(near, certified, faults, strict=True)
         ended = min((n for n, done, fault in sound if not (done or fault)), default=math.inf)
         for at, fault in enumerate(faults):
-            # A centre is left undecided where a nearer one is given up.
+            # A centre is left undecided, or not even begun, where a nearer one is given up.
             left = (
                 not certified[at]
                 and near[at] >= ended
-                and counted[at][1] in self._rule(cover.radii[at]).looks
+                and counted[at][1] in (0, *self._rule(cover.radii[at]).looks)
             )
             if fault is not None and not left:
                 yield f"the image {self.noise.described(cover, at)} is unsound: {fault}"
@@ -308,10 +314,12 @@ class Covered(Procedure):
         cover, asks = evidence.cover or Cover(), self._selecting(task.point)
         first = len(asks)
         for at, (centre, samples) in enumerate(zip(cover.centres, cover.samples, strict=True)):
-            asks.append(Ask(_stream(at), 0, samples, self.noise.image(task.point, centre)))
+            if samples:
+                asks.append(Ask(_stream(at), 0, samples, self.noise.image(task.point, centre)))
         counted = yield asks
-        selection = sum(counted[:first], Counts([]))
-        return self.derive(_evidence(selection, cover, counted[first:]))
+        selection, drawn = sum(counted[:first], Counts([])), iter(counted[first:])
+        counts = [next(drawn) if samples else Counts([]) for samples in cover.samples]
+        return self.derive(_evidence(selection, cover, counts))
 
     @property
     def largest_radius(self) -> float:

@@ -221,6 +221,23 @@ def test_a_false_claim_is_no_likelier_than_alpha(law: CoveredNoise[Any]) -> None
         assert false <= allowed
 
 
+def test_shifts_are_begun_once_all_shorter_ones_are_certified() -> None:
+    procedure = Covered(SHIFTED, 100, 1000, 0.05)
+    certificate, _ = driven(procedure, lambda at, more: 0 if at == 6 else more)
+    cover, evidence = certified(certificate), evidence_of(certificate)
+    assert (certificate.radius, cover.centres[6]) == (1.0, (-1, 1))
+    assert [n > 0 for n in cover.samples] == [at < 9 for at in range(29)]
+    assert not list(procedure.check(evidence, None))
+    none = [(0, *listed[1:]) for listed in (cover.hits, cover.samples)]
+    other = replace(
+        evidence,
+        estimation=Counts([sum(none[0]), sum(none[1]) - sum(none[0])]),
+        cover=replace(cover, hits=none[0], samples=none[1]),
+    )
+    assert procedure.derive(other).abstained
+    assert list(procedure.check(other, None))
+
+
 def test_smaller_cells_are_chosen_where_the_class_is_less_likely() -> None:
     radii = []
     for share in (1.0, 0.9, 0.7):

@@ -47,6 +47,7 @@ class PaddedTranslation(CoveredNoise[Shift]):
 
     name: ClassVar[str] = "padded-translation"
     norms: ClassVar[tuple[str, ...]] = ("padded-translation",)
+    in_turn: ClassVar[bool] = True
     unit: ClassVar[str] = " pixels"
 
     def __post_init__(self) -> None:
