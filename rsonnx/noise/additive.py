@@ -20,7 +20,7 @@ from rsonnx.noise.philox import bits
 from rsonnx.noise.space import LEVELS, add, beyond_numbers
 
 if TYPE_CHECKING:
-    from rsonnx.noise.compiled import CompiledBlock
+    from rsonnx.noise.compiled import CompiledBlock, NormalBlock
 
 _PORTION_VALUES = 1 << 14
 """Values of joint noise that are drawn at a time, at most: a core's nearer caches hold them."""
@@ -103,9 +103,19 @@ def exact_block() -> type[LatticeBlock] | type[CompiledBlock]:
 
     Code is compiled in a few tenths of a second, beside the work, and only where there is much.
     """
-    if next(_BLOCKS) == _BY_NUMPY:
-        threading.Thread(target=quickest_block, name="compiled noise").start()
-    return quickest_block() if quickest_block.cache_info().currsize else LatticeBlock
+    return quickest_block() if _loaded(quickest_block, _BLOCKS) else LatticeBlock
+
+
+def normal_block() -> type[NormalBlock] | None:
+    """Return what draws the next block of normal noise, as :func:`exact_block`; None for numpy."""
+    return quickest_normal() if _loaded(quickest_normal, _NORMAL_BLOCKS) else None
+
+
+def _loaded(load: Any, opened: Iterator[int]) -> bool:
+    """Say whether what a cached function returns is there; have it made once there is much work."""
+    if next(opened) == _BY_NUMPY:
+        threading.Thread(target=load, name="compiled noise").start()
+    return bool(load.cache_info().currsize)
 
 
 @cache
@@ -123,8 +133,20 @@ def quickest_block() -> type[LatticeBlock] | type[CompiledBlock]:
     return compiled.CompiledBlock if right else LatticeBlock
 
 
-_BLOCKS = count()
-"""Counts the blocks of exact noise that were opened."""
+@cache
+def quickest_normal() -> type[NormalBlock] | None:
+    """Return what draws normal noise quicker than numpy and as numpy does; None where nothing."""
+    try:
+        from rsonnx.noise import compiled  # noqa: PLC0415 - not everywhere is there a compiler
+
+        right = compiled.draws_normals_as_numpy_does()
+    except (ImportError, OSError, RuntimeError, AttributeError):
+        return None
+    return compiled.NormalBlock if right else None
+
+
+_BLOCKS, _NORMAL_BLOCKS = count(), count()
+"""Count the blocks of exact and of normal noise that were opened."""
 
 _BY_NUMPY = 64
 """Of which numpy draws so many before code is compiled: a tenth of a second of MNIST's."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream, additive
+from rsonnx.noise.additive import FloatBlock
 from rsonnx.noise.lattice import LatticeBlock
+from rsonnx.noise.law import Place
 
 compiled = pytest.importorskip("rsonnx.noise.compiled", reason="llvmlite is not installed")
 
@@ -127,3 +130,49 @@ def test_it_is_not_used_where_it_draws_otherwise(
         assert additive.quickest_block() is LatticeBlock
     finally:
         additive.quickest_block.cache_clear()
+
+
+def _normals(block: int, key: int, base: np.ndarray, samples: int) -> np.ndarray:
+    place = Place(key, block, 0, InputSpace((base.size,)), False)
+    drawing = FloatBlock(Gaussian(0.7).draw, place)
+    out = np.empty((samples, base.size), np.float32)
+    drawing.write(base, np.float32(1), out)
+    return out
+
+
+@given(
+    st.integers(0, 2**128 - 1),
+    st.integers(0, 2**40),
+    st.lists(st.tuples(st.booleans(), st.integers(0, 90)), min_size=1, max_size=5),
+    st.integers(1, 40),
+)
+def test_normal_noise_is_numpy_s_and_goes_on_where_it_stopped(
+    key: int, block: int, parts: list[tuple[bool, int]], width: int
+) -> None:
+    base = np.linspace(-2, 2, width)
+    drawing = _normal_block()(0.7, key, block)
+    expected = _normals(block, key, base, sum(samples for _, samples in parts))
+    done = 0
+    for written, samples in parts:
+        part = np.empty((samples, width), np.float32)
+        if written:
+            drawing.write(base, np.float32(1), part)
+        else:
+            part[...] = drawing.draw(part.size).reshape(part.shape) + base
+        np.testing.assert_array_equal(part, expected[done : done + samples])
+        done += samples
+
+
+def test_a_million_normal_numbers_are_numpy_s() -> None:
+    """Ten thousand of them at edges of layers, three hundred in the tails."""
+    base = np.zeros(1000)
+    out = np.empty((1000, 1000), np.float32)
+    _normal_block()(0.7, 5 << 90, 1).write(base, np.float32(1), out)
+    np.testing.assert_array_equal(out, _normals(1, 5 << 90, base, 1000))
+
+
+def _normal_block() -> Any:
+    block = additive.quickest_normal()
+    if block is None:
+        pytest.skip("normal noise is compiled on Linux only")
+    return block

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from benching.subjects import KINDS, Subject
 from benching.turns import Record, Spread, rates, ratios, take_turns, timed
 from rsonnx.noise import Arithmetic, Gaussian, InputSpace, NoisyStream
-from rsonnx.noise.additive import quickest_block
+from rsonnx.noise.additive import quickest_block, quickest_normal
 from rsonnx.noise.lattice import LatticeBlock
 from rsonnx.runtime import Session, choose_provider
 
@@ -189,6 +189,7 @@ def measure_noise(*, rounds: int, values: int) -> Iterator[Record]:
     """
     shape = KINDS["resnet20"].shape
     image = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    quickest_normal()
     drawers = dict.fromkeys([LatticeBlock, quickest_block()])
     ways = [("exact, compiled" if d is not LatticeBlock else "exact, numpy", d) for d in drawers]
     runs: dict[str, Call] = {}

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 import rsonnx
 from benching.turns import need
 from rsonnx.data import open_dataset
-from rsonnx.noise.additive import quickest_block
+from rsonnx.noise.additive import quickest_block, quickest_normal
 
 if TYPE_CHECKING:
     from torch import nn
@@ -140,6 +140,7 @@ def prepare(name: str, folder: Path, samples: int | None = None) -> Subject:
     """
     kind = KINDS[name]
     quickest_block()  # which a process loads beside its first work
+    quickest_normal()
     if name == "mnist":
         path = SAMPLES / "mnist_gaussian_0.50.onnx"
         image = open_dataset(SAMPLES / "mnist_test_500")[0].values.reshape(kind.shape)

@@ -11,10 +11,10 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.noise.additive import IndependentNoise
+from rsonnx.noise.additive import IndependentNoise, normal_block
 from rsonnx.noise.catalogue import noise_of
 from rsonnx.noise.differential import settled
-from rsonnx.noise.law import Law
+from rsonnx.noise.law import Drawing, Law, Place
 from rsonnx.noise.rounding import normal_cdf
 from rsonnx.noise.scale import check_scale, needed_size
 from rsonnx.noise.space import InputSpace
@@ -138,6 +138,13 @@ class Gaussian(IndependentNoise):
             return super().with_fixed(fixed, size)
         apart = noise_of("gaussian-per-feature", sigmas=(self.sigma,) * size)
         return apart.with_fixed(fixed, size)
+
+    def open(self, place: Place) -> Drawing:
+        """Return the noise of a block, by compiled code where there is any."""
+        compiled = None if place.exact else normal_block()
+        if compiled is None:
+            return super().open(place)
+        return compiled(self.sigma, place.key, place.block)
 
     def draw(self, generator: np.random.Generator, size: int) -> NDArray[np.float64]:
         """Return ``size`` floating-point draws."""
