@@ -46,6 +46,7 @@ def test_every_refusal_has_a_place_in_the_index(extension: Callable[[str], Modul
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
 def test_the_site_is_built_strictly_and_needs_no_network(tmp_path: Path) -> None:
     from sphinx.application import Sphinx
     from sphinx.util.docutils import docutils_namespace, patch_docutils
