@@ -100,9 +100,9 @@ class Commands(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the sections."""
-        text = pages()
+        self.env.note_reread()  # the page follows the code, which Sphinx does not watch
         document = new_document("commands", self.state.document.settings)
-        Parser().parse(text, document)
+        Parser().parse(pages(), document)
         return document.children
 
 

@@ -60,6 +60,7 @@ class Refusals(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return a list for each module that raises it."""
+        self.env.note_reread()  # the page follows the code, which Sphinx does not watch
         kind = getattr(errors, self.arguments[0])
         shown: list[nodes.Node] = []
         for what, sentences in refusals()[kind].items():
