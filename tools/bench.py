@@ -3,7 +3,7 @@
     python tools/bench.py speed [PART ...] [--model mnist resnet20] [--rounds 10] [--provider cpu]
         [--workers K] [--batch-size B] [--samples N]
     python tools/bench.py rows DIR [--rounds 5] [--seconds 0.3] [--only TEXT]
-    python tools/bench.py adaptive-samples LOGS [--alpha 0.001] [--n 100000] [--share 0.3]
+    python tools/bench.py adaptive-samples LOGS [--alpha 0.001] [--n 100000]
     python tools/bench.py adaptive-time [MODEL DATA] [--sigma 0.5] [--target-radius 0.5]
     python tools/bench.py precision-samples LOGS [--alpha 0.001] [--n 100000] [--share 0.02 ...]
     python tools/bench.py precision-time [MODEL DATA] [--sigma 0.5] [--share 0.02 ...] [--limit 40]
@@ -180,7 +180,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     samples = command(
         "adaptive-samples", whole(procedures, "adaptive_samples"), n=100_000, alpha=0.001
     )
-    samples.add_argument("--share", type=float, help="of alpha for the e-process")
     samples.add_argument("logs", type=Path)
     seconds = command(
         "adaptive-time",

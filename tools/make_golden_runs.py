@@ -4,8 +4,8 @@
 
 Everything is made by commands of this checkout, in tests/golden/inputs: a deliberate change is
 recorded by running this, and the difference of the files is what has changed. Only what says who
-made a run, and when, is written as if by nobody: versions, time and seconds. ``first.jsonl`` and
-``oldest.jsonl`` are of earlier versions of rsonnx (the last of the first stream, and 0.1); they are
+made a run, and when, is written as if by nobody: versions, time and seconds. ``first.jsonl``,
+``oldest.jsonl`` and what is named for the e-process are of earlier versions of rsonnx; they are
 kept, and only read. Another scipy may give a bound another last digit: these are of scipy 1.17.
 """
 
@@ -34,7 +34,8 @@ from rsonnx.smoothing import isolation
 
 GOLDEN = Path(__file__).resolve().parents[1] / "tests" / "golden"
 INPUTS, RUNS, SAID = GOLDEN / "inputs", GOLDEN / "runs", GOLDEN / "said.json"
-EARLIER = ("first", "oldest", "float16-alone")
+BY_E_PROCESS = ("target", "adaptive", "adaptive-family-wise")
+EARLIER = ("first", "oldest", "float16-alone", *(f"{name}-e-process" for name in BY_E_PROCESS))
 CLASSES, SIDE, WIDE, COUNT = 3, 4, 5, 3
 
 GREY, PAIRED, OFF = "image.onnx grey.npz", "pair.onnx wide.npz", "image.onnx off.npz"

@@ -1,14 +1,16 @@
 """Adaptive certification at target radii: sample until they are decided.
 
-The statistics are those of :class:`rsonnx.statistics.AdaptiveRule`: an e-process that may be looked
-at after every batch, and one fixed bound at the ceiling (arXiv 1810.08240, 2010.09686). Selection
-stops at a lead of votes; its samples are apart from the others, so that costs no validity.
+The statistics are those of :class:`rsonnx.statistics.SpendingRule`: alpha is spent on fixed looks
+and on one bound at the ceiling. Where its sums over all paths cannot be had, and in earlier runs,
+an e-process decides (:class:`rsonnx.statistics.AdaptiveRule`; arXiv 1810.08240, 2010.09686).
+Selection stops at a lead of votes; its samples are apart from the others, so that costs no
+validity.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, ClassVar, Self
@@ -23,18 +25,21 @@ from rsonnx.procedures.radii import as_radii, default_radii, radius_text
 from rsonnx.procedures.result import Certificate
 from rsonnx.statistics import (
     AdaptiveRule,
+    SpendingRule,
     Verdict,
     align_looks,
     check_alpha,
     check_samples,
     operating_point,
     selection_settled,
+    spending,
     stop_fault,
 )
 
 PROCESS_SHARE = 0.3
-"""Of alpha for the e-process. On the radii of published logs (tools/adaptive_table.py) 0.3 draws 2
-to 3 % fewer samples than 0.2 and decides at most 0.045 percentage points of inputs otherwise."""
+"""Of alpha for the e-process, where it decides."""
+
+E_PROCESS, SPENDING = "e-process", "alpha-spending"
 
 _SELECTION_LOOK = 16
 
@@ -49,6 +54,8 @@ class Adaptive(Procedure):
         n: the most estimation samples, >= 1.
         alpha: probability of error of all that is claimed of one input, in (0, 1).
         target_radii: the radii to decide, rising, each > 0; all hold at once.
+        bound: what decides: ``"alpha-spending"``, or ``"e-process"``; "" for the former where n and
+            alpha allow it.
 
     Raises:
         UsageError: an argument is outside its range, or a target is beyond what n and alpha reach.
@@ -59,8 +66,8 @@ class Adaptive(Procedure):
     n: int
     alpha: float
     target_radii: tuple[float, ...]
+    bound: str = ""
 
-    bound: str = field(init=False, default="e-process")
     radius_rule: str = field(init=False, default="one-sided")
     num_classes: int | None = field(init=False, default=None)
 
@@ -77,13 +84,20 @@ class Adaptive(Procedure):
             alpha=check_alpha(self.alpha),
             target_radii=radii,
         )
+        spends = self.n <= spending.MOST_SAMPLES and self.alpha >= spending.LEAST_ALPHA
+        self._settle(bound=self.bound or (SPENDING if spends else E_PROCESS))
+        if self.bound not in (E_PROCESS, SPENDING) or (self.bound == SPENDING and not spends):
+            raise UsageError(
+                f"the bound {self.bound!r:.60} is none of adaptive runs with n = {self.n:,} and "
+                f"alpha = {self.alpha:g}; leave it out"
+            )
         if not radii or not all(0 < r < float("inf") for r in radii):
             raise UsageError(
                 f"the target radii are {list(radii)}, but at least one number above 0 was expected"
             )
         if any(b <= a for a, b in pairwise(radii)):
             raise UsageError(f"the target radii are {list(radii)}, but they must rise")
-        least = AdaptiveRule((0.5,), self.n, self.alpha, PROCESS_SHARE)
+        least = self._rule((0.5,))
         reachable = self.noise.radius(least.lower(self.n, self.n))
         if radii[-1] > reachable:
             raise UsageError(
@@ -93,21 +107,28 @@ class Adaptive(Procedure):
             )
 
     @classmethod
-    def of_table(cls, noise: Law, n0: int, n: int, alpha: float) -> Self:
+    def of_table(cls, noise: Law, n0: int, n: int, alpha: float, bound: str = "") -> Self:
         """Return the procedure that decides all radii of the table at once; 0 needs none.
 
         Arguments and errors as for the class.
         """
         if noise.measure.whole:
-            radii = default_radii(cls(noise, n0, n, alpha, (1.0,)).largest_radius, whole=True)
+            radii = default_radii(
+                cls(noise, n0, n, alpha, (1.0,), bound).largest_radius, whole=True
+            )
         else:  # the ceiling of an adaptive run is a little lower than that of a fixed one
             radii = default_radii(0.97 * Fixed(noise, n0, n, alpha).largest_radius)
-        return cls(noise, n0, n, alpha, radii[1:])
+        return cls(noise, n0, n, alpha, radii[1:], bound)
 
     @cached_property
     def rule(self) -> AdaptiveRule:
         """The rule on probabilities: the targets are the p that give the target radii."""
         targets = tuple(self.noise.probability_for(r) for r in self.target_radii)
+        return self._rule(targets)
+
+    def _rule(self, targets: tuple[float, ...]) -> AdaptiveRule:
+        if self.bound == SPENDING:
+            return SpendingRule(targets, self.n, self.alpha, batch=LOOK)
         return AdaptiveRule(targets, self.n, self.alpha, PROCESS_SHARE)
 
     @cached_property
@@ -153,7 +174,7 @@ class Adaptive(Procedure):
                 yield fault
 
     def prove(self, figures: Figures) -> Proof:
-        """No integer arithmetic covers the e-process."""
+        """No integer arithmetic covers what was looked at more than once."""
         del figures
         return Proof()
 
@@ -185,12 +206,17 @@ class Adaptive(Procedure):
             f"an input, alpha = {self.alpha:g}"
         )
 
+    def as_begun(self, begun: Procedure) -> Procedure:
+        """Return the same procedure by the rules of an earlier version, which began a run."""
+        return replace(self, bound=begun.bound) if isinstance(begun, Adaptive) else self
+
     @classmethod
     def recorded(cls, fields: Mapping[str, Any], noise: Law, shape: tuple[int, ...]) -> Self:
         """Return the procedure that :meth:`to_json` recorded."""
         del shape
         targets = tuple(fields["target_radii"] or ())
-        return cls(noise, fields["n0"], fields["n"], fields["alpha"], targets)
+        n0, n, alpha = (fields[name] for name in ("n0", "n", "alpha"))
+        return cls(noise, n0, n, alpha, targets, fields["bound"])
 
 
 def select(n0: int) -> Steps[Counts]:

@@ -24,6 +24,7 @@ from rsonnx.statistics import BOUNDS, DEFAULT_BOUND
 PROCEDURES: dict[str, type[Procedure]] = {
     "exact": Enumerated,
     "e-process": Adaptive,
+    "alpha-spending": Adaptive,
     "calculated": Exact,
     "cover": Covered,
     "stopped-clopper-pearson": Precise,

@@ -9,7 +9,7 @@ from typing import Any
 
 from rsonnx.errors import UsageError
 from rsonnx.noise import CoveredNoise, Law
-from rsonnx.procedures.adaptive import PROCESS_SHARE, Adaptive
+from rsonnx.procedures.adaptive import Adaptive
 from rsonnx.procedures.covered import Covered
 from rsonnx.procedures.enumerated import Enumerated
 from rsonnx.procedures.precise import Precise
@@ -27,6 +27,7 @@ from rsonnx.statistics import (
     samples_for_chance,
 )
 from rsonnx.statistics.checks import MOST_SAMPLES
+from rsonnx.statistics.spending import FINAL_SHARE
 
 DEFAULT_N = 100_000
 SELECTION_SAMPLES = 100
@@ -222,8 +223,8 @@ def _target(noise: Law, radius: float, alpha: float) -> Target:
     p = max(0.5, noise.probability_for(radius))
     try:
         fixed = fewest_samples(p, alpha)
-        # The bound at the ceiling of an adaptive run has the rest of alpha.
-        ceiling = fewest_samples(p, alpha - alpha * PROCESS_SHARE)
+        # The bound at the ceiling of an adaptive run has a share of alpha.
+        ceiling = fewest_samples(p, alpha * FINAL_SHARE)
     except UsageError:
         most = noise.radius(largest_bound(MOST_SAMPLES, alpha))
         raise UsageError(

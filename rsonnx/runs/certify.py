@@ -169,6 +169,7 @@ def certify(
             noise=meant,
             sample=sample,
             stream_version=stream,
+            begun=begun,
             **opening,
         )
         job, manifest, header = ready.job, ready.manifest, ready.header
@@ -239,6 +240,7 @@ def _ready(
     name: str | None = None,
     words: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
+    begun: Header | None = None,
     **opening: Any,
 ) -> _Ready:
     """Open the model and the data, tell what they are, and read every input once."""
@@ -255,6 +257,8 @@ def _ready(
         shape=job.shape,
         inputs=len(job.indices),
     )
+    if begun is not None:
+        procedure = procedure.as_begun(begun.procedure)
     _check_range(procedure, samples)
     procedure.try_first(Task(job.point(job.indices[0]), 1.0, job.smoothed.form))
     tell_job(job, seed, listener.said)

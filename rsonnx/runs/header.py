@@ -185,7 +185,8 @@ class Header:
         changed = self.record.get("changed", 0)
         yield "arguments.resolved.changed", self.resolved.get("changed", changed), changed
         if self.resolved.get("adaptive") and not noise.covered:
-            table = Adaptive.of_table(noise, procedure.n0, procedure.n, procedure.alpha)
+            bound = procedure.bound if isinstance(procedure, Adaptive) else ""
+            table = Adaptive.of_table(noise, procedure.n0, procedure.n, procedure.alpha, bound)
             yield "target_radii", procedure.target_radii, table.target_radii
         elif self.resolved.get("target_radius") is not None:
             yield "target_radii", procedure.target_radii, (self.resolved["target_radius"],)

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         scale_down,
     )
     from rsonnx.statistics.sequential import SequentialPredict, selection_settled
+    from rsonnx.statistics.spending import SpendingRule
     from rsonnx.statistics.stopping import stop_fault
 
 offer_lazily(__name__)

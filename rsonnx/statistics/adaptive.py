@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rsonnx.errors import UsageError
 from rsonnx.statistics.checks import check_alpha, check_count, check_samples, check_share
 from rsonnx.statistics.clopper_pearson import clopper_pearson_lower
@@ -25,6 +28,7 @@ from rsonnx.statistics.eprocess import (
     chance_to_reach,
     check_null,
     check_process_alpha,
+    fewest_hits_to_reject,
     fewest_samples_to_reject,
     rejects,
 )
@@ -144,6 +148,13 @@ class AdaptiveRule:
                     break
                 value = target
         return max(value, final if final > 0.5 else 0.0)
+
+    def early_hits(self, target: int, looks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the fewest hits that certify a target at looks before ``n_max``.
+
+        More hits than samples stand where none do.
+        """
+        return fewest_hits_to_reject(looks, self.targets[target], self.alpha_e)
 
     def reaches(self, k: int, n: int, target: int = 0) -> bool:
         """Whether ``k`` hits in ``n`` samples certify a target, at any look."""

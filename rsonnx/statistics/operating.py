@@ -15,19 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
-from rsonnx.statistics import special
 from rsonnx.statistics.adaptive import AdaptiveRule
-from rsonnx.statistics.eprocess import fewest_hits_to_reject
+from rsonnx.statistics.paths import binomial, convolve, trim
 from rsonnx.statistics.precision import PrecisionRule
-
-_NEGLIGIBLE = 1e-18
-"""Probability of single counts that are left out: below 1e-12 in all."""
 
 _NEGLIGIBLE_RADIUS = 1e-9
 """Chance of single counts whose radius is left out of a mean."""
-
-_DIRECT = 4_000_000
-"""Products up to which a direct convolution is used, which keeps relative precision."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +62,7 @@ def stopping_regions(rule: AdaptiveRule, looks: tuple[int, ...] | None = None) -
     at = np.asarray(rule.looks if looks is None else looks, np.int64)
     if at[-1] != rule.n_max or np.any(np.diff(at) <= 0):
         raise UsageError(f"the looks must rise and end at n_max = {rule.n_max}")
-    certify = np.stack([fewest_hits_to_reject(at, t, rule.alpha_e) for t in rule.targets])
+    certify = np.stack([rule.early_hits(target, at) for target in range(len(rule.targets))])
     certify[:, -1] = np.minimum(certify[:, -1], rule.final_hits)
     give_up = np.stack([_give_up(rule, at, target) for target in range(len(rule.targets))])
     return Regions(at, certify, give_up)
@@ -95,11 +88,11 @@ def operating_point(
     for look, n in enumerate(regions.looks.tolist()):
         alive = sum(float(s.sum()) for s in state)
         samples += alive * (n - before)
-        step, first = _binomial(n - before, p)
+        step, first = binomial(n - before, p)
         before = n
         for t in range(targets):
             if state[t].size:
-                state[t], start[t] = _convolve(state[t], step), start[t] + first
+                state[t], start[t] = convolve(state[t], step), start[t] + first
         for t in range(targets):
             if not state[t].size:
                 continue
@@ -114,7 +107,7 @@ def operating_point(
             below = min(state[t].size, max(0, int(regions.give_up[t, look]) + 1 - start[t]))
             if n < rule.n_max:
                 futile += float(state[t][:below].sum())
-            state[t], start[t] = _trim(state[t][below:], start[t] + below)
+            state[t], start[t] = trim(state[t][below:], start[t] + below)
         if not any(s.size for s in state):
             break
     return OperatingPoint(p, tuple(map(float, certified[1:])), futile, samples)
@@ -128,11 +121,11 @@ def ends(rule: PrecisionRule, p: float) -> Iterator[tuple[int, int, NDArray[np.f
     """
     state, start, before = np.ones(1), 0, 0
     for n in rule.looks:
-        step, first = _binomial(n - before, p)
-        state, start, before = _convolve(state, step), start + first, n
+        step, first = binomial(n - before, p)
+        state, start, before = convolve(state, step), start + first, n
         ended = max(0, rule.most_hits(n) + 1 - start)
         yield n, start, state[:ended]
-        state, start = _trim(state[ended:], start + ended)
+        state, start = trim(state[ended:], start + ended)
         if not state.size:
             break
 
@@ -151,7 +144,7 @@ def expected_end(rule: PrecisionRule, p: float) -> tuple[float, float]:
 
 def expected_radius(rule: PrecisionRule, p: float) -> float:
     """Return the expected radius of ``n_max`` samples, whatever is left to gain."""
-    chances, least = _binomial(rule.n_max, p)
+    chances, least = binomial(rule.n_max, p)
     return _mean_radius(rule, rule.n_max, least, chances)
 
 
@@ -173,39 +166,6 @@ def _give_up(rule: AdaptiveRule, looks: NDArray[np.int64], target: int) -> NDArr
         low += bisect_left(hits, True, key=lambda k: not rule.hopeless(k, n, target))
         most[i] = low - 1
     return most
-
-
-def _binomial(n: int, p: float) -> tuple[NDArray[np.float64], int]:
-    """Return P(Bin(n, p) = k) for k from the returned start on, negligible ends left out."""
-    if p in (0.0, 1.0):
-        return np.ones(1), int(n * p)
-    spread = 10.0 * np.sqrt(n * p * (1.0 - p)) + 40.0
-    first = max(0, int(n * p - spread))
-    k = np.arange(first, min(n, int(n * p + spread)) + 1, dtype=np.float64)
-    log_pmf = (
-        special.gammaln(n + 1.0)
-        - special.gammaln(k + 1.0)
-        - special.gammaln(n - k + 1.0)
-        + special.xlogy(k, p)
-        + special.xlog1py(n - k, -p)
-    )
-    return _trim(np.exp(log_pmf), first)
-
-
-def _convolve(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    if a.size * b.size <= _DIRECT:
-        return np.convolve(a, b)
-    size = a.size + b.size - 1
-    padded = 1 << (size - 1).bit_length()
-    product = np.fft.irfft(np.fft.rfft(a, padded) * np.fft.rfft(b, padded), padded)[:size]
-    return np.maximum(product, 0.0)
-
-
-def _trim(a: NDArray[np.float64], start: int) -> tuple[NDArray[np.float64], int]:
-    kept = np.flatnonzero(a > _NEGLIGIBLE)
-    if not kept.size:
-        return a[:0], start
-    return a[kept[0] : kept[-1] + 1], start + int(kept[0])
 
 
 def _add(

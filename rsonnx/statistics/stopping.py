@@ -11,9 +11,11 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
+
 from rsonnx.statistics.adaptive import AdaptiveRule
 from rsonnx.statistics.clopper_pearson import clopper_pearson_lower
-from rsonnx.statistics.eprocess import fewest_hits_to_reject, rejects
+from rsonnx.statistics.eprocess import rejects
 
 _MARGIN = 1e-9
 """Bounds that are nearer to each other than this are taken for equal."""
@@ -87,7 +89,7 @@ def _goes_on(
     else:
         least, fewest_missed = 0, 0
     low = max(least, n - (drawn - hits))
-    undecided = _fewest_to_reject(n, rule.targets[reached], rule.alpha_e) - 1
+    undecided = _fewest_hits(rule, n, reached) - 1
     most = min(hits, n - fewest_missed, undecided)
     if claimed == n:
         most = min(most, claimed_hits)
@@ -96,5 +98,5 @@ def _goes_on(
 
 
 @lru_cache(maxsize=65536)
-def _fewest_to_reject(n: int, p0: float, alpha: float) -> int:
-    return int(fewest_hits_to_reject(n, p0, alpha)[0])
+def _fewest_hits(rule: AdaptiveRule, n: int, target: int) -> int:
+    return int(rule.early_hits(target, np.array([n]))[0])

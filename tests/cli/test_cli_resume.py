@@ -70,7 +70,7 @@ def test_what_is_no_run_file_or_is_not_to_be_gone_on_with(table: str) -> None:
         ("--sigma 0.5", "noise.sigma"),
         ("--n 500", "n is 400"),
         ("--seed 8", "seed.value"),
-        ("--target-radius 0.1", "e-process"),
+        ("--target-radius 0.1", "alpha-spending"),
         ("--limit 5", "data.inputs"),
         ("--skip-every 2", "data.manifest"),
         ("--preprocess mnist", "model.preprocess.mean"),

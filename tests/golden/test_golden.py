@@ -154,6 +154,19 @@ def test_a_run_of_the_first_stream_is_gone_on_with_and_replayed(here: Path) -> N
     assert_replayed(path, *words[1:3])
 
 
+@pytest.mark.parametrize("name", tool.BY_E_PROCESS)
+def test_a_run_that_an_e_process_decides_is_gone_on_with_and_replayed(
+    name: str, here: Path
+) -> None:
+    tool.call(*tool.words_of(name))
+    (now, *_), (then, *_) = map(tool.read_lines, (Path(f"{name}.jsonl"), RUNS[f"{name}-e-process"]))
+    header = now | {field: then[field] for field in ("bound", "largest_radius")}
+    tear(f"{name}-e-process", header, Path(f"{name}.jsonl"))
+    tool.call(*tool.words_of(name), "--resume")
+    check_same_run(f"{name}-e-process", Path(f"{name}.jsonl"))
+    assert_replayed(Path(f"{name}.jsonl"), *tool.words_of(name)[1:3])
+
+
 @pytest.mark.parametrize("name", sorted(tool.PREDICTIONS))
 def test_the_smoothed_classifier_answers_the_same(name: str, here: Path) -> None:
     golden, now = SAID["predict"][name], tool.predictions(name)

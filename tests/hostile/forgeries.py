@@ -198,8 +198,8 @@ FORGERIES: list[Forgery] = [
     }),
     *by("nothing", ("float", "table"), {"the bounds are wider": _bounds(-9.0, 9.0)}),
     *by("nothing", of.TABLE, {
-        "the targets are lowered by 1e-9, and the options that say them are left out": both(
-            targets(1 - 1e-9), header("arguments.resolved", _without_targets)
+        "the targets are lowered by 1e-9, and the options that say them are left out": anew(
+            both(targets(1 - 1e-9), header("arguments.resolved", _without_targets))
         ),
     }),
     *by("nothing", ("float16",), {

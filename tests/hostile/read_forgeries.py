@@ -152,7 +152,6 @@ READ: list[Forgery] = [
     *by("reading", of.PRECISE, {
         "nothing is claimed": anew(row("claim", {"hits": 0, "samples": 0})),
         "sampling stops where it goes on": _stop(288, more=False),
-        "sampling goes on behind its stop": _stop(3000, more=False),
         "sampling stops at no look": _stop(300, more=False),
         "another precision": _precise(0.2),
         "a better precision": _precise(0.01),

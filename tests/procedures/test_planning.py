@@ -52,7 +52,7 @@ def test_the_smallest_n(radius: float, alpha: float) -> None:
     with mpmath.workdps(40):
         p0 = mpmath.ncdf(mpmath.mpf(radius) / mpmath.mpf(0.5))
         exact = mpmath.log(alpha) / mpmath.log(p0)
-        final = mpmath.log(alpha * 0.7) / mpmath.log(p0)  # 0.3 of alpha is the e-process's
+        final = mpmath.log(alpha * 0.65) / mpmath.log(p0)  # the rest is for what is decided before
         assert target.probability >= p0
         assert target.probability == pytest.approx(float(p0), abs=1e-12)
     assert target.smallest_n == math.ceil(exact)

@@ -209,7 +209,7 @@ def test_json_has_the_settings_the_figures_and_the_statements() -> None:
     run = headed(restated_from=HEADER.settings, target_radii=(0.5,))
     (found,) = json.loads(show(run, form="json"))
     settings = (found["alpha"], found["bound"], found["radius_rule"], found["family_wise"])
-    assert settings == (0.001, "e-process", "one-sided", None)
+    assert settings == (0.001, "alpha-spending", "one-sided", None)
     assert (found["target_radii"], found["restated_from"]["alpha"]) == ([0.5], 0.001)
     assert (found["samples"]["mean"], found["samples"]["n_over_mean"]) == (100, 10)
     assert found["gain_over_one_sided"] is None

@@ -113,7 +113,8 @@ _OPTIONS = (
     *("limit", "skip_every", "first", "n", "n0", "alpha", "bound", "radius", "adaptive"),
     *("norm", "lam", "sigma", "noise", "target_radius"),
 )
-ADAPTIVE = ("adaptive", "adaptive-family-wise", "target")
+DECIDING = ("adaptive", "adaptive-family-wise", "target")
+ADAPTIVE = (*DECIDING, *(f"{name}-e-process" for name in DECIDING))
 INTERVALS = ("rotation", "scaling")
 COVERED = (*INTERVALS, "padded-translation")
 UNSAMPLED = ("splitting", "columns", "blocks", "exact", "exact-linear")

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsonnx.statistics import AdaptiveRule, Verdict, align_looks
+from rsonnx.statistics import AdaptiveRule, SpendingRule, Verdict, align_looks
 from rsonnx.statistics.stopping import stop_fault
 
 ONE = AdaptiveRule((0.6,), 3000, 0.001)
 SEVERAL = AdaptiveRule((0.55, 0.7, 0.8, 0.9), 3000, 0.01)
+SPENDING = SpendingRule((0.55, 0.7, 0.8, 0.9), 3000, 0.01, batch=32)
 
 
 def looks_of(rule: AdaptiveRule) -> tuple[int, ...]:
@@ -29,7 +30,7 @@ def sampled(rule: AdaptiveRule, p: float, seed: int) -> tuple[int, int, tuple[in
 
 
 @settings(deadline=None, max_examples=150)
-@given(st.sampled_from([ONE, SEVERAL]), st.floats(0.4, 1.0), st.integers(0, 2**32))
+@given(st.sampled_from([ONE, SEVERAL, SPENDING]), st.floats(0.4, 1.0), st.integers(0, 2**32))
 def test_a_run_stopped_where_it_can_have_stopped(rule: AdaptiveRule, p: float, seed: int) -> None:
     hits, drawn, claim, bound = sampled(rule, p, seed)
     assert stop_fault(rule, looks_of(rule), hits, drawn, claim, bound) is None
@@ -72,6 +73,6 @@ def test_it_does_not_go_on_behind_its_stop(p: float, seed: int, further: int) ->
     ],
 )
 def test_stops_that_no_run_has(hits: int, drawn: int, claim: tuple[int, int]) -> None:
-    for rule in (ONE, SEVERAL):
+    for rule in (ONE, SEVERAL, SPENDING):
         bound = rule.lower(*claim) if claim[1] else 0.0
         assert stop_fault(rule, looks_of(rule), hits, drawn, claim, bound)

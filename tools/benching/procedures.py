@@ -19,13 +19,13 @@ from rsonnx.data import open_dataset
 from rsonnx.logs import read_log
 from rsonnx.noise import NOISES, Gaussian, IndependentNoise, JointNoise, noise_of
 from rsonnx.procedures import Evidence, Precise
-from rsonnx.procedures.adaptive import PROCESS_SHARE
 from rsonnx.procedures.procedure import LOOK
 from rsonnx.report import fraction_down
-from rsonnx.statistics.adaptive import AdaptiveRule, align_looks
+from rsonnx.statistics.adaptive import AdaptiveRule
 from rsonnx.statistics.operating import ends, expected_end, expected_radius, operating_point
 from rsonnx.statistics.precision import PrecisionRule
 from rsonnx.statistics.rounding import normal_cdf_up
+from rsonnx.statistics.spending import SpendingRule
 
 LOG_N, LOG_ALPHA = 100_000, 0.001
 LOGS = (
@@ -56,21 +56,19 @@ def adaptive_samples(arguments: argparse.Namespace) -> Iterator[Record]:
     run of n samples of the same true p, at full alpha; differences are in percentage points.
     """
     n = arguments.n
-    share = PROCESS_SHARE if arguments.share is None else arguments.share
     hits = np.arange(LOG_N // 2, LOG_N + 1)
     bounds = special.betaincinv(hits, LOG_N - hits + 1, LOG_ALPHA)
     for name, sigma, radius, field in LOGS:
         path = arguments.logs / f"{name}/noise_{sigma:.2f}/test/sigma_{sigma:.2f}"
         p0 = normal_cdf_up(radius / sigma)
-        rule = AdaptiveRule((p0,), n_max=n, alpha=arguments.alpha, share=share)
-        looks = align_looks(rule.looks, LOOK)
+        rule = SpendingRule((p0,), n, arguments.alpha, batch=LOOK)
         fixed = AdaptiveRule((p0,), n_max=n, alpha=arguments.alpha, share=1e-9).final_hits[0]
         rows = read_log(path).rows
         samples, differences = [], []
         for row in rows:
             nearest = np.abs(bounds - special.ndtr(row.radius / sigma)).argmin()
             p = 0.5 if row.abstained else hits[nearest] / LOG_N
-            point = operating_point(rule, float(p), looks)
+            point = operating_point(rule, float(p))
             samples.append(point.samples)
             differences.append(
                 100 * float(point.certified[0] - special.betainc(fixed, n - fixed + 1, p))
