@@ -104,8 +104,8 @@ def least_hits(looks: Sequence[int], p0: float, alpha: float) -> list[int]:
     little is left.
     """
     alive, start, before, spent, fewest = np.ones(1), 0, 0, 0.0, []
-    shares = np.log(np.asarray(looks, np.float64) / looks[0] * np.e)
-    for n, share in zip(looks, shares / shares[-1], strict=True):
+    shares = 1.0 + np.log(np.asarray(looks, np.float64) / min(looks, default=1))
+    for n, share in zip(looks, (shares / shares[-1:]).tolist(), strict=True):
         step, first = binomial(n - before, p0)
         alive, start, before = convolve(alive, step), start + first, n
         tails = np.cumsum(alive[::-1])[::-1]

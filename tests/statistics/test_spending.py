@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rsonnx.statistics import AdaptiveRule, SpendingRule, align_looks, operating_point
+from rsonnx.statistics import AdaptiveRule, SpendingRule, Verdict, align_looks, operating_point
 from rsonnx.statistics.rounding import normal_cdf_up
 from rsonnx.statistics.spending import EARLY_SHARE, FINAL_SHARE, least_hits
 
@@ -68,6 +68,7 @@ def test_it_decides_with_fewer_samples_than_the_e_process() -> None:
 
 
 def test_bounds_hold_at_the_ceiling_with_their_share() -> None:
+    assert SpendingRule((0.5,), 10, 0.01, batch=32).start().update(10, 10) is Verdict.CERTIFIED
     rule = SpendingRule(GRID, 1000, 0.01)
     final = stats.beta.ppf(0.01 * FINAL_SHARE, 900, 101)
     assert rule.lower(900, 1000) == pytest.approx(final, rel=1e-9)
