@@ -107,6 +107,9 @@ class NoisyStream:
 
     def __post_init__(self) -> None:
         self.distribution.check_arithmetic(self.point)
+        # Here, where many streams are made one after the other, and not between two batches, when
+        # the model has taken all caches.
+        _ = self._blocks
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what can be derived, so that a stream travels light to another process."""
@@ -227,6 +230,9 @@ class NoisyStream:
 
 class UnchangedStream(NoisyStream):
     """An input without noise, as the one sample of a stream: its answer is counted among others."""
+
+    def __post_init__(self) -> None:
+        """Nothing is drawn, so there is no key to derive."""
 
     @cached_property
     def block(self) -> int:
