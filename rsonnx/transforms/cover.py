@@ -38,7 +38,7 @@ def knots_of(
         pixels: how far any place moves at most from each to the next, at most 1/2.
     """
     step = 2.0 ** math.floor(math.log2(high - low))
-    while frame.reach * family.time(low, low + step) > pixels:
+    while family.identity % step or frame.reach * family.time(low, low + step) > pixels:
         step /= 2.0
     inside = np.arange(math.floor(low / step) + 1, math.ceil(high / step)) * step
     return (low, *inside.tolist(), high)

@@ -90,6 +90,12 @@ def test_a_disc_moves_little_and_an_edge_as_far_as_it_is_long() -> None:
     assert least <= path.lengths[0] <= np.hypot(least, np.deg2rad(0.0625) * 2 * border)
 
 
+def test_the_identity_is_a_knot_however_little_the_image_moves() -> None:
+    whole = interval(np.full((3, 1, 1), 100.0), SCALING, 0.125, 8.0)
+    (cell,) = whole.cells(lambda _: (1.0,))
+    assert (cell.low, cell.centre, cell.high) == (0.125, 1.0, 8.0)
+
+
 def test_cells_of_other_ends_are_not_covered() -> None:
     whole = interval(digits(1)[0], ROTATION, -10, 10)
     (cell, *_) = whole.cells(lambda _: (300.0,))
