@@ -6,6 +6,7 @@ import ast
 import inspect
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from docutils import nodes
@@ -19,6 +20,7 @@ SHORTEST = 12
 """Letters of a sentence of its own; what has fewer hands on that of another error."""
 
 
+@cache
 def refusals() -> dict[type[errors.RsonnxError], dict[str, list[str]]]:
     """Return the sentences by error and by what its module does; a value in them is ``…``."""
     made: dict[type[errors.RsonnxError], dict[str, list[str]]] = {}
