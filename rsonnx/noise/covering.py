@@ -40,6 +40,9 @@ _PIXELS, _FEWEST = 1 / 8, 1 / 256
 """A place moves by that many pixels at most from knot to knot; by fewer, in proportion to sigma,
 where cells have to be small."""
 
+_MOST_BYTES = 2**33
+"""That the path of an image may take in memory: 90 degrees of 3x224x224 values at sigma = 0.5."""
+
 
 class CoveredNoise(IndependentNoise, Generic[Parameter]):
     """Gaussian noise on images that stand for all that a transformation makes of one."""
@@ -228,6 +231,17 @@ class IntervalNoise(CoveredNoise[float]):
         """Fixed shares of the standard deviation."""
         return [float(f"{share * self.sigma:.12g}") for share in _RADII]
 
+    def check_space(self, space: InputSpace) -> None:
+        """Refuse inputs whose path through the interval would not fit into memory, as well."""
+        super().check_space(space)
+        (low, high), taken = self.interval, 8 * space.size * len(self._knots(space))
+        if taken > _MOST_BYTES:
+            raise UsageError(
+                f"{self.name} from {low:g} to {high:g} of {space.size:,} values takes "
+                f"{taken / 2**30:,.0f} GiB, but at most {_MOST_BYTES >> 30} were expected; give a "
+                "narrower interval"
+            )
+
     def images(self, point: Point) -> Interval:
         """Return all that the transformation makes of an input; its values begin at 0."""
         space = point.space
@@ -236,11 +250,16 @@ class IntervalNoise(CoveredNoise[float]):
             values -= space.bounds[0]
         layout = space.layout  # None for images of two axes: of one channel
         image = values[np.newaxis] if layout is None else np.moveaxis(values, AXES[layout], 0)
-        pixels = max(_FEWEST, min(1.0, self.sigma / (LEVELS * space.step)) * _PIXELS)
-        knots = knots_of(self.family, Frame(*image.shape[1:]), *self.interval, pixels)
         exact = point.arithmetic == "exact"
         unit = space.step if exact else 1.0
-        return Interval(image, self.family, knots, rounded=exact, unit=unit)
+        return Interval(image, self.family, self._knots(space), rounded=exact, unit=unit)
+
+    def _knots(self, space: InputSpace) -> tuple[float, ...]:
+        """Return between which parameters the path of an image of a space is measured."""
+        channels = None if space.layout is None else AXES[space.layout]
+        sides = [n for axis, n in enumerate(space.shape) if axis != channels]
+        pixels = max(_FEWEST, min(1.0, self.sigma / (LEVELS * space.step)) * _PIXELS)
+        return knots_of(self.family, Frame(*sides), *self.interval, pixels)
 
     def image(self, point: Point, parameter: float) -> Point:
         """Return an image that stands in a centre; see :class:`CoveredNoise`."""

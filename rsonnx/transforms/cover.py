@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -24,6 +24,7 @@ _LOOKED = 16
 """Steps that are looked at together."""
 
 
+@lru_cache(maxsize=4)
 def knots_of(
     family: Family, frame: Frame, low: float, high: float, pixels: float
 ) -> tuple[float, ...]:

@@ -367,3 +367,11 @@ def test_inputs_that_are_no_images_are_refused(law: CoveredNoise[Any]) -> None:
             law.check(space.point(np.zeros(space.shape), "float"))
     with pytest.raises(UsageError):
         law.from_model((12,), None)
+
+
+def test_an_interval_whose_images_fill_the_memory_is_refused() -> None:
+    space = InputSpace((3, 224, 224), layout="NCHW")
+    Rotation(0.5, (-45.0, 45.0)).check_space(space)
+    for whole in Rotation(0.5, (-180.0, 180.0)), Scaling(0.5, (0.125, 8.0)):
+        with pytest.raises(UsageError, match="GiB"):
+            whole.check_space(space)
