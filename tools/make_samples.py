@@ -41,6 +41,7 @@ from samples import (
     MODELS,
     SIGMAS,
     STUMPS,
+    TRANSFORMED,
     Front,
     Model,
     Stumps,
@@ -81,6 +82,17 @@ PUBLISHED = {
         "SmoothAdv": (1.7786, {0: 95.8, 1: 80.8, 2: 43.3}),
         "SmoothMix": (1.8215, {0: 93.1, 1: 77.3, 2: 44.9}),
     },
+}
+
+
+TRANSFORMED_BY_OTHERS = {
+    # From the certification logs of AI-secure/semantic-randomized-smoothing at 76361d3 (Li et al.,
+    # arXiv 2002.12398), 500 images each, by radius.
+    "mnist_brightness_0.3": {0.5: 98.6},
+    "mnist_contrast_0.3": {0.4: 97.8},
+    "mnist_brightness_contrast_0.3": {0.4: 98.2, 0.5: 97.8},
+    "mnist_blur_2": {1: 97.6, 2: 95.8, 4: 70.4, 7: 62.8},
+    "cifar10_brightness_0.2": {0.4: 82.6, 0.5: 82.0},
 }
 
 
@@ -161,8 +173,8 @@ def figures(model: Model, runs: Path) -> None:
     run = read_run(runs / f"{model.name}.jsonl")
     header, noise = run.header, run.header.noise
     targets = header.procedure.target_radii
-    radii = default_radii(header.largest_radius, whole=noise.measure.whole)
-    radii = radii if targets is None else (0.0, *targets)
+    usual = default_radii(header.largest_radius, whole=noise.measure.whole)
+    radii = (0.0, *(targets or model.radii)) if targets or model.radii else usual
     summary = summarize(run.rows, radii)
     if not summary.labelled:
         sys.exit(f"{run.path} has an input without a label, so it has no figures")
@@ -222,12 +234,14 @@ def tables() -> Iterator[str]:
         yield ""
     yield _row("model", "inputs", "norm", "ACR", "certified accuracy, %")
     yield "|---|---:|---|---:|---|"
-    for model in MODELS:
+    for model in (model for model in MODELS if model not in TRANSFORMED):
         certified = held[model.name]["certified"]
         if model.data == "cifar10" or model.name.split("_")[1] not in METHODS:
             at = ", ".join(f"{_share(certified, r)} at {r:g}" for r in certified["radii"])
             acr = text_down(certified["acr"], 4) + (" at least" if certified["adaptive"] else "")
             yield _row(f"`{model.file}`", certified["inputs"], certified["norm"], acr, at)
+    yield ""
+    yield from _transformed(held)
     yield ""
     noises = json.loads((ROOT / "tools/results/noises.json").read_text())["parts"]["noises"]
     yield _row("noise", "norm", *(f"σ = {float(sigma):g}" for sigma in SIGMAS))  # noqa: RUF001
@@ -255,6 +269,20 @@ def tables() -> Iterator[str]:
             facts = held[each.name]
             took = words.format(facts["training_seconds"] / unit)
             yield _row(f"`{each.name}.onnx`", f"{facts['bytes']:,}", took, f"`{each.training}`")
+
+
+def _transformed(held: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines of the table of models under transformations, beside published figures."""
+    yield _row("model", "radius in", "samples an image", "certified accuracy, % (published)")
+    yield "|---|---|---:|---|"
+    for model in TRANSFORMED:
+        certified, others = held[model.name]["certified"], TRANSFORMED_BY_OTHERS.get(model.name, {})
+        at = (
+            f"{_share(certified, r)}{f' ({others[r]:g})' if r in others else ''} at {r:g}"
+            for r in certified["radii"]
+        )
+        each = f"{certified['samples'] / certified['inputs']:,.0f}"
+        yield _row(f"`{model.file}`", certified["norm"], each, ", ".join(at))
 
 
 def _exact() -> Iterator[str]:

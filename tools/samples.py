@@ -18,12 +18,14 @@ class Model:
         training: options of ``tools/train.py`` beside the data and the file.
         certifying: options of ``rsonnx certify`` beside the model, the inputs and the run file.
         start: the sample model whose weights it starts from; "" for fresh ones.
+        radii: of its figures; () for those of a report.
     """
 
     name: str
     training: str
     certifying: str
     start: str = ""
+    radii: tuple[float, ...] = ()
 
     @property
     def data(self) -> str:
@@ -54,6 +56,48 @@ _OTHERS = {
 # The epochs of CIFAR-10 are as many as the time of one sitting allowed.
 _CIFAR = (("gaussian", "0.25", 9), ("gaussian", "0.50", 15), ("consistency", "0.50", 15))
 
+
+def _law(training: str) -> str:
+    """Return the options of training that say which law, in the words of ``rsonnx certify``."""
+    return training.partition(" --epochs")[0].replace("--lam ", "--lambda ").replace("s=", "s ")
+
+
+_TRANSFORMED = {
+    # How it is trained, which law that means to ``rsonnx certify``, and the radii of the figures.
+    "mnist_brightness_0.3": ("--noise brightness --sigma 0.3", "", (0.25, 0.5, 0.75)),
+    "mnist_contrast_0.3": ("--noise contrast --sigma 0.3", "", (0.25, 0.4, 0.5, 0.75)),
+    "mnist_brightness_contrast_0.3": (
+        "--noise brightness-contrast,contrast=0.3 --sigma 0.3",
+        "",
+        (0.1, 0.2, 0.3, 0.4, 0.5),
+    ),
+    "mnist_blur_2": ("--noise blur --lam 2", "", (1, 2, 4, 7, 10)),
+    "mnist_translation_4": ("--noise translation --sigma 4", "", (2, 4, 8, 12)),
+    "mnist_rotation_0.25": ("--angles=-30,30 --sigma 0.25", "", (5, 10, 20, 30)),
+    "mnist_scaling_0.25": ("--scales=0.7,1.3 --sigma 0.25", "", (0.05, 0.1, 0.2, 0.3)),
+    "cifar10_brightness_0.2": (
+        "--noise brightness --sigma 0.2 --epochs 15",
+        "--skip-every 20 --n 2000 --adaptive",
+        (),
+    ),
+    "cifar10_rotation_0.12": (
+        "--angles=-10,10 --sigma 0.12 --epochs 10",
+        "--skip-every 200 --n 1000",
+        (2, 5, 10),
+    ),
+}
+TRANSFORMED = tuple(
+    Model(
+        name,
+        f"--method gaussian {training} --recipe short {_SPARING} --float16-weights"
+        + ("" if "--epochs" in training else " --epochs 20"),
+        f"{_law(training)} {certifying or '--n 10000'}",
+        radii=radii,
+    )
+    for name, (training, certifying, radii) in _TRANSFORMED.items()
+)
+"""Trained with and certified against transformations."""
+
 MODELS = (
     *(
         Model(
@@ -83,6 +127,12 @@ MODELS = (
         )
         for name, (noise, certifying) in _OTHERS.items()
     ),
+    Model(
+        "mnist_squares_0.50",
+        "--method gaussian --sigma 0.5 --recipe short --network squares --epochs 20 --threads 1",
+        "--sigma 0.5 --n 10000",
+    ),
+    *TRANSFORMED,
 )
 
 

@@ -63,7 +63,7 @@ def test_a_file_says_how_it_was_trained(name: str) -> None:
     model = MODELS[name]
     properties = {p.key: p.value for p in onnx.load(HOME / f"{name}.onnx").metadata_props}
     facts = json.loads(properties["rsonnx.training"])
-    words = model.training.split()
+    words = model.training.replace("=-", " -").split()
     options = dict(zip(words[::2], words[1::2], strict=False))
     assert facts["method"] == options["--method"]
     if "--sigma" in options:
@@ -172,6 +172,9 @@ def _options(words: list[str]) -> dict[str, Any]:
     for key in ("sigma", "lambda"):
         if key in found:
             found["lam" if key == "lambda" else key] = float(found.pop(key))
+    for key in ("angles", "scales"):
+        if key in found:
+            found[key] = tuple(map(float, found[key].split(",")))
     return found
 
 

@@ -26,7 +26,7 @@ from training.loop import learning_rate  # noqa: E402
 from training.networks import Normalised, build, folded  # noqa: E402
 from training.noises import law_of, samples, transformed  # noqa: E402
 
-from rsonnx.noise import NOISES  # noqa: E402
+from rsonnx.noise import NOISES, InputSpace  # noqa: E402
 from rsonnx.transforms import images  # noqa: E402
 
 
@@ -217,6 +217,20 @@ def test_images_are_turned_and_scaled_as_certificates_do(
     )
     # Matrices are rounded to 2^-20 in one and to float32 in the other; a place is 22 away at most.
     np.testing.assert_allclose(made, expected, atol=22 * 2**-19)
+
+
+def test_images_are_shifted_as_certificates_do() -> None:
+    torch.manual_seed(6)
+    law = law_of("padded-translation,shifts=3", MNIST, 0.25, None)
+    image = torch.rand(1, *MNIST.shape)
+    made = transformed(law, image)[0].double().numpy()
+    torch.manual_seed(6)
+    torch.rand(1, *MNIST.shape)
+    shift = law.every[torch.randint(len(law.every), (1,)).item()]
+    point = InputSpace(MNIST.shape, layout="NCHW").point(image[0].double().numpy(), "float")
+    expected = law.image(point, shift).data
+    np.testing.assert_allclose(made, expected, atol=1e-4)  # places are float32, up to 14 away
+    assert shift != (0, 0)
 
 
 def test_weights_in_half_of_the_space_are_those_of_the_network(tmp_path: Path) -> None:

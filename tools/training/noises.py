@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rsonnx.noise import AskedNoise, CoveredNoise, InputSpace, Law, noise_of
+from rsonnx.noise.covering import IntervalNoise
 from rsonnx.noise.law import Place
 from rsonnx.noise.transformed import Transformation
 from training.datasets import Kind
@@ -44,16 +46,22 @@ def law_of(
     return noise_of(name, size=size, sigma=sigma, lam=lam, layout="NCHW", **parameters)
 
 
-def transformed(law: CoveredNoise, images: Tensor) -> Tensor:
+def transformed(law: CoveredNoise[Any], images: Tensor) -> Tensor:
     """Return square images [B, C, H, H], each under a transformation of the law's, at random.
 
-    Its parameter is uniform on the interval.
+    A parameter is uniform on the interval, a shift one of all.
     """
-    low, high = law.interval
-    between = torch.rand(len(images)).tolist()
-    matrices = torch.tensor([law.family.matrix(low + (high - low) * u) for u in between])
-    # Theirs takes (column, row, 1) to (column, row).
-    theirs = torch.cat([matrices.flip(1).flip(2), torch.zeros(len(images), 2, 1)], 2)
+    count, side = len(images), images.shape[-1]
+    linear, offset = torch.eye(2).repeat(count, 1, 1), torch.zeros(count, 2, 1)
+    if isinstance(law, IntervalNoise):
+        low, high = law.interval
+        parameters = (low + (high - low) * torch.rand(count)).tolist()
+        linear = torch.tensor([law.family.matrix(parameter) for parameter in parameters])
+    else:
+        shifts = torch.tensor(law.every)[torch.randint(len(law.every), (count,))]
+        offset = -2.0 * shifts[:, :, None] / (side - 1)
+    # Theirs takes (column, row, 1) to (column, row), from -1 to 1.
+    theirs = torch.cat([linear.flip(1).flip(2), offset.flip(1)], 2)
     grid = functional.affine_grid(theirs, list(images.shape), align_corners=True)
     return functional.grid_sample(images, grid, align_corners=True)
 
