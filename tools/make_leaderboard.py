@@ -182,7 +182,7 @@ def page() -> str:
             files = f"[run](runs/{row.name}.jsonl), [attestation](runs/{row.name}.intoto.json)"
             lines = "\n".join(row.commands(board.data, board.options))
             parts.append(
-                f"\n**{row.title}**: {files}\n\n<!-- not run: hours, and models of "
+                f"\n**{row.title}**: {files}\n\n<!-- not run: minutes each, and models of "
                 f"other people -->\n```sh\n{lines}\n```\n"
             )
     return "".join([*parts, _TAIL])

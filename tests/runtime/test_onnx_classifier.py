@@ -25,6 +25,9 @@ class FakeSession:
         self.batches.append(batch[:, 0].tolist())
         return np.asarray(batch[:, 0], np.int64) if self.answer is None else self.answer
 
+    def run_all(self, outputs: Any, name: str, batch: NDArray[np.float32]) -> list[NDArray[Any]]:
+        return [self.run(output, name, batch) for output in outputs]
+
 
 def classifier(session: Any, copies: int | None) -> OnnxClassifier:
     return OnnxClassifier(
@@ -76,6 +79,9 @@ class Scores:
     def run(self, output: str, name: str, batch: NDArray[np.float32]) -> NDArray[Any]:
         wrong = ~np.isfinite(batch).all(axis=1)
         return batch if output == "scores" else np.where(wrong, -1, batch.argmax(axis=1))
+
+    def run_all(self, outputs: Any, name: str, batch: NDArray[np.float32]) -> list[NDArray[Any]]:
+        return [self.run(output, name, batch) for output in outputs]
 
 
 ROWS = np.array([[1, 1 - 1e-6, 0], [1 - 1e-6, 1, 0], [np.nan, 1, 0], [2, 0, 1]], np.float32)

@@ -111,7 +111,8 @@ def test_all_devices_are_those_of_the_driver(
     monkeypatch: pytest.MonkeyPatch, driver: Driver | None, devices: tuple[int, ...] | None
 ) -> None:
     monkeypatch.setattr("rsonnx.runtime.machine.find_driver", lambda: driver)
-    given = {"providers": "cuda", "devices": "all", "workers": 2, "time_limit_per_call": 60.0}
+    given = {"providers": "cuda", "devices": "all", "workers": 2}
+    given |= {"time_limit_per_call": 60.0, "time_limit_to_try": 300.0}
     if devices is None:
         with pytest.raises(ProviderError, match="--devices"):
             engine_settings(given)

@@ -201,7 +201,8 @@ def test_jax(tmp_path: Path) -> None:
 def test_what_is_missing_is_said_in_a_sentence(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first package that an example needs is hidden from it, whether or not it is there."""
     hidden = NEEDED[name][0]
-    monkeypatch.setitem(sys.modules, hidden, None)
+    for module in {hidden, *(m for m in sys.modules if m.startswith(f"{hidden}."))}:
+        monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.syspath_prepend(_EXAMPLES)
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(_EXAMPLES / f"{name}.py"), run_name="__main__")

@@ -163,7 +163,7 @@ def measure_stages(
     point = smoothed.point(subject.image)
     shares = []
     for _ in range(rounds + 1):
-        with timed((NoisyStream, "write"), (Session, "run")) as seconds:
+        with timed((NoisyStream, "write"), (Session, "run_all")) as seconds:
             begun = time.perf_counter()
             smoothed.sample_counts(point, 0, subject.samples, stage="estimation", seed=SEED)
             total = time.perf_counter() - begun
