@@ -119,7 +119,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _interval(text: str) -> tuple[float, float]:
-    low, high = map(float, text.split(","))
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        expected = "LOW,HIGH, two numbers with a comma between, was expected"
+        raise argparse.ArgumentTypeError(f"{text!r} was given, but {expected}") from None
     return low, high
 
 

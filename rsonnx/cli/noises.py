@@ -11,7 +11,7 @@ import click
 
 from rsonnx.errors import UsageError
 from rsonnx.noise.catalogue import LAWS
-from rsonnx.noise.options import FILES, INTERVALS
+from rsonnx.noise.options import FILES, INTERVALS, given_as
 
 if TYPE_CHECKING:
     from rsonnx.noise import AskedNoise
@@ -169,8 +169,7 @@ def asked_noise(
     from rsonnx.noise import AskedNoise
 
     own: dict[str, Any] = {
-        field: given.get(str(said["option"]).strip("-").replace("-", "_"))
-        for field, said in (FILES | INTERVALS).items()
+        field: given.get(given_as(said)) for field, said in (FILES | INTERVALS).items()
     }
     asked = AskedNoise(
         given.get("noise", "gaussian"),

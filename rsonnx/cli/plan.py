@@ -19,6 +19,7 @@ from rsonnx.cli.options import (
     sampling_options,
 )
 from rsonnx.errors import UsageError
+from rsonnx.noise.options import FILES, INTERVALS, given_as
 
 _WITHOUT_MODEL = frozenset(
     {
@@ -26,10 +27,7 @@ _WITHOUT_MODEL = frozenset(
         "sigma",
         "lam",
         "norm",
-        "sigma_per_feature",
-        "angles",
         "contrast",
-        "scales",
         "shifts",
         "alpha",
         "n",
@@ -37,6 +35,7 @@ _WITHOUT_MODEL = frozenset(
         "precision",
     }
     | {"input_shape", "as_json"}
+    | {given_as(said) for said in (FILES | INTERVALS).values()}
 )
 
 

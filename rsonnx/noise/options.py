@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 def option(shown: str, meaning: str, *, own: str | None = None) -> dict[str, str | None]:
     """Return the metadata of a field that is given behind a law's name, as in ``columns,width=4``.
@@ -12,6 +14,11 @@ def option(shown: str, meaning: str, *, own: str | None = None) -> dict[str, str
         own: option in place of that, which means the law: of a file of numbers, or of two numbers.
     """
     return {"shown": shown, "help": meaning, "option": own}
+
+
+def given_as(said: Mapping[str, str | None]) -> str:
+    """Return by which name the command line hands on an option of its own."""
+    return str(said["option"]).strip("-").replace("-", "_")
 
 
 SIGMAS = option(

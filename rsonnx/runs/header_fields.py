@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from rsonnx.arguments import MOST_LETTERS, is_name
+from rsonnx.noise.options import INTERVALS, given_as
 from rsonnx.runs.fields import (
     ARITHMETIC,
     DIGEST,
@@ -131,7 +132,6 @@ _OPTIONS: dict[str, Kind[Any]] = {
     "adaptive": FLAG,
     "address": _MAYBE_NAME,
     "alpha": NUMBER,
-    "angles": _NUMBERS.or_null(),
     "arrays": _MAYBE_TEXT,
     "background": _MAYBE_TEXT,
     "batch_size": _LENGTH.or_null(),
@@ -169,7 +169,6 @@ _OPTIONS: dict[str, Kind[Any]] = {
     "radius": TEXT,
     "rows": TEXT,
     "sample": _VALUE,
-    "scales": _NUMBERS.or_null(),
     "share_noise": FLAG,
     "sigma": _MAYBE_NUMBER,
     "sigma_per_feature": _MAYBE_NAME,
@@ -181,6 +180,7 @@ _OPTIONS: dict[str, Kind[Any]] = {
     "time_limit_per_call": _MAYBE_NUMBER,
     "time_limit_to_try": _MAYBE_NUMBER,
     "workers": _LENGTH.or_null(),
+    **{given_as(said): _NUMBERS.or_null() for said in INTERVALS.values()},
 }
 """Of the command line; a call of the library records fewer."""
 
@@ -390,7 +390,7 @@ HEADER = (
     HeaderField("arguments.given", NAMES, "words of the command"),
     *(
         HeaderField(f"arguments.resolved.{name}", kind, "the option as it was resolved", since=None)
-        for name, kind in _OPTIONS.items()
+        for name, kind in sorted(_OPTIONS.items())
     ),
     HeaderField("engine", map_of(_VALUE, "values"), "what counted"),
     HeaderField("versions", map_of(TEXT, "texts"), "of all that a result may depend on"),
