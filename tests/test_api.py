@@ -64,7 +64,9 @@ def test_a_call_gives_the_rows_of_the_command(
     words = (
         "certify m.onnx data.npz --preprocess none --providers cpu --sigma 0.25 --n 400 --seed 3"
     )
-    assert cli.run([*words.split(), "--quiet", "-o", "cli.jsonl"]) == 0
+    asked = [*words.split(), "--quiet", "-o", "cli.jsonl"]
+    assert cli.run(asked) == 0
+    assert rsonnx.read_run("cli.jsonl").header.record["arguments"]["given"] == asked
     printed = capsys.readouterr().out
     heard = Hearing()
     run = rsonnx.certify("m.onnx", "data.npz", output="lib.jsonl", listener=heard, **DRAW, **LOAD)

@@ -13,7 +13,6 @@ import argparse
 import contextlib
 import os
 import shlex
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import rsonnx
+from rsonnx import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT / "docs" / "leaderboard"
@@ -163,9 +163,8 @@ def make_runs(models: Path, pictures: Path) -> None:
             if all((RUNS / file).exists() for file in made):
                 continue
             for line in row.commands(board.data, board.options):
-                done = subprocess.run([sys.executable, "-m", *shlex.split(line)], check=False)
-                if done.returncode:
-                    sys.exit(f"{line} ended with exit code {done.returncode}")
+                if code := cli.run(shlex.split(line)[1:]):
+                    sys.exit(f"{line} ended with exit code {code}")
             for file in made:
                 (RUNS / file).write_bytes(Path(file).read_bytes())
 

@@ -78,7 +78,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return an exit code
     """Run one command and return its exit code."""
     try:
         with stoppable():
-            cli.main(arguments, prog_name="rsonnx", standalone_mode=False)
+            cli.main(arguments, prog_name="rsonnx", standalone_mode=False, obj=arguments)
     except click.exceptions.Abort as aborted:
         if isinstance(aborted.__cause__, EOFError):  # nobody was asked anything
             return _unexpected(aborted.__cause__)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +28,7 @@ from rsonnx.cli.options import (
     sampling_options,
     share_noise_option,
 )
-from rsonnx.cli.terminal import Terminal, refuse_sampling, say, show
+from rsonnx.cli.terminal import Terminal, given_words, refuse_sampling, say, show
 from rsonnx.errors import UsageError
 from rsonnx.procedures import RADIUS_RULES, WAYS
 from rsonnx.report.output import write_new
@@ -224,7 +223,7 @@ def certify(model: Path, data: Path, as_json: bool, details: bool, **given: Any)
         where = kept(output, sweep)
     elif not resume and samples is None:
         where = kept_here(model, data, _kind(given, shard), sweep)
-    words = sys.argv[1:] if where is None else where.given(sys.argv[1:])
+    words = given_words() if where is None else where.given(given_words())
     made = []
     with contextlib.ExitStack() as stack:
         if where is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from rsonnx.cli.options import (
     time_limit_option,
 )
 from rsonnx.cli.settings import provider_names
-from rsonnx.cli.terminal import Terminal, show
+from rsonnx.cli.terminal import Terminal, given_words, show
 from rsonnx.data import DataSettings
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.report import printable
@@ -128,7 +127,7 @@ def falsify(model: Path, data: Path, run: Path, as_json: bool, details: bool, **
         if faults:
             raise RunFileError(f"{given['check']} does not hold: {len(faults)} faults found")
     else:
-        with Terminal(sys.argv[1:]) as terminal:
+        with Terminal(given_words()) as terminal:
             breaks = runs.falsify(
                 model,
                 data,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from pathlib import Path
 
 import click
 from cloup import command
 
+from rsonnx.cli.terminal import given_words
 from rsonnx.report import printable
 
 
@@ -37,7 +37,7 @@ def merge_command(parts: tuple[Path, ...], output: Path) -> None:
     from rsonnx.runs import Part, RunWriter, check_output, merge
 
     check_output(output)
-    merged = merge(parts, sys.argv[1:])
+    merged = merge(parts, given_words())
     writer: RunWriter[Part] = RunWriter(output, merged.header.to_json())
     try:
         with writer:

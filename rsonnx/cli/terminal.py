@@ -77,6 +77,12 @@ def refuse_sampling(why: str, names: Sequence[str]) -> None:
             )
 
 
+def given_words() -> list[str]:
+    """Return the words of the command that runs, as :func:`rsonnx.cli.run` was given them."""
+    words: list[str] = click.get_current_context().obj
+    return words
+
+
 def _program() -> Sequence[str]:
     """Return the words that start this program, as they were given."""
     if Path(sys.argv[0]).name == "__main__.py":
