@@ -16,11 +16,14 @@ import rsonnx
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_who_cites_cites_this_version() -> None:
+def test_who_cites_cites_the_newest_release_of_the_changelog() -> None:
     yaml = pytest.importorskip("yaml")
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert cited["version"] == rsonnx.__version__
-    assert f"## {rsonnx.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    sections = [line.removeprefix("## ") for line in changes.splitlines() if line[:3] == "## "]
+    assert sections[0] == "Unreleased"
+    assert sections[1] == f"{cited['version']} ({cited['date-released']})"
 
 
 def test_a_form_of_an_issue_asks_for_something() -> None:
