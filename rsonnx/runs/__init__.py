@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from rsonnx.runs.base_certificates import BaseCertificate, BaseCertificates
     from rsonnx.runs.breaks import Attempt, Breaks, read_breaks
     from rsonnx.runs.certify import certify, commit
+    from rsonnx.runs.check_breaks import check_breaks
     from rsonnx.runs.commitment import Commitment, read_commitment
     from rsonnx.runs.deployed import Deployed, check_deployed
     from rsonnx.runs.deterministic import deterministic
-    from rsonnx.runs.falsify import check_breaks, falsify
+    from rsonnx.runs.falsify import falsify
     from rsonnx.runs.files import Part, Run
     from rsonnx.runs.header import Header, resume_command
     from rsonnx.runs.job import Job, prepare_job

@@ -10,19 +10,18 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from rsonnx.data import DataSettings
-from rsonnx.errors import RsonnxError, RunFileError, UsageError
+from rsonnx.errors import RunFileError, UsageError
 from rsonnx.listener import Extent, Listener
 from rsonnx.noise import check_seed, fresh_seed
 from rsonnx.procedures import ABSTAIN, Prediction
@@ -49,7 +48,6 @@ from rsonnx.runs.reading import read_run
 from rsonnx.runs.reopening import check_model, reopen
 from rsonnx.runs.rows import Row
 from rsonnx.runs.telling import tell_job
-from rsonnx.runs.verify import Fault
 from rsonnx.runs.writing import RunWriter, check_output
 from rsonnx.runtime.watchdog import SECONDS_A_CALL
 from rsonnx.smoothing.falsify import (
@@ -107,9 +105,9 @@ def falsify(
         UsageError: an argument is out of range, or the run's noise has no such distances.
         RunFileError: the model or the data are not the run's, or the output cannot be written.
     """
-    run = _certified(run)
+    run = certified_run(run)
     effort, listener = effort or Effort(), listening(listener)
-    alpha = _confirmed_at(run)
+    alpha = confirmed_at(run)
     least = fewest_samples_to_predict(alpha, two_sided=True)
     if effort.samples < least:
         raise UsageError(
@@ -126,10 +124,10 @@ def falsify(
             seed = check_seed(seed)
         else:
             seed = fresh_seed() if begun is None else begun.header["seed"]
-        header = _header(run, alpha, effort, seed)
+        header = header_of(run, alpha, effort, seed)
         if begun is not None:
             _check_continues(begun, header, run)
-        job = _open(run, model, data, files, providers, time_limit_per_call, stack)
+        job = reopen_job(run, model, data, files, providers, time_limit_per_call, stack)
         tell_job(job, None, listener.said)
         rows = [] if begun is None else list(begun.rows)
         writer = None
@@ -152,117 +150,11 @@ def falsify(
             listener.finished(attempt, certified=attempt.distance is not None)
     breaks = Breaks(kept, header, tuple(rows))
     if kept is not None and breaks.broken and not arrays_of(kept).exists():
-        disk.create(arrays_of(kept), _arrays(breaks, run))
+        disk.create(arrays_of(kept), arrays_file(breaks, run))
     return breaks
 
 
-def check_breaks(
-    breaks: Breaks,
-    model: str | os.PathLike[str],
-    data: Data,
-    run: Run | str | os.PathLike[str],
-    *,
-    providers: Sequence[str] | None = None,
-    time_limit_per_call: float = SECONDS_A_CALL,
-    listener: Listener | None = None,
-    **files: Path | None,
-) -> tuple[Fault, ...]:
-    """Measure every break again, and draw the noise that confirmed it; return what does not hold.
-
-    That its counts give its answer was tested when the file was read.
-
-    Args:
-        breaks: of :func:`rsonnx.runs.breaks.read_breaks`.
-        model, data, run, providers, time_limit_per_call, files: as for :func:`falsify`.
-        listener: hears what is done.
-
-    Raises:
-        RunFileError: the model or the data are not the run's, or the breaks of another run.
-    """
-    run, listener, header = _certified(run), listening(listener), breaks.header
-    own = _header(run, _confirmed_at(run), Effort(**header["effort"]), header["seed"])
-    own["run"]["file"] = header["run"]["file"]
-    if other := _others(breaks, own):
-        raise RunFileError(
-            f"{breaks.path} has another {' and another '.join(other)} than {run.path} gives, which "
-            "is known by its SHA-256; name its own run"
-        )
-    with ExitStack() as stack:
-        job = _open(run, model, data, files, providers, time_limit_per_call, stack)
-        samples = header["effort"]["samples"]
-        listener.begun(Extent(len(breaks.rows), samples, True, outcome=None))
-        faults = []
-        for attempt, row in zip(breaks.rows, run.rows, strict=False):
-            faults += [
-                Fault(attempt.index, what)
-                for what in _faults_of(job, attempt, row, header, listener.drawn)
-            ]
-            listener.finished(attempt, certified=True)
-    return (*faults, *_faults_of_arrays(breaks, run))
-
-
-def _faults_of_arrays(breaks: Breaks, run: Run) -> Iterator[Fault]:
-    """Hold the arrays beside a file, which may be gone, against its rows."""
-    path = arrays_of(breaks.path) if breaks.path is not None else None
-    if path is None or not path.exists():
-        return
-    try:
-        with np.load(path) as held, np.load(BytesIO(_arrays(breaks, run))) as own:
-            same = held.files == own.files and all(np.array_equal(held[k], own[k]) for k in own)
-    except (OSError, ValueError, BadZipFile):
-        same = False
-    if not same:
-        yield Fault(None, f"{path.name} does not hold the inputs of {breaks.path}; remove it")
-
-
-def _faults_of(
-    job: Job, attempt: Attempt, row: Row, header: Any, progress: Callable[[int], None]
-) -> Iterator[str]:
-    for name, stated, recorded in (
-        ("index", attempt.index, row.index),
-        ("digest", attempt.digest, row.digest),
-        ("certified", attempt.certified, row.prediction),
-        ("radius", attempt.radius, row.radius),
-    ):
-        if stated != recorded:
-            yield f"{name} is {stated}, but the run has {recorded}"
-            return
-    if (attempt.reason == NO_CERTIFICATE) != (row.abstained or row.radius == 0):
-        yield f"reason is {attempt.reason}, but the run has a radius of {row.radius}"
-    if attempt.input is None:
-        return
-    point = job.point(row.index)
-    try:
-        candidate = point.space.point(
-            attempt.values(point.arithmetic).reshape(point.space.shape), point.arithmetic
-        )
-    except (ValueError, RsonnxError):
-        yield "its input is none that the model takes"
-        return
-    distance = distance_between(job.smoothed.noise, point, candidate)
-    if distance != attempt.distance:
-        yield f"distance is {attempt.distance}, but its input is at {distance}"
-    samples = header["effort"]["samples"]
-    for stream, times, counts in (
-        (CONFIRMATION, 1, attempt.counts),
-        (SECOND, AGAIN, attempt.again),
-    ):
-        if counts is None:
-            continue
-        drawn = confirm(
-            job.smoothed,
-            candidate,
-            stream,
-            seed=header["seed"],
-            samples=times * samples,
-            alpha=header["alpha"],
-            progress=progress,
-        )
-        if drawn.counts != counts:
-            yield f"its {stream} has {counts.to_json()}, but {drawn.counts.to_json()} are drawn now"
-
-
-def _certified(run: Run | str | os.PathLike[str]) -> Run:
+def certified_run(run: Run | str | os.PathLike[str]) -> Run:
     """Return a run that can be falsified, or refuse it by name."""
     read = run if isinstance(run, Run) else read_run(run)
     if not read.rows:
@@ -271,12 +163,12 @@ def _certified(run: Run | str | os.PathLike[str]) -> Run:
     return read
 
 
-def _confirmed_at(run: Run) -> float:
+def confirmed_at(run: Run) -> float:
     """Return alpha of one confirmation; the certificates of exact runs have none of their own."""
     return family_wise_alpha(run.header.procedure.alpha or _ALPHA, len(run.rows))
 
 
-def _open(
+def reopen_job(
     run: Run,
     model: str | os.PathLike[str],
     data: Data,
@@ -285,6 +177,7 @@ def _open(
     limit: float,
     stack: ExitStack,
 ) -> Job:
+    """Open a run's model and data again, once the model is known to be the run's."""
     for name in files.keys() - set(DataSettings.FILES):
         raise UsageError(f"there is no argument {name!r}; help(rsonnx.falsify) lists them")
     model = as_path("the model", model)
@@ -300,7 +193,8 @@ def _digest(run: Run) -> str:
         raise RunFileError(f"the run file {run.path} cannot be read: {error.strerror}") from None
 
 
-def _header(run: Run, alpha: float, effort: Effort, seed: int) -> dict[str, Any]:
+def header_of(run: Run, alpha: float, effort: Effort, seed: int) -> dict[str, Any]:
+    """Return what stands first in a file of breaks."""
     header = run.header
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -344,7 +238,7 @@ def _reopened(output: Path | None, resume: bool, listener: Listener) -> RunWrite
 
 def _check_continues(begun: Breaks, header: dict[str, Any], run: Run) -> None:
     """Refuse to go on with a file unless the new rows belong behind those that it has."""
-    other = _others(begun, header)
+    other = differing(begun, header)
     inputs = [(row.index, row.digest) for row in run.rows[: len(begun.rows)]]
     if not other and [(row.index, row.digest) for row in begun.rows] != inputs:
         other = ["inputs"]
@@ -355,7 +249,7 @@ def _check_continues(begun: Breaks, header: dict[str, Any], run: Run) -> None:
         )
 
 
-def _others(breaks: Breaks, header: dict[str, Any]) -> list[str]:
+def differing(breaks: Breaks, header: dict[str, Any]) -> list[str]:
     """Return which fields of a file's header are not those of another, but for when it was made."""
     free = {"created", "versions", "fields"}
     return [name for name in header if name not in free and header[name] != breaks.header[name]]
@@ -428,7 +322,7 @@ def arrays_of(output: Path) -> Path:
     return output.with_suffix(".npz")
 
 
-def _arrays(breaks: Breaks, run: Run) -> bytes:
+def arrays_file(breaks: Breaks, run: Run) -> bytes:
     """Return an .npz that `rsonnx predict` reads: x, the inputs, and y, what is answered there."""
     header, broken = run.header, breaks.broken
     shape = header.noise.input_shape(header.model.input_shape)

@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
 from statistics import NormalDist
 
@@ -30,6 +29,7 @@ from rsonnx.procedures import Prediction, predict_from_counts
 from rsonnx.runtime import CountRequest, Progress, checked_labels
 from rsonnx.runtime.engine import usual_batch
 from rsonnx.smoothing.classifier import SmoothedClassifier
+from rsonnx.smoothing.votes import Votes
 
 SEARCH, CONFIRMATION, SECOND = (
     "falsify search",
@@ -187,73 +187,6 @@ def search(
     return Candidate(point, reason, own.drawn)
 
 
-@dataclass
-class _Votes:
-    """Answers to samples of one point, and the noise of each class summed.
-
-    Attributes:
-        counts: by class, -1 for none.
-        sums: of the noise, float64, by class.
-    """
-
-    counts: Counter[int] = field(default_factory=Counter)
-    sums: dict[int, NDArray[np.float64]] = field(default_factory=dict)
-
-    def add(self, other: _Votes) -> None:
-        self.counts += other.counts
-        for k, noise in other.sums.items():
-            self.sums[k] = self.sums[k] + noise if k in self.sums else noise
-
-    @property
-    def mean(self) -> NDArray[np.float64]:
-        """The mean of all noise."""
-        return _sum(self.sums.values()) / self.counts.total()
-
-    def away(self, label: int) -> NDArray[np.float64] | None:
-        """Return the mean noise where the answer left a class, less that of all; None if it is 0.
-
-        The mean where it stayed would do as well in the limit, but its sampling error is that of
-        all samples, among which those that left are few.
-        """
-        left = self.counts.total() - self.counts[label]
-        if not left:
-            return None
-        noise = _sum(noise for k, noise in self.sums.items() if k != label)
-        return _usable(noise / left - self.mean)
-
-    def towards(self, rival: int, label: int) -> NDArray[np.float64] | None:
-        """Return along which noise the votes of a class gain on those of another; None if 0."""
-        if not (self.counts[rival] and self.counts[label]):
-            return None
-        gain = self.counts[rival] - self.counts[label]
-        noise = self.sums[rival] - self.sums[label] - gain * self.mean
-        return _usable(noise / self.counts.total())
-
-    def rival(self, label: int) -> int:
-        """Return the most frequent other class; of equals the lowest."""
-        others = {k: n for k, n in self.counts.items() if k not in (label, -1)}
-        return min(others, key=lambda k: (-others[k], k), default=label)
-
-    def margin(self, label: int) -> float:
-        """Return Φ⁻¹ of the rival's share of its own votes and the label's: above 0 it leads.
-
-        Half a vote is added to both, so that it is finite.
-        """
-        second = self.rival(label)
-        votes = self.counts[second] if second != label else 0
-        return _NORMAL.inv_cdf((votes + 0.5) / (votes + self.counts[label] + 1))
-
-
-def _sum(noise: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
-    total: NDArray[np.float64] = np.add.reduce(list(noise))
-    return total
-
-
-def _usable(direction: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Return a direction, unless it is none: of noise with heavy tails a mean may be infinite."""
-    return direction if np.isfinite(direction).all() and direction.any() else None
-
-
 @dataclass(frozen=True)
 class _Ray:
     """The way from an input along a direction, which goes on along the bounds where it meets them.
@@ -360,7 +293,7 @@ class _Search:
     def _ray(self, direction: NDArray[np.float64]) -> _Ray:
         return _Ray(self._smoothed.noise, self._start.point, direction)
 
-    def _cross(self, ray: _Ray, distance: float) -> tuple[float, _Votes]:
+    def _cross(self, ray: _Ray, distance: float) -> tuple[float, Votes]:
         """Walk to where the class and its rival are answered equally often; return the votes."""
         label, draws = self._start.label, self._effort.draws
         look = max(1, draws // 5)
@@ -394,7 +327,7 @@ class _Search:
         step = (wanted - margin) / slope
         return distance + min(max(step, -_BACK * distance), _ON * max(distance, 1 / linear))
 
-    def _wanted(self, critical: float, votes: _Votes) -> float:
+    def _wanted(self, critical: float, votes: Votes) -> float:
         """Return the margin at which a confirmation succeeds but for bad luck.
 
         Φ⁻¹ of a share near 1/2 of m votes has the standard error √(π/2m).
@@ -406,7 +339,7 @@ class _Search:
         luck = _SURE * math.sqrt(math.pi / 2 * (1 / confirmed + 1 / estimated))
         return _NORMAL.inv_cdf(lead) + luck
 
-    def _votes(self, point: Point, samples: int, stretch: int = 1) -> _Votes:
+    def _votes(self, point: Point, samples: int, stretch: int = 1) -> Votes:
         """Draw samples of a point that were not drawn before, and add up their noise.
 
         Threads take spans of samples that depend on the size of an input alone, and the sums of
@@ -419,7 +352,7 @@ class _Search:
         self.drawn += samples
         spans = [(at, min(at + width, self._offset)) for at in range(first, self._offset, width)]
         workers = min(self._smoothed.engine_facts.get("workers", 1), len(spans))
-        count, votes = partial(self._count, stream, stretch), _Votes()
+        count, votes = partial(self._count, stream, stretch), Votes()
         with ThreadPoolExecutor(workers, "rsonnx") as pool:
             for at in range(0, len(spans), workers):  # no more sums at a time than threads
                 for part in pool.map(count, spans[at : at + workers]):
@@ -428,7 +361,7 @@ class _Search:
             self._progress(samples)
         return votes
 
-    def _count(self, stream: NoisyStream, stretch: int, span: tuple[int, int]) -> _Votes:
+    def _count(self, stream: NoisyStream, stretch: int, span: tuple[int, int]) -> Votes:
         (start, stop), shape = span, stream.sample_shape
         size = self._smoothed.batch_size or usual_batch(shape)
         noisy = np.empty((stop - start, *shape), np.float32)
@@ -440,7 +373,7 @@ class _Search:
                 noisy = base + stretch * noise
             parts = (noisy[at : at + size] for at in range(0, len(noisy), size))
             labels = np.concatenate([checked_labels(self._smoothed.base, part) for part in parts])
-            return _Votes(
+            return Votes(
                 Counter(labels.tolist()),
                 {int(k): noise[labels == k].sum(0, np.float64) for k in np.unique(labels)},
             )
