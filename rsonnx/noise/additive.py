@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
+from rsonnx.noise.drawing import Drawing, Place
 from rsonnx.noise.lattice import LEAST_STEPS, LatticeBlock, LatticeTable, lattice_table
-from rsonnx.noise.law import Drawing, Place, SampledNoise
+from rsonnx.noise.law import SampledNoise
 from rsonnx.noise.philox import bits
 from rsonnx.noise.space import LEVELS, add, beyond_numbers
 

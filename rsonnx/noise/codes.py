@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import DataError, UsageError
-from rsonnx.noise.law import Place
+from rsonnx.noise.drawing import Place
 from rsonnx.noise.philox import bits
 from rsonnx.noise.regions import RegionNoise
 from rsonnx.noise.space import LEVELS, InputSpace, Point

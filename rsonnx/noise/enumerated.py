@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.counts import Counts
-from rsonnx.noise.law import ExactOutcome, Law, Place
+from rsonnx.noise.drawing import Place
+from rsonnx.noise.law import ExactOutcome, Law
 
 
 class EnumeratedNoise(Law):

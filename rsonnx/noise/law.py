@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Set
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, Field, fields
 from fractions import Fraction
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 import mpmath
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
+from rsonnx.noise.drawing import Drawing, Place
 from rsonnx.noise.lattice import LatticeTable
 from rsonnx.noise.norms import Norm, norm_named
 from rsonnx.noise.space import InputSpace, Point
@@ -26,41 +27,6 @@ from rsonnx.scalars import shown
 
 _OUTWARD = 2.0**-48
 """Relative margin for the rounding of a distance in doubles."""
-
-
-class Drawing(Protocol):
-    """The randomness of one block in its order."""
-
-    def draw(self, count: int) -> NDArray[Any]:
-        """Return the next ``count`` values; whole samples at a time where they are not apart."""
-
-    def write(self, base: NDArray[Any], divisor: np.float32, out: NDArray[np.float32]) -> None:
-        """Write the next samples.
-
-        Args:
-            base: the input, flat: uint8 levels, or float64 values.
-            divisor: what a level is divided by, see :attr:`InputSpace.divisor`; 1 for values.
-            out: float32 (samples, values of a sample).
-        """
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a block of samples lies.
-
-    Attributes:
-        key: of the stream: the seed, the input and the stage.
-        block: number of the block.
-        first: index of its first sample in the stream.
-        space: of the input.
-        exact: whether the input is given in levels of the grid.
-    """
-
-    key: int
-    block: int
-    first: int
-    space: InputSpace
-    exact: bool
 
 
 class ExactOutcome(NamedTuple):

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.grid import Cells, GridNoise
-from rsonnx.noise.law import Drawing, Law, Place
+from rsonnx.noise.drawing import Drawing, Place
+from rsonnx.noise.law import Law
 from rsonnx.noise.philox import place_in, stream_key
 from rsonnx.noise.space import InputSpace, Point, add
 

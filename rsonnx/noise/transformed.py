@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
-from rsonnx.noise.law import Drawing, Place, SampledNoise
+from rsonnx.noise.drawing import Drawing, Place
+from rsonnx.noise.law import SampledNoise
 from rsonnx.noise.laws.gaussian import Gaussian
 from rsonnx.noise.pairs import AXES
 from rsonnx.noise.philox import bits

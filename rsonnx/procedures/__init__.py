@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rsonnx.procedures.counting import CountRange
     from rsonnx.procedures.covered import Covered
     from rsonnx.procedures.enumerated import Enumerated
+    from rsonnx.procedures.evidence import Bracket, Evidence
     from rsonnx.procedures.exact import Exact
     from rsonnx.procedures.fixed import Fixed, certify_from_counts
     from rsonnx.procedures.planning import Cost, MachineTime, Plan, plan
@@ -30,15 +31,7 @@ if TYPE_CHECKING:
         check_method,
         predict_from_counts,
     )
-    from rsonnx.procedures.procedure import (
-        Ask,
-        Asking,
-        Bracket,
-        Evidence,
-        Procedure,
-        Steps,
-        Task,
-    )
+    from rsonnx.procedures.procedure import Ask, Asking, Procedure, Steps, Task
     from rsonnx.procedures.radii import as_radii, default_radii, radius_text
     from rsonnx.procedures.result import (
         ABSTAIN,

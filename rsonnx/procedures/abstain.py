@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rsonnx.counts import Counts
-from rsonnx.procedures.procedure import Evidence, Procedure
+from rsonnx.procedures.evidence import Evidence
+from rsonnx.procedures.procedure import Procedure
 from rsonnx.procedures.result import ABSTAIN, AbstainReason, Certificate, CertificateCounts
 from rsonnx.statistics import fewest_samples_to_exceed_half, samples_to_exceed_half
 

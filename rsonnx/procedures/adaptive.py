@@ -19,8 +19,9 @@ from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
 from rsonnx.noise import Law
 from rsonnx.procedures.abstain import certificate_or_reason
+from rsonnx.procedures.evidence import Evidence, Figures, Proof
 from rsonnx.procedures.fixed import Fixed
-from rsonnx.procedures.procedure import LOOK, Ask, Evidence, Figures, Procedure, Proof, Steps, Task
+from rsonnx.procedures.procedure import LOOK, Ask, Procedure, Steps, Task
 from rsonnx.procedures.radii import as_radii, default_radii, radius_text
 from rsonnx.procedures.result import Certificate
 from rsonnx.statistics import (

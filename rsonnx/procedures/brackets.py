@@ -20,7 +20,7 @@ from rsonnx.errors import UsageError
 from rsonnx.noise import Law, Point
 from rsonnx.noise.cells import LEAST, crossings
 from rsonnx.noise.rounding import normal_cdf, precision
-from rsonnx.procedures.procedure import Bracket
+from rsonnx.procedures.evidence import Bracket
 from rsonnx.statistics.convolution import LatticeSum, SumLaw
 
 _TRIED = 2

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rsonnx.closed_form import Boxes, Form, Linear, StumpSum
 from rsonnx.noise import InputSpace, Law, Point
 from rsonnx.noise.cells import LEAST
-from rsonnx.procedures.procedure import Bracket
+from rsonnx.procedures.evidence import Bracket
 from rsonnx.statistics.enclosures import normal_tail_bounds
 
 _BINS = (1 << 17, 1 << 20, 1 << 22)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
-from rsonnx.procedures.procedure import Ask, Evidence, Procedure, Steps, Task
+from rsonnx.procedures.evidence import Evidence
+from rsonnx.procedures.procedure import Ask, Procedure, Steps, Task
 
 
 @dataclass(frozen=True)

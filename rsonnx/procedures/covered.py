@@ -33,7 +33,8 @@ from rsonnx.errors import UsageError
 from rsonnx.noise import Cover, CoveredNoise, Law, Point
 from rsonnx.procedures.abstain import certificate_or_reason
 from rsonnx.procedures.adaptive import PROCESS_SHARE
-from rsonnx.procedures.procedure import LOOK, Ask, Evidence, Figures, Procedure, Proof, Steps, Task
+from rsonnx.procedures.evidence import Evidence, Figures, Proof
+from rsonnx.procedures.procedure import LOOK, Ask, Procedure, Steps, Task
 from rsonnx.procedures.result import ABSTAIN, AbstainReason, Certificate
 from rsonnx.statistics import (
     AdaptiveRule,

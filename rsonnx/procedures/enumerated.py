@@ -10,7 +10,8 @@ from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
 from rsonnx.noise import Law
 from rsonnx.noise.rounding import quotient_down
-from rsonnx.procedures.procedure import Ask, Evidence, Figures, Procedure, Proof, Steps, Task
+from rsonnx.procedures.evidence import Evidence, Figures, Proof
+from rsonnx.procedures.procedure import Ask, Procedure, Steps, Task
 from rsonnx.procedures.result import ABSTAIN, AbstainReason, Certificate, CertificateCounts
 
 

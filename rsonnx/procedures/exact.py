@@ -12,7 +12,8 @@ from rsonnx.noise import NOISES, Law
 from rsonnx.noise.cells import LEAST
 from rsonnx.procedures.brackets import bracket
 from rsonnx.procedures.confirming import unconfirmed
-from rsonnx.procedures.procedure import Bracket, Evidence, Figures, Procedure, Proof, Steps, Task
+from rsonnx.procedures.evidence import Bracket, Evidence, Figures, Proof
+from rsonnx.procedures.procedure import Procedure, Steps, Task
 from rsonnx.procedures.result import ABSTAIN, AbstainReason, Certificate, CertificateCounts
 from rsonnx.scalars import as_whole, shown
 

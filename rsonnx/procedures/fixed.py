@@ -15,16 +15,8 @@ from rsonnx.errors import UsageError
 from rsonnx.noise import Gaussian, Law, check_law
 from rsonnx.procedures.abstain import certificate_or_reason
 from rsonnx.procedures.choices import RADIUS_RULES
-from rsonnx.procedures.procedure import (
-    Ask,
-    Evidence,
-    Figures,
-    Procedure,
-    Proof,
-    Steps,
-    Task,
-    check_classes,
-)
+from rsonnx.procedures.evidence import Evidence, Figures, Proof
+from rsonnx.procedures.procedure import Ask, Procedure, Steps, Task, check_classes
 from rsonnx.procedures.result import ABSTAIN, Certificate
 from rsonnx.procedures.two_sided import ALPHA_SPLITS, rival_shares, two_sided_bounds
 from rsonnx.statistics import (

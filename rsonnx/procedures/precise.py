@@ -17,8 +17,9 @@ from rsonnx.errors import UsageError
 from rsonnx.noise import Law
 from rsonnx.procedures.abstain import certificate_or_reason
 from rsonnx.procedures.adaptive import check_claim, select, selection_faults
+from rsonnx.procedures.evidence import Evidence, Figures, Proof
 from rsonnx.procedures.fixed import Fixed
-from rsonnx.procedures.procedure import LOOK, Ask, Evidence, Figures, Procedure, Proof, Steps, Task
+from rsonnx.procedures.procedure import LOOK, Ask, Procedure, Steps, Task
 from rsonnx.procedures.result import Certificate
 from rsonnx.statistics import PrecisionRule, check_alpha, check_samples, check_share, expected_end
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from rsonnx.noise import Gaussian, InputSpace, NoisyStream, additive
 from rsonnx.noise.additive import FloatBlock
+from rsonnx.noise.drawing import Place
 from rsonnx.noise.lattice import LatticeBlock
-from rsonnx.noise.law import Place
 
 compiled = pytest.importorskip("rsonnx.noise.compiled", reason="llvmlite is not installed")
 

@@ -40,7 +40,7 @@ from onnx import numpy_helper
 import rsonnx
 from rsonnx.data import arrange, open_dataset
 from rsonnx.noise import InputSpace
-from rsonnx.noise.law import Place
+from rsonnx.noise.drawing import Place
 
 try:
     import tenseal

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from rsonnx.noise import AskedNoise, CoveredNoise, InputSpace, Law, noise_of
 from rsonnx.noise.covering import IntervalNoise
-from rsonnx.noise.law import Place
+from rsonnx.noise.drawing import Place
 from rsonnx.noise.transformed import Transformation
 from training.datasets import Kind
 

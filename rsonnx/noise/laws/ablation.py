@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from rsonnx.arguments import check_choice
 from rsonnx.errors import UsageError
-from rsonnx.noise.law import Drawing, Place, SampledNoise
+from rsonnx.noise.drawing import Drawing, Place
+from rsonnx.noise.law import SampledNoise
 from rsonnx.noise.options import option
 from rsonnx.noise.pairs import AXES, PairedNoise
 from rsonnx.noise.philox import SETTLE, bits, raw_words

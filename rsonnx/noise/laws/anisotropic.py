@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
 from rsonnx.noise.additive import FloatBlock
-from rsonnx.noise.law import Drawing, Law, Place, SampledNoise
+from rsonnx.noise.drawing import Drawing, Place
+from rsonnx.noise.law import Law, SampledNoise
 from rsonnx.noise.laws.gaussian import Gaussian
 from rsonnx.noise.norms import Norm
 from rsonnx.noise.options import SIGMAS

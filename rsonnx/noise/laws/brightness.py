@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rsonnx.noise.law import Drawing, Place
+from rsonnx.noise.drawing import Drawing, Place
 from rsonnx.noise.transformed import GaussianTransformation, RepeatedBlock
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
 from rsonnx.noise.codes import WORD, CodeBlock, CodeNoise, stored
-from rsonnx.noise.law import Drawing, Place
+from rsonnx.noise.drawing import Drawing, Place
 from rsonnx.noise.options import option
 from rsonnx.noise.philox import SETTLE, bits, raw_words
 from rsonnx.noise.regions import Regions

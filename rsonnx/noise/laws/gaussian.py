@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from rsonnx.noise.additive import IndependentNoise, normal_block
 from rsonnx.noise.catalogue import noise_of
 from rsonnx.noise.differential import settled
-from rsonnx.noise.law import Drawing, Law, Place
+from rsonnx.noise.drawing import Drawing, Place
+from rsonnx.noise.law import Law
 from rsonnx.noise.rounding import normal_cdf
 from rsonnx.noise.scale import check_scale, needed_size
 from rsonnx.noise.space import InputSpace

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from rsonnx.arguments import check_choice
 from rsonnx.errors import UsageError
+from rsonnx.noise.drawing import Drawing, Place
 from rsonnx.noise.enumerated import EnumeratedNoise, OutcomeBlock
-from rsonnx.noise.law import Drawing, Place
 from rsonnx.noise.options import option
 from rsonnx.noise.pairs import AXES, PairedNoise
 from rsonnx.noise.scale import check_whole

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.errors import DataError, UsageError
+from rsonnx.noise.drawing import Drawing, Place
 from rsonnx.noise.enumerated import EnumeratedNoise, OutcomeBlock
-from rsonnx.noise.law import Drawing, Place
 from rsonnx.noise.options import option
 from rsonnx.noise.philox import bits, check_seed, stream_key
 from rsonnx.noise.rounding import quotient_down

@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from rsonnx.noise.additive import exact_block
-from rsonnx.noise.law import Drawing, Place
+from rsonnx.noise.drawing import Drawing, Place
 from rsonnx.noise.transformed import GaussianTransformation, SpatialTransformation
 
 
