@@ -53,12 +53,16 @@ class TinyJob:
 
     def __init__(self, inputs: int = INPUTS) -> None:
         self.classifier = Nearest()
+        self.shape = (2,)
         self.smoothed = SmoothedClassifier(self.classifier, 0.25, batch_size=2, workers=1)
         self.indices = tuple(range(inputs))
         self.dataset = SimpleNamespace(name=lambda index: f"n{index}")
 
     def point(self, index: int) -> Point:
         return self.smoothed.point(np.array([index * 20, 255 - index * 15], np.uint8))
+
+    def levels(self, indices: tuple[int, ...]) -> None:
+        return None
 
     def label(self, index: int) -> int | None:
         return index % 3

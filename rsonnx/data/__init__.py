@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rsonnx._lazy import offer_lazily
 
 if TYPE_CHECKING:
-    from rsonnx.data.arranging import arrange
+    from rsonnx.data.arranging import arrange, arranged_places
     from rsonnx.data.class_files import read_class_names
     from rsonnx.data.dataset import (
         Dataset,

@@ -57,6 +57,28 @@ def arrange(
     return np.asarray(_fit(values, target, layout, what), order="C")
 
 
+def arranged_places(
+    shape: tuple[int, ...], target: tuple[int, ...], layout: str | None
+) -> NDArray[np.unsignedinteger[Any]] | None:
+    """Return from which place of an example of uint8 each value comes that :func:`arrange` gives.
+
+    Args:
+        shape: of the example.
+        target, layout: as the shape and the layout there.
+
+    Returns:
+        Places in row order, in the shape of ``target``; None where the example is refused, or where
+        its values decide.
+    """
+    size = math.prod(shape)
+    # Where they fit they are uint8, as the example is: few values are told apart by that.
+    places = np.arange(size, dtype=np.min_scalar_type(max(0, size - 1))).reshape(shape)
+    try:
+        return arrange(places, target, layout)
+    except DataError:
+        return None
+
+
 def _fit(
     values: NDArray[Any], target: tuple[int, ...], layout: str | None, what: str
 ) -> NDArray[Any]:

@@ -6,7 +6,7 @@ import math
 import operator
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -144,6 +144,13 @@ class Dataset(ABC):
         label = None if self.labels is None else self.labels[at]
         return Example(self._name(at), label, self._values(at))
 
+    def levels(self, indices: Sequence[int]) -> NDArray[np.uint8] | None:  # noqa: ARG002
+        """Return the values of several examples together, which are the rows of an array of uint8.
+
+        None of all other examples, which are read one by one.
+        """
+        return None
+
     def blocks(self) -> Iterator[NDArray[Any]]:
         """Yield all values of all examples in their order, flat, some at a time.
 
@@ -179,6 +186,10 @@ class ArrayRows(Dataset):
 
     def _values(self, at: int) -> NDArray[Any]:
         return self.rows.row(at)
+
+    def levels(self, indices: Sequence[int]) -> NDArray[np.uint8] | None:
+        """Return several rows together where they are uint8; DataError where they are broken."""
+        return None if self.rows.dtype != np.uint8 else self.rows.take(indices)
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """Yield all values, some at a time; DataError for levels (uint8)."""

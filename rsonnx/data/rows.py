@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
 
@@ -37,8 +37,15 @@ class Rows(Protocol):
     def shape(self) -> tuple[int, ...]:
         """Of the whole array."""
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of its values, as they are stored."""
+
     def row(self, at: int) -> NDArray[Any]:
         """Return one row, read-only and of native byte order."""
+
+    def take(self, places: Sequence[int]) -> NDArray[Any]:
+        """Return several rows, of native byte order."""
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """Yield all values, row after row, flat, some at a time."""
@@ -55,9 +62,18 @@ class KeptRows:
         """Of the whole array."""
         return self.array.shape
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of its values."""
+        return self.array.dtype
+
     def row(self, at: int) -> NDArray[Any]:
         """Return one row."""
         return self.array[at, ...]  # `...` keeps a 0-d row an array
+
+    def take(self, places: Sequence[int]) -> NDArray[Any]:
+        """Return several rows."""
+        return self.array[list(places)]
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """Yield all values, some at a time."""
@@ -129,6 +145,10 @@ class StoredRows:
         if len(data) != size:
             raise self._of_other_size(at * size + len(data))
         return self._values(data).reshape(shape)
+
+    def take(self, places: Sequence[int]) -> NDArray[Any]:
+        """Return several rows; DataError as for :meth:`row`."""
+        return np.stack([self.row(at) for at in places])
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """Yield all values, some at a time, and look behind them.

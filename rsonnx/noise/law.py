@@ -239,7 +239,7 @@ class Law(ABC):
     # Which inputs it takes, and what it makes of them.
 
     def check(self, point: Point) -> None:
-        """Refuse an input that this law cannot change.
+        """Refuse an input that this law cannot change, for its values only if it is ``in_units``.
 
         Raises:
             UsageError: its space or its arithmetic are not what the law was made for.

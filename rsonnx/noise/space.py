@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -169,9 +170,25 @@ class InputSpace:
 
     def _digests(self, kind: str, values: NDArray[Any]) -> tuple[str, str]:
         """Return what the input is, in either layout, and what its noise is derived from."""
-        moved = self.layout == "NCHW" and values.ndim == 3
-        picture = values.transpose(1, 2, 0) if moved else values
+        picture = values.transpose(1, 2, 0) if self._channels_first else values
         return _digest(1, kind, picture), _digest(2, kind, values)
+
+    def digests(self, levels: NDArray[np.uint8]) -> Iterator[str]:
+        """Yield the digests of many points.
+
+        Args:
+            levels: of the grid, (points, *shape).
+        """
+        pictures = levels.transpose(0, 2, 3, 1) if self._channels_first else levels
+        begun = hashlib.sha256(_prefix(1, "uint8", self.size))
+        for picture in np.ascontiguousarray(pictures).reshape(len(levels), self.size):
+            digest = begun.copy()
+            digest.update(picture.data)
+            yield digest.hexdigest()
+
+    @property
+    def _channels_first(self) -> bool:
+        return self.layout == "NCHW" and len(self.shape) == 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,9 +222,11 @@ class Point:
 
 def _digest(version: int, kind: str, values: NDArray[Any]) -> str:
     payload = np.ascontiguousarray(values, np.uint8 if kind == "uint8" else "<f8").tobytes()
-    return hashlib.sha256(
-        f"rsonnx input {version} {kind} {values.size}\0".encode() + payload
-    ).hexdigest()
+    return hashlib.sha256(_prefix(version, kind, values.size) + payload).hexdigest()
+
+
+def _prefix(version: int, kind: str, size: int) -> bytes:
+    return f"rsonnx input {version} {kind} {size}\0".encode()
 
 
 def _own(values: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rsonnx.columns import Column
 from rsonnx.counts import Counts
@@ -17,6 +18,7 @@ from rsonnx.data import (
     Dataset,
     DataSettings,
     arrange,
+    arranged_places,
     check_levels,
     resize_and_crop,
     resized_shape,
@@ -110,6 +112,30 @@ class Job:
         with _naming(self.dataset, index):
             sized = resize_and_crop(values, **vars(self.model.geometry))
             return self.smoothed.point(arrange(sized, self.shape, self.smoothed.layout))
+
+    def levels(self, indices: Sequence[int]) -> NDArray[np.uint8] | None:
+        """Return the levels of several inputs together, (inputs, *shape), as points have them.
+
+        None where inputs are looked at one by one: they are no rows of an array of uint8, or are
+        not alike but for their values.
+
+        Raises:
+            DataError: as for :meth:`point`.
+        """
+        model, smoothed = self.model, self.smoothed
+        if smoothed.noise.in_units or model.geometry.resize or model.geometry.crop:
+            return None
+        levels = self.dataset.levels(indices)
+        if levels is None:
+            return None
+        self.point(indices[0])  # what all would be refused for, the first is
+        places = arranged_places(levels.shape[1:], self.shape, smoothed.layout)
+        if places is None:
+            return None
+        flat = levels.reshape(len(levels), -1)
+        if not np.array_equal(places.reshape(-1), np.arange(flat.shape[1])):
+            flat = flat[:, places.reshape(-1)]
+        return flat.reshape(len(levels), *self.shape)
 
     def one_answer(self) -> int | None:
         """Return the class that noise alone and inputs of the run are answered; None if several."""
@@ -275,7 +301,8 @@ def _check_headers(job: Job) -> tuple[int, Counter[str]]:
                 f"{dataset.name(index)!r} is a picture of 16 bits; say what black and white are to "
                 "the model with --bounds: 0 1, or 0 65535 for its numbers themselves"
             )
-        converted.update(filter(None, [header.converted]))
+        if header.converted is not None:
+            converted[header.converted] += 1
     return turned, converted
 
 

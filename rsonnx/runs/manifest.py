@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -17,6 +17,9 @@ from rsonnx.errors import DataError, RunFileError, UnreadableInputError
 from rsonnx.noise import Point
 from rsonnx.runs.job import Job
 from rsonnx.runs.unreadable import refusal
+
+_TOGETHER = 1 << 20
+"""Values of the inputs that are read together."""
 
 
 class Identified(Protocol):
@@ -96,10 +99,12 @@ def manifest_digest(entries: Iterable[Identified]) -> str:
         entries: in the order of the run. Lines are ASCII with the separators ``", "``, and each
             ends with a newline, so that any language can compute the same.
     """
-    digest = hashlib.sha256()
-    for entry in entries:
-        line = json.dumps([entry.index, entry.name, entry.label, entry.digest])
-        digest.update(line.encode("ascii") + b"\n")
+    digest, entries = hashlib.sha256(), list(entries)
+    # As JSON has them no name holds a newline, so that all are written by one call.
+    names = json.dumps([entry.name for entry in entries], separators=("\n", ":"))[1:-1].split("\n")
+    for entry, name in zip(entries, names, strict=False):  # of no entries there is one name, ""
+        label = "null" if entry.label is None else entry.label
+        digest.update(f'[{entry.index}, {name}, {label}, "{entry.digest}"]\n'.encode("ascii"))
     return digest.hexdigest()
 
 
@@ -114,19 +119,38 @@ def make_manifest(job: Job, seen: Callable[[int], None] | None = None) -> Manife
         DataError: pictures cannot be read, of which the message names the first; or an input does
             not fit.
     """
-    entries, unreadable = {}, {}
+    entries: dict[int, Entry] = {}
+    unreadable: dict[int, UnreadableInputError] = {}
     most, brightest = -math.inf, None
-    for count, index in enumerate(job.indices, start=1):
-        try:
-            point = job.point(index)
-        except UnreadableInputError as error:
-            unreadable[index] = error
-            continue
-        if (top := point.data.max()) > most:
-            most, brightest = top, point
-        entries[index] = Entry(index, job.dataset.name(index), job.label(index), point.digest)
+    for index, digest, largest in _read(job, unreadable):
+        if largest > most:
+            most, brightest = largest, index
+        entries[index] = Entry(index, job.dataset.name(index), job.label(index), digest)
         if seen is not None:
-            seen(count)
+            seen(len(entries) + len(unreadable))
     if unreadable:
         raise refusal(job.dataset, unreadable, len(job.indices))
-    return Manifest(entries, None if brightest is None else float(brightest.values().max()))
+    shown = None if brightest is None else float(job.point(brightest).values().max())
+    return Manifest(entries, shown)
+
+
+def _read(
+    job: Job, unreadable: dict[int, UnreadableInputError]
+) -> Iterator[tuple[int, str, float]]:
+    """Yield every input that can be read, its digest and its largest value, in units of its own."""
+    count = max(1, _TOGETHER // math.prod(job.shape))
+    for start in range(0, len(job.indices), count):
+        indices = job.indices[start : start + count]
+        levels = job.levels(indices)
+        if levels is not None:
+            largest = levels.reshape(len(indices), -1).max(axis=1).tolist()
+            digests = job.point(indices[0]).space.digests(levels)
+            yield from zip(indices, digests, largest, strict=True)
+            continue
+        for index in indices:
+            try:
+                point = job.point(index)
+            except UnreadableInputError as error:
+                unreadable[index] = error
+                continue
+            yield index, point.digest, point.data.max()

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from headers import certified_row
+from onnx_models import nearest_mean
 
+import rsonnx
 from rsonnx.data import open_dataset
 from rsonnx.errors import DataError, RunFileError
 from rsonnx.runs import Manifest, make_manifest, manifest_digest, prepare_job
@@ -52,6 +55,26 @@ def test_it_is_made_of_the_chosen_inputs_and_holds_them_to_it(
     path.write_bytes(path.read_bytes()[:45])
     with pytest.raises(DataError, match=r"4/a\.png"):
         make_manifest(job)
+
+
+@pytest.mark.parametrize("kept", [0, 1 << 20])
+@pytest.mark.parametrize("axes", ["HWC", "CHW", "HW"])
+def test_inputs_that_are_read_together_are_those_that_are_read_one_by_one(
+    axes: str, kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channels = 1 if axes == "HW" else 3
+    model = rsonnx.load(nearest_mean((channels, 6, 6)), preprocess="none", providers="cpu")
+    shape = tuple({"H": 6, "W": 6, "C": channels}[axis] for axis in axes)
+    levels = np.random.default_rng(2).integers(0, 200, (7, *shape), dtype=np.uint8)
+    np.savez(tmp_path / "set.npz", x=levels)
+    monkeypatch.setattr("rsonnx.data.rows._KEPT_BYTES", kept)
+    monkeypatch.setattr("rsonnx.runs.manifest._TOGETHER", 2 * levels[0].size)
+    job = prepare_job(model, 0.5, open_dataset(tmp_path / "set.npz"))
+    assert job.levels(job.indices) is not None
+    manifest = make_manifest(job)
+    points = [job.point(index) for index in range(7)]
+    assert [entry.digest for entry in manifest.entries.values()] == [p.digest for p in points]
+    assert manifest.largest == max(p.values().max() for p in points)
 
 
 def test_rows_of_other_inputs_are_refused() -> None:
