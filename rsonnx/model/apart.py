@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
 
+from rsonnx.model.wire import Raw
+
 Weights = Mapping[str, NDArray[Any]]
 """Values of stored tensors of the main graph, by name; the graph says that they are elsewhere."""
 
@@ -31,33 +33,42 @@ _DTYPES: dict[int, np.dtype[Any]] = {
 }
 """Types of weights. Values of others, of shapes and tables, decide what a graph does."""
 
-_LARGE, _MANY = 1 << 20, 1 << 26
+LARGE, MANY = 1 << 20, 1 << 26
 """Bytes of a large weight, and of all large weights of a model from which on they lie apart."""
 
 _NOWHERE = "apart"
 """Where the graph says that they are; no file of this name is opened."""
 
 
-def taken_apart(model: onnx.ModelProto, folder: Path | None) -> tuple[onnx.ModelProto, Weights]:
+def taken_apart(
+    model: onnx.ModelProto, folder: Path | None, raw: Raw
+) -> tuple[onnx.ModelProto, Weights]:
     """Return a model without the values of its large weights, which it seems to lack, and those.
 
     Args:
         model: checked to hold what it says; it is used up.
         folder: of its external data, whose lengths are stated and checked; None where it has none.
+        raw: what was taken out of the file before it was parsed; what is no weight is put back.
 
     Raises:
         ValidationError, ValueError, OSError: external data cannot be read.
     """
-    names = Counter(tensor.name for tensor in model.graph.initializer)
-    large = [
-        tensor
-        for tensor in model.graph.initializer
-        if names[tensor.name] == 1 and _size(tensor) >= _LARGE
-    ]
-    if sum(map(_size, large)) < _MANY:
+    stored = model.graph.initializer
+    names = Counter(tensor.name for tensor in stored)
+    large = {
+        place: size
+        for place, tensor in enumerate(stored)
+        if names[tensor.name] == 1 and (size := _size(tensor, place in raw)) >= LARGE
+    }
+    taken = {}
+    if sum(large.values()) >= MANY:
+        taken = {place: _taken(stored[place], folder, raw.get(place)) for place in large}
+    weights = {stored[place].name: values for place, values in taken.items() if values is not None}
+    for place, values in raw.items():
+        if taken.get(place) is None:
+            stored[place].raw_data = values.tobytes()
+    if not weights:
         return model, {}
-    taken = {tensor.name: _taken(tensor, folder) for tensor in large}
-    weights = {name: values for name, values in taken.items() if values is not None}
     light = onnx.ModelProto()
     light.CopyFrom(model)  # the old one's memory lasts as long as any part of it
     return light, weights
@@ -77,25 +88,27 @@ def is_apart(tensor: TensorProto, weights: Weights) -> bool:
     return tensor.name in weights and said == [("location", _NOWHERE)]
 
 
-def _size(tensor: TensorProto) -> int:
+def _size(tensor: TensorProto, apart: bool = False) -> int:
     """Return the bytes that a tensor says it has, if it can lie apart; 0 of any other."""
-    dtype, stored = _DTYPES.get(tensor.data_type), tensor.HasField("raw_data")
+    dtype, stored = _DTYPES.get(tensor.data_type), apart or tensor.HasField("raw_data")
     twice = tensor.float_data or tensor.int32_data or tensor.double_data
     if dtype is None or not (stored or uses_external_data(tensor)) or twice:
         return 0
     return int(dtype.itemsize * math.prod(max(0, length) for length in tensor.dims))
 
 
-def _taken(tensor: TensorProto, folder: Path | None) -> NDArray[Any] | None:
+def _taken(
+    tensor: TensorProto, folder: Path | None, raw: NDArray[np.uint8] | None
+) -> NDArray[Any] | None:
     """Take the values out of a tensor; None of one that does not hold what it says."""
     dtype, shape = _DTYPES[tensor.data_type], tuple(tensor.dims)
     if folder is not None and uses_external_data(tensor):
         values = _read(tensor, folder, np.empty(shape, dtype))
     else:
-        data = tensor.raw_data
-        if len(data) != _size(tensor):
+        data = np.frombuffer(tensor.raw_data, np.uint8) if raw is None else raw
+        if data.size != math.prod(shape) * dtype.itemsize:
             return None
-        values = np.frombuffer(data, dtype).reshape(shape)
+        values = data.view(dtype).reshape(shape)
     for kept in ("raw_data", "external_data", "data_location"):
         tensor.ClearField(kept)
     return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import os
@@ -20,10 +21,11 @@ from onnx.checker import ValidationError
 from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
 from rsonnx.errors import ModelError, UsageError, first_line
-from rsonnx.model.apart import Weights, is_apart, say_apart, taken_apart
+from rsonnx.model.apart import LARGE, MANY, Weights, is_apart, say_apart, taken_apart
 from rsonnx.model.containers import GZIP, foreign, foreign_folder, unpacked
 from rsonnx.model.graph import GraphView, Scope, graphs, nodes, scopes, tensors
 from rsonnx.model.structure import check_structure
+from rsonnx.model.wire import Raw, UnfitError, split
 
 ModelSource = str | os.PathLike[str] | bytes | onnx.ModelProto
 """A model: its file, the bytes of one, or the model as onnx holds it."""
@@ -99,40 +101,62 @@ def read_model(source: ModelSource, *, apart: bool = False) -> ModelFile:
         ModelError: it is no ONNX model (the message names what it is), is damaged or made so that
             no onnxruntime loads it, or its external data leave its folder.
     """
-    path = None
-    if isinstance(source, onnx.ModelProto):
-        try:
-            data = source.SerializeToString(deterministic=True)
-        except (EncodeError, ValueError):
-            raise ModelError(
-                f"the model given is larger than {_MOST_BYTES:,} bytes; save it with external data "
-                "and give its path"
-            ) from None
-    elif isinstance(source, bytes):
-        data = source
-    elif isinstance(source, str | os.PathLike):
-        path = Path(source)
-        data = _bytes_of(path)
-    else:
-        raise UsageError(
-            f"the model is a {type(source).__name__}, but a file, the bytes of one, or what onnx "
-            "holds was expected"
-        )
-    size, digest = len(data), hashlib.sha256()
-    with ThreadPoolExecutor(1) as pool:  # which hashes beside all else
-        hashed = pool.submit(digest.update, data)
+    path, raw = None, Raw()
+    with ThreadPoolExecutor(1) as pool:
+        hashed = _Hashed(pool)
+        if isinstance(source, onnx.ModelProto):
+            try:
+                data = source.SerializeToString(deterministic=True)
+            except (EncodeError, ValueError):
+                raise ModelError(
+                    f"the model given is larger than {_MOST_BYTES:,} bytes; save it with external "
+                    "data and give its path"
+                ) from None
+            hashed.add(data)
+        elif isinstance(source, bytes):
+            data = source
+            hashed.add(data)
+        elif isinstance(source, str | os.PathLike):
+            path = Path(source)
+            data, raw = _bytes_of(path, hashed, apart=apart)
+        else:
+            raise UsageError(
+                f"the model is a {type(source).__name__}, but a file, the bytes of one, or what "
+                "onnx holds was expected"
+            )
+        size = hashed.size
         model, external = _parsed(data, path)
-        hashed.result()
         del data  # of a large model it need not be there twice
         if path is not None and external:
             _limit_external(model)
-            hashed = pool.submit(_hash_external, digest, model, path.parent, external)
+            of_files = pool.submit(_hash_external, hashed.digest, model, path.parent, external)
         folder = path.parent if path is not None and external else None
-        proto, weights = _loaded(model, folder, apart=apart)
-        hashed.result()
-    read = ModelFile(path, digest.hexdigest(), size, proto, external, weights)
+        proto, weights = _loaded(model, folder, raw, apart=apart)
+        if folder is not None:
+            of_files.result()
+    read = ModelFile(path, hashed.digest.hexdigest(), size, proto, external, weights)
     _check_tensors(read)
     return read
+
+
+class _Hashed:
+    """The SHA-256 of what is read, made beside the reading.
+
+    Attributes:
+        digest: of it; whole when the pool has ended.
+        size: its bytes.
+    """
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+        self.begin()
+
+    def begin(self) -> None:
+        self.digest, self.size = hashlib.sha256(), 0
+
+    def add(self, data: Any) -> None:
+        self._pool.submit(self.digest.update, data)
+        self.size += len(data)
 
 
 def _parsed(data: bytes, path: Path | None) -> tuple[ModelFile, tuple[str, ...]]:
@@ -159,7 +183,8 @@ def sha256_of(path: str) -> str:
     return read_model(path).sha256
 
 
-def _bytes_of(path: Path) -> bytes:
+def _bytes_of(path: Path, hashed: _Hashed, *, apart: bool) -> tuple[bytes, Raw]:
+    """Return a file, and the values of large weights that were taken out of it."""
     if not os.path.exists(path):  # unlike Path.exists, False for a name that is too long
         raise UsageError(f"the model file {path} does not exist; check the path")
     if path.is_dir() and (instead := foreign_folder(path)) is not None:
@@ -173,9 +198,17 @@ def _bytes_of(path: Path) -> bytes:
             "export the model with external data"
         )
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            if apart and size >= MANY:
+                with contextlib.suppress(UnfitError):
+                    return split(file, size, LARGE, hashed.add)
+                file.seek(0)
+                hashed.begin()
+            data = file.read()
     except OSError as error:
         raise UsageError(f"the model file {path} cannot be read: {error.strerror}") from None
+    hashed.add(data)
+    return data, Raw()
 
 
 def _not_a_model(model: ModelFile, why: str, instead: str | None = None) -> ModelError:
@@ -346,7 +379,7 @@ def _hash_external(digest: Any, model: ModelFile, folder: Path, locations: Seque
 
 
 def _loaded(
-    model: ModelFile, folder: Path | None, *, apart: bool
+    model: ModelFile, folder: Path | None, raw: Raw, *, apart: bool
 ) -> tuple[onnx.ModelProto, Weights]:
     """Read external data into the model, all of them: onnxruntime is given no file names.
 
@@ -354,7 +387,7 @@ def _loaded(
         The model, and the weights that lie apart.
     """
     try:
-        proto, weights = taken_apart(model.proto, folder) if apart else (model.proto, {})
+        proto, weights = taken_apart(model.proto, folder, raw) if apart else (model.proto, {})
         if folder is not None:
             load_external_data_for_model(proto, str(folder))
         left = [t.name for t in tensors(proto) if uses_external_data(t)]

@@ -21,7 +21,7 @@ from rsonnx.procedures.evidence import Evidence, Figures, Proof
 from rsonnx.procedures.fixed import Fixed
 from rsonnx.procedures.procedure import LOOK, Ask, Procedure, Steps, Task
 from rsonnx.procedures.result import Certificate
-from rsonnx.statistics import PrecisionRule, check_alpha, check_samples, check_share, expected_end
+from rsonnx.statistics import PrecisionRule, check_alpha, check_samples, check_share, ends
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Precise(Procedure):
 
     def expected_samples(self, p: float) -> float:
         """Return how many estimation samples are drawn on average of a class of probability p."""
-        return expected_end(self.rule, p)[0]
+        return sum(n * float(chances.sum()) for n, _, chances in ends(self.rule, p))
 
     @property
     def looks(self) -> tuple[int, ...]:

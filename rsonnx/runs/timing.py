@@ -30,7 +30,7 @@ from rsonnx.statistics.sequential import LEAD
 
 MEASURE_SECONDS = 1.0
 PILOT_SECONDS = 2.0
-_GLANCE_SECONDS = 0.2
+_GLANCE_SECONDS = 0.1
 """How long a model is timed of which it is only told that a run takes long."""
 
 LONG_SECONDS = 600.0

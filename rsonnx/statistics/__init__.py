@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         radius_interval,
     )
     from rsonnx.statistics.enclosures import exp_minus, normal_tail_bounds
-    from rsonnx.statistics.operating import expected_end, expected_radius, operating_point
+    from rsonnx.statistics.operating import ends, expected_end, expected_radius, operating_point
     from rsonnx.statistics.paired import PairedAccuracy, paired_accuracy, paired_mean_interval
     from rsonnx.statistics.power import (
         chance_to_certify,

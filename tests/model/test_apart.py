@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from onnx_models import linear
 from rsonnx.errors import ModelError
 from rsonnx.model import ModelSettings, apart, read_model
 from rsonnx.model.apart import put_back
+from rsonnx.model.wire import _number
 from rsonnx.smoothing import load_with
 
 SETTINGS = ModelSettings(preprocess="none", input_shape=(1, 4, 4))
@@ -19,8 +21,9 @@ SETTINGS = ModelSettings(preprocess="none", input_shape=(1, 4, 4))
 
 @pytest.fixture(autouse=True)
 def every_weight_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apart, "_LARGE", 1)
-    monkeypatch.setattr(apart, "_MANY", 1)
+    for name in ("LARGE", "MANY"):
+        monkeypatch.setattr(apart, name, 1)
+        monkeypatch.setattr(f"rsonnx.model.read.{name}", 1)
 
 
 def saved(folder: Path, *, external: bool) -> Path:
@@ -69,3 +72,31 @@ def test_a_weight_that_is_not_all_there_is_refused(tmp_path: Path, external: boo
         path.write_bytes(model.SerializeToString())
     with pytest.raises(ModelError):
         read_model(path, apart=True)
+
+
+def test_values_that_are_stated_twice_are_those_that_protobuf_takes(tmp_path: Path) -> None:
+    path = saved(tmp_path, external=False)
+    weight = linear().graph.initializer[0]
+    other = onnx.TensorProto(raw_data=bytes(len(weight.raw_data))).SerializeToString()
+    graph = linear().graph
+    del graph.initializer[:]
+    stated = graph.SerializeToString()
+    for tensor in linear().graph.initializer:
+        both = tensor.SerializeToString() + (other if tensor.name == weight.name else b"")
+        stated += b"\x2a" + _number(len(both)) + both
+    light = linear()
+    light.ClearField("graph")
+    path.write_bytes(light.SerializeToString() + b"\x3a" + _number(len(stated)) + stated)
+    read = read_model(path, apart=True)
+    assert read.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert not read.weights[weight.name].any()
+    assert onnx.load(path).graph.initializer[0].raw_data == bytes(len(weight.raw_data))
+
+
+def test_a_damaged_file_is_refused_wherever_it_ends(tmp_path: Path) -> None:
+    path = saved(tmp_path, external=False)
+    whole = path.read_bytes()
+    for end in range(0, len(whole), 7):
+        path.write_bytes(whole[:end])
+        with pytest.raises(ModelError):
+            read_model(path, apart=True)
