@@ -3,9 +3,13 @@
 import sys
 from pathlib import Path
 
+from sphinx.util.inspect import TypeAliasForwardRef
+
 sys.path[:0] = [str(Path(__file__).parent / "_ext"), str(Path(__file__).parents[1])]
 
 from rsonnx import __version__  # noqa: E402 - found by the line above
+
+TypeAliasForwardRef.__repr__ = lambda self: self.name  # what a union of an alias shows
 
 project = "rsonnx"
 author = copyright = "The rsonnx developers"
@@ -17,7 +21,11 @@ myst_enable_extensions = ["attrs_block", "colon_fence"]
 myst_heading_anchors = 3
 html_theme = "furo"
 html_title = f"rsonnx {__version__}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_extra_path = ["reference/header.schema.json", "reference/row.schema.json"]
 html_show_sourcelink = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented_params"
+autodoc_type_aliases = {name: name for name in ("ArrayLike", "Data", "Model", "Noise")}

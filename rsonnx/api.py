@@ -183,7 +183,12 @@ def predict(model: Model, data: Data, **options: Any) -> list[runs.Predicted]:
 
 
 def read_run(path: str | os.PathLike[str]) -> Run:
-    """Read a run file; errors as for :func:`rsonnx.runs.read_run`.
+    """Read a run file, and hold that each of its rows follows from its counts.
+
+    Raises:
+        UsageError: there is no such file.
+        RunFileError: a line is not what the format says, or a row not what its counts give, and the
+            message names it; or the file holds a range of samples, which certify nothing yet.
 
     >>> rsonnx.read_run("run.jsonl").status
     'complete'

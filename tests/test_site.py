@@ -1,14 +1,19 @@
-"""The site is built without a warning, shows every public name, and needs no network."""
+"""The site is built without a warning, shows every public name, and leads nowhere that is not."""
 
 from __future__ import annotations
 
 import re
 import sys
+import time
+import warnings
 from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import unquote, urlsplit
 
 import pytest
+from headless_chromium import browser, find_chromium
 
 import rsonnx
 
@@ -45,29 +50,80 @@ def test_every_refusal_has_a_place_in_the_index(extension: Callable[[str], Modul
     assert listed == {kind.__name__ for kind in extension("refusals").refusals()}
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
-def test_the_site_is_built_strictly_and_needs_no_network(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the site as strictly as CI does."""
     from sphinx.application import Sphinx
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
-    with patch_docutils(), docutils_namespace():
-        app = Sphinx(
-            DOCS,
-            DOCS,
-            tmp_path / "site",
-            tmp_path / "tree",
-            "html",
-            warningiserror=True,
-            status=None,
-        )
+    place = tmp_path_factory.mktemp("site")
+    built = place / "site"
+    with warnings.catch_warnings(), patch_docutils(), docutils_namespace():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        app = Sphinx(DOCS, DOCS, built, place / "tree", "html", warningiserror=True, status=None)
         app.build()
     assert app.statuscode == 0
-    named = re.findall(r'id="rsonnx\.(\w+)"', (tmp_path / "site/reference/api.html").read_text())
+    return built
+
+
+@pytest.mark.slow
+def test_the_site_shows_every_public_name_and_needs_no_network(site: Path) -> None:
+    named = re.findall(r'id="rsonnx\.(\w+)"', (site / "reference/api.html").read_text())
     assert set(rsonnx.__all__) <= set(named)
-    for page in (tmp_path / "site").rglob("*.html"):
+    for page in site.rglob("*.html"):
         loaded = re.findall(
             r'<(?:script|link|img)[^>]*(?:src|href)="(https?:)?//', page.read_text()
         )
         assert not loaded, page
-    assert "searchindex" in (tmp_path / "site/search.html").read_text()
+
+
+class _Targets(HTMLParser):
+    """What can be linked to on a page, and what it links to."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.names: set[str | None] = {""}
+        self.links: list[str] = []
+        self.feed(page.read_text())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = dict(attrs)
+        self.names.add(said.get("id"))
+        self.links += filter(None, (said.get("href"), said.get("src")))
+
+
+@pytest.mark.slow
+def test_every_link_of_the_site_leads_somewhere(site: Path) -> None:
+    pages = {page: _Targets(page) for page in site.rglob("*.html")}
+    for page, targets in pages.items():
+        for link in targets.links:
+            address = urlsplit(link)
+            if address.scheme:
+                assert address.scheme in ("http", "https"), (page, link)
+                continue
+            leads_to = (page.parent / unquote(address.path)).resolve() if address.path else page
+            assert leads_to.exists(), (page, link)
+            if leads_to in pages:
+                assert unquote(address.fragment) in pages[leads_to].names, (page, link)
+
+
+@pytest.mark.slow
+def test_pages_fit_a_phone_and_are_searched_without_a_server(site: Path) -> None:
+    program = find_chromium()
+    if program is None:
+        pytest.skip("there is no Chromium to look with")
+    with browser(program) as page:
+        page.command(
+            "Emulation.setDeviceMetricsOverride",
+            **{"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True},
+        )
+        for path in site.rglob("*.html"):
+            page.open(path.as_uri())
+            assert page("document.documentElement.scrollWidth") <= 390, path
+        page.open(f"{(site / 'search.html').as_uri()}?q=clopper")
+        shown = "document.querySelector('#search-results a[href*=\"smoothing.html\"]') !== null"
+        ended = time.monotonic() + 30
+        while not page(shown) and time.monotonic() < ended:
+            time.sleep(0.1)
+        assert page(shown)

@@ -15,6 +15,7 @@ import os
 import shlex
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +106,9 @@ _CIFAR = "--preprocess mean=0.4914/0.4822/0.4465,std=0.2023/0.1994/0.2010"
 _OURS = (("gaussian", "Gaussian"), ("consistency", "Consistency"), ("smoothadv", "SmoothAdv"))
 _MNIST_FRONT, _CIFAR_FRONT = (f"{_SAMPLES}{d}_denoiser_0.50.onnx" for d in ("mnist", "cifar10"))
 
+_COLUMNS = ("inputs", "standard", "acr", "wrong", "abstained")
+"""Those that the title of a board does not say."""
+
 BOARDS = (
     Board(
         "MNIST, sigma = 0.5, every 100th test image, n = 10,000",
@@ -169,17 +173,26 @@ def make_runs(models: Path, pictures: Path) -> None:
                 (RUNS / file).write_bytes(Path(file).read_bytes())
 
 
+def _folded(line: str) -> str:
+    """Return a command in lines that a page has room for."""
+    folded = textwrap.wrap(
+        line, 98, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
+    return " \\\n".join(folded)
+
+
 def page() -> str:
     """Return the page of the committed runs."""
     parts = [_HEAD]
     for board in BOARDS:
         runs = [rsonnx.read_run(RUNS / f"{row.name}.jsonl") for row in board.rows]
         names = [row.title for row in board.rows]
-        table = rsonnx.report(*runs, names=names, radii=board.radii, form="markdown")
+        columns = [*_COLUMNS, *(f"acc@{radius:g}" for radius in board.radii)]
+        table = rsonnx.report(*runs, names=names, columns=columns, form="markdown")
         parts.append(f"\n## {board.title}\n\n{table.strip()}\n")
         for row in board.rows:
             files = f"[run](runs/{row.name}.jsonl), [attestation](runs/{row.name}.intoto.json)"
-            lines = "\n".join(row.commands(board.data, board.options))
+            lines = "\n".join(map(_folded, row.commands(board.data, board.options)))
             parts.append(
                 f"\n**{row.title}**: {files}\n\n<!-- not run: minutes each, and models of "
                 f"other people -->\n```sh\n{lines}\n```\n"

@@ -90,7 +90,7 @@ def _escaped(text: str) -> str:
     """Return text in which only what stands between backticks is markup."""
     pieces = re.split(r"`([^`]+)`", text)
     return "".join(
-        f"``{piece}``" if at % 2 else re.sub(r"([\\*`|_])", r"\\\1", piece)
+        f"``{piece}``" if at % 2 else re.sub(r"([\\*`|_@])", r"\\\1", piece)
         for at, piece in enumerate(pieces)
     )
 

@@ -27,7 +27,8 @@ class Question:
     Attributes:
         norm: ``"l2"``, ``"linf"`` or ``"l1"``.
         epsilon: the radius of which it is decided; None for the largest that is certified.
-        method: how scores are bounded, see :class:`Verifier`.
+        method: ``"crown"`` bounds every layer backwards, ``"crown-ibp"`` the scores alone, and
+            ``"ibp"`` none.
         arithmetic: ``"float32"`` for the file as it runs, ``"real"`` for the function it states.
         within_bounds: whether points outside the declared bounds are left out.
 

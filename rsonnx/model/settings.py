@@ -40,7 +40,7 @@ class ModelSettings:
         input_shape: of one input, without the batch axis, where the file leaves axes open.
         feeds: values of the inputs that are not smoothed: numbers, texts, or lists of them.
         float16: convert the model first.
-        rows: one of :data:`ROWS`.
+        rows: ``"alone"`` or ``"watched"``, see :func:`rsonnx.load`.
         columns: of the table that its inputs are rows of; empty for other data.
     """
 

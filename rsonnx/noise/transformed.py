@@ -3,7 +3,7 @@
 Where T_a T_b = T_{a+b}, the classifier a -> f(T_a x) is an ordinary one of the parameters a, and
 smoothing it with noise on a smooths f with random transformations of x: at the input T_b x it is
 asked about T_{a+b} x. So every certificate for additive noise on one or two numbers holds for the
-parameters of the change (Li et al., arXiv 2002.12463; Fischer et al., arXiv 2002.12398). The base
+parameters of the change (Li et al., arXiv 2002.12398; Fischer et al., arXiv 2002.12463). The base
 classifier f is the model behind the rounding of T_a x, with real numbers, to float32.
 """
 

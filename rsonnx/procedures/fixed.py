@@ -243,7 +243,7 @@ def certify_from_counts(
         noise: any other smoothing distribution, in place of ``sigma``.
         alpha: probability of error, in (0, 1).
         bound: name of a sound bound on a probability; ``rsonnx bounds`` lists them.
-        radius: ``"one-sided"`` or ``"two-sided"``, see :class:`Fixed`.
+        radius: ``"one-sided"`` or ``"two-sided"``.
         num_classes: K, for the two-sided radius, if the counts may not list every class.
         uniform: for the randomised bound, a number in (0, 1] drawn before the samples.
 

@@ -28,7 +28,8 @@ class AbstainReason(StrEnum):
     """No class was seen in more than half of the estimation samples, or has that probability."""
 
     NO_CLASS = "no-class"
-    """No class was seen as often as answers of no class: NaN, or an infinite largest score."""
+    """No class was seen as often as answers of no class, which NaN and
+    an infinite largest score are."""
 
     LOOSE_BOUND = "loose-bound"
     """The class was seen in more than half, but in too few samples to be sure of it; where its

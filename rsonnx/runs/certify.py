@@ -80,9 +80,10 @@ def certify(
         model: a file, its bytes, a parsed model, or what :func:`rsonnx.load` returned.
         data: a folder, archive or file; inputs, or (inputs, labels), as arrays; a data set.
         sigma: standard deviation of the noise, in the units of the model's bounds; a text for one
-            a value, see :mod:`rsonnx.runs.opening`.
-        noise: another smoothing distribution, see :mod:`rsonnx.runs.opening`.
-        n0, n, alpha, bound, radius, target_radii, adaptive, precision: see :class:`Rules`.
+            a value, see :func:`rsonnx.runs.opening.open_job`.
+        noise: another smoothing distribution, see there too.
+        n0, n, alpha, bound, radius, target_radii, adaptive, precision: see
+            :class:`rsonnx.runs.rules.Rules`.
         family_wise, procedure, changed: see there too.
         sample: which inputs are taken; None takes all.
         seed: of the noise, >= 0; None draws 128 bits from the operating system.
@@ -98,7 +99,7 @@ def certify(
         listener: hears what is done; None tells nobody.
         words: the words of a command line, for the header.
         options: its options by name, as they were given, for the header.
-        opening: further arguments of :func:`open_job` and of :func:`rsonnx.load`: ``classes``,
+        opening: further arguments of :func:`rsonnx.runs.opening.open_job`: ``classes``,
             ``exif``, ``share_noise``, ``bounds``, ``preprocess``, ``providers``, ``batch_size`` ...
 
     Returns:

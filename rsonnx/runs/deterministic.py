@@ -68,12 +68,14 @@ def deterministic(
 
     Args:
         model, data: as for :func:`rsonnx.certify`.
-        norm, epsilon, method, arithmetic, within_bounds: see :class:`Question`.
+        norm, epsilon, method, arithmetic, within_bounds: see
+            :class:`rsonnx.deterministic.question.Question`.
         run: a run of the same model and data, or its file, to stand beside: the inputs, and how
             they are read, are then the run's.
         output: file to write, which must not exist yet: a line for the header, then one an input
             as it is done, and one that says that these are all.
-        listener: hears what is done, and of each :class:`BaseCertificate` as it is there.
+        listener: hears what is done, and of each
+            :class:`rsonnx.runs.base_certificates.BaseCertificate` as it is there.
         opening: further arguments of :func:`rsonnx.certify` on the model and the data:
             ``preprocess``, ``sample``, ``classes`` ...; with a run only the data's files and
             ``time_limit_per_call``.

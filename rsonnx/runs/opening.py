@@ -92,9 +92,9 @@ def open_job(
         reading: how the data are read; None takes it from ``further``.
         engine: where and how it counts; None takes it from ``further``.
         listener: hears how long a slow model takes to be tried; None tells nobody.
-        further: fields of :class:`rsonnx.model.ModelSettings` (``bounds``, ``preprocess`` ...), of
-            :class:`rsonnx.data.DataSettings` (``classes``, ``exif`` ...) and of
-            :class:`rsonnx.runtime.EngineSettings` (``providers``, ``batch_size`` ...).
+        further: fields of :class:`rsonnx.model.settings.ModelSettings` (``bounds`` ...), of
+            :class:`rsonnx.data.settings.DataSettings` (``classes`` ...) and of
+            :class:`rsonnx.runtime.settings.EngineSettings` (``providers``, ``batch_size`` ...).
 
     Raises:
         RsonnxError: the model, the data or an argument is not as it must be.

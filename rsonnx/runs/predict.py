@@ -94,8 +94,10 @@ def predict(
             :func:`rsonnx.compose.smooth` draws, word for word.
         key: of that file, 32 hexadecimal digits, in place of the seed, for all inputs; None derives
             one for each from the seed.
-        listener: hears what is done, and of each :class:`Predicted` as it is there.
-        opening: further arguments of :func:`open_job`: ``sigma``, ``noise``, ``sample`` ...
+        listener: hears what is done, and of each :class:`rsonnx.runs.predict.Predicted` as it is
+            there.
+        opening: further arguments of :func:`rsonnx.runs.opening.open_job`: ``sigma``, ``noise``,
+            ``sample`` ...
 
     Raises:
         RsonnxError: an argument, the model or an input is not as it must be.

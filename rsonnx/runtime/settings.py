@@ -26,7 +26,8 @@ class EngineSettings:
             works.
         devices: numbers of the devices, a process each where there are several; empty takes the
             first.
-        tf32, cuda_graph, time_limit_per_call: see :class:`DeviceOptions`.
+        tf32, cuda_graph, time_limit_per_call: see
+            :class:`rsonnx.runtime.device_options.DeviceOptions`.
         batch_size: inputs a call of the model; None chooses.
         workers: threads, or workers of the Ray cluster; None chooses.
         engine: of :data:`ENGINES`: ``"embedded"``, or ``"ray"`` for a Ray cluster.

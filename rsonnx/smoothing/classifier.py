@@ -195,7 +195,7 @@ class SmoothedClassifier:
 
     @property
     def layout(self) -> str | None:
-        """Where the channels of an input are: as the base classifier says, or else its noise."""
+        """Where the channels of an input are, as the base classifier says, or else its noise."""
         own: str | None = getattr(self.base, "layout", None)
         return getattr(self.noise, "layout", None) if own is None else own
 

@@ -1,4 +1,4 @@
-"""Blur by the heat kernel, of a random variance t >= 0 (Li et al., arXiv 2002.12463).
+"""Blur by the heat kernel, of a random variance t >= 0 (Li et al., arXiv 2002.12398).
 
 exp(-t·L/2) with the 5-point Laplacian L of reflecting edges is diagonal under the discrete cosine
 transform (DCT-II), so that blurs of variances s and t are together one of s + t. A sampled Gaussian

@@ -1,4 +1,4 @@
-"""Brightness or contrast of an input that may be blurred as well (Li et al., arXiv 2002.12463).
+"""Brightness or contrast of an input that may be blurred as well (Li et al., arXiv 2002.12398).
 
 A blur keeps constants and factors, so that T_t(x + b) = T_t(x) + b and T_t(e^k·x) = e^k·T_t(x): in
 whatever order, the variances add up and so do the others. Moved by a variance of at most T, an

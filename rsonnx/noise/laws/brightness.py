@@ -1,4 +1,4 @@
-"""Brightness: one number is added to every value (Li et al., arXiv 2002.12463)."""
+"""Brightness: one number is added to every value (Li et al., arXiv 2002.12398)."""
 
 from __future__ import annotations
 

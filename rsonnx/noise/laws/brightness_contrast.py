@@ -1,4 +1,4 @@
-"""Brightness and contrast at once, in either order (Li et al., arXiv 2002.12463).
+"""Brightness and contrast at once, in either order (Li et al., arXiv 2002.12398).
 
 Their radius follows in two steps, of which each gives something away; this one is that of the
 lemma of Neyman and Pearson for both parameters together (:mod:`rsonnx.noise.affine`).

@@ -1,4 +1,4 @@
-"""Contrast: all values are multiplied by one number (Li et al., arXiv 2002.12463)."""
+"""Contrast: all values are multiplied by one number (Li et al., arXiv 2002.12398)."""
 
 from __future__ import annotations
 

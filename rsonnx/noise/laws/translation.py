@@ -1,4 +1,4 @@
-"""Translation: the pixels are shifted, around the edges (Li et al., arXiv 2002.12463)."""
+"""Translation: the pixels are shifted, around the edges (Li et al., arXiv 2002.12398)."""
 
 from __future__ import annotations
 
