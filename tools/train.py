@@ -37,7 +37,7 @@ except ImportError as error:
 from training.datasets import KINDS, load
 from training.export import AGREEMENT, accuracy, disagreement, export, rounded, start_from
 from training.loop import Job, train
-from training.networks import NETWORKS, build
+from training.networks import NETWORKS, Normalised, build
 from training.noises import keeps_pixels, law_of, samples
 from training.recipes import METHODS, RECIPES, settings
 from training.session import session
@@ -49,12 +49,13 @@ def main() -> None:
     """Read the arguments, train, export and check the exported file."""
     parser = _parser()
     args = parser.parse_args()
-    for option in ("epochs", "threads"):
+    for option in ("epochs", "threads", "draws", "attack_steps", "keep_every"):
         value = getattr(args, option)
         if value is not None and value < 1:
-            parser.error(f"--{option} must be at least 1, not {value}")
-    if args.seed < 0:
-        parser.error(f"--seed must be at least 0, not {args.seed}")
+            parser.error(f"--{option.replace('_', '-')} must be at least 1, not {value}")
+    for option in ("seed", "held_out"):
+        if getattr(args, option) < 0:
+            parser.error(f"--{option.replace('_', '-')} must be at least 0")
     if args.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device cuda was given, but torch finds no CUDA device; use --device cpu")
 
@@ -68,15 +69,26 @@ def main() -> None:
         if job.kind.name == "cifar10" and not job.recipe.network.startswith("resnet"):
             parser.error(f"--network {job.recipe.network} takes images of 1 x 28 x 28; use mnist")
         data, test = load(job.kind, args.folder, "train"), load(job.kind, args.folder, "test")
+        data, _ = data.parted(job.held_out)
         name, shape = job.recipe.network, job.law.sample_shape(job.kind.shape)
         channels = shape[0]
         network = start_from(args.start, name, channels) if args.start else build(name, channels)
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        model = train(job, network, data, checkpoint)
+
+        def write(model: Normalised, epochs: int, path: Path) -> None:
+            facts = _facts(job, args) | {"epochs": epochs}
+            export(model, shape, path, facts, half=args.float16_weights)
+
+        def after(epochs: int, model: Normalised) -> None:
+            if args.keep_every and epochs % args.keep_every == 0:
+                kept = args.out.with_name(f"{args.out.stem}_epoch_{epochs}.onnx")
+                write(rounded(model) if args.float16_weights else model, epochs, kept)
+
+        model = train(job, network, data, checkpoint, after)
 
     if args.float16_weights:
         model = rounded(model)
-    export(model, shape, args.out, _facts(job, args), half=args.float16_weights)
+    write(model, job.recipe.epochs, args.out)
     noisy = samples(job.law, test.pixels(slice(0, 256)), 1)[0]
     worst = disagreement(model, args.out, noisy)
     if not worst < AGREEMENT:
@@ -107,6 +119,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--recipe", choices=("published", "short"), default="published", help="default: published")
     add("--network", choices=NETWORKS, help="default: the recipe's")
     add("--epochs", type=int, help="default: the recipe's")
+    add("--draws", type=int, help="of noise, an image and a step; default: the method's")
+    add("--attack-steps", type=int, help="in place of the method's; as far in all as its own go")
+    add("--held-out", type=int, default=0, help="of the last training images, to validate on")
+    add("--keep-every", type=int, help="epochs after which the model so far is written too")
     add("--rate", type=float, help="highest learning rate; default: the recipe's")
     add("--start", type=Path, help="exported file of the same network, to start from its weights")
     add("--seed", type=int, default=0, help="default: %(default)s")
@@ -138,13 +154,14 @@ def _job(args: argparse.Namespace) -> Job:
     return Job(
         args.method,
         law,
-        settings(args.method, kind, law.deviation),
+        settings(args.method, kind, law.deviation, args.draws, args.attack_steps),
         kind,
         recipe,
         args.seed,
         start,
         args.device,
         args.bfloat16,
+        args.held_out,
     )
 
 
@@ -163,6 +180,7 @@ def _facts(job: Job, args: argparse.Namespace) -> dict[str, object]:
         "seed": job.seed,
         "recipe": job.recipe.words(job.kind),
         **started,
+        **({"held out": f"the last {job.held_out} training images"} if job.held_out else {}),
         "arithmetic": "bfloat16" if job.bfloat16 else "float32",
         **({"weights": "rounded to float16"} if args.float16_weights else {}),
         "device": f"{job.device}, {args.threads} threads" if job.device == "cpu" else job.device,

@@ -104,7 +104,7 @@ def _whole(text: str) -> int:
 def _job(args: argparse.Namespace) -> DenoisingJob:
     name = "unet" if args.schedule else "denoiser"
     recipe = Recipe(
-        name, name, args.epochs, 128, "adamw", args.rate, 1e-4, 0, 0.999, augments=False
+        name, name, args.epochs, 128, "adamw", args.rate, 1e-4, False, 0.999, augments=False
     )
     digest = hashlib.sha256(args.classifier.read_bytes()).hexdigest() if args.classifier else ""
     return DenoisingJob(

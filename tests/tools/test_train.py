@@ -7,6 +7,7 @@ import json
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ TOOLS = Path(__file__).resolve().parents[2] / "tools"
 sys.path.insert(0, str(TOOLS))
 
 from training import export, losses, recipes  # noqa: E402
-from training.datasets import CIFAR10, MNIST, augment  # noqa: E402
+from training.datasets import CIFAR10, MNIST, Split, augment  # noqa: E402
 from training.loop import learning_rate  # noqa: E402
 from training.networks import Normalised, build, folded  # noqa: E402
 from training.noises import law_of, samples, transformed  # noqa: E402
@@ -30,16 +31,16 @@ from rsonnx.noise import NOISES, InputSpace  # noqa: E402
 from rsonnx.transforms import images  # noqa: E402
 
 
-class Linear(torch.nn.Module):  # type: ignore[misc,name-defined]
+class Linear(Normalised):
     """Scores that are linear in the pixels, so that gradients are known."""
 
     def __init__(self) -> None:
-        super().__init__()
         generator = torch.Generator().manual_seed(1)
-        self.weight = torch.nn.Parameter(torch.randn(3, 16, generator=generator))
-
-    def forward(self, x: Any) -> Any:
-        return x.flatten(1) @ self.weight.T
+        dense = torch.nn.Linear(16, 3)
+        dense.weight.data = torch.randn(3, 16, generator=generator)
+        dense.bias.data.zero_()
+        super().__init__(torch.nn.Sequential(torch.nn.Flatten(), dense), (0.0,), (1.0,))
+        self.weight = dense.weight
 
 
 def batch(draws: int, sigma: float = 0.3) -> losses.Batch:
@@ -87,7 +88,6 @@ def test_smoothadv_attacks_within_its_ball(ramp: float) -> None:
     network.register_forward_pre_hook(lambda _, args: seen.append(args[0].detach()))
     settings = losses.Settings(draws=4, steps=10, size=0.5)
     found = losses.smoothadv(network, given, settings, ramp)
-    assert len(seen) == 11  # ten steps and the loss
     adversary = seen[-1].unflatten(0, (4, 5))[0] - given.noise[0]
     away = (adversary - given.images).flatten(1).norm(dim=1)
     assert (away <= 0.5 * ramp + 1e-5).all()
@@ -131,12 +131,11 @@ def test_smoothmix_mixes_as_its_equations(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_attack_leaves_the_network_as_it_was() -> None:
-    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.BatchNorm1d(16), Linear()).train()
-    before = network[1].running_mean.clone()
-    losses._ascent(network.eval(), batch(2).images, batch(2))
-    assert torch.equal(network[1].running_mean, before)
-    network.train()
+    norm = torch.nn.BatchNorm1d(16)
+    layers = torch.nn.Sequential(torch.nn.Flatten(), norm, *Linear().network)
+    network = Normalised(layers, (0.0,), (1.0,)).train()
     losses.smoothadv(network, batch(2), losses.Settings(draws=2, steps=2, size=0.1), 1.0)
+    assert norm.num_batches_tracked == 1  # by the loss
     assert network.training
     assert all(parameter.requires_grad for parameter in network.parameters())
 
@@ -157,6 +156,25 @@ def test_published_settings() -> None:
     rates = [learning_rate(recipe, epoch, 0.0) for epoch in (0, 29, 30, 60, 89)]
     assert rates == pytest.approx([0.01, 0.01, 0.001, 0.0001, 0.0001])
     assert recipe.warm_up == 10
+    assert not recipe.normalises  # their MNIST networks take pixels as they are
+    assert replace(recipe, epochs=9).warm_up == 1
+
+
+@pytest.mark.parametrize("method", ["smoothadv", "smoothmix"])
+def test_an_attack_of_fewer_steps_goes_as_far(method: str) -> None:
+    published = recipes.settings(method, MNIST, 1.0)
+    fewer = recipes.settings(method, MNIST, 1.0, draws=2, steps=1)
+    assert (fewer.draws, fewer.steps) == (2, 1)
+    ball = method == "smoothadv"  # its step follows from the radius of its ball
+    assert fewer.size == (published.size if ball else published.steps * published.size)
+
+
+def test_the_last_images_are_held_out() -> None:
+    split = Split(torch.arange(6).reshape(6, 1, 1, 1), torch.arange(6))
+    before, held_out = split.parted(2)
+    assert before.labels.tolist() == [0, 1, 2, 3]
+    assert held_out.images.flatten().tolist() == [4, 5]
+    assert split.parted(0)[0].labels.tolist() == split.labels.tolist()
 
 
 @pytest.mark.parametrize("kind", [MNIST, CIFAR10], ids=lambda kind: kind.name)

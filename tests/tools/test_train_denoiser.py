@@ -105,7 +105,7 @@ def test_a_diffusion_model_composes(pictures: Path) -> None:
 
 def test_a_denoiser_learns_to_remove_noise(pictures: Path) -> None:
     torch.manual_seed(3)
-    recipe = recipes.Recipe("denoiser", "denoiser", 30, 30, "adamw", 4e-3, 0, 0, 0.9, False)
+    recipe = recipes.Recipe("denoiser", "denoiser", 30, 30, "adamw", 4e-3, 0, False, 0.9, False)
     job = denoising.DenoisingJob(recipe, 8, (0.5,), "", 0.0, "", 0, bfloat16=False)
     images = torch.from_numpy(np.load(pictures)["x"]).permute(0, 3, 1, 2)
     model = denoising.train_denoiser(job, images, None, pictures.with_name("checkpoint"))

@@ -67,6 +67,13 @@ class Split:
         """Return the chosen images as float32 in [0, 1]."""
         return self.images[chosen].to(torch.float32) / 255
 
+    def parted(self, last: int) -> tuple[Split, Split]:
+        """Return all but the ``last`` images, and those."""
+        first = len(self.labels) - last
+        parts = (slice(0, first), slice(first, None))
+        before, after = (Split(self.images[part], self.labels[part]) for part in parts)
+        return before, after
+
 
 def load(kind: Kind, folder: Path, split: str) -> Split:
     """Read ``"train"`` or ``"test"``.

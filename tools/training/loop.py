@@ -36,6 +36,7 @@ class Job:
         start: digest of the file whose weights it starts from; "" for fresh ones.
         device: ``"cpu"`` or ``"cuda"``.
         bfloat16: whether forward and backward passes are computed in bfloat16.
+        held_out: how many of the last training images it is not trained on.
     """
 
     method: str
@@ -47,9 +48,16 @@ class Job:
     start: str
     device: str
     bfloat16: bool
+    held_out: int = 0
 
 
-def train(job: Job, network: nn.Sequential, split: Split, checkpoint: Path) -> Normalised:
+def train(
+    job: Job,
+    network: nn.Sequential,
+    split: Split,
+    checkpoint: Path,
+    after: Callable[[int, Any], None] | None = None,
+) -> Normalised:
     """Return the trained network, in evaluation mode on the processor.
 
     Args:
@@ -58,6 +66,7 @@ def train(job: Job, network: nn.Sequential, split: Split, checkpoint: Path) -> N
         split: the training images.
         checkpoint: file that is written after every epoch; training goes on from it where it is
             there, and it is removed by the caller once the result is safe.
+        after: is called with the epochs that are done and the model so far, after each.
 
     Raises:
         ValueError: the checkpoint is not this job's, or damaged.
@@ -70,7 +79,7 @@ def train(job: Job, network: nn.Sequential, split: Split, checkpoint: Path) -> N
             return LOSSES[job.method](model, batch, job.settings, ramp)
 
     size = job.recipe.batch // job.settings.draws
-    result = descend(job, job.recipe, model, loss, len(split.labels), size, checkpoint)
+    result = descend(job, job.recipe, model, loss, len(split.labels), size, checkpoint, after)
     assert isinstance(result, Normalised)
     return result
 
@@ -83,6 +92,7 @@ def descend(
     examples: int,
     size: int,
     checkpoint: Path,
+    after: Callable[[int, Any], None] | None = None,
 ) -> nn.Module:
     """Return the model after all epochs of a recipe, in evaluation mode on the processor.
 
@@ -93,7 +103,7 @@ def descend(
         loss: of the chosen examples (indices [size]) and of the share (0 to 1) of the warm-up that
             is done.
         examples, size: of the training set and of a step.
-        checkpoint: as :func:`train` has it.
+        checkpoint, after: as :func:`train` has them.
 
     Raises:
         ValueError: the checkpoint is not this job's, or damaged.
@@ -118,9 +128,12 @@ def descend(
             optimiser.zero_grad()
             torch.autograd.backward(value)
             optimiser.step()
-            averaged.update_parameters(model)
+            if recipe.averaging:
+                averaged.update_parameters(model)
             total += value.item()
         state.save(epoch + 1)
+        if after is not None:
+            after(epoch + 1, averaged.module if recipe.averaging else model)
         seconds = time.monotonic() - begun
         left = seconds / (epoch + 1 - first) * (recipe.epochs - epoch - 1)
         print(
@@ -135,8 +148,8 @@ def descend(
 
 def learning_rate(recipe: Recipe, epoch: int, share: float) -> float:
     """Return the learning rate in an epoch, counted from 0, when ``share`` of all steps is done."""
-    if recipe.drop_every:
-        return recipe.rate * 0.1 ** (epoch // recipe.drop_every)
+    if recipe.falls:
+        return recipe.rate * 0.1 ** (3 * epoch // recipe.epochs)
     if share < RISE:
         return recipe.rate * share / RISE
     return recipe.rate * 0.5 * (1 + math.cos(math.pi * (share - RISE) / (1 - RISE)))
@@ -161,8 +174,8 @@ def _batch(job: Job, split: Split, chosen: Tensor) -> Batch:
 
 
 def normalised(job: Job, network: nn.Sequential) -> Normalised:
-    """Return the network behind its normalisation: none where the noise encodes pixels anew."""
-    if keeps_pixels(job.law):
+    """Return the network behind its normalisation, if any; noise may encode pixels anew."""
+    if job.recipe.normalises and keeps_pixels(job.law):
         return Normalised(network, job.kind.mean, job.kind.std)
     return Normalised(network, (0.0,), (1.0,))
 
@@ -181,7 +194,7 @@ def _optimiser(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
     if recipe.optimiser == "adamw":
         return torch.optim.AdamW(model.parameters(), weight_decay=recipe.decay)
     return torch.optim.SGD(
-        model.parameters(), lr=recipe.rate, momentum=0.9, weight_decay=recipe.decay
+        model.parameters(), lr=recipe.rate, momentum=0.9, weight_decay=recipe.decay, fused=True
     )
 
 

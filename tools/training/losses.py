@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
+
+from training.networks import Normalised
 
 _TINY = 1e-20
 
@@ -50,7 +52,7 @@ class Batch:
     samples: Tensor | None = None
 
 
-def gaussian(network: nn.Module, batch: Batch, settings: Settings, ramp: float) -> Tensor:
+def gaussian(network: Normalised, batch: Batch, settings: Settings, ramp: float) -> Tensor:
     """Return the cross-entropy of f(x + eps), eps ~ N(0, sigma^2 I) (1902.02918, section 4.2).
 
     Or of f(sample), for noise that is not added.
@@ -62,7 +64,7 @@ def gaussian(network: nn.Module, batch: Batch, settings: Settings, ramp: float) 
     return _cross_entropy(_logits(network, batch.images, batch.noise), batch.labels)
 
 
-def consistency(network: nn.Module, batch: Batch, settings: Settings, ramp: float) -> Tensor:
+def consistency(network: Normalised, batch: Batch, settings: Settings, ramp: float) -> Tensor:
     """Return CE + lambda E[KL(f̄ || f(x + eps))] + eta H(f̄) (2006.04062, equations 6 and 7)."""
     del ramp
     logits = _logits(network, batch.images, batch.noise)
@@ -75,7 +77,7 @@ def consistency(network: nn.Module, batch: Batch, settings: Settings, ramp: floa
     return _cross_entropy(logits, batch.labels) + regularised
 
 
-def smoothadv(network: nn.Module, batch: Batch, settings: Settings, ramp: float) -> Tensor:
+def smoothadv(network: Normalised, batch: Batch, settings: Settings, ramp: float) -> Tensor:
     """Return the cross-entropy of f(x' + eps) at the adversary x' of f̄ (1906.04584, equation S).
 
     x' maximises -log f̄(x')_y by PGD in an l2 ball of radius epsilon, clipped to [0, 1], over the
@@ -86,14 +88,16 @@ def smoothadv(network: nn.Module, batch: Batch, settings: Settings, ramp: float)
     step = 2 * radius / settings.steps
     adversary = batch.images
     with _frozen(network):
+        added = _added(network, batch.noise)
         for _ in range(settings.steps):
-            moved = (adversary + step * _ascent(network, adversary, batch)).clamp(0, 1)
+            ascent = _ascent(network, adversary, added, batch.labels)
+            moved = (adversary + step * ascent).clamp(0, 1)
             away = (moved - batch.images).renorm(2, 0, radius)
             adversary = batch.images + away
     return _cross_entropy(_logits(network, adversary, batch.noise), batch.labels)
 
 
-def smoothmix(network: nn.Module, batch: Batch, settings: Settings, ramp: float) -> Tensor:
+def smoothmix(network: Normalised, batch: Batch, settings: Settings, ramp: float) -> Tensor:
     """Return CE + eta E[1[f̄ right] KL(y_mix || f(x_mix + eps))] (2111.09277, equations 8 to 11).
 
     x~ is T steps of length alpha up the gradient of -log f̄(x)_y, in no ball, clipped to [0, 1];
@@ -102,8 +106,9 @@ def smoothmix(network: nn.Module, batch: Batch, settings: Settings, ramp: float)
     """
     adversary = batch.images
     with _frozen(network):
+        added = _added(network, batch.noise)
         for _ in range(settings.steps):
-            ascent = _ascent(network, adversary, batch)
+            ascent = _ascent(network, adversary, added, batch.labels)
             adversary = (adversary + settings.size * ascent).clamp(0, 1)
     logits = _logits(network, batch.images, batch.noise)
     mean = functional.softmax(logits, -1).mean(0)
@@ -127,7 +132,7 @@ LOSSES = {
 }
 
 
-def _logits(network: nn.Module, images: Tensor, noise: Tensor) -> Tensor:
+def _logits(network: Normalised, images: Tensor, noise: Tensor) -> Tensor:
     """Return the logits [m, B, classes] of images [B, ...] under m draws of noise."""
     noisy = (images + noise).flatten(0, 1)
     logits: Tensor = network(noisy)
@@ -138,18 +143,29 @@ def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return functional.cross_entropy(logits.flatten(0, 1), labels.repeat(len(logits)))
 
 
-def _ascent(network: nn.Module, images: Tensor, batch: Batch) -> Tensor:
+def _added(network: Normalised, noise: Tensor) -> Tensor:
+    """Return what noise [m, B, ...] adds to the output of the first layer, which is affine.
+
+    So that layer goes over an image once a step of an attack, and not once a draw.
+    """
+    with torch.no_grad():
+        at_noise = network.first(noise.flatten(0, 1)).unflatten(0, noise.shape[:2])
+        return at_noise - network.first(torch.zeros_like(noise[0, :1]))
+
+
+def _ascent(network: Normalised, images: Tensor, added: Tensor, labels: Tensor) -> Tensor:
     """Return the gradient of -log f̄(x)_y at ``images``, of l2 norm 1 each; 0 where it vanishes."""
     at = images.detach().requires_grad_()
-    mean = functional.softmax(_logits(network, at, batch.noise), -1).mean(0)
-    loss = functional.nll_loss(mean.clamp(min=_TINY).log(), batch.labels, reduction="sum")
+    logits = network.rest((network.first(at) + added).flatten(0, 1)).float()
+    mean = functional.softmax(logits.unflatten(0, added.shape[:2]), -1).mean(0)
+    loss = functional.nll_loss(mean.clamp(min=_TINY).log(), labels, reduction="sum")
     (gradient,) = torch.autograd.grad(loss, [at])
     norm = gradient.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
     return gradient / (norm + 1e-8)
 
 
 @contextmanager
-def _frozen(network: nn.Module) -> Iterator[None]:
+def _frozen(network: Normalised) -> Iterator[None]:
     """Attack the network in evaluation mode and without gradients of its weights."""
     training = network.training
     network.eval().requires_grad_(False)

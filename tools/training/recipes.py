@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from training.datasets import MNIST, Kind
@@ -23,10 +23,11 @@ class Recipe:
         optimiser: SGD with momentum 0.9, or AdamW.
         rate: highest learning rate.
         decay: weight decay.
-        drop_every: epochs after which the rate falls to a tenth; 0 for a linear rise over the first
-            tenth of the steps and half a cosine to 0.
+        falls: whether the rate falls to a tenth after each third of the epochs; or else it rises
+            over the first tenth of the steps and goes to 0 along half a cosine.
         averaging: decay of the moving average of the weights, which is exported; 0 for none.
         augments: whether images are changed before the noise.
+        normalises: whether the network takes pixels less their mean, over their deviation.
     """
 
     name: str
@@ -36,21 +37,22 @@ class Recipe:
     optimiser: Literal["sgd", "adamw"]
     rate: float
     decay: float
-    drop_every: int
+    falls: bool
     averaging: float
     augments: bool
+    normalises: bool = True
 
     @property
     def warm_up(self) -> int:
-        """Epochs over which an attack or its weight grows: 10 of the published 90."""
-        return max(1, round(self.epochs / 9)) if self.drop_every == 0 else 10
+        """Epochs over which an attack or its weight grows: 10 of the published 90 and 150."""
+        return min(10, max(1, round(self.epochs / 9)))
 
     def words(self, kind: Kind | None = None) -> str:
         """Return the recipe in a line, for the exported file; the kind is of what is augmented."""
         moved = "AdamW" if self.optimiser == "adamw" else "SGD with momentum 0.9"
         rate = (
-            f"learning rate {self.rate:g}, a tenth every {self.drop_every} epochs"
-            if self.drop_every
+            f"learning rate {self.rate:g}, a tenth after each third of the epochs"
+            if self.falls
             else f"peak learning rate {self.rate:g}, linear warm-up over a tenth, cosine to 0"
         )
         average = f", moving average of the weights {self.averaging}" if self.averaging else ""
@@ -64,27 +66,58 @@ class Recipe:
 RECIPES = {
     # Jeong and Shin (2006.04062) and Jeong et al. (2111.09277): their MNIST and CIFAR-10 settings.
     ("published", "mnist"): Recipe(
-        "published", "lenet", 90, 256, "sgd", 0.01, 1e-4, 30, 0.0, augments=False
+        "published",
+        "lenet",
+        90,
+        256,
+        "sgd",
+        0.01,
+        1e-4,
+        True,
+        0.0,
+        augments=False,
+        normalises=False,
     ),
     ("published", "cifar10"): Recipe(
-        "published", "resnet110", 150, 256, "sgd", 0.1, 1e-4, 50, 0.0, augments=True
+        "published", "resnet110", 150, 256, "sgd", 0.1, 1e-4, True, 0.0, augments=True
     ),
     # Ours, for two cores of a processor.
     ("short", "mnist"): Recipe(
-        "short", "convnet", 70, 256, "adamw", 0.01, 0.05, 0, 0.999, augments=True
+        "short", "convnet", 70, 256, "adamw", 0.01, 0.05, False, 0.999, augments=True
     ),
     ("short", "cifar10"): Recipe(
-        "short", "resnet20", 20, 256, "sgd", 0.2, 5e-4, 0, 0.999, augments=True
+        "short", "resnet20", 20, 256, "sgd", 0.2, 5e-4, False, 0.999, augments=True
     ),
 }
 
 
-def settings(method: str, kind: Kind, sigma: float | None) -> Settings:
-    """Return the published hyper-parameters of a method, for the nearest published sigma.
+def settings(
+    method: str,
+    kind: Kind,
+    sigma: float | None,
+    draws: int | None = None,
+    steps: int | None = None,
+) -> Settings:
+    """Return the hyper-parameters of a method: those published for the nearest published sigma.
 
     MNIST: the experiments of the Consistency and SmoothMix projects. CIFAR-10: likewise; SmoothAdv
     after the names of the certification logs that they publish.
+
+    Args:
+        method, kind, sigma: of the training.
+        draws, steps: in place of the published ones. With other steps SmoothMix goes as far in all.
     """
+    published = _published(method, kind, sigma)
+    if draws is not None and method != "gaussian":
+        published = replace(published, draws=draws)
+    if steps is not None and published.steps:
+        far = published.size * published.steps
+        size = far / steps if method == "smoothmix" else published.size
+        published = replace(published, steps=steps, size=size)
+    return published
+
+
+def _published(method: str, kind: Kind, sigma: float | None) -> Settings:
     if method == "gaussian" or sigma is None:
         return Settings()
     near = min((0.25, 0.5, 1.0), key=lambda published: abs(published - sigma))
