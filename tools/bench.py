@@ -2,6 +2,8 @@
 
     python tools/bench.py speed [PART ...] [--model mnist resnet20] [--rounds 10] [--provider cpu]
         [--workers K] [--batch-size B] [--samples N]
+    python tools/bench.py peers MODEL [DATA] [--limit 20] [--n N] [--n0 100] [--ceiling 100000]
+        [--target-radius 0.5] [--precision 0.05] [--rounds 3]
     python tools/bench.py rows DIR [--rounds 5] [--seconds 0.3] [--only TEXT]
     python tools/bench.py adaptive-samples LOGS [--alpha 0.001] [--n 100000]
     python tools/bench.py adaptive-time [MODEL DATA] [--sigma 0.5] [--target-radius 0.5]
@@ -28,27 +30,30 @@ speed has the parts
     stages  shares of one worker's time: draw, place, session, rest.
     linear  seconds of a certification with 1e3, 1e4, ... samples.
     memory  peak resident memory of a fresh process that certifies with 1e3, 1e4, ... samples.
-    peers   the same model, image and n certified by a plain PyTorch loop after Cohen et al., with
-            its usual batch of 1,000 and its best one, and by IBM's adversarial-robustness-toolbox,
-            with its default batch of 32 and its best one. On the processor.
+peers certifies the same images with rsonnx and others at the same alpha: a certificate of n samples
+by a plain PyTorch loop after Cohen et al. and by IBM's adversarial-robustness-toolbox, with their
+usual batches of 1,000 and 32 and their best ones; and of the sample models, one target radius by
+CertifyAdp, a union bound and betting, and a whole curve by input-specific sampling. MODEL is mnist,
+or with DATA of its shape cifar10, resnet20, resnet110 or resnet50. On the processor.
 rows has η of third-party models (DIR with their catalogue.json, or ONNX files alone) as they run,
-one row at a time, and watched. adaptive-samples has the expected samples of the adaptive rule on
-published logs (LOGS is data/certify of locuslab/smoothing), adaptive-time the wall time on a model,
-precision-samples and precision-time the same, and the loss of ACR, of runs that stop for precision,
-noises the sample models under every additive noise and norm, denoisers models of a folder behind
-the sample denoisers and without (every Kth input), ensembles members alone, their soft vote and
-their consensuses, few the speed of predict, certify and adaptive runs of few samples an input as
-shares of bare inference, inputs the processor's seconds and the memory of report, verify and merge,
-and of certify up to its first certificate, for runs of a quarter, half and all of so many inputs.
+one row at a time, and watched. adaptive-samples has the expected samples of the adaptive rule, and
+of published ones, on published logs (LOGS is data/certify of locuslab/smoothing), adaptive-time the
+wall time on a model, precision-samples and precision-time the same, and the loss of ACR, of runs
+that stop for precision, and of two designs that were not chosen, noises the sample models under
+every additive noise and norm, denoisers models of a folder behind the sample denoisers and without
+(every Kth input), ensembles members alone, their soft vote and their consensuses, few the speed of
+predict, certify and adaptive runs of few samples an input as shares of bare inference, inputs the
+processor's seconds and the memory of report, verify and merge, and of certify up to its first
+certificate, for runs of a quarter, half and all of so many inputs.
 exact has certificates of trees and linear models by calculation, beside sampled ones of so many of
 the same inputs. start has what a user waits for: help, completion, an import, first rows, and a
 model of 1.1 GB beside the bare onnxruntime. beside has the smoothed classifier, sampled and exact,
 beside what is proved of the model itself; docs/explanation/beside.md is made of its figures.
 
 What is compared takes turns in one process; figures are medians with quartiles. The models are the
-committed MNIST net, and residual nets with random weights that torch builds and exports (resnet20
-and resnet110 for 32x32 images, resnet50 for 224x224). Those and the peers need the extra `bench`.
-Nothing else should run on the machine meanwhile.
+committed MNIST net and ResNet-20 (cifar10), and residual nets with random weights that torch builds
+and exports (resnet20 and resnet110 for 32x32 images, resnet50 for 224x224). Those and the peers
+need the extra `bench`. Nothing else should run on the machine meanwhile.
 """
 
 from __future__ import annotations
@@ -79,16 +84,19 @@ PARTS = {
     "stages": "model arithmetic provider noise:~.1% session:~.1% rest:~.1%",
     "linear": "model n:, rounds seconds microseconds_a_sample:.1f",
     "memory": "model who n:, mebibytes:,.0f loaded:,.0f",
-    "peers": "model who batch n:, rate:~,.0f rsonnx_is_faster:.2f label radius:.3f",
 }
 """The parts of speed, each with the columns that are printed."""
 
 COLUMNS = {
     "rows": "model rows eta alone watched batch",
-    "adaptive-samples": "log factor:.1f field samples:.0f accuracy:+.4f decisions:.4f",
-    "precision-samples": "log precision factor:.2f samples:,.0f lost:.2% estimated:.2%",
+    "adaptive-samples": "log radii factor:.1f e_process:.1f certify_adp:.1f union_bound:.1f "
+    "betting:.1f samples:,.0f accuracy:+.4f decisions:.4f",
+    "precision-samples": "log precision factor:.2f samples:,.0f lost:.2% estimated:.2% pilot:.2f "
+    "n0 pilot_lost:.2% anytime:.2f anytime_lost:.2%",
     "precision-time": "precision inputs seconds:.1f samples:,.0f acr:v4 times_fewer_samples:.2f "
     "times_fewer_seconds:.2f lost:.2% estimated:.2%",
+    "peers": "model question who batch inputs samples:,.0f seconds:.3f rsonnx_is_faster:.2f "
+    "certified:.0% acr:v4",
     "adaptive-time": "way seconds:.2f samples:,.1f differ",
     "noises": "noise norm sigma acr:v4 right seconds",
     "denoisers": "model denoiser sigma n:, inputs acr:v4 right seconds",
@@ -116,20 +124,16 @@ def measure(part: str, subject: Subject, given: argparse.Namespace) -> Iterable[
         )
     if part == "linear":
         return growth.measure_cost(subject, provider, rounds=rounds, most=most)
-    if part == "memory":
-        most = min(most, 100_000)
-        return growth.measure_peaks(subject, provider, growth.CONTENDERS, most=most)
-    peers = importlib.import_module("benching.peers")  # needs torch
-    records: Iterable[Record] = peers.measure_peers(subject, rounds=rounds)
-    return records
+    most = min(most, 100_000)
+    return growth.measure_peaks(subject, provider, growth.CONTENDERS, most=most)
 
 
 def speed(given: argparse.Namespace) -> Iterator[tuple[str, Iterable[Record]]]:
     """Yield the parts that were asked for, each with its results."""
     parts = given.part or list(PARTS)
-    if {"memory", "peers"} & set(parts):
+    if "memory" in parts:
         for module in ("torch", "art", "statsmodels"):
-            need(module, "the parts memory and peers run the peers too")
+            need(module, "the part memory runs the peers too")
     with tempfile.TemporaryDirectory() as folder:
         subjects = [prepare(name, Path(folder), given.samples) for name in given.model]
         for part in parts:
@@ -147,6 +151,13 @@ def whole(module: str, function: str) -> Callable[[argparse.Namespace], Iterator
         yield given.command, getattr(importlib.import_module(module), function)(given)
 
     return run
+
+
+def peers(given: argparse.Namespace) -> Iterator[tuple[str, Iterable[Record]]]:
+    """Yield the one part in which rsonnx and its peers certify the same images."""
+    for module in ("torch", "art", "statsmodels"):
+        need(module, "the peers run on it")
+    yield from whole("benching.peers", "measure_peers")(given)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -174,6 +185,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parts.add_argument("--model", nargs="+", choices=list(KINDS), default=["mnist", "resnet20"])
     parts.add_argument("--batch-size", type=_whole, help="rows a call; parts eta and stages")
     parts.add_argument("--samples", type=_whole, help="of a round, and the most in linear, memory")
+    contest = command(
+        "peers",
+        peers,
+        **{"limit": 20, "n0": 100, "ceiling": 100_000, "rounds": 3},
+        **{"target_radius": 0.5, "precision": 0.05},
+    )
+    contest.add_argument("model", choices=list(KINDS))
+    contest.add_argument("data", type=Path, nargs="?", default=SAMPLES / "mnist_test_500")
+    contest.add_argument("--n", type=_whole, help="samples of a fixed run; default: the model's")
     rows = command("rows", whole("benching.rows", "measure_rows"), rounds=5, seconds=0.3, only="")
     rows.add_argument("folder", type=Path)
     procedures = "benching.procedures"

@@ -226,7 +226,7 @@ def test_a_missing_package_is_named(
     bench, subjects = tool("bench"), tool("benching.subjects")
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(SystemExit, match=r"torch is not installed, .* 'rsonnx\[bench,gpu\]'"):
-        bench.main(["speed", "peers", *TINY])
+        bench.main(["peers", "mnist"])
     with pytest.raises(SystemExit, match=r"torch is not installed, .* resnet20 is built"):
         subjects.prepare("resnet20", tmp_path)
 
@@ -242,12 +242,23 @@ def test_peers_certify_the_same(
     tool: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tool("benching.peers"), "BATCHES", (64, 128))
+    monkeypatch.setattr(tool("benching.peers"), "PILOT", 100)
     target = tmp_path / "bench.json"
-    tool("bench").main(["speed", "peers", *TINY, "--json", str(target)])
+    words = ["peers", "mnist", "--n", "600", "--limit", "2", "--ceiling", "2000", "--rounds", "1"]
+    tool("bench").main([*words, "--json", str(target)])
     rows = json.loads(target.read_text())["parts"]["peers"]
-    assert {row["who"] for row in rows} == {"rsonnx", "pytorch loop", "art"}
-    assert {row["label"] for row in rows} == {7}  # the first test image
-    assert rows[0]["rsonnx_is_faster"]["median"] == 1.0
+    who: dict[str, list[str]] = {}
+    for row in rows:
+        who.setdefault(row["question"], []).append(row["who"])
+        assert row["certified"] == 1.0
+        assert (row["who"] == "rsonnx") <= (row["rsonnx_is_faster"]["median"] == 1.0)
+    assert {names[0] for names in who.values()} == {"rsonnx"}
+    assert [sorted({*names[1:]}) for names in who.values()] == [
+        ["art", "pytorch loop"],
+        ["CertifyAdp", "betting", "union bound"],
+        ["input-specific"],
+    ]
+    assert {row["samples"] for row in rows if row["question"] == "fixed"} == {700}
 
 
 @pytest.mark.usefixtures("_peers")
@@ -260,9 +271,9 @@ def test_peers_of_another_function_are_not_compared(tool: Tool, tmp_path: Path) 
     network[0].weight.data[0, 0, 0, 0] += 0.1
     with pytest.raises(SystemExit, match="onnxruntime and torch differ by"):
         subjects.check_twin(network, subject.path, rows)
-    ours = peers.Answer(7, 1.0)
-    peers.check_agreement(subject, ours, "art", peers.Answer(7, 1.001), 10_000)
-    for other in (peers.Answer(7, 0.8), peers.Answer(3, 1.0), peers.Answer(-1, 0.0)):
+    ours = peers.Answer(7, 1.0, 10_000)
+    peers.check_agreement(subject, ours, "art", peers.Answer(7, 1.001, 0), 10_000)
+    for other in (peers.Answer(7, 0.8, 0), peers.Answer(3, 1.0, 0), peers.Answer(-1, 0.0, 0)):
         with pytest.raises(SystemExit, match="so nothing is compared"):
             peers.check_agreement(subject, ours, "art", other, 10_000)
 

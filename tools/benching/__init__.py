@@ -1,1 +1,1 @@
-"""The parts of ``bench.py``: turns and spreads, subjects, efficiency, growth, peers, procedures."""
+"""The parts of ``bench.py``: turns, subjects, efficiency, growth, peers, rules, designs ..."""

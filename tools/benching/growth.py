@@ -87,7 +87,7 @@ def certifier(subject: Subject, provider: str, who: str) -> Callable[[int], obje
 
     both = peers.Peers(subject)
     way = both.loop if who == "pytorch loop" else both.art
-    return lambda n: way(N0, n, peers.USUAL_BATCH[who])
+    return lambda n: way(subject.image, N0, n, peers.USUAL_BATCH[who])
 
 
 def resident(field: str) -> float:

@@ -5,131 +5,196 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 import rsonnx
+from benching import designs, rules
 from benching.subjects import SAMPLES
 from benching.turns import Record
 from rsonnx.data import open_dataset
 from rsonnx.logs import read_log
 from rsonnx.noise import NOISES, Gaussian, IndependentNoise, JointNoise, noise_of
 from rsonnx.procedures import Evidence, Precise
+from rsonnx.procedures.adaptive import E_PROCESS, SPENDING, Adaptive
 from rsonnx.procedures.procedure import LOOK
 from rsonnx.report import fraction_down
-from rsonnx.statistics.adaptive import AdaptiveRule
 from rsonnx.statistics.operating import ends, expected_end, expected_radius, operating_point
 from rsonnx.statistics.precision import PrecisionRule
 from rsonnx.statistics.rounding import normal_cdf_up
-from rsonnx.statistics.spending import SpendingRule
 
 LOG_N, LOG_ALPHA = 100_000, 0.001
-LOGS = (
-    ("cifar10/resnet110", 0.25, 0.25, 86), ("cifar10/resnet110", 0.25, 0.5, 70),
-    ("cifar10/resnet110", 0.5, 0.5, 78), ("cifar10/resnet110", 0.5, 1.0, 56),
-    ("cifar10/resnet110", 1.0, 1.0, 47), ("imagenet/resnet50", 0.5, 0.5, 103),
-    ("imagenet/resnet50", 0.5, 1.0, 64), ("imagenet/resnet50", 1.0, 1.0, 119),
-)  # fmt: skip
-"""Log, sigma, target radius, and the factor that the literature's best rule reached."""
+LOGS = {
+    ("cifar10/resnet110", 0.25): (0.25, 0.5),
+    ("cifar10/resnet110", 0.5): (0.5, 1.0),
+    ("cifar10/resnet110", 1.0): (1.0,),
+    ("imagenet/resnet50", 0.5): (0.5, 1.0),
+    ("imagenet/resnet50", 1.0): (1.0,),
+}
+"""Log and sigma, and the target radii; each has the grid of a table of its sigma as well."""
 
 CURVES = (
     *(("cifar10/resnet110", sigma) for sigma in (0.12, 0.25, 0.5, 1.0)),
     *(("imagenet/resnet50", sigma) for sigma in (0.25, 0.5, 1.0)),
 )
+PILOTS = (100, 500, 2_000)
+"""Selection samples that n is chosen from; 2,000 are those of the published experiments."""
+
 _NONE = 1e-9
 
 PARAMETERS = {"power-linf": {"a": 1_000}, "pareto": {"a": 3}}
 
 
 def adaptive_samples(arguments: argparse.Namespace) -> Iterator[Record]:
-    """Compute the expected samples of the adaptive rule on the radii of published logs.
+    """Compute the expected samples of the adaptive rules on the radii of published logs.
 
-    Each row's radius gives the lower bound Φ(radius/sigma), and the share of hits of 1e5 samples
-    that has this Clopper-Pearson bound at the log's alpha (0.001) is taken as the true p of the
-    class; an abstention as p = 1/2, the costliest value below any target. Wrong answers stay in:
-    the procedure does not know that they are wrong. The chance to certify and the expected samples
-    follow exactly (rsonnx.statistics.operating) and are averaged over all rows. Compared is a fixed
-    run of n samples of the same true p, at full alpha; differences are in percentage points.
+    The chances to certify and the expected samples follow exactly (rsonnx.statistics.operating),
+    and are averaged over all rows: wrong ones too, as the procedure does not know that they are.
+
+    Yields:
+        For each target radius, and for the grid of radii of a table: ``factor``, how many times
+        fewer samples that is than a fixed run's of n; the same of the ``e_process`` that decided in
+        earlier runs, and of the published rules (:mod:`benching.rules`), which decide one radius.
+        ``accuracy`` is by how many percentage points more are certified and right than by the
+        fixed run at full alpha, ``decisions`` the mean difference of either sign, and so of each.
     """
-    n = arguments.n
+    n, alpha = arguments.n, arguments.alpha
+    for (name, sigma), targets in LOGS.items():
+        shares, right = _published(arguments.logs, name, sigma)
+        noise = Gaussian(sigma)
+        for radius in targets:
+            p0 = normal_cdf_up(radius / sigma)
+            fixed = int(rules.fewest_hits(n, p0, alpha))
+            at_n = {p: float(special.betainc(fixed, n - fixed + 1, p)) for p in shares}
+            record: Record = {"log": f"{name.split('/')[0]}, sigma {sigma}", "radii": f"{radius}"}
+            ways = {
+                "": _ours(noise, (radius,), n, alpha, SPENDING),
+                "e_process": _ours(noise, (radius,), n, alpha, E_PROCESS),
+                "certify_adp": rules.Stages(p0, alpha).operating_point,
+                "union_bound": rules.union_bound(p0, n, alpha).operating_point,
+                "betting": rules.betting(p0, n, alpha).operating_point,
+            }
+            for way, operating in ways.items():
+                points = {p: operating(p) for p in set(shares)}
+                samples = float(np.mean([points[p][1] for p in shares]))
+                more = 100 * np.array([points[p][0] - at_n[p] for p in shares])
+                ahead = f"{way}_" if way else ""
+                record |= {
+                    way or "factor": n / samples,
+                    f"{ahead}samples": samples,
+                    f"{ahead}accuracy": float(np.mean(more * right)),
+                    f"{ahead}decisions": float(np.mean(np.abs(more))),
+                }
+            yield record
+        grid = Adaptive.of_table(noise, 1, n, alpha).target_radii
+        record = {"log": f"{name.split('/')[0]}, sigma {sigma}", "radii": f"{len(grid)}"}
+        record |= dict.fromkeys(("certify_adp", "union_bound", "betting", "accuracy", "decisions"))
+        for way, bound in (("", SPENDING), ("e_process", E_PROCESS)):
+            operating = cache(_ours(noise, grid, n, alpha, bound))
+            samples = float(np.mean([operating(p)[1] for p in shares]))
+            record |= {way or "factor": n / samples, f"{way}_samples".lstrip("_"): samples}
+        yield record | {"grid": grid}
+
+
+def _ours(
+    noise: Gaussian, radii: tuple[float, ...], n: int, alpha: float, bound: str
+) -> Callable[[float], tuple[float, float]]:
+    """Return what gives the chance to certify the first radius, and the samples, at a p."""
+    procedure = Adaptive(noise, 1, n, alpha, radii, bound)
+
+    def operating(p: float) -> tuple[float, float]:
+        point = operating_point(procedure.rule, p, procedure.looks)
+        return point.certified[0], point.samples
+
+    return operating
+
+
+def _published(logs: Path, name: str, sigma: float) -> tuple[list[float], NDArray[np.bool_]]:
+    """Return the true probability of each row of a log, and which rows are right.
+
+    A row's radius gives the lower bound Φ(radius/sigma), and the share of hits of 1e5 samples that
+    has this Clopper-Pearson bound at the log's alpha (0.001) is taken for the true p of the class;
+    an abstention for p = 1/2, the costliest value below any target.
+    """
     hits = np.arange(LOG_N // 2, LOG_N + 1)
     bounds = special.betaincinv(hits, LOG_N - hits + 1, LOG_ALPHA)
-    for name, sigma, radius, field in LOGS:
-        path = arguments.logs / f"{name}/noise_{sigma:.2f}/test/sigma_{sigma:.2f}"
-        p0 = normal_cdf_up(radius / sigma)
-        rule = SpendingRule((p0,), n, arguments.alpha, batch=LOOK)
-        fixed = AdaptiveRule((p0,), n_max=n, alpha=arguments.alpha, share=1e-9).final_hits[0]
-        rows = read_log(path).rows
-        samples, differences = [], []
-        for row in rows:
-            nearest = np.abs(bounds - special.ndtr(row.radius / sigma)).argmin()
-            p = 0.5 if row.abstained else hits[nearest] / LOG_N
-            point = operating_point(rule, float(p))
-            samples.append(point.samples)
-            differences.append(
-                100 * float(point.certified[0] - special.betainc(fixed, n - fixed + 1, p))
-            )
-        yield {
-            "log": f"{name.split('/')[0]}, sigma {sigma}, r {radius}",
-            "factor": n / float(np.mean(samples)),
-            "field": field,
-            "samples": float(np.mean(samples)),
-            "accuracy": float(np.mean(np.multiply(differences, [row.correct for row in rows]))),
-            "decisions": float(np.mean(np.abs(differences))),
-        }
+    rows = read_log(logs / f"{name}/noise_{sigma:.2f}/test/sigma_{sigma:.2f}").rows
+    nearest = [np.abs(bounds - special.ndtr(row.radius / sigma)).argmin() for row in rows]
+    shares = [
+        0.5 if row.abstained else float(hits[at] / LOG_N)
+        for row, at in zip(rows, nearest, strict=True)
+    ]
+    return shares, np.array([row.correct for row in rows])
 
 
 def precision_samples(arguments: argparse.Namespace) -> Iterator[Record]:
     """Compute the expected samples and ACR of runs that stop for precision, on published radii.
 
-    The true p of a row is taken from its radius as in :func:`adaptive_samples`; rows are drawn
-    with their true p, right or wrong, and the ACR counts those that are right. All is exact.
+    The rows are those of :func:`adaptive_samples`, drawn with their true p, right or wrong; the ACR
+    counts those that are right. All is exact.
 
     Yields:
         ``factor``: ``n`` over the mean of estimation samples; ``lost``: of the ACR of n samples;
-        ``estimated``: what a report would have said of that on average.
+        ``estimated``: what a report would have said of that on average. Then ``factor`` and
+        ``lost`` of the designs that were not chosen (:mod:`benching.designs`): ``pilot`` has n from
+        ``n0`` selection samples, which count, with the n0 of :data:`PILOTS` that saves most;
+        ``anytime`` stops by an e-process.
     """
     n, alpha = arguments.n, arguments.alpha
-    hits = np.arange(LOG_N // 2, LOG_N + 1)
-    bounds = special.betaincinv(hits, LOG_N - hits + 1, LOG_ALPHA)
     radius = Gaussian(1.0).radius
-    rules = [PrecisionRule(share, n, alpha, radius, LOOK) for share in arguments.share]
+    chosen = [PrecisionRule(share, n, alpha, radius, LOOK) for share in arguments.share]
 
     @cache
-    def expected(rule: PrecisionRule, p: float) -> tuple[float, float, float]:
-        aimed = sum(
+    def aimed(rule: PrecisionRule, p: float) -> float:
+        return sum(
             chance * rule.expected(k, m)
             for m, least, chances in ends(rule, p)
             for k, chance in enumerate(chances.tolist(), least)
             if chance > _NONE
         )
-        return (*expected_end(rule, p), aimed)
 
-    at_n = cache(partial(expected_radius, rules[0]))
+    at_n, ours = cache(partial(expected_radius, chosen[0])), cache(expected_end)
+    pilots = {
+        rule.share: {n0: cache(designs.InputSpecific(rule, n0).expected_end) for n0 in PILOTS}
+        for rule in chosen
+    }
     for name, sigma in CURVES:
-        path = arguments.logs / f"{name}/noise_{sigma:.2f}/test/sigma_{sigma:.2f}"
-        rows = read_log(path).rows
-        nearest = [np.abs(bounds - special.ndtr(row.radius / sigma)).argmin() for row in rows]
-        shares = [
-            0.5 if row.abstained else float(hits[at] / LOG_N)
-            for row, at in zip(rows, nearest, strict=True)
-        ]
-        right = np.array([row.correct for row in rows])
-        full = np.array([at_n(p) for p in shares])
-        for rule in rules:
-            samples, reached, aimed = np.array([expected(rule, p) for p in shares]).T
-            acr, there, guess = (float(np.mean(radii * right)) for radii in (reached, full, aimed))
+        shares, right = _published(arguments.logs, name, sigma)
+        acr = float(np.mean([at_n(p) for p in shares] * right))
+
+        def gains(
+            end: Callable[[float], tuple[float, float]],
+            shares: list[float] = shares,
+            right: NDArray[np.bool_] = right,
+            acr: float = acr,
+        ) -> tuple[float, float]:
+            samples, reached = np.array([end(p) for p in shares]).T
+            return n / float(samples.mean()), 1 - float(np.mean(reached * right)) / acr
+
+        for rule in chosen:
+            factor, lost = gains(partial(ours, rule))
+            guess = float(np.mean([aimed(rule, p) for p in shares] * right))
+            best = {n0: gains(end) for n0, end in pilots[rule.share].items()}
+            pilot = max(best, key=lambda n0: best[n0][0])
+            anytime = gains(partial(ours, designs.Anytime(rule.share, n, alpha, radius, LOOK)))
             yield {
                 "log": f"{name.split('/')[0]}, sigma {sigma}",
                 "precision": rule.share,
-                "factor": n / float(samples.mean()),
-                "samples": float(samples.mean()),
-                "lost": 1 - acr / there,
-                "estimated": 1 - acr / guess,
+                "factor": factor,
+                "samples": n / factor,
+                "lost": lost,
+                "estimated": 1 - acr * (1 - lost) / guess,
+                "n0": pilot,
+                "pilot": best[pilot][0],
+                "pilot_lost": best[pilot][1],
+                "anytime": anytime[0],
+                "anytime_lost": anytime[1],
             }
 
 

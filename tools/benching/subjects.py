@@ -53,15 +53,23 @@ class Kind:
     most: int
 
 
-_CIFAR = ((3, 32, 32), (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616), 0.25)
+_CIFAR = ((3, 32, 32), (0.4914, 0.4822, 0.4465), (0.2471, 0.2435, 0.2616))
 _IMAGENET = ((3, 224, 224), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 0.5)
 
 KINDS: dict[str, Kind] = {
     "mnist": Kind((1, 28, 28), (0.1307,), (0.3081,), 0.5, samples=32_768, most=1_000_000),
-    "resnet20": Kind(*_CIFAR, samples=4_096, most=100_000),
-    "resnet110": Kind(*_CIFAR, samples=1_024, most=10_000),
+    "cifar10": Kind(*_CIFAR, 0.5, samples=1_024, most=100_000),
+    "resnet20": Kind(*_CIFAR, 0.25, samples=4_096, most=100_000),
+    "resnet110": Kind(*_CIFAR, 0.25, samples=1_024, most=10_000),
     "resnet50": Kind(*_IMAGENET, samples=64, most=1_000),
 }
+
+
+TRAINED = {
+    "mnist": ("mnist_gaussian_0.50.onnx", "convnet"),
+    "cifar10": ("cifar10_gaussian_0.50.onnx", "resnet20"),
+}
+"""The subjects that are sample models, and their networks in torch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,10 +128,10 @@ class Subject:
 
     def twin(self) -> nn.Sequential:
         """Return the same network in torch; it is checked to give the same logits."""
-        if self.name == "mnist":
+        if self.name in TRAINED:
             from training.export import start_from  # noqa: PLC0415  # needs torch
 
-            network = start_from(self.path, "convnet", 1).eval()
+            network = start_from(self.path, TRAINED[self.name][1], self.kind.shape[0]).eval()
         else:
             network = build(self.name)
         check_twin(network, self.path, self.normalised(self.noisy(4)))
@@ -141,16 +149,17 @@ def prepare(name: str, folder: Path, samples: int | None = None) -> Subject:
     kind = KINDS[name]
     quickest_block()  # which a process loads beside its first work
     quickest_normal()
-    if name == "mnist":
-        path = SAMPLES / "mnist_gaussian_0.50.onnx"
-        image = open_dataset(SAMPLES / "mnist_test_500")[0].values.reshape(kind.shape)
+    image = np.random.default_rng(1).integers(0, 256, kind.shape, np.uint8)
+    if name in TRAINED:
+        path = SAMPLES / TRAINED[name][0]
+        if name == "mnist":
+            image = open_dataset(SAMPLES / "mnist_test_500")[0].values.reshape(kind.shape)
     else:
         need("torch", f"the model {name} is built and exported by it")
         from training.export import onnx_model  # noqa: PLC0415  # needs torch
 
         path = folder / f"{name}.onnx"
         path.write_bytes(onnx_model(build(name), kind.shape).SerializeToString())
-        image = np.random.default_rng(1).integers(0, 256, kind.shape, np.uint8)
     return Subject(name, path, image, samples or kind.samples)
 
 
