@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+from sphinx.application import Sphinx
+from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.inspect import TypeAliasForwardRef
 
 sys.path[:0] = [str(Path(__file__).parent / "_ext"), str(Path(__file__).parents[1])]
@@ -29,3 +31,19 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 autodoc_type_aliases = {name: name for name in ("ArrayLike", "Data", "Model", "Noise")}
+
+_HOMES = {"rsonnx.ABSTAIN": "rsonnx.procedures.result", "rsonnx.__version__": "rsonnx._version"}
+
+
+def _say_constant(
+    _app: Sphinx, _what: str, name: str, _obj: object, _options: object, lines: list[str]
+) -> None:
+    """Take what stands below a constant's own line, where Sphinx would say what a number is."""
+    if name in _HOMES:
+        documented = ModuleAnalyzer.for_module(_HOMES[name]).find_attr_docs()
+        lines[:] = documented["", name.rpartition(".")[2]]
+
+
+def setup(app: Sphinx) -> None:
+    """Tell Sphinx of it."""
+    app.connect("autodoc-process-docstring", _say_constant)

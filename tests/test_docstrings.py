@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import inspect
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +27,27 @@ halves (float[N, 1, 28, 28] x) => (float[N, 2] scores) {
   scores = MatMul(flat, w)
 }"""
 """Says which half of an image is brighter."""
+CONSTANTS = {"ABSTAIN": "procedures/result.py", "__version__": "_version.py"}
+"""The public names that are no functions and no classes, and the files that give them a value."""
+
+
+def _said_below(constant: str) -> str:
+    """Return the text below the line that gives a constant its value."""
+    source = (Path(rsonnx.__file__).parent / CONSTANTS[constant]).read_text(encoding="utf-8")
+    for line, below in pairwise(ast.parse(source).body):
+        match line, below:
+            case ast.Assign([ast.Name(name)]), ast.Expr(ast.Constant(str(text))):
+                if name == constant:
+                    return text
+    return ""
 
 
 def _documented() -> Iterator[tuple[str, str]]:
-    """Yield every public name, and method of one, with its docstring."""
+    """Yield the package, every public name, and method of one, with its docstring."""
+    yield "rsonnx", rsonnx.__doc__ or ""
     for name in rsonnx.__all__:
         value = getattr(rsonnx, name)
-        if not callable(value):
-            continue  # a number or a text says what it is
-        yield name, value.__doc__ or ""
+        yield name, value.__doc__ or "" if callable(value) else _said_below(name)
         if inspect.isclass(value):
             for method, function in inspect.getmembers(value, inspect.isroutine):
                 home = getattr(function, "__module__", None) or ""

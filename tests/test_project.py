@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -24,6 +25,16 @@ def test_who_cites_cites_the_newest_release_of_the_changelog() -> None:
     sections = [line.removeprefix("## ") for line in changes.splitlines() if line[:3] == "## "]
     assert sections[0] == "Unreleased"
     assert sections[1] == f"{cited['version']} ({cited['date-released']})"
+
+
+def test_every_paper_that_is_cited_stands_among_the_sources() -> None:
+    listed = (ROOT / "docs/reference/sources.md").read_text(encoding="utf-8")
+    for folder in ("rsonnx", "tools", "docs", "sample_models"):
+        for path in (ROOT / folder).rglob("*.[pm][yd]"):
+            for number in re.findall(r"\b\d{4}\.\d{5}\b", path.read_text(encoding="utf-8")):
+                year, month = int(number[:2]), int(number[2:4])
+                if 15 <= year <= 26 and 1 <= month <= 12:  # else it is a measured figure
+                    assert number in listed, (path, number)
 
 
 def test_a_form_of_an_issue_asks_for_something() -> None:

@@ -11,7 +11,11 @@ from rsonnx.noise.covers import Cover
 from rsonnx.procedures.radii import radius_text
 
 ABSTAIN = -1
-"""The label where a procedure gives no answer (Cohen et al., arXiv 1902.02918)."""
+"""The label where a procedure gives no answer (Cohen et al., arXiv 1902.02918).
+
+>>> rsonnx.certify_from_counts([60, 40], [510, 490], sigma=0.5).label == rsonnx.ABSTAIN
+True
+"""
 
 
 class AbstainReason(StrEnum):
