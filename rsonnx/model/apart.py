@@ -1,13 +1,13 @@
 """Large weights of a model beside its graph, so that they are in memory once.
 
 What asks about a graph needs names and shapes; the values of large weights are asked for by the
-session alone, which takes them as they lie here. protobuf copies them at every step.
+session alone, which takes them as they lie here or, where it can, from their file. protobuf copies
+them at every step.
 """
 
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,8 +20,9 @@ from onnx import TensorProto
 from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
 
 from rsonnx.model.wire import Raw
+from rsonnx.weights import Stamp, StoredWeight, can_stay, in_memory
 
-Weights = Mapping[str, NDArray[Any]]
+Weights = Mapping[str, NDArray[Any] | StoredWeight]
 """Values of stored tensors of the main graph, by name; the graph says that they are elsewhere."""
 
 _DTYPES: dict[int, np.dtype[Any]] = {
@@ -37,17 +38,21 @@ LARGE, MANY = 1 << 20, 1 << 26
 """Bytes of a large weight, and of all large weights of a model from which on they lie apart."""
 
 _NOWHERE = "apart"
-"""Where the graph says that they are; no file of this name is opened."""
+"""Where the graph says that they are which are here; no file of this name is opened."""
+
+_ALIGNED = 64
+"""Bytes of which the place of a weight in a file is a multiple, as in memory, if it stays there."""
 
 
 def taken_apart(
-    model: onnx.ModelProto, folder: Path | None, raw: Raw
+    model: onnx.ModelProto, folder: Path | None, stamps: Mapping[str, Stamp], raw: Raw
 ) -> tuple[onnx.ModelProto, Weights]:
     """Return a model without the values of its large weights, which it seems to lack, and those.
 
     Args:
         model: checked to hold what it says; it is used up.
         folder: of its external data, whose lengths are stated and checked; None where it has none.
+        stamps: of its external data, from before they were read.
         raw: what was taken out of the file before it was parsed; what is no weight is put back.
 
     Raises:
@@ -62,7 +67,7 @@ def taken_apart(
     }
     taken = {}
     if sum(large.values()) >= MANY:
-        taken = {place: _taken(stored[place], folder, raw.get(place)) for place in large}
+        taken = {place: _taken(stored[place], folder, stamps, raw.get(place)) for place in large}
     weights = {stored[place].name: values for place, values in taken.items() if values is not None}
     for place, values in raw.items():
         if taken.get(place) is None:
@@ -78,14 +83,9 @@ def say_apart(model: onnx.ModelProto, weights: Weights) -> None:
     """Have a model say of its weights that they lie elsewhere."""
     for tensor in model.graph.initializer:
         if tensor.name in weights:
-            tensor.external_data.add(key="location", value=_NOWHERE)
+            if not tensor.external_data:
+                tensor.external_data.add(key="location", value=_NOWHERE)
             tensor.data_location = TensorProto.EXTERNAL
-
-
-def is_apart(tensor: TensorProto, weights: Weights) -> bool:
-    """Return whether a tensor is one of the weights, by its place and name."""
-    said = [(entry.key, entry.value) for entry in tensor.external_data]
-    return tensor.name in weights and said == [("location", _NOWHERE)]
 
 
 def _size(tensor: TensorProto, apart: bool = False) -> int:
@@ -98,38 +98,43 @@ def _size(tensor: TensorProto, apart: bool = False) -> int:
 
 
 def _taken(
-    tensor: TensorProto, folder: Path | None, raw: NDArray[np.uint8] | None
-) -> NDArray[Any] | None:
+    tensor: TensorProto,
+    folder: Path | None,
+    stamps: Mapping[str, Stamp],
+    raw: NDArray[np.uint8] | None,
+) -> NDArray[Any] | StoredWeight | None:
     """Take the values out of a tensor; None of one that does not hold what it says."""
     dtype, shape = _DTYPES[tensor.data_type], tuple(tensor.dims)
+    values: NDArray[Any] | StoredWeight
     if folder is not None and uses_external_data(tensor):
-        values = _read(tensor, folder, np.empty(shape, dtype))
+        weight = _in_file(tensor, folder, stamps)
+        stays = weight.offset % _ALIGNED == 0 and can_stay(weight.path)
+        values = weight if stays else weight.values()
     else:
         data = np.frombuffer(tensor.raw_data, np.uint8) if raw is None else raw
         if data.size != math.prod(shape) * dtype.itemsize:
             return None
         values = data.view(dtype).reshape(shape)
-    for kept in ("raw_data", "external_data", "data_location"):
+    for kept in ("raw_data", "data_location"):
         tensor.ClearField(kept)
+    if not isinstance(values, StoredWeight):
+        tensor.ClearField("external_data")
     return values
 
 
-def _read(tensor: TensorProto, folder: Path, values: NDArray[Any]) -> NDArray[Any]:
-    """Fill an array from external data."""
+def _in_file(tensor: TensorProto, folder: Path, stamps: Mapping[str, Stamp]) -> StoredWeight:
+    """Return external data, unread."""
     opened = TensorProto()
     opened.CopyFrom(tensor)
     said = {entry.key: entry for entry in opened.external_data}
     said["length"].value = "0"
     load_external_data_for_tensor(opened, str(folder))  # looks at the file, and reads nothing
-    with open(os.path.join(folder, said["location"].value), "rb", buffering=0) as file:
-        file.seek(int(said["offset"].value) if "offset" in said else 0)
-        into = memoryview(values.data).cast("B")
-        while into:
-            read = file.readinto(into)
-            if not read:
-                raise ValueError(f"the file of {tensor.name[:80]!r} is too short")
-            into = into[read:]
-    return values
+    location, offset = said["location"].value, int(said["offset"].value) if "offset" in said else 0
+    dtype, shape = _DTYPES[tensor.data_type], tuple(tensor.dims)
+    weight = StoredWeight(folder / location, stamps[location], offset, shape, dtype)
+    if offset + weight.nbytes > weight.stamp.size:
+        raise ValueError(f"the file of {tensor.name[:80]!r} is too short")
+    return weight
 
 
 def put_back(model: bytes, weights: Weights) -> bytes:
@@ -139,7 +144,7 @@ def put_back(model: bytes, weights: Weights) -> bytes:
     whole = onnx.load_from_string(model)
     for tensor in whole.graph.initializer:
         if tensor.name in weights:
-            tensor.raw_data = weights[tensor.name].tobytes()
+            tensor.raw_data = in_memory(weights[tensor.name]).tobytes()
             del tensor.external_data[:]
             tensor.ClearField("data_location")
     return bytes(whole.SerializeToString())

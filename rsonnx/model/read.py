@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,11 +21,12 @@ from onnx.checker import ValidationError
 from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
 from rsonnx.errors import ModelError, UsageError, first_line
-from rsonnx.model.apart import LARGE, MANY, Weights, is_apart, say_apart, taken_apart
+from rsonnx.model.apart import LARGE, MANY, Weights, say_apart, taken_apart
 from rsonnx.model.containers import GZIP, foreign, foreign_folder, unpacked
 from rsonnx.model.graph import GraphView, Scope, graphs, nodes, scopes, tensors
 from rsonnx.model.structure import check_structure
 from rsonnx.model.wire import Raw, UnfitError, split
+from rsonnx.weights import Stamp
 
 ModelSource = str | os.PathLike[str] | bytes | onnx.ModelProto
 """A model: its file, the bytes of one, or the model as onnx holds it."""
@@ -127,11 +128,13 @@ def read_model(source: ModelSource, *, apart: bool = False) -> ModelFile:
         size = hashed.size
         model, external = _parsed(data, path)
         del data  # of a large model it need not be there twice
+        folder, stamps = None, {}
         if path is not None and external:
             _limit_external(model)
-            of_files = pool.submit(_hash_external, hashed.digest, model, path.parent, external)
-        folder = path.parent if path is not None and external else None
-        proto, weights = _loaded(model, folder, raw, apart=apart)
+            folder = path.parent
+            stamps = {location: Stamp.of(folder / location) for location in external}
+            of_files = pool.submit(_hash_external, hashed.digest, model, folder, external)
+        proto, weights = _loaded(model, folder, stamps, raw, apart=apart)
         if folder is not None:
             of_files.result()
     read = ModelFile(path, hashed.digest.hexdigest(), size, proto, external, weights)
@@ -258,7 +261,7 @@ def _check_tensors(model: ModelFile) -> None:
     """Refuse a stored tensor that does not hold what it says: reading its values would fail."""
     for tensor in tensors(model.proto):
         # An attribute that is not set looks like an empty tensor.
-        there = tensor.ByteSize() and not is_apart(tensor, model.weights)
+        there = tensor.ByteSize() and not uses_external_data(tensor)  # as what lies apart does
         problem = _contradiction(tensor) if there else None
         if problem is not None:
             raise ModelError(
@@ -379,7 +382,7 @@ def _hash_external(digest: Any, model: ModelFile, folder: Path, locations: Seque
 
 
 def _loaded(
-    model: ModelFile, folder: Path | None, raw: Raw, *, apart: bool
+    model: ModelFile, folder: Path | None, stamps: Mapping[str, Stamp], raw: Raw, *, apart: bool
 ) -> tuple[onnx.ModelProto, Weights]:
     """Read external data into the model, all of them: onnxruntime is given no file names.
 
@@ -387,7 +390,9 @@ def _loaded(
         The model, and the weights that lie apart.
     """
     try:
-        proto, weights = taken_apart(model.proto, folder, raw) if apart else (model.proto, {})
+        proto, weights = (
+            taken_apart(model.proto, folder, stamps, raw) if apart else (model.proto, {})
+        )
         if folder is not None:
             load_external_data_for_model(proto, str(folder))
         left = [t.name for t in tensors(proto) if uses_external_data(t)]

@@ -18,6 +18,7 @@ from rsonnx.runtime.placement import RECORD, shape_nodes_on_cpu
 from rsonnx.runtime.providers import ProviderChoice, cudnn_version
 from rsonnx.runtime.watchdog import limited
 from rsonnx.runtime.wheels import onnxruntime
+from rsonnx.weights import StoredWeight, still_mapped
 
 _REFUSED_CPU_NODES = "fallback to CPU EP has been explicitly disabled"
 _NO_SUCH_DEVICE = ("invalid device ordinal", "invalid device id")
@@ -35,6 +36,7 @@ _OUT_OF_MEMORY = (
 """Parts of messages, in small letters."""
 _WHERE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (/\S+:\d+ .*?\) (?=[A-Z]))?")
 """What onnxruntime says before a reason: a code, and a place in its own source."""
+_FOLDER = "session.model_external_initializers_file_folder_path"
 _NO_GRAPH = -1
 """The number of a graph that leaves a run out of recording."""
 
@@ -73,11 +75,13 @@ class Session:
         provider: the provider to run on.
         name: what to call the model in messages.
         device: how a device is used.
-        weights: values of its stored tensors that it says are elsewhere, by name.
+        weights: values of its stored tensors that it says are elsewhere, by name. What stays in its
+            file is read from there, which must be beside the others, and is then in memory.
 
     Raises:
         UsageError: an option was given that the provider does not have.
-        ModelError: onnxruntime refuses the model, or would compute on the processor.
+        ModelError: onnxruntime refuses the model, or would compute on the processor; or the file of
+            a weight changed meanwhile.
         ProviderError: the session came out on another provider, or the device is not there or full.
 
     Attributes:
@@ -91,19 +95,29 @@ class Session:
         provider: ProviderChoice,
         name: str,
         device: DeviceOptions | None = None,
-        weights: Mapping[str, NDArray[Any]] | None = None,
+        weights: Mapping[str, NDArray[Any] | StoredWeight] | None = None,
     ) -> None:
         self.name = name
         self.device = device or DeviceOptions()
+        weights = weights or {}
+        self._in_files = {n: w for n, w in weights.items() if isinstance(w, StoredWeight)}
         # Which a session reads where they lie, as long as it lives.
-        value = onnxruntime.OrtValue.ortvalue_from_numpy
-        self._weights = {name: value(array) for name, array in (weights or {}).items()}
+        self._weights = {
+            n: _value(w) for n, w in weights.items() if not isinstance(w, StoredWeight)
+        }
         self._on_cpu = provider.is_cpu
         providers = self.device.providers(provider.name)
         self._asked = dict(providers)
         self._environment = self.device.environment(provider.name)
         self._cpu_nodes: dict[str, int] = {}
         self._session = self._opened(model, providers)
+        if self._in_files and (mapped := still_mapped(self._in_files)):
+            # A later change of the file would change the model, or end the process.
+            del self._session
+            self._weights |= {n: _value(self._in_files.pop(n).values()) for n in mapped}
+            self._session = self._opened(model, providers)
+        for weight in self._in_files.values():
+            weight.check()
         in_turn = self.device.stream is not None or provider.name == DIRECTML
         self._one_at_a_time: contextlib.AbstractContextManager[Any] = (
             threading.Lock() if in_turn else contextlib.nullcontext()
@@ -132,8 +146,13 @@ class Session:
         # but a provider may add its own).
         for key, value in ({"session.intra_op.allow_spinning": "0"} | entries).items():
             options.add_session_config_entry(key, value)
+        if self._in_files:
+            folder = next(iter(self._in_files.values())).path.parent.resolve()
+            options.add_session_config_entry(_FOLDER, str(folder))
         if self._weights:
             options.add_external_initializers(list(self._weights), list(self._weights.values()))
+            for name, value in self._weights.items() if self._on_cpu else ():
+                options.add_initializer(name, value)  # else it keeps copies until it is open
         try:
             # Python's own fallback would try a processor, print, and hide why it did.
             session = onnxruntime.InferenceSession(
@@ -284,6 +303,10 @@ class Session:
                 f"{self.name} needs more memory for {batch} than is free; use a smaller "
                 "--batch-size or fewer --workers"
             ) from None
+
+
+def _value(array: NDArray[Any]) -> Any:
+    return onnxruntime.OrtValue.ortvalue_from_numpy(array)
 
 
 def _says(error: Exception, signs: tuple[str, ...]) -> bool:
