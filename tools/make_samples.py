@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from samples import (
     CIFAR_TEST,
     FRONTS,
@@ -59,31 +60,6 @@ MANIFEST = HOME / "manifest.json"
 SEED = "1"
 STRIDE = 20
 """Indices 0, 20, 40, ..., 9980: the habit of the field, and 500 images of the 10,000."""
-
-PUBLISHED = {
-    # Means of 5 or 6 runs over all 10,000 test images with LeNet, n = 100,000, alpha = 0.001,
-    # computed from the logs that the SmoothMix and Consistency projects publish: ACR, then
-    # certified accuracy by radius.
-    "0.25": {
-        "Gaussian": (0.9108, {0: 99.2, 0.5: 96.7}),
-        "Consistency": (0.9282, {0: 99.4, 0.5: 97.9}),
-        "SmoothAdv": (0.9322, {0: 99.4, 0.5: 98.2}),
-        "SmoothMix": (0.9332, {0: 99.4, 0.5: 98.2}),
-    },
-    "0.50": {
-        "Gaussian": (1.5581, {0: 99.2, 0.5: 96.9, 1: 89.8, 1.5: 67.8}),
-        "Consistency": (1.6549, {0: 99.2, 0.5: 97.5, 1: 92.9, 1.5: 78.3}),
-        "SmoothAdv": (1.6872, {0: 99.0, 0.5: 97.4, 1: 92.9, 1.5: 81.1}),
-        "SmoothMix": (1.6934, {0: 98.7, 0.5: 97.1, 1: 92.7, 1.5: 81.7}),
-    },
-    "1.00": {
-        "Gaussian": (1.6184, {0: 96.3, 1: 79.9, 2: 32.5}),
-        "Consistency": (1.7377, {0: 95.0, 1: 79.7, 2: 41.7}),
-        "SmoothAdv": (1.7786, {0: 95.8, 1: 80.8, 2: 43.3}),
-        "SmoothMix": (1.8215, {0: 93.1, 1: 77.3, 2: 44.9}),
-    },
-}
-
 
 TRANSFORMED_BY_OTHERS = {
     # From the certification logs of AI-secure/semantic-randomized-smoothing at 76361d3 (Li et al.,
@@ -183,6 +159,7 @@ def figures(model: Model, runs: Path) -> None:
         model,
         sha256=hashlib.sha256(content).hexdigest(),
         bytes=len(content),
+        epochs=_epochs(HOME / model.file),
         certified={
             "options": f"{model.certifying} --seed {SEED}",
             "norm": noise.norm,
@@ -199,6 +176,12 @@ def figures(model: Model, runs: Path) -> None:
             "seconds": round(sum(row.seconds for row in run.rows)),
         },
     )
+
+
+def _epochs(path: Path) -> int:
+    """Return how many epochs a model's file says that it was trained for."""
+    said = {pair.key: pair.value for pair in onnx.load(path).metadata_props}
+    return int(json.loads(said["rsonnx.training"])["epochs"])
 
 
 def curves() -> None:
@@ -223,20 +206,12 @@ def note(model: Model | Front | Stumps, **facts: Any) -> None:
 def tables() -> Iterator[str]:
     """Yield the lines of the README's tables."""
     held = json.loads(MANIFEST.read_text())
-    for sigma, methods in PUBLISHED.items():
-        radii = list(methods["Gaussian"][1])
-        yield _row(f"σ = {float(sigma):g}", "ACR", *(f"r = {r:g}" for r in radii))  # noqa: RUF001
-        yield "|---|---:|" + "---:|" * len(radii)
-        for title, (acr, shares) in methods.items():
-            certified = held[f"mnist_{title.lower()}_{sigma}"]["certified"]
-            cells = [f"{_share(certified, r)} ({shares[r]:g})" for r in radii]
-            yield _row(title, f"{text_down(certified['acr'], 4)} ({acr:g})", *cells)
-        yield ""
+    yield from _methods(held)
     yield _row("model", "inputs", "norm", "ACR", "certified accuracy, %")
     yield "|---|---:|---|---:|---|"
     for model in (model for model in MODELS if model not in TRANSFORMED):
         certified = held[model.name]["certified"]
-        if model.data == "cifar10" or model.name.split("_")[1] not in METHODS:
+        if model.data == "cifar10" or not METHODS.keys() & set(model.name.split("_")):
             at = ", ".join(f"{_share(certified, r)} at {r:g}" for r in certified["radii"])
             acr = text_down(certified["acr"], 4) + (" at least" if certified["adaptive"] else "")
             yield _row(f"`{model.file}`", certified["inputs"], certified["norm"], acr, at)
@@ -269,6 +244,37 @@ def tables() -> Iterator[str]:
             facts = held[each.name]
             took = words.format(facts["training_seconds"] / unit)
             yield _row(f"`{each.name}.onnx`", f"{facts['bytes']:,}", took, f"`{each.training}`")
+
+
+def _methods(held: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines of the tables of methods, beside published trainings on the same images."""
+    published = json.loads((ROOT / "tools/results/published.json").read_text())
+    for sigma in SIGMAS:
+        theirs = [record for record in published if record["sigma"] == float(sigma)]
+        radii = theirs[0]["radii"]
+        head = ("network", "epochs", "trained in", "images", "n", "ACR")
+        yield _row(f"σ = {float(sigma):g}", *head, *(f"r = {r:g}" for r in radii))  # noqa: RUF001
+        yield "|---|---|" + "---:|" * (len(head) - 1 + len(radii))
+        for method, title in METHODS.items():
+            for network, prefix in (("small", ""), ("LeNet", "lenet_")):
+                name = f"mnist_{prefix}{method}_{sigma}"
+                if name in held:
+                    yield _row(title, network, *_beside(held[name], title, theirs))
+        yield ""
+
+
+def _beside(
+    facts: dict[str, Any], title: str, published: Iterable[dict[str, Any]]
+) -> Iterator[object]:
+    """Yield the cells of a model beside the published figures of its method."""
+    certified = facts["certified"]
+    asked = (title, certified["inputs"], certified["n"])
+    theirs = next(one for one in published if (one["method"], one["inputs"], one["n"]) == asked)
+    yield from (facts["epochs"], f"{facts['training_seconds'] / 60:.0f} min", certified["inputs"])
+    yield f"{certified['n']:,}"
+    yield f"{text_down(certified['acr'], 4)} ({text_down(theirs['acr'], 4)})"
+    for r, share in zip(theirs["radii"], theirs["share"], strict=True):
+        yield f"{_share(certified, r)} ({percent_down(share)})"
 
 
 def _transformed(held: dict[str, Any]) -> Iterator[str]:

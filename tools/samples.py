@@ -40,12 +40,20 @@ class Model:
 
 SIGMAS = ("0.25", "0.50", "1.00")
 METHODS = {
+    "gaussian": "Gaussian",
+    "consistency": "Consistency",
+    "smoothadv": "SmoothAdv",
+    "smoothmix": "SmoothMix",
+}
+"""The methods of training under Gaussian noise: their names and titles."""
+
+_SMALL = {
     "gaussian": ("", "", ""),
     "consistency": ("--epochs 30",) * 3,
     "smoothadv": tuple(f"--epochs {epochs} --rate 0.004" for epochs in (2, 2, 6)),
     "smoothmix": tuple(f"--epochs {epochs} --rate 0.004" for epochs in (10, 8, 5)),
 }
-"""How MNIST is trained beyond the short recipe, at each sigma."""
+"""How the small network is trained beyond the short recipe, at each sigma."""
 
 _SPARING = "--threads 1 --bfloat16"
 _OTHERS = {
@@ -107,7 +115,7 @@ MODELS = (
             f"--sigma {float(sigma):g} --skip-every 5",
             f"mnist_gaussian_{sigma}" if "--rate" in extra else "",
         )
-        for method, extras in METHODS.items()
+        for method, extras in _SMALL.items()
         for sigma, extra in zip(SIGMAS, extras, strict=True)
     ),
     *(

@@ -6,6 +6,7 @@ import hashlib
 import json
 import sys
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ MANIFEST: dict[str, Any] = json.loads((HOME / "manifest.json").read_text())
 
 
 sys.path.insert(0, str(ROOT / "tools"))
+import make_published  # noqa: E402
 import make_samples  # noqa: E402
 from samples import FRONTS as _FRONTS  # noqa: E402
 from samples import MODELS as _MODELS  # noqa: E402
@@ -183,6 +185,12 @@ def test_the_tables_of_the_readme_are_those_of_the_figures() -> None:
     lines = list(make_samples.tables())
     assert len(lines) > 50
     assert [line for line in lines if line and line not in said] == []
+
+
+def test_thinned_votes_are_all_right_where_all_were() -> None:
+    surest = NormalDist().inv_cdf(0.001 ** (1 / 100_000))
+    radii = make_published.thinned(np.array([surest, 0.0]), 10_000, np.random.default_rng(1))
+    assert radii == pytest.approx([NormalDist().inv_cdf(0.001 ** (1 / 10_000)), 0.0])
 
 
 @pytest.mark.usefixtures("children")
