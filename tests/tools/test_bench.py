@@ -45,7 +45,7 @@ def test_all_parts_without_peers(
     noise = report["parts"]["noise"]
     assert {"gaussian exact, numpy", "gaussian float"} < {row["what"] for row in noise}
     assert all(row["written"]["median"] > 0 for row in noise)
-    assert [row["n"] for row in report["parts"]["linear"]] == [1_000]
+    assert [row["n"] for row in report["parts"]["linear"]] == [600]
     printed = capsys.readouterr().out
     assert printed.count("CPUExecutionProvider") == 4
     assert str(tmp_path) not in printed
@@ -242,7 +242,6 @@ def test_peers_certify_the_same(
     tool: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tool("benching.peers"), "BATCHES", (64, 128))
-    monkeypatch.setattr(tool("benching.peers"), "PILOT", 100)
     target = tmp_path / "bench.json"
     words = ["peers", "mnist", "--n", "600", "--limit", "2", "--ceiling", "2000", "--rounds", "1"]
     tool("bench").main([*words, "--json", str(target)])

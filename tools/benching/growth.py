@@ -18,7 +18,9 @@ _STATUS = Path("/proc/self/status")
 
 
 def measure_cost(subject: Subject, provider: str, *, rounds: int, most: int) -> Iterator[Record]:
-    """Certify with 1e3, 1e4, ... ``most`` samples; the longer runs get fewer rounds, at least 1.
+    """Certify with 1e3, 1e4, ... up to ``most`` samples, or with ``most`` if it is less.
+
+    The longer runs get fewer rounds, at least 1.
 
     Yields:
         ``n`` estimation samples, to which n0 = 100 come on top, ``seconds`` and what they are a
@@ -42,7 +44,7 @@ def measure_cost(subject: Subject, provider: str, *, rounds: int, most: int) -> 
 
 
 def _tenfold(most: int) -> list[int]:
-    return [n for n in (FEWEST * 10**power for power in range(12)) if n <= max(FEWEST, most)]
+    return [n for n in (FEWEST * 10**power for power in range(12)) if n <= most] or [most]
 
 
 def measure_peaks(

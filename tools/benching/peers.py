@@ -43,8 +43,8 @@ USUAL_BATCH = {"pytorch loop": 1_000, "art": 32}
 BATCHES = (16, 32, 64, 128, 256, 512, 1_000)
 """Tried for the best batch of a peer."""
 
-PILOT = 2_000
-"""Selection samples of input-specific sampling, as in the published experiments."""
+PILOT_SHARE = 50
+"""Input-specific sampling selects by one sample in so many of the most, as published (2,000)."""
 
 REST = 0.1
 
@@ -285,7 +285,7 @@ class _Race:
         given = self.given
         ours = Precise(self._noise, given.n0, given.ceiling, ALPHA, given.precision)
         rule = PrecisionRule(given.precision, given.ceiling, ALPHA, self._noise.radius)
-        design = InputSpecific(rule, PILOT)
+        design = InputSpecific(rule, given.ceiling // PILOT_SHARE)
         yield from self._together(
             "curve",
             {
