@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import product
+from statistics import NormalDist
 from types import ModuleType
 
 import pytest
@@ -100,10 +101,23 @@ def test_stages_are_apart(tool: Tool) -> None:
             reached *= sum(c for k, c in enumerate(pmf) if most < k < least)
         assert rule.operating_point(p) == pytest.approx((certified, samples))
     assert rule.operating_point(p0)[0] <= 0.3
-    published = rules.Stages(0.75, 0.001)
-    for n, least in zip(published.sizes, published.certify, strict=True):
-        bounds = [clopper_pearson_lower(k, n, 0.001 / 3) for k in (least - 1, least)]
-        assert bounds[0] < 0.75 <= bounds[1]
+
+
+# r / sigma, and the hits that certify and give up with 1,000, 10,000 and 120,000 samples at alpha
+# 0.001: from `ensembles.json` (FIELD.md, J), by exact tails, in agreement with the authors' code.
+GOLDEN = [
+    (0.5, (741, 7_072, 83_520), (633, 6_733)),
+    (1.5, (959, 9_416, 112_277), (900, 9_232)),
+]
+
+
+@pytest.mark.parametrize(("radius", "certify", "give_up"), GOLDEN)
+def test_stages_are_the_golden_ones(
+    tool: Tool, radius: float, certify: tuple[int, ...], give_up: tuple[int, ...]
+) -> None:
+    p0 = NormalDist().cdf(radius)
+    rule = tool("benching.rules").Stages(p0, 0.001, (1_000, 10_000, 120_000))
+    assert (rule.certify, rule.give_up[:2]) == (certify, give_up)
 
 
 def test_input_specific_samples_follow_the_selection(tool: Tool) -> None:
