@@ -20,6 +20,8 @@ import rsonnx
 from rsonnx import SmoothedClassifier, compose, runs
 from rsonnx.model import ModelSettings
 from rsonnx.runtime import EngineSettings
+from rsonnx.smoothing import declare
+from rsonnx.smoothing.falsify import Effort
 
 pytestmark = pytest.mark.usefixtures("no_children")
 
@@ -30,6 +32,7 @@ PREDICT = {"model": MODEL, "data": X, "n": 100, "sigma": 0.25, "seed": 3, **LOAD
 CERTIFY = {**PREDICT, "n0": 10}
 COUNTS = {"selection": [9, 1], "estimation": [99, 1], "sigma": 0.25}
 VERIFY = {"run": "run.jsonl", "model": "m.onnx", "data": X, "replay": 1}
+FALSIFY = {"run": "run.jsonl", "model": "m.onnx", "data": X, "effort": Effort(50, 1, 50), "seed": 1}
 DECLARED = {"declared": {"preprocess": "none"}}
 DENOISER = build([node("Identity", ["x"], "y")], ("n", 1, 4, 4), ("n", 1, 4, 4), output_name="y")
 FRONT = {"classifier": MODEL, **DECLARED}
@@ -122,6 +125,23 @@ CALLS: dict[str, tuple[Callable[..., object], list[str]]] = {
         lambda **k: rsonnx.commit(**CERTIFY | {"seed": None, "source": "s", "round": "1"} | k),
         taken(rsonnx.commit),
     ),
+    "falsify": (lambda **k: rsonnx.falsify(**FALSIFY | k), taken(rsonnx.falsify, runs.falsify)),
+    "deterministic": (
+        lambda **k: rsonnx.deterministic(**{"model": MODEL, "data": X, **LOAD} | k),
+        taken(rsonnx.deterministic, runs.deterministic, *OPENING),
+    ),
+    "declare": (
+        lambda **k: rsonnx.declare(**{"model": MODEL, "preprocess": "none"} | k),
+        taken(rsonnx.declare, declare),
+    ),
+    "plan": (
+        lambda **k: rsonnx.plan(**{"noise": rsonnx.noise.Gaussian(0.5), "n": 100} | k),
+        taken(rsonnx.plan),
+    ),
+    "compare_bounds": (
+        lambda **k: rsonnx.compare_bounds(**{"k": 99, "n": 100} | k),
+        taken(rsonnx.compare_bounds),
+    ),
     "read_run": (lambda **k: rsonnx.read_run(**{"path": "run.jsonl"} | k), ["path"]),
     "report": (
         lambda of="run.jsonl", **k: rsonnx.report(of, **k),
@@ -171,6 +191,11 @@ CALLS: dict[str, tuple[Callable[..., object], list[str]]] = {
 }
 
 
+def test_every_public_function_is_among_the_calls() -> None:
+    public = {name for name in rsonnx.__all__ if inspect.isfunction(getattr(rsonnx, name))}
+    assert public <= CALLS.keys()
+
+
 @pytest.mark.parametrize("name", CALLS)
 @given(data=st.data())
 def test_an_argument_of_any_kind_works_or_is_refused(name: str, data: st.DataObject) -> None:
@@ -209,6 +234,14 @@ def test_numbers_of_numpy_are_plain_numbers() -> None:
     ]
     header, expected = (dict(run.header.to_json(), created="") for run in (same, plain))
     assert header == expected
+
+
+@pytest.mark.parametrize("call", [rsonnx.certify, rsonnx.predict, rsonnx.deterministic])
+def test_an_argument_that_there_is_not_is_named_before_others_are_asked_for(
+    call: Callable[..., object],
+) -> None:
+    with pytest.raises(rsonnx.UsageError, match="'sgma'"):
+        call(MODEL, X, sgma=0.25)
 
 
 def test_a_part_is_named_by_its_text() -> None:

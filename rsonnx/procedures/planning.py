@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rsonnx.errors import UsageError
-from rsonnx.noise import CoveredNoise, Law
+from rsonnx.noise import CoveredNoise, Law, check_law
 from rsonnx.procedures.adaptive import Adaptive
 from rsonnx.procedures.covered import Covered
 from rsonnx.procedures.enumerated import Enumerated
 from rsonnx.procedures.precise import Precise
 from rsonnx.procedures.radii import default_radii, radius_text
+from rsonnx.scalars import as_float, shown
 from rsonnx.statistics import (
     chance_to_certify,
     check_alpha,
@@ -187,7 +188,7 @@ def plan(
     >>> rsonnx.plan(rsonnx.noise.Gaussian(0.5), target_radius=0.5).target.smallest_n
     40
     """
-    if noise.enumerated:
+    if check_law(noise).enumerated:
         everything = Enumerated(noise, shape)
         return Plan(noise, 0.0, everything.n, everything.largest_radius)
     if isinstance(noise, CoveredNoise):
@@ -198,7 +199,7 @@ def plan(
             )
         cover = Covered(noise, SELECTION_SAMPLES, DEFAULT_N if n is None else n, alpha)
         return Plan(noise, alpha, cover.n, cover.largest_radius, cover=cover)
-    check_alpha(alpha)
+    alpha = check_alpha(alpha)
     if target_radius is not None and precision is not None:
         raise UsageError("a target radius and a precision end sampling otherwise; give one of them")
     target = None if target_radius is None else _target(noise, target_radius, alpha)
@@ -218,8 +219,10 @@ def plan(
 
 
 def _target(noise: Law, radius: float, alpha: float) -> Target:
-    if not (math.isfinite(radius) and radius > 0.0):
-        raise UsageError(f"the target radius is {radius!r}, but a number above 0 was expected")
+    number = as_float(radius)
+    if not 0.0 < number < math.inf:
+        raise UsageError(f"the target radius is {shown(radius)}, but a number above 0 was expected")
+    radius = number
     p = max(0.5, noise.probability_for(radius))
     try:
         fixed = fewest_samples(p, alpha)
@@ -240,7 +243,7 @@ def _samples(noise: Law, n: int | None, alpha: float, target: Target | None) -> 
     if n is None:
         least = least if target is None else target.smallest_ceiling
         return max(DEFAULT_N, min(MOST_SAMPLES, 10 * least))
-    check_samples("n", n)
+    n = check_samples("n", n)
     if n < least:
         raise UsageError(
             f"n = {n} at alpha = {alpha:g} can never certify anything; the smallest n that can is "

@@ -11,7 +11,7 @@ from rsonnx.noise import Gaussian
 from rsonnx.report.plotting import drawing, look_of, new_figure
 from rsonnx.report.rounding import text_down
 from rsonnx.report.table import Cell, Column, Note, Report, Table, decimals
-from rsonnx.statistics import BOUNDS, DEFAULT_BOUND, Bound, check_count
+from rsonnx.statistics import BOUNDS, DEFAULT_BOUND, Bound, check_alpha, check_count
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,8 +72,8 @@ def compare_bounds(
     clopper-pearson 0.976
     chernoff-kl 0.9735
     """
-    check_count(k, n)
-    noise = Gaussian(sigma)
+    k, n = check_count(k, n)
+    alpha, noise = check_alpha(alpha), Gaussian(sigma)
     bounds = tuple(_at(bound, k, n, alpha, noise, uniform) for bound in BOUNDS.values())
     return BoundComparison(k, n, alpha, sigma, uniform, bounds)
 

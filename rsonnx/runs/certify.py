@@ -23,7 +23,7 @@ from rsonnx.runs.job import Job
 from rsonnx.runs.keep import Keeping, reopened_file, run_into_file
 from rsonnx.runs.manifest import Manifest, make_manifest
 from rsonnx.runs.new_header import SeedUsed, new_header
-from rsonnx.runs.opening import Data, Model, Noise, asked, listening, open_job
+from rsonnx.runs.opening import Data, Model, Noise, asked, check_further, listening, open_job
 from rsonnx.runs.parts import SampleRange, Shard
 from rsonnx.runs.rows import Row
 from rsonnx.runs.rules import Rules
@@ -109,6 +109,7 @@ def certify(
         RsonnxError: an argument, the model, an input or the output is not as it must be. A run
             that was begun stays resumable, whatever ends it.
     """
+    check_further(opening)
     if "stream_version" in opening:
         raise UsageError(
             "stream_version is not chosen: a run draws by the newest, or as it was begun; leave it "

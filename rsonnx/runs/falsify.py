@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from rsonnx.arguments import check_kind
 from rsonnx.data import DataSettings
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.listener import Extent, Listener
@@ -106,7 +107,8 @@ def falsify(
         RunFileError: the model or the data are not the run's, or the output cannot be written.
     """
     run = certified_run(run)
-    effort, listener = effort or Effort(), listening(listener)
+    effort = Effort() if effort is None else check_kind("effort", effort, Effort, "an Effort")
+    listener = listening(listener)
     alpha = confirmed_at(run)
     least = fewest_samples_to_predict(alpha, two_sided=True)
     if effort.samples < least:
@@ -179,7 +181,7 @@ def reopen_job(
 ) -> Job:
     """Open a run's model and data again, once the model is known to be the run's."""
     for name in files.keys() - set(DataSettings.FILES):
-        raise UsageError(f"there is no argument {name!r}; help(rsonnx.falsify) lists them")
+        raise UsageError(f"there is no argument {name!r}; help(rsonnx.runs.falsify) lists them")
     model = as_path("the model", model)
     check_model(run, model)
     return reopen(run, model, data, files, providers, limit, stack)

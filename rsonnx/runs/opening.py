@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
 from collections.abc import Mapping
@@ -170,6 +171,17 @@ def listening(listener: Listener | None) -> Listener:
     )
 
 
+def check_further(further: Mapping[str, Any]) -> None:
+    """Refuse an argument that is neither ours nor of the settings."""
+    kinds = (ModelSettings, DataSettings, EngineSettings)
+    ours = [name for name in inspect.signature(open_job).parameters if name != "further"]
+    unknown = sorted(further.keys() - {*ours, *(f.name for kind in kinds for f in fields(kind))})
+    if unknown:
+        raise UsageError(
+            f"there is no argument {unknown[0]!r}; help(rsonnx.runs.certify) lists them"
+        )
+
+
 def _settings(
     settings: ModelSettings | None,
     reading: DataSettings | None,
@@ -181,10 +193,7 @@ def _settings(
     Raises:
         UsageError: an argument is none of theirs, or is there beside the object that has it.
     """
-    known = {f.name for kind in (ModelSettings, DataSettings, EngineSettings) for f in fields(kind)}
-    unknown = sorted(further.keys() - known)
-    if unknown:
-        raise UsageError(f"there is no argument {unknown[0]!r}; help(rsonnx.certify) lists them")
+    check_further(further)
     return (
         _made("settings", settings, ModelSettings, further),
         _made("reading", reading, DataSettings, further),

@@ -102,6 +102,11 @@ def read_trained(text: str) -> Trained:
     Raises:
         UsageError: there is no such noise, or it has no such parameter, or that is not above 0.
     """
+    if not isinstance(text, str):
+        raise UsageError(
+            f"the noise of training is {shown(text)}, but a text was expected, such as "
+            "'gaussian,sigma=0.5'"
+        )
     name, *pairs = text.split(",")
     law_class(name)
     parts = [pair.partition("=") for pair in pairs]

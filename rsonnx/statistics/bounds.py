@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from rsonnx.arguments import check_choice
 from rsonnx.errors import UsageError
+from rsonnx.scalars import as_float, shown
 from rsonnx.statistics import special
 from rsonnx.statistics.checks import check_alpha, check_count
 from rsonnx.statistics.clopper_pearson import clopper_pearson_lower, clopper_pearson_upper
@@ -57,12 +58,13 @@ class Bound:
         k, n = check_count(k, n)
         alpha = check_alpha(alpha)
         if self.needs_uniform:
-            if uniform is None or not 0.0 < uniform <= 1.0:
+            drawn = as_float(uniform)
+            if not 0.0 < drawn <= 1.0:
                 raise UsageError(
-                    f"the bound {self.name} was given the uniform number {uniform!r}, but it needs "
+                    f"the bound {self.name} has the uniform number {shown(uniform)}, but it needs "
                     "one in (0, 1], drawn before sampling and recorded with the counts"
                 )
-            return randomized_clopper_pearson_lower(k, n, alpha, float(uniform))
+            return randomized_clopper_pearson_lower(k, n, alpha, drawn)
         value = min(1.0, max(0.0, self._formula(k, n, alpha)))
         if not self.sound or self.name == DEFAULT_BOUND:
             return value
