@@ -28,13 +28,13 @@ class _Packed:
     """A table as the kernel takes it: its last arguments, and the arrays that they lead to."""
 
     def __init__(self, table: LatticeTable) -> None:
-        opened = table.outcome == UNSETTLED
-        self._arrays = (
-            2 * table.lowest.astype(np.int32) + opened,
-            table.cells_of_thresholds,
-            table.rest,
-        )
+        entries = 2 * table.lowest.astype(np.int32) + (table.outcome == UNSETTLED)
+        # A model empties the caches between two batches: what is half as large is there sooner.
+        short = entries.astype(np.int16)
+        entries = short if np.array_equal(short, entries) else entries
+        self._arrays = entries, table.cells_of_thresholds, table.rest
         addresses = map(_address, self._arrays)
+        self.kernel = write_kernel(8 * entries.itemsize)
         self.arguments = (*addresses, len(table.rest), table.minimum & _WORD)
 
 
@@ -64,7 +64,7 @@ class CompiledBlock:
     def _write(
         self, base: NDArray[np.uint8], divisor: np.float32, out: NDArray[np.float32]
     ) -> None:
-        self._rank = write_kernel()(
+        self._rank = self._table.kernel(
             _address(out),
             out.size,
             _address(base),

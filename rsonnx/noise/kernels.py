@@ -8,7 +8,7 @@ in a loop of its own.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from typing import Any
 
@@ -53,7 +53,7 @@ _ARGUMENTS = {
     "position": LONG,  # of the first outcome in the block
     "rank": LONG,  # settling words that were used before
     **BLOCK,
-    "entries": POINTER,  # int32 (65536,): twice a cell's lowest outcome, and 1 if it is open
+    "entries": POINTER,  # (65536,): twice a cell's lowest outcome, and 1 if it is open
     "cells": POINTER,  # uint16 (thresholds,): their upper bits, ascending
     "rest": POINTER,  # uint64 (thresholds,): their lower bits
     "thresholds": LONG,
@@ -62,16 +62,17 @@ _ARGUMENTS = {
 
 
 @cache
-def write_kernel() -> Write:
-    """Return the function; raises as :func:`compiled` does."""
-    return compiled("rsonnx_write", _ARGUMENTS, _Exact)
+def write_kernel(bits: int) -> Write:
+    """Return the function for entries of so many bits; raises as :func:`compiled` does."""
+    return compiled("rsonnx_write", _ARGUMENTS, partial(_Exact, entry=ir.IntType(bits)))
 
 
 class _Exact(Body):
     """Draws, settles, adds and divides."""
 
-    def __init__(self, function: ir.Function) -> None:
+    def __init__(self, function: ir.Function, entry: ir.IntType) -> None:
         super().__init__(function)
+        self.entry = entry
         self.tile = self.b.alloca(INT, _TILE + 2 * LANES)
         self.words = self.b.alloca(LONG, 4)
 
@@ -100,8 +101,8 @@ class _Exact(Body):
             words = self.philox(keys, b.add(counter, b.add(b.udiv(at, long(LANES)), long(1))), MAIN)
             for lane, (word, part) in enumerate(product(words, range(4))):
                 cell = b.and_(b.lshr(word, long(16 * part)), long(0xFFFF))
-                entry = self.element(self.given["entries"], INT, cell)
-                b.store(entry, self._slot(b.add(at, long(lane))))
+                entry = self.element(self.given["entries"], self.entry, cell)
+                b.store(b.sext(entry, INT), self._slot(b.add(at, long(lane))))
 
     def _settle(self, keys: Any, rank: Any, skip: Any, count: Any) -> None:
         """Put outcomes in the place of the entries of open cells, in their order."""

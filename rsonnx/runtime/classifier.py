@@ -104,6 +104,17 @@ def checked_labels(classifier: BaseClassifier, batch: NDArray[np.float32]) -> ND
     Raises:
         InferenceError: the classifier failed, or answered something that is no label a row.
     """
+    labels = label_a_row(classifier, batch)
+    check_range(classifier, labels)
+    return labels.astype(np.int64)  # a copy: the classifier may answer in a buffer of its own
+
+
+def label_a_row(classifier: BaseClassifier, batch: NDArray[np.float32]) -> NDArray[Any]:
+    """Return an integer a row that fits int64, (rows,), before :func:`check_range`.
+
+    Raises:
+        InferenceError: as :func:`checked_labels`.
+    """
     try:
         answered = classifier.classify(batch)
         # PyTorch hands out no array of what lies on a device.
@@ -120,6 +131,17 @@ def checked_labels(classifier: BaseClassifier, batch: NDArray[np.float32]) -> ND
             f"the classifier answered an array of shape {list(labels.shape)} and type "
             f"{labels.dtype} for a batch of {len(batch)}, but one integer label a row was expected"
         )
+    if labels.dtype == np.uint64:
+        check_range(classifier, labels)
+    return labels
+
+
+def check_range(classifier: BaseClassifier, labels: NDArray[Any]) -> None:
+    """Refuse integers, of at least one row, some of which are no labels of a classifier.
+
+    Raises:
+        InferenceError: as :func:`checked_labels`.
+    """
     classes = getattr(classifier, "num_classes", None)
     low, high = int(labels.min()), int(labels.max())
     if low < NO_CLASS or high >= (MOST_CLASSES if classes is None else classes):
@@ -127,7 +149,6 @@ def checked_labels(classifier: BaseClassifier, batch: NDArray[np.float32]) -> ND
             f"the classifier answered the label {low if low < NO_CLASS else high}, but it has "
             f"{classes or 'some'} classes, numbered from 0, and {NO_CLASS} for none"
         )
-    return labels.astype(np.int64)  # a copy: the classifier may answer in a buffer of its own
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import chain, islice, repeat
@@ -21,8 +21,14 @@ from rsonnx.arguments import check_positive
 from rsonnx.counts import Counts
 from rsonnx.errors import InferenceError, UsageError
 from rsonnx.resources import available_memory, usable_cores
-from rsonnx.runtime.classifier import CONFIRMED_ROWS, BaseClassifier, Pace, checked_labels
-from rsonnx.runtime.ranges import CountRequest, Ranges, Span, batches, places
+from rsonnx.runtime.classifier import (
+    CONFIRMED_ROWS,
+    BaseClassifier,
+    Pace,
+    check_range,
+    label_a_row,
+)
+from rsonnx.runtime.ranges import CountRequest, Ranges, SampleStream, Span, batches, places
 from rsonnx.scalars import shown
 
 Progress = Callable[[int], None]
@@ -39,6 +45,9 @@ _BATCHES_A_CALL = 32
 _CALL_SECONDS, _SLICE_SECONDS = 1.0, 2.0
 """How long a call of a slow model, and one of ``count``, may take: a run that is stopped waits for
 the first, and keeps what it has counted after the second."""
+
+_MOST_BATCHES, _PORTION_VALUES = 4, 1 << 19
+"""Batches, and values of them, that a worker of a quick model takes at a time, at most."""
 
 _SMALL = 256 << 20
 """Bytes that need no look at how much memory there is."""
@@ -150,6 +159,10 @@ def checked_counts(requests: Sequence[CountRequest], answers: list[Counts]) -> l
     return answers
 
 
+_Part = tuple[Ranges, int, int]
+"""Samples of one shape, how many make a batch, and how many a worker may take at a time."""
+
+
 def usual_batch(sample_shape: tuple[int, ...]) -> int:
     """Return how many inputs of this shape make a batch where nobody says so."""
     return max(1, min(_MOST_BATCH, _BATCH_VALUES // max(1, math.prod(sample_shape))))
@@ -244,8 +257,8 @@ class ThreadEngine:
 
     def _parts(
         self, requests: Sequence[CountRequest], progress: Progress | None
-    ) -> tuple[_Tally, list[tuple[Ranges, int]], int]:
-        """Return a tally, the samples of each shape with their batch size, and enough workers."""
+    ) -> tuple[_Tally, list[_Part], int]:
+        """Return a tally, the samples of each shape, and enough workers."""
         tally = _Tally(requests, getattr(self._classifier, "num_classes", None) or 0, progress)
         parts, most = [], 0
         for shape in {request.stream.sample_shape: None for request in requests}:
@@ -253,13 +266,19 @@ class ThreadEngine:
             batch = max(1, min(size, ranges.total))
             workers = min(self.workers, -(-ranges.total // batch))
             _check_memory(shape, batch, workers)
-            parts.append((ranges, size))
+            parts.append((ranges, size, self._portion(shape, size)))
             most = max(most, workers)
         return tally, parts, most
 
+    def _portion(self, shape: tuple[int, ...], size: int) -> int:
+        """Return how many samples a worker may take at a time: some batches of a quick model."""
+        if self._pace is None or _MOST_BATCHES * self._pace.seconds(size) > _CALL_SECONDS:
+            return size
+        return min(_MOST_BATCHES * size, _PORTION_VALUES // max(1, math.prod(shape)))
+
     def _work(
         self,
-        parts: Sequence[tuple[Ranges, int]],
+        parts: Sequence[_Part],
         tally: _Tally,
         earlier: Future[None] | None = None,
     ) -> None:
@@ -267,44 +286,57 @@ class ThreadEngine:
         if earlier is not None:
             wait([earlier])
         try:
-            for ranges, size in parts:
-                self._count(ranges, size, tally)
+            for ranges, size, most in parts:
+                self._count(ranges, size, most, tally)
         except BaseException:
-            for ranges, _ in parts:
+            for ranges, _, _ in parts:
                 ranges.close()
             self._largest_watched = self._largest_confirmed = 0  # it may be what was refused
             raise
 
-    def _count(self, ranges: Ranges, size: int, tally: _Tally) -> None:
+    def _count(self, ranges: Ranges, size: int, most: int, tally: _Tally) -> None:
+        """Count what others leave, portion by portion.
+
+        A model empties a core's caches, and what is done after it takes several times as long as it
+        else would. So noise is drawn for several batches of a quick one, and they are run in a row.
+        """
         buffer = np.empty(0, np.float32)
         # Of a slow model blocks are shared out: to draw some noise twice costs less than waiting.
         quick = self._pace is None or self._pace.seconds(size) < _CALL_SECONDS
-        while part := ranges.take(size, whole_blocks=quick):
-            for batch in batches(part, size):
-                rows = places(batch)
-                length = rows[-1].stop
-                streams = [tally.requests[span.request].stream for span in batch]
-                if len(buffer) < length:
-                    buffer = self._allocate((length, *streams[0].sample_shape))
-                noisy = buffer[:length]
-                for stream, span, place in zip(streams, batch, rows, strict=True):
-                    stream.write(span.start, noisy[place])
-                labels = checked_labels(self._classifier, noisy)
-                if self._confirm is not None and length > self._largest_confirmed:
-                    self._largest_confirmed = length
-                    last = slice(-CONFIRMED_ROWS, None)
-                    self._confirm(length, noisy[last], labels[last])
-                watched = self._watched(tally, batch, noisy, labels)
-                tally.add(batch, [labels[place] for place in rows], watched)
+        # Where few samples are left, each worker should have some.
+        while part := ranges.take(
+            max(size, min(most, ranges.left // self.workers)), whole_blocks=quick
+        ):
+            rows = places(part)
+            length = rows[-1].stop
+            streams = [tally.requests[span.request].stream for span in part]
+            if len(buffer) < length:
+                buffer = self._allocate((length, *streams[0].sample_shape))
+            for stream, span, place in zip(streams, part, rows, strict=True):
+                stream.write(span.start, buffer[place])
+            labels, cut = np.empty(length, np.int64), batches(length, size)
+            for batch in cut:
+                labels[batch] = label_a_row(self._classifier, buffer[batch])
+                self._confirm_largest(buffer[batch], labels[batch])
+            check_range(self._classifier, labels)
+            watched = self._watched(cut, buffer, labels, zip(streams, part, rows, strict=True))
+            tally.add(part, [labels[place] for place in rows], watched)
+
+    def _confirm_largest(self, noisy: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
+        """Compare the last labels of a batch on a device, where it is larger than those before."""
+        if self._confirm is not None and len(noisy) > self._largest_confirmed:
+            self._largest_confirmed = len(noisy)
+            last = slice(-CONFIRMED_ROWS, None)
+            self._confirm(len(noisy), noisy[last], labels[last])
 
     def _watched(
         self,
-        tally: _Tally,
-        batch: Sequence[Span],
+        cut: Sequence[slice],
         noisy: NDArray[np.float32],
         labels: NDArray[np.int64],
+        filled: Iterable[tuple[SampleStream, Span, slice]],
     ) -> list[tuple[int, int]]:
-        """Compare watched rows of a batch with themselves alone: how many a span, near ties.
+        """Compare watched rows of batches with themselves alone: how many a span, near ties.
 
         The rows of the first batch, and of any that is larger than those before, are all looked at,
         beyond those that are counted.
@@ -312,15 +344,21 @@ class ThreadEngine:
         watch = getattr(self._classifier, "watch", None)
         if watch is None:
             return []
-        if len(noisy) > self._largest_watched:
-            self._largest_watched = len(noisy)
-            for row, label in enumerate(labels.tolist()):
-                watch(noisy, row, label)
+
+        def is_near_tie(row: int) -> bool:
+            batch = next(batch for batch in cut if row < batch.stop)
+            return bool(watch(noisy[batch], row - batch.start, int(labels[row])))
+
+        for batch in cut:
+            if batch.stop - batch.start > self._largest_watched:
+                self._largest_watched = batch.stop - batch.start
+                for row in range(batch.start, batch.stop):
+                    is_near_tie(row)
         watched = []
-        for span, place in zip(batch, places(batch), strict=True):
-            chosen = tally.requests[span.request].stream.watched(span.start, span.stop)
-            rows = [place.start + index - span.start for index in chosen]
-            watched.append((len(rows), sum(watch(noisy, k, int(labels[k])) for k in rows)))
+        for stream, span, place in filled:
+            chosen = stream.watched(span.start, span.stop)
+            ties = sum(is_near_tie(place.start + index - span.start) for index in chosen)
+            watched.append((len(chosen), ties))
         return watched
 
 
@@ -330,7 +368,7 @@ class _Threaded:
 
     pool: ThreadPoolExecutor
     tally: _Tally
-    parts: Sequence[tuple[Ranges, int]]
+    parts: Sequence[_Part]
     running: list[Future[None]] = field(default_factory=list)
 
     @property
@@ -345,7 +383,7 @@ class _Threaded:
         return self.tally.counts
 
     def stop(self) -> list[Counts]:
-        for ranges, _ in self.parts:
+        for ranges, _, _ in self.parts:
             ranges.close()
         self.pool.shutdown()
         failed = any(future.exception() is not None for future in self.running)

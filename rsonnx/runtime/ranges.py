@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Protocol
@@ -131,18 +131,13 @@ class Ranges:
             self._spans.clear()
 
 
-def batches(part: Sequence[Span], size: int) -> Iterator[list[Span]]:
-    """Cut a part into as few batches of at most ``size`` samples as it takes, evenly filled."""
-    ranges = Ranges(part)
-    total, count = ranges.total, -(-ranges.total // size)
-    if count == 1:
-        yield list(part)
-        return
-    for k in range(count):
-        yield ranges.take(total * (k + 1) // count - total * k // count)
+def batches(rows: int, size: int) -> list[slice]:
+    """Cut rows into as few batches of at most ``size`` as it takes, evenly filled."""
+    count = -(-rows // size)
+    return [slice(rows * k // count, rows * (k + 1) // count) for k in range(count)]
 
 
 def places(part: Sequence[Span]) -> list[slice]:
-    """Return which rows of a batch each span fills, one behind the other."""
+    """Return which rows each span of a part fills, one behind the other."""
     ends = accumulate(map(len, part))
     return [slice(end - len(span), end) for span, end in zip(part, ends, strict=True)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -222,8 +222,11 @@ class Session:
             DeviceMemoryError: the batch does not fit the memory of the device.
         """
         options = _run_options(self._entries(_NO_GRAPH))
-        with self._failures_named(batch.shape, options, "; use a smaller batch size"):
-            answers = self._session.run(list(outputs), {input_name: batch}, options)
+
+        def run() -> Any:
+            return self._session.run(list(outputs), {input_name: batch}, options)
+
+        answers = self._named(run, batch.shape, options, "; use a smaller batch size")
         return [np.asarray(answer) for answer in answers]
 
     def bind(
@@ -259,8 +262,9 @@ class Session:
 
         def run() -> None:
             options = _run_options(entries)
-            with self._failures_named(data.shape, options):
-                self._session.run_with_iobinding(binding, options)
+            self._named(
+                lambda: self._session.run_with_iobinding(binding, options), data.shape, options
+            )
 
         return run
 
@@ -274,22 +278,23 @@ class Session:
         options = _run_options(
             {"memory.enable_memory_arena_shrinkage": f"gpu:{self.device.device}"}
         )
-        with contextlib.suppress(InferenceError), self._failures_named(row.shape, options):
-            self._session.run([output], {input_name: row}, options)
+        with contextlib.suppress(InferenceError):
+            self._named(
+                lambda: self._session.run([output], {input_name: row}, options), row.shape, options
+            )
 
     def _entries(self, graph: int) -> dict[str, str]:
         """Return the entries of a run's options that name a graph, where any is recorded."""
         return {"gpu_graph_id": str(graph)} if self.device.cuda_graph else {}
 
-    @contextlib.contextmanager
-    def _failures_named(
-        self, shape: tuple[int, ...], options: Any, advice: str = ""
-    ) -> Iterator[None]:
+    def _named(
+        self, run: Callable[[], Any], shape: tuple[int, ...], options: Any, advice: str = ""
+    ) -> Any:
         """Run something, and name the model and the batch where that fails or takes too long."""
         limit = self.device.time_limit_per_call
         try:
             with self._one_at_a_time, limited(self.name, shape, limit, options):
-                yield
+                return run()
         except InferenceError:
             raise
         except Exception as error:  # onnxruntime raises a class of its own for each status code

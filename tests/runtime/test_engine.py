@@ -259,6 +259,25 @@ def test_no_batch_but_the_last_of_a_shape_is_mostly_empty(batch_size: int) -> No
     assert min(classifier.sizes[:-1]) >= batch_size / 2
 
 
+@pytest.mark.parametrize(("call", "batches"), [(1e-5, 4), (2.0, 1)])
+def test_a_worker_takes_several_batches_of_a_quick_model_and_fewer_where_few_are_left(
+    call: float, batches: int
+) -> None:
+    written: list[int] = []
+
+    class Noted(Ramp):
+        def write(self, start: int, out: Batch) -> None:
+            written.append(len(out))
+            super().write(start, out)
+
+    classifier = Seen()
+    classifier.pace = Pace(call, 0.0)
+    ThreadEngine(classifier, 16, 2).count([CountRequest(Noted(), 0, 1000)])
+    assert max(classifier.sizes) == 16
+    assert max(written) == 16 * batches
+    assert min(written) <= 16
+
+
 def test_batches_that_fit_no_memory_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before any of it is taken: Linux grants memory that it does not have, and kills later."""
     monkeypatch.setattr("rsonnx.runtime.engine.available_memory", lambda: 2**30)
