@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sys
 from pathlib import Path
 from statistics import NormalDist
@@ -30,6 +31,7 @@ MANIFEST: dict[str, Any] = json.loads((HOME / "manifest.json").read_text())
 
 
 sys.path.insert(0, str(ROOT / "tools"))
+import make_progress  # noqa: E402
 import make_published  # noqa: E402
 import make_samples  # noqa: E402
 from samples import FRONTS as _FRONTS  # noqa: E402
@@ -191,6 +193,20 @@ def test_thinned_votes_are_all_right_where_all_were() -> None:
     surest = NormalDist().inv_cdf(0.001 ** (1 / 100_000))
     radii = make_published.thinned(np.array([surest, 0.0]), 10_000, np.random.default_rng(1))
     assert radii == pytest.approx([NormalDist().inv_cdf(0.001 ** (1 / 10_000)), 0.0])
+
+
+def test_what_training_kept_is_certified_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("HELD_OUT", 4), ("EVERY", 2), ("N", 100)):
+        monkeypatch.setattr(make_progress, name, value)
+    for part in ("images-idx3", "labels-idx1"):
+        shutil.copy(HOME / f"mnist_test_500/{part}-ubyte.gz", tmp_path / f"train-{part}-ubyte.gz")
+    for epochs in (10, 2):
+        shutil.copy(HOME / "mnist_gaussian_0.25.onnx", tmp_path / f"m_epoch_{epochs}.onnx")
+    made = list(make_progress.records(tmp_path, tmp_path))
+    assert [(record["epochs"], record["inputs"]) for record in made] == [(2, 2), (10, 2)]
+    assert 0 < made[0]["acr"] == made[1]["acr"]
 
 
 @pytest.mark.usefixtures("children")
