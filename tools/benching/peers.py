@@ -197,7 +197,7 @@ def measure_peers(given: argparse.Namespace) -> Iterator[Record]:
         of that of ``ceiling`` samples), for rsonnx and each peer with its batch: the mean of
         ``samples`` of an image, ``seconds`` an image, how many times faster rsonnx is, round by
         round, the share that is right and ``certified``, and the ACR. In ``fixed`` an image is a
-        round.
+        round. An untrained model is asked no other question.
 
     Raises:
         SystemExit: the answers differ by more than chance allows, so the speeds say nothing.
@@ -313,6 +313,7 @@ class _Race:
         images: int,
     ) -> Iterator[Record]:
         """Yield the records of a question; the seconds are those of so many images."""
+        trained = self.subject.name in TRAINED  # else no answer is right but by chance
         target = self.given.target_radius * (1 - 1e-9) if question == "radius" else 0.0
         for name, taken in seconds.items():
             who, _, batch = name.partition(", batch ")
@@ -327,8 +328,8 @@ class _Race:
                 "samples": float(np.mean([answer.samples for answer in answers[name]])),
                 "seconds": Spread.of([s / images for s in taken]),
                 "rsonnx_is_faster": ratios(taken, seconds["rsonnx"]),
-                "certified": float(np.mean(right & (radii >= target))),
-                "acr": None if target else float(np.mean(radii * right)),
+                "certified": float(np.mean(right & (radii >= target))) if trained else None,
+                "acr": float(np.mean(radii * right)) if trained and not target else None,
             }
 
 
@@ -337,14 +338,16 @@ def pictures(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return images of the subject's shape and their labels, evenly over all of ``data``.
 
-    Larger ones are made smaller, to 8/7 of the shape, and cropped, as for ImageNet.
+    Larger ones are made smaller, to 8/7 of the shape, and cropped, as for ImageNet; grey ones get
+    as many equal channels.
     """
     channels, height, width = subject.kind.shape
     dataset = open_dataset(data)
     images, labels = [], []
     for index in range(0, len(dataset), max(1, len(dataset) // limit))[:limit]:
         example = dataset[index]
-        values = example.values.reshape(*example.values.shape[:2], channels)
+        size = example.values.shape[:2]
+        values = np.broadcast_to(example.values.reshape(*size, -1), (*size, channels))
         if values.shape != (height, width, channels):
             values = resize_and_crop(values, resize=height * 8 // 7, crop=(height, width))
         images.append(values.transpose(2, 0, 1))

@@ -147,7 +147,8 @@ def betting(p0: float, n_max: int, alpha: float) -> Boundary:
     """Return the rule that certifies where bets on the class win more than 1/α times.
 
     The bets are those of Krichevsky and Trofimov, so that k hits in n samples multiply by
-    B(k+½, n-k+½) / B(½, ½) / (p0^k (1-p0)^(n-k)).
+    B(k+½, n-k+½) / B(½, ½) / (p0^k (1-p0)^(n-k)). The published code asks for a win of 1/(2α),
+    which allows false certificates up to 2α.
     """
 
     def edge(p: float) -> Hits:
