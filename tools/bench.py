@@ -91,8 +91,8 @@ COLUMNS = {
     "rows": "model rows eta alone watched batch",
     "adaptive-samples": "log radii factor:.1f e_process:.1f certify_adp:.1f union_bound:.1f "
     "betting:.1f samples:,.0f accuracy:+.4f decisions:.4f",
-    "precision-samples": "log precision factor:.2f samples:,.0f lost:.2% estimated:.2% pilot:.2f "
-    "n0 pilot_lost:.2% anytime:.2f anytime_lost:.2%",
+    "precision-samples": "log precision factor:.2f samples:,.0f lost:.2% estimated:.2% limit:.2f "
+    "pilot:.2f n0 pilot_lost:.2% anytime:.2f anytime_lost:.2%",
     "precision-time": "precision inputs seconds:.1f samples:,.0f acr:v4 times_fewer_samples:.2f "
     "times_fewer_seconds:.2f lost:.2% estimated:.2%",
     "peers": "model question who batch inputs samples:,.0f seconds:.3f rsonnx_is_faster:.2f "

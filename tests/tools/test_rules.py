@@ -138,6 +138,13 @@ def test_input_specific_samples_follow_the_selection(tool: Tool) -> None:
         assert design.expected_end(p) == pytest.approx((samples, radius), rel=1e-6)
 
 
+def test_a_run_that_is_told_p_takes_the_least_number_that_suffices(tool: Tool) -> None:
+    rule = PrecisionRule(0.05, 10_000, 0.001, RADIUS)
+    n = tool("benching.designs").needed(rule, 1.0, range(10_001))
+    lost = [1 - RADIUS(0.001 ** (1 / m)) / RADIUS(0.001 ** (1 / 10_000)) for m in (n - 1, n)]
+    assert lost[1] <= 0.05 < lost[0]  # Clopper-Pearson's bound of n hits in n is alpha^(1/n)
+
+
 def test_an_anytime_design_claims_the_bound_of_the_e_process(tool: Tool) -> None:
     rule = tool("benching.designs").Anytime(0.1, 1_000, 0.001, RADIUS)
     for k, n in ((1_000, 1_000), (990, 1_000), (700, 735)):

@@ -10,6 +10,7 @@ stops where the bound of an e-process loses little enough. Both aim at what
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -30,6 +31,20 @@ _SINGLE, _BETWEEN = 64, 192
 """Counts of misses at which an e-process is bounded: all up to the first, and so many beyond."""
 
 _HALVINGS = 50
+
+
+def needed(rule: PrecisionRule, p: float, sizes: Sequence[int]) -> int:
+    """Return the least of the rising ``sizes`` that loses little enough where so many hits are.
+
+    Of all sizes, it is what a run takes that is told p.
+    """
+
+    def suffices(n: int) -> bool:
+        radius = rule.radius_at(int(p * n), n) if n else 0.0
+        return aim - radius <= rule.share * max(aim, rule.radius(float(special.ndtr(1.0))))
+
+    aim = rule.radius_at(int(p * rule.n_max), rule.n_max)
+    return sizes[bisect_left(sizes[:-1], True, key=suffices)]
 
 
 @dataclass(frozen=True)
@@ -54,18 +69,7 @@ class InputSpecific:
         """Return n after so many hits of the selection samples, by their two-sided interval."""
         half = self.rule.alpha / 2.0
         bounds = clopper_pearson_lower, clopper_pearson_upper
-        return max(self._needed(bound(hits, self.n0, half)) for bound in bounds)
-
-    def _needed(self, p: float) -> int:
-        """Return the least n that loses little enough where the share of hits is p."""
-        rule = self.rule
-
-        def suffices(n: int) -> bool:
-            radius = rule.radius_at(int(p * n), n) if n else 0.0
-            return aim - radius <= rule.share * max(aim, rule.radius(float(special.ndtr(1.0))))
-
-        aim = rule.radius_at(int(p * rule.n_max), rule.n_max)
-        return self.sizes[bisect_left(self.sizes[:-1], True, key=suffices)]
+        return max(needed(self.rule, bound(hits, self.n0, half), self.sizes) for bound in bounds)
 
     def expected_end(self, p: float) -> tuple[float, float]:
         """Return the expected samples of both stages and the radius at a probability ``p``."""

@@ -141,7 +141,8 @@ def precision_samples(arguments: argparse.Namespace) -> Iterator[Record]:
 
     Yields:
         ``factor``: ``n`` over the mean of estimation samples; ``lost``: of the ACR of n samples;
-        ``estimated``: what a report would have said of that on average. Then ``factor`` and
+        ``estimated``: what a report would have said of that on average; ``limit``: the factor of a
+        run that is told p and fixes n by it. Then ``factor`` and
         ``lost`` of the designs that were not chosen (:mod:`benching.designs`): ``pilot`` has n from
         ``n0`` selection samples, which count, with the n0 of :data:`PILOTS` that saves most;
         ``anytime`` stops by an e-process.
@@ -164,6 +165,7 @@ def precision_samples(arguments: argparse.Namespace) -> Iterator[Record]:
         rule.share: {n0: cache(designs.InputSpecific(rule, n0).expected_end) for n0 in PILOTS}
         for rule in chosen
     }
+    fewest = cache(partial(designs.needed, sizes=range(n + 1)))
     for name, sigma in CURVES:
         shares, right = _published(arguments.logs, name, sigma)
         acr = float(np.mean([at_n(p) for p in shares] * right))
@@ -190,6 +192,7 @@ def precision_samples(arguments: argparse.Namespace) -> Iterator[Record]:
                 "samples": n / factor,
                 "lost": lost,
                 "estimated": 1 - acr * (1 - lost) / guess,
+                "limit": n / float(np.mean([fewest(rule, p) for p in shares])),
                 "n0": pilot,
                 "pilot": best[pilot][0],
                 "pilot_lost": best[pilot][1],
