@@ -16,6 +16,8 @@ __all__ = ["models_are_tried_once", "reader"]
 
 READ = [page for page in PAGES[1:] if any(block.language in RUN for block in blocks(page))]
 LONG = [page for page in PAGES if any("slow" in block.notes for block in blocks(page))]
+MADE = {"docs/reference/forgeries.md", "docs/reference/run-file.md"}
+"""Pages that tools write, to look things up in."""
 MORE = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "tools/examples/README.md")
 
 
@@ -35,6 +37,11 @@ def test_a_block_names_its_language_and_why_it_is_not_run(page: str) -> None:
     for block in blocks(page):
         assert block.language, block
         assert all(note in NOTES and text for note, text in block.notes.items()), block
+
+
+@pytest.mark.parametrize("page", sorted({*PAGES} - MADE))
+def test_a_page_is_read_in_ten_minutes(page: str) -> None:
+    assert len((ROOT / page).read_text(encoding="utf-8").split()) < 1_900
 
 
 def test_every_command_is_run_on_some_page() -> None:
