@@ -25,8 +25,9 @@ from rsonnx.procedures.procedure import Result
 from rsonnx.runtime import Call, CountRequest, Progress
 from rsonnx.runtime.ranges import SampleStream
 
-_MOST_IN_WORK = 1024
-"""Inputs in work at once, finished ones that wait for their turn included."""
+_MOST_IN_WORK = 4096
+"""Inputs in work at once, finished ones that wait for their turn included: an adaptive input that
+is asked about time after time holds up those behind it for so many calls."""
 
 _MOST_VALUES = 1 << 25
 """Values that they may have together."""
@@ -313,6 +314,7 @@ class _Work(Generic[Result]):
         self._progress = progress
         self._queue: deque[_InWork[Result]] = deque()
         self._under_way: deque[_Slice[Result]] = deque()
+        self._counted: dict[int, tuple[Answer, ...]] = {}
         self._speed = 0.0
         self._ended = 0.0
         self._broken: Exception | None = None
@@ -328,7 +330,7 @@ class _Work(Generic[Result]):
                     except GeneratorExit:
                         self._keep_what_is_counted()
                         raise
-                    self._queue.popleft()
+                    del self._counted[self._queue.popleft().index]
                 if not (self._under_way and self._under_way[0].call.over):
                     self._admit(source)
                     if (self._queue and self._queue[0].done is not None) or self._begin():
@@ -365,6 +367,7 @@ class _Work(Generic[Result]):
                     "for; remove them and resume without"
                 )
             queue.append(entry)
+            self._counted[index] = tuple(entry.answers())
             unfinished += entry.done is None
             wanted += entry.open
 
@@ -383,13 +386,16 @@ class _Work(Generic[Result]):
 
     def _begin(self) -> bool:
         """Have the engine begin with what is open, where it is not busy for long; say if it did."""
-        if len(self._under_way) >= _UNDER_WAY or not any(entry.open for entry in self._queue):
+        wanted = sum(entry.open for entry in self._queue)
+        if len(self._under_way) >= _UNDER_WAY or not wanted:
             return False
         appetite = self._smoothed.appetite(self._queue[0].point)
-        room = max(round(self._speed * _SLICE_SECONDS), _FIRST_SLICE * appetite, 1)
+        # Half is left for the call that is counted while what this one counts is decided.
+        most = min(round(self._speed * _SLICE_SECONDS), wanted // 2)
+        room = max(most, _FIRST_SLICE * appetite, 1)
         parts: list[tuple[_InWork[Result], int, Ask]] = []
         for entry in self._queue:
-            for place, ask in entry.give(room):
+            for place, ask in entry.give(room) if entry.open else ():
                 parts.append((entry, place, ask))
                 room -= ask.stop - ask.start
         begun = time.perf_counter()
@@ -410,9 +416,10 @@ class _Work(Generic[Result]):
         seconds, self._ended = now - max(slice_.begun, self._ended), now
         self._speed = slice_.samples / max(seconds, 1e-9)
         slice_.take(answers, seconds)
-        for entry in {id(entry): entry for entry, _, _ in slice_.parts}.values():
+        entries = {id(entry): entry for entry, _, _ in slice_.parts}.values()
+        for entry in entries:
             entry.advance()
-        self._tell_checkpoint()
+        self._tell_checkpoint(entries)
 
     def _keep_what_is_counted(self) -> None:
         """Stop all calls, and give the checkpoint what they had counted.
@@ -427,12 +434,13 @@ class _Work(Generic[Result]):
                 slice_.take(answers, 0.0)
             # What a later call counted follows on the whole of an earlier one only.
             whole = whole and sum(counts.total for counts in answers) == slice_.samples
-        self._tell_checkpoint()
+        self._tell_checkpoint(self._queue)
 
-    def _tell_checkpoint(self) -> None:
+    def _tell_checkpoint(self, entries: Iterable[_InWork[Result]]) -> None:
+        """Give it all that was counted, which of these inputs is more than before."""
         if self._checkpoint is not None:
-            now = {entry.index: tuple(entry.answers()) for entry in self._queue}
-            self._checkpoint(self._stored | now)
+            self._counted |= {entry.index: tuple(entry.answers()) for entry in entries}
+            self._checkpoint(self._stored | self._counted)
 
 
 def _most_in_work(point: Point) -> int:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,20 +81,24 @@ class SpendingRule(AdaptiveRule):
 
     def lower(self, k: int, n: int, near: float | None = None) -> float:
         """Lower bound on p that ``k`` hits in ``n`` samples support; as of the base class."""
-        k, n = check_count(k, n)
-        value = clopper_pearson_lower(k, n, self.alpha_f) if n == self.n_max else 0.0
-        if n < self.n_max:
-            for target, table in zip(self.targets, self._certifying, strict=True):
-                value = target if k >= table.get(n, n + 1) else value
-        if value > 0.5 and not rejects(k, n, value, self.alpha_e):
-            return value
-        return max(value if value > 0.5 else 0.0, anytime_lower(k, n, self.alpha_e, near))
+        return _lower(self, *check_count(k, n), near)
 
     def reaches(self, k: int, n: int, target: int = 0) -> bool:
         """Whether ``k`` hits in ``n`` samples certify a target, at any look."""
         if n == self.n_max:
             return k >= self.final_hits[target]
         return k >= self._certifying[target].get(n, n + 1)
+
+
+@lru_cache(maxsize=1 << 16)
+def _lower(rule: SpendingRule, k: int, n: int, near: float | None) -> float:
+    """Return :meth:`SpendingRule.lower`, which inputs of few samples ask for time after time."""
+    value = clopper_pearson_lower(k, n, rule.alpha_f) if n == rule.n_max else 0.0
+    for place, target in enumerate(rule.targets if n < rule.n_max else ()):
+        value = target if rule.reaches(k, n, place) else value
+    if value > 0.5 and not rejects(k, n, value, rule.alpha_e):
+        return value
+    return max(value if value > 0.5 else 0.0, anytime_lower(k, n, rule.alpha_e, near))
 
 
 def least_hits(looks: Sequence[int], p0: float, alpha: float) -> list[int]:

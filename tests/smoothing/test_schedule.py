@@ -328,6 +328,23 @@ class Busy(ThreadEngine):
         return 400
 
 
+def test_a_call_leaves_half_of_what_is_open_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that one lies ready while the procedures decide on what the one before it counted."""
+    monkeypatch.setattr("rsonnx.smoothing.schedule._SLICE_SECONDS", 1e9)
+    calls: list[int] = []
+
+    class Noting(Busy):
+        def start(self, requests: Any, progress: Any = None) -> Any:
+            calls.append(sum(request.stop - request.start for request in requests))
+            return super().start(requests, progress)
+
+    g = smoothed(engine=Noting())
+    procedure = certify_procedure(g.noise, n0=50, n=1_500, alpha=0.01)
+    list(run_many(g, procedure, inputs(g, 4), seed=SEED))
+    assert sum(calls) == 4 * 1_550
+    assert max(calls) <= 1_550 / 2
+
+
 def test_a_run_that_is_stopped_while_it_waits_keeps_what_was_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
