@@ -342,7 +342,7 @@ def test_a_call_leaves_half_of_what_is_open_for_the_next(monkeypatch: pytest.Mon
     procedure = certify_procedure(g.noise, n0=50, n=1_500, alpha=0.01)
     list(run_many(g, procedure, inputs(g, 4), seed=SEED))
     assert sum(calls) == 4 * 1_550
-    assert max(calls) <= 1_550 / 2
+    assert max(calls) <= (1_550 + 400) / 2  # another input is taken into work below 400
 
 
 def test_a_run_that_is_stopped_while_it_waits_keeps_what_was_counted(
