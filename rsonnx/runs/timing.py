@@ -7,8 +7,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from scipy import special
-
 from rsonnx.errors import UsageError
 from rsonnx.procedures import (
     ABSTAIN,
@@ -26,6 +24,7 @@ from rsonnx.runs.rules import Rules
 from rsonnx.runs.telling import Tell
 from rsonnx.runs.work import Work
 from rsonnx.scalars import duration
+from rsonnx.statistics import special
 from rsonnx.statistics.sequential import LEAD
 
 MEASURE_SECONDS = 1.0
@@ -161,14 +160,18 @@ def _adaptive_cost(
 
 
 def _samples_per_second(job: Job, seed: int, seconds: float, enough: float = math.inf) -> float:
-    """Count ever larger ranges until one takes about so long, or is fast enough; time that one."""
+    """Count ever larger ranges until one takes about so long, or is fast enough; time that one.
+
+    The first call may have waited for others, so that one sample is believed to take long only
+    where it took twice as long.
+    """
     point = job.point(job.indices[0])
     size, start = 1, 0
     while True:
         begun = time.perf_counter()
         job.smoothed.sample_counts(point, start, start + size, stage="prediction", seed=seed)
         elapsed = time.perf_counter() - begun
-        if elapsed >= seconds / 2 or size > enough * elapsed:
+        if elapsed >= (seconds / 2 if size > 1 else 2 * seconds) or size > enough * elapsed:
             return size / elapsed
         start, size = start + size, 2 * size
 

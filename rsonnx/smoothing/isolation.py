@@ -7,6 +7,7 @@ this process will do, on the processor; if it dies, that is a sentence here and 
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import math
 import os
@@ -21,6 +22,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from rsonnx.__main__ import COLLECT_AFTER
 from rsonnx.errors import ModelError, RsonnxError, TimeLimitError, error_named, first_line
 from rsonnx.resources import available_memory
 from rsonnx.runtime.device_options import DeviceOptions
@@ -304,6 +306,7 @@ def reply_to(request: dict[str, Any]) -> str:
 
 def _child() -> None:
     """Answer one request from stdin on stdout."""
+    gc.set_threshold(COLLECT_AFTER)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(Exception):  # what is broken is said of the request that needs it
         import_module("rsonnx.smoothing.load")

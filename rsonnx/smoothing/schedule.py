@@ -35,8 +35,9 @@ _MOST_VALUES = 1 << 25
 _SLICE_SECONDS = 2.0
 """How long one call of the engine may take: between calls a checkpoint can be taken."""
 
-_FIRST_SLICE = 1
-"""The first slice, while the speed is not known, in appetites of the engine."""
+_FIRST_SLICE, _GROWTH = 1, 2
+"""The first slice, while the speed is not known, in appetites of the engine; and how many times as
+large as the one before a slice is at most, so that the first result is there soon."""
 
 _UNDER_WAY = 2
 """Calls of the engine at a time: while the older is counted, what it made of the one before is
@@ -316,6 +317,7 @@ class _Work(Generic[Result]):
         self._under_way: deque[_Slice[Result]] = deque()
         self._counted: dict[int, tuple[Answer, ...]] = {}
         self._speed = 0.0
+        self._last = 0
         self._ended = 0.0
         self._broken: Exception | None = None
 
@@ -391,13 +393,14 @@ class _Work(Generic[Result]):
             return False
         appetite = self._smoothed.appetite(self._queue[0].point)
         # Half is left for the call that is counted while what this one counts is decided.
-        most = min(round(self._speed * _SLICE_SECONDS), wanted // 2)
+        most = min(round(self._speed * _SLICE_SECONDS), wanted // 2, _GROWTH * self._last)
         room = max(most, _FIRST_SLICE * appetite, 1)
         parts: list[tuple[_InWork[Result], int, Ask]] = []
         for entry in self._queue:
             for place, ask in entry.give(room) if entry.open else ():
                 parts.append((entry, place, ask))
                 room -= ask.stop - ask.start
+        self._last = sum(ask.stop - ask.start for _, _, ask in parts)
         begun = time.perf_counter()
         requests = [CountRequest(entry.stream(ask), ask.start, ask.stop) for entry, _, ask in parts]
         self._under_way.append(_Slice(parts, self._smoothed.start(requests, self._progress), begun))
