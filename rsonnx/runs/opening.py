@@ -39,7 +39,13 @@ from rsonnx.noise import STREAM_VERSION, AskedNoise, Law, Values, check_law
 from rsonnx.noise.asked import USUAL_SIGMAS
 from rsonnx.runs.job import Job, columns_of, prepare_job
 from rsonnx.runs.sample import Sample
-from rsonnx.runtime import EngineSettings, OnnxClassifier, choose_provider, open_engine
+from rsonnx.runtime import (
+    EngineSettings,
+    OnnxClassifier,
+    before_engine,
+    choose_provider,
+    open_engine,
+)
 from rsonnx.scalars import shown
 from rsonnx.smoothing import load_with, still_open, try_in_child
 
@@ -120,6 +126,7 @@ def open_job(
         classifier = model
     else:
         tried = None
+        stack.enter_context(before_engine(engine))
         if isinstance(model, str | os.PathLike):
             with ThreadPoolExecutor(1) as pool:
                 pool.submit(import_module, "scipy.special")  # which the first certificate needs

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from rsonnx.runtime.ranges import CountRequest
     from rsonnx.runtime.session import Session
-    from rsonnx.runtime.settings import EngineSettings, open_engine
+    from rsonnx.runtime.settings import EngineSettings, before_engine, open_engine
     from rsonnx.runtime.wheels import installed_wheels
 
 offer_lazily(__name__)

@@ -20,3 +20,8 @@ ENGINES: Mapping[
     {"embedded": "workers.embedded.open_embedded", "ray": "workers.ray.open_ray"},
 )
 """To add an engine is to write a module with a function that opens it, and to name it here."""
+
+BEFORE: Mapping[str, Callable[[EngineSettings], AbstractContextManager[None]]] = Catalogue(
+    "rsonnx.runtime", {"ray": "workers.ray.join_ray"}
+)
+"""What an engine begins with, inside the context, before there is a model to open it for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from rsonnx.arguments import check_choice, check_flag, check_kind, check_positive, check_texts
@@ -11,7 +11,7 @@ from rsonnx.errors import UsageError
 from rsonnx.runtime.classifier import OnnxClassifier
 from rsonnx.runtime.device_options import DeviceOptions, check_device, check_time_limit
 from rsonnx.runtime.engine import Engine
-from rsonnx.runtime.engines import ENGINES
+from rsonnx.runtime.engines import BEFORE, ENGINES
 from rsonnx.runtime.providers import ProviderChoice, choose_provider
 from rsonnx.runtime.watchdog import SECONDS_A_CALL, SECONDS_TO_TRY
 from rsonnx.scalars import as_float, plain, shown
@@ -115,6 +115,15 @@ class EngineSettings:
                 "cuda, or for --workers"
             )
         return choice
+
+
+def before_engine(settings: EngineSettings) -> AbstractContextManager[None]:
+    """Begin with what an engine needs beside a model; what :func:`open_engine` did not take ends.
+
+    What goes wrong is raised by :func:`open_engine`.
+    """
+    begin = BEFORE.get(settings.engine)
+    return nullcontext() if begin is None else begin(settings)
 
 
 def open_engine(model: OnnxClassifier, settings: EngineSettings) -> AbstractContextManager[Engine]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import socket
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from rsonnx.errors import InferenceError, ProviderError, UsageError, first_line
+from rsonnx.errors import InferenceError, ProviderError, RsonnxError, UsageError, first_line
 
 _SECONDS = 10.0
 """How long a cluster may take to accept a connection."""
@@ -86,6 +89,33 @@ class Cluster:
         """Leave the cluster; one that was started here ends."""
         if self._own:
             self.ray.shutdown()
+
+
+_JOINING: dict[str | None, Future[Cluster]] = {}
+"""Clusters that are being joined, by the address that was given."""
+
+
+@contextlib.contextmanager
+def joining(address: str | None) -> Iterator[None]:
+    """Inside, a cluster is joined beside what else is done; see :class:`Cluster`.
+
+    :func:`joined` gives it to who asks first; else it is left again at the end.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        cluster = _JOINING[address] = pool.submit(Cluster, address)
+        try:
+            yield
+        finally:
+            if _JOINING.get(address) is cluster:
+                del _JOINING[address]
+                with contextlib.suppress(RsonnxError):
+                    cluster.result().close()
+
+
+def joined(address: str | None) -> Cluster:
+    """Return the cluster that is being joined, or join it now; errors as for :class:`Cluster`."""
+    begun = _JOINING.pop(address, None)
+    return Cluster(address) if begun is None else begun.result()
 
 
 def _probe(address: str | None) -> None:

@@ -16,7 +16,7 @@ from rsonnx.runtime.classifier import BaseClassifier, OnnxClassifier
 from rsonnx.runtime.cuda import engine_for
 from rsonnx.runtime.ranges import CountRequest
 from rsonnx.runtime.settings import EngineSettings
-from rsonnx.runtime.workers.cluster import Cluster
+from rsonnx.runtime.workers.cluster import joined, joining
 from rsonnx.runtime.workers.remote import Link, RemoteEngine, Work
 from rsonnx.runtime.workers.worker import Answer, EngineFactory, Ready, Worker, portable
 
@@ -99,7 +99,7 @@ class RayEngine(RemoteEngine[_Actor]):
         self._early_deaths = 0
         self._next_look = 0.0
         self._alone_since = time.monotonic()
-        self._cluster = Cluster(address)
+        self._cluster = joined(address)
         self._ray = self._cluster.ray
         try:
             inside = engine_factory or partial(engine_for, cores=max(1, int(cpus_per_worker)))
@@ -237,3 +237,8 @@ def open_ray(model: OnnxClassifier, settings: EngineSettings) -> RayEngine:
         gpus_per_worker=float(not model.on_cpu) if gpus is None else gpus,
         engine_factory=partial(engine_for, batch_size=settings.batch_size, cores=1),
     )
+
+
+def join_ray(settings: EngineSettings) -> contextlib.AbstractContextManager[None]:
+    """Join the cluster before there is a model, since to start one takes seconds."""
+    return joining(settings.address)

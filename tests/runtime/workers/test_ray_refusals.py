@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Any
+import threading
+from typing import Any, ClassVar
 
 import pytest
 from runtime.workers import far
 
 from rsonnx.errors import ProviderError, UsageError
 from rsonnx.runtime.workers import RayEngine
+from rsonnx.runtime.workers.cluster import joined, joining
 from rsonnx.runtime.workers.ray import room
 
 
@@ -77,3 +79,34 @@ def test_room_on_a_node(
     cpus: float, gpus: float, resources: dict[str, float], workers: int
 ) -> None:
     assert room(resources, {"CPU": cpus, "GPU": gpus}) == workers
+
+
+class Joined:
+    """A cluster that is joined at once, or not at all."""
+
+    made: ClassVar[list[Joined]] = []
+
+    def __init__(self, address: str | None) -> None:
+        if address == "nowhere":
+            raise ProviderError("no cluster")
+        self.thread, self.closed = threading.current_thread(), False
+        self.made.append(self)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_cluster_is_joined_beside_the_trial_of_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rsonnx.runtime.workers.cluster.Cluster", Joined)
+    with joining(None):
+        taken = joined(None)
+        assert taken.thread is not threading.current_thread()  # type: ignore[attr-defined]
+        assert joined(None).thread is threading.current_thread()  # type: ignore[attr-defined]
+    assert not taken.closed  # type: ignore[attr-defined]
+    with joining("auto"):
+        pass
+    assert [cluster.closed for cluster in Joined.made] == [False, False, True]
+    with joining("nowhere"), pytest.raises(ProviderError):
+        joined("nowhere")
+    with joining("nowhere"):  # whose model is refused for another reason
+        pass
