@@ -12,11 +12,6 @@ except KeyboardInterrupt:
     raise SystemExit(130) from None
 
 
-COLLECT_AFTER = 100_000
-"""Objects more than there were, after which Python looks for rings of them that nothing leads to:
-imports make hardly any, and at its own 700 the looking takes a tenth of the time to begin."""
-
-
 def _ignore_signals() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -31,10 +26,12 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: os._exit(INTERRUPTED))
-    gc.set_threshold(COLLECT_AFTER)
     # Behind the last of what ends a process, Python would give back to a signal its default effect.
     atexit.register(_ignore_signals)
     try:
+        from rsonnx.resources import COLLECT_AFTER  # noqa: PLC0415 - it takes a while
+
+        gc.set_threshold(COLLECT_AFTER)
         from rsonnx.cli import main as command_line  # noqa: PLC0415 - it takes a while
 
         command_line()

@@ -22,9 +22,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from rsonnx.__main__ import COLLECT_AFTER
 from rsonnx.errors import ModelError, RsonnxError, TimeLimitError, error_named, first_line
-from rsonnx.resources import available_memory
+from rsonnx.resources import COLLECT_AFTER, available_memory
 from rsonnx.runtime.device_options import DeviceOptions
 from rsonnx.runtime.watchdog import (
     SECONDS_A_CALL,
