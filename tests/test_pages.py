@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import pairwise
 
 import pytest
 from markdown_it import MarkdownIt
@@ -37,6 +38,14 @@ def test_a_block_names_its_language_and_why_it_is_not_run(page: str) -> None:
     for block in blocks(page):
         assert block.language, block
         assert all(note in NOTES and text for note, text in block.notes.items()), block
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_headings_go_down_one_rank_at_a_time(page: str) -> None:
+    tokens = MarkdownIt().parse((ROOT / page).read_text(encoding="utf-8"))
+    ranks = [int(token.tag[1]) for token in tokens if token.type == "heading_open"]
+    assert ranks.count(1) == ("# " in (ROOT / page).read_text(encoding="utf-8")[:2])
+    assert all(lower <= upper + 1 for upper, lower in pairwise(ranks))
 
 
 @pytest.mark.parametrize("page", sorted({*PAGES} - MADE))

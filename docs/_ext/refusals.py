@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
@@ -55,6 +56,13 @@ def _template(node: ast.expr) -> str:
     return "…"
 
 
+def _marked(text: str) -> Iterator[nodes.Node]:
+    """Yield a text as nodes: what stands between backticks is code."""
+    for at, piece in enumerate(re.split(r"`+", text)):
+        if piece:
+            yield nodes.literal("", piece) if at % 2 else nodes.Text(piece)
+
+
 class Refusals(SphinxDirective):
     """Puts all refusals of one error where it stands."""
 
@@ -66,8 +74,10 @@ class Refusals(SphinxDirective):
         kind = getattr(errors, self.arguments[0])
         shown: list[nodes.Node] = []
         for what, sentences in refusals()[kind].items():
-            shown.append(nodes.rubric("", what))
-            items = (nodes.list_item("", nodes.paragraph("", text)) for text in sentences)
+            shown.append(nodes.rubric("", "", *_marked(what)))
+            items = (
+                nodes.list_item("", nodes.paragraph("", "", *_marked(text))) for text in sentences
+            )
             shown.append(nodes.bullet_list("", *items))
         return shown
 
