@@ -53,6 +53,19 @@ def test_a_page_is_read_in_ten_minutes(page: str) -> None:
     assert len((ROOT / page).read_text(encoding="utf-8").split()) < 1_900
 
 
+def test_who_goes_through_the_tutorials_after_the_front_page_writes_no_file_twice() -> None:
+    pages = [page for page in PAGES if page == "README.md" or "/tutorials/" in page]
+    lines = [
+        shlex.split(line)
+        for page in pages
+        for block in blocks(page)
+        if block.language == "sh" and "not run" not in block.notes
+        for line in commands_of(block)
+    ]
+    written = [after for words in lines for word, after in pairwise(words) if word == "-o"]
+    assert len(written) == len({*written}) > 10
+
+
 def test_every_command_is_run_on_some_page() -> None:
     lines = [
         shlex.split(line)
