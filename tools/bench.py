@@ -78,8 +78,8 @@ NOISE_VALUES = 1 << 24
 """Values a round in the part on noise: long enough to time, for every law."""
 
 PARTS = {
-    "eta": "model arithmetic provider workers batch rsonnx:~,.0f bare:~,.0f eta against_own "
-    "own_against_bare pooled:~,.0f",
+    "eta": "model arithmetic provider workers batch rsonnx:~,.0f bare:~,.0f eta "
+    "eta_of_processor against_own own_against_bare pooled:~,.0f",
     "noise": "what written:.2f",
     "stages": "model arithmetic provider noise:~.1% session:~.1% rest:~.1%",
     "linear": "model n:, rounds seconds microseconds_a_sample:.1f",

@@ -43,6 +43,7 @@ PROCESS_SHARE = 0.3
 E_PROCESS, SPENDING = "e-process", "alpha-spending"
 
 _SELECTION_LOOK = 16
+_NOTHING = Counts([])
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class Adaptive(Procedure):
         del task  # no randomised bound
         selection = yield from select(self.n0)
         decision = self.rule.start()
-        evidence = Evidence(selection, Counts([]))
+        evidence = Evidence(selection, _NOTHING)
         for look in self.looks:
             (more,) = yield (Ask("estimation", evidence.estimation.total, look),)
             evidence = Evidence(selection, evidence.estimation + more)
@@ -222,7 +223,7 @@ class Adaptive(Procedure):
 
 def select(n0: int) -> Steps[Counts]:
     """Ask for selection samples until a lead settles the class, at most ``n0`` of them."""
-    selection = Counts([])
+    selection = _NOTHING
     while not selection.total or not _is_settled(selection, n0):
         stop = min(n0, selection.total + _SELECTION_LOOK)
         (more,) = yield (Ask("selection", selection.total, stop),)

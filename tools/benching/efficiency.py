@@ -39,8 +39,9 @@ def measure_eta(
         Samples a second: ``rsonnx`` noisy and counted; ``own``, of rsonnx's adapted session
         (preprocessing in front, label behind) on one ready batch; ``bare``, of the file's own
         session on one ready batch of normalised pixels; ``pooled``, as bare, but one call at a time
-        that the workers' threads share, None on a device; and ratios of those. All with the same
-        batch and number of threads.
+        that the workers' threads share, None on a device; and ratios of those, η of the processor's
+        seconds, too, which other work on the machine changes less. All with the same batch and
+        number of threads.
     """
     choice = choose_provider([provider])
     threads, device = (workers, None) if choice.is_cpu else (1, "cuda")
@@ -73,7 +74,9 @@ def measure_eta(
         if choice.is_cpu:
             pooled = bare_call(pooled_session(subject, threads), rows, None)
             runs["pooled"] = lambda: [pooled() for _ in range(batches)]
-        seconds = take_turns(runs, rounds)
+        used: dict[str, list[float]] = {name: [] for name in runs}
+        clocked = {name: _clocked(run, used[name]) for name, run in runs.items()}
+        seconds = take_turns(clocked, rounds)
     return {
         "model": subject.name,
         "provider": choice.name,
@@ -84,9 +87,21 @@ def measure_eta(
         "pooled": None,
         **{who: rates(taken, samples) for who, taken in seconds.items()},
         "eta": ratios(seconds["bare"], seconds["rsonnx"]),
+        "eta_of_processor": ratios(used["bare"][1:], used["rsonnx"][1:]),
         "against_own": ratios(seconds["own"], seconds["rsonnx"]),
         "own_against_bare": ratios(seconds["bare"], seconds["own"]),
     }
+
+
+def _clocked(run: Call, used: list[float]) -> Call:
+    """Return what runs the same and notes the processor's seconds, of all threads."""
+
+    def clocked() -> None:
+        begun = time.process_time()
+        run()
+        used.append(time.process_time() - begun)
+
+    return clocked
 
 
 def run_batches(pool: ThreadPoolExecutor, threads: int, batches: int, call: Call) -> None:
