@@ -61,7 +61,11 @@ def normal_kernel(exponential: int, log1p: int) -> Callable[..., int]:
 
 
 class _Normal(Body):
-    """Draws words, goes the ziggurat with them, scales and adds."""
+    """Draws words, goes the ziggurat with them, scales and adds.
+
+    Runs of numbers about which nothing more is asked have a loop of their own, so small that all of
+    it stays in registers.
+    """
 
     def __init__(self, function: ir.Function) -> None:
         super().__init__(function)
@@ -70,6 +74,8 @@ class _Normal(Body):
         self.keys = self.round_keys()
         self.position = self.variable(self.given["position"])
         self.first = self.variable(self.b.and_(self.given["position"], long(-4)))
+        self.done = self.variable(long(0))
+        self.column = self.variable(long(0))
         self.accepted = self.variable(BOOL(0), BOOL)
         self.normal = self.variable(_double(0.0), DOUBLE)
 
@@ -77,39 +83,88 @@ class _Normal(Body):
         """Write the whole body."""
         b, given = self.b, self.given
         self._fill()
-        column = self.variable(long(0))
-        with self.loop(long(0), given["count"], 1) as at:
-            self._draw()
-            here = b.load(column, typ=LONG)
-            noise = b.fmul(given["sigma"], b.load(self.normal, typ=DOUBLE))
-            value = b.fadd(noise, self.element(given["values"], DOUBLE, here))
-            b.store(b.fptrunc(value, FLOAT), b.gep(given["out"], [at], source_etype=FLOAT))
-            following = b.add(here, long(1))
-            around = b.icmp_unsigned("==", following, given["size"])
-            b.store(b.select(around, long(0), following), column)
+        with self.repeat_while(
+            lambda: b.icmp_unsigned("<", b.load(self.done, typ=LONG), given["count"])
+        ):
+            self._run()
+            left = b.icmp_unsigned("<", b.load(self.done, typ=LONG), given["count"])
+            with b.if_then(b.and_(left, b.not_(b.load(self.accepted, typ=BOOL))), likely=False):
+                self._draw()
+                self._write(long(0))
+                self._advance(long(1), 0)
         b.ret(b.load(self.position, typ=LONG))
+
+    def _run(self) -> None:
+        """Write numbers until one lies at an edge, or words, columns or numbers are used up."""
+        b, given = self.b, self.given
+        used = b.sub(self._refilled(), b.load(self.first, typ=LONG))
+        most = b.sub(long(_WORDS), used)
+        for end, variable in (("count", self.done), ("size", self.column)):
+            left = b.sub(given[end], b.load(variable, typ=LONG))
+            most = b.select(b.icmp_unsigned("<", left, most), left, most)
+        words = b.gep(self.words, [used], source_etype=LONG)
+        ran = self.variable(long(0))
+        b.store(long(0), ran)
+        b.store(BOOL(1), self.accepted)
+
+        def more() -> Any:
+            within = b.icmp_unsigned("<", b.load(ran, typ=LONG), most)
+            return b.and_(within, b.load(self.accepted, typ=BOOL))
+
+        with self.repeat_while(more):
+            at = b.load(ran, typ=LONG)
+            self._place(self.element(words, LONG, at))
+            self._write(at)  # and once more, where it is not accepted
+            b.store(b.add(at, long(1)), ran)
+        refused = b.zext(b.not_(b.load(self.accepted, typ=BOOL)), LONG)
+        self._advance(b.sub(b.load(ran, typ=LONG), refused), 1)
+
+    def _write(self, further: Any) -> None:
+        """Write sigma times the normal number plus the value, so many places on."""
+        b, given = self.b, self.given
+        at, column = (b.add(b.load(v, typ=LONG), further) for v in (self.done, self.column))
+        noise = b.fmul(given["sigma"], b.load(self.normal, typ=DOUBLE))
+        value = b.fadd(noise, self.element(given["values"], DOUBLE, column))
+        b.store(b.fptrunc(value, FLOAT), b.gep(given["out"], [at], source_etype=FLOAT))
+
+    def _advance(self, numbers: Any, words: int) -> None:
+        """Go on behind so many numbers, of each of which so many words, 0 or 1, are used here."""
+        b = self.b
+        for variable in (self.done, self.column, self.position)[: 2 + words]:
+            b.store(b.add(b.load(variable, typ=LONG), numbers), variable)
+        column = b.load(self.column, typ=LONG)
+        around = b.icmp_unsigned("==", column, self.given["size"])
+        b.store(b.select(around, long(0), column), self.column)
 
     def _draw(self) -> None:
         """Draw one normal number."""
-        b, given = self.b, self.given
+        b = self.b
         b.store(BOOL(0), self.accepted)
         with self.repeat_while(lambda: b.not_(b.load(self.accepted, typ=BOOL))):
-            word = self._next()
-            layer = b.and_(word, long(0xFF))
-            place = b.and_(b.lshr(word, long(9)), long((1 << _PLACE_BITS) - 1))
-            far = b.fmul(b.sitofp(place, DOUBLE), self.element(given["widths"], DOUBLE, layer))
-            sign = b.shl(b.and_(b.lshr(word, long(8)), long(1)), long(63))
-            signed = b.bitcast(b.xor(b.bitcast(far, LONG), sign), DOUBLE)
-            b.store(signed, self.normal)
-            inside = b.icmp_unsigned("<", place, self.element(given["inner"], LONG, layer))
-            b.store(inside, self.accepted)
-            with b.if_then(b.not_(inside), likely=False):
+            layer, place = self._place(self._next())
+            with b.if_then(b.not_(b.load(self.accepted, typ=BOOL)), likely=False):
                 lowest = b.icmp_unsigned("==", layer, long(0))
                 with b.if_else(lowest) as (tail, edge):
                     with tail:
                         self._draw_tail(place)
                     with edge:
-                        self._decide(layer, signed)
+                        self._decide(layer, b.load(self.normal, typ=DOUBLE))
+
+    def _place(self, word: Any) -> tuple[Any, Any]:
+        """Set the number that a word chooses, and whether nothing more is asked.
+
+        Returns:
+            The layer, and the place in it.
+        """
+        b, given = self.b, self.given
+        layer = b.and_(word, long(0xFF))
+        place = b.and_(b.lshr(word, long(9)), long((1 << _PLACE_BITS) - 1))
+        far = b.fmul(b.sitofp(place, DOUBLE), self.element(given["widths"], DOUBLE, layer))
+        sign = b.shl(b.and_(b.lshr(word, long(8)), long(1)), long(63))
+        b.store(b.bitcast(b.xor(b.bitcast(far, LONG), sign), DOUBLE), self.normal)
+        inside = b.icmp_unsigned("<", place, self.element(given["inner"], LONG, layer))
+        b.store(inside, self.accepted)
+        return layer, place
 
     def _decide(self, layer: Any, normal: Any) -> None:
         """Decide at the edge of a layer whether the number lies below the density."""
@@ -148,14 +203,19 @@ class _Normal(Body):
     def _next(self) -> Any:
         """Return the next word."""
         b = self.b
+        at = self._refilled()
+        b.store(b.add(at, long(1)), self.position)
+        return self.element(self.words, LONG, b.sub(at, b.load(self.first, typ=LONG)))
+
+    def _refilled(self) -> Any:
+        """Return the position, whose word is there."""
+        b = self.b
         at = b.load(self.position, typ=LONG)
         used = b.icmp_unsigned(">=", b.sub(at, b.load(self.first, typ=LONG)), long(_WORDS))
         with b.if_then(used, likely=False):
             b.store(at, self.first)
             self._fill()
-        word = self.element(self.words, LONG, b.sub(at, b.load(self.first, typ=LONG)))
-        b.store(b.add(at, long(1)), self.position)
-        return word
+        return at
 
     def _fill(self) -> None:
         """Draw the words from the first on, which is the first of a counter."""
