@@ -42,7 +42,7 @@ class Stamp:
         return cls(now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StoredWeight:
     """Values in a file.
 
@@ -52,6 +52,7 @@ class StoredWeight:
         offset: of the first value, in bytes.
         shape: of the weight, row after row.
         dtype: of its values.
+        held: the values, where they must be in memory all the same.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class StoredWeight:
     offset: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    held: NDArray[Any] | None = None
 
     @property
     def nbytes(self) -> int:
@@ -67,6 +69,8 @@ class StoredWeight:
 
     def values(self) -> NDArray[Any]:
         """Return the values, in memory; ModelError where the file has changed."""
+        if self.held is not None:
+            return self.held
         try:
             with self.path.open("rb") as file:
                 values = np.fromfile(file, self.dtype, math.prod(self.shape), offset=self.offset)

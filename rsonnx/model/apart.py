@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
 
-from rsonnx.model.wire import Raw
+from rsonnx.model.wire import Piece, Raw
 from rsonnx.weights import Stamp, StoredWeight, can_stay, in_memory
 
 Weights = Mapping[str, NDArray[Any] | StoredWeight]
@@ -45,14 +46,15 @@ _ALIGNED = 64
 
 
 def taken_apart(
-    model: onnx.ModelProto, folder: Path | None, stamps: Mapping[str, Stamp], raw: Raw
+    model: onnx.ModelProto, path: Path | None, stamps: Mapping[str, Stamp], raw: Raw
 ) -> tuple[onnx.ModelProto, Weights]:
     """Return a model without the values of its large weights, which it seems to lack, and those.
 
     Args:
         model: checked to hold what it says; it is used up.
-        folder: of its external data, whose lengths are stated and checked; None where it has none.
-        stamps: of its external data, from before they were read.
+        path: of its file, beside which its external data are, whose lengths are stated and checked;
+            None where it has none.
+        stamps: of all these files, by name, from before they were read.
         raw: what was taken out of the file before it was parsed; what is no weight is put back.
 
     Raises:
@@ -67,11 +69,11 @@ def taken_apart(
     }
     taken = {}
     if sum(large.values()) >= MANY:
-        taken = {place: _taken(stored[place], folder, stamps, raw.get(place)) for place in large}
+        taken = {place: _taken(stored[place], path, stamps, raw.get(place)) for place in large}
     weights = {stored[place].name: values for place, values in taken.items() if values is not None}
-    for place, values in raw.items():
+    for place, piece in raw.items():
         if taken.get(place) is None:
-            stored[place].raw_data = values.tobytes()
+            stored[place].raw_data = piece.values.tobytes()
     if not weights:
         return model, {}
     light = onnx.ModelProto()
@@ -98,28 +100,32 @@ def _size(tensor: TensorProto, apart: bool = False) -> int:
 
 
 def _taken(
-    tensor: TensorProto,
-    folder: Path | None,
-    stamps: Mapping[str, Stamp],
-    raw: NDArray[np.uint8] | None,
+    tensor: TensorProto, path: Path | None, stamps: Mapping[str, Stamp], piece: Piece | None
 ) -> NDArray[Any] | StoredWeight | None:
     """Take the values out of a tensor; None of one that does not hold what it says."""
     dtype, shape = _DTYPES[tensor.data_type], tuple(tensor.dims)
-    values: NDArray[Any] | StoredWeight
-    if folder is not None and uses_external_data(tensor):
-        weight = _in_file(tensor, folder, stamps)
-        stays = weight.offset % _ALIGNED == 0 and can_stay(weight.path)
-        values = weight if stays else weight.values()
+    weight, values, stays = None, None, False
+    if path is not None and uses_external_data(tensor):
+        weight = _in_file(tensor, path.parent, stamps)
+        stays = can_stay(weight.path) and weight.path.parent == path.parent
+        if weight.offset % _ALIGNED or not stays:
+            values = weight.values()
     else:
-        data = np.frombuffer(tensor.raw_data, np.uint8) if raw is None else raw
+        data = np.frombuffer(tensor.raw_data, np.uint8) if piece is None else piece.values
         if data.size != math.prod(shape) * dtype.itemsize:
             return None
         values = data.view(dtype).reshape(shape)
-    for kept in ("raw_data", "data_location"):
+        if path is not None and piece is not None:
+            weight = StoredWeight(path, stamps[path.name], piece.offset, shape, dtype)
+            stays = can_stay(path)
+    for kept in ("raw_data", "data_location", "external_data"):
         tensor.ClearField(kept)
-    if not isinstance(values, StoredWeight):
-        tensor.ClearField("external_data")
-    return values
+    if weight is None or not stays:
+        return values
+    said = {"location": weight.path.name, "offset": weight.offset, "length": weight.nbytes}
+    for key, value in said.items():
+        tensor.external_data.add(key=key, value=str(value))
+    return replace(weight, held=values)
 
 
 def _in_file(tensor: TensorProto, folder: Path, stamps: Mapping[str, Stamp]) -> StoredWeight:

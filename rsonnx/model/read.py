@@ -102,7 +102,7 @@ def read_model(source: ModelSource, *, apart: bool = False) -> ModelFile:
         ModelError: it is no ONNX model (the message names what it is), is damaged or made so that
             no onnxruntime loads it, or its external data leave its folder.
     """
-    path, raw = None, Raw()
+    path, raw, stamps = None, Raw(), dict[str, Stamp]()
     with ThreadPoolExecutor(1) as pool:
         hashed = _Hashed(pool)
         if isinstance(source, onnx.ModelProto):
@@ -119,6 +119,8 @@ def read_model(source: ModelSource, *, apart: bool = False) -> ModelFile:
             hashed.add(data)
         elif isinstance(source, str | os.PathLike):
             path = Path(source)
+            _check_file(path)
+            stamps[path.name] = Stamp.of(path)
             data, raw = _bytes_of(path, hashed, apart=apart)
         else:
             raise UsageError(
@@ -128,14 +130,13 @@ def read_model(source: ModelSource, *, apart: bool = False) -> ModelFile:
         size = hashed.size
         model, external = _parsed(data, path)
         del data  # of a large model it need not be there twice
-        folder, stamps = None, {}
+        of_files = None
         if path is not None and external:
             _limit_external(model)
-            folder = path.parent
-            stamps = {location: Stamp.of(folder / location) for location in external}
-            of_files = pool.submit(_hash_external, hashed.digest, model, folder, external)
-        proto, weights = _loaded(model, folder, stamps, raw, apart=apart)
-        if folder is not None:
+            stamps |= {location: Stamp.of(path.parent / location) for location in external}
+            of_files = pool.submit(_hash_external, hashed.digest, model, path.parent, external)
+        proto, weights = _loaded(model, stamps, raw, apart=apart)
+        if of_files is not None:
             of_files.result()
     read = ModelFile(path, hashed.digest.hexdigest(), size, proto, external, weights)
     _check_tensors(read)
@@ -186,8 +187,7 @@ def sha256_of(path: str) -> str:
     return read_model(path).sha256
 
 
-def _bytes_of(path: Path, hashed: _Hashed, *, apart: bool) -> tuple[bytes, Raw]:
-    """Return a file, and the values of large weights that were taken out of it."""
+def _check_file(path: Path) -> None:
     if not os.path.exists(path):  # unlike Path.exists, False for a name that is too long
         raise UsageError(f"the model file {path} does not exist; check the path")
     if path.is_dir() and (instead := foreign_folder(path)) is not None:
@@ -200,8 +200,13 @@ def _bytes_of(path: Path, hashed: _Hashed, *, apart: bool) -> tuple[bytes, Raw]:
             f"{path} has {size:,} bytes, but an ONNX file can have at most {_MOST_BYTES:,}; "
             "export the model with external data"
         )
+
+
+def _bytes_of(path: Path, hashed: _Hashed, *, apart: bool) -> tuple[bytes, Raw]:
+    """Return a file, and the values of large weights that were taken out of it."""
     try:
         with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
             if apart and size >= MANY:
                 with contextlib.suppress(UnfitError):
                     return split(file, size, LARGE, hashed.add)
@@ -382,19 +387,19 @@ def _hash_external(digest: Any, model: ModelFile, folder: Path, locations: Seque
 
 
 def _loaded(
-    model: ModelFile, folder: Path | None, stamps: Mapping[str, Stamp], raw: Raw, *, apart: bool
+    model: ModelFile, stamps: Mapping[str, Stamp], raw: Raw, *, apart: bool
 ) -> tuple[onnx.ModelProto, Weights]:
-    """Read external data into the model, all of them: onnxruntime is given no file names.
+    """Read external data into the model, but for those that stay in their files.
 
     Returns:
         The model, and the weights that lie apart.
     """
     try:
         proto, weights = (
-            taken_apart(model.proto, folder, stamps, raw) if apart else (model.proto, {})
+            taken_apart(model.proto, model.path, stamps, raw) if apart else (model.proto, {})
         )
-        if folder is not None:
-            load_external_data_for_model(proto, str(folder))
+        if model.path is not None:
+            load_external_data_for_model(proto, str(model.path.parent))
         left = [t.name for t in tensors(proto) if uses_external_data(t)]
         problem = f"the tensor {left[0]!r} is of a kind that is not read" if left else None
     except (ValidationError, ValueError, OSError) as error:

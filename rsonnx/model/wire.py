@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Raw = dict[int, NDArray[np.uint8]]
+
+@dataclass(frozen=True)
+class Piece:
+    """The bytes of a weight, and where they begin in the file."""
+
+    offset: int
+    values: NDArray[np.uint8]
+
+
+Raw = dict[int, Piece]
 """The bytes of large weights, by their places among the stored tensors of the main graph."""
 
 _GRAPH, _TENSOR, _VALUES = 7, 5, 9
@@ -130,14 +140,14 @@ class _Splitter:
                 raise UnfitError
         return value, written
 
-    def _values(self, length: int) -> NDArray[np.uint8]:
+    def _values(self, length: int) -> Piece:
         self.flush()
-        values = np.empty(length, np.uint8)
+        offset, values = self._at, np.empty(length, np.uint8)
         if self._file.readinto(values.data) < length:
             raise UnfitError
         self._at += length
         self._hear(values)
-        return values
+        return Piece(offset, values)
 
 
 def _number(value: int) -> bytes:

@@ -18,7 +18,7 @@ from rsonnx.runtime.placement import RECORD, shape_nodes_on_cpu
 from rsonnx.runtime.providers import ProviderChoice, cudnn_version
 from rsonnx.runtime.watchdog import limited
 from rsonnx.runtime.wheels import onnxruntime
-from rsonnx.weights import StoredWeight, still_mapped
+from rsonnx.weights import StoredWeight, in_memory, still_mapped
 
 _REFUSED_CPU_NODES = "fallback to CPU EP has been explicitly disabled"
 _NO_SUCH_DEVICE = ("invalid device ordinal", "invalid device id")
@@ -99,13 +99,16 @@ class Session:
     ) -> None:
         self.name = name
         self.device = device or DeviceOptions()
-        weights = weights or {}
-        self._in_files = {n: w for n, w in weights.items() if isinstance(w, StoredWeight)}
-        # Which a session reads where they lie, as long as it lives.
-        self._weights = {
-            n: _value(w) for n, w in weights.items() if not isinstance(w, StoredWeight)
-        }
         self._on_cpu = provider.is_cpu
+        self._in_files: dict[str, StoredWeight] = {}
+        # Which a session reads where they lie, as long as it lives.
+        self._weights: dict[str, Any] = {}
+        for key, weight in (weights or {}).items():
+            if isinstance(weight, StoredWeight) and (self._on_cpu or weight.held is None):
+                self._in_files[key] = weight
+            else:
+                self._weights[key] = _value(weight)
+        self._held = {k: _value(w) for k, w in self._in_files.items() if w.held is not None}
         providers = self.device.providers(provider.name)
         self._asked = dict(providers)
         self._environment = self.device.environment(provider.name)
@@ -114,7 +117,7 @@ class Session:
         if self._in_files and (mapped := still_mapped(self._in_files)):
             # A later change of the file would change the model, or end the process.
             del self._session
-            self._weights |= {n: _value(self._in_files.pop(n).values()) for n in mapped}
+            self._weights |= {key: _value(self._in_files.pop(key)) for key in mapped}
             self._session = self._opened(model, providers)
         for weight in self._in_files.values():
             weight.check()
@@ -151,8 +154,9 @@ class Session:
             options.add_session_config_entry(_FOLDER, str(folder))
         if self._weights:
             options.add_external_initializers(list(self._weights), list(self._weights.values()))
-            for name, value in self._weights.items() if self._on_cpu else ():
-                options.add_initializer(name, value)  # else it keeps copies until it is open
+        if self._on_cpu:  # which copies nothing, and lets its graph optimizers read the file
+            for key, value in (self._held | self._weights).items():
+                options.add_initializer(key, value)
         try:
             # Python's own fallback would try a processor, print, and hide why it did.
             session = onnxruntime.InferenceSession(
@@ -310,8 +314,8 @@ class Session:
             ) from None
 
 
-def _value(array: NDArray[Any]) -> Any:
-    return onnxruntime.OrtValue.ortvalue_from_numpy(array)
+def _value(weight: NDArray[Any] | StoredWeight) -> Any:
+    return onnxruntime.OrtValue.ortvalue_from_numpy(in_memory(weight))
 
 
 def _says(error: Exception, signs: tuple[str, ...]) -> bool:

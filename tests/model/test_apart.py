@@ -52,8 +52,11 @@ def test_weights_that_lie_apart_are_those_of_the_file(tmp_path: Path, external: 
     np.testing.assert_array_equal(classifier.scores(rows), given.scores(rows))
 
 
-def large(folder: Path) -> Path:
-    """A classifier with a weight that onnxruntime packs, and one that it leaves where it is."""
+def large(folder: Path, place: str) -> tuple[Path, Path]:
+    """A classifier with a weight that onnxruntime packs, and one that it leaves where it is.
+
+    Returns its file, and the one that the weights are in.
+    """
     chance = np.random.default_rng(3)
     nodes = [
         helper.make_node("Reshape", ["x", "flat"], ["rows"]),
@@ -61,41 +64,51 @@ def large(folder: Path) -> Path:
         helper.make_node("ArgMax", ["sums"], ["top"], axis=1, keepdims=0),
         helper.make_node("Gather", ["left", "top"], ["y"]),
     ]
-    stored = [numpy_helper.from_array(np.array([-1, 16]), "flat")]
-    with (folder / "weights").open("wb") as file:
-        for name, shape in (("packed", (16, 4)), ("left", (4, 16))):
-            tensor = TensorProto(name=name, dims=shape, data_type=TensorProto.FLOAT)
-            for key, value in (("location", "weights"), ("offset", file.tell()), ("length", 256)):
+    stored, path, written = [], folder / "model.onnx", b""
+    for name, shape in (("packed", (16, 4)), ("left", (4, 16))):
+        tensor = numpy_helper.from_array(chance.standard_normal(shape, np.float32), name)
+        if place != path.name:
+            said = {"location": place, "offset": len(written), "length": 256}
+            written += tensor.raw_data
+            tensor.ClearField("raw_data")
+            for key, value in said.items():
                 tensor.external_data.add(key=key, value=str(value))
             tensor.data_location = TensorProto.EXTERNAL
-            stored.append(tensor)
-            file.write(chance.standard_normal(shape, np.float32).tobytes())
+        stored.append(tensor)
+    stored.append(numpy_helper.from_array(np.array([-1, 16]), "flat"))
+    (folder / place).parent.mkdir(exist_ok=True)
+    (folder / place).write_bytes(written)
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1, 4, 4])
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 16])
     graph = helper.make_graph(nodes, "large", [x], [y], stored)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    (folder / "model.onnx").write_bytes(model.SerializeToString())
-    return folder / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path, folder / place
 
 
 ROWS = np.random.default_rng(4).standard_normal((5, 1, 4, 4), np.float32)
 
 
-def test_what_happens_to_a_file_of_weights_later_changes_no_answer(tmp_path: Path) -> None:
-    path = large(tmp_path)
+@pytest.mark.parametrize("place", ["weights", "folder/weights", "model.onnx"])
+def test_what_happens_to_a_file_of_weights_later_changes_no_answer(
+    tmp_path: Path, place: str
+) -> None:
+    path, weights = large(tmp_path, place)
     whole = load_with(onnx.load(path), SETTINGS, ["cpu"])
     classifier = load_with(path, SETTINGS, ["cpu"])
     np.testing.assert_array_equal(classifier.scores(ROWS), whole.scores(ROWS))
-    with (tmp_path / "weights").open("r+b") as file:
-        file.write(bytes(512))
+    with weights.open("r+b") as file:
+        file.write(bytes(weights.stat().st_size))
     np.testing.assert_array_equal(classifier.scores(ROWS), whole.scores(ROWS))
 
 
-def test_a_file_of_weights_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
-    path = large(tmp_path)
+@pytest.mark.parametrize("place", ["weights", "model.onnx"])
+def test_a_file_of_weights_that_changes_while_it_is_read_is_refused(
+    tmp_path: Path, place: str
+) -> None:
+    path, weights = large(tmp_path, place)
     plan = make_plan(read_model(path, apart=True), SETTINGS)
-    weights = (tmp_path / "weights").read_bytes()
-    (tmp_path / "weights").write_bytes(weights[:-1] + b"!")
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
     with pytest.raises(ModelError, match="changed"):
         open_plan(plan, choose_provider(["cpu"]))
 
