@@ -6,11 +6,9 @@ import inspect
 import math
 import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import fields, replace
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -128,15 +126,13 @@ def open_job(
         tried = None
         stack.enter_context(before_engine(engine))
         if isinstance(model, str | os.PathLike):
-            with ThreadPoolExecutor(1) as pool:
-                pool.submit(import_module, "scipy.special")  # which the first certificate needs
-                tried = try_in_child(
-                    model,
-                    settings,
-                    time_limit_per_call=engine.time_limit_per_call,
-                    seconds=engine.time_limit_to_try,
-                    heard=partial(_tell_trial, listening(listener)),
-                )
+            tried = try_in_child(
+                model,
+                settings,
+                time_limit_per_call=engine.time_limit_per_call,
+                seconds=engine.time_limit_to_try,
+                heard=partial(_tell_trial, listening(listener)),
+            )
         classifier = load_with(model, settings, engine.providers, engine.device, tried)
     if isinstance(meant, AskedNoise):
         columns = columns_of(classifier, dataset)

@@ -39,8 +39,9 @@ PRECISION = 0.05
 """Which is offered: the radii of published runs then take 4.6 to 28 times fewer samples."""
 
 _PILOT_INPUTS = 16
-_QUANTILES = 8
-"""Points at which the uncertainty about one input's p is represented."""
+_QUANTILES, _FEW_QUANTILES = 8, 4
+"""Points at which the uncertainty about one input's p is represented, and where it is only told
+what other rules would take."""
 
 
 def time_on(job: Job, plan: Plan, *, seed: int = 0) -> MachineTime:
@@ -112,7 +113,7 @@ def tell_long(work: Work, rules: Rules, tell: Tell) -> None:
         if isinstance(changed, Adaptive | Precise):
             if pilot is None:
                 continue
-            seconds = _adaptive_cost(changed, pilot, rate, inputs).seconds
+            seconds = _adaptive_cost(changed, pilot, rate, inputs, _FEW_QUANTILES).seconds
             tried = f"{PILOT_SAMPLES} samples on each of {len(pilot[0])} inputs"
             what = f"{decided} (estimated from {tried})"
         else:
@@ -147,12 +148,16 @@ def _covered_time(job: Job, procedure: Covered, rate: float) -> MachineTime:
 
 
 def _adaptive_cost(
-    adaptive: Adaptive | Precise, pilot: tuple[list[int], float], rate: float, inputs: int
+    adaptive: Adaptive | Precise,
+    pilot: tuple[list[int], float],
+    rate: float,
+    inputs: int,
+    quantiles: int = _QUANTILES,
 ) -> Cost:
     hits, seconds = pilot
     # What a request costs beyond its samples: small ones do not fill batches and threads.
     overhead = max(0.0, seconds / len(hits) - PILOT_SAMPLES / rate)
-    each = {k: _expected_samples(adaptive, k) for k in set(hits)}
+    each = {k: _expected_samples(adaptive, k, quantiles) for k in set(hits)}
     samples = sum(each[k] for k in hits) / len(hits)
     requests = sum(1 + sum(look <= each[k] for look in adaptive.looks) for k in hits) / len(hits)
     seconds = samples / rate + requests * overhead
@@ -200,13 +205,13 @@ def _spread(job: Job) -> Sequence[int]:
     return job.indices[:: -(-len(job.indices) // _PILOT_INPUTS)]
 
 
-def _expected_samples(adaptive: Adaptive | Precise, hits: int) -> float:
+def _expected_samples(adaptive: Adaptive | Precise, hits: int, quantiles: int) -> float:
     """Average the samples of an adaptive run over what the pilot's hits leave open about p."""
     total = 0.0
-    for level in ((i + 0.5) / _QUANTILES for i in range(_QUANTILES)):
+    for level in ((i + 0.5) / quantiles for i in range(quantiles)):
         p = float(special.betaincinv(hits + 0.5, PILOT_SAMPLES - hits + 0.5, level))
         # The lead of the top class over a single rival is a random walk (Wald's identity).
         lead = 2.0 * p - 1.0
         selection = LEAD / lead if lead * SELECTION_SAMPLES > LEAD else SELECTION_SAMPLES
         total += selection + adaptive.expected_samples(p)
-    return total / _QUANTILES
+    return total / quantiles
