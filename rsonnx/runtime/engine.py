@@ -46,7 +46,7 @@ _CALL_SECONDS, _SLICE_SECONDS = 1.0, 2.0
 """How long a call of a slow model, and one of ``count``, may take: a run that is stopped waits for
 the first, and keeps what it has counted after the second."""
 
-_MOST_BATCHES, _PORTION_VALUES = 4, 1 << 19
+_MOST_BATCHES, _PORTION_VALUES = 8, 1 << 20
 """Batches, and values of them, that a worker of a quick model takes at a time, at most."""
 
 _SMALL = 256 << 20

@@ -259,7 +259,7 @@ def test_no_batch_but_the_last_of_a_shape_is_mostly_empty(batch_size: int) -> No
     assert min(classifier.sizes[:-1]) >= batch_size / 2
 
 
-@pytest.mark.parametrize(("call", "batches"), [(1e-5, 4), (2.0, 1)])
+@pytest.mark.parametrize(("call", "batches"), [(1e-5, 8), (2.0, 1)])
 def test_a_worker_takes_several_batches_of_a_quick_model_and_fewer_where_few_are_left(
     call: float, batches: int
 ) -> None:
