@@ -2,7 +2,7 @@
 
     python tools/bench.py speed [PART ...] [--model mnist resnet20] [--rounds 10] [--provider cpu]
         [--workers K] [--batch-size B] [--samples N]
-    python tools/bench.py peers MODEL [DATA] [--limit 20] [--n N] [--n0 100] [--ceiling 100000]
+    python tools/bench.py peers MODEL DATA [--limit 20] [--n N] [--n0 100] [--ceiling 100000]
         [--target-radius 0.5] [--precision 0.05] [--rounds 3]
     python tools/bench.py rows DIR [--rounds 5] [--seconds 0.3] [--only TEXT]
     python tools/bench.py adaptive-samples LOGS [--alpha 0.001] [--n 100000]
@@ -34,7 +34,7 @@ peers certifies the same images with rsonnx and others at the same alpha: a cert
 by a plain PyTorch loop after Cohen et al. and by IBM's adversarial-robustness-toolbox, with their
 usual batches of 1,000 and 32 and their best ones; and of the sample models, one target radius by
 CertifyAdp, a union bound and betting, and a whole curve by input-specific sampling. MODEL is mnist,
-or with DATA of its shape cifar10, resnet20, resnet110 or resnet50. On the processor.
+cifar10, resnet20, resnet110 or resnet50, DATA pictures for it. On the processor.
 rows has η of third-party models (DIR with their catalogue.json, or ONNX files alone) as they run,
 one row at a time, and watched. adaptive-samples has the expected samples of the adaptive rule, and
 of published ones, on published logs (LOGS is data/certify of locuslab/smoothing), adaptive-time the
@@ -92,7 +92,7 @@ COLUMNS = {
     "adaptive-samples": "log radii factor:.1f e_process:.1f certify_adp:.1f union_bound:.1f "
     "betting:.1f samples:,.0f accuracy:+.4f decisions:.4f",
     "precision-samples": "log precision factor:.2f samples:,.0f lost:.2% estimated:.2% limit:.2f "
-    "pilot:.2f n0 pilot_lost:.2% anytime:.2f anytime_lost:.2%",
+    "pilot:.2f n0:, anytime:.2f anytime_lost:.2%",
     "precision-time": "precision inputs seconds:.1f samples:,.0f acr:v4 times_fewer_samples:.2f "
     "times_fewer_seconds:.2f lost:.2% estimated:.2%",
     "peers": "model question who batch inputs samples:,.0f seconds:.3f rsonnx_is_faster:.2f "
@@ -192,7 +192,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         **{"target_radius": 0.5, "precision": 0.05},
     )
     contest.add_argument("model", choices=list(KINDS))
-    contest.add_argument("data", type=Path, nargs="?", default=SAMPLES / "mnist_test_500")
+    contest.add_argument("data", type=Path)
     contest.add_argument("--n", type=_whole, help="samples of a fixed run; default: the model's")
     rows = command("rows", whole("benching.rows", "measure_rows"), rounds=5, seconds=0.3, only="")
     rows.add_argument("folder", type=Path)

@@ -226,7 +226,7 @@ def test_a_missing_package_is_named(
     bench, subjects = tool("bench"), tool("benching.subjects")
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(SystemExit, match=r"torch is not installed, .* 'rsonnx\[bench,gpu\]'"):
-        bench.main(["peers", "mnist"])
+        bench.main(["peers", "mnist", "absent"])
     with pytest.raises(SystemExit, match=r"torch is not installed, .* resnet20 is built"):
         subjects.prepare("resnet20", tmp_path)
 
@@ -243,8 +243,9 @@ def test_peers_certify_the_same(
 ) -> None:
     monkeypatch.setattr(tool("benching.peers"), "BATCHES", (64, 128))
     target = tmp_path / "bench.json"
-    words = ["peers", "mnist", "--n", "600", "--limit", "2", "--ceiling", "2000", "--rounds", "1"]
-    tool("bench").main([*words, "--json", str(target)])
+    data = Path(__file__).parents[2] / "sample_models/mnist_test_500"
+    words = ["--n", "600", "--limit", "2", "--ceiling", "2000", "--rounds", "1"]
+    tool("bench").main(["peers", "mnist", str(data), *words, "--json", str(target)])
     rows = json.loads(target.read_text())["parts"]["peers"]
     who: dict[str, list[str]] = {}
     for row in rows:

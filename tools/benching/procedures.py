@@ -43,8 +43,9 @@ CURVES = (
     *(("cifar10/resnet110", sigma) for sigma in (0.12, 0.25, 0.5, 1.0)),
     *(("imagenet/resnet50", sigma) for sigma in (0.25, 0.5, 1.0)),
 )
-PILOTS = (100, 500, 2_000)
-"""Selection samples that n is chosen from; 2,000 are those of the published experiments."""
+PILOTS, WIDER = (500, 1_000, 2_000), 1.4
+"""Selection samples that n is chosen from; 2,000 are those of the published experiments. They lose
+less than the share that is asked for, so a share that is wider by this factor is tried as well."""
 
 _NONE = 1e-9
 
@@ -142,10 +143,10 @@ def precision_samples(arguments: argparse.Namespace) -> Iterator[Record]:
     Yields:
         ``factor``: ``n`` over the mean of estimation samples; ``lost``: of the ACR of n samples;
         ``estimated``: what a report would have said of that on average; ``limit``: the factor of a
-        run that is told p and fixes n by it. Then ``factor`` and
-        ``lost`` of the designs that were not chosen (:mod:`benching.designs`): ``pilot`` has n from
-        ``n0`` selection samples, which count, with the n0 of :data:`PILOTS` that saves most;
-        ``anytime`` stops by an e-process.
+        run that is told p and fixes n by it. Then the factors of the designs that were not chosen
+        (:mod:`benching.designs`): ``pilot`` has n from ``n0`` selection samples, which count; its
+        factor is that at the same loss, between those of two shares, with the n0 of :data:`PILOTS`
+        that saves most. ``anytime`` stops by an e-process.
     """
     n, alpha = arguments.n, arguments.alpha
     radius = Gaussian(1.0).radius
@@ -161,10 +162,12 @@ def precision_samples(arguments: argparse.Namespace) -> Iterator[Record]:
         )
 
     at_n, ours = cache(partial(expected_radius, chosen[0])), cache(expected_end)
-    pilots = {
-        rule.share: {n0: cache(designs.InputSpecific(rule, n0).expected_end) for n0 in PILOTS}
-        for rule in chosen
-    }
+
+    @cache
+    def pilot(n0: int, share: float) -> Callable[[float], tuple[float, float]]:
+        rule = PrecisionRule(share, n, alpha, radius, LOOK)
+        return cache(designs.InputSpecific(rule, n0).expected_end)
+
     fewest = cache(partial(designs.needed, sizes=range(n + 1)))
     for name, sigma in CURVES:
         shares, right = _published(arguments.logs, name, sigma)
@@ -182,8 +185,12 @@ def precision_samples(arguments: argparse.Namespace) -> Iterator[Record]:
         for rule in chosen:
             factor, lost = gains(partial(ours, rule))
             guess = float(np.mean([aimed(rule, p) for p in shares] * right))
-            best = {n0: gains(end) for n0, end in pilots[rule.share].items()}
-            pilot = max(best, key=lambda n0: best[n0][0])
+            at_loss = {}
+            for n0 in PILOTS:
+                ends_at = [gains(pilot(n0, rule.share * wider)) for wider in (1.0, WIDER)]
+                factors, losses = np.array(ends_at).T
+                at_loss[n0] = float(np.exp(np.interp(lost, losses, np.log(factors))))
+            best = max(PILOTS, key=at_loss.__getitem__)
             anytime = gains(partial(ours, designs.Anytime(rule.share, n, alpha, radius, LOOK)))
             yield {
                 "log": f"{name.split('/')[0]}, sigma {sigma}",
@@ -193,9 +200,8 @@ def precision_samples(arguments: argparse.Namespace) -> Iterator[Record]:
                 "lost": lost,
                 "estimated": 1 - acr * (1 - lost) / guess,
                 "limit": n / float(np.mean([fewest(rule, p) for p in shares])),
-                "n0": pilot,
-                "pilot": best[pilot][0],
-                "pilot_lost": best[pilot][1],
+                "pilot": at_loss[best],
+                "n0": best,
                 "anytime": anytime[0],
                 "anytime_lost": anytime[1],
             }
