@@ -75,8 +75,8 @@ class Session:
         provider: the provider to run on.
         name: what to call the model in messages.
         device: how a device is used.
-        weights: values of its stored tensors that it says are elsewhere, by name. What stays in its
-            file is read from there, which must be beside the others, and is then in memory.
+        weights: values of its stored tensors that it says are elsewhere, by name. On a processor
+            those of a file are read from there; all their files are in one folder.
 
     Raises:
         UsageError: an option was given that the provider does not have.
@@ -104,7 +104,7 @@ class Session:
         # Which a session reads where they lie, as long as it lives.
         self._weights: dict[str, Any] = {}
         for key, weight in (weights or {}).items():
-            if isinstance(weight, StoredWeight) and (self._on_cpu or weight.held is None):
+            if isinstance(weight, StoredWeight) and self._on_cpu:
                 self._in_files[key] = weight
             else:
                 self._weights[key] = _value(weight)
