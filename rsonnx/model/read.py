@@ -7,7 +7,7 @@ import hashlib
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ from rsonnx.model.containers import GZIP, foreign, foreign_folder, unpacked
 from rsonnx.model.graph import GraphView, Scope, graphs, nodes, scopes, tensors
 from rsonnx.model.structure import check_structure
 from rsonnx.model.wire import Raw, UnfitError, split
-from rsonnx.weights import Stamp
+from rsonnx.weights import Stamp, StoredWeight
 
 ModelSource = str | os.PathLike[str] | bytes | onnx.ModelProto
 """A model: its file, the bytes of one, or the model as onnx holds it."""
@@ -49,9 +49,7 @@ class ModelFile:
 
     Attributes:
         path: where it was read from; None for one that was given as bytes or as onnx holds it.
-        sha256: of the file as it lies, compressed or not, and of every external data file, in the
-            order in which they are named; of a model that onnx holds, of its deterministic
-            serialisation.
+        hashed: its SHA-256, or what will give it.
         size: bytes of the file as it lies.
         proto: the model, with external data loaded, but for the values of ``weights``.
         external_data: relative names of the external data files.
@@ -59,7 +57,7 @@ class ModelFile:
     """
 
     path: Path | None
-    sha256: str
+    hashed: str | Future[str]
     size: int
     proto: onnx.ModelProto
     external_data: tuple[str, ...] = ()
@@ -67,6 +65,22 @@ class ModelFile:
 
     def __str__(self) -> str:
         return "the model given" if self.path is None else str(self.path)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the file as it lies, compressed or not, and of every external data file.
+
+        They follow on each other in the order in which they are named; of a model that onnx holds,
+        it is that of its deterministic serialisation. A large file may still be read for it.
+
+        Raises:
+            ModelError: external data cannot be read, or changed meanwhile.
+        """
+        digest = self.hashed if isinstance(self.hashed, str) else self.hashed.result()
+        for weight in self.weights.values():
+            if isinstance(weight, StoredWeight):
+                weight.check()
+        return digest
 
     @property
     def name(self) -> str:
@@ -103,8 +117,9 @@ def read_model(source: ModelSource, *, apart: bool = False) -> ModelFile:
             no onnxruntime loads it, or its external data leave its folder.
     """
     path, raw, stamps = None, Raw(), dict[str, Stamp]()
-    with ThreadPoolExecutor(1) as pool:
-        hashed = _Hashed(pool)
+    pool = ThreadPoolExecutor(1)
+    hashed = _Hashed(pool)
+    try:
         if isinstance(source, onnx.ModelProto):
             try:
                 data = source.SerializeToString(deterministic=True)
@@ -130,37 +145,50 @@ def read_model(source: ModelSource, *, apart: bool = False) -> ModelFile:
         size = hashed.size
         model, external = _parsed(data, path)
         del data  # of a large model it need not be there twice
-        of_files = None
         if path is not None and external:
             _limit_external(model)
             stamps |= {location: Stamp.of(path.parent / location) for location in external}
-            of_files = pool.submit(_hash_external, hashed.digest, model, path.parent, external)
+            hashed.add_files(model, path.parent, external)
         proto, weights = _loaded(model, stamps, raw, apart=apart)
-        if of_files is not None:
-            of_files.result()
-    read = ModelFile(path, hashed.digest.hexdigest(), size, proto, external, weights)
-    _check_tensors(read)
+        digest = hashed.digest()
+        late = apart and weights
+        read = ModelFile(path, digest if late else digest.result(), size, proto, external, weights)
+        _check_tensors(read)
+    finally:
+        pool.shutdown(wait=False)
     return read
 
 
 class _Hashed:
-    """The SHA-256 of what is read, made beside the reading.
+    """The SHA-256 of what is read, made beside the reading by the one thread of a pool.
 
     Attributes:
-        digest: of it; whole when the pool has ended.
-        size: its bytes.
+        size: bytes of the model's file.
     """
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self._pool = pool
+        self._files: Future[None] | None = None
         self.begin()
 
     def begin(self) -> None:
-        self.digest, self.size = hashlib.sha256(), 0
+        self._digest, self.size = hashlib.sha256(), 0
 
     def add(self, data: Any) -> None:
-        self._pool.submit(self.digest.update, data)
+        self._pool.submit(self._digest.update, data)
         self.size += len(data)
+
+    def add_files(self, model: ModelFile, folder: Path, locations: Sequence[str]) -> None:
+        self._files = self._pool.submit(_hash_external, self._digest, model, folder, locations)
+
+    def digest(self) -> Future[str]:
+        """Return what gives the digest of all of it, or raises what is wrong with a file."""
+        return self._pool.submit(self._made)
+
+    def _made(self) -> str:
+        if self._files is not None:
+            self._files.result()
+        return self._digest.hexdigest()
 
 
 def _parsed(data: bytes, path: Path | None) -> tuple[ModelFile, tuple[str, ...]]:

@@ -190,7 +190,7 @@ def _describe(model: ModelFile, data: Input, output: Output) -> dict[str, Any]:
     trained = training_in(model.metadata)
     return {
         "file": model.name,
-        "sha256": model.sha256,
+        "sha256": "",  # which may not be known before the model is open
         "bytes": model.size,
         "external_data": list(model.external_data),
         "producer": f"{model.proto.producer_name} {model.proto.producer_version}".strip(),

@@ -271,10 +271,10 @@ class Tried:
         return cls(**record | held)
 
     def is_of(self, plan: Plan, adapted: Adapted) -> bool:
-        """Return whether it is of this file as it runs here; the proof is made here, not taken."""
+        """Return whether it is of this model as it runs here; the proof is made here, not taken."""
         rows = self.batching.rows
         return (
-            (self.file, self.model) == (plan.model.sha256, _sha256(adapted.model))
+            self.model == _sha256(adapted.model)
             and (rows != "proved" or adapted.coupled_by is None)
             and (rows != "watched" or plan.watch)
         )
@@ -348,6 +348,8 @@ def open_plan(
     )
     candidate = chosen_by(batching)
     chosen = candidate.session
+    if tried and tried.file != plan.model.sha256:  # which is known when a large model is open
+        return open_plan(plan, provider, options, timed=timed)
     any_size = batching.size is None and not provider.is_cpu
     # A label output has no scores to count; its classes are known only where the file lists them.
     listed = len(output.classes)
@@ -385,6 +387,7 @@ def open_plan(
         device=device,
         facts=plan.facts
         | {
+            "sha256": plan.model.sha256,
             "session": chosen.facts,
             "noise_drawn": drawn,
             "classes": classes,
