@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 
 import pytest
 
+from rsonnx import read_run
 from rsonnx.cli import run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,6 +21,14 @@ NAMES = [row.name for each in board.BOARDS for row in each.rows]
 def test_the_page_is_made_of_the_committed_runs() -> None:
     assert (board.HOME / "index.md").read_text(encoding="utf-8") == board.page()
     assert {path.name.split(".")[0] for path in board.RUNS.iterdir()} == set(NAMES)
+
+
+def test_a_row_is_of_the_sample_model_that_lies_there() -> None:
+    rows = [row for each in board.BOARDS for row in each.rows if row.model.startswith("sample_")]
+    assert rows
+    for row in rows:
+        certified = read_run(board.RUNS / f"{row.name}.jsonl").header.model.sha256
+        assert certified == hashlib.sha256((ROOT / row.model).read_bytes()).hexdigest(), row.name
 
 
 def test_runs_and_attestations_hold_and_a_changed_one_does_not(
