@@ -72,6 +72,8 @@ def test_the_site_shows_every_public_name_and_needs_no_network(site: Path) -> No
     named = re.findall(r'id="rsonnx\.(\w+)"', (site / "reference/api.html").read_text())
     assert set(rsonnx.__all__) <= set(named)
     for page in site.rglob("*.html"):
+        prose = re.sub(r"<pre>.*?</pre>", "", page.read_text(), flags=re.DOTALL)
+        assert "``" not in prose, f"{page} shows marks in place of code"
         loaded = re.findall(
             r'<(?:script|link|img)[^>]*(?:src|href)="(https?:)?//', page.read_text()
         )
