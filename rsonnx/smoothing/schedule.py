@@ -392,9 +392,11 @@ class _Work(Generic[Result]):
         if len(self._under_way) >= _UNDER_WAY or not wanted:
             return False
         appetite = self._smoothed.appetite(self._queue[0].point)
-        # Half is left for the call that is counted while what this one counts is decided.
+        # Half is left for the call that is counted while what this one counts is decided; but no
+        # rest so small that it would share a call, and fail, with the next input.
         most = min(round(self._speed * _SLICE_SECONDS), wanted // 2, _GROWTH * self._last)
         room = max(most, _FIRST_SLICE * appetite, 1)
+        room = wanted if self._last and wanted - room < appetite else room
         parts: list[tuple[_InWork[Result], int, Ask]] = []
         for entry in self._queue:
             for place, ask in entry.give(room) if entry.open else ():
