@@ -23,7 +23,7 @@ from rsonnx.report.columns import Arrangement, parse_columns
 from rsonnx.report.output import write_new
 from rsonnx.runs.files import as_path
 from rsonnx.runs.opening import Data, Model
-from rsonnx.runs.rows import columns_of
+from rsonnx.runs.row_fields import columns_of
 from rsonnx.runtime.watchdog import SECONDS_A_CALL
 
 

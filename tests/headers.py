@@ -12,7 +12,8 @@ from rsonnx.procedures import Adaptive, Certificate, Evidence, Fixed, Procedure,
 from rsonnx.runs import Header, Row, manifest_digest
 from rsonnx.runs.header import generator
 from rsonnx.runs.header_fields import HEADER
-from rsonnx.runs.rows import MEANING, InputFacts
+from rsonnx.runs.row_fields import MEANING
+from rsonnx.runs.rows import InputFacts
 from rsonnx.runs.sample import Sample
 
 _OF_PROCEDURE = Fixed(Gaussian(0.5), 100, 1000, 0.001, num_classes=4)

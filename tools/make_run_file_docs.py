@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rsonnx.runs.header_fields import HEADER
 from rsonnx.runs.header_schema import header_schema
-from rsonnx.runs.rows import FIELDS, row_schema
+from rsonnx.runs.row_fields import FIELDS, row_schema
 
 DOCS = Path(__file__).parents[1] / "docs" / "reference"
 

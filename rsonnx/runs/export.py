@@ -19,7 +19,7 @@ from rsonnx._version import __version__
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.procedures import ABSTAIN
 from rsonnx.runs.files import Run
-from rsonnx.runs.rows import columns_of
+from rsonnx.runs.row_fields import columns_of
 from rsonnx.spreadsheet import spreadsheet_text
 
 Format = Literal["tsv", "csv", "parquet"]

@@ -18,7 +18,7 @@ from rsonnx.runs.header import NO_CLAIM, Header, generator
 from rsonnx.runs.header_fields import FORMAT, STATUS
 from rsonnx.runs.job import Job
 from rsonnx.runs.parts import SampleRange, Shard
-from rsonnx.runs.rows import MEANING
+from rsonnx.runs.row_fields import MEANING
 from rsonnx.runs.strict_json import portable
 from rsonnx.runtime import installed_wheels
 

@@ -19,7 +19,8 @@ from rsonnx.runs.fields import shown
 from rsonnx.runs.files import Part, Run
 from rsonnx.runs.header import Header
 from rsonnx.runs.manifest import manifest_digest
-from rsonnx.runs.rows import FIELDS, CountsRow, Row
+from rsonnx.runs.row_fields import FIELDS
+from rsonnx.runs.rows import CountsRow, Row
 
 
 @dataclass(frozen=True)

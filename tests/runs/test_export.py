@@ -21,7 +21,7 @@ from rsonnx.report import certified
 from rsonnx.runs import Run
 from rsonnx.runs import export as export_module
 from rsonnx.runs.export import export_run
-from rsonnx.runs.rows import columns_of
+from rsonnx.runs.row_fields import columns_of
 
 FORMULAS = (
     "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", "\u00a0=1", "\uff1d1",

@@ -39,7 +39,7 @@ from rsonnx.runs import (
 )
 from rsonnx.runs.files import START, line_of
 from rsonnx.runs.labels import Labels
-from rsonnx.runs.rows import MEANING
+from rsonnx.runs.row_fields import MEANING
 from rsonnx.runs.sample import Sample
 from rsonnx.runtime import OnnxClassifier
 

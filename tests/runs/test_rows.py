@@ -18,7 +18,7 @@ from rsonnx.errors import RunFileError
 from rsonnx.noise import Cover
 from rsonnx.procedures import ABSTAIN, AbstainReason, CertificateCounts, certify_from_counts
 from rsonnx.runs import CountsRow, Row, read_part
-from rsonnx.runs.rows import FIELDS, MEANING, columns_of, row_schema
+from rsonnx.runs.row_fields import FIELDS, MEANING, columns_of, row_schema
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden" / "runs").glob("*.jsonl"))
 
