@@ -12,8 +12,7 @@
 The folder holds MNIST's four ``.gz`` files in ``mnist/``, and ``cifar10_train.zip`` and
 ``cifar10_test.zip``. The parts follow on each other; each says how long it took. A part that is
 interrupted goes on where it was. Models need ``pip install 'rsonnx[train,gpu]'``. Tables are
-printed: those of ``sample_models/README.md``, from the manifest and the results of noises,
-denoisers and exact in ``tools/results``.
+printed: those of ``sample_models/README.md``, from the manifest and ``tools/results``.
 """
 
 from __future__ import annotations
@@ -207,6 +206,8 @@ def tables() -> Iterator[str]:
     """Yield the lines of the README's tables."""
     held = json.loads(MANIFEST.read_text())
     yield from _methods(held)
+    yield from _progress()
+    yield ""
     yield _row("model", "inputs", "norm", "ACR", "certified accuracy, %")
     yield "|---|---:|---|---:|---|"
     for model in (model for model in MODELS if model not in TRANSFORMED):
@@ -261,6 +262,17 @@ def _methods(held: dict[str, Any]) -> Iterator[str]:
                 if name in held:
                     yield _row(title, network, *_beside(held[name], title, theirs))
         yield ""
+
+
+def _progress() -> Iterator[str]:
+    """Yield the lines of the table of ACR against epochs."""
+    kept = json.loads((ROOT / "tools/results/progress.json").read_text())
+    yield _row("model", "images held out", "n", "ACR after epochs")
+    yield "|---|---:|---:|---|"
+    for name in dict.fromkeys(record["model"] for record in kept):
+        own = [record for record in kept if record["model"] == name]
+        at = ", ".join(f"{text_down(one['acr'], 4)} after {one['epochs']}" for one in own)
+        yield _row(f"`{name}.onnx`", own[0]["inputs"], f"{own[0]['n']:,}", at)
 
 
 def _beside(
