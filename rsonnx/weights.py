@@ -7,6 +7,7 @@ on reading it, page by page, through the whole of a run: then a change would cha
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,17 @@ class Stamp:
         """Return a file's; OSError where there is none."""
         now = path.stat()
         return cls(now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+
+    def check(self, path: Path) -> None:
+        """Refuse a file that is not as it was; ModelError."""
+        try:
+            same = Stamp.of(path) == self
+        except OSError:
+            same = False
+        if not same:
+            raise ModelError(
+                f"the weights {path} changed while they were read; run again when the file is whole"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,15 +93,7 @@ class StoredWeight:
 
     def check(self) -> None:
         """Refuse a file that is not as it was; ModelError."""
-        try:
-            same = Stamp.of(self.path) == self.stamp
-        except OSError:
-            same = False
-        if not same:
-            raise ModelError(
-                f"the weights {self.path} changed while they were read; run again when the file "
-                "is whole"
-            )
+        self.stamp.check(self.path)
 
 
 def in_memory(weight: NDArray[Any] | StoredWeight) -> NDArray[Any]:
@@ -105,11 +109,15 @@ def can_stay(path: Path) -> bool:
 def still_mapped(weights: Mapping[str, StoredWeight]) -> list[str]:
     """Return the names of those of which pages of this process are still those of their file."""
     mapped = list(_mapped_parts())
+    ends = {
+        name: tuple(os.fsencode(f"/{weight.path.name}{end}") for end in ("", " (deleted)"))
+        for name, weight in weights.items()
+    }
     return [
         name
         for name, weight in weights.items()
         if any(
-            path.endswith(f"/{weight.path.name}")
+            path.endswith(ends[name])
             and start < weight.offset + weight.nbytes
             and weight.offset < stop
             for path, start, stop in mapped
@@ -117,11 +125,14 @@ def still_mapped(weights: Mapping[str, StoredWeight]) -> list[str]:
     ]
 
 
-def _mapped_parts() -> Iterator[tuple[str, int, int]]:
-    """Yield the files that are mapped, and from where to where."""
-    for line in _MAPPINGS.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+def _mapped_parts() -> Iterator[tuple[bytes, int, int]]:
+    """Yield the files that are mapped, and from where to where.
+
+    A text would have more lines: at what else ends one a folder's name is not cut.
+    """
+    for line in _MAPPINGS.read_bytes().removesuffix(b"\n").split(b"\n"):
         addresses, _, offset, _, _, *path = line.split(maxsplit=5)
         if path:
-            first, last = (int(address, 16) for address in addresses.split("-"))
+            first, last = (int(address, 16) for address in addresses.split(b"-"))
             start = int(offset, 16)
-            yield path[0].removesuffix(" (deleted)"), start, start + last - first
+            yield path[0], start, start + last - first

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,7 +26,7 @@ from rsonnx.model.containers import GZIP, foreign, foreign_folder, unpacked
 from rsonnx.model.graph import GraphView, Scope, graphs, nodes, scopes, tensors
 from rsonnx.model.structure import check_structure
 from rsonnx.model.wire import Raw, UnfitError, split
-from rsonnx.weights import Stamp, StoredWeight
+from rsonnx.weights import Stamp
 
 ModelSource = str | os.PathLike[str] | bytes | onnx.ModelProto
 """A model: its file, the bytes of one, or the model as onnx holds it."""
@@ -74,13 +74,9 @@ class ModelFile:
         it is that of its deterministic serialisation. A large file may still be read for it.
 
         Raises:
-            ModelError: external data cannot be read, or changed meanwhile.
+            ModelError: external data cannot be read, or changed since before they were loaded.
         """
-        digest = self.hashed if isinstance(self.hashed, str) else self.hashed.result()
-        for weight in self.weights.values():
-            if isinstance(weight, StoredWeight):
-                weight.check()
-        return digest
+        return self.hashed if isinstance(self.hashed, str) else self.hashed.result()
 
     @property
     def name(self) -> str:
@@ -147,8 +143,9 @@ def read_model(source: ModelSource, *, apart: bool = False) -> ModelFile:
         del data  # of a large model it need not be there twice
         if path is not None and external:
             _limit_external(model)
-            stamps |= {location: Stamp.of(path.parent / location) for location in external}
-            hashed.add_files(model, path.parent, external)
+            # One of them may be the model's own file, which is read already.
+            stamps = {location: Stamp.of(path.parent / location) for location in external} | stamps
+            hashed.add_files(model, path.parent, {name: stamps[name] for name in external})
         proto, weights = _loaded(model, stamps, raw, apart=apart)
         digest = hashed.digest()
         late = apart and weights
@@ -178,16 +175,23 @@ class _Hashed:
         self._pool.submit(self._digest.update, data)
         self.size += len(data)
 
-    def add_files(self, model: ModelFile, folder: Path, locations: Sequence[str]) -> None:
-        self._files = self._pool.submit(_hash_external, self._digest, model, folder, locations)
+    def add_files(self, model: ModelFile, folder: Path, stamps: Mapping[str, Stamp]) -> None:
+        self._folder, self._stamps = folder, stamps
+        self._files = self._pool.submit(_hash_external, self._digest, model, folder, stamps)
 
     def digest(self) -> Future[str]:
-        """Return what gives the digest of all of it, or raises what is wrong with a file."""
+        """Return what gives the digest of all of it, or raises what is wrong with a file.
+
+        This is called when external data are loaded: until then, and until they are hashed, which
+        reads them again, none of their files may change.
+        """
         return self._pool.submit(self._made)
 
     def _made(self) -> str:
         if self._files is not None:
             self._files.result()
+            for location, stamp in self._stamps.items():
+                stamp.check(self._folder / location)
         return self._digest.hexdigest()
 
 
@@ -353,6 +357,10 @@ def _external_locations(model: ModelFile) -> Iterator[str]:
         if model.path is None:
             raise ModelError(f"{where}, a file beside it; give the path of the model's file")
         folder = model.path.parent.resolve()
+        if len({entry.key for entry in tensor.external_data}) < len(tensor.external_data):
+            raise ModelError(f"{where}, but says so twice of a tensor; export the model again")
+        if str(folder) != str(folder).encode(errors="ignore").decode():
+            raise ModelError(f"{where}, but its folder's name is no UTF-8; give it another name")
         try:
             target = (folder / location).resolve()
             is_file = target.is_file()
@@ -400,7 +408,7 @@ def _too_much(what: str) -> ModelError:
     )
 
 
-def _hash_external(digest: Any, model: ModelFile, folder: Path, locations: Sequence[str]) -> None:
+def _hash_external(digest: Any, model: ModelFile, folder: Path, locations: Iterable[str]) -> None:
     for location in locations:
         where = f"{model} keeps weights in {location[:80]!r}"
         try:

@@ -36,9 +36,15 @@ _FIXED = {1: 8, 5: 4}
 _LONGEST = 10
 """Bytes of a number at most."""
 
+_MOST_FIELDS = 1 << 20
+"""Fields on the way to weights, at most: a file of nothing else would take many minutes."""
+
 
 class UnfitError(Exception):
-    """A file cannot be read so: it is damaged, or states the values of a weight twice."""
+    """A file cannot be read so.
+
+    It is damaged, states the values of a weight twice, or is made of too many fields.
+    """
 
 
 def split(
@@ -70,7 +76,7 @@ class _Splitter:
 
     def __init__(self, file: io.BufferedReader, large: int, hear: Callable[[Any], object]) -> None:
         self._file, self._large, self._hear = file, large, hear
-        self._at = self._tensors = 0
+        self._at = self._tensors = self._fields = 0
         self._unheard: list[bytes] = []
         self._valued: set[int] = set()
         self.raw: Raw = {}
@@ -80,6 +86,9 @@ class _Splitter:
         kept: list[bytes] = []
         while self._at < stop:
             key, tag = self._number()
+            self._fields += 1
+            if self._fields > _MOST_FIELDS:
+                raise UnfitError
             number, kind = key >> 3, key & 7
             if kind == _LENGTH:
                 length, written = self._number()

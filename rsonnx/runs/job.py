@@ -116,8 +116,8 @@ class Job:
     def levels(self, indices: Sequence[int]) -> NDArray[np.uint8] | None:
         """Return the levels of several inputs together, (inputs, *shape), as points have them.
 
-        None where inputs are looked at one by one: they are no rows of an array of uint8, or are
-        not alike but for their values.
+        None where inputs are looked at one by one, as are then all others: they are no rows of an
+        array of uint8, or are not alike but for their values.
 
         Raises:
             DataError: as for :meth:`point`.
@@ -128,14 +128,16 @@ class Job:
         levels = self.dataset.levels(indices)
         if levels is None:
             return None
-        self.point(indices[0])  # what all would be refused for, the first is
         places = arranged_places(levels.shape[1:], self.shape, smoothed.layout)
         if places is None:
             return None
         flat = levels.reshape(len(levels), -1)
         if not np.array_equal(places.reshape(-1), np.arange(flat.shape[1])):
             flat = flat[:, places.reshape(-1)]
-        return flat.reshape(len(levels), *self.shape)
+        levels = flat.reshape(len(levels), *self.shape)
+        with _naming(self.dataset, indices[0]):
+            smoothed.point(levels[0])  # what all would be refused for, the first is
+        return levels
 
     def one_answer(self) -> int | None:
         """Return the class that noise alone and inputs of the run are answered; None if several."""

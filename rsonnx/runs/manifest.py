@@ -139,12 +139,15 @@ def _read(
 ) -> Iterator[tuple[int, str, float]]:
     """Yield every input that can be read, its digest and its largest value, in units of its own."""
     count = max(1, _TOGETHER // math.prod(job.shape))
+    together = True
+    # Nothing is read again, since what is compressed would be read anew from its beginning.
     for start in range(0, len(job.indices), count):
         indices = job.indices[start : start + count]
-        levels = job.levels(indices)
+        levels = job.levels(indices) if together else None
+        together = levels is not None
         if levels is not None:
             largest = levels.reshape(len(indices), -1).max(axis=1).tolist()
-            digests = job.point(indices[0]).space.digests(levels)
+            digests = job.smoothed.point(levels[0]).space.digests(levels)
             yield from zip(indices, digests, largest, strict=True)
             continue
         for index in indices:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_models import linear
 
 from rsonnx.errors import ModelError
-from rsonnx.model import ModelSettings, apart, read_model
+from rsonnx.model import ModelSettings, apart, read, read_model
 from rsonnx.model.apart import put_back
 from rsonnx.model.wire import _number
 from rsonnx.runtime import choose_provider
@@ -89,11 +91,23 @@ def large(folder: Path, place: str) -> tuple[Path, Path]:
 ROWS = np.random.default_rng(4).standard_normal((5, 1, 4, 4), np.float32)
 
 
-@pytest.mark.parametrize("place", ["weights", "folder/weights", "model.onnx"])
+@pytest.mark.parametrize(
+    ("folder", "place"),
+    [
+        ("plain", "weights"),
+        ("plain", "folder/weights"),
+        ("plain", "model.onnx"),
+        ("plain", "weights (deleted)"),  # as the system says of a file that is no more
+        ("of two\u2028words and so on and on", "weights"),
+        ("of two\rlines", "weights"),
+    ],
+    ids=["beside", "below", "inside", "deleted", "separator", "return"],
+)
 def test_what_happens_to_a_file_of_weights_later_changes_no_answer(
-    tmp_path: Path, place: str
+    tmp_path: Path, folder: str, place: str
 ) -> None:
-    path, weights = large(tmp_path, place)
+    (tmp_path / folder).mkdir()
+    path, weights = large(tmp_path / folder, place)
     whole = load_with(onnx.load(path), SETTINGS, ["cpu"])
     classifier = load_with(path, SETTINGS, ["cpu"])
     np.testing.assert_array_equal(classifier.scores(ROWS), whole.scores(ROWS))
@@ -111,6 +125,51 @@ def test_a_file_of_weights_that_changes_while_it_is_read_is_refused(
     weights.write_bytes(weights.read_bytes()[:-1] + b"!")
     with pytest.raises(ModelError, match="changed"):
         open_plan(plan, choose_provider(["cpu"]))
+
+
+@pytest.mark.parametrize("light", [False, True])
+def test_what_is_loaded_is_what_is_hashed(
+    tmp_path: Path, light: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, weights = large(tmp_path, "weights")
+    loaded = read._loaded
+
+    def loaded_before_a_change(*arguments: Any, **options: Any) -> Any:
+        both = loaded(*arguments, **options)
+        weights.write_bytes(bytes(513))
+        return both
+
+    monkeypatch.setattr(read, "_loaded", loaded_before_a_change)
+    with pytest.raises(ModelError, match="changed"):
+        _ = read_model(path, apart=light).sha256
+
+
+@pytest.mark.parametrize("light", [False, True])
+def test_a_tensor_that_names_two_files_is_refused(tmp_path: Path, light: bool) -> None:
+    """One would be hashed, and the other loaded."""
+    path, weights = large(tmp_path, "weights")
+    (tmp_path / "other").write_bytes(bytes(weights.stat().st_size))
+    model = onnx.load(path, load_external_data=False)
+    model.graph.initializer[0].external_data.add(key="location", value="other")
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match="twice"):
+        read_model(path, apart=light)
+
+
+def test_a_folder_that_onnx_cannot_open_is_one_sentence(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"\x80")
+    folder.mkdir()
+    path, _ = large(folder, "weights")
+    with pytest.raises(ModelError, match="UTF-8"):
+        read_model(path, apart=True)
+
+
+def test_a_file_of_very_many_fields_is_left_to_protobuf(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(tmp_path, external=False)
+    monkeypatch.setattr("rsonnx.model.wire._MOST_FIELDS", 9)
+    assert read_model(path, apart=True).sha256 == read_model(path).sha256
 
 
 def test_a_file_cannot_say_itself_that_weights_lie_apart(tmp_path: Path) -> None:

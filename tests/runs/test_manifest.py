@@ -6,14 +6,17 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from headers import certified_row
+from numpy.typing import NDArray
 from onnx_models import nearest_mean
 
 import rsonnx
 from rsonnx.data import open_dataset
+from rsonnx.data.rows import StoredRows
 from rsonnx.errors import DataError, RunFileError
 from rsonnx.runs import Manifest, make_manifest, manifest_digest, prepare_job
 from rsonnx.runs.manifest import Entry
@@ -71,7 +74,18 @@ def test_inputs_that_are_read_together_are_those_that_are_read_one_by_one(
     monkeypatch.setattr("rsonnx.runs.manifest._TOGETHER", 2 * levels[0].size)
     job = prepare_job(model, 0.5, open_dataset(tmp_path / "set.npz"))
     assert job.levels(job.indices) is not None
+    read: list[int] = []
+    row = StoredRows.row
+
+    def noted(rows: StoredRows, at: int) -> NDArray[Any]:
+        read.append(at)
+        return row(rows, at)
+
+    monkeypatch.setattr(StoredRows, "row", noted)
     manifest = make_manifest(job)
+    # What is compressed is read once, but for the brightest at the end: going back begins anew.
+    assert read[:7] == ([] if kept else list(range(7)))
+    assert len(read) <= 8
     points = [job.point(index) for index in range(7)]
     assert [entry.digest for entry in manifest.entries.values()] == [p.digest for p in points]
     assert manifest.largest == max(p.values().max() for p in points)
