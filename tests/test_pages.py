@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
 from itertools import pairwise
 
 import pytest
@@ -48,6 +49,17 @@ def test_headings_go_down_one_rank_at_a_time(page: str) -> None:
     assert all(lower <= upper + 1 for upper, lower in pairwise(ranks))
 
 
+def commands_on(pages: Iterable[str]) -> list[list[str]]:
+    """Return the words of all commands of pages that are run."""
+    return [
+        shlex.split(line)
+        for page in pages
+        for block in blocks(page)
+        if block.language == "sh" and "not run" not in block.notes
+        for line in commands_of(block)
+    ]
+
+
 @pytest.mark.parametrize("page", sorted({*PAGES} - MADE))
 def test_a_page_is_read_in_ten_minutes(page: str) -> None:
     assert len((ROOT / page).read_text(encoding="utf-8").split()) < 1_900
@@ -55,26 +67,13 @@ def test_a_page_is_read_in_ten_minutes(page: str) -> None:
 
 def test_who_goes_through_the_tutorials_after_the_front_page_writes_no_file_twice() -> None:
     pages = [page for page in PAGES if page == "README.md" or "/tutorials/" in page]
-    lines = [
-        shlex.split(line)
-        for page in pages
-        for block in blocks(page)
-        if block.language == "sh" and "not run" not in block.notes
-        for line in commands_of(block)
-    ]
+    lines = commands_on(pages)
     written = [after for words in lines for word, after in pairwise(words) if word == "-o"]
     assert len(written) == len({*written}) > 10
 
 
 def test_every_command_is_run_on_some_page() -> None:
-    lines = [
-        shlex.split(line)
-        for page in PAGES
-        for block in blocks(page)
-        if block.language == "sh" and "not run" not in block.notes
-        for line in commands_of(block)
-    ]
-    run = {words[1] for words in lines if words[0].endswith("rsonnx")}
+    run = {words[1] for words in commands_on(PAGES) if words[0].endswith("rsonnx")}
     assert run == set(cli.commands)
 
 
