@@ -28,6 +28,7 @@ def main() -> None:
             signal.signal(number, lambda *_: os._exit(INTERRUPTED))
     # Behind the last of what ends a process, Python would give back to a signal its default effect.
     atexit.register(_ignore_signals)
+    atexit.register(gc.freeze)  # what ends with the process needs no look for rings
     try:
         from rsonnx.resources import COLLECT_AFTER  # noqa: PLC0415 - it takes a while
 

@@ -26,7 +26,7 @@ _GROUPS = (
 controller, the folder, the files of the limit and of what is used, and the line of memory.stat that
 says how much of that are cached files, which are given up."""
 
-COLLECT_AFTER = 100_000
+COLLECT_AFTER = 250_000
 """Objects more than there were, after which Python looks for rings of them that nothing leads to:
 imports make hardly any, and at its own 700 the looking takes a tenth of the time to begin."""
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache, lru_cache
 from itertools import count
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import mpmath
 import numpy as np
@@ -58,6 +59,11 @@ class IndependentNoise(SampledNoise):
 
 @lru_cache(maxsize=16)
 def _table(law: IndependentNoise, step: float) -> LatticeTable:
+    """Return the table of a law of any norm and size, so that it can be made before these are."""
+    of_any, any_law = {"norm": law.norms[0], "size": None}, cast(Any, law)
+    alike = replace(any_law, **{name: of_any[name] for name in of_any.keys() & law.own()})
+    if alike != law:
+        return _table(alike, step)
     sigma, width = law.deviation, LEVELS * step
     if sigma is not None and sigma < LEAST_STEPS * step:
         raise UsageError(

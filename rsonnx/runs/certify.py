@@ -134,10 +134,13 @@ def certify(
     is_heard, listener = listener is not None, listening(listener)
     committed = _committed(seed, commit, beacon)
     meant = asked(noise, sigma)
-    early = meant if isinstance(meant, Law) else meant.early()
-    if early is not None and not early.enumerated:  # and again for the model's own number
-        # The data say which values are fixed.
-        _check_range(replace(rules, changed=0).made(early, num_classes=2), samples)
+
+    def check() -> None:
+        early = meant if isinstance(meant, Law) else meant.early()
+        if early is not None and not early.enumerated:  # and again for the model's own number
+            # The data say which values are fixed.
+            _check_range(replace(rules, changed=0).made(early, num_classes=2), samples)
+
     if samples is not None and keeping.output is None:
         raise UsageError(
             "a range of samples makes counts that certify nothing before they are merged; name a "
@@ -172,6 +175,7 @@ def certify(
             sample=sample,
             stream_version=stream,
             begun=begun,
+            check=check,
             **opening,
         )
         job, manifest, header = ready.job, ready.manifest, ready.header

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import fields, replace
 from functools import partial
@@ -35,6 +36,7 @@ from rsonnx.model import AUTO, PROBES, ModelSettings
 from rsonnx.model.read import ModelSource
 from rsonnx.noise import STREAM_VERSION, AskedNoise, Law, Values, check_law
 from rsonnx.noise.asked import USUAL_SIGMAS
+from rsonnx.noise.space import LEVELS, InputSpace
 from rsonnx.runs.job import Job, columns_of, prepare_job
 from rsonnx.runs.sample import Sample
 from rsonnx.runtime import (
@@ -79,11 +81,13 @@ def open_job(
     reading: DataSettings | None = None,
     engine: EngineSettings | None = None,
     listener: Listener | None = None,
+    check: Callable[[], None] | None = None,
     **further: Any,
 ) -> Job:
     """Open the data, which is quick, then the model, and check that they fit.
 
-    A model file is tried in a child process first, since it may come from a stranger.
+    A model file is tried in a child process first, since it may come from a stranger. Meanwhile
+    this process does what needs no model.
 
     Args:
         model: see ``Model``.
@@ -99,6 +103,7 @@ def open_job(
         reading: how the data are read; None takes it from ``further``.
         engine: where and how it counts; None takes it from ``further``.
         listener: hears how long a slow model takes to be tried; None tells nobody.
+        check: refuses what needs no model to be refused.
         further: fields of :class:`rsonnx.model.settings.ModelSettings` (``bounds`` ...), of
             :class:`rsonnx.data.settings.DataSettings` (``classes`` ...) and of
             :class:`rsonnx.runtime.settings.EngineSettings` (``providers``, ``batch_size`` ...).
@@ -120,10 +125,19 @@ def open_job(
     if isinstance(model, OnnxClassifier):
         engine = _own_engine(model, settings, engine, further)
     engine.provider()  # what is refused is refused before the model is tried
+
+    def need_no_model() -> None:
+        if check is not None:
+            check()
+        if not settings.columns:
+            _draw_up_table(meant, settings)
+
+    tried = None
+    if not isinstance(model, str | os.PathLike):
+        need_no_model()
     if isinstance(model, OnnxClassifier):
         classifier = model
     else:
-        tried = None
         stack.enter_context(before_engine(engine))
         if isinstance(model, str | os.PathLike):
             tried = try_in_child(
@@ -132,6 +146,7 @@ def open_job(
                 time_limit_per_call=engine.time_limit_per_call,
                 seconds=engine.time_limit_to_try,
                 heard=partial(_tell_trial, listening(listener)),
+                meanwhile=need_no_model,
             )
         classifier = load_with(model, settings, engine.providers, engine.device, tried)
     if isinstance(meant, AskedNoise):
@@ -148,6 +163,16 @@ def open_job(
         share_noise=share_noise,
         stream_version=stream_version,
     )
+
+
+def _draw_up_table(meant: Law | AskedNoise, settings: ModelSettings) -> None:
+    """Make the table of exact noise, where most likely it is drawn from and is no large one."""
+    bounds = settings.bounds if isinstance(settings.bounds, tuple) else InputSpace.bounds
+    space = InputSpace((1,), bounds)
+    with contextlib.suppress(UsageError):  # which is raised again where the table is needed
+        law = meant if isinstance(meant, Law) else meant.early()
+        if law is not None and law.exact and (law.deviation or math.inf) <= LEVELS * space.step:
+            law.table(space.step)
 
 
 def _tell_trial(listener: Listener, said: Mapping[str, Any]) -> None:

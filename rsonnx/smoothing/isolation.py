@@ -44,6 +44,10 @@ _SAID = "said: "
 """How a line of the child's begins that is not its answer."""
 
 
+def _nothing(*_: Any) -> None:
+    """Hear, or do, nothing."""
+
+
 class Child:
     """A process that answers one request; it imports what that takes before it is asked."""
 
@@ -59,7 +63,11 @@ class Child:
         )
 
     def ask(
-        self, request: str, seconds: float, heard: Callable[[Any], None]
+        self,
+        request: str,
+        seconds: float,
+        heard: Callable[[Any], None],
+        meanwhile: Callable[[], None],
     ) -> subprocess.CompletedProcess[str]:
         """Return how the process ended, and what it said.
 
@@ -67,6 +75,7 @@ class Child:
             request: a line of JSON.
             seconds: that it may take; 0 for any time.
             heard: hears what :func:`tell_parent` says there.
+            meanwhile: is called while it works; what that raises ends it.
 
         Raises:
             subprocess.TimeoutExpired: it did not answer in time, and was ended.
@@ -79,6 +88,7 @@ class Child:
             with contextlib.suppress(BrokenPipeError):  # it ended before it was asked
                 stdin.write(request)
                 stdin.close()
+            meanwhile()
             lines = []
             for line in stdout:
                 lines.append(line)
@@ -130,11 +140,12 @@ def try_in_child(
     seconds: float = SECONDS_TO_TRY,
     memory: int | None = None,
     heard: Callable[[dict[str, Any]], None] | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Tried | None:
     """Load and probe a model in a child process, on the processor; else as :func:`in_child`.
 
     Args:
-        path, seconds, memory: as there.
+        path, seconds, memory, meanwhile: as there.
         settings: what is declared of the model.
         time_limit_per_call: seconds that a call of it may take.
         heard: hears of the bytes of its large ``weights`` when they are read, and of the
@@ -149,6 +160,7 @@ def try_in_child(
         seconds=seconds,
         memory=memory,
         heard=heard,
+        meanwhile=meanwhile,
         settings=settings.to_json(),
         time_limit_per_call=time_limit_per_call,
     )
@@ -166,6 +178,7 @@ def in_child(
     seconds: float = SECONDS_TO_TRY,
     memory: int | None = None,
     heard: Callable[[Any], None] | None = None,
+    meanwhile: Callable[[], None] | None = None,
     **arguments: Any,
 ) -> Any:
     """Return what a function says of a model file, called in a child process.
@@ -177,6 +190,7 @@ def in_child(
         memory: bytes that the child may have; None allows what is available, and of addresses as
             many as most of the machine's memory has.
         heard: hears what the function says with :func:`tell_parent` meanwhile.
+        meanwhile: is called here while the child works; what that raises ends the child.
         arguments: what JSON can carry, as the answer must be.
 
     Raises:
@@ -192,7 +206,7 @@ def in_child(
     }
     child = _WAITING.pop() if _WAITING else Child()
     try:
-        done = child.ask(json.dumps(request), seconds, heard or (lambda _: None))
+        done = child.ask(json.dumps(request), seconds, heard or _nothing, meanwhile or _nothing)
     except subprocess.TimeoutExpired:
         raise ModelError(
             f"{path} took more than {seconds:g} s to load and probe in a child process; it is too "

@@ -210,3 +210,22 @@ def test_a_model_that_needs_too_much_memory_is_a_sentence(tmp_path: Path) -> Non
     proto.graph.output[0].type.tensor_type.shape.dim.add(dim_param="k")
     with pytest.raises(ModelError, match=r"model\.onnx"):
         try_in_child(save(proto, tmp_path), ModelSettings(preprocess="none"), seconds=60)
+
+
+def test_what_is_refused_meanwhile_ends_the_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace_child(monkeypatch, "import time; time.sleep(100)")
+    end, codes = isolation.Child.end, []
+
+    def ended(child: isolation.Child) -> None:
+        end(child)
+        codes.append(child._process.returncode)
+
+    def refuse() -> None:
+        raise UsageError("no")
+
+    monkeypatch.setattr(isolation.Child, "end", ended)
+    with pytest.raises(UsageError, match="no"):
+        try_in_child(tmp_path / "model.onnx", ModelSettings(), meanwhile=refuse)
+    assert codes == [-signal.SIGKILL]
