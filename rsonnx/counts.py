@@ -84,21 +84,30 @@ class Counts:
         self.total = sum(votes.values()) + beside[0]
 
     @classmethod
-    def _of_votes(cls, votes: dict[int, int], size: int, beside: tuple[int, int, int]) -> Counts:
+    def _of_votes(cls, votes: dict[int, int], beside: tuple[int, int, int], size: int) -> Counts:
         self = cls.__new__(cls)
         self._hold(votes, size, beside)
         return self
 
     @classmethod
-    def of_bins(cls, bins: NDArray[np.int64], watched_rows: int = 0, near_ties: int = 0) -> Counts:
-        """Read a tally, int64 (1 + classes,), whose first bin is of answers that are no class.
+    def of_tallies(cls, bins: NDArray[np.int64], watched: NDArray[np.int64]) -> list[Counts]:
+        """Read tallies, int64 (m, 1 + classes), whose first bins are of answers that are no class.
 
-        >>> rsonnx.Counts.of_bins(np.array([3, 990, 7]))
-        Counts({'0': 990, '1': 7, 'no_class': 3})
+        Args:
+            bins: of m counts.
+            watched: rows and near ties of each, int64 (m, 2).
+
+        >>> rsonnx.Counts.of_tallies(np.array([[3, 990, 7]]), np.zeros((1, 2), np.int64))
+        [Counts({'0': 990, '1': 7, 'no_class': 3})]
         """
-        seen = bins[1:].nonzero()[0]
-        votes = dict(zip(seen.tolist(), bins[1:][seen].tolist(), strict=True))
-        return cls._of_votes(votes, len(bins) - 1, (int(bins[0]), watched_rows, near_ties))
+        votes: list[dict[int, int]] = [{} for _ in bins]
+        rows, classes = bins[:, 1:].nonzero()
+        seen = bins[rows, classes + 1]
+        for row, k, count in zip(rows.tolist(), classes.tolist(), seen.tolist(), strict=True):
+            votes[row][k] = count
+        beside = zip(bins[:, 0].tolist(), *watched.T.tolist(), strict=True)
+        size = bins.shape[1] - 1
+        return [cls._of_votes(*each, size) for each in zip(votes, beside, strict=True)]
 
     @classmethod
     def of(cls, value: Counts | ArrayLike) -> Counts:
@@ -116,7 +125,8 @@ class Counts:
         >>> rsonnx.Counts.from_labels(np.array([2, 0, 2, -1]), num_classes=3)
         Counts({'0': 1, '2': 2, 'no_class': 1})
         """
-        return cls.of_bins(np.bincount(labels + 1, minlength=num_classes + 1))
+        bins = np.bincount(labels + 1, minlength=num_classes + 1)
+        return cls.of_tallies(bins[None], np.zeros((1, 2), np.int64))[0]
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], num_classes: int = 0) -> Counts:
@@ -144,7 +154,7 @@ class Counts:
         votes = {k: by_class[k] for k in sorted(by_class) if by_class[k]}
         size = max(num_classes, max(by_class, default=-1) + 1)
         no_class, watched_rows, near_ties = (value.get(key, 0) for key in NOT_CLASSES)
-        return cls._of_votes(votes, size, (no_class, watched_rows, near_ties))
+        return cls._of_votes(votes, (no_class, watched_rows, near_ties), size)
 
     def to_json(self) -> dict[str, int]:
         """Return the counts that are not 0, by class number as text or a key of NOT_CLASSES.
@@ -218,7 +228,7 @@ class Counts:
         votes = {k: self[k] + other[k] for k in sorted(self._votes.keys() | other._votes.keys())}
         no_class, watched_rows, near_ties = map(add, self._beside, other._beside)
         size = max(self._size, other._size)
-        return Counts._of_votes(votes, size, (no_class, watched_rows, near_ties))
+        return Counts._of_votes(votes, (no_class, watched_rows, near_ties), size)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Counts):

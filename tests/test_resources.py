@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from commands import command
 from onnx_models import build, node
 
 from rsonnx import resources
-from rsonnx.resources import available_memory, bounded_memory
+from rsonnx.resources import available_memory, bounded_memory, collecting_seldom
 from rsonnx.runs import read_run
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="nothing is bounded elsewhere")
@@ -96,3 +97,22 @@ def test_a_model_that_wants_more_than_there_is_ends_a_run_in_a_sentence(
     assert "m.onnx needs more memory" in ended.said
     assert read_run("run.jsonl").status == "failed"
     assert command(f"{words} --resume --batch-size 8").code == 0
+
+
+def test_threads_that_collect_seldom_leave_all_as_it_was() -> None:
+    usual = gc.get_threshold()
+    first, second = collecting_seldom(), collecting_seldom()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert gc.get_threshold()[0] > usual[0]
+    second.__exit__(None, None, None)
+    assert gc.get_threshold() == usual
+    gc.disable()
+    gc.set_threshold(0)
+    try:
+        with collecting_seldom():
+            assert gc.get_threshold()[0] == 0
+    finally:
+        gc.set_threshold(*usual)
+        gc.enable()

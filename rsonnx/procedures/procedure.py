@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Protocol, Self, TypeVar
 from rsonnx.closed_form import Form
 from rsonnx.counts import MOST_CLASSES, Counts
 from rsonnx.errors import UsageError
-from rsonnx.noise import Law, Point
+from rsonnx.noise import Law, Point, uniform
 from rsonnx.procedures.evidence import Evidence, Figures, Proof
 from rsonnx.procedures.radii import default_radii
 from rsonnx.procedures.result import Certificate
@@ -55,14 +55,19 @@ class Task:
 
     Attributes:
         point: the input.
-        uniform: a number in (0, 1] that was drawn before the samples, for a randomised bound.
+        seed: of the run.
         form: returns the base classifier as a form whose probabilities follow by calculation, or
             raises what says that it is none.
     """
 
     point: Point
-    uniform: float
+    seed: int
     form: Callable[[], Form]
+
+    @property
+    def uniform(self) -> float:
+        """A number in (0, 1] that no sample depends on, for a randomised bound."""
+        return uniform(self.seed, self.point.digest)
 
 
 class Asking(Protocol[Result_co]):
@@ -240,7 +245,7 @@ class Procedure(ABC):
     def again(self, task: Task, evidence: Evidence) -> Steps[Certificate]:
         """Ask for the very samples of ``evidence`` once more, and derive from what they are now.
 
-        All are asked for at once. The evidence has its uniform number; that of the task is unused.
+        All are asked for at once. The evidence has its uniform number.
         """
         del task
         selection, estimation = yield from self._ranges(

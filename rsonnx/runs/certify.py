@@ -266,7 +266,7 @@ def _ready(
     if begun is not None:
         procedure = procedure.as_begun(begun.procedure)
     _check_range(procedure, samples)
-    procedure.try_first(Task(job.point(job.indices[0]), 1.0, job.smoothed.form))
+    procedure.try_first(Task(job.point(job.indices[0]), 0, job.smoothed.form))
     tell_job(job, seed, listener.said)
     tell_samples(procedure, listener.said)
     _tell_part(job, shard, samples, listener)

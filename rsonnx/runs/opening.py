@@ -37,6 +37,7 @@ from rsonnx.model.read import ModelSource
 from rsonnx.noise import STREAM_VERSION, AskedNoise, Law, Values, check_law
 from rsonnx.noise.asked import USUAL_SIGMAS
 from rsonnx.noise.space import LEVELS, InputSpace
+from rsonnx.resources import collecting_seldom
 from rsonnx.runs.job import Job, columns_of, prepare_job
 from rsonnx.runs.sample import Sample
 from rsonnx.runtime import (
@@ -112,6 +113,7 @@ def open_job(
         RsonnxError: the model, the data or an argument is not as it must be.
     """
     settings, reading, engine = _settings(settings, reading, engine, further)
+    stack.enter_context(collecting_seldom())
     if sample is not None:
         check_kind("sample", sample, Sample, "a Sample, such as rsonnx.runs.Sample(limit=100),")
     meant = asked(noise, sigma)

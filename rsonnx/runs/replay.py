@@ -168,7 +168,7 @@ def _calculated_again(
     """Yield what the model does not confirm, of inputs of which nothing was sampled."""
     for row in rows:
         point = job.point(row.index)
-        task = Task(point, 1.0, job.smoothed.form)
+        task = Task(point, 0, job.smoothed.form)
         what = [*procedure.confirm(task, row.evidence), *_unchanged_again(job, row, near_ties)]
         yield from (Fault(row.index, text) for text in what)
 
@@ -215,7 +215,7 @@ class _NearTies:
     def count(self, job: Job, row: Row, seed: int) -> int:
         """Return how many of all samples of a row are near ties."""
         point = job.point(row.index)
-        asks = next(self.procedure.again(Task(point, 1.0, job.smoothed.form), row.evidence))
+        asks = next(self.procedure.again(Task(point, 0, job.smoothed.form), row.evidence))
         requests = [
             CountRequest(
                 job.smoothed.stream(ask.point or point, ask.stream, seed), ask.start, ask.stop

@@ -7,7 +7,6 @@ the ranges into batches and spreads them over workers cannot be seen in the coun
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -29,10 +28,8 @@ from rsonnx.runtime.classifier import (
     label_a_row,
 )
 from rsonnx.runtime.ranges import CountRequest, Ranges, SampleStream, Span, batches, places
+from rsonnx.runtime.tally import Progress, Tally
 from rsonnx.scalars import shown
-
-Progress = Callable[[int], None]
-"""Called with the number of samples that have been counted since the last call."""
 
 _MOST_BATCH = 128
 _BATCH_VALUES = 1 << 20
@@ -257,9 +254,9 @@ class ThreadEngine:
 
     def _parts(
         self, requests: Sequence[CountRequest], progress: Progress | None
-    ) -> tuple[_Tally, list[_Part], int]:
+    ) -> tuple[Tally, list[_Part], int]:
         """Return a tally, the samples of each shape, and enough workers."""
-        tally = _Tally(requests, getattr(self._classifier, "num_classes", None) or 0, progress)
+        tally = Tally(requests, getattr(self._classifier, "num_classes", None) or 0, progress)
         parts, most = [], 0
         for shape in {request.stream.sample_shape: None for request in requests}:
             ranges, size = Ranges.of(requests, shape), self.batch_size(shape)
@@ -279,7 +276,7 @@ class ThreadEngine:
     def _work(
         self,
         parts: Sequence[_Part],
-        tally: _Tally,
+        tally: Tally,
         earlier: Future[None] | None = None,
     ) -> None:
         """Count until nothing is left; behind what a worker of an earlier call still does."""
@@ -294,7 +291,7 @@ class ThreadEngine:
             self._largest_watched = self._largest_confirmed = 0  # it may be what was refused
             raise
 
-    def _count(self, ranges: Ranges, size: int, most: int, tally: _Tally) -> None:
+    def _count(self, ranges: Ranges, size: int, most: int, tally: Tally) -> None:
         """Count what others leave, portion by portion.
 
         A model empties a core's caches, and what is done after it takes several times as long as it
@@ -320,7 +317,7 @@ class ThreadEngine:
                 self._confirm_largest(buffer[batch], labels[batch])
             check_range(self._classifier, labels)
             watched = self._watched(cut, buffer, labels, zip(streams, part, rows, strict=True))
-            tally.add(part, [labels[place] for place in rows], watched)
+            tally.add(part, labels, watched)
 
     def _confirm_largest(self, noisy: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
         """Compare the last labels of a batch on a device, where it is larger than those before."""
@@ -367,7 +364,7 @@ class _Threaded:
     """A call that threads work on."""
 
     pool: ThreadPoolExecutor
-    tally: _Tally
+    tally: Tally
     parts: Sequence[_Part]
     running: list[Future[None]] = field(default_factory=list)
 
@@ -403,44 +400,3 @@ def _check_memory(shape: tuple[int, ...], batch: int, workers: int) -> None:
             f"least {needed / 2**30:,.1f} GiB of memory, but {free / 2**30:,.1f} GiB are free; use "
             "a smaller batch size (--batch-size)"
         )
-
-
-class _Tally:
-    """Counts of several requests that several threads add to."""
-
-    def __init__(
-        self, requests: Sequence[CountRequest], num_classes: int, progress: Progress | None
-    ) -> None:
-        self.requests = requests
-        # Bin 0 is for no class.
-        self._bins = [np.zeros(num_classes + 1, np.int64) for _ in requests]
-        self._watched = np.zeros((len(requests), 2), np.int64)
-        self._progress = progress
-        self._lock = threading.Lock()
-
-    @property
-    def counts(self) -> list[Counts]:
-        """What was counted for each request."""
-        return [
-            Counts.of_bins(bins, rows, ties)
-            for bins, (rows, ties) in zip(self._bins, self._watched.tolist(), strict=True)
-        ]
-
-    def add(
-        self,
-        batch: Sequence[Span],
-        labels: Sequence[NDArray[np.int64]],
-        watched: Sequence[tuple[int, int]],
-    ) -> None:
-        """Add the labels of each span, and its watched rows and near ties, where any are."""
-        parts = [np.bincount(part + 1) for part in labels]
-        with self._lock:
-            for span, bins in zip(batch, parts, strict=True):
-                missing = len(bins) - len(self._bins[span.request])
-                if missing > 0:  # a classifier that does not say how many classes it has
-                    self._bins[span.request] = np.pad(self._bins[span.request], (0, missing))
-                self._bins[span.request][: len(bins)] += bins
-            for span, more in zip(batch, watched, strict=False):
-                self._watched[span.request] += more
-            if self._progress is not None:
-                self._progress(sum(map(len, batch)))

@@ -19,7 +19,7 @@ from typing import Generic, Protocol
 from rsonnx.closed_form import Form
 from rsonnx.counts import Counts
 from rsonnx.errors import RunFileError, UsageError
-from rsonnx.noise import Point, uniform
+from rsonnx.noise import Point
 from rsonnx.procedures import Ask, Asking, Steps, Task
 from rsonnx.procedures.procedure import Result
 from rsonnx.runtime import Call, CountRequest, Progress
@@ -262,7 +262,7 @@ def _begun(
     answers: Sequence[Answer],
 ) -> _InWork[Result]:
     """Take an input into work; answers that are not asked for are left in its store."""
-    steps = procedure.steps(Task(point, uniform(seed, point.digest), smoothed.form))
+    steps = procedure.steps(Task(point, seed, smoothed.form))
     open_stream = partial(smoothed.stream, seed=seed)
     work: _InWork[Result] = _InWork(index, point, open_stream, steps, list(answers))
     work.begin()
@@ -352,10 +352,16 @@ class _Work(Generic[Result]):
         wanted = sum(entry.open for entry in queue)
         unfinished = sum(entry.done is None for entry in queue)
         least = _SHARING if self._smoothed.share_noise else 1
-        while not queue or len(queue) < _most_in_work(queue[0].point):
-            if queue and queue[0].done is not None:  # which asked for nothing
-                return
-            if queue and unfinished >= least and wanted >= self._smoothed.appetite(queue[0].point):
+        most = appetite = 0
+        while True:
+            if queue and not most:
+                first = queue[0].point
+                most, appetite = _most_in_work(first), self._smoothed.appetite(first)
+            if queue and (
+                queue[0].done is not None  # which asked for nothing
+                or len(queue) >= most
+                or (unfinished >= least and wanted >= appetite)
+            ):
                 return
             following = self._next(source)
             if following is None:

@@ -123,7 +123,7 @@ def no_form() -> Form:
     raise ModelError("it is none")
 
 
-TASK = Task(IMAGE, 1.0, no_form)
+TASK = Task(IMAGE, 0, no_form)
 
 
 def driven(
@@ -201,7 +201,7 @@ def test_a_false_claim_is_no_likelier_than_alpha(law: CoveredNoise[Any]) -> None
     """
     generator = np.random.default_rng(20)
     small = InputSpace((1, 3, 4), (0.0, 1.0), "NCHW").point(np.eye(3, 4)[None])
-    task, procedure = Task(small, 1.0, no_form), Covered(law, 100, 1000, 0.05)
+    task, procedure = Task(small, 0, no_form), Covered(law, 100, 1000, 0.05)
     cover = certified(driven(procedure, lambda _, more: more, task=task)[0])
     needed = [law.drawn.probability_for(r) if r else 0.5 for r in cover.radii]
 
@@ -265,7 +265,7 @@ def test_noise_too_small_for_the_steps_of_an_image_certifies_nothing_and_says_so
         np.random.default_rng(5).integers(0, 2, (1, 9, 9)).astype(np.float64)
     )
     procedure = Covered(Rotation(1e-7, (-90.0, 90.0)), 100, 100, 0.05)
-    certificate, asks = driven(procedure, lambda _, more: more, task=Task(noisy, 1.0, no_form))
+    certificate, asks = driven(procedure, lambda _, more: more, task=Task(noisy, 0, no_form))
     assert certificate.reason == "loose-bound"
     assert "sigma" in str(certificate.explanation)
     assert {ask.stream for ask in asks} == {"selection"}

@@ -385,7 +385,7 @@ def test_a_recorded_bracket_gives_the_certificate_again_and_no_better_one() -> N
     form = stump_sum(_stumps(GOLDEN["hand"][0]["stumps"]), SINGLE)
     law, point = Gaussian(1.0), real_point([1.0, 0.5])
     procedure = Exact(law)
-    steps = procedure.steps(Task(point, 1.0, lambda: form))
+    steps = procedure.steps(Task(point, 0, lambda: form))
     with pytest.raises(StopIteration) as stopped:
         next(steps)
     certificate = stopped.value.value

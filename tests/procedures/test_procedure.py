@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rsonnx.closed_form import Form
 from rsonnx.counts import Counts
 from rsonnx.errors import ModelError, UsageError
-from rsonnx.noise import Columns, Gaussian, InputSpace, Laplace, uniform
+from rsonnx.noise import Columns, Gaussian, InputSpace, Laplace
 from rsonnx.procedures import (
     Adaptive,
     Certificate,
@@ -92,7 +92,7 @@ def test_drawn_again_the_same_counts_give_the_same_certificate(procedure: Proced
     found = _certificate(procedure)
     counts, totals = found.counts, found.counts.totals
     evidence = Evidence(counts.selection, counts.estimation, found.uniform, found.claim)
-    steps = procedure.again(Task(InputSpace((1,)).point([0.5]), 1.0, no_form), evidence)
+    steps = procedure.again(Task(InputSpace((1,)).point([0.5]), 0, no_form), evidence)
     asked = next(steps)
     assert {ask.stream: ask.stop for ask in asked} == {k: n for k, n in totals.items() if n}
     with pytest.raises(StopIteration) as stopped:
@@ -102,7 +102,7 @@ def test_drawn_again_the_same_counts_give_the_same_certificate(procedure: Proced
 
 def test_the_stages_are_asked_for_in_full_and_checked() -> None:
     point = InputSpace((1,)).point([0.5])
-    task = Task(point, uniform(1, point.digest), no_form)
+    task = Task(point, 1, no_form)
     (selection, estimation) = next(ALL["fixed"].steps(task))
     assert (selection.stream, selection.stop) == ("selection", 20)
     assert (estimation.stream, estimation.stop) == ("estimation", 500)

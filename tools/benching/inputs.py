@@ -124,7 +124,7 @@ def write_run(path: Path, inputs: int, **options: float) -> None:
 def _drawn(procedure: Procedure, chance: np.random.Generator) -> Certificate:
     """Go through the steps of a procedure with a classifier that answers class 0 or 1 by chance."""
     share = float(chance.choice([chance.uniform(0.3, 1), chance.uniform(0.9, 1), 0.9995]))
-    steps = procedure.steps(Task(cast(Any, None), 1.0, cast(Any, None)))  # none looks at the input
+    steps = procedure.steps(Task(cast(Any, None), 0, cast(Any, None)))  # none looks at the input
     asks = next(steps)
     try:
         while True:

@@ -31,9 +31,9 @@ from rsonnx.grid import GridNoise
 from rsonnx.runtime.classifier import CONFIRMED_ROWS, OnnxClassifier
 from rsonnx.runtime.cuda.cupy_device import CupyDevice
 from rsonnx.runtime.cuda.drawing import Drawing
-from rsonnx.runtime.engine import Progress
 from rsonnx.runtime.ranges import CountRequest, Ranges, Span, places
 from rsonnx.runtime.session import DeviceMemoryError
+from rsonnx.runtime.tally import Progress
 from rsonnx.runtime.watchdog import limited
 
 _BATCHES_A_CALL = 16
