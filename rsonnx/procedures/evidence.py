@@ -69,7 +69,8 @@ class Evidence:
     @property
     def hits(self) -> int:
         """How many estimation samples are of the chosen class."""
-        return self.estimation[self.chosen] if self.chosen != ABSTAIN else 0
+        chosen = self.chosen
+        return self.estimation[chosen] if chosen != ABSTAIN else 0
 
     def check_stages(self) -> None:
         """Refuse a stage without samples."""

@@ -6,7 +6,7 @@ class of their own, and are never chosen.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,21 +25,22 @@ _LEAST_LEAD = 2
 """The lead that the proof of :class:`SequentialPredict` asks of the majority rule."""
 
 
-def lead_of(votes: ArrayLike, no_class: int = 0) -> tuple[int, int, int]:
+def lead_of(votes: Iterable[int], no_class: int = 0) -> tuple[int, int, int]:
     """Return (top, its votes, the votes of the best rival); top is -1 where no class leads.
 
     Ties go to the lowest class, and to any class before no class.
     """
-    counts = np.append(np.asarray(votes, np.int64), no_class)
-    if counts.size and counts.min() < 0:
-        raise UsageError(f"votes are {counts.tolist()}, but a count cannot be negative")
-    order = np.argsort(-counts, kind="stable")
-    top = int(order[0])
-    rival = int(counts[order[1]]) if counts.size > 1 else 0
-    return (-1 if top == counts.size - 1 else top), int(counts[top]), rival
+    counts = [*map(int, votes), no_class]
+    if min(counts) < 0:
+        raise UsageError(f"votes are {counts}, but a count cannot be negative")
+    most = max(counts)
+    top = counts.index(most)
+    last = top == len(counts) - 1
+    counts[top] = 0
+    return (-1 if last else top), most, max(counts)
 
 
-def selection_settled(votes: ArrayLike, no_class: int = 0, *, ceiling: int) -> bool:
+def selection_settled(votes: Collection[int], no_class: int = 0, *, ceiling: int) -> bool:
     """Whether the selection stage may stop: a lead of ``LEAD`` votes, or ``ceiling`` samples.
 
     The choice needs no guarantee: the estimation samples are drawn afresh, and a wrong choice costs
@@ -47,8 +48,7 @@ def selection_settled(votes: ArrayLike, no_class: int = 0, *, ceiling: int) -> b
     """
     check_samples("ceiling", ceiling)
     _, most, second = lead_of(votes, no_class)
-    drawn = int(np.sum(np.asarray(votes, np.int64))) + no_class
-    return most - second >= LEAD or drawn >= ceiling
+    return most - second >= LEAD or sum(votes) + no_class >= ceiling
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class SequentialPredict:
         The verdict is ``CERTIFIED`` with the label, ``CONTINUE``, or ``EXHAUSTED`` at ``n_max``.
         """
         counts = np.asarray(votes, np.int64)
-        top, hits, rival = lead_of(counts, no_class)
+        top, hits, rival = lead_of(counts.tolist(), no_class)
         total = int(counts.sum()) + no_class
         if total > self.n_max:
             raise UsageError(f"there are {total} votes, but n_max is {self.n_max}")
