@@ -208,7 +208,7 @@ def listening(listener: Listener | None) -> Listener:
 def check_further(further: Mapping[str, Any]) -> None:
     """Refuse an argument that is neither ours nor of the settings."""
     kinds = (ModelSettings, DataSettings, EngineSettings)
-    ours = [name for name in inspect.signature(open_job).parameters if name != "further"]
+    ours = inspect.signature(open_job).parameters.keys() - {"further", "check"}
     unknown = sorted(further.keys() - {*ours, *(f.name for kind in kinds for f in fields(kind))})
     if unknown:
         raise UsageError(
