@@ -34,7 +34,7 @@ from rsonnx.runtime.watchdog import (
 
 if TYPE_CHECKING:
     from rsonnx.model import ModelSettings
-    from rsonnx.smoothing.load import Tried
+    from rsonnx.smoothing.tried import Tried
 
 _MEMORY_SHARE = 0.8
 """Share of the machine's memory that the child may address."""
@@ -166,7 +166,7 @@ def try_in_child(
     )
     if record is None:
         return None
-    from rsonnx.smoothing.load import Tried  # noqa: PLC0415 - not before the child has begun
+    from rsonnx.smoothing.tried import Tried  # noqa: PLC0415 - not before the child has begun
 
     return Tried.from_json(record)
 

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from rsonnx.arguments import check_kind, check_texts
-from rsonnx.closed_form import Form
 from rsonnx.counts import NO_CLASS
-from rsonnx.errors import ModelError, RsonnxError
+from rsonnx.errors import ModelError
 from rsonnx.model import (
     CODES,
     INPUT,
     LABEL,
     SCORES,
     Batch,
-    Batched,
     Batching,
     ModelSettings,
     ModelSource,
     Preprocessing,
     check_answers,
     choose_batching,
-    most_rows,
     name_classes,
     probe_rows,
     read_model,
@@ -39,8 +34,6 @@ from rsonnx.model import (
     row_coupling,
     rows_beyond,
 )
-from rsonnx.model.closed import Runner, check_form, form_of
-from rsonnx.model.probe import Tolerance
 from rsonnx.runtime import (
     DeviceOptions,
     Geometry,
@@ -48,11 +41,12 @@ from rsonnx.runtime import (
     Origin,
     Pace,
     ProviderChoice,
-    Session,
     choose_provider,
 )
 from rsonnx.runtime.cuda import open_place
-from rsonnx.smoothing.adapting import Adapted, Plan, make_plan
+from rsonnx.smoothing.adapting import Plan, make_plan
+from rsonnx.smoothing.candidate import Candidate, read_form
+from rsonnx.smoothing.tried import Tried, sha256
 
 _ALONE_AGAIN = 2
 """Probe rows that a model that runs one at a time is asked again which was tried elsewhere."""
@@ -156,134 +150,6 @@ def load_with(
     return classifier
 
 
-class _Candidate:
-    """The model under one treatment of its batch axis, opened when it is first run.
-
-    Attributes:
-        seconds: that the first run took, 0 before.
-        timed: hears them.
-    """
-
-    def __init__(
-        self, plan: Plan, provider: ProviderChoice, device: DeviceOptions, batch: Batch
-    ) -> None:
-        self._plan, self._provider, self._device, self._batch = plan, provider, device, batch
-        self.seconds = 0.0
-        self.timed: Callable[[float], None] | None = None
-
-    @cached_property
-    def adapted(self) -> Adapted:
-        return self._plan.adapted(self._batch)
-
-    @cached_property
-    def session(self) -> Session:
-        name = str(self._plan.model)
-        return Session(self.adapted.model, self._provider, name, self._device, self.adapted.weights)
-
-    @property
-    def tf32(self) -> bool:
-        """Whether products may be rounded to 10 bits."""
-        return self._device.tf32
-
-    def runner(self, model: bytes) -> Runner:
-        """Open another model as this one is."""
-        session = Session(model, self._provider, str(self._plan.model), self._device)
-        return lambda names, rows: session.run_all(names, INPUT, rows)
-
-    def scores(self, rows: NDArray[np.float32]) -> NDArray[Any]:
-        is_label = self._plan.output.kind == "label"
-        session, begun = self.session, time.perf_counter()
-        answers = session.run(LABEL if is_label else SCORES, INPUT, rows)
-        if not self.seconds:
-            self.seconds = time.perf_counter() - begun
-            if self.timed is not None:
-                self.timed(self.seconds)
-        # A label as it is: a float may not tell two of them apart.
-        return answers[:, None] if is_label else answers
-
-    def most_rows(self) -> int:
-        model, data = onnx.load_from_string(self.adapted.model), self._plan.data
-        return most_rows(model, data.shape, str(self._plan.model))
-
-    def batched(self) -> Batched:
-        return Batched(self.scores, self.adapted.coupled_by)
-
-
-def closed_form(plan: Plan) -> Form | None:
-    """Return the form that a model is read to; None where it is none.
-
-    Nothing of a model is run whose operators are those of no form; without an onnxruntime that
-    runs, nothing is read to one.
-    """
-    batch = plan.free_batches[0] if plan.free_batches else Batch.AS_FILED
-    try:
-        candidate = _Candidate(plan, choose_provider("cpu"), DeviceOptions(), batch)
-        return form_of(candidate.adapted.whole, candidate.runner)
-    except RsonnxError:
-        return None
-
-
-def _read_form(
-    candidate: _Candidate, classifier: OnnxClassifier, rows: NDArray[np.float32]
-) -> Form:
-    """Read an adapted model to a form, and hold that against its labels."""
-    if candidate.tf32:
-        raise ModelError(
-            "TF32 rounds products to 10 bits, but exact certificates rest on float32; leave it out"
-        )
-    columns = enumerate(classifier.columns)
-    fixed = [at for at, column in columns if column.fixed and (column.whole or column.texts)]
-    form = form_of(candidate.adapted.whole, candidate.runner, fixed)
-    check_form(form, classifier.classify, rows, fixed)
-    return form
-
-
-@dataclass(frozen=True)
-class Tried:
-    """How a model was seen to run on the processor, by the process that tried it.
-
-    Attributes:
-        file: SHA-256 of the model's file.
-        model: SHA-256 of the adapted model that ran.
-        batching: how it may be batched.
-        labels: that it gave the probe rows.
-        seconds: that its first run took.
-        facts: what a run's header says of them.
-    """
-
-    file: str
-    model: str
-    batching: Batching
-    labels: tuple[int, ...]
-    seconds: float
-    facts: dict[str, int]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the record as JSON has it."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Tried:
-        """Return what :meth:`to_json` wrote."""
-        batching = dict(record["batching"])
-        batching["tolerance"] = Tolerance(**batching["tolerance"])
-        held = {"batching": Batching(**batching), "labels": tuple(record["labels"])}
-        return cls(**record | held)
-
-    def is_of(self, plan: Plan, adapted: Adapted) -> bool:
-        """Return whether it is of this model as it runs here; the proof is made here, not taken."""
-        rows = self.batching.rows
-        return (
-            self.model == _sha256(adapted.model)
-            and (rows != "proved" or adapted.coupled_by is None)
-            and (rows != "watched" or plan.watch)
-        )
-
-
-def _sha256(model: bytes) -> str:
-    return hashlib.sha256(model).hexdigest()
-
-
 @dataclass(frozen=True, eq=False)
 class Opened:
     """A base classifier, the adapted model that it runs, serialized, and how it was seen to run."""
@@ -318,14 +184,14 @@ def open_plan(
     """
     data, output = plan.data, plan.output
     place = open_place(provider, options or DeviceOptions())
-    free = [_Candidate(plan, provider, place.options, batch) for batch in plan.free_batches]
+    free = [Candidate(plan, provider, place.options, batch) for batch in plan.free_batches]
     filed = (
-        free[0] if data.batch is None else _Candidate(plan, provider, place.options, Batch.AS_FILED)
+        free[0] if data.batch is None else Candidate(plan, provider, place.options, Batch.AS_FILED)
     )
     filed.timed = timed
     rows = probe_rows(data, plan.bounds)
 
-    def chosen_by(batching: Batching) -> _Candidate:
+    def chosen_by(batching: Batching) -> Candidate:
         return filed if batching.chosen is None else free[batching.chosen]
 
     if tried and not (provider.is_cpu and tried.is_of(plan, chosen_by(tried.batching).adapted)):
@@ -402,7 +268,7 @@ def open_plan(
         score_name=SCORES,
         tolerance=batching.tolerance,
     )
-    classifier.read_form = partial(_read_form, candidate, classifier, rows)
+    classifier.read_form = partial(read_form, candidate, classifier, rows)
     if tried and batching.rows == "alone":  # so that each row is a call
         rows = rows[:_ALONE_AGAIN]
     begun = time.perf_counter()
@@ -422,7 +288,7 @@ def open_plan(
             "ties": int((ordered[:, -1:] == ordered[:, -2:-1]).any(axis=1).sum()),
             "no_class": int((labels == NO_CLASS).sum()),
         }
-        model = _sha256(candidate.adapted.model)
+        model = sha256(candidate.adapted.model)
         tried = Tried(
             plan.model.sha256, model, batching, tuple(labels.tolist()), filed.seconds, facts
         )
