@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         checked_labels,
     )
     from rsonnx.runtime.device_options import DeviceOptions
-    from rsonnx.runtime.engine import Call, Engine, ThreadEngine, check_engine
+    from rsonnx.runtime.engine import Call, Engine, check_engine
     from rsonnx.runtime.origin import Origin
     from rsonnx.runtime.providers import (
         ProviderChoice,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rsonnx.runtime.session import Session
     from rsonnx.runtime.settings import EngineSettings, before_engine, open_engine
     from rsonnx.runtime.tally import Progress
+    from rsonnx.runtime.thread_engine import ThreadEngine
     from rsonnx.runtime.wheels import installed_wheels
 
 offer_lazily(__name__)

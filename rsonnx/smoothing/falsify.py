@@ -27,7 +27,7 @@ from rsonnx.noise import Law, NoisyStream, Point
 from rsonnx.noise.space import LEVELS, beyond_numbers
 from rsonnx.procedures import Prediction, predict_from_counts
 from rsonnx.runtime import CountRequest, Progress, checked_labels
-from rsonnx.runtime.engine import usual_batch
+from rsonnx.runtime.thread_engine import usual_batch
 from rsonnx.smoothing.classifier import SmoothedClassifier
 from rsonnx.smoothing.votes import Votes
 

@@ -357,7 +357,7 @@ def test_a_run_that_is_stopped_while_it_waits_keeps_what_was_counted(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("rsonnx.runtime.engine._Threaded.result", pressed)
+        patch.setattr("rsonnx.runtime.thread_engine._Threaded.result", pressed)
         with pytest.raises(KeyboardInterrupt):
             list(run_many(g, procedure, points, seed=SEED, checkpoint=kept.append))
     assert kept[-1][0]

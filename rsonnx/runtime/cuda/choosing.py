@@ -16,8 +16,9 @@ from rsonnx.runtime.cuda.cupy_device import CupyDevice, open_device
 from rsonnx.runtime.cuda.engine import DeviceEngine
 from rsonnx.runtime.cuda.pinned import pinned
 from rsonnx.runtime.device_options import CUDA, TENSORRT, DeviceOptions
-from rsonnx.runtime.engine import Engine, ThreadEngine
+from rsonnx.runtime.engine import Engine
 from rsonnx.runtime.providers import ProviderChoice
+from rsonnx.runtime.thread_engine import ThreadEngine
 
 _HOST_WORKERS = 2
 """Threads where noise is drawn on the host for a device: one draws while the other's batch runs."""

@@ -18,9 +18,10 @@ from typing import Generic, TypeVar
 
 from rsonnx.counts import Counts
 from rsonnx.errors import InferenceError, RsonnxError, UsageError
-from rsonnx.runtime.engine import Engine, usual_batch
+from rsonnx.runtime.engine import Engine
 from rsonnx.runtime.ranges import CountRequest, Ranges, Span
 from rsonnx.runtime.tally import Progress
+from rsonnx.runtime.thread_engine import usual_batch
 from rsonnx.runtime.workers.worker import Answer, Done, Ready
 
 _MOST_VALUES = 1 << 22

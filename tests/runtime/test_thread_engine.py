@@ -210,7 +210,7 @@ def test_what_progress_raises_stops_the_workers(
         raise error
 
     if waiting:
-        monkeypatch.setattr("rsonnx.runtime.engine.wait", interrupted)
+        monkeypatch.setattr("rsonnx.runtime.thread_engine.wait", interrupted)
     engine = ThreadEngine(classifier, 16, workers)
     with pytest.raises(error):
         engine.count([CountRequest(Ramp(), 0, 10_000_000)], progress)
@@ -280,7 +280,7 @@ def test_a_worker_takes_several_batches_of_a_quick_model_and_fewer_where_few_are
 
 def test_batches_that_fit_no_memory_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before any of it is taken: Linux grants memory that it does not have, and kills later."""
-    monkeypatch.setattr("rsonnx.runtime.engine.available_memory", lambda: 2**30)
+    monkeypatch.setattr("rsonnx.runtime.thread_engine.available_memory", lambda: 2**30)
     classifier, stream = Seen(), Ramp(256, (1000,))
     engine = ThreadEngine(classifier, 10**8, 2)
     with pytest.raises(UsageError, match=r"batch size"):
