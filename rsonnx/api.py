@@ -16,7 +16,7 @@ from rsonnx import runs, smoothing
 from rsonnx.arguments import check_choice, check_kind
 from rsonnx.data import DataSettings
 from rsonnx.errors import UsageError
-from rsonnx.model.read import ModelSource
+from rsonnx.model.file import ModelSource
 from rsonnx.procedures import as_radii, radius_text
 from rsonnx.report import FORMATS, accuracy_report, figures_of, told_apart
 from rsonnx.report.columns import Arrangement, parse_columns

@@ -10,8 +10,8 @@ import onnx
 from onnx import defs, helper, version_converter
 
 from rsonnx.errors import ModelError, first_line
+from rsonnx.model.file import ModelFile
 from rsonnx.model.graph import Scope, called, function_key, nodes, scopes, usual_domain
-from rsonnx.model.read import ModelFile
 from rsonnx.model.tail import ML
 
 _WEIGHTS_APART = 4

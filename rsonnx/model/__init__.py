@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rsonnx.model.answers import check_answers
     from rsonnx.model.assumptions import node_types, refuse_unsound, row_coupling
     from rsonnx.model.class_names import keys_of_names, name_classes
+    from rsonnx.model.file import ModelFile, ModelSource
     from rsonnx.model.graph import TensorSpec
     from rsonnx.model.half import to_half
     from rsonnx.model.head import INPUT, make_head
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
         rounding_unit,
         rows_beyond,
     )
-    from rsonnx.model.read import ModelFile, ModelSource, read_model
+    from rsonnx.model.read import read_model
     from rsonnx.model.settings import AUTO, ROWS, ModelSettings, read_feed, read_shape
     from rsonnx.model.size import most_rows
     from rsonnx.model.tail import LABEL, SCORES

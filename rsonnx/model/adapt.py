@@ -15,12 +15,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from rsonnx.errors import ModelError
+from rsonnx.model.file import ModelFile
 from rsonnx.model.graph import GraphView, Scope, bodies, nodes, scopes
 from rsonnx.model.head import INPUT, make_head
 from rsonnx.model.inputs import Input
 from rsonnx.model.outputs import Output
 from rsonnx.model.preprocess import Preprocessing
-from rsonnx.model.read import ModelFile
 from rsonnx.model.tail import LABEL, ML, SCORES, make_tail
 
 _OLDEST_OPSET = 7

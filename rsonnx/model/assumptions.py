@@ -11,8 +11,8 @@ from collections import ChainMap
 import onnx
 
 from rsonnx.errors import ModelError
+from rsonnx.model.file import ModelFile
 from rsonnx.model.graph import Scope, bodies, called, function_key, is_reserved, nodes, scopes
-from rsonnx.model.read import ModelFile
 
 RANDOM = {
     *("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform"),

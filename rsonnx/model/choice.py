@@ -8,10 +8,10 @@ import onnx
 
 from rsonnx.errors import Ask, ModelError, refuse
 from rsonnx.model.elements import class_number
+from rsonnx.model.file import ModelFile
 from rsonnx.model.graph import FLOATS, TensorSpec, listed
 from rsonnx.model.kinds import is_detector
 from rsonnx.model.label import ML_CLASSIFIERS, read_label
-from rsonnx.model.read import ModelFile
 
 LABELS = {"int64", "int32", "int16", "uint16", "uint32", "uint64", "string"}
 _NARROW_LABELS = {"bool", "int8", "uint8"}

@@ -18,8 +18,8 @@ from onnx import helper, numpy_helper
 
 from rsonnx.columns import Column, listed_columns, plain_name
 from rsonnx.errors import DataError, ModelError
+from rsonnx.model.file import ModelFile
 from rsonnx.model.graph import FLOATS, TensorSpec, listed, onnx_type
-from rsonnx.model.read import ModelFile
 
 JOINED = "rsonnx_columns"
 """Name of the tensor that holds all columns."""

@@ -20,8 +20,8 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from rsonnx.errors import ModelError, first_line
+from rsonnx.model.file import ModelFile
 from rsonnx.model.graph import bodies, used_by
-from rsonnx.model.read import ModelFile
 
 _LARGEST = float(np.finfo(np.float16).max)
 _SMALLEST = float(np.finfo(np.float16).smallest_subnormal)

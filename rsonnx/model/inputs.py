@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from rsonnx.columns import Column
 from rsonnx.errors import Ask, ModelError, UsageError, refuse
 from rsonnx.model.columns import JOINED, Part, check_columns, join_inputs, takes_columns
+from rsonnx.model.file import ModelFile
 from rsonnx.model.graph import FLOATS, Dimension, TensorSpec, listed
 from rsonnx.model.outputs import Output
-from rsonnx.model.read import ModelFile
 from rsonnx.scalars import shown
 
 INTEGERS = {"uint8": (0, 255), "int8": (-128, 127)}

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import onnx
 
+from rsonnx.model.file import ModelFile
 from rsonnx.model.graph import FLOATS, GraphView, TensorSpec, attribute, whole
 from rsonnx.model.label import ml_classes
-from rsonnx.model.read import ModelFile
 
 _MOVING = {
     *("Cast", "Clip", "DequantizeLinear", "Dropout", "Flatten", "Identity", "QuantizeLinear"),

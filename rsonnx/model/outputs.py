@@ -16,10 +16,10 @@ from typing import Literal
 from rsonnx.errors import Ask, ModelError, UsageError, refuse
 from rsonnx.model.choice import LABELS, QUANTISED, classifier_behind, is_label, only_answer
 from rsonnx.model.elements import Origin, class_number, sorted_values
+from rsonnx.model.file import ModelFile
 from rsonnx.model.graph import FLOATS, TensorSpec, attribute, listed, whole
 from rsonnx.model.kinds import INDEPENDENT, are_anchors, independent, kind_of_head
 from rsonnx.model.label import Label, ml_classes, read_label
-from rsonnx.model.read import ModelFile
 from rsonnx.scalars import shown
 
 _WHOLE_SCORES = {"int32", "int64"}

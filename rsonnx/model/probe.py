@@ -17,9 +17,9 @@ from onnx import TensorProto
 
 from rsonnx.errors import InferenceError, ModelError, RsonnxError, TimeLimitError
 from rsonnx.model.answers import check_scores
+from rsonnx.model.file import ModelFile
 from rsonnx.model.graph import tensors
 from rsonnx.model.inputs import Input
-from rsonnx.model.read import ModelFile
 
 Runner = Callable[[NDArray[np.float32]], NDArray[Any]]
 """Runs a batch, float32 (batch, \\*shape), and returns its scores, (batch, classes)."""

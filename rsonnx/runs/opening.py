@@ -33,7 +33,7 @@ from rsonnx.data import (
 from rsonnx.errors import ChoiceError, UsageError, all_at_once
 from rsonnx.listener import Listener
 from rsonnx.model import AUTO, PROBES, ModelSettings
-from rsonnx.model.read import ModelSource
+from rsonnx.model.file import ModelSource
 from rsonnx.noise import STREAM_VERSION, AskedNoise, Law, Values, check_law
 from rsonnx.noise.asked import USUAL_SIGMAS
 from rsonnx.noise.space import LEVELS, InputSpace
