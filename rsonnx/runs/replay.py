@@ -30,8 +30,8 @@ from rsonnx.runs.new_header import versions
 from rsonnx.runs.rows import Row
 from rsonnx.runs.verify import Fault
 from rsonnx.runtime import CountRequest, OnnxClassifier
-from rsonnx.runtime.classifier import TF32_UNIT
 from rsonnx.runtime.cuda import engine_for
+from rsonnx.runtime.onnx_classifier import TF32_UNIT
 from rsonnx.smoothing import run_many
 
 _COMPUTING = ("rsonnx", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "processor")

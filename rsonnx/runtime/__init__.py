@@ -5,16 +5,10 @@ from typing import TYPE_CHECKING
 from rsonnx._lazy import offer_lazily
 
 if TYPE_CHECKING:
-    from rsonnx.runtime.classifier import (
-        BaseClassifier,
-        Geometry,
-        OnnxClassifier,
-        Pace,
-        base_classifier,
-        checked_labels,
-    )
+    from rsonnx.runtime.base_classifier import BaseClassifier, base_classifier, checked_labels
     from rsonnx.runtime.device_options import DeviceOptions
     from rsonnx.runtime.engine import Call, Engine, check_engine
+    from rsonnx.runtime.onnx_classifier import Geometry, OnnxClassifier, Pace
     from rsonnx.runtime.origin import Origin
     from rsonnx.runtime.providers import (
         ProviderChoice,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from rsonnx._catalogue import Catalogue
 
 if TYPE_CHECKING:
-    from rsonnx.runtime.classifier import OnnxClassifier
     from rsonnx.runtime.engine import Engine
+    from rsonnx.runtime.onnx_classifier import OnnxClassifier
     from rsonnx.runtime.settings import EngineSettings
 
 ENGINES: Mapping[

@@ -12,7 +12,7 @@ from rsonnx.errors import ModelError, UsageError
 from rsonnx.runtime.device_options import DeviceOptions
 
 if TYPE_CHECKING:
-    from rsonnx.runtime.classifier import OnnxClassifier
+    from rsonnx.runtime.onnx_classifier import OnnxClassifier
 
 
 @dataclass(frozen=True)

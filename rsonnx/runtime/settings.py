@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from rsonnx.arguments import check_choice, check_flag, check_kind, check_positive, check_texts
 from rsonnx.errors import UsageError
-from rsonnx.runtime.classifier import OnnxClassifier
 from rsonnx.runtime.device_options import DeviceOptions, check_device, check_time_limit
 from rsonnx.runtime.engine import Engine
 from rsonnx.runtime.engines import BEFORE, ENGINES
+from rsonnx.runtime.onnx_classifier import OnnxClassifier
 from rsonnx.runtime.providers import ProviderChoice, choose_provider
 from rsonnx.runtime.watchdog import SECONDS_A_CALL, SECONDS_TO_TRY
 from rsonnx.scalars import as_float, plain, shown

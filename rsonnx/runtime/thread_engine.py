@@ -16,14 +16,9 @@ from rsonnx.arguments import check_positive
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
 from rsonnx.resources import available_memory, usable_cores
-from rsonnx.runtime.classifier import (
-    CONFIRMED_ROWS,
-    BaseClassifier,
-    Pace,
-    check_range,
-    label_a_row,
-)
+from rsonnx.runtime.base_classifier import BaseClassifier, check_range, label_a_row
 from rsonnx.runtime.engine import Answered, Call
+from rsonnx.runtime.onnx_classifier import CONFIRMED_ROWS, Pace
 from rsonnx.runtime.ranges import CountRequest, Ranges, SampleStream, Span, batches, places
 from rsonnx.runtime.tally import Progress, Tally
 

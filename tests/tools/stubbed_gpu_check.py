@@ -24,9 +24,9 @@ from kernels_in_cpp import launch  # noqa: E402
 from onnx import TensorProto, helper  # noqa: E402
 
 from rsonnx.model import LABEL  # noqa: E402
-from rsonnx.runtime.classifier import CONFIRMED_ROWS  # noqa: E402
 from rsonnx.runtime.device_options import CUDA  # noqa: E402
 from rsonnx.runtime.machine import Driver  # noqa: E402
+from rsonnx.runtime.onnx_classifier import CONFIRMED_ROWS  # noqa: E402
 
 
 def tail_of_the_noise(cuda: stub_cuda.StubCuda) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from rsonnx.errors import ProviderError, UsageError
-from rsonnx.runtime.classifier import BaseClassifier
+from rsonnx.runtime.base_classifier import BaseClassifier
 from rsonnx.runtime.cuda.cupy_device import CupyDevice, open_device
 from rsonnx.runtime.cuda.engine import DeviceEngine
 from rsonnx.runtime.cuda.pinned import pinned

@@ -28,9 +28,9 @@ import numpy as np
 from rsonnx.counts import NO_CLASS, Counts
 from rsonnx.errors import InferenceError, UsageError
 from rsonnx.grid import GridNoise
-from rsonnx.runtime.classifier import CONFIRMED_ROWS, OnnxClassifier
 from rsonnx.runtime.cuda.cupy_device import CupyDevice
 from rsonnx.runtime.cuda.drawing import Drawing
+from rsonnx.runtime.onnx_classifier import CONFIRMED_ROWS, OnnxClassifier
 from rsonnx.runtime.ranges import CountRequest, Ranges, Span, places
 from rsonnx.runtime.session import DeviceMemoryError
 from rsonnx.runtime.tally import Progress

@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 
 from rsonnx.resources import bounded_memory, usable_cores
-from rsonnx.runtime.classifier import OnnxClassifier
 from rsonnx.runtime.cuda import engine_for
 from rsonnx.runtime.engine import Engine
+from rsonnx.runtime.onnx_classifier import OnnxClassifier
 from rsonnx.runtime.settings import EngineSettings
 from rsonnx.runtime.workers.processes import ProcessEngine
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from rsonnx.errors import InferenceError, UsageError
 from rsonnx.resources import usable_cores
-from rsonnx.runtime.classifier import BaseClassifier
+from rsonnx.runtime.base_classifier import BaseClassifier
 from rsonnx.runtime.cuda import engine_for
 from rsonnx.runtime.ranges import CountRequest
 from rsonnx.runtime.watchdog import STUCK

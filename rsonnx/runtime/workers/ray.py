@@ -12,8 +12,9 @@ from itertools import count as numbers
 from typing import Any
 
 from rsonnx.errors import InferenceError, ModelError, ProviderError, UsageError
-from rsonnx.runtime.classifier import BaseClassifier, OnnxClassifier
+from rsonnx.runtime.base_classifier import BaseClassifier
 from rsonnx.runtime.cuda import engine_for
+from rsonnx.runtime.onnx_classifier import OnnxClassifier
 from rsonnx.runtime.ranges import CountRequest
 from rsonnx.runtime.settings import EngineSettings
 from rsonnx.runtime.workers.cluster import joined, joining

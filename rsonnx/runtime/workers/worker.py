@@ -16,7 +16,7 @@ from rsonnx import errors
 from rsonnx._version import __version__
 from rsonnx.counts import Counts
 from rsonnx.errors import InferenceError, ModelError, ProviderError, RsonnxError, first_line
-from rsonnx.runtime.classifier import BaseClassifier
+from rsonnx.runtime.base_classifier import BaseClassifier
 from rsonnx.runtime.engine import Engine
 from rsonnx.runtime.ranges import CountRequest
 from rsonnx.runtime.watchdog import STUCK, end_process_if_stuck
