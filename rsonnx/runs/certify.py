@@ -13,7 +13,6 @@ from typing import Any
 from rsonnx.arguments import check_kind, check_name, check_texts
 from rsonnx.errors import UsageError
 from rsonnx.listener import Listener
-from rsonnx.model import ModelSettings
 from rsonnx.noise import STREAM_VERSION, Law, check_seed, fresh_seed
 from rsonnx.procedures import CountRange, Procedure, Task
 from rsonnx.runs.commitment import Commitment, CommittedSeed, read_commitment
@@ -25,6 +24,7 @@ from rsonnx.runs.manifest import Manifest, make_manifest
 from rsonnx.runs.new_header import SeedUsed, new_header
 from rsonnx.runs.opening import Data, Model, Noise, asked, check_further, listening, open_job
 from rsonnx.runs.parts import SampleRange, Shard
+from rsonnx.runs.resolved import resolved_options
 from rsonnx.runs.rows import Row
 from rsonnx.runs.rules import Rules
 from rsonnx.runs.sample import Sample
@@ -278,7 +278,7 @@ def _ready(
         seed=seed or SeedUsed(0, "none yet"),
         name=name,
         given=words,
-        resolved=_resolved(job, data, _recordable(job) if options is None else options),
+        resolved=resolved_options(job, data, options),
         family_wise=rules.alpha if rules.family_wise else None,
         manifest=manifest.sha256,
         shard=shard,
@@ -340,37 +340,6 @@ def _reading_as_begun(begun: Header, opening: dict[str, Any]) -> dict[str, Any]:
     if reading is None:
         return opening | {"exif": begun.data.exif}
     return opening | {"reading": replace(reading, exif=begun.data.exif)}
-
-
-def _recordable(job: Job) -> dict[str, Any]:
-    """Return the arguments of a call of the library as a command line would have had them."""
-    origin = job.model.elsewhere
-    settings: ModelSettings = origin.settings
-    recorded = settings.to_json() | {"tf32": origin.device.tf32}
-    return {name: value for name, value in recorded.items() if name != "columns"}
-
-
-def _resolved(job: Job, data: Data, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return every option as it was resolved, under the names of the command line.
-
-    They are what a replay reads the inputs and the model by.
-    """
-    facts, sample = job.model.facts, job.sample
-    resolved = {
-        **options,
-        **job.reading.to_json(),
-        "model": options.get("model", facts["file"]),
-        "data": str(data if isinstance(data, str | os.PathLike) else job.dataset.path),
-        "limit": sample.limit,
-        "skip_every": sample.skip_every,
-        "first": sample.first,
-        "sample": sample.seed,
-        "bounds": list(job.model.bounds),
-        "preprocess": facts["preprocess"],
-        "providers": facts["providers"]["used"],
-        "batch_size": job.smoothed.batch_size,
-    }
-    return dict(sorted(resolved.items()))
 
 
 def _tell_part(
