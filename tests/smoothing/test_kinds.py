@@ -13,9 +13,9 @@ from onnx import TensorProto
 from onnx_models import FLOAT, INT64, Dim, build, linear, node, tensor, with_outputs
 from originals import opened, original, rows
 
-import rsonnx.smoothing
 from rsonnx.errors import ModelError, UsageError
 from rsonnx.runtime import OnnxClassifier
+from rsonnx.smoothing import candidate
 
 RNG = np.random.default_rng(8)
 W = RNG.standard_normal((4, 3)).astype(np.float32)
@@ -193,7 +193,7 @@ def test_resizing_and_cropping_are_handed_on(tmp_path: Path, center: str) -> Non
 def test_a_freed_model_that_does_not_load_falls_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opening: Any = rsonnx.smoothing.load.__globals__["Session"]
+    opening: Any = candidate.Session
     refused = []
 
     def strict(model: bytes, *rest: Any) -> Any:
@@ -203,7 +203,7 @@ def test_a_freed_model_that_does_not_load_falls_back(
             raise ModelError("onnxruntime cannot load it")
         return opening(model, *rest)
 
-    monkeypatch.setitem(rsonnx.smoothing.load.__globals__, "Session", strict)
+    monkeypatch.setattr(candidate, "Session", strict)
     base = opened(linear((1, 1, 4, 4)), tmp_path)
     assert (base.batch_size, base.num_classes, base.rows) == (1, 5, "alone")
     assert refused

@@ -12,7 +12,7 @@ from torture_runs import INPUTS, Session, TinyJob, World
 
 from rsonnx.procedures import Procedure
 from rsonnx.runs import disk, make_manifest
-from rsonnx.runtime import engine
+from rsonnx.runtime import thread_engine
 from rsonnx.smoothing import schedule as scheduling
 
 
@@ -35,7 +35,7 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut the work small, so that there is much to stop in between."""
     monkeypatch.setattr(scheduling, "_SLICE_SECONDS", 0.0)
     monkeypatch.setattr(scheduling, "_FIRST_SLICE", 1)
-    monkeypatch.setattr(engine, "_BATCHES_A_CALL", 8)
+    monkeypatch.setattr(thread_engine, "_BATCHES_A_CALL", 8)
 
 
 @pytest.fixture
