@@ -47,27 +47,36 @@ METHODS = {
 }
 """The methods of training under Gaussian noise: their names and titles."""
 
+_HALF = "--float16-weights"
 _SMALL = {
-    "gaussian": ("", "", ""),
-    "consistency": ("--epochs 30",) * 3,
-    "smoothadv": (
-        *("--epochs 2 --rate 0.004", "--epochs 2 --rate 0.004"),
-        "--epochs 6 --rate 0.004 --float16-weights",
-    ),
-    "smoothmix": tuple(f"--epochs {epochs} --rate 0.004" for epochs in (10, 8, 5)),
+    "gaussian_0.25": "",
+    "gaussian_0.50": "",
+    "gaussian_1.00": "",
+    "consistency_0.50": "--epochs 30",
+    "smoothadv_0.25": f"--epochs 2 --rate 0.004 {_HALF}",
+    "smoothadv_0.50": "--epochs 2 --rate 0.004",
+    "smoothadv_1.00": f"--epochs 6 --rate 0.004 {_HALF}",
+    "smoothmix_0.25": f"--epochs 10 --rate 0.004 {_HALF}",
+    "smoothmix_0.50": "--epochs 8 --rate 0.004",
 }
-"""How the small network is trained beyond the short recipe, at each sigma."""
+"""How the small network is trained beyond the short recipe."""
 
 _LENET = {
+    "gaussian_0.25": "",
     "gaussian_0.50": "",
-    "gaussian_1.00": "--epochs 24 --rate 0.05",
-    "consistency_1.00": "--epochs 24 --rate 0.05",
+    "gaussian_1.00": "",
+    "consistency_0.25": "",
+    "consistency_0.50": "",
+    "consistency_1.00": "",
+    "smoothadv_1.00": "--draws 2 --attack-steps 4 --epochs 24 --rate 0.02",
+    "smoothmix_1.00": "--draws 2 --attack-steps 4 --epochs 48 --rate 0.02",
 }
-"""How LeNet is trained beyond the published recipe: as many epochs as the time allowed."""
+"""How LeNet is trained beyond the published recipe: in full, or as the time allowed, which for
+SmoothAdv was enough to go on from the Gaussian weights."""
 
 _SPARING = "--threads 1 --bfloat16"
 _OTHERS = {
-    "splitting_2": ("--noise splitting --lam 2", "--noise splitting --lambda 2"),
+    "splitting_2": (f"--noise splitting --lam 2 {_HALF}", "--noise splitting --lambda 2"),
     "ablation_45": ("--noise ablation,keep=45", "--noise ablation,keep=45 --n 10000"),
     "columns_4": ("--noise columns,width=4", "--noise columns,width=4"),
 }
@@ -107,7 +116,7 @@ _TRANSFORMED = {
 TRANSFORMED = tuple(
     Model(
         name,
-        f"--method gaussian {training} --recipe short {_SPARING} --float16-weights"
+        f"--method gaussian {training} --recipe short {_SPARING} {_HALF}"
         + ("" if "--epochs" in training else " --epochs 20"),
         f"{_law(training)} {certifying or '--n 10000'}",
         radii=radii,
@@ -119,21 +128,22 @@ TRANSFORMED = tuple(
 MODELS = (
     *(
         Model(
-            f"mnist_{method}_{sigma}",
+            f"mnist_{name}",
             f"--method {method} --sigma {float(sigma):g} --recipe short "
             + (f"{extra} {_SPARING}" if extra else ""),
             f"--sigma {float(sigma):g} --skip-every 5",
             f"mnist_gaussian_{sigma}" if "--rate" in extra else "",
         )
-        for method, extras in _SMALL.items()
-        for sigma, extra in zip(SIGMAS, extras, strict=True)
+        for name, extra in _SMALL.items()
+        for method, _, sigma in [name.partition("_")]
     ),
     *(
         Model(
             f"mnist_lenet_{name}",
             f"--method {method} --sigma {float(sigma):g} --recipe published --held-out 500 "
-            f"{_SPARING} --float16-weights {extra}".rstrip(),
+            f"{_SPARING} {_HALF} {extra}".rstrip(),
             f"--sigma {float(sigma):g} --n 10000",
+            f"mnist_lenet_gaussian_{sigma}" if method == "smoothadv" else "",
         )
         for name, extra in _LENET.items()
         for method, _, sigma in [name.partition("_")]

@@ -23,6 +23,9 @@ from training.networks import Normalised, build, folded
 AGREEMENT = 1e-4
 """Largest difference of logits between torch and onnxruntime; the logits are of order 1 to 10."""
 
+_HALF = ".float16"
+"""How the names of weights end that are stored in half of the space."""
+
 
 def start_from(path: Path, name: str, channels: int) -> nn.Sequential:
     """Return the network ``name``, batch norms folded, with the weights of an exported file.
@@ -36,7 +39,8 @@ def start_from(path: Path, name: str, channels: int) -> nn.Sequential:
         tensors = onnx.load(path).graph.initializer
     except Exception as error:
         raise ValueError(f"{path} cannot be read as an ONNX model: {error}") from error
-    weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in tensors}
+    held = {tensor.name: numpy_helper.to_array(tensor) for tensor in tensors}
+    weights = {name.removesuffix(_HALF): values for name, values in held.items()}
     found = {key for key in wanted if key in weights and weights[key].shape == wanted[key].shape}
     if found != set(wanted):
         missing = sorted(set(wanted) - found)[0]
@@ -101,7 +105,7 @@ def _halved(proto: onnx.ModelProto) -> None:
     for tensor in proto.graph.initializer:
         if tensor.data_type == onnx.TensorProto.FLOAT:
             name, values = tensor.name, numpy_helper.to_array(tensor)
-            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.float16"))
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), name + _HALF))
             casts.append(
                 onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT)
             )
