@@ -26,13 +26,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from fractions import Fraction
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+from sample_tables import HOME, MANIFEST, ROOT, tables
 from samples import (
     CIFAR_TEST,
     FRONTS,
@@ -41,7 +41,6 @@ from samples import (
     MODELS,
     SIGMAS,
     STUMPS,
-    TRANSFORMED,
     Front,
     Model,
     Stumps,
@@ -50,25 +49,15 @@ from samples import (
 from rsonnx.data import open_dataset
 from rsonnx.errors import DataError
 from rsonnx.procedures import default_radii
-from rsonnx.report import percent_down, summarize, text_down
+from rsonnx.report import summarize
 from rsonnx.runs import read_run
 
-ROOT = Path(__file__).resolve().parent.parent
-HOME = ROOT / "sample_models"
-MANIFEST = HOME / "manifest.json"
 SEED = "1"
 STRIDE = 20
 """Indices 0, 20, 40, ..., 9980: the habit of the field, and 500 images of the 10,000."""
 
-TRANSFORMED_BY_OTHERS = {
-    # From the certification logs of AI-secure/semantic-randomized-smoothing at 76361d3 (Li et al.,
-    # arXiv 2002.12398), 500 images each, by radius.
-    "mnist_brightness_0.3": {0.5: 98.6},
-    "mnist_contrast_0.3": {0.4: 97.8},
-    "mnist_brightness_contrast_0.3": {0.4: 98.2, 0.5: 97.8},
-    "mnist_blur_2": {1: 97.6, 2: 95.8, 4: 70.4, 7: 62.8},
-    "cifar10_brightness_0.2": {0.4: 82.6, 0.5: 82.0},
-}
+_PICTURES = (("methods.svg", "", "0.50"), ("methods_lenet.svg", "lenet_", "1.00"))
+"""Pictures of the four methods: of which network and sigma."""
 
 
 def call(*words: str | Path) -> None:
@@ -183,6 +172,13 @@ def _epochs(path: Path) -> int:
     return int(json.loads(said["rsonnx.training"])["epochs"])
 
 
+def pictures(runs: Path) -> None:
+    """Draw the curves of the four methods of training."""
+    for picture, network, sigma in _PICTURES:
+        names = (f"mnist_{network}{method}_{sigma}" for method in METHODS)
+        draw(picture, [runs / f"{name}.jsonl" for name in names])
+
+
 def curves() -> None:
     """Certify all images with the Gaussian models, n = 10,000, and draw their curves."""
     with tempfile.TemporaryDirectory() as folder:
@@ -200,158 +196,6 @@ def note(model: Model | Front | Stumps, **facts: Any) -> None:
     held[model.name] = held.get(model.name, {}) | facts
     held = {one.name: held[one.name] for one in (*MODELS, *FRONTS, *STUMPS) if one.name in held}
     MANIFEST.write_text(json.dumps(held, indent=1) + "\n")
-
-
-def tables() -> Iterator[str]:
-    """Yield the lines of the README's tables."""
-    held = json.loads(MANIFEST.read_text())
-    yield from _methods(held)
-    yield from _progress()
-    yield ""
-    yield _row("model", "inputs", "norm", "ACR", "certified accuracy, %")
-    yield "|---|---:|---|---:|---|"
-    for model in (model for model in MODELS if model not in TRANSFORMED):
-        certified = held[model.name]["certified"]
-        if model.data == "cifar10" or not METHODS.keys() & set(model.name.split("_")):
-            at = ", ".join(f"{_share(certified, r)} at {r:g}" for r in certified["radii"])
-            acr = text_down(certified["acr"], 4) + (" at least" if certified["adaptive"] else "")
-            yield _row(f"`{model.file}`", certified["inputs"], certified["norm"], acr, at)
-    yield ""
-    yield from _transformed(held)
-    yield ""
-    noises = json.loads((ROOT / "tools/results/noises.json").read_text())["parts"]["noises"]
-    yield _row("noise", "norm", *(f"σ = {float(sigma):g}" for sigma in SIGMAS))  # noqa: RUF001
-    yield "|---|---|" + "---:|" * len(SIGMAS)
-    for pair in dict.fromkeys((one["noise"], one["norm"]) for one in noises):
-        row = [one for one in noises if (one["noise"], one["norm"]) == pair]
-        yield _row(*pair, *(f"{text_down(one['acr'], 4)} ({one['right']})" for one in row))
-    yield ""
-    yield from _denoised()
-    yield ""
-    yield from _exact()
-    yield ""
-    yield _row("file", "bytes", "trained in", "certified with", "samples", "took")
-    yield "|---|---:|---:|---|---:|---:|"
-    for model in MODELS:
-        facts, certified = held[model.name], held[model.name]["certified"]
-        size, minutes = f"{facts['bytes']:,}", f"{facts['training_seconds'] / 60:.1f} min"
-        took = f"{certified['samples']:,}", f"{certified['seconds']:,} s"
-        yield _row(f"`{model.file}`", size, minutes, f"`{certified['options']}`", *took)
-    for group, unit, words in ((FRONTS, 60, "{:.1f} min"), (STUMPS, 1, "{:g} s")):
-        yield ""
-        yield _row("file", "bytes", "trained in", "trained with")
-        yield "|---|---:|---:|---|"
-        for each in group:
-            facts = held[each.name]
-            took = words.format(facts["training_seconds"] / unit)
-            yield _row(f"`{each.name}.onnx`", f"{facts['bytes']:,}", took, f"`{each.training}`")
-
-
-def _methods(held: dict[str, Any]) -> Iterator[str]:
-    """Yield the lines of the tables of methods, beside published trainings on the same images."""
-    published = json.loads((ROOT / "tools/results/published.json").read_text())
-    for sigma in SIGMAS:
-        theirs = [record for record in published if record["sigma"] == float(sigma)]
-        radii = theirs[0]["radii"]
-        head = ("network", "epochs", "trained in", "images", "n", "ACR")
-        yield _row(f"σ = {float(sigma):g}", *head, *(f"r = {r:g}" for r in radii))  # noqa: RUF001
-        yield "|---|---|" + "---:|" * (len(head) - 1 + len(radii))
-        for method, title in METHODS.items():
-            for network, prefix in (("small", ""), ("LeNet", "lenet_")):
-                name = f"mnist_{prefix}{method}_{sigma}"
-                if name in held:
-                    yield _row(title, network, *_beside(held[name], title, theirs))
-        yield ""
-
-
-def _progress() -> Iterator[str]:
-    """Yield the lines of the table of ACR against epochs."""
-    kept = json.loads((ROOT / "tools/results/progress.json").read_text())
-    yield _row("model", "images held out", "n", "ACR after epochs")
-    yield "|---|---:|---:|---|"
-    for name in dict.fromkeys(record["model"] for record in kept):
-        own = [record for record in kept if record["model"] == name]
-        at = ", ".join(f"{text_down(one['acr'], 4)} after {one['epochs']}" for one in own)
-        yield _row(f"`{name}.onnx`", own[0]["inputs"], f"{own[0]['n']:,}", at)
-
-
-def _beside(
-    facts: dict[str, Any], title: str, published: Iterable[dict[str, Any]]
-) -> Iterator[object]:
-    """Yield the cells of a model beside the published figures of its method."""
-    certified = facts["certified"]
-    asked = (title, certified["inputs"], certified["n"])
-    theirs = next(one for one in published if (one["method"], one["inputs"], one["n"]) == asked)
-    yield from (facts["epochs"], f"{facts['training_seconds'] / 60:.0f} min", certified["inputs"])
-    yield f"{certified['n']:,}"
-    yield f"{text_down(certified['acr'], 4)} ({text_down(theirs['acr'], 4)})"
-    for r, share in zip(theirs["radii"], theirs["share"], strict=True):
-        yield f"{_share(certified, r)} ({percent_down(share)})"
-
-
-def _transformed(held: dict[str, Any]) -> Iterator[str]:
-    """Yield the lines of the table of models under transformations, beside published figures."""
-    yield _row("model", "radius in", "samples an image", "certified accuracy, % (published)")
-    yield "|---|---|---:|---|"
-    for model in TRANSFORMED:
-        certified, others = held[model.name]["certified"], TRANSFORMED_BY_OTHERS.get(model.name, {})
-        at = (
-            f"{_share(certified, r)}{f' ({others[r]:g})' if r in others else ''} at {r:g}"
-            for r in certified["radii"]
-        )
-        each = f"{certified['samples'] / certified['inputs']:,.0f}"
-        yield _row(f"`{model.file}`", certified["norm"], each, ", ".join(at))
-
-
-def _exact() -> Iterator[str]:
-    """Yield the lines of the table of exact certificates beside sampled ones."""
-    results = json.loads((ROOT / "tools/results/exact.json").read_text())
-    *records, total = results["parts"]["exact"]
-    radii = records[0]["radii"]
-    head = ("data", "model", "inputs", "without noise", "ACR", *(f"r = {r:g}" for r in radii))
-    yield _row(*head, "ms")
-    yield "|---|---|" + "---:|" * (len(head) - 1)
-    for one in records:
-        counts = (one["standard"], *one["right"])
-        shares = [percent_down(Fraction(count, one["inputs"])) for count in counts]
-        figures = (one["inputs"], shares[0], text_down(one["acr"], 4), *shares[1:])
-        yield _row(one["data"], one["model"], *figures, f"{one['milliseconds']:.1f}")
-    yield ""
-    yield _row("data", "model", "inputs", "exact ACR", "sampled ACR", "ms", "sampled radii above")
-    yield "|---|---|" + "---:|" * 5
-    for one in records:
-        acrs = (text_down(one[key], 4) for key in ("exact_acr_there", "sampled_acr"))
-        figures = (*acrs, f"{one['sampled_milliseconds']:,.0f}", one["above"])
-        yield _row(one["data"], one["model"], one["sampled_inputs"], *figures)
-    yield _row(total["data"], "", total["sampled_inputs"], "", "", "", total["above"])
-
-
-def _denoised() -> Iterator[str]:
-    """Yield the lines of the table of models alone and behind a denoiser, by the same inputs."""
-    results = json.loads((ROOT / "tools/results/denoisers.json").read_text())
-    records = results["parts"]["denoisers"]
-    radii = records[0]["radii"]
-    yield _row("model", "σ", "inputs", "ACR", *(f"r = {r:g}" for r in radii))  # noqa: RUF001
-    yield "|---|---:|---:|---:|" + "---:|" * len(radii)
-    for alone, behind in zip(records[::2], records[1::2], strict=True):
-        pair = [
-            (
-                text_down(one["acr"], 4),
-                *(percent_down(Fraction(k, one["inputs"])) for k in one["right"]),
-            )
-            for one in (alone, behind)
-        ]
-        cells = (" → ".join(cell) for cell in zip(*pair, strict=True))
-        yield _row(f"`{alone['model']}`", f"{alone['sigma']:g}", alone["inputs"], *cells)
-
-
-def _row(*cells: object) -> str:
-    return f"| {' | '.join(map(str, cells))} |"
-
-
-def _share(certified: dict[str, Any], radius: float) -> str:
-    right = certified["right"][certified["radii"].index(radius)]
-    return percent_down(Fraction(right, certified["inputs"]))
 
 
 def main() -> None:
@@ -393,7 +237,7 @@ def main() -> None:
     for one in (one for one in made if one.name in chosen):
         train_one(one, args.folder)
     if args.part == "figures":
-        draw("methods.svg", [args.runs / f"mnist_{method}_0.50.jsonl" for method in METHODS])
+        pictures(args.runs)
     elif args.part == "curves":
         curves()
     elif args.part == "tables":
