@@ -47,15 +47,15 @@ METHODS = {
 }
 """The methods of training under Gaussian noise: their names and titles."""
 
-_HALF = "--float16-weights"
 _SMALL = {
     "gaussian_0.25": "",
     "gaussian_0.50": "",
     "gaussian_1.00": "",
+    "consistency_0.25": "--epochs 30",
     "consistency_0.50": "--epochs 30",
-    "smoothadv_0.25": f"--epochs 2 --rate 0.004 {_HALF}",
+    "smoothadv_0.25": "--epochs 2 --rate 0.004",
     "smoothadv_0.50": "--epochs 2 --rate 0.004",
-    "smoothmix_0.25": f"--epochs 10 --rate 0.004 {_HALF}",
+    "smoothmix_0.25": "--epochs 10 --rate 0.004",
     "smoothmix_0.50": "--epochs 8 --rate 0.004",
 }
 """How the small network is trained beyond the short recipe."""
@@ -74,8 +74,11 @@ SmoothAdv was enough to go on from the Gaussian weights."""
 _SPARING = "--threads 1 --bfloat16"
 _OTHERS = {
     "splitting_2": ("--noise splitting --lam 2", "--noise splitting --lambda 2"),
-    "ablation_45": ("--noise ablation,keep=45", "--noise ablation,keep=45 --n 10000"),
-    "columns_4": ("--noise columns,width=4", "--noise columns,width=4"),
+    "ablation_45": (
+        "--noise ablation,keep=45 --float16-weights",
+        "--noise ablation,keep=45 --n 10000",
+    ),
+    "columns_4": ("--noise columns,width=4 --float16-weights", "--noise columns,width=4"),
 }
 # The epochs of CIFAR-10 are as many as the time of one sitting allowed.
 _CIFAR = (("gaussian", "0.25", 9), ("gaussian", "0.50", 15), ("consistency", "0.50", 15))
@@ -113,7 +116,7 @@ _TRANSFORMED = {
 TRANSFORMED = tuple(
     Model(
         name,
-        f"--method gaussian {training} --recipe short {_SPARING} {_HALF}"
+        f"--method gaussian {training} --recipe short {_SPARING} --float16-weights"
         + ("" if "--epochs" in training else " --epochs 20"),
         f"{_law(training)} {certifying or '--n 10000'}",
         radii=radii,
@@ -138,7 +141,7 @@ MODELS = (
         Model(
             f"mnist_lenet_{name}",
             f"--method {method} --sigma {float(sigma):g} --recipe published --held-out 500 "
-            f"{_SPARING} {_HALF} {extra}".rstrip(),
+            f"{_SPARING} --float16-weights {extra}".rstrip(),
             f"--sigma {float(sigma):g} --n 10000",
             f"mnist_lenet_gaussian_{sigma}" if method == "smoothadv" else "",
         )
@@ -157,7 +160,7 @@ MODELS = (
     *(
         Model(
             f"mnist_{name}",
-            f"--method gaussian {noise} --recipe short --epochs 12 {_SPARING} {_HALF}",
+            f"--method gaussian {noise} --recipe short --epochs 12 {_SPARING}",
             certifying,
         )
         for name, (noise, certifying) in _OTHERS.items()
