@@ -116,6 +116,8 @@ def open_job(
     stack.enter_context(collecting_seldom())
     if sample is not None:
         check_kind("sample", sample, Sample, "a Sample, such as rsonnx.runs.Sample(limit=100),")
+    if check is not None and not callable(check):
+        raise UsageError(f"check is {shown(check)}, but a function was expected")
     meant = asked(noise, sigma)
     try:
         dataset = _dataset(data, reading)
