@@ -72,9 +72,9 @@ class Counts:
                 "expected"
             )
         votes = {int(k): int(array[k]) for k in np.flatnonzero(array)}
-        self._hold(votes, len(array), (int(no_class), int(watched_rows), int(near_ties)))
+        self._hold(votes, (int(no_class), int(watched_rows), int(near_ties)), len(array))
 
-    def _hold(self, votes: dict[int, int], size: int, beside: tuple[int, int, int]) -> None:
+    def _hold(self, votes: dict[int, int], beside: tuple[int, int, int], size: int) -> None:
         """Keep the classes that have any count: of a thousand classes an input sees a few."""
         if min((*beside, *votes.values())) < 0:
             raise UsageError(f"counts are {votes!s:.100}, but a count cannot be negative")
@@ -86,7 +86,7 @@ class Counts:
     @classmethod
     def _of_votes(cls, votes: dict[int, int], beside: tuple[int, int, int], size: int) -> Counts:
         self = cls.__new__(cls)
-        self._hold(votes, size, beside)
+        self._hold(votes, beside, size)
         return self
 
     @classmethod

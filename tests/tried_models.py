@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,22 +22,16 @@ CHILD = isolation.Child
 class _TriedOnce:
     """Answers for a file of these bytes as its first child did, if that found nothing."""
 
-    def ask(
-        self,
-        request: str,
-        seconds: float,
-        heard: Callable[[Any], None],
-        meanwhile: Callable[[], None],
-    ) -> Any:
+    def ask(self, request: str, *rest: Any) -> Any:
         path = Path(json.loads(request)["path"])
         key = (request, sha256(path.read_bytes()).hexdigest() if path.is_file() else "")
         if key not in _TRIED:
-            done = CHILD().ask(request, seconds, heard, meanwhile)
+            done = CHILD().ask(request, *rest)
             if '"error": null' not in done.stdout:
                 return done
             _TRIED[key] = done
         else:
-            meanwhile()
+            rest[-1]()  # what is done meanwhile
         return _TRIED[key]
 
     def end(self) -> None:
@@ -54,15 +48,8 @@ def _noting(asked: list[str]) -> type[_TriedOnce]:
     """Return a child that tries no model, but notes what it is asked, and reads in this process."""
 
     class Noting(_TriedOnce):
-        def ask(
-            self,
-            request: str,
-            seconds: float,
-            heard: Callable[[Any], None],
-            meanwhile: Callable[[], None],
-        ) -> Any:
-            del seconds, heard
-            meanwhile()
+        def ask(self, request: str, *rest: Any) -> Any:
+            rest[-1]()  # what is done meanwhile
             asked.append(request)
             read = json.loads(request)
             tried = read["function"] == isolation.load_and_probe.__name__
