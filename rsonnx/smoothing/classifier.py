@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rsonnx.arguments import MOST_WHOLE, check_choice, check_flag
 from rsonnx.closed_form import Form
 from rsonnx.counts import Counts
-from rsonnx.errors import DataError, ModelError, UsageError
+from rsonnx.errors import ModelError, UsageError
 from rsonnx.noise import (
     NOISES,
     STREAM_VERSION,
@@ -23,12 +23,10 @@ from rsonnx.noise import (
     Arithmetic,
     ExportedStream,
     Gaussian,
-    InputSpace,
     Law,
     NoisyStream,
     Point,
     UnchangedStream,
-    check_bounds,
     check_key,
     check_law,
     check_seed,
@@ -55,6 +53,7 @@ from rsonnx.runtime import (
 from rsonnx.runtime.cuda import engine_for
 from rsonnx.runtime.engine import checked_counts, start
 from rsonnx.scalars import as_whole, shown
+from rsonnx.smoothing.domain import Domain
 from rsonnx.smoothing.schedule import run_many
 
 STAGES = ("selection", "estimation", "prediction", "probe")
@@ -139,8 +138,7 @@ class SmoothedClassifier:
             )
         if share_noise and self.noise.enumerated:
             raise UsageError(f"{self.noise.name} noise is not random, so there is none to share")
-        self.bounds = _bounds(self.base, bounds)
-        self.arithmetic = arithmetic
+        self._domain = Domain.of(self.base, self.noise, bounds, arithmetic)
         self.share_noise = share_noise
         self.stream_version = version
         self._open_stream: Callable[..., NoisyStream] = NoisyStream
@@ -171,8 +169,17 @@ class SmoothedClassifier:
     @property
     def input_shape(self) -> tuple[int, ...] | None:
         """Shape of an input, where the base classifier says what it takes."""
-        own = getattr(self.base, "shape", None)
-        return None if own is None else self.noise.input_shape(own)
+        return self._domain.shape
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Lowest and highest value of an input."""
+        return self._domain.bounds
+
+    @property
+    def arithmetic(self) -> Arithmetic | None:
+        """The arithmetic of noise that is insisted on, if any."""
+        return self._domain.arithmetic
 
     def form(self) -> Form:
         """Return the base classifier as one whose class probabilities follow by calculation.
@@ -196,8 +203,7 @@ class SmoothedClassifier:
     @property
     def layout(self) -> str | None:
         """Where the channels of an input are, as the base classifier says, or else its noise."""
-        own: str | None = getattr(self.base, "layout", None)
-        return getattr(self.noise, "layout", None) if own is None else own
+        return self._domain.layout
 
     @property
     def batch_size(self) -> int | None:
@@ -224,58 +230,7 @@ class SmoothedClassifier:
         >>> g.point(x).arithmetic, g.point(x / 255 * 0.999).arithmetic
         ('exact', 'float')
         """
-        if isinstance(x, Point):
-            return self._checked(x)
-        try:
-            x = np.asarray(x)
-        except (ValueError, TypeError, OverflowError):  # lists of several lengths
-            raise DataError(f"the input is {shown(x)}, but an array was expected") from None
-        if self.noise.in_units and x.dtype == np.uint8 and self.bounds != (0.0, 255.0):
-            raise DataError(
-                f"the input has type uint8, which means 256 levels between the bounds, but "
-                f"{self.noise.name} noise takes whole numbers between {self.bounds[0]:g} and "
-                f"{self.bounds[1]:g}; convert it to another type"
-            )
-        space = self._space(x.shape)
-        point = space.point(x, self._arithmetic_of(x, space))
-        self.noise.check(point)
-        return point
-
-    def _arithmetic_of(self, x: NDArray[Any], space: InputSpace) -> Arithmetic | None:
-        """Return the arithmetic to insist on; None takes the grid where every value is on it."""
-        if not self.noise.exact:
-            return "float"
-        if not self.noise.additive:
-            return None  # the input's own values, which are not added to
-        if self.arithmetic is None and x.dtype != np.uint8 and (self.sigma or 0.0) < space.step:
-            return "float"  # values that happen to be levels, of which noise shows nothing
-        return self.arithmetic
-
-    def _space(self, shape: tuple[int, ...]) -> InputSpace:
-        return self._own_space or InputSpace(shape, self.bounds, self.layout, self.noise.fixed)
-
-    @cached_property
-    def _own_space(self) -> InputSpace | None:
-        """The space of all inputs, where the base classifier says their shape."""
-        own = self.input_shape
-        if own is None:
-            return None
-        return InputSpace(own, self.bounds, self.layout, self.noise.fixed)
-
-    def _checked(self, point: Point) -> Point:
-        expected = self._space(point.space.shape)
-        if point.space != expected:
-            raise DataError(
-                f"the point is of shape {point.space.shape} and bounds {point.space.bounds}, but "
-                f"{expected.shape} and {expected.bounds} were expected; make it with point()"
-            )
-        if self.arithmetic not in (None, point.arithmetic):
-            raise DataError(
-                f"the point has {point.arithmetic} arithmetic, but {self.arithmetic} was asked "
-                "for; make it with point()"
-            )
-        self.noise.check(point)
-        return point
+        return self._domain.point(x)
 
     def certify(
         self,
@@ -484,17 +439,3 @@ class SmoothedClassifier:
         """
         batch = self.noise.unchanged(self.point(x))[None]
         return int(checked_labels(self.base, batch)[0])
-
-
-def _bounds(base: BaseClassifier, declared: tuple[float, float] | None) -> tuple[float, float]:
-    """Return the bounds of an input: the base classifier's own, or those that are declared."""
-    own = getattr(base, "bounds", None)
-    if declared is None:
-        return check_bounds((0.0, 1.0) if own is None else own)
-    bounds = check_bounds(declared)
-    if own is not None and check_bounds(own) != bounds:
-        raise UsageError(
-            f"the bounds {bounds} were declared, but the base classifier was made for {own}; "
-            "declare them where it is loaded"
-        )
-    return bounds
