@@ -15,6 +15,12 @@ from numpy.typing import NDArray
 UNDECIDED = -1
 """In place of the label of an input whose scores are as near as rounding may move them."""
 
+_BESIDE = np.array([-np.inf, np.nan, np.inf], np.float32)
+"""To which side of a cut a value is put; NaN puts it on the cut."""
+
+_NEAR = 16
+"""By how many times its rounding a linear score is brought near the others."""
+
 
 @dataclass(frozen=True, eq=False)
 class Decision:
@@ -84,6 +90,14 @@ class Cuts:
         """Return the number of the cell, from 0 to m, of each row of flat inputs."""
         return np.searchsorted(self.cuts, rows[:, self.at], side="right")
 
+    def put_near(self, rows: NDArray[np.float32], generator: np.random.Generator) -> None:
+        """Put the value on a cut, or beside it, in about half of the rows."""
+        values = self.cuts.astype(np.float32)[generator.integers(len(self.cuts), size=len(rows))]
+        beside = _BESIDE[generator.integers(len(_BESIDE), size=len(rows))]
+        moved = np.where(np.isnan(beside), values, np.nextafter(values, beside))
+        taken = generator.random(len(rows)) < 0.5
+        rows[taken, self.at] = moved[taken]
+
 
 @dataclass(frozen=True, eq=False)
 class Splits(Cuts):
@@ -117,6 +131,15 @@ class StumpSum:
             scores += split.leaves[split.cells(rows)]
         return self.decision.labels(scores)
 
+    def near(
+        self, rows: NDArray[np.float32], generator: np.random.Generator
+    ) -> NDArray[np.float32]:
+        """Return flat inputs, (rows, d), with about half of the values that are cut at a cut."""
+        moved = rows.copy()
+        for split in self.splits:
+            split.put_near(moved, generator)
+        return moved
+
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
@@ -144,6 +167,15 @@ class Boxes:
                 inside &= (low <= cell) & (cell <= high)
             labels[inside] = label
         return labels
+
+    def near(
+        self, rows: NDArray[np.float32], generator: np.random.Generator
+    ) -> NDArray[np.float32]:
+        """Return flat inputs, (rows, d), with about half of the values that are cut at a cut."""
+        moved = rows.copy()
+        for cuts in self.cuts:
+            cuts.put_near(moved, generator)
+        return moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +206,30 @@ class Linear:
         further = np.abs(values) @ self.rounding.T
         labels = self.decision.labels(values @ self.weights.T + self.intercepts, further)
         return np.where((np.abs(values) <= self.largest).all(axis=1), labels, UNDECIDED)
+
+    def near(
+        self, rows: NDArray[np.float32], generator: np.random.Generator
+    ) -> NDArray[np.float32]:
+        """Return flat inputs, (rows, d), moved to where the scores are some roundings apart.
+
+        Two scores are, or one and its threshold.
+        """
+        weights, intercepts = self.weights, self.intercepts - self.decision.threshold
+        if len(weights) > 1:
+            order = np.tile(np.arange(len(weights)), (len(rows), 1))
+            first, second = generator.permuted(order, axis=1)[:, :2].T
+            normals = weights[first] - weights[second]
+            offsets = intercepts[first] - intercepts[second]
+        else:
+            normals, offsets = np.tile(weights, (len(rows), 1)), np.repeat(intercepts, len(rows))
+        values = rows.astype(np.float64)
+        scores = (normals * values).sum(axis=1) + offsets
+        rounding = (np.abs(values) @ self.rounding.T).max(axis=1) + self.decision.slack.max()
+        wanted = rounding * generator.uniform(-_NEAR, _NEAR, len(rows))
+        squares = np.maximum((normals**2).sum(axis=1), np.finfo(float).tiny)
+        far = (scores - wanted) / squares
+        moved: NDArray[np.float32] = (values - far[:, None] * normals).astype(np.float32)
+        return moved
 
 
 Form = StumpSum | Boxes | Linear
