@@ -103,7 +103,7 @@ _VNN = "models/ChristopherBrix_vnncomp2022_benchmarks--"
 _BURN = "models/tracel-ai_burn-onnx--mnist.onnx"
 _ZERO_ONE, _MNIST = "--preprocess zero-one", "--preprocess mnist"
 _CIFAR = "--preprocess mean=0.4914/0.4822/0.4465,std=0.2023/0.1994/0.2010"
-_OURS = (("gaussian", "Gaussian"), ("consistency", "Consistency"), ("smoothadv", "SmoothAdv"))
+_OURS = (("gaussian", "Gaussian"), ("consistency", "Consistency"))
 _MNIST_FRONT, _CIFAR_FRONT = (f"{_SAMPLES}{d}_denoiser_0.50.onnx" for d in ("mnist", "cifar10"))
 
 _COLUMNS = ("inputs", "standard", "acr", "wrong", "abstained")
@@ -118,7 +118,12 @@ BOARDS = (
         (
             *(
                 Row(f"mnist_{name}", f"sample, {title}", f"{_SAMPLES}mnist_{name}_0.50.onnx")
-                for name, title in (*_OURS, ("smoothmix", "SmoothMix"))
+                for name, title in (
+                    ("gaussian", "Gaussian"),
+                    *((f"lenet_{name}", f"LeNet, {title}") for name, title in _OURS),
+                    ("lenet_smoothadv", "LeNet, SmoothAdv"),
+                    ("lenet_smoothmix", "LeNet, SmoothMix"),
+                )
             ),
             Row(
                 "mnist_256x2", "VNN-COMP 2022, 256x2", f"{_VNN}mnist-net_256x2.onnx", "", _ZERO_ONE
@@ -141,7 +146,7 @@ BOARDS = (
                 Row(
                     f"cifar10_{name}", f"sample, {title}", f"sample_models/cifar10_{name}_0.50.onnx"
                 )
-                for name, title in _OURS[:2]
+                for name, title in _OURS
             ),
             Row(
                 "cifar10_base_kw", "VNN-COMP 2022, base_kw", f"{_VNN}cifar_base_kw.onnx", "", _CIFAR

@@ -3,7 +3,8 @@
     python tools/make_progress.py KEPT --folder FOLDER_OF_MNIST_GZ_FILES
 
 It certifies each file NAME_epoch_K.onnx of the folder KEPT on training images that were held out,
-at the sigma that the file was trained with, and writes ``tools/results/progress.json``.
+at the sigma that the file was trained with, and writes ``tools/results/progress.json``, where the
+figures of other models stay.
 """
 
 from __future__ import annotations
@@ -28,17 +29,14 @@ HELD_OUT, EVERY, N, SEED = 500, 5, 1_000, 1
 
 
 def records(kept: Path, mnist: Path) -> Iterator[dict[str, Any]]:
-    """Yield the ACR of each kept file, in the order of method, sigma and epochs."""
+    """Yield the ACR of each kept file."""
     dataset = open_dataset(mnist / "train-images-idx3-ubyte.gz")
     taken = [dataset[i] for i in range(len(dataset) - HELD_OUT, len(dataset), EVERY)]
     with tempfile.TemporaryDirectory() as folder:
         images = Path(folder, "held_out.npz")
         np.savez(images, x=np.stack([e.values for e in taken]), y=[e.label for e in taken])
-        named = {path: re.fullmatch(r".+_epoch_(\d+)", path.stem) for path in kept.glob("*.onnx")}
-        found = [(path, int(match[1])) for path, match in named.items() if match]
-        for path, epochs in sorted(
-            found, key=lambda pair: (pair[0].stem.split("_epoch")[0], pair[1])
-        ):
+        named = {path: re.fullmatch(r"(.+)_epoch_(\d+)", path.stem) for path in kept.glob("*.onnx")}
+        for path, (name, epochs) in ((p, match.groups()) for p, match in named.items() if match):
             said = {pair.key: pair.value for pair in onnx.load(path).metadata_props}
             training = json.loads(said["rsonnx.training"])
             out = Path(folder, f"{path.stem}.jsonl")
@@ -47,8 +45,8 @@ def records(kept: Path, mnist: Path) -> Iterator[dict[str, Any]]:
             )
             acr = summarize(run.rows, (0.0,)).acr
             yield {
-                **{"model": path.stem.split("_epoch")[0], "method": training["method"]},
-                **{"sigma": training["sigma"], "epochs": epochs, "acr": float(acr)},
+                **{"model": name, "method": training["method"]},
+                **{"sigma": training["sigma"], "epochs": int(epochs), "acr": float(acr)},
                 **{"inputs": len(run.rows), "n": N},
             }
 
@@ -61,7 +59,12 @@ def main() -> None:
     parser.add_argument("kept", type=Path)
     parser.add_argument("--folder", type=Path, required=True)
     args = parser.parse_args()
-    lines = [json.dumps(record) for record in records(args.kept, args.folder)]
+    fresh = list(records(args.kept, args.folder))
+    names = {record["model"] for record in fresh}
+    held = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    others = [record for record in held if record["model"] not in names]
+    ordered = sorted([*others, *fresh], key=lambda record: (record["model"], record["epochs"]))
+    lines = list(map(json.dumps, ordered))
     RESULTS.write_text("[\n " + ",\n ".join(lines) + "\n]\n")
 
 

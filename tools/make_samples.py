@@ -56,9 +56,6 @@ SEED = "1"
 STRIDE = 20
 """Indices 0, 20, 40, ..., 9980: the habit of the field, and 500 images of the 10,000."""
 
-_PICTURES = (("methods.svg", "", "0.50"), ("methods_lenet.svg", "lenet_", "1.00"))
-"""Pictures of the four methods: of which network and sigma."""
-
 
 def call(*words: str | Path) -> None:
     """Run one of the project's programs from its top folder."""
@@ -172,11 +169,9 @@ def _epochs(path: Path) -> int:
     return int(json.loads(said["rsonnx.training"])["epochs"])
 
 
-def pictures(runs: Path) -> None:
-    """Draw the curves of the four methods of training."""
-    for picture, network, sigma in _PICTURES:
-        names = (f"mnist_{network}{method}_{sigma}" for method in METHODS)
-        draw(picture, [runs / f"{name}.jsonl" for name in names])
+def picture(runs: Path) -> None:
+    """Draw the curves of the four methods of training at sigma = 1."""
+    draw("methods.svg", [runs / f"mnist_lenet_{method}_1.00.jsonl" for method in METHODS])
 
 
 def curves() -> None:
@@ -237,7 +232,7 @@ def main() -> None:
     for one in (one for one in made if one.name in chosen):
         train_one(one, args.folder)
     if args.part == "figures":
-        pictures(args.runs)
+        picture(args.runs)
     elif args.part == "curves":
         curves()
     elif args.part == "tables":
