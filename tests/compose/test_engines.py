@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "sample_models"
 DATA = SAMPLES / "mnist_test_500"
 FIRST, SECOND, THIRD = (
-    SAMPLES / f"mnist_{how}_0.50.onnx" for how in ("gaussian", "consistency", "smoothadv")
+    SAMPLES / f"mnist_lenet_{how}_0.50.onnx" for how in ("gaussian", "consistency", "smoothadv")
 )
 COMPOSED = {
     "denoise": f"denoise {SAMPLES}/mnist_denoiser_0.50.onnx {FIRST}",

@@ -118,7 +118,9 @@ def test_half_spaces_have_their_probabilities_and_never_more_than_their_radii(
 
 
 SAMPLES = Path(__file__).parents[2] / "sample_models"
-MNIST = [SAMPLES / f"mnist_{how}_0.50.onnx" for how in ("gaussian", "consistency", "smoothadv")]
+MNIST = [
+    SAMPLES / f"mnist_lenet_{how}_0.50.onnx" for how in ("gaussian", "consistency", "smoothadv")
+]
 
 
 def noisy_digits(sigma: float, seed: int) -> NDArray[np.float32]:
