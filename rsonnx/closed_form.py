@@ -7,6 +7,7 @@ float32 number", and one kind of cut serves every comparison.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,14 +91,6 @@ class Cuts:
         """Return the number of the cell, from 0 to m, of each row of flat inputs."""
         return np.searchsorted(self.cuts, rows[:, self.at], side="right")
 
-    def put_near(self, rows: NDArray[np.float32], generator: np.random.Generator) -> None:
-        """Put the value on a cut, or beside it, in about half of the rows."""
-        values = self.cuts.astype(np.float32)[generator.integers(len(self.cuts), size=len(rows))]
-        beside = _BESIDE[generator.integers(len(_BESIDE), size=len(rows))]
-        moved = np.where(np.isnan(beside), values, np.nextafter(values, beside))
-        taken = generator.random(len(rows)) < 0.5
-        rows[taken, self.at] = moved[taken]
-
 
 @dataclass(frozen=True, eq=False)
 class Splits(Cuts):
@@ -108,6 +101,20 @@ class Splits(Cuts):
     """
 
     leaves: NDArray[np.float64]
+
+
+def _at_cuts(
+    several: Sequence[Cuts], rows: NDArray[np.float32], generator: np.random.Generator
+) -> NDArray[np.float32]:
+    """Put about half of the values that are cut on a cut, or beside it."""
+    moved = rows.copy()
+    for each in several:
+        values = each.cuts.astype(np.float32)[generator.integers(len(each.cuts), size=len(rows))]
+        beside = _BESIDE[generator.integers(len(_BESIDE), size=len(rows))]
+        near = np.where(np.isnan(beside), values, np.nextafter(values, beside))
+        taken = generator.random(len(rows)) < 0.5
+        moved[taken, each.at] = near[taken]
+    return moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,10 +142,7 @@ class StumpSum:
         self, rows: NDArray[np.float32], generator: np.random.Generator
     ) -> NDArray[np.float32]:
         """Return flat inputs, (rows, d), with about half of the values that are cut at a cut."""
-        moved = rows.copy()
-        for split in self.splits:
-            split.put_near(moved, generator)
-        return moved
+        return _at_cuts(self.splits, rows, generator)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,10 +176,7 @@ class Boxes:
         self, rows: NDArray[np.float32], generator: np.random.Generator
     ) -> NDArray[np.float32]:
         """Return flat inputs, (rows, d), with about half of the values that are cut at a cut."""
-        moved = rows.copy()
-        for cuts in self.cuts:
-            cuts.put_near(moved, generator)
-        return moved
+        return _at_cuts(self.cuts, rows, generator)
 
 
 @dataclass(frozen=True, eq=False)
