@@ -35,7 +35,13 @@ from rsonnx.smoothing import isolation
 GOLDEN = Path(__file__).resolve().parents[1] / "tests" / "golden"
 INPUTS, RUNS, SAID = GOLDEN / "inputs", GOLDEN / "runs", GOLDEN / "said.json"
 BY_E_PROCESS = ("target", "adaptive", "adaptive-family-wise")
-EARLIER = ("first", "oldest", "float16-alone", *(f"{name}-e-process" for name in BY_E_PROCESS))
+EARLIER = (
+    "first",
+    "oldest",
+    "float16-alone",
+    "brightness-contrast-avx512",
+    *(f"{name}-e-process" for name in BY_E_PROCESS),
+)
 CLASSES, SIDE, WIDE, COUNT = 3, 4, 5, 3
 
 GREY, PAIRED, OFF = "image.onnx grey.npz", "pair.onnx wide.npz", "image.onnx off.npz"

@@ -36,7 +36,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.statistics import normal_quantile_down, normal_quantile_up, special
+from rsonnx.statistics import normal_quantile_down, normal_quantile_up, portable, special
 
 Values = NDArray[np.float64]
 
@@ -137,9 +137,9 @@ def _sum_of_bounds(k: Values, b: float, spread: float, rest: tuple[float, float]
 
 def _most(k: Values, b: float, spread: float, q: float) -> Values:
     """Return an upper bound on the probability at each contrast of an event of probability q."""
-    size, scale = np.abs(k), np.exp(-k)
+    size, scale = np.abs(k), portable.exp(-k)
     m = b * np.maximum(1.0, scale)
-    a2 = spread / size * -np.expm1(2 * k) / 2
+    a2 = spread / size * -portable.expm1(2 * k) / 2
     a1 = spread / size * m / scale**2
     moved = (scale * (a1 + 2 * a2 * m), scale**2 * a2)
     # As if κ were normal; then Newton's method between two bounds, of which any result will do.
@@ -155,7 +155,7 @@ def _most(k: Values, b: float, spread: float, q: float) -> Values:
         c = np.where((low < step) & (step < high), step, (low + high) / 2)
     here, _ = _mean(c, a1, a2)
     there, _ = _mean(c + a1 * m + a2 * m**2 + size / spread, *moved)
-    ratio = np.exp(k - (size / spread) * (c + size / spread / 2) - (m / scale) ** 2 / 2)
+    ratio = portable.exp(k - (size / spread) * (c + size / spread / 2) - (m / scale) ** 2 / 2)
     bound: Values = there + _ERROR + ratio * (q - here)  # q has the error of `here` in it
     return bound
 
@@ -165,6 +165,7 @@ def _mean(a0: Values, a1: Values, a2: Values) -> tuple[Values, Values]:
     steepest = max(1.0, float(np.abs(a1).max()), 4 * float(np.abs(a2).max()))
     nodes = math.ceil(_REACH * 5 * steepest)
     z = np.arange(-nodes, nodes + 1) / (5 * steepest)
-    weights = np.exp(-z * z / 2) / (math.sqrt(2 * math.pi) * 5 * steepest)
+    weights = portable.exp(-z * z / 2) / (math.sqrt(2 * math.pi) * 5 * steepest)
     at = a0[:, np.newaxis] + z * (a1[:, np.newaxis] + a2[:, np.newaxis] * z)
-    return special.ndtr(at) @ weights, np.exp(-at * at / 2) @ weights / math.sqrt(2 * math.pi)
+    chance, density = special.ndtr(at), portable.exp(-at * at / 2)
+    return portable.dot(chance, weights), portable.dot(density, weights) / math.sqrt(2 * math.pi)

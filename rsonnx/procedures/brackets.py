@@ -22,6 +22,7 @@ from rsonnx.noise.cells import LEAST, crossings
 from rsonnx.noise.rounding import normal_cdf, precision
 from rsonnx.procedures.evidence import Bracket
 from rsonnx.statistics.convolution import LatticeSum, SumLaw
+from rsonnx.statistics.portable import dot
 
 _TRIED = 2
 """Classes that are tried where no class is shown to have more than half: the likeliest ones."""
@@ -74,7 +75,8 @@ def _of_stumps(form: StumpSum, law: Law, point: Point, changed: int = 0) -> Brac
 
     order = [0, 1]
     if not decision.is_single:
-        parts = (mass @ split.leaves for mass, split in zip(masses, form.splits, strict=True))
+        pairs = zip(masses, form.splits, strict=True)
+        parts = (dot(mass, split.leaves.T) for mass, split in pairs)
         order = np.argsort(-sum(parts, form.base), kind="stable").tolist()
     return _likeliest(decision.classes, may_beat, order, changed)
 
@@ -173,7 +175,7 @@ class _Margins:
                 self._further = 2.0**-21
         self._sigmas = np.array([law.deviation_of(at) or 0.0 for at in range(x.size)])
         self._sizes = np.abs(x) + self._shift + (abs(space.bounds[0]) if self._further else 0.0)
-        self.scores = form.weights @ x + form.intercepts
+        self.scores = dot(form.weights, x) + form.intercepts
 
     def at_most(self, a: int, b: int | None, *, below: bool) -> float:
         """Return an upper bound on the probability that score ``a`` may come out before ``b``.
@@ -190,8 +192,8 @@ class _Margins:
         slack = decision.slack[a] + (0.0 if b is None else decision.slack[b])
         # Sums of d terms in doubles are good to d·2^-52 of the sum of sizes.
         doubles = (own.size + 8) * 2.0**-51
-        spread = math.sqrt(float(((own - other) * sigmas) @ ((own - other) * sigmas)))
-        most = math.sqrt(float((sizes * sigmas) @ (sizes * sigmas)))
+        spread = math.sqrt(float((((own - other) * sigmas) ** 2).sum()))
+        most = math.sqrt(float(((sizes * sigmas) ** 2).sum()))
         noisy = int(np.count_nonzero(sizes * sigmas))
         far = self._far(lead / spread if spread else 0.0, noisy)
         rounding = form.rounding[a] + (0.0 if b is None else form.rounding[b])
@@ -199,8 +201,8 @@ class _Margins:
         reach = self._sizes + far * sigmas
         constants = float(np.abs(form.intercepts[[a] if b is None else [a, b]]).sum())
         constants += abs(decision.threshold) if b is None else 0.0
-        slack += float(rounding @ reach) * (1 + doubles) + doubles * constants
-        slack += self._shift * float(sizes @ (sigmas > 0)) * (1 + doubles)
+        slack += float(dot(rounding, reach)) * (1 + doubles) + doubles * constants
+        slack += self._shift * float(sizes[sigmas > 0].sum()) * (1 + doubles)
         lead -= slack
         spread += math.copysign(doubles * (spread + most), lead)
         with precision(_PRECISION):

@@ -162,7 +162,8 @@ class Header:
     def _derived(self) -> Iterator[tuple[str, Any, Any]]:
         """Yield the fields that follow from others: the path, what is stated, and what follows."""
         noise, procedure, model = self.noise, self.procedure, self.model
-        yield "largest_radius", self.largest_radius, procedure.largest_radius
+        if not noise.is_radius(self.largest_radius, procedure.largest_radius):
+            yield "largest_radius", self.largest_radius, procedure.largest_radius
         yield "noise.units", self.units, noise.units(*model.bounds)
         on_grid = InputSpace(model.input_shape, model.bounds).step < math.inf
         if not (on_grid and noise.exact):

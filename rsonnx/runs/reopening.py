@@ -231,7 +231,7 @@ def check_header(run: Run, job: Job, manifest: Manifest) -> None:
             at for at in differences if at.one != "absent" or at.field.startswith(_NEVER_UNSAID)
         ]
     else:  # words that a run goes on without, but which are read
-        read = [(n, header.record[n], again.record[n]) for n in ("claim", "largest_radius")]
+        read = [("claim", header.record["claim"], again.record["claim"])]
         stated, made = (one.record["model"].get("composition") for one in (header, again))
         if stated is not None:  # earlier runs say nothing of it
             read.append(("model.composition", stated, made))

@@ -15,6 +15,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.statistics.portable import dot
+
 BINS = 20_000
 """Multiples of the unit that sums may reach, from the least to the largest."""
 
@@ -146,4 +148,4 @@ def _nearly_common(values: Sequence[Fraction]) -> Fraction:
             unit, rest = rest, abs(math.remainder(unit, rest))
         unit = largest / round(largest / unit)  # else its errors would add up
     multiples = np.rint(numbers / unit)
-    return Fraction(float(numbers @ multiples / (multiples @ multiples)))
+    return Fraction(float(dot(numbers, multiples) / dot(multiples, multiples)))

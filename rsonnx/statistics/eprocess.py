@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rsonnx.errors import UsageError
 from rsonnx.scalars import as_float, shown
-from rsonnx.statistics import special
+from rsonnx.statistics import portable, special
 from rsonnx.statistics.checks import check_alpha, check_count, check_samples
 
 LOG_MARGIN = 1e-8
@@ -45,19 +45,18 @@ def log_e(k: ArrayLike, n: ArrayLike, p0: ArrayLike) -> NDArray[np.float64]:
     """
     hits, total, p = (np.asarray(value, np.float64) for value in (k, n, p0))
     a, b = hits + _PRIOR, total - hits + _PRIOR
-    with np.errstate(divide="ignore"):
-        log_inside = np.log(special.betaincc(a, b, p))
+    log_inside = portable.log(special.betaincc(a, b, p))
     far = ~np.isfinite(log_inside)
     if far.any():
         # So far below p0 that the integral underflows: bound it by the integrand's end times the
         # interval. Only its being small matters, it is never near a threshold.
-        end = special.xlogy(a - 1.0, p) + b * np.log1p(-p) - special.betaln(a, b)
+        end = special.xlogy(a - 1.0, p) + b * portable.log1p(-p) - special.betaln(a, b)
         log_inside = np.where(far, end, log_inside)
     value = (
         special.betaln(a, b)
         + log_inside
         - _LOG_PRIOR_BETA
-        - np.log(special.betaincc(_PRIOR, _PRIOR, p))
+        - portable.log(special.betaincc(_PRIOR, _PRIOR, p))
         - special.xlogy(hits, p)
         - special.xlog1py(total - hits, -p)
     )
@@ -66,7 +65,11 @@ def log_e(k: ArrayLike, n: ArrayLike, p0: ArrayLike) -> NDArray[np.float64]:
 
 def log_threshold(alpha: float, n: int) -> float:
     """Return what ln E_n must reach: ln(1/alpha), and a margin for its rounding errors."""
-    return -math.log(alpha) + max(LOG_MARGIN, 1e-13 * n)
+    return -math.log(alpha) + _margin(n)
+
+
+def _margin(n: int) -> float:
+    return max(LOG_MARGIN, 1e-13 * n)
 
 
 def rejects(k: int, n: int, p0: float, alpha: float) -> bool:
@@ -87,14 +90,15 @@ def anytime_lower(k: int, n: int, alpha: float, near: float | None = None) -> fl
         k: hits, 0..n.
         n: samples, >= 1.
         alpha: probability of error, in (0, 1/e].
-        near: where the bound was before; it is the bound if it is rejected and the next double is
-            not, which by the monotony above needs no search.
+        near: where the bound was before; it is the bound if ln E_n is at the threshold there,
+            which by the monotony above needs no search. A sixteenth of the threshold's margin is
+            given to the last digits of another processor.
     """
     k, n = check_count(k, n)
     check_process_alpha(alpha)
     if near is not None and 0.5 <= near < k / n:
-        here, above = log_e(k, n, [near, math.nextafter(near, 1.0)])
-        if above < log_threshold(alpha, n) <= here:
+        short = log_threshold(alpha, n) - float(log_e(k, n, near))
+        if abs(short) <= _margin(n) / 16:
             return near
     return _search(k, n, alpha)
 
@@ -152,14 +156,15 @@ def chance_to_reach(k: int, n: int, most: int, goal: int) -> float:
         return 1.0
     if rest - needed <= _SUMMED:
         j = np.arange(needed, rest + 1, dtype=np.float64)
-        return min(1.0, float(np.exp(_log_predictive(j, rest, a, b)).sum()))
+        return min(1.0, float(portable.exp(_log_predictive(j, rest, a, b)).sum()))
     # The terms fall smoothly from `needed` on: an integral from half a step below it.
     variance = rest * a * b * (a + b + rest) / ((a + b) ** 2 * (a + b + 1.0))
     start = needed - 0.5
     width = min(rest + 0.5 - start, _WIDTHS * math.sqrt(variance))
     x = start + width * _NODES
     inside = np.minimum(x, rest)  # the last half step has no argument of its own
-    return min(1.0, float(width * (_WEIGHTS * np.exp(_log_predictive(inside, rest, a, b))).sum()))
+    chances = portable.exp(_log_predictive(inside, rest, a, b))
+    return min(1.0, float(width * portable.dot(_WEIGHTS, chances)))
 
 
 _SUMMED = 256

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.statistics import special
+from rsonnx.statistics import portable, special
 
 _NEGLIGIBLE = 1e-18
 """Probability of single counts that are left out: below 1e-12 in all."""
@@ -28,7 +28,7 @@ def binomial(n: int, p: float) -> tuple[NDArray[np.float64], int]:
         + special.xlogy(k, p)
         + special.xlog1py(n - k, -p)
     )
-    return trim(np.exp(log_pmf), first)
+    return trim(portable.exp(log_pmf), first)
 
 
 def convolve(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

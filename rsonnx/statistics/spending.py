@@ -23,6 +23,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.statistics import portable
 from rsonnx.statistics.adaptive import AdaptiveRule, align_looks, look_schedule
 from rsonnx.statistics.checks import check_count
 from rsonnx.statistics.clopper_pearson import clopper_pearson_lower
@@ -108,7 +109,7 @@ def least_hits(looks: Sequence[int], p0: float, alpha: float) -> list[int]:
     little is left.
     """
     alive, start, before, spent, fewest = np.ones(1), 0, 0, 0.0, []
-    shares = 1.0 + np.log(np.asarray(looks, np.float64) / min(looks, default=1))
+    shares = 1.0 + portable.log(np.asarray(looks, np.float64) / min(looks, default=1))
     for n, share in zip(looks, (shares / shares[-1:]).tolist(), strict=True):
         step, first = binomial(n - before, p0)
         alive, start, before = convolve(alive, step), start + first, n

@@ -1,6 +1,7 @@
 """The e-process against golden values, and the properties that its guarantee rests on."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +133,19 @@ def test_predictive_chance(k: int, n: int, most: int, goal: int) -> None:
         assert true > 0.1
     else:
         assert found == pytest.approx(true, rel=1e-4, abs=1e-9)
+
+
+@given(st.integers(200, 200_000), st.floats(0.001, 0.3), st.floats(1e-9, 0.3))
+def test_a_bound_is_taken_again_where_only_its_last_digits_are_other_ones(
+    n: int, missed: float, alpha: float
+) -> None:
+    """What is taken is on the safe side of the true threshold still: E is above 1/alpha."""
+    k = n - int(n * missed)
+    bound = anytime_lower(k, n, alpha)
+    assert anytime_lower(k, n, alpha, near=bound) == bound
+    if bound > 0.5:
+        for steps in (-2, 2):
+            near = bound + steps * math.ulp(bound)
+            assert anytime_lower(k, n, alpha, near=near) == near
+            assert float(log_e(k, n, near)) > -math.log(alpha) + LOG_MARGIN / 2
+        assert anytime_lower(k, n, alpha, near=bound + 1e-6) == bound

@@ -15,7 +15,7 @@ from rsonnx.noise.differential import DifferentialNoise, GrowthLines
 from rsonnx.noise.laws.exponential_linf import in_cubes
 from rsonnx.noise.options import option
 from rsonnx.noise.scale import check_exponent, check_scale, needed_size
-from rsonnx.statistics import special
+from rsonnx.statistics import portable, special
 
 _LINES = 4096
 """Tangents on the near and on the wide half of the probabilities: a table takes milliseconds."""
@@ -104,7 +104,7 @@ def _growth(a: float, size: int, faces: int) -> GrowthLines:
     the slope of the tangent is a(1 - t). Any t gives a tangent, so its own error does no harm.
     """
     b = a - size
-    near = np.geomspace(2.0**-54, 0.02, _LINES)
+    near = portable.exp(np.linspace(-54 * math.log(2), math.log(0.02), _LINES))
     wide = np.linspace(0.02, 0.5, _LINES + 1)[1:-1]
     t = special.betaincinv(size, b, 2 * np.concatenate([near, wide]))
     t = t[(t > 0) & (t <= 1)]  # without those that scipy cannot find
