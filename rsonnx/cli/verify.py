@@ -148,9 +148,7 @@ def _check(given: dict[str, Any]) -> None:
 
 
 def _words(checked: Verification, run: Run) -> str:
-    derived = (
-        f"{checked.rows:,} rows ({run.status}): {checked.derived:,} derived again to the last digit"
-    )
+    derived = f"{checked.rows:,} rows ({run.status}): {checked.derived:,} derived again"
     if checked.bounded > checked.proved:
         return (
             f"{derived}, of {checked.bounded:,} the bounds on probabilities proved by integer "

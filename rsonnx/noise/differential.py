@@ -26,7 +26,7 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-from rsonnx.noise.rounding import LAST_DIGITS, down, precision
+from rsonnx.noise.rounding import down, precision
 from rsonnx.noise.scale import LambdaNoise
 from rsonnx.statistics import portable
 from rsonnx.statistics.rounding import scale_down
@@ -48,11 +48,6 @@ class DifferentialNoise(LambdaNoise):
     def lines(self) -> GrowthLines | None:
         """Return lines above Φ at λ = 1, in place of :meth:`reach`."""
         return None
-
-    @property
-    def agreement(self) -> float:
-        """Within the margin of lines, which is 256 times as large."""
-        return LAST_DIGITS if self.lines() is not None else 0.0
 
     def radius(self, p_a_lower: float) -> float:
         """Return S(p_A), rounded down; 0 unless p_A > 1/2."""

@@ -320,18 +320,6 @@ class Law(ABC):
 
     # What follows from counts.
 
-    @property
-    def agreement(self) -> float:
-        """How far from the radius a recorded one may be, relatively, and is proved all the same.
-
-        For laws whose radii were computed in doubles that differed between processors.
-        """
-        return 0.0
-
-    def is_radius(self, recorded: float, derived: float) -> bool:
-        """Say whether a radius that was recorded is the one that is derived now."""
-        return math.isclose(recorded, derived, rel_tol=self.agreement)
-
     def radius(self, p_a_lower: float) -> float:
         """Return the radius that a lower bound on p_A in [0, 1] certifies, rounded down."""
         del p_a_lower

@@ -13,9 +13,6 @@ import mpmath
 _MARGIN = mpmath.mpf(2) ** -60
 """Relative margin for the rounding of a formula in 100 bits, which may lose 30 of them."""
 
-LAST_DIGITS = 2.0**-48
-"""A relative difference of 16 units in the last place."""
-
 _FARTHEST = -(mpmath.mpf(2) ** 30)
 """In standard deviations; mpmath fails where the square of a number is beyond the doubles."""
 

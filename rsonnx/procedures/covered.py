@@ -37,8 +37,10 @@ from rsonnx.procedures.evidence import Evidence, Figures, Proof
 from rsonnx.procedures.procedure import LOOK, Ask, Procedure, Steps, Task
 from rsonnx.procedures.result import ABSTAIN, AbstainReason, Certificate
 from rsonnx.statistics import (
+    SAME_TARGET,
     AdaptiveRule,
     align_looks,
+    as_recorded,
     check_alpha,
     check_samples,
     fewest_samples,
@@ -219,8 +221,9 @@ class Covered(Procedure):
             for at, done in enumerate(certified)
             if done and near[at] < reached
         ]
+        p_a_lower = as_recorded(min(within, default=0.0), evidence.near, SAME_TARGET)
         certificate = certificate_or_reason(
-            self, evidence, min(within, default=0.0), radius, certified=reached > 0.0
+            self, evidence, p_a_lower, radius, certified=reached > 0.0
         )
         if evidence.chosen == ABSTAIN or reached == math.inf:
             return certificate

@@ -44,7 +44,9 @@ class Evidence:
         uniform: the number that a randomised bound was given, else None.
         claim: (hits, samples) of the look that an adaptive run claims its bound from, else None.
         cover: the images that stand for all that a transformation makes, else None.
-        near: the bound that was derived before; it saves a search where it is the bound again.
+        near, near_b: the bounds on the class's probability and on every other's that a row has.
+            They are taken where they differ from what is derived in their last digits alone, and
+            save a search.
         bracket: what was calculated in place of samples, else None.
     """
 
@@ -54,6 +56,7 @@ class Evidence:
     claim: tuple[int, int] | None = None
     cover: Cover | None = None
     near: float | None = field(default=None, compare=False)
+    near_b: float | None = field(default=None, compare=False)
     bracket: Bracket | None = None
 
     @property
@@ -94,6 +97,8 @@ class Figures(Protocol):
     def p_b_upper(self) -> float | None: ...  # noqa: D102
     @property
     def radius(self) -> float: ...  # noqa: D102
+    @property
+    def one_sided_radius(self) -> float | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,11 @@ class Exact(Procedure):
             method="exact",
         )
 
+    def same_radii(self, figures: Figures) -> bool:
+        """Prove the radius, as the bracket has no margin for another one."""
+        near = abs(figures.radius - self.noise.radius_beside(figures.p_b_upper or 1.0))
+        return near <= 2.0**-40 * figures.radius and self.prove(figures).radius
+
     def confirm(self, task: Task, evidence: Evidence) -> Iterator[str]:
         """Calculate the bracket again, see :mod:`rsonnx.procedures.confirming`."""
         if evidence.bracket is not None:

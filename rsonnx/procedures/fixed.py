@@ -16,12 +16,15 @@ from rsonnx.noise import Gaussian, Law, check_law
 from rsonnx.procedures.abstain import certificate_or_reason
 from rsonnx.procedures.choices import RADIUS_RULES
 from rsonnx.procedures.evidence import Evidence, Figures, Proof
+from rsonnx.procedures.last_digits import is_near
 from rsonnx.procedures.procedure import Ask, Procedure, Steps, Task, check_classes
 from rsonnx.procedures.result import ABSTAIN, Certificate
 from rsonnx.procedures.two_sided import ALPHA_SPLITS, rival_shares, two_sided_bounds
 from rsonnx.statistics import (
     BOUNDS,
     DEFAULT_BOUND,
+    SAME_BOUND,
+    as_recorded,
     certifying_bound,
     check_alpha,
     check_samples,
@@ -107,11 +110,11 @@ class Fixed(Procedure):
                 noise=self.noise,
                 alpha=self.alpha,
                 num_classes=self.num_classes,
-            )
+            ).as_recorded(self.noise, evidence)
             p_a_lower, p_b_upper, radius = bounds.p_a_lower, bounds.p_b_upper, bounds.radius
             one_sided = replace(self, radius_rule="one-sided").derive(evidence).radius
         elif top != ABSTAIN:
-            p_a_lower = self._lower(evidence.hits, evidence.uniform)
+            p_a_lower = as_recorded(self._lower(evidence.hits, evidence.uniform), evidence.near)
             radius = self.noise.radius(p_a_lower)
         above = p_a_lower > (0.5 if p_b_upper is None else p_b_upper)
         certificate = certificate_or_reason(
@@ -125,6 +128,19 @@ class Fixed(Procedure):
 
     def _lower(self, hits: int, uniform: float | None) -> float:
         return certifying_bound(self.bound).lower(hits, self.n, self.alpha, uniform)
+
+    def same_radii(self, figures: Figures) -> bool:
+        """Compare them with the radii of nearly the same bounds."""
+        radius, p_a_lower = figures.radius, figures.p_a_lower
+        if not self.two_sided:
+            return is_near(radius, self.noise.radius, p_a_lower)
+        beside, p_b_upper = figures.one_sided_radius, figures.p_b_upper
+        if figures.top_class == ABSTAIN or beside is None or p_b_upper is None:
+            return False
+        one_sided = self._lower(figures.counts.estimation[figures.top_class], None)
+        return is_near(radius, self.noise.radius_between, p_a_lower, p_b_upper) and is_near(
+            beside, self.noise.radius, one_sided, share=SAME_BOUND
+        )
 
     def _check_totals(self, evidence: Evidence) -> None:
         evidence.check_stages()

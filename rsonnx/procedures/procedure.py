@@ -204,6 +204,14 @@ class Procedure(ABC):
             UsageError: the evidence is not what this procedure asks for.
         """
 
+    def same_radii(self, figures: Figures) -> bool:
+        """Say whether a row's radii, which are not those derived here, are so in last digits alone.
+
+        See :mod:`rsonnx.procedures.last_digits`; where radii are compared exactly they are not.
+        """
+        del figures
+        return False
+
     def check(self, evidence: Evidence, uniform: float | None) -> Iterator[str]:
         """Yield what of the evidence this procedure cannot have drawn, beyond what is refused.
 

@@ -27,6 +27,9 @@ from rsonnx.statistics import family_wise_alpha
 
 NO_CLAIM = "none yet: the rows hold counts of a range of samples; `rsonnx merge` adds the ranges"
 
+_SAME_LARGEST = 2.0**-36
+"""How far the largest radius, of which nothing is claimed, may be from ours, relatively."""
+
 _MOST_DRAWN_FROM = 1 << 20
 """Inputs from which a random sample is drawn again without the data, which takes some seconds."""
 
@@ -162,8 +165,9 @@ class Header:
     def _derived(self) -> Iterator[tuple[str, Any, Any]]:
         """Yield the fields that follow from others: the path, what is stated, and what follows."""
         noise, procedure, model = self.noise, self.procedure, self.model
-        if not noise.is_radius(self.largest_radius, procedure.largest_radius):
-            yield "largest_radius", self.largest_radius, procedure.largest_radius
+        largest = procedure.largest_radius
+        if not math.isclose(self.largest_radius, largest, rel_tol=_SAME_LARGEST):
+            yield "largest_radius", self.largest_radius, largest
         yield "noise.units", self.units, noise.units(*model.bounds)
         on_grid = InputSpace(model.input_shape, model.bounds).step < math.inf
         if not (on_grid and noise.exact):

@@ -70,9 +70,11 @@ class ReplayedRow:
     def stands(self) -> bool:
         """Whether the votes of now certify the same class, at the run's radius or beyond it.
 
-        An abstention claims nothing, so it stands whatever they give.
+        An abstention claims nothing, so it stands whatever they give. Of the same votes the radius
+        may be another one in its last digits.
         """
-        same = self.label == self.recorded_label and self.radius >= self.recorded_radius
+        far = not self.differing or self.radius >= self.recorded_radius
+        same = self.label == self.recorded_label and far
         return same or self.recorded_label == ABSTAIN
 
 

@@ -85,6 +85,7 @@ class Row(InputFacts):
             self.claim,
             self.cover,
             near=self.p_a_lower,
+            near_b=self.p_b_upper,
             bracket=bracket,
         )
 

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING
 from rsonnx._lazy import offer_lazily
 
 if TYPE_CHECKING:
-    from rsonnx.statistics.adaptive import AdaptiveRule, Verdict, align_looks, look_schedule
+    from rsonnx.statistics.adaptive import (
+        SAME_TARGET,
+        AdaptiveRule,
+        Verdict,
+        align_looks,
+        look_schedule,
+    )
     from rsonnx.statistics.binomial_test import (
         fewest_samples_to_predict,
         least_top_counts,
@@ -49,6 +55,8 @@ if TYPE_CHECKING:
         proves_upper_bound,
     )
     from rsonnx.statistics.rounding import (
+        SAME_BOUND,
+        as_recorded,
         normal_cdf_up,
         normal_quantile_down,
         normal_quantile_up,

@@ -32,10 +32,14 @@ from rsonnx.statistics.eprocess import (
     fewest_samples_to_reject,
     rejects,
 )
+from rsonnx.statistics.rounding import as_recorded
 
 PROCESS_SHARE = 0.2
 FUTILITY = 1e-3
 GROWTH = 1.05
+SAME_TARGET = 2.0**-46
+"""How far two targets that are one may differ, relatively: it changes no logarithm of a likelihood
+by more than 6e-14·n, which the margins of the rules have room for."""
 FIRST_LOOK = 16
 """Earlier looks give up on inputs that the ceiling would certify, and save nothing to speak of."""
 
@@ -138,6 +142,7 @@ class AdaptiveRule:
         if n > self.n_max:
             raise UsageError(f"n is {n}, but the rule draws at most n_max = {self.n_max} samples")
         final = clopper_pearson_lower(k, n, self.alpha_f) if n == self.n_max else 0.0
+        final = as_recorded(final, near)
         if final > 0.5 and not rejects(k, n, final, self.alpha_e):
             return final
         value = anytime_lower(k, n, self.alpha_e, near)
@@ -146,7 +151,7 @@ class AdaptiveRule:
             if target > value:
                 if not rejects(k, n, target, self.alpha_e):
                     break
-                value = target
+                value = as_recorded(target, near, SAME_TARGET)
         return max(value, final if final > 0.5 else 0.0)
 
     def early_hits(self, target: int, looks: NDArray[np.int64]) -> NDArray[np.int64]:

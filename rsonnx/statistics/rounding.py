@@ -18,6 +18,18 @@ _QUANTILE_MARGIN = 2.0**-48
 """Relative margin on a normal quantile: 16 units in the last place."""
 
 
+SAME_BOUND = 2.0**-38
+"""How far two bounds that are one may differ, relatively, by what other releases of scipy and other
+C libraries compute: a quarter of the margin on a probability."""
+
+
+def as_recorded(bound: float, recorded: float | None, within: float = SAME_BOUND) -> float:
+    """Return the bound that was recorded, where it is this one but for its last digits."""
+    if recorded is None or not math.isclose(bound, recorded, rel_tol=within):
+        return bound
+    return recorded
+
+
 def probability_down(p: float) -> float:
     """Return a probability a little below ``p``, at least 0."""
     return max(0.0, math.nextafter(p * (1.0 - _PROBABILITY_MARGIN), -math.inf))

@@ -112,7 +112,7 @@ READ: list[Forgery] = [
     # Figures of rows, which follow from their counts.
     *by("reading", of.ALL, {
         "a radius is raised": row("radius", lambda r: r * 1.5),
-        "a radius is raised in its last digit": row("radius", lambda r: math.nextafter(r, 9)),
+        "a radius is raised by a billionth": row("radius", lambda r: r * (1 + 1e-9)),
         "a radius is lowered": row("radius", lambda r: r / 2),
         "a bound is raised": row("p_a_lower", lambda p: p / 2 + 0.5, divided),
         "a bound is lowered": row("p_a_lower", lambda p: p / 2),

@@ -1,7 +1,6 @@
 """The differential method: lines above a growth function, against integrals that are known."""
 
 import math
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from scipy import special
 
 from rsonnx.noise import Gaussian, Laplace
 from rsonnx.noise.differential import GrowthLines, settled
-from rsonnx.noise.rounding import LAST_DIGITS
 
 
 def tangents(count: int) -> GrowthLines:
@@ -86,23 +84,3 @@ def test_a_probability_is_raised_until_its_radius_is_enough() -> None:
     assert radius(p) >= radius(0.9)
     assert p - 0.9 < 1e-12
     assert settled(lambda _: 0.0, 0.9, 1.0) == 1.0
-
-
-@pytest.mark.parametrize("size", [3, 784])
-@given(st.floats(0.5001, 1 - 1e-9))
-def test_a_radius_with_other_last_digits_is_below_the_true_one_too(size: int, p: float) -> None:
-    law = Laplace(1.0, "linf", size)
-    lines, radius = law.lines(), law.radius(p)
-    assert lines is not None
-    near = radius * (1 + LAST_DIGITS / 2)
-    assert law.is_radius(near, radius)
-    assert not law.is_radius(radius * (1 + 4 * LAST_DIGITS), radius)
-    with mp.workprec(120):
-        true = mpf(0)
-        ends = [mpf(float(end)) for end in np.clip(lines.cuts, 1 - p, 0.5)]
-        given_lines = (map(mpf, array.tolist()) for array in (lines.slopes, lines.heights))
-        for (start, stop), slope, height in zip(pairwise(ends), *given_lines, strict=True):
-            if start < stop:
-                grown = (height + slope * stop) / (height + slope * start)
-                true += mp.log(grown) / slope if slope else (stop - start) / height
-        assert near <= true

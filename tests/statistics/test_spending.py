@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rsonnx.statistics import AdaptiveRule, SpendingRule, Verdict, align_looks, operating_point
+from rsonnx.statistics import (
+    SAME_TARGET,
+    AdaptiveRule,
+    SpendingRule,
+    Verdict,
+    align_looks,
+    operating_point,
+)
+from rsonnx.statistics.paths import binomial, convolve
 from rsonnx.statistics.rounding import normal_cdf_up
 from rsonnx.statistics.spending import EARLY_SHARE, FINAL_SHARE, least_hits
 
@@ -38,6 +46,21 @@ def test_no_target_is_claimed_falsely_too_often(n_max: int, alpha: float) -> Non
         assert 0.5 * alpha < operating_point(rule, p).certified[at] < alpha
     point = operating_point(rule, GRID[2] - 0.004)
     assert point.certified[2] < alpha < point.certified[1]
+
+
+@pytest.mark.parametrize(("n_max", "alpha"), [(100_000, 0.001), (2_000_000, 0.05)])
+def test_a_target_that_is_taken_for_ours_is_not_claimed_too_often(n_max: int, alpha: float) -> None:
+    """By the hits of ours, which come from a probability that is a little lower."""
+    looks = SpendingRule(GRID[2:3], n_max, alpha, batch=32).looks[:-1]
+    early = EARLY_SHARE * alpha
+    fewest = least_hits(looks, GRID[2], early)
+    alive, start, before, spent = np.ones(1), 0, 0, 0.0
+    for n, least in zip(looks, fewest, strict=True):
+        step, first = binomial(n - before, GRID[2] * (1 + SAME_TARGET))
+        alive, start, before = convolve(alive, step), start + first, n
+        spent += float(alive[max(0, least - start) :].sum())
+        alive = alive[: max(0, least - start)]
+    assert 0.9 * early < spent < early
 
 
 def test_higher_targets_need_no_fewer_hits_and_a_claim_is_a_target() -> None:

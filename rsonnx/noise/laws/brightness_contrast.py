@@ -18,7 +18,6 @@ from rsonnx.noise.differential import settled
 from rsonnx.noise.laws.contrast import exp
 from rsonnx.noise.norms import Norm
 from rsonnx.noise.options import option
-from rsonnx.noise.rounding import LAST_DIGITS
 from rsonnx.noise.scale import check_scale
 from rsonnx.noise.transformed import Changed
 from rsonnx.scalars import as_float
@@ -90,11 +89,6 @@ class BrightnessContrast(Changed):
         return (
             f"{super().units(low, high)}, at factors between e^-{self.contrast:g} and its inverse"
         )
-
-    @property
-    def agreement(self) -> float:
-        """It moves probabilities by 1e-13 at most, of the 1e-12 that is left for errors."""
-        return LAST_DIGITS
 
     def radius(self, p_a_lower: float) -> float:
         """Return the largest |b| for all |k| <= K and both orders, rounded down."""
