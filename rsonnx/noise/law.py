@@ -7,9 +7,8 @@ it takes to draw it again. Whatever is particular to it stands there, and nobody
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Set
-from dataclasses import MISSING, Field, fields
+from abc import abstractmethod
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, ClassVar, NamedTuple
 
@@ -19,9 +18,9 @@ from numpy.typing import NDArray
 
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
+from rsonnx.noise.described import Described
 from rsonnx.noise.drawing import Drawing, Place
 from rsonnx.noise.lattice import LatticeTable
-from rsonnx.noise.norms import Norm, norm_named
 from rsonnx.noise.space import InputSpace, Point
 from rsonnx.scalars import shown
 
@@ -51,14 +50,8 @@ def check_law(noise: object) -> Law:
     return noise
 
 
-class Law(ABC):
+class Law(Described):
     """A random (or enumerated) change of an input under which the classes are counted."""
-
-    name: ClassVar[str]
-    """As on the command line and in run files."""
-
-    norms: ClassVar[tuple[str, ...]]
-    """Those in which it can certify, the best first."""
 
     enumerated: ClassVar[bool] = False
     """Whether all outcomes of the change are counted (:meth:`evaluations`, :meth:`certify`);
@@ -94,42 +87,7 @@ class Law(ABC):
     """How surely inputs that it suits are meant for it: by 1 it is named before others, and beside
     2 no other is named."""
 
-    norm: str
-    """The norm in which its radii are measured."""
-
-    # How it is asked for.
-
-    @classmethod
-    def own(cls) -> Mapping[str, Field[Any]]:
-        """Return all fields by name."""
-        return {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
-
-    @classmethod
-    def options(cls) -> Mapping[str, Field[Any]]:
-        """Return the fields that :func:`rsonnx.noise.options.option` declares, by name."""
-        return {name: f for name, f in cls.own().items() if "shown" in f.metadata}
-
-    @classmethod
-    def needs(cls) -> Set[str]:
-        """Return which of these must be given."""
-        return {name for name, f in cls.options().items() if f.default is MISSING}
-
-    @classmethod
-    def takes_sigma(cls) -> bool:
-        """Whether one standard deviation defines its scale."""
-        return "sigma" in cls.own()
-
-    @classmethod
-    def scales(cls) -> tuple[str, ...]:
-        """Return what may be given as its scale: ``"sigma"``, ``"lambda"``, either or neither."""
-        return ("sigma",) * cls.takes_sigma() + ("lambda",) * ("lam" in cls.own())
-
-    @classmethod
-    def lam_for(cls, sigma: float, size: int | None, a: float | None = None) -> float:
-        """Return the λ at which one of ``size`` values has the standard deviation ``sigma``."""
-        del sigma, size, a
-        instead = "give lambda in its place" if "lambda" in cls.scales() else "leave it out"
-        raise UsageError(f"{cls.name} noise has no sigma; {instead}")
+    # Which model it is for.
 
     @classmethod
     def from_model(cls, shape: tuple[int, ...], layout: str | None) -> dict[str, Any]:
@@ -148,28 +106,7 @@ class Law(ABC):
         del space
         return None
 
-    # What is recorded and said of it.
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """All that defines the law, as JSON."""
-        own = {name: getattr(self, name) for name in self.own()}
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in own.items()}
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what a header records; :func:`rsonnx.noise.law_from_json` reads it back."""
-        return {
-            "distribution": self.name,
-            "sigma": self.deviation,
-            "norm": self.norm,
-            "parameters": self.parameters,
-        }
-
-    @property
-    @abstractmethod
-    def deviation(self) -> float | None:
-        """Standard deviation of the noise on one value in the units of the input, if it has one;
-        of a transformation, that of its parameter."""
+    # What of it acts on one value, and how long a change is.
 
     def deviation_of(self, at: int) -> float | None:
         """Return the standard deviation of the noise on the value at a place, if it has one."""
@@ -180,40 +117,6 @@ class Law(ABC):
         """Return by how much a value may change alone, within a radius as it is written."""
         del at
         return Fraction(repr(radius))  # in all norms of a sum or maximum of absolute changes
-
-    @property
-    def settings(self) -> str:
-        """The parameter that matters, for a sentence: ``sigma = 0.5``; "" where none is."""
-        return "" if self.deviation is None else f"sigma = {self.deviation:g}"
-
-    @property
-    def label(self) -> str:
-        """A short name with the parameter that matters, for tables: ``laplace sigma = 0.5``."""
-        return f"{self.name} {self.settings}".rstrip()
-
-    @property
-    def short_label(self) -> str:
-        """The same where space is dear: the usual noise goes without its name."""
-        return self.label
-
-    @property
-    def title(self) -> str:
-        """What begins a line: ``Laplace noise of sigma = 0.5``."""
-        title = f"{self.name[0].upper()}{self.name[1:]} noise"
-        return f"{title} of {self.settings}" if self.settings else title
-
-    def __str__(self) -> str:
-        return self.label
-
-    @property
-    def measure(self) -> Norm:
-        """What is known of the norm of its radii."""
-        return norm_named(self.norm)
-
-    @property
-    def within(self) -> str:
-        """Where the answer is certified, for a radius called "the row's radius"."""
-        return self.measure.within
 
     def length(self, change: NDArray[np.float64]) -> float:
         """Return how long a change of an input is in the norm of its radii, rounded up.
@@ -231,10 +134,6 @@ class Law(ABC):
                 "only noise that is added to values, in l2, l1, linf or mahalanobis, has one"
             )
         return math.nextafter(measured(change) * (1 + _OUTWARD), math.inf)
-
-    def units(self, low: float, high: float) -> str:
-        """Return in which units radii are for inputs of these bounds; others are not compared."""
-        return self.measure.units(low, high)
 
     # Which inputs it takes, and what it makes of them.
 
@@ -389,19 +288,6 @@ class Law(ABC):
         """Return what counts of each outcome once prove."""
         del counts
         raise UsageError(f"{self.name} noise is sampled, so counts prove nothing for certain")
-
-    def _settle(self, **checked: Any) -> None:
-        """Store fields as they were checked; a law is frozen from then on."""
-        for key, value in checked.items():
-            object.__setattr__(self, key, value)
-
-    def _check_norm(self) -> None:
-        """Refuse a norm in which this distribution certifies nothing."""
-        if not isinstance(self.norm, str) or self.norm not in self.norms:
-            raise UsageError(
-                f"the norm is {shown(self.norm)}, but {self.name} noise certifies in "
-                f"{' or '.join(self.norms)}; choose one of these, or another noise"
-            )
 
 
 class SampledNoise(Law):
