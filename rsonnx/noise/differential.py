@@ -49,6 +49,11 @@ class DifferentialNoise(LambdaNoise):
         """Return lines above Φ at λ = 1, in place of :meth:`reach`."""
         return None
 
+    @property
+    def agreement(self) -> float:
+        """A part of the margin of lines, if the radius is of lines."""
+        return _MARGIN / 256 if self.lines() is not None else 0.0
+
     def radius(self, p_a_lower: float) -> float:
         """Return S(p_A), rounded down; 0 unless p_A > 1/2."""
         if not p_a_lower > 0.5:

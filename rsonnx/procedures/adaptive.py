@@ -21,7 +21,6 @@ from rsonnx.noise import Law
 from rsonnx.procedures.abstain import certificate_or_reason
 from rsonnx.procedures.evidence import Evidence, Figures, Proof
 from rsonnx.procedures.fixed import Fixed
-from rsonnx.procedures.last_digits import is_near
 from rsonnx.procedures.procedure import LOOK, Ask, Procedure, Steps, Task
 from rsonnx.procedures.radii import as_radii, default_radii, radius_text
 from rsonnx.procedures.result import Certificate
@@ -164,10 +163,6 @@ class Adaptive(Procedure):
     def _lower(self, evidence: Evidence) -> float:
         hits, samples = evidence.claim or (0, 0)
         return self.rule.lower(hits, samples, evidence.near) if samples else 0.0
-
-    def same_radii(self, figures: Figures) -> bool:
-        """Compare the radius with those of nearly the same bound."""
-        return is_near(figures.radius, self.noise.radius, figures.p_a_lower)
 
     def check(self, evidence: Evidence, uniform: float | None) -> Iterator[str]:
         """Yield where the sampling cannot have stopped, as well."""

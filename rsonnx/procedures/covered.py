@@ -37,14 +37,13 @@ from rsonnx.procedures.evidence import Evidence, Figures, Proof
 from rsonnx.procedures.procedure import LOOK, Ask, Procedure, Steps, Task
 from rsonnx.procedures.result import ABSTAIN, AbstainReason, Certificate
 from rsonnx.statistics import (
-    SAME_TARGET,
     AdaptiveRule,
     align_looks,
-    as_recorded,
     check_alpha,
     check_samples,
     fewest_samples,
     stop_fault,
+    target_as_recorded,
 )
 
 _GUESSED = 0.6
@@ -221,7 +220,7 @@ class Covered(Procedure):
             for at, done in enumerate(certified)
             if done and near[at] < reached
         ]
-        p_a_lower = as_recorded(min(within, default=0.0), evidence.near, SAME_TARGET)
+        p_a_lower = target_as_recorded(min(within, default=0.0), evidence.near)
         certificate = certificate_or_reason(
             self, evidence, p_a_lower, radius, certified=reached > 0.0
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
@@ -16,6 +17,7 @@ from rsonnx.procedures.evidence import Bracket, Evidence, Figures, Proof
 from rsonnx.procedures.procedure import Procedure, Steps, Task
 from rsonnx.procedures.result import ABSTAIN, AbstainReason, Certificate, CertificateCounts
 from rsonnx.scalars import as_whole, shown
+from rsonnx.statistics import LAST_DIGITS
 
 _TABLE = 6.9e-5
 """What all others than the class have at most where all of 100,000 samples agree, at alpha = .001:
@@ -121,10 +123,10 @@ class Exact(Procedure):
             method="exact",
         )
 
-    def same_radii(self, figures: Figures) -> bool:
-        """Prove the radius, as the bracket has no margin for another one."""
-        near = abs(figures.radius - self.noise.radius_beside(figures.p_b_upper or 1.0))
-        return near <= 2.0**-40 * figures.radius and self.prove(figures).radius
+    def same_radii(self, figures: Figures, derived: Certificate) -> bool:
+        """Prove the radius from the bracket."""
+        near = math.isclose(figures.radius, derived.radius, rel_tol=LAST_DIGITS)
+        return near and self.prove(figures).radius
 
     def confirm(self, task: Task, evidence: Evidence) -> Iterator[str]:
         """Calculate the bracket again, see :mod:`rsonnx.procedures.confirming`."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from typing import Any, Self
 
 from numpy.typing import ArrayLike
@@ -16,14 +18,18 @@ from rsonnx.noise import Gaussian, Law, check_law
 from rsonnx.procedures.abstain import certificate_or_reason
 from rsonnx.procedures.choices import RADIUS_RULES
 from rsonnx.procedures.evidence import Evidence, Figures, Proof
-from rsonnx.procedures.last_digits import is_near
 from rsonnx.procedures.procedure import Ask, Procedure, Steps, Task, check_classes
 from rsonnx.procedures.result import ABSTAIN, Certificate
-from rsonnx.procedures.two_sided import ALPHA_SPLITS, rival_shares, two_sided_bounds
+from rsonnx.procedures.two_sided import (
+    ALPHA_SPLITS,
+    TwoSidedBounds,
+    rival_shares,
+    two_sided_bounds,
+)
 from rsonnx.statistics import (
     BOUNDS,
     DEFAULT_BOUND,
-    SAME_BOUND,
+    LAST_DIGITS,
     as_recorded,
     certifying_bound,
     check_alpha,
@@ -110,11 +116,15 @@ class Fixed(Procedure):
                 noise=self.noise,
                 alpha=self.alpha,
                 num_classes=self.num_classes,
-            ).as_recorded(self.noise, evidence)
+            )
+            bounds = self._as_recorded(bounds, evidence)
             p_a_lower, p_b_upper, radius = bounds.p_a_lower, bounds.p_b_upper, bounds.radius
             one_sided = replace(self, radius_rule="one-sided").derive(evidence).radius
         elif top != ABSTAIN:
-            p_a_lower = as_recorded(self._lower(evidence.hits, evidence.uniform), evidence.near)
+            p_a_lower = self._lower(evidence.hits, evidence.uniform)
+            p_a_lower = as_recorded(
+                p_a_lower, evidence.near, self._proves(evidence.hits, p_a_lower)
+            )
             radius = self.noise.radius(p_a_lower)
         above = p_a_lower > (0.5 if p_b_upper is None else p_b_upper)
         certificate = certificate_or_reason(
@@ -129,17 +139,44 @@ class Fixed(Procedure):
     def _lower(self, hits: int, uniform: float | None) -> float:
         return certifying_bound(self.bound).lower(hits, self.n, self.alpha, uniform)
 
-    def same_radii(self, figures: Figures) -> bool:
-        """Compare them with the radii of nearly the same bounds."""
-        radius, p_a_lower = figures.radius, figures.p_a_lower
-        if not self.two_sided:
-            return is_near(radius, self.noise.radius, p_a_lower)
-        beside, p_b_upper = figures.one_sided_radius, figures.p_b_upper
-        if figures.top_class == ABSTAIN or beside is None or p_b_upper is None:
-            return False
+    def _proves(self, hits: int, bound: float) -> Callable[[float], bool]:
+        """Return what proves a recorded bound: integers, or the margin of a randomised one."""
+        if self.needs_uniform:
+            return partial(math.isclose, bound, rel_tol=LAST_DIGITS)
+        return lambda p: proves_lower_bound(p, hits, self.n, self.alpha)
+
+    def _as_recorded(self, bounds: TwoSidedBounds, evidence: Evidence) -> TwoSidedBounds:
+        """Return the bounds that a row has, where they are these but for their last digits."""
+        top, stages = bounds.top_class, evidence.stages
+        p_a_lower = as_recorded(
+            bounds.p_a_lower,
+            evidence.near,
+            lambda p: proves_lower_bound(p, evidence.hits, self.n, self.alpha / 2),
+        )
+        p_b_upper = as_recorded(
+            bounds.p_b_upper,
+            evidence.near_b,
+            lambda p: self._proves_rivals(stages, top, p_a_lower, p),
+        )
+        if (p_a_lower, p_b_upper) == (bounds.p_a_lower, bounds.p_b_upper):
+            return bounds
+        certain = p_a_lower > p_b_upper
+        radius = self.noise.radius_between(p_a_lower, p_b_upper) if certain else 0.0
+        return replace(bounds, p_a_lower=p_a_lower, p_b_upper=p_b_upper, radius=radius)
+
+    def same_radii(self, figures: Figures, derived: Certificate) -> bool:
+        """Compare both radii; what is recorded of the one-sided one is no bound, so ours is taken.
+
+        Above one half, where alone it gives a radius, a bound is good to far less than its margin.
+        """
+        recorded, beside = figures.one_sided_radius, derived.one_sided_radius
+        if recorded is None or beside is None or figures.top_class == ABSTAIN:
+            return super().same_radii(figures, derived)
+        p_a, p_b = figures.p_a_lower, figures.p_b_upper
         one_sided = self._lower(figures.counts.estimation[figures.top_class], None)
-        return is_near(radius, self.noise.radius_between, p_a_lower, p_b_upper) and is_near(
-            beside, self.noise.radius, one_sided, share=SAME_BOUND
+        least = min(one_sided * (1 + LAST_DIGITS), 1.0)
+        return self.noise.same_radius(figures.radius, derived.radius, p_a, p_b) and (
+            self.noise.same_radius(recorded, beside, least, None)
         )
 
     def _check_totals(self, evidence: Evidence) -> None:
@@ -163,7 +200,9 @@ class Fixed(Procedure):
         faults = []
         if not proves_lower_bound(figures.p_a_lower, hits, n, alpha):
             faults.append(f"p_a_lower = {figures.p_a_lower!r} is not proved for {hits} hits")
-        if self.two_sided and not self._proves_rivals(figures):
+        stages = (counts.selection, counts.estimation)
+        rest = 1.0 if figures.p_b_upper is None else figures.p_b_upper
+        if self.two_sided and not self._proves_rivals(stages, top, figures.p_a_lower, rest):
             faults.append(f"p_b_upper = {figures.p_b_upper!r} is not proved")
         p_b_upper = (figures.p_b_upper or 1.0) if self.two_sided else None
         proved = self.noise.proves(figures.radius, figures.p_a_lower, p_b_upper)
@@ -171,16 +210,15 @@ class Fixed(Procedure):
             faults.append(f"radius = {figures.radius!r} is not proved")
         return Proof(not faults, proved is True and not faults, tuple(faults))
 
-    def _proves_rivals(self, figures: Figures) -> bool:
+    def _proves_rivals(
+        self, stages: tuple[Counts, Counts], top: int, p_a_lower: float, p_b_upper: float
+    ) -> bool:
         """Prove the bound on every rival: by what is left of 1, or by the rivals' own counts."""
-        p_b_upper = 1.0 if figures.p_b_upper is None else figures.p_b_upper
-        if figures.top_class == ABSTAIN or Fraction(p_b_upper) >= 1 - Fraction(figures.p_a_lower):
+        if top == ABSTAIN or Fraction(p_b_upper) >= 1 - Fraction(p_a_lower):
             return True
-        selection, estimation = figures.counts.selection, figures.counts.estimation
+        selection, estimation = stages
         classes = self.num_classes or max(len(selection), len(estimation))
-        shares = rival_shares(
-            selection, estimation, figures.top_class, classes, self.alpha, ALPHA_SPLITS[0]
-        )
+        shares = rival_shares(selection, estimation, top, classes, self.alpha, ALPHA_SPLITS[0])
         n = estimation.total
         return all(proves_upper_bound(p_b_upper, hits, n, share) for hits, share in shares)
 

@@ -19,7 +19,6 @@ from rsonnx.procedures.abstain import certificate_or_reason
 from rsonnx.procedures.adaptive import check_claim, select, selection_faults
 from rsonnx.procedures.evidence import Evidence, Figures, Proof
 from rsonnx.procedures.fixed import Fixed
-from rsonnx.procedures.last_digits import is_near
 from rsonnx.procedures.procedure import LOOK, Ask, Procedure, Steps, Task
 from rsonnx.procedures.result import Certificate
 from rsonnx.statistics import (
@@ -29,6 +28,7 @@ from rsonnx.statistics import (
     check_samples,
     check_share,
     ends,
+    proves_lower_bound,
 )
 
 
@@ -97,13 +97,13 @@ class Precise(Procedure):
         """Take the bound of the look at which sampling stopped, which is what is claimed."""
         hits, samples = check_claim(evidence, self.n)
         p_a_lower = self.rule.bound(hits, samples) if samples else 0.0
-        p_a_lower = as_recorded(p_a_lower, evidence.near)
+        p_a_lower = as_recorded(
+            p_a_lower,
+            evidence.near,
+            lambda p: proves_lower_bound(p, hits, samples, self.alpha),
+        )
         radius = self.noise.radius(p_a_lower)
         return certificate_or_reason(self, evidence, p_a_lower, radius, certified=radius > 0.0)
-
-    def same_radii(self, figures: Figures) -> bool:
-        """Compare the radius with those of nearly the same bound."""
-        return is_near(figures.radius, self.noise.radius, figures.p_a_lower)
 
     def check(self, evidence: Evidence, uniform: float | None) -> Iterator[str]:
         """Yield where the sampling cannot have stopped, as well."""

@@ -204,13 +204,14 @@ class Procedure(ABC):
             UsageError: the evidence is not what this procedure asks for.
         """
 
-    def same_radii(self, figures: Figures) -> bool:
-        """Say whether a row's radii, which are not those derived here, are so in last digits alone.
+    def same_radii(self, figures: Figures, derived: Certificate) -> bool:
+        """Say whether a row's radii are the derived ones but for last digits, and proved.
 
-        See :mod:`rsonnx.procedures.last_digits`; where radii are compared exactly they are not.
+        Args:
+            figures: of the row; all but its radii is as it was derived.
+            derived: from its evidence.
         """
-        del figures
-        return False
+        return self.noise.same_radius(figures.radius, derived.radius, figures.p_a_lower, None)
 
     def check(self, evidence: Evidence, uniform: float | None) -> Iterator[str]:
         """Yield what of the evidence this procedure cannot have drawn, beyond what is refused.

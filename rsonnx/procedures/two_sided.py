@@ -10,7 +10,7 @@ on its rivals.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Literal, get_args
 
@@ -19,14 +19,8 @@ from numpy.typing import ArrayLike
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
 from rsonnx.noise import Law
-from rsonnx.procedures.evidence import Evidence
 from rsonnx.procedures.result import ABSTAIN
-from rsonnx.statistics import (
-    as_recorded,
-    check_alpha,
-    clopper_pearson_lower,
-    clopper_pearson_upper,
-)
+from rsonnx.statistics import check_alpha, clopper_pearson_lower, clopper_pearson_upper
 
 AlphaSplit = Literal["selection-weighted", "even"]
 ALPHA_SPLITS: tuple[str, ...] = get_args(AlphaSplit)
@@ -49,13 +43,6 @@ class TwoSidedBounds:
     p_b_upper: float
     radius: float
     split: str
-
-    def as_recorded(self, noise: Law, evidence: Evidence) -> TwoSidedBounds:
-        """Return the bounds that a row has, where these differ in their last digits alone."""
-        p_a_lower = as_recorded(self.p_a_lower, evidence.near)
-        p_b_upper = as_recorded(self.p_b_upper, evidence.near_b)
-        radius = _radius(noise, p_a_lower, p_b_upper)
-        return replace(self, p_a_lower=p_a_lower, p_b_upper=p_b_upper, radius=radius)
 
     @property
     def certified(self) -> bool:
@@ -114,12 +101,10 @@ def two_sided_bounds(
     if shares:
         # A bound rises with the hits, so these are the largest of all rivals.
         p_b_upper = min(p_b_upper, max(clopper_pearson_upper(k, n, share) for k, share in shares))
-    radius = _radius(noise, p_a_lower, p_b_upper)
+    radius = 0.0
+    if p_a_lower > p_b_upper:
+        radius = noise.radius_between(p_a_lower, p_b_upper)
     return TwoSidedBounds(top, p_a_lower, p_b_upper, radius, split)
-
-
-def _radius(noise: Law, p_a_lower: float, p_b_upper: float) -> float:
-    return noise.radius_between(p_a_lower, p_b_upper) if p_a_lower > p_b_upper else 0.0
 
 
 def rival_shares(

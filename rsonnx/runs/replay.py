@@ -50,6 +50,7 @@ class ReplayedRow:
             None where they are not counted: no vote differs, or none may.
         label, radius: the certificate that follows from the votes of now; -1 and 0 to abstain.
         recorded_label, recorded_radius: the run's.
+        same: whether all that the certificate follows from is what it was.
     """
 
     index: int
@@ -60,6 +61,7 @@ class ReplayedRow:
     radius: float
     recorded_label: int
     recorded_radius: float
+    same: bool
 
     @property
     def unexplained(self) -> int:
@@ -70,12 +72,11 @@ class ReplayedRow:
     def stands(self) -> bool:
         """Whether the votes of now certify the same class, at the run's radius or beyond it.
 
-        An abstention claims nothing, so it stands whatever they give. Of the same votes the radius
-        may be another one in its last digits.
+        An abstention claims nothing, so it stands whatever they give. Of the same evidence the
+        radius may be another one in its last digits, as :func:`rsonnx.verify` allows.
         """
-        far = not self.differing or self.radius >= self.recorded_radius
-        same = self.label == self.recorded_label and far
-        return same or self.recorded_label == ABSTAIN
+        reached = self.same or self.radius >= self.recorded_radius
+        return (self.label == self.recorded_label and reached) or self.recorded_label == ABSTAIN
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,7 @@ def replay(run: Run, job: Job, rows: Sequence[Row]) -> Replay:
             radius=again.radius,
             recorded_label=row.prediction,
             recorded_radius=row.radius,
+            same=(row.counts, row.claim, row.cover) == (again.counts, again.claim, again.cover),
         )
         replayed.append(drawn)
         if not drawn.stands:

@@ -133,18 +133,18 @@ def _faults_of(header: Header, row: Row | CountsRow) -> Iterator[str]:
 def _otherwise_derived(header: Header, row: Row) -> Iterator[str]:
     procedure = header.procedure
     try:
-        again = Row.of(procedure.derive(row.evidence), row)
+        derived = procedure.derive(row.evidence)
     except UsageError as error:
         yield str(error)
         return
-    others = {f.name for f in FIELDS if f.value(row) != f.value(again)}
+    again = Row.of(derived, row)
+    others = [field for field in FIELDS if field.value(row) != field.value(again)]
+    of_radii = {field.name for field in others} <= _RADII
     both = (row.one_sided_radius is None) == (again.one_sided_radius is None)
-    if others and others <= _RADII and both and procedure.same_radii(row):
-        others = set()
-    for field in FIELDS:
-        if field.name in others:
-            stated, derived = shown(field.value(row)), shown(field.value(again))
-            yield f"{field.name} is {stated}, but the counts give {derived}"
+    if not (of_radii and both and (not others or procedure.same_radii(row, derived))):
+        for field in others:
+            stated, here = shown(field.value(row)), shown(field.value(again))
+            yield f"{field.name} is {stated}, but the counts give {here}"
     drawn = uniform(header.seed, row.digest) if procedure.needs_uniform else None
     yield from procedure.check(row.evidence, drawn)
 

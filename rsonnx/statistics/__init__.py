@@ -6,11 +6,11 @@ from rsonnx._lazy import offer_lazily
 
 if TYPE_CHECKING:
     from rsonnx.statistics.adaptive import (
-        SAME_TARGET,
         AdaptiveRule,
         Verdict,
         align_looks,
         look_schedule,
+        target_as_recorded,
     )
     from rsonnx.statistics.binomial_test import (
         fewest_samples_to_predict,
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
         proves_upper_bound,
     )
     from rsonnx.statistics.rounding import (
-        SAME_BOUND,
+        LAST_DIGITS,
         as_recorded,
         normal_cdf_up,
         normal_quantile_down,

@@ -15,7 +15,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,16 +32,23 @@ from rsonnx.statistics.eprocess import (
     fewest_samples_to_reject,
     rejects,
 )
+from rsonnx.statistics.rigorous import proves_lower_bound
 from rsonnx.statistics.rounding import as_recorded
 
 PROCESS_SHARE = 0.2
 FUTILITY = 1e-3
 GROWTH = 1.05
-SAME_TARGET = 2.0**-46
-"""How far two targets that are one may differ, relatively: it changes no logarithm of a likelihood
-by more than 6e-14·n, which the margins of the rules have room for."""
+_SAME_TARGET = 2.0**-46
+"""How far two targets that are one may differ, relatively: a logarithm of a likelihood changes by
+1.4e-14·n at most, of the 1e-13·n that the e-process leaves for errors, and a chance of n <= 2e6
+samples by less than 1e-7 of itself, of the 1e-6 that spending leaves."""
 FIRST_LOOK = 16
 """Earlier looks give up on inputs that the ceiling would certify, and save nothing to speak of."""
+
+
+def target_as_recorded(target: float, recorded: float | None) -> float:
+    """Return the target that a row has, where it is this one but for its last digits."""
+    return as_recorded(target, recorded, partial(math.isclose, target, rel_tol=_SAME_TARGET))
 
 
 class Verdict(StrEnum):
@@ -142,7 +149,7 @@ class AdaptiveRule:
         if n > self.n_max:
             raise UsageError(f"n is {n}, but the rule draws at most n_max = {self.n_max} samples")
         final = clopper_pearson_lower(k, n, self.alpha_f) if n == self.n_max else 0.0
-        final = as_recorded(final, near)
+        final = as_recorded(final, near, lambda p: proves_lower_bound(p, k, n, self.alpha_f))
         if final > 0.5 and not rejects(k, n, final, self.alpha_e):
             return final
         value = anytime_lower(k, n, self.alpha_e, near)
@@ -151,7 +158,7 @@ class AdaptiveRule:
             if target > value:
                 if not rejects(k, n, target, self.alpha_e):
                     break
-                value = as_recorded(target, near, SAME_TARGET)
+                value = target_as_recorded(target, near)
         return max(value, final if final > 0.5 else 0.0)
 
     def early_hits(self, target: int, looks: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,9 +1,10 @@
-"""Functions of arrays with the same digits on every processor of a kind of machine.
+"""Functions of arrays with the same digits on every generation of processors.
 
-A row is derived again to the last digit, wherever that is done. numpy compiles its own exponentials
-and logarithms once for each generation of processors, with other last digits on some of them, and
-so are products of matrices by BLAS. Here the C library computes value by value, called by scipy,
-and sums are those of :func:`numpy.sum`, whose order no processor changes.
+numpy compiles its own exponentials and logarithms once for each generation, with other last digits
+on some, and products of matrices are BLAS's, with as many. Here the C library computes value by
+value, called by scipy, and sums are those of :func:`numpy.sum`, whose order no processor changes.
+Other releases of both have other last digits, which :func:`rsonnx.statistics.as_recorded` and
+:meth:`rsonnx.noise.Law.same_radius` allow for.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ are several times the largest error measured against 220-bit arithmetic.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from rsonnx.statistics import special
 
@@ -18,16 +19,25 @@ _QUANTILE_MARGIN = 2.0**-48
 """Relative margin on a normal quantile: 16 units in the last place."""
 
 
-SAME_BOUND = 2.0**-38
-"""How far two bounds that are one may differ, relatively, by what other releases of scipy and other
-C libraries compute: a quarter of the margin on a probability."""
+LAST_DIGITS = 2.0**-40
+"""How far two numbers that are one may differ, relatively, where one was computed with another
+release of scipy or another C library."""
+
+_SAME_BOUND = 2.0**-32
+"""And two bounds, whose margin may be doubled for the one and not for the other."""
 
 
-def as_recorded(bound: float, recorded: float | None, within: float = SAME_BOUND) -> float:
-    """Return the bound that was recorded, where it is this one but for its last digits."""
-    if recorded is None or not math.isclose(bound, recorded, rel_tol=within):
+def as_recorded(bound: float, recorded: float | None, proves: Callable[[float], bool]) -> float:
+    """Return the bound that was recorded, where it differs from this one in its last digits alone.
+
+    Args:
+        bound: as it is derived here.
+        recorded: as a row has it; None for none.
+        proves: whether the recorded one is on the safe side.
+    """
+    if recorded is None or not math.isclose(bound, recorded, rel_tol=_SAME_BOUND):
         return bound
-    return recorded
+    return recorded if recorded == bound or proves(recorded) else bound
 
 
 def probability_down(p: float) -> float:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,12 @@ from commands import Outcome, assert_sentence, command, done, lines_of, write_li
 from numpy.typing import NDArray
 
 from rsonnx.model import SCORES
+from rsonnx.procedures.covered import Covered
 from rsonnx.runs import Row, check_against, read_run, restate
 from rsonnx.runtime import Session
+from rsonnx.statistics import AdaptiveRule
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 Lines = list[dict[str, Any]]
 WAYS = {
     "fixed": "--n 2000",
@@ -225,3 +231,45 @@ def test_a_tie_of_the_model_itself_may_be_broken_otherwise(
     monkeypatch.setattr("rsonnx.runtime.OnnxClassifier.near_ties", ties)
     base_prediction(lines)
     assert replayed(lines)[0].code == 0
+
+
+def test_hits_that_move_between_images_of_a_cover_are_no_equal_votes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them together are as many, but they certify an image that was given up."""
+    shutil.copytree(GOLDEN / "inputs", tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    run = read_run(GOLDEN / "runs" / "rotation.jsonl")
+    procedure = run.header.procedure
+    assert isinstance(procedure, Covered)
+    forged, rows = set(), []
+    for row in run.rows:
+        cover = row.cover
+        assert cover is not None
+        rules = [procedure._rule(radius) for radius in cover.radii]
+        least = [
+            bisect_left(range(samples + 1), True, key=partial(_reaches, rule, samples))
+            for rule, samples in zip(rules, cover.samples, strict=True)
+        ]
+        hits = [max(own, needed) for own, needed in zip(cover.hits, least, strict=True)]
+        added = sum(hits) - sum(cover.hits)
+        for at, needed in enumerate(least):
+            taken = min(added, hits[at] - needed)
+            hits[at], added = hits[at] - taken, added - taken
+        evidence = replace(row.evidence, cover=replace(cover, hits=tuple(hits)))
+        certificate = procedure.derive(evidence) if not added else None
+        if certificate is not None and certificate.radius > row.radius:
+            forged.add(row.index)
+            rows.append(Row.of(certificate, row))
+        else:
+            rows.append(row)
+    again = check_against(
+        replace(run, rows=tuple(rows)), "image.onnx", "grey.npz", providers=["cpu"], count=9
+    )
+    assert again is not None
+    assert forged
+    assert {fault.index for fault in again.unreached} == forged
+
+
+def _reaches(rule: AdaptiveRule, samples: int, hits: int) -> bool:
+    return rule.reaches(hits, samples)

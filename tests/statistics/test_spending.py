@@ -9,13 +9,13 @@ import pytest
 from scipy import stats
 
 from rsonnx.statistics import (
-    SAME_TARGET,
     AdaptiveRule,
     SpendingRule,
     Verdict,
     align_looks,
     operating_point,
 )
+from rsonnx.statistics.adaptive import _SAME_TARGET
 from rsonnx.statistics.paths import binomial, convolve
 from rsonnx.statistics.rounding import normal_cdf_up
 from rsonnx.statistics.spending import EARLY_SHARE, FINAL_SHARE, least_hits
@@ -56,7 +56,7 @@ def test_a_target_that_is_taken_for_ours_is_not_claimed_too_often(n_max: int, al
     fewest = least_hits(looks, GRID[2], early)
     alive, start, before, spent = np.ones(1), 0, 0, 0.0
     for n, least in zip(looks, fewest, strict=True):
-        step, first = binomial(n - before, GRID[2] * (1 + SAME_TARGET))
+        step, first = binomial(n - before, GRID[2] * (1 + _SAME_TARGET))
         alive, start, before = convolve(alive, step), start + first, n
         spent += float(alive[max(0, least - start) :].sum())
         alive = alive[: max(0, least - start)]

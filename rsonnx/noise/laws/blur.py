@@ -179,6 +179,11 @@ class BlurFolded(_Blur):
                 low, high = (middle, high) if kept > 1.5 else (low, middle)
         return max(0.0, scale_down(low, self.lam))
 
+    @property
+    def agreement(self) -> float:
+        """A quarter of the margin that both normal quantiles have; no radius is above either."""
+        return 2.0**-50
+
     def proves(self, radius: float, p_a_lower: float, p_b_upper: float | None) -> bool | None:
         """Prove a one-sided radius by integers; see :meth:`Law.proves`."""
         if p_b_upper is not None:

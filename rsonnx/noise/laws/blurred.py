@@ -62,6 +62,11 @@ class _Blurred(Beside):
         """``sigma = 0.3, blur = 1``."""
         return f"sigma = {self.sigma:g}, blur = {self.blur:g}"
 
+    @property
+    def agreement(self) -> float:
+        """A quarter of the margin that both normal quantiles have."""
+        return 2.0**-50
+
     def radius_between(self, p_a_lower: float, p_b_upper: float) -> float:
         """Return σ/2·(Φ⁻¹(1 - (1 - p_A)e^(T/λ)) - Φ⁻¹(p_B·e^(T/λ))), rounded down."""
         if self.blur > _MOST_GROWTH * self.blur_lambda:
