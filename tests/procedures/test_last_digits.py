@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rsonnx.counts import Counts
 from rsonnx.noise import (
     BrightnessBlur,
     BrightnessContrast,
@@ -21,6 +22,7 @@ from rsonnx.noise import (
     Law,
     PowerLinf,
 )
+from rsonnx.procedures import Bracket, Evidence, Exact
 from rsonnx.runs import read_run, verify
 from rsonnx.statistics import (
     as_recorded,
@@ -119,6 +121,7 @@ for name in (*betas, "gammaln", "ndtr", "ndtri", "xlogy", "xlog1py", "inv_boxcox
 for name in ("exp", "expm1", "log", "log1p"):
     setattr(math, name, moved(getattr(math, name)))
 
+from rsonnx.procedures import Bracket, Evidence, Exact
 from rsonnx.runs import read_run, verify
 
 for path in sys.argv[1:]:
@@ -138,3 +141,13 @@ def test_runs_hold_with_the_last_digits_of_another_library() -> None:
     said = subprocess.run(command, capture_output=True, check=True, text=True).stdout.splitlines()
     assert [line for line in said if line.startswith("fault")] == []
     assert len([line for line in said if line.startswith("moved")]) > len(CERTIFIED)
+
+
+@pytest.mark.parametrize("law", [Gaussian(0.5), Laplace(0.5), Laplace(0.5, "linf", 50)], ids=str)
+def test_a_calculated_radius_is_taken_where_its_bracket_proves_it(law: Law) -> None:
+    bracket = Bracket.of(1, 0.01, 0.995)
+    exact = Exact(law)
+    derived = exact.derive(Evidence(Counts([]), Counts([]), bracket=bracket))
+    for steps, is_taken in ((0, True), (3, law.norm != "l1"), (10**6, False)):
+        row = replace(derived, radius=derived.radius + steps * math.ulp(derived.radius))
+        assert exact.same_radii(row, derived) == is_taken
