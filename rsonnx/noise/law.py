@@ -254,7 +254,7 @@ class Law(Described):
     def agreement(self) -> float:
         """By how much, relatively, a radius may be larger than :meth:`radius` and is proved still.
 
-        Of laws without a proof by integers, which compute in doubles and leave more than that.
+        Where integers prove nothing, of laws that compute in doubles and leave more than that.
         """
         return 0.0
 

@@ -119,7 +119,8 @@ class Fixed(Procedure):
             )
             bounds = self._as_recorded(bounds, evidence)
             p_a_lower, p_b_upper, radius = bounds.p_a_lower, bounds.p_b_upper, bounds.radius
-            one_sided = replace(self, radius_rule="one-sided").derive(evidence).radius
+            alone = replace(evidence, near=None, near_b=None)  # which are of other bounds
+            one_sided = replace(self, radius_rule="one-sided").derive(alone).radius
         elif top != ABSTAIN:
             p_a_lower = self._lower(evidence.hits, evidence.uniform)
             p_a_lower = as_recorded(
@@ -170,8 +171,10 @@ class Fixed(Procedure):
         Above one half, where alone it gives a radius, a bound is good to far less than its margin.
         """
         recorded, beside = figures.one_sided_radius, derived.one_sided_radius
-        if recorded is None or beside is None or figures.top_class == ABSTAIN:
+        if recorded is None or beside is None:
             return super().same_radii(figures, derived)
+        if figures.top_class == ABSTAIN:
+            return False  # both are 0
         p_a, p_b = figures.p_a_lower, figures.p_b_upper
         one_sided = self._lower(figures.counts.estimation[figures.top_class], None)
         least = min(one_sided * (1 + LAST_DIGITS), 1.0)
@@ -214,7 +217,9 @@ class Fixed(Procedure):
         self, stages: tuple[Counts, Counts], top: int, p_a_lower: float, p_b_upper: float
     ) -> bool:
         """Prove the bound on every rival: by what is left of 1, or by the rivals' own counts."""
-        if top == ABSTAIN or Fraction(p_b_upper) >= 1 - Fraction(p_a_lower):
+        if top == ABSTAIN:
+            return p_b_upper >= 1.0
+        if Fraction(p_b_upper) >= 1 - Fraction(p_a_lower):
             return True
         selection, estimation = stages
         classes = self.num_classes or max(len(selection), len(estimation))

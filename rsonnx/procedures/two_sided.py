@@ -20,7 +20,7 @@ from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
 from rsonnx.noise import Law
 from rsonnx.procedures.result import ABSTAIN
-from rsonnx.statistics import check_alpha, clopper_pearson_lower, clopper_pearson_upper
+from rsonnx.statistics import check_alpha, proved_lower, proved_upper
 
 AlphaSplit = Literal["selection-weighted", "even"]
 ALPHA_SPLITS: tuple[str, ...] = get_args(AlphaSplit)
@@ -94,13 +94,13 @@ def two_sided_bounds(
         return TwoSidedBounds(ABSTAIN, 0.0, 1.0, 0.0, split)
     top = selection.top()[0]
     n = estimation.total
-    p_a_lower = clopper_pearson_lower(estimation[top], n, alpha / 2.0)
+    p_a_lower = proved_lower(estimation[top], n, alpha / 2.0)
     # Rounded up: 1 - p may not be a double.
     p_b_upper = math.nextafter(1.0 - p_a_lower, math.inf)
     shares = rival_shares(selection, estimation, top, classes, alpha, split)
     if shares:
         # A bound rises with the hits, so these are the largest of all rivals.
-        p_b_upper = min(p_b_upper, max(clopper_pearson_upper(k, n, share) for k, share in shares))
+        p_b_upper = min(p_b_upper, max(proved_upper(k, n, share) for k, share in shares))
     radius = 0.0
     if p_a_lower > p_b_upper:
         radius = noise.radius_between(p_a_lower, p_b_upper)

@@ -14,8 +14,9 @@ explained.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -50,7 +51,7 @@ class ReplayedRow:
             None where they are not counted: no vote differs, or none may.
         label, radius: the certificate that follows from the votes of now; -1 and 0 to abstain.
         recorded_label, recorded_radius: the run's.
-        same: whether all that the certificate follows from is what it was.
+        needed: the run's radius with the last digits that it has on this machine.
     """
 
     index: int
@@ -61,7 +62,7 @@ class ReplayedRow:
     radius: float
     recorded_label: int
     recorded_radius: float
-    same: bool
+    needed: float
 
     @property
     def unexplained(self) -> int:
@@ -72,11 +73,10 @@ class ReplayedRow:
     def stands(self) -> bool:
         """Whether the votes of now certify the same class, at the run's radius or beyond it.
 
-        An abstention claims nothing, so it stands whatever they give. Of the same evidence the
-        radius may be another one in its last digits, as :func:`rsonnx.verify` allows.
+        An abstention claims nothing, so it stands whatever they give.
         """
-        reached = self.same or self.radius >= self.recorded_radius
-        return (self.label == self.recorded_label and reached) or self.recorded_label == ABSTAIN
+        same = self.label == self.recorded_label and self.radius >= self.needed
+        return same or self.recorded_label == ABSTAIN
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def replay(run: Run, job: Job, rows: Sequence[Row]) -> Replay:
             radius=again.radius,
             recorded_label=row.prediction,
             recorded_radius=row.radius,
-            same=(row.counts, row.claim, row.cover) == (again.counts, again.claim, again.cover),
+            needed=_needed(procedure, row),
         )
         replayed.append(drawn)
         if not drawn.stands:
@@ -150,6 +150,15 @@ def replay(run: Run, job: Job, rows: Sequence[Row]) -> Replay:
         what += _unchanged_again(job, row, near_ties)
         faults += [Fault(row.index, text) for text in what]
     return Replay(not changed, changed, tuple(replayed), (*unreached, *faults), tuple(unreached))
+
+
+_NEAR = 2.0**-30
+
+
+def _needed(procedure: Procedure, row: Row) -> float:
+    """Return the radius of a row that was verified, with the last digits that it has here."""
+    derived = procedure.derive(replace(row.evidence, near=None, near_b=None)).radius
+    return derived if math.isclose(derived, row.radius, rel_tol=_NEAR) else row.radius
 
 
 def _unchanged_again(job: Job, row: Row, near_ties: _NearTies) -> list[str]:

@@ -4,7 +4,7 @@ A row is derived again by the code that wrote it; only the last digits of bounds
 those of another machine, within the margins that these have. Beyond that its bound and its radius
 are proved by integer arithmetic (:mod:`rsonnx.statistics.rigorous`), which trusts neither scipy nor
 a rounding margin. What no such proof covers (the e-process of an adaptive run, the randomised
-bound, the radius of noise that is not Gaussian) is derived only, and counted as such.
+bound, radii of most noise that is not Gaussian) is derived only, and counted as such.
 """
 
 from __future__ import annotations

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         clopper_pearson_lower,
         clopper_pearson_upper,
         fewest_samples_to_exceed_half,
+        proved_lower,
+        proved_upper,
         samples_to_exceed_half,
     )
     from rsonnx.statistics.dataset import (

@@ -65,11 +65,11 @@ def log_e(k: ArrayLike, n: ArrayLike, p0: ArrayLike) -> NDArray[np.float64]:
 
 def log_threshold(alpha: float, n: int) -> float:
     """Return what ln E_n must reach: ln(1/alpha), and a margin for its rounding errors."""
-    return -math.log(alpha) + _margin(n)
+    return -math.log(alpha) + float(_margin(n))
 
 
-def _margin(n: int) -> float:
-    return max(LOG_MARGIN, 1e-13 * n)
+def _margin(n: ArrayLike) -> NDArray[np.float64]:
+    return np.maximum(LOG_MARGIN, 1e-13 * np.asarray(n, np.float64))
 
 
 def rejects(k: int, n: int, p0: float, alpha: float) -> bool:
@@ -120,7 +120,7 @@ def _search(k: int, n: int, alpha: float) -> float:
 def fewest_hits_to_reject(n: ArrayLike, p0: float, alpha: float) -> NDArray[np.int64]:
     """Return, for each n, the least k that rejects p <= ``p0``; n + 1 where not even n does."""
     total = np.atleast_1d(np.asarray(n, np.int64))
-    threshold = -math.log(alpha) + np.maximum(LOG_MARGIN, 1e-13 * total)
+    threshold = -math.log(alpha) + _margin(total)
     low, high = np.floor(total * p0).astype(np.int64), total + 1
     while np.any(high - low > 1):
         middle = (low + high) // 2

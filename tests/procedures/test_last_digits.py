@@ -22,12 +22,12 @@ from rsonnx.noise import (
     Law,
     PowerLinf,
 )
-from rsonnx.procedures import Bracket, Evidence, Exact
-from rsonnx.runs import read_run, verify
+from rsonnx.procedures import Bracket, Evidence, Exact, Fixed
+from rsonnx.runs import Row, read_run, verify
 from rsonnx.statistics import (
     as_recorded,
-    clopper_pearson_lower,
-    clopper_pearson_upper,
+    proved_lower,
+    proved_upper,
     proves_lower_bound,
     proves_upper_bound,
 )
@@ -92,7 +92,7 @@ def test_bounds_of_millions_of_samples_are_proved(
     k: int, n: int, alpha: float, upper: bool
 ) -> None:
     """There scipy errs by as much as the margin of a bound, and in one release by more."""
-    bound = (clopper_pearson_upper if upper else clopper_pearson_lower)(k, n, alpha)
+    bound = (proved_upper if upper else proved_lower)(k, n, alpha)
     assert (proves_upper_bound if upper else proves_lower_bound)(bound, k, n, alpha)
 
 
@@ -121,8 +121,8 @@ for name in (*betas, "gammaln", "ndtr", "ndtri", "xlogy", "xlog1py", "inv_boxcox
 for name in ("exp", "expm1", "log", "log1p"):
     setattr(math, name, moved(getattr(math, name)))
 
-from rsonnx.procedures import Bracket, Evidence, Exact
-from rsonnx.runs import read_run, verify
+from rsonnx.procedures import Bracket, Evidence, Exact, Fixed
+from rsonnx.runs import Row, read_run, verify
 
 for path in sys.argv[1:]:
     run = read_run(path, checked=False)
@@ -151,3 +151,22 @@ def test_a_calculated_radius_is_taken_where_its_bracket_proves_it(law: Law) -> N
     for steps, is_taken in ((0, True), (3, law.norm != "l1"), (10**6, False)):
         row = replace(derived, radius=derived.radius + steps * math.ulp(derived.radius))
         assert exact.same_radii(row, derived) == is_taken
+
+
+def test_an_answer_of_no_class_has_no_radius_beside_it() -> None:
+    run = read_run(GOLDEN / "two-sided.jsonl")
+    silent = Counts([], run.header.procedure.n0), Counts([], run.header.procedure.n)
+    certificate = run.header.procedure.derive(Evidence(*silent))
+    row = Row.of(certificate, run.rows[0])
+    for changed in (replace(row, one_sided_radius=5.0), replace(row, p_b_upper=1 - 2.0**-33)):
+        rows = (changed, *run.rows[1:])
+        assert [fault.index for fault in verify(replace(run, rows=rows)).faults] == [row.index]
+
+
+@pytest.mark.parametrize("n", [4_000_000_000, 10**12])
+def test_the_radius_beside_is_of_its_own_bound_however_near_the_other_is(n: int) -> None:
+    fixed = Fixed(Gaussian(0.25), 30, n, 0.001, radius_rule="two-sided", num_classes=3)
+    evidence = Evidence(Counts([30, 0, 0]), Counts([n, 0, 0]))
+    derived = fixed.derive(evidence)
+    again = fixed.derive(replace(evidence, near=derived.p_a_lower, near_b=derived.p_b_upper))
+    assert again == derived

@@ -93,7 +93,7 @@ class BrightnessContrast(Changed):
     @property
     def agreement(self) -> float:
         """It moves probabilities by 1e-13 at most, of the 1e-12 that is left for errors."""
-        return 2.0**-48
+        return 2.0**-46
 
     def radius(self, p_a_lower: float) -> float:
         """Return the largest |b| for all |k| <= K and both orders, rounded down."""
