@@ -65,7 +65,7 @@ _LENET = {
     "consistency_0.25": "--threads 1",
     "consistency_0.50": _SPARING,
     "consistency_1.00": _SPARING,
-    "smoothadv_0.50": f"--threads 1 {_FEWER} --epochs 5",
+    "smoothadv_0.50": f"--threads 1 {_FEWER} --epochs 20",
     "smoothadv_1.00": f"{_SPARING} {_FEWER} --epochs 24",
     "smoothmix_0.50": f"--threads 1 {_FEWER} --epochs 16",
     "smoothmix_1.00": f"{_SPARING} {_FEWER} --epochs 48",
