@@ -153,6 +153,7 @@ def replay(run: Run, job: Job, rows: Sequence[Row]) -> Replay:
 
 
 _NEAR = 2.0**-30
+"""How far it may be from the recorded one, relatively: a verified one differs in digits alone."""
 
 
 def _needed(procedure: Procedure, row: Row) -> float:
