@@ -259,16 +259,20 @@ class Law(Described):
         return 0.0
 
     def same_radius(
-        self, recorded: float, derived: float, p_a_lower: float, p_b_upper: float | None
+        self, recorded: float, derived: float, proves: Callable[[float], bool | None]
     ) -> bool:
         """Say whether a radius is the derived one but for last digits, and is proved all the same.
 
         Another release of scipy, or another C library, computes other ones.
+
+        Args:
+            recorded, derived: the radius as a row has it, and as it follows here.
+            proves: :meth:`proves` or :meth:`proves_beside` at the bounds that the row has.
         """
         if math.isclose(recorded, derived, rel_tol=self.agreement):
             return True
         near = math.isclose(recorded, derived, rel_tol=LAST_DIGITS)
-        return near and self.proves(recorded, p_a_lower, p_b_upper) is True
+        return near and proves(recorded) is True
 
     def cumulative_at(self, at: int) -> Callable[[mpmath.mpf], mpmath.mpf] | None:
         """Return the distribution function of the noise on the value at a place, at values <= 0.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
@@ -17,7 +16,6 @@ from rsonnx.procedures.evidence import Bracket, Evidence, Figures, Proof
 from rsonnx.procedures.procedure import Procedure, Steps, Task
 from rsonnx.procedures.result import ABSTAIN, AbstainReason, Certificate, CertificateCounts
 from rsonnx.scalars import as_whole, shown
-from rsonnx.statistics import LAST_DIGITS
 
 _TABLE = 6.9e-5
 """What all others than the class have at most where all of 100,000 samples agree, at alpha = .001:
@@ -125,10 +123,9 @@ class Exact(Procedure):
 
     def same_radii(self, figures: Figures, derived: Certificate) -> bool:
         """Prove the radius from the bracket."""
-        recorded, here = figures.radius, derived.radius
-        if math.isclose(recorded, here, rel_tol=self.noise.agreement):
-            return True
-        return math.isclose(recorded, here, rel_tol=LAST_DIGITS) and self.prove(figures).radius
+        return self.noise.same_radius(
+            figures.radius, derived.radius, lambda _: self.prove(figures).radius
+        )
 
     def confirm(self, task: Task, evidence: Evidence) -> Iterator[str]:
         """Calculate the bracket again, see :mod:`rsonnx.procedures.confirming`."""

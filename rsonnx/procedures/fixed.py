@@ -175,12 +175,12 @@ class Fixed(Procedure):
             return super().same_radii(figures, derived)
         if figures.top_class == ABSTAIN:
             return False  # both are 0
-        p_a, p_b = figures.p_a_lower, figures.p_b_upper
+        noise, p_a, p_b = self.noise, figures.p_a_lower, figures.p_b_upper
         one_sided = self._lower(figures.counts.estimation[figures.top_class], None)
         least = min(one_sided * (1 + LAST_DIGITS), 1.0)
-        return self.noise.same_radius(figures.radius, derived.radius, p_a, p_b) and (
-            self.noise.same_radius(recorded, beside, least, None)
-        )
+        return noise.same_radius(
+            figures.radius, derived.radius, lambda radius: noise.proves(radius, p_a, p_b)
+        ) and noise.same_radius(recorded, beside, lambda radius: noise.proves(radius, least, None))
 
     def _check_totals(self, evidence: Evidence) -> None:
         evidence.check_stages()

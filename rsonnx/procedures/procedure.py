@@ -211,7 +211,11 @@ class Procedure(ABC):
             figures: of the row; all but its radii is as it was derived.
             derived: from its evidence.
         """
-        return self.noise.same_radius(figures.radius, derived.radius, figures.p_a_lower, None)
+        return self.noise.same_radius(
+            figures.radius,
+            derived.radius,
+            lambda radius: self.noise.proves(radius, figures.p_a_lower, None),
+        )
 
     def check(self, evidence: Evidence, uniform: float | None) -> Iterator[str]:
         """Yield what of the evidence this procedure cannot have drawn, beyond what is refused.

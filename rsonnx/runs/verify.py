@@ -141,7 +141,7 @@ def _otherwise_derived(header: Header, row: Row) -> Iterator[str]:
     others = [field for field in FIELDS if field.value(row) != field.value(again)]
     of_radii = {field.name for field in others} <= _RADII
     both = (row.one_sided_radius is None) == (again.one_sided_radius is None)
-    if not (of_radii and both and (not others or procedure.same_radii(row, derived))):
+    if others and not (of_radii and both and procedure.same_radii(row, derived)):
         for field in others:
             stated, here = shown(field.value(row)), shown(field.value(again))
             yield f"{field.name} is {stated}, but the counts give {here}"

@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -71,12 +72,12 @@ def moved(value: float, steps: int) -> float:
 def test_a_radius_is_taken_only_within_its_margin(law: Law) -> None:
     """Flips have whole numbers, and Laplace noise in l1 a radius in 160 bits: these have none."""
     for p in (0.9, 0.999):
-        radius = law.radius(p)
+        radius, proves = law.radius(p), partial(law.proves, p_a_lower=p, p_b_upper=None)
         others = {steps: moved(radius, steps) for steps in range(-6, 7)}
-        near = [at for at, other in others.items() if law.same_radius(other, radius, p, None)]
+        near = [at for at, other in others.items() if law.same_radius(other, radius, proves)]
         exact = isinstance(law, Flips) or law.norm == "l1"
         assert near == [0] if exact else {-3, 0, 3} <= {*near}
-        assert radius == 0 or not law.same_radius(radius * (1 + 1e-9), radius, p, None)
+        assert radius == 0 or not law.same_radius(radius * (1 + 1e-9), radius, proves)
 
 
 @pytest.mark.parametrize(
