@@ -34,6 +34,7 @@ from rsonnx.statistics import (
     certifying_bound,
     check_alpha,
     check_samples,
+    lower_as_recorded,
     proves_lower_bound,
     proves_upper_bound,
 )
@@ -149,10 +150,8 @@ class Fixed(Procedure):
     def _as_recorded(self, bounds: TwoSidedBounds, evidence: Evidence) -> TwoSidedBounds:
         """Return the bounds that a row has, where they are these but for their last digits."""
         top, stages = bounds.top_class, evidence.stages
-        p_a_lower = as_recorded(
-            bounds.p_a_lower,
-            evidence.near,
-            lambda p: proves_lower_bound(p, evidence.hits, self.n, self.alpha / 2),
+        p_a_lower = lower_as_recorded(
+            bounds.p_a_lower, evidence.near, evidence.hits, self.n, self.alpha / 2
         )
         p_b_upper = as_recorded(
             bounds.p_b_upper,

@@ -23,12 +23,11 @@ from rsonnx.procedures.procedure import LOOK, Ask, Procedure, Steps, Task
 from rsonnx.procedures.result import Certificate
 from rsonnx.statistics import (
     PrecisionRule,
-    as_recorded,
     check_alpha,
     check_samples,
     check_share,
     ends,
-    proves_lower_bound,
+    lower_as_recorded,
 )
 
 
@@ -97,11 +96,7 @@ class Precise(Procedure):
         """Take the bound of the look at which sampling stopped, which is what is claimed."""
         hits, samples = check_claim(evidence, self.n)
         p_a_lower = self.rule.bound(hits, samples) if samples else 0.0
-        p_a_lower = as_recorded(
-            p_a_lower,
-            evidence.near,
-            lambda p: proves_lower_bound(p, hits, samples, self.alpha),
-        )
+        p_a_lower = lower_as_recorded(p_a_lower, evidence.near, hits, samples, self.alpha)
         radius = self.noise.radius(p_a_lower)
         return certificate_or_reason(self, evidence, p_a_lower, radius, certified=radius > 0.0)
 

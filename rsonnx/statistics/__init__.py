@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         clopper_pearson_lower,
         clopper_pearson_upper,
         fewest_samples_to_exceed_half,
+        lower_as_recorded,
         proved_lower,
         proved_upper,
         samples_to_exceed_half,

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from rsonnx.errors import UsageError
 from rsonnx.statistics.checks import check_alpha, check_count, check_samples, check_share
-from rsonnx.statistics.clopper_pearson import clopper_pearson_lower
+from rsonnx.statistics.clopper_pearson import clopper_pearson_lower, lower_as_recorded
 from rsonnx.statistics.eprocess import (
     anytime_lower,
     chance_to_reach,
@@ -32,7 +32,6 @@ from rsonnx.statistics.eprocess import (
     fewest_samples_to_reject,
     rejects,
 )
-from rsonnx.statistics.rigorous import proves_lower_bound
 from rsonnx.statistics.rounding import as_recorded
 
 PROCESS_SHARE = 0.2
@@ -149,7 +148,7 @@ class AdaptiveRule:
         if n > self.n_max:
             raise UsageError(f"n is {n}, but the rule draws at most n_max = {self.n_max} samples")
         final = clopper_pearson_lower(k, n, self.alpha_f) if n == self.n_max else 0.0
-        final = as_recorded(final, near, lambda p: proves_lower_bound(p, k, n, self.alpha_f))
+        final = lower_as_recorded(final, near, k, n, self.alpha_f)
         if final > 0.5 and not rejects(k, n, final, self.alpha_e):
             return final
         value = anytime_lower(k, n, self.alpha_e, near)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from rsonnx.statistics import special
 from rsonnx.statistics.checks import check_alpha, check_count, check_samples
 from rsonnx.statistics.rigorous import proves_lower_bound, proves_upper_bound
-from rsonnx.statistics.rounding import probability_down, probability_up
+from rsonnx.statistics.rounding import as_recorded, probability_down, probability_up
 
 _MOST_STEPS = 40
 """Doublings of the margin before giving up: 2^-36 grows past 1, which always holds."""
@@ -84,6 +84,11 @@ def proved_upper(k: int, n: int, alpha: float) -> float:
     while not (_is_trusted(bound, n) or proves_upper_bound(bound, k, n, alpha)):
         bound, margin = min(1.0, bound * (1.0 + margin)), margin * 2.0
     return bound
+
+
+def lower_as_recorded(bound: float, recorded: float | None, k: int, n: int, alpha: float) -> float:
+    """Return the lower bound that a row has, where it is this one but for digits, and proved."""
+    return as_recorded(bound, recorded, lambda p: proves_lower_bound(p, k, n, alpha))
 
 
 def _is_trusted(bound: float, n: int) -> bool:

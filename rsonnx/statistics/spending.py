@@ -26,11 +26,9 @@ from numpy.typing import NDArray
 from rsonnx.statistics import portable
 from rsonnx.statistics.adaptive import AdaptiveRule, align_looks, look_schedule, target_as_recorded
 from rsonnx.statistics.checks import check_count
-from rsonnx.statistics.clopper_pearson import clopper_pearson_lower
+from rsonnx.statistics.clopper_pearson import clopper_pearson_lower, lower_as_recorded
 from rsonnx.statistics.eprocess import anytime_lower, fewest_hits_to_reject, rejects
 from rsonnx.statistics.paths import binomial, convolve, trim
-from rsonnx.statistics.rigorous import proves_lower_bound
-from rsonnx.statistics.rounding import as_recorded
 
 EARLY_SHARE, FINAL_SHARE = 0.3, 0.65
 LEAST_ALPHA, MOST_SAMPLES = 1e-6, 2_000_000
@@ -97,7 +95,7 @@ class SpendingRule(AdaptiveRule):
 def _lower(rule: SpendingRule, k: int, n: int, near: float | None) -> float:
     """Return :meth:`SpendingRule.lower`, which inputs of few samples ask for time after time."""
     value = clopper_pearson_lower(k, n, rule.alpha_f) if n == rule.n_max else 0.0
-    value = as_recorded(value, near, lambda p: proves_lower_bound(p, k, n, rule.alpha_f))
+    value = lower_as_recorded(value, near, k, n, rule.alpha_f)
     for place, target in enumerate(rule.targets if n < rule.n_max else ()):
         if rule.reaches(k, n, place):
             value = target_as_recorded(target, near)
