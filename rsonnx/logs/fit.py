@@ -61,8 +61,8 @@ class Grid:
 
     def misses(self, low: Array, high: Array) -> int:
         """Return how many of the intervals hold no point."""
-        fewest = self.fewest_hits(low)
-        return int(np.count_nonzero((fewest > self.n) | (self.fewest_hits(high) <= fewest)))
+        fewest, beyond = self.fewest_hits(np.stack((low, high)))  # one call, most of whose time
+        return int(np.count_nonzero((fewest > self.n) | (beyond <= fewest)))  # is the same for any
 
     def chances(self, printed: Printed, rounding: Rounding) -> Array:
         """Return for each distinct radius the chance that one near it fits without any reason to.
@@ -93,7 +93,7 @@ class Fit(Grid):
     def hits(self, printed: Printed) -> tuple[Array, Array]:
         """Return the fewest and the most hits that may have given each printed radius."""
         low, high = printed.interval(self.rounding)
-        fewest, beyond = self.fewest_hits(low), self.fewest_hits(high)
+        fewest, beyond = self.fewest_hits(np.stack((low, high)))
         # The inverse rounds too: step down for as long as the next one below is in the interval.
         while (lower := (fewest > 1) & (self.radii(np.maximum(fewest - 1, 1)) >= low)).any():
             fewest = fewest - lower

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 
 import mpmath
 import numpy as np
@@ -182,12 +183,12 @@ def _thresholds_below_one_half(
     cumulative: Callable[[mpmath.mpf], mpmath.mpf], step: float
 ) -> list[int]:
     """Return F((k + 1/2)·step)·2^80, rounded to nearest, for k < 0, ascending, without zeros."""
-    thresholds: list[int] = []
     with precision(_PRECISION):
         scale = mpmath.mpf(1 << _BITS)
-        for k in range(-1, -_MOST_STEPS - 1, -1):
-            threshold = int(mpmath.nint(cumulative((mpmath.mpf(k) + 0.5) * step) * scale))
-            if threshold == 0:
-                return thresholds[::-1]
-            thresholds.append(threshold)
-    raise OverflowError("the law has more outcomes than fit a table")
+
+        def threshold(k: int) -> int:
+            return int(mpmath.nint(cumulative((mpmath.mpf(k) + 0.5) * step) * scale))
+
+        if threshold(-_MOST_STEPS):  # the smallest: F increases
+            raise OverflowError("the law has more outcomes than fit a table")
+        return [*takewhile(bool, map(threshold, range(-1, -_MOST_STEPS, -1)))][::-1]

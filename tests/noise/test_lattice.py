@@ -14,7 +14,7 @@ from mpmath import mpf
 from rsonnx.errors import UsageError
 from rsonnx.noise import Gaussian, Laplace
 from rsonnx.noise.additive import IndependentNoise
-from rsonnx.noise.lattice import LatticeTable
+from rsonnx.noise.lattice import LatticeTable, lattice_table
 
 STEP = 1 / 255
 
@@ -114,6 +114,18 @@ def test_too_narrow_noise_is_refused(sigma: float) -> None:
 def test_too_wide_noise_is_refused() -> None:
     with pytest.raises(UsageError, match=r"sigma = 50 .*too wide .* smaller sigma"):
         Gaussian(50.0).table(STEP)
+
+
+def test_too_wide_noise_is_found_without_its_thirty_thousand_thresholds() -> None:
+    asked: list[mpf] = []
+
+    def cumulative(value: mpf) -> mpf:
+        asked.append(value)
+        return Gaussian(50.0).cumulative(value)
+
+    with pytest.raises(OverflowError, match="fit a table"):
+        lattice_table(cumulative, STEP)
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(
