@@ -11,7 +11,8 @@ from tried_models import children, no_children
 __all__ = ["children", "no_children"]
 
 # Workers are as many as cores, and so would be the threads of each: they get in each other's way.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+for pool in ("OPENBLAS", "OMP"):
+    os.environ.setdefault(f"{pool}_NUM_THREADS", "1")
 
 # Where no address is given, Ray would join any cluster of this machine: that of another test.
 os.environ["RAY_ADDRESS"] = "local"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -118,7 +119,9 @@ def main(fault: str, arguments: list[str]) -> int:
         mock.patch.object(gpu.checks, "find_driver", return_value=Driver(13_000, 0, 2)),
         mock.patch.object(gpu.checks, "SIZES", (1, 10, 784)),
         mock.patch.object(gpu.checks, "_MOST_VALUES", 20_000),
+        ExitStack() as faults,  # the last is undone first: a fault's patch holds what the stub put
     ):
+        faults.callback(mock.patch.stopall)
         if fault != "none":
             FAULTS[fault](cuda)
         if arguments[:1] == ["rsonnx"]:

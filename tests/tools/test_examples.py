@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
 import runpy
 import subprocess
 import sys
@@ -49,7 +48,6 @@ def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         check=False,
         text=True,
         timeout=600,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
 
 
