@@ -61,8 +61,9 @@ class Grid:
 
     def misses(self, low: Array, high: Array) -> int:
         """Return how many of the intervals hold no point."""
-        fewest, beyond = self.fewest_hits(np.stack((low, high)))  # one call, most of whose time
-        return int(np.count_nonzero((fewest > self.n) | (beyond <= fewest)))  # is the same for any
+        # Thousands of grids are tried, and a call of few values costs what it costs for one.
+        fewest, beyond = self.fewest_hits(np.stack((low, high)))
+        return int(np.count_nonzero((fewest > self.n) | (beyond <= fewest)))
 
     def chances(self, printed: Printed, rounding: Rounding) -> Array:
         """Return for each distinct radius the chance that one near it fits without any reason to.
