@@ -10,7 +10,7 @@ from tried_models import children, no_children
 
 __all__ = ["children", "no_children"]
 
-# Workers are as many as cores, and so would be the threads of each: they get in each other's way.
+# As many threads for each worker as there are cores would get in each other's way.
 for pool in ("OPENBLAS", "OMP"):
     os.environ.setdefault(f"{pool}_NUM_THREADS", "1")
 
