@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -110,8 +110,9 @@ def render_page(
     )
 
 
+@cache
 def page_environment() -> Environment:
-    """Return what makes a page of the templates.
+    """Return what makes a page of the templates; compiling them takes longer than a page.
 
     Raises:
         UsageError: jinja2 is not installed.

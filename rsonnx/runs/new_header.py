@@ -7,6 +7,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -145,12 +146,16 @@ def _columns(job: Job) -> dict[str, Any]:
     return {"columns": columns} if columns else {}
 
 
+_version = cache(version)
+"""Reads a file each time, and what is loaded stays what it is."""
+
+
 def versions() -> dict[str, str]:
     """Return the versions of everything that a result may depend on."""
     known = {"rsonnx": __version__, "python": platform.python_version()}
     for name in _PACKAGES:
         try:
-            known[name] = version(name)
+            known[name] = _version(name)
         except PackageNotFoundError:  # a package that was vendored or frozen into a program
             known[name] = "unknown"
     return (

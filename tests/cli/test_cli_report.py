@@ -17,6 +17,7 @@ from commands import command, done, lines_of, refused, write_lines
 from rsonnx.noise import Gaussian
 from rsonnx.procedures import Fixed
 from rsonnx.procedures.top_k import certify_top_k
+from rsonnx.report.page import page_environment
 from rsonnx.runs import read_run
 from rsonnx.statistics import family_wise_alpha
 
@@ -284,6 +285,7 @@ def test_a_missing_extra_is_named_before_anything_is_written(
         monkeypatch.delitem(sys.modules, name)
     for name in (package, f"{package}.style", f"{package}.figure"):
         monkeypatch.setitem(sys.modules, name, None)
+    page_environment.cache_clear()
     refused(f"{words} {further}", named="rsonnx[report]")
     assert not list(Path().glob("[ck].*"))
     done(words)

@@ -19,7 +19,7 @@ from reported import named
 from rsonnx.errors import RunFileError, UsageError
 from rsonnx.noise import Gaussian
 from rsonnx.report import Figures, accuracy_report, figures_of, to_text, told_apart
-from rsonnx.report.page import Pictures, confidence, render_page
+from rsonnx.report.page import Pictures, confidence, page_environment, render_page
 from rsonnx.report.rounding import percent_up
 from rsonnx.runs import read_run
 
@@ -387,6 +387,7 @@ def test_two_thousand_inputs_are_a_megabyte() -> None:
 @pytest.mark.parametrize("package", ["jinja2", "matplotlib.style"])
 def test_a_missing_extra_is_one_sentence(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, package, None)
+    page_environment.cache_clear()
     with pytest.raises(UsageError, match=r"not installed: pip install 'rsonnx\[report\]'"):
         render_page([page_run()])
 
