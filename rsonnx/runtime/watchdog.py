@@ -30,6 +30,10 @@ STUCK = 124
 _LOOK = 0.25
 """Seconds between two looks at the calls under way."""
 
+_STOPPED = 5.0
+"""Seconds by which a look is late only where the whole process was stopped: by a scheduler, or a
+shell, or with its machine. They are no time of a call."""
+
 _POLL = 1e-4
 """Seconds between two questions whether a device is done."""
 
@@ -106,10 +110,15 @@ class _Watchdog:
         self.calls[id(call)] = call
 
     def _watch(self) -> None:
+        now = time.monotonic()
         while True:
+            looked = now
             time.sleep(_LOOK)
+            now = time.monotonic()
+            stopped = now - looked if now - looked > _STOPPED else 0.0
             for call in list(self.calls.values()):
-                late = time.monotonic() - call.begun - call.seconds
+                call.begun += stopped
+                late = now - call.begun - call.seconds
                 if late > 0:
                     call.told = True
                     if call.options is not None:

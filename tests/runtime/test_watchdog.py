@@ -21,7 +21,7 @@ import rsonnx
 from rsonnx.errors import ModelError, TimeLimitError, UsageError
 from rsonnx.model import ModelSettings
 from rsonnx.runs import read_run
-from rsonnx.runtime import DeviceOptions, EngineSettings
+from rsonnx.runtime import DeviceOptions, EngineSettings, watchdog
 from rsonnx.runtime.watchdog import limited
 from rsonnx.smoothing import try_in_child
 
@@ -125,6 +125,25 @@ def test_a_call_that_ends_in_time_or_has_no_limit_is_left_alone() -> None:
         assert not options.terminate
     with pytest.raises(KeyError), limited("m", (1,), 60.0, SimpleNamespace()):
         raise KeyError
+
+
+def test_time_in_which_the_process_was_stopped_is_none_of_a_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A scheduler stops a job to go on with it later: to its clock, that is one long step."""
+    steps = [0.0]
+    clock = SimpleNamespace(sleep=time.sleep, monotonic=lambda: time.monotonic() + sum(steps))
+    monkeypatch.setattr(watchdog, "time", clock)
+    with limited("m", (1,), 600.0, SimpleNamespace()) as call:
+        begun = call.begun
+        steps.append(10_000.0)
+        while call.begun == begun and not call.told:
+            time.sleep(0.01)
+        assert not call.told
+    with limited("m", (1,), 1.0, SimpleNamespace()) as call:
+        steps.append(10_000.0)
+        while not call.told:  # after a second of its own
+            time.sleep(0.01)
 
 
 def test_a_failure_after_the_limit_is_told_as_such() -> None:
