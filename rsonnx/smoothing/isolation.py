@@ -40,12 +40,31 @@ _MEMORY_SHARE = 0.8
 """Share of the machine's memory that the child may address."""
 
 COMMAND = (sys.executable, "-m", "rsonnx.smoothing.isolation")
+_LOOK = 0.5
+"""Longest wait of an alarm, in seconds."""
+
 _SAID = "said: "
 """How a line of the child's begins that is not its answer."""
 
 
 def _nothing(*_: Any) -> None:
     """Hear, or do, nothing."""
+
+
+class Alarm(threading.Timer):
+    """A timer that goes on where it was once its process is, after a scheduler stopped both."""
+
+    rang = False
+
+    def run(self) -> None:
+        """Count short waits, each for what was asked for, however long it became."""
+        left = self.interval
+        while left > 0:
+            if self.finished.wait(min(left, _LOOK)):
+                return
+            left -= _LOOK
+        self.rang = True
+        self.function()
 
 
 class Child:
@@ -80,9 +99,9 @@ class Child:
         Raises:
             subprocess.TimeoutExpired: it did not answer in time, and was ended.
         """
-        process, begun = self._process, time.monotonic()
+        process = self._process
         stdin, stdout = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
-        late = threading.Timer(min(seconds or math.inf, threading.TIMEOUT_MAX), process.kill)
+        late = Alarm(seconds or math.inf, process.kill)
         late.start()
         try:
             with contextlib.suppress(BrokenPipeError):  # it ended before it was asked
@@ -100,7 +119,7 @@ class Child:
         finally:
             late.cancel()
             self.end()
-        if code and 0 < seconds <= time.monotonic() - begun:
+        if code and late.rang:
             raise subprocess.TimeoutExpired(COMMAND, seconds)
         return subprocess.CompletedProcess(COMMAND, code, "".join(lines), complained)
 
