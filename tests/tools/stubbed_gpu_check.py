@@ -21,6 +21,7 @@ import gpu_check  # noqa: E402
 import onnx  # noqa: E402
 import onnxruntime  # noqa: E402
 import stub_cuda  # noqa: E402
+import stub_session  # noqa: E402
 from kernels_in_cpp import launch  # noqa: E402
 from onnx import TensorProto, helper  # noqa: E402
 
@@ -59,7 +60,7 @@ def swapped_samples(cuda: stub_cuda.StubCuda) -> None:
 
 def change_bound_labels(change: Callable[[Any, Any], None]) -> None:
     """Change what runs in memory of the device answer, given what lay there before."""
-    real = stub_cuda.StubSession.run_with_iobinding
+    real = stub_session.StubSession.run_with_iobinding
 
     def changed(self: Any, binding: Any, options: Any = None) -> None:
         answers = binding.arrays(binding.outputs)
@@ -69,7 +70,7 @@ def change_bound_labels(change: Callable[[Any, Any], None]) -> None:
         if LABEL in answers:
             change(answers[LABEL], before[LABEL])
 
-    mock.patch.object(stub_cuda.StubSession, "run_with_iobinding", changed).start()
+    mock.patch.object(stub_session.StubSession, "run_with_iobinding", changed).start()
 
 
 def tf32(cuda: stub_cuda.StubCuda) -> None:
