@@ -5,27 +5,27 @@ from __future__ import annotations
 import io
 import struct
 import sys
-import zlib
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from picture_files import (
+    GREY,
+    RGB,
+    encoded,
+    frames_of,
+    jpeg2000,
+    png_chunk,
+    png_of_16_bits,
+    tiff,
+)
 from PIL import Image
 
 from rsonnx.data.dataset import Header
 from rsonnx.data.images import image_header, read_image
 from rsonnx.errors import DataError
-
-RGB = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
-GREY = RGB[:, :, 0].copy()
-
-
-def encoded(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
-    out = io.BytesIO()
-    image.save(out, form, **options)
-    return out.getvalue()
 
 
 def read(data: bytes, background: str | None = None, dtype: Any = np.uint8) -> np.ndarray:
@@ -193,65 +193,25 @@ def test_a_heif_picture_names_the_extra_that_reads_it(monkeypatch):
     refused(b"\0\0\0\x18ftypheic" + bytes(40), r"rsonnx\[heif\]")
 
 
-def _png_chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def _png_of_16_bits(colour: int, channels: int) -> bytes:
-    """Pillow calls it RGB or RGBA all the same."""
-    header = struct.pack(">IIBBBBB", 2, 1, 16, colour, 0, 0, 0)
-    pixels = zlib.compress(b"\0" + bytes(2 * 2 * channels))
-    data = b"\x89PNG\r\n\x1a\n"
-    data += _png_chunk(b"IHDR", header) + _png_chunk(b"IDAT", pixels) + _png_chunk(b"IEND", b"")
-    assert Image.open(io.BytesIO(data)).mode in ("RGB", "RGBA")
-    return data
-
-
-_TAGS = {256: 2, 257: 1, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: 4}
-
-
-def _tiff(tags: dict[int, int]) -> bytes:
-    """A TIFF of two pixels, which Pillow opens."""
-    tags = dict(sorted((_TAGS | tags).items()))
-    data = struct.pack("<2sHI4xH", b"II", 42, 12, len(tags))
-    data += b"".join(struct.pack("<HHII", tag, 3, 1, value) for tag, value in tags.items())
-    Image.open(io.BytesIO(data + bytes(20)))
-    return data + bytes(20)
-
-
-def _jpeg2000(image: np.ndarray, depth: int, *, boxes: bool) -> bytes:
-    """A picture whose codestream says another depth; its sign is the highest bit."""
-    data = bytearray(encoded(Image.fromarray(image), "JPEG2000", no_jp2=not boxes))
-    at = data.index(b"\xff\x51") + 38
-    for channel in range(data[at + 1]):
-        data[at + 2 + 3 * channel] = depth
-    return bytes(data)
-
-
-def _frames(form: str) -> bytes:
-    other = Image.fromarray(255 - RGB)
-    return encoded(Image.fromarray(RGB), form, save_all=True, append_images=[other])
-
-
 @pytest.mark.parametrize(
     ("data", "named"),
     [
         (encoded(Image.fromarray(GREY.astype(np.int32)), "TIFF"), "signed"),
-        (_tiff({258: 32}), "'I'"),
-        *((_png_of_16_bits(*kind), "16 bits") for kind in ((2, 3), (6, 4), (4, 2))),
-        (_tiff({258: 12}), "12 bits"),
-        (_tiff({258: 16, 262: 0}), "white"),
-        *((_tiff({258: bits, 339: 2}), "signed") for bits in (8, 16)),
-        (_tiff({258: 16, 262: 2, 277: 3, 284: 2}), "16 bits"),
+        (tiff({258: 32}), "'I'"),
+        *((png_of_16_bits(*kind), "16 bits") for kind in ((2, 3), (6, 4), (4, 2))),
+        (tiff({258: 12}), "12 bits"),
+        (tiff({258: 16, 262: 0}), "white"),
+        *((tiff({258: bits, 339: 2}), "signed") for bits in (8, 16)),
+        (tiff({258: 16, 262: 2, 277: 3, 284: 2}), "16 bits"),
         *(
-            (_jpeg2000(image, depth, boxes=boxes), "JPEG 2000")
+            (jpeg2000(image, depth, boxes=boxes), "JPEG 2000")
             for image, depth in ((RGB, 15), (RGB, 0x87), (GREY, 11), (GREY, 0x8F))
             for boxes in (True, False)
         ),
         (b"P6 1 1 65535\n" + bytes(6), "65535"),
         (b"P3 1 1 15\n1 2 3\n", r"\.15"),
         (b"P5 1 1 3\n\1", r"\.3"),
-        *((_frames(form), "several") for form in ("PNG", "GIF", "WEBP", "TIFF")),
+        *((frames_of(form), "several") for form in ("PNG", "GIF", "WEBP", "TIFF")),
         (b"", "none of PNG, JPEG"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "none of PNG, JPEG"),
         (encoded(Image.fromarray(RGB), "TGA"), "none of PNG, JPEG"),
@@ -344,7 +304,7 @@ def test_metadata_behind_the_pixels_of_a_png_count(kind):
         b"iTXt": b"XML:com.adobe.xmp\0\0\0\0\0" + xmp,
     }[kind]
     plain = encoded(Image.fromarray(RGB))
-    data = plain[:-12] + _png_chunk(kind, chunk) + plain[-12:]
+    data = plain[:-12] + png_chunk(kind, chunk) + plain[-12:]
     assert np.array_equal(read(data), upright(RGB, 6))
     assert image_header(io.BytesIO(data), "pic") == Header((5, 4, 3), turned=True)
 

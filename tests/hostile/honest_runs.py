@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 import shutil
 from pathlib import Path
@@ -13,7 +13,7 @@ import pytest
 from onnx import numpy_helper
 
 INPUTS = Path(__file__).parents[1] / "golden" / "inputs"
-_TOOL = Path(__file__).parents[2] / "tools" / "make_golden_runs.py"
+_TOOLS = Path(__file__).parents[2] / "tools"
 
 FIXED_N = (
     *("fixed", "two-sided", "randomised", "hoeffding", "family-wise", "shared", "limited"),
@@ -43,14 +43,11 @@ OTHERS = {"shard1": "shard2", "shard2": "shard1", "samples1": "samples2", "sampl
 
 def golden_tool() -> ModuleType:
     """Import tools/make_golden_runs.py."""
-    if not _TOOL.is_file():
+    if not _TOOLS.is_dir():
         pytest.skip("the tools are not part of an installation", allow_module_level=True)
-    spec = importlib.util.spec_from_file_location(_TOOL.stem, _TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as path:
+        path.syspath_prepend(_TOOLS)
+        return importlib.import_module("make_golden_runs")
 
 
 def inputs_of(name: str) -> tuple[str, str]:
