@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar, cast, get_args
 
 from rsonnx import scalars
@@ -107,6 +108,13 @@ def _is_text(value: Any) -> bool:
     return True
 
 
+def _is_date(value: Any) -> bool:
+    try:
+        return _is_text(value) and datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
+
+
 def whole(least: int) -> Kind[int]:
     """Return the whole numbers from ``least`` to 2^53."""
     return Kind(
@@ -132,11 +140,20 @@ NUMBER: Kind[float] = Kind(
     _is_real,
     float,
 )
+SHARE: Kind[float] = Kind(
+    "a number between 0 and 1",
+    {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+    lambda value: NUMBER.accepts(value) and 0 < value < 1,
+    float,
+)
 FLAG: Kind[bool] = Kind("true or false", {"type": "boolean"}, lambda value: isinstance(value, bool))
 TEXT: Kind[str] = Kind("a text", {"type": "string"}, _is_text)
 NAME: Kind[str] = Kind("a name", {"type": "string"}, lambda value: isinstance(value, str))
 """A text that may be a file's name: Python's stand-ins for bytes that are no UTF-8 may be in it,
 which other readers replace or refuse."""
+DATE: Kind[str] = Kind(
+    "a date and time with its zone", {"type": "string", "format": "date-time"}, _is_date
+)
 DIGEST: Kind[str] = Kind(
     "a SHA-256",
     {"type": "string", "pattern": f"^{_DIGEST.pattern}$"},

@@ -7,13 +7,13 @@ is checked where it is read, in :mod:`rsonnx.runs.header`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from rsonnx.arguments import MOST_LETTERS, is_name
 from rsonnx.noise.options import INTERVALS, given_as
 from rsonnx.runs.fields import (
     ARITHMETIC,
+    DATE,
     DIGEST,
     FLAG,
     NAME,
@@ -21,6 +21,7 @@ from rsonnx.runs.fields import (
     NUMBER,
     OBJECT,
     SEED,
+    SHARE,
     TEXT,
     TEXTS,
     Kind,
@@ -57,13 +58,6 @@ class HeaderField:
     since: int | None = 1
 
 
-def _is_date(value: Any) -> bool:
-    try:
-        return TEXT.accepts(value) and datetime.fromisoformat(value).tzinfo is not None
-    except ValueError:
-        return False
-
-
 def _is_value(value: Any) -> bool:
     """Say whether a value is simple, or a list of such."""
     if isinstance(value, list):
@@ -72,9 +66,6 @@ def _is_value(value: Any) -> bool:
     return simple or NAME.accepts(value) or NUMBER.accepts(value)
 
 
-_DATE: Kind[str] = Kind(
-    "a date and time with its zone", {"type": "string", "format": "date-time"}, _is_date
-)
 _VALUE: Kind[Any] = Kind("a value or a list of values", {}, _is_value)
 _END: Kind[float | str] = Kind(
     "a number, inf or -inf",
@@ -87,12 +78,6 @@ _RUN_NAME: Kind[str] = Kind(
     is_name,
 )
 _PROBABILITY = real(1.0)
-_SHARE: Kind[float] = Kind(
-    "a number between 0 and 1",
-    {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
-    lambda value: NUMBER.accepts(value) and 0 < value < 1,
-    float,
-)
 _COUNT, _LENGTH = whole(0), whole(1)
 _MAYBE_TEXT, _MAYBE_NAME, _MAYBE_NUMBER = TEXT.or_null(), NAME.or_null(), NUMBER.or_null()
 _NUMBERS, _LENGTHS = list_of(NUMBER, "numbers"), list_of(_LENGTH, "lengths")
@@ -125,7 +110,7 @@ _SETTINGS: dict[str, Kind[Any]] = {
     "alpha": _PROBABILITY,
     "bound": TEXT,
     "radius_rule": TEXT,
-    "family_wise": _SHARE.or_null(),
+    "family_wise": SHARE.or_null(),
 }
 
 _OPTIONS: dict[str, Kind[Any]] = {
@@ -162,7 +147,7 @@ _OPTIONS: dict[str, Kind[Any]] = {
     "norm": _MAYBE_TEXT,
     "on_bad_image": one_of("refuse", "skip"),
     "output_name": _MAYBE_TEXT,
-    "precision": _SHARE.or_null(),
+    "precision": SHARE.or_null(),
     "preprocess": OBJECT,
     "procedure": TEXT,
     "providers": TEXTS,
@@ -215,7 +200,7 @@ HEADER = (
         "claim", TEXT, "what the run says of its inputs; follows from the noise and `model.rows`"
     ),
     HeaderField("name", _RUN_NAME, "what somebody called the run", since=None),
-    HeaderField("created", _DATE, "when it started; of parts that were merged, when the first did"),
+    HeaderField("created", DATE, "when it started; of parts that were merged, when the first did"),
     HeaderField("model.file", NAME, "name of the model's file"),
     HeaderField(
         "model.sha256",
@@ -370,14 +355,14 @@ HEADER = (
     HeaderField("target_radii", _NUMBERS.or_null(), "radii whose decision ends the sampling"),
     HeaderField(
         "precision",
-        _SHARE,
+        SHARE,
         "share of each radius at which sampling stops for want of more to gain",
         since=None,
     ),
     HeaderField(
         "changed", _LENGTH, "of how many fixed values certificates allow a change", since=None
     ),
-    HeaderField("family_wise", _SHARE.or_null(), "probability of any error among all inputs"),
+    HeaderField("family_wise", SHARE.or_null(), "probability of any error among all inputs"),
     HeaderField("shard", SHARD.or_null(), "which share of the inputs the file holds"),
     HeaderField("samples", SAMPLE_RANGE.or_null(), "which of the estimation samples it holds"),
     HeaderField("largest_radius", real(), "radius if all samples agree; follows from the settings"),
