@@ -117,7 +117,7 @@ class _Watchdog:
             now = time.monotonic()
             stopped = now - looked if now - looked > _STOPPED else 0.0
             for call in list(self.calls.values()):
-                call.begun += stopped
+                call.begun = min(call.begun + stopped, now)  # it may have begun after that
                 late = now - call.begun - call.seconds
                 if late > 0:
                     call.told = True

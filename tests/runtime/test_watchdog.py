@@ -140,10 +140,13 @@ def test_time_in_which_the_process_was_stopped_is_none_of_a_call(
         while call.begun == begun and not call.told:
             time.sleep(0.01)
         assert not call.told
-    with limited("m", (1,), 1.0, SimpleNamespace()) as call:
-        steps.append(10_000.0)
-        while not call.told:  # after a second of its own
-            time.sleep(0.01)
+    for stopped in (True, False):
+        steps.append(10_000.0)  # this time before the call, too late for the watchdog to look
+        with limited("m", (1,), 1.0, SimpleNamespace()) as call:
+            if stopped:
+                steps.append(10_000.0)
+            while not call.told:  # after a second of its own
+                time.sleep(0.01)
 
 
 def test_a_failure_after_the_limit_is_told_as_such() -> None:
