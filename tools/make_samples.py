@@ -121,17 +121,32 @@ def note_file(made: Front | Stumps, seconds: int) -> None:
 
 
 def certify(model: Model, folder: Path, runs: Path) -> None:
-    """Certify a model's inputs into a run file."""
+    """Certify a model's inputs into its run files."""
     runs.mkdir(parents=True, exist_ok=True)
     inputs = MNIST_TEST if model.data == "mnist" else folder / CIFAR_TEST
-    words = ("-m", "rsonnx", "certify", HOME / model.file, inputs, *model.certifying.split())
-    call(*words, "--seed", SEED, "-o", runs / f"{model.name}.jsonl", "--resume")
+    for file, options in model.runs.values():
+        words = ("-m", "rsonnx", "certify", HOME / model.file, inputs, *options.split())
+        call(*words, "--seed", SEED, "-o", runs / file, "--resume")
 
 
 def figures(model: Model, runs: Path) -> None:
     """Note a model's digest, size and certified figures."""
     content = (HOME / model.file).read_bytes()
-    run = read_run(runs / f"{model.name}.jsonl")
+    note(
+        model,
+        sha256=hashlib.sha256(content).hexdigest(),
+        bytes=len(content),
+        epochs=_epochs(HOME / model.file),
+        **{
+            name: _figures_of(model, runs / file, options)
+            for name, (file, options) in model.runs.items()
+        },
+    )
+
+
+def _figures_of(model: Model, path: Path, options: str) -> dict[str, Any]:
+    """Return the certified figures of a run of a model."""
+    run = read_run(path)
     header, noise = run.header, run.header.noise
     targets = header.procedure.target_radii
     usual = default_radii(header.largest_radius, whole=noise.measure.whole)
@@ -140,27 +155,21 @@ def figures(model: Model, runs: Path) -> None:
     if not summary.labelled:
         sys.exit(f"{run.path} has an input without a label, so it has no figures")
     told = summary.to_json()
-    note(
-        model,
-        sha256=hashlib.sha256(content).hexdigest(),
-        bytes=len(content),
-        epochs=_epochs(HOME / model.file),
-        certified={
-            "options": f"{model.certifying} --seed {SEED}",
-            "norm": noise.norm,
-            "n": header.procedure.n,
-            "alpha": header.procedure.alpha,
-            "adaptive": targets is not None,
-            "inputs": summary.inputs,
-            "right_without_noise": sum(row.base_prediction == row.label for row in run.rows),
-            "abstained": summary.abstained,
-            "acr": told["acr"],
-            "radii": list(radii),
-            "right": told["certified_accuracy_count"],
-            "samples": sum(row.samples for row in run.rows),
-            "seconds": round(sum(row.seconds for row in run.rows)),
-        },
-    )
+    return {
+        "options": f"{options} --seed {SEED}",
+        "norm": noise.norm,
+        "n": header.procedure.n,
+        "alpha": header.procedure.alpha,
+        "adaptive": targets is not None,
+        "inputs": summary.inputs,
+        "right_without_noise": sum(row.base_prediction == row.label for row in run.rows),
+        "abstained": summary.abstained,
+        "acr": told["acr"],
+        "radii": list(radii),
+        "right": told["certified_accuracy_count"],
+        "samples": sum(row.samples for row in run.rows),
+        "seconds": round(sum(row.seconds for row in run.rows)),
+    }
 
 
 def _epochs(path: Path) -> int:

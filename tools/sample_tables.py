@@ -83,9 +83,10 @@ def _methods(held: dict[str, Any]) -> Iterator[str]:
         yield "|---|---|" + "---:|" * (len(head) - 1 + len(radii))
         for method, title in METHODS.items():
             for network, prefix in (("small", ""), ("LeNet", "lenet_")):
-                name = f"mnist_{prefix}{method}_{sigma}"
-                if name in held:
-                    yield _row(title, network, *_beside(held[name], title, theirs))
+                facts = held.get(f"mnist_{prefix}{method}_{sigma}", {})
+                for run in ("certified", "in_full"):
+                    if run in facts:
+                        yield _row(title, network, *_beside(facts, run, title, theirs))
         yield ""
 
 
@@ -101,10 +102,10 @@ def _progress() -> Iterator[str]:
 
 
 def _beside(
-    facts: dict[str, Any], title: str, published: Iterable[dict[str, Any]]
+    facts: dict[str, Any], run: str, title: str, published: Iterable[dict[str, Any]]
 ) -> Iterator[object]:
-    """Yield the cells of a model beside the published figures of its method."""
-    certified = facts["certified"]
+    """Yield the cells of a run of a model beside the published figures of its method."""
+    certified = facts[run]
     asked = (title, certified["inputs"], certified["n"])
     theirs = next(one for one in published if (one["method"], one["inputs"], one["n"]) == asked)
     yield from (facts["epochs"], f"{facts['training_seconds'] / 60:.0f} min", certified["inputs"])

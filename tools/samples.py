@@ -17,6 +17,7 @@ class Model:
         name: of its file, without ``.onnx``; it begins with the data, ``mnist`` or ``cifar10``.
         training: options of ``tools/train.py`` beside the data and the file.
         certifying: options of ``rsonnx certify`` beside the model, the inputs and the run file.
+        in_full: those of a second run, with the n that is published; "" for none.
         start: the sample model whose weights it starts from; "" for fresh ones.
         radii: of its figures; () for those of a report.
     """
@@ -26,6 +27,7 @@ class Model:
     certifying: str
     start: str = ""
     radii: tuple[float, ...] = ()
+    in_full: str = ""
 
     @property
     def data(self) -> str:
@@ -36,6 +38,13 @@ class Model:
     def file(self) -> str:
         """The name of its file."""
         return f"{self.name}.onnx"
+
+    @property
+    def runs(self) -> dict[str, tuple[str, str]]:
+        """Its run files, and the options of each, by what the manifest calls the figures."""
+        made = {"certified": (f"{self.name}.jsonl", self.certifying)}
+        full = {"in_full": (f"{self.name}_in_full.jsonl", self.in_full)}
+        return made | (full if self.in_full else {})
 
 
 SIGMAS = ("0.25", "0.50", "1.00")
@@ -70,6 +79,8 @@ _FROM_GAUSSIAN = (
     *("smoothmix_0.25", "smoothmix_0.50"),
 )
 """Those that had too few epochs for fresh weights."""
+_IN_FULL = ("smoothadv_0.50", "smoothmix_0.50")
+"""Those that were certified with n = 100,000 too, which takes a core 80 minutes a model."""
 
 _OTHERS = {
     "splitting_2": (
@@ -143,6 +154,7 @@ MODELS = (
             f"--float16-weights {extra}",
             f"--sigma {float(sigma):g} --n 10000",
             f"mnist_lenet_gaussian_{sigma}" if name in _FROM_GAUSSIAN else "",
+            in_full=f"--sigma {float(sigma):g}" if name in _IN_FULL else "",
         )
         for name, extra in _LENET.items()
         for method, _, sigma in [name.partition("_")]

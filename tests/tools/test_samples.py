@@ -77,6 +77,17 @@ def test_a_file_says_how_it_was_trained(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_figures_are_of_the_runs_that_stand_there(name: str) -> None:
+    """A run with more samples certifies more, of the same inputs and the same classifier."""
+    noted = {run: MANIFEST[name][run] for run in MODELS[name].runs}
+    for run, (_, options) in MODELS[name].runs.items():
+        assert noted[run]["options"] == f"{options} --seed {make_samples.SEED}"
+    full = noted.get("in_full", noted["certified"])
+    assert full["right_without_noise"] == noted["certified"]["right_without_noise"]
+    assert full["acr"] >= noted["certified"]["acr"]
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_accuracy_without_noise_is_that_of_the_manifest(name: str) -> None:
     """The labels of a network do not hang on the last digit of its scores but at a tie: 1 of slack.
 
