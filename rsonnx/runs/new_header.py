@@ -147,7 +147,7 @@ def _columns(job: Job) -> dict[str, Any]:
 
 
 _version = cache(version)
-"""Reads a file each time, and what is loaded stays what it is."""
+"""Once a process, since it reads a file: a package that is loaded stays what it is."""
 
 
 def versions() -> dict[str, str]:

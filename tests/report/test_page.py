@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 from importlib import import_module
-from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,7 +23,6 @@ from rsonnx.report.rounding import percent_up
 from rsonnx.runs import read_run
 
 PNG = b"\x89PNG\r\n\x1a\n not much of a picture"
-STYLE = files("rsonnx.report").joinpath("templates", "page.css").read_text(encoding="utf-8")
 
 
 def words(run: Figures) -> str:
