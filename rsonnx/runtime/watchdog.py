@@ -1,4 +1,4 @@
-"""Ends calls of a model that take longer than they may.
+"""Ends what takes longer than it may: calls of a model, and a child that tries one.
 
 onnxruntime looks between two operators, and in every turn of a loop, whether a call is to end. One
 that is inside an operator for hours can be ended by nothing but the end of its process, which only
@@ -13,8 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from rsonnx.errors import TimeLimitError
 
@@ -28,11 +27,11 @@ STUCK = 124
 """Exit code of a worker process that was stuck in a call."""
 
 _LOOK = 0.25
-"""Seconds between two looks at the calls under way."""
+"""Seconds between two looks at what is under way."""
 
 _STOPPED = 5.0
 """Seconds by which a look is late only where the whole process was stopped: by a scheduler, or a
-shell, or with its machine. They are no time of a call."""
+shell, or with its machine. They are no time of its work."""
 
 _POLL = 1e-4
 """Seconds between two questions whether a device is done."""
@@ -41,38 +40,69 @@ _PATIENCE = 10.0
 """Seconds that a call gets to end after it was told to."""
 
 
-@dataclass(eq=False)
-class limited:  # noqa: N801 - used as a context
-    """Inside, a call of a model, which is told to end once it takes too long.
+class within:  # noqa: N801 - used as a context
+    """Inside, work that may take so much of this process's time, and is told to end after it.
 
     Args:
-        name: of the model, for messages.
-        shape: of the batch.
         seconds: that it may take; 0 for any time.
-        options: the ``RunOptions`` that it is made with; None where nothing can be told to end.
-
-    Raises:
-        TimeLimitError: it took longer.
+        end: tells it to; again and again until it has ended.
     """
 
-    name: str
-    shape: tuple[int, ...]
-    seconds: float
-    options: Any = None
-    begun: float = 0.0
-    told: bool = False
-    stuck: bool = False
+    def __init__(self, seconds: float, end: Callable[[], None]) -> None:
+        self.seconds = seconds
+        self.end = end
+        self.begun = 0.0
+        self.told = False
 
-    def __enter__(self) -> limited:
+    def __enter__(self) -> Self:
         self.begun = time.monotonic()
         if self.seconds:
             _WATCHDOG.add(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        _WATCHDOG.calls.pop(id(self), None)
+        _WATCHDOG.under_way.pop(id(self), None)
+
+    def give_up(self) -> None:
+        """Hear that it was told to end long ago."""
+
+
+class limited(within):  # noqa: N801 - used as a context
+    """Inside, a call of a model.
+
+    Args:
+        name: of the model, for messages.
+        shape: of the batch.
+        seconds: as there.
+        options: the ``RunOptions`` that it is made with; None where nothing can be told to end.
+
+    Raises:
+        TimeLimitError: it took longer.
+    """
+
+    def __init__(
+        self, name: str, shape: tuple[int, ...], seconds: float, options: Any = None
+    ) -> None:
+        super().__init__(seconds, self._terminate)
+        self.name = name
+        self.shape = shape
+        self.options = options
+        self.stuck = False
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        super().__exit__(kind, *rest)
         if self.told and kind is not None:
             raise self.error from None
+
+    def _terminate(self) -> None:
+        if self.options is not None:
+            self.options.terminate = True
+
+    def give_up(self) -> None:
+        """End this process if it may be; else tell who waits."""
+        if _WATCHDOG.exit_code is not None:
+            _WATCHDOG.end_process(self.error, _WATCHDOG.exit_code)
+        self.stuck = True
 
     def wait(self, done: Callable[[], bool]) -> None:
         """Wait for a call that goes on elsewhere, on a device, until it is done or stuck."""
@@ -91,23 +121,23 @@ class limited:  # noqa: N801 - used as a context
 
 
 class _Watchdog:
-    """Looks at the calls of this process, from a thread that the first of them starts."""
+    """Looks at what is under way, from a thread that the first of it starts."""
 
     def __init__(self) -> None:
-        self.calls: dict[int, limited] = {}
+        self.under_way: dict[int, within] = {}
         self.exit_code: int | None = None
         self.last_words: list[Callable[[], None]] = []
         self._process: int | None = None
         self._lock = threading.Lock()
 
-    def add(self, call: limited) -> None:
-        if self._process != os.getpid():  # the first call, or a fork, which has no thread of ours
+    def add(self, work: within) -> None:
+        if self._process != os.getpid():  # the first, or a fork, which has no thread of ours
             with self._lock:
                 if self._process != os.getpid():
                     self._process = os.getpid()
-                    self.calls.clear()
+                    self.under_way.clear()
                     threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
-        self.calls[id(call)] = call
+        self.under_way[id(work)] = work
 
     def _watch(self) -> None:
         now = time.monotonic()
@@ -116,23 +146,20 @@ class _Watchdog:
             time.sleep(_LOOK)
             now = time.monotonic()
             stopped = now - looked if now - looked > _STOPPED else 0.0
-            for call in list(self.calls.values()):
-                call.begun = min(call.begun + stopped, now)  # it may have begun after that
-                late = now - call.begun - call.seconds
+            for work in list(self.under_way.values()):
+                work.begun = min(work.begun + stopped, now)  # it may have begun after that
+                late = now - work.begun - work.seconds
                 if late > 0:
-                    call.told = True
-                    if call.options is not None:
-                        call.options.terminate = True
+                    work.told = True
+                    work.end()
                 if late > _PATIENCE:
-                    if self.exit_code is not None:
-                        self._end(call, self.exit_code)
-                    call.stuck = True
+                    work.give_up()
 
-    def _end(self, call: limited, exit_code: int) -> None:
+    def end_process(self, error: TimeLimitError, exit_code: int) -> None:
         try:
             for say in self.last_words:
                 say()
-            os.write(2, f"\nError: {call.error}\n".encode(errors="replace"))
+            os.write(2, f"\nError: {error}\n".encode(errors="replace"))
         finally:
             os._exit(exit_code)
 

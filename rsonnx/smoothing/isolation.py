@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
-import math
 import os
 import signal
 import subprocess
@@ -30,6 +29,7 @@ from rsonnx.runtime.watchdog import (
     SECONDS_TO_TRY,
     STUCK,
     end_process_if_stuck,
+    within,
 )
 
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ _MEMORY_SHARE = 0.8
 """Share of the machine's memory that the child may address."""
 
 COMMAND = (sys.executable, "-m", "rsonnx.smoothing.isolation")
-_LOOK = 0.5
-"""Longest wait of an alarm, in seconds."""
 
 _SAID = "said: "
 """How a line of the child's begins that is not its answer."""
@@ -49,22 +47,6 @@ _SAID = "said: "
 
 def _nothing(*_: Any) -> None:
     """Hear, or do, nothing."""
-
-
-class Alarm(threading.Timer):
-    """A timer that goes on where it was once its process is, after a scheduler stopped both."""
-
-    rang = False
-
-    def run(self) -> None:
-        """Count short waits, each for what was asked for, however long it became."""
-        left = self.interval
-        while left > 0:
-            if self.finished.wait(min(left, _LOOK)):
-                return
-            left -= _LOOK
-        self.rang = True
-        self.function()
 
 
 class Child:
@@ -101,25 +83,23 @@ class Child:
         """
         process = self._process
         stdin, stdout = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
-        late = Alarm(seconds or math.inf, process.kill)
-        late.start()
-        try:
-            with contextlib.suppress(BrokenPipeError):  # it ended before it was asked
-                stdin.write(request)
-                stdin.close()
-            meanwhile()
-            lines = []
-            for line in stdout:
-                lines.append(line)
-                if line.startswith(_SAID):
-                    heard(json.loads(line.removeprefix(_SAID)))
-            code = process.wait()
-            self._complaints.seek(0)
-            complained = self._complaints.read().decode(errors="replace")
-        finally:
-            late.cancel()
-            self.end()
-        if code and late.rang:
+        with within(seconds, process.kill) as late:
+            try:
+                with contextlib.suppress(BrokenPipeError):  # it ended before it was asked
+                    stdin.write(request)
+                    stdin.close()
+                meanwhile()
+                lines = []
+                for line in stdout:
+                    lines.append(line)
+                    if line.startswith(_SAID):
+                        heard(json.loads(line.removeprefix(_SAID)))
+                code = process.wait()
+                self._complaints.seek(0)
+                complained = self._complaints.read().decode(errors="replace")
+            finally:
+                self.end()
+        if code and late.told:
             raise subprocess.TimeoutExpired(COMMAND, seconds)
         return subprocess.CompletedProcess(COMMAND, code, "".join(lines), complained)
 

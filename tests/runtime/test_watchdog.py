@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import subprocess
 import sys
 import time
@@ -147,6 +148,35 @@ def test_time_in_which_the_process_was_stopped_is_none_of_a_call(
                 steps.append(10_000.0)
             while not call.told:  # after a second of its own
                 time.sleep(0.01)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process is stopped there by a signal")
+def test_a_process_that_is_stopped_by_a_signal_goes_on_where_it_was() -> None:
+    """What it does is ended after two seconds of its own, and not after the three of the stop."""
+    code = """if True:
+        import sys, time
+        from rsonnx.runtime import watchdog
+        watchdog._STOPPED = 1.5
+        with watchdog.within(2.0, lambda: None) as work:
+            print("begun", flush=True)
+            sys.stdin.readline()
+            time.sleep(0.6)  # it looks twice
+            assert not work.told
+            time.sleep(3)
+            assert work.told
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdin
+        assert child.stdout
+        child.stdout.readline()
+        child.send_signal(signal.SIGSTOP)
+        time.sleep(3)
+        child.send_signal(signal.SIGCONT)
+        child.stdin.write(b"go on\n")
+        child.stdin.close()
+        assert child.wait(60) == 0
 
 
 def test_a_failure_after_the_limit_is_told_as_such() -> None:

@@ -176,35 +176,6 @@ def test_a_child_that_takes_too_long_is_ended(
             os.kill(int(started.read_text()), 0)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no process is stopped there by a signal")
-def test_time_in_which_both_were_stopped_does_not_count() -> None:
-    """It rings after two seconds of its own, and not after the three for which it was stopped."""
-    code = """if True:
-        import sys, time
-        from rsonnx.smoothing.isolation import Alarm
-        alarm = Alarm(2, lambda: None)
-        alarm.start()
-        print("begun", flush=True)
-        sys.stdin.readline()
-        time.sleep(0.2)
-        assert not alarm.rang
-        alarm.join(30)
-        assert alarm.rang
-    """
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as child:
-        assert child.stdin
-        assert child.stdout
-        child.stdout.readline()
-        child.send_signal(signal.SIGSTOP)
-        time.sleep(3)
-        child.send_signal(signal.SIGCONT)
-        child.stdin.write(b"go on\n")
-        child.stdin.close()
-        assert child.wait(60) == 0
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="needs pipes that have names")
 def test_a_child_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text("""if True:
