@@ -65,6 +65,7 @@ def bash(script: str, **environment: Any) -> tuple[int, str]:
     return ended.returncode, ended.stderr
 
 
+@pytest.mark.slow
 def test_the_workflow_certifies_gates_and_keeps_what_it_says(place: Path) -> None:
     (workflow,) = map(yaml.safe_load, of("ci-gate.md", "yaml"))
     (baseline,) = of("ci-gate.md", "sh")
@@ -84,6 +85,7 @@ def test_the_workflow_certifies_gates_and_keeps_what_it_says(place: Path) -> Non
     assert Path("gates.xml").read_text().count("<testcase") == gate.count("--fail")
 
 
+@pytest.mark.slow
 def test_the_array_of_slurm_ends_in_the_run_of_one_machine(place: Path) -> None:
     certify, merge, _ = of("slurm.md", "sh")
     job = {"SLURM_CPUS_PER_TASK": 1, "SLURM_ARRAY_JOB_ID": 77}

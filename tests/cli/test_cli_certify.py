@@ -181,6 +181,7 @@ def test_a_full_disk_in_the_middle_keeps_the_rows_before_it(here: Path) -> None:
     assert 0 < len(run.rows) < 20
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to one process are POSIX")
 def test_a_signal_that_is_ignored_stays_ignored(here: Path) -> None:
     script = (

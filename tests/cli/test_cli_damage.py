@@ -33,7 +33,7 @@ sys.modules["onnxruntime"] = None  # which an import refuses
 """,
     "worse": "raise OSError('[WinError 126] The specified module could not be found')",
 }
-QUICK = ("absent", "missing")
+QUICK = ("absent",)
 PACKAGES = {"missing": "sitecustomize"}
 """Which Python imports as it begins."""
 MENDED = {"missing": "pip install 'rsonnx[gpu]'"}

@@ -158,6 +158,7 @@ def test_no_radius_is_refused(plane: Path, epsilon: float) -> None:
     refused(f"{COMMAND} --epsilon", str(epsilon), named="epsilon")
 
 
+@pytest.mark.slow
 def test_methods_that_bound_less_certify_less_of_a_sample_model() -> None:
     model, data = SAMPLES / "mnist_gaussian_0.50.onnx", SAMPLES / "mnist_test_500"
     radii = [

@@ -149,6 +149,7 @@ def test_shell_completion(rsonnx: Command, tmp_path: Path, shell: str) -> None:
     assert "_RSONNX_COMPLETE" in said.out
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes close in another way there")
 def test_a_reader_that_leaves_early(here: Path) -> None:
     reading, writing = os.pipe()

@@ -104,6 +104,7 @@ def test_a_run_that_is_stuck_in_a_call_says_how_to_go_on(here: Path) -> None:
     assert len(read_run(here / "run.jsonl").rows) == 1
 
 
+@pytest.mark.slow
 def test_a_signal_during_the_start_ends_it_without_a_traceback(here: Path) -> None:
     far, words = 1_000_000, CERTIFY.split()
     whole = _run(STOPPED_AT_AN_IMPORT, far, 2, *words, cwd=here)

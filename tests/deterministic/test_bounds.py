@@ -94,6 +94,7 @@ def test_no_point_of_a_certified_ball_changes_the_label(seed: int, norm: str, me
     assert (outputs(model, points).argmax(axis=1) == label).all()
 
 
+@pytest.mark.slow
 def test_attacks_of_the_test_above_succeed_where_nothing_is_certified() -> None:
     """Otherwise it would show nothing."""
     broken = 0

@@ -193,7 +193,7 @@ def _beside_the_runs(
     monkeypatch.chdir(honest_runs)
 
 
-@pytest.mark.parametrize("cases", [400, pytest.param(20_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cases", [100, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_a_changed_file_is_refused_or_says_what_the_honest_one_says(
     cases: int, tmp_path: Path
 ) -> None:

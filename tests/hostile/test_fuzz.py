@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 _TOOL = Path(__file__).parents[2] / "tools" / "fuzz.py"
-_CASES = 400
+_CASES = 100
 
 
 def _tool(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
@@ -33,4 +33,4 @@ def test_mutated_files_are_read_or_refused(tmp_path: Path, monkeypatch: pytest.M
     assert fuzzer.bugs == []
     assert sum(fuzzer.outcomes.values()) == _CASES
     planned = sum(n for (_, outcome), n in fuzzer.outcomes.items() if outcome == "planned")
-    assert 30 < planned < 250  # the cases do reach both outcomes
+    assert 7 < planned < 63  # the cases do reach both outcomes

@@ -14,6 +14,8 @@ import pytest
 from rsonnx.logs import Audit, audit_log, read_log
 from rsonnx.report import certified
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).resolve().parents[2].parent / "shared/logs/locuslab_smoothing/data"
 IMAGENET = "certify/imagenet/resnet50/noise_{0}/test/sigma_{0}"
 

@@ -70,6 +70,7 @@ def test_a_model_that_was_changed_is_not_the_one_that_was_loaded(tmp_path: Path)
         pickle.dumps(mine)
 
 
+@pytest.mark.slow
 def test_several_devices_are_a_process_each(tmp_path: Path) -> None:
     model = load(save(linear(), tmp_path), preprocess="none", providers="cpu")
     assert model.origin is not None

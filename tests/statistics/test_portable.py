@@ -124,6 +124,7 @@ def computed(**environment: str) -> object:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_bounds_and_radii_are_those_of_a_processor_of_fifteen_years_ago() -> None:
     """As far as numpy and BLAS can be told to be on one; the C library is the same."""
     features = compiled.__cpu_dispatch__

@@ -51,6 +51,7 @@ def test_all_parts_without_peers(
     assert str(tmp_path) not in printed
 
 
+@pytest.mark.slow
 def test_other_commands(tool: Tool, tmp_path: Path) -> None:
     bench, target = tool("bench"), tmp_path / "bench.json"
 
@@ -118,6 +119,7 @@ def test_ensembles_are_measured_once(tool: Tool, tmp_path: Path) -> None:
     assert (figures[0][-1]["differ"], figures[0][-1]["drawn"]) == (0, 2_000)
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_a_fresh_process(tool: Tool, tmp_path: Path) -> None:
     if not Path("/proc/self/status").is_file():
         pytest.skip("memory is read from /proc/self/status, which only Linux has")
@@ -127,6 +129,7 @@ def test_memory_is_that_of_a_fresh_process(tool: Tool, tmp_path: Path) -> None:
     assert (peak["who"], peak["n"]) == ("rsonnx", 1_000)
 
 
+@pytest.mark.slow
 def test_runs_of_many_inputs_hold(tool: Tool, tmp_path: Path) -> None:
     if not Path("/proc/self/status").is_file():
         pytest.skip("memory is read from /proc/self/status, which only Linux has")

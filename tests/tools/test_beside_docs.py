@@ -6,12 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 
 def test_the_published_page_is_of_the_figures(tool: Callable[[str], ModuleType]) -> None:
     made = tool("make_beside_docs")
     assert made.PAGE.read_text("utf-8") == made.page()
 
 
+@pytest.mark.slow
 def test_a_linear_model_is_measured_alike_in_every_way(
     tool: Callable[[str], ModuleType], tmp_path: Path
 ) -> None:

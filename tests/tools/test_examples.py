@@ -134,6 +134,7 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Printed]:
     return folder, certified("sklearn_pipeline_wine", folder)
 
 
+@pytest.mark.slow
 def test_a_pipeline_of_scikit_learn(wine: tuple[Path, Printed], data: ModuleType) -> None:
     folder, found = wine
     own, deviations = folder / "wine_own_units.onnx", folder / "wine_deviations.onnx"
@@ -209,6 +210,7 @@ def test_what_is_missing_is_said_in_a_sentence(name: str, monkeypatch: pytest.Mo
     assert "\n" not in sentence
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_is_found_out_first(tmp_path: Path) -> None:
     pytest.importorskip("skl2onnx")
     file = tmp_path / "file"

@@ -49,6 +49,7 @@ def test_counts_are_those_of_threads(tmp_path: Path, devices: int, inside: Any) 
     assert sum(seen) == sum(r.stop - r.start for r in REQUESTS)
 
 
+@pytest.mark.slow
 def test_all_processes_work(tmp_path: Path) -> None:
     with ProcessEngine(partial(far.slow, folder=tmp_path, seconds=0.01), "abc") as engine:
         engine.count([CountRequest(noisy(), 0, 128 * 150)])
@@ -124,6 +125,7 @@ def test_what_cannot_be_sent_is_refused() -> None:
             engine.count([CountRequest(stream, 0, 100)])  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_different_models_are_refused(tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         save(linear(seed=seed), tmp_path, name)
@@ -200,6 +202,7 @@ def test_ctrl_c_ends_all_without_a_word(tmp_path: Path, when: str, delay: float)
     assert all_gone(pids(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_is_told_of_it(tmp_path: Path) -> None:
     unguarded = SCRIPT.replace('if __name__ == "__main__":', "if True:")
     out, err = run_script(unguarded, tmp_path, "starting").communicate(timeout=60)

@@ -220,6 +220,7 @@ def test_a_cluster_that_was_joined_before_is_used_and_left_alone(cluster: Any) -
         ray.shutdown()
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_the_workers(cluster: Any, tmp_path: Path) -> None:
     engine = RayEngine(partial(far.Slow, tmp_path, 0.01), address=cluster.address)
     timer = threading.Timer(1.0, lambda: signal.raise_signal(signal.SIGINT))
