@@ -88,6 +88,3 @@ def request(stream: int, start: int, length: int) -> CountRequest:
 
 ASKED = [request(0, 0, 90), request(1, 5, 1), request(2, 60, 10), request(1, 9, 0)]
 ASKED += [request(3, 250, 20), request(0, 64, 200)]
-REQUESTS = st.lists(
-    st.builds(request, st.integers(0, 3), st.integers(0, 300), st.integers(0, 120)), max_size=6
-)

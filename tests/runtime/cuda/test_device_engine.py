@@ -10,7 +10,6 @@ from device_models import (
     ASKED,
     BATCHES,
     FEW,
-    REQUESTS,
     SEEDS,
     SHAPE,
     Model,
@@ -38,6 +37,10 @@ from rsonnx.runtime.device_options import CUDA
 from rsonnx.smoothing import load
 
 pytestmark = NEEDS_COMPILER
+
+REQUESTS = st.lists(
+    st.builds(request, st.integers(0, 3), st.integers(0, 300), st.integers(0, 120)), max_size=6
+)
 
 
 @given(seed=SEEDS, batch=BATCHES, asked=REQUESTS)
