@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """What was imported and collected stays to the end: collecting garbage passes it over.
 
-    It is done seldom, which is a tenth of the time of all tests.
+    It is done seldom, which saves a sixteenth of the processor time of all tests.
     """
     gc.freeze()
     gc.set_threshold(50_000)
