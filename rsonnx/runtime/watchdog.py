@@ -100,8 +100,7 @@ class limited(within):  # noqa: N801 - used as a context
 
     def give_up(self) -> None:
         """End this process if it may be; else tell who waits."""
-        if _WATCHDOG.exit_code is not None:
-            _WATCHDOG.end_process(self.error, _WATCHDOG.exit_code)
+        _WATCHDOG.end_process(self.error)
         self.stuck = True
 
     def wait(self, done: Callable[[], bool]) -> None:
@@ -155,13 +154,15 @@ class _Watchdog:
                 if late > _PATIENCE:
                     work.give_up()
 
-    def end_process(self, error: TimeLimitError, exit_code: int) -> None:
+    def end_process(self, error: TimeLimitError) -> None:
+        if self.exit_code is None:  # another's
+            return
         try:
             for say in self.last_words:
                 say()
             os.write(2, f"\nError: {error}\n".encode(errors="replace"))
         finally:
-            os._exit(exit_code)
+            os._exit(self.exit_code)
 
 
 _WATCHDOG = _Watchdog()
