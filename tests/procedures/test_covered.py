@@ -61,7 +61,7 @@ class Linear:
 
 
 @pytest.mark.parametrize("law", [TURNED, SCALED], ids=lambda law: law.name)
-@pytest.mark.parametrize("arithmetic", ["exact", pytest.param("float", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("arithmetic", ["exact", "float"])
 def test_no_answer_changes_inside_a_certified_interval(law: IntervalNoise, arithmetic: str) -> None:
     """At alpha = 0.001 one of the 6 certificates may be false with a chance of 0.6 %, if that."""
     reached = []

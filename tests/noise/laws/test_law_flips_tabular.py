@@ -71,7 +71,6 @@ def counted(model: Any, x: NDArray[Any], seed: int) -> NDArray[np.int64]:
     return np.bincount(model.classify(out), minlength=2)
 
 
-@pytest.mark.slow
 def test_sampling_certifies_what_is_true_and_most_of_it(model: Any) -> None:
     exact = smoothed(model.classify(EVERY))
     answers = exact.argmax(axis=1)
