@@ -178,9 +178,13 @@ def _epochs(path: Path) -> int:
     return int(json.loads(said["rsonnx.training"])["epochs"])
 
 
-def picture(runs: Path) -> None:
-    """Draw the curves of the four methods of training at sigma = 1."""
-    draw("methods.svg", [runs / f"mnist_lenet_{method}_1.00.jsonl" for method in METHODS])
+def pictures(runs: Path) -> None:
+    """Draw the curves of the four methods of training, of all samples that there are."""
+    trained = {model.name: model for model in MODELS}
+    for sigma in SIGMAS[1:]:
+        lenets = (trained[f"mnist_lenet_{method}_{sigma}"] for method in METHODS)
+        drawn = [runs / [*lenet.runs.values()][-1][0] for lenet in lenets]
+        draw(f"methods_{sigma}.svg", drawn)
 
 
 def curves() -> None:
@@ -241,7 +245,7 @@ def main() -> None:
     for one in (one for one in made if one.name in chosen):
         train_one(one, args.folder)
     if args.part == "figures":
-        picture(args.runs)
+        pictures(args.runs)
     elif args.part == "curves":
         curves()
     elif args.part == "tables":
