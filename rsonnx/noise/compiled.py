@@ -54,16 +54,11 @@ class CompiledBlock:
     def draw(self, count: int) -> NDArray[np.int16]:
         """Return the next ``count`` outcomes, int16 (count,)."""
         drawn = np.empty(count, np.float32)
-        self._write(_NOTHING, np.float32(1), drawn)
+        self.write(_NOTHING, np.float32(1), drawn)
         return drawn.astype(np.int16)
 
     def write(self, base: NDArray[np.uint8], divisor: np.float32, out: NDArray[np.float32]) -> None:
         """Write the next outcomes, each added to its level and divided, in one pass."""
-        self._write(base, divisor, out)
-
-    def _write(
-        self, base: NDArray[np.uint8], divisor: np.float32, out: NDArray[np.float32]
-    ) -> None:
         self._rank = self._table.kernel(
             _address(out),
             out.size,

@@ -40,6 +40,6 @@ if TYPE_CHECKING:
         CertificateCounts,
         Prediction,
     )
-    from rsonnx.procedures.two_sided import ALPHA_SPLITS, two_sided_bounds
+    from rsonnx.procedures.two_sided import two_sided_bounds
 
 offer_lazily(__name__)

@@ -21,7 +21,6 @@ from rsonnx.procedures.evidence import Evidence, Figures, Proof
 from rsonnx.procedures.procedure import Ask, Procedure, Steps, Task, check_classes
 from rsonnx.procedures.result import ABSTAIN, Certificate
 from rsonnx.procedures.two_sided import (
-    ALPHA_SPLITS,
     TwoSidedBounds,
     rival_shares,
     two_sided_bounds,
@@ -222,7 +221,7 @@ class Fixed(Procedure):
             return True
         selection, estimation = stages
         classes = self.num_classes or max(len(selection), len(estimation))
-        shares = rival_shares(selection, estimation, top, classes, self.alpha, ALPHA_SPLITS[0])
+        shares = rival_shares(selection, estimation, top, classes, self.alpha)
         n = estimation.total
         return all(proves_upper_bound(p_b_upper, hits, n, share) for hits, share in shares)
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal, get_args
 
 from numpy.typing import ArrayLike
 
@@ -21,9 +20,6 @@ from rsonnx.errors import UsageError
 from rsonnx.noise import Law
 from rsonnx.procedures.result import ABSTAIN
 from rsonnx.statistics import check_alpha, proved_lower, proved_upper
-
-AlphaSplit = Literal["selection-weighted", "even"]
-ALPHA_SPLITS: tuple[str, ...] = get_args(AlphaSplit)
 
 
 @dataclass(frozen=True)
@@ -35,19 +31,12 @@ class TwoSidedBounds:
         p_a_lower: lower bound on its probability, rounded down.
         p_b_upper: upper bound on the probability of every other class, rounded up.
         radius: in the units of the noise, rounded down; 0 unless p_a_lower > p_b_upper.
-        split: how alpha was shared among the rivals.
     """
 
     top_class: int
     p_a_lower: float
     p_b_upper: float
     radius: float
-    split: str
-
-    @property
-    def certified(self) -> bool:
-        """Whether the top class is certified at the point itself."""
-        return self.p_a_lower > self.p_b_upper
 
 
 def two_sided_bounds(
@@ -56,19 +45,17 @@ def two_sided_bounds(
     *,
     noise: Law,
     alpha: float = 0.001,
-    split: str = "selection-weighted",
     num_classes: int | None = None,
 ) -> TwoSidedBounds:
     """Bound the top class and every rival at once, and derive the two-sided radius.
+
+    Of alpha the runner-up of the selection samples has a quarter, and all other rivals share one.
 
     Args:
         selection: counts per class of the samples that choose the class and weight the rivals.
         estimation: counts per class of further, independent samples.
         noise: a smoothing distribution that has a two-sided radius.
         alpha: probability that any of the bounds is wrong, in (0, 1).
-        split: ``"even"`` gives each of the K - 1 rivals alpha/(2(K-1)); ``"selection-weighted"``
-            gives alpha/4 to the runner-up of the selection samples and shares alpha/4 among the
-            rest. To be fixed before the estimation samples are drawn.
         num_classes: K, if the counts may not list every class; None takes the longer of the two.
 
     Answers that are no class are a rival too. They are counted together with the rival that has the
@@ -79,8 +66,6 @@ def two_sided_bounds(
     """
     selection, estimation = Counts.of(selection), Counts.of(estimation)
     alpha = check_alpha(alpha)
-    if split not in ALPHA_SPLITS:
-        raise UsageError(f"split is {split!r}, but {' or '.join(ALPHA_SPLITS)} was expected")
     if selection.total < 1 or estimation.total < 1:
         raise UsageError(
             f"there are {selection.total} selection and {estimation.total} estimation samples, "
@@ -91,29 +76,29 @@ def two_sided_bounds(
     if classes < listed:
         raise UsageError(f"num_classes is {num_classes}, but the counts list {listed} classes")
     if not selection.seen:
-        return TwoSidedBounds(ABSTAIN, 0.0, 1.0, 0.0, split)
+        return TwoSidedBounds(ABSTAIN, 0.0, 1.0, 0.0)
     top = selection.top()[0]
     n = estimation.total
     p_a_lower = proved_lower(estimation[top], n, alpha / 2.0)
     # Rounded up: 1 - p may not be a double.
     p_b_upper = math.nextafter(1.0 - p_a_lower, math.inf)
-    shares = rival_shares(selection, estimation, top, classes, alpha, split)
+    shares = rival_shares(selection, estimation, top, classes, alpha)
     if shares:
         # A bound rises with the hits, so these are the largest of all rivals.
         p_b_upper = min(p_b_upper, max(proved_upper(k, n, share) for k, share in shares))
     radius = 0.0
     if p_a_lower > p_b_upper:
         radius = noise.radius_between(p_a_lower, p_b_upper)
-    return TwoSidedBounds(top, p_a_lower, p_b_upper, radius, split)
+    return TwoSidedBounds(top, p_a_lower, p_b_upper, radius)
 
 
 def rival_shares(
-    selection: Counts, estimation: Counts, top: int, classes: int, alpha: float, split: str
+    selection: Counts, estimation: Counts, top: int, classes: int, alpha: float
 ) -> list[tuple[int, float]]:
     """Return the (hits, alpha) of the upper bounds that cover every rival of ``top``.
 
-    They spend alpha/2. Under ``"even"`` each rival has the same share and the one with most hits
-    has the largest bound; else the runner-up of the selection samples has alpha/4 of its own.
+    They spend alpha/2: half of it on the runner-up of the selection samples, and each of the others
+    has the same share of the rest, so that the one with most hits has the largest bound.
     """
     if classes < 2:
         return []
@@ -125,6 +110,6 @@ def rival_shares(
     hits = [estimation[c] for c in rivals]
     hits[-1] += estimation.no_class  # a bound on either together bounds each
     rest = classes - 2
-    if split == "even" or rest == 0:
-        return [(max(hits), alpha / (2.0 * (classes - 1)))]
+    if rest == 0:
+        return [(hits[0], alpha / 2.0)]
     return [(hits[0], alpha / 4.0), (max(hits[1:]), alpha / (4.0 * rest))]
