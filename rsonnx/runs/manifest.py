@@ -11,28 +11,15 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 from rsonnx.errors import DataError, RunFileError, UnreadableInputError
 from rsonnx.noise import Point
 from rsonnx.runs.job import Job
+from rsonnx.runs.rows import InputFacts
 from rsonnx.runs.unreadable import refusal
 
 _TOGETHER = 1 << 20
 """Values of the inputs that are read together."""
-
-
-class Identified(Protocol):
-    """What a row, of either kind, says of its input."""
-
-    @property
-    def index(self) -> int: ...  # noqa: D102
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def label(self) -> int | None: ...  # noqa: D102
-    @property
-    def digest(self) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -76,7 +63,7 @@ class Manifest:
                 f"{entry.digest[:16]}... and is {point.digest[:16]}... now; keep the data as it is"
             )
 
-    def check_row(self, row: Identified) -> None:
+    def check_row(self, row: InputFacts) -> None:
         """Refuse a row of a run file that is about something else.
 
         Raises:
@@ -92,7 +79,7 @@ class Manifest:
                 )
 
 
-def manifest_digest(entries: Iterable[Identified]) -> str:
+def manifest_digest(entries: Iterable[Entry | InputFacts]) -> str:
     """Return the SHA-256 over one line an input: the JSON list of index, name, label and digest.
 
     Args:

@@ -89,7 +89,6 @@ class EngineSettings:
             raise UsageError(f"{option} is of a Ray cluster; add --engine ray, or leave it out")
         if len(set(self.devices)) < len(self.devices):
             raise UsageError(f"the devices {self.devices} name one twice; name each once")
-        object.__setattr__(self, "time_limit_per_call", self.device.time_limit_per_call)
 
     @property
     def device(self) -> DeviceOptions:

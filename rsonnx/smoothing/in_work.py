@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
-from typing import Generic, Protocol
+from typing import Generic
 
-from rsonnx.closed_form import Form
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
 from rsonnx.noise import Point
 from rsonnx.procedures import Ask, Asking, Steps, Task
 from rsonnx.procedures.procedure import Result
-from rsonnx.runtime import Call, CountRequest, Progress
 from rsonnx.runtime.ranges import SampleStream
+from rsonnx.smoothing.noisy import NoisyClassifier
 
 _NOTHING = Counts([])
 
@@ -58,20 +57,6 @@ class Done(Generic[Result]):
     point: Point
     result: Result
     seconds: float
-
-
-class Smoothed(Protocol):
-    """What answers for noisy samples: a smoothed classifier."""
-
-    @property
-    def share_noise(self) -> bool: ...  # noqa: D102
-    def form(self) -> Form: ...  # noqa: D102
-    def point(self, x: Point) -> Point: ...  # noqa: D102
-    def stream(self, point: Point, stream: str, seed: int) -> SampleStream: ...  # noqa: D102
-    def appetite(self, point: Point) -> int: ...  # noqa: D102
-    def start(  # noqa: D102
-        self, requests: Sequence[CountRequest], progress: Progress | None = None
-    ) -> Call: ...
 
 
 @dataclass(eq=False)
@@ -174,7 +159,7 @@ def _digest(ask: Ask) -> str | None:
 
 
 def take_up(
-    smoothed: Smoothed,
+    smoothed: NoisyClassifier,
     procedure: Asking[Result],
     seed: int,
     index: int,
@@ -190,7 +175,7 @@ def take_up(
 
 
 def asked_for(
-    smoothed: Smoothed,
+    smoothed: NoisyClassifier,
     procedure: Asking[Result],
     point: Point,
     answers: Sequence[Answer],

@@ -20,7 +20,8 @@ from rsonnx.noise import Point
 from rsonnx.procedures import Ask, Asking
 from rsonnx.procedures.procedure import Result
 from rsonnx.runtime import Call, CountRequest, Progress
-from rsonnx.smoothing.in_work import Answer, Done, InWork, Smoothed, take_up
+from rsonnx.smoothing.in_work import Answer, Done, InWork, take_up
+from rsonnx.smoothing.noisy import NoisyClassifier
 
 _MOST_IN_WORK = 4096
 """Inputs in work at once, finished ones that wait for their turn included: an adaptive input that
@@ -47,7 +48,7 @@ Checkpoint = Callable[[Mapping[int, Sequence[Answer]]], None]
 
 
 def run_many(
-    smoothed: Smoothed,
+    smoothed: NoisyClassifier,
     procedure: Asking[Result],
     inputs: Iterable[tuple[int, Point]],
     *,
@@ -111,7 +112,7 @@ class _Work(Generic[Result]):
 
     def __init__(
         self,
-        smoothed: Smoothed,
+        smoothed: NoisyClassifier,
         procedure: Asking[Result],
         seed: int,
         answered: Mapping[int, Sequence[Answer]],
