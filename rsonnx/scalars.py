@@ -14,6 +14,11 @@ def plain(value: Any) -> Any:
     return value.item() if getattr(value, "ndim", None) == 0 else value
 
 
+def in_full(number: float) -> str:
+    """Return a number in full: a shortened radius could be above the one that was certified."""
+    return repr(number).removesuffix(".0")
+
+
 def as_float(value: object) -> float:
     """Return a number as a float, inf where it is beyond them; NaN for what is no number."""
     if not isinstance(value, Real) or isinstance(value, bool):

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from rsonnx.cli.terminal import say
 from rsonnx.errors import UsageError
-from rsonnx.report.rounding import plain
 from rsonnx.runs import check_output
+from rsonnx.scalars import in_full
 
 FOLDER = Path("runs")
 
@@ -112,5 +112,5 @@ def kept_here(model: Path, data: Path, further: Sequence[str], sigmas: Sequence[
 
 
 def _files(pattern: Path, sigmas: Sequence[float]) -> tuple[Path, ...]:
-    names = (f"{pattern.stem}_{plain(sigma)}{pattern.suffix}" for sigma in sigmas)
+    names = (f"{pattern.stem}_{in_full(sigma)}{pattern.suffix}" for sigma in sigmas)
     return tuple(pattern.with_name(name) for name in names)

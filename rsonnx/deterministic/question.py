@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rsonnx.arguments import check_choice, check_flag
@@ -55,10 +56,15 @@ class Question:
                 )
             object.__setattr__(self, "epsilon", epsilon)
 
-    @property
-    def claim(self) -> str:
-        """What a radius says, in a sentence without its end."""
+    def claim(self, fixed: Sequence[str] = ()) -> str:
+        """Return what a radius says, in a sentence without its end.
+
+        Args:
+            fixed: names of the columns in which no change is bounded.
+        """
         where = " and within the bounds" if self.within_bounds else ""
+        if fixed:
+            where += f" whose fixed columns are unchanged ({', '.join(fixed)})"
         return (
             f"at every point at most the radius away ({self.norm} norm){where}, "
             f"{_EVALUATED[self.arithmetic]} is the row's prediction: proved, without chance"

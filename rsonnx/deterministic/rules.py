@@ -67,6 +67,8 @@ class Call:
         return np.asarray(default if operand is None else operand, np.float64)
 
 
+_SAME = (b"SAME_UPPER", b"SAME_LOWER")
+
 _MOST_PRODUCTS = 1 << 26
 """Of a convolution, which is held as a matrix: two gigabytes while it is made."""
 
@@ -216,6 +218,9 @@ def _convolution(build: Builder, call: Call) -> Value:
 def _average_pool(build: Builder, call: Call) -> Value:
     if call.attributes.get("ceil_mode"):
         raise call.refusal(" with ceil_mode")
+    padded = call.attributes.get("auto_pad", b"NOTSET") in _SAME
+    if padded and max(call.attributes.get("dilations", [1])) > 1:
+        raise call.refusal(" with padding for the same size and dilations")
     value = call.value()
     pixels, channels, kernel = value.shape[2:], value.shape[1], call.attributes["kernel_shape"]
     outputs, seen = _windows(call, pixels, kernel)
@@ -238,7 +243,7 @@ def _windows(
     auto = call.attributes.get("auto_pad", b"NOTSET")
     pads = call.attributes.get("pads", [0] * 2 * axes)
     wide = [dilation * (k - 1) + 1 for dilation, k in zip(dilations, kernel, strict=True)]
-    if auto in (b"SAME_UPPER", b"SAME_LOWER"):
+    if auto in _SAME:
         missing = [
             max(0, (-(-length // stride) - 1) * stride + width - length)
             for length, stride, width in zip(pixels, strides, wide, strict=True)

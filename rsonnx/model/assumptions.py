@@ -47,6 +47,13 @@ def refuse_unsound(model: ModelFile) -> None:
                 f"{model} has the random operator {node.op_type} ({node.name or 'unnamed'}), but a "
                 "certificate needs a deterministic classifier; export it without"
             )
+        if _reads_stray_memory(node):
+            raise ModelError(
+                f"{model} has a {node.op_type} of two classes with the PROBIT transform "
+                f"({node.name or 'unnamed'}), for which onnxruntime reads memory that nothing was "
+                "written to, so its answers differ from call to call; export it with LOGISTIC or "
+                "without a transform"
+            )
         if _is_training_normalisation(node):
             raise ModelError(
                 f"{model} has a BatchNormalization in training mode ({node.name or 'unnamed'}), so "
@@ -54,6 +61,14 @@ def refuse_unsound(model: ModelFile) -> None:
             )
     for scope in scopes(model.proto):
         _refuse_training_dropout(model, scope, ChainMap())
+
+
+def _reads_stray_memory(node: onnx.NodeProto) -> bool:
+    stated = {a.name: a for a in node.attribute}
+    if "post_transform" not in stated or stated["post_transform"].s.upper() != b"PROBIT":
+        return False
+    labels = (a for name, a in stated.items() if name.startswith("classlabels_"))
+    return any(len(a.ints) == 2 or len(a.strings) == 2 for a in labels)
 
 
 def _is_training_normalisation(node: onnx.NodeProto) -> bool:

@@ -26,7 +26,7 @@ from rsonnx.noise.covers import Cover
 from rsonnx.noise.laws.gaussian import Gaussian
 from rsonnx.noise.pairs import AXES
 from rsonnx.noise.space import LEVELS, InputSpace, Point
-from rsonnx.scalars import as_floats, shown
+from rsonnx.scalars import as_floats, in_full, shown
 from rsonnx.transforms.cover import Interval, knots_of
 from rsonnx.transforms.families import Family
 from rsonnx.transforms.images import Frame
@@ -214,7 +214,7 @@ class IntervalNoise(CoveredNoise[float]):
         unit = super().units(low, high)
         if self.from_identity(ends[0]) == self.from_identity(ends[1]):
             return unit
-        return f"{unit}, from {ends[0]:g} to {ends[1]:g}"
+        return f"{unit}, from {in_full(ends[0])} to {in_full(ends[1])}"
 
     def from_identity(self, parameter: float) -> float:
         """Return how far a parameter is from that which changes nothing, as decimal numbers are."""

@@ -71,6 +71,8 @@ class InputSpace:
         x = np.asarray(x)
         if x.shape != self.shape:
             raise DataError(f"the input has shape {x.shape}, but {self.shape} was expected")
+        if not x.size:
+            raise DataError(f"the input has shape {x.shape}, which holds no value to be changed")
         if x.dtype == np.uint8:
             return self._from_levels(x, x, arithmetic)
         if x.dtype.kind in "iub":

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rsonnx.counts import Counts
 from rsonnx.errors import UsageError
+from rsonnx.noise import Law
 from rsonnx.procedures.evidence import Evidence
 from rsonnx.procedures.procedure import Ask, Procedure, Steps, Task
 
@@ -37,6 +38,11 @@ class CountRange:
             )
         if self.stop > self.procedure.n:
             raise UsageError(f"{asked}, but there are n = {self.procedure.n:,}; B is at most n")
+
+    @property
+    def noise(self) -> Law:
+        """The smoothing distribution."""
+        return self.procedure.noise
 
     @property
     def n0(self) -> int:

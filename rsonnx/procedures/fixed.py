@@ -98,6 +98,11 @@ class Fixed(Procedure):
 
     def steps(self, task: Task) -> Steps[Certificate]:
         """Ask for both stages at once: with fixed n neither depends on the other's counts."""
+        if self.two_sided and self.num_classes is None:
+            raise UsageError(  # counts that tell K would set the shares of their own bounds
+                "the two-sided radius shares alpha among the classes, but the procedure does not "
+                "say how many there are; give num_classes"
+            )
         selection, estimation = yield (
             Ask("selection", 0, self.n0),
             Ask("estimation", 0, self.n),

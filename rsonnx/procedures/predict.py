@@ -63,13 +63,16 @@ def predict_from_counts(
     first = int(order[0])
     n_a = int(votes[first])
     n_b = int(votes[order[1]]) if len(votes) > 1 else 0
+    leads = True
     if method == "two-class":
         p_value = p_value_differs_from_half(n_a, n_a + n_b)
     else:
         p_value = p_value_above_half(n_a, counts.total)
+        # By a lead of one vote alone several classes could win, each with a chance of alpha.
+        leads = 2 * n_a - counts.total >= 2
     top = ABSTAIN if first == len(counts) else first
     return Prediction(
-        label=top if p_value <= alpha else ABSTAIN,
+        label=top if leads and p_value <= alpha else ABSTAIN,
         p_value=p_value,
         top_class=top,
         counts=counts,

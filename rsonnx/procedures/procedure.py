@@ -74,6 +74,10 @@ class Asking(Protocol[Result_co]):
     """Anything with steps: what certifies, what predicts, what only counts."""
 
     @property
+    def noise(self) -> Law:
+        """The smoothing distribution of which it asks for samples."""
+
+    @property
     def samples(self) -> int:
         """The most samples that it draws of an input."""
 

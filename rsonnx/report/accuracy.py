@@ -10,8 +10,9 @@ from rsonnx.report.logs import LogFigures
 from rsonnx.report.notes import details_of, headline, notes_of
 from rsonnx.report.population import NOISE, PERCENT
 from rsonnx.report.ranking import rank
-from rsonnx.report.rounding import alpha_up, percent, plain
+from rsonnx.report.rounding import alpha_up, percent
 from rsonnx.report.table import Cell, Column, Note, Report, Table, Value, decimals, grouped
+from rsonnx.scalars import in_full
 
 Drawn = Figures | LogFigures
 
@@ -56,7 +57,7 @@ def accuracy_table(runs: Sequence[Drawn]) -> Table:
         Column("ACR", form=decimals(4)),
         Column("wrong", form=grouped),
         Column("abstained", form=grouped),
-        *(Column(f"r={plain(r)}", form=percent, symbols=True) for r in runs[0].summary.radii),
+        *(Column(f"r={in_full(r)}", form=percent, symbols=True) for r in runs[0].summary.radii),
     ]
     rows = []
     for run, best in zip(runs, ranking.best, strict=True):
@@ -128,13 +129,13 @@ def _record(value: Mapping[str, Any]) -> dict[str, Value]:
     }
     record |= {name: _at(flat, *path) for name, path in _RECORD.items()}
     for i, radius in enumerate(value["radii"]):
-        at = f"certified_accuracy@{plain(radius)}"
+        at = f"certified_accuracy@{in_full(radius)}"
         record[at] = _at(flat, "certified_accuracy", i)
         record[f"{at}_count"] = _at(flat, "certified_accuracy_count", i)
         for bound in ("low", "high"):
             record[f"{at}_{bound}"] = _at(flat, "statements", "certified_accuracy", bound, i)
         robust = _at(flat, "statements", "certified_accuracy", "robust_low", i)
-        record[f"robust_low@{plain(radius)}"] = robust
+        record[f"robust_low@{in_full(radius)}"] = robust
     return record
 
 

@@ -14,6 +14,7 @@ from rsonnx.report.escape import printable
 from rsonnx.report.rounding import percent
 from rsonnx.report.summary import Certified, certified
 from rsonnx.report.table import Column, Note, Report, Table, Value, decimals
+from rsonnx.scalars import in_full
 
 _MOST_SHOWN = 5
 _TELLING = -1.0
@@ -53,7 +54,7 @@ def _table(audit: Audit, figures: dict[str, Certified]) -> Table:
             rows.append([name, shares[0]])
             continue
         columns = [Column(""), Column("ACR", form=decimals(4))]
-        columns += [Column(f"r={radius:g}", form=percent) for radius in summary.radii]
+        columns += [Column(f"r={in_full(radius)}", form=percent) for radius in summary.radii]
         rows.append([name, summary.acr, *shares])
     if any(summary.certified_accuracy is None for summary in figures.values()):
         findings.append("not every row has a label, so certified accuracy and ACR are unknown")

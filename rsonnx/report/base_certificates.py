@@ -10,6 +10,7 @@ from rsonnx.report.rounding import percent
 from rsonnx.report.summary import Outcome, accuracy_at
 from rsonnx.report.table import Column, Note, Report, Table, Value, decimals
 from rsonnx.runs.base_certificates import BaseCertificate, BaseCertificates
+from rsonnx.scalars import in_full
 
 _RADIUS, _SMALL = decimals(4), decimals(5)
 """Radii of linf are small."""
@@ -33,7 +34,7 @@ def _inputs(made: BaseCertificates) -> Table:
     ]
     if question.epsilon is not None:
         columns[-1:] = [
-            Column(f"f: {question.norm} {question.epsilon:g}"),
+            Column(f"f: {question.norm} {in_full(question.epsilon)}"),
             Column("margin", form=_SMALL),
         ]
     if made.run is not None:
@@ -53,7 +54,7 @@ def _title(made: BaseCertificates) -> str:
 
 def _notes(made: BaseCertificates) -> Iterator[str]:
     low, high = made.bounds
-    yield f"f: {made.question.claim} (bounds by {made.question.method.upper()})"
+    yield f"f: {printable(made.claim)} (bounds by {made.question.method.upper()})"
     if made.run is not None:
         yield f"g: {made.run.header.claim}"
         yield "a radius of f says nothing of g, and none of g anything of f"
@@ -85,7 +86,7 @@ def _accuracy(made: BaseCertificates) -> Table:
     radii = default_radii(max(each.radius for several in outcomes.values() for each in several))
     if made.question.epsilon is not None:
         radii = (made.question.epsilon,)
-    columns = [Column(""), *(Column(f"r={radius:g}", form=percent) for radius in radii)]
+    columns = [Column(""), *(Column(f"r={in_full(radius)}", form=percent) for radius in radii)]
     rows: list[list[Value]] = [
         [name, *(accuracy_at(several, radius) for radius in radii)]
         for name, several in outcomes.items()

@@ -19,8 +19,9 @@ from rsonnx.report.features import features_table
 from rsonnx.report.figures import ACR, Figures
 from rsonnx.report.formats.markdown import to_markdown
 from rsonnx.report.notes import cautions, denied, made, unfinished
-from rsonnx.report.rounding import plain, text_down
+from rsonnx.report.rounding import text_down
 from rsonnx.report.table import Report
+from rsonnx.scalars import in_full
 
 _TASKS = {1: "tabular-classification", 3: "image-classification"}
 _BEYOND_IDS = re.compile(r"[^A-Za-z0-9_]{2,}|[^A-Za-z0-9_.-]")
@@ -93,7 +94,7 @@ def _metrics(run: Figures) -> Iterator[str]:
     yield from _metric("accuracy", standard, summary.standard_accuracy, of)
     for radius, share in zip(summary.radii, summary.certified_accuracy or (), strict=True):
         if run.decides(radius):
-            name = f"Certified accuracy at {norm} radius {plain(radius)} ({noise})"
+            name = f"Certified accuracy at {norm} radius {in_full(radius)} ({noise})"
             yield from _metric("certified_accuracy", name, share, {"radius": radius} | arguments)
     if run.decides(ACR):
         name = f"Average certified {norm} radius ({noise})"

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from rsonnx.arguments import check_kind, check_texts
 from rsonnx.errors import UsageError
 from rsonnx.report.escape import printable, shortened
-from rsonnx.report.rounding import plain
 from rsonnx.report.table import Column, Note, Report, Table
+from rsonnx.scalars import in_full
 
 _AT = "acc@"
 _LABEL = re.compile(r"[A-Za-z0-9:._/+-]*")
@@ -104,7 +104,7 @@ def _at(name: str) -> str:
         raise UsageError(
             f"the columns have {shortened(name)!r}, but a radius as in acc@0.5 was expected"
         )
-    return f"{_AT}{plain(radius)}"
+    return f"{_AT}{in_full(radius)}"
 
 
 def _key(column: Column) -> str:

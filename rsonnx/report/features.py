@@ -6,8 +6,9 @@ from fractions import Fraction
 
 from rsonnx.columns import listed_columns
 from rsonnx.report.figures import Figures
-from rsonnx.report.rounding import figures_down, plain
+from rsonnx.report.rounding import figures_down
 from rsonnx.report.table import Column, Note, Table
+from rsonnx.scalars import in_full
 
 _MOST_ROWS = 100
 
@@ -24,7 +25,7 @@ def features_table(run: Figures) -> Table | None:
     heads = [
         Column("Column"),
         Column("sigma", form=repr, unknown="-"),
-        Column(f"its change alone at radius {plain(radius)}", form=_down),
+        Column(f"its change alone at radius {in_full(radius)}", form=_down),
     ]
     rows = [
         (column.name, "fixed", "none: as it is")

@@ -19,8 +19,9 @@ from rsonnx.report.escape import printable, shortened
 from rsonnx.report.figures import ABSTAIN, ACR, STANDARD, Column, Figures
 from rsonnx.report.paired import Comparison, compare
 from rsonnx.report.population import DELTA, PERCENT
-from rsonnx.report.rounding import alpha_up, decimals_up, fraction_down, plain, text_down
+from rsonnx.report.rounding import alpha_up, decimals_up, fraction_down, text_down
 from rsonnx.report.summary import accuracy_at
+from rsonnx.scalars import in_full
 from rsonnx.statistics import (
     AccuracyInterval,
     MeanInterval,
@@ -158,7 +159,7 @@ def _unready(gate: Gate, run: Figures) -> str | None:
     if not run.summary.labelled:
         return f"{name} has inputs without a label"
     if not run.decides(gate.column):
-        targets = ", ".join(map(plain, run.header.procedure.target_radii or ()))
+        targets = ", ".join(map(in_full, run.header.procedure.target_radii or ()))
         return f"{name} is adaptive and decided certified accuracy at {targets} alone"
     return None
 

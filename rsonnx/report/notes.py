@@ -16,13 +16,13 @@ from rsonnx.report.rounding import (
     error_up,
     percent,
     percent_down,
-    plain,
     text_down,
     text_up,
 )
 from rsonnx.report.summary import Certified, Gain, Summary
 from rsonnx.report.table import JOINT, Note
 from rsonnx.runs.records import Settings
+from rsonnx.scalars import in_full
 
 _MOST_NOTES = 5
 
@@ -131,7 +131,7 @@ def cautions(
         yield (
             "sampling stopped once the radii were decided, so ACR understates (do not compare "
             "it with that of a fixed n), and so does certified accuracy elsewhere than at "
-            f"{', '.join(map(plain, run.header.procedure.target_radii))}"
+            f"{', '.join(map(in_full, run.header.procedure.target_radii))}"
         )
     if (precision := run.header.procedure.precision) is not None:
         n, estimated = run.header.procedure.n, run.summary.acr_at_n
@@ -307,7 +307,7 @@ def _sentence(text: str) -> str:
 def _counts(summary: Certified) -> str:
     shares = summary.certified_accuracy or summary.certified_share
     counts = ", ".join(
-        f"{plain(r)}:{JOINT}{int(share * summary.inputs):,}"
+        f"{in_full(r)}:{JOINT}{int(share * summary.inputs):,}"
         for r, share in zip(summary.radii, shares, strict=True)
     )
     what = "right" if summary.labelled else "certified"
@@ -316,7 +316,7 @@ def _counts(summary: Certified) -> str:
 
 def _unlabelled(summary: Certified) -> str:
     shares = ", ".join(
-        f"{percent(share)} at {plain(r)}"
+        f"{percent(share)} at {in_full(r)}"
         for r, share in zip(summary.radii, summary.certified_share, strict=True)
     )
     return (

@@ -35,12 +35,12 @@ from rsonnx.report.rounding import (
     percent,
     percent_down,
     percent_up,
-    plain,
     text_down,
     text_up,
 )
 from rsonnx.report.table import JOINT, Column, Table, grouped
 from rsonnx.runs.rows import Row
+from rsonnx.scalars import in_full
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -147,7 +147,7 @@ def page_environment() -> Environment:
         "error": error_up,
         "grouped": grouped,
         "percent": percent,
-        "plain": plain,
+        "plain": in_full,
         "shortened": lambda text, most: printable(shortened(text.replace(JOINT, " "), most)),
         "up": text_up,
     }
@@ -208,7 +208,8 @@ def _described(run: Figures) -> str:
     shares = summary.certified_accuracy or summary.certified_share
     kind = "certified accuracy" if summary.labelled else "certified, right or wrong"
     points = ", ".join(
-        f"{percent(share)} % at {plain(r)}" for r, share in zip(summary.radii, shares, strict=True)
+        f"{percent(share)} % at {in_full(r)}"
+        for r, share in zip(summary.radii, shares, strict=True)
     )
     return f"{shortened(printable(run.title), 160)}: {kind} {points}."
 
@@ -271,7 +272,7 @@ class _PageRun:
             compared: whether its certified accuracy stands in a table of several runs already.
         """
         summary, population = self.summary, self.statements.population
-        columns: dict[str, Iterable[str]] = {"radius": map(plain, summary.radii)}
+        columns: dict[str, Iterable[str]] = {"radius": map(in_full, summary.radii)}
         if summary.certified_accuracy is not None and not compared:
             columns["certified, right"] = map(percent, summary.certified_accuracy)
         columns["certified, right or wrong"] = map(percent, summary.certified_share)

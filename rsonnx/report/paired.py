@@ -18,7 +18,7 @@ from rsonnx.report.figures import ACR, Figures
 from rsonnx.report.logs import LogFigures
 from rsonnx.report.notes import cautions, unfinished
 from rsonnx.report.population import DELTA, INDEPENDENT, LEVEL, PERCENT, UNDER_SHARED_NOISE
-from rsonnx.report.rounding import alpha_up, fraction_down, percent, plain, text_down, text_up
+from rsonnx.report.rounding import alpha_up, fraction_down, percent, text_down, text_up
 from rsonnx.report.summary import accuracy_at, mean_radius, shares_to_json
 from rsonnx.report.table import (
     Cell,
@@ -32,6 +32,7 @@ from rsonnx.report.table import (
     grouped,
 )
 from rsonnx.runs.rows import Row
+from rsonnx.scalars import in_full
 from rsonnx.statistics import MeanInterval, PairedAccuracy, paired_accuracy, paired_mean_interval
 
 _NOTHING = dict.fromkeys(("low", "high", "p_value"))
@@ -328,7 +329,7 @@ def _row(at: AtRadius) -> Sequence[Value]:
     i, difference = at.inferred, at.first - at.second
     interval = (None, None) if i is None else (i.low, i.high)
     counts = (at.only_first, at.only_second, None if i is None else i.p_value)
-    return (f"r={plain(at.radius)}", at.first, at.second, difference, *interval, *counts)
+    return (f"r={in_full(at.radius)}", at.first, at.second, difference, *interval, *counts)
 
 
 def _notes(pair: Comparison) -> Iterator[str]:
@@ -344,7 +345,7 @@ def _notes(pair: Comparison) -> Iterator[str]:
     if pair.undecided:
         yield (
             "not compared, since an adaptive run left it undecided: "
-            f"{', '.join(f'r={plain(r)}' for r in pair.undecided)}"
+            f"{', '.join(f'r={in_full(r)}' for r in pair.undecided)}"
         )
     if pair.undrawn is not None:
         yield f"nothing is said of the population, so no interval and no p: {pair.undrawn}"
@@ -356,7 +357,7 @@ def _records(pair: Comparison) -> Iterator[dict[str, Value]]:
     value = pair.to_json()
     runs = ("first", "second", "pairs", "left_first", "left_second")
     figures = [
-        {**at, "figure": f"certified_accuracy@{plain(at['radius'])}"}
+        {**at, "figure": f"certified_accuracy@{in_full(at['radius'])}"}
         for at in value["certified_accuracy"]
     ]
     if (difference := value["acr_difference"]) is not None:

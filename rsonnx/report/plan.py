@@ -20,7 +20,7 @@ from rsonnx.report.table import (
     decimals,
     grouped,
 )
-from rsonnx.scalars import duration
+from rsonnx.scalars import duration, in_full
 
 
 def plan_report(plan: Plan, machine: MachineTime | None = None) -> Report:
@@ -62,7 +62,7 @@ def _facts(plan: Plan) -> Iterator[tuple[str, Value]]:
         return
     target = plan.target
     yield (
-        f"probability for radius {_plain(target.radius)}",
+        f"probability for radius {in_full(target.radius)}",
         f"above {text_down(target.probability, 12)}",
     )
     yield "smallest n for it", f"{target.smallest_n:,} (all samples agree)"
@@ -73,7 +73,7 @@ def _facts(plan: Plan) -> Iterator[tuple[str, Value]]:
 
 def _chances(plan: Plan) -> Table:
     radius = _radius(plan.noise)
-    columns = [Column("p", form=_plain), Column("true radius", form=radius)]
+    columns = [Column("p", form=in_full), Column("true radius", form=radius)]
     precise = plan.adaptive is not None and plan.adaptive.precision is not None
     notes = [
         Note(f"fixed: by n = {plan.n:,} samples; n for 90 %: the fixed n for that chance"),
@@ -88,10 +88,10 @@ def _chances(plan: Plan) -> Table:
     rows: list[tuple[Value, ...]]
     if plan.target is None:
         title = f"Chance in % that {plan.n:,} fixed samples certify radius r"
-        columns += [Column(f"r={_plain(r)}", form=percent_down) for r in plan.radii]
+        columns += [Column(f"r={in_full(r)}", form=percent_down) for r in plan.radii]
         rows = [(line.p, line.true_radius, *line.chances) for line in plan.table]
     else:
-        title = f"Chance in % to certify radius {_plain(plan.target.radius)}"
+        title = f"Chance in % to certify radius {in_full(plan.target.radius)}"
         columns += [
             Column("fixed %", form=percent_down),
             Column("n for 90 %", form=grouped, unknown="-"),
@@ -163,7 +163,3 @@ def _radius(law: Law) -> Form:
 
 def _up(samples: float) -> str:
     return f"{math.ceil(samples):,}"
-
-
-def _plain(value: float) -> str:
-    return repr(value).removesuffix(".0")

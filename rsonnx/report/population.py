@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rsonnx.report.rounding import decimals_up, percent_down, percent_up, plain, text_down
+from rsonnx.report.rounding import decimals_up, percent_down, percent_up, text_down
 from rsonnx.report.summary import Outcome, accuracy_at
 from rsonnx.report.table import JOINT
+from rsonnx.scalars import in_full
 from rsonnx.statistics import (
     AccuracyInterval,
     Band,
@@ -87,7 +88,7 @@ class Population:
         )
 
     def _at_each_radius(self) -> Iterator[str]:
-        at = [(f"{plain(r)}:{JOINT}", i) for r, i in zip(self.radii, self.accuracy, strict=True)]
+        at = [(f"{in_full(r)}:{JOINT}", i) for r, i in zip(self.radii, self.accuracy, strict=True)]
         shares = [f"{r}{percent_down(i.low)}-{percent_up(i.high)}" for r, i in at]
         yield f"certified accuracy, each radius by itself: {', '.join(shares)}"
         if self.robust:

@@ -57,11 +57,6 @@ def percent_up(share: float | Fraction) -> str:
     return decimals_up(Fraction(share) * 100, 1)
 
 
-def plain(radius: float) -> str:
-    """Return a radius in full: a shortened one could be above the one that was counted at."""
-    return repr(radius).removesuffix(".0")
-
-
 def fraction_down(value: Fraction) -> float:
     """Return the largest float that is not above ``value`` by itself or as it is written.
 

@@ -18,10 +18,11 @@ from rsonnx.report.escape import printable
 from rsonnx.report.figures import assumption_of
 from rsonnx.report.notes import cautions, declared, headline, surety
 from rsonnx.report.reported import Reported, status_of
-from rsonnx.report.rounding import percent, plain
+from rsonnx.report.rounding import percent
 from rsonnx.report.summary import certified, samples_of
 from rsonnx.report.table import Cell, Column, Note, Report, Table, decimals, grouped
 from rsonnx.runs.files import Run
+from rsonnx.scalars import in_full
 
 _NAMED = (
     *("name", "model", "variation", "preprocess", "sigma", "units", "norm", "n", "arithmetic"),
@@ -141,7 +142,7 @@ def top_k_report(runs: Sequence[TopKFigures]) -> Report:
         Column("sigma", form=lambda sigma: f"{sigma:g}", symbols=True),
         Column("inputs", form=grouped),
         Column(f"top-{k} ACR", form=decimals(4)),
-        *(Column(f"r={plain(r)}", form=percent, symbols=True) for r in runs[0].summary.radii),
+        *(Column(f"r={in_full(r)}", form=percent, symbols=True) for r in runs[0].summary.radii),
     ]
     rows = [
         (

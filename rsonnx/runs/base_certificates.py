@@ -67,6 +67,7 @@ class BaseCertificates:
         bounds: lowest and highest value of an input, whose units a radius has.
         class_names: what the classes are called, in order; empty where they have no names.
         question: what was asked.
+        fixed: names of the columns in which no change is bounded.
         certificates: one an input.
         run: of the smoothed classifier, at the same inputs; None for none.
     """
@@ -76,18 +77,25 @@ class BaseCertificates:
     bounds: tuple[float, float]
     class_names: tuple[str, ...]
     question: Question
+    fixed: tuple[str, ...] = ()
     certificates: tuple[BaseCertificate, ...] = ()
     run: Run | None = None
+
+    @property
+    def claim(self) -> str:
+        """What a radius says, in a sentence without its end."""
+        return self.question.claim(self.fixed)
 
     def header(self) -> dict[str, Any]:
         """Return what is the same for every input, for a program."""
         return {
             "kind": "header",
             "format": "rsonnx-deterministic",
-            "claim": self.question.claim,
+            "claim": self.claim,
             "model": {"file": self.file, "sha256": self.sha256},
             "bounds": dict(zip(("low", "high"), self.bounds, strict=True)),
             "class_names": list(self.class_names),
+            "fixed_columns": list(self.fixed),
             **asdict(self.question),
             "run": None if self.run is None else str(self.run.path),
         }

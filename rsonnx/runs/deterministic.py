@@ -35,6 +35,8 @@ _PROVIDERS = ("cpu",)
 """Where sums are of float32 in some order, which is what is bounded: a device may use other
 algorithms."""
 
+_ORDERS = {"l2": 2, "linf": math.inf, "l1": 1}
+
 _FIRST = {"l2": 1 / 8, "linf": 1 / 128, "l1": 1 / 2}
 """The radius that is tried first, as a share of the width of the bounds."""
 
@@ -105,11 +107,12 @@ def deterministic(
             job.model.bounds,
             tuple(job.labels.class_names),
             question,
+            tuple(column.name for column in job.columns if column.fixed),
             run=beside,
         )
         rows = {} if beside is None else {row.index: row for row in beside.rows}
         indices = [index for index in job.indices if beside is None or index in rows]
-        listener.said("model", f"{facts['file']}: {len(network.layers)} layers, {question.claim}")
+        listener.said("model", f"{facts['file']}: {len(network.layers)} layers, {made.claim}")
         if method == "crown" and network.products > _MANY_PRODUCTS:
             listener.said(
                 "warning",
@@ -197,7 +200,10 @@ def _certificate(job: Job, network: Network, index: int, question: Question) -> 
         (low, high) if question.within_bounds else (-math.inf, math.inf),
         job.smoothed.noise.fixed,
     )
-    margin = _margin(network, around, prediction, question)
+    # A ball around the float32 numbers that are asked about must hold the one around the input.
+    moved = (values - point.data).ravel() if point.arithmetic == "float" else np.zeros(1)
+    gap = float(np.linalg.norm(moved, _ORDERS[question.norm])) * (1 + 2.0**-40)
+    margin = _margin(network, around, prediction, question, gap)
     if prediction >= 0:
         _check_read(job, network, around, values)
     reached: float | None = None
@@ -221,14 +227,17 @@ def _certificate(job: Job, network: Network, index: int, question: Question) -> 
 
 
 def _margin(
-    network: Network, around: Ball, prediction: int, question: Question
+    network: Network, around: Ball, prediction: int, question: Question, gap: float
 ) -> Callable[[float], float]:
-    """Return what bounds, for a radius, how far the prediction is above every other class."""
+    """Return what bounds, for a radius, how far the prediction is above every other class.
+
+    ``gap`` is how far the centre of the ball may be from that of the radius.
+    """
 
     def margin(radius: float) -> float:
         if prediction < 0:
             return -math.inf
-        ball = replace(around, radius=radius)
+        ball = replace(around, radius=math.nextafter(radius + gap, math.inf) if gap else radius)
         verifier = Verifier(network, ball, method=question.method, arithmetic=question.arithmetic)
         return float(verifier.margins(prediction).min())
 

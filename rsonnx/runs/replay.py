@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsonnx.counts import Counts
+from rsonnx.noise import Law
 from rsonnx.procedures import ABSTAIN, Certificate, Evidence, Procedure, Steps, Task
 from rsonnx.runs.fields import shown
 from rsonnx.runs.files import Run, line_of
@@ -193,6 +194,10 @@ class _Again:
 
     procedure: Procedure
     evidence: Evidence
+
+    @property
+    def noise(self) -> Law:
+        return self.procedure.noise
 
     @property
     def samples(self) -> int:

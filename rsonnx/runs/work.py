@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Generic
 
 from rsonnx.counts import NO_CLASS, Counts
-from rsonnx.noise import UNCHANGED, Point
+from rsonnx.noise import UNCHANGED, Law, Point
 from rsonnx.procedures import (
     Ask,
     Asking,
@@ -48,6 +48,11 @@ class Labelling(Generic[Result]):
     """
 
     procedure: Asking[Result]
+
+    @property
+    def noise(self) -> Law:
+        """The smoothing distribution."""
+        return self.procedure.noise
 
     @property
     def samples(self) -> int:

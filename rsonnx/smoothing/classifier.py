@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
+from rsonnx.errors import UsageError
 from rsonnx.noise import ExportedStream, Point, check_key, check_seed, fresh_seed
 from rsonnx.procedures import (
     Asking,
@@ -151,10 +152,19 @@ class SmoothedClassifier(NoisyClassifier):
     ) -> Drawn:
         """Certify or predict one input by a procedure made before; arguments as for certify.
 
+        Raises:
+            UsageError: the procedure is for another noise than this classifier has.
+            DataError, InferenceError: as for :meth:`certify`.
+
         >>> fixed = rsonnx.procedures.Fixed(g.noise, n0=10, n=100, alpha=0.01)
         >>> g.run(fixed, x, seed=1).label
         7
         """
+        if procedure.noise != self.noise:  # whose radius would follow from these samples
+            raise UsageError(
+                f"the procedure is for {procedure.noise.label}, but the classifier is smoothed by "
+                f"{self.noise.label}; make it with the classifier's noise"
+            )
         point = self.point(x)
         seed = fresh_seed() if seed is None else check_seed(seed)
         (done,) = run_many(self, procedure, [(0, point)], seed=seed, progress=progress)

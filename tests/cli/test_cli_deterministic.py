@@ -168,3 +168,35 @@ def test_methods_that_bound_less_certify_less_of_a_sample_model() -> None:
         for method in ("crown-ibp", "ibp")
     ]
     assert 0 < radii[1] <= radii[0]
+
+
+@pytest.mark.parametrize("arithmetic", ["real", "float32"])
+@pytest.mark.parametrize("norm", ["l2", "linf", "l1"])
+def test_the_ball_is_around_the_input_and_not_around_the_nearest_float32(
+    tmp_path: Path, norm: str, arithmetic: str
+) -> None:
+    # Class 0 below float32 .05: no number that near .1 - .05 may be left out of the ball.
+    edge = float(np.float32(0.05))
+    save_linear(tmp_path, "y = Identity(h)", ((0, 0), (1, 0)), (edge, 0))
+    x = np.array([[0.1, 0.0]])
+    options = {"norm": norm, "arithmetic": arithmetic, "preprocess": "none"}
+    (row,) = rsonnx.deterministic(tmp_path / "other.onnx", x, epsilon=0.05, **options).certificates
+    assert edge > 0.1 - 0.05
+    assert row.abstained
+    (row,) = rsonnx.deterministic(tmp_path / "other.onnx", x, **options).certificates
+    assert 0.049 < row.radius < 0.1 - edge
+
+
+def test_columns_in_which_no_change_is_bounded_are_named_with_the_claim(tmp_path: Path) -> None:
+    save_linear(tmp_path, "y = Identity(h)", ((0, 0), (1, 100)), (0.5, 0))
+    table = tmp_path / "d.csv"
+    table.write_text("narrow,wide,label\n0.9,0.01,1\n0.8,0.02,1\n0.1,0.0,0\n")
+    words = f"deterministic {tmp_path}/other.onnx {table} --norm linf --preprocess none"
+    options = f"{words} --fixed-columns wide --epsilon 0.0078431367864"
+    said = done(options)
+    assert "wide" in said.out
+    assert "narrow" not in said.out
+    assert "0.0078431367864" in said.out  # in full: rounded it would be one that was not asked for
+    made = done(f"{options} --json").json()
+    assert "wide" in made["claim"]
+    assert made["fixed_columns"] == ["wide"]

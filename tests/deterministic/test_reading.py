@@ -40,6 +40,13 @@ WEIGHTS = {
     "ends": np.array([6, 5]),
     "zero": np.array(0),
     "minus": np.array([-1]),
+    "from": np.float32(0),
+    "to": np.float32(10_000),
+    "by": np.float32(0.1),
+    "five": np.array([5]),
+    "eleven": np.array([11]),
+    "far": np.array([3_000_000_000, 0, 0, 0, 0, 0]),
+    "zeros": np.zeros(6, np.int64),
 }
 
 READ = {
@@ -103,6 +110,11 @@ REFUSED = {
     "Mul": "y = Mul(x, x)",
     "Div": "y = Div(row, x)",
     "AveragePool": "y = AveragePool<kernel_shape=[2,2],strides=[2,2],ceil_mode=1>(x)",
+    # Which onnxruntime takes as padded for windows without dilations.
+    "dilations": ("y = AveragePool<kernel_shape=[2,2],auto_pad='SAME_UPPER',dilations=[2,1]>(x)"),
+    # Of whose constants the reference evaluator makes others than onnxruntime.
+    "Range": "r = Range(from, to, by); t = Slice(r, five, eleven); y = Add(x, t)",
+    "Max": "m = Max(far, zeros); r = Cast<to=1>(m); y = Add(x, r)",
     "larger than what it sees": "p = AveragePool<kernel_shape=[8,2]>(x); y = Relu(p)",
     "ReduceMean": "y = ReduceMean<axes=[0,2]>(x)",  # rows of a batch together
     "Cast": "y = Cast<to=10>(x)",

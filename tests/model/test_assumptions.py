@@ -112,6 +112,16 @@ def test_what_is_surely_in_evaluation_mode_is_accepted(name: str) -> None:
     assert row_coupling(model) is None
 
 
+@pytest.mark.parametrize("labels", ["classlabels_ints=[0, 1]", "classlabels_strings=['a', 'b']"])
+def test_a_transform_that_reads_stray_memory_is_refused(labels: str) -> None:
+    options = f"{labels}, coefficients=[1.0, 1.0, 1.0, 1.0], intercepts=[0.0]"
+    sound = made(f"l, y = ml.LinearClassifier<{options}, post_transform='LOGISTIC'>(x)")
+    refuse_unsound(model_file(sound))
+    stray = made(f"l, y = ml.LinearClassifier<{options}, post_transform='PROBIT'>(x)")
+    with pytest.raises(ModelError, match="PROBIT"):
+        refuse_unsound(model_file(stray))
+
+
 def test_custom_operators_are_refused_by_name_and_overload() -> None:
     with pytest.raises(ModelError, match=r"my\.Magic"):
         refuse_unsound(model_file(made("y = my.Magic(x)")))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rsonnx.counts import Counts
@@ -60,3 +62,16 @@ def test_who_competes() -> None:
 def test_bad_arguments(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         predict_from_counts(**({"counts": [10, 1]} | wrong))
+
+
+@pytest.mark.parametrize(("classes", "n"), [(10, 1), (3, 3), (2, 5)])
+@pytest.mark.parametrize("alpha", [0.51, 0.9])
+def test_a_majority_errs_no_more_than_alpha_where_that_is_above_a_half(
+    classes: int, n: int, alpha: float
+) -> None:
+    # Every draw, of classes that are equal but for an arbitrarily small lead of the first.
+    draws = product(range(classes), repeat=n)
+    counts = (np.bincount(drawn, minlength=classes) for drawn in draws)
+    found = (predict_from_counts(each, alpha=alpha, method="majority") for each in counts)
+    wrong = sum(each.label > 0 for each in found)
+    assert wrong <= alpha * classes**n

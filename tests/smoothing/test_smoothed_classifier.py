@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,10 @@ from onnx_models import build, linear, node, save
 
 from rsonnx import ABSTAIN, Counts, SmoothedClassifier, load
 from rsonnx.errors import DataError, InferenceError, UsageError
-from rsonnx.noise import Gaussian, Laplace
-from rsonnx.procedures import certify_from_counts
+from rsonnx.noise import Gaussian, Laplace, Splitting
+from rsonnx.procedures import Adaptive, Fixed, certify_from_counts
+from rsonnx.procedures.enumerated import Enumerated
+from rsonnx.procedures.predict import Predict
 from rsonnx.runtime import CountRequest, Progress
 
 Batch = NDArray[np.float32]
@@ -195,6 +199,7 @@ def test_a_loaded_model_brings_its_shape_bounds_and_layout(tmp_path: Path) -> No
         (np.array([-0.2, 0.5]), "-0.2 to 0.5"),
         (np.array([200.0, 3.0]), "3 to 200"),
         (np.array([200, 3]), "3 to 200"),
+        (np.zeros((0, 3)), "no value"),
         (np.array(["a"]), "U1"),
         (np.array([1j]), "complex128"),
     ],
@@ -296,3 +301,26 @@ def test_an_answer_that_is_no_label_is_an_error_and_never_a_vote(label: Any) -> 
 @pytest.mark.parametrize("sigma", [np.float32(0.5), np.int64(1)])
 def test_sigma_may_be_any_number_of_numpy(sigma: Any) -> None:
     assert Gaussian(sigma).sigma == float(sigma)
+
+
+@pytest.mark.parametrize(
+    "procedure",
+    [
+        Fixed(Gaussian(5.0), n0=10, n=100, alpha=0.01),
+        Fixed(Laplace(0.5), n0=10, n=100, alpha=0.01),
+        Adaptive(Gaussian(0.6), 10, 100, 0.01, (0.1,)),
+        Enumerated(Splitting(1.0), X.shape),
+        Predict(Gaussian(5.0), 100, 0.01, "majority"),
+    ],
+    ids=lambda procedure: type(procedure).__name__,
+)
+def test_a_procedure_for_other_noise_is_refused(procedure: Any) -> None:
+    with pytest.raises(UsageError, match=re.escape(procedure.noise.label)):
+        smooth(sigma=0.5).run(procedure, X, seed=1)
+
+
+def test_counts_do_not_say_among_how_many_classes_alpha_is_shared() -> None:
+    two_sided = Fixed(Gaussian(0.5), 10, 100, 0.01, radius_rule="two-sided")
+    with pytest.raises(UsageError, match="num_classes"):
+        smooth().run(two_sided, X, seed=1)
+    assert smooth().run(replace(two_sided, num_classes=2), X, seed=1).label == 1

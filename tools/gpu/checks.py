@@ -23,7 +23,6 @@ from gpu.subjects import SEED, NotRunError, Outcome, Setup, convolution, drawn, 
 from rsonnx.counts import NO_CLASS, Counts
 from rsonnx.errors import ProviderError
 from rsonnx.noise import NoisyStream
-from rsonnx.report.rounding import plain
 from rsonnx.resources import usable_cores
 from rsonnx.runs import versions
 from rsonnx.runtime import (
@@ -38,6 +37,7 @@ from rsonnx.runtime.cuda import engine_for, open_device
 from rsonnx.runtime.cuda.drawing import Drawing
 from rsonnx.runtime.device_options import TENSORRT
 from rsonnx.runtime.machine import find_driver, packages_named, this_machine
+from rsonnx.scalars import in_full
 from rsonnx.smoothing import load
 
 SIZES = (1, 3, 10, 784, 3_072, 150_528, 300_001)
@@ -369,7 +369,7 @@ def check_certificate(setup: Setup) -> Outcome:
     passed = counts.estimation.total == setup.n
     passed &= (made.label, made.radius) == (again.label, again.radius)
     figures = {"n": setup.n, "seconds": seconds, "label": made.label, "radius": made.radius}
-    note = f"n = {setup.n:,} in {seconds:.1f} s: class {made.label}, radius {plain(made.radius)}"
+    note = f"n = {setup.n:,} in {seconds:.1f} s: class {made.label}, radius {in_full(made.radius)}"
     return Outcome(passed, note, figures)
 
 

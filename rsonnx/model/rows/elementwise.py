@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import zip_longest
 
+from onnx import TensorProto
+
 from rsonnx.model.rows.call import MICROSOFT, ML, Call, of_shape, rule, spare
 from rsonnx.model.rows.values import Dim, Multiple, Shape, Tensor, UnprovedError, product
 
@@ -33,7 +35,7 @@ def _meet(sizes: tuple[Dim, ...]) -> Dim:
 
 _EVERYWHERE = """
     Abs Acos Acosh Add And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor
-    Cast Ceil Celu Clip Cos Cosh Div Elu Equal Erf Exp Floor Gelu Greater GreaterOrEqual HardSigmoid
+    Ceil Celu Clip Cos Cosh Div Elu Equal Erf Exp Floor Gelu Greater GreaterOrEqual HardSigmoid
     HardSwish Identity IsInf IsNaN LeakyRelu Less LessOrEqual Log Max Mean Min Mish Mod Mul Neg Not
     Or PRelu Pow Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Sub
     Sum Swish Tan Tanh ThresholdedRelu Where Xor
@@ -47,7 +49,16 @@ def _everywhere(call: Call) -> Tensor:
     return of_shape(*broadcast(*(tensor.dims for tensor in call.given)))
 
 
-rule("CastLike")(lambda call: Tensor(call.tensor().dims))  # of the other only the type matters
+@rule("Cast", "CastLike")
+def _cast(call: Call) -> Tensor:
+    """Turn values into another type, for CastLike into one that is not known here.
+
+    Beyond the range of UINT32 onnxruntime's vectors give other numbers than its single values.
+    """
+    to = call.attribute("to", TensorProto.UNDEFINED)
+    if to in (TensorProto.UINT32, TensorProto.UNDEFINED) and call.tensor().axis is not None:
+        raise UnprovedError("whole numbers without a sign, which wrap by their place")
+    return Tensor(call.tensor().dims)
 
 
 @rule("Dropout")

@@ -13,6 +13,7 @@ from rsonnx.noise.laws.contrast import exp
 from rsonnx.noise.norms import Norm
 from rsonnx.noise.space import InputSpace
 from rsonnx.noise.transformed import Changed, SpatialTransformation
+from rsonnx.scalars import in_full
 
 
 class Beside(Changed, SpatialTransformation):
@@ -46,14 +47,14 @@ class Beside(Changed, SpatialTransformation):
     @property
     def measure(self) -> Norm:
         """What is known of the norm, with the other changes that are allowed."""
-        norm, (what, most) = super().measure, (f"up to {self.letter}", f"up to {self.most:g}")
+        norm, what, most = super().measure, f"up to {self.letter}", f"up to {in_full(self.most)}"
         return replace(
             norm, within=norm.within.replace(what, most), covers=norm.covers.replace(what, most)
         )
 
     def units(self, low: float, high: float) -> str:
         """Return the units of the number, with the other changes that are allowed."""
-        return f"{super().units(low, high)}, under {self.other.format(f'{self.most:g}')}"
+        return f"{super().units(low, high)}, under {self.other.format(in_full(self.most))}"
 
     def radius(self, p_a_lower: float) -> float:
         """Return the radius from p_A alone, rounded down; 0 unless that is above 1/2."""

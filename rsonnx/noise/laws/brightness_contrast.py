@@ -20,7 +20,7 @@ from rsonnx.noise.norms import Norm
 from rsonnx.noise.options import option
 from rsonnx.noise.scale import check_scale
 from rsonnx.noise.transformed import Changed
-from rsonnx.scalars import as_float
+from rsonnx.scalars import as_float, in_full
 from rsonnx.statistics import scale_down
 
 _MOST = 3
@@ -78,7 +78,7 @@ class BrightnessContrast(Changed):
     @property
     def measure(self) -> Norm:
         """What is known of the norm, with the contrasts that are allowed."""
-        k, norm = f"{self.contrast:g}", super().measure
+        k, norm = in_full(self.contrast), super().measure
         within, covers = (text.replace("e^K", f"e^{k}") for text in (norm.within, norm.covers))
         return replace(
             norm, within=within.replace("e^-K", f"e^-{k}"), covers=covers.replace("e^-K", f"e^-{k}")
@@ -86,9 +86,8 @@ class BrightnessContrast(Changed):
 
     def units(self, low: float, high: float) -> str:
         """Return the units of b, with the contrasts that are allowed."""
-        return (
-            f"{super().units(low, high)}, at factors between e^-{self.contrast:g} and its inverse"
-        )
+        least = f"e^-{in_full(self.contrast)}"
+        return f"{super().units(low, high)}, at factors between {least} and its inverse"
 
     @property
     def agreement(self) -> float:

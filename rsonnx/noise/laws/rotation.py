@@ -9,6 +9,7 @@ from rsonnx.errors import UsageError
 from rsonnx.noise.covering import IntervalNoise, checked_interval
 from rsonnx.noise.options import ANGLES
 from rsonnx.noise.scale import check_scale
+from rsonnx.scalars import in_full
 from rsonnx.transforms.families import ROTATION, Family
 
 
@@ -50,6 +51,7 @@ class Rotation(IntervalNoise):
         """Where the answer is certified."""
         low, high = self.angles
         return (
-            f"at every turn of the input about its middle from {low:g} to {high:g} degrees by at "
+            f"at every turn of the input about its middle from "
+            f"{in_full(low)} to {in_full(high)} degrees by at "
             "most the row's radius (interpolated bilinearly, the lowest value around)"
         )

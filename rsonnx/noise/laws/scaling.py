@@ -9,6 +9,7 @@ from rsonnx.errors import UsageError
 from rsonnx.noise.covering import IntervalNoise, checked_interval
 from rsonnx.noise.options import SCALES
 from rsonnx.noise.scale import check_scale
+from rsonnx.scalars import in_full
 from rsonnx.transforms.families import SCALING, Family
 
 
@@ -50,7 +51,8 @@ class Scaling(IntervalNoise):
         """Where the answer is certified."""
         low, high = self.factors
         return (
-            f"at every scaling of the input about its middle by a factor from {low:g} to {high:g} "
+            f"at every scaling of the input about its middle by a factor from "
+            f"{in_full(low)} to {in_full(high)} "
             "that differs from 1 by at most the row's radius (interpolated bilinearly, the lowest "
             "value around)"
         )

@@ -324,3 +324,17 @@ def test_numpy_numbers_are_numbers() -> None:
     assert all(type(sigma) is float for sigma in law.sigmas)
     assert Columns(np.int64(4), "NHWC") == Columns(4, "NHWC")  # type: ignore[arg-type]
     assert Gaussian(np.float32(0.5)) == Gaussian(0.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("law", "limit"),
+    [
+        (Scaling(0.25, (0.8333333333333334, 1.2)), "0.8333333333333334"),
+        (Rotation(0.25, (-9.99999999, 9.99999999)), "9.99999999"),
+        (BrightnessContrast(0.3, 0.09531017980), "0.0953101798"),
+        (BrightnessTranslation(0.3, 2.8284271, 4.0), "2.8284271"),
+    ],
+)
+def test_limits_of_what_is_claimed_are_said_in_full(law: Law, limit: str) -> None:
+    """Shortened, they would be those of a wider claim."""
+    assert limit in law.within
