@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from onnx import defs
+from onnx import TensorProto, defs
 
 from rsonnx.model.assumptions import RANDOM
 from rsonnx.model.rows import (  # noqa: F401 - each lists its rules
@@ -19,7 +19,7 @@ from rsonnx.model.rows import (  # noqa: F401 - each lists its rules
     windows,
 )
 from rsonnx.model.rows.arithmetic import evaluate
-from rsonnx.model.rows.call import PLACES, RULES, SIZES, Call
+from rsonnx.model.rows.call import ML, PLACES, RULES, SIZES, Call
 from rsonnx.model.rows.values import (
     MOST_AXES,
     MOST_SIZE,
@@ -35,6 +35,19 @@ _OF_THE_SHAPE_ALONE = {"Shape", "Size"}
 
 _MOVING = {"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
 """What leaves a list of places the same list, in another shape."""
+
+_LOSING_LONG = {"Clip", "Max", "Min", "ReduceMax", "ReduceMin", "Relu", "Sign"}
+"""Whose vectors onnxruntime 1.31 computes wrongly, and single values rightly, where whole numbers
+of 64 bits are 2^31 to 2^32 apart: so an answer depends on a row's place."""
+
+_COMPARING = {"Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual"}
+_COUNTING = {"ArgMax": 0, "ArgMin": 0, "TopK": 1}
+_COUNTING |= {f"{ML}{kind}Classifier": 0 for kind in ("Linear", "SVM", "TreeEnsemble")}
+_COUNTING |= {f"{ML}{kind}": 0 for kind in ("CategoryMapper", "LabelEncoder")}
+"""Which output of an operator is of whole numbers, whatever it is given."""
+
+_PICKING = {f"{ML}ArrayFeatureExtractor", "Gather", "GatherElements", "GatherND"}
+"""Operators whose first operand alone is what they give."""
 
 _NEVER_FIXED = RANDOM | {"BatchNormalization", "Dropout"}
 """What may answer the same input differently from call to call."""
@@ -64,7 +77,10 @@ def follow(call: Call) -> list[Value]:
         raise UnprovedError("not understood") from error  # a graph that contradicts itself
     if not runs_bodies:
         # A tensor of its own for each output, since masks are told apart by identity.
-        outputs = [replace(value) for value in outputs]
+        outputs = [
+            replace(value, long=_is_long(call, at)) if isinstance(value, Tensor) else value
+            for at, value in enumerate(outputs)
+        ]
     if call.operator in _MOVING and isinstance(outputs[0], Tensor):
         outputs[0] = replace(outputs[0], places=call.tensor().places)
     missing = call.outputs - len(outputs)
@@ -77,6 +93,8 @@ def _apply(call: Call) -> list[Value]:
     allowed = {0} if call.operator in _MOVING | _OF_THE_SHAPE_ALONE else PLACES[call.operator]
     if any(t and t.places and i not in allowed for i, t in enumerate(call.inputs)):
         raise UnprovedError("row numbers used as values")
+    if call.operator in _LOSING_LONG and any(t.long and t.axis is not None for t in call.given):
+        raise UnprovedError("whole numbers of 64 bits, which may be lost by their place")
     made = RULES[call.operator](call)
     outputs = list(made) if isinstance(made, Sequence) else [made]
     for value in outputs:
@@ -86,6 +104,18 @@ def _apply(call: Call) -> list[Value]:
             if len(sizes) > MOST_AXES or any(not 0 <= s <= MOST_SIZE for s in sizes):
                 raise UnprovedError("a shape without sense")
     return outputs
+
+
+def _is_long(call: Call, at: int) -> bool:
+    """Return whether an output may hold whole numbers of 64 bits, where it depends on rows."""
+    if call.operator == "Cast":
+        return call.attribute("to", TensorProto.UNDEFINED) == TensorProto.INT64
+    if call.operator in _COMPARING:
+        return False
+    if call.operator in _COUNTING and at == _COUNTING[call.operator]:
+        return True
+    data = call.inputs[:1] if call.operator in _PICKING else call.inputs
+    return any(tensor is not None and tensor.long for tensor in data)
 
 
 def _evaluated(call: Call, output: Value, is_fixed: bool) -> Tensor | None:

@@ -121,12 +121,14 @@ class Tensor:
         narrow: whether the numbers among those objects have 32 bits.
         places: the mask whose true entries' places along its one axis it holds, in their order;
             they are row numbers, so they may be used to take those rows and for nothing else.
+        long: whether it may hold whole numbers of 64 bits that depend on rows.
     """
 
     shape: Shape | None
     value: NDArray[Any] | None = None
     narrow: bool = False
     places: Tensor | None = None
+    long: bool = False
 
     @property
     def rank(self) -> int:

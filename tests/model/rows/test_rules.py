@@ -72,6 +72,8 @@ PROVED = [
     case("y = ml.Binarizer<threshold=0.5>(x)", nan=False),
     case("y = Cast<to=6>(x)"),
     case("y = Clip(x, lo)", lo=np.float32(0)),
+    case("l = Cast<to=7>(x); b = Greater(l, zero); c = Cast<to=1>(b); y = Relu(c)"),
+    case("l = ArgMax<axis=1, keepdims=0>(x); g = Gather(w, l); y = Relu(g)", w=f(4, 2)),
     case("y = Compress<axis=1>(x, c)", c=np.array([True, False, True, True])),
     case("y = Concat<axis=-1>(x, x)"),
     case(SIZES + "s = Concat<axis=0>(rows, two); y = ConstantOfShape(s)"),
@@ -181,6 +183,14 @@ PROVED = [
     case("c = Greater(x, w); y = Where(c, x, w)", w=f(1, 4)),
 ]  # fmt: skip
 COUPLED = [
+    # What onnxruntime's vectors compute otherwise than its single values.
+    case("u = Cast<to=12>(x); y = Cast<to=1>(u)"),
+    case("y = CastLike(x, w)", w=np.zeros(1, np.uint32)),
+    case("l = Cast<to=7>(x); m = Max(l, zero); y = Cast<to=1>(m)"),
+    case("l = Cast<to=7>(x); m = Clip(l, lo); y = Cast<to=1>(m)", lo=np.array(0)),
+    case("l = Cast<to=7>(x); t = Mul(l, four); m = ReduceMax<axes=[1]>(t); y = Cast<to=1>(m)"),
+    case("v, l = TopK(x, two); t = Mul(l, w); m = Relu(t); y = Cast<to=1>(m)",
+         w=np.array([3_000_000_000])),
     case("y = Add(x, w)", w=f(5, 1)),
     case("turned = Transpose<perm=[1, 0]>(x); y = Add(x, turned)"),
     case("m = ReduceMax<axes=[1], keepdims=0>(x); y = Add(x, m)"),
