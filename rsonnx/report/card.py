@@ -88,6 +88,8 @@ def _metrics(run: Figures) -> Iterator[str]:
     arguments |= {"units": printable(header.units)}
     arguments |= {"alpha": header.settings.alpha, "n": header.procedure.n}
     arguments |= {"inputs": summary.inputs, "shared_noise": header.shared}
+    # What the figures are on condition of: a program reads no more than these.
+    arguments |= {"rows": header.model.rows, "restated": header.restated_from is not None}
     noise = header.noise.short_label.replace("sigma = ", "sigma ")
     standard = "Accuracy of the model itself, without noise"
     of = {"inputs": summary.inputs}

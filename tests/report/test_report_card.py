@@ -53,6 +53,15 @@ def test_the_front_matter_is_a_model_index() -> None:
     for metric in metrics[1:]:
         of_run = {"norm": "l2", "alpha": 0.001, "n": 1000, "inputs": 4, "shared_noise": False}
         assert of_run.items() <= metric["args"].items()
+        assert (metric["args"]["rows"], metric["args"]["restated"]) == ("proved", False)
+
+
+def test_a_program_reads_on_which_conditions_figures_hold() -> None:
+    own = replace(RUN.header, restated_from=RUN.header.settings)
+    own = replace(own, model=replace(own.model, rows="watched"))
+    [model] = front_matter(render_card([replace(RUN, header=own)]))["model-index"]
+    for metric in model["results"][0]["metrics"][1:]:
+        assert (metric["args"]["rows"], metric["args"]["restated"]) == ("watched", True)
 
 
 def test_hugging_faces_own_reader_reads_it_and_takes_its_names() -> None:
