@@ -209,6 +209,12 @@ def _by_number(
         matched = f"{rule}, matched by the model's class numbers"
         return Labels(values, matched, own_names=own_names or tuple(map(str, numbers)))
     present = sorted(set(labels))
+    called = set(map(str, present))
+    if numbers is None and called <= set(names):  # beside other classes that have words for names
+        if sum(name in called for name in names) > len(called):
+            raise _twice()
+        values = tuple(names.index(str(label)) for label in labels)
+        return Labels(values, f"{rule}, matched by the model's class names", own_names=own_names)
     every = rule == NUMBERED_FOLDERS and len(present) == classes and not digits
     if classes is not None and not every:
         check_labels(dataset, classes)

@@ -116,6 +116,10 @@ MET: list[tuple[Rows, Any, tuple[int, ...] | None]] = [
     (Rows((3, 1, 2), None, ARRAY), model_of(3, "3", "1", "2"), (0, 1, 2)),
     (Rows((3, 1, 2), None, ARRAY), model_of(4, "-1", "1", "2", "3"), (3, 1, 2)),
     (numbers(1, 3, each=1), model_of(3, "LABEL_3", "LABEL_1", "LABEL_2"), (1, 0)),
+    # Also beside classes that are called otherwise, unless some label is none of these numbers.
+    (Rows((1, 2, 1), None, ARRAY), model_of(3, "1", "2", "other"), (0, 1, 0)),
+    (numbers(1, 2, each=1), model_of(3, "1", "2", "other"), (0, 1)),
+    (Rows((1, 0), None, ARRAY), model_of(3, "1", "2", "other"), (1, 0)),
     (numbers(0, 10, 11, each=1), model_of(12, *map(str, range(12))), (0, 10, 11)),
     # Names that no label meets, such as ImageNet's two cranes, do no harm.
     (Rows((0, 2), None, ARRAY), model_of(3, "crane", "tench", "crane"), (0, 2)),
@@ -169,6 +173,7 @@ REFUSED: list[tuple[Rows, Any, str]] = [
     # One name of two classes.
     (Rows((0, 1), ("a", "b")), model_of(3, "a", "b", "a"), "same name"),
     (Rows((1, 2), None, ARRAY), model_of(3, "1", "2", "1"), "same name"),
+    (Rows((1, 2), None, ARRAY), model_of(4, "1", "2", "1", "other"), "same name"),
     (Rows((0,), (ACCENTS[0],)), model_of(3, "tea", *ACCENTS), "same name"),
     # A folder or a line that is no class, beside one that is.
     (Rows((0, 1), ("Dog", "hamster")), model_of(2, "dog", "cat"), "'hamster'.*'Dog'"),
