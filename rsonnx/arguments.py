@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rsonnx.errors import UsageError
 from rsonnx.scalars import as_whole, plain, shown
@@ -65,3 +65,14 @@ def check_texts(name: str, value: object) -> tuple[str, ...]:
     if not all(isinstance(text, str) for text in texts):
         raise UsageError(f"{name} is {shown(value)}, but texts were expected")
     return texts
+
+
+def check_pair(bounds: Any) -> tuple[float, float]:
+    """Return bounds as two floats, or refuse what is none; a text of two digits is one thing."""
+    try:
+        low, high = map(float, [bounds] if isinstance(bounds, str | bytes) else bounds)
+    except (TypeError, ValueError, OverflowError):
+        raise UsageError(
+            f"bounds are {shown(bounds)}, but two numbers, low and high, were expected"
+        ) from None
+    return low, high

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
-from rsonnx.arguments import check_choice, check_flag, check_kind, check_positive
+from rsonnx.arguments import check_choice, check_flag, check_kind, check_pair, check_positive
 from rsonnx.columns import Column
 from rsonnx.errors import UsageError
 from rsonnx.model.preprocess import Preprocessing, declared_preprocessing, parse_preprocessing
@@ -64,7 +64,7 @@ class ModelSettings:
         object.__setattr__(self, "feeds", plain)
         object.__setattr__(self, "float16", check_flag("float16", self.float16))
         if self.bounds is not None and not (isinstance(self.bounds, str) and self.bounds == AUTO):
-            object.__setattr__(self, "bounds", _two_numbers(self.bounds))
+            object.__setattr__(self, "bounds", check_pair(self.bounds))
         if self.threshold is not None:
             object.__setattr__(self, "threshold", _finite(self.threshold))
         if self.input_shape is not None:
@@ -135,16 +135,6 @@ def _whole_numbers(shape: Any) -> tuple[int, ...]:
     if isinstance(several, str) or not isinstance(several, Iterable):
         raise UsageError(f"the input shape is {shown(shape)}, but whole numbers were expected")
     return tuple(check_positive("an axis of the input shape", axis) for axis in several)
-
-
-def _two_numbers(bounds: Any) -> tuple[float, float]:
-    try:
-        low, high = map(float, bounds)
-    except (TypeError, ValueError, OverflowError):
-        raise UsageError(
-            f"bounds are {shown(bounds)}, but two numbers, low and high, were expected"
-        ) from None
-    return low, high
 
 
 def read_shape(text: str) -> tuple[int, ...]:

@@ -15,9 +15,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rsonnx.arguments import check_pair
 from rsonnx.errors import DataError, UsageError
 from rsonnx.grid import Scaling
-from rsonnx.scalars import shown
 
 LEVELS = 255
 """Steps between the lowest and the highest level of an 8-bit value."""
@@ -240,12 +240,7 @@ def _own(values: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
 
 def check_bounds(bounds: tuple[float, float]) -> tuple[float, float]:
     """Return ``bounds`` as two floats, or refuse them unless low < high."""
-    try:
-        low, high = (float(b) for b in bounds)
-    except (TypeError, ValueError, OverflowError):
-        raise UsageError(
-            f"bounds are {shown(bounds)}, but two numbers, low and high, were expected"
-        ) from None
+    low, high = check_pair(bounds)
     if not low < high:
         raise UsageError(f"bounds are {low:g} and {high:g}, but the first must be below the second")
     return low, high

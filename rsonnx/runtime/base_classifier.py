@@ -96,6 +96,8 @@ def label_a_row(classifier: BaseClassifier, batch: NDArray[np.float32]) -> NDArr
             f"the classifier failed on a batch of shape {list(batch.shape)} with "
             f"{type(error).__name__}: {error}"
         ) from error
+    if np.ma.is_masked(answered):
+        raise InferenceError("the classifier masked labels of a batch; answer -1 for no class")
     if labels.shape != (len(batch),) or labels.dtype.kind not in "iu":
         raise InferenceError(
             f"the classifier answered an array of shape {list(labels.shape)} and type "

@@ -66,6 +66,8 @@ class Domain:
         """Return the point of an input, or refuse it with a DataError; an own point is itself."""
         if isinstance(x, Point):
             return self._checked(x)
+        if np.ma.is_masked(x):
+            raise DataError("some values of the input are masked; fill them, or leave it out")
         try:
             x = np.asarray(x)
         except (ValueError, TypeError, OverflowError):  # lists of several lengths

@@ -248,3 +248,11 @@ def test_one_hot_rows_need_the_memory_that_looking_at_them_takes(
         open_dataset(tmp_path / "a.npz")
     monkeypatch.setattr(limits, "available_memory", lambda: 4 * 12 * 10**6)
     assert open_dataset(tmp_path / "a.npz").labels == (0, 1, 2, 3)
+
+
+@pytest.mark.parametrize("masked", ["x", "y"])
+def test_masked_values_are_unknown_and_refused(masked: str) -> None:
+    arrays = {"x": X, "y": Y}
+    arrays[masked] = np.ma.masked_greater(arrays[masked], 2)
+    with pytest.raises(DataError, match="masked"):
+        dataset_of(**arrays)

@@ -92,7 +92,7 @@ def test_a_threshold_is_a_finite_number(threshold: Any) -> None:
 
 @pytest.mark.parametrize(
     "bounds",
-    [(0, 1, 2), (0, 10**400), (0, 10**5000), 3, "ab", (None, 1)],
+    [(0, 1, 2), (0, 10**400), (0, 10**5000), 3, "ab", "01", (None, 1)],
     ids=lambda value: type(value).__name__,
 )
 def test_bounds_are_two_numbers(bounds: Any) -> None:

@@ -199,7 +199,7 @@ def test_a_loaded_model_brings_its_shape_bounds_and_layout(tmp_path: Path) -> No
         (np.array([-0.2, 0.5]), "-0.2 to 0.5"),
         (np.array([200.0, 3.0]), "3 to 200"),
         (np.array([200, 3]), "3 to 200"),
-        (np.zeros((0, 3)), "no value"),
+        (np.ma.masked_greater(X, 150), "masked"),
         (np.array(["a"]), "U1"),
         (np.array([1j]), "complex128"),
     ],
@@ -324,3 +324,16 @@ def test_counts_do_not_say_among_how_many_classes_alpha_is_shared() -> None:
     with pytest.raises(UsageError, match="num_classes"):
         smooth().run(two_sided, X, seed=1)
     assert smooth().run(replace(two_sided, num_classes=2), X, seed=1).label == 1
+
+
+def test_masked_labels_are_no_votes() -> None:
+    def half(batch: Batch) -> Any:
+        return np.ma.masked_array(np.zeros(len(batch), int), np.arange(len(batch)) % 2)
+
+    with pytest.raises(InferenceError, match="masked"):
+        SmoothedClassifier(half, 0.5).certify(X, seed=1, **DRAW)
+
+
+def test_an_input_without_values_is_refused() -> None:
+    with pytest.raises(DataError, match="no value"):
+        smooth(bounds=(0, 1)).certify(np.zeros((0, 3)), seed=1, **DRAW)

@@ -49,6 +49,11 @@ def dataset_of(
     Raises:
         DataError: as for :func:`array_dataset`.
     """
+    if np.ma.is_masked(x) or np.ma.is_masked(y):
+        raise DataError(
+            "some values of the inputs or labels are masked, so they are unknown; fill them, or "
+            "leave these inputs out"
+        )
     try:
         array, labels = np.array(x), None if y is None else np.asarray(y)
         if labels is not None and labels.dtype == object:  # as pandas holds texts
