@@ -21,6 +21,7 @@ from rsonnx.deterministic.building import Builder, Value
 from rsonnx.deterministic.layers import Network
 from rsonnx.deterministic.rules import RULES, Call
 from rsonnx.errors import ModelError
+from rsonnx.model.assumptions import LOSING_LONG
 from rsonnx.model.graph import GraphView, usual_domain
 
 _MOVING = {"Flatten", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"}
@@ -30,9 +31,6 @@ _EXACT = _MOVING | {
     *("Add", "Div", "Mul", "Sqrt", "Sub"),  # which every machine rounds alike
 }
 """Operators that may compute floats of constants."""
-
-_ASTRAY = {"Clip", "Max", "Min", "ReduceMax", "ReduceMin", "Relu", "Sign"}
-"""Which onnxruntime 1.31 computes otherwise than they are defined, of whole numbers 2^31 apart."""
 
 
 def read_network(
@@ -105,7 +103,7 @@ class _Reader:
             result = self._run(node, [places])
         elif not varying:
             floats = any(o is not None and o.dtype.kind == "f" for o in operands)
-            if node.op_type in _ASTRAY or (floats and node.op_type not in _EXACT):
+            if node.op_type in LOSING_LONG or (floats and node.op_type not in _EXACT):
                 raise call.refusal(" of constants")
             result = self._run(node, operands)
         elif node.op_type in _MOVING and varying == operands[:1]:

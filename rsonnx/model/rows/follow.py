@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from onnx import TensorProto, defs
 
-from rsonnx.model.assumptions import RANDOM
+from rsonnx.model.assumptions import LOSING_LONG, RANDOM
 from rsonnx.model.rows import (  # noqa: F401 - each lists its rules
     axes,
     classical,
@@ -35,10 +35,6 @@ _OF_THE_SHAPE_ALONE = {"Shape", "Size"}
 
 _MOVING = {"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
 """What leaves a list of places the same list, in another shape."""
-
-_LOSING_LONG = {"Clip", "Max", "Min", "ReduceMax", "ReduceMin", "Relu", "Sign"}
-"""Whose vectors onnxruntime 1.31 computes wrongly, and single values rightly, where whole numbers
-of 64 bits are 2^31 to 2^32 apart: so an answer depends on a row's place."""
 
 _COMPARING = {"Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual"}
 _COUNTING = {"ArgMax": 0, "ArgMin": 0, "TopK": 1}
@@ -93,7 +89,7 @@ def _apply(call: Call) -> list[Value]:
     allowed = {0} if call.operator in _MOVING | _OF_THE_SHAPE_ALONE else PLACES[call.operator]
     if any(t and t.places and i not in allowed for i, t in enumerate(call.inputs)):
         raise UnprovedError("row numbers used as values")
-    if call.operator in _LOSING_LONG and any(t.long and t.axis is not None for t in call.given):
+    if call.operator in LOSING_LONG and any(t.long and t.axis is not None for t in call.given):
         raise UnprovedError("whole numbers of 64 bits, which may be lost by their place")
     made = RULES[call.operator](call)
     outputs = list(made) if isinstance(made, Sequence) else [made]
